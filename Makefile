@@ -1,0 +1,37 @@
+# Two commands do all: `make demo` runs the main job on a made-up dump, `make test` checks everything.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: setup demo test lint types tests clean
+
+setup: $(VENV)/.done
+
+$(VENV)/.done: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: setup
+	$(BIN)/socorpus sample demo/dump
+	$(BIN)/socorpus build demo/dump -o demo/corpus
+	@echo
+	@echo "Open demo/corpus/report.html in a browser, ask for one post's story with"
+	@echo "  $(BIN)/socorpus explain demo/corpus SITE:ID"
+	@echo "or build a dump of your own:"
+	@echo "  $(BIN)/socorpus build beer.stackexchange.com.7z -o corpus"
+
+test: lint types tests
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+tests: setup
+	$(BIN)/pytest -n 2
+
+clean:
+	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The `socorpus` command: parse, call, print."""

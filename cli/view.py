@@ -1,0 +1,94 @@
+"""What the commands show: progress with time left, tables, and errors in one sentence."""
+
+import sys
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from socorpus.corpus.engine import Progress as StageProgress
+
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+_EVERY_SECONDS = 10.0
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person reads them: 4.2 s, 3 min 20 s, 2 h 05 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    if seconds < 3600:
+        return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
+    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
+
+
+def number(value: int) -> str:
+    """A whole number with its thousands apart."""
+    return f"{value:,}"
+
+
+def size(value: float) -> str:
+    """Bytes as a person reads them."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def table(*columns: str) -> Table:
+    """A plain table: the first column is text, the others are figures."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for position, column in enumerate(columns):
+        made.add_column(column, justify="left" if position == 0 else "right", overflow="fold", no_wrap=position > 0)
+    return made
+
+
+class Stages:
+    """Shows each stage as it runs: a bar with the time left on a terminal, else a line now and then."""
+
+    def __init__(self) -> None:
+        self._bars: Progress | None = None
+        self._known: dict[str, Any] = {}
+        self._last = 0.0
+
+    def __enter__(self) -> "Stages":
+        if sys.stderr.isatty():
+            columns: list[ProgressColumn] = [TextColumn("{task.description:>22}"), BarColumn(30), _Left()]
+            self._bars = Progress(*columns, console=err)
+            self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def __call__(self, now: StageProgress) -> None:
+        """Show the state of a stage."""
+        if now.tasks == now.skipped:
+            return
+        if self._bars is not None:
+            if now.stage not in self._known:
+                self._known[now.stage] = self._bars.add_task(now.stage, total=now.total or 1)
+            self._bars.update(self._known[now.stage], completed=now.weight, now=now)
+        elif now.done == now.tasks or time.monotonic() - self._last > _EVERY_SECONDS:
+            self._last = time.monotonic()
+            err.print(f"{now.stage:>22}  {_state(now)}")
+
+
+class _Left(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        now = task.fields.get("now")
+        return Text(_state(now) if now is not None else "")
+
+
+def _state(now: StageProgress) -> str:
+    done = f"{now.done:,}/{now.tasks:,}" + (f" ({now.skipped:,} kept from before)" if now.skipped else "")
+    left = now.seconds_left
+    if now.done == now.tasks:
+        return f"{done}  {duration(now.seconds)}"
+    return f"{done}  {duration(left)} left" if left is not None else done

@@ -1,0 +1,1 @@
+"""From a Stack Exchange data dump to curated, aligned, deduplicated Parquet shards."""

@@ -1,0 +1,506 @@
+"""One post's whole story: the dump, its document, what each signal says, the decision and its twin, its shard.
+
+Personal data and secrets are never part of a story: their placeholders stand for them.
+"""
+
+import difflib
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from socorpus.corpus import lookup, manifest, parquet, schema, selection
+from socorpus.corpus.errors import InputError
+from socorpus.corpus.lookup import Masked, Place
+
+# Codes of the publisher's schema description.
+_POST_TYPES = {
+    1: "question",
+    2: "answer",
+    3: "orphaned tag wiki",
+    4: "tag wiki excerpt",
+    5: "tag wiki",
+    6: "moderator nomination",
+    7: "wiki placeholder",
+    8: "privilege wiki",
+    9: "article",
+    10: "help article",
+    12: "collection",
+    13: "moderator questionnaire",
+    14: "announcement",
+    15: "discussion",
+    17: "collective collection",
+}
+_VOTE_TYPES = {
+    1: "accepted",
+    2: "up",
+    3: "down",
+    4: "offensive",
+    5: "favourite",
+    6: "close",
+    7: "reopen",
+    8: "bounty start",
+    9: "bounty end",
+    10: "deletion",
+    11: "undeletion",
+    12: "spam",
+    15: "moderator review",
+    16: "approved edit",
+    29: "obsolete (old)",
+    30: "obsolete",
+}
+_EVENTS = {
+    "closings": (10,),
+    "reopenings": (11,),
+    "deletions": (12,),
+    "undeletions": (13,),
+    "edits of the body": (5,),
+    "edits of the title": (4,),
+    "edits of the tags": (6,),
+    "rollbacks": (7, 8, 9),
+}
+_MEMBERS_SHOWN = 10
+_TEXT_SHOWN = 700
+_DUPLICATES = ("exact", "near", "near_code")
+
+
+@dataclass(frozen=True)
+class Post:
+    """A post's row in the dump. `events` counts its history, `votes` its votes; None without such a table."""
+
+    type: str
+    parent: int | None
+    created: datetime | None
+    closed: datetime | None
+    score: int | None
+    comments: int
+    title: str | None
+    license: str | None
+    events: Mapping[str, int] | None
+    votes: Mapping[str, int] | None
+
+
+@dataclass(frozen=True)
+class Document:
+    """A post's row in documents. `shown` is the text without its secrets, `segments` counts its segments by kind."""
+
+    kind: str
+    thread_id: int
+    url: str
+    author: str | None
+    license: str
+    tags: tuple[str, ...]
+    accepted: bool
+    comments: int
+    own_chars: int
+    chars: int
+    segments: Mapping[str, int]
+    shown: Masked
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What one signal says, a line each."""
+
+    signal: str
+    says: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was decided of a post, by which rule, and what the rule saw."""
+
+    key: str
+    keep: bool
+    reason: str | None
+    meaning: str | None
+    evidence: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Where a post lies in the shards."""
+
+    split: str
+    path: str
+    row: int
+    row_group: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """A row of the dump that could not be read."""
+
+    table: str
+    file: str
+    offset: int
+    reason: str
+    row: str
+
+
+@dataclass(frozen=True)
+class Story:
+    """All that a corpus knows of a post. `decisions` begins with its own, then its survivor's, and so on."""
+
+    key: str
+    post: Post | None
+    document: Document | None
+    marks: tuple[Mark, ...]
+    decisions: tuple[Decision, ...]
+    shard: Shard | None
+    quarantined: tuple[Quarantined, ...]
+    note: str | None
+    """Why there is no document, in a sentence; None where there is one."""
+
+
+def find(root: Path, key: str) -> Story:
+    """The story of the post `key` (`SITE:POST_ID`) in the corpus at `root`.
+
+    Raises:
+        InputError: `root` is no corpus or of another version, `key` is no key, or the site is not in the corpus.
+    """
+    sites = _sites(root)
+    site, number = _key(key, sites)
+    key = schema.key(site, number)
+    place = lookup.find(root, [key], "tables/posts").get(key)
+    post = _post(root, place) if place is not None else None
+    quarantined = tuple(_quarantined(root, site, number))
+    at = lookup.find(root, [key]).get(key)
+    if at is None:
+        note = _note(root, site, number, post, quarantined)
+        return Story(key, post, None, (), (), None, quarantined, note)
+    document, spans = _document(root, at)
+    decisions = tuple(_decisions(root, at))
+    kept = bool(decisions) and decisions[0].keep
+    shard = _shard(root, at) if kept else None
+    return Story(key, post, document, tuple(_marks(root, at, document, spans)), decisions, shard, quarantined, None)
+
+
+def lines(story: Story) -> list[str]:
+    """A story as plain lines of text."""
+    shown = [f"{story.key}: {_verdict(story)}"]
+    for title, found in (
+        ("in the dump", _post_lines(story.post)),
+        ("in quarantine", [line for bad in story.quarantined for line in _quarantine_lines(bad)]),
+        ("as a document", _document_lines(story.document)),
+        ("signals", [line for mark in story.marks for line in _labelled(mark.signal, mark.says)]),
+        ("decision", [line for decision in story.decisions for line in _decision_lines(decision)]),
+        ("in the shards", _shard_lines(story)),
+        ("its text", _text_lines(story.document)),
+    ):
+        if found:
+            shown += ["", title, *(f"  {line}" for line in found)]
+    return shown
+
+
+# --- looking -------------------------------------------------------------------------------------------------------
+
+
+def _sites(root: Path) -> list[str]:
+    facts = manifest.load(root)
+    if facts is not None and facts["version"] != schema.VERSION:
+        raise InputError(f"{root}: a corpus of version {facts['version']}, this is {schema.VERSION}; build it again")
+    if facts is None and not ((root / "receipts").is_dir() and (root / "tables").is_dir()):
+        raise InputError(f"{root}: not a corpus (no {manifest.NAME}); name the folder that `socorpus build` wrote")
+    named = facts["sites"] if facts else (path.name for path in (root / "tables/posts").glob("*"))
+    return sorted(named)
+
+
+def _key(key: str, sites: list[str]) -> tuple[str, int]:
+    example = f"{sites[0] if sites else 'beer.stackexchange.com'}:1"
+    parts = lookup.split_key(key)
+    if parts is None or parts[1] >= 1 << 63:
+        raise InputError(f"{key!r} is no post of a corpus: expected SITE:ID, for example {example}")
+    if parts[0] not in sites:
+        near = difflib.get_close_matches(parts[0], sites, 1)
+        meant = f"; did you mean {near[0]}:{parts[1]}?" if near else "."
+        raise InputError(f"{parts[0]}: no such site in this corpus{meant} It has {_some(sites, 12)}")
+    return parts
+
+
+def _post(root: Path, place: Place) -> Post:
+    columns = ["post_type_id", "parent_id", "creation_date", "closed_date", "score", "title", "content_license"]
+    row = lookup.take(root, [place], "tables/posts", columns)[place.key]
+    title = row["title"]
+    votes = _codes(root, place, "votes", "vote_type_id")
+    history = _codes(root, place, "history", "post_history_type_id")
+    events = (
+        {name: sum(history[code] for code in codes) for name, codes in _EVENTS.items()} if history is not None else None
+    )
+    path = root / place.path("tables/comments")
+    return Post(
+        _POST_TYPES.get(row["post_type_id"], f"type {row['post_type_id']}"),
+        row["parent_id"],
+        row["creation_date"],
+        row["closed_date"],
+        row["score"],
+        lookup.rows_of(path, place.post_id, ["comment_id"]).num_rows if path.exists() else 0,
+        lookup.mask_bytes(title.encode()) if title else None,
+        row["content_license"],
+        {name: count for name, count in events.items() if count} if events is not None else None,
+        {_VOTE_TYPES.get(code, f"type {code}"): n for code, n in sorted(votes.items())} if votes is not None else None,
+    )
+
+
+def _codes(root: Path, place: Place, table: str, column: str) -> Counter[int] | None:
+    path = root / place.path(f"tables/{table}")
+    if not path.exists():
+        return None
+    return Counter(lookup.rows_of(path, place.post_id, [column])[column].drop_null().to_pylist())
+
+
+def _document(root: Path, place: Place) -> tuple[Document, list[dict[str, Any]]]:
+    columns = [name for name in schema.DOCUMENTS.names if name not in ("digest", "links")]
+    row = lookup.take(root, [place], "documents", columns)[place.key]
+    spans: list[dict[str, Any]] = []
+    if (root / place.path("signals/privacy")).exists():
+        spans = lookup.take(root, [place], "signals/privacy", ["spans"])[place.key]["spans"]
+    document = Document(
+        row["kind"],
+        row["thread_id"],
+        row["url"],
+        row["author"],
+        row["license"],
+        tuple(row["tags"]),
+        row["accepted"],
+        row["comments"],
+        row["own_end"],
+        len(row["text"]),
+        Counter(segment["kind"] for segment in row["segments"]),
+        lookup.mask(row, spans),
+    )
+    return document, spans
+
+
+def _marks(root: Path, place: Place, document: Document, spans: list[dict[str, Any]]) -> Iterator[Mark]:
+    for name, wide in schema.SIGNALS.items():
+        if not (root / place.path(f"signals/{name}")).exists():
+            continue
+        columns = [column for column in wide.names if column not in ("site", "post_id", "digest")]
+        row = lookup.take(root, [place], f"signals/{name}", columns)[place.key]
+        if name == "privacy":
+            yield Mark(name, tuple(_privacy(document, spans)))
+        elif name == "contamination":
+            yield Mark(name, (_contamination(row),))
+        elif name in _DUPLICATES:
+            yield Mark(name, tuple(_twins(root, place, name, row)))
+        else:
+            yield Mark(name, (", ".join(f"{column} {_value(value)}" for column, value in row.items()),))
+
+
+def _privacy(document: Document, spans: list[dict[str, Any]]) -> Iterator[str]:
+    shown = document.shown
+    for kind, start, end in shown.spans:
+        context = shown.text[max(0, start - 30) : start] + shown.text[start:end] + shown.text[end : end + 30]
+        yield f"{kind} at {start}: …{' '.join(context.split())}…"
+    in_title = Counter(span["kind"] for span in spans if span["field"] == "title")
+    for kind, count in in_title.items():
+        yield f"{kind} in the title ({count}): {shown.title}"
+    if not spans:
+        yield "nothing found"
+
+
+def _contamination(row: Mapping[str, Any]) -> str:
+    if row["benchmark"] is None:
+        return "nothing found"
+    return f"{row['overlap']:.0%} of the n-grams of example {row['example']} of {row['benchmark']}"
+
+
+def _twins(root: Path, place: Place, name: str, row: Mapping[str, Any]) -> Iterator[str]:
+    column = "survivor" if name == "exact" else "cluster"
+    sought = (row["survivor"] or place.key) if name == "exact" else row["cluster"]
+    members = _members(root, name, column, sought) if sought is not None else []
+    if name == "exact" and members:
+        members.append(sought)
+    others = sorted(set(members) - {place.key})
+    if not others:
+        yield "no twin"
+        return
+    jaccard = f" (similarity {row['jaccard']:.3f})" if row.get("jaccard") is not None else ""
+    yield f"survivor {row['survivor']}{jaccard}" if row["survivor"] else "the survivor of its group"
+    if row.get("link") and row["link"] != row["survivor"]:
+        yield f"most similar {row['link']} (similarity {row['link_jaccard']:.3f})"
+    yield f"{len(others) + 1} members: with {_some(others, _MEMBERS_SHOWN)}"
+
+
+def _members(root: Path, name: str, column: str, value: str) -> list[str]:
+    found: list[str] = []
+    for path in sorted((root / "signals" / name).glob("*/*.parquet")):
+        for table in parquet.batches(path, ["site", "post_id", column]):
+            rows = table.filter(pc.equal(table[column], value))
+            found += [schema.key(row["site"], row["post_id"]) for row in rows.to_pylist()]
+    return found
+
+
+def _decisions(root: Path, place: Place) -> Iterator[Decision]:
+    meanings = {rule.reason: rule.says for rule in selection.RULES} | selection.DUPLICATES
+    seen: set[str] = set()
+    at: Place | None = place
+    while at is not None and at.key not in seen and (root / at.path("decisions")).exists():
+        seen.add(at.key)
+        row = lookup.take(root, [at], "decisions", ["keep", "reason", "evidence"])[at.key]
+        evidence = json.loads(row["evidence"]) if row["evidence"] else {}
+        yield Decision(at.key, row["keep"], row["reason"], meanings.get(row["reason"] or ""), evidence)
+        survivor = evidence.get("survivor")
+        at = lookup.find(root, [survivor]).get(survivor) if survivor else None
+
+
+def _shard(root: Path, place: Place) -> Shard | None:
+    for path in sorted((root / "shards").glob("*/*.parquet")):
+        for first, table in lookup.groups(path, ["site", "post_id"], "post_id", [place.post_id]):
+            same = pc.and_(pc.equal(table["post_id"], place.post_id), pc.equal(table["site"], place.site))
+            rows = np.flatnonzero(np.asarray(same))
+            if not len(rows):
+                continue
+            row = first + int(rows[0])
+            with pq.ParquetFile(path) as file:
+                starts = np.cumsum([0, *(file.metadata.row_group(n).num_rows for n in range(file.num_row_groups))])
+                group = int(np.searchsorted(starts, row, "right")) - 1
+                ids = file.read_row_group(group, columns=["split", "input_ids"], use_threads=False)
+            own = ids.slice(row - int(starts[group]), 1)
+            tokens = pc.list_value_length(own["input_ids"])[0].as_py()
+            return Shard(own["split"][0].as_py(), str(path.relative_to(root)), row, group, tokens)
+    return None
+
+
+def _quarantined(root: Path, site: str, number: int) -> Iterator[Quarantined]:
+    path = root / "quarantine" / f"{site}.parquet"
+    if not path.exists():
+        return
+    own = {"posts": re.compile(rb'\sId="%d"' % number)}
+    other = re.compile(rb'\sPostId="%d"' % number)
+    for table in parquet.batches(path):
+        for row in table.to_pylist():
+            if own.get(row["table"], other).search(row["row"]):
+                shown = _cut(lookup.mask_bytes(row["row"]), 400)
+                yield Quarantined(row["table"], row["file"], row["offset"], row["reason"], shown)
+
+
+def _note(root: Path, site: str, number: int, post: Post | None, quarantined: tuple[Quarantined, ...]) -> str:
+    if post is not None:
+        return f"a post of the type {post.type} is no document: documents are questions and answers"
+    if any(bad.table == "posts" for bad in quarantined):
+        return "its row in the dump could not be read, and is in quarantine"
+    facts = manifest.load(root) or {}
+    if number in facts.get("changes", {}).get(site, {}).get("examples", {}).get("gone", ()):
+        return "it was in the dump of the build before, and is gone from this one"
+    near: list[int] = []
+    for path in sorted((root / "tables/posts" / site).glob("*.parquet")):
+        for table in parquet.batches(path, ["post_id"]):
+            near += table["post_id"].to_pylist()
+            near = sorted(near, key=lambda one: (abs(one - number), one))[:3]
+    if not near:
+        return "the site has no posts"
+    return f"the dump has no post of this number; the nearest are {_some([str(one) for one in sorted(near)], 3)}"
+
+
+# --- telling -------------------------------------------------------------------------------------------------------
+
+
+def _verdict(story: Story) -> str:
+    if story.note:
+        return story.note
+    kind = story.document.kind if story.document else "post"
+    if not story.decisions:
+        return f"{kind}, not decided yet: the build is not finished"
+    own = story.decisions[0]
+    return f"{kind}, kept" if own.keep else f"{kind}, dropped: {own.reason} ({own.meaning})"
+
+
+def _post_lines(post: Post | None) -> list[str]:
+    if post is None:
+        return []
+    parts = {
+        "type": post.type + (f" of {post.parent}" if post.parent is not None else ""),
+        "title": post.title,
+        "created": _time(post.created),
+        "closed": _time(post.closed) if post.closed else None,
+        "score": str(post.score),
+        "licence": post.license,
+        "votes": _counts(post.votes, "the site's votes are not in the dump"),
+        "events": _counts(post.events, "the site's history is not in the dump"),
+        "comments": str(post.comments),
+    }
+    return _table(parts)
+
+
+def _document_lines(document: Document | None) -> list[str]:
+    if document is None:
+        return []
+    title = document.shown.title
+    parts = {
+        "title": title,
+        "url": document.url,
+        "author": document.author or "not known",
+        "licence": document.license,
+        "thread": f"{document.thread_id}" + (", the accepted answer" if document.accepted else ""),
+        "tags": ", ".join(document.tags) or "none",
+        "length": f"{document.chars:,} characters, {document.own_chars:,} of them the post's own",
+        "segments": _counts(document.segments, ""),
+        "comments": f"{document.comments} in the text",
+    }
+    return _table(parts)
+
+
+def _decision_lines(decision: Decision) -> list[str]:
+    if decision.keep:
+        return [f"{decision.key} is kept"]
+    facts = ", ".join(f"{name} {_value(value)}" for name, value in decision.evidence.items())
+    return [f"{decision.key} is dropped: {decision.reason}: {decision.meaning}", *([f"  {facts}"] if facts else [])]
+
+
+def _shard_lines(story: Story) -> list[str]:
+    shard = story.shard
+    if shard is None:
+        kept = bool(story.decisions) and story.decisions[0].keep
+        return ["not there: the build is not finished"] if kept else []
+    where = f"{shard.path}, row {shard.row} (row group {shard.row_group})"
+    return _table({"split": shard.split, "file": where, "tokens": f"{shard.tokens:,}"})
+
+
+def _quarantine_lines(bad: Quarantined) -> list[str]:
+    return [f"{bad.file}, table {bad.table}, byte {bad.offset:,}: {bad.reason}", f"  {bad.row}"]
+
+
+def _text_lines(document: Document | None) -> list[str]:
+    return _cut(document.shown.text.strip(), _TEXT_SHOWN).splitlines() if document else []
+
+
+def _labelled(label: str, found: tuple[str, ...]) -> list[str]:
+    return [f"{label if i == 0 else '':<14}{line}" for i, line in enumerate(found)]
+
+
+def _table(parts: Mapping[str, str | None]) -> list[str]:
+    return [f"{label:<14}{value}" for label, value in parts.items() if value is not None]
+
+
+def _counts(counts: Mapping[str, int] | None, absent: str) -> str:
+    if counts is None:
+        return absent
+    return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
+
+
+def _value(value: Any) -> str:
+    return "not known" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _time(moment: datetime | None) -> str:
+    return "not known" if moment is None else f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _some(names: list[str], most: int) -> str:
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]} … ({len(text) - most:,} more characters)"

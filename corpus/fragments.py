@@ -1,0 +1,126 @@
+"""Pieces of HTML for the report: all that comes from outside is escaped on its way in."""
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from markupsafe import Markup, escape
+
+TEXT_SHOWN = 900
+"""Code points of a text that are shown."""
+_EQUAL_SHOWN = 160
+"""Of a long beginning that two texts share, only so many code points are shown."""
+_NUMBER = re.compile(r"[−–\d.,]+%?")
+_DAY = re.compile(r"\d{4}-\d\d(-\d\d)?")
+_HOST = re.compile(r"[\w-]+(\.[\w-]+){2,}")
+_WORDS = re.compile(r"\w+|\s+|[^\w\s]")
+
+
+def join(pieces: Iterable[Markup | str], between: str = "") -> Markup:
+    """Pieces one after another."""
+    return Markup(between).join(pieces)
+
+
+def number(value: int | float | None) -> str:
+    """A number with its thousands set apart; a dash for none."""
+    return "–" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+
+
+def share(part: float, whole: float) -> str:
+    """A percentage; a dash of nothing."""
+    return f"{100 * part / whole:.1f}%" if whole else "–"
+
+
+def paragraph(text: Markup | str, kind: str = "") -> Markup:
+    """One paragraph."""
+    return Markup('<p class="{}">{}</p>' if kind else "<p>{1}</p>").format(kind, text)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]], last: Sequence[Any] | None = None) -> Markup:
+    """A table; integers and percentages stand to the right, and the last row, if any, is a sum."""
+
+    body = [list(row) for row in rows]
+    # A heading stands where its column's numbers do.
+    right = [bool(body) and all(_kind(row[at]) == "n" for row in body) for at in range(len(head))]
+    heads = join(
+        Markup("<th{}>{}</th>").format(Markup(' class="n"') if on else "", name)
+        for name, on in zip(head, right, strict=True)
+    )
+    lines = join(Markup("<tr>{}</tr>").format(join(map(_cell, row))) for row in body)
+    foot = Markup("<tfoot><tr>{}</tr></tfoot>").format(join(map(_cell, last))) if last is not None else ""
+    made = Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody>{}</table>").format(heads, lines, foot)
+    return Markup('<div class="wide">{}</div>').format(made)
+
+
+def _kind(value: Any) -> str:
+    if value is None or isinstance(value, int | float) or _NUMBER.fullmatch(str(value)):
+        return "n"
+    return "d" if _DAY.fullmatch(str(value)) else ""
+
+
+def _cell(value: Any) -> Markup:
+    kind = _kind(value)
+    shown = number(value) if value is None or isinstance(value, int | float) else value
+    if _HOST.fullmatch(str(shown)):
+        shown = escape(shown).replace(".", Markup("<wbr>."))
+    return Markup('<td class="{}">{}</td>' if kind else "<td>{1}</td>").format(kind, shown)
+
+
+def figure(svg: str, caption: str) -> Markup:
+    """A plot made by `plots`, which escapes its own labels."""
+    return Markup("<figure><figcaption>{}</figcaption>{}</figure>").format(caption, Markup(svg))
+
+
+def grid(figures: Iterable[Markup]) -> Markup:
+    """Figures side by side where there is room."""
+    return Markup('<div class="grid">{}</div>').format(join(figures))
+
+
+def text(value: str, most: int = TEXT_SHOWN) -> Markup:
+    """A text as it is, cut where it is long, and the cut told."""
+    rest = _rest(len(value) - most)
+    return Markup('<div class="text">{}{}</div>').format(value[:most], rest)
+
+
+def link(label: str, url: str) -> Markup:
+    """A link, if the address is one of the web: other schemes could run a script."""
+    if not url.startswith(("https://", "http://")):
+        return escape(label)
+    return Markup('<a href="{}" rel="noreferrer">{}</a>').format(url, label)
+
+
+def sample(head: Markup | str, body: Markup | str) -> Markup:
+    """One sample under its heading."""
+    return Markup("<article><header>{}</header>{}</article>").format(head, body)
+
+
+def beside(left: str, right: str, heads: tuple[Markup | str, Markup | str], most: int = TEXT_SHOWN) -> Markup:
+    """Two texts side by side, with the words marked in which they differ; long equal beginnings are cut."""
+    equal = next((i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
+    skip = max(0, equal - _EQUAL_SHOWN) if max(len(left), len(right)) > most else 0
+    cells = []
+    pieces = _differences(left[skip : skip + most], right[skip : skip + most])
+    for head, whole, shown in zip(heads, (left, right), pieces, strict=True):
+        begin = Markup('<span class="cut">{:,} characters, the same in both …</span> ').format(skip) if skip else ""
+        rest = _rest(len(whole) - skip - most)
+        cells.append(
+            Markup('<div><header>{}</header><div class="text">{}{}{}</div></div>').format(head, begin, shown, rest)
+        )
+    return Markup('<div class="beside">{}</div>').format(join(cells))
+
+
+def _rest(left: int) -> Markup | str:
+    return Markup(' <span class="cut">… {:,} more characters</span>').format(left) if left > 0 else ""
+
+
+def _differences(left: str, right: str) -> tuple[Markup, Markup]:
+    a, b = _WORDS.findall(left), _WORDS.findall(right)
+    made: tuple[list[Markup], list[Markup]] = ([], [])
+    for kind, a1, a2, b1, b2 in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
+        for side, words in zip(made, (a[a1:a2], b[b1:b2]), strict=True):
+            joined = "".join(words)
+            # White space alone is no difference worth a mark.
+            same = kind == "equal" or not joined.strip()
+            side.append(escape(joined) if same else Markup("<mark>{}</mark>").format(joined))
+    return join(made[0]), join(made[1])

@@ -1,0 +1,196 @@
+"""MANIFEST.json: what a corpus is, what it was made of, and that its numbers add up.
+
+It holds no times, and no paths but the sources as they were named, so equal builds have equal manifests.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from socorpus.corpus import changes, parquet, receipts, schema
+from socorpus.corpus.config import Config, as_dict
+from socorpus.corpus.errors import BuildError
+from socorpus.corpus.receipts import Receipt
+from socorpus.corpus.sources import Site
+
+if TYPE_CHECKING:
+    from socorpus.corpus.pipeline import Plan
+    from socorpus.corpus.sharding import Sharded
+
+NAME = "MANIFEST.json"
+Done = Mapping[str, Receipt]
+
+
+def load(root: Path) -> dict[str, Any] | None:
+    """The manifest of a finished corpus; None where there is none that can be read."""
+    try:
+        facts: dict[str, Any] = json.loads((root / NAME).read_text("utf-8"))
+        return facts if "inputs" in facts else None
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def save(root: Path, facts: Mapping[str, Any]) -> None:
+    """Write the manifest."""
+    receipts.write_json(root / NAME, facts)
+
+
+def gather_quarantine(root: Path, sites: Sequence[Site], paths: Iterable[str]) -> None:
+    """Write quarantine/SITE.parquet for every site, also where nothing had to be put there."""
+    found = [path for path in paths if path.startswith(".work/quarantine/")]
+    for site in sites:
+        own = [path for path in sorted(found) if path.startswith(f".work/quarantine/{site.name}/")]
+        tables = [schema.QUARANTINE.empty_table(), *(parquet.read(root / path) for path in own)]
+        parquet.write(root / f"quarantine/{site.name}.parquet", pa.concat_tables(tables), schema.QUARANTINE)
+    receipts.keep_only(root / "quarantine", {f"{site.name}.parquet" for site in sites})
+
+
+def assemble(
+    root: Path,
+    plan: "Plan",
+    config: Config,
+    done: Mapping[str, Done],
+    signals: Mapping[str, Done],
+    twins: Receipt,
+    sharded: "Sharded",
+) -> dict[str, Any]:
+    """Put the manifest together from the receipts.
+
+    Raises:
+        BuildError: rows or documents were lost on the way, which no build may do.
+    """
+    sites = {site.name: _site(site, done) for site in plan.sites}
+    for name, entry in sites.items():
+        if entry["documents"] != entry["kept"] + sum(entry["dropped"].values()):
+            raise BuildError(
+                f"{name}: {entry['documents']} documents are not {entry['kept']} kept and the dropped ones"
+            )
+    licenses: Counter[str] = Counter()
+    for receipt in done["documents"].values():
+        licenses.update(receipt.counts["licenses"])
+    everything = [*done.values(), *signals.values(), {"": sharded.tokenizer}, sharded.shards]
+    outputs = {
+        path: {"rows": output.rows, "bytes": output.bytes, "sha256": output.sha256}
+        for receipts_of in everything
+        for receipt in receipts_of.values()
+        for path, output in receipt.outputs.items()
+        if not path.startswith(".work/")
+    }
+    for site in plan.sites:
+        path = f"quarantine/{site.name}.parquet"
+        rows = sites[site.name]["quarantined"]
+        size = (root / path).stat().st_size
+        outputs[path] = {"rows": rows, "bytes": size, "sha256": receipts.sha256(root / path)}
+    return {
+        "version": schema.VERSION,
+        "socorpus": version("socorpus"),
+        "inputs": plan.inputs,
+        "sources": [
+            {
+                "site": site.name,
+                "released": site.released,
+                "table": table.table,
+                "file": table.member.address,
+                "member": table.member.name,
+                "bytes": table.member.size,
+                "stamp": table.member.stamp,
+            }
+            for site in plan.sites
+            for table in site.tables
+        ],
+        "sites": sites,
+        "totals": _totals(sites),
+        "licenses": dict(sorted(licenses.items())),
+        "signals": {
+            "privacy": _sum(signals["privacy"], "kinds"),
+            "language": _sum(signals["language"], "languages"),
+            "duplicates": twins.counts,
+        },
+        "reused": {name: sum(r.counts.get("reused", 0) for r in found.values()) for name, found in signals.items()},
+        "pairs": _sum(done["pairs"], "languages"),
+        "tokenizer": dict(sharded.tokenizer.counts),
+        "shards": _shards(sharded.shards),
+        "changes": changes.compare(root, plan.buckets, plan.inputs),
+        "config": as_dict(config),
+        "files": dict(sorted(outputs.items())),
+    }
+
+
+def _site(site: Site, done: Mapping[str, Done]) -> dict[str, Any]:
+    rows: dict[str, int] = {}
+    bad: dict[str, int] = {}
+    repaired: dict[str, int] = {}
+    unknown: dict[str, dict[str, int]] = {}
+    types: Counter[str] = Counter()
+    for receipt in done["read"].values():
+        for place, counts in receipt.counts.items():
+            name, _, table = place.rpartition("/")
+            if name != site.name:
+                continue
+            rows[table] = rows.get(table, 0) + counts["read"]
+            bad[table] = bad.get(table, 0) + counts["quarantined"]
+            repaired[table] = repaired.get(table, 0) + counts["repaired"]
+            types.update(counts["types"])
+            for attribute, count in counts["unknown"].items():
+                seen = unknown.setdefault(table, {})
+                seen[attribute] = seen.get(attribute, 0) + count
+    own = {
+        stage: [receipt for name, receipt in done[stage].items() if name.startswith(f"{site.name}/")]
+        for stage in ("threads", "documents", "decisions")
+    }
+    gathered: dict[str, Counter[str]] = {}
+    for receipt in own["threads"]:
+        for table, counts in receipt.counts.items():
+            gathered.setdefault(table, Counter()).update(counts)
+    dropped: Counter[str] = Counter()
+    for receipt in own["decisions"]:
+        dropped.update(receipt.counts["dropped"])
+    return {
+        "host": site.host,
+        "released": site.released,
+        "rows": dict(sorted(rows.items())),
+        "quarantined": sum(bad.values()),
+        "quarantined_by_table": {table: count for table, count in sorted(bad.items()) if count},
+        "repaired": {table: count for table, count in sorted(repaired.items()) if count},
+        "unknown_attributes": dict(sorted(unknown.items())),
+        "repeated": {table: c["repeated"] for table, c in gathered.items() if c["repeated"]},
+        "orphans": {table: c["orphans"] for table, c in gathered.items() if c["orphans"]},
+        "posts": gathered.get("posts", Counter())["rows"],
+        "post_types": dict(sorted(types.items())),
+        "documents": sum(output.rows for receipt in own["documents"] for output in receipt.outputs.values()),
+        "kept": sum(receipt.counts["kept"] for receipt in own["decisions"]),
+        "dropped": dict(sorted(dropped.items())),
+    }
+
+
+def _totals(sites: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    dropped: Counter[str] = Counter()
+    rows: Counter[str] = Counter()
+    for site in sites.values():
+        dropped.update(site["dropped"])
+        rows.update(site["rows"])
+    numbers = {
+        name: sum(site[name] for site in sites.values()) for name in ("quarantined", "posts", "documents", "kept")
+    }
+    return {"rows": dict(sorted(rows.items())), **numbers, "dropped": dict(sorted(dropped.items()))}
+
+
+def _shards(done: Done) -> dict[str, dict[str, int]]:
+    found: dict[str, Counter[str]] = {}
+    for name, receipt in done.items():
+        entry = found.setdefault(name.rpartition("-")[0], Counter())
+        entry.update({"files": 1, "rows": sum(output.rows for output in receipt.outputs.values())})
+        entry.update({key: int(value or 0) for key, value in receipt.counts.items()})
+    return {name: dict(entry) for name, entry in found.items()}
+
+
+def _sum(done: Done, name: str) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for receipt in done.values():
+        found.update(receipt.counts.get(name, {}))
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))

@@ -1,0 +1,242 @@
+"""Plain text with its spans: of one text as Python values, and of a column of texts as flat arrays.
+
+`Writer` holds the rules by which all readers of markup lay out text: paragraphs are set apart by a blank line, lines by
+a newline, table cells by a tab, other runs of white space in prose are one space, and code stands as it is.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from socorpus.corpus import schema
+
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+UInt8 = npt.NDArray[np.uint8]
+Segment = tuple[str, int, int, str | None]
+Link = tuple[int, int, str]
+
+# What stands between two pieces of text, by growing strength; code that ends a line needs one newline less.
+JOIN, SPACE, CELL, LINE, BLANK, AFTER_CODE = range(6)
+SEPARATORS = ("", " ", "\t", "\n", "\n\n", "\n")
+
+PROSE, CODE, INLINE_CODE, QUOTE, COMMENT = (
+    schema.SEGMENT_KINDS.index(kind) for kind in ("prose", "code", "inline_code", "quote", "comment")
+)
+UNWANTED = re.compile("[\x00\ud800-\udfff]")
+TARGET = re.compile(r"(?:https?|ftp):|mailto:|/", re.IGNORECASE)
+
+
+class Marked(NamedTuple):
+    """Text with its spans; offsets are code points of `text`."""
+
+    text: str
+    segments: list[Segment]
+    """(kind, start, end, language hint of a code block), in order, without overlap or empty span; white space between
+    two segments belongs to neither."""
+    links: list[Link]
+    """(start, end, target) of linked text, in the order in which it ends."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """Texts with their spans: row i has `segments[bounds[i]:bounds[i + 1]]`; offsets count from the row's own start."""
+
+    text: pa.StringArray
+    """string[rows], no nulls."""
+    lengths: Int64
+    """Code points of each text, shape [rows]."""
+    bounds: Int64
+    """Shape [rows + 1]."""
+    segments: Int32
+    """Kind (place in `schema.SEGMENT_KINDS`), start, end, place of the hint in `hints`; shape [segments, 4]."""
+    hints: list[str | None]
+    """Language hints of code blocks; the place -1, of other segments, stands for None."""
+    link_bounds: Int64
+    """Shape [rows + 1]."""
+    links: Int32
+    """Start, end; shape [links, 2]."""
+    targets: pa.StringArray
+    """string[links]."""
+
+
+def column(marked: Sequence[Marked]) -> Column:
+    """The same as flat arrays."""
+    segments: list[tuple[int, int, int, int]] = []
+    hints: list[str | None] = []
+    for one in marked:
+        for kind, start, end, hint in one.segments:
+            code = kind == "code"
+            segments.append((schema.SEGMENT_KINDS.index(kind), start, end, len(hints) if code else -1))
+            if code:
+                hints.append(hint)
+    links = [link for one in marked for link in one.links]
+    return Column(
+        pa.array([one.text for one in marked], pa.string()),
+        np.array([len(one.text) for one in marked], np.int64),
+        np.cumsum([0, *(len(one.segments) for one in marked)]),
+        np.array(segments, np.int32).reshape(-1, 4),
+        hints,
+        np.cumsum([0, *(len(one.links) for one in marked)]),
+        np.array([(start, end) for start, end, _ in links], np.int32).reshape(-1, 2),
+        pa.array([target for _, _, target in links], pa.string()),
+    )
+
+
+def replaced(texts: Column, rows: Int64, marked: Sequence[Marked]) -> Column:
+    """`texts` with other contents in some `rows` (ascending), which are empty so far."""
+    if not len(rows):
+        return texts
+    new = column(marked)
+    mask = np.zeros(len(texts.text), bool)
+    mask[rows] = True
+    lengths = texts.lengths.copy()
+    lengths[rows] = new.lengths
+    segments = new.segments.copy()
+    segments[segments[:, 3] >= 0, 3] += len(texts.hints)
+    bounds, order = merged(texts.bounds, new.bounds, rows)
+    link_bounds, link_order = merged(texts.link_bounds, new.link_bounds, rows)
+    return Column(
+        pc.replace_with_mask(texts.text, pa.array(mask), new.text),
+        lengths,
+        bounds,
+        np.concatenate([texts.segments, segments])[order],
+        texts.hints + new.hints,
+        link_bounds,
+        np.concatenate([texts.links, new.links])[link_order],
+        pa.concat_arrays([texts.targets, new.targets]).take(pa.array(link_order)),
+    )
+
+
+def merged(bounds: Int64, more: Int64, rows: Int64) -> tuple[Int64, Int64]:
+    """Bounds of lists to which others are appended, and the order of all items, the others' counted after the first's.
+
+    Args:
+        bounds: of the lists, int64[lists + 1].
+        more: of the other lists, int64[others + 1].
+        rows: the list to which each of the others is appended, int64[others].
+    """
+    owners = np.concatenate([np.repeat(np.arange(len(bounds) - 1), np.diff(bounds)), np.repeat(rows, np.diff(more))])
+    counts = np.bincount(owners, minlength=len(bounds) - 1)
+    return np.concatenate([[0], np.cumsum(counts)]), np.argsort(owners, kind="stable")
+
+
+def utf8(texts: pa.Array | pa.ChunkedArray) -> tuple[UInt8, Int64]:
+    """Bytes of all texts, and the bounds of each, int64[rows + 1]; nulls are empty."""
+    whole = pc.cast(pc.fill_null(texts, ""), pa.large_string())
+    whole = whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole
+    _, offsets, data = whole.buffers()
+    bounds = np.frombuffer(offsets, np.int64, len(whole) + 1, 8 * whole.offset) if offsets else np.zeros(1, np.int64)
+    return np.frombuffer(data if data is not None else b"", np.uint8), bounds.copy()
+
+
+def strings(data: UInt8, ends: Int64) -> pa.StringArray:
+    """Texts that lie one after another in UTF-8, from where each ends."""
+    offsets = np.concatenate([[0], ends]).astype(np.int32)
+    return pa.StringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(data[: offsets[-1]].copy()))
+
+
+def class_hint(names: str) -> str | None:
+    """Hint in a class attribute: None without one, "" where it says that there is no language."""
+    for name in names.split():
+        if name.startswith(("lang-", "language-", "snippet-code-")):
+            return plain_hint(name)
+    return None
+
+
+@lru_cache(maxsize=1024)
+def plain_hint(name: str) -> str:
+    """The language in a hint ("lang-Py" -> "py"), "" where it says that there is none."""
+    for prefix in ("lang-", "language-", "snippet-code-"):
+        name = name.removeprefix(prefix)
+    name = name.lower()
+    return "" if name in ("none", "default") else name
+
+
+def first_hint(*hints: str | None) -> str | None:
+    """The first that was given; None where that says that there is no language."""
+    return next((hint or None for hint in hints if hint is not None), None)
+
+
+class Writer:
+    """Text and segments as they grow."""
+
+    def __init__(self) -> None:
+        self.out: list[str] = []
+        self.segments: list[Segment] = []
+        self.links: list[Link] = []
+        self.position = 0
+        self.pending = JOIN
+        self.current, self.opened, self.closed = "", 0, 0
+        self.open_links: list[list[Any]] = []
+
+    def words(self, text: str, kind: str, verbatim: bool = False) -> None:
+        """Adds running text; with `verbatim` only its outer white space is changed."""
+        if self.pending == JOIN and text and text[0].isspace():
+            self.pending = SPACE
+        words = text.strip() if verbatim else " ".join(text.split())
+        if words:
+            self._separate(self.pending)
+            if kind != self.current:
+                self.cut()
+                self.current, self.opened = kind, self.position
+            self._put(words)
+            self.closed = self.position
+            self.pending = SPACE if text[-1].isspace() else JOIN
+
+    def code(self, pieces: list[tuple[str, str | None]], language: str | None) -> None:
+        """Adds a code block, character for character, from (text, target of the link that it stands in)."""
+        text = "".join(text for text, _ in pieces)
+        if text:
+            self.cut()
+            self._separate(max(self.pending, BLANK))
+            self.segments.append(("code", self.position, self.position + len(text), language))
+            for piece, target in pieces:
+                if target and piece:
+                    self.links.append((self.position, self.position + len(piece), target))
+                self._put(piece)
+            self.pending = AFTER_CODE if text[-1] == "\n" else BLANK
+
+    def separate(self, strength: int) -> None:
+        """The next text is set apart at least this much."""
+        self.pending = max(self.pending, strength)
+
+    def cut(self) -> None:
+        """Ends the segment that is being extended."""
+        if self.current:
+            self.segments.append((self.current, self.opened, self.closed, None))
+            self.current = ""
+
+    def open_link(self, target: str) -> None:
+        """Text from here on is linked."""
+        self.open_links.append([target if TARGET.match(target) else "", -1])
+
+    def close_link(self) -> None:
+        """Ends the innermost link."""
+        target, start = self.open_links.pop()
+        if target and start >= 0:
+            self.links.append((start, self.position, target))
+
+    def marked(self) -> Marked:
+        """The result; lone surrogates and NUL are replaced one for one."""
+        self.cut()
+        return Marked(UNWANTED.sub("\ufffd", "".join(self.out)), self.segments, self.links)
+
+    def _separate(self, strength: int) -> None:
+        if self.position:
+            self.out.append(SEPARATORS[strength])
+            self.position += len(SEPARATORS[strength])
+
+    def _put(self, text: str) -> None:
+        for link in self.open_links:
+            if link[1] < 0:
+                link[1] = self.position
+        self.out.append(text)
+        self.position += len(text)

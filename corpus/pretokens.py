@@ -1,0 +1,309 @@
+"""Where text is cut before byte-pair encoding: the pattern, and a compiled kernel that cuts and counts as it does.
+
+Byte-pair encoding never crosses a cut, so each distinct piece of a batch need be encoded only once; and few pieces make
+most of a text (Zipf's law). The kernel cuts a whole Arrow column and numbers its distinct pieces in one pass.
+
+The pattern is of the kind of GPT-4's (cl100k), changed where an encoder that labels tokens wants it:
+ - a word takes one space before it and nothing else, so that `(foo` and `.foo` share the token of `foo` and a named
+   entity begins at a token; combining marks belong to the word;
+ - a contraction is cut off only after a letter, else `'s'` in code would be cut inside the quotes;
+ - digits go by three at most: long numbers don't fill the vocabulary, versions and years stay whole;
+ - newlines that follow punctuation join it (`{\\n`, `);\\n`), and a run of white space is one piece up to its last
+   newline and one from there: a line's indentation costs one token, and spaces leave the last one to the word.
+"""
+
+from functools import cache
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+_WORD, _NUMBER, _SYMBOL, _SPACE = r"[\p{L}\p{M}]", r"\p{N}", r"[^\s\p{L}\p{N}]", r"\s"
+PATTERN = "|".join(
+    [
+        rf"(?<={_WORD})['’](?:s|t|re|ve|m|ll|d)(?![\p{{L}}\p{{M}}\p{{N}}_])",
+        rf" ?{_WORD}+",
+        rf" ?{_NUMBER}{{1,3}}",
+        rf" ?{_SYMBOL}+[\r\n]*",
+        r"\s*[\r\n]+",
+        r"\s+(?= \S)",
+        r"\s+",
+    ]
+)
+"""The first alternative that matches makes the piece; together they match every text from end to end."""
+
+WORD, NUMBER, SYMBOL, SPACE = 1, 2, 4, 8
+BYTES_PER_PIECE = 3
+"""Guess of the average piece, on the low side; the kernel asks for more room where a batch has shorter pieces."""
+
+
+@cache
+def classes() -> npt.NDArray[np.uint8]:
+    """Bits of each code point, shape [0x110000].
+
+    They are asked of the tokenizers library itself: Unicode grows, and two tables of different age would cut apart.
+    """
+    from tokenizers import Regex
+    from tokenizers.pre_tokenizers import Split
+
+    def matches(pattern: str) -> npt.NDArray[np.bool_]:
+        # "removed" leaves the gaps between the matches: whatever is in no gap is of the class.
+        found, split = np.zeros(0x110000, bool), Split(Regex(pattern), "removed")
+        for block in _blocks():
+            inside = np.ones(len(block), bool)
+            for _, (start, end) in split.pre_tokenize_str(block.tobytes().decode("utf-32-le")):
+                inside[start:end] = False
+            found[block] = inside
+        return found
+
+    table = np.zeros(0x110000, np.uint8)
+    for bit, name in ((WORD, _WORD), (NUMBER, _NUMBER), (SPACE, _SPACE)):
+        table[matches(name + "+")] |= bit
+    table[~matches(r"[\s\p{L}\p{N}]+")] |= SYMBOL
+    table.setflags(write=False)
+    return table
+
+
+def _blocks() -> list[npt.NDArray[np.uint32]]:
+    """Code points in blocks that the library takes fast, without surrogates and the planes that Unicode never fills."""
+    points = np.r_[0:0xD800, 0xE000:0x40000, 0xE0000:0xE1000].astype("<u4")
+    return np.split(points, range(4096, len(points), 4096))
+
+
+def utf8(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """UTF-8 bytes and bounds of an Arrow string array that may be a slice."""
+    if not len(texts):
+        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
+    wide = pa.types.is_large_string(texts.type)
+    _, bounds, data = texts.buffers()
+    offsets: npt.NDArray[np.int64] = np.frombuffer(bounds, np.int64 if wide else np.int32).astype(np.int64)
+    offsets = offsets[texts.offset : texts.offset + len(texts) + 1]
+    used = np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8)
+    return used[offsets[0] : offsets[-1]], offsets - offsets[0]
+
+
+def cut(
+    data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Cut texts as `PATTERN` does, and number the distinct pieces in the order of their first occurrence.
+
+    Args:
+        data: UTF-8 bytes of all texts.
+        offsets: text i is `data[offsets[i]:offsets[i + 1]]`.
+
+    Returns:
+        The number of each piece, text by text; the bounds of each text in those, shape [texts + 1]; and the first
+        byte and the byte past the end of each distinct piece, in `data`.
+    """
+    data = _writable_type(data)
+    room = int(offsets[-1] - offsets[0]) // BYTES_PER_PIECE + 64
+    while True:
+        pieces = np.empty(room, np.int32)
+        bounds = np.zeros(len(offsets), np.int64)
+        starts, ends = _cut(data, offsets, classes(), pieces, bounds)
+        if bounds[-1] >= 0:
+            return pieces[: bounds[-1]], bounds, starts, ends
+        room = int(offsets[-1] - offsets[0]) + 64
+
+
+def spread(
+    pieces: npt.NDArray[np.int32],
+    bounds: npt.NDArray[np.int64],
+    ids: npt.NDArray[np.uint16],
+    ids_at: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.int64]]:
+    """Ids of all texts, and each text's bounds in them, from those of the distinct pieces (`ids_at`: their bounds)."""
+    result: tuple[npt.NDArray[np.uint16], npt.NDArray[np.int64]] = _spread(pieces, bounds, ids, ids_at)
+    return result
+
+
+def _writable_type(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    # numba compiles read-only and writable arrays apart; Arrow's are read-only, so all are passed as such.
+    view = data.view()
+    view.setflags(write=False)
+    return view
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _at(data: Any, i: int) -> Any:
+    """Code point and length in bytes of the character at byte `i` of valid UTF-8."""
+    first = np.int64(data[i])
+    if first < 0x80:
+        return first, 1
+    if first < 0xE0:
+        return (first & 0x1F) << 6 | (np.int64(data[i + 1]) & 0x3F), 2
+    if first < 0xF0:
+        return (first & 0x0F) << 12 | (np.int64(data[i + 1]) & 0x3F) << 6 | (np.int64(data[i + 2]) & 0x3F), 3
+    return (
+        (first & 0x07) << 18
+        | (np.int64(data[i + 1]) & 0x3F) << 12
+        | (np.int64(data[i + 2]) & 0x3F) << 6
+        | (np.int64(data[i + 3]) & 0x3F)
+    ), 4
+
+
+@numba.njit(cache=True, nogil=True)
+def _run(data: Any, table: Any, i: int, end: int, bit: int, most: int) -> Any:
+    """End of the run, of at most `most` characters, of class `bit` that begins at byte `i`."""
+    count = 0
+    while i < end and count < most:
+        point, size = _at(data, i)
+        if not table[point] & bit:
+            break
+        i += size
+        count += 1
+    return i
+
+
+@numba.njit(cache=True, nogil=True)
+def _contraction(data: Any, table: Any, i: int, end: int) -> Any:
+    """End of the contraction whose letters begin at byte `i`, 0 if there is none."""
+    if i >= end:
+        return 0
+    first = data[i]
+    second = data[i + 1] if i + 1 < end else 0
+    if first == 115 or first == 116 or first == 109 or first == 100:  # s t m d
+        i += 1
+    elif ((first == 114 or first == 118) and second == 101) or (first == 108 and second == 108):  # re ve ll
+        i += 2
+    else:
+        return 0
+    if i < end:
+        point, _ = _at(data, i)
+        if table[point] & (WORD | NUMBER) or point == 95:
+            return 0
+    return i
+
+
+@numba.njit(cache=True, nogil=True)
+def _white(data: Any, table: Any, i: int, end: int) -> Any:
+    """End of the piece of white space that begins at byte `i`: the last three alternatives of the pattern."""
+    j, newline, last = i, 0, i
+    while j < end:
+        point, size = _at(data, j)
+        if not table[point] & SPACE:
+            break
+        last = j
+        j += size
+        if point == 10 or point == 13:
+            newline = j
+    if newline:
+        return newline
+    if j < end and data[last] == 32 and last > i:
+        return last
+    return j
+
+
+@numba.njit(cache=True, nogil=True)
+def _piece(data: Any, table: Any, i: int, end: int, after_word: bool) -> Any:
+    """End of the piece that begins at byte `i`, and whether its last character is a word's."""
+    point, size = _at(data, i)
+    kind = table[point]
+    if after_word and (point == 39 or point == 0x2019):
+        j = _contraction(data, table, i + size, end)
+        if j:
+            return j, True
+    begin = i
+    if point == 32 and i + 1 < end:
+        following, _ = _at(data, i + 1)
+        if not table[following] & SPACE:
+            begin = i + 1
+            kind = table[following]
+    if kind & WORD:
+        return _run(data, table, begin, end, WORD, end), True
+    if kind & NUMBER:
+        return _run(data, table, begin, end, NUMBER, 3), False
+    if kind & SYMBOL:
+        j = _run(data, table, begin, end, SYMBOL, end)
+        k = j
+        while k < end and (data[k] == 10 or data[k] == 13):
+            k += 1
+        # A run of symbols may end in a combining mark, which the look-behind takes for a word's.
+        p = j - 1
+        while data[p] & 0xC0 == 0x80:
+            p -= 1
+        point, _ = _at(data, p)
+        return k, k == j and table[point] & WORD != 0
+    return _white(data, table, i, end), False
+
+
+@numba.njit(cache=True, nogil=True)
+def _longer(values: Any) -> Any:
+    longer = np.empty(2 * len(values), values.dtype)
+    longer[: len(values)] = values
+    return longer
+
+
+@numba.njit(cache=True, nogil=True)
+def _cut(data: Any, offsets: Any, table: Any, pieces: Any, bounds: Any) -> Any:
+    size = 1 << 16
+    slots = np.full(size, -1, np.int32)
+    starts, ends = np.empty(size // 2, np.int64), np.empty(size // 2, np.int64)
+    hashes = np.empty(size // 2, np.uint64)
+    known = 0
+    count = 0
+    for text in range(len(offsets) - 1):
+        i, end = offsets[text], offsets[text + 1]
+        after_word = False
+        while i < end:
+            j, after_word = _piece(data, table, i, end, after_word)
+            h = np.uint64(0xCBF29CE484222325)  # FNV-1a; distinct pieces are told apart by their bytes, not by it
+            for k in range(i, j):
+                h = (h ^ np.uint64(data[k])) * np.uint64(0x100000001B3)
+            h ^= h >> np.uint64(32)
+            slot = np.int64(h & np.uint64(size - 1))
+            while True:
+                number = slots[slot]
+                if number < 0:
+                    break
+                if hashes[number] == h and ends[number] - starts[number] == j - i:
+                    same = True
+                    first = starts[number]
+                    for k in range(j - i):
+                        if data[first + k] != data[i + k]:
+                            same = False
+                            break
+                    if same:
+                        break
+                slot = (slot + 1) & (size - 1)
+            if number < 0:
+                number = known
+                slots[slot] = number
+                starts[number], ends[number], hashes[number] = i, j, h
+                known += 1
+                if known == len(starts):
+                    size *= 2
+                    starts, ends, hashes = _longer(starts), _longer(ends), _longer(hashes)
+                    slots = np.full(size, -1, np.int32)
+                    for old in range(known):
+                        slot = np.int64(hashes[old] & np.uint64(size - 1))
+                        while slots[slot] >= 0:
+                            slot = (slot + 1) & (size - 1)
+                        slots[slot] = old
+            if count == len(pieces):
+                bounds[-1] = -1
+                return starts[:0], ends[:0]
+            pieces[count] = number
+            count += 1
+            i = j
+        bounds[text + 1] = count
+    return starts[:known], ends[:known]
+
+
+@numba.njit(cache=True, nogil=True)
+def _spread(pieces: Any, bounds: Any, ids: Any, ids_at: Any) -> Any:
+    ends = np.zeros(len(bounds), np.int64)
+    total = 0
+    for text in range(len(bounds) - 1):
+        for k in range(bounds[text], bounds[text + 1]):
+            total += ids_at[pieces[k] + 1] - ids_at[pieces[k]]
+        ends[text + 1] = total
+    flat = np.empty(total, np.uint16)
+    at = 0
+    for k in range(len(pieces)):
+        for j in range(ids_at[pieces[k]], ids_at[pieces[k] + 1]):
+            flat[at] = ids[j]
+            at += 1
+    return flat, ends

@@ -1,0 +1,89 @@
+"""report.html: a corpus on one page that opens offline, from its manifest and a summary of its tables."""
+
+import json
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from socorpus.corpus import receipts, summary
+from socorpus.corpus.engine import Made
+from socorpus.corpus.errors import InputError
+from socorpus.corpus.sections import SECTIONS, Facts
+
+NAME = "report.html"
+
+
+def write(root: Path, facts: Mapping[str, Any]) -> Made:
+    """Write `report.html` into the corpus at `root`, whose manifest is `facts`.
+
+    Raises:
+        InputError: the corpus lacks a file that its manifest promises.
+    """
+    try:
+        page = render(Facts(root, facts, summary.gather(root, facts), _seconds(root)))
+    except FileNotFoundError as error:
+        raise InputError(f"{error.filename}: missing from the corpus; build it again") from error
+    with receipts.atomic(root / NAME) as temporary:
+        temporary.write_text(page, "utf-8")
+    return Made({NAME: 1})
+
+
+def render(facts: Facts) -> str:
+    """The page."""
+    from jinja2 import Environment
+
+    template = resources.files("socorpus.corpus").joinpath("report.html").read_text("utf-8")
+    page = Environment(autoescape=True).from_string(template)
+    sections = [section for make in SECTIONS if (section := make(facts)) is not None]
+    sites = list(facts.sites)
+    title = ", ".join(sites[:3]) + (f" and {len(sites) - 3} more sites" if len(sites) > 3 else "")
+    return page.render(
+        title=title or "no site",
+        version=facts.manifest["version"],
+        socorpus=facts.manifest["socorpus"],
+        dates=_dates(facts),
+        figures=_headline(facts),
+        sections=sections,
+    )
+
+
+def _headline(facts: Facts) -> list[tuple[str, str]]:
+    totals, shards = facts.totals, facts.manifest["shards"].values()
+    return [
+        ("rows read", f"{sum(totals['rows'].values()):,}"),
+        ("quarantined", f"{totals['quarantined']:,}"),
+        ("posts", f"{totals['posts']:,}"),
+        ("documents", f"{totals['documents']:,}"),
+        ("kept", f"{totals['kept']:,}"),
+        ("dropped", f"{sum(totals['dropped'].values()):,}"),
+        ("shards", f"{sum(shard['files'] for shard in shards):,}"),
+        ("tokens", f"{sum(shard.get('tokens', 0) for shard in shards):,}"),
+    ]
+
+
+def _dates(facts: Facts) -> str:
+    released = sorted({site["released"] for site in facts.sites.values() if site["released"]})
+    spans = facts.summary.distributions.spans.values()
+    said = []
+    if released:
+        said.append(f"dumps of {released[0]}" + (f" to {released[-1]}" if len(released) > 1 else ""))
+    if spans:
+        said.append(f"posts from {summary.day(min(s[0] for s in spans))} to {summary.day(max(s[1] for s in spans))}")
+    return ", ".join(said)
+
+
+def _seconds(root: Path) -> dict[str, tuple[int, float]]:
+    found = sorted(_stages(root))
+    return {stage: (tasks, seconds) for _, stage, tasks, seconds in found if tasks}
+
+
+def _stages(root: Path) -> Iterator[tuple[float, str, int, float]]:
+    for path in (root / "receipts").glob("*.json"):
+        if path.stem == "report":
+            continue
+        tasks, seconds = 0, 0.0
+        for one in (root / "receipts" / path.stem).rglob("*.json"):
+            tasks += 1
+            seconds += float(json.loads(one.read_text("utf-8")).get("seconds", 0.0))
+        yield float(json.loads(path.read_text("utf-8")).get("started", 0.0)), path.stem, tasks, seconds

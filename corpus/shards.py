@@ -1,0 +1,337 @@
+"""From kept documents to the files that a trainer reads: scrubbed, tokenised, shuffled.
+
+Where a row goes, and where it stands there, follow from a hash of (seed, site, post_id) alone. So the shards are the
+same for any number of workers and buckets, and the shards of a split, read one after another, are one global shuffle.
+
+The bytes of a shard are determined by its rows, the seed, the row group, the schema's version, and the release of
+pyarrow, which writes its own version into the footer and brings its own zstd.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from socorpus.corpus import config, parquet, pretokens, schema, scrubbing, tokens
+from socorpus.corpus.errors import BuildError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+
+Int64 = npt.NDArray[np.int64]
+
+STRETCHES = 8
+"""Stretches of the shuffle's order that a shard is gathered in: bounds the memory of writing it."""
+
+
+def prepare(
+    documents: pa.Table,
+    decisions: pa.Table,
+    privacy: pa.Table,
+    splits: pa.Table,
+    tokenizer: "Tokenizer",
+) -> pa.Table:
+    """The kept documents of a bucket as rows of `schema.SHARDS`, in the bucket's order.
+
+    `input_ids` are those of the scrubbed `text`. `code_tokens` has a range for each segment of kind "code": a token is
+    code if its first byte is. Segments that scrubbing leaves empty are dropped.
+
+    Args:
+        documents, decisions, privacy: tables of these schemas (of documents: but for what SHARDS has not), aligned.
+        splits: site, thread_id, split, of at least the kept threads, each once, in any order; `site` may be left out
+            where the documents are of one site.
+        tokenizer: as `tokens.train` or `tokens.load` gives it.
+
+    Raises:
+        ValueError: the tables are not aligned.
+        BuildError: a kept thread has no split, or the tokenizer loses bytes of a text.
+    """
+    kept, spans = _kept(documents, decisions, privacy)
+    text, moves = _scrub(kept["text"], spans, "text")
+    title, _ = _scrub(kept["title"], spans, "title")
+    own_end, segments = _move(kept["own_end"], kept["segments"], moves)
+    ids = tokens.encode(tokenizer, text)
+    columns = {
+        "split": _split_of(kept, splits),
+        "text": text,
+        "title": title,
+        "own_end": own_end,
+        "segments": segments,
+        "input_ids": ids,
+        "code_tokens": _code_tokens(kept, text, segments, ids, tokens.byte_lengths(tokenizer)),
+    }
+    found = [columns[name] if name in columns else kept[name] for name in schema.SHARDS.names]
+    return pa.table(found, schema=schema.SHARDS)
+
+
+def scrubbed(documents: pa.Table, decisions: pa.Table, privacy: pa.Table) -> pa.Array:
+    """The texts of the kept documents as they will stand in the shards, string[kept]; arguments as of `prepare`."""
+    kept, spans = _kept(documents.select(["site", "post_id", "text"]), decisions, privacy)
+    return _scrub(kept["text"], spans, "text")[0]
+
+
+def sizes(rows: pa.Table) -> dict[str, int]:
+    """Bytes of text and tokens of `schema.SHARDS` rows, by split: what `number` takes, to be summed over buckets."""
+    each = pc.add(
+        pc.cast(pc.binary_length(rows["text"]), pa.int64()),
+        pc.multiply(pc.cast(pc.list_value_length(rows["input_ids"]), pa.int64()), 2),
+    )
+    total = pa.table({"split": rows["split"], "bytes": each}).group_by("split").aggregate([("bytes", "sum")])
+    return dict(sorted(zip(total["split"].to_pylist(), total["bytes_sum"].to_pylist(), strict=True)))
+
+
+def number(bytes_by_split: Mapping[str, int], size_mb: int) -> dict[str, int]:
+    """How many shards of about `size_mb` (10^6 bytes) each split needs; none where it has no bytes."""
+    return {split: -(-size // (size_mb * 1_000_000)) for split, size in bytes_by_split.items()}
+
+
+def place(rows: pa.Table, counts: Mapping[str, int], seed: int) -> Int64:
+    """Each row's shard, int64[rows]: counted from 0 over all splits, which come in the order of `counts`.
+
+    Args:
+        rows: site, post_id, split.
+        counts: the number of shards of each split.
+        seed: the shuffle's.
+
+    Raises:
+        ValueError: a row's split has no shards.
+    """
+    before, first = 0, {}
+    for name, count in counts.items():
+        first[name], before = before, before + count
+    coded = _coded(rows["split"])
+    names = coded.dictionary.to_pylist()
+    lacking = [name for name in names if counts.get(name, 0) < 1]
+    if lacking:
+        raise ValueError(f"no shards for {', '.join(sorted(lacking))}")
+    code = coded.indices.to_numpy()
+    of = np.array([counts[name] for name in names], np.uint64)[code]
+    # The upper half of the hash, scaled: the shards of a split are stretches of the shuffle's order.
+    within = ((_hashes(rows, seed) >> np.uint64(32)) * of) >> np.uint64(32)
+    return np.array([first[name] for name in names], np.int64)[code] + within.astype(np.int64)
+
+
+def order(rows: pa.Table, seed: int) -> Int64:
+    """Indices that put rows into the shuffle's order, int64[rows]."""
+    return np.lexsort((rows["post_id"].to_numpy(), _hashes(rows, seed)))
+
+
+def stretches(counts: Mapping[str, int]) -> dict[str, int]:
+    """Counts for `place` that cut each shard into `STRETCHES` stretches of the shuffle's order."""
+    return {name: count * STRETCHES for name, count in counts.items()}
+
+
+def write(parts: Iterable[pa.Table], path: Path, shards: config.Shards) -> int:
+    """Write one shard from its stretches, one after another: no more than one of them is held; how many rows there are.
+
+    Every row group but the last has exactly `shards.row_group` rows. The file appears whole or not at all.
+
+    Args:
+        parts: the shard's stretches in order, the rows of each in any order; one table of all rows will do.
+
+    Raises:
+        ValueError: a row is there twice, or the stretches are not in order.
+        BuildError: the disk is full.
+    """
+    return parquet.write(path, _groups(parts, shards), schema.SHARDS, shards.row_group)
+
+
+def _groups(parts: Iterable[pa.Table], shards: config.Shards) -> Iterator[pa.Table]:
+    """Row groups in the shuffle's order."""
+    held, size = schema.SHARDS.empty_table(), shards.row_group
+    last: tuple[int, int] | None = None
+    for part in parts:
+        table = part.take(pa.array(order(part, shards.seed))).combine_chunks()
+        if not table.num_rows:
+            continue
+        _check_once(table)
+        ends = _hashes(table, shards.seed)[[0, -1]].tolist()
+        first = (ends[0], table["post_id"][0].as_py())
+        if last is not None and first <= last:
+            raise ValueError(f"{schema.key(table['site'][0].as_py(), first[1])} is there twice, or before its stretch")
+        last = (ends[1], table["post_id"][-1].as_py())
+        held = pa.concat_tables([held, table])
+        whole = held.num_rows // size * size
+        for at in range(0, whole, size):
+            yield held.slice(at, size).combine_chunks()
+        held = held.slice(whole).combine_chunks()
+    if held.num_rows or last is None:
+        yield held
+
+
+@dataclass(frozen=True)
+class _Spans:
+    """What is to be replaced: rows that have spans, and the spans of each as Python values."""
+
+    rows: Int64
+    spans: list[list[dict[str, Any]]]
+
+
+def _kept(documents: pa.Table, decisions: pa.Table, privacy: pa.Table) -> tuple[pa.Table, _Spans]:
+    for name, other in (("decisions", decisions), ("privacy", privacy)):
+        for column in ("site", "post_id"):
+            if not documents[column].combine_chunks().equals(other[column].combine_chunks()):
+                raise ValueError(f"{name} is not row for row with the documents: column {column} differs")
+    found = privacy["spans"].filter(decisions["keep"]).combine_chunks()
+    rows = np.flatnonzero(pc.list_value_length(found).to_numpy(zero_copy_only=False))
+    return documents.filter(decisions["keep"]).combine_chunks(), _Spans(rows, found.take(pa.array(rows)).to_pylist())
+
+
+@dataclass(frozen=True)
+class _Moves:
+    """What was replaced in texts of many rows, by row and place; all int64[spans]."""
+
+    rows: Int64
+    starts: Int64
+    ends: Int64
+    lengths: Int64
+    """Code points of the placeholders."""
+
+    def __call__(self, rows: Int64, offsets: Int64) -> npt.NDArray[np.int32]:
+        """Offsets of their rows' texts in the new texts, as `scrubbing.Shift` has them: inside a span, its start."""
+        if not len(self.rows):
+            return offsets.astype(np.int32)
+        grown = self.lengths - (self.ends - self.starts)
+        before = np.cumsum(grown) - grown
+        before -= before[np.searchsorted(self.rows, self.rows)]
+        last = np.searchsorted(self.rows << 32 | self.starts, rows << 32 | offsets, "right") - 1
+        span = np.maximum(last, 0)
+        passed = (last >= 0) & (self.rows[span] == rows)
+        inside = offsets < self.ends[span]
+        new = np.where(inside, self.starts[span] + before[span], offsets + before[span] + grown[span])
+        return np.where(passed, new, offsets).astype(np.int32)
+
+
+def _scrub(column: pa.ChunkedArray, found: _Spans, field: str) -> tuple[pa.Array, _Moves]:
+    """The texts of a column without the spans of its field, and what moved."""
+    texts = column.combine_chunks()
+    wanted = [[(s["start"], s["end"], s["kind"]) for s in spans if s["field"] == field] for spans in found.spans]
+    touched = [(row, spans) for row, spans in zip(found.rows.tolist(), wanted, strict=True) if spans]
+    rows = [row for row, _ in touched]
+    made: list[str] = []
+    moves: list[tuple[int, int, int, int]] = []
+    for text, (row, spans) in zip(texts.take(pa.array(rows, pa.int64())).to_pylist(), touched, strict=True):
+        pieces, last = [], 0
+        for start, end, new in scrubbing.placeholders(text, spans):
+            pieces += [text[last:start], new]
+            last = end
+            moves.append((row, start, end, len(new)))
+        made.append("".join([*pieces, text[last:]]))
+    mask = np.zeros(len(texts), bool)
+    mask[rows] = True
+    replaced = pc.replace_with_mask(texts, pa.array(mask), pa.array(made, pa.string())) if rows else texts
+    return replaced, _Moves(*np.array(moves, np.int64).reshape(-1, 4).T)
+
+
+def _move(own_end: pa.ChunkedArray, segments: pa.ChunkedArray, moves: _Moves) -> tuple[pa.Array, pa.ListArray]:
+    """`own_end` and `segments` after scrubbing, without the segments that it left empty."""
+    lists = segments.combine_chunks()
+    ends_of_own = own_end.to_numpy().copy()
+    counts = pc.list_value_length(lists).to_numpy(zero_copy_only=False).astype(np.int64)
+    bounds = np.r_[0, np.cumsum(counts)]
+    flat = lists.flatten()
+    start, end = (flat.field(name).to_numpy().copy() for name in ("start", "end"))
+    touched = np.unique(moves.rows)
+    ends_of_own[touched] = moves(touched, ends_of_own[touched].astype(np.int64))
+    mask = np.zeros(len(lists), bool)
+    mask[touched] = True
+    some = np.repeat(mask, counts)
+    of = np.repeat(touched, counts[touched])
+    # A span across a border goes, as one placeholder, to the segment behind the border.
+    start[some], end[some] = moves(of, start[some].astype(np.int64)), moves(of, end[some].astype(np.int64))
+    columns = [pa.array(start), pa.array(end)]
+    children = [flat.field("kind"), *columns, flat.field("language"), flat.field("id")]
+    moved = pa.StructArray.from_arrays(children, fields=list(schema.SEGMENT))
+    left = start < end
+    if not left.all():
+        bounds = np.r_[0, np.cumsum(left)][bounds]
+        moved = moved.filter(pa.array(left))
+    return pa.array(ends_of_own), _lists(bounds, moved)
+
+
+def _split_of(kept: pa.Table, splits: pa.Table) -> pa.Array:
+    """The split of each row, string[rows]."""
+    key = [name for name in ("site", "thread_id") if name in splits.column_names]
+    wanted = kept.select(key).append_column("row", pa.array(np.arange(kept.num_rows)))
+    known = pa.table({name: pc.cast(splits[name], schema.SHARDS.field(name).type) for name in [*key, "split"]})
+    found = wanted.join(known, key, join_type="left outer").sort_by("row")
+    if found.num_rows != kept.num_rows:
+        raise ValueError("a thread has several splits")
+    if found["split"].null_count:
+        row = pc.index(pc.is_null(found["split"]), True).as_py()
+        raise BuildError(
+            f"thread {kept['thread_id'][row]} of {kept['site'][row]} has no split; build it again (--force)"
+        )
+    return found["split"].combine_chunks()
+
+
+def _code_tokens(
+    kept: pa.Table, text: pa.Array, segments: pa.ListArray, ids: pa.ListArray, lengths: npt.NDArray[np.int32]
+) -> pa.ListArray:
+    """[start, end) in tokens of each code segment, by row; all rows at once, in code points counted over all texts."""
+    data, byte_bounds = pretokens.utf8(text)
+    token_bounds = ids.offsets.to_numpy().astype(np.int64)
+    token_ends = np.cumsum(lengths[ids.values.to_numpy()], dtype=np.int64)
+    wrong = np.flatnonzero(np.r_[0, token_ends][token_bounds] != byte_bounds)
+    if len(wrong):
+        row = int(wrong[0]) - 1
+        where = schema.key(kept["site"][row].as_py(), kept["post_id"][row].as_py())
+        raise BuildError(f"{where}: the tokens don't add up to the bytes of the text; take a byte-level tokenizer")
+    begins = data & 0xC0 != 0x80  # the first byte of a code point
+    if len(token_ends):
+        token_starts = np.r_[0, token_ends[:-1]]
+        points = np.add.reduceat(begins, token_starts, dtype=np.int64)
+        first = np.cumsum(points) - points + begins[token_starts] - 1  # code point that has the token's first byte
+    else:
+        first = np.zeros(0, np.int64)
+    point_bounds = np.r_[0, np.cumsum(pc.utf8_length(text).to_numpy(zero_copy_only=False), dtype=np.int64)]
+
+    flat = segments.flatten()
+    counts = pc.list_value_length(segments).to_numpy(zero_copy_only=False)
+    code = pc.equal(flat.field("kind"), "code").to_numpy(zero_copy_only=False)
+    row = np.repeat(np.arange(len(segments)), counts)[code]
+    start, end = (
+        np.searchsorted(first, flat.field(name).to_numpy()[code] + point_bounds[row]) - token_bounds[row]
+        for name in ("start", "end")
+    )
+    some = start < end
+    ranges = np.column_stack([start[some], end[some]]).astype(np.int32).reshape(-1)
+    bounds = 2 * np.r_[0, np.cumsum(np.bincount(row[some], minlength=len(segments)))]
+    return _lists(bounds, pa.array(ranges))
+
+
+def _lists(bounds: Int64, values: pa.Array) -> pa.ListArray:
+    return pa.ListArray.from_arrays(pa.array(bounds.astype(np.int32)), values)
+
+
+def _hashes(rows: pa.Table, seed: int) -> npt.NDArray[np.uint64]:
+    """64-bit hashes of (seed, site, post_id): BLAKE2b of the first two, mixed with the third as splitmix64 does."""
+    coded = _coded(rows["site"])
+    names = [f"{seed}:{site}".encode() for site in coded.dictionary.to_pylist()]
+    digests = [hashlib.blake2b(name, digest_size=8).digest() for name in names]
+    of_site = np.array([int.from_bytes(digest, "little") for digest in digests], np.uint64)
+    numbers = rows["post_id"].to_numpy().astype(np.uint64)
+    mixed = of_site[coded.indices.to_numpy()] + numbers * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+def _coded(names: pa.ChunkedArray) -> pa.DictionaryArray:
+    """Strings as a dictionary array, whose values are those that occur."""
+    return pc.cast(names, pa.string()).combine_chunks().dictionary_encode()
+
+
+def _check_once(table: pa.Table) -> None:
+    """Raise if a row stands beside itself in the shuffle's order."""
+    numbers, sites = table["post_id"].to_numpy(), table["site"].combine_chunks()
+    for row in np.flatnonzero(numbers[1:] == numbers[:-1]).tolist():
+        if sites[row] == sites[row + 1]:
+            raise ValueError(f"{schema.key(sites[row].as_py(), int(numbers[row]))} is there twice")

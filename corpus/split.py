@@ -1,0 +1,150 @@
+"""Train, validation and test: by thread and by time, never by row.
+
+Within a site the newest threads are the test split, those before them the validation split. Threads that a duplicate
+ties together, across sites too, go to one split, the earliest that any of them has: nothing straddles, and no copy of a
+training post is in a later split.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from socorpus.corpus import config, schema
+
+SPLITS = ("train", "validation", "test")
+FEWEST = 10
+"""Threads from which a site has a validation and a test split."""
+
+THREADS = pa.schema(
+    [pa.field("site", pa.string()), pa.field("thread_id", pa.int64()), pa.field("created", schema.TIME)]
+)
+LINKED = pa.schema([pa.field("cluster", pa.string()), pa.field("site", pa.string()), pa.field("thread_id", pa.int64())])
+
+
+def threads(documents: pa.Table) -> pa.Table:
+    """One row a thread of `documents` (site, thread_id, kind, created), as `THREADS`.
+
+    `created` is the date of the question, or of the oldest known post where the question is not there. A thread must
+    not be cut in two by its callers: buckets of threads can be done one by one, and put together.
+    """
+    asked = pc.if_else(pc.equal(documents["kind"], "question"), documents["created"], pa.scalar(None, schema.TIME))
+    table = documents.select(["site", "thread_id", "created"]).append_column("asked", asked)
+    found = table.group_by(["site", "thread_id"], use_threads=False).aggregate([("asked", "min"), ("created", "min")])
+    created = pc.coalesce(found["asked_min"], found["created_min"])
+    return pa.table([found["site"], found["thread_id"], created], schema=THREADS)
+
+
+def clusters(documents: pa.Table, signal: pa.Table, survivors: pa.Array | None = None) -> pa.Table:
+    """Which threads a duplicate signal ties together, as `LINKED`, from rows that are aligned.
+
+    `signal` is `near` or `near_code`, whose `cluster` is the name, or `exact`: there the survivor's key is the name,
+    and `survivors` are the keys that the signals of all buckets name (default: those of this one). Clusters of
+    different signals may be put in one table: equal names mean a post in common.
+    """
+    if "cluster" in signal.column_names:
+        name = signal["cluster"]
+    else:
+        if survivors is None:
+            survivors = pc.drop_null(pc.unique(signal["survivor"]))
+        site, number = (pc.cast(documents[column], pa.string()) for column in ("site", "post_id"))
+        own = pc.binary_join_element_wise(site, number, ":")
+        kept = pc.if_else(pc.is_in(own, value_set=survivors), own, pa.scalar(None, pa.string()))
+        name = pc.coalesce(signal["survivor"], kept)
+    table = pa.table([name, documents["site"], documents["thread_id"]], schema=LINKED)
+    return table.filter(pc.is_valid(table["cluster"]))
+
+
+def sizes(count: int, shares: config.Split) -> tuple[int, int]:
+    """How many of a site's `count` threads are for validation and test; at least one of each that has a share."""
+    if count < FEWEST:
+        return 0, 0
+    test = min(count - 2, max(1, int(count * shares.test + 0.5))) if shares.test else 0
+    validation = min(count - 1 - test, max(1, int(count * shares.validation + 0.5))) if shares.validation else 0
+    return validation, test
+
+
+def assign(found: pa.Table, linked: pa.Table, shares: config.Split) -> pa.Table:
+    """The split of each thread.
+
+    Args:
+        found: every thread once, as `THREADS`, in any order.
+        linked: threads that belong to a cluster of duplicates, as `LINKED`, in any order; those that are not in
+            `found` tie nothing.
+        shares: the shares of validation and test.
+
+    Returns:
+        site, thread_id (as in `found`, row for row) and split, which is a dictionary array.
+
+    Raises:
+        ValueError: a thread is given twice.
+    """
+    sites, codes = _codes(found["site"])
+    numbers = found["thread_id"].to_numpy()
+    created = found["created"].cast(pa.int64()).to_numpy()
+    split = np.zeros(len(numbers), np.int8)
+    linked_sites, linked_codes = _codes(linked["site"])
+    linked_numbers = linked["thread_id"].to_numpy()
+    position = {name: code for code, name in enumerate(linked_sites)}
+    node = np.full(len(linked), -1, np.int64)  # row of `found`
+    rows_of_link = dict(_runs(linked_codes))
+    for code, rows in _runs(codes):
+        validation, test = sizes(len(rows), shares)
+        by_number = rows[np.argsort(numbers[rows], kind="stable")]
+        ordered = numbers[by_number]
+        if (ordered[1:] == ordered[:-1]).any():
+            twice = int(ordered[1:][ordered[1:] == ordered[:-1]][0])
+            raise ValueError(f"thread {twice} of {sites[code]} is given twice")
+        by_time = by_number[np.argsort(created[by_number], kind="stable")]  # of equal dates, the smaller number first
+        split[by_time[len(rows) - test - validation : len(rows) - test]] = 1
+        split[by_time[len(rows) - test :]] = 2
+        del by_time
+        links = rows_of_link.get(position.get(sites[code], -1))
+        if links is not None:
+            at = np.minimum(np.searchsorted(ordered, linked_numbers[links]), len(ordered) - 1)
+            node[links] = np.where(ordered[at] == linked_numbers[links], by_number[at], -1)
+    _unite(split, node, linked["cluster"])
+    names = pa.DictionaryArray.from_arrays(pa.array(split), pa.array(SPLITS))
+    return pa.table({"site": found["site"], "thread_id": found["thread_id"], "split": names})
+
+
+def _unite(split: npt.NDArray[np.int8], node: npt.NDArray[np.int64], cluster: pa.ChunkedArray) -> None:
+    """Give every group of linked threads the earliest split of its members, in place."""
+    present = node >= 0
+    if not present.any():
+        return
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    rows, members = np.unique(node[present], return_inverse=True)
+    _, names = _codes(cluster)
+    _, named = np.unique(names[present], return_inverse=True)
+    # Threads and clusters are the two sides of one graph: a thread in two clusters joins them.
+    total = len(rows) + int(named.max()) + 1
+    edges = coo_array((np.ones(len(members), np.int8), (members, len(rows) + named)), shape=(total, total))
+    count, group = connected_components(edges, directed=False)
+    earliest = np.full(count, len(SPLITS), np.int8)
+    np.minimum.at(earliest, group[: len(rows)], split[rows])
+    split[rows] = earliest[group[: len(rows)]]
+
+
+def _codes(names: pa.ChunkedArray) -> tuple[list[str], npt.NDArray[np.int32]]:
+    """Distinct names and, for each row, the number of its name."""
+    # Chunk by chunk, then one dictionary: names of all threads may not fit one string array.
+    coded = names if pa.types.is_dictionary(names.type) else names.dictionary_encode()
+    chunks = coded.unify_dictionaries().chunks
+    if not chunks:
+        return [], np.zeros(0, np.int32)
+    codes = [chunk.indices.to_numpy(zero_copy_only=False).astype(np.int32) for chunk in chunks]
+    return chunks[0].dictionary.to_pylist(), np.concatenate(codes)
+
+
+def _runs(codes: npt.NDArray[np.int32]) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+    """Rows of each code, in order."""
+    order = np.argsort(codes, kind="stable")
+    bounds = np.r_[0, np.flatnonzero(np.diff(codes[order])) + 1, len(codes)]
+    for start, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+        if end > start:
+            yield int(codes[order[start]]), order[start:end]

@@ -1,0 +1,79 @@
+"""Counts that selection and the report work with: characters, words, code."""
+
+import re
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from socorpus.corpus import schema
+
+_WORD_BYTES = np.array([chr(byte).isalnum() or chr(byte) == "_" for byte in range(128)] + [False] * 128)
+_WORD = re.compile(r"\w+")
+
+
+def find(documents: pa.Table) -> pa.Table:
+    """Statistics of each post's own text, comments left out.
+
+    Words are the runs of `\\w` as Python's `re` has it. Quotes count as prose; `code_chars` are those of code blocks
+    and of inline code, `code_blocks` the blocks alone.
+
+    Returns:
+        `schema.SIGNALS["statistics"]`, row for row with `documents`.
+    """
+    expected = schema.SIGNALS["statistics"]
+    batches = [_batch(batch, expected) for batch in documents.to_batches()]
+    return pa.Table.from_batches(batches, schema=expected)
+
+
+def _batch(batch: pa.RecordBatch, expected: pa.Schema) -> pa.RecordBatch:
+    chars = batch["own_end"].to_numpy(zero_copy_only=False)
+    segments = batch["segments"]
+    flat = segments.flatten()
+    rows = np.repeat(np.arange(len(segments)), segments.value_lengths().to_numpy(zero_copy_only=False))
+    starts = flat.field("start").to_numpy(zero_copy_only=False)
+    lengths = np.minimum(flat.field("end").to_numpy(zero_copy_only=False), chars[rows]) - starts
+
+    def own(*kinds: str) -> NDArray[np.bool_]:
+        of_kind = pc.is_in(flat.field("kind"), value_set=pa.array(kinds))
+        return of_kind.to_numpy(zero_copy_only=False) & (starts < chars[rows])
+
+    def total(chosen: NDArray[np.bool_], weights: NDArray[np.int32] | None) -> NDArray[np.int32]:
+        picked = None if weights is None else weights[chosen]
+        return np.bincount(rows[chosen], picked, len(segments)).astype(np.int32)
+
+    code = total(own("code", "inline_code"), lengths)
+    share = np.divide(code, chars, out=np.zeros(len(chars), np.float32), where=chars > 0, casting="unsafe")
+    columns = [
+        chars,
+        _words(batch["text"].cast(pa.string()), chars),
+        total(own("prose", "quote"), lengths),
+        code,
+        total(own("code"), None),
+        share,
+    ]
+    key = [batch[name] for name in ("site", "post_id", "digest")]
+    return pa.RecordBatch.from_arrays([*key, *(pa.array(column) for column in columns)], schema=expected)
+
+
+def _words(texts: pa.StringArray, ends: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Number of words in the first `ends` code points of each text: over all bytes at once where a text is ASCII."""
+    _, offsets, data = texts.buffers()
+    if not len(texts) or data is None:
+        return np.zeros(len(texts), np.int32)
+    bounds = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    first = int(bounds[0])
+    whole = np.frombuffer(data, np.uint8)[first : bounds[-1]]
+    starts, stops = bounds[:-1].astype(np.int64) - first, bounds[1:].astype(np.int64) - first
+    inside = _WORD_BYTES[whole]
+    begins = inside.copy()
+    begins[1:] &= ~inside[:-1]
+    heads = starts[starts < stops]
+    begins[heads] = inside[heads]  # a row's first byte has nothing before it
+    places = np.flatnonzero(begins)
+    counts = np.searchsorted(places, np.minimum(starts + ends, stops)) - np.searchsorted(places, starts)
+    foreign = np.flatnonzero(pc.utf8_length(texts).to_numpy(zero_copy_only=False) != stops - starts)
+    for row in foreign.tolist():
+        counts[row] = len(_WORD.findall(texts[row].as_py()[: ends[row]]))
+    return counts.astype(np.int32)

@@ -1,0 +1,156 @@
+"""Buckets of threads: a post meets its question, comments, history, links and votes in bounded memory.
+
+A thread is a question with its answers. Its bucket is a hash of its id modulo a power of two, so that a bucket of a
+grown site holds rows of one bucket of the smaller site alone. Answers, comments and the like do not know their thread:
+a compact map from post to bucket (2 bytes a post) tells it.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from socorpus.corpus import exchange, parquet, schema
+from socorpus.corpus.engine import Made
+from socorpus.corpus.receipts import atomic
+
+KEYS_FOLDER = ".work/keys"
+KEYS = pa.schema([("post_id", pa.int64()), ("thread_id", pa.int64()), ("hash", pa.binary(8))])
+"""What tells a newer dump's posts from the older's: the hash is of what a reader sees, title, body and tags."""
+
+_PAGE = 1024
+_MOST_BUCKETS = 1 << 15
+
+
+def buckets(size: int, bucket_mb: int) -> int:
+    """How many buckets `size` bytes of XML need: a power of two."""
+    needed = max(1, -(-size // (bucket_mb << 20)))
+    return min(_MOST_BUCKETS, 1 << (needed - 1).bit_length())
+
+
+def bucket_name(number: int, of: int) -> str:
+    """Name of a bucket; the count is part of it, so that buckets of an earlier, smaller site stay apart."""
+    return f"{number:05d}-of-{of:05d}"
+
+
+def mix(ids: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+    """Hash of ids (splitmix64's finaliser): 64 well-mixed bits a number."""
+    x = ids.astype(np.uint64)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def bucket_of(threads: npt.NDArray[np.int64], of: int) -> npt.NDArray[np.uint16]:
+    """Bucket of each thread."""
+    return (mix(threads) & np.uint64(of - 1)).astype(np.uint16)
+
+
+def thread_of(posts: pa.Table) -> npt.NDArray[np.int64]:
+    """Thread of each post: an answer's parent, any other post's own id."""
+    return np.asarray(pc.coalesce(posts["parent_id"], posts["post_id"]), dtype=np.int64)
+
+
+def build_map(root: Path, site: str, parts: Sequence[str], of: int) -> Made:
+    """Write the site's map from post to bucket: pages of 1,024 ids, one uint16 an id, 0 for no such post."""
+    pages: dict[int, npt.NDArray[np.uint16]] = {}
+    wide = schema.dump_schema("posts")
+    for part in parts:
+        posts = exchange.read([root / part], wide, columns=["post_id", "parent_id"])
+        ids = np.asarray(posts["post_id"], dtype=np.int64)
+        if not len(ids):
+            continue
+        place = bucket_of(thread_of(posts), of)
+        order = np.argsort(ids // _PAGE, kind="stable")
+        numbers, starts = np.unique((ids // _PAGE)[order], return_index=True)
+        for page, rows in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True):
+            known = pages.setdefault(page, np.zeros(_PAGE, np.uint16))
+            known[ids[rows] % _PAGE] = place[rows] + 1
+    path = map_path(site)
+    numbers = np.array(sorted(pages), np.int64)
+    with atomic(root / path) as temporary, temporary.open("wb") as file:
+        table = np.stack([pages[page] for page in numbers.tolist()]) if pages else np.zeros((0, _PAGE), np.uint16)
+        np.savez(file, pages=numbers, buckets=table)
+    return Made({path: len(pages)})
+
+
+def map_path(site: str) -> str:
+    """Where the map of a site lies."""
+    return f".work/map/{site}.npz"
+
+
+def look_up(root: Path, site: str, posts: npt.NDArray[np.int64], of: int) -> npt.NDArray[np.uint16]:
+    """Bucket of each post by the site's map; a post that is not in the dump goes where its own id says."""
+    with np.load(root / map_path(site)) as saved:
+        pages, table = saved["pages"], saved["buckets"]
+    if not len(pages):
+        return bucket_of(posts, of)
+    row = np.minimum(np.searchsorted(pages, posts // _PAGE), len(pages) - 1)
+    found = np.where(pages[row] == posts // _PAGE, table[row, posts % _PAGE], 0).astype(np.uint16)
+    return np.where(found > 0, found - 1, bucket_of(posts, of)).astype(np.uint16)
+
+
+def partition(root: Path, site: str, table: str, part: str, of: int) -> Made:
+    """Send the rows of one part to their buckets."""
+    rows = exchange.read([root / part], schema.dump_schema(table))
+    if table == "posts":
+        place = bucket_of(thread_of(rows), of)
+    else:
+        posts = np.asarray(pc.fill_null(rows["post_id"], 0), dtype=np.int64)
+        place = look_up(root, site, posts, of)
+    path = partition_path(part)
+    exchange.write_partitioned(root / path, rows, place, of)
+    return Made({path: rows.num_rows})
+
+
+def partition_path(part: str) -> str:
+    """Where the partitioned form of a part lies."""
+    return part.replace("/parts/", "/partitioned/")
+
+
+def gather(root: Path, site: str, parts: Mapping[str, Sequence[str]], bucket: int, of: int) -> Made:
+    """Gather one bucket's rows of every table that the site has, in order of post and row, each id once.
+
+    Args:
+        parts: table -> its parts; partitioned ones if there is more than one bucket.
+    """
+    outputs: dict[str, int] = {}
+    counts: dict[str, dict[str, int]] = {}
+    known = pa.array([], pa.int64())
+    for table in (name for name in schema.BY_POST if name in parts):
+        wide = schema.dump_schema(table)
+        rows = exchange.read([root / part for part in parts[table]], wide, bucket if of > 1 else None)
+        rows, repeated = _once(rows, schema.DUMP[table][0].column)
+        if table == "posts":
+            known = rows["post_id"].combine_chunks()
+            path = f"{KEYS_FOLDER}/{site}/{bucket_name(bucket, of)}.parquet"
+            outputs[path] = parquet.write(root / path, keys(rows), KEYS)
+        orphans = rows.num_rows - (pc.sum(pc.is_in(rows["post_id"], known)).as_py() or 0)
+        counts[table] = {"rows": rows.num_rows, "orphans": orphans, "repeated": repeated}
+        path = f"tables/{table}/{site}/{bucket_name(bucket, of)}.parquet"
+        outputs[path] = parquet.write(root / path, rows, wide)
+    return Made(outputs, counts)
+
+
+def keys(posts: pa.Table) -> pa.Table:
+    """`KEYS` of some posts, row for row."""
+    tags = pc.binary_join(posts["tags"], "|")
+    seen = pc.binary_join_element_wise(posts["title"], posts["body"], tags, "\0", null_handling="replace")
+    hashes = [hashlib.blake2b(text.as_buffer(), digest_size=8).digest() for chunk in seen.chunks for text in chunk]
+    return pa.table([posts["post_id"], pa.array(thread_of(posts)), pa.array(hashes, pa.binary(8))], schema=KEYS)
+
+
+def _once(rows: pa.Table, identifier: str) -> tuple[pa.Table, int]:
+    """Sort by post and identifier; of rows with one identifier the last read stays."""
+    ids = np.asarray(rows[identifier], dtype=np.int64)
+    posts = np.asarray(pc.fill_null(rows["post_id"], 0), dtype=np.int64)
+    order = np.lexsort((np.arange(len(ids)), ids, posts))
+    last = np.ones(len(ids), bool)
+    same = (ids[order][1:] == ids[order][:-1]) & (posts[order][1:] == posts[order][:-1])
+    last[:-1][same] = False
+    already = len(ids) == 0 or (bool(last.all()) and bool((order[1:] > order[:-1]).all()))
+    return (rows if already else rows.take(pa.array(order[last]))), int((~last).sum())

@@ -1,0 +1,44 @@
+"""Running the command line as a user does, and reading what it leaves."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+def socorpus(
+    *arguments: object, code: int = 0, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the command; its exit code must be `code`, and no traceback may be seen."""
+    command = [sys.executable, "-m", "socorpus.cli.main", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(environment or {})})
+    assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def manifest(corpus: Path) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads((corpus / "MANIFEST.json").read_text("utf-8"))
+    return facts
+
+
+def table(corpus: Path, folder: str) -> pa.Table:
+    return pa.concat_tables([pq.read_table(path) for path in sorted((corpus / folder).rglob("*.parquet"))])
+
+
+def hashes(corpus: Path, folder: str = "shards") -> dict[str, str]:
+    """SHA-256 of every file of a folder of the corpus."""
+    files = sorted(path for path in (corpus / folder).rglob("*") if path.is_file())
+    return {str(path.relative_to(corpus)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def seconds(corpus: Path, stage: str) -> dict[str, float]:
+    """When each receipt of a stage was written: tells what ran again."""
+    return {str(path): path.stat().st_mtime_ns for path in (corpus / "receipts" / stage).rglob("*.json")}

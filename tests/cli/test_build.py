@@ -1,0 +1,331 @@
+"""`socorpus build` from end to end: the sample with its known truth, kills, resumes, receipts, bad input."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from socorpus.corpus import schema
+from socorpus.corpus.sample import Truth
+from tests.building import hashes, manifest, seconds, socorpus, table
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dump of one small site."""
+    from socorpus.corpus import sample
+
+    folder = tmp_path_factory.mktemp("small") / "dump"
+    sample.write(folder, threads=60, sites=(sample.MODERN,))
+    return folder
+
+
+def test_every_row_is_accounted_for(sample: Truth, built: Path) -> None:
+    facts = manifest(built)
+    assert set(facts["sites"]) == {site.site for site in sample.sites}
+    for truth in sample.sites:
+        site = facts["sites"][truth.site]
+        assert site["quarantined"] == sum(truth.unreadable.values())
+        assert site["quarantined_by_table"] == truth.unreadable
+        read = {name: count + truth.unreadable.get(name, 0) for name, count in site["rows"].items()}
+        assert read == truth.rows
+        assert {int(kind): count for kind, count in site["post_types"].items()} == truth.posts
+        assert site["documents"] == truth.posts[1] + truth.posts[2]
+        assert site["documents"] == site["kept"] + sum(site["dropped"].values())
+    for folder in ("documents", "decisions", *(f"signals/{name}" for name in schema.SIGNALS)):
+        assert table(built, folder).num_rows == facts["totals"]["documents"], folder
+    assert table(built, "shards").num_rows == facts["totals"]["kept"]
+    assert table(built, "quarantine").num_rows == facts["totals"]["quarantined"]
+    reasons = Counter(table(built, "decisions")["reason"].drop_null().to_pylist())
+    assert reasons == facts["totals"]["dropped"]
+
+
+def test_the_manifest_names_every_file_with_its_rows_and_hash(built: Path) -> None:
+    listed = manifest(built)["files"]
+    folders = ("documents", "pairs", "signals", "decisions", "shards", "quarantine", "tables", "tokenizer")
+    found = {name: sha for folder in folders for name, sha in hashes(built, folder).items()}
+    assert {name: entry["sha256"] for name, entry in listed.items()} == found
+    for name, entry in listed.items():
+        if name.endswith(".parquet"):
+            assert pq.ParquetFile(built / name).metadata.num_rows == entry["rows"]
+
+
+def test_rows_keep_licence_author_and_address(built: Path) -> None:
+    rows = table(built, "shards")
+    assert rows.schema.equals(schema.SHARDS)
+    assert pc.all(pc.match_substring_regex(rows["license"], r"^CC BY-SA [234]\.[05]$")).as_py()
+    assert pc.all(pc.match_substring_regex(rows["url"], r"^https://[a-z0-9.]+/[qa]/\d+$")).as_py()
+    # Deleted users have neither id nor name in the dump.
+    assert rows["author"].null_count < rows.num_rows / 10
+
+
+def test_no_thread_and_no_cluster_straddles_the_splits(built: Path) -> None:
+    rows = table(built, "shards").select(["site", "post_id", "thread_id", "split"])
+    assert set(rows["split"].to_pylist()) == {"train", "validation", "test"}
+    by_thread: dict[tuple[str, int], set[str]] = {}
+    for row in rows.to_pylist():
+        by_thread.setdefault((row["site"], row["thread_id"]), set()).add(row["split"])
+    assert all(len(splits) == 1 for splits in by_thread.values())
+    split_of = {schema.key(row["site"], row["post_id"]): row["split"] for row in rows.to_pylist()}
+    for name in ("near", "near_code"):
+        clusters: dict[str, set[str]] = {}
+        for row in table(built, f"signals/{name}").to_pylist():
+            split = split_of.get(schema.key(row["site"], row["post_id"]))
+            if row["cluster"] is not None and split is not None:
+                clusters.setdefault(row["cluster"], set()).add(split)
+        assert clusters, name
+        assert all(len(splits) == 1 for splits in clusters.values())
+
+
+def test_one_worker_makes_the_same_bytes_as_two_and_as_none(sample: Truth, built: Path, tmp_path: Path) -> None:
+    toml = built.parent / "socorpus.toml"
+    for workers in (0, 1):
+        out = tmp_path / f"{workers}"
+        socorpus("build", sample.folder, "-o", out, "--workers", workers, "--config", toml)
+        assert hashes(out) == hashes(built)
+        assert manifest(out)["files"] == manifest(built)["files"]
+
+
+def test_other_parts_and_buckets_make_the_same_shards(sample: Truth, built: Path, tmp_path: Path) -> None:
+    toml = tmp_path / "socorpus.toml"
+    given = (built.parent / "socorpus.toml").read_text("utf-8")
+    toml.write_text(f"{given}[read]\npart_mb = 1\n[threads]\nbucket_mb = 1\n", "utf-8")
+    socorpus("build", sample.folder, "-o", tmp_path / "out", "--config", toml)
+    assert len(list((tmp_path / "out/documents").rglob("*.parquet"))) > 5
+    assert hashes(tmp_path / "out") == hashes(built)
+
+
+def test_a_dask_scheduler_with_worker_processes_makes_the_same_bytes(
+    sample: Truth, built: Path, tmp_path: Path
+) -> None:
+    address = tmp_path / "scheduler.json"
+    base = [sys.executable, "-m", "distributed.cli"]
+    base = [sys.executable, "-m"]
+    scheduler = [*base, "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
+    worker = [*base, "distributed.cli.dask_worker", "--scheduler-file", address, "--nthreads", "1", "--no-dashboard"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    started = [subprocess.Popen([*scheduler, "--scheduler-file", address], **quiet)]
+    try:
+        while not address.exists():
+            time.sleep(0.1)
+        url = json.loads(address.read_text())["address"]
+        started += [subprocess.Popen([*worker, "--name", str(i), "--host", "127.0.0.1"], **quiet) for i in range(2)]
+        toml = built.parent / "socorpus.toml"
+        socorpus("build", sample.folder, "-o", tmp_path / "out", "--scheduler", url, "--config", toml)
+    finally:
+        for process in started:
+            process.terminate()
+        for process in started:
+            process.wait()
+    assert hashes(tmp_path / "out") == hashes(built)
+
+
+@pytest.mark.parametrize("after", [0.25, 0.5, 0.75])
+def test_a_killed_build_goes_on_and_makes_the_same_bytes(small: Path, tmp_path: Path, after: float) -> None:
+    command = [sys.executable, "-m", "socorpus.cli.main", "build", str(small), "--workers", "0", "-o"]
+    started = time.monotonic()
+    subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True)
+    whole = time.monotonic() - started
+    out = tmp_path / "killed"
+    for share in (after, after / 2):
+        process = subprocess.Popen([*command, str(out)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(whole * share)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        for path in out.rglob("*.parquet") if out.exists() else ():
+            if not path.name.startswith("."):
+                pq.ParquetFile(path).close()  # nothing half-written under a final name
+    subprocess.run([*command, str(out)], check=True, capture_output=True)
+    assert hashes(out) == hashes(tmp_path / "whole")
+    assert not list(out.rglob("*.partial"))
+    assert manifest(out)["files"] == manifest(tmp_path / "whole")["files"]
+
+
+def test_ctrl_c_stops_a_build_with_a_word_and_it_goes_on(small: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "socorpus.cli.main", "build", str(small), "--workers", "1", "-o", str(out)]
+    # A shell that runs the tests in the background has them ignore the signal, which children inherit.
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    # While workers start it is not heard: wait for their first receipt.
+    while not list((out / "receipts/read").rglob("*.json")):
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
+    told = process.communicate()[1]
+    assert process.returncode == 130
+    assert "stopped; what is finished is kept" in told
+    assert "Traceback" not in told
+    socorpus("build", small, "-o", out, "--workers", 0)
+    assert "The build is finished." in socorpus("status", out).stdout
+
+
+def test_a_second_run_does_nothing_and_a_changed_filter_runs_again_from_selection_on(
+    small: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    socorpus("build", small, "-o", out, "--workers", 0)
+    stages = ("read", "threads", "documents", "signals", "twins", "duplicates", "pairs", "decisions", "shards")
+    before = {stage: seconds(out, stage) for stage in stages}
+    shards = hashes(out)
+    started = time.monotonic()
+    again = socorpus("build", small, "-o", out)
+    assert time.monotonic() - started < 10
+    assert "nothing had changed" in again.stdout
+    assert {stage: seconds(out, stage) for stage in stages} == before
+    toml = tmp_path / "socorpus.toml"
+    toml.write_text("[selection]\nmin_score = 3\n", "utf-8")
+    socorpus("build", small, "-o", out, "--workers", 0, "--config", toml)
+    changed = {stage for stage in stages if seconds(out, stage) != before[stage]}
+    assert changed == {"decisions", "shards"}
+    assert manifest(out)["totals"]["dropped"]["low_score"] > 0
+    assert hashes(out) != shards
+    socorpus("build", small, "-o", out, "--workers", 0)
+    assert hashes(out) == shards
+
+
+def test_a_changed_input_runs_again_what_depends_on_it_alone(sample: Truth, tmp_path: Path) -> None:
+    dump = tmp_path / "dump"
+    names = [site.site for site in sample.sites][:2]
+    for name in names:
+        shutil.copytree(sample.folder / name, dump / name)
+    out = tmp_path / "out"
+    socorpus("build", dump, "-o", out, "--workers", 0)
+    before = {stage: seconds(out, stage) for stage in ("threads", "documents", "signals", "pairs")}
+    posts = next(path for path in (dump / names[0]).iterdir() if path.stem.lower().startswith("posts"))
+    text = posts.read_bytes()
+    assert b"AnswerCount=" in text
+    # A view more on one question: the post's row changes, its text does not.
+    posts.write_bytes(text.replace(b'Score="', b'Score="1', 1))
+    socorpus("build", dump, "-o", out, "--workers", 0)
+    for stage, known in before.items():
+        now = seconds(out, stage)
+        changed = {path for path in now if now[path] != known[path]}
+        if stage in ("threads", "documents", "signals"):
+            assert len(changed) == 1 and names[0] in next(iter(changed)), stage
+    facts = manifest(out)
+    assert facts["changes"][names[0]]["gone"] == 0
+    assert facts["reused"]["language"] >= facts["sites"][names[0]]["documents"]
+
+
+def test_a_newer_dump_tells_what_came_changed_and_went(real_data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    older, newer = real_data / "dumps/beer.stackexchange.com-2014-05", real_data / "archives/beer.stackexchange.com.7z"
+    socorpus("build", older, "-o", out)
+    shown = socorpus("build", newer, "-o", out)
+    changes = manifest(out)["changes"]["beer.stackexchange.com"]
+    assert changes["new"] == 2745
+    assert changes["gone"] == 2
+    assert changes["changed"] + changes["unchanged"] == 726
+    assert "2,745 new" in shown.stdout
+    reused = manifest(out)["reused"]
+    assert reused["language"] > 300
+    fresh = tmp_path / "fresh"
+    socorpus("build", newer, "-o", fresh)
+    assert hashes(fresh) == hashes(out)
+    assert "2,745" in (out / "report.html").read_text("utf-8")
+
+
+BAD = {
+    "no folder": (["nowhere"], "nowhere"),
+    "no tables": (["empty"], "empty"),
+    "no dump": (["page/Posts.xml"], "Posts.xml"),
+    "truncated": (["cut.7z"], "cut.7z"),
+    "cut table": (["cut"], "Posts.xml"),
+    "unknown key": (["small", "--config", "bad.toml"], "selection.min_wrods"),
+    "unknown preset": (["small", "--preset", "bert"], "sobert"),
+    "no scheduler": (["small", "--scheduler", "tcp://127.0.0.1:1"], "127.0.0.1:1"),
+    "not a corpus": (["small", "-o", "full"], "full"),
+    "a file as folder": (["small", "-o", "file"], "file"),
+    "no option": (["small", "--verbos"], "--verbos"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_gets_one_clear_message(
+    case: str, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from socorpus.corpus import sample
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small").symlink_to(small / "modern.example.com")
+    for folder in ("empty", "page", "cut", "full"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "empty/readme.txt").write_text("nothing here")
+    (tmp_path / "page/Posts.xml").write_text("<!DOCTYPE html><html><body>404</body></html>")
+    posts = (small / "modern.example.com/Posts.xml").read_bytes()
+    (tmp_path / "cut/Posts.xml").write_bytes(posts[: len(posts) // 2])
+    sample.pack(small / "modern.example.com", tmp_path / "whole.7z")
+    packed = (tmp_path / "whole.7z").read_bytes()
+    (tmp_path / "cut.7z").write_bytes(packed[: len(packed) // 2])
+    (tmp_path / "bad.toml").write_text("[selection]\nmin_wrods = 3\n")
+    (tmp_path / "full/letter.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    arguments, says = BAD[case]
+    extra = [] if "-o" in arguments else ["-o", "out"]
+    done = socorpus("build", *arguments, *extra, "--workers", 0, code=1 if case == "no scheduler" else 2)
+    assert says in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 8
+    assert not (tmp_path / "out/MANIFEST.json").exists()
+    assert not list(tmp_path.rglob("*.partial"))
+    assert (tmp_path / "full/letter.txt").read_text() == "mine"
+
+
+def test_a_full_disk_is_told_and_the_build_goes_on_when_there_is_room(small: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]).returncode:
+        pytest.skip("a small disk of its own needs the right to mount one")
+    try:
+        told = socorpus("build", small, "-o", disk / "out", "--workers", 0, code=1)
+        assert "no space left on the disk" in told.stderr
+        assert "run the same command again" in told.stderr
+        assert not list(disk.rglob("*.partial"))
+        subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)
+        socorpus("build", small, "-o", disk / "out", "--workers", 0)
+        socorpus("build", small, "-o", tmp_path / "out", "--workers", 0)
+        assert hashes(disk / "out") == hashes(tmp_path / "out")
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_two_builds_do_not_work_in_one_folder(small: Path, tmp_path: Path) -> None:
+    import fcntl
+
+    out = tmp_path / "out"
+    socorpus("build", small, "-o", out, "--workers", 0)
+    with (out / ".lock").open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        told = socorpus("build", small, "-o", out, "--workers", 0, code=1)
+        assert "another build is at work" in told.stderr
+
+
+def test_a_dry_run_writes_nothing(small: Path, tmp_path: Path) -> None:
+    shown = socorpus("build", small, "-o", tmp_path / "out", "--dry-run")
+    assert "modern.example.com" in shown.stdout
+    assert "min_words = 5" in shown.stdout
+    assert not (tmp_path / "out").exists()
+
+
+def test_status_and_force(small: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    told = socorpus("status", out, code=2)
+    assert "no corpus" in told.stderr
+    socorpus("build", small, "-o", out, "--workers", 0)
+    assert "The build is finished." in socorpus("status", out).stdout
+    before = seconds(out, "read")
+    socorpus("build", small, "-o", out, "--workers", 0, "--force")
+    assert seconds(out, "read") != before

@@ -1,0 +1,65 @@
+"""The worked example of docs/stages.md, as it stands there: a new signal is built, reused, told of and tested."""
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pyarrow.parquet as pq
+import pytest
+
+from socorpus import corpus
+from socorpus.corpus import explain, pipeline, schema
+from socorpus.corpus.buckets import Signal
+from tests.corpus import small_site
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "stages.md"
+
+
+@pytest.fixture
+def example(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The example's pieces, put where the page says that they go."""
+    text = PAGE.read_text("utf-8").partition("## Adding a stage")[2]
+    blocks = dict(zip(("file", "columns", "line", "test"), re.findall(r"```python\n(.*?)```", text, re.S), strict=True))
+    monkeypatch.setitem(schema.SIGNALS, "shouting", eval(f"{{{blocks['columns']}}}", vars(schema))["shouting"])
+    module = ModuleType("socorpus.corpus.shouting")
+    exec(compile(blocks["file"], "shouting.py", "exec"), vars(module))
+    monkeypatch.setitem(sys.modules, "socorpus.corpus.shouting", module)
+    monkeypatch.setattr(corpus, "shouting", module, raising=False)
+    (signal,) = eval(f"({blocks['line']})", {"Signal": Signal, "shouting": module})
+    monkeypatch.setattr(pipeline, "SIGNALS", (*pipeline.SIGNALS, signal))
+    return blocks
+
+
+def test_a_build_writes_reuses_and_tells_it(
+    tmp_path: Path, example: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, dump = tmp_path / "corpus", small_site.dump(tmp_path)
+    with monkeypatch.context() as before:
+        before.setattr(pipeline, "SIGNALS", pipeline.SIGNALS[:-1])
+        small_site.build(root, dump)
+    kept = json.loads((root / "MANIFEST.json").read_text("utf-8"))["totals"]
+    facts = small_site.build(root, dump)
+    (path,) = (root / "signals" / "shouting").rglob("*.parquet")
+    marks = pq.read_table(path)
+    schema.check(marks.schema, schema.SIGNALS["shouting"], str(path))
+    documents = pq.read_table(str(path).replace("signals/shouting", "documents"))
+    for column in ("site", "post_id", "digest"):
+        assert marks[column].to_pylist() == documents[column].to_pylist()
+    assert 0 < max(marks["capitals"].to_pylist()) < 1
+    assert facts["files"][str(path.relative_to(root))]["rows"] == documents.num_rows
+    # The other signals are those of the build before, and nothing is dropped because of the new one.
+    assert facts["reused"]["language"] == documents.num_rows and facts["reused"]["shouting"] == 0
+    assert facts["totals"] == kept
+    told = explain.lines(explain.find(root, f"{small_site.SITE}:{small_site.ANSWER}"))
+    assert any("shouting" in line and "capitals" in line for line in told)
+
+
+def test_its_own_test_passes(example: dict[str, str]) -> None:
+    names: dict[str, Callable[[], None]] = {}
+    exec(compile(example["test"], "test_shouting.py", "exec"), names)
+    tests = [name for name in names if name.startswith("test_")]
+    assert len(tests) == 1
+    names[tests[0]]()
