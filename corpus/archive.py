@@ -300,8 +300,6 @@ def _single(member: Member, file: BinaryIO, threads: int) -> Iterator[tuple[Memb
         yield member, file
         return
     window = Window(file, 0, _length(file))
-    # Remote bzip2 goes on one thread: the check of a parallel decode would fetch the file a second time.
-    threads = 1 if is_address(member.address) else threads
     with contextlib.closing(decoders.compressed(member.form, window, threads)) as pieces:
         limit = max(BOMB_BYTES, BOMB_RATIO * window.size)
         with io.BufferedReader(_Checked(member, Pieces(pieces), None, None, limit), PIECE) as reader:
@@ -418,16 +416,11 @@ def _layout(address: str, files: list[Any], streams: Any, length: int) -> tuple[
     if next(free, None) is not None:
         raise InputError(f"{address}: the header has more streams than names: damaged; fetch it again")
     if not raw:
-        return found, [_Folder(Packing([], [], 0, True), 0, 0, tuple(entries[0]))]
+        return found, [_Folder(Packing([], [], 0), 0, 0, tuple(entries[0]))]
     return found, [
-        _Folder(_packing(folder, held), *pack, tuple(held))
-        for folder, pack, held in zip(raw, packs, entries, strict=True)
+        _Folder(Packing(one.coders, one.unpacksizes, sum(member.size for member, _ in held)), *pack, tuple(held))
+        for one, pack, held in zip(raw, packs, entries, strict=True)
     ]
-
-
-def _packing(folder: Any, held: list[tuple[Member, int | None]]) -> Packing:
-    summed = all(crc is not None for member, crc in held if member.size)
-    return Packing(folder.coders, folder.unpacksizes, sum(member.size for member, _ in held), summed)
 
 
 def _refuse(address: str, folder: Any, packed: int) -> None:

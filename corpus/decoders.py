@@ -1,26 +1,23 @@
 """Packed bytes to decoded bytes, in pieces of about a megabyte: bzip2, gzip, Zstandard and the coders of a .7z.
 
-Bzip2 is decoded on several threads. What the libraries get wrong is mended here: rapidgzip, which decodes bzip2 in
-parallel, passes over some damage in silence and ends the process when its file raises; the PPMd of py7zr ends the
-process on damaged data. Methods and properties of a .7z: 7-Zip's Methods.txt and lzma-specification.txt.
+Bzip2 is decoded on several threads (`socorpus.corpus.bzip2`). The PPMd of py7zr ends the process on damaged data, so
+rare coders run in one of their own. Methods and properties of a .7z: 7-Zip's Methods.txt and lzma-specification.txt.
 """
 
-import bz2
 import contextlib
 import gzip
 import io
 import lzma
 import pickle
-import re
 import shutil
 import subprocess
 import sys
 import threading
-import weakref
-import zlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
+
+from socorpus.corpus import bzip2
 
 PIECE = 1 << 20
 """Most bytes that a decoder is asked for at once."""
@@ -28,7 +25,6 @@ MAGIC = {"gz": rb"\x1f\x8b", "bz2": rb"BZh[1-9]", "zst": rb"\x28\xb5\x2f\xfd|[\x
 """Form of a compressed file -> expression that its first bytes match."""
 
 _LZMA, _LZMA2, _BZIP2 = b"\x03\x01\x01", b"\x21", b"\x04\x02\x02"  # methods of a .7z
-_BLOCK, _END = 0x314159265359, 0x177245385090  # bzip2: what a block, and the end of a stream, begin with
 
 
 @dataclass(frozen=True)
@@ -41,8 +37,6 @@ class Packing:
     """Decoded bytes behind each coder."""
     size: int
     """Decoded bytes of all members."""
-    summed: bool
-    """Whether all of these have a CRC32, which the caller holds them against."""
 
     @property
     def method(self) -> bytes | None:
@@ -58,8 +52,8 @@ class Packing:
 class Window(io.RawIOBase):
     """Bytes [offset, offset + size) of a file, as a file, for a packed stream inside an archive.
 
-    `read` never raises: an exception in a read from one of rapidgzip's threads ends the process. What went wrong is
-    kept in `error` and the data ends, which the decoder then reports as truncation.
+    `read` never raises, since it may be called on a thread that nobody listens to. What went wrong is kept in `error`
+    and the data ends, which the decoder then reports as truncation.
     """
 
     def __init__(self, file: BinaryIO, offset: int, size: int) -> None:
@@ -124,7 +118,7 @@ def compressed(form: str, window: Window, threads: int) -> Generator[bytes, None
         Exception: whatever the form's decoder raises on truncated or damaged data; the storage's own error if it fails.
     """
     if form == "bz2":
-        return _guarded(window, _bzip2_pieces(window, threads, summed=False))
+        return _guarded(window, bzip2.decode(window, threads))
     return _guarded(window, _gzip_pieces(window) if form == "gz" else _zstd_pieces(window))
 
 
@@ -136,9 +130,7 @@ def folder(packing: Packing, window: Window, threads: int) -> Generator[bytes, N
 def beginning(form: str, packed: bytes, most: int) -> int:
     """Bytes that the first bytes of a compressed file decode to; counted until there are more than `most`."""
     window = Window(cast(BinaryIO, io.BytesIO(packed)), 0, len(packed))
-    # Cut off, bzip2 is decoded on one thread at any rate.
-    pieces = _bzip2_serial(window) if form == "bz2" else compressed(form, window, 1)
-    decoded = 0
+    decoded, pieces = 0, compressed(form, window, 1)
     with contextlib.suppress(Exception):  # the data may end within a block; damage is met when all is read
         for piece in pieces:
             decoded += len(piece)
@@ -163,26 +155,10 @@ def _folder_pieces(packing: Packing, window: Window, threads: int) -> Iterator[b
     if not packing.coders:
         return iter(())
     if packing.method == _BZIP2:
-        return _bzip2_pieces(window, threads, packing.summed)
+        return bzip2.decode(window, threads)
     if packing.method in (_LZMA, _LZMA2) and packing.coders[0]["properties"]:
         return _lzma_pieces(window, packing.method, packing.coders[0]["properties"])
     return _other_pieces(window, packing)
-
-
-def _frames(
-    window: Window, start: Callable[[], Any], feed: Callable[[Any, bytes], bytes], bite: int
-) -> Iterator[bytes]:
-    """Compressed streams, one after the other, to the last byte: what is no stream is an error, not a trailer."""
-    data = window.read(bite)
-    while data:
-        frame = start()
-        while not frame.eof:
-            if not data and getattr(frame, "needs_input", True) and not (data := window.read(bite)):
-                raise EOFError("the compressed data ends within a stream")
-            if piece := feed(frame, data):
-                yield piece
-            data = b""
-        data = frame.unused_data or window.read(bite)
 
 
 def _gzip_pieces(window: Window) -> Iterator[bytes]:
@@ -195,109 +171,9 @@ def _zstd_pieces(window: Window) -> Iterator[bytes]:
     """Zstandard. Small bites, because this decoder's output has no bound but its input's size."""
     import zstandard
 
-    return _frames(window, zstandard.ZstdDecompressor().decompressobj, lambda frame, data: frame.decompress(data), 4096)
-
-
-def _bzip2_serial(window: Window) -> Iterator[bytes]:
-    window.seek(0)
-    return _frames(window, bz2.BZ2Decompressor, lambda frame, data: frame.decompress(data, PIECE), PIECE // 4)
-
-
-def _bzip2_pieces(window: Window, threads: int, summed: bool) -> Iterator[bytes]:
-    """Bzip2 on several threads; `summed` where the caller holds the result against a checksum of its own.
-
-    rapidgzip in parallel drops a block whose magic number is damaged and warns on stderr of what follows the last
-    stream, both without an exception. Hence the look at the end beforehand and the sums afterwards.
-    """
-    if not _ends_as_bzip2(window):
-        yield from _bzip2_serial(window)
-        return
-    import rapidgzip
-
-    window.seek(0)
-    reader = rapidgzip.IndexedBzip2File(window, parallelization=max(1, threads))
-    # A reader with live threads aborts the interpreter at exit: the finalizer closes it there if it is still open.
-    close = weakref.finalize(window, reader.close)
-    done, crc = 0, 0
-    try:
-        try:
-            while piece := reader.read(PIECE):
-                yield piece
-                done += len(piece)
-                crc = 0 if summed else zlib.crc32(piece, crc)
-            if threads > 1 and done and not summed:
-                _check_blocks(window, sorted(reader.block_offsets()))
-        except (RuntimeError, ValueError, OSError):
-            if window.error is not None or threads <= 1:
-                raise
-            # Once in some 2,000 archives of 20 GB the search for blocks must meet their 48-bit mark by chance.
-            yield from _again(window, done, None if summed else crc)
-            return
-        if not done:  # one or many empty streams have no blocks to check
-            yield from _again(window, 0, 0)
-    finally:
-        close()
-
-
-def _again(window: Window, done: int, crc: int | None) -> Iterator[bytes]:
-    """From byte `done` on by Python's own decoder, which has the last word; `crc` is that of what came before."""
-    source = Pieces(_bzip2_serial(window))
-    left, again = done, 0
-    while left:
-        piece = source.take(min(left, PIECE))
-        if not piece:
-            raise EOFError("the compressed data ends within a stream")
-        left -= len(piece)
-        again = zlib.crc32(piece, again)
-    if crc not in (None, again):
-        raise OSError("invalid data stream")
-    while piece := source.take(PIECE):
-        yield bytes(piece)
-
-
-def _ends_as_bzip2(window: Window) -> bool:
-    """Whether the bytes begin as a bzip2 stream and end with the end of one, up to 7 bits of padding."""
-    window.seek(0)
-    start = window.read(4)
-    window.seek(max(0, window.size - 11))
-    tail = int.from_bytes(window.read(11), "big")
-    window.seek(0)
-    ends = any((tail >> 32 + padding) & (1 << 48) - 1 == _END for padding in range(8))
-    return re.match(MAGIC["bz2"], start) is not None and ends
-
-
-def _check_blocks(window: Window, offsets: list[int]) -> None:
-    """Hold the blocks that were decoded (bit offsets, ends of streams included) against each stream's own CRC.
-
-    Raises:
-        OSError: blocks are missing.
-    """
-
-    def mark(bit: int) -> tuple[int, int]:
-        window.seek(bit // 8)
-        value = int.from_bytes(window.read(11), "big") >> (8 - bit % 8)
-        return value >> 32 & (1 << 48) - 1, value & 0xFFFFFFFF
-
-    def first_block(byte: int) -> int:
-        # Empty streams, a header and an end, may stand anywhere.
-        while byte + 14 <= window.size and mark(8 * (byte + 4))[0] == _END:
-            byte += 14
-        return 8 * (byte + 4)
-
-    expected, combined = first_block(0), 0
-    for offset in offsets:
-        kind, crc = mark(offset)
-        if expected not in (-1, offset):
-            raise OSError("invalid data stream: blocks are missing")
-        expected = -1
-        if kind == _BLOCK:
-            combined = (combined << 1 | combined >> 31) & 0xFFFFFFFF ^ crc
-            continue
-        if kind != _END or crc != combined:
-            raise OSError("invalid data stream: the stream's CRC is wrong")
-        expected, combined = first_block((offset + 80 + 7) // 8), 0
-    if expected != 8 * (window.size + 4):
-        raise OSError("invalid data stream: blocks are missing")
+    return bzip2.frames(
+        window, zstandard.ZstdDecompressor().decompressobj, lambda frame, data: frame.decompress(data), 4096
+    )
 
 
 def _lzma_pieces(window: Window, method: bytes, properties: bytes) -> Iterator[bytes]:

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import weakref
 import zlib
 from collections.abc import Callable
@@ -122,12 +123,16 @@ def test_it_leaves_nothing_open(real_data: Path, capfd: pytest.CaptureFixture[st
         streams = archive.stream(path, [index], 4)
         next(streams)[1].read(10)
         streams.close()
+    # A thread that was joined may be seen for a moment while the system ends it.
+    until = time.monotonic() + 5
+    while held() != before and time.monotonic() < until:
+        time.sleep(0.01)
     assert held() == before
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_process_may_end_half_way(real_data: Path) -> None:
-    """rapidgzip aborts the interpreter where its threads are alive at exit."""
+    """Threads that decode ahead must neither hold the interpreter up at exit nor abort it."""
     path = real_data / "archives" / "beer.stackexchange.com.7z"
     program = f"from socorpus.corpus import archive\ns = archive.stream({str(path)!r}, [0], 2)\nnext(s)[1].read(9)\n"
     for end in ("", "raise SystemExit(3)"):
@@ -313,7 +318,7 @@ def test_damaged_compressed_tables(suffix: str, tmp_path: Path) -> None:
 
 
 def test_a_lost_bzip2_block_is_noticed(tmp_path: Path) -> None:
-    """The parallel reader finds blocks by their mark, and would pass over one whose mark is damaged."""
+    """Blocks are found by their mark: one whose mark is damaged must not be passed over."""
     path, plain = tmp_path / "Posts.xml.bz2", rows(8000)
     whole = bz2.compress(plain, 1)
     at = [i for i in range(len(whole)) if whole[i : i + 6] == bytes.fromhex("314159265359")]
@@ -389,7 +394,7 @@ class Failing(io.BytesIO):
 
 @pytest.mark.parametrize("at", [1, 2, 3, 5, 9])
 def test_storage_that_fails_is_no_crash(real_data: Path, at: int) -> None:
-    """In one of rapidgzip's threads, an exception from the file would end the process."""
+    """The storage's own error is told, whichever read it is."""
     path = real_data / "archives" / "beer.stackexchange.com.7z"
     with path.open("rb") as file:
         _, (folder,) = archive._header(str(path), file)
