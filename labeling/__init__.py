@@ -1,0 +1,1 @@
+"""Weak labels for the four tasks, their analysis, and the two-way sync with Label Studio."""
