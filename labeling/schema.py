@@ -47,8 +47,8 @@ ENTITIES = Task(
     ),
     spans=True,
 )
-"""The 20 types of Tabassum et al. 2020 (names of libraries and of users merged, organisations as websites; Code_Block is
-inline code), then two more that their files have."""
+"""The 20 types of Tabassum et al. 2020 (names of libraries and of users merged, organisations as websites; Code_Block
+is inline code), then two more that their files have."""
 
 TASKS = {task.name: task for task in (QUALITY, CLOSURE, OBSOLESCENCE, ENTITIES)}
 
