@@ -1,5 +1,6 @@
 """`socorpus build`, `status`, `report`, `explain` and `sample`."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,6 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from socorpus.cli import view
+
+_LABELS_SHOWN = 6
 
 Corpus = Annotated[Path, typer.Argument(help="Folder of the corpus.", show_default=False)]
 
@@ -28,6 +31,7 @@ def build(
         int | None, typer.Option(min=0, help="Worker processes; 0 runs in this one. Default: the machine's cores.")
     ] = None,
     scheduler: Annotated[str | None, typer.Option(help="Address of a running Dask scheduler.")] = None,
+    no_labels: Annotated[bool, typer.Option("--no-labels", help="Leave out the weak labels.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be read and built, and stop.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Build everything again.")] = False,
 ) -> None:
@@ -36,6 +40,7 @@ def build(
     from socorpus.corpus import manifest, pipeline
     from socorpus.corpus import sources as found
     from socorpus.corpus.engine import Engine
+    from socorpus.labeling import pipeline as labels
 
     settings = configs.load(config, preset)
     sites = found.discover(sources, site)
@@ -47,9 +52,10 @@ def build(
     first = manifest.load(out) is None
     # Workers of a running scheduler have current folders of their own.
     root = out.absolute()
+    last = None if no_labels else labels.last_stage
     try:
         with view.Stages() as show, Engine(root, workers, scheduler, show) as engine:
-            facts = pipeline.build(root, sites, settings, engine)
+            facts = pipeline.build(root, sites, settings, engine, last)
     except KeyboardInterrupt:
         view.err.print("socorpus: stopped; what is finished is kept, and the same command goes on from there")
         raise typer.Exit(130) from None
@@ -88,6 +94,12 @@ def _show_result(out: Path, facts: Mapping[str, Any], ran: int) -> None:
     shards = facts["shards"]
     tokens = ", ".join(f"{name} {entry['tokens']:,}" for name, entry in shards.items())
     view.out.print(f"tokens: {tokens}; vocabulary {facts['tokenizer']['entries']:,}")
+    for name, entry in facts.get("labels", {}).items():
+        found: Counter[str] = Counter()
+        for counts in entry["labels"].values():
+            found.update(counts)
+        told = ", ".join(f"{label} {count:,}" for label, count in found.most_common(_LABELS_SHOWN)) or "none"
+        view.out.print(f"{name}: {told}" + (", …" if len(found) > _LABELS_SHOWN else ""))
     view.out.print(f"corpus: {out}   report: {out / 'report.html'}" + ("" if ran else "   (nothing had changed)"))
 
 
@@ -108,11 +120,12 @@ def report(corpus: Corpus) -> None:
     from socorpus.corpus import manifest
     from socorpus.corpus import report as reports
     from socorpus.corpus.errors import InputError
+    from socorpus.labeling import sections
 
     facts = manifest.load(corpus)
     if facts is None:
         raise InputError(f"{corpus}: no finished corpus (no MANIFEST.json); run socorpus build first")
-    reports.write(corpus, facts)
+    reports.write(corpus, facts, sections.SECTIONS)
     view.out.print(str(corpus / "report.html"))
 
 
@@ -120,10 +133,12 @@ def explain(
     corpus: Corpus,
     post: Annotated[str, typer.Argument(metavar="SITE:ID", help="The post, such as beer.stackexchange.com:12.")],
 ) -> None:
-    """Tell everything that is known of one post: why it was kept or dropped, its twin, its marks."""
+    """Tell everything that is known of one post: why it was kept or dropped, its twin, its marks, its labels."""
     from socorpus.corpus import explain as explaining
+    from socorpus.labeling import stories
 
-    for line in explaining.lines(explaining.find(corpus, post)):
+    story = explaining.find(corpus, post)
+    for line in [*explaining.lines(story), *stories.lines(corpus, story.key)]:
         view.out.print(line, markup=False)
 
 

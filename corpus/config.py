@@ -140,6 +140,16 @@ class Shards:
 
 
 @dataclass(frozen=True)
+class Labels:
+    """Weak labels."""
+
+    tasks: tuple[str, ...] = ("quality", "closure", "obsolescence")
+    """Tasks whose labels a build ends with; none of them if empty, as with `--no-labels`."""
+    without: tuple[str, ...] = ()
+    """Labelling functions that do not vote, each written TASK.FUNCTION."""
+
+
+@dataclass(frozen=True)
 class Config:
     """All of a build's configuration, one section a stage."""
 
@@ -153,6 +163,7 @@ class Config:
     split: Split = field(default_factory=Split)
     tokenizer: Tokenizer = field(default_factory=Tokenizer)
     shards: Shards = field(default_factory=Shards)
+    labels: Labels = field(default_factory=Labels)
 
 
 PRESETS: dict[str, Mapping[str, Any]] = {
@@ -273,6 +284,13 @@ def _check_ranges(config: Config, where: str) -> None:
     for name in config.selection.kinds:
         if name not in ("question", "answer"):
             raise InputError(f"{where}: selection.kinds knows question and answer, not {name!r}")
+    tasks = ("quality", "closure", "obsolescence", "entities")
+    for name in config.labels.tasks:
+        if name not in tasks:
+            raise InputError(f"{where}: labels.tasks knows {', '.join(tasks)}, not {name!r}")
+    for name in config.labels.without:
+        if name.partition(".")[0] not in tasks or not name.partition(".")[2]:
+            raise InputError(f"{where}: labels.without wants TASK.FUNCTION, such as quality.score, not {name!r}")
     known = Privacy().kinds
     for name in config.privacy.kinds:
         if name not in known:

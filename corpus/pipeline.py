@@ -8,7 +8,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,9 +50,11 @@ SIGNALS = (
 STAGES = (
     *("read", "map", "partition", "threads", "documents", "benchmarks", "signals"),
     *("fingerprints", "candidates", "shingles", "verify", "twins", "duplicates"),
-    *("pairs", "rules", "elect", "decisions", "split", "sample", "tokenizer", "prepare", "shards", "report"),
+    *("pairs", "rules", "elect", "decisions", "split", "sample", "tokenizer", "prepare", "shards"),
+    *("label_splits", "label_collect", "label_merge", "label_vote", "label_count", "label_fit", "label_label"),
+    *("label_compare", "label_analysis", "report"),
 )
-"""All stages in order, for `socorpus status`."""
+"""All stages in order, those of the labels included, for `socorpus status`."""
 
 _PASSING = ("parts", "partitioned", "map", "fingerprints", "candidates", "shingles", "verified", "sample", "prepared")
 
@@ -87,14 +89,23 @@ def plan(sites: Sequence[Site], config: Config) -> Plan:
     return Plan(tuple(sites), tuple(found), receipts.fingerprint(stamps))
 
 
-def build(root: Path, sites: Sequence[Site], config: Config, engine: Engine) -> dict[str, Any]:
+LastStage = Callable[[Path, dict[str, Any], Engine], tuple[dict[str, Any], tuple[report.Maker, ...]]]
+"""What may come between the manifest and the report: it answers the manifest, amended, and sections for the report."""
+
+
+def build(
+    root: Path, sites: Sequence[Site], config: Config, engine: Engine, last: LastStage | None = None
+) -> dict[str, Any]:
     """Build the corpus at `root`, or bring it up to date; its manifest.
+
+    Args:
+        last: a stage of another package that a build ends with, such as the labels'.
 
     Raises:
         InputError: a source can't be read, or `root` holds something else.
         BuildError: a full disk, a lost worker, another build at work in `root`.
     """
-    with _lock(root):
+    with lock(root):
         receipts.sweep(root)
         laid = plan(sites, config)
         changes.set_aside(root, manifest.load(root), laid.inputs)
@@ -114,7 +125,11 @@ def build(root: Path, sites: Sequence[Site], config: Config, engine: Engine) -> 
         facts = manifest.assemble(root, laid, config, done, signals, twins, made)
         receipts.settle()
         manifest.save(root, facts)
-        build.report(facts)
+        more: tuple[report.Maker, ...] = ()
+        if last is not None:
+            facts, more = last(root, facts, engine)
+            manifest.save(root, facts)
+        write_report(engine, facts, more)
         for folder in _PASSING:
             shutil.rmtree(root / ".work" / folder, ignore_errors=True)
         return facts
@@ -293,11 +308,6 @@ class _Build:
         self._prune("decisions", done, ["decisions"])
         return done
 
-    def report(self, facts: Mapping[str, Any]) -> None:
-        """The manifest and samples of the tables -> report.html."""
-        task = Task("report", "report", report.write, {"facts": facts}, {"manifest": receipts.fingerprint(facts)})
-        self.engine.run("report", [task])
-
     def _bucketwise(
         self,
         stage: str,
@@ -326,6 +336,16 @@ class _Build:
             for folder in folders
         }
         receipts.prune(self.root, stage, set(done), keep)
+
+
+def write_report(engine: Engine, facts: Mapping[str, Any], more: tuple[report.Maker, ...] = ()) -> None:
+    """The manifest and samples of the tables -> report.html; `more` are sections of other packages."""
+    # A section is told by its module and name, and by what it is given: the manifest.
+    inputs = {
+        "manifest": receipts.fingerprint(facts),
+        "more": receipts.fingerprint([make.__qualname__ for make in more]),
+    }
+    engine.run("report", [Task("report", "report", report.write, {"facts": facts, "more": more}, inputs)])
 
 
 def _read_tasks(sites: Sequence[Site], part_mb: int) -> Iterator[Task]:
@@ -370,7 +390,13 @@ def _sites_of(task: Task) -> set[str]:
 
 
 @contextmanager
-def _lock(root: Path) -> Iterator[None]:
+def lock(root: Path) -> Iterator[None]:
+    """Hold the corpus at `root`, making the folder where there is none: nobody else writes there meanwhile.
+
+    Raises:
+        InputError: `root` holds something else, or can't be written.
+        BuildError: another build is at work there.
+    """
     try:
         root.mkdir(parents=True, exist_ok=True)
         known = ("receipts", ".work", "MANIFEST.json", ".lock")
@@ -396,7 +422,7 @@ def _lock(root: Path) -> Iterator[None]:
 def forget(root: Path) -> None:
     """Forget that anything was done at `root`, so that the next build does everything again."""
     if (root / "receipts").is_dir():
-        with _lock(root):
+        with lock(root):
             shutil.rmtree(root / "receipts")
 
 

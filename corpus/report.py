@@ -1,7 +1,7 @@
 """report.html: a corpus on one page that opens offline, from its manifest and a summary of its tables."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -9,19 +9,26 @@ from typing import Any
 from socorpus.corpus import receipts, summary
 from socorpus.corpus.engine import Made
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.sections import SECTIONS, Facts
+from socorpus.corpus.sections import AFTER, SECTIONS, Facts, Section
 
 NAME = "report.html"
 
 
-def write(root: Path, facts: Mapping[str, Any]) -> Made:
+Maker = Callable[[Facts], Section | None]
+"""Makes a section, or None where it has nothing to say."""
+
+
+def write(root: Path, facts: Mapping[str, Any], more: Sequence[Maker] = ()) -> Made:
     """Write `report.html` into the corpus at `root`, whose manifest is `facts`.
+
+    Args:
+        more: sections of other packages; they come after those of the documents and shards.
 
     Raises:
         InputError: the corpus lacks a file that its manifest promises.
     """
     try:
-        page = render(Facts(root, facts, summary.gather(root, facts), _seconds(root)))
+        page = render(Facts(root, facts, summary.gather(root, facts), _seconds(root)), more)
     except FileNotFoundError as error:
         raise InputError(f"{error.filename}: missing from the corpus; build it again") from error
     with receipts.atomic(root / NAME) as temporary:
@@ -29,13 +36,15 @@ def write(root: Path, facts: Mapping[str, Any]) -> Made:
     return Made({NAME: 1})
 
 
-def render(facts: Facts) -> str:
+def render(facts: Facts, more: Sequence[Maker] = ()) -> str:
     """The page."""
     from jinja2 import Environment
 
     template = resources.files("socorpus.corpus").joinpath("report.html").read_text("utf-8")
     page = Environment(autoescape=True).from_string(template)
-    sections = [section for make in SECTIONS if (section := make(facts)) is not None]
+    at = SECTIONS.index(AFTER) + 1
+    makers = (*SECTIONS[:at], *more, *SECTIONS[at:])
+    sections = [section for make in makers if (section := make(facts)) is not None]
     sites = list(facts.sites)
     title = ", ".join(sites[:3]) + (f" and {len(sites) - 3} more sites" if len(sites) > 3 else "")
     return page.render(

@@ -487,3 +487,6 @@ SECTIONS: tuple[Callable[[Facts], Section | None], ...] = (
     _time,
 )
 """The sections of the page, in order."""
+
+AFTER = _tokens
+"""Sections of other packages follow this one."""

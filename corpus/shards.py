@@ -77,6 +77,23 @@ def scrubbed(documents: pa.Table, decisions: pa.Table, privacy: pa.Table) -> pa.
     return _scrub(kept["text"], spans, "text")[0]
 
 
+def scrub(rows: pa.Table, privacy: pa.Table) -> pa.Table:
+    """Rows with their personal data replaced: `title` and `text`, and where `own_end` and `segments` went.
+
+    Args:
+        rows: these four columns of `schema.DOCUMENTS`, and any others, which stay as they are.
+        privacy: `schema.SIGNALS["privacy"]` of these rows, aligned.
+    """
+    found = privacy["spans"].combine_chunks()
+    at = np.flatnonzero(pc.list_value_length(found).to_numpy(zero_copy_only=False))
+    spans = _Spans(at, found.take(pa.array(at)).to_pylist())
+    rows = rows.combine_chunks()
+    text, moves = _scrub(rows["text"], spans, "text")
+    own_end, segments = _move(rows["own_end"], rows["segments"], moves)
+    new = {"title": _scrub(rows["title"], spans, "title")[0], "text": text, "own_end": own_end, "segments": segments}
+    return pa.table([new.get(name, rows[name]) for name in rows.column_names], schema=rows.schema)
+
+
 def sizes(rows: pa.Table) -> dict[str, int]:
     """Bytes of text and tokens of `schema.SHARDS` rows, by split: what `number` takes, to be summed over buckets."""
     each = pc.add(

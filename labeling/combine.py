@@ -2,19 +2,23 @@
 
 A pattern is what all functions say of one item, and has a count: the cost does not grow with the corpus but with the
 number of distinct patterns. Source: A. P. Dawid and A. M. Skene, "Maximum Likelihood Estimation of Observer Error-Rates
-Using the EM Algorithm", Applied Statistics 28(1), 1979. Three things are added, each because without it labelling
-functions, which are no doctors, break the model:
+Using the EM Algorithm", Applied Statistics 28(1), 1979. Four things are added, for
+labelling functions are no doctors who see every patient, and each of these broke the plain model in the tests:
 
-- To abstain is an outcome of its own. Most functions only ever vote for one label; were abstaining treated as missing,
-  their rows of the confusion matrix would be all ones, and their votes would say nothing.
+- To abstain is an outcome of its own while rates are learned. Most functions only ever vote for one label; were
+  abstaining missing, their rows of the confusion matrix would be all ones, and their votes would say nothing.
+- While rates are learned, the true label of an item is one that somebody votes for. Where functions hardly meet,
+  classes would otherwise come to stand for "this function spoke" and not for labels.
 - Pseudo-votes of a function that is right three times in four pull its rates towards the diagonal, in proportion to how
   often it says what.
 - Functions that nearly always say the same of the same items share one voice: independent errors are the model's
   premise, and copies would otherwise outvote everybody.
+
+What was learned is then applied to the votes alone: that a function kept silent says more of its rule than of the item.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -66,6 +70,17 @@ class Model:
         if self.method == "majority":
             return _majority(patterns, self.prior, self.voices)
         return _posterior(patterns, self.prior, self.rates, self.voices)
+
+    def choose(self, patterns: Votes) -> tuple[npt.NDArray[np.int64], Float]:
+        """Of each pattern the likeliest label that anybody votes for (int64[n]), and all probabilities.
+
+        Where nobody votes it is the likeliest of all.
+        """
+        found = self.probabilities(patterns)
+        if not len(found):
+            return np.zeros(0, np.int64), found
+        heard = _heard(patterns, found.shape[1])
+        return np.where(heard | ~heard.any(1, keepdims=True), found, -1.0).argmax(1), found
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON; numbers are rounded to nine decimals."""
@@ -120,25 +135,23 @@ def fit(patterns: Votes, counts: Counts, functions: Sequence[str], labels: Seque
     prior = _shares(said[:, :k].sum(0))
     method = "dawid_skene" if int((votes >= OFTEN).sum()) >= FEWEST_FUNCTIONS and k > 1 else "majority"
     believed = _majority(patterns, prior, voices)
-    rates = np.zeros((m, k, k + 1))
+    rates: Float = np.zeros((m, k, k + 1))
     iterations = 0
     if method == "dawid_skene":
         pseudo = _pseudo(said, prior, weight.sum())
-        # Where all agree more or less, each one's first belief is what the others say.
         while iterations < _ITERATIONS:
             iterations += 1
             weighted = believed * weight[:, None]
             prior = _shares(weighted.sum(0))
-            rates = _said(patterns, weighted, k) + pseudo
-            rates /= rates.sum(2, keepdims=True)
-            before, believed = believed, _posterior(patterns, prior, rates, voices)
+            rates = _rates(_said(patterns, weighted, k) + pseudo)
+            before, believed = believed, _posterior(patterns, prior, rates, voices, learning=True)
             if not len(weight) or float(np.abs(believed - before).max()) < _TOLERANCE:
                 break
     else:
-        rates = _said(patterns, believed * weight[:, None], k)
-        rates /= np.maximum(rates.sum(2, keepdims=True), 1e-12)
-    accuracy = _accuracy(patterns, believed, weight)
-    return Model(method, tuple(functions), tuple(labels), prior, rates, voices, votes, accuracy, iterations)
+        rates = _rates(_said(patterns, believed * weight[:, None], k))
+    nothing = np.full(m, np.nan)
+    model = Model(method, tuple(functions), tuple(labels), prior, rates, voices, votes, nothing, iterations)
+    return replace(model, accuracy=_accuracy(patterns, model.probabilities(patterns), weight))
 
 
 def distinct(patterns: Votes, counts: Counts) -> tuple[Votes, Counts]:
@@ -166,6 +179,12 @@ def _said(patterns: Votes, mass: Float, k: int) -> Float:
     return found
 
 
+def _rates(mass: Float) -> Float:
+    """Shares over the outcomes; none where there is no mass."""
+    made: Float = mass / np.maximum(mass.sum(2, keepdims=True), 1e-12)
+    return made
+
+
 def _pseudo(said: Float, prior: Float, total: float) -> Float:
     """Votes that each function is given for each class before any is seen, float64[m, k, k + 1]."""
     k = len(prior)
@@ -178,13 +197,21 @@ def _pseudo(said: Float, prior: Float, total: float) -> Float:
     return _PSEUDO_VOTES * np.concatenate([rates, 1 - rates.sum(2, keepdims=True)], 2)
 
 
-def _posterior(patterns: Votes, prior: Float, rates: Float, voices: Float) -> Float:
+def _posterior(patterns: Votes, prior: Float, rates: Float, voices: Float, learning: bool = False) -> Float:
     k = len(prior)
     log = np.log(prior)[None] + np.zeros((len(patterns), 1))
     for function, voice in enumerate(voices.tolist()):
         outcome = np.where(patterns[:, function] == ABSTAIN, k, patterns[:, function])
-        log += voice * np.log(np.maximum(rates[function], 1e-12)).T[outcome]
-    return _normal(log)
+        said = voice * np.log(np.maximum(rates[function], 1e-12)).T
+        if not learning:
+            said[k] = 0
+        log += said[outcome]
+    return _normal(np.where(_heard(patterns, k), log, -np.inf) if learning else log)
+
+
+def _heard(patterns: Votes, k: int) -> npt.NDArray[np.bool_]:
+    """Whether anybody votes for a label, bool[n, k]."""
+    return np.stack([(patterns == label).any(1) for label in range(k)], 1)
 
 
 def _normal(log: Float) -> Float:

@@ -1,0 +1,79 @@
+"""What people said: the last word of each, their majority, and where they are divided."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Row = Mapping[str, Any]
+"""A row of `schema.VOTES` of source `person`."""
+Place = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What people make of one item. `label` is None where they are divided: then the functions decide."""
+
+    label: str | None
+    divided: bool
+
+
+def last_words(rows: Iterable[Row]) -> list[Row]:
+    """Of several rows of one person on one item the latest (`at`; of equal ones the last), in order of the items."""
+    last: dict[tuple[Any, ...], Row] = {}
+    for row in sorted(rows, key=lambda row: (row["at"] is not None, row["at"] or 0)):
+        last[row["post_id"], _place(row), row["function"]] = row
+    return [last[key] for key in sorted(last, key=lambda key: (key[0], key[1] or (-1, -1), key[2]))]
+
+
+def of_texts(rows: Iterable[Row]) -> dict[int, Verdict]:
+    """Post -> verdict of the most; who would not say (a null label) doesn't count."""
+    said: dict[int, Counter[str]] = defaultdict(Counter)
+    for row in last_words(rows):
+        if row["label"] is not None:
+            said[row["post_id"]][row["label"]] += 1
+    return {post: _most(labels) for post, labels in said.items()}
+
+
+def of_spans(rows: Iterable[Row]) -> dict[int, dict[Place, Verdict]]:
+    """Post -> the spans that people see in it, with their verdicts.
+
+    A person who marks spans of a text is taken to have marked all of it: a span stands if more than half of the people
+    who marked the text have it, with the label of the most, and it is divided where just half have it. Who
+    said of the text that they would not say (a null label, no span) and marked nothing has no part in it; who found
+    nothing says so by evidence `{"nothing": true}`, and does.
+    """
+    marks: dict[int, dict[Place, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+    people: dict[int, set[str]] = defaultdict(set)
+    for row in last_words(rows):
+        place = _place(row)
+        if place is not None and row["label"] is not None:
+            marks[row["post_id"]][place][row["label"]] += 1
+            people[row["post_id"]].add(row["function"])
+        elif found_nothing(row):
+            people[row["post_id"]].add(row["function"])
+    verdicts: dict[int, dict[Place, Verdict]] = {}
+    for post, who in people.items():
+        verdicts[post] = {}
+        for place, labels in sorted(marks[post].items()):
+            share = 2 * labels.total() - len(who)
+            if share > 0:
+                verdicts[post][place] = _most(labels)
+            elif share == 0:
+                verdicts[post][place] = Verdict(None, True)
+    return verdicts
+
+
+def found_nothing(row: Row) -> bool:
+    """Whether a row says that a person looked for spans and there are none."""
+    return row["label"] is None and '"nothing": true' in row["evidence"]
+
+
+def _most(labels: Counter[str]) -> Verdict:
+    ranked = sorted(labels.items(), key=lambda item: (-item[1], item[0]))
+    divided = len(ranked) > 1 and ranked[0][1] == ranked[1][1]
+    return Verdict(None if divided else ranked[0][0], divided)
+
+
+def _place(row: Row) -> Place | None:
+    return None if row["start"] is None else (row["start"], row["end"])

@@ -1,0 +1,170 @@
+"""The labels of a corpus on one page: votes, what combines them, labels; each step with receipts as a build's have.
+
+    splits   once            -> train, validation, test of every thread
+    collect  a task, bucket  -> what must be known of the whole corpus
+    merge    a task          -> facts
+    vote     a task, bucket  -> labels/TASK/examples, labels/TASK/votes
+    count    a task, bucket  -> patterns of votes
+    fit      a task          -> labels/TASK/model.json
+    label    a task, bucket  -> labels/TASK/labels
+
+People's votes come in at the last step alone, so a new one runs again the label step of its bucket and nothing else.
+"""
+
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from socorpus.corpus import config as configs
+from socorpus.corpus import manifest, pipeline, receipts, report
+from socorpus.corpus import schema as corpus_schema
+from socorpus.corpus.engine import Engine, Task
+from socorpus.corpus.errors import InputError
+from socorpus.corpus.receipts import Receipt
+from socorpus.labeling import analysis, sections, steps
+from socorpus.labeling.layout import Layout
+from socorpus.labeling.plan import Plan
+from socorpus.labeling.schema import FOLDER, TASKS
+
+TABLES = ("examples", "votes", "labels")
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What `apply` left: the manifest with its labels, and how many tasks of the engine ran."""
+
+    manifest: dict[str, Any]
+    ran: int
+
+
+def apply(root: Path, engine: Engine, tasks: Sequence[str] | None = None, analyze: bool = False) -> Applied:
+    """Label the finished corpus at `root`, or bring its labels up to date, and write its report again.
+
+    Args:
+        tasks: those of the corpus's configuration, if None. Labels of other tasks stay as they are.
+        analyze: also write `labels/TASK/analysis.json`.
+
+    Raises:
+        InputError: no finished corpus, or an unknown task.
+        BuildError: another build is at work there; a labelling function votes what it must not.
+    """
+    facts = finished(root)
+    with pipeline.lock(root):
+        receipts.sweep(root)
+        before = engine.ran
+        facts = _label(root, facts, engine, tasks, analyze)
+        receipts.settle()
+        manifest.save(root, facts)
+        pipeline.write_report(engine, facts, sections.SECTIONS)
+        return Applied(facts, engine.ran - before)
+
+
+def last_stage(root: Path, facts: dict[str, Any], engine: Engine) -> tuple[dict[str, Any], tuple[report.Maker, ...]]:
+    """The end of a build (`corpus.pipeline.LastStage`): the labels of its configuration's tasks."""
+    return _label(root, facts, engine, None, False), sections.SECTIONS
+
+
+def finished(root: Path) -> dict[str, Any]:
+    """The manifest of a finished corpus of this version.
+
+    Raises:
+        InputError: there is none.
+    """
+    facts = manifest.load(root)
+    if facts is None:
+        raise InputError(f"{root}: no finished corpus (no {manifest.NAME}); run socorpus build first")
+    if facts["version"] != corpus_schema.VERSION or "labels" not in facts["config"]:
+        raise InputError(f"{root}: built by an earlier version of socorpus; build it again, then label it")
+    return facts
+
+
+def _label(
+    root: Path, facts: dict[str, Any], engine: Engine, tasks: Sequence[str] | None, analyze: bool
+) -> dict[str, Any]:
+    config = configs.load(overrides=facts["config"])
+    chosen = list(config.labels.tasks if tasks is None else tasks)
+    if unknown := [name for name in chosen if name not in TASKS]:
+        raise InputError(f"task {unknown[0]!r} is not known; there are {', '.join(TASKS)}")
+    others = {name: entry for name, entry in facts.get("labels", {}).items() if name not in chosen}
+    files = {name: entry for name, entry in facts["files"].items() if _task_of(name) in (None, *others)}
+    made, outputs = _run(Layout.of(root, files, config, engine), chosen, analyze) if chosen else ({}, {})
+    found = others | made
+    for folder in _folders(root):
+        if folder not in found:
+            _remove(root, folder)
+    labels = {name: found[name] for name in TASKS if name in found}
+    return {**facts, "labels": labels, "files": dict(sorted({**files, **outputs}.items()))}
+
+
+def _run(layout: Layout, chosen: Sequence[str], analyze: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    """All steps of some tasks; the manifest's entries of these, and of their files."""
+    plans = [Plan(layout, name) for name in chosen]
+
+    def run(step: str, tasks: Iterable[Iterable[Task]], *tables: str) -> Mapping[str, Receipt]:
+        done = layout.engine.run(f"label_{step}", [task for several in tasks for task in several])
+        _prune(layout, step, done, chosen, tables)
+        return done
+
+    collected = run("collect", (plan.collect() for plan in plans))
+    merged = run("merge", (plan.merge(collected) for plan in plans))
+    voted = run("vote", (plan.vote(merged) for plan in plans), "examples", "votes")
+    counted = run("count", (plan.count(voted) for plan in plans))
+    fitted = run("fit", (plan.fit(counted) for plan in plans))
+    people = {plan.task: plan.people() for plan in plans}
+    labelled = run("label", (plan.label(voted, fitted, people[plan.task]) for plan in plans), "labels")
+    analyses = {plan.task: plan.analysis(voted, labelled, people[plan.task]) for plan in plans}
+    stale = {task.name for task in layout.engine.stale(task for tasks in analyses.values() for task in tasks)}
+    if analyze and stale:
+        run("compare", (plan.compare(voted, people[plan.task]) for plan in plans))
+    for name in () if analyze else stale:
+        (layout.root / analysis.path(name)).unlink(missing_ok=True)
+        del analyses[name]
+    analysed = run("analysis", analyses.values()) if analyses else {}
+    outputs = {
+        name: {"rows": output.rows, "bytes": output.bytes, "sha256": output.sha256}
+        for done in (voted, fitted, labelled, analysed)
+        for receipt in done.values()
+        for name, output in receipt.outputs.items()
+    }
+    return {plan.task: plan.entry(voted, fitted, labelled) for plan in plans}, outputs
+
+
+def _prune(
+    layout: Layout, step: str, done: Mapping[str, Receipt], chosen: Sequence[str], tables: Sequence[str]
+) -> None:
+    """Remove receipts and files of buckets that the corpus no longer has."""
+    buckets = {bucket.name for bucket in layout.buckets}
+    for task in chosen:
+        if task not in done:
+            receipts.keep_only(layout.root / f"receipts/label_{step}" / task, {f"{name}.json" for name in buckets})
+        for table in tables:
+            receipts.keep_only(layout.root / FOLDER / task / table, {f"{name}.parquet" for name in buckets})
+
+
+def _task_of(name: str) -> str | None:
+    folder, _, rest = name.partition("/")
+    return rest.partition("/")[0] if folder == FOLDER else None
+
+
+def _folders(root: Path) -> list[str]:
+    return sorted(place.name for place in (root / FOLDER).glob("*") if place.is_dir())
+
+
+def _remove(root: Path, task: str) -> None:
+    """Remove what `apply` made of a task; what people and models said stays."""
+    for table in TABLES:
+        shutil.rmtree(root / FOLDER / task / table, ignore_errors=True)
+    for name in (steps.model_path(task), analysis.path(task)):
+        (root / name).unlink(missing_ok=True)
+    for stage in (root / "receipts").glob("label_*"):
+        shutil.rmtree(stage / task, ignore_errors=True)
+        (stage / f"{task}.json").unlink(missing_ok=True)
+    shutil.rmtree(root / ".work/labels" / task, ignore_errors=True)
+
+
+def forget(root: Path) -> None:
+    """Forget that anything was labelled at `root`, so that the next `apply` does everything again."""
+    for stage in (root / "receipts").glob("label_*"):
+        shutil.rmtree(stage) if stage.is_dir() else stage.unlink()

@@ -1,0 +1,187 @@
+"""The engine's tasks of one labelling task, step by step: what each depends on, and so what makes it run again."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from socorpus.corpus import config as configs
+from socorpus.corpus import lookup, parquet, receipts
+from socorpus.corpus import schema as corpus_schema
+from socorpus.corpus.buckets import Bucket
+from socorpus.corpus.engine import Task
+from socorpus.corpus.errors import InputError
+from socorpus.corpus.receipts import Receipt
+from socorpus.labeling import analysis, combine, steps
+from socorpus.labeling.functions import Function
+from socorpus.labeling.layout import Layout
+from socorpus.labeling.schema import FOLDER, TASKS, VOTES, path, people_path
+
+Done = Mapping[str, Receipt]
+"""Receipts of a step by name: `TASK/BUCKET`, or `TASK`; of this task, and maybe of others."""
+
+_SIGNALS = ("statistics", "contamination", "exact", "near")
+
+
+MODULES = {name: f"socorpus.labeling.{name}" for name in TASKS}
+"""Task -> the full name of its module, which is imported where its functions run."""
+
+
+class Plan:
+    """The steps of one task over a corpus; each method answers the engine's tasks, given the receipts of earlier steps.
+
+    Raises:
+        InputError: `labels.without` names a function that the task hasn't.
+    """
+
+    def __init__(self, layout: Layout, task: str):
+        self.layout, self.task, self.module = layout, task, MODULES[task]
+        without = [name.partition(".")[2] for name in layout.config.labels.without if name.startswith(f"{task}.")]
+        known = {one.name for one in steps.functions(self.module)}
+        if unknown := sorted(set(without) - known):
+            names = ", ".join(sorted(known))
+            raise InputError(f"labels.without: {task} has no labelling function {unknown[0]}; it has {names}")
+        self.without = tuple(without)
+        self.functions: list[Function] = steps.functions(self.module, self.without)
+        self.edition = getattr(steps.load(self.module), "VERSION", 1)
+        models = layout.root / steps.models_path(task)
+        self.models_content = receipts.sha256(models) if models.exists() else ""
+        said = parquet.read(models, VOTES, ["function"])["function"].unique().to_pylist() if models.exists() else []
+        self.models = sorted(said)
+        self.voters = [*(one.name for one in self.functions), *self.models]
+
+    def collect(self) -> list[Task]:
+        """Threads -> what must be known of the whole corpus."""
+        return [
+            self._of_bucket("collect", bucket, steps.collect, self._tables(bucket), inputs, self.edition)
+            for bucket in self.layout.buckets
+            for inputs in [self.layout.inputs(bucket)]
+        ]
+
+    def merge(self, collected: Done) -> list[Task]:
+        """-> facts."""
+        parts = [steps.parts_path(self.task, bucket) for bucket in self.layout.buckets]
+        given = {"module": self.module, "parts": parts}
+        return [Task("label_merge", self.task, steps.merge, given, self._contents(collected), 1, self.edition)]
+
+    def vote(self, merged: Done) -> list[Task]:
+        """Threads and facts -> examples and votes."""
+        layout, config, tasks = self.layout, self.layout.config, []
+        versions = {one.name: one.version for one in self.functions}
+        section = [versions, self.edition, configs.as_dict(config.privacy), config.selection.max_overlap]
+        for bucket in layout.buckets:
+            given = self._tables(bucket) | {
+                "without": self.without,
+                "privacy": config.privacy,
+                "max_overlap": config.selection.max_overlap,
+            }
+            paths = [bucket.path(name) for name in ("decisions", *(f"signals/{signal}" for signal in _SIGNALS))]
+            inputs = layout.inputs(bucket) | {path: layout.contents[path] for path in paths}
+            inputs |= {"facts": merged[self.task].content, "split": layout.split[bucket.name]}
+            tasks.append(self._of_bucket("vote", bucket, steps.vote, given, inputs, section))
+        return tasks
+
+    def count(self, voted: Done) -> list[Task]:
+        """Votes -> patterns."""
+        tasks = []
+        for bucket in self.layout.buckets:
+            votes = voted[self.name(bucket)].outputs[path(self.task, "votes", bucket.name)].sha256
+            inputs = {"votes": votes, "models": self.models_content}
+            tasks.append(self._of_bucket("count", bucket, steps.count, {"voters": self.voters}, inputs, self.voters))
+        return tasks
+
+    def fit(self, counted: Done) -> list[Task]:
+        """Patterns -> the model."""
+        parts = [steps.patterns_path(self.task, bucket) for bucket in self.layout.buckets]
+        given = {"module": self.module, "voters": self.voters, "parts": parts}
+        contents = self._contents(counted)
+        return [Task("label_fit", self.task, steps.fit, given, contents, combine.VERSION, self.voters)]
+
+    def label(self, voted: Done, fitted: Done, people: Mapping[str, str]) -> list[Task]:
+        """Votes, model and people -> labels."""
+        tasks = []
+        for bucket in self.layout.buckets:
+            inputs = {"voted": voted[self.name(bucket)].content, "model": fitted[self.task].content}
+            inputs |= {"models": self.models_content, "people": people.get(bucket.name, "")}
+            given = {"people": bucket.name in people}
+            tasks.append(self._of_bucket("label", bucket, steps.label, given, inputs, combine.VERSION))
+        return tasks
+
+    def compare(self, voted: Done, people: Mapping[str, str]) -> list[Task]:
+        """Votes and people -> counts for the analysis."""
+        tasks = []
+        for bucket in self.layout.buckets:
+            inputs = {"votes": voted[self.name(bucket)].content, "models": self.models_content}
+            inputs["people"] = people.get(bucket.name, "")
+            given = {"voters": self.voters, "people": bucket.name in people}
+            config = [self.voters, analysis.VERSION]
+            tasks.append(self._of_bucket("compare", bucket, analysis.compare, given, inputs, config))
+        return tasks
+
+    def analysis(self, voted: Done, labelled: Done, people: Mapping[str, str]) -> list[Task]:
+        """Labels, and what was compared -> labels/TASK/analysis.json."""
+        inputs = self._contents(labelled) | {f"votes/{name}": text for name, text in self._contents(voted).items()}
+        inputs |= {f"people/{name}": content for name, content in people.items()} | {"models": self.models_content}
+        given = {"module": self.module, "voters": self.voters, "buckets": self.layout.buckets}
+        config = [self.voters, analysis.extras()]
+        return [Task("label_analysis", self.task, analysis.analyse, given, inputs, analysis.VERSION, config)]
+
+    def people(self) -> dict[str, str]:
+        """Bucket -> hash of what people said of its examples; `""` -> of posts that are no examples."""
+        place = self.layout.root / people_path(self.task)
+        if not place.exists():
+            return {}
+        rows = parquet.read(place, VOTES).to_pylist()
+        keys = [corpus_schema.key(row["site"], row["post_id"]) for row in rows]
+        found = lookup.find(self.layout.root, keys, f"{FOLDER}/{self.task}/examples")
+        by: dict[str, list[list[str]]] = {}
+        for key, row in zip(keys, rows, strict=True):
+            by.setdefault(found[key].bucket if key in found else "", []).append([str(value) for value in row.values()])
+        return {bucket: receipts.fingerprint(several) for bucket, several in sorted(by.items())}
+
+    def entry(self, voted: Done, fitted: Done, labelled: Done) -> dict[str, Any]:
+        """What the manifest says of the task."""
+        counts: dict[str, Counter[str]] = {"examples": Counter(), "forms": Counter(), "functions": Counter()}
+        split: dict[str, Counter[str]] = {}
+        sources: Counter[str] = Counter()
+        conflicts = 0
+        for bucket in self.layout.buckets:
+            for name, counter in counts.items():
+                counter.update(voted[self.name(bucket)].counts[name])
+            of = labelled[self.name(bucket)].counts
+            sources.update(of["sources"])
+            conflicts += of["conflicts"]
+            for name, label, count in of["labels"]:
+                split.setdefault(name, Counter())[label] += count
+        versions = {one.name: one.version for one in self.functions}
+        said = counts["functions"]
+        return {
+            "examples": dict(sorted(counts["examples"].items())),
+            "forms": dict(sorted(counts["forms"].items())),
+            "functions": {name: {"version": version, "votes": said[name]} for name, version in versions.items()},
+            "models": self.models,
+            "method": fitted[self.task].counts["method"],
+            "labels": {
+                name: {label: split[name][label] for label in TASKS[self.task].labels if split[name][label]}
+                for name in ("train", "validation", "test")
+                if name in split
+            },
+            "sources": dict(sorted(sources.items())),
+            "conflicts": conflicts,
+        }
+
+    def name(self, bucket: Bucket) -> str:
+        """Name of the engine's task of a bucket."""
+        return f"{self.task}/{bucket.name}"
+
+    def _tables(self, bucket: Bucket) -> dict[str, Any]:
+        return {"tables": self.layout.tables(bucket), "tags": self.layout.tags(bucket)}
+
+    def _contents(self, done: Done) -> dict[str, str]:
+        return {self.name(bucket): done[self.name(bucket)].content for bucket in self.layout.buckets}
+
+    def _of_bucket(
+        self, step: str, bucket: Bucket, function: Any, given: Mapping[str, Any], inputs: Mapping[str, str], config: Any
+    ) -> Task:
+        arguments = {"bucket": bucket, "module": self.module, **given}
+        weight = self.layout.bytes[bucket.path("documents")]
+        return Task(f"label_{step}", self.name(bucket), function, arguments, inputs, 1, config, weight)

@@ -1,0 +1,186 @@
+"""Sections of the report on the labels: counts by split, the functions, agreement, leaks, and every obsolete answer."""
+
+import heapq
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+from markupsafe import Markup
+
+from socorpus.corpus import fragments as html
+from socorpus.corpus import parquet
+from socorpus.corpus import schema as corpus_schema
+from socorpus.corpus.sections import Facts, Section
+from socorpus.labeling import analysis
+from socorpus.labeling.schema import FOLDER, OBSOLESCENCE, TASKS
+
+FEW = 20
+"""Labels of a kind below which a split can't say much."""
+MOST_HITS = 500
+"""Obsolete answers that are listed, the likeliest."""
+_SPLITS = ("train", "validation", "test")
+
+
+def labels(facts: Facts) -> Section | None:
+    """How many labels of each kind there are, by split."""
+    entries: Mapping[str, Any] = facts.manifest.get("labels", {})
+    if not entries:
+        return None
+    made = html.paragraph(
+        "Weak labels: votes of labelling functions, combined, with people's labels above them. The splits are those of "
+        "the shards, by thread and time within each site; copies, benchmark examples and rows that the publisher "
+        f"planted are no examples. A count below {FEW} in a split is too small to measure by."
+    )
+    for name, entry in entries.items():
+        examples = sum(entry["examples"].values())
+        made += Markup("<h3>{}: {} examples</h3>").format(name, f"{examples:,}")
+        made += html.table(["label", *_SPLITS, "all"], *label_rows(name, entry))
+        sources = ", ".join(f"{count:,} by {source}" for source, count in entry["sources"].items()) or "none"
+        made += html.paragraph(
+            f"Combined by {entry['method'].replace('_', ' ')}: {sources}; votes differ on {entry['conflicts']:,}."
+        )
+    return Section("Labels", made)
+
+
+def label_rows(task: str, entry: Mapping[str, Any]) -> tuple[list[list[Any]], list[Any]]:
+    """Rows of the table of labels by split, and its sum."""
+    rows = []
+    for label in TASKS[task].labels:
+        counts = [entry["labels"].get(split, {}).get(label, 0) for split in _SPLITS]
+        rows.append([label, *counts, sum(counts)])
+    return rows, ["all", *(sum(row[at] for row in rows) for at in range(1, 5))]
+
+
+def functions(facts: Facts) -> Section | None:
+    """What is known of each labelling function."""
+    found = list(_analyses(facts))
+    if not found:
+        return None
+    made = html.paragraph(
+        "Coverage is a share of the examples (of entities: of the spans that anybody names); overlap and conflict are "
+        "shares of a function's own votes, where another votes too, and otherwise. Accuracy is what the model learns "
+        "from agreement alone; against people it is counted."
+    )
+    for name, one in found:
+        made += Markup("<h3>{}</h3>").format(name)
+        made += html.table(FUNCTION_HEAD, function_rows(one))
+        made += html.paragraph(" ".join(analysis.summary(one)), "note")
+    return Section("Labelling functions", made)
+
+
+FUNCTION_HEAD = ["function", "votes", "coverage", "overlap", "conflict", "accuracy", "against people", "votes for"]
+
+
+def function_rows(found: Mapping[str, Any]) -> list[list[Any]]:
+    """Rows of the table of functions."""
+    return [
+        [
+            one["name"],
+            one["votes"],
+            *(percent(one[name]) for name in ("coverage", "overlap", "conflict", "accuracy")),
+            against(one["people"]),
+            ", ".join(one["labels"]) or "–",
+        ]
+        for one in found["functions"]
+    ]
+
+
+def percent(value: float | None) -> str:
+    """A share in percent; a dash for none."""
+    return "–" if value is None else f"{100 * value:.1f}%"
+
+
+def against(counts: Mapping[str, int]) -> str:
+    """Accuracy against people with the number of votes that it rests on; a dash where there are none."""
+    return f"{percent(counts['right'] / counts['judged'])} of {counts['judged']:,}" if counts["judged"] else "–"
+
+
+def leaks(facts: Facts) -> Section | None:
+    """Leak audits."""
+    rows = [[name, *row] for name, one in _analyses(facts) for row in audit_rows(one)]
+    if not rows:
+        return None
+    made = html.paragraph(
+        "How far a model gets that sees only how a text is marked up, only how long it is, or only its tags, against "
+        "the commonest label: what is far above that leaks the label past the text. Accuracy is of a plain logistic "
+        "regression, macro F1 of one in which rare labels weigh as much as common ones."
+    )
+    made += html.table(["task", *AUDIT_HEAD], rows)
+    return Section("Leaks", made)
+
+
+AUDIT_HEAD = ["seen", "accuracy", "macro F1", "scored on"]
+
+
+def audit_rows(found: Mapping[str, Any]) -> list[list[Any]]:
+    """Rows of the table of leaks."""
+    audit = found["audit"]
+    by = {"test": "test split", "folds": "five folds by thread"}.get(audit["by"], "")
+    names = {"majority": "commonest label", "markup": "markup", "length": "length", "tags": "tags"}
+    return [
+        [names[view], f"{scores['accuracy']:.3f}", f"{scores['macro_f1']:.3f}", f"{by}, {audit['scored']:,}"]
+        for view, scores in audit["views"].items()
+    ]
+
+
+def obsolete(facts: Facts) -> Section | None:
+    """Every obsolete answer with its evidence."""
+    entry = facts.manifest.get("labels", {}).get(OBSOLESCENCE.name)
+    if entry is None:
+        return None
+    total = sum(counts.get("obsolete", 0) for counts in entry["labels"].values())
+    found = heapq.nsmallest(MOST_HITS, _hits(facts.root), key=lambda hit: (-hit["probability"], hit["key"]))
+    shown = "All" if total == len(found) else f"The likeliest {len(found):,}"
+    made = html.paragraph(
+        f"{total:,} answers are labelled obsolete. {shown}, with the votes on each and what they rest on."
+        if total
+        else "No answer is labelled obsolete."
+    )
+    rows = [
+        [
+            html.link(hit["key"], hit["url"]),
+            f"{hit['probability']:.3f}",
+            hit["source"],
+            html.join((Markup("<b>{}</b>: {} {}").format(*vote) for vote in hit["votes"]), "<br>"),
+        ]
+        for hit in found
+    ]
+    made += html.table(["answer", "probability", "source", "votes and their evidence"], rows) if rows else ""
+    return Section("Obsolete answers", made)
+
+
+def _hits(root: Path) -> Iterator[dict[str, Any]]:
+    folder = root / FOLDER / OBSOLESCENCE.name
+    for place in sorted((folder / "labels").rglob("*.parquet")):
+        table = parquet.read(place)
+        table = table.filter(pc.equal(table["label"], "obsolete"))
+        if not table.num_rows:
+            continue
+        examples = parquet.read(folder / "examples" / place.relative_to(folder / "labels"), columns=["post_id", "url"])
+        urls = dict(zip(examples["post_id"].to_pylist(), examples["url"].to_pylist(), strict=True))
+        for row in table.select(["site", "post_id", "probability", "source", "votes"]).to_pylist():
+            votes = [(v["function"], v["label"] or "no answer", evidence(v["evidence"])) for v in row["votes"]]
+            key = corpus_schema.key(row["site"], row["post_id"])
+            yield {**row, "key": key, "url": urls[row["post_id"]], "votes": votes}
+
+
+def evidence(text: str) -> str:
+    """Evidence as a reader takes it in: `name value, name value`."""
+    found = json.loads(text)
+    if not isinstance(found, Mapping):
+        return text
+    return ", ".join(
+        f"{name} {value if isinstance(value, str) else json.dumps(value)}" for name, value in found.items()
+    )
+
+
+def _analyses(facts: Facts) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name in facts.manifest.get("labels", {}):
+        if analysis.path(name) in facts.manifest["files"] and (found := analysis.load(facts.root, name)) is not None:
+            yield name, found
+
+
+SECTIONS = (labels, functions, leaks, obsolete)
+"""The sections on labels, in order."""

@@ -1,0 +1,273 @@
+"""The steps of labelling that look at one bucket of threads at a time, and what they read."""
+
+import importlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from socorpus.corpus import parquet, receipts
+from socorpus.corpus import schema as corpus_schema
+from socorpus.corpus.buckets import Bucket, counted
+from socorpus.corpus.config import Privacy
+from socorpus.corpus.engine import Made
+from socorpus.corpus.errors import BuildError
+from socorpus.labeling import combine, example_texts, items, labels, schema, splits
+from socorpus.labeling.functions import REGISTRY, Function, Threads, Vote
+
+LEFT_OUT = ("fabricated", "empty", "contaminated", "exact_duplicate", "near_duplicate", "code_duplicate")
+"""Reasons of decisions for which a post is no example. Others, such as its kind or score, say nothing of its label."""
+
+
+def load(module: str) -> Any:
+    """The module of a task (`functions.TaskModule`) by its full name."""
+    return importlib.import_module(module)
+
+
+def functions(module: str, without: Sequence[str] = ()) -> list[Function]:
+    """The labelling functions of a task's module, but for those left out."""
+    task = load(module).TASK
+    return [one for one in REGISTRY.get(task.name, []) if one.name not in without]
+
+
+def models_path(task: str) -> str:
+    """Where votes of models lie, as `schema.VOTES`, if there are any; a model counts as one function more."""
+    return f"{schema.FOLDER}/{task}/models.parquet"
+
+
+def threads(root: Path, bucket: Bucket, tables: Sequence[str], tags: Sequence[str], facts: str | None) -> Threads:
+    """A bucket as labelling functions see it.
+
+    Args:
+        tables: those that the site has.
+        tags: parts of the site's table of tags.
+        facts: path of the task's facts, once there are any.
+    """
+
+    def rows(name: str) -> pa.Table:
+        empty = corpus_schema.dump_schema(name).empty_table()
+        return parquet.read(root / bucket.path(f"tables/{name}")) if name in tables else empty
+
+    tag = corpus_schema.dump_schema("tags").empty_table()
+    return Threads(
+        bucket.site,
+        parquet.read(root / bucket.path("documents")),
+        rows("posts"),
+        rows("comments"),
+        rows("links"),
+        rows("votes"),
+        rows("history") if "history" in tables else None,
+        pa.concat_tables([tag, *(parquet.read(root / part) for part in tags)]),
+        json.loads((root / facts).read_text("utf-8")) if facts is not None else {},
+    )
+
+
+def collect(root: Path, bucket: Bucket, module: str, tables: Sequence[str], tags: Sequence[str]) -> Made:
+    """What of a bucket must be known everywhere."""
+    task = load(module)
+    path = parts_path(task.TASK.name, bucket)
+    receipts.write_json(root / path, task.collect(threads(root, bucket, tables, tags, None)))
+    return Made({path: 1})
+
+
+def parts_path(task: str, bucket: Bucket) -> str:
+    """Where what was collected of a bucket lies."""
+    return f".work/labels/{task}/parts/{bucket.name}.json"
+
+
+def facts_path(task: str) -> str:
+    """Where a task's facts of the whole corpus lie."""
+    return f".work/labels/{task}/facts.json"
+
+
+def merge(root: Path, module: str, parts: Sequence[str]) -> Made:
+    """What was collected of all buckets -> facts."""
+    task = load(module)
+    found = task.merge(json.loads((root / part).read_text("utf-8")) for part in parts)
+    path = facts_path(task.TASK.name)
+    receipts.write_json(root / path, found)
+    return Made({path: 1})
+
+
+def vote(
+    root: Path,
+    bucket: Bucket,
+    module: str,
+    tables: Sequence[str],
+    tags: Sequence[str],
+    without: Sequence[str],
+    privacy: Privacy,
+    max_overlap: float,
+) -> Made:
+    """Threads -> examples and the votes of the task's functions on them."""
+    task = load(module)
+    name = task.TASK.name
+    seen = threads(root, bucket, tables, tags, facts_path(name))
+    allowed = _allowed(root, bucket, max_overlap)
+    by: list[tuple[Function, Vote]] = []
+    if not task.TASK.spans:
+        by = [(function, one) for function in functions(module, without) for one in function.find(seen)]
+    made = task.examples(seen, [one for _, one in by]).cast(schema.EXAMPLES)
+    examples = example_texts.scrub(
+        _with_split(example_texts.within(made, allowed), splits.of_bucket(root, bucket)), privacy
+    )
+    if task.TASK.spans:
+        seen = replace(seen, examples=examples)
+        by = [(function, one) for function in functions(module, without) for one in function.find(seen)]
+    table = _votes(bucket.site, by, examples, task.TASK, privacy)
+    paths = {table_name: schema.path(name, table_name, bucket.name) for table_name in ("examples", "votes")}
+    parquet.write(root / paths["examples"], examples, schema.EXAMPLES)
+    parquet.write(root / paths["votes"], table, schema.VOTES)
+    return Made(
+        {paths["examples"]: examples.num_rows, paths["votes"]: table.num_rows},
+        {
+            "examples": dict(sorted(counted(examples["split"]).items())),
+            "forms": dict(sorted(counted(examples["form"]).items())),
+            "functions": dict(sorted(counted(table["function"]).items())),
+        },
+    )
+
+
+def _allowed(root: Path, bucket: Bucket, max_overlap: float) -> pa.Array:
+    """Posts that may be examples: no copies, nothing of a benchmark, nothing planted."""
+    decided = parquet.read(root / bucket.path("decisions"), columns=["post_id", "keep", "reason"])
+    out = pc.is_in(decided["reason"], value_set=pa.array(LEFT_OUT))
+    # A post that an earlier rule dropped was not tried by the later ones: its marks tell.
+    marked = pc.greater(parquet.read(root / bucket.path("signals/contamination"))["overlap"], max_overlap)
+    marked = pc.or_(marked, pc.equal(parquet.read(root / bucket.path("signals/statistics"))["words"], 0))
+    for name in ("exact", "near"):
+        marked = pc.or_(marked, pc.is_valid(parquet.read(root / bucket.path(f"signals/{name}"))["survivor"]))
+    out = pc.or_(pc.fill_null(out, False), pc.and_(pc.invert(decided["keep"]), marked))
+    return decided["post_id"].filter(pc.invert(out)).combine_chunks()
+
+
+def _with_split(examples: pa.Table, found: pa.Table) -> pa.Table:
+    place = pc.index_in(examples["thread_id"], value_set=found["thread_id"].combine_chunks())
+    at = schema.EXAMPLES.get_field_index("split")
+    return examples.set_column(at, schema.EXAMPLES.field(at), found["split"].take(place))
+
+
+def _votes(
+    site: str, by: Sequence[tuple[Function, Vote]], examples: pa.Table, task: schema.Task, privacy: Privacy
+) -> pa.Table:
+    """Votes on examples as `schema.VOTES`, in order of post, span and function; one a function and item, its first."""
+    lengths = dict(zip(examples["post_id"].to_pylist(), pc.utf8_length(examples["text"]).to_pylist(), strict=True))
+    order = {function.name: at for at, function in enumerate(one for one in REGISTRY.get(task.name, []))}
+    found: dict[tuple[int, int, int, int], tuple[Function, Vote]] = {}
+    for function, one in by:
+        if one.post_id in lengths:
+            _check(function, one, lengths[one.post_id], task, site)
+            start, end = (
+                (items.NO_SPAN, items.NO_SPAN) if one.start is None or one.end is None else (one.start, one.end)
+            )
+            found.setdefault((one.post_id, start, end, order[function.name]), (function, one))
+    rows = [found[key] for key in sorted(found)]
+    columns: dict[str, Iterable[Any]] = {
+        "site": [site] * len(rows),
+        "post_id": [one.post_id for _, one in rows],
+        "start": [one.start for _, one in rows],
+        "end": [one.end for _, one in rows],
+        "function": [function.name for function, _ in rows],
+        "version": [function.version for function, _ in rows],
+        "source": ["function"] * len(rows),
+        "label": [one.label for _, one in rows],
+        "evidence": example_texts.evidence([one.evidence for _, one in rows], privacy),
+        "at": [None] * len(rows),
+        "seconds": [None] * len(rows),
+    }
+    return pa.table({name: columns[name] for name in schema.VOTES.names}, schema=schema.VOTES)
+
+
+def _check(function: Function, one: Vote, length: int, task: schema.Task, site: str) -> None:
+    where = f"labelling function {task.name}.{function.name} on {site}:{one.post_id}"
+    if one.label not in task.labels:
+        raise BuildError(f"{where}: votes {one.label!r}; the task has {', '.join(task.labels)}. Correct the function")
+    if task.spans != (one.start is not None and one.end is not None):
+        raise BuildError(f"{where}: {'a span without offsets' if task.spans else 'offsets'}. Correct the function")
+    if one.start is not None and one.end is not None and not 0 <= one.start < one.end <= length:
+        raise BuildError(f"{where}: span {one.start}:{one.end} of a text of {length}. Correct the function")
+
+
+def all_votes(root: Path, bucket: Bucket, task: schema.Task, people: bool) -> tuple[pa.Table, pa.Table]:
+    """The bucket's examples, and the votes on them of functions, of models and, if asked for, of people."""
+    examples = parquet.read(root / schema.path(task.name, "examples", bucket.name))
+    found = [parquet.read(root / schema.path(task.name, "votes", bucket.name))]
+    others = [models_path(task.name)] + ([schema.people_path(task.name)] if people else [])
+    lengths = pc.utf8_length(examples["text"]).combine_chunks()
+    for path in others:
+        if not (root / path).exists():
+            continue
+        rows = parquet.read(root / path, schema.VOTES)
+        rows = rows.filter(pc.equal(rows["site"], bucket.site))
+        at = pc.index_in(rows["post_id"], value_set=examples["post_id"].combine_chunks())
+        inside = pc.less_equal(rows["end"], lengths.take(pc.fill_null(at, 0)) if len(lengths) else 0)
+        inside = pc.or_(pc.is_null(rows["end"]), inside)
+        known = pc.or_(pc.is_null(rows["label"]), pc.is_in(rows["label"], value_set=pa.array(task.labels)))
+        found.append(rows.filter(pc.and_(pc.and_(pc.is_valid(at), inside), known)))
+    return examples, pa.concat_tables(found)
+
+
+def count(root: Path, bucket: Bucket, module: str, voters: Sequence[str]) -> Made:
+    """Patterns of the votes of functions and models on a bucket's items, and how many items have each."""
+    task = load(module).TASK
+    _, votes = all_votes(root, bucket, task, people=False)
+    found = items.gather(votes, voters, task)
+    patterns, counts = combine.distinct(found.votes, np.ones(len(found), np.int64))
+    path = patterns_path(task.name, bucket)
+    with receipts.atomic(root / path) as temporary:
+        temporary.write_text(json.dumps({"patterns": patterns.tolist(), "counts": counts.tolist()}), "utf-8")
+    return Made({path: len(counts)})
+
+
+def patterns_path(task: str, bucket: Bucket) -> str:
+    """Where the patterns of a bucket lie."""
+    return f".work/labels/{task}/patterns/{bucket.name}.json"
+
+
+def model_path(task: str) -> str:
+    """Where what combines a task's votes lies."""
+    return f"{schema.FOLDER}/{task}/model.json"
+
+
+def fit(root: Path, module: str, voters: Sequence[str], parts: Sequence[str]) -> Made:
+    """Patterns of all buckets -> the model."""
+    task = load(module).TASK
+    patterns, counts = read_patterns(root, parts, len(voters))
+    model = combine.fit(patterns, counts, voters, task.labels)
+    receipts.write_json(root / model_path(task.name), model.as_dict())
+    return Made({model_path(task.name): len(counts)}, {"method": model.method})
+
+
+def read_patterns(root: Path, parts: Sequence[str], width: int) -> tuple[combine.Votes, combine.Counts]:
+    """The patterns of several buckets, put together."""
+    found: Counter[tuple[int, ...]] = Counter()
+    for part in parts:
+        values = json.loads((root / part).read_text("utf-8"))
+        found.update(dict(zip(map(tuple, values["patterns"]), values["counts"], strict=True)))
+    rows = sorted(found)
+    patterns = np.array(rows, np.int8).reshape(len(rows), width)
+    return patterns, np.array([found[row] for row in rows], np.int64)
+
+
+def label(root: Path, bucket: Bucket, module: str, people: bool) -> Made:
+    """Votes and the model -> labels."""
+    task = load(module).TASK
+    examples, votes = all_votes(root, bucket, task, people)
+    model = combine.from_dict(json.loads((root / model_path(task.name)).read_text("utf-8")))
+    table = labels.decide(examples, votes, model, task)
+    path = schema.path(task.name, "labels", bucket.name)
+    pairs = Counter(zip(table["split"].to_pylist(), table["label"].to_pylist(), strict=True))
+    return Made(
+        {path: parquet.write(root / path, table, schema.LABELS)},
+        {
+            "labels": [[split, name, count] for (split, name), count in sorted(pairs.items())],
+            "sources": dict(sorted(counted(table["source"]).items())),
+            "conflicts": pc.sum(table["conflict"]).as_py() or 0,
+        },
+    )
