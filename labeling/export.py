@@ -1,0 +1,282 @@
+"""Labels for other programs: JSON Lines, CoNLL, and a Hugging Face dataset folder with its card; one file a split.
+
+What people said stands in the labels already, above the functions. A whole text without a label is left out; a text
+without entities is kept, since that there are none is what its labels say.
+"""
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+
+from socorpus.corpus import parquet
+from socorpus.corpus.errors import InputError
+from socorpus.corpus.schema import TIME
+from socorpus.corpus.split import SPLITS
+from socorpus.labeling import sampling, schema
+from socorpus.labeling.schema import Task
+
+FORMATS = ("jsonl", "conll", "huggingface")
+
+_CARRIED = ("site", "post_id", "thread_id", "kind", "created", "score", "tags", "title", "text")
+_ORIGIN = ("url", "license", "author")
+
+SPAN = pa.struct(
+    [
+        pa.field("start", pa.int32(), nullable=False),
+        pa.field("end", pa.int32(), nullable=False),
+        pa.field("label", pa.string(), nullable=False),
+        pa.field("probability", pa.float32(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+    ]
+)
+"""A labelled span: `text[start:end]` in code points."""
+
+_TOLD = {
+    "site": "site of the post",
+    "post_id": "the post's number there",
+    "thread_id": "its question's number: posts of one thread are in one split",
+    "kind": "question or answer",
+    "created": "when it was written",
+    "score": "votes up less votes down, at the time of the dump",
+    "tags": "of the question",
+    "title": "of the question",
+    "text": "what is labelled, personal data replaced",
+    "label": "the label",
+    "probability": "of the label: 1 where a person said so, else by the functions' combined votes",
+    "source": "function (labelling functions combined), model or person",
+    "conflict": "whether votes differ",
+    "spans": "start and end (code points), label, probability and source of each entity",
+    "url": "of the post",
+    "license": "of the post",
+    "author": "to be named",
+}
+
+
+@dataclass
+class Written:
+    """What an export holds, by split."""
+
+    texts: Counter[str] = field(default_factory=Counter)
+    labelled: Counter[tuple[str, str]] = field(default_factory=Counter)
+    sources: Counter[tuple[str, str]] = field(default_factory=Counter)
+    licenses: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def examples(self) -> int:
+        """Texts in all."""
+        return self.texts.total()
+
+    @property
+    def labels(self) -> int:
+        """Labels in all."""
+        return self.labelled.total()
+
+
+def table_schema(task: Task) -> pa.Schema:
+    """Schema of a task's rows in the Parquet files, and the keys of its JSON lines."""
+    own = [pa.field("spans", pa.list_(SPAN), nullable=False)]
+    if not task.spans:
+        names = ("label", "probability", "source", "conflict")
+        own = [schema.LABELS.field(name) for name in names]
+    carried = [schema.EXAMPLES.field(name) for name in _CARRIED]
+    return pa.schema([*carried, *own, *(schema.EXAMPLES.field(name) for name in _ORIGIN)])
+
+
+def export(root: Path, task: Task, form: str, out: Path) -> Written:
+    """Write the labels of a task to a new folder.
+
+    Raises:
+        InputError: the format is not known or not made for this task; the folder is not new; the corpus has no labels.
+    """
+    if form not in FORMATS:
+        raise InputError(f"format {form!r} is not known; there are {', '.join(FORMATS)}")
+    if form == "conll" and not task.spans:
+        raise InputError(f"CoNLL files hold entities, and {task.name} is of whole texts; choose jsonl or huggingface")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out}: something lies there; name a new folder for the export")
+    sampling.buckets(root, task)
+    partial = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        written = Written()
+        if form == "huggingface":
+            _parquet(root, task, partial, written)
+            (partial / "README.md").write_text(card(task, written, sampling.version(root, task)), "utf-8")
+        else:
+            _lines(root, task, partial, written, form)
+        if out.exists():
+            out.rmdir()
+        partial.rename(out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return written
+
+
+def rows(root: Path, task: Task, written: Written) -> Iterator[list[tuple[str, dict[str, Any]]]]:
+    """Split and row of every text of the task, as `table_schema` has it, bucket by bucket; counted in `written`."""
+    for bucket in sampling.buckets(root, task):
+        labels: dict[int, list[dict[str, Any]]] = {}
+        if (path := root / schema.path(task.name, "labels", bucket)).is_file():
+            columns = ["post_id", "start", "end", "label", "probability", "source", "conflict"]
+            for row in parquet.read(path, schema.LABELS, columns).to_pylist():
+                labels.setdefault(row.pop("post_id"), []).append(row)
+        path = root / schema.path(task.name, "examples", bucket)
+        examples = parquet.read(path, schema.EXAMPLES, ["split", *_CARRIED, *_ORIGIN]).to_pylist()
+        yield [
+            (example["split"], _row(example, found, task, written))
+            for example in examples
+            if (found := labels.get(example["post_id"], [])) or task.spans
+        ]
+
+
+def _row(example: dict[str, Any], labels: list[dict[str, Any]], task: Task, written: Written) -> dict[str, Any]:
+    split = example["split"]
+    written.texts[split] += 1
+    written.licenses[example["license"]] += 1
+    for label in labels:
+        written.labelled[split, label["label"]] += 1
+        written.sources[split, label["source"]] += 1
+    if task.spans:
+        names = [one.name for one in SPAN]
+        own: dict[str, Any] = {"spans": [{name: label[name] for name in names} for label in labels]}
+    else:
+        own = {name: labels[0][name] for name in ("label", "probability", "source", "conflict")}
+    return {name: example[name] for name in _CARRIED} | own | {name: example[name] for name in _ORIGIN}
+
+
+def _lines(root: Path, task: Task, folder: Path, written: Written, form: str) -> None:
+    write: Callable[[IO[str], dict[str, Any]], None] = _conll if form == "conll" else _json
+    files: dict[str, IO[str]] = {}
+    try:
+        for bucket in rows(root, task, written):
+            for split, row in bucket:
+                if split not in files:
+                    files[split] = (folder / f"{split}.{form}").open("w", encoding="utf-8", newline="\n")
+                write(files[split], row)
+    finally:
+        for file in files.values():
+            file.close()
+
+
+def _json(file: IO[str], row: dict[str, Any]) -> None:
+    made = row | {"created": row["created"].isoformat()}
+    if "probability" in made:
+        made["probability"] = round(made["probability"], 4)
+    for span in made.get("spans", ()):
+        span["probability"] = round(span["probability"], 4)
+    file.write(json.dumps(made, ensure_ascii=False) + "\n")
+
+
+def _conll(file: IO[str], row: dict[str, Any]) -> None:
+    """Token, start, end and BIO label of each word, tab-separated; an empty line where the text has a line's end.
+
+    Offsets make it reversible: `can't` is three words and `cannot` one, and each is where it was.
+    """
+    from socorpus.labeling import bio
+    from socorpus.labeling.spans import Span
+
+    text = row["text"]
+    tokens = bio.words(text)
+    tags = bio.tags([Span(span["start"], span["end"], span["label"]) for span in row["spans"]], tokens)
+    file.write(f"-DOCSTART-\t{row['site']}\t{row['post_id']}\tO\n\n")
+    last = 0
+    for (start, end), tag in zip(tokens, tags, strict=True):
+        # A mark that goes on over a line's end stays in one sentence: a reader would take its I- for a fault.
+        if last and "\n" in text[last:start] and tag[0] != "I":
+            file.write("\n")
+        file.write(f"{text[start:end]}\t{start}\t{end}\t{tag}\n")
+        last = end
+    file.write("\n")
+
+
+def _parquet(root: Path, task: Task, folder: Path, written: Written) -> None:
+    (folder / "data").mkdir()
+    columns = table_schema(task)
+    writers: dict[str, Any] = {}
+    try:
+        for bucket in rows(root, task, written):
+            for split in SPLITS:
+                if some := [row for its, row in bucket if its == split]:
+                    if split not in writers:
+                        writers[split] = parquet.writer(folder / "data" / f"{split}.parquet", columns)
+                    writers[split].write_table(pa.Table.from_pylist(some, schema=columns), row_group_size=2048)
+    finally:
+        for writer in writers.values():
+            writer.close()
+
+
+def card(task: Task, written: Written, version: str) -> str:
+    """The dataset's card: what it is, its licence, counts and columns; with the header that the hub reads."""
+    kind = "token-classification" if task.spans else "text-classification"
+    splits = [split for split in SPLITS if written.texts[split]]
+    files = "\n".join(f"  - split: {split}\n    path: data/{split}.parquet" for split in splits)
+    names = [name for name in task.labels if any(written.labelled[split, name] for split in splits)]
+    counts = [
+        ("texts", [written.texts[split] for split in splits]),
+        *((f"`{name}`", [written.labelled[split, name] for split in splits]) for name in names),
+        *(
+            (f"labels by {source}", [written.sources[split, source] for split in splits])
+            for source in schema.SOURCES
+            if any(written.sources[split, source] for split in splits)
+        ),
+    ]
+    table = "\n".join(f"| {name} | {' | '.join(f'{n:,}' for n in figures)} |" for name, figures in counts)
+    columns = "\n".join(f"| `{one.name}` | {_type(one.type)} | {_TOLD[one.name]} |" for one in table_schema(task))
+    licenses = "\n".join(f"- {name}: {count:,} texts" for name, count in sorted(written.licenses.items()))
+    # The hub has a name for the last two of the three licences, and none for a mixture.
+    one = next(iter(written.licenses)) if len(written.licenses) == 1 else ""
+    known = "cc-by-sa-4.0" if one == "CC BY-SA 4.0" else "other\nlicense_name: cc-by-sa-by-row"
+    return f"""---
+license: {known}
+language:
+- en
+task_categories:
+- {kind}
+configs:
+- config_name: default
+  data_files:
+{files}
+---
+
+# Stack Exchange posts with labels: {task.name}
+
+Made by socorpus from a Stack Exchange data dump. Labels come from labelling functions, combined by
+`{version or "no votes"}`, and from people, who stand above them: `source` tells which. A function's label is weak: it
+has a probability, and may be wrong.
+
+## Counts
+
+| | {" | ".join(splits)} |
+| --- |{" ---: |" * len(splits)}
+{table}
+
+Splits are by thread and by time: the newest threads are the test split.
+
+## Columns
+
+| column | type | what it is |
+| --- | --- | --- |
+{columns}
+
+## Licence
+
+{licenses}
+
+The texts are their authors', under the licence that each row names: name `author` and `url` where you publish them, and
+share adaptations alike. Personal data and secrets that were found are replaced by placeholders.
+"""
+
+
+def _type(kind: pa.DataType) -> str:
+    if kind == TIME:
+        return "time (UTC)"
+    if pa.types.is_list(kind):
+        return "list of structs" if pa.types.is_struct(kind.value_type) else "list of strings"
+    return str(kind)

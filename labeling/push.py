@@ -1,0 +1,330 @@
+"""Posts to a project: new tasks, changed data, changed predictions; whatever was broken off is mended first.
+
+Identity is the external id in a task's data. What the server does not promise is compared: an import's counts, who is
+which task, and in the end the project's numbers of tasks and predictions. Batches go one after another: parallel ones
+lose predictions on SQLite, answered by 201.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from socorpus.corpus.errors import BuildError
+from socorpus.labeling.interfaces import PREFIX
+from socorpus.labeling.studio_client import Client, Filter
+from socorpus.labeling.sync_state import Sent, State, digest
+
+BATCH = 1000
+"""Tasks of one import; a killed one leaves at most so many to be looked for."""
+BATCH_BYTES = 20_000_000
+PREDICTIONS = 2000
+"""Predictions that are replaced in one go: each import of predictions counts the whole project anew."""
+
+_QUIET = 5
+_FIELDS = (
+    "id",
+    "data",
+    "predictions",
+    "result",
+    "model_version",
+    "score",
+    "total_annotations",
+    "cancelled_annotations",
+)
+Payload = Mapping[str, Any]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project of a server: its number, and what tells it from every other one, whatever the server's address."""
+
+    client: Client
+    number: int
+    identity: str
+
+    def facts(self) -> dict[str, Any]:
+        """The project as the server tells it."""
+        found: dict[str, Any] = self.client.get(f"/api/projects/{self.number}/")
+        return found
+
+
+@dataclass
+class Pushed:
+    """What a push did, or would do."""
+
+    created: int = 0
+    updated: int = 0
+    predictions: int = 0
+    unchanged: int = 0
+    found_again: int = 0
+    doubles_removed: int = 0
+    removed_there: int = 0
+    conflicts: list[str] = field(default_factory=list)
+
+
+def prediction_hash(predictions: Sequence[Payload]) -> str:
+    """Hash of the predictions of ours on a task; empty where there is none."""
+    kept = [
+        {"model_version": p["model_version"], "score": round(p["score"] or 0.0, 3), "result": _sorted(p["result"])}
+        for p in predictions
+    ]
+    return digest(kept) if kept else ""
+
+
+def _sorted(result: Iterable[Payload]) -> list[Payload]:
+    return sorted(result, key=lambda region: str(region["id"]))
+
+
+def _ours(predictions: Iterable[Payload]) -> list[Payload]:
+    return [one for one in predictions if str(one["model_version"]).startswith(PREFIX)]
+
+
+def settle(project: Project, state: State, say: Say) -> bool:
+    """Wait until an import that was broken off is done with at the server; whether there was one.
+
+    A server goes on with a request whose sender was killed: looking too early would find nothing, and send all again.
+    """
+    noted = state.note("flight")
+    if noted is None:
+        return False
+    say("an import was broken off: waiting until the server is done with it")
+    flight, last, quiet = json.loads(noted), (-1, -1), 0
+    while quiet < _QUIET:
+        facts = project.facts()
+        now = facts["task_number"] or 0, facts["total_predictions_number"] or 0
+        if now[0] >= flight["tasks"] and now[1] >= flight["predictions"]:
+            break
+        quiet = quiet + 1 if now == last else 0
+        last = now
+        time.sleep(1.0)
+    return True
+
+
+def reconcile(project: Project, state: State, say: Say) -> Pushed:
+    """Bring the state in line with the server: all tasks are looked up if counts differ, or a run was broken off."""
+    pushed = Pushed()
+    broken_off = settle(project, state, say)
+    if broken_off or verified(project, state) is not None:
+        survey(project, state, pushed, say)
+    state.set_note("flight", None)
+    return pushed
+
+
+def _counts(project: Project) -> tuple[int, int]:
+    """Tasks, and predictions of ours, that the server counts."""
+    versions = project.client.get(f"/api/projects/{project.number}/model-versions/")
+    return project.facts()["task_number"] or 0, sum(n for name, n in versions.items() if name.startswith(PREFIX))
+
+
+def survey(project: Project, state: State, pushed: Pushed, say: Say) -> None:
+    """Look at every task of the project: find ours again, remove doubles that nobody has judged, note what is gone."""
+    known = state.tasks()
+    seen: dict[int, list[dict[str, Any]]] = {}
+    for task in project.client.tasks(project.number, include=_FIELDS):
+        if isinstance(ext_id := task["data"].get("ext_id"), int):
+            seen.setdefault(ext_id, []).append(task)
+    kept = []
+    for ext_id, tasks in seen.items():
+        first = _without_doubles(project, tasks, pushed)
+        ours = _ours(first["predictions"])
+        data = first["data"]
+        # Several of ours: a replacement was broken off.
+        hashed = prediction_hash(ours) if len(ours) < 2 else None
+        kept.append(Sent(ext_id, first["id"], data["post"], digest(data), hashed, bool(data.get("blind"))))
+        pushed.found_again += ext_id not in known or known[ext_id].number != first["id"]
+    state.keep(kept)
+    gone = [sent for ext_id, sent in known.items() if ext_id not in seen and not sent.removed]
+    with state.together():
+        for sent in gone:
+            state.replace_annotations(sent.number, sent.ext_id, ())
+    state.keep(replace(one, prediction_hash="", removed=True) for one in gone)
+    pushed.removed_there += len(gone)
+    say(f"looked up {sum(map(len, seen.values())):,} tasks on the server")
+
+
+def _without_doubles(project: Project, tasks: list[dict[str, Any]], pushed: Pushed) -> dict[str, Any]:
+    """The task to keep of several of one post: that which people have judged, else the oldest. The others go."""
+    judged = [task for task in tasks if task["total_annotations"] or task["cancelled_annotations"]]
+    first = min(judged or tasks, key=lambda task: int(task["id"]))
+    for task in tasks:
+        if task is first:
+            continue
+        if task in judged or not _untouched(project, task["id"]):
+            pushed.conflicts.append(
+                f"{task['data']['post']}: tasks {first['id']} and {task['id']}, both judged by people"
+            )
+        elif not project.client.read_only:
+            project.client.delete(f"/api/tasks/{task['id']}/")
+            pushed.doubles_removed += 1
+    return first
+
+
+def _untouched(project: Project, number: int) -> bool:
+    """Whether nobody has judged a task, or begun to."""
+    task = _task(project, number)
+    return task is not None and not task["annotations"] and not task["drafts"]
+
+
+def _task(project: Project, number: int) -> dict[str, Any] | None:
+    found = list(
+        project.client.tasks(
+            project.number,
+            [Filter("id", "equal", "Number", number)],
+            ("id", "data", "annotations", "drafts", "result"),
+        )
+    )
+    return found[0] if found else None
+
+
+def push(
+    project: Project, state: State, payloads: Iterable[Payload], judged: set[int], say: Say, pushed: Pushed
+) -> None:
+    """Create the tasks that are not there, and update those that differ; in the order given.
+
+    Args:
+        payloads: tasks that were checked (`checks.problems`).
+        judged: identifiers of tasks whose prediction is left as it is, since people have judged them.
+    """
+    known = state.tasks()
+    new: list[Payload] = []
+    stale: list[tuple[Sent, Payload]] = []
+    for payload in payloads:
+        sent = known.get(payload["data"]["ext_id"])
+        if sent is None:
+            new.append(payload)
+            continue
+        if sent.post != payload["data"]["post"]:
+            pushed.conflicts.append(f"{payload['data']['post']}: has the identifier of {sent.post}; it is left out")
+            continue
+        changed = sent.data_hash != digest(payload["data"])
+        if changed:
+            refreshed = _update(project, state, sent, payload, pushed)
+            if refreshed is None:
+                continue
+            sent = refreshed
+        left = sent.ext_id in judged and sent.prediction_hash is not None
+        if not left and sent.prediction_hash != prediction_hash(payload["predictions"]):
+            stale.append((sent, payload))
+        elif not changed:
+            pushed.unchanged += 1
+    for number in range(0, len(stale), PREDICTIONS):
+        _replace_predictions(project, state, stale[number : number + PREDICTIONS])
+        say(f"predictions replaced: {min(number + PREDICTIONS, len(stale)):,} of {len(stale):,}")
+    pushed.predictions += len(stale)
+    _create(project, state, new, say)
+    pushed.created += len(new)
+
+
+def _update(project: Project, state: State, sent: Sent, payload: Payload, pushed: Pushed) -> Sent | None:
+    """Send changed data, unless somebody has judged the text that it would change; the task as it is then."""
+    task = _task(project, sent.number)
+    if task is None:
+        state.keep([replace(sent, prediction_hash="", removed=True)])
+        pushed.removed_there += 1
+        return None
+    if task["data"]["text"] != payload["data"]["text"] and (task["annotations"] or task["drafts"]):
+        pushed.conflicts.append(
+            f"{sent.post}: its text has changed, and task {sent.number} was judged with the old one; nothing was sent"
+        )
+        return None
+    pushed.updated += 1
+    if project.client.read_only:
+        return sent
+    project.client.patch(f"/api/tasks/{sent.number}/", {"data": payload["data"]})
+    refreshed = replace(sent, data_hash=digest(payload["data"]))
+    state.keep([refreshed])
+    return refreshed
+
+
+def _replace_predictions(project: Project, state: State, stale: Sequence[tuple[Sent, Payload]]) -> None:
+    """Delete the predictions of ours on these tasks, and send the new ones.
+
+    They are marked before: a run that is broken off anywhere in here looks them up, and does it again.
+    """
+    client = project.client
+    if client.read_only:
+        return
+    state.unsure(sent.ext_id for sent, _ in stale)
+    numbers = [sent.number for sent, _ in stale]
+    only_ours, one_by_one = [], []
+    chosen = Filter("id", "in_list", "Number", numbers)
+    for task in client.tasks(project.number, [chosen], ("id", "predictions", "model_version")):
+        ours = _ours(task["predictions"])
+        if len(ours) == len(task["predictions"]):
+            only_ours += [task["id"]] if ours else []
+        else:
+            one_by_one += [one["id"] for one in ours]
+    if only_ours:
+        selected = {"selectedItems": {"all": False, "included": only_ours}}
+        client.post("/api/dm/actions", selected, id="delete_tasks_predictions", project=project.number)
+    for number in one_by_one:
+        client.delete(f"/api/predictions/{number}/")
+    wanted = [{"task": sent.number, **one} for sent, payload in stale for one in payload["predictions"]]
+    if wanted:
+        made = client.post(f"/api/projects/{project.number}/import/predictions", wanted)["created"]
+        if made != len(wanted):
+            raise BuildError(f"the server made {made} of {len(wanted)} predictions; run the same command again")
+    state.keep(replace(sent, prediction_hash=prediction_hash(payload["predictions"])) for sent, payload in stale)
+
+
+def _create(project: Project, state: State, new: Sequence[Payload], say: Say) -> None:
+    if not new or project.client.read_only:
+        return
+    facts = project.facts()
+    tasks, predictions, done = facts["task_number"] or 0, facts["total_predictions_number"] or 0, 0
+    for batch, body in _batches(new):
+        expected = sum(len(one["predictions"]) for one in batch)
+        flight = {"tasks": tasks + done + len(batch), "predictions": predictions + expected}
+        state.set_note("flight", json.dumps(flight))
+        answer = project.client.post_bytes(f"/api/projects/{project.number}/import", body, return_task_ids="true")
+        numbers = answer.get("task_ids", [])
+        if answer["task_count"] != len(batch) or len(numbers) != len(batch):
+            raise BuildError(
+                f"the server made {answer['task_count']} tasks of {len(batch)}; run the same command again, it looks "
+                "up what is there"
+            )
+        for at in (0, -1):
+            task = _task(project, numbers[at])
+            if task is None or task["data"]["ext_id"] != batch[at]["data"]["ext_id"]:
+                raise BuildError("the server numbers tasks in another order than they were sent; run the same command")
+        # A locked database loses predictions, answered by 201: those of this batch are looked up, and sent again.
+        whole = answer["prediction_count"] == expected
+        hashes = [prediction_hash(one["predictions"]) if whole else None for one in batch]
+        state.keep(
+            Sent(d["ext_id"], number, d["post"], digest(d), hashed, d["blind"])
+            for d, number, hashed in zip((one["data"] for one in batch), numbers, hashes, strict=True)
+        )
+        state.set_note("flight", None)
+        predictions += expected
+        done += len(batch)
+        say(f"tasks created: {done:,} of {len(new):,}")
+
+
+def _batches(new: Sequence[Payload]) -> Iterator[tuple[list[Payload], bytes]]:
+    """Tasks of at most `BATCH` and about `BATCH_BYTES`, with their JSON."""
+    batch: list[Payload] = []
+    parts: list[bytes] = []
+    size = 0
+    for payload in new:
+        part = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+        if batch and (len(batch) == BATCH or size + len(part) > BATCH_BYTES):
+            yield batch, b"[" + b",".join(parts) + b"]"
+            batch, parts, size = [], [], 0
+        batch.append(payload)
+        parts.append(part)
+        size += len(part)
+    if batch:
+        yield batch, b"[" + b",".join(parts) + b"]"
+
+
+def verified(project: Project, state: State) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """Hold the project's counts of tasks and of predictions against what was sent: what is expected and found if they
+    differ, None if all is there."""
+    known = [task for task in state.tasks().values() if not task.removed]
+    expected = len(known), sum(bool(task.prediction_hash) for task in known)
+    found = _counts(project)
+    unsure = any(task.prediction_hash is None for task in known)
+    return (expected, found) if unsure or found != expected else None
