@@ -176,6 +176,7 @@ class Engine:
 
     def _distribute(self, tasks: Sequence[Task]) -> Iterable[Receipt]:
         from distributed import KilledWorker, as_completed
+        from distributed.client import FutureCancelledError
 
         client = self._connect()
         # A key that was used before would be answered from the earlier run.
@@ -193,8 +194,14 @@ class Engine:
                 f"a worker was killed while it ran {error.task}, probably for want of memory. What is finished is "
                 "kept; run the same command again, with fewer workers (--workers) if it happens again"
             ) from error
+        except FutureCancelledError as error:
+            raise BuildError(
+                f"the Dask scheduler {self.scheduler or 'of this build'} went away. What is finished is kept; run the "
+                "same command again, with a scheduler that runs"
+            ) from error
         finally:
-            client.cancel(futures, force=True)
+            if client.status == "running":
+                client.cancel(futures, force=True)
 
     def _connect(self) -> Any:
         if self._client is None:

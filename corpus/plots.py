@@ -1,46 +1,26 @@
-"""Plots of the report as inline SVG: the same numbers give the same bytes, and text stays text."""
+"""Plots of the report as inline SVG, written directly: a few bars and steps need no plotting library.
 
-import io
-import re
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+The same numbers give the same bytes, and text stays text in the page's own font. Lengths are CSS pixels.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from html import escape
+from math import floor, log10
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-INK, QUIET, KEPT, OTHER, LOST = "#22303c", "#8795a1", "#2f6690", "#7fb0cc", "#c8794f"
-"""Colours: text, axes, what is kept, a second series, what is dropped."""
+INK, QUIET, GRID, KEPT, OTHER, LOST = "#22303c", "#8795a1", "#e3e8ec", "#2f6690", "#7fb0cc", "#c8794f"
+"""Colours: text, axes, grid, what is kept, a second series, what is dropped."""
 
 Counts = npt.NDArray[np.int64]
+Scale = Callable[[float], float]
+"""From a value to a length in pixels."""
 
-_STYLE: dict[str, Any] = {
-    "svg.fonttype": "none",
-    "text.parse_math": False,
-    "font.family": ["sans-serif"],
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 8.5,
-    "axes.edgecolor": QUIET,
-    "axes.labelcolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 9.5,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "axes.axisbelow": True,
-    "grid.color": "#e3e8ec",
-    "legend.frameon": False,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-}
+_SIZE = 11.3
+_LETTER = 6.2  # width of a letter of that size, on the wide side
+_WIDTH, _HEIGHT = 355.0, 221.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60.0, 22.0, 8.0, 44.0
 
 
 def waterfall(steps: Sequence[tuple[str, int, str]]) -> str:
@@ -49,90 +29,83 @@ def waterfall(steps: Sequence[tuple[str, int, str]]) -> str:
     Args:
         steps: label, number, and what it is: "level" (a bar from zero) or "loss" (a bar that is taken away).
     """
-    with _figure("waterfall", 7.6, 0.31 * len(steps) + 0.35, [step[0] for step in steps]) as (figure, axes):
-        level = 0
-        top = max((number for _, number, kind in steps if kind == "level"), default=1) or 1
-        for at, (_, number, kind) in enumerate(steps):
-            if kind == "level":
-                level = number
-                axes.barh(at, number, color=KEPT, height=0.66)
-                end = number
-            else:
-                axes.barh(at, number, left=level - number, color=LOST, height=0.66)
-                end, level = level, level - number
-            sign = "" if kind == "level" else "−"
-            axes.text(end + 0.008 * top, at, f"{sign}{number:,}", va="center", fontsize=8)
-        axes.set_yticks(range(len(steps)), [label for label, _, _ in steps])
-        axes.invert_yaxis()
-        axes.set_xlim(0, top * 1.14)
-        axes.xaxis.set_visible(False)
-        axes.spines["bottom"].set_visible(False)
-        axes.tick_params(length=0)
-        return _svg(figure, "waterfall")
+    top = max((number for _, number, kind in steps if kind == "level"), default=0)
+    rows, level = [], 0
+    for label, number, kind in steps:
+        if kind == "level":
+            rows.append((label, 0, number, f"{number:,}", KEPT))
+            level = number
+        else:
+            rows.append((label, level - number, level, f"−{number:,}", LOST))
+            level -= number
+    return _horizontal("waterfall", rows, top, 730.0, 30.0)
 
 
-def bars(name: str, counts: Mapping[str, int], colour: str = KEPT, width: float = 3.7) -> str:
+def bars(name: str, counts: Mapping[str, int], colour: str = KEPT, width: float = _WIDTH) -> str:
     """Horizontal bars, one a name, in the order given."""
-    labels = [_short(label) for label in counts]
-    with _figure(name, width, 0.215 * len(counts) + 0.3, labels) as (figure, axes):
-        values = list(counts.values())
-        axes.barh(range(len(values)), values, color=colour, height=0.7)
-        top = max(values, default=1) or 1
-        for at, value in enumerate(values):
-            axes.text(value + 0.01 * top, at, f"{value:,}", va="center", fontsize=7.5)
-        axes.set_yticks(range(len(values)), labels)
-        axes.invert_yaxis()
-        axes.set_xlim(0, top * 1.18)
-        axes.xaxis.set_visible(False)
-        axes.spines["bottom"].set_visible(False)
-        axes.tick_params(length=0)
-        return _svg(figure, name)
+    rows = [(_short(label), 0, number, f"{number:,}", colour) for label, number in counts.items()]
+    return _horizontal(name, rows, max(counts.values(), default=0), width, 20.5)
 
 
 def stacked(name: str, series: Mapping[str, Mapping[int, int]], label: str) -> str:
     """Columns by whole numbers (years), the series on top of one another."""
-    years = sorted({year for counts in series.values() for year in counts})
-    with _figure(name, 3.7, 2.3) as (figure, axes):
-        base = np.zeros(len(years))
-        for colour, (kind, counts) in zip((KEPT, OTHER, LOST), series.items(), strict=False):
-            heights = np.array([counts.get(year, 0) for year in years])
-            axes.bar(years, heights, bottom=base, color=colour, label=kind, width=0.8)
-            base += heights
-        axes.set_ylim(0, 1.3 * max(base, default=1))  # room for the legend
-        _integers(axes, label)
-        axes.legend(fontsize=7.5)
-        return _svg(figure, name)
+    years = sorted({year for counts in series.values() for year in counts}) or [0]
+    top = max((sum(counts.get(year, 0) for counts in series.values()) for year in years), default=0)
+    x = _linear(years[0] - 0.6, years[-1] + 0.6, _LEFT, _WIDTH - _RIGHT)
+    y = _linear(0, 1.3 * (top or 1), _HEIGHT - _BOTTOM, _TOP)  # room for the legend
+    drawn = []
+    base = dict.fromkeys(years, 0)
+    for colour, counts in zip((KEPT, OTHER, LOST), series.values(), strict=False):
+        for year in years:
+            if number := counts.get(year, 0):
+                low, high = y(base[year]), y(base[year] + number)
+                drawn.append(_rectangle(x(year - 0.4), high, x(year + 0.4) - x(year - 0.4), low - high, colour))
+                base[year] += number
+    step = max(1, -(-len(range(years[0], years[-1] + 1)) // 7))
+    ticks = [(float(year), str(year)) for year in range(years[0], years[-1] + 1, step)]
+    legend = dict(zip(series, (KEPT, OTHER, LOST), strict=False))
+    return _chart(name, drawn, x, ticks, y, _whole(1.3 * (top or 1)), label, legend)
 
 
 def lines(
     name: str, series: Mapping[str, Counts], edges: Sequence[float], label: str, marks: Sequence[float] = ()
 ) -> str:
     """Histograms over bins that grow by a constant factor; counts of series by bin, marks as dotted lines."""
-    with _figure(name, 3.7, 2.3) as (figure, axes):
-        for colour, (kind, counts) in zip((OTHER, KEPT, LOST), series.items(), strict=False):
-            axes.stairs(counts, edges, fill=True, color=colour, alpha=0.75, label=kind)
-        axes.set_xscale("log")
-        axes.minorticks_off()
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-        for mark in marks:
-            axes.axvline(mark, color=LOST, linestyle=":", linewidth=1.1)
-        _integers(axes, label, whole=False)
-        if len(series) > 1:
-            axes.legend(fontsize=7.5)
-        return _svg(figure, name)
+    low, high = log10(edges[0]), log10(edges[-1])
+    across = _linear(low, high, _LEFT, _WIDTH - _RIGHT)
+
+    def x(value: float) -> float:
+        return across(log10(value))
+
+    top = max((int(counts.max(initial=0)) for counts in series.values()), default=0)
+    y = _linear(0, 1.06 * (top or 1), _HEIGHT - _BOTTOM, _TOP)
+    legend = dict(zip(series, (OTHER, KEPT, LOST), strict=False))
+    drawn = [_steps(counts, edges, x, y, legend[kind], True) for kind, counts in series.items()]
+    drawn += [
+        f'<line x1="{_n(x(mark))}" x2="{_n(x(mark))}" y1="{_n(_TOP)}" y2="{_n(_HEIGHT - _BOTTOM)}" '
+        f'stroke="{LOST}" stroke-dasharray="1.5 2.5"/>'
+        for mark in marks
+        if edges[0] <= mark <= edges[-1]
+    ]
+    decades = [10.0**power for power in range(floor(low), floor(high) + 1) if low <= power <= high]
+    ticks = [(decade, f"{decade:,.0f}") for decade in decades]
+    return _chart(name, drawn, x, ticks, y, _whole(top), label, legend if len(series) > 1 else {})
 
 
 def columns(name: str, series: Mapping[str, Counts], edges: Sequence[float], label: str, log: bool = False) -> str:
-    """Histograms over given bins."""
-    with _figure(name, 3.7, 2.3) as (figure, axes):
-        for colour, (kind, counts) in zip((KEPT, OTHER, LOST), series.items(), strict=False):
-            axes.stairs(counts, edges, fill=len(series) == 1, color=colour, label=kind, linewidth=1.4)
-        if log:
-            axes.set_yscale("symlog", linthresh=1)
-        _integers(axes, label, whole=False, scaled=log)
-        if len(series) > 1:
-            axes.legend(fontsize=7.5)
-        return _svg(figure, name)
+    """Histograms over given bins; `log` grows tenfold from step to step upwards, from 1 on."""
+    top = max((int(counts.max(initial=0)) for counts in series.values()), default=0)
+    x = _linear(edges[0], edges[-1], _LEFT, _WIDTH - _RIGHT)
+    up = _linear(0, 1.06 * (_tenfold(top) or 1) if log else 1.06 * (top or 1), _HEIGHT - _BOTTOM, _TOP)
+
+    def y(value: float) -> float:
+        return up(_tenfold(value)) if log else up(value)
+
+    legend = dict(zip(series, (KEPT, OTHER, LOST), strict=False))
+    drawn = [_steps(counts, edges, x, y, legend[kind], len(series) == 1) for kind, counts in series.items()]
+    heights = [0, *(10**power for power in range(len(str(max(top, 1)))))] if log else _whole(top)
+    ticks = [(tick, f"{tick:,g}".replace("-", "−")) for tick in _round(edges[0], edges[-1], 6)]
+    return _chart(name, drawn, x, ticks, y, heights, label, legend if len(series) > 1 else {})
 
 
 def by_factor(counts: Counts, edges: Sequence[float]) -> Counts:
@@ -148,59 +121,101 @@ def factors(low: float, high: float, bins: int) -> list[float]:
     return [float(edge) for edge in np.geomspace(low, high, bins + 1)]
 
 
-@contextmanager
-def _figure(
-    name: str, width: float, height: float, labels: Sequence[str] | None = None
-) -> Iterator[tuple["Figure", "Axes"]]:
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    with warnings.catch_warnings(), matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
-        # Tags in scripts that the measuring font lacks: the browser has them.
-        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
-        warnings.filterwarnings("ignore", message=r"Matplotlib currently does not support .* natively")
-        # Margins in inches: Matplotlib's own layout would draw each figure twice to find them.
-        left, bottom = (0.62, 0.45) if labels is None else (0.075 * max(map(len, labels), default=0) + 0.1, 0.06)
-        figure = Figure(figsize=(width, height))
-        right = 0.24 if labels is None else 0.08
-        area = (left / width, bottom / height, 1 - (left + right) / width, 1 - (bottom + 0.08) / height)
-        yield figure, figure.add_axes(area)
+def _horizontal(name: str, rows: Sequence[tuple[str, int, int, str, str]], top: int, width: float, pitch: float) -> str:
+    """Bars from left to right: label, start, end, what stands behind it, colour."""
+    left = _LETTER * max((len(label) for label, *_ in rows), default=0) + 10
+    behind = _LETTER * max((len(said) for *_, said, _ in rows), default=0) + 8
+    x = _linear(0, top or 1, left, width - behind)
+    height = pitch * len(rows) + 12
+    drawn = []
+    for at, (label, start, end, said, colour) in enumerate(rows):
+        middle = pitch * (at + 0.5) + 5
+        drawn.append(_text(left - 6, middle, label, "end"))
+        drawn.append(_rectangle(x(start), middle - 0.34 * pitch, x(end) - x(start), 0.68 * pitch, colour))
+        drawn.append(_text(x(end) + 5, middle, said))
+    drawn.append(f'<path d="M{_n(left)} 2V{_n(height - 2)}" stroke="{QUIET}"/>')
+    return _svg(name, drawn, width, height)
 
 
-def _integers(axes: "Axes", label: str, whole: bool = True, scaled: bool = False) -> None:
-    from matplotlib.ticker import MaxNLocator
+def _chart(
+    name: str,
+    drawn: Iterable[str],
+    x: Scale,
+    across: Sequence[tuple[float, str]],
+    y: Scale,
+    up: Sequence[float],
+    label: str,
+    legend: Mapping[str, str],
+) -> str:
+    """Two axes and a grid around what is drawn; `across` and `up` are the ticks."""
+    floor_, right = _HEIGHT - _BOTTOM, _WIDTH - _RIGHT
+    heights = [y(tick) for tick in up]
+    parts = [f'<path d="{"".join(f"M{_n(_LEFT)} {_n(at)}H{_n(right)}" for at in heights)}" stroke="{GRID}"/>']
+    parts += drawn
+    parts.append(f'<path d="M{_n(_LEFT)} {_n(_TOP)}V{_n(floor_)}H{_n(right)}" fill="none" stroke="{QUIET}"/>')
+    parts += [_text(_LEFT - 6, at, f"{tick:,.0f}", "end") for tick, at in zip(up, heights, strict=True)]
+    parts += [_text(x(tick), floor_ + 13, said, "middle") for tick, said in across]
+    parts.append(_text((_LEFT + right) / 2, floor_ + 32, label, "middle"))
+    for row, (kind, colour) in enumerate(legend.items()):
+        at = right - _LETTER * max(map(len, legend)) - 16
+        parts.append(_rectangle(at, _TOP + 16 * row + 3, 10, 10, colour))
+        parts.append(_text(at + 15, _TOP + 16 * row + 8, kind))
+    return _svg(name, parts, _WIDTH, _HEIGHT)
 
-    axes.grid(axis="y")
-    axes.set_xlabel(label)
-    axes.tick_params(length=2.5)
-    if whole:
-        axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))
-    if not scaled:
-        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+
+def _steps(counts: Counts, edges: Sequence[float], x: Scale, y: Scale, colour: str, fill: bool) -> str:
+    """The outline of a histogram."""
+    path = f"M{_n(x(edges[0]))} {_n(y(0))}"
+    for height, end in zip(counts.tolist(), edges[1:], strict=True):
+        path += f"V{_n(y(height))}H{_n(x(end))}"
+    style = f'fill="{colour}" fill-opacity="0.75"' if fill else f'fill="none" stroke="{colour}" stroke-width="1.6"'
+    return f'<path d="{path}V{_n(y(0))}" {style}/>'
+
+
+def _linear(low: float, high: float, start: float, end: float) -> Scale:
+    return lambda value: start + (value - low) / (high - low) * (end - start)
+
+
+def _tenfold(value: float) -> float:
+    """0 at 0, 1 at 1, then one more at each tenfold."""
+    return float(value) if value <= 1 else 1 + log10(value)
+
+
+def _whole(top: float) -> list[float]:
+    """Ticks of a count from 0 up to `top`."""
+    return [tick for tick in _round(0, top or 1, 4) if tick == floor(tick)]
+
+
+def _round(low: float, high: float, most: int) -> list[float]:
+    """At most `most` + 1 ticks at multiples of 1, 2 or 5 times a power of ten."""
+    rough = (high - low) / most
+    power = 10.0 ** floor(log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
+    first, last = -floor(-low / step + 1e-9), floor(high / step + 1e-9)
+    return [round(number * step, 9) for number in range(first, last + 1)]
 
 
 def _short(label: str, most: int = 26) -> str:
     return label if len(label) <= most else f"{label[: most - 1]}…"
 
 
-def _svg(figure: "Figure", name: str) -> str:
-    out = io.StringIO()
-    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    svg = out.getvalue()
-    svg = svg[svg.index("<svg") :]
-    # Names of groups are the same in all figures of a page, and nothing refers to them.
-    used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', svg))
-    svg = re.sub(r'\sid="([^"]+)"', lambda match: match[0] if match[1] in used else "", svg)
-    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
-    # The page's fonts, and a width that follows the page's.
-    svg = svg.replace("'DejaVu Sans', sans-serif", "inherit").replace("'DejaVu Sans'", "inherit")
-    svg = re.sub(r'<svg [^>]*?(viewBox="0 0 ([\d.]+) ([\d.]+)")[^>]*>', _opening, svg, count=1)
-    return re.sub(r"\n\s*", "\n", svg).strip()
+def _rectangle(x: float, y: float, width: float, height: float, colour: str) -> str:
+    return f'<rect x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" height="{_n(height)}" fill="{colour}"/>'
 
 
-def _opening(match: re.Match[str]) -> str:
+def _text(x: float, y: float, said: str, anchor: str = "start") -> str:
+    # A third of the size below the middle: not all viewers know dominant-baseline.
+    place = "" if anchor == "start" else f' text-anchor="{anchor}"'
+    return f'<text x="{_n(x)}" y="{_n(y + 0.35 * _SIZE)}"{place}>{escape(said)}</text>'
+
+
+def _n(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def _svg(name: str, parts: Iterable[str], width: float, height: float) -> str:
+    body = "\n".join(parts)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {match[1]} '
-        f'style="width:{float(match[2]) * 96 / 72:.0f}px" role="img">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_n(width)} {_n(height)}" style="width:{_n(width)}px" '
+        f'role="img" aria-label="{escape(name)}" font-size="{_SIZE}" fill="{INK}">\n{body}\n</svg>'
     )

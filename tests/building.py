@@ -5,7 +5,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,3 +43,11 @@ def hashes(corpus: Path, folder: str = "shards") -> dict[str, str]:
 def seconds(corpus: Path, stage: str) -> dict[str, float]:
     """When each receipt of a stage was written: tells what ran again."""
     return {str(path): path.stat().st_mtime_ns for path in (corpus / "receipts" / stage).rglob("*.json")}
+
+
+def wait_for(happens: Callable[[], bool], seconds: float = 120) -> None:
+    """Wait until something happens that another process does."""
+    until = time.monotonic() + seconds
+    while not happens():
+        assert time.monotonic() < until, f"nothing happened for {seconds} seconds"
+        time.sleep(0.02)

@@ -16,7 +16,7 @@ import pytest
 
 from socorpus.corpus import schema
 from socorpus.corpus.sample import Truth
-from tests.building import hashes, manifest, seconds, socorpus, table
+from tests.building import hashes, manifest, seconds, socorpus, table, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -108,15 +108,13 @@ def test_a_dask_scheduler_with_worker_processes_makes_the_same_bytes(
     sample: Truth, built: Path, tmp_path: Path
 ) -> None:
     address = tmp_path / "scheduler.json"
-    base = [sys.executable, "-m", "distributed.cli"]
     base = [sys.executable, "-m"]
     scheduler = [*base, "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
     worker = [*base, "distributed.cli.dask_worker", "--scheduler-file", address, "--nthreads", "1", "--no-dashboard"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     started = [subprocess.Popen([*scheduler, "--scheduler-file", address], **quiet)]
     try:
-        while not address.exists():
-            time.sleep(0.1)
+        wait_for(address.exists)
         url = json.loads(address.read_text())["address"]
         started += [subprocess.Popen([*worker, "--name", str(i), "--host", "127.0.0.1"], **quiet) for i in range(2)]
         toml = built.parent / "socorpus.toml"
@@ -162,8 +160,7 @@ def test_ctrl_c_stops_a_build_with_a_word_and_it_goes_on(small: Path, tmp_path: 
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     # While workers start it is not heard: wait for their first receipt.
-    while not list((out / "receipts/read").rglob("*.json")):
-        time.sleep(0.02)
+    wait_for(lambda: next((out / "receipts/read").rglob("*.json"), None) is not None)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
     told = process.communicate()[1]
     assert process.returncode == 130

@@ -1,6 +1,11 @@
 """Tasks run once, again when what they depend on changes, and never leave half of themselves."""
 
+import json
 import os
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +15,7 @@ import pytest
 from socorpus.corpus import receipts
 from socorpus.corpus.engine import Engine, Made, Progress, Task
 from socorpus.corpus.errors import BuildError, InputError
+from tests.building import wait_for
 
 
 def write(root: Path, name: str, text: str) -> Made:
@@ -85,6 +91,40 @@ def test_a_scheduler_that_does_not_answer_is_told(tmp_path: Path) -> None:
         pytest.raises(BuildError, match="no Dask scheduler"),
     ):
         engine.run("write", [task("a")])
+
+
+def wait(root: Path) -> Made:
+    (root / "begun").touch()
+    time.sleep(120)
+    return Made({})
+
+
+def test_a_scheduler_that_goes_away_is_told(tmp_path: Path) -> None:
+    address, quiet = tmp_path / "scheduler.json", {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    python = [sys.executable, "-m"]
+    file = ["--scheduler-file", str(address), "--no-dashboard", "--host", "127.0.0.1"]
+    scheduler = subprocess.Popen([*python, "distributed.cli.dask_scheduler", *file, "--port", "0"], **quiet)
+    wait_for(address.exists)
+    worker = subprocess.Popen([*python, "distributed.cli.dask_worker", *file, "--nthreads", "1"], **quiet)
+    try:
+
+        def kill() -> None:
+            wait_for((tmp_path / "begun").exists)
+            scheduler.kill()
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        url = json.loads(address.read_text())["address"]
+        with (
+            Engine(tmp_path, scheduler=url) as engine,
+            pytest.raises(BuildError, match=r"scheduler tcp://.* went away\."),
+        ):
+            engine.run("wait", [Task("wait", "x", wait, {}, {})])
+        killer.join()
+    finally:
+        for process in (worker, scheduler):
+            process.kill()
+            process.wait()
 
 
 def test_progress_counts_up_to_all_and_estimates_the_time_left(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lxml import html
+from lxml import etree, html
 
 from socorpus.corpus import fragments, manifest, plots, report, sections, summary
 from socorpus.corpus.errors import InputError
@@ -218,6 +218,41 @@ def test_plots_are_the_same_each_time_and_escape_labels() -> None:
     assert "<script>" not in shown
     assert "$x^2$" in shown
     assert "日本語" in shown
+
+
+def _numbers(shown: str, path: str, *names: str) -> list[tuple[float, ...]]:
+    tree = etree.fromstring(shown)
+    found = tree.findall(f".//{{http://www.w3.org/2000/svg}}{path}")
+    return [tuple(float(one.get(name)) for name in names) for one in found]
+
+
+def test_bars_are_as_long_as_their_numbers() -> None:
+    shown = plots.bars("b", {"one": 200, "two": 50, "none": 0})
+    (x0, one), (x1, two), (x2, none) = _numbers(shown, "rect", "x", "width")
+    assert x0 == x1 == x2
+    assert (two, none) == (pytest.approx(one / 4, abs=0.1), 0)
+    shown = plots.waterfall([("rows", 100, "level"), ("lost", 25, "loss"), ("kept", 75, "level")])
+    (_, rows), (start, lost), (zero, kept) = _numbers(shown, "rect", "x", "width")
+    assert lost == pytest.approx(rows / 4, abs=0.1)
+    assert start == pytest.approx(zero + kept, abs=0.1)
+
+
+def test_stacked_columns_stand_on_one_another() -> None:
+    shown = plots.stacked("s", {"a": {2020: 30, 2022: 10}, "b": {2020: 10}}, "year")
+    (_, top_a, a), (_, _, later), (_, top_b, b), *_ = _numbers(shown, "rect", "x", "y", "height")
+    assert (later, b) == (pytest.approx(a / 3, abs=0.1), pytest.approx(a / 3, abs=0.1))
+    assert top_b + b == pytest.approx(top_a, abs=0.1)
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("counts", [[0, 0, 0], [1, 0, 0], [3, 1000, 20]])
+def test_histograms_of_any_counts_are_drawn(counts: list[int], log: bool) -> None:
+    made = {"a": np.array(counts)}
+    for shown in (plots.columns("c", made, [0, 1, 2, 3], "x", log), plots.lines("l", made, [1, 4, 16, 64], "x", (2,))):
+        tree = etree.fromstring(shown)
+        words = [one.text for one in tree.iter("{http://www.w3.org/2000/svg}text")]
+        assert words.count("0") >= 1 and "x" in words
+        assert "nan" not in shown and "inf" not in shown
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=300), st.floats(0.01, 0.99))
