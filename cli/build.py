@@ -98,8 +98,9 @@ def _show_result(out: Path, facts: Mapping[str, Any], ran: int) -> None:
         found: Counter[str] = Counter()
         for counts in entry["labels"].values():
             found.update(counts)
-        told = ", ".join(f"{label} {count:,}" for label, count in found.most_common(_LABELS_SHOWN)) or "none"
-        view.out.print(f"{name}: {told}" + (", …" if len(found) > _LABELS_SHOWN else ""))
+        most = [f"{label} {count:,}" for label, count in found.most_common() if count]
+        told = ", ".join(most[:_LABELS_SHOWN]) + (", …" if len(most) > _LABELS_SHOWN else "")
+        view.out.print(f"{name}: {told or 'no label'}")
     view.out.print(f"corpus: {out}   report: {out / 'report.html'}" + ("" if ran else "   (nothing had changed)"))
 
 

@@ -78,7 +78,7 @@ def show_labels(facts: Mapping[str, Any]) -> None:
     table = view.table("task", "label", "train", "validation", "test", "all")
     table.columns[1].justify = "left"
     for name, entry in facts["labels"].items():
-        rows, _ = sections.label_rows(name, entry)
+        rows, _ = sections.label_rows(entry)
         for at, (label, *counts) in enumerate(row for row in rows if row[-1]):
             table.add_row("" if at else name, label, *map(view.number, counts))
     if table.row_count:

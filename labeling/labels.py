@@ -16,8 +16,10 @@ from socorpus.labeling.schema import Task
 from socorpus.labeling.spans import Span
 
 Float = npt.NDArray[np.float64]
-_DECIDED = 2.0
+_DECIDED = 1000.0
 """Weight of a person's span where spans compete: above every probability."""
+_GRADES = 10
+"""Probabilities of competing spans are compared in so many grades: within one, the longer span wins."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def _spans(found: Items, result: _Outcome, said: Sequence[people.Row], task: Tas
                 continue
             result.conflict[at] |= verdict is not None and verdict.divided
             label = int(result.label[at])
-            weight = _DECIDED if result.person[at] else float(result.probabilities[at, label])
+            weight = _DECIDED if result.person[at] else round(float(result.probabilities[at, label]) * _GRADES)
             weights[Span(*places[at], task.labels[label])] = (at, weight)
         won = [weights[span][0] for span in spans.resolve((span, weight) for span, (_, weight) in weights.items())]
         result.kept[won] = True

@@ -158,7 +158,7 @@ def _remove(root: Path, task: str) -> None:
         shutil.rmtree(root / FOLDER / task / table, ignore_errors=True)
     for name in (steps.model_path(task), analysis.path(task)):
         (root / name).unlink(missing_ok=True)
-    for stage in (root / "receipts").glob("label_*"):
+    for stage in (root / "receipts").glob("label_*/"):
         shutil.rmtree(stage / task, ignore_errors=True)
         (stage / f"{task}.json").unlink(missing_ok=True)
     shutil.rmtree(root / ".work/labels" / task, ignore_errors=True)

@@ -11,6 +11,7 @@ from socorpus.corpus.buckets import Bucket
 from socorpus.corpus.engine import Task
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.receipts import Receipt
+from socorpus.corpus.split import SPLITS
 from socorpus.labeling import analysis, combine, steps
 from socorpus.labeling.functions import Function
 from socorpus.labeling.layout import Layout
@@ -161,9 +162,7 @@ class Plan:
             "models": self.models,
             "method": fitted[self.task].counts["method"],
             "labels": {
-                name: {label: split[name][label] for label in TASKS[self.task].labels if split[name][label]}
-                for name in ("train", "validation", "test")
-                if name in split
+                name: {label: split.get(name, Counter())[label] for label in TASKS[self.task].labels} for name in SPLITS
             },
             "sources": dict(sorted(sources.items())),
             "conflicts": conflicts,

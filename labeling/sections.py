@@ -13,14 +13,14 @@ from socorpus.corpus import fragments as html
 from socorpus.corpus import parquet
 from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.sections import Facts, Section
+from socorpus.corpus.split import SPLITS
 from socorpus.labeling import analysis
-from socorpus.labeling.schema import FOLDER, OBSOLESCENCE, TASKS
+from socorpus.labeling.schema import FOLDER, OBSOLESCENCE
 
 FEW = 20
 """Labels of a kind below which a split can't say much."""
 MOST_HITS = 500
 """Obsolete answers that are listed, the likeliest."""
-_SPLITS = ("train", "validation", "test")
 
 
 def labels(facts: Facts) -> Section | None:
@@ -36,7 +36,7 @@ def labels(facts: Facts) -> Section | None:
     for name, entry in entries.items():
         examples = sum(entry["examples"].values())
         made += Markup("<h3>{}: {} examples</h3>").format(name, f"{examples:,}")
-        made += html.table(["label", *_SPLITS, "all"], *label_rows(name, entry))
+        made += html.table(["label", *SPLITS, "all"], *label_rows(entry))
         sources = ", ".join(f"{count:,} by {source}" for source, count in entry["sources"].items()) or "none"
         made += html.paragraph(
             f"Combined by {entry['method'].replace('_', ' ')}: {sources}; votes differ on {entry['conflicts']:,}."
@@ -44,11 +44,11 @@ def labels(facts: Facts) -> Section | None:
     return Section("Labels", made)
 
 
-def label_rows(task: str, entry: Mapping[str, Any]) -> tuple[list[list[Any]], list[Any]]:
+def label_rows(entry: Mapping[str, Any]) -> tuple[list[list[Any]], list[Any]]:
     """Rows of the table of labels by split, and its sum."""
     rows = []
-    for label in TASKS[task].labels:
-        counts = [entry["labels"].get(split, {}).get(label, 0) for split in _SPLITS]
+    for label in entry["labels"]["train"]:
+        counts = [entry["labels"][split][label] for split in SPLITS]
         rows.append([label, *counts, sum(counts)])
     return rows, ["all", *(sum(row[at] for row in rows) for at in range(1, 5))]
 

@@ -206,10 +206,10 @@ def all_votes(root: Path, bucket: Bucket, task: schema.Task, people: bool) -> tu
         rows = parquet.read(root / path, schema.VOTES)
         rows = rows.filter(pc.equal(rows["site"], bucket.site))
         at = pc.index_in(rows["post_id"], value_set=examples["post_id"].combine_chunks())
-        inside = pc.less_equal(rows["end"], lengths.take(pc.fill_null(at, 0)) if len(lengths) else 0)
-        inside = pc.or_(pc.is_null(rows["end"]), inside)
+        rows, at = rows.filter(pc.is_valid(at)), pc.drop_null(at)
+        inside = pc.fill_null(pc.less_equal(rows["end"], lengths.take(at)), True)
         known = pc.or_(pc.is_null(rows["label"]), pc.is_in(rows["label"], value_set=pa.array(task.labels)))
-        found.append(rows.filter(pc.and_(pc.and_(pc.is_valid(at), inside), known)))
+        found.append(rows.filter(pc.and_(inside, known)))
     return examples, pa.concat_tables(found)
 
 

@@ -1,0 +1,424 @@
+"""Labels by the pipeline: votes to labels, receipts, people above functions, splits, kills, workers."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from socorpus.corpus import config, sources
+from socorpus.corpus import pipeline as corpus_pipeline
+from socorpus.corpus import schema as corpus_schema
+from socorpus.corpus.engine import Engine
+from socorpus.corpus.errors import BuildError, InputError
+from socorpus.labeling import functions, pipeline, schema, steps, stories
+from tests.building import hashes, manifest, seconds, table
+from tests.labeling import labelled, toy
+from tests.labeling.labelled import TASKS, apply, rows, say
+
+ROOT = Path(__file__).resolve().parents[2]
+STEPS = ("label_splits", "label_collect", "label_merge", "label_vote", "label_count", "label_fit", "label_label")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def toys() -> Iterator[None]:
+    labelled.know_toys()
+    yield
+    labelled.forget_toys()
+
+
+@pytest.fixture(scope="module")
+def unlabelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus of two made-up sites in several buckets, without labels."""
+    from socorpus.corpus import sample
+
+    folder = tmp_path_factory.mktemp("toys")
+    sample.write(folder / "dump", threads=500, sites=(sample.MODERN, sample.PIPES))
+    with Engine(folder / "corpus", workers=0) as engine:
+        settings = config.load(overrides={"threads": {"bucket_mb": 1}, "split": {"test": 0.1, "validation": 0.1}})
+        corpus_pipeline.build(folder / "corpus", sources.discover([str(folder / "dump")]), settings, engine)
+    return folder / "corpus"
+
+
+@pytest.fixture(scope="module")
+def applied(unlabelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, labelled in this process. Only to be read."""
+    root = tmp_path_factory.mktemp("applied") / "corpus"
+    shutil.copytree(unlabelled, root)
+    apply(root)
+    return root
+
+
+@pytest.fixture
+def corpus(applied: Path, tmp_path: Path) -> Path:
+    """A copy of the labelled corpus to work on."""
+    shutil.copytree(applied, tmp_path / "corpus")
+    return tmp_path / "corpus"
+
+
+def changed(root: Path, before: dict[str, dict[str, float]]) -> dict[str, set[str]]:
+    """Steps whose receipts were written since, each with the tasks (and their buckets) that ran."""
+    found = {}
+    for step, old in before.items():
+        new = seconds(root, step)
+        ran = {path for path in new if new[path] != old.get(path)}
+        if ran:
+            found[step] = {Path(path).relative_to(root / "receipts" / step).as_posix() for path in ran}
+    return found
+
+
+def state(root: Path) -> dict[str, dict[str, float]]:
+    return {step: seconds(root, step) for step in (*STEPS, "report")}
+
+
+def test_examples_votes_and_labels_have_their_schemas_and_keys(applied: Path) -> None:
+    for task in TASKS:
+        for name, expected in (("examples", schema.EXAMPLES), ("votes", schema.VOTES), ("labels", schema.LABELS)):
+            for path in (applied / schema.FOLDER / task / name).rglob("*.parquet"):
+                corpus_schema.check(pq.read_schema(path), expected, str(path))
+                document = applied / "documents" / path.relative_to(applied / schema.FOLDER / task / name)
+                known = set(pq.read_table(document, columns=["post_id"])["post_id"].to_pylist())
+                posts = pq.read_table(path, columns=["post_id"])["post_id"].to_pylist()
+                assert set(posts) <= known and posts == sorted(posts)
+        keys = {(row["site"], row["post_id"]): row for row in rows(applied, task, "examples")}
+        assert len(keys) == len(rows(applied, task, "examples")) > 500
+        for row in [*rows(applied, task, "votes"), *rows(applied, task, "labels")]:
+            assert (row["site"], row["post_id"]) in keys
+        for row in rows(applied, task, "labels"):
+            example = keys[row["site"], row["post_id"]]
+            assert row["split"] == example["split"] and row["thread_id"] == example["thread_id"]
+
+
+def test_labels_are_what_their_votes_say(applied: Path) -> None:
+    model = json.loads((applied / steps.model_path("toy")).read_text("utf-8"))
+    assert model["method"] == "dawid_skene"
+    names = {one.name for one in functions.REGISTRY["toy"]}
+    by: dict[tuple[str, int], set[tuple[str, str]]] = {}
+    for row in rows(applied, "toy", "votes"):
+        assert row["source"] == "function" and row["function"] in names
+        assert row["version"] == (3 if row["function"] == "code_speaks" else 1)
+        by.setdefault((row["site"], row["post_id"]), set()).add((row["function"], row["label"]))
+    found = rows(applied, "toy", "labels")
+    assert {(row["site"], row["post_id"]) for row in found} == set(by)
+    for row in found:
+        said = {(vote["function"], vote["label"]) for vote in row["votes"]}
+        assert said == by[row["site"], row["post_id"]]
+        labels = {label for _, label in said}
+        assert row["label"] in labels and row["conflict"] == (len(labels) > 1)
+        assert sum(row["probabilities"]) == pytest.approx(1, abs=1e-5)
+        assert row["probability"] == row["probabilities"][toy.TASK.index(row["label"])]
+        assert (row["source"], row["start"], row["version"]) == ("function", None, "dawid_skene-1")
+
+
+def test_spans_do_not_overlap_and_lie_in_scrubbed_text(applied: Path) -> None:
+    texts = {(row["site"], row["post_id"]): row["text"] for row in rows(applied, "toy_spans", "examples")}
+    found = rows(applied, "toy_spans", "labels")
+    before: tuple[str, int, int] = ("", 0, 0)
+    mails = 0
+    for row in found:
+        text = texts[row["site"], row["post_id"]]
+        if (row["site"], row["post_id"]) == before[:2]:
+            assert row["start"] >= before[2]
+        before = (row["site"], row["post_id"], row["end"])
+        assert row["start"] < row["end"] <= len(text)
+        if row["label"] == "Mail":
+            mails += 1
+            assert text[row["start"] : row["end"]].startswith("[EMAIL_")
+    assert mails > 0
+    # `12.5` is longer than `12` and `5`, which lose; all three say Number, so nothing is in conflict.
+    points = [
+        r for r in found if "." in texts[r["site"], r["post_id"]][r["start"] : r["end"]] and r["label"] == "Number"
+    ]
+    assert points and not any(row["conflict"] for row in points)
+
+
+def test_splits_are_those_of_the_shards(applied: Path) -> None:
+    shards = table(applied, "shards").select(["site", "post_id", "split"]).to_pylist()
+    split = {(row["site"], row["post_id"]): row["split"] for row in shards}
+    examples = {(row["site"], row["post_id"]): row["split"] for row in rows(applied, "toy", "examples")}
+    assert set(split.values()) == {"train", "validation", "test"}
+    both = set(split) & set(examples)
+    assert len(both) > 0.95 * len(split)
+    assert {key: split[key] for key in both} == {key: examples[key] for key in both}
+
+
+def test_splits_need_nothing_of_what_a_build_keeps_for_itself(corpus: Path) -> None:
+    before = hashes(corpus, "labels")
+    shutil.rmtree(corpus / ".work")
+    shutil.rmtree(corpus / "receipts")
+    shutil.rmtree(corpus / "labels")
+    apply(corpus)
+    assert hashes(corpus, "labels") == before
+
+
+def test_copies_and_what_is_planted_are_no_examples(applied: Path) -> None:
+    decided = table(applied, "decisions").to_pylist()
+    examples = {(row["site"], row["post_id"]) for row in rows(applied, "toy", "examples")}
+    reasons = {(row["site"], row["post_id"]): row["reason"] for row in decided}
+    assert {reason for reason in reasons.values() if reason} & {"near_duplicate", "exact_duplicate"}
+    for key, reason in reasons.items():
+        assert (key in examples) == (reason not in steps.LEFT_OUT), (key, reason)
+
+
+def test_questions_stay_examples_where_only_answers_are_kept(tmp_path: Path) -> None:
+    from socorpus.corpus import sample
+
+    sample.write(tmp_path / "dump", threads=80, sites=(sample.MODERN,))
+    with Engine(tmp_path / "corpus", workers=0) as engine:
+        settings = config.load(preset="sobert")
+        corpus_pipeline.build(tmp_path / "corpus", sources.discover([str(tmp_path / "dump")]), settings, engine)
+    apply(tmp_path / "corpus", tasks=["toy"])
+    examples = rows(tmp_path / "corpus", "toy", "examples")
+    assert {row["kind"] for row in examples} == {"question", "answer"}
+    # Rules after that of the kind did not look at questions; their marks tell all the same.
+    near = {(r["site"], r["post_id"]) for r in table(tmp_path / "corpus", "signals/near").to_pylist() if r["survivor"]}
+    questions = {(row["site"], row["post_id"]) for row in examples if row["kind"] == "question"}
+    assert near and not near & questions
+
+
+def test_personal_data_are_replaced_in_examples_and_evidence(applied: Path) -> None:
+    said = [json.loads(row["evidence"])["says"] for row in rows(applied, "toy", "votes") if "says" in row["evidence"]]
+    assert said and any("[USER_" in text for text in said)
+    spans = table(applied, "signals/privacy")["spans"].to_pylist()
+    documents = table(applied, "documents").select(["site", "post_id", "text"]).to_pylist()
+    texts = {(row["site"], row["post_id"]): row["text"] for row in rows(applied, "toy", "examples")}
+    looked = 0
+    for document, found in zip(documents, spans, strict=True):
+        text = texts.get((document["site"], document["post_id"]))
+        for span in found if text is not None else ():
+            if span["field"] == "text" and span["kind"] in ("email", "key", "token"):
+                looked += 1
+                assert document["text"][span["start"] : span["end"]] not in str(text)
+    assert looked > 10
+
+
+def test_a_second_run_does_nothing(corpus: Path) -> None:
+    before, labels = state(corpus), hashes(corpus, "labels")
+    assert apply(corpus).ran == 0
+    assert changed(corpus, before) == {}
+    assert hashes(corpus, "labels") == labels
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_make_the_same_bytes(unlabelled: Path, applied: Path, tmp_path: Path, workers: int) -> None:
+    shutil.copytree(unlabelled, tmp_path / "corpus")
+    apply(tmp_path / "corpus", workers)
+    assert hashes(tmp_path / "corpus", "labels") == hashes(applied, "labels")
+    assert manifest(tmp_path / "corpus") == manifest(applied)
+
+
+@pytest.mark.parametrize("share", [0.35, 0.6, 0.85])
+def test_a_killed_run_goes_on_and_makes_the_same_bytes(
+    unlabelled: Path, applied: Path, tmp_path: Path, share: float
+) -> None:
+    command = [sys.executable, "-m", "tests.labeling.labelled"]
+    whole = tmp_path / "whole"
+    shutil.copytree(unlabelled, whole)
+    started = time.monotonic()
+    subprocess.run([*command, str(whole), "0"], check=True, cwd=ROOT)
+    taken = time.monotonic() - started
+    out = tmp_path / "killed"
+    shutil.copytree(unlabelled, out)
+    for part in (share, share / 2):
+        process = subprocess.Popen([*command, str(out), "0"], cwd=ROOT, stderr=subprocess.DEVNULL)
+        time.sleep(taken * part)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        for path in (out / "labels").rglob("*.parquet"):
+            if not path.name.startswith("."):
+                pq.ParquetFile(path).close()
+    subprocess.run([*command, str(out), "0"], check=True, cwd=ROOT)
+    assert hashes(out, "labels") == hashes(whole, "labels") == hashes(applied, "labels")
+    assert manifest(out) == manifest(whole)
+    assert not list(out.rglob("*.partial"))
+
+
+def test_a_raised_version_runs_again_what_depends_on_it(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = state(corpus)
+    registry = functions.REGISTRY["toy"]
+    raised = [replace(one, version=2) if one.name == "low_score" else one for one in registry]
+    monkeypatch.setitem(functions.REGISTRY, "toy", raised)
+    apply(corpus)
+    ran = changed(corpus, before)
+    # The votes' version is another, their labels are not: nothing of the model changes, and no other task runs.
+    assert set(ran) == {"label_vote", "label_count", "label_label", "report"}
+    assert all(name.startswith("toy/") for step in ("label_vote", "label_count", "label_label") for name in ran[step])
+    assert {row["version"] for row in rows(corpus, "toy", "votes") if row["function"] == "low_score"} == {2}
+
+
+def test_a_function_that_is_left_out_has_no_vote(corpus: Path, tmp_path: Path) -> None:
+    facts = manifest(corpus)
+    facts["config"]["labels"]["without"] = ["quality.nobody"]
+    (corpus / "MANIFEST.json").write_text(json.dumps(facts), "utf-8")
+    apply(corpus)  # of another task
+    plan_of = steps.functions("tests.labeling.toy", ["low_score"])
+    assert [one.name for one in plan_of] == ["high_score", "comment_asks", "code_speaks"]
+
+
+def test_people_stand_above_functions(corpus: Path) -> None:
+    found = {(row["site"], row["post_id"]): row for row in rows(corpus, "toy", "labels")}
+    good = [key for key, row in sorted(found.items()) if row["label"] == "good"][:4]
+    silent = sorted({(r["site"], r["post_id"]) for r in rows(corpus, "toy", "examples")} - set(found))[0]
+    one, two, three, four = good
+    votes = [
+        (one, "person:1", "bad"),
+        (two, "person:1", "bad"),
+        (two, "person:2", "unclear"),
+        (three, "person:1", "good"),
+        (four, "person:2", None),
+        (silent, "person:2", "unclear"),
+        ((one[0], 999_999_999), "person:1", "bad"),
+    ]
+    say(corpus, "toy", [{"site": s, "post_id": p, "function": f, "label": x} for (s, p), f, x in votes])
+    before = state(corpus)
+    apply(corpus)
+    ran = changed(corpus, before)
+    assert set(ran) == {"label_label", "report"}
+    assert 0 < len(ran["label_label"]) < len(before["label_label"])
+    now = {(row["site"], row["post_id"]): row for row in rows(corpus, "toy", "labels")}
+    assert (now[one]["label"], now[one]["source"], now[one]["probability"]) == ("bad", "person", 1.0)
+    assert now[one]["conflict"] and ("person:1", "bad") in {(v["function"], v["label"]) for v in now[one]["votes"]}
+    # People are divided, so the functions decide; that they are divided is told.
+    assert (now[two]["label"], now[two]["source"]) == ("good", "function") and now[two]["conflict"]
+    assert now[three]["source"] == "person" and now[three]["label"] == "good"
+    assert now[four]["label"] == "good" and now[four]["source"] == "function"
+    assert now[silent]["label"] == "unclear" and now[silent]["source"] == "person"
+    others = {key: row for key, row in now.items() if key not in (*good, silent)}
+    assert others == {key: row for key, row in found.items() if key not in (*good, silent)}
+    assert manifest(corpus)["labels"]["toy"]["sources"]["person"] == 3
+    assert schema.people_path("toy") not in manifest(corpus)["files"]
+    # One more vote settles it; only its bucket runs.
+    say(
+        corpus,
+        "toy",
+        [{"site": s, "post_id": p, "function": f, "label": x} for (s, p), f, x in [*votes, (two, "person:3", "bad")]],
+    )
+    before = state(corpus)
+    apply(corpus)
+    assert len(changed(corpus, before)["label_label"]) == 1
+    now = {(row["site"], row["post_id"]): row for row in rows(corpus, "toy", "labels")}
+    assert (now[two]["label"], now[two]["source"]) == ("bad", "person")
+
+
+def test_spans_that_people_mark_replace_those_of_functions(corpus: Path) -> None:
+    found = rows(corpus, "toy_spans", "labels")
+    by: dict[tuple[str, int], list[dict[str, object]]] = {}
+    for row in found:
+        by.setdefault((row["site"], row["post_id"]), []).append(row)
+    marked, empty, skipped = [key for key, several in sorted(by.items()) if len(several) >= 3][:3]
+    first, second = by[marked][:2]
+    base = {"site": marked[0], "post_id": marked[1], "function": "person:1"}
+    nothing = '{"nothing": true}'
+    say(
+        corpus,
+        "toy_spans",
+        [
+            base | {"start": first["start"], "end": first["end"], "label": "Name"},
+            base | {"start": second["end"], "end": int(str(second["end"])) + 1, "label": "Mail"},
+            {"site": empty[0], "post_id": empty[1], "function": "person:1", "label": None, "evidence": nothing},
+            {"site": skipped[0], "post_id": skipped[1], "function": "person:1", "label": None},
+        ],
+    )
+    apply(corpus)
+    now = rows(corpus, "toy_spans", "labels")
+    here = [row for row in now if (row["site"], row["post_id"]) == marked]
+    assert [(row["start"], row["label"], row["source"]) for row in here] == [
+        (first["start"], "Name", "person"),
+        (second["end"], "Mail", "person"),
+    ]
+    assert not [row for row in now if (row["site"], row["post_id"]) == empty]
+    assert [r for r in now if (r["site"], r["post_id"]) == skipped] == by[skipped]
+
+
+def test_a_model_is_one_function_more(corpus: Path) -> None:
+    silent = {(r["site"], r["post_id"]) for r in rows(corpus, "toy", "examples")}
+    silent -= {(r["site"], r["post_id"]) for r in rows(corpus, "toy", "labels")}
+    key = sorted(silent)[0]
+    said = [{"site": key[0], "post_id": key[1], "function": "encoder-1", "label": "bad", "source": "model"}]
+    say(corpus, "toy", said, steps.models_path("toy"))
+    apply(corpus)
+    now = {(row["site"], row["post_id"]): row for row in rows(corpus, "toy", "labels")}
+    assert now[key]["source"] == "model" and now[key]["label"] == "bad"
+    assert manifest(corpus)["labels"]["toy"]["models"] == ["encoder-1"]
+    assert json.loads((corpus / steps.model_path("toy")).read_text("utf-8"))["functions"][-1] == "encoder-1"
+
+
+def test_the_manifest_lists_files_and_counts(corpus: Path) -> None:
+    facts = manifest(corpus)
+    listed = {name: entry["sha256"] for name, entry in facts["files"].items() if name.startswith("labels/")}
+    assert listed == hashes(corpus, "labels")
+    entry = facts["labels"]["toy"]
+    assert sum(entry["examples"].values()) == len(rows(corpus, "toy", "examples"))
+    counted = {(s, label): n for s, counts in entry["labels"].items() for label, n in counts.items() if n}
+    truth: dict[tuple[str, str], int] = {}
+    for row in rows(corpus, "toy", "labels"):
+        truth[row["split"], row["label"]] = truth.get((row["split"], row["label"]), 0) + 1
+    assert counted == truth
+    assert entry["functions"]["code_speaks"]["version"] == 3
+    report = (corpus / "report.html").read_text("utf-8")
+    assert "Labels" in report and "toy_spans" in report
+
+
+def test_a_task_that_is_no_longer_wanted_goes_but_not_what_people_said(corpus: Path) -> None:
+    say(corpus, "toy_spans", [])
+    facts = manifest(corpus)
+    del facts["labels"]["toy_spans"]
+    (corpus / "MANIFEST.json").write_text(json.dumps(facts), "utf-8")
+    apply(corpus, tasks=["toy"])
+    assert [path.name for path in (corpus / "labels/toy_spans").iterdir()] == ["people.parquet"]
+    assert not [name for name in manifest(corpus)["files"] if name.startswith("labels/toy_spans")]
+    assert len(rows(corpus, "toy", "labels")) > 0
+
+
+def test_tasks_are_labelled_one_by_one_too(unlabelled: Path, applied: Path, tmp_path: Path) -> None:
+    shutil.copytree(unlabelled, tmp_path / "corpus")
+    for task in TASKS:
+        apply(tmp_path / "corpus", tasks=[task])
+    assert hashes(tmp_path / "corpus", "labels") == hashes(applied, "labels")
+    assert list(manifest(tmp_path / "corpus")["labels"]) == list(TASKS)
+
+
+def test_a_story_has_votes_and_labels(applied: Path) -> None:
+    row = next(row for row in rows(applied, "toy", "labels") if row["conflict"])
+    told = stories.lines(applied, f"{row['site']}:{row['post_id']}")
+    assert told[1] == "labels"
+    assert any(row["label"] in line and "votes differ" in line for line in told)
+    for vote in row["votes"]:
+        assert any(line.strip().startswith(f"{vote['function']}: {vote['label']} (") for line in told)
+    assert stories.lines(applied, "modern.example.com:999999999") == []
+
+
+def test_what_a_function_must_not_vote_is_told(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(threads: functions.Threads) -> Iterator[functions.Vote]:
+        yield functions.Vote(threads.documents["post_id"][0].as_py(), "excellent", {})
+
+    one = functions.Function("wrong", toy.TASK, 1, wrong, "wrong")
+    monkeypatch.setitem(functions.REGISTRY, "toy", [*functions.REGISTRY["toy"], one])
+    with pytest.raises(BuildError, match=r"toy\.wrong on .*: votes 'excellent'; the task has good, bad, unclear"):
+        apply(corpus)
+    spans = functions.REGISTRY["toy_spans"]
+
+    def beyond(threads: functions.Threads) -> Iterator[functions.Vote]:
+        assert threads.examples is not None
+        yield functions.Vote(threads.examples["post_id"][0].as_py(), "Name", {}, 3, 1_000_000)
+
+    monkeypatch.setitem(functions.REGISTRY, "toy", functions.REGISTRY["toy"][:-1])
+    two = functions.Function("beyond", spans[0].task, 1, beyond, "beyond")
+    monkeypatch.setitem(functions.REGISTRY, "toy_spans", [*spans, two])
+    with pytest.raises(BuildError, match="span 3:1000000 of a text of"):
+        apply(corpus)
+
+
+def test_no_corpus_and_no_task_are_told(tmp_path: Path, applied: Path) -> None:
+    with pytest.raises(InputError, match="no finished corpus"):
+        apply(tmp_path)
+    with pytest.raises(InputError, match="task 'mood' is not known"):
+        apply(applied, tasks=["mood"])
+    assert pipeline.finished(applied)["labels"]
