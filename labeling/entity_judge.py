@@ -1,0 +1,190 @@
+"""What an annotated file teaches: its names, how far to believe each function, and names in their context.
+
+Candidates are the spans that anybody names: the functions, the gazetteer of the annotated file, and, if it is wanted, the
+context model. A logistic regression judges each by who named it as what, and by what is said of the spans it overlaps;
+those that it finds likely enough are resolved. It is trained on texts whose questions neither gazetteer nor context
+model had seen (cross-fitting), as else it would believe these two too much.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from socorpus.labeling import context_model, gazetteers, spans
+from socorpus.labeling.context_model import Prepared, shape
+from socorpus.labeling.gazetteers import Annotated
+from socorpus.labeling.mentions import Post
+from socorpus.labeling.spans import Span
+
+THRESHOLD = 0.3
+"""Probability from which a span is kept: where F1 was best in cross-validation within train.txt."""
+DECAY = 4.0
+"""L2 of the regression."""
+FOLDS = 5
+
+Vote = tuple[int, int, str, str, str]
+"""Start, end, type, function and rule of a vote."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text with all that is said of it; `question` tells which texts must not be held against each other."""
+
+    post: Post
+    votes: Sequence[Vote]
+    widen: Callable[[int, int], tuple[int, int]]
+    gold: frozenset[Span] = frozenset()
+    question: int = 0
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What was learned of an annotated file.
+
+    Attributes:
+        names: its gazetteer.
+        context: the context model, if there is one.
+        features: feature of a candidate -> its place in `weights`.
+        weights: float64[features].
+    """
+
+    names: Annotated
+    context: context_model.Model | None
+    features: Mapping[str, int]
+    weights: npt.NDArray[np.float64]
+
+    def label(self, text: Text, threshold: float = THRESHOLD) -> list[Span]:
+        """Sorted spans of a text, without overlap."""
+        found = self.probabilities(text)
+        return spans.resolve((span, probability) for span, probability in found.items() if probability >= threshold)
+
+    def probabilities(self, text: Text) -> dict[Span, float]:
+        """Probability of each candidate of a text."""
+        prepared = None if self.context is None else _prepare(text)
+        likely = {}
+        for span, names in candidates(text, self.names, self.context, prepared).items():
+            score = sum(self.weights[self.features[name]] for name in names if name in self.features)
+            likely[span] = float(1 / (1 + np.exp(-score)))
+        return likely
+
+
+def learn(texts: Sequence[Text], context: bool) -> Learned:
+    """Learn from texts with gold spans, with a context model or without."""
+    prepared = [_prepare(text) if context else None for text in texts]
+    numbers = {question: at % FOLDS for at, question in enumerate(sorted({text.question for text in texts}))}
+    fold = [numbers[text.question] for text in texts]
+
+    def teach(rows: Iterable[int]) -> tuple[Annotated, context_model.Model | None]:
+        chosen = list(rows)
+        names = gazetteers.learn((texts[at].post.open, _in_code(texts[at].post), texts[at].gold) for at in chosen)
+        seen = ((prepared[at], sorted(texts[at].gold)) for at in chosen)
+        return names, context_model.train((one, gold) for one, gold in seen if one is not None) if context else None
+
+    known: dict[str, int] = {}
+    rows: list[list[int]] = []
+    right: list[bool] = []
+    for out in range(FOLDS):
+        names, model = teach(at for at in range(len(texts)) if fold[at] != out)
+        for at in (at for at in range(len(texts)) if fold[at] == out):
+            for span, features in candidates(texts[at], names, model, prepared[at]).items():
+                rows.append([known.setdefault(name, len(known)) for name in sorted(features)])
+                right.append(span in texts[at].gold)
+    weights = _regression(rows, np.array(right, np.float64), len(known))
+    return Learned(*teach(range(len(texts))), known, weights)
+
+
+def candidates(
+    text: Text, names: Annotated, model: context_model.Model | None, prepared: Prepared | None
+) -> dict[Span, set[str]]:
+    """Spans that somebody names, each with the features by which it is judged."""
+    post = text.post
+    found: dict[Span, set[str]] = {}
+
+    def enter(start: int, end: int, label: str, *features: str) -> None:
+        found.setdefault(Span(*text.widen(start, end), label), set()).update(features)
+
+    for start, end, label, function, rule in text.votes:
+        enter(start, end, label, f"f {function}", f"f {function} {rule} {label}")
+    known = []
+    for hit in names.find(post.open, post.words, _in_code(post)):
+        share = f"{int(hit.probability * 5)}{'+' if hit.seen > 4 else ''}"
+        known.append((*text.widen(hit.start, hit.end), hit.label, share))
+        if hit.label != "O":
+            enter(hit.start, hit.end, hit.label, f"g {share}", f"g {hit.label}")
+    if model is not None and prepared is not None:
+        for number, spans_read in enumerate(model.readings(prepared)):
+            for span in spans_read:
+                enter(*span, f"m{number}", f"m{number} {span.label}")
+    # What each source says as such; types are left to the features above.
+    sources = {
+        span: sorted(
+            name
+            for name in names_
+            if (name[0] == "f" and name.count(" ") == 1)
+            or (name[:2] == "g " and name[2].isdigit())
+            or (name[0] == "m" and " " not in name)
+        )
+        for span, names_ in found.items()
+    }
+    ordered = sorted(found)
+    for span in ordered:
+        word = post.text[span.start : span.end]
+        code = "code" if post.in_code(span.start) else "prose"
+        spelled = shape(word)
+        more = {
+            "1",
+            f"l {span.label}",
+            f"n {min(4, word.count(' '))}",
+            f"c {code} {span.label}",
+            f"s {spelled}",
+            f"s {spelled} {span.label}",
+        }
+        for start, end, label, share in known:
+            if (start, end) == span[:2] and label != span.label:
+                more |= {f"g not {share} {'O' if label == 'O' else 'other'}", f"g not {label} {span.label}"}
+        for other in ordered:
+            if other.start < span.end and other.end > span.start and other != span:
+                place = _place(other, span)
+                more |= {f"o {place} {source}" for source in sources[other]}
+        found[span] |= more
+    return found
+
+
+def _place(other: Span, span: Span) -> str:
+    """How another span lies to a span that it overlaps."""
+    if other[:2] == span[:2]:
+        return "same"
+    if other.start <= span.start and other.end >= span.end:
+        return "around"
+    return "within" if other.start >= span.start and other.end <= span.end else "across"
+
+
+def _prepare(text: Text) -> Prepared:
+    return context_model.prepare(text.post, [vote[:4] for vote in text.votes])
+
+
+def _in_code(post: Post) -> Callable[[int], bool]:
+    return lambda start: post.in_code(start) is not None
+
+
+def _regression(
+    rows: Sequence[Sequence[int]], right: npt.NDArray[np.float64], features: int
+) -> npt.NDArray[np.float64]:
+    """Weights of an L2-regularised logistic regression, float64[features], by L-BFGS."""
+    from scipy.optimize import minimize
+    from scipy.sparse import csr_matrix
+
+    bounds = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+    places = np.fromiter((place for row in rows for place in row), np.int64, int(bounds[-1]))
+    matrix: Any = csr_matrix((np.ones(len(places)), places, bounds), shape=(len(rows), features))
+
+    def loss(weights: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        scores = matrix @ weights
+        value = (np.logaddexp(0, scores) - right * scores).sum() + DECAY * (weights @ weights) / 2
+        return float(value), matrix.T @ (1 / (1 + np.exp(-scores)) - right) + DECAY * weights
+
+    done = minimize(loss, np.zeros(features), jac=True, method="L-BFGS-B", options={"maxiter": 200})
+    return np.asarray(done.x, np.float64)

@@ -1,0 +1,262 @@
+"""Gazetteers: names with their types, from three sources.
+
+1. `known()`: `gazetteers.json`, written down from general knowledge.
+2. `from_tags()`: a site's tags, typed by the words of their wikis' excerpts.
+3. `learn()`: an annotated file, with how often each name is annotated and how often not.
+"""
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+WORD = re.compile(r"[.#]?\w+(?:(?:[-.+/:&*]|::)\w+)*(?:\+\+|[#+*](?!\w))?")
+"""A word as names are made of them: `C#`, `.NET`, `node.js`, `scikit-learn`, `std::vector`."""
+DATA = Path(__file__).with_name("gazetteers.json")
+
+
+class Word(NamedTuple):
+    """A word of a text, in lower case too."""
+
+    start: int
+    end: int
+    text: str
+    lower: str
+
+
+def words(text: str) -> list[Word]:
+    """Words of a text."""
+    return [Word(m.start(), m.end(), m[0], m[0].lower()) for m in WORD.finditer(text)]
+
+
+class Hit(NamedTuple):
+    """A name found in a text."""
+
+    start: int
+    end: int
+    label: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Gazetteer:
+    """Names by type, to be found in texts.
+
+    Attributes:
+        any: name in lower case, its words joined by a space -> type.
+        exact: the same for names that count only as they are written.
+        longest: first word, in lower case -> words of the longest name that begins so.
+    """
+
+    any: Mapping[str, str] = field(default_factory=dict)
+    exact: Mapping[str, str] = field(default_factory=dict)
+    longest: Mapping[str, int] = field(default_factory=dict)
+
+    def find(self, text: str, words: Sequence[Word]) -> Iterator[Hit]:
+        """The longest names, from left to right, without overlap. A name never begins or ends within a word."""
+        at = 0
+        while at < len(words):
+            length = self.longest.get(words[at].lower, 0)
+            step = 1
+            for size in range(min(length, len(words) - at), 0, -1):
+                run = words[at : at + size]
+                start, end = run[0].start, run[-1].end
+                name = " ".join(word.text for word in run)
+                label = self.exact.get(name) or self.any.get(name.lower())
+                # Words of a name stand side by side on one line.
+                if label is not None and (size == 1 or text[start:end] == name):
+                    yield Hit(start, end, label, name)
+                    step = size
+                    break
+            at += step
+
+
+def gazetteer(any_case: Mapping[str, str], exact: Mapping[str, str] | None = None) -> Gazetteer:
+    """A gazetteer from name -> type. Names that have no word are left out."""
+    insensitive: dict[str, str] = {}
+    sensitive: dict[str, str] = {}
+    longest: dict[str, int] = {}
+    for names, to, lower in ((any_case, insensitive, True), (exact or {}, sensitive, False)):
+        for name, label in names.items():
+            words = WORD.findall(name.lower() if lower else name)
+            if words:
+                to.setdefault(" ".join(words), label)
+                first = words[0].lower()
+                longest[first] = max(longest.get(first, 0), len(words))
+    return Gazetteer(insensitive, sensitive, longest)
+
+
+@lru_cache(maxsize=1)
+def _data() -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(DATA.read_text("utf-8"))
+    return data
+
+
+@lru_cache(maxsize=1)
+def known() -> Gazetteer:
+    """Names of the field in general. A name of two types has that which stands first in the file."""
+    insensitive: dict[str, str] = {}
+    exact: dict[str, str] = {}
+    for label, lists in _data()["names"].items():
+        for name in lists.get("any", ()):
+            insensitive.setdefault(name.lower(), label)
+        for name in lists.get("plural", ()):
+            for form in (name, *plurals(name)):
+                insensitive.setdefault(form.lower(), label)
+        for name in lists.get("exact", ()):
+            exact.setdefault(name, label)
+    return gazetteer(insensitive, exact)
+
+
+def names_of(label: str) -> frozenset[str]:
+    """Names of a type in lower case, one word each, however they are listed."""
+    lists = _data()["names"].get(label, {})
+    return frozenset(name.lower() for each in lists.values() for name in each if " " not in name)
+
+
+@lru_cache(maxsize=1)
+def heads() -> dict[str, str]:
+    """Words that tell the type of a name beside them ("method", "library") -> that type."""
+    found: dict[str, str] = {}
+    for label, words in _data()["heads"].items():
+        for word in words:
+            found.setdefault(word, label)
+    return found
+
+
+def plurals(name: str) -> tuple[str, ...]:
+    """English plurals of a noun, regular or irregular in -x and -y: `matrix` -> `matrices`, `matrixes`."""
+    if name.endswith(("ix", "ex")):
+        return (name[:-2] + "ices", name + "es")
+    if name.endswith(("s", "x", "ch", "sh")):
+        return (name + "es",)
+    if name.endswith("y") and name[-2:-1] not in "aeiou":
+        return (name[:-1] + "ies",)
+    return (name + "s",)
+
+
+# What a wiki's excerpt says of a tag: "X is a …". In this order where two begin at one place.
+_KINDS = (
+    ("Operating_System", r"operating systems?|linux distribution|distribution of linux|mobile platform"),
+    (
+        "Language",
+        r"(?:programming|scripting|markup|query|style ?sheet|domain-specific|functional|modell?ing) languages?|dialect of",
+    ),
+    ("Data_Structure", r"(?:abstract )?data structures?|linked list|(?:associative )?array"),
+    ("Data_Type", r"data types?|primitive type"),
+    ("Algorithm", r"algorithms?|design pattern|architectural pattern|sorting method|heuristic"),
+    ("File_Type", r"file (?:format|extension|type)s?|(?:image|video|audio|archive|data|document|interchange) formats?"),
+    ("User_Interface_Element", r"(?:ui|user interface|graphical|gui) (?:element|control|component)s?|widgets?"),
+    (
+        "Device",
+        r"microcontrollers?|smartphones?|tablets?|single-board computer|game console|devices?|handheld|e-reader",
+    ),
+    (
+        "Website",
+        r"web ?sites?|search engine|social network(?:ing)?(?: service| site)?|question and answer site|(?:multinational )?(?:company|corporation)",
+    ),
+    (
+        "Library",
+        r"(?:class |software |javascript |python |php |web |application |test(?:ing)? |mvc )?(?:library|libraries|frameworks?|toolkits?|packages?|gems?|sdk|orm|bindings|apis?)",
+    ),
+    (
+        "Application",
+        r"(?:web |relational |nosql |document |version control |content management |build |source control )?(?:browsers?|databases?|servers?|ide|editors?|applications?|software|tools?|compilers?|emulators?|clients?|programs?|app|cms|rdbms|debuggers?|package managers?|utility|plug-?ins?|(?:control|management|database) systems?|game engine|cloud (?:computing )?(?:platform|service))",
+    ),
+)
+_KIND = re.compile("|".join(rf"\b(?P<{label}>{pattern})\b" for label, pattern in _KINDS), re.I)
+_IS_A = re.compile(r"\b(?:is|are|was|refers to|stands for)\b(?: (?:a|an|the|any|one of))?", re.I)
+
+
+def type_of(excerpt: str) -> str | None:
+    """Type of the thing that a tag wiki's excerpt describes, by the first kind it names behind "is"; else None."""
+    sentence = re.split(r"(?<=[a-z)]{2})\.(?:\s|$)|\n", excerpt.strip(), maxsplit=1)[0]
+    said = _IS_A.search(sentence)
+    if said is None:
+        return None
+    kind = _KIND.search(sentence, said.end())
+    # The kind stands in the noun phrase: what comes after "for", "that" or "used" tells the purpose.
+    if kind is None or re.search(
+        r"\b(?:for|that|which|used|to|about|in|with|by|when|where)\b", sentence[said.end() : kind.start()]
+    ):
+        return None
+    return kind.lastgroup
+
+
+def from_tags(types: Mapping[str, str]) -> Gazetteer:
+    """A gazetteer of a site's tags: tag -> type; a hyphen of a tag may be a space in a text, an end number apart."""
+    names: dict[str, str] = {}
+    for tag, label in types.items():
+        for form in (tag, tag.replace("-", " ")):
+            names.setdefault(form.lower(), label)
+    return gazetteer(names)
+
+
+class Learned(NamedTuple):
+    """A name found in a text, with the type that it most likely has there, the probability of that, and how often it was seen."""
+
+    start: int
+    end: int
+    label: str
+    probability: float
+    seen: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """Names of an annotated file: how often each is of which type, and how often of none.
+
+    Attributes:
+        names: name in lower case -> place (`code`, `prose`) -> type -> times; "O" stands for no entity.
+        gazetteer: the names, to be found.
+    """
+
+    names: Mapping[str, Mapping[str, Mapping[str, int]]]
+    gazetteer: Gazetteer
+
+    def find(self, text: str, words: Sequence[Word], in_code: Callable[[int], bool]) -> Iterator[Learned]:
+        """The longest names that were seen, each with its likeliest type, "O" among them."""
+        for hit in self.gazetteer.find(text, words):
+            label, probability = self.likeliest(hit.name, in_code(hit.start))
+            times = sum(sum(counts.values()) for counts in self.names[hit.name.lower()].values())
+            yield Learned(hit.start, hit.end, label, probability, times, hit.name)
+
+    def likeliest(self, name: str, code: bool) -> tuple[str, float]:
+        """Likeliest type and its probability: times it was seen in such a place, plus a third of those elsewhere."""
+        seen = self.names.get(name.lower(), {})
+        weighed = Counter[str]()
+        for place, counts in seen.items():
+            for label, times in counts.items():
+                weighed[label] += times if (place == "code") == code else times / 3
+        if not weighed:
+            return "O", 0.0
+        label = max(sorted(weighed), key=lambda one: weighed[one])
+        return label, weighed[label] / (weighed.total() + _DOUBT)
+
+
+_DOUBT = 0.5
+"""Times that a name is taken to have been something else: one seen once is right by 2/3."""
+
+
+def learn(texts: Iterable[tuple[str, Callable[[int], bool], Iterable[tuple[int, int, str]]]]) -> Annotated:
+    """Learn from annotated texts: each a text, whether a place of it is inline code, and its spans.
+
+    Counted are the annotated names, and those of `known()`, wherever they occur: what is seldom annotated though it
+    occurs often is known to be no entity.
+    """
+    kept = [(text, in_code, {(a, b): label for a, b, label in spans}) for text, in_code, spans in texts]
+    gold = {text[a:b]: label for text, _, spans in kept for (a, b), label in spans.items() if label != "Code_Block"}
+    general = known()
+    found = gazetteer({**general.any, **{name.lower(): name for name in general.exact}, **gold})
+    counts: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: {"code": Counter(), "prose": Counter()})
+    for text, in_code, spans in kept:
+        for hit in found.find(text, words(text)):
+            label = spans.get((hit.start, hit.end), "O")
+            counts[hit.name.lower()]["code" if in_code(hit.start) else "prose"][label] += 1
+    names = {name: {place: dict(each) for place, each in places.items() if each} for name, places in counts.items()}
+    return Annotated(names, gazetteer(dict.fromkeys(names, "")))
