@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from socorpus.cli import build, doctor, labels, view
+from socorpus.cli import build, doctor, labels, studio, view
 from socorpus.corpus.errors import InputError, SocorpusError
 
 app = typer.Typer(
@@ -23,6 +23,8 @@ app.command()(build.status)
 app.command()(build.report)
 app.command()(build.explain)
 app.command()(build.sample)
+for command in (studio.studio, studio.sync, studio.export):
+    labels.app.command()(command)
 app.add_typer(labels.app)
 app.command()(doctor.doctor)
 

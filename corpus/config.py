@@ -143,7 +143,7 @@ class Shards:
 class Labels:
     """Weak labels."""
 
-    tasks: tuple[str, ...] = ("quality", "closure", "obsolescence")
+    tasks: tuple[str, ...] = ("quality", "closure", "obsolescence", "entities")
     """Tasks whose labels a build ends with; none of them if empty, as with `--no-labels`."""
     without: tuple[str, ...] = ()
     """Labelling functions that do not vote, each written TASK.FUNCTION."""
@@ -284,7 +284,7 @@ def _check_ranges(config: Config, where: str) -> None:
     for name in config.selection.kinds:
         if name not in ("question", "answer"):
             raise InputError(f"{where}: selection.kinds knows question and answer, not {name!r}")
-    tasks = ("quality", "closure", "obsolescence", "entities")
+    tasks = Labels().tasks
     for name in config.labels.tasks:
         if name not in tasks:
             raise InputError(f"{where}: labels.tasks knows {', '.join(tasks)}, not {name!r}")

@@ -20,6 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+EVERY = [f"{name} {below}" for name, command in COMMANDS.items() for below in getattr(command, "commands", {})] + [
+    name for name, command in COMMANDS.items() if not hasattr(command, "commands")
+]
+"""All commands, those of groups by both names."""
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -90,8 +94,14 @@ def parse(words: list[str], where: str) -> None:
     assert words[0] in COMMANDS, f"{where}: there is no such command"
     if words[1:] == ["--help"]:
         return
+    command, *rest = COMMANDS[words[0]], *words[1:]
+    if hasattr(command, "commands"):
+        assert rest and rest[0] in command.commands, f"{where}: {words[0]} has no such command"
+        command, *rest = command.commands[rest[0]], *rest[1:]
+        if rest == ["--help"]:
+            return
     try:
-        COMMANDS[words[0]].make_context(words[0], words[1:])
+        command.make_context(words[0], rest)
     except Exception as error:
         pytest.fail(f"{where}: {error}")
 
@@ -101,6 +111,10 @@ def test_a_command_line_that_is_wrong_is_found() -> None:
         parse(["build", "dump", "-o", "corpus", "--no-such"], "here")
     with pytest.raises(AssertionError, match="no such command"):
         parse(["bild", "dump"], "here")
+    with pytest.raises(AssertionError, match="labeling has no such command"):
+        parse(["labeling", "aply", "corpus"], "here")
+    with pytest.raises(pytest.fail.Exception, match="--no-such"):
+        parse(["labeling", "apply", "corpus", "--no-such"], "here")
 
 
 def test_makefile_targets_that_are_shown_exist() -> None:
@@ -124,7 +138,7 @@ def test_help_texts_are_those_of_the_commands() -> None:
         assert "\n".join(output).split("\n") == done.stdout.rstrip().split("\n"), f"{command} says something else now"
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", EVERY)
 def test_every_command_is_in_the_readme(command: str) -> None:
     assert re.search(rf"\bsocorpus {command}\b", (ROOT / "README.md").read_text("utf-8"))
 

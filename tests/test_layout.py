@@ -75,10 +75,16 @@ def test_every_command_is_documented() -> None:
     from socorpus.cli.main import app
 
     readme = (ROOT / "README.md").read_text("utf-8")
-    for command in app.registered_commands:
-        assert command.callback is not None
-        name = command.name or command.callback.__name__.replace("_", "-")
-        assert f"socorpus {name}" in readme, f"README.md does not show socorpus {name}"
+    groups = [
+        ("", app),
+        *((f"{group.typer_instance.info.name} ", group.typer_instance) for group in app.registered_groups),
+    ]
+    for prefix, group in groups:
+        assert group is not None
+        for command in group.registered_commands:
+            assert command.callback is not None
+            name = prefix + (command.name or command.callback.__name__.replace("_", "-"))
+            assert f"socorpus {name}" in readme, f"README.md does not show socorpus {name}"
 
 
 def test_pinned_versions_lie_in_the_ranges_of_the_project() -> None:

@@ -51,7 +51,7 @@ def test_every_row_is_accounted_for(sample: Truth, built: Path) -> None:
 
 def test_the_manifest_names_every_file_with_its_rows_and_hash(built: Path) -> None:
     listed = manifest(built)["files"]
-    folders = ("documents", "pairs", "signals", "decisions", "shards", "quarantine", "tables", "tokenizer")
+    folders = ("documents", "pairs", "signals", "decisions", "shards", "quarantine", "tables", "tokenizer", "labels")
     found = {name: sha for folder in folders for name, sha in hashes(built, folder).items()}
     assert {name: entry["sha256"] for name, entry in listed.items()} == found
     for name, entry in listed.items():

@@ -1,0 +1,214 @@
+"""`socorpus labeling apply` and `analyze`, and the labels that a build ends with, from end to end."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from socorpus.corpus import schema as corpus_schema
+from socorpus.corpus.config import Labels
+from socorpus.labeling import schema
+from tests.building import hashes, manifest, socorpus, table
+from tests.labeling.labelled import rows, say
+
+TASKS = Labels().tasks
+
+
+@pytest.fixture(scope="module")
+def dump(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dump of two small sites."""
+    from socorpus.corpus import sample
+
+    folder = tmp_path_factory.mktemp("labels") / "dump"
+    sample.write(folder, threads=120, sites=(sample.MODERN, sample.AREA51))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def corpus(dump: Path) -> Path:
+    """A corpus of it, with labels. Only to be read."""
+    out = dump.parent / "corpus"
+    socorpus("build", dump, "-o", out, "--workers", 0)
+    return out
+
+
+def copy(corpus: Path, folder: Path) -> Path:
+    shutil.copytree(corpus, folder / "corpus")
+    return folder / "corpus"
+
+
+def test_a_build_ends_with_labels(built: Path) -> None:
+    facts = manifest(built)
+    assert tuple(facts["labels"]) == TASKS
+    for task in TASKS:
+        for name in ("examples", "votes", "labels"):
+            paths = sorted((built / "labels" / task / name).rglob("*.parquet"))
+            assert len(paths) == len(list((built / "documents").rglob("*.parquet")))
+            assert sum(facts["files"][str(path.relative_to(built))]["rows"] for path in paths) > 0
+        assert facts["files"][f"labels/{task}/model.json"]
+    report = (built / "report.html").read_text("utf-8")
+    assert "<h2" in report and ">Labels<" in report and ">Obsolete answers<" in report
+
+
+def test_every_label_has_votes_with_evidence(built: Path) -> None:
+    for task in TASKS:
+        for row in rows(built, task, "labels"):
+            assert row["votes"] and row["label"] in {vote["label"] for vote in row["votes"]}
+            assert all(isinstance(json.loads(vote["evidence"]), dict) for vote in row["votes"])
+
+
+def test_splits_agree_with_the_shards(built: Path) -> None:
+    shards = table(built, "shards").select(["site", "thread_id", "split"]).to_pylist()
+    split = {(row["site"], row["thread_id"]): row["split"] for row in shards}
+    for task in TASKS:
+        for row in rows(built, task, "examples"):
+            assert split.get((row["site"], row["thread_id"]), row["split"]) == row["split"]
+
+
+def test_without_labels_and_then_with(dump: Path, corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "corpus"
+    shown = socorpus("build", dump, "-o", out, "--workers", 0, "--no-labels").stdout
+    assert not (out / "labels").exists() and "labels" not in manifest(out) and "quality:" not in shown
+    assert "no finished" not in shown
+    told = socorpus("labeling", "apply", out, "--workers", 0).stdout
+    assert hashes(out, "labels") == hashes(corpus, "labels")
+    assert manifest(out) == manifest(corpus)
+    assert "examples, votes differ on" in told and "nothing had changed" not in told
+    # A build without labels no longer vouches for them; one with them finds them as they were.
+    socorpus("build", dump, "-o", out, "--workers", 0, "--no-labels")
+    assert "labels" not in manifest(out) and hashes(out, "labels") == hashes(corpus, "labels")
+    assert not [name for name in manifest(out)["files"] if name.startswith("labels/")]
+    socorpus("build", dump, "-o", out, "--workers", 0)
+    assert manifest(out) == manifest(corpus)
+
+
+def test_running_again_does_nothing(corpus: Path, tmp_path: Path, dump: Path) -> None:
+    out = copy(corpus, tmp_path)
+    before = {str(path): path.stat().st_mtime_ns for path in (out / "receipts").glob("label_*/**/*.json")}
+    assert "nothing had changed" in socorpus("labeling", "apply", out).stdout
+    assert "nothing had changed" in socorpus("build", dump, "-o", out).stdout
+    now = {str(path): path.stat().st_mtime_ns for path in (out / "receipts").glob("label_*/**/*.json")}
+    assert before and now == before
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_make_the_same_bytes(corpus: Path, tmp_path: Path, workers: int) -> None:
+    out = copy(corpus, tmp_path)
+    before = hashes(out, "labels")
+    shutil.rmtree(out / "labels")
+    socorpus("labeling", "apply", out, "--force", "--workers", workers)
+    assert hashes(out, "labels") == before
+
+
+def test_a_killed_command_goes_on(corpus: Path, tmp_path: Path) -> None:
+    out = copy(corpus, tmp_path)
+    shutil.rmtree(out / "labels")
+    command = [sys.executable, "-m", "socorpus.cli.main", "labeling", "apply", str(out), "--workers", "0"]
+    for _ in range(2):
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        # Until it has written votes: so it dies at work.
+        while process.poll() is None and not list((out / "labels").glob("*/votes/*/*.parquet")):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        for path in (out / "labels").rglob("*.parquet"):
+            if not path.name.startswith("."):
+                pq.ParquetFile(path).close()
+    socorpus("labeling", "apply", out, "--workers", 0)
+    assert hashes(out, "labels") == hashes(corpus, "labels")
+    assert not list(out.rglob("*.partial"))
+
+
+def test_people_win_and_analyze_tells(corpus: Path, tmp_path: Path) -> None:
+    out = copy(corpus, tmp_path)
+    found = rows(out, "closure", "labels")
+    chosen = found[:8]
+    others = {"open": "duplicate"}
+    say(
+        out,
+        "closure",
+        [
+            {"site": row["site"], "post_id": row["post_id"], "function": "person:7", "label": label}
+            for at, row in enumerate(chosen)
+            for label in [row["label"] if at % 2 else others.get(row["label"], "open")]
+        ],
+    )
+    told = socorpus("labeling", "analyze", out, "--task", "closure", "--workers", 0).stdout
+    now = {(row["site"], row["post_id"]): row for row in rows(out, "closure", "labels")}
+    for at, row in enumerate(chosen):
+        here = now[row["site"], row["post_id"]]
+        assert here["source"] == "person" and (here["label"] == row["label"]) == bool(at % 2)
+    assert "People judged 8 items; 4 of 8 labels of functions are what people say." in told
+    assert "Krippendorff's alpha among functions" in told and "against people" in told
+    for seen in ("commonest label", "markup", "length", "tags"):
+        assert seen in told
+    for name in manifest(out)["labels"]["closure"]["functions"]:
+        assert name in told
+    assert "quality" not in told
+    report = (out / "report.html").read_text("utf-8")
+    assert ">Labelling functions<" in report and ">Leaks<" in report
+
+
+def test_a_story_ends_with_labels(corpus: Path) -> None:
+    row = rows(corpus, "quality", "labels")[0]
+    told = socorpus("explain", corpus, corpus_schema.key(row["site"], row["post_id"])).stdout
+    labels = told[told.index("\nlabels\n") :]
+    assert f"quality       {row['label']} {row['probability']:.3f}, by {row['source']}" in labels
+    for vote in row["votes"]:
+        assert f"{vote['function']}: {vote['label']} (" in labels
+
+
+def test_what_is_wrong_is_told_in_one_sentence(corpus: Path, tmp_path: Path) -> None:
+    assert "no finished corpus" in socorpus("labeling", "apply", tmp_path, code=2).stderr
+    assert "no finished corpus" in socorpus("labeling", "apply", tmp_path, "--force", code=2).stderr
+    assert "task 'mood' is not known" in socorpus("labeling", "analyze", corpus, "--task", "mood", code=2).stderr
+    old = copy(corpus, tmp_path)
+    facts = manifest(old)
+    del facts["config"]["labels"]
+    (old / "MANIFEST.json").write_text(json.dumps(facts), "utf-8")
+    assert "earlier version" in socorpus("labeling", "apply", old, code=2).stderr
+
+
+def test_functions_can_be_left_out_by_the_configuration(dump: Path, corpus: Path, tmp_path: Path) -> None:
+    toml = tmp_path / "socorpus.toml"
+    name = next(iter(manifest(corpus)["labels"]["closure"]["functions"]))
+    toml.write_text(f'[labels]\ntasks = ["closure"]\nwithout = ["closure.{name}"]\n', "utf-8")
+    out = tmp_path / "out"
+    socorpus("build", dump, "-o", out, "--workers", 0, "--config", toml)
+    assert list(manifest(out)["labels"]) == ["closure"]
+    assert name not in manifest(out)["labels"]["closure"]["functions"]
+    assert name not in {row["function"] for row in rows(out, "closure", "votes")}
+    toml.write_text('[labels]\nwithout = ["closure.nobody"]\n', "utf-8")
+    told = socorpus("build", dump, "-o", out, "--workers", 0, "--config", toml, code=2).stderr
+    assert "closure has no labelling function nobody; it has" in told
+
+
+def test_all_real_sites(real_corpus: Path, tmp_path: Path) -> None:
+    facts = manifest(real_corpus)
+    assert tuple(facts["labels"]) == TASKS
+    for task, entry in facts["labels"].items():
+        labels = rows(real_corpus, task, "labels")
+        assert sum(sum(counts.values()) for counts in entry["labels"].values()) == len(labels) > 0
+        assert len({one for one, said in entry["functions"].items() if said["votes"]}) >= 6, task
+    out = copy(real_corpus, tmp_path)
+    assert "nothing had changed" in socorpus("labeling", "apply", out).stdout
+    told = socorpus("labeling", "analyze", out, "--workers", 2).stdout
+    for task in TASKS:
+        assert task in told
+    assert hashes(out, "labels").items() >= hashes(real_corpus, "labels").items()
+    # Every obsolete answer is in the report, with what its votes rest on.
+    report = (out / "report.html").read_text("utf-8")
+    section = report[report.index(">Obsolete answers<") :]
+    hits = [row for row in rows(out, "obsolescence", "labels") if row["label"] == "obsolete"]
+    assert hits
+    for row in hits:
+        assert f"{row['site']}:{row['post_id']}".replace(".", "<wbr>.") in section or row["site"] in section
+        assert f"/{row['post_id']}" in section
+        assert all(vote["function"] in section for vote in row["votes"])
+    assert schema.people_path("quality") not in facts["files"]
