@@ -2,13 +2,15 @@
 
 A pattern is what all functions say of one item, and has a count: the cost does not grow with the corpus but with the
 number of distinct patterns. Source: A. P. Dawid and A. M. Skene, "Maximum Likelihood Estimation of Observer Error-Rates
-Using the EM Algorithm", Applied Statistics 28(1), 1979. Four things are added, for
+Using the EM Algorithm", Applied Statistics 28(1), 1979. Five things are added, for
 labelling functions are no doctors who see every patient, and each of these broke the plain model in the tests:
 
 - To abstain is an outcome of its own while rates are learned. Most functions only ever vote for one label; were
   abstaining missing, their rows of the confusion matrix would be all ones, and their votes would say nothing.
 - While rates are learned, the true label of an item is one that somebody votes for. Where functions hardly meet,
   classes would otherwise come to stand for "this function spoke" and not for labels.
+- Rates are learned from items on which two functions or more vote. Who is alone contradicts nobody, and would be told
+  to be never wrong; so a function that never meets another stays at what the pseudo-votes say.
 - Pseudo-votes of a function that is right three times in four pull its rates towards the diagonal, in proportion to how
   often it says what.
 - Functions that nearly always say the same of the same items share one voice: independent errors are the model's
@@ -36,7 +38,7 @@ OFTEN = 20
 """Votes from which a function speaks often enough."""
 _PSEUDO_VOTES, _PSEUDO_RIGHT = 10.0, 0.75
 _COPIES = 0.9
-_LEAST = 1e-4
+_LEAST = 1e-3
 _ITERATIONS, _TOLERANCE = 500, 1e-7
 
 
@@ -57,7 +59,7 @@ class Model:
     votes: Counts
     """int64[m], votes of each function."""
     accuracy: Float
-    """float64[m], mean probability of what a function votes; nan where it never does."""
+    """float64[m], mean probability of what a function votes; nan where it meets others too rarely to learn it."""
     iterations: int
 
     @property
@@ -129,21 +131,22 @@ def fit(patterns: Votes, counts: Counts, functions: Sequence[str], labels: Seque
     if patterns.shape != (len(counts), m):
         raise ValueError(f"patterns are of shape {patterns.shape}, not {(len(counts), m)}")
     weight = counts.astype(np.float64)
-    said = _said(patterns, np.ones((len(weight), 1)) * weight[:, None], k)[:, 0, :]  # [m, k + 1]
-    votes = np.round(said[:, :k].sum(1)).astype(np.int64)
+    said = _said(patterns, weight[:, None], k)[:, 0, :k]
+    votes = np.round(said.sum(1)).astype(np.int64)
     voices = _voices(patterns, weight)
-    prior = _shares(said[:, :k].sum(0))
+    # Copies don't meet one another.
+    met = weight * (((patterns != ABSTAIN) * voices).sum(1) > 1 + 1e-9)
+    prior = _shares(said.sum(0))
     method = "dawid_skene" if int((votes >= OFTEN).sum()) >= FEWEST_FUNCTIONS and k > 1 else "majority"
     believed = _majority(patterns, prior, voices)
     rates: Float = np.zeros((m, k, k + 1))
     iterations = 0
     if method == "dawid_skene":
-        pseudo = _pseudo(said, prior, weight.sum())
+        pseudo = _pseudo(_said(patterns, met[:, None], k)[:, 0, :k] / max(met.sum(), 1), prior)
         while iterations < _ITERATIONS:
             iterations += 1
-            weighted = believed * weight[:, None]
-            prior = _shares(weighted.sum(0))
-            rates = _rates(_said(patterns, weighted, k) + pseudo)
+            prior = _shares((believed * weight[:, None]).sum(0))
+            rates = _rates(_said(patterns, believed * met[:, None], k) + pseudo)
             before, believed = believed, _posterior(patterns, prior, rates, voices, learning=True)
             if not len(weight) or float(np.abs(believed - before).max()) < _TOLERANCE:
                 break
@@ -151,7 +154,7 @@ def fit(patterns: Votes, counts: Counts, functions: Sequence[str], labels: Seque
         rates = _rates(_said(patterns, believed * weight[:, None], k))
     nothing = np.full(m, np.nan)
     model = Model(method, tuple(functions), tuple(labels), prior, rates, voices, votes, nothing, iterations)
-    return replace(model, accuracy=_accuracy(patterns, model.probabilities(patterns), weight))
+    return replace(model, accuracy=_accuracy(patterns, model.probabilities(patterns), met))
 
 
 def distinct(patterns: Votes, counts: Counts) -> tuple[Votes, Counts]:
@@ -185,14 +188,17 @@ def _rates(mass: Float) -> Float:
     return made
 
 
-def _pseudo(said: Float, prior: Float, total: float) -> Float:
-    """Votes that each function is given for each class before any is seen, float64[m, k, k + 1]."""
+def _pseudo(share: Float, prior: Float) -> Float:
+    """Votes that each function is given for each class before any is seen, float64[m, k, k + 1].
+
+    Args:
+        share: float64[m, k], share of the items of which a function says each label.
+    """
     k = len(prior)
-    share = said[:, :k] / total
     right = np.full((k, k), (1 - _PSEUDO_RIGHT) / max(k - 1, 1))
     np.fill_diagonal(right, _PSEUDO_RIGHT)
     # By Bayes: what is right of so many of its votes for a label is said of so many items of each label.
-    rates = np.maximum(share[:, None, :] * right.T[None] / prior[None, :, None], _LEAST)
+    rates = (share[:, None, :] + _LEAST) * right.T[None] / prior[None, :, None]
     rates *= np.minimum(1, 0.98 / rates.sum(2, keepdims=True))
     return _PSEUDO_VOTES * np.concatenate([rates, 1 - rates.sum(2, keepdims=True)], 2)
 
@@ -242,11 +248,11 @@ def _voices(patterns: Votes, weight: Float) -> Float:
     return 1.0 / np.bincount(group, minlength=m)[group]
 
 
-def _accuracy(patterns: Votes, believed: Float, weight: Float) -> Float:
+def _accuracy(patterns: Votes, believed: Float, met: Float) -> Float:
     found = np.full(patterns.shape[1], np.nan)
     for function in range(patterns.shape[1]):
-        voted = np.flatnonzero(patterns[:, function] != ABSTAIN)
-        if len(voted):
+        voted = np.flatnonzero((patterns[:, function] != ABSTAIN) & (met > 0))
+        if met[voted].sum() >= OFTEN:
             said = believed[voted, patterns[voted, function]]
-            found[function] = float((said * weight[voted]).sum() / weight[voted].sum())
+            found[function] = float((said * met[voted]).sum() / met[voted].sum())
     return found

@@ -61,7 +61,7 @@ def functions(facts: Facts) -> Section | None:
     made = html.paragraph(
         "Coverage is a share of the examples (of entities: of the spans that anybody names); overlap and conflict are "
         "shares of a function's own votes, where another votes too, and otherwise. Accuracy is what the model learns "
-        "from agreement alone; against people it is counted."
+        "where a function meets others, from agreement alone; against people it is counted."
     )
     for name, one in found:
         made += Markup("<h3>{}</h3>").format(name)
@@ -105,7 +105,7 @@ def leaks(facts: Facts) -> Section | None:
     made = html.paragraph(
         "How far a model gets that sees only how a text is marked up, only how long it is, or only its tags, against "
         "the commonest label: what is far above that leaks the label past the text. Accuracy is of a plain logistic "
-        "regression, macro F1 of one in which rare labels weigh as much as common ones."
+        "regression, macro F1 of that or of one in which rare labels weigh as much as common ones, the better."
     )
     made += html.table(["task", *AUDIT_HEAD], rows)
     return Section("Leaks", made)

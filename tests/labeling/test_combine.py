@@ -85,8 +85,8 @@ def test_it_beats_the_majority() -> None:
 
 def test_it_sees_who_is_careless() -> None:
     ours, theirs = scores(careless)
-    assert ours[:, 0].mean() > theirs[:, 0].mean() - 0.005
-    assert ours[:, 1].mean() > theirs[:, 1].mean() + 0.005
+    assert ours[:, 0].mean() > theirs[:, 0].mean() + 0.005
+    assert ours[:, 1].mean() > theirs[:, 1].mean() + 0.01
     assert (ours[:, 2] < 0.8 * theirs[:, 2]).all()
 
 
@@ -105,7 +105,9 @@ def test_where_functions_never_meet_each_is_believed() -> None:
     model, found = fitted(votes, 4)
     label, _ = model.choose(votes)
     assert (label == np.array([0, 1, 1, 2, 3])[who]).all()
-    assert (found.max(1) > 0.6).all() and (found.argmax(1) == label).all()
+    # Nothing is learned of who never meets another: each is taken to be right three times in four.
+    assert found.max(1) == pytest.approx(np.full(6000, 0.75), abs=0.01)
+    assert np.isnan(model.accuracy).all()
 
 
 def test_a_label_that_nobody_votes_for_is_never_chosen() -> None:
