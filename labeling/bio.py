@@ -7,10 +7,13 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+import numpy.typing as npt
+
 from socorpus.labeling.spans import Span
 
 Offsets = Sequence[tuple[int, int]]
-"""Start and end of each token, sorted and without overlap."""
+"""Start and end of each token, sorted; those of parts of a character are the character's."""
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 
@@ -60,3 +63,25 @@ def spans(tags: Sequence[str], tokens: Offsets) -> list[Span]:
             found.append(Span(start, end, label))
         running = bool(label)
     return found
+
+
+def token_offsets(text: str, ids: Sequence[int], lengths: npt.NDArray[np.int32]) -> list[tuple[int, int]]:
+    """Offsets of a byte-level tokenizer's own tokens, such as the `input_ids` of shards: no tokenizer is run.
+
+    A token that is a part of a character's bytes has the offsets of the whole character, so that tokens may overlap.
+
+    Args:
+        ids: of all of the text, without special tokens.
+        lengths: bytes of text that each id stands for (`corpus.tokens.byte_lengths`).
+
+    Raises:
+        ValueError: the ids don't stand for as many bytes as the text has.
+    """
+    data = np.frombuffer(text.encode(), np.uint8)
+    ends = np.cumsum(lengths[np.asarray(ids, np.int64)], dtype=np.int64)
+    if (ends[-1] if len(ends) else 0) != len(data):
+        raise ValueError(f"{len(ids)} tokens stand for {ends[-1] if len(ends) else 0} bytes, the text has {len(data)}")
+    # The code point that each byte is of.
+    points = np.cumsum((data & 0xC0) != 0x80) - 1
+    starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)
+    return list(zip(points[starts].tolist(), (points[ends - 1] + 1).tolist(), strict=True)) if len(ends) else []

@@ -1,8 +1,8 @@
-"""A small model of names in their context: a linear-chain conditional random field over tokens (Lafferty et al. 2001).
+"""A small model of names in their context: a linear-chain conditional random field (Lafferty et al. 2001) over tokens.
 
-It learns from an annotated file alone, in seconds, and speaks beside the labelling functions: its features are the token
-and its neighbours, their spelling, the segments, and what the functions vote. Labels are BIO of the types. Training is
-by AdaGrad (Duchi et al. 2011) on single lines, with L2; decoding is Viterbi's.
+It learns from an annotated file alone, in a minute, and speaks beside the labelling functions: its features are the
+token and its neighbours, their spelling, the segments, and what the functions vote. Labels are BIO of the types.
+Training is by AdaGrad (Duchi et al. 2011) on single lines, with L2; decoding is Viterbi's.
 """
 
 import math

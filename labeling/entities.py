@@ -1,8 +1,8 @@
 """Named entities: spans of the types of Tabassum et al. 2020 in a post's text, its comments' included.
 
 Every labelling function (`entity_code`, `entity_prose`, `entity_tags`) looks at one post at a time, outside of code
-blocks, and abstains where it is unsure. Types, and what is annotated, follow the guideline of that corpus: versions stand
-apart from the names they belong to, an address is no entity, quotes are part of a value.
+blocks, and abstains where it is unsure. Types, and what is annotated, follow the guideline of that corpus: versions
+stand apart from the names they belong to, an address is no entity, quotes are part of a value.
 
 In a corpus the votes are combined as those of the other tasks are. `label` does it all for texts alone, and with
 `learn` from an annotated file.
@@ -56,8 +56,8 @@ TRUST = {
     "values": 0.5,
     "addresses": 0.5,
 }
-"""Weight of each function where spans overlap and nothing was learned; 1 for others. By judgement: the narrower the rule,
-the heavier."""
+"""Weight of each function where spans overlap and nothing was learned; 1 for others. By judgement: the narrower the
+rule, the heavier."""
 
 
 def examples(threads: Threads, votes: Sequence[Vote]) -> pa.Table:
@@ -88,11 +88,12 @@ def label(
         tokens: of each text; spans are then widened to whole tokens.
         learned: what `learn` made of an annotated file; None: nothing annotated is used.
     """
-    found = [
-        replace(text, widen=_widener(tokens and tokens[at])) for at, text in enumerate(_texts(texts, segments, tags))
-    ]
+    found = _texts(texts, segments, tags)
+    if tokens is not None:
+        found = [replace(text, widen=widener(each)) for text, each in zip(found, tokens, strict=True)]
     if learned is not None:
         return [learned.label(text) for text in found]
+    # The heaviest of those that overlap.
     return [
         spans.resolve(
             (Span(*text.widen(start, end), name), TRUST.get(function, 1.0))
@@ -119,7 +120,7 @@ def learn_documents(documents: Sequence[tabassum.Document], context: bool = Fals
     texts = _texts([one.text for one in documents], [one.segments for one in documents], None)
     return _learn(
         [
-            replace(text, widen=_widener(one.tokens), gold=frozenset(one.spans), question=one.question)
+            replace(text, widen=widener(one.tokens), gold=frozenset(one.spans), question=one.question)
             for text, one in zip(texts, documents, strict=True)
         ],
         context,
@@ -165,13 +166,13 @@ def _texts(
             for function, one in said
             if one.start is not None and one.end is not None
         ]
-        found.append(Text(post, votes, _widener(None)))
+        found.append(Text(post, votes, widener(None)))
     return found
 
 
-def _widener(tokens: bio.Offsets | None) -> Callable[[int, int], tuple[int, int]]:
-    """Widens a span to the tokens that it touches, if there are tokens."""
-    if not tokens:
+def widener(tokens: bio.Offsets | None) -> Callable[[int, int], tuple[int, int]]:
+    """A function that widens a span to the tokens that it touches; it leaves it as it is where there are none."""
+    if tokens is None:
         return lambda start, end: (start, end)
 
     def widen(start: int, end: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Labelling functions for entities that are spelled as code is: names of functions, classes, variables, files, tags, errors."""
+"""Labelling functions for entities that are spelled as code is: functions, classes, variables, files, tags, errors."""
 
 import re
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ _PLURAL = re.compile(r"\w+\((?:s|es|ies)\)")
 @of_each_post
 def calls(post: Post, threads: Threads) -> Iterator[Found]:
     """A name with parentheses behind it in prose: `foo()`, `obj.method(arg)`; not `file(s)` or `O(n)`."""
-    for match in _CALL.finditer(post.prose):
+    for match in _CALL.finditer(post.prose) if "(" in post.prose else ():
         if not _PLURAL.fullmatch(match[0]) and not match[0].startswith("O("):
             yield match.start(), match.end(), "Function", {"rule": "call"}
 
@@ -37,9 +37,9 @@ _CAMEL = re.compile(r"[A-Z]+[a-z\d]+(?:[A-Z]+[a-z\d]*)+|[A-Z]{2,}[a-z]\w*[A-Z]\w
 
 
 def _identifiers(post: Post) -> Iterator[tuple[int, int, str, str]]:
-    """Names in prose that are spelled as in code: start, end, name, form."""
+    """Names in prose that are spelled as in code and are no known ones: start, end, name, form."""
     taken = {hit.start for hit in post.names}
-    for match in _IDENTIFIER.finditer(post.prose):
+    for match in post.find(_IDENTIFIER):
         name = match[0]
         if match.start() in taken or (name.isalpha() and (name.islower() or name.isupper() or name[1:].islower())):
             continue
@@ -81,7 +81,7 @@ def qualified_names(post: Post, threads: Threads) -> Iterator[Found]:
             yield start, end, "Class", {"rule": "qualified"}
 
 
-_HEADED = re.compile(r"([\w$@#.:-]+(?:\(\))?|·+) (\w+)", re.A)
+_HEADED = re.compile(r"(?<![\w$@#.:-])([\w$@#.:-]+(?:\(\))?|(?<!·)·+) (\w+)", re.A)
 _AFTER = re.compile(
     r"\b(class|interface|function|method|variable|parameter|property|attribute|argument|field|annotation|column"
     r"|called|named|library|package|gem|framework|exception) ([A-Za-z_$@][\w$.]*|·+)"
@@ -97,9 +97,7 @@ def head_words(post: Post, threads: Threads) -> Iterator[Found]:
     heads, prose = gazetteers.heads(), post.prose
     for match in _HEADED.finditer(prose):
         label = heads.get(match[2].lower())
-        if (label in _GENERAL and (match[1][0] == "·" or _LIKE_CODE.fullmatch(match[1]))) or (
-            label == "HTML_XML_Tag" and match[1][0] == "·" and post.text[match.start(1) : match.end(1)].isalnum()
-        ):
+        if label in _GENERAL and (match[1][0] == "·" or _LIKE_CODE.fullmatch(match[1])):
             yield match.start(1), match.end(1), label, {"rule": "before", "head": match[2]}
     for match in _AFTER.finditer(prose):
         label = heads.get(match[1].lower())
@@ -112,7 +110,7 @@ def head_words(post: Post, threads: Threads) -> Iterator[Found]:
 def file_names(post: Post, threads: Threads) -> Iterator[Found]:
     """File names and paths, by extension or by their slashes; of an address nothing."""
     taken = {hit.start for hit in post.names}
-    for start, end in forms.file_names(post.prose):
+    for start, end in (span for odd in post.odd for span in forms.file_names(post.prose, *odd)):
         if start not in taken:
             yield start, end, "File_Name", {"rule": "file name"}
 
@@ -124,27 +122,29 @@ _TAG = re.compile(r"</?[A-Za-z][\w:-]*\s?/?>(?:</[A-Za-z][\w:-]*>)?")
 @of_each_post
 def markup_tags(post: Post, threads: Threads) -> Iterator[Found]:
     """HTML and XML tags: `<div>`, or `div` as a known name."""
-    for match in _TAG.finditer(post.open):
+    tags = []
+    for match in _TAG.finditer(post.open) if "<" in post.open else ():
         code = post.in_code(match.start())
         if code is None or code == match.span():
+            tags.append(match.span())
             yield match.start(), match.end(), "HTML_XML_Tag", {"rule": "tag"}
-    yield from known(post, "HTML_XML_Tag")
+    for found in known(post, "HTML_XML_Tag"):
+        if not any(start <= found[0] < end for start, end in tags):
+            yield found
 
 
 _ERROR = re.compile(r"(?<![\w.])(?:[a-z]\w*\.)*[A-Z]\w+(?:Error|Exception)\b(?!\()")
-_STATUS = re.compile(
-    r"\b(?:HTTP )?(?:[45]\d\d|30[1278]) ?(?:error|status|Forbidden|Not Found|Unauthorized|Bad Request)?\b", re.I
-)
-_STATUS_BEFORE = re.compile(r"\b(?:error|status|code|HTTP|response)\s(?:code\s)?(?:of\s)?([45]\d\d)\b", re.I)
+_HUNDREDS = re.compile(r" [45]\d\d\b")
+_STATUS = re.compile(r"\b(?:error|status|code|HTTP|response)\s(?:code\s)?(?:of\s)?([45]\d\d)\b", re.I)
 
 
 @votes(ENTITIES)
 @of_each_post
 def errors(post: Post, threads: Threads) -> Iterator[Found]:
     """Names of errors and exceptions, and HTTP status codes beside the word "error"."""
-    for match in _ERROR.finditer(post.prose):
+    for match in post.find(_ERROR):
         yield match.start(), match.end(), "Error_Name", {"rule": "name"}
-    for match in _STATUS_BEFORE.finditer(post.prose):
+    for match in _STATUS.finditer(post.prose) if _HUNDREDS.search(post.prose) else ():
         yield match.start(1), match.end(1), "Error_Name", {"rule": "status"}
     yield from known(post, "Error_Name")
 

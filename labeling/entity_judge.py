@@ -1,12 +1,12 @@
 """What an annotated file teaches: its names, how far to believe each function, and names in their context.
 
-Candidates are the spans that anybody names: the functions, the gazetteer of the annotated file, and, if it is wanted, the
-context model. A logistic regression judges each by who named it as what, and by what is said of the spans it overlaps;
-those that it finds likely enough are resolved. It is trained on texts whose questions neither gazetteer nor context
-model had seen (cross-fitting), as else it would believe these two too much.
+Candidates are the spans that anybody names: the functions, the gazetteer of the annotated file, and, if it is wanted,
+the context model. A logistic regression judges each by who named it as what, and by what is said of the spans it
+overlaps; those that it finds likely enough are resolved. It is trained on texts whose questions neither gazetteer nor
+context model had seen (cross-fitting), as else it would believe these two too much.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ DECAY = 4.0
 """L2 of the regression."""
 FOLDS = 5
 
+Float64 = npt.NDArray[np.float64]
 Vote = tuple[int, int, str, str, str]
 """Start, end, type, function and rule of a vote."""
 
@@ -54,7 +55,7 @@ class Learned:
     names: Annotated
     context: context_model.Model | None
     features: Mapping[str, int]
-    weights: npt.NDArray[np.float64]
+    weights: Float64
 
     def label(self, text: Text, threshold: float = THRESHOLD) -> list[Span]:
         """Sorted spans of a text, without overlap."""
@@ -66,7 +67,7 @@ class Learned:
         prepared = None if self.context is None else _prepare(text)
         likely = {}
         for span, names in candidates(text, self.names, self.context, prepared).items():
-            score = sum(self.weights[self.features[name]] for name in names if name in self.features)
+            score = sum(self.weights[self.features[name]] for name in sorted(names) if name in self.features)
             likely[span] = float(1 / (1 + np.exp(-score)))
         return likely
 
@@ -101,56 +102,62 @@ def candidates(
 ) -> dict[Span, set[str]]:
     """Spans that somebody names, each with the features by which it is judged."""
     post = text.post
+    sources: dict[Span, set[str]] = {}
     found: dict[Span, set[str]] = {}
 
-    def enter(start: int, end: int, label: str, *features: str) -> None:
-        found.setdefault(Span(*text.widen(start, end), label), set()).update(features)
+    def enter(start: int, end: int, label: str, source: str, detail: str) -> None:
+        span = Span(*text.widen(start, end), label)
+        sources.setdefault(span, set()).add(source)
+        found.setdefault(span, set()).update((source, detail))
 
     for start, end, label, function, rule in text.votes:
         enter(start, end, label, f"f {function}", f"f {function} {rule} {label}")
-    known = []
-    for hit in names.find(post.open, post.words, _in_code(post)):
+    seen: dict[tuple[int, int], tuple[str, str]] = {}
+    for hit in names.find(post.open, _in_code(post)):
         share = f"{int(hit.probability * 5)}{'+' if hit.seen > 4 else ''}"
-        known.append((*text.widen(hit.start, hit.end), hit.label, share))
+        seen[text.widen(hit.start, hit.end)] = (hit.label, share)
         if hit.label != "O":
             enter(hit.start, hit.end, hit.label, f"g {share}", f"g {hit.label}")
     if model is not None and prepared is not None:
-        for number, spans_read in enumerate(model.readings(prepared)):
-            for span in spans_read:
+        for number, reading in enumerate(model.readings(prepared)):
+            for span in reading:
                 enter(*span, f"m{number}", f"m{number} {span.label}")
-    # What each source says as such; types are left to the features above.
-    sources = {
-        span: sorted(
-            name
-            for name in names_
-            if (name[0] == "f" and name.count(" ") == 1)
-            or (name[:2] == "g " and name[2].isdigit())
-            or (name[0] == "m" and " " not in name)
-        )
-        for span, names_ in found.items()
-    }
-    ordered = sorted(found)
-    for span in ordered:
-        word = post.text[span.start : span.end]
-        code = "code" if post.in_code(span.start) else "prose"
-        spelled = shape(word)
-        more = {
-            "1",
-            f"l {span.label}",
-            f"n {min(4, word.count(' '))}",
-            f"c {code} {span.label}",
-            f"s {spelled}",
-            f"s {spelled} {span.label}",
-        }
-        for start, end, label, share in known:
-            if (start, end) == span[:2] and label != span.label:
-                more |= {f"g not {share} {'O' if label == 'O' else 'other'}", f"g not {label} {span.label}"}
-        for other in ordered:
-            if other.start < span.end and other.end > span.start and other != span:
-                place = _place(other, span)
-                more |= {f"o {place} {source}" for source in sources[other]}
-        found[span] |= more
+    for span, features in found.items():
+        features |= _spelled(post, span)
+        known = seen.get(span[:2])
+        if known is not None and known[0] != span.label:
+            other = "O" if known[0] == "O" else "other"
+            features |= {f"g not {known[1]} {other}", f"g not {known[0]} {span.label}"}
+    for one, other_one in _overlapping(sorted(found)):
+        for span, rival in ((one, other_one), (other_one, one)):
+            place = _place(rival, span)
+            found[span] |= {f"o {place} {source}" for source in sources[rival]}
     return found
+
+
+def _spelled(post: Post, span: Span) -> set[str]:
+    """Features of what a span looks like."""
+    word = post.text[span.start : span.end]
+    spelled = shape(word)
+    code = "code" if post.in_code(span.start) else "prose"
+    length = min(4, word.count(" "))
+    return {
+        "1",
+        f"l {span.label}",
+        f"n {length}",
+        f"c {code} {span.label}",
+        f"s {spelled}",
+        f"s {spelled} {span.label}",
+    }
+
+
+def _overlapping(ordered: Sequence[Span]) -> Iterator[tuple[Span, Span]]:
+    """Pairs of sorted spans that overlap."""
+    for at, span in enumerate(ordered):
+        for other in ordered[at + 1 :]:
+            if other.start >= span.end:
+                break
+            yield span, other
 
 
 def _place(other: Span, span: Span) -> str:
@@ -170,9 +177,7 @@ def _in_code(post: Post) -> Callable[[int], bool]:
     return lambda start: post.in_code(start) is not None
 
 
-def _regression(
-    rows: Sequence[Sequence[int]], right: npt.NDArray[np.float64], features: int
-) -> npt.NDArray[np.float64]:
+def _regression(rows: Sequence[Sequence[int]], right: Float64, features: int) -> Float64:
     """Weights of an L2-regularised logistic regression, float64[features], by L-BFGS."""
     from scipy.optimize import minimize
     from scipy.sparse import csr_matrix
@@ -181,7 +186,7 @@ def _regression(
     places = np.fromiter((place for row in rows for place in row), np.int64, int(bounds[-1]))
     matrix: Any = csr_matrix((np.ones(len(places)), places, bounds), shape=(len(rows), features))
 
-    def loss(weights: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+    def loss(weights: Float64) -> tuple[float, Float64]:
         scores = matrix @ weights
         value = (np.logaddexp(0, scores) - right * scores).sum() + DECAY * (weights @ weights) / 2
         return float(value), matrix.T @ (1 / (1 + np.exp(-scores)) - right) + DECAY * weights

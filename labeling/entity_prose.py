@@ -1,4 +1,4 @@
-"""Labelling functions for entities by name and by what stands around them: known names, versions, values, keys, users."""
+"""Labelling functions for entities that are known by name, or by what stands around them."""
 
 import re
 from collections.abc import Iterator
@@ -9,9 +9,11 @@ from socorpus.labeling.mentions import Found, Post, known, of_each_post
 from socorpus.labeling.schema import ENTITIES
 
 _NUMBER = re.compile(
-    r"(?: [vV](?:ersion)?)?[ ](\d[\w.]*\d|\d+|\d+\.x)(?![\w%]|[.,:/]\d| ?(?:[-+*/=x×]|times|files?|rows?|pixels?|px|MB|GB))"
+    r"(?: [vV](?:ersion)?)? (\d[\w.]*\d|\d+|\d+\.x)"
+    r"(?![\w%]|[.,:/]\d| ?(?:[-+*/=x×]|times|files?|rows?|pixels?|px|MB|GB))"
 )
 _NAMED = re.compile(r"\b(?:[vV]ersions?|[vV]er\.?|release)(?: is| of| to|:)? ?(v?\d[\w.+-]*\w|v?\d)(?![\w%])")
+_DIGIT = re.compile(r"\d")
 _DOTTED = re.compile(
     r"(?<![\w.$/:-])v?\d+(?:\.\d+){2,}[\w-]*(?![\w./])|(?<![\w.])v\d+(?:\.\d+)+\b|(?<![\w.])\d+\.[xX]\b"
 )
@@ -29,9 +31,9 @@ def versions(post: Post, threads: Threads) -> Iterator[Found]:
             match = _NUMBER.match(text, hit.end)
             if match:
                 yield match.start(1), match.end(1), "Version", {"rule": "behind a name", "name": hit.name}
-    for match in _NAMED.finditer(text):
+    for match in _NAMED.finditer(text) if _DIGIT.search(text) else ():
         yield match.start(1), match.end(1), "Version", {"rule": "behind the word"}
-    for match in _DOTTED.finditer(text):
+    for match in post.find(_DOTTED):
         if not _ADDRESS.fullmatch(match[0]):
             yield match.start(), match.end(), "Version", {"rule": "dotted"}
 
@@ -97,7 +99,7 @@ _FILES = re.compile(r"\b(text|binary|log|header|batch|cache|config|executable|im
 def file_types(post: Post, threads: Threads) -> Iterator[Found]:
     """File types: an extension alone (`.png`), a known type, a language before "file" ("a Python file")."""
     text = post.open
-    for match in _TYPE.finditer(text):
+    for match in _TYPE.finditer(text) if "." in text else ():
         if forms.is_extension(match[0]):
             yield match.start(), match.end(), "File_Type", {"rule": "extension"}
     for hit in post.names:
@@ -105,15 +107,16 @@ def file_types(post: Post, threads: Threads) -> Iterator[Found]:
             yield hit.start, hit.end, hit.label, {"rule": "known", "name": hit.name}
         elif hit.label in ("Language", "Application") and _OF_FILES.match(text, hit.end):
             yield hit.start, hit.end, "File_Type", {"rule": "before the word", "name": hit.name}
-    for match in _FILES.finditer(text):
+    for match in _FILES.finditer(text) if "file" in text else ():
         yield match.start(1), match.end(1), "File_Type", {"rule": "kind of file"}
 
 
 _KEYS = re.compile(
-    r"\b(?:ctrl|control|alt|shift|cmd|command|option|win)(?: ?[+-] ?(?:ctrl|alt|shift|cmd))* ?\+ ?"
+    r"(?<![\w+-])(?<![+-] )(?:ctrl|control|alt|shift|cmd|command|option|win)(?: ?[+-] ?(?:ctrl|alt|shift|cmd))* ?\+ ?"
     r"(?:[a-z]|f\d{1,2}|enter|tab|space|del|delete|esc|home|end|up|down|left|right|click)\b",
     re.I,
 )
+_PRESS = re.compile(r"[Pp]ress|[Hh]it")
 _KEY = re.compile(r"\b(?:[Pp]ress(?:ing|ed|es)?|[Hh]it(?:ting)?) (?:the )?([A-Z][a-z]+|F\d{1,2}|[A-Z])\b")
 
 
@@ -121,10 +124,10 @@ _KEY = re.compile(r"\b(?:[Pp]ress(?:ing|ed|es)?|[Hh]it(?:ting)?) (?:the )?([A-Z]
 @of_each_post
 def keyboard_input(post: Post, threads: Threads) -> Iterator[Found]:
     """Keys and chords: `Ctrl+C`, "press Enter", the names of keys."""
-    for match in _KEYS.finditer(post.open):
+    for match in _KEYS.finditer(post.open) if "+" in post.open else ():
         yield match.start(), match.end(), "Keyboard_IP", {"rule": "chord"}
     names = gazetteers.names_of("Keyboard_IP")
-    for match in _KEY.finditer(post.open):
+    for match in _KEY.finditer(post.open) if _PRESS.search(post.open) else ():
         if match[1].lower() in names:
             yield match.start(1), match.end(1), "Keyboard_IP", {"rule": "pressed"}
     yield from known(post, "Keyboard_IP")
@@ -132,50 +135,14 @@ def keyboard_input(post: Post, threads: Threads) -> Iterator[Found]:
 
 _MENTION = re.compile(r"(?<![\w@.])@[A-Za-z_][\w-]*\w")
 _THANKS = re.compile(
-    r"\b(?:[Tt]hanks(?: a lot| so much)?(?: to)?|[Tt]hank you|[Cc]redits? to|as suggested by|answer (?:by|from|of)|[Hh]i|[Hh]ello)"
+    r"\b(?:[Tt]hanks(?: a lot| so much)?(?: to)?|[Tt]hank you|[Cc]redits? to|as suggested by|answer (?:by|from|of)"
+    r"|[Hh]i|[Hh]ello)"
     r",? ([A-Z][a-z]+(?: [A-Z][a-z]+)?)(?= |,|\.|!|'|$)",
     re.M,
 )
-_NO_NAMES = frozenset(
-    [
-        "I",
-        "All",
-        "Everyone",
-        "Guys",
-        "You",
-        "For",
-        "In",
-        "The",
-        "Any",
-        "And",
-        "This",
-        "So",
-        "It",
-        "If",
-        "Is",
-        "My",
-        "We",
-        "Stack",
-        "Please",
-        "Help",
-        "Advance",
-        "Everybody",
-        "There",
-        "Folks",
-        "Sir",
-        "Mate",
-        "How",
-        "What",
-        "When",
-        "Where",
-        "Why",
-        "A",
-        "An",
-        "To",
-        "Thanks",
-        "Hi",
-        "Hello",
-    ]
+_NO_NAMES = re.compile(
+    r"(?:I|All|Every(?:one|body)|Guys|You|For|In|The|Any|And|This|So|It|If|Is|My|We|Stack|Please|Help|Advance|There|Folks"
+    r"|Sir|Mate|How|What|When|Where|Why|An?|To|Thanks|Hi|Hello)\b"
 )
 
 
@@ -183,17 +150,18 @@ _NO_NAMES = frozenset(
 @of_each_post
 def user_names(post: Post, threads: Threads) -> Iterator[Found]:
     """Names of users: `@name` in prose, and a name behind thanks or credit."""
-    for match in _MENTION.finditer(post.prose):
+    for match in post.find(_MENTION):
         yield match.start(), match.end(), "User_Name", {"rule": "mention"}
     for match in _THANKS.finditer(post.prose):
-        if match[1].split()[0] not in _NO_NAMES:
+        if not _NO_NAMES.match(match[1]):
             yield match.start(1), match.end(1), "User_Name", {"rule": "thanks"}
 
 
 _QUOTED = re.compile(r"(?<![\w\"])\"(?! ?[,.] ?)[^\"\n]{1,40}?\"(?![\w\"])|“[^”\n]{1,40}”")
 _SINGLE = re.compile(r"(?<![\w'])'[^'\n]{1,24}'(?![\w'])")
 _EQUALS = re.compile(
-    r"(?:[vV]alues?(?: is| of| to| as)?|[rR]eturns?|equals?(?: to)?|[sS]et to|==?|from|index|between|greater than|less than|starts? (?:at|with|from)) ([-+]?\d+(?:\.\d+)?)\b(?!\.\d|%)"
+    r"(?:[vV]alues?(?: is| of| to| as)?|[rR]eturns?|equals?(?: to)?|[sS]et to|==?|from|index|between|greater than"
+    r"|less than|starts? (?:at|with|from)) ([-+]?\d+(?:\.\d+)?)\b(?!\.\d|%)"
 )
 _UNIT = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:px|pt|em|rem|kb|KB|MB|GB|ms)\b")
 
@@ -202,10 +170,12 @@ _UNIT = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:px|pt|em|rem|kb|KB|MB|GB|ms)\b")
 @of_each_post
 def values(post: Post, threads: Threads) -> Iterator[Found]:
     """Values: short strings in quotes, numbers behind "value", "returns" or "=", lengths with their unit."""
-    for pattern, rule in ((_QUOTED, "double quotes"), (_SINGLE, "single quotes"), (_UNIT, "unit")):
+    for pattern, rule in ((_QUOTED, "double quotes"), (_SINGLE, "single quotes")):
         for match in pattern.finditer(post.prose):
             yield match.start(), match.end(), "Value", {"rule": rule}
-    for match in _EQUALS.finditer(post.prose):
+    for match in post.find(_UNIT):
+        yield match.start(), match.end(), "Value", {"rule": "unit"}
+    for match in _EQUALS.finditer(post.prose) if _DIGIT.search(post.prose) else ():
         yield match.start(1), match.end(1), "Value", {"rule": "number"}
 
 
@@ -216,5 +186,5 @@ _DOMAIN = re.compile(r"(?<![\w./@:-])(?:[A-Za-z][\w-]*\.){1,2}(?:com|org|io|edu|
 @of_each_post
 def addresses(post: Post, threads: Threads) -> Iterator[Found]:
     """A domain that stands for a website, as "on example.com"; a whole address is no entity, so nothing else."""
-    for match in _DOMAIN.finditer(post.prose):
+    for match in post.find(_DOMAIN):
         yield match.start(), match.end(), "Website", {"rule": "domain"}

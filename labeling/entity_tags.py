@@ -1,4 +1,4 @@
-"""Labelling functions for entities that go by tags: a site's tags typed by their wikis, a post's own, its code's language."""
+"""Labelling functions for entities that go by a site's tags and their wikis, a post's own tags, and language hints."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -49,7 +49,7 @@ def site_tags(threads: Threads) -> Iterator[Vote]:
         return
     found = gazetteers.from_tags(typed)
     for post in posts(threads.examples):
-        for hit in found.find(post.open, post.words):
+        for hit in found.find(post.open):
             if post.in_code(hit.start) is None:
                 yield Vote(post.post_id, hit.label, {"rule": "tag wiki", "tag": hit.name}, hit.start, hit.end)
 
@@ -67,7 +67,7 @@ def own_tags(post: Post, threads: Threads) -> Iterator[Found]:
 @votes(ENTITIES)
 @of_each_post
 def language_hints(post: Post, threads: Threads) -> Iterator[Found]:
-    """The language that the site's highlighter was told for a code block of the post, where its name stands in prose."""
+    """The language that a code block of the post is marked with, where its name stands in prose."""
     yield from _named(post, sorted({language for _, _, language in post.blocks if language}), "hint")
 
 

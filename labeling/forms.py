@@ -36,7 +36,7 @@ _VERB_PASCAL = re.compile(
 )
 _ERROR = re.compile(r"(?:[\w.]+[.:])?[A-Z]\w*(?:Error|Exception|Fault)")
 
-# In this order: the first that matches the whole of it tells the type.
+# In this order: the first that matches the whole of a name tells its type.
 _FORMS: tuple[tuple[str, str, str], ...] = (
     ("call", "Function", r"[\w.:>$@-]*\w\s?\((?:[\w$]+(?:, ?[\w$]+)*)?\)"),
     ("quoted", "Value", r"([\"']).*\1"),
@@ -57,12 +57,18 @@ _FORMS: tuple[tuple[str, str, str], ...] = (
 _COMPILED = [(name, label, re.compile(pattern, re.S)) for name, label, pattern in _FORMS]
 
 
+_LONGEST = 200
+"""Characters of the longest name that is looked at."""
+
+
 @lru_cache(maxsize=1 << 16)
 def form(code: str) -> tuple[str, str] | None:
     """Type of a name in code, and the name of the form that told it; None where the form tells nothing.
 
     `code` has no white space around. What has several words or operators is a Code_Block.
     """
+    if len(code) > _LONGEST:
+        return "Code_Block", "expression"
     if code.lower() in _types():
         return "Data_Type", "type name"
     if _ERROR.fullmatch(code):
@@ -83,15 +89,21 @@ def form(code: str) -> tuple[str, str] | None:
 
 
 _IN_TEXT = re.compile(
-    rf"(?<![\w.@#$:/\\-])(?:(?:[A-Za-z]:|~|\.{{1,2}})?[\\/])?(?:[\w.@+-]+[\\/])*[\w@$+-]*\w(?:\.[\w-]+)*\.{EXTENSION}(?![\w(/\\-]|\.\w)"
+    r"(?<![\w.@#$:/\\-])(?:(?:[A-Za-z]:|~|\.{1,2})?[\\/])?(?:[\w.@+-]+[\\/])*"
+    rf"[\w@$+-]*\w(?:\.[\w-]+)*\.{EXTENSION}(?![\w(/\\-]|\.\w)"
     r"|(?<![\w.@#$:/\\<-])(?:~|\.{1,2})?(?:/[\w.@+-]+){2,}/?|(?<!\w)[A-Za-z]:\\[\w.\\-]*"
 )
 _NO_FILES = re.compile(r"(?:[ie]\.[eg]|[aA]\.[kK]|p\.s|P\.S|node\.js|\w{1,12}\.JS|\d[\d.]*\w)", re.I)
 
 
-def file_names(text: str) -> Iterator[tuple[int, int]]:
-    """Start and end of what looks like a file name or a path in a text."""
-    for match in _IN_TEXT.finditer(text):
+_DOT_FILES = frozenset(
+    (".htaccess", ".gitignore", ".git", ".svn", ".env", ".bashrc", ".bash_profile", ".profile", ".npmrc", ".vimrc")
+)
+
+
+def file_names(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Start and end of what looks like a file name or a path in text[start:end]."""
+    for match in _IN_TEXT.finditer(text, start, end):
         if not _NO_FILES.fullmatch(match[0]):
             yield match.span()
 
@@ -99,11 +111,6 @@ def file_names(text: str) -> Iterator[tuple[int, int]]:
 def is_extension(text: str) -> bool:
     """Whether a text is a file name extension with its dot, such as `.png`; also a dot file, such as `.htaccess`."""
     return bool(_EXTENSION_ALONE.fullmatch(text)) or text in _DOT_FILES
-
-
-_DOT_FILES = frozenset(
-    [".htaccess", ".gitignore", ".git", ".svn", ".env", ".bashrc", ".bash_profile", ".profile", ".npmrc", ".vimrc"]
-)
 
 
 def is_verb(name: str) -> bool:

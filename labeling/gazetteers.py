@@ -8,7 +8,7 @@
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 WORD = re.compile(r"[.#]?\w+(?:(?:[-.+/:&*]|::)\w+)*(?:\+\+|[#+*](?!\w))?")
 """A word as names are made of them: `C#`, `.NET`, `node.js`, `scikit-learn`, `std::vector`."""
+_NEXT = re.compile(rf" (?:{WORD.pattern})")
 DATA = Path(__file__).with_name("gazetteers.json")
 
 
@@ -31,6 +32,12 @@ class Word(NamedTuple):
 def words(text: str) -> list[Word]:
     """Words of a text."""
     return [Word(m.start(), m.end(), m[0], m[0].lower()) for m in WORD.finditer(text)]
+
+
+def lowered(text: str) -> str:
+    """The text in lower case, character for character: what would become two characters stays as it is."""
+    low = text.lower()
+    return low if len(low) == len(text) else "".join(c if len(c.lower()) > 1 else c.lower() for c in text)
 
 
 class Hit(NamedTuple):
@@ -56,23 +63,25 @@ class Gazetteer:
     exact: Mapping[str, str] = field(default_factory=dict)
     longest: Mapping[str, int] = field(default_factory=dict)
 
-    def find(self, text: str, words: Sequence[Word]) -> Iterator[Hit]:
+    def find(self, text: str) -> Iterator[Hit]:
         """The longest names, from left to right, without overlap. A name never begins or ends within a word."""
-        at = 0
-        while at < len(words):
-            length = self.longest.get(words[at].lower, 0)
-            step = 1
-            for size in range(min(length, len(words) - at), 0, -1):
-                run = words[at : at + size]
-                start, end = run[0].start, run[-1].end
-                name = " ".join(word.text for word in run)
-                label = self.exact.get(name) or self.any.get(name.lower())
-                # Words of a name stand side by side on one line.
-                if label is not None and (size == 1 or text[start:end] == name):
-                    yield Hit(start, end, label, name)
-                    step = size
+        longest, at = self.longest, 0
+        low = lowered(text)
+        for first in WORD.finditer(low):
+            # Most words begin no name, and words within a name are behind us.
+            most = longest.get(first[0])
+            if most is None or first.start() < at:
+                continue
+            ends = [first.end()]
+            while len(ends) < most and (more := _NEXT.match(low, ends[-1])) is not None:
+                ends.append(more.end())
+            start = first.start()
+            for end in reversed(ends):
+                label = self.exact.get(text[start:end]) or self.any.get(low[start:end])
+                if label is not None:
+                    yield Hit(start, end, label, text[start:end])
+                    at = end
                     break
-            at += step
 
 
 def gazetteer(any_case: Mapping[str, str], exact: Mapping[str, str] | None = None) -> Gazetteer:
@@ -139,36 +148,28 @@ def plurals(name: str) -> tuple[str, ...]:
     return (name + "s",)
 
 
-# What a wiki's excerpt says of a tag: "X is a …". In this order where two begin at one place.
-_KINDS = (
-    ("Operating_System", r"operating systems?|linux distribution|distribution of linux|mobile platform"),
-    (
-        "Language",
-        r"(?:programming|scripting|markup|query|style ?sheet|domain-specific|functional|modell?ing) languages?|dialect of",
-    ),
-    ("Data_Structure", r"(?:abstract )?data structures?|linked list|(?:associative )?array"),
-    ("Data_Type", r"data types?|primitive type"),
-    ("Algorithm", r"algorithms?|design pattern|architectural pattern|sorting method|heuristic"),
-    ("File_Type", r"file (?:format|extension|type)s?|(?:image|video|audio|archive|data|document|interchange) formats?"),
-    ("User_Interface_Element", r"(?:ui|user interface|graphical|gui) (?:element|control|component)s?|widgets?"),
-    (
-        "Device",
-        r"microcontrollers?|smartphones?|tablets?|single-board computer|game console|devices?|handheld|e-reader",
-    ),
-    (
-        "Website",
-        r"web ?sites?|search engine|social network(?:ing)?(?: service| site)?|question and answer site|(?:multinational )?(?:company|corporation)",
-    ),
-    (
-        "Library",
-        r"(?:class |software |javascript |python |php |web |application |test(?:ing)? |mvc )?(?:library|libraries|frameworks?|toolkits?|packages?|gems?|sdk|orm|bindings|apis?)",
-    ),
-    (
-        "Application",
-        r"(?:web |relational |nosql |document |version control |content management |build |source control )?(?:browsers?|databases?|servers?|ide|editors?|applications?|software|tools?|compilers?|emulators?|clients?|programs?|app|cms|rdbms|debuggers?|package managers?|utility|plug-?ins?|(?:control|management|database) systems?|game engine|cloud (?:computing )?(?:platform|service))",
-    ),
-)
-_KIND = re.compile("|".join(rf"\b(?P<{label}>{pattern})\b" for label, pattern in _KINDS), re.I)
+# What a wiki's excerpt says of a tag: "X is a …". The first kind it names counts; of two at one place the one above.
+_KINDS = {
+    "Operating_System": "operating systems?|linux distribution|distribution of linux|mobile platform",
+    "Language": "(?:programming|scripting|markup|query|style ?sheet|domain-specific|functional|modell?ing) languages?"
+    "|dialect of",
+    "Data_Structure": "(?:abstract )?data structures?|linked list|(?:associative )?array",
+    "Data_Type": "data types?|primitive type",
+    "Algorithm": "algorithms?|design pattern|architectural pattern|sorting method|heuristic",
+    "File_Type": "file (?:format|extension|type)s?|(?:image|video|audio|archive|data|document|interchange) formats?",
+    "User_Interface_Element": "(?:ui|user interface|graphical|gui) (?:element|control|component)s?|widgets?",
+    "Device": "microcontrollers?|smartphones?|tablets?|single-board computer|game console|devices?|handheld|e-reader",
+    "Website": "web ?sites?|search engine|social network(?:ing)?(?: service| site)?|question and answer site"
+    "|(?:multinational )?(?:company|corporation)",
+    "Library": "(?:class |software |javascript |python |php |web |application |test(?:ing)? |mvc )?"
+    "(?:library|libraries|frameworks?|toolkits?|packages?|gems?|sdk|orm|bindings|apis?)",
+    "Application": "(?:web |relational |nosql |document |version control |content management |build |source control )?"
+    "(?:browsers?|databases?|servers?|ide|editors?|applications?|software|tools?|compilers?|emulators?|clients?|programs?"
+    "|app|cms|rdbms|debuggers?|package managers?|utility|plug-?ins?|(?:control|management|database) systems?"
+    "|game engine|cloud (?:computing )?(?:platform|service))",
+}
+_KIND = re.compile("|".join(rf"\b(?P<{label}>{pattern})\b" for label, pattern in _KINDS.items()), re.I)
+_PURPOSE = re.compile(r"\b(?:for|that|which|used|to|about|in|with|by|when|where)\b")
 _IS_A = re.compile(r"\b(?:is|are|was|refers to|stands for)\b(?: (?:a|an|the|any|one of))?", re.I)
 
 
@@ -180,9 +181,7 @@ def type_of(excerpt: str) -> str | None:
         return None
     kind = _KIND.search(sentence, said.end())
     # The kind stands in the noun phrase: what comes after "for", "that" or "used" tells the purpose.
-    if kind is None or re.search(
-        r"\b(?:for|that|which|used|to|about|in|with|by|when|where)\b", sentence[said.end() : kind.start()]
-    ):
+    if kind is None or _PURPOSE.search(sentence, said.end(), kind.start()):
         return None
     return kind.lastgroup
 
@@ -197,7 +196,7 @@ def from_tags(types: Mapping[str, str]) -> Gazetteer:
 
 
 class Learned(NamedTuple):
-    """A name found in a text, with the type that it most likely has there, the probability of that, and how often it was seen."""
+    """A name found in a text: its likeliest type there, the probability of that, and how often the name was seen."""
 
     start: int
     end: int
@@ -219,9 +218,9 @@ class Annotated:
     names: Mapping[str, Mapping[str, Mapping[str, int]]]
     gazetteer: Gazetteer
 
-    def find(self, text: str, words: Sequence[Word], in_code: Callable[[int], bool]) -> Iterator[Learned]:
+    def find(self, text: str, in_code: Callable[[int], bool]) -> Iterator[Learned]:
         """The longest names that were seen, each with its likeliest type, "O" among them."""
-        for hit in self.gazetteer.find(text, words):
+        for hit in self.gazetteer.find(text):
             label, probability = self.likeliest(hit.name, in_code(hit.start))
             times = sum(sum(counts.values()) for counts in self.names[hit.name.lower()].values())
             yield Learned(hit.start, hit.end, label, probability, times, hit.name)
@@ -229,14 +228,14 @@ class Annotated:
     def likeliest(self, name: str, code: bool) -> tuple[str, float]:
         """Likeliest type and its probability: times it was seen in such a place, plus a third of those elsewhere."""
         seen = self.names.get(name.lower(), {})
-        weighed = Counter[str]()
+        weighed: dict[str, float] = defaultdict(float)
         for place, counts in seen.items():
             for label, times in counts.items():
                 weighed[label] += times if (place == "code") == code else times / 3
         if not weighed:
             return "O", 0.0
         label = max(sorted(weighed), key=lambda one: weighed[one])
-        return label, weighed[label] / (weighed.total() + _DOUBT)
+        return label, weighed[label] / (sum(weighed.values()) + _DOUBT)
 
 
 _DOUBT = 0.5
@@ -255,7 +254,7 @@ def learn(texts: Iterable[tuple[str, Callable[[int], bool], Iterable[tuple[int, 
     found = gazetteer({**general.any, **{name.lower(): name for name in general.exact}, **gold})
     counts: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: {"code": Counter(), "prose": Counter()})
     for text, in_code, spans in kept:
-        for hit in found.find(text, words(text)):
+        for hit in found.find(text):
             label = spans.get((hit.start, hit.end), "O")
             counts[hit.name.lower()]["code" if in_code(hit.start) else "prose"][label] += 1
     names = {name: {place: dict(each) for place, each in places.items() if each} for name, places in counts.items()}

@@ -1,4 +1,4 @@
-"""A post's text as the functions for entities see it: without code blocks, cut into words, with the segments at hand."""
+"""A post's text as the functions for entities see it: without code blocks, cut into words, with its segments."""
 
 import re
 import weakref
@@ -15,6 +15,9 @@ from socorpus.labeling.functions import Threads, Vote
 from socorpus.labeling.gazetteers import Hit, Word
 
 _ADDRESS = re.compile(r"[a-z][a-z+.-]*://[^\s<>\"]+", re.I)
+_ENDLESS = re.compile(r"\S{201,}")
+_CHUNK = re.compile(r"\S+")
+_PLAIN = re.compile(r"[\"'(]?[A-Za-z]?[a-z'’]*(?:-[a-z]+)?[\"')]?[.,:;!?]*|[-–—&]|·+[.,:;)]*")
 _NOT_BLANK = re.compile(r"[^\n]")
 
 
@@ -38,10 +41,11 @@ class Post:
 
     @cached_property
     def open(self) -> str:
-        """The text with code blocks and addresses blanked: what functions may vote on. Offsets stay."""
+        """The text with code blocks, addresses and endless words blanked: what functions may vote on. Offsets stay."""
         text = _blanked(self.text, [(start, end) for start, end, _ in self.blocks])
-        # Names within an address are no entities.
-        return _ADDRESS.sub(lambda match: " " * len(match[0]), text) if "://" in text else text
+        # Names within an address are no entities; and no name is so long, though patterns would try.
+        text = _ADDRESS.sub(_spaces, text) if "://" in text else text
+        return _ENDLESS.sub(_spaces, text)
 
     @cached_property
     def prose(self) -> str:
@@ -56,7 +60,17 @@ class Post:
     @cached_property
     def names(self) -> list[Hit]:
         """Names of the field in general that the text has."""
-        return list(gazetteers.known().find(self.open, self.words))
+        return list(gazetteers.known().find(self.open))
+
+    @cached_property
+    def odd(self) -> list[tuple[int, int]]:
+        """Start and end of what stands between white space in prose and isn't a plain word with its punctuation."""
+        return [match.span() for match in _CHUNK.finditer(self.prose) if not _PLAIN.fullmatch(match[0])]
+
+    def find(self, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
+        """Matches in prose of a pattern that has no white space and matches no plain word."""
+        for start, end in self.odd:
+            yield from pattern.finditer(self.prose, start, end)
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -127,6 +141,10 @@ def known(post: Post, *labels: str) -> Iterator[Found]:
     for hit in post.names:
         if hit.label in labels:
             yield hit.start, hit.end, hit.label, {"rule": "known", "name": hit.name}
+
+
+def _spaces(match: re.Match[str]) -> str:
+    return " " * len(match[0])
 
 
 def _blanked(text: str, spans: Sequence[tuple[int, int]], by: str = " ") -> str:

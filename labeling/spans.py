@@ -2,8 +2,8 @@
 
 **The score.** A predicted span is right if the gold has one of the same text with equal start, end and type, as in
 conlleval (Tjong Kim Sang and Buchholz 2000). Repeated spans count once. Over all texts and types (micro): precision =
-right / predicted, recall = right / gold, F1 their harmonic mean; each is 0 where its denominator is. Types that are left
-out are taken from gold and prediction alike.
+right / predicted, recall = right / gold, F1 their harmonic mean; each is 0 where its denominator is. Types that are
+left out are taken from gold and prediction alike.
 """
 
 from collections import Counter
