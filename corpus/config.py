@@ -144,7 +144,7 @@ class Labels:
     """Weak labels."""
 
     tasks: tuple[str, ...] = ("quality", "closure", "obsolescence", "entities")
-    """Tasks whose labels a build ends with; none of them if empty, as with `--no-labels`."""
+    """Tasks whose labels a build ends with; labels of others, left by an earlier one, go."""
     without: tuple[str, ...] = ()
     """Labelling functions that do not vote, each written TASK.FUNCTION."""
 

@@ -1,0 +1,67 @@
+"""docs/labeling.md: its tables have all columns, its examples run, and its labelling function works as it stands."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from socorpus.corpus.engine import Engine
+from socorpus.labeling import closure, functions, pipeline, schema
+from tests.building import manifest
+from tests.corpus import small_site
+from tests.labeling.labelled import rows
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "labeling.md").read_text("utf-8")
+PYTHON = re.findall(r"^```python\n(.*?)^```$", PAGE, re.S | re.M)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    dump = small_site.dump(tmp_path)
+    posts = dump / "Posts.xml"
+    shouted = posts.read_text("utf-8").replace('Title="Question 3"', 'Title="WHY IS MY BEER FLAT"')
+    posts.write_text(shouted, "utf-8")
+    small_site.build(tmp_path / "corpus", dump)
+    return tmp_path / "corpus"
+
+
+def label(root: Path) -> None:
+    with Engine(root, workers=0) as engine:
+        pipeline.apply(root, engine, ["closure"])
+
+
+@pytest.mark.parametrize("name", ["examples", "votes", "labels"])
+def test_tables_have_all_columns_and_no_others(name: str) -> None:
+    part = PAGE.partition(f"### {name}\n")[2].partition("\n#")[0]
+    columns = [word for cell in re.findall(r"^\| (`.*?) \|", part, re.M) for word in re.findall(r"`(\w+)`", cell)]
+    expected: list[str] = {"examples": schema.EXAMPLES, "votes": schema.VOTES, "labels": schema.LABELS}[name].names
+    assert sorted(columns) == sorted(expected)
+
+
+def test_tasks_and_labels_are_named(corpus: Path) -> None:
+    for task in schema.TASKS.values():
+        assert f"| `{task.name}` |" in PAGE
+    assert f"{len(schema.ENTITIES.labels)} types" in PAGE
+
+
+def test_reading_labels(corpus: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    label(corpus)
+    monkeypatch.chdir(corpus.parent)
+    exec(compile(PYTHON[0], "labeling.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("open 0.")
+
+
+def test_the_function_that_is_added_votes(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    label(corpus)
+    assert "title_is_shouted" not in manifest(corpus)["labels"]["closure"]["functions"]
+    monkeypatch.setitem(functions.REGISTRY, "closure", list(functions.REGISTRY["closure"]))
+    exec(compile(PYTHON[1], "closure.py", "exec"), dict(vars(closure), CLOSURE=schema.CLOSURE))
+    entered = functions.REGISTRY["closure"][-1]
+    assert entered.says == "A title in capitals alone: what is asked is rarely told."
+    label(corpus)
+    assert manifest(corpus)["labels"]["closure"]["functions"]["title_is_shouted"] == {"version": 1, "votes": 1}
+    (vote,) = [row for row in rows(corpus, "closure", "votes") if row["function"] == "title_is_shouted"]
+    assert vote["label"] == "needs_details" and json.loads(vote["evidence"]) == {"title": "WHY IS MY BEER FLAT"}
+    (row,) = [row for row in rows(corpus, "closure", "labels") if row["post_id"] == vote["post_id"]]
+    assert "title_is_shouted" in {one["function"] for one in row["votes"]}
