@@ -102,6 +102,8 @@ def test_pinned_versions_lie_in_the_ranges_of_the_project() -> None:
     )
     for line in wanted:
         requirement = Requirement(line)
+        if requirement.name == "socorpus":  # its own extras
+            continue
         pin = pins[requirement.name.lower()]
         assert requirement.specifier.contains(pin), f"{line}: pinned to {pin}"
 
