@@ -1,0 +1,118 @@
+"""Versions of software that a text names, and whether those of another text are newer."""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+Number = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Mention:
+    """A version, and what it is of."""
+
+    name: str
+    """In lower case."""
+    number: Number
+    start: int
+    end: int
+    """Code points of the text."""
+
+    @property
+    def version(self) -> str:
+        """The number as it is written."""
+        return ".".join(map(str, self.number))
+
+
+_MENTION = re.compile(
+    r"(?<![\w./@-])(?P<name>[A-Za-z][\w+#]*(?:[.-][A-Za-z]\w*)*)(?:['’]s)?[-\s]{1,2}"
+    r"(?:(?:versions?|release|ver\.?|v\.?)\s*)?(?P<number>\d{1,3}(?:\.\d{1,4}){0,3})(?:\.x)?(?![\w%/°€$£]|[.,:-]\d)"
+)
+# Words that stand before a number without being the name of anything that has versions.
+_NO_NAMES = frozenset(
+    re.findall(
+        r"\w+",
+        "about above after also and any api apr april are around as at aug august be before below between by case "
+        "chapter code column day days dec december do does eq equals example exit feb february fig figure figures "
+        "for from get gets grade has have head height hour hours http if in into is isbn issue it item jan january "
+        "jul july jun june just last least level line lines mar march may minus minute minutes month months more "
+        "most nearly need next no nov november now number oct october of on only option or over page pages part "
+        "per phase plus point port question rate ratio requires rev revision route rule same score scored section "
+        "sep sept september since size some step steps table temperature than that the then these this those times "
+        "to top total type under until up use used uses using value version versions vol volume vs was week weeks "
+        "weight were when where which while width window with within x year years you ",
+    )
+)
+_SUFFIX = re.compile(r"^(?P<name>.*?)-?(?:v(?:ersion)?)?(?P<number>\d+(?:\.\d+)*)(?:\.x)?$")
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names of software, in lower case."""
+
+    known: frozenset[str]
+    versioned: frozenset[str]
+    """Those of which even a number without a point is a version, in any case: "python 3"."""
+
+
+def names(tags: Collection[str]) -> Names:
+    """Names of software among a site's tags: `python-3.x` and `c++11` are of Python and C++, which have versions."""
+    found, versioned = set(), set()
+    for tag in tags:
+        suffixed = _SUFFIX.match(tag.lower())
+        if suffixed and suffixed["name"]:
+            versioned.add(suffixed["name"])
+        found.add(suffixed["name"] if suffixed and suffixed["name"] else tag.lower())
+    return Names(frozenset(found), frozenset(versioned))
+
+
+def of_tags(tags: Collection[str]) -> dict[str, Number]:
+    """The newest version of each name that tags like `angular-2` tell of."""
+    found: dict[str, Number] = {}
+    for tag in tags:
+        suffixed = _SUFFIX.match(tag)
+        if suffixed and suffixed["name"]:
+            name, number = suffixed["name"].lower(), _number(suffixed["number"])
+            found[name] = max(number, found.get(name, number))
+    return found
+
+
+def mentions(text: str, names: Names) -> list[Mention]:
+    """Versions in prose: `numpy 1.14`, `Python 3`, `GHC 8.10.4`; "step 3" and "about 2.5" are none.
+
+    A name is one of the site's tags, or at least looks like one: it has a capital, a digit or a sign in it. A number
+    without a point counts after a tag with a capital, and after tags that have versions.
+    """
+    found = []
+    for match in _MENTION.finditer(text):
+        name, number = match["name"].lower(), match["number"]
+        if name in _NO_NAMES:
+            continue
+        like = name in names.known or not (match["name"].isalpha() and match["name"].islower())
+        whole = name in names.versioned or (name in names.known and match["name"] != name)
+        if like if "." in number else whole:
+            found.append(Mention(name, _number(number), match.start(), match.end()))
+    return found
+
+
+def newest(found: Collection[Mention]) -> dict[str, Number]:
+    """The newest version of each name."""
+    made: dict[str, Number] = {}
+    for one in found:
+        made[one.name] = max(one.number, made.get(one.name, one.number))
+    return made
+
+
+def newer(number: Number, than: Number) -> bool:
+    """Whether a version is newer than another one: 3.10 than 3.9; 3 isn't newer than 3.1, nor 3.1 than 3."""
+    common = min(len(number), len(than))
+    return number[:common] > than[:common]
+
+
+def outdated_by(mention: Mention, known: Mapping[str, Number]) -> bool:
+    """Whether a mention is of a newer version than the newest one known of its name."""
+    return mention.name in known and newer(mention.number, known[mention.name])
+
+
+def _number(text: str) -> Number:
+    return tuple(int(part) for part in text.split("."))
