@@ -6,6 +6,7 @@ overlaps; those that it finds likely enough are resolved. It is trained on texts
 context model had seen (cross-fitting), as else it would believe these two too much.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,8 @@ THRESHOLD = 0.3
 DECAY = 4.0
 """L2 of the regression."""
 FOLDS = 5
+_LEAST = 0.1
+"""Probability from which a type of a learned name is considered."""
 
 Float64 = npt.NDArray[np.float64]
 Vote = tuple[int, int, str, str, str]
@@ -112,27 +115,53 @@ def candidates(
 
     for start, end, label, function, rule in text.votes:
         enter(start, end, label, f"f {function}", f"f {function} {rule} {label}")
-    seen: dict[tuple[int, int], tuple[str, str]] = {}
+    known: dict[tuple[int, int], str] = {}
     for hit in names.find(post.open, _in_code(post)):
-        share = f"{int(hit.probability * 5)}{'+' if hit.seen > 4 else ''}"
-        seen[text.widen(hit.start, hit.end)] = (hit.label, share)
-        if hit.label != "O":
-            enter(hit.start, hit.end, hit.label, f"g {share}", f"g {hit.label}")
+        often = "+" if hit.seen > 4 else ""
+        for label, probability in hit.types.items():
+            if label != "O" and probability >= _LEAST:
+                enter(hit.start, hit.end, label, f"g {int(probability * 5)}{often}", f"g {label}")
+        likeliest = max(hit.types, key=lambda one: hit.types[one])
+        known[text.widen(hit.start, hit.end)] = f"{likeliest} {int(hit.types[likeliest] * 5)}{often}"
     if model is not None and prepared is not None:
         for number, reading in enumerate(model.readings(prepared)):
             for span in reading:
                 enter(*span, f"m{number}", f"m{number} {span.label}")
+    for start, end, label, source in _proposed(post):
+        enter(start, end, label, source, f"{source} {label}")
     for span, features in found.items():
         features |= _spelled(post, span)
-        known = seen.get(span[:2])
-        if known is not None and known[0] != span.label:
-            other = "O" if known[0] == "O" else "other"
-            features |= {f"g not {known[1]} {other}", f"g not {known[0]} {span.label}"}
+        seen = known.get(span[:2])
+        if seen is not None and seen.split()[0] != span.label:
+            features |= {f"g not {seen}", f"g not {seen.split()[0]} {span.label}"}
     for one, other_one in _overlapping(sorted(found)):
         for span, rival in ((one, other_one), (other_one, one)):
             place = _place(rival, span)
             found[span] |= {f"o {place} {source}" for source in sources[rival]}
     return found
+
+
+# What is no vote, since it is too seldom right, yet may be with the right words beside it.
+_PROPOSALS = (
+    (
+        "quoted",
+        "Value",
+        re.compile(r"(?<![\w\"])\"(?! ?[,.] ?)[^\"\n]{1,40}?\"(?![\w\"])|(?<![\w'])'[^'\n]{1,24}'(?![\w'])"),
+    ),
+    ("number", "Value", re.compile(r"(?<![\w.,:-])-?\d+(?:[.,]\d+)*(?![\w]|[.,:/-]\d)")),
+    ("truth", "Value", re.compile(r"\b(?:true|false|TRUE|FALSE|True|False|undefined)\b")),
+    ("letter", "Variable", re.compile(r"(?<![\w'.-])[A-Zb-hj-z](?![\w'.+#-])")),
+)
+
+
+_BEFORE = re.compile(r"(?:\w+|[^\w\s])\s?$")
+_BEHIND = re.compile(r"\s?(?:\w+|[^\w\s])")
+
+
+def _proposed(post: Post) -> Iterator[tuple[int, int, str, str]]:
+    for source, label, pattern in _PROPOSALS:
+        for match in pattern.finditer(post.prose):
+            yield match.start(), match.end(), label, source
 
 
 def _spelled(post: Post, span: Span) -> set[str]:
@@ -141,7 +170,15 @@ def _spelled(post: Post, span: Span) -> set[str]:
     spelled = shape(word)
     code = "code" if post.in_code(span.start) else "prose"
     length = min(4, word.count(" "))
+    before = _BEFORE.search(post.prose, max(0, span.start - 20), span.start)
+    after = _BEHIND.match(post.prose, span.end)
+    left = before[0].strip().lower() if before else ""
+    right = after[0].strip().lower() if after else ""
     return {
+        f"b {left} {span.label}",
+        f"a {right} {span.label}",
+        f"b {left}",
+        f"a {right}",
         "1",
         f"l {span.label}",
         f"n {length}",

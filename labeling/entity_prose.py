@@ -80,11 +80,16 @@ def known_websites(post: Post, threads: Threads) -> Iterator[Found]:
     return known(post, "Website")
 
 
+_TRUTH = re.compile(r"\b(?:[rR]eturn(?:s|ed|ing)?|[sS]et (?:it )?to|[eE]valuates? to|becomes?|:=|==?) (true|false)\b")
+
+
 @votes(ENTITIES)
 @of_each_post
 def literals(post: Post, threads: Threads) -> Iterator[Found]:
-    """Values that have a name: `null`, `None`, `true` in prose where it is no adjective."""
-    return known(post, "Value")
+    """Values that have a name: `null`, `None`; `true` and `false` where something returns them or is set to them."""
+    yield from known(post, "Value")
+    for match in _TRUTH.finditer(post.prose) if "e" in post.prose else ():
+        yield match.start(1), match.end(1), "Value", {"rule": "truth"}
 
 
 _TYPE = re.compile(r"(?<![\w./\\])\.[A-Za-z]\w{0,9}(?:\.[a-z]\w{0,4})?(?![\w.(]\w*)")
@@ -134,6 +139,7 @@ def keyboard_input(post: Post, threads: Threads) -> Iterator[Found]:
 
 
 _MENTION = re.compile(r"(?<![\w@.])@[A-Za-z_][\w-]*\w")
+_SCRUBBED = re.compile(r"@?\[USER_\d+\]")
 _THANKS = re.compile(
     r"\b(?:[Tt]hanks(?: a lot| so much)?(?: to)?|[Tt]hank you|[Cc]redits? to|as suggested by|answer (?:by|from|of)"
     r"|[Hh]i|[Hh]ello)"
@@ -149,30 +155,37 @@ _NO_NAMES = re.compile(
 @votes(ENTITIES)
 @of_each_post
 def user_names(post: Post, threads: Threads) -> Iterator[Found]:
-    """Names of users: `@name` in prose, and a name behind thanks or credit."""
+    """Names of users: `@name` in prose, also scrubbed, and a name behind thanks or credit."""
     for match in post.find(_MENTION):
         yield match.start(), match.end(), "User_Name", {"rule": "mention"}
+    for match in _SCRUBBED.finditer(post.text) if "[USER_" in post.text else ():
+        if not post.in_block(match.start()):
+            yield match.start(), match.end(), "User_Name", {"rule": "scrubbed mention"}
     for match in _THANKS.finditer(post.prose):
         if not _NO_NAMES.match(match[1]):
             yield match.start(1), match.end(1), "User_Name", {"rule": "thanks"}
 
 
 _QUOTED = re.compile(r"(?<![\w\"])\"(?! ?[,.] ?)[^\"\n]{1,40}?\"(?![\w\"])|“[^”\n]{1,40}”")
-_SINGLE = re.compile(r"(?<![\w'])'[^'\n]{1,24}'(?![\w'])")
+_SAID = re.compile(
+    r"(?<![\w-])(?:texts?|strings?|values?|letters?|characters?|chars?|words?|names?|called|labell?ed|labels?|titles?|options?"
+    r"|keys?|tick|select|click|choose|enter|type|press|prints?|returns?|outputs?|equals?|shows?|contains?)\s*[=:]?\s*$",
+    re.I,
+)
 _EQUALS = re.compile(
     r"(?:[vV]alues?(?: is| of| to| as)?|[rR]eturns?|equals?(?: to)?|[sS]et to|==?|from|index|between|greater than"
     r"|less than|starts? (?:at|with|from)) ([-+]?\d+(?:\.\d+)?)\b(?!\.\d|%)"
 )
-_UNIT = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:px|pt|em|rem|kb|KB|MB|GB|ms)\b")
+_UNIT = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:px|pt|em|rem)\b")
 
 
 @votes(ENTITIES)
 @of_each_post
 def values(post: Post, threads: Threads) -> Iterator[Found]:
-    """Values: short strings in quotes, numbers behind "value", "returns" or "=", lengths with their unit."""
-    for pattern, rule in ((_QUOTED, "double quotes"), (_SINGLE, "single quotes")):
-        for match in pattern.finditer(post.prose):
-            yield match.start(), match.end(), "Value", {"rule": rule}
+    """Values: short strings in quotes, and numbers, behind "value", "returns" and the like; lengths with their unit."""
+    for match in _QUOTED.finditer(post.prose) if '"' in post.prose or "“" in post.prose else ():
+        if _SAID.search(post.prose, max(0, match.start() - 14), match.start()):
+            yield match.start(), match.end(), "Value", {"rule": "quotes"}
     for match in post.find(_UNIT):
         yield match.start(), match.end(), "Value", {"rule": "unit"}
     for match in _EQUALS.finditer(post.prose) if _DIGIT.search(post.prose) else ():

@@ -77,11 +77,20 @@ class Gazetteer:
                 ends.append(more.end())
             start = first.start()
             for end in reversed(ends):
-                label = self.exact.get(text[start:end]) or self.any.get(low[start:end])
+                label = self.any.get(low[start:end]) or self._exactly(text, start, end)
                 if label is not None:
                     yield Hit(start, end, label, text[start:end])
                     at = end
                     break
+
+    def _exactly(self, text: str, start: int, end: int) -> str | None:
+        """Type of a name that counts as it is written alone; not of a capital that a sentence's beginning asks for."""
+        name = text[start:end]
+        label = self.exact.get(name)
+        if label is None or not (name[0].isupper() and name[1:].islower()):
+            return label
+        before = text[max(0, start - 3) : start].rstrip(" \"'(*")
+        return None if not before or before[-1] in ".!?:\n" else label
 
 
 def gazetteer(any_case: Mapping[str, str], exact: Mapping[str, str] | None = None) -> Gazetteer:
@@ -196,12 +205,11 @@ def from_tags(types: Mapping[str, str]) -> Gazetteer:
 
 
 class Learned(NamedTuple):
-    """A name found in a text: its likeliest type there, the probability of that, and how often the name was seen."""
+    """A name found in a text: the probability of each type it was seen with, and how often it was seen."""
 
     start: int
     end: int
-    label: str
-    probability: float
+    types: Mapping[str, float]
     seen: int
     name: str
 
@@ -219,23 +227,19 @@ class Annotated:
     gazetteer: Gazetteer
 
     def find(self, text: str, in_code: Callable[[int], bool]) -> Iterator[Learned]:
-        """The longest names that were seen, each with its likeliest type, "O" among them."""
+        """The longest names that were seen, each with what it may be there, "O" (no entity) among it."""
         for hit in self.gazetteer.find(text):
-            label, probability = self.likeliest(hit.name, in_code(hit.start))
             times = sum(sum(counts.values()) for counts in self.names[hit.name.lower()].values())
-            yield Learned(hit.start, hit.end, label, probability, times, hit.name)
+            yield Learned(hit.start, hit.end, self.types(hit.name, in_code(hit.start)), times, hit.name)
 
-    def likeliest(self, name: str, code: bool) -> tuple[str, float]:
-        """Likeliest type and its probability: times it was seen in such a place, plus a third of those elsewhere."""
-        seen = self.names.get(name.lower(), {})
+    def types(self, name: str, code: bool) -> dict[str, float]:
+        """Probability of each type, "O" too: times it was seen in such a place, plus a third of those elsewhere."""
         weighed: dict[str, float] = defaultdict(float)
-        for place, counts in seen.items():
+        for place, counts in self.names.get(name.lower(), {}).items():
             for label, times in counts.items():
                 weighed[label] += times if (place == "code") == code else times / 3
-        if not weighed:
-            return "O", 0.0
-        label = max(sorted(weighed), key=lambda one: weighed[one])
-        return label, weighed[label] / (sum(weighed.values()) + _DOUBT)
+        total = sum(weighed.values()) + _DOUBT
+        return {label: weight / total for label, weight in sorted(weighed.items())}
 
 
 _DOUBT = 0.5
@@ -258,4 +262,4 @@ def learn(texts: Iterable[tuple[str, Callable[[int], bool], Iterable[tuple[int, 
             label = spans.get((hit.start, hit.end), "O")
             counts[hit.name.lower()]["code" if in_code(hit.start) else "prose"][label] += 1
     names = {name: {place: dict(each) for place, each in places.items() if each} for name, places in counts.items()}
-    return Annotated(names, gazetteer(dict.fromkeys(names, "")))
+    return Annotated(names, gazetteer(dict.fromkeys(names, "O")))

@@ -15,6 +15,8 @@ from socorpus.labeling.functions import Threads, Vote
 from socorpus.labeling.gazetteers import Hit, Word
 
 _ADDRESS = re.compile(r"[a-z][a-z+.-]*://[^\s<>\"]+", re.I)
+_PLACEHOLDER = re.compile(r"\[[A-Z]+(?:_[A-Z]+)*_\d+\]")
+"""What stands for personal data in a scrubbed text (`corpus.scrubbing`)."""
 _ENDLESS = re.compile(r"\S{201,}")
 _CHUNK = re.compile(r"\S+")
 _PLAIN = re.compile(r"[\"'(]?[A-Za-z]?[a-z'’]*(?:-[a-z]+)?[\"')]?[.,:;!?]*|[-–—&]|·+[.,:;)]*")
@@ -41,10 +43,11 @@ class Post:
 
     @cached_property
     def open(self) -> str:
-        """The text with code blocks, addresses and endless words blanked: what functions may vote on. Offsets stay."""
+        """What functions may vote on: code blocks, addresses, placeholders, endless words are blanked. Offsets stay."""
         text = _blanked(self.text, [(start, end) for start, end, _ in self.blocks])
-        # Names within an address are no entities; and no name is so long, though patterns would try.
+        # Names within an address, or placeholders of personal data, are no entities; no name is so long.
         text = _ADDRESS.sub(_spaces, text) if "://" in text else text
+        text = _PLACEHOLDER.sub(_spaces, text) if "_" in text else text
         return _ENDLESS.sub(_spaces, text)
 
     @cached_property
@@ -75,6 +78,10 @@ class Post:
     @cached_property
     def _starts(self) -> list[int]:
         return [start for start, _ in self.code]
+
+    def in_block(self, start: int) -> bool:
+        """Whether a place lies in a code block."""
+        return any(first <= start < end for first, end, _ in self.blocks)
 
     def in_code(self, start: int) -> tuple[int, int] | None:
         """The inline code that a place lies in."""

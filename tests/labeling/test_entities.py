@@ -42,8 +42,8 @@ def test_the_floors_on_the_real_benchmark(real_data: Path) -> None:
 def test_a_context_model_adds_to_the_gazetteers(real_data: Path) -> None:
     # A part of train alone, as the whole takes a minute.
     documents = tabassum.read(real_data / "benchmarks" / "ner" / "train.txt")
-    known, rest = documents[:500], documents[500:800]
-    assert not {one.question for one in known} & {one.question for one in rest}
+    known = [one for one in documents if one.question % 3 == 0]
+    rest = [one for one in documents if one.question % 3 == 1][:300]
     names = scored(rest, entities.learn_documents(known))
     context = scored(rest, entities.learn_documents(known, context=True))
     again = entities.learn_documents(known, context=True)
@@ -112,16 +112,19 @@ CASES = {
         "User_Interface_Element button|User_Interface_Element drop-down menu",
     ),
     "known_websites": ("<p>on GitHub or Stack Overflow</p>", "Website GitHub|Website Stack Overflow"),
-    "literals": ("<p>it is null or None</p>", "Value null|Value None"),
+    "literals": ("<p>it is null or None, or returns true</p>", "Value null|Value None|Value true"),
     "file_types": (
         "<p>a .png, a CSV, a Python file and a text file</p>",
         "File_Type .png|File_Type CSV|File_Type Python|File_Type text",
     ),
     "keyboard_input": (
-        "<p>Press Enter, then Ctrl+Shift+F</p>",
+        "<p>Then press Enter or Ctrl+Shift+F</p>",
         "Keyboard_IP Ctrl+Shift+F|Keyboard_IP Enter|Keyboard_IP Enter",
     ),
-    "user_names": ("<p>as @some_one said. Thanks to Maria.</p>", "User_Name @some_one|User_Name Maria"),
+    "user_names": (
+        "<p>as @some_one and @[USER_1] said. Thanks to Maria.</p>",
+        "User_Name @some_one|User_Name @[USER_1]|User_Name Maria",
+    ),
     "values": ('<p>print "hello you", width 20px, returns 5</p>', 'Value "hello you"|Value 20px|Value 5'),
     "addresses": ("<p>I read it on example.com yesterday</p>", "Website example.com"),
     "own_tags": ("<p>How does go compare to it?</p>", "Language go"),
@@ -140,7 +143,7 @@ SILENT = {
         "<p>A Word and an ACRONYM</p>",
         "<p><code>fooBar</code></p>",
     ],
-    "snake_case": ["<p>a plain word, a-b, @name</p>", "<p>http://x.org/a_b</p>"],
+    "snake_case": ["<p>a plain word, a-b, @name, [EMAIL_1]</p>", "<p>http://x.org/a_b</p>"],
     "qualified_names": ["<p>It ends.Then goes on. See e.g. this</p>", "<p>www.example.com</p>"],
     "head_words": ["<p>this method, the class is, a good function of it</p>"],
     "file_names": ["<p>i.e. node.js and/or http://x.org/a/b.py</p>", "<p>It ended.So what</p>"],
@@ -154,11 +157,11 @@ SILENT = {
     "known_structures": ["<p>a plain thing</p>"],
     "known_interface": ["<p>a plain thing</p>"],
     "known_websites": ["<p>so it is a medium</p>"],
-    "literals": ["<p>nothing is annulled</p>"],
+    "literals": ["<p>nothing is annulled, which is true</p>"],
     "file_types": ["<p>It ends. Then a file.</p>", "<p>x.png</p>"],
     "keyboard_input": ["<p>press on, 2 + 3</p>"],
     "user_names": ["<p>me@example.com, thanks for all, <code>@Override</code></p>"],
-    "values": ["<p>it's mine, isn't it</p>", "<p><code>'x'</code></p>"],
+    "values": ["<p>it's mine, isn't it</p>", "<p><code>print 'x'</code></p>", '<p>a so-called "smart" one of 5</p>'],
     "addresses": ["<p>https://example.com/page and me@example.com</p>"],
     "own_tags": ["<p>How does rust compare?</p>", "<p><code>go</code></p>"],
     "language_hints": ["<p>In go it is</p><pre><code>x</code></pre>"],

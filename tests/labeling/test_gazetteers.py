@@ -41,8 +41,10 @@ def test_names_are_whole_words_and_the_longest() -> None:
 
 
 def test_names_that_are_common_words_count_as_they_are_written_alone() -> None:
-    assert found("Go and R") == [("Language", "Go"), ("Language", "R")]
+    assert found("in Go and R") == [("Language", "Go"), ("Language", "R")]
     assert found("go, r, swift, a spark, at rest") == []
+    # A sentence's first word is a capital anyway.
+    assert found("Express it. Go there.\nSpark it") == []
 
 
 def test_plurals() -> None:
@@ -107,17 +109,19 @@ def test_names_are_learned_with_how_often_they_are_none() -> None:
     assert learned.names["table"] == {"prose": {"O": 1}}
     assert "linked list" not in learned.names
     (hit,) = learned.find("FOO!", lambda start: False)
-    assert (hit.label, hit.seen) == ("O", 3)
-    assert hit.probability == pytest.approx(2 / 3.5)
+    assert hit.seen == 3
+    assert hit.types == {"Class": pytest.approx(1 / 3.5), "O": pytest.approx(2 / 3.5)}
 
 
 def test_a_name_in_code_is_told_from_one_in_prose() -> None:
     learned = learn(("sort | sort", [(7, 11, "Function")]), ("sort", []), ("| sort", [(2, 6, "Function")]))
-    assert learned.likeliest("sort", code=True) == ("Function", pytest.approx(2 / (2 + 2 / 3 + 0.5)))
-    assert learned.likeliest("sort", code=False)[0] == "O"
-    assert learned.likeliest("unseen", code=False) == ("O", 0.0)
+    code, prose = learned.types("sort", code=True), learned.types("sort", code=False)
+    assert code == {"Function": pytest.approx(2 / (2 + 2 / 3 + 0.5)), "O": pytest.approx(2 / 3 / (2 + 2 / 3 + 0.5))}
+    assert prose["O"] > prose["Function"] > 0
+    assert learned.types("unseen", code=False) == {}
 
 
-def test_one_name_of_two_types_has_the_likelier() -> None:
+def test_one_name_of_two_types_has_both() -> None:
     learned = learn(*[("table", [(0, 5, "Data_Structure")])] * 3, ("table", [(0, 5, "Class")]))
-    assert learned.likeliest("Table", code=False) == ("Data_Structure", pytest.approx(3 / 4.5))
+    expected = {"Class": pytest.approx(1 / 4.5), "Data_Structure": pytest.approx(3 / 4.5)}
+    assert learned.types("Table", code=False) == expected
