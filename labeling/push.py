@@ -123,12 +123,16 @@ def survey(project: Project, state: State, pushed: Pushed, say: Say) -> None:
     """Look at every task of the project: find ours again, remove doubles that nobody has judged, note what is gone."""
     known = state.tasks()
     seen: dict[int, list[dict[str, Any]]] = {}
+    others: list[dict[str, Any]] = []
     for task in project.client.tasks(project.number, include=_FIELDS):
         if isinstance(ext_id := task["data"].get("ext_id"), int):
             seen.setdefault(ext_id, []).append(task)
+        else:
+            others.append(task)
     kept = []
     for ext_id, tasks in seen.items():
-        first = _without_doubles(project, tasks, pushed)
+        first, left = _without_doubles(project, tasks, pushed)
+        others += left
         ours = _ours(first["predictions"])
         data = first["data"]
         # Several of ours: a replacement was broken off.
@@ -136,6 +140,8 @@ def survey(project: Project, state: State, pushed: Pushed, say: Say) -> None:
         kept.append(Sent(ext_id, first["id"], data["post"], digest(data), hashed, bool(data.get("blind"))))
         pushed.found_again += ext_id not in known or known[ext_id].number != first["id"]
     state.keep(kept)
+    # Tasks that people made there, and doubles that they judged, stay: they are counted with ours from now on.
+    state.set_note("others", json.dumps([len(others), sum(len(_ours(task["predictions"])) for task in others)]))
     gone = [sent for ext_id, sent in known.items() if ext_id not in seen and not sent.removed]
     with state.together():
         for sent in gone:
@@ -145,10 +151,14 @@ def survey(project: Project, state: State, pushed: Pushed, say: Say) -> None:
     say(f"looked up {sum(map(len, seen.values())):,} tasks on the server")
 
 
-def _without_doubles(project: Project, tasks: list[dict[str, Any]], pushed: Pushed) -> dict[str, Any]:
-    """The task to keep of several of one post: that which people have judged, else the oldest. The others go."""
+def _without_doubles(
+    project: Project, tasks: list[dict[str, Any]], pushed: Pushed
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The task of several of one post that counts: one that people have judged, else the oldest. The others go, but for
+    those that people have judged too: these are the second answer."""
     judged = [task for task in tasks if task["total_annotations"] or task["cancelled_annotations"]]
     first = min(judged or tasks, key=lambda task: int(task["id"]))
+    left = []
     for task in tasks:
         if task is first:
             continue
@@ -156,10 +166,11 @@ def _without_doubles(project: Project, tasks: list[dict[str, Any]], pushed: Push
             pushed.conflicts.append(
                 f"{task['data']['post']}: tasks {first['id']} and {task['id']}, both judged by people"
             )
+            left.append(task)
         elif not project.client.read_only:
             project.client.delete(f"/api/tasks/{task['id']}/")
             pushed.doubles_removed += 1
-    return first
+    return first, left
 
 
 def _untouched(project: Project, number: int) -> bool:
@@ -324,7 +335,8 @@ def verified(project: Project, state: State) -> tuple[tuple[int, int], tuple[int
     """Hold the project's counts of tasks and of predictions against what was sent: what is expected and found if they
     differ, None if all is there."""
     known = [task for task in state.tasks().values() if not task.removed]
-    expected = len(known), sum(bool(task.prediction_hash) for task in known)
+    tasks, predictions = json.loads(state.note("others") or "[0, 0]")
+    expected = len(known) + tasks, sum(bool(task.prediction_hash) for task in known) + predictions
     found = _counts(project)
     unsure = any(task.prediction_hash is None for task in known)
     return (expected, found) if unsure or found != expected else None

@@ -209,6 +209,8 @@ def _show_predictions(project: Project, version: str, say: Say) -> None:
     if project.client.read_only:
         return
     facts = project.facts()
+    if not facts["total_predictions_number"]:
+        return  # the server refuses the version of predictions that it does not have
     now = facts["model_version"] or ""
     if now and not now.startswith(interfaces.PREFIX) and now != "undefined":
         say(f"the project shows the predictions of {now!r}; to see ours choose {version!r} in its settings")
