@@ -15,9 +15,13 @@ $(VENV)/.done: pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/socorpus sample demo/dump
 	$(BIN)/socorpus build demo/dump -o demo/corpus
+	$(BIN)/socorpus labeling analyze demo/corpus
 	@echo
 	@echo "Open demo/corpus/report.html in a browser, ask for one post's story with"
 	@echo "  $(BIN)/socorpus explain demo/corpus SITE:ID"
+	@echo "let people correct the labels, with these two side by side,"
+	@echo "  $(BIN)/socorpus labeling studio"
+	@echo "  $(BIN)/socorpus labeling sync demo/corpus --project Closure --task closure"
 	@echo "or build a dump of your own:"
 	@echo "  $(BIN)/socorpus build beer.stackexchange.com.7z -o corpus"
 
