@@ -1,0 +1,40 @@
+"""What leaks in "60k Stack Overflow Questions with Quality Rating": markup, length and tags alone, beside the text.
+
+python benchmarks/quality.py [--data PATH] [--file CSV]
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from socorpus.labeling import quality_benchmark
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    default = Path(os.environ.get("SOCORPUS_REAL_DATA", ROOT.parent / "shared"))
+    parser.add_argument("--data", type=Path, default=default, help="folder with benchmarks/quality")
+    parser.add_argument("--file", type=Path, help="another file of the same columns, such as the whole public set")
+    given = parser.parse_args()
+    path = given.file or given.data / "benchmarks/quality/so-60k-subset.csv"
+    questions = quality_benchmark.read(path)
+    console = Console()
+    for row in quality_benchmark.formats(questions).to_pylist():
+        console.print(f"{row['label']}: {row['html']} bodies in HTML, {row['markdown']} in Markdown")
+    scores = {split: quality_benchmark.audits(questions, split) for split in ("folds", "time")}
+    table = Table("a model that sees", title=f"{path.name}: {len(questions)} questions")
+    for head in ("accuracy, 5 folds", "macro F1, 5 folds", "accuracy, last fifth", "macro F1, last fifth"):
+        table.add_column(head, justify="right")
+    for folds, time in zip(scores["folds"], scores["time"], strict=True):
+        figures = (folds.accuracy, folds.macro_f1, time.accuracy, time.macro_f1)
+        table.add_row(folds.view, *(f"{figure:.3f}" for figure in figures))
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()
