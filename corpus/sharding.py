@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from socorpus.corpus.pipeline import Context
 
 SPLITS_PATH = ".work/splits.arrow"
-_SPLIT = pa.schema([("thread_id", pa.int64()), ("split", pa.string())])
+SPLIT = pa.schema([("thread_id", pa.int64()), ("split", pa.string())])
+"""The split of each thread; a file of these has one batch a bucket."""
 _SAMPLE = pa.schema([("text", pa.string())])
 _COLUMNS = [name for name in schema.DOCUMENTS.names if name not in ("closed", "edited", "views", "answers", "links")]
 
@@ -104,21 +105,40 @@ def split_threads(root: Path, buckets: Sequence[Bucket], config: Split) -> Made:
     """The split of every thread, one batch a bucket; threads that a duplicate ties together stay together."""
     twins = parquet.read(root / TWINS_PATH, columns=["family", "group", "bucket", "row"])
     names = pc.binary_join_element_wise(twins["family"], twins["group"], ":")
-    linked, found, sizes = [split.LINKED.empty_table()], [split.THREADS.empty_table()], []
+    linked, found = [], []
     for bucket in buckets:
         documents = parquet.read(root / bucket.path("documents"), columns=["site", "thread_id", "kind", "created"])
         here = pc.equal(twins["bucket"], bucket.index)
         rows = documents.take(twins["row"].filter(here).combine_chunks())
         linked.append(pa.table([names.filter(here), rows["site"], rows["thread_id"]], schema=split.LINKED))
         found.append(split.threads(documents))
-        sizes.append(found[-1].num_rows)
-    assigned = split.assign(pa.concat_tables(found), pa.concat_tables(linked), config)
-    assigned = pa.table([assigned["thread_id"], assigned["split"].cast(pa.string())], schema=_SPLIT)
+    assigned, batches = write_splits(root / SPLITS_PATH, found, linked, config)
+    counts = {"threads": counted(assigned["split"])}
+    return Made(
+        {SPLITS_PATH: assigned.num_rows},
+        counts | {"batches": {str(bucket.index): batch for bucket, batch in zip(buckets, batches, strict=True)}},
+    )
+
+
+def write_splits(
+    path: Path, found: Sequence[pa.Table], linked: Sequence[pa.Table], config: Split
+) -> tuple[pa.Table, list[str]]:
+    """Assign the threads of all buckets (`split.THREADS`, one table a bucket) and write them, one batch a bucket.
+
+    Args:
+        linked: `split.LINKED`, in any number of tables.
+
+    Returns:
+        All threads as `SPLIT`, and a hash of each batch's content.
+    """
+    threads_of = pa.concat_tables([split.THREADS.empty_table(), *found])
+    assigned = split.assign(threads_of, pa.concat_tables([split.LINKED.empty_table(), *linked]), config)
+    assigned = pa.table([assigned["thread_id"], assigned["split"].cast(pa.string())], schema=SPLIT)
+    sizes = [table.num_rows for table in found]
     starts = np.concatenate([[0], np.cumsum(sizes)]).tolist()
     parts = [assigned.slice(start, size) for start, size in zip(starts, sizes, strict=False)]
-    exchange.write(root / SPLITS_PATH, _SPLIT, parts)
-    batches = {str(bucket.index): _content(part) for bucket, part in zip(buckets, parts, strict=True)}
-    return Made({SPLITS_PATH: assigned.num_rows}, {"threads": counted(assigned["split"]), "batches": batches})
+    exchange.write(path, SPLIT, parts)
+    return assigned, [_content(part) for part in parts]
 
 
 def _content(part: pa.Table) -> str:
@@ -242,7 +262,7 @@ def _bucket(root: Path, bucket: Bucket) -> tuple[pa.Table, pa.Table, pa.Table, p
     documents = parquet.read(root / bucket.path("documents"), columns=_COLUMNS)
     decisions = parquet.read(root / bucket.path("decisions"))
     privacy = parquet.read(root / bucket.path("signals/privacy"))
-    return documents, decisions, privacy, exchange.read([root / SPLITS_PATH], _SPLIT, bucket.index)
+    return documents, decisions, privacy, exchange.read([root / SPLITS_PATH], SPLIT, bucket.index)
 
 
 def _prepared_path(bucket: Bucket) -> str:

@@ -6,7 +6,7 @@ multinomial logistic regression is trained on the train split and scored on test
 splits are cross-validated in five folds by thread.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -227,7 +227,9 @@ def _scores(truth: Int64, plain: Int64, fair: Int64) -> dict[str, float]:
 
 def macro_f1(truth: Int64, guess: Int64) -> float:
     """Mean F1 of the labels that occur in the truth; a label that is never guessed has 0."""
-    each: Callable[[int], float] = lambda label: (  # noqa: E731
-        2 * int(((truth == label) & (guess == label)).sum()) / int((truth == label).sum() + (guess == label).sum())
-    )
-    return float(np.mean([each(label) for label in np.unique(truth).tolist()]))
+
+    def f1(label: int) -> float:
+        real, said = truth == label, guess == label
+        return 2 * int((real & said).sum()) / int(real.sum() + said.sum())
+
+    return float(np.mean([f1(label) for label in np.unique(truth).tolist()]))

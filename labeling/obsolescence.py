@@ -115,35 +115,28 @@ def _without_notes(body: str) -> str:
     return _BLOCK.sub(lambda found: "" if _own_note(re.sub(r"<[^>]+>", " ", found[0])) else found[0], body)
 
 
-def hits(threads: Threads, votes: Sequence[Vote] | None = None) -> list[dict[str, Any]]:
+def hits(threads: Threads) -> list[dict[str, Any]]:
     """What says so of each answer: one row a vote for obsolete, with the comment's text where it rests on one.
 
-    Args:
-        votes: of all functions; made here if None.
-
     Returns:
-        Rows of post_id, url, function (None where votes were given), evidence, comment (Markdown, as published: it may
-        hold personal data), in order of post.
+        Rows of post_id, url, function, evidence, comment (Markdown, as published: it may hold personal data), in order
+        of post.
     """
-    made = (
-        [(None, vote) for vote in votes]
-        if votes is not None
-        else [(one.name, vote) for one in REGISTRY[TASK.name] for vote in one.find(threads)]
-    )
     urls = dict(zip(threads.documents["post_id"].to_pylist(), threads.documents["url"].to_pylist(), strict=True))
     texts = dict(zip(threads.comments["comment_id"].to_pylist(), threads.comments["text"].to_pylist(), strict=True))
     found = [
         {
             "post_id": vote.post_id,
             "url": urls.get(vote.post_id),
-            "function": name,
+            "function": one.name,
             "evidence": dict(vote.evidence),
             "comment": texts.get(vote.evidence.get("comment")),
         }
-        for name, vote in made
+        for one in REGISTRY[TASK.name]
+        for vote in one.find(threads)
         if vote.label == OBSOLETE
     ]
-    return sorted(found, key=lambda row: (row["post_id"], row["function"] or ""))
+    return sorted(found, key=lambda row: (row["post_id"], row["function"]))
 
 
 # Functions.

@@ -8,17 +8,15 @@ by labels would not be one by time.
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from socorpus.corpus import exchange, parquet, receipts, split
+from socorpus.corpus import exchange, parquet, sharding, split
 from socorpus.corpus.buckets import Bucket, counted
 from socorpus.corpus.config import Split
 from socorpus.corpus.engine import Made
 
 PATH = ".work/labels/splits.arrow"
-SCHEMA = pa.schema([("thread_id", pa.int64()), ("split", pa.string())])
 SIGNALS = ("exact", "near", "near_code")
 """Signals that tie threads together."""
 
@@ -27,7 +25,7 @@ def assign(root: Path, buckets: Sequence[Bucket], config: Split) -> Made:
     """The split of every thread, one batch a bucket; `counts["batches"]` has a hash of each."""
     survivors = [parquet.read(root / bucket.path("signals/exact"), columns=["survivor"]) for bucket in buckets]
     named = pc.drop_null(pc.unique(pa.concat_tables(survivors)["survivor"])) if survivors else pa.array([], pa.string())
-    linked, found, sizes = [split.LINKED.empty_table()], [split.THREADS.empty_table()], []
+    linked, found = [], []
     for bucket in buckets:
         columns = ["site", "post_id", "thread_id", "kind", "created"]
         documents = parquet.read(root / bucket.path("documents"), columns=columns)
@@ -37,16 +35,11 @@ def assign(root: Path, buckets: Sequence[Bucket], config: Split) -> Made:
             names = pc.binary_join_element_wise(pa.scalar(name), ties["cluster"], ":")
             linked.append(ties.set_column(0, split.LINKED.field(0), names))
         found.append(split.threads(documents))
-        sizes.append(found[-1].num_rows)
-    assigned = split.assign(pa.concat_tables(found), pa.concat_tables(linked), config)
-    assigned = pa.table([assigned["thread_id"], assigned["split"].cast(pa.string())], schema=SCHEMA)
-    starts = np.concatenate([[0], np.cumsum(sizes)]).tolist()
-    parts = [assigned.slice(start, size) for start, size in zip(starts, sizes, strict=False)]
-    exchange.write(root / PATH, SCHEMA, parts)
-    batches = {bucket.name: receipts.fingerprint(part.to_pydict()) for bucket, part in zip(buckets, parts, strict=True)}
-    return Made({PATH: assigned.num_rows}, {"threads": counted(assigned["split"]), "batches": batches})
+    assigned, batches = sharding.write_splits(root / PATH, found, linked, config)
+    named_batches = {bucket.name: batch for bucket, batch in zip(buckets, batches, strict=True)}
+    return Made({PATH: assigned.num_rows}, {"threads": counted(assigned["split"]), "batches": named_batches})
 
 
 def of_bucket(root: Path, bucket: Bucket) -> pa.Table:
-    """The splits of a bucket's threads, as `SCHEMA`."""
-    return exchange.read([root / PATH], SCHEMA, bucket.index)
+    """The splits of a bucket's threads, as `sharding.SPLIT`."""
+    return exchange.read([root / PATH], sharding.SPLIT, bucket.index)

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import weakref
 import zlib
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from hypothesis import strategies as st
 
 from socorpus.corpus import archive, decoders
 from socorpus.corpus.errors import InputError
+from tests.building import wait_for
 
 BZIP2 = [{"id": py7zr.FILTER_BZIP2}]
 CODERS: dict[str, list[dict[str, int]]] = {
@@ -124,9 +124,7 @@ def test_it_leaves_nothing_open(real_data: Path, capfd: pytest.CaptureFixture[st
         next(streams)[1].read(10)
         streams.close()
     # A thread that was joined may be seen for a moment while the system ends it.
-    until = time.monotonic() + 5
-    while held() != before and time.monotonic() < until:
-        time.sleep(0.01)
+    wait_for(lambda: held() == before, 5)
     assert held() == before
     assert capfd.readouterr() == ("", "")
 

@@ -48,8 +48,8 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_threads_read_what_was_packed(level: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     alone(monkeypatch)
     streams = [text(1_500_000), b"", b"", b"x", text(123_457, 1), bytes(3_000_000), random.Random(2).randbytes(900_000)]
-    for some in ([part] for part in streams):
-        assert read(bz2.compress(some[0], level), threads) == some[0]
+    for part in streams:
+        assert read(bz2.compress(part, level), threads) == part
     assert read(b"".join(bz2.compress(part, level) for part in streams), threads) == b"".join(streams)
 
 
