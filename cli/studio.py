@@ -1,6 +1,7 @@
 """`socorpus labeling studio`, `sync` and `export`."""
 
 import os
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -84,8 +85,6 @@ def sync(
 
 
 def _ask(url: str) -> str | None:
-    import sys
-
     if not sys.stdin.isatty():
         return None
     asked: str = typer.prompt(f"Token for {url} (Account & Settings there; not shown)", hide_input=True, err=True)

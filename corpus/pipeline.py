@@ -343,7 +343,7 @@ def write_report(engine: Engine, facts: Mapping[str, Any], more: tuple[report.Ma
     # A section is told by its module and name, and by what it is given: the manifest.
     inputs = {
         "manifest": receipts.fingerprint(facts),
-        "more": receipts.fingerprint([make.__qualname__ for make in more]),
+        "more": receipts.fingerprint([f"{make.__module__}.{make.__qualname__}" for make in more]),
     }
     engine.run("report", [Task("report", "report", report.write, {"facts": facts, "more": more}, inputs)])
 

@@ -54,16 +54,11 @@ def prepare(
         BuildError: a kept thread has no split, or the tokenizer loses bytes of a text.
     """
     kept, spans = _kept(documents, decisions, privacy)
-    text, moves = _scrub(kept["text"], spans, "text")
-    title, _ = _scrub(kept["title"], spans, "title")
-    own_end, segments = _move(kept["own_end"], kept["segments"], moves)
+    columns = _scrubbed(kept, spans)
+    text, segments = columns["text"], columns["segments"]
     ids = tokens.encode(tokenizer, text)
-    columns = {
+    columns |= {
         "split": _split_of(kept, splits),
-        "text": text,
-        "title": title,
-        "own_end": own_end,
-        "segments": segments,
         "input_ids": ids,
         "code_tokens": _code_tokens(kept, text, segments, ids, tokens.byte_lengths(tokenizer)),
     }
@@ -84,13 +79,8 @@ def scrub(rows: pa.Table, privacy: pa.Table) -> pa.Table:
         rows: these four columns of `schema.DOCUMENTS`, and any others, which stay as they are.
         privacy: `schema.SIGNALS["privacy"]` of these rows, aligned.
     """
-    found = privacy["spans"].combine_chunks()
-    at = np.flatnonzero(pc.list_value_length(found).to_numpy(zero_copy_only=False))
-    spans = _Spans(at, found.take(pa.array(at)).to_pylist())
     rows = rows.combine_chunks()
-    text, moves = _scrub(rows["text"], spans, "text")
-    own_end, segments = _move(rows["own_end"], rows["segments"], moves)
-    new = {"title": _scrub(rows["title"], spans, "title")[0], "text": text, "own_end": own_end, "segments": segments}
+    new = _scrubbed(rows, _spans(privacy["spans"]))
     return pa.table([new.get(name, rows[name]) for name in rows.column_names], schema=rows.schema)
 
 
@@ -196,9 +186,21 @@ def _kept(documents: pa.Table, decisions: pa.Table, privacy: pa.Table) -> tuple[
         for column in ("site", "post_id"):
             if not documents[column].combine_chunks().equals(other[column].combine_chunks()):
                 raise ValueError(f"{name} is not row for row with the documents: column {column} differs")
-    found = privacy["spans"].filter(decisions["keep"]).combine_chunks()
+    return documents.filter(decisions["keep"]).combine_chunks(), _spans(privacy["spans"].filter(decisions["keep"]))
+
+
+def _spans(column: pa.ChunkedArray) -> _Spans:
+    found = column.combine_chunks()
     rows = np.flatnonzero(pc.list_value_length(found).to_numpy(zero_copy_only=False))
-    return documents.filter(decisions["keep"]).combine_chunks(), _Spans(rows, found.take(pa.array(rows)).to_pylist())
+    return _Spans(rows, found.take(pa.array(rows)).to_pylist())
+
+
+def _scrubbed(rows: pa.Table, spans: _Spans) -> dict[str, Any]:
+    """The columns that scrubbing changes: title, text, own_end, segments."""
+    text, moves = _scrub(rows["text"], spans, "text")
+    title, _ = _scrub(rows["title"], spans, "title")
+    own_end, segments = _move(rows["own_end"], rows["segments"], moves)
+    return {"title": title, "text": text, "own_end": own_end, "segments": segments}
 
 
 @dataclass(frozen=True)
