@@ -75,7 +75,7 @@ def _show_plan(plan: Any, settings: Any) -> None:
         names = ", ".join(sorted(table.table for table in site.tables))
         table.add_row(site.name, names, view.size(sum(t.member.size for t in site.tables)), of)
     view.out.print(table)
-    from socorpus.corpus.config import to_toml
+    from socorpus.corpus.settings import to_toml
 
     view.out.print("\nConfiguration:\n")
     view.out.print(to_toml(settings), markup=False)

@@ -4,16 +4,12 @@ A section belongs to one stage. A stage's receipt holds its own section alone, s
 what depends on it.
 """
 
-import dataclasses
-import difflib
-import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any
 
+from socorpus.corpus import settings
 from socorpus.corpus.errors import InputError
 
 
@@ -172,8 +168,6 @@ PRESETS: dict[str, Mapping[str, Any]] = {
     "sobert": {"selection": {"kinds": ["answer"]}},
 }
 
-_Section = TypeVar("_Section")
-
 
 def load(path: Path | None = None, preset: str = "default", overrides: Mapping[str, Any] | None = None) -> Config:
     """The configuration of a preset, then of a TOML file, then of `overrides` (nested like the file).
@@ -183,71 +177,12 @@ def load(path: Path | None = None, preset: str = "default", overrides: Mapping[s
     """
     if preset not in PRESETS:
         raise InputError(f"preset {preset!r} is not known; there are {', '.join(PRESETS)}")
-    merged = _merge({}, PRESETS[preset])
-    where = f"preset {preset}"
+    merged, where = dict(PRESETS[preset]), f"preset {preset}"
     if path is not None:
-        where = str(path)
-        try:
-            merged = _merge(merged, tomllib.loads(path.read_text("utf-8")))
-        except FileNotFoundError:
-            raise InputError(f"{path}: there is no such configuration file") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: not valid TOML: {error}") from None
-    merged = _merge(merged, overrides or {})
-    config = _section(Config, merged, where, "")
+        merged, where = settings.merge(merged, settings.read(path)), str(path)
+    config = settings.section(Config, settings.merge(merged, overrides or {}), where)
     _check_ranges(config, where)
     return config
-
-
-def as_dict(config: Any) -> dict[str, Any]:
-    """A configuration, or a section of one, as plain JSON and TOML values."""
-    return {
-        name: list(value) if isinstance(value, tuple) else as_dict(value) if dataclasses.is_dataclass(value) else value
-        for name, value in ((f.name, getattr(config, f.name)) for f in dataclasses.fields(config))
-    }
-
-
-def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for name, value in over.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(name), Mapping)
-        merged[name] = _merge(merged[name], value) if both else value
-    return merged
-
-
-def _section(kind: type[_Section], values: Any, where: str, prefix: str) -> _Section:
-    if not isinstance(values, Mapping):
-        raise InputError(f"{where}: {prefix.rstrip('.')} must be a table of keys, not {values!r}")
-    hints = get_type_hints(kind)
-    made: dict[str, Any] = {}
-    for name, value in values.items():
-        if name not in hints:
-            near = difflib.get_close_matches(name, hints, 1)
-            meant = f"; did you mean {prefix}{near[0]}?" if near else f"; known are {', '.join(hints)}"
-            raise InputError(f"{where}: unknown key {prefix}{name}{meant}")
-        hint = hints[name]
-        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-            made[name] = _section(hint, value, where, f"{prefix}{name}.")
-        else:
-            made[name] = _value(hint, value, f"{where}: {prefix}{name}")
-    return kind(**made)
-
-
-def _value(hint: Any, value: Any, where: str) -> Any:
-    if isinstance(hint, UnionType):
-        if value is None:
-            return None
-        hint = next(option for option in get_args(hint) if option is not type(None))
-    if get_origin(hint) is tuple:
-        item = get_args(hint)[0]
-        if not isinstance(value, list | tuple):
-            raise InputError(f"{where} must be a list of {item.__name__}, not {value!r}")
-        return tuple(_value(item, one, where) for one in value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise InputError(f"{where} must be {hint.__name__}, not {value!r}")
-    return value
 
 
 def _check_ranges(config: Config, where: str) -> None:
@@ -295,17 +230,3 @@ def _check_ranges(config: Config, where: str) -> None:
     for name in config.privacy.kinds:
         if name not in known:
             raise InputError(f"{where}: privacy.kinds knows {', '.join(known)}, not {name!r}")
-
-
-def to_toml(config: Config) -> str:
-    """The configuration as a TOML file that `load` reads back; keys that are not set are left out."""
-    lines: list[str] = []
-    for section in dataclasses.fields(config):
-        lines.append(f"[{section.name}]")
-        for name, value in as_dict(getattr(config, section.name)).items():
-            if value is not None:
-                # JSON's strings, numbers, booleans and lists of these are TOML's too, but for DEL in a string.
-                text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-                lines.append(f"{name} = {text}")
-        lines.append("")
-    return "\n".join(lines)

@@ -21,11 +21,12 @@ import pyarrow.compute as pc
 
 from socorpus.corpus import dedup, exchange, parquet, receipts, schema
 from socorpus.corpus.buckets import Bucket
-from socorpus.corpus.config import Near, as_dict
+from socorpus.corpus.config import Near
 from socorpus.corpus.engine import Made, Task
 from socorpus.corpus.minhash import Float64, Int64
 from socorpus.corpus.receipts import Receipt
 from socorpus.corpus.schema import TIME
+from socorpus.corpus.settings import as_dict
 
 if TYPE_CHECKING:
     from socorpus.corpus.pipeline import Context

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from socorpus.corpus import changes, parquet, receipts, schema
-from socorpus.corpus.config import Config, as_dict
+from socorpus.corpus.config import Config
 from socorpus.corpus.errors import BuildError
 from socorpus.corpus.receipts import Receipt
+from socorpus.corpus.settings import as_dict
 from socorpus.corpus.sources import Site
 
 if TYPE_CHECKING:

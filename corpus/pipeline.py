@@ -32,11 +32,12 @@ from socorpus.corpus import (
     threads,
 )
 from socorpus.corpus.buckets import Bucket, Marking, Signal
-from socorpus.corpus.config import Config, as_dict, to_toml
+from socorpus.corpus.config import Config
 from socorpus.corpus.engine import Engine, Task
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.reading import Wanted
 from socorpus.corpus.receipts import Receipt
+from socorpus.corpus.settings import as_dict, to_toml
 from socorpus.corpus.sources import Site
 
 SIGNALS = (

@@ -20,10 +20,11 @@ import pyarrow.compute as pc
 
 from socorpus.corpus import exchange, parquet, receipts, schema, shards, split, threads, tokens
 from socorpus.corpus.buckets import Bucket, counted
-from socorpus.corpus.config import Shards, Split, as_dict
+from socorpus.corpus.config import Shards, Split
 from socorpus.corpus.duplicates import TWINS_PATH
 from socorpus.corpus.engine import Made, Task
 from socorpus.corpus.receipts import Receipt
+from socorpus.corpus.settings import as_dict
 
 if TYPE_CHECKING:
     from socorpus.corpus.pipeline import Context

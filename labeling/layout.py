@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from socorpus.corpus import config as configs
 from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.buckets import Bucket
 from socorpus.corpus.config import Config
 from socorpus.corpus.engine import Engine, Task
+from socorpus.corpus.settings import as_dict
 from socorpus.labeling import splits
 
 
@@ -37,7 +37,7 @@ class Layout:
         folders = ("documents", *(f"signals/{name}" for name in splits.SIGNALS))
         inputs = {path: contents[path] for bucket in buckets for folder in folders for path in [bucket.path(folder)]}
         given = {"buckets": buckets, "config": config.split}
-        task = Task("label_splits", "all", splits.assign, given, inputs, 1, configs.as_dict(config.split))
+        task = Task("label_splits", "all", splits.assign, given, inputs, 1, as_dict(config.split))
         split = engine.run("label_splits", [task])["all"]
         sizes = {name: entry["bytes"] for name, entry in files.items()}
         return cls(root, buckets, contents, sizes, config, engine, split.counts["batches"])

@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from socorpus.corpus import config as configs
 from socorpus.corpus import lookup, parquet, receipts
 from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.buckets import Bucket
 from socorpus.corpus.engine import Task
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.receipts import Receipt
+from socorpus.corpus.settings import as_dict
 from socorpus.corpus.split import SPLITS
 from socorpus.labeling import analysis, combine, steps
 from socorpus.labeling.functions import Function
@@ -68,7 +68,7 @@ class Plan:
         """Threads and facts -> examples and votes."""
         layout, config, tasks = self.layout, self.layout.config, []
         versions = {one.name: one.version for one in self.functions}
-        section = [versions, self.edition, configs.as_dict(config.privacy), config.selection.max_overlap]
+        section = [versions, self.edition, as_dict(config.privacy), config.selection.max_overlap]
         for bucket in layout.buckets:
             given = self._tables(bucket) | {
                 "without": self.without,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from socorpus.corpus import config, schema, schema_docs, selection
+from socorpus.corpus import config, schema, schema_docs, selection, settings
 from socorpus.corpus.errors import InputError
 
 from . import small_site
@@ -29,7 +29,7 @@ def test_every_key_of_the_configuration_is_there_with_its_default() -> None:
     text = schema_docs.keys_markdown()
     assert re.findall(r"^### \[(\w+)\]$", text, re.M) == [field.name for field in dataclasses.fields(config.Config)]
     sections = dict(zip(re.findall(r"### \[(\w+)\]", text), re.split(r"### \[\w+\]", text)[1:], strict=True))
-    for section, keys in config.as_dict(config.Config()).items():
+    for section, keys in settings.as_dict(config.Config()).items():
         rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", sections[section], re.M)
         assert [key for key, *_ in rows] == list(keys)
         for key, _, default, meaning in rows:
