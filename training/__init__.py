@@ -1,0 +1,1 @@
+"""Pre-training an encoder straight from a corpus's shards, and what comes of it."""

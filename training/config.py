@@ -1,0 +1,285 @@
+"""The configuration of a training run: presets, then a TOML file, then single keys.
+
+Sources of the shapes: "Skill over Scale" (Mukherjee and Hellendoorn 2025) for `sobert-*`; ModernBERT (Warner et al.
+2024) for `modern-*`; Ettin (Weller et al. 2025) for `mini`. What those papers do not say (learning rates of SOBert, for
+one) is our choice, and docs/training.md says so.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from socorpus.corpus import settings
+from socorpus.corpus.errors import InputError
+
+
+@dataclass(frozen=True)
+class Model:
+    """The encoder's shape."""
+
+    family: str = "modern"
+    """`sobert`: learned positions, GELU, biases; `modern`: RoPE, GeGLU, no biases, local and global attention."""
+    layers: int = 4
+    """Transformer layers."""
+    hidden: int = 128
+    """Width of a token's vector."""
+    heads: int = 4
+    """Attention heads; they divide `hidden`."""
+    ffn: int = 192
+    """Width inside the feed-forward block; of each half where it is gated."""
+    max_length: int = 2048
+    """Most tokens of a document, its two special tokens included."""
+    window: int = 128
+    """Tokens that a token sees around itself in local layers, half on each side (`modern`)."""
+    global_every: int = 3
+    """Every how many layers attention is global, from the first on (`modern`)."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """From shards to packed sequences."""
+
+    overlap: int = 0
+    """Tokens that the pieces of a document longer than the model's context share."""
+    cut: bool = True
+    """Whether such a document is cut into pieces; else only its first piece is read."""
+    seed: int = 1
+    """Seed of the order, the masks and the first weights."""
+    lanes: int | None = None
+    """Streams that the row groups are dealt to; a multiple of the data-parallel ranks. Default: as many as there can
+    be, at most 16."""
+    ahead: int = 4
+    """Micro-batches read ahead."""
+    stall_minutes: float = 10.0
+    """How long reading may take to give one micro-batch before the run ends."""
+
+
+@dataclass(frozen=True)
+class Masking:
+    """Masked language modelling."""
+
+    rate: float = 0.30
+    """Share of tokens that are masked."""
+    final_rate: float = 0.15
+    """Share at the end of the decay, approached in a straight line (Ettin)."""
+    words: bool = False
+    """Whether all tokens of a word are masked together."""
+    code_rate: float | None = None
+    """Share of tokens masked in code blocks, where it is to be another than in prose."""
+    mask: float = 0.8
+    """Share of the masked that become [MASK]."""
+    random: float = 0.1
+    """Share of the masked that become a random token; the others stay as they are (Devlin et al. 2019)."""
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """From gradients to new weights."""
+
+    name: str = "adamw"
+    """`adamw`, or `muon` for matrices inside the layers with AdamW for all else."""
+    lr: float = 8e-4
+    """Highest learning rate of AdamW."""
+    muon_lr: float = 5e-3
+    """Highest learning rate of Muon, where it is used; scaled to match AdamW's step (Liu et al. 2025)."""
+    beta1: float = 0.9
+    """Decay of the mean gradient."""
+    beta2: float = 0.98
+    """Decay of the mean squared gradient."""
+    eps: float = 1e-6
+    """Added to the root of the mean squared gradient."""
+    weight_decay: float = 1e-5
+    """Decoupled; matrices alone, neither biases nor norms."""
+    clip: float = 1.0
+    """Largest norm of the gradient; 0 does not clip."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long, and the learning rate's way."""
+
+    tokens: int = 27_000_000_000
+    """Tokens that the model sees, rounded up to whole steps."""
+    form: str = "wsd"
+    """`wsd`: warm-up, stable, decay by one minus a square root; `cosine`."""
+    warmup: float = 0.02
+    """Share of the steps with a rising rate."""
+    decay: float = 0.2
+    """Share of the steps with a falling rate (`wsd`)."""
+    floor: float = 0.0
+    """Rate at the end, as a share of the highest."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Tokens a step."""
+
+    tokens: int = 524_288
+    """Tokens of a step over all ranks."""
+    micro_tokens: int = 32_768
+    """Most tokens that a rank takes at once; a step of more accumulates gradients."""
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """How a run is spread over ranks."""
+
+    tensor: int | None = None
+    """Ranks that share one copy of the model; the others are data-parallel. Default: the fewest in whose memory the
+    model fits."""
+    recompute: bool = False
+    """Whether layers are computed again on the way back: less memory, a third more arithmetic."""
+    compile: bool | None = None
+    """Whether layers go through torch.compile. Default: on CUDA."""
+    precision: str | None = None
+    """`bf16` (with fp32 master weights) or `fp32`. Default: bf16 on CUDA."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What is kept of a run."""
+
+    minutes: float = 15.0
+    """Minutes between checkpoints."""
+    steps: int | None = None
+    """Steps between checkpoints, instead."""
+    keep: int = 2
+    """Newest checkpoints that are kept."""
+    keep_every: int | None = None
+    """Every how many steps a checkpoint is kept for good."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Held-out loss while training."""
+
+    steps: int = 500
+    """Steps between validations; 0 has none."""
+    tokens: int = 2_000_000
+    """Most tokens of the validation split that are read."""
+    rate: float = 0.15
+    """Share of tokens masked, always the same ones."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """All of a run's configuration."""
+
+    model: Model = field(default_factory=Model)
+    data: Data = field(default_factory=Data)
+    masking: Masking = field(default_factory=Masking)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    schedule: Schedule = field(default_factory=Schedule)
+    batch: Batch = field(default_factory=Batch)
+    parallel: Parallel = field(default_factory=Parallel)
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    validation: Validation = field(default_factory=Validation)
+
+
+def _sobert(layers: int, hidden: int, heads: int, lr: float, **model: Any) -> dict[str, Any]:
+    return {
+        "model": {"family": "sobert", "layers": layers, "hidden": hidden, "heads": heads, "ffn": 4 * hidden, **model},
+        "masking": {"rate": 0.15, "final_rate": 0.15},
+        "optimizer": {"lr": lr, "beta2": 0.999, "weight_decay": 0.01},
+        "schedule": {"form": "cosine", "warmup": 0.01, "floor": 0.1},
+    }
+
+
+def _modern(layers: int, hidden: int, heads: int, ffn: int, lr: float, **model: Any) -> dict[str, Any]:
+    return {
+        "model": {"family": "modern", "layers": layers, "hidden": hidden, "heads": heads, "ffn": ffn, **model},
+        "optimizer": {"lr": lr},
+    }
+
+
+_SMALL = {
+    "schedule": {"tokens": 2_000_000},
+    "batch": {"tokens": 16_384, "micro_tokens": 8_192},
+    "validation": {"steps": 50, "tokens": 100_000},
+    "checkpoint": {"minutes": 1.0},
+}
+
+PRESETS: dict[str, Mapping[str, Any]] = {
+    "tiny": settings.merge(_modern(4, 128, 4, 192, 3e-3, max_length=512), _SMALL),
+    "sobert-tiny": settings.merge(_sobert(4, 128, 4, 2e-3, max_length=512), _SMALL),
+    "mini": _modern(10, 384, 6, 576, 2e-3),
+    "modern-base": _modern(22, 768, 12, 1152, 8e-4),
+    "modern-large": _modern(28, 1024, 16, 2624, 5e-4),
+    "sobert-base": _sobert(12, 768, 12, 6e-4),
+    "sobert-large": _sobert(24, 1536, 16, 3e-4),
+}
+"""Presets by name."""
+
+
+def load(preset: str = "tiny", path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Config:
+    """The configuration of a preset, then of a TOML file, then of `overrides` (nested like the file).
+
+    Raises:
+        InputError: names the file, the key, what was expected, and the nearest known key.
+    """
+    if preset not in PRESETS:
+        raise InputError(f"preset {preset!r} is not known; there are {', '.join(PRESETS)}")
+    merged, where = dict(PRESETS[preset]), f"preset {preset}"
+    if path is not None:
+        merged, where = settings.merge(merged, settings.read(path)), str(path)
+    config = settings.section(Config, settings.merge(merged, overrides or {}), where)
+    _check(config, where)
+    return config
+
+
+def _check(config: Config, where: str) -> None:
+    model, masking, schedule = config.model, config.masking, config.schedule
+    shares = {
+        "masking.rate": masking.rate,
+        "masking.final_rate": masking.final_rate,
+        "masking.code_rate": masking.code_rate or 0.0,
+        "masking.mask + masking.random": masking.mask + masking.random,
+        "schedule.warmup + schedule.decay": schedule.warmup + (schedule.decay if schedule.form == "wsd" else 0.0),
+        "schedule.floor": schedule.floor,
+        "validation.rate": config.validation.rate,
+    }
+    for name, share in shares.items():
+        if not 0 <= share <= 1:
+            raise InputError(f"{where}: {name} must lie between 0 and 1, not {share}")
+    positive = {
+        "model.layers": model.layers,
+        "model.hidden": model.hidden,
+        "model.heads": model.heads,
+        "model.ffn": model.ffn,
+        "model.global_every": model.global_every,
+        "optimizer.lr": config.optimizer.lr,
+        "schedule.tokens": schedule.tokens,
+        "batch.micro_tokens": config.batch.micro_tokens,
+        "checkpoint.keep": config.checkpoint.keep,
+        "data.ahead": config.data.ahead,
+        "data.stall_minutes": config.data.stall_minutes,
+    }
+    for name, number in positive.items():
+        if number <= 0:
+            raise InputError(f"{where}: {name} must be greater than 0, not {number}")
+    choices = {
+        "model.family": (model.family, ("sobert", "modern")),
+        "optimizer.name": (config.optimizer.name, ("adamw", "muon")),
+        "schedule.form": (schedule.form, ("wsd", "cosine")),
+        "parallel.precision": (config.parallel.precision or "fp32", ("fp32", "bf16")),
+    }
+    for name, (chosen, known) in choices.items():
+        if chosen not in known:
+            raise InputError(f"{where}: {name} must be one of {', '.join(known)}, not {chosen!r}")
+    if model.hidden % model.heads or (model.hidden // model.heads) % 2:
+        raise InputError(
+            f"{where}: model.heads ({model.heads}) must divide model.hidden ({model.hidden}) into even parts"
+        )
+    if model.max_length < 8:
+        raise InputError(f"{where}: model.max_length must be at least 8, not {model.max_length}")
+    if not 0 <= config.data.overlap < model.max_length - 2:
+        raise InputError(f"{where}: data.overlap must be less than model.max_length - 2, not {config.data.overlap}")
+    if config.batch.tokens % model.max_length:
+        raise InputError(
+            f"{where}: batch.tokens ({config.batch.tokens}) must be a multiple of model.max_length ({model.max_length})"
+        )
+    if config.batch.micro_tokens < model.max_length:
+        raise InputError(f"{where}: batch.micro_tokens must be at least model.max_length ({model.max_length})")
+    if model.family == "modern" and (model.window < 2 or model.window % 2):
+        raise InputError(f"{where}: model.window must be even and at least 2, not {model.window}")

@@ -1,0 +1,119 @@
+"""Ranks: joining them, and who they are. One process is one rank on one GPU, or on the CPU.
+
+Started by `socorpus train --gpus N`, by torchrun, or by Slurm's srun: whichever set the environment.
+"""
+
+import os
+import socket
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from socorpus.corpus.errors import InputError
+
+STALLED = timedelta(minutes=20)
+"""How long a rank waits for the others before it gives up."""
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This rank among all: its number and size in all, in the tensor group, in the data group; its device.
+
+    `data_group` and `tensor_group` are the process groups; `files` is a gloo group of all ranks for checkpoints, whose
+    messages come from a thread and must not cross those of training.
+    """
+
+    rank: int
+    size: int
+    tensor_rank: int
+    tensor: int
+    data_rank: int
+    data: int
+    device: torch.device
+    tensor_group: Any
+    data_group: Any
+    files: Any
+
+    @property
+    def first(self) -> bool:
+        """Whether this rank speaks for all."""
+        return self.rank == 0
+
+
+def started() -> bool:
+    """Whether a launcher has made this process one rank of several."""
+    return "RANK" in os.environ or int(os.environ.get("SLURM_NTASKS", "1")) > 1
+
+
+@contextmanager
+def joined(tensor: int = 1) -> Iterator[Ranks]:
+    """Join the other ranks for the time of the block; a process that nobody launched is the only one.
+
+    Args:
+        tensor: ranks that share one copy of the model; it divides their number.
+
+    Raises:
+        InputError: it does not.
+    """
+    _environment()
+    cuda = torch.cuda.is_available()
+    size = int(os.environ["WORLD_SIZE"])
+    if size % tensor:
+        raise InputError(f"parallel.tensor ({tensor}) must divide the number of ranks ({size})")
+    device = torch.device("cpu")
+    if cuda:
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=STALLED)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from megatron.core import parallel_state
+        parallel_state.initialize_model_parallel(tensor)
+        try:
+            yield Ranks(
+                dist.get_rank(),
+                size,
+                parallel_state.get_tensor_model_parallel_rank(),
+                tensor,
+                parallel_state.get_data_parallel_rank(),
+                parallel_state.get_data_parallel_world_size(),
+                device,
+                parallel_state.get_tensor_model_parallel_group(),
+                parallel_state.get_data_parallel_group(),
+                dist.new_group(backend="gloo", timeout=STALLED),
+            )
+        finally:
+            parallel_state.destroy_model_parallel()
+    finally:
+        dist.destroy_process_group()
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _environment() -> None:
+    slurm = os.environ
+    if "RANK" not in slurm and int(slurm.get("SLURM_NTASKS", "1")) > 1:
+        slurm["RANK"], slurm["WORLD_SIZE"] = slurm["SLURM_PROCID"], slurm["SLURM_NTASKS"]
+        slurm["LOCAL_RANK"] = slurm.get("SLURM_LOCALID", "0")
+        for name in ("MASTER_ADDR", "MASTER_PORT"):
+            if name not in slurm:
+                raise InputError(f"under Slurm set {name}: the first node's address, and a port that is free there")
+    slurm.setdefault("RANK", "0")
+    slurm.setdefault("WORLD_SIZE", "1")
+    slurm.setdefault("LOCAL_RANK", "0")
+    slurm.setdefault("MASTER_ADDR", "127.0.0.1")
+    if "MASTER_PORT" not in slurm:
+        slurm["MASTER_PORT"] = str(free_port())
