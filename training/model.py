@@ -90,7 +90,7 @@ class Encoder(BertModel):
         hidden = self.hidden(ids, positions, documents)
         if at is not None:
             hidden = hidden.index_select(0, at)
-        logits, _ = self.output_layer(self.lm_head(hidden), weight=self.shared_embedding_or_output_weight())
+        logits = self.score(hidden)
         if labels is None:
             return logits[:, 0]
         return tensor_parallel.vocab_parallel_cross_entropy(logits.float(), labels[:, None])[:, 0]
@@ -102,6 +102,11 @@ class Encoder(BertModel):
             embedded = self.embedding_norm(embedded)
             documents.rope = attention.rope(positions, self.config.kv_channels, ROPE)
         return self.encoder(hidden_states=embedded, attention_mask=None, packed_seq_params=documents)
+
+    def score(self, hidden: torch.Tensor) -> torch.Tensor:
+        """The head: vectors [positions, 1, hidden] to logits [positions, 1, vocabulary / tensor ranks]."""
+        logits, _ = self.output_layer(self.lm_head(hidden), weight=self.shared_embedding_or_output_weight())
+        return logits
 
 
 def layer_config(shape: Model, parallel: Parallel, tensor: int, dtype: torch.dtype) -> TransformerConfig:
@@ -149,16 +154,6 @@ def build(shape: Model, parallel: Parallel, vocabulary: int, tensor: int = 1, dt
     return Encoder(
         config, shape, TransformerBlockSubmodules(layer_specs=layers, layer_norm=NormWithoutBias), vocabulary
     )
-
-
-def parameters(shape: Model, vocabulary: int) -> int:
-    """Parameters of an encoder with its head on masked positions, the tied embedding counted once."""
-    h, f = shape.hidden, shape.ffn
-    if shape.family == "sobert":
-        layer = 4 * h * h + 2 * h * f + 4 * h + (f + h) + 4 * h
-        return vocabulary * h + shape.max_length * h + shape.layers * layer + 2 * h + (h * h + h + 2 * h) + vocabulary
-    layer = 4 * h * h + 3 * h * f + 2 * h
-    return vocabulary * h + h + shape.layers * layer - h + h + (h * h + h) + vocabulary
 
 
 def _layer(norm: type, first: type | None = None) -> ModuleSpec:

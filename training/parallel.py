@@ -51,6 +51,11 @@ def started() -> bool:
     return "RANK" in os.environ or int(os.environ.get("SLURM_NTASKS", "1")) > 1
 
 
+def size() -> int:
+    """The number of ranks."""
+    return int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_NTASKS") or 1)
+
+
 @contextmanager
 def joined(tensor: int = 1) -> Iterator[Ranks]:
     """Join the other ranks for the time of the block; a process that nobody launched is the only one.
@@ -63,9 +68,9 @@ def joined(tensor: int = 1) -> Iterator[Ranks]:
     """
     _environment()
     cuda = torch.cuda.is_available()
-    size = int(os.environ["WORLD_SIZE"])
-    if size % tensor:
-        raise InputError(f"parallel.tensor ({tensor}) must divide the number of ranks ({size})")
+    count = size()
+    if count % tensor:
+        raise InputError(f"parallel.tensor ({tensor}) must divide the number of ranks ({count})")
     device = torch.device("cpu")
     if cuda:
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
@@ -79,7 +84,7 @@ def joined(tensor: int = 1) -> Iterator[Ranks]:
         try:
             yield Ranks(
                 dist.get_rank(),
-                size,
+                count,
                 parallel_state.get_tensor_model_parallel_rank(),
                 tensor,
                 parallel_state.get_data_parallel_rank(),
