@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from socorpus.cli import build, doctor, labels, studio, view
+from socorpus.cli import build, doctor, labels, studio, train, view
 from socorpus.corpus.errors import InputError, SocorpusError
 
 app = typer.Typer(
@@ -26,6 +26,8 @@ app.command()(build.sample)
 for command in (studio.studio, studio.sync, studio.export):
     labels.app.command()(command)
 app.add_typer(labels.app)
+app.command()(train.train)
+app.command()(train.plan)
 app.command()(doctor.doctor)
 
 

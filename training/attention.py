@@ -1,9 +1,9 @@
 """Attention over packed documents: each token sees its own document alone, or a window of it, and nothing is padded.
 
 On CUDA `torch.nn.attention.varlen.varlen_attn` (FlashAttention with `cu_seqlens`; Dao 2023), elsewhere PyTorch's
-`scaled_dot_product_attention` document by document. It takes the place of megatron-core's DotProductAttention, and turns
-queries and keys by RoPE itself (Su et al. 2021) from tables made once a step: megatron-core's own rotation of packed
-sequences waits for the GPU in every layer.
+`scaled_dot_product_attention` document by document. It takes the place of megatron-core's DotProductAttention, and
+turns queries and keys by RoPE itself (Su et al. 2021) from tables made once a step: megatron-core's own rotation of
+packed sequences waits for the GPU in every layer.
 """
 
 from collections.abc import Sequence
@@ -156,6 +156,6 @@ def one_by_one(
             places = torch.arange(len(q), device=q.device)
             ahead = places[None, :] - places[:, None]
             seen = (ahead >= -window[0]) & (ahead <= window[1])
-        heads = (tensor.transpose(0, 1)[None] for tensor in (q, k, v))
-        outputs.append(F.scaled_dot_product_attention(*heads, attn_mask=seen, scale=scale)[0].transpose(0, 1))
+        q, k, v = (tensor.transpose(0, 1)[None] for tensor in (q, k, v))
+        outputs.append(F.scaled_dot_product_attention(q, k, v, attn_mask=seen, scale=scale)[0].transpose(0, 1))
     return torch.cat(outputs)

@@ -21,7 +21,8 @@ from socorpus.training.config import Config, Model
 
 @dataclass(frozen=True)
 class Gpu:
-    """A kind of GPU: dense bf16 TFLOP/s, GB of memory, dollars an hour, and where these are from."""
+    """A kind of GPU: dense bf16 TFLOP/s by its data sheet and in a large matrix product, GB of memory, dollars an hour,
+    and where these are from."""
 
     kind: str
     name: str
@@ -30,13 +31,16 @@ class Gpu:
     price: float
     source: str
     match: str
+    reached: float
 
 
 @cache
 def gpus() -> dict[str, Gpu]:
     """The known kinds of GPUs."""
-    table = json.loads(resources.files("socorpus.training").joinpath("gpus.json").read_text("utf-8"))["kinds"]
-    return {kind: Gpu(kind, **entry) for kind, entry in table.items()}
+    table = json.loads(resources.files("socorpus.training").joinpath("gpus.json").read_text("utf-8"))
+    return {
+        kind: Gpu(kind, **entry, reached=table["reached"] * entry["tflops"]) for kind, entry in table["kinds"].items()
+    }
 
 
 def gpu(kind: str) -> Gpu:

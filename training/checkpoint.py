@@ -169,7 +169,9 @@ class Writer:
             error, self._error = self._error, None
             last = newest(self._folder)
             kept = f"the last good one is of step {last.step:,}" if last else "there is none before it"
-            raise BuildError(f"{self._folder}: the checkpoint could not be written ({_brief(error)}); {kept}") from error
+            raise BuildError(
+                f"{self._folder}: the checkpoint could not be written ({_brief(error)}); {kept}"
+            ) from error
 
     def _write(self, step: int, ready: Mapping[str, Any], state: Mapping[str, Any]) -> None:
         name = self._folder / f"step-{step:09d}"

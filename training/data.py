@@ -97,15 +97,15 @@ class Order:
 
     def __init__(self, groups: int, seed: int) -> None:
         self._groups, self._seed = groups, seed
-        self._epoch, self._order = -1, np.zeros(0, np.int64)
+        self._epoch, self._order = -1, list[int]()
 
     def __getitem__(self, place: int) -> tuple[int, int]:
         """(epoch, row group) of a place counted from 0."""
         epoch, within = divmod(place, self._groups)
         if epoch != self._epoch:
             random = np.random.Generator(np.random.Philox(np.random.SeedSequence([self._seed, 2, epoch])))
-            self._epoch, self._order = epoch, random.permutation(self._groups)
-        return epoch, int(self._order[within])
+            self._epoch, self._order = epoch, random.permutation(self._groups).tolist()
+        return epoch, self._order[within]
 
 
 class Lane:
@@ -231,7 +231,9 @@ class Stream:
         starts = list(cursors) if cursors is not None else [(0, 0)] * cut.lanes
         if len(starts) != cut.lanes:
             raise InputError(f"the run was begun with {len(starts)} lanes; set data.lanes to that, not {cut.lanes}")
-        self._lanes = {n: Lane(n, cut.lanes, groups, order, starts[n], packs_of) for n in range(rank, cut.lanes, cut.ranks)}
+        self._lanes = {
+            n: Lane(n, cut.lanes, groups, order, starts[n], packs_of) for n in range(rank, cut.lanes, cut.ranks)
+        }
         self._ready: queue.Queue[tuple[Batch, dict[int, Cursor]] | BaseException] = queue.Queue(config.data.ahead)
         self._stop = threading.Event()
         self.cursors: dict[int, Cursor] = {n: lane.cursor for n, lane in self._lanes.items()}

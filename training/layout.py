@@ -10,6 +10,7 @@ RUN/checkpoints/     step-000000100/ …
 """
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,10 +57,10 @@ class Run:
     def begin(self, corpus: Corpus, config: Config) -> dict[str, Any]:
         """Write run.toml and run.json, or hold them against this corpus and configuration.
 
-    XX
+        XX
 
-        Raises:
-            InputError: says what differs from how the run was begun, and what to do.
+            Raises:
+                InputError: says what differs from how the run was begun, and what to do.
         """
         new = {
             "corpus": str(corpus.root.absolute()),
@@ -83,6 +84,13 @@ class Run:
         """Write run.json."""
         with atomic(self.root / "run.json") as temporary:
             temporary.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
+
+    def clear(self) -> None:
+        """Delete what a run wrote here, and nothing else."""
+        for path in (self.checkpoints, self.root / "tensorboard"):
+            shutil.rmtree(path, ignore_errors=True)
+        for path in (self.log, self.root / "run.json", self.root / "run.toml"):
+            path.unlink(missing_ok=True)
 
     def forget_after(self, step: int) -> None:
         """Drop lines of the log of later steps: they are about to be written again."""

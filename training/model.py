@@ -1,11 +1,12 @@
 """The encoder: megatron-core's BertModel in two shapes, over packed documents, with a head on masked positions alone.
 
-`sobert` is Megatron's BERT: pre-norm, learned positions, GELU, biases (Shoeybi et al. 2019; "Skill over Scale" uses it).
-`modern` is ModernBERT's: RoPE, GeGLU, no biases, a norm after the embedding and none before the first attention, local
-and global layers (Warner et al. 2024). Dropout is 0 in both: packed kernels have none, and a run of one epoch does not
-need it.
+`sobert` is Megatron's BERT: pre-norm, learned positions, GELU, biases (Shoeybi et al. 2019; used in "Skill over
+Scale"). `modern` is ModernBERT's: RoPE, GeGLU, no biases, a norm after the embedding and none before the first
+attention, local and global layers (Warner et al. 2024). Dropout is 0 in both: packed kernels have none, and a run of
+one epoch does not need it.
 """
 
+import warnings
 from typing import Any
 
 import torch
@@ -67,7 +68,7 @@ class Encoder(BertModel):
         # The stock check knows the attention classes of megatron-core alone.
         return "b1ss"
 
-    def forward(  # type: ignore[override]
+    def forward(
         self,
         ids: torch.Tensor,
         positions: torch.Tensor,
@@ -142,7 +143,9 @@ def layer_config(shape: Model, parallel: Parallel, tensor: int, dtype: torch.dty
         }
     if parallel.recompute:
         settings |= {"recompute_granularity": "full", "recompute_method": "uniform", "recompute_num_layers": 1}
-    return TransformerConfig(**settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of its own defaults
+        return TransformerConfig(**settings)
 
 
 def build(shape: Model, parallel: Parallel, vocabulary: int, tensor: int = 1, dtype: Any = torch.float32) -> Encoder:

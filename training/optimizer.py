@@ -29,6 +29,11 @@ class Weights:
     muon: bool
 
     @property
+    def moments(self) -> tuple[str, ...]:
+        """Names of what the optimizer remembers of it."""
+        return ("momentum",) if self.muon else ("exp_avg", "exp_avg_sq")
+
+    @property
     def decays(self) -> bool:
         """Whether weight decay falls on it: on matrices, neither on biases nor on norms."""
         return self.model.dim() > 1
@@ -52,7 +57,8 @@ class Optimizer:
             self.weights.append(Weights(name, one, master, gradient, sharded, settings.name == "muon" and inside))
         self.moments: dict[str, dict[str, torch.Tensor]] = {
             one.name: {
-                kind: torch.zeros_like(one.master) for kind in (("momentum",) if one.muon else ("exp_avg", "exp_avg_sq"))
+                kind: torch.zeros_like(one.master)
+                for kind in (("momentum",) if one.muon else ("exp_avg", "exp_avg_sq"))
             }
             for one in self.weights
         }

@@ -51,6 +51,16 @@ def started() -> bool:
     return "RANK" in os.environ or int(os.environ.get("SLURM_NTASKS", "1")) > 1
 
 
+def first() -> bool:
+    """Whether this process is the first rank, or the only one."""
+    return int(os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or 0) == 0
+
+
+def gpus() -> int:
+    """GPUs of this machine."""
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
 def size() -> int:
     """The number of ranks."""
     return int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_NTASKS") or 1)
@@ -77,9 +87,7 @@ def joined(tensor: int = 1) -> Iterator[Ranks]:
         torch.cuda.set_device(device)
     dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=STALLED)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from megatron.core import parallel_state
+        parallel_state = _megatron()
         parallel_state.initialize_model_parallel(tensor)
         try:
             yield Ranks(
@@ -106,6 +114,15 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _megatron() -> Any:
+    """megatron-core's groups; its modules warn, when they are first imported, of kernels that are not wanted here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from megatron.core import parallel_state
+        from megatron.core.models.bert import bert_model  # noqa: F401
+    return parallel_state
 
 
 def _environment() -> None:

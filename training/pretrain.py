@@ -30,7 +30,6 @@ from socorpus.training.shards import Corpus
 if TYPE_CHECKING:
     from socorpus.training.checkpoint import Found, Writer
     from socorpus.training.model import Encoder
-    from socorpus.training.optimizer import Optimizer
 
 _WINDOW = 20
 """Steps over which speed is told."""
@@ -251,7 +250,15 @@ class Training:
         dollars = None if self.price is None else left / 3600 * self.price * self.ranks.size
         share = flops / seconds / self.ranks.size / self.peak
         line = Line(
-            state.step, self.steps, loss, rate, state.tokens, tokens / seconds, share, left if seconds else None, dollars
+            state.step,
+            self.steps,
+            loss,
+            rate,
+            state.tokens,
+            tokens / seconds,
+            share,
+            left if seconds else None,
+            dollars,
         )
         self.show.step(line)
         values = {
@@ -367,13 +374,13 @@ def _begin(run: Run, corpus: Corpus, config: Config, ranks: Ranks) -> dict[str, 
 @contextmanager
 def _signals(stop: Any) -> Iterator[None]:
     """Let the first SIGTERM or Ctrl-C end the run after its step, with a checkpoint."""
-    before = {}
+    before: dict[int, Any] = {}
 
     def told(number: int, _: Any) -> None:
         stop()
         signal.signal(number, before[number])
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (int(signal.SIGTERM), int(signal.SIGINT)):
         before[number] = signal.signal(number, told)
     try:
         yield

@@ -26,7 +26,7 @@ def rate(schedule: Schedule, step: int, of: int) -> float:
 
 
 def decayed(schedule: Schedule, step: int, of: int) -> float:
-    """How much of the decay is over at a step, from 0 to 1; with `cosine` the last `decay` share of the steps counts."""
+    """How much of the decay is over at a step, from 0 to 1; with `cosine` too the last `decay` share counts as it."""
     falling = schedule.decay * of
     return min(1.0, max(0.0, (step - (of - falling)) / falling)) if falling else 0.0
 

@@ -1,4 +1,4 @@
-"""Reading a corpus's shards: row group by row group, straight from the Parquet files, and nothing else of the corpus."""
+"""Reading a corpus's shards: row group by row group, straight from the Parquet files."""
 
 import hashlib
 import json
@@ -85,11 +85,8 @@ class Corpus:
                     if rows:
                         found.append(RowGroup(path, number, rows))
         if not found:
-            raise InputError(
-                f"{self.root}: its {split} split has no documents; build with more posts, or with a larger split.{split}"
-                if split != "train"
-                else f"{self.root}: its train split has no documents; build it from a dump with more posts"
-            )
+            share = "" if split == "train" else f", or with a larger split.{split}"
+            raise InputError(f"{self.root}: its {split} split has no documents; build it with more posts{share}")
         return found
 
 
@@ -97,7 +94,7 @@ def open_corpus(root: Path) -> Corpus:
     """A corpus that `socorpus build` has finished.
 
     Raises:
-        InputError: there is none, or it is of another version of the schemas; or its tokenizer isn't that of its shards.
+        InputError: there is none; it is of another version of the schemas; its tokenizer isn't that of its shards.
     """
     path = root / "MANIFEST.json"
     try:
