@@ -195,7 +195,7 @@ def _modern(layers: int, hidden: int, heads: int, ffn: int, lr: float, **model: 
 
 _SMALL = {
     "schedule": {"tokens": 1_000_000},
-    "batch": {"tokens": 16_384, "micro_tokens": 8_192},
+    "batch": {"tokens": 8_192, "micro_tokens": 8_192},
     "validation": {"steps": 50, "tokens": 100_000},
     "checkpoint": {"minutes": 1.0},
 }
