@@ -7,16 +7,16 @@ lose predictions on SQLite, answered by 201.
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from socorpus.corpus.errors import BuildError
 from socorpus.labeling.interfaces import PREFIX
 from socorpus.labeling.studio_client import Client, Filter
-from socorpus.labeling.sync_state import Sent, State, digest
+from socorpus.labeling.sync_state import Sent, State, canonical, digest, hashed
 
-BATCH = 1000
+BATCH = 2500
 """Tasks of one import; a killed one leaves at most so many to be looked for."""
 BATCH_BYTES = 20_000_000
 PREDICTIONS = 2000
@@ -35,6 +35,46 @@ _FIELDS = (
 )
 Payload = Mapping[str, Any]
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A task that may be sent, with its hashes and its JSON: made ahead, while the server is busy with others."""
+
+    ext_id: int
+    post: str
+    blind: bool
+    text: str
+    data_hash: str
+    prediction_hash: str
+    predictions: Sequence[Payload]
+    judged: bool
+    """Whether people have judged it, so that its prediction is left as it is."""
+    body: bytes
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The task's data, from its JSON."""
+        found: dict[str, Any] = json.loads(self.body)["data"]
+        return found
+
+
+def ready(payload: Payload, judged: bool) -> Ready:
+    """Make a task that was checked (`checks.problems`) ready to be sent."""
+    data, predictions = payload["data"], payload["predictions"]
+    written = canonical(data)
+    told = json.dumps(predictions, ensure_ascii=False, separators=(",", ":"))
+    return Ready(
+        data["ext_id"],
+        data["post"],
+        bool(data["blind"]),
+        data["text"],
+        hashed(written),
+        prediction_hash(predictions),
+        predictions,
+        judged,
+        f'{{"data":{written},"predictions":{told}}}'.encode(),
+    )
 
 
 @dataclass(frozen=True)
@@ -191,52 +231,51 @@ def _task(project: Project, number: int) -> dict[str, Any] | None:
 
 
 def push(
-    project: Project, state: State, payloads: Iterable[Payload], judged: set[int], say: Say, pushed: Pushed
+    project: Project, state: State, tasks: Iterable[Ready], judged: set[int], say: Say, pushed: Pushed, new: int = 0
 ) -> None:
-    """Create the tasks that are not there, and update those that differ; in the order given.
+    """Create the tasks that are not there, and update those that differ; in the order given, as they come.
 
     Args:
-        payloads: tasks that were checked (`checks.problems`).
-        judged: identifiers of tasks whose prediction is left as it is, since people have judged them.
+        judged: identifiers of tasks whose prediction is left as it is, since people have judged them there.
+        new: how many are expected to be created.
     """
     known = state.tasks()
-    new: list[Payload] = []
-    stale: list[tuple[Sent, Payload]] = []
-    for payload in payloads:
-        sent = known.get(payload["data"]["ext_id"])
+    stale: list[tuple[Sent, Ready]] = []
+    batches = _Creation(project, state, new, say, pushed)
+    for task in tasks:
+        sent = known.get(task.ext_id)
         if sent is None:
-            new.append(payload)
+            batches.add(task)
             continue
-        if sent.post != payload["data"]["post"]:
-            pushed.conflicts.append(f"{payload['data']['post']}: has the identifier of {sent.post}; it is left out")
+        if sent.post != task.post:
+            pushed.conflicts.append(f"{task.post}: has the identifier of {sent.post}; it is left out")
             continue
-        changed = sent.data_hash != digest(payload["data"])
+        changed = sent.data_hash != task.data_hash
         if changed:
-            refreshed = _update(project, state, sent, payload, pushed)
+            refreshed = _update(project, state, sent, task, pushed)
             if refreshed is None:
                 continue
             sent = refreshed
-        left = sent.ext_id in judged and sent.prediction_hash is not None
-        if not left and sent.prediction_hash != prediction_hash(payload["predictions"]):
-            stale.append((sent, payload))
+        left = (task.judged or sent.ext_id in judged) and sent.prediction_hash is not None
+        if not left and sent.prediction_hash != task.prediction_hash:
+            stale.append((sent, task))
         elif not changed:
             pushed.unchanged += 1
+    batches.send()
     for number in range(0, len(stale), PREDICTIONS):
         _replace_predictions(project, state, stale[number : number + PREDICTIONS])
         say(f"predictions replaced: {min(number + PREDICTIONS, len(stale)):,} of {len(stale):,}")
     pushed.predictions += len(stale)
-    _create(project, state, new, say)
-    pushed.created += len(new)
 
 
-def _update(project: Project, state: State, sent: Sent, payload: Payload, pushed: Pushed) -> Sent | None:
+def _update(project: Project, state: State, sent: Sent, ready: Ready, pushed: Pushed) -> Sent | None:
     """Send changed data, unless somebody has judged the text that it would change; the task as it is then."""
     task = _task(project, sent.number)
     if task is None:
         state.keep([replace(sent, prediction_hash="", removed=True)])
         pushed.removed_there += 1
         return None
-    if task["data"]["text"] != payload["data"]["text"] and (task["annotations"] or task["drafts"]):
+    if task["data"]["text"] != ready.text and (task["annotations"] or task["drafts"]):
         pushed.conflicts.append(
             f"{sent.post}: its text has changed, and task {sent.number} was judged with the old one; nothing was sent"
         )
@@ -244,13 +283,13 @@ def _update(project: Project, state: State, sent: Sent, payload: Payload, pushed
     pushed.updated += 1
     if project.client.read_only:
         return sent
-    project.client.patch(f"/api/tasks/{sent.number}/", {"data": payload["data"]})
-    refreshed = replace(sent, data_hash=digest(payload["data"]))
+    project.client.patch(f"/api/tasks/{sent.number}/", {"data": ready.data})
+    refreshed = replace(sent, data_hash=ready.data_hash)
     state.keep([refreshed])
     return refreshed
 
 
-def _replace_predictions(project: Project, state: State, stale: Sequence[tuple[Sent, Payload]]) -> None:
+def _replace_predictions(project: Project, state: State, stale: Sequence[tuple[Sent, Ready]]) -> None:
     """Delete the predictions of ours on these tasks, and send the new ones.
 
     They are marked before: a run that is broken off anywhere in here looks them up, and does it again.
@@ -273,24 +312,45 @@ def _replace_predictions(project: Project, state: State, stale: Sequence[tuple[S
         client.post("/api/dm/actions", selected, id="delete_tasks_predictions", project=project.number)
     for number in one_by_one:
         client.delete(f"/api/predictions/{number}/")
-    wanted = [{"task": sent.number, **one} for sent, payload in stale for one in payload["predictions"]]
+    wanted = [{"task": sent.number, **one} for sent, task in stale for one in task.predictions]
     if wanted:
         made = client.post(f"/api/projects/{project.number}/import/predictions", wanted)["created"]
         if made != len(wanted):
             raise BuildError(f"the server made {made} of {len(wanted)} predictions; run the same command again")
-    state.keep(replace(sent, prediction_hash=prediction_hash(payload["predictions"])) for sent, payload in stale)
+    state.keep(replace(sent, prediction_hash=task.prediction_hash) for sent, task in stale)
 
 
-def _create(project: Project, state: State, new: Sequence[Payload], say: Say) -> None:
-    if not new or project.client.read_only:
-        return
-    facts = project.facts()
-    tasks, predictions, done = facts["task_number"] or 0, facts["total_predictions_number"] or 0, 0
-    for batch, body in _batches(new):
-        expected = sum(len(one["predictions"]) for one in batch)
-        flight = {"tasks": tasks + done + len(batch), "predictions": predictions + expected}
-        state.set_note("flight", json.dumps(flight))
-        answer = project.client.post_bytes(f"/api/projects/{project.number}/import", body, return_task_ids="true")
+class _Creation:
+    """Sends new tasks in batches of at most `BATCH` and about `BATCH_BYTES`, and compares what the server made."""
+
+    def __init__(self, project: Project, state: State, of: int, say: Say, pushed: Pushed) -> None:
+        self._project, self._state, self._of, self._say, self._pushed = project, state, of, say, pushed
+        self._batch: list[Ready] = []
+        self._size = 0
+        self._there: tuple[int, int] | None = None
+
+    def add(self, task: Ready) -> None:
+        """Take a task; a batch that is full is sent."""
+        if self._batch and (len(self._batch) == BATCH or self._size + len(task.body) > BATCH_BYTES):
+            self.send()
+        self._batch.append(task)
+        self._size += len(task.body)
+
+    def send(self) -> None:
+        """Send what was taken and not sent yet."""
+        batch, self._batch, self._size = self._batch, [], 0
+        self._pushed.created += len(batch)
+        client, state = self._project.client, self._state
+        if not batch or client.read_only:
+            return
+        if self._there is None:
+            facts = self._project.facts()
+            self._there = facts["task_number"] or 0, facts["total_predictions_number"] or 0
+        expected = sum(len(one.predictions) for one in batch)
+        self._there = self._there[0] + len(batch), self._there[1] + expected
+        state.set_note("flight", json.dumps({"tasks": self._there[0], "predictions": self._there[1]}))
+        body = b"[" + b",".join(one.body for one in batch) + b"]"
+        answer = client.post_bytes(f"/api/projects/{self._project.number}/import", body, return_task_ids="true")
         numbers = answer.get("task_ids", [])
         if answer["task_count"] != len(batch) or len(numbers) != len(batch):
             raise BuildError(
@@ -298,37 +358,17 @@ def _create(project: Project, state: State, new: Sequence[Payload], say: Say) ->
                 "up what is there"
             )
         for at in (0, -1):
-            task = _task(project, numbers[at])
-            if task is None or task["data"]["ext_id"] != batch[at]["data"]["ext_id"]:
+            task = _task(self._project, numbers[at])
+            if task is None or task["data"]["ext_id"] != batch[at].ext_id:
                 raise BuildError("the server numbers tasks in another order than they were sent; run the same command")
         # A locked database loses predictions, answered by 201: those of this batch are looked up, and sent again.
         whole = answer["prediction_count"] == expected
-        hashes = [prediction_hash(one["predictions"]) if whole else None for one in batch]
         state.keep(
-            Sent(d["ext_id"], number, d["post"], digest(d), hashed, d["blind"])
-            for d, number, hashed in zip((one["data"] for one in batch), numbers, hashes, strict=True)
+            Sent(one.ext_id, number, one.post, one.data_hash, one.prediction_hash if whole else None, one.blind)
+            for one, number in zip(batch, numbers, strict=True)
         )
         state.set_note("flight", None)
-        predictions += expected
-        done += len(batch)
-        say(f"tasks created: {done:,} of {len(new):,}")
-
-
-def _batches(new: Sequence[Payload]) -> Iterator[tuple[list[Payload], bytes]]:
-    """Tasks of at most `BATCH` and about `BATCH_BYTES`, with their JSON."""
-    batch: list[Payload] = []
-    parts: list[bytes] = []
-    size = 0
-    for payload in new:
-        part = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
-        if batch and (len(batch) == BATCH or size + len(part) > BATCH_BYTES):
-            yield batch, b"[" + b",".join(parts) + b"]"
-            batch, parts, size = [], [], 0
-        batch.append(payload)
-        parts.append(part)
-        size += len(part)
-    if batch:
-        yield batch, b"[" + b",".join(parts) + b"]"
+        self._say(f"tasks created: {self._pushed.created:,}" + (f" of {self._of:,}" if self._of else ""))
 
 
 def verified(project: Project, state: State) -> tuple[tuple[int, int], tuple[int, int]] | None:

@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -119,33 +119,65 @@ def _weights(root: Path, task: Task, bucket: str, kind: str) -> dict[int, float]
 
 
 def examples(root: Path, task: Task, keys: Collection[str]) -> Iterator[Example]:
-    """The posts of these keys with their labels, bucket by bucket; those that the corpus no longer has are left out."""
-    wanted: dict[str, set[int]] = defaultdict(set)
-    for key in keys:
+    """The posts of these keys with their labels, in the order of the keys; those that the corpus no longer has are left
+    out.
+
+    All of the chosen rows are held as Arrow tables, as Python's objects those of `_CHUNK` posts.
+    """
+    wanted: dict[str, dict[int, int]] = defaultdict(dict)
+    for number, key in enumerate(keys):
         site, _, post = key.rpartition(":")
-        wanted[site].add(int(post))
+        wanted[site][int(post)] = number
+    posts, labels = [], []
     for bucket in buckets(root, task):
-        posts = wanted.get(bucket.rpartition("/")[0])
-        if not posts:
+        places = wanted.get(bucket.rpartition("/")[0])
+        if not places:
             continue
-        chosen = pa.array(sorted(posts))
-        path = root / schema.path(task.name, "examples", bucket)
-        labels = _labels(root / schema.path(task.name, "labels", bucket), chosen)
-        for row in _rows(path, schema.EXAMPLES, _EXAMPLE, chosen):
-            yield Example(**row | {"tags": tuple(row["tags"]), "labels": tuple(labels.get(row["post_id"], ()))})
+        posts.append(_chosen(root / schema.path(task.name, "examples", bucket), schema.EXAMPLES, _EXAMPLE, places))
+        if (path := root / schema.path(task.name, "labels", bucket)).is_file():
+            labels.append(_chosen(path, schema.LABELS, _LABEL, places))
+    if not posts:
+        return
+    in_order, of_labels = _sorted(posts), _sorted(labels) if labels else None
+    starts = of_labels["place"].to_numpy() if of_labels is not None else np.zeros(0, np.int64)
+    for at in range(0, in_order.num_rows, _CHUNK):
+        chunk = in_order.slice(at, _CHUNK)
+        places = chunk["place"].to_numpy()
+        found: dict[int, list[Label]] = {}
+        if of_labels is not None:
+            first, end = np.searchsorted(starts, [places[0], places[-1] + 1]).tolist()
+            found = _labels(of_labels.slice(first, end - first))
+        for place, row in zip(places.tolist(), chunk.drop_columns(["place"]).to_pylist(), strict=True):
+            yield Example(**row | {"tags": tuple(row["tags"]), "labels": tuple(found.get(place, ()))})
 
 
-def _rows(path: Path, expected: pa.Schema, columns: list[str], posts: pa.Array) -> list[dict[str, Any]]:
+def _chosen(path: Path, expected: pa.Schema, columns: list[str], places: dict[int, int]) -> pa.Table:
+    """The rows of some posts, with the place that each post has among all that are wanted."""
     table = parquet.read(path, expected, columns)
-    found: list[dict[str, Any]] = table.filter(pc.is_in(table["post_id"], value_set=posts)).to_pylist()
-    return found
+    table = table.filter(pc.is_in(table["post_id"], value_set=pa.array(list(places))))
+    return table.append_column("place", pa.array([places[post] for post in table["post_id"].to_pylist()], pa.int64()))
 
 
-def _labels(path: Path, posts: pa.Array) -> dict[int, list[Label]]:
+def _sorted(tables: list[pa.Table]) -> pa.Table:
+    # Stable: the labels of a post keep their order.
+    return pa.concat_tables(tables).combine_chunks().sort_by("place").combine_chunks()
+
+
+def _labels(rows: pa.Table) -> dict[int, list[Label]]:
+    """Place -> labels; column by column, which is several times faster than row by row."""
+    votes = rows["votes"].combine_chunks()
+    votes = votes.chunk(0) if isinstance(votes, pa.ChunkedArray) else votes
+    bounds = votes.offsets.to_numpy()
+    flat, bounds = votes.values.slice(bounds[0], bounds[-1] - bounds[0]), (bounds - bounds[0]).tolist()
+    each = list(zip(*(flat.field(name).to_pylist() for name in ("function", "label", "evidence")), strict=True))
+    columns = (
+        rows[name].to_pylist() for name in ("place", "start", "end", "label", "probability", "source", "conflict")
+    )
     found: dict[int, list[Label]] = defaultdict(list)
-    for row in _rows(path, schema.LABELS, _LABEL, posts) if path.is_file() else []:
-        del row["site"]
-        post = row.pop("post_id")
-        votes = tuple((vote["function"], vote["label"], vote["evidence"]) for vote in row.pop("votes"))
-        found[post].append(Label(votes=votes, **row))
+    for number, (place, start, end, label, probability, source, conflict) in enumerate(zip(*columns, strict=True)):
+        of = tuple(each[bounds[number] : bounds[number + 1]])
+        found[place].append(Label(label, probability, source, conflict, start, end, of))
     return found
+
+
+_CHUNK = 1000

@@ -11,8 +11,9 @@ from typing import Any
 
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.labeling import agreeing, checks, interfaces, pull, push, sampling, sync_state
+from socorpus.labeling.ahead import ahead
 from socorpus.labeling.pull import Pulled
-from socorpus.labeling.push import Project, Pushed
+from socorpus.labeling.push import Project, Pushed, Ready
 from socorpus.labeling.sampling import Sample
 from socorpus.labeling.schema import TASKS, Task
 from socorpus.labeling.studio_client import Client
@@ -22,6 +23,8 @@ UNCERTAIN = Sample("uncertain")
 LIMIT = 1000
 BLIND = 0.1
 """Share of the posts that are judged without a suggestion: what people's labels are measured on without its pull."""
+AHEAD = 2 * push.BATCH
+"""Tasks that are made ready while the server is busy."""
 Say = Callable[[str], None]
 
 
@@ -167,15 +170,9 @@ def _push(
         more = max(0, limit - len(present)) if attempt == 0 else 0
         new = sampling.choose(root, task, sample, more, [*present, *removed]) if more else []
         refused, done = Synced(None, False, Pushed(), Pulled()), set[str]()
-        payloads = []
-        for payload, by_people in _payloads(root, task, [*present, *new], present, version, blind, refused):
-            done.add(payload["data"]["post"])
-            payloads.append(payload)
-            if by_people:
-                judged.add(payload["data"]["ext_id"])
-        order = {key: number for number, key in enumerate([*present, *new])}
-        payloads.sort(key=lambda payload: order[payload["data"]["post"]])
-        push.push(project, state, payloads, judged, say, result.pushed)
+        keys = [*present, *new]
+        with ahead(_ready(root, task, keys, present, version, blind, refused, done), AHEAD) as coming:
+            push.push(project, state, coming, judged, say, result.pushed, len(new))
         if attempt == 0:
             result.refused = refused.refused
             result.gone = len(set(present) - done) - sum(line.partition(": ")[0] in present for line in refused.refused)
@@ -189,6 +186,22 @@ def _push(
             f"project {project.number} has {found[0]:,} tasks and {found[1]:,} predictions, where {tasks:,} and "
             f"{predictions:,} were sent; run the same command again"
         )
+
+
+def _ready(
+    root: Path,
+    task: Task,
+    keys: list[str],
+    present: dict[str, bool],
+    version: str,
+    blind: float,
+    result: Synced,
+    done: set[str],
+) -> Iterator[Ready]:
+    """The tasks of these posts, ready to be sent, in this order; `done` is told which posts had one."""
+    for payload, by_people in _payloads(root, task, keys, present, version, blind, result):
+        done.add(payload["data"]["post"])
+        yield push.ready(payload, by_people)
 
 
 def _payloads(

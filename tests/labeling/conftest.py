@@ -1,5 +1,6 @@
 """A real Label Studio: installed once in the user's data folder, started once a session on a database of its own."""
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -55,4 +56,5 @@ def others(server: Server) -> Iterator[Callable[[int], Client]]:
 @pytest.fixture
 def title(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A project's title that no other test has."""
-    return f"{request.node.name[:30]} {tmp_path.parent.name[-8:]}"
+    named = hashlib.blake2b(request.node.name.encode(), digest_size=4).hexdigest()
+    return f"{request.node.name[:24]} {named} {tmp_path.parent.name[-8:]}"

@@ -16,9 +16,14 @@ from socorpus.labeling.schema import TASKS
 from socorpus.labeling.studio_client import Client
 from socorpus.labeling.sync import Synced
 
-_COMMANDS = """
+BATCH = 1000
+"""Tasks of one import where a command is run: small, so that it can be killed between two."""
+
+_COMMANDS = f"""
 import typer
 from socorpus.cli import main, studio
+from socorpus.labeling import push
+push.BATCH = {BATCH}
 main.app = typer.Typer(pretty_exceptions_enable=False)
 for command in (studio.studio, studio.sync, studio.export):
     main.app.command()(command)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from socorpus.corpus.errors import BuildError
-from socorpus.labeling import push, schema, sync_state
+from socorpus.labeling import schema, sync_state
 from socorpus.labeling.studio import Server
 from socorpus.labeling.studio_client import Client
 from tests.labeling import label_tables, syncing
@@ -61,7 +61,7 @@ def test_killed_while_tasks_are_made(
         *("sync", tmp_path, "--project", title, "--task", "quality", "--url", server.url),
         *("--limit", COUNT, "--blind", 0),
     ]
-    at_least = 0 if moment.startswith("first") else push.BATCH
+    at_least = 0 if moment.startswith("first") else syncing.BATCH
     path = tmp_path / schema.FOLDER / sync_state.NAME
 
     def under_way() -> bool:
