@@ -33,6 +33,8 @@ UPPER, LOWER, DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz
 ALNUM = UPPER + LOWER + DIGITS
 ABSENT = 700_000_000
 """Posts from this number on are not there."""
+NOTICE_OBSOLETE, NOTICE_DISPUTED = "28", "20"
+"""Kinds of notices by the publisher's number: obsolete, content disputed."""
 
 OBSOLETE = (
     "This is deprecated since {lib} {ver}, use {c} instead.",
@@ -296,13 +298,15 @@ class Planter:
         return True
 
     def notice(self, site: Site, post: Post) -> bool:
-        """A notice is put on the post, and every other one is taken away again."""
+        """A notice is put on the post: one that calls it obsolete and stands, one that is taken away, one that says
+        something else."""
         added = site.later(post.created, 300)
-        post.events.append(Event(added, 33, -1, "22"))
-        removed = self._next("notice" + site.form.site, 2) == 1
+        which = self._next("notice" + site.form.site, 3)
+        number, removed = NOTICE_DISPUTED if which == 2 else NOTICE_OBSOLETE, which == 1
+        post.events.append(Event(added, 33, -1, number))
         if removed:
-            post.events.append(Event(added + DAY, 34, -1, "22"))
-        site.record("notice", post.id, removed=removed)
+            post.events.append(Event(added + DAY, 34, -1, number))
+        site.record("notice", post.id, notice=number, removed=removed, counts=which == 0)
         return True
 
     # What else happens to posts.

@@ -207,12 +207,12 @@ class Writer:
         for path in partial.iterdir():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-        shutil.rmtree(name, ignore_errors=True)
+        _delete(name)
         partial.rename(name)
         whole = listed(self._folder)
         for old in whole[: -self._policy.keep]:
             if not (self._policy.keep_every and old.step % self._policy.keep_every == 0):
-                shutil.rmtree(old.path)
+                _delete(old.path)
 
     def _together(self, job: Callable[[], object]) -> None:
         """Let the first rank do a job, and all hear how it went."""
@@ -225,6 +225,14 @@ class Writer:
         dist.broadcast_object_list(told, src=0, group=self._ranks.files)
         if told[0] is not None:
             raise SocorpusError(told[0])
+
+
+def _delete(path: Path) -> None:
+    """Delete a checkpoint so that half of one is never there under its name."""
+    if path.is_dir():
+        doomed = path.with_name(f"{path.name}.old{_PARTIAL}")
+        path.rename(doomed)
+        shutil.rmtree(doomed)
 
 
 def _brief(error: BaseException) -> str:

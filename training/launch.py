@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from socorpus.corpus.errors import BuildError
-from socorpus.training import checkpoint
+from socorpus.training import checkpoint, parallel
 from socorpus.training.layout import Run
 
 
@@ -28,6 +28,7 @@ def ranks(count: int, arguments: Sequence[str], out: Path) -> int:
     # One thread a rank on the CPU, as torchrun has it, unless the user says otherwise.
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // count)))
+    os.environ[parallel.LAUNCHED] = "1"
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     config = LaunchConfig(
         min_nodes=1,

@@ -6,12 +6,16 @@ RUN/run.json         what the run is of: corpus, tokenizer, shape, versions, ran
 RUN/log.jsonl        one line a logged step, validation and checkpoint
 RUN/tensorboard/     the same for TensorBoard
 RUN/checkpoints/     step-000000100/ …
+RUN/.lock            held by the run that writes here
 ```
 """
 
+import fcntl
 import json
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +25,8 @@ from socorpus.corpus.errors import InputError
 from socorpus.corpus.receipts import atomic
 from socorpus.training.config import Config
 from socorpus.training.shards import Corpus
+
+_PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,29 @@ class Run:
             shutil.rmtree(path, ignore_errors=True)
         for path in (self.log, self.root / "run.json", self.root / "run.toml"):
             path.unlink(missing_ok=True)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other runs out of the folder for the time of the block.
+
+        Raises:
+            InputError: another one is in it, also after a while: ranks whose launcher was killed take some time to end.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / ".lock").open("w") as file:
+            until = time.monotonic() + _PATIENCE
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except OSError:
+                    if time.monotonic() > until:
+                        raise InputError(
+                            f"{self.root}: another process is training in this folder; wait for it, or give another "
+                            "one with --out"
+                        ) from None
+                    time.sleep(0.2)
+            yield
 
     def forget_after(self, step: int) -> None:
         """Drop lines of the log of later steps: they are about to be written again."""

@@ -3,8 +3,11 @@
 Started by `socorpus train --gpus N`, by torchrun, or by Slurm's srun: whichever set the environment.
 """
 
+import ctypes
 import os
+import signal
 import socket
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,6 +109,19 @@ def joined(tensor: int = 1) -> Iterator[Ranks]:
             parallel_state.destroy_model_parallel()
     finally:
         dist.destroy_process_group()
+
+
+LAUNCHED = "SOCORPUS_LAUNCHED"
+"""Set in the environment of ranks that `socorpus train` has started."""
+
+
+def end_with_launcher() -> None:
+    """Let this rank be told to stop (SIGTERM: it saves, and ends) when the process that started it is gone (Linux)."""
+    if LAUNCHED in os.environ and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+_PR_SET_PDEATHSIG = 1
 
 
 def free_port() -> int:

@@ -10,7 +10,7 @@ import signal
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +68,9 @@ def train(root: Path, out: Path, config: Config, show: Show, price: float | None
     size = parallel.size()
     vocabulary = corpus.vocabulary.padded
     tensor = _tensor(config, vocabulary, size)
-    with _told(run), parallel.joined(tensor) as ranks:
+    parallel.end_with_launcher()
+    lock = run.locked() if parallel.first() else nullcontext()
+    with _told(run), lock, parallel.joined(tensor) as ranks:
         _refuse(config, vocabulary, ranks)
         facts = _begin(run, corpus, config, ranks)
         with Training(corpus, run, config, ranks, groups, held, show, price) as training:

@@ -1,0 +1,20 @@
+"""A small built corpus to train on, and runs of it in processes of their own."""
+
+from pathlib import Path
+
+import pytest
+
+from socorpus.corpus import sample as samples
+from tests.building import socorpus
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two sites in shards of many row groups."""
+    root = tmp_path_factory.mktemp("training")
+    samples.write(root / "dump", threads=260, sites=(samples.MODERN, samples.PIPES), seed=5)
+    (root / "build.toml").write_text("[shards]\nrow_group = 64\n[split]\nvalidation = 0.06\n", "utf-8")
+    socorpus(
+        *("build", root / "dump", "-o", root / "corpus", "--workers", 0, "--no-labels", "--config", root / "build.toml")
+    )
+    return root / "corpus"

@@ -1,0 +1,166 @@
+"""Runs as a user starts them: one rank or several, stopped, killed, refused."""
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.building import wait_for
+from tests.training import runs
+from tests.training.runs import configure, losses, train
+
+STEPS = 8
+
+
+@pytest.fixture(scope="module")
+def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one rank from start to end."""
+    folder = tmp_path_factory.mktemp("whole")
+    train(corpus, folder / "run", configure(folder, STEPS))
+    return folder / "run"
+
+
+def close(one: list[float], other: list[float]) -> bool:
+    return len(one) == len(other) and all(abs(a - b) <= 1e-5 * abs(b) for a, b in zip(one, other, strict=True))
+
+
+def test_a_run_logs_validates_and_keeps_its_newest_checkpoints(whole: Path) -> None:
+    assert len(losses(whole)) == STEPS
+    held = runs.log(whole, "validation")
+    assert [line["step"] for line in held] == [4, 8]
+    assert {"loss", "accuracy", "loss_prose", "loss_code", "accuracy_prose", "accuracy_code"} <= set(held[0])
+    assert sorted(path.name for path in (whole / "checkpoints").iterdir()) == ["step-000000006", "step-000000008"]
+    facts = json.loads((whole / "run.json").read_text("utf-8"))
+    assert facts["step"] == facts["steps"] == STEPS and facts["tokens"] == runs.log(whole)[-1]["tokens"]
+    assert list((whole / "tensorboard").glob("events*"))
+
+
+@pytest.mark.parametrize(("tensor", "ranks"), [(2, 2), (1, 2), (2, 4)])
+def test_the_layout_of_ranks_does_not_change_the_losses(
+    corpus: Path, whole: Path, tmp_path: Path, tensor: int, ranks: int
+) -> None:
+    config = configure(tmp_path, STEPS, more=f"[parallel]\ntensor = {tensor}")
+    train(corpus, tmp_path / "run", config, "--gpus", ranks)
+    assert close(losses(tmp_path / "run"), losses(whole))
+    for mine, other in zip(runs.log(tmp_path / "run", "validation"), runs.log(whole, "validation"), strict=True):
+        assert close([mine["loss_prose"], mine["loss_code"]], [other["loss_prose"], other["loss_code"]])
+
+
+def test_a_checkpoint_of_two_tensor_ranks_goes_on_in_other_layouts(corpus: Path, whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    half = configure(tmp_path, STEPS, checkpoint="steps = 4", more="[parallel]\ntensor = 2")
+    process = subprocess.Popen(
+        runs.command(*("train", corpus, "-o", out, "--config", half, "--gpus", 2)),
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        env=runs.environment(),
+    )
+    # Its ranks save once more and end, since their launcher is gone.
+    wait_for((out / "checkpoints/step-000000004").is_dir)
+    process.kill()
+    process.wait()
+    for steps, more in ((6, ()), (STEPS, ("--gpus", 2))):
+        # First one rank to step 6 of the same schedule, then two data-parallel ranks to the end.
+        config = configure(tmp_path, STEPS, checkpoint=f"steps = {steps}", more="[parallel]\ntensor = 1")
+        if steps < STEPS:
+            _stop_at(corpus, out, config, steps)
+        else:
+            train(corpus, out, config, *more)
+    assert close(losses(out), losses(whole))
+
+
+def _stop_at(corpus: Path, out: Path, config: Path, step: int) -> None:
+    process = subprocess.Popen(
+        runs.command("train", corpus, "-o", out, "--config", config),
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        env=runs.environment(),
+    )
+    wait_for((out / f"checkpoints/step-{step:09d}").is_dir)
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize("after", [2, 5])
+def test_a_killed_run_goes_on_to_the_last_bit(corpus: Path, whole: Path, tmp_path: Path, after: int) -> None:
+    out, config = tmp_path / "run", configure(tmp_path, STEPS)
+    process = subprocess.Popen(
+        runs.command("train", corpus, "-o", out, "--config", config),
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        env=runs.environment(),
+    )
+    wait_for(lambda: (out / "log.jsonl").exists() and len((out / "log.jsonl").read_text().splitlines()) >= after)
+    process.kill()
+    process.wait()
+    done = train(corpus, out, config)
+    assert losses(out) == losses(whole)
+    assert not list((out / "checkpoints").glob("*.partial"))
+    assert "training to step 8" in done.stderr
+
+
+def test_a_run_that_is_told_to_stop_saves_and_goes_on(corpus: Path, whole: Path, tmp_path: Path) -> None:
+    out, config = tmp_path / "run", configure(tmp_path, STEPS, checkpoint="minutes = 60")
+    process = subprocess.Popen(
+        runs.command("train", corpus, "-o", out, "--config", config),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        env=runs.environment(),
+        text=True,
+    )
+    wait_for(lambda: (out / "log.jsonl").exists() and (out / "log.jsonl").read_text().count("\n") >= 1)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130 and "stopped at step" in said and "the same command goes on" in said
+    train(corpus, out, config)
+    assert losses(out) == losses(whole)
+
+
+def test_a_finished_run_has_nothing_to_do_and_force_begins_anew(corpus: Path, tmp_path: Path) -> None:
+    out, config = tmp_path / "run", configure(tmp_path, 2)
+    train(corpus, out, config)
+    before = losses(out)
+    train(corpus, out, config)
+    assert losses(out) == before
+    done = train(corpus, out, config, "--force")
+    assert "from the start" in done.stderr and losses(out) == before
+
+
+def test_a_lost_rank_is_told_and_the_checkpoint_is_kept(corpus: Path, tmp_path: Path) -> None:
+    out, config = tmp_path / "run", configure(tmp_path, 500, checkpoint="steps = 2", validation=0)
+    process = subprocess.Popen(
+        runs.command("train", corpus, "-o", out, "--config", config, "--gpus", 2),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        env=runs.environment(),
+        text=True,
+    )
+    wait_for((out / "checkpoints/step-000000002").is_dir)
+    children = subprocess.run(
+        ["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True
+    ).stdout.split()
+    ranks = [pid for pid in children if b"train" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    subprocess.run(["kill", "-9", ranks[-1]], check=True)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 1 and "Traceback" not in said, said
+    assert "killed by signal 9" in said and "is kept, and the same command goes on from there" in said
+    assert list((out / "checkpoints").glob("step-*[0-9]"))
+
+
+@pytest.mark.parametrize(
+    ("more", "options", "says"),
+    [
+        ("[data]\nseed = 2", (), "was begun with data.seed = 1 (now 2)"),
+        ("[parallel]\ntensor = 3", ("--gpus", 3), "parallel.tensor (3) must divide model.heads (4)"),
+        ("[optimizer]\nrate = 1.0", (), "unknown key optimizer.rate"),
+        ("[optimizer]\nname = 'sgd'", (), "optimizer.name must be one of adamw, muon"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    corpus: Path, whole: Path, tmp_path: Path, more: str, options: tuple[object, ...], says: str
+) -> None:
+    out = whole if more.startswith("[data]") else tmp_path / "run"
+    done = train(corpus, out, configure(tmp_path, STEPS, more=more), *options, code=2)
+    assert says in " ".join(done.stderr.split())
