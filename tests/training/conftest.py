@@ -1,8 +1,14 @@
 """A small built corpus to train on, and runs of it in processes of their own."""
 
+import warnings
 from pathlib import Path
 
 import pytest
+
+with warnings.catch_warnings():
+    # megatron-core and what it imports warn of one another; `parallel.joined` keeps that from users.
+    warnings.simplefilter("ignore")
+    import megatron.core.models.bert.bert_model  # noqa: F401
 
 from socorpus.corpus import sample as samples
 from tests.building import socorpus
