@@ -96,6 +96,7 @@ def load(found: Found, model: Any, optimizer: Optimizer, ranks: Ranks, moments: 
         InputError: it is of another shape, or damaged.
     """
     from megatron.core import dist_checkpointing
+    from torch.distributed.checkpoint import CheckpointException
 
     wanted = sharded(model, optimizer, ranks)
     if not moments:
@@ -104,7 +105,7 @@ def load(found: Found, model: Any, optimizer: Optimizer, ranks: Ranks, moments: 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             values = dist_checkpointing.load(wanted, str(found.path))
-    except Exception as error:
+    except (Exception, CheckpointException) as error:  # the latter is no Exception
         raise InputError(
             f"{found.path}: cannot be read as a checkpoint of this model ({_brief(error)}); "
             "delete the folder to go on from the one before, or give another folder for a new run"

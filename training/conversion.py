@@ -7,7 +7,6 @@ from typing import Any
 import torch
 
 from socorpus.training.config import Model
-from socorpus.training.model import EPS, ROPE
 
 Tensors = dict[str, torch.Tensor]
 
@@ -90,6 +89,8 @@ def configuration(shape: Model, vocabulary: int, special: Mapping[str, int]) -> 
     """
     import transformers
 
+    from socorpus.training.model import EPS
+
     common = {
         "vocab_size": vocabulary,
         "hidden_size": shape.hidden,
@@ -124,7 +125,9 @@ def configuration(shape: Model, vocabulary: int, special: Mapping[str, int]) -> 
 
 
 def rotation(shape: Model) -> dict[str, Any]:
-    """Where attention is global, and the bases of the rotation, as transformers 4 writes them and 5 still reads them."""
+    """Where attention is global, and the bases of rotation, as transformers 4 writes them and 5 still reads them."""
+    from socorpus.training.model import ROPE
+
     return {
         "global_attn_every_n_layers": shape.global_every,
         "global_rope_theta": ROPE["global"],
