@@ -28,6 +28,7 @@ for command in (studio.studio, studio.sync, studio.export):
 app.add_typer(labels.app)
 app.command()(train.train)
 app.command()(train.plan)
+app.command()(train.export)
 app.command()(doctor.doctor)
 
 

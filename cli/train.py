@@ -84,6 +84,28 @@ def plan(
     _show_plan(corpus, settings, gpu, gpus, price, run or corpus / "runs" / preset)
 
 
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of the run.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the model.")],
+    step: Annotated[int | None, typer.Option(min=0, help="Checkpoint to take. Default: the newest.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace what the folder holds.")] = False,
+) -> None:
+    """Write a run's model for transformers, with tokenizer and card, and prove that it is the same model."""
+    _need("safetensors", "transformers")
+    from socorpus.training import export as exports
+
+    facts = exports.export(run, out, force, step)
+    table = view.table("model", "class", "parameters", "step", "largest difference")
+    table.add_row(
+        str(out),
+        facts["architecture"],
+        view.number(facts["parameters"]),
+        view.number(facts["step"]),
+        f"{facts['largest_difference']:.1e}",
+    )
+    view.out.print(table)
+
+
 class Screen:
     """Shows a run: a line that is written over on a terminal, else one now and then."""
 
@@ -176,12 +198,13 @@ def _show_plan(corpus: Path, settings: Any, kind: str, gpus: int, price: float |
         view.out.print(to_toml(settings), markup=False)
 
 
-def _need() -> None:
+def _need(*more: str) -> None:
     """Say what is missing before anything is begun."""
     from importlib.util import find_spec
 
     from socorpus.corpus.errors import InputError
 
-    missing = [name for name in ("torch", "megatron", "psutil", "tensorboard", "tokenizers") if find_spec(name) is None]
+    wanted = ("torch", "megatron", "psutil", "tensorboard", "tokenizers", *more)
+    missing = [name for name in wanted if find_spec(name) is None]
     if missing:
         raise InputError(f"training needs {', '.join(missing)}: pip install 'socorpus[training]'")

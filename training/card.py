@@ -1,0 +1,165 @@
+"""The model card of an export: what it is, what it was made of and at what cost, and how to use it."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+_FAMILIES = {
+    "sobert": "Megatron's BERT: pre-norm, learned positions, GELU, biases",
+    "modern": "ModernBERT's shape: RoPE, GeGLU, no biases, local and global attention",
+}
+_LICENCES = "https://creativecommons.org/licenses/by-sa"
+
+
+def text(facts: Mapping[str, Any], manifest: Mapping[str, Any], toml: str) -> str:
+    """README.md of an exported model.
+
+    Args:
+        facts: of export.json.
+        manifest: MANIFEST.json of the corpus.
+        toml: run.toml.
+    """
+    parts = [
+        _front(manifest),
+        _what(facts, manifest),
+        _use(facts),
+        _data(facts, manifest),
+        _training(facts),
+        _scores(facts),
+        _same(facts),
+        f"## Configuration of the run\n\n```toml\n{toml.strip()}\n```",
+    ]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _front(manifest: Mapping[str, Any]) -> str:
+    """The YAML block: strings are written as JSON, which YAML reads."""
+    lines = ["---", "library_name: transformers", "pipeline_tag: fill-mask", 'mask_token: "[MASK]"']
+    languages = manifest.get("signals", {}).get("language", {})
+    total = sum(languages.values())
+    common = [name for name, count in languages.items() if name != "None" and count >= total / 100]
+    if common:
+        lines += ["language:", *(f"- {json.dumps(name)}" for name in common)]
+    lines += ["license: other", "license_name: not-chosen-see-the-card"]
+    lines += ["tags:", "- stack-exchange", "- masked-language-modelling", "- code", "---"]
+    return "\n".join(lines)
+
+
+def _what(facts: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+    shape = facts["model"]
+    hosts = [str(site["host"]) for site in manifest["sites"].values()]
+    shown = ", ".join(hosts) if len(hosts) <= 5 else f"{len(hosts)} sites of Stack Exchange"
+    rows = [
+        ("family", f"{shape['family']} ({_FAMILIES[shape['family']]}); `{facts['architecture']}`"),
+        ("parameters", f"{facts['parameters']:,}"),
+        ("layers", shape["layers"]),
+        ("hidden, feed-forward", f"{shape['hidden']:,}, {shape['ffn']:,}"),
+        ("attention heads", shape["heads"]),
+        ("context", f"{shape['max_length']:,} tokens"),
+    ]
+    if shape["family"] == "modern":
+        rows.append(("attention", f"global every {shape['global_every']} layers, else {shape['window']} tokens around"))
+    vocabulary = facts["vocabulary"]
+    rows.append(("vocabulary", f"{vocabulary['entries']:,} entries, {vocabulary['rows']:,} rows in the embedding"))
+    return (
+        f"# An encoder of questions, answers and code\n\nPre-trained from the start by masked language modelling on "
+        f"posts of {shown}, with `socorpus`.\n\n{_table(('', ''), rows)}"
+    )
+
+
+def _use(facts: Mapping[str, Any]) -> str:
+    return f"""## Use
+
+```python
+from transformers import pipeline
+
+fill = pipeline("fill-mask", "PATH OR NAME OF THIS MODEL")
+fill("How do I sort a [MASK] in Python?")
+```
+
+Text that may itself say "[MASK]" is tokenized as in training with `tokenizer(text, split_special_tokens=True)`. Longer
+documents than {facts["model"]["max_length"]:,} tokens must be cut (`truncation=True`).
+
+It gives vectors and fills gaps; it answers no questions. It has seen what people wrote, with their errors and leanings;
+personal data in it was replaced where it was recognised, which is never everywhere."""
+
+
+def _data(facts: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+    sites = [
+        (f"[{site['host']}](https://{site['host']})", site.get("released") or "not told", f"{site['kept']:,}")
+        for site in manifest["sites"].values()
+    ]
+    licences = [(_licence(name), f"{count:,}") for name, count in manifest["licenses"].items()]
+    shards = manifest["shards"]
+    sizes = ", ".join(f"{name} {shards[name]['tokens']:,}" for name in shards)
+    again = ""
+    if facts["corpus"]["built_again"]:
+        again = (
+            "\n\nThe corpus has been built again since this model was trained, with the same tokenizer: "
+            "the figures above are those of the corpus now."
+        )
+    return f"""## Data and attribution
+
+Posts from Stack Exchange's data dump; tokens: {sizes}.
+
+{_table(("site", "dump of", "documents kept"), sites)}
+
+Their authors licensed them under Creative Commons Attribution-ShareAlike, in these versions:
+
+{_table(("licence", "documents, dropped ones included"), licences)}
+
+Each document of the corpus has its author's name, its address and its licence in the columns `author`, `url` and
+`license`: that is the attribution of single works. The text was changed: extracted from HTML, duplicates dropped,
+personal data and secrets replaced. Whether a model trained on such text is derived from it in the licence's sense is
+disputed, so this card chooses no licence for the weights: whoever publishes them does, and writes it into the block at
+the top of this file. The dump's publisher has terms of its own; see them where the dump is downloaded.{again}"""
+
+
+def _training(facts: Mapping[str, Any]) -> str:
+    rest = "" if facts["step"] >= facts["steps"] else f" of {facts['steps']:,} planned; the run had not ended"
+    rows = [
+        ("steps", f"{facts['step']:,}{rest}"),
+        ("tokens seen", f"{facts['tokens']:,}"),
+        ("arithmetic", f"{facts['flops']:.3g} floating-point operations"),
+        ("device", facts["device"] or "not recorded"),
+        ("hours of one device", "not recorded" if facts["gpu_hours"] is None else f"{facts['gpu_hours']:,.3f}"),
+        ("dollars", "not recorded" if facts["dollars"] is None else f"{facts['dollars']:,.2f}"),
+        ("made with", f"socorpus {facts['socorpus']}, torch {facts['torch']}"),
+    ]
+    return f"## Training\n\n{_table(('', ''), rows)}"
+
+
+def _scores(facts: Mapping[str, Any]) -> str:
+    scores = facts["validation"]
+    if scores is None:
+        return "## Held-out scores\n\nNone were taken."
+    rows = [
+        (name, f"{scores[f'loss{key}']:.3f}", f"{scores[f'accuracy{key}']:.1%}")
+        for name, key in (("prose", "_prose"), ("code", "_code"), ("both", ""))
+        if f"loss{key}" in scores
+    ]
+    return (
+        f"## Held-out scores\n\nOn masked tokens of the corpus's validation split, at step {scores['step']:,}.\n"
+        "The loss depends on the vocabulary: compare it with models of the same tokenizer alone.\n\n"
+        f"{_table(('text', 'loss, nats a token', 'right'), rows)}"
+    )
+
+
+def _same(facts: Mapping[str, Any]) -> str:
+    lengths = ", ".join(f"{one:,}" for one in facts["proof"]["document_tokens"])
+    return (
+        "## Same as the trained model\n\n"
+        f"Logits of this folder's model under transformers {facts['transformers']} and of the trained one differ by "
+        f"{facts['largest_difference']:.1e} at most,\nin float32 on the CPU, for documents of the "
+        f"{facts['proof']['split']} split with {lengths} tokens: packed there, padded here."
+    )
+
+
+def _licence(name: str) -> str:
+    number = name.removeprefix("CC BY-SA ")
+    return f"[{name}]({_LICENCES}/{number}/)" if number != name else name
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(map(str, row))} |" for row in rows)])
