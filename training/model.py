@@ -7,6 +7,7 @@ one epoch does not need it.
 """
 
 import warnings
+from functools import partial
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from megatron.core.transformer.torch_norm import WrappedTorchNorm
 from megatron.core.transformer.transformer_block import TransformerBlockSubmodules
 from megatron.core.transformer.transformer_config import TransformerConfig
 from megatron.core.transformer.transformer_layer import TransformerLayer, TransformerLayerSubmodules
+from torch.utils.checkpoint import checkpoint
 
 from socorpus.training import attention
 from socorpus.training.attention import Documents, PackedAttention
@@ -110,7 +112,7 @@ class Encoder(BertModel):
         return logits
 
 
-def layer_config(shape: Model, parallel: Parallel, tensor: int, dtype: torch.dtype) -> TransformerConfig:
+def layer_config(shape: Model, tensor: int, dtype: torch.dtype) -> TransformerConfig:
     """megatron-core's configuration of a shape on `tensor` ranks."""
     modern = shape.family == "modern"
     settings: dict[str, Any] = {
@@ -141,8 +143,6 @@ def layer_config(shape: Model, parallel: Parallel, tensor: int, dtype: torch.dty
             # The first layer has no norm before its attention, so layers can't be saved as one stack.
             "hetereogenous_dist_checkpoint": True,
         }
-    if parallel.recompute:
-        settings |= {"recompute_granularity": "full", "recompute_method": "uniform", "recompute_num_layers": 1}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of its own defaults
         return TransformerConfig(**settings)
@@ -150,13 +150,17 @@ def layer_config(shape: Model, parallel: Parallel, tensor: int, dtype: torch.dty
 
 def build(shape: Model, parallel: Parallel, vocabulary: int, tensor: int = 1, dtype: Any = torch.float32) -> Encoder:
     """An encoder with first weights drawn from torch's generator; `vocabulary` is padded already."""
-    config = layer_config(shape, parallel, tensor, dtype)
-    if shape.family == "sobert":
-        return Encoder(config, shape, _layer(WrappedTorchNorm), vocabulary)
-    layers = [_layer(NormWithoutBias, IdentityOp if number == 0 else None) for number in range(shape.layers)]
-    return Encoder(
-        config, shape, TransformerBlockSubmodules(layer_specs=layers, layer_norm=NormWithoutBias), vocabulary
-    )
+    config = layer_config(shape, tensor, dtype)
+    spec: Any = _layer(WrappedTorchNorm)
+    if shape.family == "modern":
+        layers = [_layer(NormWithoutBias, IdentityOp if number == 0 else None) for number in range(shape.layers)]
+        spec = TransformerBlockSubmodules(layer_specs=layers, layer_norm=NormWithoutBias)
+    made = Encoder(config, shape, spec, vocabulary)
+    if parallel.recompute:
+        for layer in made.encoder.layers:
+            # megatron-core's own recomputation keeps CUDA's random state, and there is none on the CPU, nor dropout.
+            layer.forward = partial(checkpoint, layer.forward, use_reentrant=False, preserve_rng_state=False)
+    return made
 
 
 def _layer(norm: type, first: type | None = None) -> ModuleSpec:

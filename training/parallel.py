@@ -79,6 +79,7 @@ def joined(tensor: int = 1) -> Iterator[Ranks]:
     Raises:
         InputError: it does not.
     """
+    before = dict(os.environ)
     _environment()
     cuda = torch.cuda.is_available()
     count = size()
@@ -109,6 +110,8 @@ def joined(tensor: int = 1) -> Iterator[Ranks]:
             parallel_state.destroy_model_parallel()
     finally:
         dist.destroy_process_group()
+        os.environ.clear()
+        os.environ.update(before)
 
 
 LAUNCHED = "SOCORPUS_LAUNCHED"

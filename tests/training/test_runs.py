@@ -5,8 +5,10 @@ import signal
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from socorpus.training import shards
 from tests.building import wait_for
 from tests.training import runs
 from tests.training.runs import configure, losses, train
@@ -164,3 +166,15 @@ def test_what_does_not_go_together_is_refused(
     out = whole if more.startswith("[data]") else tmp_path / "run"
     done = train(corpus, out, configure(tmp_path, STEPS, more=more), *options, code=2)
     assert says in " ".join(done.stderr.split())
+
+
+def test_a_model_learns_more_than_how_frequent_tokens_are(corpus: Path, tmp_path: Path) -> None:
+    found = shards.open_corpus(corpus)
+    counts = np.bincount(np.concatenate([shards.read(group).ids for group in found.row_groups("train")]))
+    shares = counts[counts > 0] / counts.sum()
+    entropy = float(-(shares * np.log(shares)).sum())
+    more = "[optimizer]\nlr = 0.006"
+    train(corpus, tmp_path / "run", configure(tmp_path, 110, "minutes = 60", 110, more))
+    held = runs.log(tmp_path / "run", "validation")[-1]
+    assert held["loss"] < entropy - 0.05, (held, entropy)
+    assert losses(tmp_path / "run")[0] > entropy
