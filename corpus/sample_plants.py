@@ -301,8 +301,8 @@ class Planter:
         """A notice is put on the post: one that calls it obsolete and stands, one that is taken away, one that says
         something else."""
         added = site.later(post.created, 300)
-        which = self._next("notice" + site.form.site, 3)
-        number, removed = NOTICE_DISPUTED if which == 2 else NOTICE_OBSOLETE, which == 1
+        which = self._next("notice" + site.form.site, 4)
+        number, removed = NOTICE_DISPUTED if which == 2 else NOTICE_OBSOLETE, which % 2 == 1
         post.events.append(Event(added, 33, -1, number))
         if removed:
             post.events.append(Event(added + DAY, 34, -1, number))

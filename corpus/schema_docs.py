@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
@@ -201,10 +202,11 @@ def reasons_markdown() -> str:
     return _rows(("reason", "meaning", "evidence"), ((f"`{a}`", b, c) for a, b, c in rows))
 
 
-def keys_markdown() -> str:
-    """Every key of the configuration with its type, default and meaning, a table a section, as Markdown.
+def keys_markdown(config: ModuleType = config) -> str:
+    """Every key of a configuration with its type, default and meaning, a table a section, as Markdown.
 
-    Read from the source of `config`: a section is a field of `Config`, in order, and its meaning the class's docstring.
+    Read from the source of `config` (a build's, unless another is given): a section is a field of `Config`, in order,
+    and its meaning the class's docstring.
 
     Raises:
         ValueError: a section or a key has no docstring.
