@@ -16,6 +16,8 @@ demo: setup
 	$(BIN)/socorpus sample demo/dump
 	$(BIN)/socorpus build demo/dump -o demo/corpus
 	$(BIN)/socorpus labeling analyze demo/corpus
+	$(BIN)/socorpus train demo/corpus
+	$(BIN)/socorpus export demo/corpus/runs/tiny -o demo/model --force
 	@echo
 	@echo "Open demo/corpus/report.html in a browser, ask for one post's story with"
 	@echo "  $(BIN)/socorpus explain demo/corpus SITE:ID"
