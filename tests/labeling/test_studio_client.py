@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from socorpus.corpus.errors import InputError
-from socorpus.labeling import studio
+from socorpus.labeling import push, studio
 from socorpus.labeling.studio import Server, User
 from socorpus.labeling.studio_access import TOKEN
-from socorpus.labeling.studio_client import Client
+from socorpus.labeling.studio_client import Client, Filter
 from tests.labeling import label_tables, syncing
 
 
@@ -48,6 +48,12 @@ def test_a_revoked_token_is_told(client: Client, server: Server) -> None:
     client.post("/api/token/blacklist/", {"refresh": token})
     with pytest.raises(InputError, match=r"personal access token is not accepted.*make a new one"):
         Client(server.url, token)
+
+
+def test_many_numbers_fit_one_question(client: Client, title: str) -> None:
+    project = client.post("/api/projects/", {"title": title})["id"]
+    numbers = list(range(1_000_000, 1_000_000 + push.PREDICTIONS))
+    assert list(client.tasks(project, [Filter("id", "in_list", "Number", numbers)])) == []
 
 
 @pytest.mark.parametrize("garbled", ["abc", "x" * 40, "a.b.c"])
