@@ -24,7 +24,7 @@ BATCH_BYTES = 20_000_000
 PREDICTIONS = 2000
 """Predictions that are replaced in one go: each import of predictions counts the whole project anew."""
 
-_FACTS = ("id", "task_number", "total_predictions_number", "model_version", "show_collab_predictions")
+_FACTS = ("task_number", "total_predictions_number", "model_version", "show_collab_predictions")
 _QUIET = 5
 _FIELDS = (
     "id",
@@ -50,10 +50,8 @@ class Project:
     identity: str
 
     def facts(self) -> dict[str, Any]:
-        """The project as the server tells it."""
-        # Named fields alone: all of them take four times as long, and a sync asks several times.
-        found: dict[str, Any] = self.client.get(f"/api/projects/{self.number}/", include=",".join(_FACTS))
-        return found
+        """What the server says of the project that changes with a sync."""
+        return self.client.project(self.number, *_FACTS)
 
 
 @dataclass
@@ -120,7 +118,7 @@ def reconcile(project: Project, state: State, say: Say) -> Pushed:
 
 def _counts(project: Project) -> tuple[int, int]:
     """Tasks, and predictions of ours, that the server counts."""
-    versions = project.client.get(f"/api/projects/{project.number}/model-versions/")
+    versions = project.client.prediction_versions(project.number)
     return project.facts()["task_number"] or 0, sum(n for name, n in versions.items() if name.startswith(PREFIX))
 
 
@@ -173,7 +171,7 @@ def _without_doubles(
             )
             left.append(task)
         elif not project.client.read_only:
-            project.client.delete(f"/api/tasks/{task['id']}/")
+            project.client.delete_task(task["id"])
             pushed.doubles_removed += 1
     return first, left
 
@@ -249,7 +247,7 @@ def _update(project: Project, state: State, sent: Sent, payload: Payload, pushed
     pushed.updated += 1
     if project.client.read_only:
         return sent
-    project.client.patch(f"/api/tasks/{sent.number}/", {"data": payload["data"]})
+    project.client.set_data(sent.number, payload["data"])
     refreshed = replace(sent, data_hash=digest(payload["data"]))
     state.keep([refreshed])
     return refreshed
@@ -274,13 +272,12 @@ def _replace_predictions(project: Project, state: State, stale: Sequence[tuple[S
         else:
             one_by_one += [one["id"] for one in ours]
     if only_ours:
-        selected = {"selectedItems": {"all": False, "included": only_ours}}
-        client.post("/api/dm/actions", selected, id="delete_tasks_predictions", project=project.number)
+        client.delete_predictions(project.number, only_ours)
     for number in one_by_one:
-        client.delete(f"/api/predictions/{number}/")
+        client.delete_prediction(number)
     wanted = [{"task": sent.number, **one} for sent, payload in stale for one in payload["predictions"]]
     if wanted:
-        made = client.post(f"/api/projects/{project.number}/import/predictions", wanted)["created"]
+        made = client.import_predictions(project.number, wanted)
         if made != len(wanted):
             raise BuildError(f"the server made {made} of {len(wanted)} predictions; run the same command again")
     state.keep(replace(sent, prediction_hash=prediction_hash(payload["predictions"])) for sent, payload in stale)
@@ -310,9 +307,7 @@ def create(project: Project, state: State, payloads: Iterable[Payload], count: i
             done += len(batch)
             predictions += sum(len(one["predictions"]) for one in batch)
             state.set_note("flight", json.dumps({"tasks": tasks + done, "predictions": predictions}))
-            path = f"/api/projects/{project.number}/import"
-            answer = sender.submit(project.client.post_bytes, path, body, return_task_ids="true")
-            under_way = _Import(batch, answer)
+            under_way = _Import(batch, sender.submit(project.client.import_tasks, project.number, body))
         if under_way is not None:
             _finish(project, state, under_way)
             say(f"tasks created: {done:,} of {count:,}")

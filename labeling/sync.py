@@ -114,20 +114,13 @@ def _find(client: Client, title: str, task: Task) -> dict[str, Any] | None:
     """The project of this title, if there is one, whose interface takes the task's labels."""
     if not 3 <= len(title) <= 50:
         raise InputError(f"project {title!r}: a title has 3 to 50 characters")
-    found = []
-    page = 1
-    while True:
-        answer = client.get("/api/projects/", title=title, page=page, page_size=100)
-        found += [one for one in answer["results"] if one["title"] == title]
-        if not answer.get("next"):
-            break
-        page += 1
+    found = client.projects(title)
     if len(found) > 1:
-        numbers = ", ".join(str(one["id"]) for one in found)
+        numbers = ", ".join(map(str, found))
         raise InputError(f"{client.url}: has several projects {title!r} ({numbers}); rename all but one")
     if not found:
         return None
-    facts: dict[str, Any] = client.get(f"/api/projects/{found[0]['id']}/")
+    facts = client.project(found[0], "id", "created_at", "parsed_label_config")
     if why := interfaces.fits(facts["parsed_label_config"] or {}, task):
         raise InputError(f"project {title!r} can't take labels of {task.name}: {why}; name another project")
     return facts
@@ -145,8 +138,7 @@ def _create(client: Client, title: str, task: Task) -> dict[str, Any]:
         "enable_empty_annotation": task.spans,
         "show_collab_predictions": True,
     }
-    made: dict[str, Any] = client.post("/api/projects/", settings)
-    return made
+    return client.project(client.create_project(settings), "id", "created_at")
 
 
 def _push(
@@ -273,12 +265,13 @@ def _payloads(
     """
     examples = {example.key: example for example in sampling.examples(root, task, keys)}
     made.gone = len(keys) - len(examples)
+    interface = checks.interface(interfaces.config(task))
     for key in keys:
         example = examples.pop(key, None)
         if example is None:
             continue
         payload = interfaces.payload(example, task, version, present.get(key, interfaces.is_blind(key, blind)))
-        if found := checks.problems(payload, task):
+        if found := checks.problems(payload, task) or checks.misfits(payload, interface):
             made.refused.append(f"{key}: {'; '.join(found)}")
             continue
         if interfaces.judged_by_people(example):
@@ -297,6 +290,4 @@ def _show_predictions(project: Project, version: str, say: Say) -> None:
     if now and not now.startswith(interfaces.PREFIX) and now != "undefined":
         say(f"the project shows the predictions of {now!r}; to see ours choose {version!r} in its settings")
     elif now != version or not facts["show_collab_predictions"]:
-        project.client.patch(
-            f"/api/projects/{project.number}/", {"model_version": version, "show_collab_predictions": True}
-        )
+        project.client.show_predictions(project.number, version)

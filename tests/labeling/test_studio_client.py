@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from socorpus.corpus.errors import InputError
-from socorpus.labeling import push, studio
+from socorpus.labeling import push, studio, studio_connection
 from socorpus.labeling.studio import Server, User
 from socorpus.labeling.studio_access import TOKEN
 from socorpus.labeling.studio_client import Client, Filter
@@ -16,22 +16,20 @@ from tests.labeling import label_tables, syncing
 def test_a_personal_token_lets_in_and_is_renewed(
     client: Client, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from socorpus.labeling import studio_client
-
     token = syncing.personal_token(client)
     with Client(server.url, token) as made:
         assert made.user["email"] == server.user.email
-        first = made._bearer
+        first = made._http._bearer
         made.get("/api/current-user/whoami")
-        assert made._bearer is first
+        assert made._http._bearer is first
         # An access token lasts 300 seconds.
-        later = studio_client.time.time() + 280
-        monkeypatch.setattr(studio_client.time, "time", lambda: later)
+        later = studio_connection.time.time() + 280
+        monkeypatch.setattr(studio_connection.time, "time", lambda: later)
         made.get("/api/current-user/whoami")
-        assert first is not None and made._bearer is not None and made._bearer != first
+        assert first is not None and made._http._bearer is not None and made._http._bearer != first
         monkeypatch.undo()
         # One that the server no longer takes, although this machine's clock says that it should.
-        made._bearer = made._bearer[0][:-6] + "AAAAAA", made._bearer[1]
+        made._http._bearer = made._http._bearer[0][:-6] + "AAAAAA", made._http._bearer[1]
         assert made.get("/api/current-user/whoami")["email"] == server.user.email
 
 
