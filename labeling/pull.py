@@ -141,11 +141,11 @@ def _people(client: Client) -> dict[int, str]:
     from socorpus.corpus.errors import SocorpusError
 
     try:
-        users = client.get("/api/users")
+        users = client.users()
     except SocorpusError:
         # Some servers show users to their administrators alone.
-        users = [client.user]
-    return {user["id"]: hashlib.sha256(user["email"].strip().lower().encode()).hexdigest()[:12] for user in users}
+        users = {client.user["id"]: client.user["email"]}
+    return {user: hashlib.sha256(email.strip().lower().encode()).hexdigest()[:12] for user, email in users.items()}
 
 
 def _person(completed_by: Any, people: Mapping[int, str]) -> str:

@@ -4,16 +4,17 @@ It may be killed at any moment, and run again: what the server has is compared w
 nothing that people did is overwritten.
 """
 
-from collections.abc import Callable, Iterator
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from socorpus.corpus.errors import BuildError, InputError
-from socorpus.labeling import agreeing, checks, interfaces, pull, push, sampling, sync_state
-from socorpus.labeling.ahead import ahead
+from socorpus.labeling import agreeing, checks, interfaces, pull, push, sampling, schema, sync_state
 from socorpus.labeling.pull import Pulled
-from socorpus.labeling.push import Project, Pushed, Ready
+from socorpus.labeling.push import Project, Pushed
 from socorpus.labeling.sampling import Sample
 from socorpus.labeling.schema import TASKS, Task
 from socorpus.labeling.studio_client import Client
@@ -23,8 +24,6 @@ UNCERTAIN = Sample("uncertain")
 LIMIT = 1000
 BLIND = 0.1
 """Share of the posts that are judged without a suggestion: what people's labels are measured on without its pull."""
-AHEAD = 2 * push.BATCH
-"""Tasks that are made ready while the server is busy."""
 Say = Callable[[str], None]
 
 
@@ -85,9 +84,9 @@ def sync(
     version = interfaces.PREFIX + sampling.version(root, task)
     facts = _find(client, title, task)
     if facts is None and client.read_only:
-        keys = sampling.choose(root, task, sample, limit)
-        result = Synced(None, True, Pushed(), Pulled())
-        result.pushed.created = sum(1 for _ in _payloads(root, task, keys, {}, version, blind, result))
+        keys, made = sampling.choose(root, task, sample, limit), _Made()
+        result = Synced(None, True, Pushed(), Pulled(), made.refused)
+        result.pushed.created = sum(1 for _ in _payloads(root, task, keys, {}, version, blind, made, set()))
         return result
     created = facts is None
     facts = facts if facts is not None else _create(client, title, task)
@@ -115,20 +114,13 @@ def _find(client: Client, title: str, task: Task) -> dict[str, Any] | None:
     """The project of this title, if there is one, whose interface takes the task's labels."""
     if not 3 <= len(title) <= 50:
         raise InputError(f"project {title!r}: a title has 3 to 50 characters")
-    found = []
-    page = 1
-    while True:
-        answer = client.get("/api/projects/", title=title, page=page, page_size=100)
-        found += [one for one in answer["results"] if one["title"] == title]
-        if not answer.get("next"):
-            break
-        page += 1
+    found = client.projects(title)
     if len(found) > 1:
-        numbers = ", ".join(str(one["id"]) for one in found)
+        numbers = ", ".join(map(str, found))
         raise InputError(f"{client.url}: has several projects {title!r} ({numbers}); rename all but one")
     if not found:
         return None
-    facts: dict[str, Any] = client.get(f"/api/projects/{found[0]['id']}/")
+    facts = client.project(found[0], "id", "created_at", "parsed_label_config")
     if why := interfaces.fits(facts["parsed_label_config"] or {}, task):
         raise InputError(f"project {title!r} can't take labels of {task.name}: {why}; name another project")
     return facts
@@ -146,8 +138,7 @@ def _create(client: Client, title: str, task: Task) -> dict[str, Any]:
         "enable_empty_annotation": task.spans,
         "show_collab_predictions": True,
     }
-    made: dict[str, Any] = client.post("/api/projects/", settings)
-    return made
+    return client.project(client.create_project(settings), "id", "created_at")
 
 
 def _push(
@@ -162,59 +153,128 @@ def _push(
     blind: float,
     say: Say,
 ) -> None:
+    pushed, inputs = result.pushed, _inputs(root, task, version)
     for attempt in range(2):
         known = state.tasks()
         present = {sent.post: sent.blind for sent in known.values() if not sent.removed}
         removed = [sent.post for sent in known.values() if sent.removed]
-        judged = state.annotated()
-        more = max(0, limit - len(present)) if attempt == 0 else 0
-        new = sampling.choose(root, task, sample, more, [*present, *removed]) if more else []
-        refused, done = Synced(None, False, Pushed(), Pulled()), set[str]()
-        keys = [*present, *new]
-        with ahead(_ready(root, task, keys, present, version, blind, refused, done), AHEAD) as coming:
-            push.push(project, state, coming, judged, say, result.pushed, len(new))
+        told, differ = len(pushed.conflicts), 0
+        compared = _compared(state, inputs)
+        if compared is not None:
+            there = _Made(refused=compared["refused"], gone=compared["gone"])
+            pushed.unchanged += len(present) - there.gone - len(there.refused)
+        else:
+            there = _Made()
+            judged = state.annotated()
+            payloads = _payloads(root, task, list(present), present, version, blind, there, judged)
+            differ = push.update(project, state, payloads, judged, say, pushed)
         if attempt == 0:
-            result.refused = refused.refused
-            result.gone = len(set(present) - done) - sum(line.partition(": ")[0] in present for line in refused.refused)
-        if project.client.read_only or push.verified(project, state) is None:
+            result.refused, result.gone = list(there.refused), there.gone
+            more = max(0, limit - len(present))
+            new = sampling.choose(root, task, sample, more, [*present, *removed]) if more else []
+            made = _Made()
+            if new:
+                payloads = _payloads(root, task, new, {}, version, blind, made, set())
+                push.create(project, state, payloads, len(new), say, pushed)
+            result.refused += made.refused
+        if project.client.read_only:
+            return
+        if push.verified(project, state) is None:
+            if compared is None or pushed.created:
+                kept = compared["judged"] if compared is not None else _judged(state) if differ else None
+                _remember(state, inputs, there, kept, clean=len(pushed.conflicts) == told)
             return
         say("the server does not have all that was sent: looking up what is there, and sending the rest")
-        push.survey(project, state, result.pushed, say)
-    if differ := push.verified(project, state):
-        (tasks, predictions), found = differ
+        push.survey(project, state, pushed, say)
+    if lacking := push.verified(project, state):
+        (tasks, predictions), found = lacking
         raise BuildError(
             f"project {project.number} has {found[0]:,} tasks and {found[1]:,} predictions, where {tasks:,} and "
             f"{predictions:,} were sent; run the same command again"
         )
 
 
-def _ready(
-    root: Path,
-    task: Task,
-    keys: list[str],
-    present: dict[str, bool],
-    version: str,
-    blind: float,
-    result: Synced,
-    done: set[str],
-) -> Iterator[Ready]:
-    """The tasks of these posts, ready to be sent, in this order; `done` is told which posts had one."""
-    for payload, by_people in _payloads(root, task, keys, present, version, blind, result):
-        done.add(payload["data"]["post"])
-        yield push.ready(payload, by_people)
+def _inputs(root: Path, task: Task, version: str) -> str:
+    """Hash of all that tasks are made of: the tables' bytes, and the code that makes tasks of them."""
+    hashed = hashlib.blake2b(f"{task.name} {version}".encode(), digest_size=12)
+    for module in (interfaces, checks, sampling, schema):
+        hashed.update(Path(str(module.__file__)).read_bytes())
+    for bucket in sampling.buckets(root, task):
+        for table in ("examples", "labels"):
+            path = root / schema.path(task.name, table, bucket)
+            hashed.update(f"{bucket} {table} ".encode())
+            if path.is_file():
+                with path.open("rb") as file:
+                    hashed.update(hashlib.file_digest(file, "blake2b").digest())
+    return hashed.hexdigest()
+
+
+def _sent(state: State) -> str | None:
+    """Hash of what was sent; None where it is not known of each task."""
+    sent = [task for task in state.tasks().values() if not task.removed]
+    if any(task.prediction_hash is None for task in sent):
+        return None
+    return sync_state.digest([[t.ext_id, t.number, t.post, t.data_hash, t.prediction_hash, t.blind] for t in sent])
+
+
+def _judged(state: State) -> str:
+    return sync_state.digest(sorted(state.annotated()))
+
+
+def _compared(state: State, inputs: str) -> dict[str, Any] | None:
+    """What the comparison of tasks and corpus came to, if nothing of either has changed since; else None.
+
+    To make 20,000 tasks only to find each the same as it was sent takes more than all the rest of a sync.
+    """
+    noted = state.note("compared")
+    found: dict[str, Any] = json.loads(noted) if noted else {}
+    if found.get("inputs") != inputs or found.get("sent") != _sent(state):
+        return None
+    # Suggestions that differ were left on the tasks that people have judged: are these still the same?
+    return found if found["judged"] in (None, _judged(state)) else None
+
+
+def _remember(state: State, inputs: str, there: "_Made", judged: str | None, *, clean: bool) -> None:
+    """Note for `_compared` that all tasks are as the corpus has them; after a conflict they are compared again."""
+    sent = _sent(state)
+    value = {"inputs": inputs, "sent": sent, "judged": judged, "refused": there.refused, "gone": there.gone}
+    state.set_note("compared", json.dumps(value) if clean and sent is not None else None)
+
+
+@dataclass
+class _Made:
+    """What became of posts that tasks were to be made of."""
+
+    refused: list[str] = field(default_factory=list)
+    gone: int = 0
 
 
 def _payloads(
-    root: Path, task: Task, keys: list[str], present: dict[str, bool], version: str, blind: float, result: Synced
-) -> Iterator[tuple[dict[str, Any], bool]]:
-    """Posts as tasks that may be sent, and whether people have judged them; what must not be sent goes to `refused`."""
+    root: Path,
+    task: Task,
+    keys: Sequence[str],
+    present: Mapping[str, bool],
+    version: str,
+    blind: float,
+    made: _Made,
+    judged: set[int],
+) -> Iterator[dict[str, Any]]:
+    """Posts as tasks that may be sent, in the order of `keys`, each made when it is asked for.
+
+    What must not be sent goes to `made`; the identifiers of those that people have judged are added to `judged`.
+    """
+    interface = checks.interface(interfaces.config(task))
+    made.gone = len(keys)
     for example in sampling.examples(root, task, keys):
-        hidden = present.get(example.key, interfaces.is_blind(example.key, blind))
-        payload = interfaces.payload(example, task, version, hidden)
-        if found := checks.problems(payload, task):
-            result.refused.append(f"{example.key}: {'; '.join(found)}")
-        else:
-            yield payload, interfaces.judged_by_people(example)
+        key = example.key
+        made.gone -= 1
+        payload = interfaces.payload(example, task, version, present.get(key, interfaces.is_blind(key, blind)))
+        if found := checks.problems(payload, task) or checks.misfits(payload, interface):
+            made.refused.append(f"{key}: {'; '.join(found)}")
+            continue
+        if interfaces.judged_by_people(example):
+            judged.add(payload["data"]["ext_id"])
+        yield payload
 
 
 def _show_predictions(project: Project, version: str, say: Say) -> None:
@@ -228,6 +288,4 @@ def _show_predictions(project: Project, version: str, say: Say) -> None:
     if now and not now.startswith(interfaces.PREFIX) and now != "undefined":
         say(f"the project shows the predictions of {now!r}; to see ours choose {version!r} in its settings")
     elif now != version or not facts["show_collab_predictions"]:
-        project.client.patch(
-            f"/api/projects/{project.number}/", {"model_version": version, "show_collab_predictions": True}
-        )
+        project.client.show_predictions(project.number, version)

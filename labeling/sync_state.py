@@ -30,18 +30,9 @@ create table if not exists note (project text, name text, value text, primary ke
 """
 
 
-def canonical(value: Any) -> str:
-    """A value's JSON, its keys in order."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-
-
 def digest(value: Any) -> str:
     """Hash of a value's canonical JSON."""
-    return hashed(canonical(value))
-
-
-def hashed(text: str) -> str:
-    """Hash of a text."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 

@@ -6,32 +6,30 @@ from pathlib import Path
 import pytest
 
 from socorpus.corpus.errors import InputError
-from socorpus.labeling import studio
+from socorpus.labeling import push, studio, studio_connection
 from socorpus.labeling.studio import Server, User
 from socorpus.labeling.studio_access import TOKEN
-from socorpus.labeling.studio_client import Client
+from socorpus.labeling.studio_client import Client, Filter
 from tests.labeling import label_tables, syncing
 
 
 def test_a_personal_token_lets_in_and_is_renewed(
     client: Client, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from socorpus.labeling import studio_client
-
     token = syncing.personal_token(client)
     with Client(server.url, token) as made:
         assert made.user["email"] == server.user.email
-        first = made._bearer
+        first = made._http._bearer
         made.get("/api/current-user/whoami")
-        assert made._bearer is first
+        assert made._http._bearer is first
         # An access token lasts 300 seconds.
-        later = studio_client.time.time() + 280
-        monkeypatch.setattr(studio_client.time, "time", lambda: later)
+        later = studio_connection.time.time() + 280
+        monkeypatch.setattr(studio_connection.time, "time", lambda: later)
         made.get("/api/current-user/whoami")
-        assert first is not None and made._bearer is not None and made._bearer != first
+        assert first is not None and made._http._bearer is not None and made._http._bearer != first
         monkeypatch.undo()
         # One that the server no longer takes, although this machine's clock says that it should.
-        made._bearer = made._bearer[0][:-6] + "AAAAAA", made._bearer[1]
+        made._http._bearer = made._http._bearer[0][:-6] + "AAAAAA", made._http._bearer[1]
         assert made.get("/api/current-user/whoami")["email"] == server.user.email
 
 
@@ -48,6 +46,12 @@ def test_a_revoked_token_is_told(client: Client, server: Server) -> None:
     client.post("/api/token/blacklist/", {"refresh": token})
     with pytest.raises(InputError, match=r"personal access token is not accepted.*make a new one"):
         Client(server.url, token)
+
+
+def test_many_numbers_fit_one_question(client: Client, title: str) -> None:
+    project = client.post("/api/projects/", {"title": title})["id"]
+    numbers = list(range(1_000_000, 1_000_000 + push.PREDICTIONS))
+    assert list(client.tasks(project, [Filter("id", "in_list", "Number", numbers)])) == []
 
 
 @pytest.mark.parametrize("garbled", ["abc", "x" * 40, "a.b.c"])

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from socorpus.corpus.errors import InputError
-from socorpus.labeling import schema, sync_state
+from socorpus.labeling import interfaces, schema, sync_state
+from socorpus.labeling.interfaces import Example
 from socorpus.labeling.sampling import Sample
 from socorpus.labeling.studio import Server
 from socorpus.labeling.studio_client import Client
@@ -47,6 +49,53 @@ def test_a_second_push_changes_nothing(tmp_path: Path, client: Client, title: st
     assert not second.created_project and second.pushed.unchanged == 12
     assert (second.pushed.created, second.pushed.updated, second.pushed.predictions) == (0, 0, 0)
     assert tasks(client, first.project) == before
+
+
+def test_tasks_are_made_again_only_if_something_changed(
+    tmp_path: Path, client: Client, title: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    real = interfaces.payload
+
+    def counted(example: Example, *rest: Any) -> dict[str, Any]:
+        made.append(example.key)
+        return real(example, *rest)
+
+    monkeypatch.setattr(interfaces, "payload", counted)
+
+    def again(**options: Any) -> tuple[int, int, int]:
+        made.clear()
+        done = sync(tmp_path, client, title, **options)
+        return len(made), done.pushed.unchanged, done.pushed.created + done.pushed.updated + done.pushed.predictions
+
+    labelled.classified(tmp_path, "quality", 12)
+    assert again(limit=8) == (8, 0, 8)
+    assert again(limit=8) == (0, 8, 0)
+    assert again(limit=10) == (2, 8, 2)
+    assert again(limit=10) == (0, 10, 0)
+    project = sync(tmp_path, client, title, limit=10).project
+    found = tasks(client, project)
+    choose(client, found[f"{SITE}:1"]["id"], "HQ")
+    assert again(limit=10) == (0, 10, 0)
+    changed = {1: labelled.label("quality", 1, "LQ_CLOSE", 0.99)}
+    labelled.classified(tmp_path, "quality", 12, changed)
+    # Evidence beside the text is sent; the suggestion that somebody has seen is left, until nobody judges the post.
+    assert again(limit=10) == (10, 9, 1)
+    assert tasks(client, project)[f"{SITE}:1"]["predictions"] == found[f"{SITE}:1"]["predictions"]
+    assert again(limit=10) == (0, 10, 0)
+    for annotation in tasks(client, project)[f"{SITE}:1"]["annotations"]:
+        client.delete(f"/api/annotations/{annotation['id']}/")
+    assert again(limit=10) == (10, 9, 1)
+    assert again(limit=10) == (0, 10, 0)
+    # What somebody changes there is seen once the tasks are looked up.
+    client.delete(f"/api/predictions/{found[f'{SITE}:2']['predictions'][0]['id']}/")
+    assert again(limit=10) == (10, 9, 1)
+    labelled.write(tmp_path, "quality", [labelled.example(1, "Alone.")], [labelled.label("quality", 1, "HQ")])
+    gone = sync(tmp_path, client, title, limit=10)
+    assert (gone.gone, gone.pushed.updated) == (9, 1)
+    made.clear()
+    gone = sync(tmp_path, client, title, limit=10)
+    assert (gone.gone, gone.pushed.unchanged, made) == (9, 1, [])
 
 
 def test_a_changed_label_replaces_its_prediction_and_no_other(tmp_path: Path, client: Client, title: str) -> None:
