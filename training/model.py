@@ -155,7 +155,8 @@ def build(shape: Model, parallel: Parallel, vocabulary: int, tensor: int = 1, dt
     if shape.family == "modern":
         layers = [_layer(NormWithoutBias, IdentityOp if number == 0 else None) for number in range(shape.layers)]
         spec = TransformerBlockSubmodules(layer_specs=layers, layer_norm=NormWithoutBias)
-    made = Encoder(config, shape, spec, vocabulary)
+    # PyTorch's norms are made in float32 whatever the configuration says.
+    made = Encoder(config, shape, spec, vocabulary).to(dtype)
     if parallel.recompute:
         for layer in made.encoder.layers:
             # megatron-core's own recomputation keeps CUDA's random state, and there is none on the CPU, nor dropout.

@@ -120,6 +120,16 @@ def test_a_run_that_is_told_to_stop_saves_and_goes_on(corpus: Path, whole: Path,
     assert losses(out) == losses(whole)
 
 
+def test_bfloat16_with_float32_master_weights_goes_nearly_the_same_way(
+    corpus: Path, whole: Path, tmp_path: Path
+) -> None:
+    config = configure(tmp_path, STEPS, validation=0, more="[parallel]\nprecision = 'bf16'")
+    train(corpus, tmp_path / "run", config)
+    narrow = losses(tmp_path / "run")
+    assert narrow != losses(whole)
+    assert all(abs(a - b) < 0.02 * b for a, b in zip(narrow, losses(whole), strict=True))
+
+
 def test_a_finished_run_has_nothing_to_do_and_force_begins_anew(corpus: Path, tmp_path: Path) -> None:
     out, config = tmp_path / "run", configure(tmp_path, 2)
     train(corpus, out, config)
