@@ -1,10 +1,10 @@
 """The sync with a real Label Studio on SQLite against a bare HTTP import of the same tasks, all in one run.
 
 A generated corpus of 20,000 posts is imported into projects of one server in turn: by bare POSTs of JSON that was
-written before, in batches of the size that was fastest on a quarter of them, and by the sync that `socorpus labeling sync`
-calls, from the corpus's tables to the last check of the server's counts; the order alternates. Then a sync that has nothing to do, one after
-300 people's judgements, one after these were changed, and a look at every prediction that the server has. The server
-is the one that `socorpus labeling studio` installs; its database is a new one in a temporary folder.
+written before, in batches of the size that was fastest on a quarter of them; and by the sync that the command calls,
+from the corpus's tables to the last check of the server's counts. The order alternates. Then a sync that has nothing
+to do, one after 300 people's judgements, one after these were changed, and a look at every prediction that the server
+has. The server is the one that `socorpus labeling studio` installs; its database is a new one in a temporary folder.
 
     python benchmarks/label_studio.py [--tasks N] [--task NAME] [--corpus PATH] [--port N] [--rounds N]
 """
