@@ -1,9 +1,14 @@
-"""A Label Studio server for the sync: label-studio-sdk for whatever is asked now and then, JSON for what is many.
+"""A Label Studio server for the sync: label-studio-sdk for calls that are few, JSON for what is many.
 
-The SDK (imported when a client is made, which takes a second) speaks through `studio_connection.Connection`, as the
-rest does. Past it go, with what was measured against Label Studio 1.23.2 and label-studio-sdk 2.1.2:
+The SDK speaks through `studio_connection.Connection`, as the rest does. It is imported when a client is made, which
+takes a second. Past it go, measured with Label Studio 1.23.2 and label-studio-sdk 2.1.2 on two cores:
 
-FIGURES
+- Imports of tasks: 2,000 with 17,000 regions take 2.3 s as bytes that were written before, 2.5 s through the SDK, of
+  which 0.4 s are its encoding, while the server waits. Imports of predictions: 3.2 to 3.5 s against 3.6 to 3.8 s.
+- Lists of tasks: 5,000 with their predictions take 7.1 s as JSON, 8.4 s as models that are made JSON again, with twice
+  the CPU time here. The values were the same; but what people said is kept, and compared, as the server wrote it, and
+  not as the models of one version of the SDK read it.
+- The counts of predictions by model version, for which the SDK has no call.
 """
 
 import json
@@ -87,10 +92,7 @@ class Client:
         return found
 
     def project(self, number: int, *fields: str) -> dict[str, Any]:
-        """Facts of a project, those that are named; dates as the server writes them.
-
-        All of them take four times as long to come by, and a sync asks several times.
-        """
+        """Facts of a project that are named (all take two to four times as long); dates are as in the server's JSON."""
         named: Any = {"additional_query_parameters": {"include": ",".join(fields)}}
         found = self._sdk.projects.get(number, request_options=named)
         facts = {name: getattr(found, name) for name in fields}
@@ -106,7 +108,7 @@ class Client:
         self._sdk.projects.update(project, model_version=version, show_collab_predictions=True)
 
     def prediction_versions(self, project: int) -> dict[str, int]:
-        """Model version -> number of its predictions; the SDK has no such call."""
+        """Model version -> number of its predictions."""
         found: dict[str, int] = self.get(f"/api/projects/{project}/model-versions/")
         return found
 
