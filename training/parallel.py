@@ -4,6 +4,7 @@ Started by `socorpus train --gpus N`, by torchrun, or by Slurm's srun: whichever
 """
 
 import ctypes
+import logging
 import os
 import signal
 import socket
@@ -141,6 +142,7 @@ def _megatron() -> Any:
         warnings.simplefilter("ignore")
         from megatron.core import parallel_state
         from megatron.core.models.bert import bert_model  # noqa: F401
+    logging.getLogger("megatron").setLevel(logging.ERROR)  # it tells its own authors what to migrate
     return parallel_state
 
 
