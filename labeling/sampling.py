@@ -25,6 +25,7 @@ _EXAMPLE = [
     *("site", "post_id", "split", "kind", "created", "score", "tags", "title", "text", "url", "license", "author"),
     "digest",
 ]
+_AT_ONCE = 500
 _LABEL = ["site", "post_id", "start", "end", "label", "probability", "source", "conflict", "votes"]
 
 
@@ -119,33 +120,49 @@ def _weights(root: Path, task: Task, bucket: str, kind: str) -> dict[int, float]
 
 
 def examples(root: Path, task: Task, keys: Collection[str]) -> Iterator[Example]:
-    """The posts of these keys with their labels, bucket by bucket; those that the corpus no longer has are left out."""
+    """The posts of these keys with their labels, in the order of the keys; those that the corpus no longer has are
+    left out.
+
+    Rows of all of them are held as Arrow has them; each becomes an `Example` shortly before it is asked for.
+    """
     wanted: dict[str, set[int]] = defaultdict(set)
     for key in keys:
         site, _, post = key.rpartition(":")
         wanted[site].add(int(post))
+    posts, labels = [schema.EXAMPLES.empty_table().select(_EXAMPLE)], [schema.LABELS.empty_table().select(_LABEL)]
     for bucket in buckets(root, task):
-        posts = wanted.get(bucket.rpartition("/")[0])
-        if not posts:
-            continue
-        chosen = pa.array(sorted(posts))
-        path = root / schema.path(task.name, "examples", bucket)
-        labels = _labels(root / schema.path(task.name, "labels", bucket), chosen)
-        for row in _rows(path, schema.EXAMPLES, _EXAMPLE, chosen):
-            yield Example(**row | {"tags": tuple(row["tags"]), "labels": tuple(labels.get(row["post_id"], ()))})
+        if chosen := wanted.get(bucket.rpartition("/")[0]):
+            numbers = pa.array(sorted(chosen))
+            for table, found, expected, columns in (
+                ("examples", posts, schema.EXAMPLES, _EXAMPLE),
+                ("labels", labels, schema.LABELS, _LABEL),
+            ):
+                if (path := root / schema.path(task.name, table, bucket)).is_file():
+                    rows = parquet.read(path, expected, columns)
+                    found.append(rows.filter(pc.is_in(rows["post_id"], value_set=numbers)))
+    yield from _in_order(pa.concat_tables(posts).combine_chunks(), pa.concat_tables(labels).combine_chunks(), keys)
 
 
-def _rows(path: Path, expected: pa.Schema, columns: list[str], posts: pa.Array) -> list[dict[str, Any]]:
-    table = parquet.read(path, expected, columns)
-    found: list[dict[str, Any]] = table.filter(pc.is_in(table["post_id"], value_set=posts)).to_pylist()
-    return found
+def _in_order(posts: pa.Table, labels: pa.Table, keys: Collection[str]) -> Iterator[Example]:
+    place = {key: row for row, key in enumerate(_keys(posts))}
+    labelled: dict[str, list[int]] = defaultdict(list)
+    for row, key in enumerate(_keys(labels)):
+        labelled[key].append(row)
+    known = [key for key in keys if key in place]
+    for at in range(0, len(known), _AT_ONCE):
+        some = known[at : at + _AT_ONCE]
+        rows = posts.take(pa.array([place[key] for key in some])).to_pylist()
+        of = iter(labels.take(pa.array([row for key in some for row in labelled[key]], pa.int64())).to_pylist())
+        for key, row in zip(some, rows, strict=True):
+            given = tuple(_label(next(of)) for _ in labelled[key])
+            yield Example(**row | {"tags": tuple(row["tags"]), "labels": given})
 
 
-def _labels(path: Path, posts: pa.Array) -> dict[int, list[Label]]:
-    found: dict[int, list[Label]] = defaultdict(list)
-    for row in _rows(path, schema.LABELS, _LABEL, posts) if path.is_file() else []:
-        del row["site"]
-        post = row.pop("post_id")
-        votes = tuple((vote["function"], vote["label"], vote["evidence"]) for vote in row.pop("votes"))
-        found[post].append(Label(votes=votes, **row))
-    return found
+def _keys(table: pa.Table) -> list[str]:
+    sites, posts = table["site"].to_pylist(), table["post_id"].to_pylist()
+    return [f"{site}:{post}" for site, post in zip(sites, posts, strict=True)]
+
+
+def _label(row: dict[str, Any]) -> Label:
+    votes = tuple((vote["function"], vote["label"], vote["evidence"]) for vote in row["votes"])
+    return Label(votes=votes, **{name: row[name] for name in _LABEL if name not in ("site", "post_id", "votes")})

@@ -263,13 +263,11 @@ def _payloads(
 
     What must not be sent goes to `made`; the identifiers of those that people have judged are added to `judged`.
     """
-    examples = {example.key: example for example in sampling.examples(root, task, keys)}
-    made.gone = len(keys) - len(examples)
     interface = checks.interface(interfaces.config(task))
-    for key in keys:
-        example = examples.pop(key, None)
-        if example is None:
-            continue
+    made.gone = len(keys)
+    for example in sampling.examples(root, task, keys):
+        made.gone -= 1
+        key = example.key
         payload = interfaces.payload(example, task, version, present.get(key, interfaces.is_blind(key, blind)))
         if found := checks.problems(payload, task) or checks.misfits(payload, interface):
             made.refused.append(f"{key}: {'; '.join(found)}")
