@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from socorpus.corpus.errors import InputError
 from socorpus.labeling.studio import User
 
 TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
@@ -45,14 +46,18 @@ class Client:
         read_only: refuse everything that would change the server.
 
     Raises:
-        InputError: the address is none, the server is not there or refuses the token.
+        InputError: the address is none, the server is not there or refuses the token, or the SDK is not installed.
     """
 
     def __init__(self, url: str, access: str | User, *, read_only: bool = False, timeout: float = 900.0) -> None:
-        from label_studio_sdk import LabelStudio
+        try:
+            from label_studio_sdk import LabelStudio
 
-        from socorpus.labeling.studio_connection import Connection
-
+            from socorpus.labeling.studio_connection import Connection
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"Label Studio needs {error.name}, which is not installed: pip install 'socorpus[labeling]'"
+            ) from None
         self._http = Connection(url, access, read_only=read_only, timeout=timeout)
         self.url, self.read_only = self._http.url, read_only
         # The connection signs what the SDK sends; without any key the SDK would look for one in the environment.

@@ -1,16 +1,19 @@
 """Signing in at a real server: tokens of both kinds, tokens that run out, and what is said of those that don't fit."""
 
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from socorpus.corpus.errors import InputError
+from socorpus.corpus.errors import BuildError, InputError
 from socorpus.labeling import push, studio, studio_connection
 from socorpus.labeling.studio import Server, User
 from socorpus.labeling.studio_access import TOKEN
 from socorpus.labeling.studio_client import Client, Filter
 from tests.labeling import label_tables, syncing
+from tests.labeling.cutting import Wire
 
 
 def test_a_personal_token_lets_in_and_is_renewed(
@@ -52,6 +55,49 @@ def test_many_numbers_fit_one_question(client: Client, title: str) -> None:
     project = client.post("/api/projects/", {"title": title})["id"]
     numbers = list(range(1_000_000, 1_000_000 + push.PREDICTIONS))
     assert list(client.tasks(project, [Filter("id", "in_list", "Number", numbers)])) == []
+
+
+def test_the_sdk_is_imported_for_a_server_alone() -> None:
+    modules = "import sys, socorpus.labeling.sync, socorpus.labeling.pipeline, socorpus.cli.main"
+    code = (
+        f"{modules}; print([name for name in sys.modules if name.partition('.')[0] in ('label_studio_sdk', 'httpx')])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_a_missing_sdk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "label_studio_sdk", None)
+    with pytest.raises(InputError, match=r"needs label_studio_sdk.*pip install 'socorpus\[labeling\]'"):
+        Client("http://127.0.0.1:1", "token")
+
+
+def test_what_the_sdk_asks_is_refused_in_sentences(client: Client, server: Server, title: str) -> None:
+    number = client.create_project({"title": title})
+    with Client(server.url, server.user, read_only=True) as reading, pytest.raises(AssertionError, match="must not"):
+        reading.create_project({"title": title})
+    with pytest.raises(InputError, match=r"has no /api/projects/1000000/; is it a Label Studio server"):
+        client.project(1_000_000, "id")
+    with pytest.raises(BuildError, match=r"answered 400 to POST /api/projects/: .*abel"):
+        client.create_project({"title": f"{title[-40:]} a", "label_config": "<View><Nothing/>"})
+    lost = r"the connection was lost during PATCH /api/projects/\d+/ .*same command"
+    with (
+        Wire(server.url, b"PATCH /api/projects/") as wire,
+        Client(wire.url, server.user) as far,
+        pytest.raises(BuildError, match=lost),
+    ):
+        far.show_predictions(number, "any")
+    # What is gone counts as deleted.
+    client.delete_task(1_000_000)
+    client.delete_prediction(1_000_000)
+
+
+def test_facts_are_as_the_server_writes_them(client: Client, title: str) -> None:
+    number = client.create_project({"title": title})
+    assert client.projects(title) == [number]
+    fields = ("id", "created_at", "task_number", "model_version", "parsed_label_config")
+    written = client.get(f"/api/projects/{number}/")
+    assert client.project(number, *fields) == {name: written[name] for name in fields}
+    assert client.users()[client.user["id"]] == client.user["email"]
 
 
 @pytest.mark.parametrize("garbled", ["abc", "x" * 40, "a.b.c"])
