@@ -51,6 +51,15 @@ class Batch:
     code: torch.Tensor
     filled: int
 
+    @property
+    def documents(self) -> tuple[int, ...]:
+        """The lengths that are documents': those of the padding come last."""
+        left, count = self.filled, 0
+        while left > 0:
+            left -= self.lengths[count]
+            count += 1
+        return self.lengths[:count]
+
 
 @dataclass(frozen=True)
 class Shape:

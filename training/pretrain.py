@@ -193,11 +193,12 @@ class Training:
             self.optimizer.accumulate()
             loss += losses.detach()
             scored += len(batch.labels)
-            done += budget.work(batch.lengths[: _documents(batch)], len(batch.labels), config.model)
+            done += budget.work(batch.documents, len(batch.labels), config.model)
         sums = self._shared([loss.item(), scored, done.tokens, done.seen_globally, done.seen_locally])
         mean = sums[0] / max(1.0, sums[1])
         norm = self.optimizer.gather(max(1.0, sums[1]))
         if not math.isfinite(mean) or not math.isfinite(norm.item()):
+            self.writer.wait()
             raise BuildError(self._not_finite(mean, norm.item()))
         share = schedule.rate(config.schedule, state.step, self.steps)
         self.optimizer.step(norm, share)
@@ -329,15 +330,6 @@ class Training:
             f"step {self.state.step + 1:,}: the loss is {loss:g} and the gradient's norm {norm:g}; {kept}. "
             "Lower optimizer.lr or lengthen schedule.warmup, and run again"
         )
-
-
-def _documents(batch: data.Batch) -> int:
-    """How many of a batch's lengths are documents; the others are padding."""
-    left, count = batch.filled, 0
-    while left > 0:
-        left -= batch.lengths[count]
-        count += 1
-    return count
 
 
 def _moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:

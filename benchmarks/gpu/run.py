@@ -120,7 +120,7 @@ def ours(
     count = settings.batch.tokens // settings.model.max_length
     count = max(1, count * settings.model.max_length // len(some[0].ids))
     tokens = statistics.mean(one.filled for one in some)
-    done = [budget.work(one.lengths[: _documents(one)], len(one.labels), settings.model) for one in some]
+    done = [budget.work(one.documents, len(one.labels), settings.model) for one in some]
     flops = statistics.mean(budget.flops(settings.model, vocabulary, one) for one in done)
     whole = each + step / count
     memory = torch.cuda.max_memory_allocated(device) / 1e9 if device.type == "cuda" else 0.0
@@ -132,23 +132,15 @@ def ours(
     }
 
 
-def _documents(batch: data.Batch) -> int:
-    left, count = batch.filled, 0
-    while left > 0:
-        left -= batch.lengths[count]
-        count += 1
-    return count
-
-
 def padded(batch: data.Batch, longest: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The same documents, a row each: ids, attention mask, labels (-100 where nothing is scored)."""
-    count = _documents(batch)
-    ids = torch.zeros(count, longest, dtype=torch.int64)
+    lengths = batch.documents
+    ids = torch.zeros(len(lengths), longest, dtype=torch.int64)
     seen, labels = torch.zeros_like(ids), torch.full_like(ids, -100)
     flat = torch.full((len(batch.ids),), -100, dtype=torch.int64)
     flat[batch.at] = batch.labels
     at = 0
-    for row, length in enumerate(batch.lengths[:count]):
+    for row, length in enumerate(lengths):
         ids[row, :length], labels[row, :length] = batch.ids[at : at + length], flat[at : at + length]
         seen[row, :length] = 1
         at += length
