@@ -21,7 +21,7 @@ def _compile(*phrases: str) -> re.Pattern[str]:
 # Cues: the state of a thing, its end, its removal, its failure in what is newer.
 
 STATES = _any(
-    *("deprecated", "deprecation", "out-?dated", "obsoleted?", r"out[-\s]of[-\s]date", "superseded", "discontinued")
+    *(r"deprecat(?:ed|ion|es)", "out-?dated", "obsoleted?", r"out[-\s]of[-\s]date", "superseded", "discontinued")
 )
 _ENDED = _any(
     *(r"work(?:s|ing|ed)?", "valid", "available", "supported", "exists?", r"appl(?:y|ies)", "applicable", "true"),
@@ -29,7 +29,7 @@ _ENDED = _any(
     *("accepted", r"function(?:s|al)?", "compiles?", "runs?", "usable", "allowed", "used", "in use", "exported"),
     *("the (?:case|way|right way|best way|preferred way)", "a thing", r"a (?:valid|good) \w+", "an option", "part of"),
     *("supports?", "provides?", "includes?", "has", "ships?", "offers?", "returns?", "offered", "shipped", "included"),
-    *("provided", "there"),
+    *("provided", "there", "holds?", "a solution", "maintained"),
 )
 VERSION = r"(?:\bv(?:ersion|er)?\.?\s*)?\d+(?:\.(?:\d+|x))*\+?(?![\d%])"
 _NEWER = _words("newe?r? newest latest recent current later modern last upcoming")
@@ -62,6 +62,27 @@ CUE = _compile(
     r"\b(?:needs?|requires?|could use|is due for|in need of) (?:an? )?(?:updat(?:e|ing)|to be updated|refresh)\b",
     r"(?:\b(?:not|hardly)|n't) (?:\w+ )?up[-\s]to[-\s]date\b",
     r"\b(?:is|are|was|now) (?:\w+ )?(?:defunct|end[-\s]of[-\s]life|EOL|unmaintained|abandoned)\b",
+    # Whatever it is that is not so any more.
+    r"(?:\b(?:not|never|no|nothing)|n't)\b[^.,;!?]{1,60}?\bany\s?(?:more|longer)\b"
+    r"(?=\s*(?:$|[.,;:!?)(]|(?:in|on|since|with|as|from|because|so|and|but|for|due|after)\b))",
+    rf"\bnot (?:valid|applicable|available|supported|possible)\b[^.;!?]{{0,25}}?\b{_WHEN}",
+    rf"\b(?:is|are|was|were|has|have) (?:now |long |all |been )?gone\b[^.;!?]{{0,30}}?\b{_WHEN}",
+    rf"\bbroken\b[^.;!?]{{0,30}}?\b{_WHEN}",
+    rf"\bthere(?:'s| is| are) no (?:\S+ ){{1,4}}?{_WHEN}",
+    rf"^\W*(?:removed|dropped|deleted|gone|renamed|replaced) {_WHEN}",
+    # Who did away with it.
+    rf"\b(?:has|have|had) (?:\w+ly |also |now |since )?"
+    rf"(?:{_REMOVED}|disabled|closed|(?:switched|turned|shut) (?:off|down))\b",
+    rf"{VERSION} (?:has |also |finally )?(?:remove[sd]|drop(?:s|ped)|disable[sd]|kill(?:s|ed)|refuses)\b",
+    r"\b(?:is|are|was|were|been|got) (?:\w+ly |now )?(?:switched|turned|shut) (?:off|down)\b",
+    r"\b(?:was|were|has been|have been) (?:\w+ly |now )?(?:replaced|retired|succeeded) (?:by|with)\b",
+    # Judgements.
+    r"\b(?:answer|approach|method|solution|way|code|advice|trick)(?:'s| is| has become)(?: \w+)? "
+    r"(?:dead|stale|useless|history|moot)\b",
+    r"\baged badly\b|\b(?:kept|left|here) (?:\w+ )?for (?:historical|legacy) (?:reasons|purposes)\b",
+    r"\bdo(?:n't| not) (?:use|follow|do) (?:this|it)\b[^.;!?]{0,20}?\b(?:today|any\s?more|any longer|now|nowadays)\b",
+    r"\bused to (?:work|be (?:true|correct|possible|valid|the way))\b",
+    r"\bold (?:way|method|approach|syntax)\b[^.;!?]{0,40}?\b(?:now|nowadays|today|these days)\b",
 )
 """That something is out of date."""
 
@@ -78,8 +99,11 @@ STILL = _compile(
 
 _IT = _words("it this that they")
 DENIAL = re.compile(
-    r"^(?:@\S+\s*[,:]?\s*)?(?:\w+\s*,\s*)?"
+    r"^(?:@\S+\s*[,:]?\s*)?(?:edit\s*:?\s*)?(?:\w+\s*,\s*)?"
     + _any(
+        # taken back
+        r"(?:i )?take (?:it|that|this) back\b|never\s?mind\b|scratch that\b|my (?:bad|mistake)\b|i stand corrected\b",
+        r"(?:down)?vote (?:retracted|removed)\b|QUOTE (?:is|was) (?:simply |just |plain )?(?:false|wrong|nonsense)\b",
         # "no", with what is denied or alone
         rf"(?:no|nope|nah|wrong|false|incorrect)\b[,.!]?\s*,?\s*{_IT}\s*(?:'s|is|are|does|do)?\s*"
         r"(?:n't|not|isn't|doesn't|aren't|does|still)?\b",
@@ -165,6 +189,16 @@ _OTHER_THING = _any(
 )
 OTHER_NOUN = re.compile(rf"\s*(?:\w+\s+)?(?:versions?|releases?|{_OTHER_THING})\b", re.IGNORECASE)
 """The noun that the cue stands before: "an outdated version"."""
+ATTRIBUTE = re.compile(
+    r"\b(?:the|an?|any|some|all|long|trying|these|those|old|of|with|this|that|on|using|same) (?:\w+ly |now |long )?$",
+    re.IGNORECASE,
+)
+NOT_A_NOUN = re.compile(
+    r"\s+(?:since|in|as|and|or|but|by|for|with|now|any\w*|because|when|if|so|on|from|after|due|according|to|at|here"
+    r"|answers?|approach|solution|method|way|advice|technique|post|code|info\w*|stuff|one)\b|\s*[^\w\s]|\s*$",
+    re.IGNORECASE,
+)
+"""What stands after a state that is said of something, and not before the noun of it: "the deprecated call"."""
 _ANSWERS = _any("answers?", "solutions?", "suggestions?", "responses?")
 OTHER_SUBJECT = _compile(
     r"\b(?:my|our|his|her|their|the|that|those|these|this|your|an?|all|some|both|first|second|last|original|linked|official"
@@ -178,6 +212,7 @@ OTHER_SUBJECT = _compile(
     r"(?:using|running|on|stuck|have|had|got|use)\b",
     r"\byour (?:\w+ )?(?:version|python|java|node|php|ruby|xcode|windows|ubuntu|chrome|\w*sdk|jdk)\b",
     r"\bthe (?:op|asker)\b",
+    r"^(?:\W*fyi\W*)?(?:the )?(?:links?|urls?|pdf|image|demo|fiddle)\b",
 )
 ACCEPTED = _compile(rf"\b(?:accepted|selected) (?:\w+ )?{_ANSWERS}\b")
 AVOIDS = re.compile(

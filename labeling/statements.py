@@ -34,6 +34,7 @@ _QUOTED = re.compile(
 )
 # Quotation marks around what is asserted all the same: it is marked as "deprecated".
 _ASSERTED = re.compile(r"\b(?:is|are|as|be|been|being|now|become|became|considered|officially)\s+$", re.IGNORECASE)
+_JOKE = re.compile(r"(?:^|\s)/s\s*$")
 _SENTENCE = re.compile(r"(?<=[.!?…])[\"')\]*_]*\s+(?=\S)|\n+")
 _SIGNS = re.compile(r"[*_]{1,3}(?=\S)|(?<=\S)[*_]{1,3}(?!\w)")
 _ABBREVIATION = re.compile(r"\b(e\.g|i\.e|etc|vs|ver|v|approx|cf)\.(?=\s)", re.IGNORECASE)
@@ -67,7 +68,9 @@ def statements(comment: str, *, accepted: bool = True) -> list[Statement]:
         comment: Markdown, as in the dump.
         accepted: whether that answer is the accepted one, of which "the accepted answer is outdated" may speak.
     """
-    found = []
+    found: list[Statement] = []
+    if _JOKE.search(comment):
+        return found
     for sentence in sentences(unquoted(comment)):
         one = _statement(sentence, accepted)
         if one is not None:
@@ -109,6 +112,8 @@ def _asserted(sentence: str, cue: re.Match[str], accepted: bool) -> str | None:
     if not state and not re.search(r"\d", cue[0]) and cues.MODERATED.search(before[-30:] + cue[0]):
         return None
     if (state and cues.OTHER_NOUN.match(after)) or cues.AVOIDS.search(before):
+        return None
+    if state and cues.ATTRIBUTE.search(before) and not cues.NOT_A_NOUN.match(after):
         return None
     if cues.PASSING.search(before) or (cues.RELATIVE.search(before) and not cues.USES.search(before)):
         return None

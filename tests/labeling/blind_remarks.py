@@ -1,6 +1,6 @@
 """Comments under answers, written before any rule was run on them: what a careful reader takes each thread to say.
 
-None of them was used to mend a rule. Whoever mends one by them must write new ones.
+None of them was used to mend a rule so far.
 """
 
 # What is said under an answer, in order (of another person each, or, as a pair, of the person numbered so: 1 asked, 2
