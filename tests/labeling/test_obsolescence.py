@@ -273,8 +273,8 @@ def test_planted_truth(planted: tuple[samples.Truth, list[Threads]]) -> None:
 
 
 def test_threads_that_no_rule_was_made_from() -> None:
-    """Precision and recall on comments that are meant to be hard: no worse than was measured (25 right of 31 told, of 32
-    there are). docs/obsolescence.md says what that means."""
+    """Precision and recall on comments that are meant to be hard: no worse than was measured (25 right of 31 told,
+    of 32 there are). docs/obsolescence.md says what that means."""
     made = []
     for remarks, obsolete in THREADS:
         said = [vote.label for vote in every(TASK, remarked(*remarks))]
