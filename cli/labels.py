@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from socorpus.cli import view
+
+if TYPE_CHECKING:
+    from socorpus.labeling.pipeline import Applied
 
 app = typer.Typer(
     name="labeling",
@@ -35,12 +38,7 @@ def apply(
     force: Annotated[bool, typer.Option("--force", help="Label everything again.")] = False,
 ) -> None:
     """Vote, combine the votes, and put people's labels above them."""
-    from socorpus.labeling import pipeline
-
-    if force:
-        pipeline.finished(corpus)
-        pipeline.forget(corpus)
-    applied = _run(corpus, task, workers, scheduler, analyze=False)
+    applied = _run(corpus, task, workers, scheduler, force=force)
     _show_labels(corpus, applied.manifest, applied.ran)
 
 
@@ -57,7 +55,7 @@ def analyze(corpus: Corpus, task: Tasks = None, workers: Workers = None, schedul
     view.out.print(f"report: {corpus / 'report.html'}")
 
 
-def _run(corpus: Path, task: list[str] | None, workers: int | None, scheduler: str | None, analyze: bool) -> Any:
+def _run(corpus: Path, task: list[str] | None, workers: int | None, scheduler: str | None, **how: bool) -> "Applied":
     from socorpus.corpus.engine import Engine
     from socorpus.labeling import pipeline
 
@@ -65,7 +63,7 @@ def _run(corpus: Path, task: list[str] | None, workers: int | None, scheduler: s
     root = corpus.absolute()
     try:
         with view.Stages() as show, Engine(root, workers, scheduler, show) as engine:
-            return pipeline.apply(root, engine, task, analyze)
+            return pipeline.apply(root, engine, task, **how)
     except KeyboardInterrupt:
         view.err.print("socorpus: stopped; what is finished is kept, and the same command goes on from there")
         raise typer.Exit(130) from None

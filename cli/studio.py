@@ -68,12 +68,14 @@ def sync(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent and read, and stop.")] = False,
 ) -> None:
     """Bring a project of Label Studio and a corpus up to date with one another; safe to repeat, and to stop."""
+    from socorpus.labeling import sampling
     from socorpus.labeling import sync as syncing
     from socorpus.labeling.sampling import Sample
     from socorpus.labeling.studio_access import access
     from socorpus.labeling.studio_client import Client
 
     wanted, chosen = syncing.task_named(task), Sample.parse(sample)
+    sampling.buckets(corpus, wanted)  # before a server is started for nothing
     try:
         with access(url, os.environ.get(TOKEN), _ask, _say) as (address, key):
             with Client(address, key, read_only=dry_run) as client:
@@ -130,10 +132,11 @@ def export(
     task: TaskName,
     out: Annotated[Path, typer.Option("--out", "-o", help="A new folder.", show_default=False)],
     form: Annotated[str, typer.Option("--format", help="jsonl, conll or huggingface.")] = "jsonl",
+    least: Annotated[float, typer.Option(min=0, max=1, help="Leave out labels whose probability is lower.")] = 0.0,
 ) -> None:
     """Write the labels, those of people above all others, as JSON Lines, CoNLL or a Hugging Face dataset folder."""
     from socorpus.labeling import export as exporting
     from socorpus.labeling.sync import task_named
 
-    written = exporting.export(corpus, task_named(task), form, out)
+    written = exporting.export(corpus, task_named(task), form, out, least)
     view.out.print(f"{out}: {view.number(written.examples)} texts, {view.number(written.labels)} labels")

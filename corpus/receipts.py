@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from socorpus.corpus.errors import BuildError
+from socorpus.corpus.errors import BuildError, InputError
 
 PARTIAL = ".partial"
 """Suffix of a file that is being written; such files of a killed build are removed when it starts again."""
@@ -62,6 +62,7 @@ def atomic(path: Path) -> Iterator[Path]:
     before a build is called finished: a sync for each of some thousand files would cost more than many of the stages.
 
     Raises:
+        InputError: the folder can't be written.
         BuildError: the disk is full; names the file and what is kept.
     """
     if not path.parent.is_dir():
@@ -75,6 +76,8 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
         if is_disk_full(error):
             raise disk_full(path) from error
+        if isinstance(error, OSError) and error.filename == str(temporary):
+            raise InputError(f"{path}: can't be written: {error.strerror}") from error
         raise
 
 

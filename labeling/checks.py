@@ -9,7 +9,7 @@ refused with its reasons.
 import bisect
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,8 @@ LARGEST_TASK = 4_000_000
 
 # Tab and newline alone are shown. NUL is refused by PostgreSQL; surrogates can't be encoded.
 _UNSHOWN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+# Any of these, or what may be one, in JSON: a backslash in a text is doubled there.
+_SUSPECT = re.compile(r"\\[bfru]|[\x7f\ud800-\udfff]")
 _REPLACEMENT = "�"
 
 
@@ -85,13 +87,24 @@ def problems(payload: Mapping[str, Any], task: Task) -> list[str]:
     if not 0 <= data["ext_id"] < 1 << 53:
         found.append(f"identifier {data['ext_id']} does not fit")
     dumped = json.dumps(payload, ensure_ascii=False)
-    if _UNSHOWN.search(text) or "\r" in text or re.search("[\ud800-\udfff]", dumped):
-        found.append("characters that can't be shown")
+    if unshown := list(_unshown(payload)) if _SUSPECT.search(dumped) else []:
+        found += unshown
     elif len(dumped.encode()) > LARGEST_TASK:
         found.append(f"the task has more than {LARGEST_TASK:,} bytes")
     for prediction in payload.get("predictions", ()):
         found += _prediction_problems(prediction, task, text)
     return found
+
+
+def _unshown(value: Any, where: str = "") -> Iterator[str]:
+    """Where in a task characters are that can't be shown; the first of each text."""
+    if isinstance(value, str):
+        if found := _UNSHOWN.search(value) or re.search("\r", value):
+            yield f"{where} has characters that can't be shown: U+{ord(found[0]):04X} at {found.start()}"
+        return
+    pairs = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for name, one in pairs:
+        yield from _unshown(one, f"{where}.{name}" if where else str(name))
 
 
 def interface(config: str) -> "LabelInterface":

@@ -8,13 +8,16 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from socorpus.corpus import parquet
+from socorpus.corpus import parquet, receipts
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.schema import TIME
 from socorpus.corpus.split import SPLITS
@@ -44,24 +47,25 @@ _TOLD = {
     "kind": "question or answer",
     "created": "when it was written",
     "score": "votes up less votes down, at the time of the dump",
-    "tags": "of the question",
-    "title": "of the question",
+    "tags": "tags of the question",
+    "title": "title of the question",
     "text": "what is labelled, personal data replaced",
     "label": "the label",
     "probability": "of the label: 1 where a person said so, else by the functions' combined votes",
     "source": "function (labelling functions combined), model or person",
     "conflict": "whether votes differ",
     "spans": "start and end (code points), label, probability and source of each entity",
-    "url": "of the post",
-    "license": "of the post",
-    "author": "to be named",
+    "url": "address of the post",
+    "license": "of the text",
+    "author": "name to give as the author; null where the dump has none",
 }
 
 
 @dataclass
 class Written:
-    """What an export holds, by split."""
+    """What an export holds, by split, and the least probability of its labels."""
 
+    least: float = 0.0
     texts: Counter[str] = field(default_factory=Counter)
     labelled: Counter[tuple[str, str]] = field(default_factory=Counter)
     sources: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -88,34 +92,66 @@ def table_schema(task: Task) -> pa.Schema:
     return pa.schema([*carried, *own, *(schema.EXAMPLES.field(name) for name in _ORIGIN)])
 
 
-def export(root: Path, task: Task, form: str, out: Path) -> Written:
+def export(root: Path, task: Task, form: str, out: Path, least: float = 0.0) -> Written:
     """Write the labels of a task to a new folder.
 
+    Args:
+        form: one of `FORMATS`.
+        least: probability below which a label is left out, and with it a whole text.
+
     Raises:
-        InputError: the format is not known or not made for this task; the folder is not new; the corpus has no labels.
+        InputError: the format is not known or not made for this task; the folder is not new, or can't be written; the
+            corpus has no labels.
+        BuildError: the disk is full. Nothing is left there.
     """
     if form not in FORMATS:
         raise InputError(f"format {form!r} is not known; there are {', '.join(FORMATS)}")
     if form == "conll" and not task.spans:
         raise InputError(f"CoNLL files hold entities, and {task.name} is of whole texts; choose jsonl or huggingface")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: something lies there; name a new folder for the export")
     sampling.buckets(root, task)
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    out = out.absolute()
     try:
-        written = Written()
-        if form == "huggingface":
-            _parquet(root, task, partial, written)
-            (partial / "README.md").write_text(card(task, written, sampling.version(root, task)), "utf-8")
-        else:
-            _lines(root, task, partial, written, form)
-        if out.exists():
-            out.rmdir()
-        partial.rename(out)
-    finally:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise InputError(f"{out}: something lies there; name a new folder for the export")
+        with _new_folder(out) as partial:
+            return _write(root, task, form, partial, least)
+    except OSError as error:
+        if receipts.is_disk_full(error):
+            raise receipts.disk_full(out) from error
+        raise InputError(f"{out}: can't be written: {error.strerror or error}; name another folder") from error
+
+
+@contextmanager
+def _new_folder(out: Path) -> Iterator[Path]:
+    """A hidden folder whose content becomes that of `out` if all goes well; else nothing is left, nor folders above."""
+    above = [folder for folder in out.parents if not folder.exists()]
+    # In an empty folder that is there already, which may be the current one: it stays the same folder.
+    partial = (out if out.exists() else out.parent) / f".{out.name}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        if not out.exists():
+            partial.rename(out)
+            return
+        for made in partial.iterdir():
+            made.rename(out / made.name)
+        partial.rmdir()
+    except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
+        with suppress(OSError):
+            for folder in above:
+                folder.rmdir()
+        raise
+
+
+def _write(root: Path, task: Task, form: str, folder: Path, least: float) -> Written:
+    written = Written(least)
+    if form == "huggingface":
+        _parquet(root, task, folder, written)
+        (folder / "README.md").write_text(card(task, written, sampling.version(root, task)), "utf-8")
+    else:
+        _lines(root, task, folder, written, form)
     return written
 
 
@@ -125,7 +161,8 @@ def rows(root: Path, task: Task, written: Written) -> Iterator[list[tuple[str, d
         labels: dict[int, list[dict[str, Any]]] = {}
         if (path := root / schema.path(task.name, "labels", bucket)).is_file():
             columns = ["post_id", "start", "end", "label", "probability", "source", "conflict"]
-            for row in parquet.read(path, schema.LABELS, columns).to_pylist():
+            table = parquet.read(path, schema.LABELS, columns)
+            for row in table.filter(pc.greater_equal(table["probability"], np.float32(written.least))).to_pylist():
                 labels.setdefault(row.pop("post_id"), []).append(row)
         path = root / schema.path(task.name, "examples", bucket)
         examples = parquet.read(path, schema.EXAMPLES, ["split", *_CARRIED, *_ORIGIN]).to_pylist()
@@ -230,11 +267,10 @@ def card(task: Task, written: Written, version: str) -> str:
     table = "\n".join(f"| {name} | {' | '.join(f'{n:,}' for n in figures)} |" for name, figures in counts)
     columns = "\n".join(f"| `{one.name}` | {_type(one.type)} | {_TOLD[one.name]} |" for one in table_schema(task))
     licenses = "\n".join(f"- {name}: {count:,} texts" for name, count in sorted(written.licenses.items()))
-    # The hub has a name for the last two of the three licences, and none for a mixture.
-    one = next(iter(written.licenses)) if len(written.licenses) == 1 else ""
-    known = "cc-by-sa-4.0" if one == "CC BY-SA 4.0" else "other\nlicense_name: cc-by-sa-by-row"
+    cut = f" Labels below {written.least:g} are left out." if written.least else ""
     return f"""---
-license: {known}
+pretty_name: "Stack Exchange posts with labels: {task.name}"
+license: {_hub_license(written)}
 language:
 - en
 task_categories:
@@ -249,7 +285,13 @@ configs:
 
 Made by socorpus from a Stack Exchange data dump. Labels come from labelling functions, combined by
 `{version or "no votes"}`, and from people, who stand above them: `source` tells which. A function's label is weak: it
-has a probability, and may be wrong.
+has a probability, and may be wrong.{cut}
+
+```python
+from datasets import load_dataset
+
+labels = load_dataset("path/of/this/folder")
+```
 
 ## Counts
 
@@ -272,6 +314,14 @@ Splits are by thread and by time: the newest threads are the test split.
 The texts are their authors', under the licence that each row names: name `author` and `url` where you publish them, and
 share adaptations alike. Personal data and secrets that were found are replaced by placeholders.
 """
+
+
+def _hub_license(written: Written) -> str:
+    """The licence as the hub's header has it: it has names for two of the three licences, and none for a mixture."""
+    known = {"CC BY-SA 3.0": "cc-by-sa-3.0", "CC BY-SA 4.0": "cc-by-sa-4.0"}
+    if len(written.licenses) == 1 and (one := known.get(next(iter(written.licenses)))):
+        return one
+    return "other\nlicense_name: cc-by-sa-as-each-row-says\nlicense_link: https://creativecommons.org/licenses/by-sa/"
 
 
 def _type(kind: pa.DataType) -> str:

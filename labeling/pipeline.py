@@ -39,12 +39,15 @@ class Applied:
     ran: int
 
 
-def apply(root: Path, engine: Engine, tasks: Sequence[str] | None = None, analyze: bool = False) -> Applied:
+def apply(
+    root: Path, engine: Engine, tasks: Sequence[str] | None = None, analyze: bool = False, force: bool = False
+) -> Applied:
     """Label the finished corpus at `root`, or bring its labels up to date, and write its report again.
 
     Args:
         tasks: those of the corpus's configuration, if None. Labels of other tasks stay as they are.
         analyze: also write `labels/TASK/analysis.json`.
+        force: forget that these tasks were labelled, so that all of their steps run.
 
     Raises:
         InputError: no finished corpus, or an unknown task.
@@ -54,6 +57,10 @@ def apply(root: Path, engine: Engine, tasks: Sequence[str] | None = None, analyz
     with pipeline.lock(root):
         receipts.sweep(root)
         before = engine.ran
+        if force:
+            for task in _chosen(facts, tasks):
+                _forget(root, task)
+            shutil.rmtree(root / "receipts/label_splits", ignore_errors=True)
         facts = _label(root, facts, engine, tasks, analyze)
         receipts.settle()
         manifest.save(root, facts)
@@ -83,10 +90,7 @@ def finished(root: Path) -> dict[str, Any]:
 def _label(
     root: Path, facts: dict[str, Any], engine: Engine, tasks: Sequence[str] | None, analyze: bool
 ) -> dict[str, Any]:
-    config = configs.load(overrides=facts["config"])
-    chosen = list(config.labels.tasks if tasks is None else tasks)
-    if unknown := [name for name in chosen if name not in TASKS]:
-        raise InputError(f"task {unknown[0]!r} is not known; there are {', '.join(TASKS)}")
+    config, chosen = configs.load(overrides=facts["config"]), _chosen(facts, tasks)
     others = {name: entry for name, entry in facts.get("labels", {}).items() if name not in chosen}
     files = {name: entry for name, entry in facts["files"].items() if _task_of(name) in (None, *others)}
     made, outputs = _run(Layout.of(root, files, config, engine), chosen, analyze) if chosen else ({}, {})
@@ -158,13 +162,20 @@ def _remove(root: Path, task: str) -> None:
         shutil.rmtree(root / FOLDER / task / table, ignore_errors=True)
     for name in (steps.model_path(task), analysis.path(task)):
         (root / name).unlink(missing_ok=True)
-    for stage in (root / "receipts").glob("label_*/"):
-        shutil.rmtree(stage / task, ignore_errors=True)
-        (stage / f"{task}.json").unlink(missing_ok=True)
+    _forget(root, task)
     shutil.rmtree(root / ".work/labels" / task, ignore_errors=True)
 
 
-def forget(root: Path) -> None:
-    """Forget that anything was labelled at `root`, so that the next `apply` does everything again."""
-    for stage in (root / "receipts").glob("label_*"):
-        shutil.rmtree(stage) if stage.is_dir() else stage.unlink()
+def _forget(root: Path, task: str) -> None:
+    """Forget that a task was labelled, so that all of its steps run again."""
+    for stage in (root / "receipts").glob("label_*/"):
+        shutil.rmtree(stage / task, ignore_errors=True)
+        (stage / f"{task}.json").unlink(missing_ok=True)
+
+
+def _chosen(facts: Mapping[str, Any], tasks: Sequence[str] | None) -> list[str]:
+    config = configs.load(overrides=facts["config"])
+    chosen = list(config.labels.tasks if tasks is None else tasks)
+    if unknown := [name for name in chosen if name not in TASKS]:
+        raise InputError(f"task {unknown[0]!r} is not known; there are {', '.join(TASKS)}")
+    return chosen

@@ -45,9 +45,11 @@ def test_a_right_task_passes() -> None:
         (task_of(spans=[mark(5, 10, "numpy")]), "mark 5 to 10 is 'umpy ', not 'numpy'"),
         (task_of(spans=[mark(4, 9, "numpy"), mark(4, 9, "numpy", "Class")]), "two marks of one identifier"),
         (task_of(spans=[mark(4, 9, "numpy", from_name="other")]), "no control other on text"),
-        (task_of("a \ud83d b", []), "characters that can't be shown"),
-        (task_of("a \x00 b", []), "characters that can't be shown"),
-        (task_of("a\r\nb", []), "characters that can't be shown"),
+        (task_of("a \ud83d b", []), "data.text has characters that can't be shown: U+D83D at 2"),
+        (task_of("ab \x00 b", []), "data.text has characters that can't be shown: U+0000 at 3"),
+        (task_of("a\r\nb", []), "data.text has characters that can't be shown: U+000D at 1"),
+        (task_of("a\x7f", []), "data.text has characters that can't be shown: U+007F at 1"),
+        (task_of("numpy", [mark(0, 5, "numpy", id="\x01")]), "predictions.0.result.0.id has characters"),
         (task_of("  \n", []), "the text is empty"),
         (task_of("x" * 200_001, []), "the text has 200,001 characters, more than 200,000"),
         (task_of() | {"data": {"ext_id": 1 << 53, "text": "a"}, "predictions": []}, "identifier"),
@@ -99,3 +101,49 @@ def test_what_a_push_makes_of_a_nasty_post_passes() -> None:
     payload = interfaces.payload(example, ENTITIES, "socorpus x", False)
     assert checks.problems(payload, ENTITIES) == []
     assert payload["predictions"][0]["result"][0]["value"]["text"] == "numpy"
+
+
+@given(st.sampled_from("\x00\x08\x0b\x0c\r\x1f\x7f\ud800\udfff"), st.text("ab\\\\ubfr0\t\n", max_size=12))
+def test_characters_that_the_server_cannot_keep_are_found_in_every_field(bad: str, around: str) -> None:
+    for name in ("title", "about", "tags", "text"):
+        payload = task_of("fine", [])
+        payload["data"] |= {"title": around, "about": around, "tags": around, "text": f"x{around}"}
+        assert checks.problems(payload, ENTITIES) == []
+        payload["data"][name] += bad
+        at = len(payload["data"][name]) - 1
+        (told,) = checks.problems(payload, ENTITIES)
+        assert told == f"data.{name} has characters that can't be shown: U+{ord(bad):04X} at {at}"
+
+
+def example(*labels: interfaces.Label) -> interfaces.Example:
+    return interfaces.Example(
+        *("a.example.com", 5, "train", "question", datetime(2020, 1, 1, tzinfo=UTC), 41, ("x",), "Which?"),
+        *("use numpy here", "https://a.example.com/q/5", "CC BY-SA 4.0", "me", b"1", labels),
+    )
+
+
+def test_a_blind_task_has_no_prediction_no_evidence_and_no_score() -> None:
+    vote = ("known_software", "Library", '{"entry": "numpy"}')
+    label = interfaces.Label("Library", 0.9, "function", False, 4, 9, (vote,))
+    shown, blind = (interfaces.payload(example(label), ENTITIES, "socorpus x", hidden) for hidden in (False, True))
+    assert len(shown["predictions"]) == 1 and "known_software" in shown["data"]["about"]
+    assert blind["predictions"] == [] and blind["data"]["blind"] is True
+    for word in ("known_software", "Library", "41"):
+        assert word in str(shown) and word not in str(blind)
+    # What is judged is the same.
+    assert all(blind["data"][name] == shown["data"][name] for name in ("ext_id", "text", "title", "tags", "digest"))
+
+
+def test_what_people_said_is_never_a_prediction() -> None:
+    label = interfaces.Label("Library", 1.0, "person", False, 4, 9, (("person:7", "Library", "{}"),))
+    made = interfaces.payload(example(label), ENTITIES, "socorpus x", False)
+    assert made["predictions"] == [] and "person:7" not in str(made)
+
+
+@given(st.text(max_size=40), st.integers(-3, 45), st.integers(-3, 45))
+def test_a_mark_passes_only_if_it_is_a_slice_that_is_not_empty(text: str, start: int, end: int) -> None:
+    text = checks.mend(f"{text}.").text
+    found = checks.problems(task_of(text, [mark(start, end, text[max(start, 0) : max(end, 0)])]), ENTITIES)
+    assert (not found) == (0 <= start < end <= len(text))
+    if found:
+        assert f"mark {start} to {end} does not lie in the text of {len(text)} characters" in found

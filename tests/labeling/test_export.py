@@ -3,14 +3,18 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from socorpus.labeling import bio
-from socorpus.labeling.schema import ENTITIES
-from tests.building import socorpus
+from socorpus.labeling import bio, export
+from socorpus.labeling.schema import ENTITIES, QUALITY
+from socorpus.labeling.spans import Span
+from tests.building import manifest, socorpus, table
 from tests.labeling import label_tables, syncing
 
 TEXT = "I can't load numpy 1.2, and you cannot.\n\nTry e\u0301cole_x() 😀 in\nWindows 10 now."
@@ -20,6 +24,11 @@ SPANS = [
     ("e\u0301cole_x", "Function"),
     ("in\nWindows 10", "Operating_System"),
 ]
+
+
+def tagged(rows: list[list[str]]) -> tuple[list[tuple[int, int]], list[str]]:
+    """Offsets and tags of rows of a CoNLL file."""
+    return [(int(row[1]), int(row[2])) for row in rows], [row[3] for row in rows]
 
 
 def refused(says: str, *arguments: object) -> None:
@@ -144,3 +153,117 @@ def test_a_folder_with_something_in_it_stays_as_it_is(quality: Path, tmp_path: P
 def test_a_corpus_that_is_none_is_told_in_one_sentence(tmp_path: Path, command: list[str], says: str) -> None:
     refused(says, "labeling", command[0], tmp_path / "nothing", *command[1:])
     assert list(tmp_path.iterdir()) == []
+
+
+_NAMES = st.sampled_from(("Library", "Class", "Version"))
+_MARKS = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 6), _NAMES), max_size=6)
+
+
+@settings(max_examples=40)
+@given(st.text("aB1_ can'tno\n\t.#\u00e9\u0301\u2028\x85😀", min_size=1, max_size=30), _MARKS)
+def test_any_text_comes_back_from_conll_with_marks_widened_to_words(
+    tmp_path_factory: pytest.TempPathFactory, text: str, marks: list[tuple[int, int, str]]
+) -> None:
+    root = tmp_path_factory.mktemp("any")
+    last, spans = 0, []
+    for start, length, name in sorted(marks):
+        if last <= start and start + length <= len(text):
+            spans.append(Span(start, start + length, name))
+            last = start + length
+    labels = [label_tables.label("entities", 1, one.label, 0.9, (one.start, one.end)) for one in spans]
+    label_tables.write(root, "entities", [label_tables.example(1, text)], labels)
+    export.export(root, ENTITIES, "conll", root / "out")
+    rows = [row for sentence in blocks(root / "out/train.conll") for row in sentence][1:]
+    offsets, tags = tagged(rows)
+    assert [row[0] for row in rows] == [text[start:end] for start, end in offsets]
+    assert offsets == bio.words(text)
+    back = bio.spans(tags, offsets)
+    starts, ends = {start for start, _ in offsets}, {end for _, end in offsets}
+    assert all(one.start in starts and one.end in ends for one in back)
+    # Whoever begins and ends with words, and shares none with another, is as it was; others are wider, or gave way.
+    words = [set(range(*bio.touched(offsets, one.start, one.end))) for one in spans]
+    for at, one in enumerate(spans):
+        alone = words[at] and not any(words[at] & other for n, other in enumerate(words) if n != at)
+        if alone:
+            (wide,) = [other for other in back if other.start <= offsets[min(words[at])][0] < other.end]
+            assert (wide.start, wide.end) == (offsets[min(words[at])][0], offsets[max(words[at])][1])
+            assert wide.label == one.label
+
+
+def test_labels_below_the_least_probability_are_left_out(quality: Path, entities: Path, tmp_path: Path) -> None:
+    every = export.export(quality, QUALITY, "jsonl", tmp_path / "every")
+    done = socorpus("labeling", "export", quality, "--task", "quality", "--least", 0.6, "-o", tmp_path / "sure")
+    rows = [json.loads(line) for path in (tmp_path / "sure").iterdir() for line in path.read_text("utf-8").splitlines()]
+    # Probabilities grow by 0.05 from 0.45 with the post's number.
+    assert sorted(row["post_id"] for row in rows) == [4, 5, 6, 7, 8, 9, 10] and every.examples == 10
+    assert "7 texts, 7 labels" in done.stdout
+    # A text whose entities are all too unsure is a text without any.
+    none = export.export(entities, ENTITIES, "huggingface", tmp_path / "none", 0.95)
+    assert (none.examples, none.labels) == (5, 0)
+    assert "Labels below 0.95 are left out." in (tmp_path / "none/README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("names", "header"),
+    [
+        (["CC BY-SA 4.0"], {"license": "cc-by-sa-4.0"}),
+        (["CC BY-SA 3.0"], {"license": "cc-by-sa-3.0"}),
+        (["CC BY-SA 2.5"], {"license": "other", "license_name": "cc-by-sa-as-each-row-says"}),
+        (["CC BY-SA 3.0", "CC BY-SA 4.0"], {"license": "other", "license_name": "cc-by-sa-as-each-row-says"}),
+    ],
+)
+def test_the_card_names_the_licences_that_the_rows_have(
+    tmp_path: Path, names: list[str], header: dict[str, str]
+) -> None:
+    examples = [label_tables.example(post, "a text", license=names[post % len(names)]) for post in range(1, 5)]
+    label_tables.write(tmp_path, "quality", examples, [label_tables.label("quality", p, "HQ") for p in range(1, 5)])
+    export.export(tmp_path, QUALITY, "huggingface", tmp_path / "out")
+    text = (tmp_path / "out/README.md").read_text("utf-8")
+    card = yaml.safe_load(text.split("---\n")[1])
+    assert {name: card[name] for name in header} == header and ("license_link" in card) == (len(header) == 2)
+    for name in names:
+        assert f"- {name}: {4 // len(names)} texts" in text
+
+
+@pytest.mark.parametrize("task", ["quality", "closure", "obsolescence", "entities"])
+def test_a_built_corpus_exports_what_its_manifest_counts(built: Path, tmp_path: Path, task: str) -> None:
+    done = socorpus("labeling", "export", built, "--task", task, "--format", "huggingface", "-o", tmp_path / "out")
+    counted = manifest(built)["labels"][task]["labels"]
+    assert f"{sum(sum(of.values()) for of in counted.values()):,} labels" in done.stdout
+    texts = {(row["site"], row["post_id"]): row["text"] for row in table(built, f"labels/{task}/examples").to_pylist()}
+    for path in (tmp_path / "out/data").iterdir():
+        rows = pq.read_table(path).to_pylist()
+        labels = [one for row in rows for one in (row["spans"] if task == "entities" else [row])]
+        assert {name: sum(one["label"] == name for one in labels) for name in counted[path.stem]} == counted[path.stem]
+        for row in rows:
+            assert row["license"].startswith("CC BY-SA ") and row["url"].startswith("https://")
+            assert row["text"] == texts[row["site"], row["post_id"]]
+        if task == "entities":
+            assert all(0 <= one["start"] < one["end"] <= len(row["text"]) for row in rows for one in row["spans"])
+
+
+def test_the_current_folder_is_filled_if_it_is_empty(quality: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    socorpus("labeling", "export", quality, "--task", "quality", "-o", ".")
+    assert sorted(path.name for path in Path().iterdir()) == ["test.jsonl", "train.jsonl"]
+
+
+@pytest.mark.parametrize("where", ["file/out", "file/deep/out", "/proc/nothing/out"])
+def test_a_folder_that_cannot_be_written_is_told(quality: Path, tmp_path: Path, where: str) -> None:
+    (tmp_path / "file").write_text("mine")
+    refused("can't be written: ", "labeling", "export", quality, "--task", "quality", "-o", tmp_path / where)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"] and (tmp_path / "file").read_text() == "mine"
+
+
+def test_nothing_is_left_where_an_export_fails(quality: Path, tmp_path: Path) -> None:
+    """Folders above the new one that were made for it go too."""
+    root = tmp_path / "corpus"
+    label_tables.classified(root, "quality", 3)
+    (path,) = (root / "labels/quality/labels").rglob("*.parquet")
+    path.write_bytes(b"PAR1 broken PAR1")
+    (tmp_path / "there").mkdir()
+    for out in (tmp_path / "new/deep/out", tmp_path / "there"):
+        with pytest.raises(Exception, match="arquet"):
+            export.export(root, QUALITY, "jsonl", out)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus", "there"]
+    assert list((tmp_path / "there").iterdir()) == []
