@@ -85,8 +85,7 @@ def _stop_at(corpus: Path, out: Path, config: Path, step: int) -> None:
     process.wait()
 
 
-@pytest.mark.parametrize("after", [2, 5])
-def test_a_killed_run_goes_on_to_the_last_bit(corpus: Path, whole: Path, tmp_path: Path, after: int) -> None:
+def test_a_killed_run_goes_on_to_the_last_bit(corpus: Path, whole: Path, tmp_path: Path) -> None:
     out, config = tmp_path / "run", configure(tmp_path, STEPS)
     process = subprocess.Popen(
         runs.command("train", corpus, "-o", out, "--config", config),
@@ -94,7 +93,7 @@ def test_a_killed_run_goes_on_to_the_last_bit(corpus: Path, whole: Path, tmp_pat
         stdout=subprocess.DEVNULL,
         env=runs.environment(),
     )
-    wait_for(lambda: (out / "log.jsonl").exists() and len((out / "log.jsonl").read_text().splitlines()) >= after)
+    wait_for(lambda: (out / "log.jsonl").exists() and len((out / "log.jsonl").read_text().splitlines()) >= 5)
     process.kill()
     process.wait()
     done = train(corpus, out, config)
@@ -165,9 +164,8 @@ def test_a_lost_rank_is_told_and_the_checkpoint_is_kept(corpus: Path, tmp_path: 
     ("more", "options", "says"),
     [
         ("[data]\nseed = 2", (), "was begun with data.seed = 1 (now 2)"),
-        ("[parallel]\ntensor = 3", ("--gpus", 3), "parallel.tensor (3) must divide model.heads (4)"),
+        ("[parallel]\ntensor = 3", (), "parallel.tensor (3) must divide the number of ranks (1)"),
         ("[optimizer]\nrate = 1.0", (), "unknown key optimizer.rate"),
-        ("[optimizer]\nname = 'sgd'", (), "optimizer.name must be one of adamw, muon"),
     ],
 )
 def test_what_does_not_go_together_is_refused(
