@@ -175,12 +175,7 @@ def load(path: Path | None = None, preset: str = "default", overrides: Mapping[s
     Raises:
         InputError: names the file, the key, what was expected, and the nearest known key.
     """
-    if preset not in PRESETS:
-        raise InputError(f"preset {preset!r} is not known; there are {', '.join(PRESETS)}")
-    merged, where = dict(PRESETS[preset]), f"preset {preset}"
-    if path is not None:
-        merged, where = settings.merge(merged, settings.read(path)), str(path)
-    config = settings.section(Config, settings.merge(merged, overrides or {}), where)
+    config, where = settings.load(Config, PRESETS, preset, path, overrides)
     _check_ranges(config, where)
     return config
 
@@ -194,9 +189,7 @@ def _check_ranges(config: Config, where: str) -> None:
         "selection.max_code_share": config.selection.max_code_share,
         "selection.language_probability": config.selection.language_probability,
     }
-    for name, share in shares.items():
-        if not 0 <= share <= 1:
-            raise InputError(f"{where}: {name} must lie between 0 and 1, not {share}")
+    settings.check_shares(shares, where)
     if config.near.threshold < 0.5:
         raise InputError(f"{where}: near.threshold must be at least 0.5: below, most pairs are candidates")
     if config.split.validation + config.split.test >= 1:

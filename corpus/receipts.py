@@ -117,6 +117,12 @@ def fingerprint(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
+def tokenizer_identity(text: str) -> str:
+    """SHA-256 of a tokenizer's canonical JSON: the same for one before and after it is saved."""
+    canonical = json.dumps(json.loads(text), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
 def sha256(path: Path) -> str:
     """SHA-256 of a file's content."""
     with path.open("rb") as file:

@@ -31,6 +31,38 @@ def read(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: not valid TOML: {error}") from None
 
 
+def load(
+    kind: type[_Section],
+    presets: Mapping[str, Mapping[str, Any]],
+    preset: str,
+    path: Path | None,
+    overrides: Mapping[str, Any] | None,
+) -> tuple[_Section, str]:
+    """A configuration of a preset, then of a TOML file, then of `overrides` (nested like the file); and what errors in
+    its values are to name.
+
+    Raises:
+        InputError: names the file, the key, what was expected, and the nearest known key.
+    """
+    if preset not in presets:
+        raise InputError(f"preset {preset!r} is not known; there are {', '.join(presets)}")
+    merged, where = dict(presets[preset]), f"preset {preset}"
+    if path is not None:
+        merged, where = merge(merged, read(path)), str(path)
+    return section(kind, merge(merged, overrides or {}), where), where
+
+
+def check_shares(values: Mapping[str, float], where: str) -> None:
+    """Hold values by key to the range from 0 to 1.
+
+    Raises:
+        InputError: names `where`, the key and the value.
+    """
+    for name, share in values.items():
+        if not 0 <= share <= 1:
+            raise InputError(f"{where}: {name} must lie between 0 and 1, not {share}")
+
+
 def as_dict(config: Any) -> dict[str, Any]:
     """A configuration, or a section of one, as plain JSON and TOML values."""
     return {

@@ -4,7 +4,6 @@ Byte-level: the alphabet is the 256 bytes, nothing is normalised, so that every 
 unknown. Text never makes a special token: a post that says "[MASK]" is encoded as those six characters.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +23,7 @@ from tokenizers.trainers import BpeTrainer
 
 from socorpus.corpus import pretokens
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.receipts import atomic
+from socorpus.corpus.receipts import atomic, tokenizer_identity
 
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 """Special tokens; a tokenizer trained here gives them the ids 0 to 4."""
@@ -131,8 +130,7 @@ def save(tokenizer: Tokenizer, folder: Path) -> list[Path]:
 
 def identity(tokenizer: Tokenizer) -> str:
     """SHA-256 of the tokenizer's canonical JSON: the same for a tokenizer before and after it is saved."""
-    canonical = json.dumps(json.loads(tokenizer.to_str()), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return tokenizer_identity(tokenizer.to_str())
 
 
 def byte_lengths(tokenizer: Tokenizer) -> npt.NDArray[np.int32]:

@@ -40,15 +40,19 @@ class Documents(PackedSeqParams):
     rope: Rope | None = None
 
 
-def documents(lengths: Sequence[int], device: torch.device, longest: int, most: int | None = None) -> Documents:
+def documents(lengths: Sequence[int], device: torch.device, longest: int) -> Documents:
     """Describe a packed sequence.
 
     Args:
         lengths: tokens of each document, in order.
-        longest: the context. It is told to the kernel in place of the longest length here, and `cu_seqlens` is filled
-            up with empty documents to `most`, so that shapes are the same in every step and nothing is compiled twice.
+        longest: the context. It is told to the kernel in place of the longest length here, and on CUDA `cu_seqlens` is
+            filled up with empty documents, so that shapes rarely change and little is compiled twice.
     """
-    bounds = torch.zeros((most or len(lengths)) + 1, dtype=torch.int32)
+    most = len(lengths)
+    if device.type == "cuda":
+        # As many as there could be documents of four tokens would be too many to be worth it.
+        most = max(1024, 1 << (most - 1).bit_length())
+    bounds = torch.zeros(most + 1, dtype=torch.int32)
     torch.cumsum(torch.tensor(lengths, dtype=torch.int32), 0, out=bounds[1 : len(lengths) + 1])
     bounds[len(lengths) + 1 :] = bounds[len(lengths)].clone()
     if device.type == "cuda":

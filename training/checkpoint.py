@@ -46,6 +46,13 @@ def newest(folder: Path) -> Found | None:
     return next(iter(reversed(listed(folder))), None)
 
 
+def go_on(folder: Path) -> str:
+    """What a run that broke off is told: what is kept, and how to go on."""
+    last = newest(folder)
+    kept = f"the checkpoint of step {last.step:,} is kept, and" if last else "nothing was saved yet;"
+    return f"{kept} the same command goes on from there"
+
+
 def listed(folder: Path) -> list[Found]:
     """All whole checkpoints of a run, oldest first.
 

@@ -218,12 +218,7 @@ def load(preset: str = "tiny", path: Path | None = None, overrides: Mapping[str,
     Raises:
         InputError: names the file, the key, what was expected, and the nearest known key.
     """
-    if preset not in PRESETS:
-        raise InputError(f"preset {preset!r} is not known; there are {', '.join(PRESETS)}")
-    merged, where = dict(PRESETS[preset]), f"preset {preset}"
-    if path is not None:
-        merged, where = settings.merge(merged, settings.read(path)), str(path)
-    config = settings.section(Config, settings.merge(merged, overrides or {}), where)
+    config, where = settings.load(Config, PRESETS, preset, path, overrides)
     _check(config, where)
     return config
 
@@ -239,9 +234,7 @@ def _check(config: Config, where: str) -> None:
         "schedule.floor": schedule.floor,
         "validation.rate": config.validation.rate,
     }
-    for name, share in shares.items():
-        if not 0 <= share <= 1:
-            raise InputError(f"{where}: {name} must lie between 0 and 1, not {share}")
+    settings.check_shares(shares, where)
     positive = {
         "model.layers": model.layers,
         "model.hidden": model.hidden,

@@ -10,6 +10,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -324,19 +325,13 @@ def held_out(
         masked = [mask(one, config.validation.rate, config.masking, vocabulary, 0) for one in held]
         return collate(held, masked, micro * room, pad)
 
-    count = 0
-    for number, group in enumerate(groups):
-        for one in packs_of.all(group, 0, number):
-            count += 1
-            if count % ranks != rank:
-                continue
-            held.append(one)
-            left -= len(one.ids)
-            if len(held) == micro:
-                yield batch()
-                held = []
-            if left <= 0:
-                break
+    every = (one for number, group in enumerate(groups) for one in packs_of.all(group, 0, number))
+    for one in islice(every, (rank - 1) % ranks, None, ranks):
+        held.append(one)
+        left -= len(one.ids)
+        if len(held) == micro:
+            yield batch()
+            held = []
         if left <= 0:
             break
     if held:

@@ -46,10 +46,7 @@ def ranks(count: int, arguments: Sequence[str], out: Path) -> int:
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         if failure.exitcode < 0:
-            last = checkpoint.newest(Run(out).checkpoints)
-            kept = f"the checkpoint of step {last.step:,} is kept, and" if last else "nothing was saved yet;"
-            raise BuildError(
-                f"rank {rank} was killed by signal {-failure.exitcode}; {kept} the same command goes on from there"
-            ) from None
+            told = checkpoint.go_on(Run(out).checkpoints)
+            raise BuildError(f"rank {rank} was killed by signal {-failure.exitcode}; {told}") from None
         return int(failure.exitcode)
     return 0

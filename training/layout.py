@@ -22,7 +22,7 @@ from typing import Any
 
 from socorpus.corpus import settings
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.receipts import atomic
+from socorpus.corpus.receipts import atomic, write_json
 from socorpus.training.config import Config
 from socorpus.training.shards import Corpus
 
@@ -63,10 +63,10 @@ class Run:
     def begin(self, corpus: Corpus, config: Config) -> dict[str, Any]:
         """Write run.toml and run.json, or hold them against this corpus and configuration.
 
-        XX
+        Between two starts all may change but the model's shape, the order of the data, the corpus and its tokenizer.
 
-            Raises:
-                InputError: says what differs from how the run was begun, and what to do.
+        Raises:
+            InputError: says what differs from how the run was begun, and what to do.
         """
         new = {
             "corpus": str(corpus.root.absolute()),
@@ -88,8 +88,7 @@ class Run:
 
     def write(self, facts: Mapping[str, Any]) -> None:
         """Write run.json."""
-        with atomic(self.root / "run.json") as temporary:
-            temporary.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
+        write_json(self.root / "run.json", facts)
 
     def clear(self) -> None:
         """Delete what a run wrote here, and nothing else."""

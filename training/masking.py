@@ -36,11 +36,11 @@ def mask(pack: Pack, rate: float, masking: Masking, vocabulary: Vocabulary, seed
     if masking.words:
         chances = chances[_first_of_word(pack, vocabulary)]
     limit = np.where(pack.code, masking.code_rate, rate) if masking.code_rate is not None else rate
-    hidden = (chances < limit) & ~np.isin(pack.ids, list(vocabulary.special.values()))
+    hidden = (chances < limit) & ~vocabulary.is_special[pack.ids]
     at = np.flatnonzero(hidden)
     labels = pack.ids[at].astype(np.int64)
     form = draws[1][at]
-    others = _ordinary(vocabulary)
+    others = vocabulary.ordinary
     random_ids = others[(draws[2][at] * len(others)).astype(np.int64)]
     seen = np.where(form < masking.mask, vocabulary.special["[MASK]"], labels)
     seen = np.where((form >= masking.mask) & (form < masking.mask + masking.random), random_ids, seen)
@@ -55,8 +55,3 @@ def _first_of_word(pack: Pack, vocabulary: Vocabulary) -> npt.NDArray[np.int64]:
     goes_on = np.zeros(len(joins), np.bool_)
     goes_on[1:] = (joins[1:] & 1).astype(np.bool_) & (joins[:-1] & 2).astype(np.bool_)
     return np.maximum.accumulate(np.where(goes_on, 0, np.arange(len(joins))))
-
-
-def _ordinary(vocabulary: Vocabulary) -> npt.NDArray[np.int64]:
-    special = np.array(sorted(vocabulary.special.values()))
-    return np.setdiff1d(np.arange(vocabulary.entries), special, assume_unique=True)

@@ -164,6 +164,14 @@ def build(shape: Model, parallel: Parallel, vocabulary: int, tensor: int = 1, dt
     return made
 
 
+def compile_layers(model: Encoder) -> None:
+    """Let each layer go through torch.compile."""
+    # megatron-core warns in every layer, and a warning breaks a graph.
+    torch._dynamo.config.reorderable_logging_functions.add(warnings.warn)
+    for layer in model.encoder.layers:
+        layer.compile(dynamic=False)
+
+
 def _layer(norm: type, first: type | None = None) -> ModuleSpec:
     attention_parts = SelfAttentionSubmodules(
         linear_qkv=ColumnParallelLinear,

@@ -14,8 +14,6 @@ import torch.distributed as dist
 from socorpus.training.config import Optimizer as Settings
 from socorpus.training.parallel import Ranks
 
-Named = tuple[str, torch.nn.Parameter]
-
 
 @dataclass
 class Weights:
@@ -56,11 +54,7 @@ class Optimizer:
             inside = ".layers." in f".{name}" and one.dim() == 2
             self.weights.append(Weights(name, one, master, gradient, sharded, settings.name == "muon" and inside))
         self.moments: dict[str, dict[str, torch.Tensor]] = {
-            one.name: {
-                kind: torch.zeros_like(one.master)
-                for kind in (("momentum",) if one.muon else ("exp_avg", "exp_avg_sq"))
-            }
-            for one in self.weights
+            one.name: {kind: torch.zeros_like(one.master) for kind in one.moments} for one in self.weights
         }
         self._adam = self._adamw([one for one in self.weights if not one.muon])
 

@@ -80,39 +80,36 @@ def joined(tensor: int = 1) -> Iterator[Ranks]:
     Raises:
         InputError: it does not.
     """
-    before = dict(os.environ)
-    _environment()
-    cuda = torch.cuda.is_available()
-    count = size()
-    if count % tensor:
-        raise InputError(f"parallel.tensor ({tensor}) must divide the number of ranks ({count})")
-    device = torch.device("cpu")
-    if cuda:
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-        torch.cuda.set_device(device)
-    dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=STALLED)
-    try:
-        parallel_state = _megatron()
-        parallel_state.initialize_model_parallel(tensor)
+    with _environment():
+        cuda = torch.cuda.is_available()
+        count = size()
+        if count % tensor:
+            raise InputError(f"parallel.tensor ({tensor}) must divide the number of ranks ({count})")
+        device = torch.device("cpu")
+        if cuda:
+            device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+            torch.cuda.set_device(device)
+        dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=STALLED)
         try:
-            yield Ranks(
-                dist.get_rank(),
-                count,
-                parallel_state.get_tensor_model_parallel_rank(),
-                tensor,
-                parallel_state.get_data_parallel_rank(),
-                parallel_state.get_data_parallel_world_size(),
-                device,
-                parallel_state.get_tensor_model_parallel_group(),
-                parallel_state.get_data_parallel_group(),
-                dist.new_group(backend="gloo", timeout=STALLED),
-            )
+            parallel_state = _megatron()
+            parallel_state.initialize_model_parallel(tensor)
+            try:
+                yield Ranks(
+                    dist.get_rank(),
+                    count,
+                    parallel_state.get_tensor_model_parallel_rank(),
+                    tensor,
+                    parallel_state.get_data_parallel_rank(),
+                    parallel_state.get_data_parallel_world_size(),
+                    device,
+                    parallel_state.get_tensor_model_parallel_group(),
+                    parallel_state.get_data_parallel_group(),
+                    dist.new_group(backend="gloo", timeout=STALLED),
+                )
+            finally:
+                parallel_state.destroy_model_parallel()
         finally:
-            parallel_state.destroy_model_parallel()
-    finally:
-        dist.destroy_process_group()
-        os.environ.clear()
-        os.environ.update(before)
+            dist.destroy_process_group()
 
 
 LAUNCHED = "SOCORPUS_LAUNCHED"
@@ -146,17 +143,24 @@ def _megatron() -> Any:
     return parallel_state
 
 
-def _environment() -> None:
-    slurm = os.environ
-    if "RANK" not in slurm and int(slurm.get("SLURM_NTASKS", "1")) > 1:
-        slurm["RANK"], slurm["WORLD_SIZE"] = slurm["SLURM_PROCID"], slurm["SLURM_NTASKS"]
-        slurm["LOCAL_RANK"] = slurm.get("SLURM_LOCALID", "0")
-        for name in ("MASTER_ADDR", "MASTER_PORT"):
-            if name not in slurm:
-                raise InputError(f"under Slurm set {name}: the first node's address, and a port that is free there")
-    slurm.setdefault("RANK", "0")
-    slurm.setdefault("WORLD_SIZE", "1")
-    slurm.setdefault("LOCAL_RANK", "0")
-    slurm.setdefault("MASTER_ADDR", "127.0.0.1")
-    if "MASTER_PORT" not in slurm:
-        slurm["MASTER_PORT"] = str(free_port())
+@contextmanager
+def _environment() -> Iterator[None]:
+    """What init_process_group asks for, for the time of the block: from Slurm's variables, or of an only rank."""
+    environ, before = os.environ, dict(os.environ)
+    try:
+        if "RANK" not in environ and int(environ.get("SLURM_NTASKS", "1")) > 1:
+            environ["RANK"], environ["WORLD_SIZE"] = environ["SLURM_PROCID"], environ["SLURM_NTASKS"]
+            environ["LOCAL_RANK"] = environ.get("SLURM_LOCALID", "0")
+            for name in ("MASTER_ADDR", "MASTER_PORT"):
+                if name not in environ:
+                    raise InputError(f"under Slurm set {name}: the first node's address, and a port that is free there")
+        environ.setdefault("RANK", "0")
+        environ.setdefault("WORLD_SIZE", "1")
+        environ.setdefault("LOCAL_RANK", "0")
+        environ.setdefault("MASTER_ADDR", "127.0.0.1")
+        if "MASTER_PORT" not in environ:
+            environ["MASTER_PORT"] = str(free_port())
+        yield
+    finally:
+        environ.clear()
+        environ.update(before)

@@ -1,6 +1,5 @@
 """The plan of a run beside what was measured: hours and dollars before any is spent."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from socorpus.corpus.errors import InputError
 from socorpus.training import budget, schedule, shards
 from socorpus.training.budget import Gpu
 from socorpus.training.config import Config
+from socorpus.training.layout import Run
 
 ASSUMED = 0.45
 """Share of a GPU's peak that a plan counts on, where no run of the same model was measured."""
@@ -90,14 +89,8 @@ def measured(run: Path) -> Mapping[str, Any] | None:
     Raises:
         InputError: the file can't be read.
     """
-    path = run / "run.json"
-    try:
-        facts: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from None
-    return facts if facts.get("flops") else None
+    facts = Run(run).facts()
+    return facts if facts is not None and facts.get("flops") else None
 
 
 def rows(planned: Plan, seen: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:

@@ -8,7 +8,6 @@ the same way, to the last bit on the CPU.
 import math
 import signal
 import time
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -166,10 +165,7 @@ class Training:
         if compiled is None:
             compiled = self.ranks.device.type == "cuda"
         if compiled:
-            # megatron-core warns in every layer, and a warning breaks a graph.
-            torch._dynamo.config.reorderable_logging_functions.add(warnings.warn)
-            for layer in made.encoder.layers:
-                layer.compile(dynamic=False)
+            model.compile_layers(made)
         return made
 
     def _resume(self, found: "Found | None") -> State:
@@ -221,14 +217,9 @@ class Training:
     def _losses(self, batch: data.Batch) -> torch.Tensor:
         from socorpus.training import attention
 
-        to, longest = self.ranks.device, self.config.model.max_length
-        most = None
-        if to.type == "cuda":
-            # As many as there could be documents of four tokens would be too many to be worth it; shapes change rarely.
-            most = max(1024, 1 << (len(batch.lengths) - 1).bit_length())
-        where = attention.documents(batch.lengths, to, longest, most)
-        moved = (_moved(one, to) for one in (batch.ids, batch.positions, batch.at, batch.labels))
-        ids, positions, at, labels = moved
+        to = self.ranks.device
+        where = attention.documents(batch.lengths, to, self.config.model.max_length)
+        ids, positions, at, labels = (_moved(one, to) for one in (batch.ids, batch.positions, batch.at, batch.labels))
         losses: torch.Tensor = self.model(ids, positions, where, at, labels)
         return losses
 
@@ -398,9 +389,7 @@ def _told(run: Run) -> Iterator[None]:
             raise
         from socorpus.training import checkpoint
 
-        last = checkpoint.newest(run.checkpoints)
-        kept = f"the checkpoint of step {last.step:,} is kept, and" if last else "nothing was saved yet;"
-        raise BuildError(f"another rank has gone; {kept} the same command goes on from there") from error
+        raise BuildError(f"another rank has gone; {checkpoint.go_on(run.checkpoints)}") from error
 
 
 def _is_lost_rank(error: BaseException) -> bool:

@@ -1,6 +1,5 @@
 """Reading a corpus's shards: row group by row group, straight from the Parquet files."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ import pyarrow.parquet as pq
 
 from socorpus.corpus import schema
 from socorpus.corpus.errors import InputError
+from socorpus.corpus.receipts import fingerprint, tokenizer_identity
 from socorpus.training.packing import Group
 
 SPECIALS = ("[PAD]", "[CLS]", "[SEP]", "[MASK]")
@@ -47,6 +47,18 @@ class Vocabulary:
         """Entries, rounded up to a multiple of 64: what the model has rows for, and tensor ranks can divide."""
         return -(-self.entries // 64) * 64
 
+    @cached_property
+    def is_special(self) -> npt.NDArray[np.bool_]:
+        """Whether an entry is a special token of the trainer's, bool[entries]."""
+        found = np.zeros(self.entries, np.bool_)
+        found[list(self.special.values())] = True
+        return found
+
+    @cached_property
+    def ordinary(self) -> npt.NDArray[np.int64]:
+        """The other entries, in order."""
+        return np.flatnonzero(~self.is_special)
+
 
 @dataclass(frozen=True)
 class Corpus:
@@ -64,7 +76,7 @@ class Corpus:
     def fingerprint(self) -> str:
         """SHA-256 over the shards' names, rows and hashes as the manifest has them: which text a run is trained on."""
         files = {name: entry for name, entry in self.manifest["files"].items() if name.startswith("shards/")}
-        return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+        return fingerprint(files)
 
     def row_groups(self, split: str) -> list[RowGroup]:
         """The row groups of a split, in the order of their files.
@@ -154,7 +166,6 @@ def vocabulary(path: Path) -> Vocabulary:
     missing = [name for name in SPECIALS if name not in entries]
     if missing:
         raise InputError(f"{path}: the tokenizer has no {', '.join(missing)}; masked language modelling needs them")
-    canonical = json.dumps(json.loads(tokenizer.to_str()), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     joins = np.zeros(max(entries.values()) + 1, np.uint8)
     special = set(tokenizer.get_added_tokens_decoder())
     for token, number in entries.items():
@@ -164,7 +175,7 @@ def vocabulary(path: Path) -> Vocabulary:
     return Vocabulary(
         len(joins),
         {name: entries[name] for name in SPECIALS},
-        hashlib.sha256(canonical.encode()).hexdigest(),
+        tokenizer_identity(tokenizer.to_str()),
         joins,
     )
 

@@ -65,8 +65,7 @@ def seconds(step: Callable[[int], Any], device: torch.device, rounds: int) -> fl
 def loss_of(model: Any, batch: data.Batch, device: torch.device, longest: int) -> torch.Tensor:
     from socorpus.training import attention
 
-    most = max(1024, 1 << (len(batch.lengths) - 1).bit_length()) if device.type == "cuda" else None
-    where = attention.documents(batch.lengths, device, longest, most)
+    where = attention.documents(batch.lengths, device, longest)
     ids, positions, at, labels = (one.to(device) for one in (batch.ids, batch.positions, batch.at, batch.labels))
     result: torch.Tensor = model(ids, positions, where, at, labels).sum()
     return result
@@ -78,9 +77,7 @@ def build(settings: Config, vocabulary: int, device: torch.device, dtype: torch.
     torch.manual_seed(1)
     made = model.build(settings.model, settings.parallel, vocabulary, 1, dtype).to(device)
     if compiled:
-        torch._dynamo.config.reorderable_logging_functions.add(warnings.warn)
-        for layer in made.encoder.layers:
-            layer.compile(dynamic=False)
+        model.compile_layers(made)
     return made
 
 

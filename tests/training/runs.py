@@ -60,6 +60,18 @@ def train(
     return done
 
 
+def start(corpus: Path, out: Path, config: Path, *more: object) -> subprocess.Popen[str]:
+    """The same in the background, to be stopped or killed; what it says on stderr can be read."""
+    arguments = command("train", corpus, "-o", out, "--config", config, *more)
+    return subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(), text=True)
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """Kill a run with -9, and wait until the ranks that it started, if any, have ended too."""
+    process.kill()
+    process.communicate(timeout=120)
+
+
 def log(out: Path, kind: str = "train") -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text("utf-8").splitlines()]
     return [line for line in lines if line["kind"] == kind]

@@ -53,16 +53,10 @@ def test_the_layout_of_ranks_does_not_change_the_losses(
 def test_a_checkpoint_of_two_tensor_ranks_goes_on_in_other_layouts(corpus: Path, whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     half = configure(tmp_path, STEPS, checkpoint="steps = 4", more="[parallel]\ntensor = 2")
-    process = subprocess.Popen(
-        runs.command(*("train", corpus, "-o", out, "--config", half, "--gpus", 2)),
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        env=runs.environment(),
-    )
+    process = runs.start(corpus, out, half, "--gpus", 2)
     # Its ranks save once more and end, since their launcher is gone.
     wait_for((out / "checkpoints/step-000000004").is_dir)
-    process.kill()
-    process.wait()
+    runs.kill(process)
     for steps, more in ((6, ()), (STEPS, ("--gpus", 2))):
         # First one rank to step 6 of the same schedule, then two data-parallel ranks to the end.
         config = configure(tmp_path, STEPS, checkpoint=f"steps = {steps}", more="[parallel]\ntensor = 1")
@@ -74,28 +68,16 @@ def test_a_checkpoint_of_two_tensor_ranks_goes_on_in_other_layouts(corpus: Path,
 
 
 def _stop_at(corpus: Path, out: Path, config: Path, step: int) -> None:
-    process = subprocess.Popen(
-        runs.command("train", corpus, "-o", out, "--config", config),
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        env=runs.environment(),
-    )
+    process = runs.start(corpus, out, config)
     wait_for((out / f"checkpoints/step-{step:09d}").is_dir)
-    process.kill()
-    process.wait()
+    runs.kill(process)
 
 
 def test_a_killed_run_goes_on_to_the_last_bit(corpus: Path, whole: Path, tmp_path: Path) -> None:
     out, config = tmp_path / "run", configure(tmp_path, STEPS)
-    process = subprocess.Popen(
-        runs.command("train", corpus, "-o", out, "--config", config),
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        env=runs.environment(),
-    )
+    process = runs.start(corpus, out, config)
     wait_for(lambda: (out / "log.jsonl").exists() and len((out / "log.jsonl").read_text().splitlines()) >= 5)
-    process.kill()
-    process.wait()
+    runs.kill(process)
     done = train(corpus, out, config)
     assert losses(out) == losses(whole)
     assert not list((out / "checkpoints").glob("*.partial"))
@@ -104,13 +86,7 @@ def test_a_killed_run_goes_on_to_the_last_bit(corpus: Path, whole: Path, tmp_pat
 
 def test_a_run_that_is_told_to_stop_saves_and_goes_on(corpus: Path, whole: Path, tmp_path: Path) -> None:
     out, config = tmp_path / "run", configure(tmp_path, STEPS, checkpoint="minutes = 60")
-    process = subprocess.Popen(
-        runs.command("train", corpus, "-o", out, "--config", config),
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        env=runs.environment(),
-        text=True,
-    )
+    process = runs.start(corpus, out, config)
     wait_for(lambda: (out / "log.jsonl").exists() and (out / "log.jsonl").read_text().count("\n") >= 1)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=120)
@@ -141,13 +117,7 @@ def test_a_finished_run_has_nothing_to_do_and_force_begins_anew(corpus: Path, tm
 
 def test_a_lost_rank_is_told_and_the_checkpoint_is_kept(corpus: Path, tmp_path: Path) -> None:
     out, config = tmp_path / "run", configure(tmp_path, 500, checkpoint="steps = 2", validation=0)
-    process = subprocess.Popen(
-        runs.command("train", corpus, "-o", out, "--config", config, "--gpus", 2),
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        env=runs.environment(),
-        text=True,
-    )
+    process = runs.start(corpus, out, config, "--gpus", 2)
     wait_for((out / "checkpoints/step-000000002").is_dir)
     children = subprocess.run(
         ["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True
