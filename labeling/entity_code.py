@@ -159,8 +159,7 @@ def repeated_code(post: Post, threads: Threads) -> Iterator[Found]:
         found = forms.form(code)
         if found is not None and found[0] in _GENERAL and re.fullmatch(r"\w{3,}(?:\(\))?", code):
             told[code.removesuffix("()")] = found[0]
-    if told:
-        for word in post.words:
-            label = told.get(word.text)
-            if label is not None and post.in_code(word.start) is None:
-                yield word.start, word.end, label, {"rule": "code elsewhere"}
+    for start, end, _ in post.spoken({gazetteers.lowered(name) for name in told}):
+        label = told.get(post.open[start:end])
+        if label is not None:
+            yield start, end, label, {"rule": "code elsewhere"}

@@ -41,15 +41,20 @@ def merge(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return {"tags": {site: dict(sorted(tags[site].items())) for site in sorted(tags)}}
 
 
+_last: list[tuple[Mapping[str, str], gazetteers.Gazetteer]] = []
+"""The gazetteer of a site's tags, kept for the next of its examples."""
+
+
 @votes(ENTITIES)
 def site_tags(threads: Threads) -> Iterator[Vote]:
     """A tag of the site whose wiki tells what it is ("X is a library for …"), where it stands in a text."""
     typed = threads.facts.get("tags", {}).get(threads.site)
     if not typed or threads.examples is None:
         return
-    found = gazetteers.from_tags(typed)
+    if not _last or _last[0][0] is not typed:
+        _last[:] = [(typed, gazetteers.from_tags(typed))]
     for post in posts(threads.examples):
-        for hit in found.find(post.open):
+        for hit in _last[0][1].find(post.open, post.words):
             if post.in_code(hit.start) is None:
                 yield Vote(post.post_id, hit.label, {"rule": "tag wiki", "tag": hit.name}, hit.start, hit.end)
 
@@ -76,11 +81,10 @@ def _named(post: Post, names: Iterable[str], rule: str) -> Iterator[Found]:
     wanted = {name: types[name] for name in names if name in types}
     if not wanted:
         return
-    for word in post.words:
-        label = wanted.get(word.lower)
+    for start, end, name in post.spoken(wanted):
         # A single letter counts as a capital alone.
-        if label is not None and (len(word.text) > 1 or word.text.isupper()) and post.in_code(word.start) is None:
-            yield word.start, word.end, label, {"rule": rule, "name": word.lower}
+        if end - start > 1 or post.open[start].isupper():
+            yield start, end, wanted[name], {"rule": rule, "name": name}
 
 
 @lru_cache(maxsize=1)

@@ -39,9 +39,17 @@ def digests(examples: pa.Table) -> pa.Array:
 
 def evidence(found: Sequence[Mapping[str, Any]], config: Privacy) -> list[str]:
     """Evidence as JSON, with placeholders for personal data and secrets in every text of it; keys stay as they are."""
-    texts = list(dict.fromkeys(text for one in found for text in _texts(one)))
+    # Most votes rest on what others rest on too, such as a name that many texts have.
+    raw = [_json(one) for one in found]
+    distinct = dict(zip(raw, found, strict=True))
+    texts = list(dict.fromkeys(text for one in distinct.values() for text in _texts(one)))
     clean = dict(zip(texts, _clean(texts, config), strict=True))
-    return [json.dumps(_replaced(one, clean), ensure_ascii=False, default=str) for one in found]
+    made = {text: _json(_replaced(one, clean)) for text, one in distinct.items()}
+    return [made[text] for text in raw]
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _clean(texts: Sequence[str], config: Privacy) -> list[str]:

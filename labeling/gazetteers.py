@@ -8,7 +8,7 @@
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -20,18 +20,20 @@ _NEXT = re.compile(rf" (?:{WORD.pattern})")
 DATA = Path(__file__).with_name("gazetteers.json")
 
 
-class Word(NamedTuple):
-    """A word of a text, in lower case too."""
-
-    start: int
-    end: int
-    text: str
-    lower: str
+Words = Mapping[str, Sequence[int]]
+"""Words of a text in lower case -> where each begins."""
 
 
-def words(text: str) -> list[Word]:
+def words(text: str) -> Words:
     """Words of a text."""
-    return [Word(m.start(), m.end(), m[0], m[0].lower()) for m in WORD.finditer(text)]
+    found: dict[str, list[int]] = {}
+    for match in WORD.finditer(lowered(text)):
+        word = match[0]
+        if word in found:
+            found[word].append(match.start())
+        else:
+            found[word] = [match.start()]
+    return found
 
 
 def lowered(text: str) -> str:
@@ -63,19 +65,23 @@ class Gazetteer:
     exact: Mapping[str, str] = field(default_factory=dict)
     longest: Mapping[str, int] = field(default_factory=dict)
 
-    def find(self, text: str) -> Iterator[Hit]:
-        """The longest names, from left to right, without overlap. A name never begins or ends within a word."""
-        longest, at = self.longest, 0
-        low = lowered(text)
-        for first in WORD.finditer(low):
-            # Most words begin no name, and words within a name are behind us.
-            most = longest.get(first[0])
-            if most is None or first.start() < at:
-                continue
-            ends = [first.end()]
+    def find(self, text: str, of_text: Words | None = None) -> Iterator[Hit]:
+        """The longest names, from left to right, without overlap. A name never begins or ends within a word.
+
+        Args:
+            of_text: `words(text)`, where several gazetteers look at one text.
+        """
+        low, at = lowered(text), 0
+        found = words(text) if of_text is None else of_text
+        # Most words begin no name.
+        for start, first in sorted(
+            (start, word) for word in found.keys() & self.longest.keys() for start in found[word]
+        ):
+            if start < at:
+                continue  # within the last name
+            ends, most = [start + len(first)], self.longest[first]
             while len(ends) < most and (more := _NEXT.match(low, ends[-1])) is not None:
                 ends.append(more.end())
-            start = first.start()
             for end in reversed(ends):
                 label = self.any.get(low[start:end]) or self._exactly(text, start, end)
                 if label is not None:

@@ -12,14 +12,15 @@ import pyarrow as pa
 
 from socorpus.labeling import gazetteers
 from socorpus.labeling.functions import Threads, Vote
-from socorpus.labeling.gazetteers import Hit, Word
+from socorpus.labeling.gazetteers import Hit, Words
 
 _ADDRESS = re.compile(r"[a-z][a-z+.-]*://[^\s<>\"]+", re.I)
 _PLACEHOLDER = re.compile(r"\[[A-Z]+(?:_[A-Z]+)*_\d+\]")
 """What stands for personal data in a scrubbed text (`corpus.scrubbing`)."""
 _ENDLESS = re.compile(r"\S{201,}")
-_CHUNK = re.compile(r"\S+")
-_PLAIN = re.compile(r"[\"'(]?[A-Za-z]?[a-z'’]*(?:-[a-z]+)?[\"')]?[.,:;!?]*|[-–—&]|·+[.,:;)]*")
+_PLAIN = r"(?:[\"'(]?[A-Za-z]?[a-z'’]*(?:-[a-z]+)?[\"')]?[.,:;!?]*|[-–—&]|·+[.,:;)]*)"
+# Runs of plain words are passed over by the engine: one match each, not one a word.
+_ODD = re.compile(rf"(?:{_PLAIN}(?!\S)\s*)+|(\S+)\s*")
 _NOT_BLANK = re.compile(r"[^\n]")
 
 
@@ -56,19 +57,24 @@ class Post:
         return _blanked(self.open, self.code, "·")
 
     @cached_property
-    def words(self) -> list[Word]:
+    def words(self) -> Words:
         """Words of the text outside of blocks."""
         return gazetteers.words(self.open)
+
+    def spoken(self, names: Iterable[str]) -> Iterator[tuple[int, int, str]]:
+        """Where words in lower case stand outside of inline code, from left to right: start, end, word."""
+        found = ((start, start + len(name), name) for name in names for start in self.words.get(name, ()))
+        return (one for one in sorted(found) if self.in_code(one[0]) is None)
 
     @cached_property
     def names(self) -> list[Hit]:
         """Names of the field in general that the text has."""
-        return list(gazetteers.known().find(self.open))
+        return list(gazetteers.known().find(self.open, self.words))
 
     @cached_property
     def odd(self) -> list[tuple[int, int]]:
         """Start and end of what stands between white space in prose and isn't a plain word with its punctuation."""
-        return [match.span() for match in _CHUNK.finditer(self.prose) if not _PLAIN.fullmatch(match[0])]
+        return [match.span(1) for match in _ODD.finditer(self.prose) if match[1] is not None]
 
     def find(self, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
         """Matches in prose of a pattern that has no white space and matches no plain word."""

@@ -24,6 +24,9 @@ from socorpus.labeling.functions import REGISTRY, Function, Threads, Vote
 LEFT_OUT = ("fabricated", "empty", "contaminated", "exact_duplicate", "near_duplicate", "code_duplicate")
 """Reasons of decisions for which a post is no example. Others, such as its kind or score, say nothing of its label."""
 
+PART = 500
+"""Examples that functions of a task of spans look at at a time."""
+
 
 def load(module: str) -> Any:
     """The module of a task (`functions.TaskModule`) by its full name."""
@@ -118,8 +121,9 @@ def vote(
         _with_split(example_texts.within(made, allowed), splits.of_bucket(root, bucket)), privacy
     )
     if task.TASK.spans:
-        seen = replace(seen, examples=examples)
-        by = [(function, one) for function in functions(module, without) for one in function.find(seen)]
+        # What functions make of a text and keep for one another is many times its size.
+        parts = (replace(seen, examples=examples.slice(at, PART)) for at in range(0, examples.num_rows, PART))
+        by = [(which, one) for part in parts for which in functions(module, without) for one in which.find(part)]
     table = _votes(bucket.site, by, examples, task.TASK, privacy)
     paths = {table_name: schema.path(name, table_name, bucket.name) for table_name in ("examples", "votes")}
     parquet.write(root / paths["examples"], examples, schema.EXAMPLES)
