@@ -114,7 +114,8 @@ def test_a_dask_scheduler_with_worker_processes_makes_the_same_bytes(
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     started = [subprocess.Popen([*scheduler, "--scheduler-file", address], **quiet)]
     try:
-        wait_for(address.exists)
+        # The file is there before all of it is written.
+        wait_for(lambda: address.exists() and address.read_text().endswith("}"))
         url = json.loads(address.read_text())["address"]
         started += [subprocess.Popen([*worker, "--name", str(i), "--host", "127.0.0.1"], **quiet) for i in range(2)]
         toml = built.parent / "socorpus.toml"
