@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from socorpus.cli import build, doctor, labels, studio, train, view
+from socorpus.cli import build, doctor, labels, models, studio, train, view
 from socorpus.corpus.errors import InputError, SocorpusError
 
 app = typer.Typer(
@@ -23,12 +23,14 @@ app.command()(build.status)
 app.command()(build.report)
 app.command()(build.explain)
 app.command()(build.sample)
-for command in (studio.studio, studio.sync, studio.export):
+for command in (studio.studio, studio.sync, studio.export, models.serve):
     labels.app.command()(command)
 app.add_typer(labels.app)
 app.command()(train.train)
 app.command()(train.plan)
 app.command()(train.export)
+app.command()(models.finetune)
+app.command()(models.evaluate)
 app.command()(doctor.doctor)
 
 

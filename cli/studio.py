@@ -4,13 +4,17 @@ import os
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from socorpus.cli import view
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from socorpus.labeling.push import Project
+    from socorpus.labeling.schema import Task
     from socorpus.labeling.sync import Synced
 
 Corpus = Annotated[Path, typer.Argument(help="Folder of the corpus.", show_default=False)]
@@ -65,6 +69,9 @@ def sync(
     ] = "uncertain",
     limit: Annotated[int, typer.Option(min=0, help="Tasks that the project is filled up to.")] = 1000,
     blind: Annotated[float, typer.Option(min=0, max=1, help="Share of them that shows no suggestion.")] = 0.1,
+    model: Annotated[
+        str | None, typer.Option(help="Address of a model (socorpus labeling serve) that is to suggest labels there.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent and read, and stop.")] = False,
 ) -> None:
     """Bring a project of Label Studio and a corpus up to date with one another; safe to repeat, and to stop."""
@@ -76,14 +83,30 @@ def sync(
 
     wanted, chosen = syncing.task_named(task), Sample.parse(sample)
     sampling.buckets(corpus, wanted)  # before a server is started for nothing
+    then = _connecting(model, wanted) if model is not None else lambda _: None
     try:
         with access(url, os.environ.get(TOKEN), _ask, _say) as (address, key):
             with Client(address, key, read_only=dry_run) as client:
-                done = syncing.sync(corpus, client, project, wanted, sample=chosen, limit=limit, blind=blind, say=_say)
+                how: dict[str, Any] = {"sample": chosen, "limit": limit, "blind": blind}
+                done = syncing.sync(corpus, client, project, wanted, **how, say=_say, then=then)
             _show(done, address, dry_run)
     except KeyboardInterrupt:
         view.err.print("socorpus: stopped; the same command goes on from what the server has")
         raise typer.Exit(130) from None
+
+
+def _connecting(url: str, task: "Task") -> "Callable[[Project], None]":
+    """What connects a served model to a project, and has it suggest labels for all of its tasks."""
+    from socorpus.training import serve, studio_backend
+
+    token = os.environ.get(serve.TOKEN) or None
+    version = studio_backend.served_version(url, task, token)
+
+    def connect(project: "Project") -> None:
+        studio_backend.connect(project.client, project.number, task, url, version, token)
+        studio_backend.suggest(project.client, project.number, version, _say)
+
+    return connect
 
 
 def _ask(url: str) -> str | None:
@@ -115,6 +138,8 @@ def _show(done: "Synced", address: str, dry: bool) -> None:
         f"{'would be read' if dry else 'read'}: {pulled.new:,} new annotations, {pulled.changed:,} changed, "
         f"{pulled.deleted:,} deleted; {pulled.votes:,} votes of {pulled.annotators:,} people in all"
     )
+    if done.suggested:
+        view.out.print(f"models: suggestions for {done.suggested:,} posts; socorpus labeling apply lets them vote")
     if pulled.agreement.get("pairs"):
         figures = ", ".join(f"{name} {value}" for name, value in pulled.agreement.items())
         view.out.print(f"agreement between people: {figures}")

@@ -46,7 +46,7 @@ def train(
     if dry_run:
         _show_plan(corpus, settings, "h100", gpus or 1, price, None)
         return
-    _need()
+    need()
     if force and not parallel.started():
         Run(run).clear()
     count = gpus or parallel.gpus()
@@ -91,7 +91,7 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Replace what the folder holds.")] = False,
 ) -> None:
     """Write a run's model for transformers, with tokenizer and card, and prove that it is the same model."""
-    _need("safetensors", "transformers")
+    need("safetensors", "transformers")
     from socorpus.training import export as exports
 
     facts = exports.export(run, out, force, step)
@@ -198,7 +198,7 @@ def _show_plan(corpus: Path, settings: Any, kind: str, gpus: int, price: float |
         view.out.print(to_toml(settings), markup=False)
 
 
-def _need(*more: str) -> None:
+def need(*more: str) -> None:
     """Say what is missing before anything is begun."""
     from importlib.util import find_spec
 

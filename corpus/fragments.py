@@ -37,6 +37,11 @@ def paragraph(text: Markup | str, kind: str = "") -> Markup:
     return Markup('<p class="{}">{}</p>' if kind else "<p>{1}</p>").format(kind, text)
 
 
+def bullets(lines: Iterable[Markup | str]) -> Markup:
+    """A list."""
+    return Markup("<ul>{}</ul>").format(join(Markup("<li>{}</li>").format(line) for line in lines))
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], last: Sequence[Any] | None = None) -> Markup:
     """A table; integers and percentages stand to the right, and the last row, if any, is a sum."""
 

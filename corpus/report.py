@@ -38,23 +38,28 @@ def write(root: Path, facts: Mapping[str, Any], more: Sequence[Maker] = ()) -> M
 
 def render(facts: Facts, more: Sequence[Maker] = ()) -> str:
     """The page."""
-    from jinja2 import Environment
-
-    template = resources.files("socorpus.corpus").joinpath("report.html").read_text("utf-8")
-    page = Environment(autoescape=True).from_string(template)
     at = SECTIONS.index(AFTER) + 1
     makers = (*SECTIONS[:at], *more, *SECTIONS[at:])
     sections = [section for make in makers if (section := make(facts)) is not None]
     sites = list(facts.sites)
     title = ", ".join(sites[:3]) + (f" and {len(sites) - 3} more sites" if len(sites) > 3 else "")
-    return page.render(
-        title=title or "no site",
-        version=facts.manifest["version"],
-        socorpus=facts.manifest["socorpus"],
-        dates=_dates(facts),
-        figures=_headline(facts),
-        sections=sections,
+    dates = _dates(facts)
+    made = f"corpus version {facts.manifest['version']}, made by socorpus {facts.manifest['socorpus']}"
+    under = f"{dates}; {made}" if dates else made
+    return page("Corpus report", title or "no site", under, _headline(facts), sections)
+
+
+def page(kind: str, title: str, under: str, figures: Sequence[tuple[str, str]], sections: Sequence[Section]) -> str:
+    """A page that opens offline: a title, what it is made of, some figures, and sections with a list of them."""
+    from jinja2 import Environment
+
+    template = resources.files("socorpus.corpus").joinpath("report.html").read_text("utf-8")
+    made: str = (
+        Environment(autoescape=True)
+        .from_string(template)
+        .render(kind=kind, title=title, under=under, figures=figures, sections=sections)
     )
+    return made
 
 
 def _headline(facts: Facts) -> list[tuple[str, str]]:

@@ -302,4 +302,4 @@ def _meta(base: str) -> str:
 
 def _clean(name: str) -> str:
     """A name that can be a folder's: [A-Za-z0-9._-] alone, and neither hidden nor a way upwards."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-_").lstrip(".-_").rstrip(".")
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-_.")

@@ -249,12 +249,14 @@ def moved(rows: Sequence[dict[str, Any]], examples: Iterable[Example], pulled: P
     return [{name: row[name] for name in schema.VOTES.names} for row in kept]
 
 
-def write(root: Path, task: Task, project: str, rows: Sequence[Mapping[str, Any]]) -> int:
+def write(path: Path, project: str, rows: Sequence[Mapping[str, Any]]) -> int:
     """Put the votes of one project in place of its earlier ones; those of other projects stay. Rows of the whole file.
 
     The file is not written again where nothing changed, so that nothing that depends on it runs again.
+
+    Args:
+        path: of the votes of people, or of models.
     """
-    path = root / schema.people_path(task.name)
     old = parquet.read(path, schema.VOTES) if path.is_file() else schema.VOTES.empty_table()
     evidence = (json.loads(text) for text in old["evidence"].to_pylist())
     others = old.filter(pa.array([one.get("project") != project for one in evidence], pa.bool_()))

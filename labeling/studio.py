@@ -94,8 +94,10 @@ def _install_packages(folder: Path, say: Say) -> None:
     for number, options in enumerate((["--constraint", str(known)], [])):
         say(f"installing label-studio {VERSION}" + (" with the newest versions of what it needs" if number else ""))
         command = [*pip, *options, f"label-studio=={VERSION}"]
-        with log.open("w", encoding="utf-8") as file:
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        with (
+            log.open("w", encoding="utf-8") as file,
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process,
+        ):
             assert process.stdout is not None
             collected = 0
             for line in process.stdout:
@@ -106,7 +108,7 @@ def _install_packages(folder: Path, say: Say) -> None:
                         say(f"  {collected} packages found")
                 elif line.startswith("Installing collected packages"):
                     say(f"  installing {collected} packages (a minute or two)")
-        if process.wait() == 0:
+        if process.returncode == 0:
             (folder / ".complete").touch()
             return
     raise BuildError(f"label-studio {VERSION} could not be installed; what pip said is in {log}")
@@ -139,6 +141,9 @@ def _variables(data: Path) -> dict[str, str]:
         "LABEL_STUDIO_FRONTEND_SENTRY_DSN": "",
         "LABEL_STUDIO_FEATURE_FLAGS_OFFLINE": "true",
         "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
+        # It listens on this machine alone, and so does `socorpus labeling serve`, which it must be able to reach.
+        "ML_BLOCK_LOCAL_IP": "false",
+        "SSRF_PROTECTION_ENABLED": "false",
         "PYTHONUNBUFFERED": "1",
     }
 

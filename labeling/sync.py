@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from socorpus.corpus.errors import BuildError, InputError
-from socorpus.labeling import agreeing, checks, interfaces, pull, push, sampling, schema, sync_state
+from socorpus.labeling import agreeing, checks, interfaces, pull, pull_models, push, sampling, schema, steps, sync_state
 from socorpus.labeling.pull import Pulled
 from socorpus.labeling.push import Project, Pushed
 from socorpus.labeling.sampling import Sample
@@ -38,6 +38,8 @@ class Synced:
     refused: list[str] = field(default_factory=list)
     gone: int = 0
     """Tasks whose posts the corpus no longer has; they are left as they are."""
+    suggested: int = 0
+    """Posts that connected models suggested something for, each model by itself."""
 
     @property
     def conflicts(self) -> list[str]:
@@ -66,6 +68,7 @@ def sync(
     limit: int = LIMIT,
     blind: float = BLIND,
     say: Say = lambda _: None,
+    then: Callable[[Project], None] = lambda _: None,
 ) -> Synced:
     """Bring a project and a corpus up to date with one another.
 
@@ -76,6 +79,7 @@ def sync(
         sample: how posts are chosen that are not in the project yet.
         limit: number of tasks that the project is filled up to; those that are there stay.
         blind: share of the new tasks that show no prediction and no evidence.
+        then: what is done with the project before the suggestions of connected models are read.
 
     Raises:
         InputError: the corpus has no labels of the task; the project is of another task, or its title is not unique.
@@ -97,17 +101,23 @@ def sync(
         result.pulled = pull.pull(project, state, say)
         _push(root, task, project, state, result, sample, limit, version, blind, say)
         _show_predictions(project, version, say)
-        rows = pull.votes(state.annotations(), project.identity, task, result.pulled)
-        examples = sampling.examples(
-            root, task, {f"{row['site']}:{row['post_id']}" for row in rows if row["start"] is not None}
-        )
-        rows = pull.moved(rows, examples, result.pulled)
+        rows = _moved(root, task, pull.votes(state.annotations(), project.identity, task, result.pulled), result)
         result.pulled.votes = len(rows)
         result.pulled.annotators = len({row["function"] for row in rows})
         result.pulled.agreement = agreeing.agreement(rows, task)
         if not client.read_only:
-            pull.write(root, task, project.identity, rows)
+            pull.write(root / schema.people_path(task.name), project.identity, rows)
+            then(project)
+        suggested = _moved(root, task, pull_models.votes(project, task), result)
+        result.suggested = len({(row["site"], row["post_id"], row["function"]) for row in suggested})
+        if not client.read_only:
+            pull.write(root / steps.models_path(task.name), project.identity, suggested)
     return result
+
+
+def _moved(root: Path, task: Task, rows: Sequence[dict[str, Any]], result: "Synced") -> list[dict[str, Any]]:
+    marked = {f"{row['site']}:{row['post_id']}" for row in rows if row["start"] is not None}
+    return pull.moved(rows, sampling.examples(root, task, marked), result.pulled)
 
 
 def _find(client: Client, title: str, task: Task) -> dict[str, Any] | None:

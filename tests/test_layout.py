@@ -14,7 +14,7 @@ PACKAGES = [name for name in ("corpus", "labeling", "training", "cli") if (ROOT 
 MAY_IMPORT = {
     "corpus": set(),
     "labeling": {"corpus"},
-    "training": {"corpus"},
+    "training": {"corpus", "labeling"},
     "cli": {"corpus", "labeling", "training"},
 }
 

@@ -104,7 +104,8 @@ def test_a_scheduler_that_goes_away_is_told(tmp_path: Path) -> None:
     python = [sys.executable, "-m"]
     file = ["--scheduler-file", str(address), "--no-dashboard", "--host", "127.0.0.1"]
     scheduler = subprocess.Popen([*python, "distributed.cli.dask_scheduler", *file, "--port", "0"], **quiet)
-    wait_for(address.exists)
+    # The file is there before all of it is written.
+    wait_for(lambda: address.exists() and address.read_text().endswith("}"))
     worker = subprocess.Popen([*python, "distributed.cli.dask_worker", *file, "--nthreads", "1"], **quiet)
     try:
 

@@ -15,6 +15,9 @@ def table(name: str, rows: list[dict[str, object]]) -> pa.Table:
     return pa.Table.from_pylist([{"site": "s", **row} for row in rows], schema.dump_schema(name))
 
 
+GONE = 6000
+
+
 @settings(max_examples=40)
 @given(
     posts=st.dictionaries(st.integers(1, 5000) | st.integers(10**9, 10**9 + 5), st.integers(0, 3), max_size=60),
@@ -24,9 +27,9 @@ def table(name: str, rows: list[dict[str, object]]) -> pa.Table:
 def test_threads_are_whole_and_no_row_is_lost(posts: dict[int, int], comments: list[int], of: int) -> None:
     ids = sorted(posts)
     # Every post but those of kind 0 answers a question of the site, which may come later in the file, or is gone.
-    asked = [p for p in ids if posts[p] == 0] or [4999]
+    asked = [p for p in ids if posts[p] == 0] or [GONE]
     rows = [
-        {"post_id": p, "parent_id": None if posts[p] == 0 else asked[p % len(asked)] if posts[p] < 3 else 4999}
+        {"post_id": p, "parent_id": None if posts[p] == 0 else asked[p % len(asked)] if posts[p] < 3 else GONE}
         for p in ids
     ]
     remarks = [{"comment_id": i, "post_id": p} for i, p in enumerate(comments)]

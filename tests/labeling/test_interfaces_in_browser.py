@@ -74,11 +74,11 @@ def _open(browser: Browser, server: Server, project: int | None, task: int) -> N
 
 def _settled(browser: Browser, script: str) -> None:
     """Wait until an expression stays the same for thirty looks, while nothing comes from the server."""
-    browser.run("window.looks = 0, window.last = undefined, window.heard = 0, null")
-    browser.wait(
-        "((now, heard) => (window.looks = now && now === window.last && heard === window.heard ? window.looks + 1 : 0,"
-        f" window.last = now, window.heard = heard, looks > 30))({script}, performance.getEntriesByType('resource').length)"
+    browser.run(
+        f"window.now = () => [{script}, performance.getEntriesByType('resource').length], window.last = [], null"
     )
+    same = "now[0] && last.every((one, at) => one === now[at])"
+    browser.wait(f"(now => (looks = {same} ? looks + 1 : 0, last = now, looks > 30))(now())")
 
 
 def _submit(browser: Browser, client: Client, task: int) -> None:

@@ -1,0 +1,304 @@
+"""The comparison: every system on every task, on equal examples, with what it costs and how sure the difference is.
+
+Each cell has a folder `cells/TASK-DATA/SYSTEM`, with what the system said of the test split (`predictions`) and
+done.json; a cell that is done is not computed again, so a comparison grows, and goes on after a kill. A system that
+can't run here gets a row that says what is missing.
+"""
+
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from socorpus.corpus.errors import InputError, SocorpusError
+from socorpus.corpus.receipts import fingerprint, write_json
+from socorpus.training import audits, budget, examples, metrics, predictions, pretrained
+from socorpus.training import finetune as tuning
+from socorpus.training.finetune import Settings
+from socorpus.training.systems import System
+from socorpus.training.tasks import Data, Prediction
+
+RESULT = "comparison.json"
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How endpoints are asked.
+
+    Attributes:
+        key: environment variable that holds the key.
+        limit: dollars that may be spent on each endpoint and task.
+        prices: model -> dollars for a million tokens of input, of output.
+        concurrency: requests at a time.
+        timeout: seconds that an answer may take.
+    """
+
+    key: str = "OPENAI_API_KEY"
+    limit: float | None = None
+    prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    concurrency: int = 8
+    timeout: float = 60.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A comparison.
+
+    Attributes:
+        most_test: examples that are scored on, drawn alike for all systems; None: all.
+        price: dollars an hour of this machine; None: of its GPU by the table, unknown without one.
+        work: folder whose `runs/` holds runs that systems are named by.
+    """
+
+    data: Sequence[Data]
+    systems: Sequence[System]
+    settings: Settings = field(default_factory=Settings)
+    asking: Asking = field(default_factory=Asking)
+    most_test: int | None = None
+    download: bool = False
+    price: float | None = None
+    work: Path = Path()
+
+
+@dataclass
+class Cell:
+    """A system on a task.
+
+    Attributes:
+        missing: what it lacks, in a sentence; then there is nothing else.
+        scores: metric -> mean, spread, low and high over seeds.
+        labels: mean F1 of each label or type.
+        p: that the best system of the column is no better; None of the best itself.
+        notes: of its answers: how many could not be read, what was cut.
+    """
+
+    system: str
+    task: str
+    data: str
+    missing: str | None = None
+    parameters: int | None = None
+    seeds: int = 0
+    scores: dict[str, metrics.Score] = field(default_factory=dict)
+    labels: dict[str, float] = field(default_factory=dict)
+    best: bool = False
+    p: float | None = None
+    train_seconds: float | None = None
+    train_dollars: float | None = None
+    thousand_seconds: float | None = None
+    thousand_dollars: float | None = None
+    device: str | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+class Show(tuning.Show, Protocol):
+    """What is told while systems are compared."""
+
+    def cell(self, system: str, task: str, data: str) -> None:
+        """A cell is begun."""
+
+    def asked(self, done: int, total: int) -> None:
+        """So many questions of so many have been answered."""
+
+    def missing(self, system: str, sentence: str) -> None:
+        """A system can't run."""
+
+
+def compare(plan: Plan, out: Path, show: Show) -> list[Cell]:
+    """Run every system on every task and write comparison.json, .csv and .html into `out`.
+
+    Returns:
+        A cell for each system and task, in the order of tasks, then systems.
+
+    Raises:
+        InputError: the folder holds something else, or there is nothing to compare.
+    """
+    if not plan.data or not plan.systems:
+        raise InputError("nothing to compare: name a corpus or a benchmark's file, and systems")
+    out.mkdir(parents=True, exist_ok=True)
+    cells: list[Cell] = []
+    for data in plan.data:
+        shared = _scored(data, plan.most_test)
+        seeds: dict[str, list[metrics.Sums]] = {}
+        column = [_cell(system, shared, plan, out, show, seeds) for system in plan.systems]
+        _rank(shared, column, seeds)
+        cells += column
+        _write(plan, cells, out)
+    return cells
+
+
+def _scored(data: Data, most: int | None) -> Data:
+    if most is None or len(data.splits["test"]) <= most:
+        return data
+    note = f"{most:,} of {len(data.splits['test']):,} test examples were drawn"
+    splits = {**data.splits, "test": examples.drawn(data.splits["test"], most)}
+    return replace(data, splits=splits, notes=(*data.notes, note))
+
+
+def _cell(system: System, data: Data, plan: Plan, out: Path, show: Show, seeds: dict[str, list[metrics.Sums]]) -> Cell:
+    cell = Cell(system.name, data.task.name, data.name)
+    folder = out / "cells" / _name(f"{data.task.name}-{data.name}") / _name(system.name)
+    show.cell(system.name, data.task.name, data.name)
+    try:
+        said = {"audit": _audit, "model": _model, "chat": _chat}[system.kind](system, data, plan, folder, show, cell)
+    except SocorpusError as error:
+        cell.missing = str(error) + (f" ({system.hint})" if system.hint else "")
+        show.missing(system.name, cell.missing)
+        return cell
+    test = data.splits["test"]
+    cell.seeds = len(said)
+    sums = [metrics.sums(data.task, test, one, data.leave_out) for one in said]
+    seeds[system.name] = sums
+    cell.scores = {name: metrics.summary(name, sums) for name in metrics.names(data.task)}
+    cell.labels = metrics.by_label([metrics.scores(data.task, test, one, data.leave_out) for one in said])
+    silent = sum(not one.answered for one in said[0])
+    if silent:
+        cell.notes.append(f"{silent:,} of {len(test):,} answers could not be read and count as not knowing")
+    return cell
+
+
+def _name(text: str) -> str:
+    """A text as a folder's name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.") or "x"
+
+
+def _rank(data: Data, column: Sequence[Cell], seeds: Mapping[str, list[metrics.Sums]]) -> None:
+    """Mark the best of a column, and say of each other one how likely the difference is by chance."""
+    main = metrics.main(data.task)
+    there = [one for one in column if one.scores]
+    if not there:
+        return
+    best = max(there, key=lambda one: one.scores[main].mean)
+    best.best = True
+    for one in there:
+        if one is not best:
+            one.p = metrics.p_value(main, seeds[best.system], seeds[one.system])
+
+
+# How each kind runs.
+
+
+def _done(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What a cell's done.json says, if it is of the same work."""
+    path = folder / "done.json"
+    if not path.is_file():
+        return None
+    facts: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return facts if facts.get("identity") == fingerprint(identity) else None
+
+
+def _audit(system: System, data: Data, plan: Plan, folder: Path, show: Show, cell: Cell) -> list[list[Prediction]]:
+    identity = {"audit": system.what, "data": data.identity}
+    facts = _done(folder, identity)
+    if facts is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        started = time.perf_counter()
+        said = audits.audit(system.what, data)
+        facts = {"identity": fingerprint(identity), "seconds": time.perf_counter() - started}
+        predictions.write(folder / "test.parquet", data.task, data.splits["test"], said)
+        write_json(folder / "done.json", facts)
+    cell.train_seconds, cell.device = facts["seconds"], "CPU"
+    return [predictions.read(folder / "test.parquet", data.splits["test"])]
+
+
+def _model(system: System, data: Data, plan: Plan, folder: Path, show: Show, cell: Cell) -> list[list[Prediction]]:
+    what = system.what
+    # A preset's run lies in the corpus.
+    if what.startswith("runs/") and not Path(what).exists():
+        what = str(plan.work / what)
+    found = pretrained.find(what, folder.parent.parent, plan.download)
+    facts = tuning.finetune(replace(found, name=system.name), data, plan.settings, folder, show)
+    chosen = [one for one in facts["seeds"] if one["seed"] in plan.settings.seeds]
+    cell.parameters = facts["parameters"]
+    cell.device = chosen[0]["device"]
+    cell.train_seconds = sum(one["train_seconds"] for one in chosen) / len(chosen)
+    predicted = sum(one["predicted"] for one in chosen)
+    cell.thousand_seconds = 1000 * sum(one["predict_seconds"] for one in chosen) / max(predicted, 1)
+    price = plan.price if plan.price is not None else _price(cell.device)
+    if price is not None:
+        cell.train_dollars, cell.thousand_dollars = (
+            seconds / 3600 * price for seconds in (cell.train_seconds, cell.thousand_seconds)
+        )
+    if any(one["cut"] for one in facts["cut"].values()):
+        cut = facts["cut"]["test"]
+        cell.notes.append(
+            f"{cut['cut']:,} of {cut['texts']:,} test texts lost their end ({cut['tokens_cut']:,} tokens)"
+        )
+    place = folder / "seeds"
+    return [predictions.read(place / str(one["seed"]) / "test.parquet", data.splits["test"]) for one in chosen]
+
+
+def _price(device: str | None) -> float | None:
+    kind = budget.named(device) if device else None
+    return kind.price if kind is not None else None
+
+
+def _chat(system: System, data: Data, plan: Plan, folder: Path, show: Show, cell: Cell) -> list[list[Prediction]]:
+    from socorpus.training import endpoint
+
+    asking, test = plan.asking, data.splits["test"]
+    price = asking.prices.get(system.what)
+    asked = endpoint.Endpoint(
+        system.what,
+        system.url,
+        shots=system.shots,
+        concurrency=asking.concurrency,
+        timeout=asking.timeout,
+        price=None if price is None else endpoint.Price(*price),
+        limit=asking.limit,
+        variable=asking.key,
+    )
+    chat = endpoint.Chat(data.task, asked, folder.parent.parent / "answers.sqlite", data.splits["train"], show.asked)
+    identity = {"version": chat.version, "data": data.identity}
+    facts = _done(folder, identity)
+    if facts is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        said = chat.predict(test)
+        predictions.write(folder / "test.parquet", data.task, test, said)
+        facts = {"identity": fingerprint(identity), "usage": asdict(chat.usage)}
+        write_json(folder / "done.json", facts)
+    used = facts["usage"]
+    cell.device = "endpoint"
+    # What was kept from an earlier run took no time now.
+    if not used["cached"]:
+        cell.thousand_seconds = 1000 * used["seconds"] / len(test)
+    tokens = [used[f"{kind}_tokens"] + used[f"cached_{kind}_tokens"] for kind in ("input", "output")]
+    if price is not None:
+        cell.thousand_dollars = 1000 * endpoint.Price(*price).of(tokens[0], tokens[1]) / len(test)
+    cell.notes.append(f"{tokens[0]:,} tokens of input, {tokens[1]:,} of output, {used['repaired']:,} answers repaired")
+    cell.notes += [f"{used[what]:,} {said}" for what, said in _TOLD.items() if used[what]]
+    return [predictions.read(folder / "test.parquet", test)]
+
+
+_TOLD = {
+    "cut": "texts were too long for the prompt and lost their middle",
+    "unmatched": "entities were dropped, since their quote is not in the text or their type is none",
+}
+
+
+# The result.
+
+
+def _write(plan: Plan, cells: Sequence[Cell], out: Path) -> None:
+    from socorpus.training import comparison
+
+    facts = {
+        "data": [
+            {
+                "task": one.task.name,
+                "name": one.name,
+                "identity": one.identity,
+                "labels": list(one.task.labels),
+                "counts": {split: len(some) for split, some in one.splits.items()},
+                "notes": list(one.notes),
+            }
+            for one in plan.data
+        ],
+        "settings": asdict(plan.settings),
+        "cells": [asdict(one) for one in cells],
+    }
+    write_json(out / RESULT, facts)
+    comparison.write_csv(out / "comparison.csv", cells)
+    comparison.write_page(out / "comparison.html", facts)

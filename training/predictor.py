@@ -1,0 +1,100 @@
+"""A fine-tuned model as a `tasks.Predictor`: from its folder to what it says of texts."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from socorpus.corpus.errors import InputError
+from socorpus.labeling.schema import Task
+from socorpus.training import finetune, pretrained
+from socorpus.training.encoding import Reading, encode
+from socorpus.training.tasks import Example, Prediction
+
+
+class Fitted:
+    """A model that socorpus finetune wrote; one call at a time.
+
+    Attributes:
+        task: with the labels that it tells apart.
+        version: name of its folder and a hash of its weights.
+    """
+
+    def __init__(self, folder: Path, task: Task, version: str, model: Any, tokenizer: Any, reading: Reading) -> None:
+        self.folder, self.task, self.version = folder, task, version
+        self._model, self._tokenizer, self._reading = model, tokenizer, reading
+        self._device = next(model.parameters()).device
+        self._padding = int(tokenizer.pad_token_id or 0)
+
+    @property
+    def parameters(self) -> int:
+        """Weights of the model."""
+        return sum(one.numel() for one in self._model.parameters())
+
+    def predict(self, examples: Sequence[Example]) -> list[Prediction]:
+        """What it says of each example; see `tasks.Predictor`."""
+        seen = finetune.Seen(examples, encode(self._tokenizer, self.task, examples, self._reading))
+        most = finetune.Settings().micro_tokens
+        return finetune.predict(self._model, seen, self.task, self._padding, self._device, most)
+
+
+def load(folder: Path, device: str | None = None) -> Fitted:
+    """The model of a folder that socorpus finetune wrote.
+
+    Args:
+        device: `cpu` or `cuda`; by default CUDA where it is there.
+
+    Raises:
+        InputError: the folder is none, or lacks a part.
+    """
+    path = folder / finetune.FACTS
+    if not path.is_file():
+        raise InputError(
+            f"{folder}: no fine-tuned model (no {finetune.FACTS}); give the folder that socorpus finetune wrote, "
+            "once it has come to its end"
+        )
+    try:
+        facts = json.loads(path.read_text("utf-8"))
+        task = Task(facts["task"], tuple(facts["labels"]), facts["spans"])
+        reading = Reading(**facts["reading"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not what socorpus finetune writes ({error})") from None
+    to = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    with pretrained.quiet() as transformers:
+        try:
+            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            if (folder / "adapter_config.json").is_file():
+                model = _adapted(folder, task, tokenizer)
+            else:
+                name = "Token" if task.spans else "Sequence"
+                kind = getattr(transformers, f"AutoModelFor{name}Classification")
+                model = kind.from_pretrained(folder, local_files_only=True, dtype="float32")
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise InputError(f"{folder}: the model can't be loaded: {error}") from None
+    return Fitted(folder, task, _version(folder), model.to(to).eval(), tokenizer, reading)
+
+
+def _adapted(folder: Path, task: Task, tokenizer: Any) -> Any:
+    import peft
+
+    described = json.loads((folder / "adapter_config.json").read_text("utf-8"))
+    base = Path(described["base_model_name_or_path"])
+    if not (base / "config.json").is_file():
+        raise InputError(
+            f"{folder}: these are adapters of the model in {base}, which is gone; put it back there, or set "
+            f"base_model_name_or_path in {folder / 'adapter_config.json'}"
+        )
+    head = pretrained.head(pretrained.find(str(base), folder), task, int(tokenizer.pad_token_id or 0))
+    return peft.PeftModel.from_pretrained(head, folder)
+
+
+def _version(folder: Path) -> str:
+    digest = hashlib.blake2b(digest_size=4)
+    for path in sorted(folder.glob("*.safetensors")):
+        with path.open("rb") as file:
+            while block := file.read(1 << 24):
+                digest.update(block)
+    return f"{folder.absolute().name} {digest.hexdigest()}"

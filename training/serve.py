@@ -1,0 +1,568 @@
+"""A fine-tuned model over HTTP: for programs, and as the ML backend of a Label Studio project.
+
+`app` is the application, `serve` runs it until it is told to end. Whoever is admitted may ask for everything; the
+server itself asks nobody. What is refused is answered by JSON with a sentence: `{"error": "..."}`.
+"""
+
+import asyncio
+import base64
+import binascii
+import hmac
+import ipaddress
+import json
+import logging
+import os
+import re
+import signal
+import socket
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from socorpus.corpus.errors import InputError
+from socorpus.labeling import checks
+from socorpus.training import openapi, studio_backend
+from socorpus.training.serving_queue import LOG, Batching, ClosedError, FullError, PredictionError
+from socorpus.training.tasks import Example, Prediction, Predictor
+
+if TYPE_CHECKING:
+    import uvicorn
+
+TOKEN = "SOCORPUS_SERVE_TOKEN"
+SECONDS_TO_SEND = 60.0
+"""How long a client may take to send a body."""
+SECONDS_TO_END = 30
+"""How long requests that are under way are waited for at the end."""
+
+Predictors = Sequence[Predictor] | Callable[[], Predictor]
+Say = Callable[[str], None]
+_T = TypeVar("_T")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_GONE = 499
+"""Status of what is sent to a client that went away: nobody reads it."""
+
+
+def _token() -> str | None:
+    return os.environ.get(TOKEN, "").strip() or None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a model is served.
+
+    Attributes:
+        host: address to listen on.
+        port: 0 takes a free one.
+        token: that each request must have, of the environment variable `SOCORPUS_SERVE_TOKEN`; None: nobody is asked.
+        queue: texts that wait at most; beyond that requests are answered by 503.
+        batch: texts that are predicted in one go.
+        linger: milliseconds that a batch waits to be filled.
+        max_chars: code points of a text or a title; what the sync sends is never longer than the default.
+        max_texts: texts of a request.
+        max_body: bytes of a request.
+        workers: copies of the model, each in a thread of its own; used where a predictor is loaded by a function.
+
+    Raises:
+        InputError: a number is out of range, or another host than this machine is named without a token.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 9090
+    token: str | None = field(default_factory=_token, repr=False)
+    queue: int = 2000
+    batch: int = 16
+    linger: float = 5.0
+    max_chars: int = checks.LONGEST
+    max_texts: int = 1000
+    max_body: int = 32_000_000
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("queue", "batch", "max_chars", "max_texts", "max_body", "workers"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} {getattr(self, name)}: must be at least 1")
+        if not 0 <= self.linger <= 10_000:
+            raise InputError(f"linger {self.linger}: must be 0 to 10,000 milliseconds")
+        if not 0 <= self.port <= 65_535:
+            raise InputError(f"port {self.port}: must be 0 to 65535")
+        if self.max_texts > self.queue:
+            raise InputError(f"max_texts {self.max_texts}: so many would never fit a queue of {self.queue}")
+        if self.token is None and not is_loopback(self.host):
+            raise InputError(
+                f"host {self.host}: others than this machine could ask the model; put a token into the environment "
+                f"variable {TOKEN}, or serve on 127.0.0.1"
+            )
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """What a client has to keep to."""
+        return {"texts": self.max_texts, "chars": self.max_chars, "bytes": self.max_body}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is of this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def app(predictors: Predictors, settings: Settings) -> Starlette:
+    """The application.
+
+    Args:
+        predictors: copies of one model, or what loads one, which is done `settings.workers` times.
+
+    Raises:
+        InputError: the copies are not of one model, or its version looks like that of the sync's predictions.
+    """
+    copies = list(predictors) if isinstance(predictors, Sequence) else [predictors() for _ in range(settings.workers)]
+    if not copies or len({(one.task, one.version) for one in copies}) > 1:
+        raise InputError(f"{len(copies)} models to serve: must be copies of one, at least one")
+    studio_backend.checked_version(copies[0].version)
+    served = _Served(copies, settings)
+    made = Starlette(
+        routes=served.routes(),
+        middleware=[Middleware(_Admission, settings.token)],
+        exception_handlers={HTTPException: _refused, Exception: _broken},
+        lifespan=served.lifespan,
+    )
+    made.router.redirect_slashes = False
+    return made
+
+
+class _Served:
+    """A model with its queue, and the answers to requests."""
+
+    def __init__(self, copies: Sequence[Predictor], settings: Settings) -> None:
+        self.task, self.version, self.settings = copies[0].task, copies[0].version, settings
+        self.events: Counter[str] = Counter()
+        linger = settings.linger / 1000
+        self.queue = Batching(copies, batch=settings.batch, linger=linger, limit=settings.queue)
+        self.document = openapi.document(self.task, self.version, settings.limits, token=settings.token is not None)
+
+    def routes(self) -> list[Route]:
+        """All of them; `openapi` describes each."""
+        get: dict[str, Callable[[Request], Coroutine[Any, Any, Response]]] = {
+            "/": self.health,
+            "/health": self.health,
+            "/metrics": self.metrics,
+            "/openapi.json": self.openapi,
+            "/docs": self.docs,
+            "/v1/model": self.model,
+            "/versions": self.versions,
+        }
+        post: dict[str, Callable[[Request], Coroutine[Any, Any, Response]]] = {
+            "/v1/predict": self.predict,
+            "/setup": self.setup,
+            "/predict": self.suggest,
+            "/webhook": self.webhook,
+        }
+        return [
+            *(Route(path, answer, methods=["GET"]) for path, answer in get.items()),
+            *(Route(path, answer, methods=["POST"]) for path, answer in post.items()),
+        ]
+
+    @asynccontextmanager
+    async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        """The copies work from the start to the end."""
+        self.queue.start()
+        try:
+            yield
+        finally:
+            await self.queue.close()
+
+    async def health(self, _: Request) -> Response:
+        """Never waits for the model: Label Studio waits one second for it."""
+        counts = self.queue.counts
+        about = {"status": "UP", "model_class": f"socorpus {self.task.name}", "model_version": self.version}
+        numbers = {"waiting": self.queue.waiting, "texts": counts.texts, "failed": counts.failed}
+        return JSONResponse({**about, **numbers, "refused": counts.refused, "memory": _memory()})
+
+    async def metrics(self, _: Request) -> Response:
+        """Counters in the text form of Prometheus."""
+        counts = self.queue.counts
+        numbers = {
+            "waiting": ("gauge", self.queue.waiting),
+            "texts_total": ("counter", counts.texts),
+            "batches_total": ("counter", counts.batches),
+            "failed_total": ("counter", counts.failed),
+            "refused_total": ("counter", counts.refused),
+            "dropped_total": ("counter", counts.dropped),
+            "events_total": ("counter", self.events.total()),
+            "resident_memory_bytes": ("gauge", _memory()),
+        }
+        lines = [f"# TYPE socorpus_{name} {kind}\nsocorpus_{name} {value}" for name, (kind, value) in numbers.items()]
+        return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
+
+    async def openapi(self, _: Request) -> Response:
+        """The document."""
+        return JSONResponse(self.document)
+
+    async def docs(self, _: Request) -> Response:
+        """The document as a page."""
+        return HTMLResponse(openapi.page(self.document), headers=openapi.PAGE_HEADERS)
+
+    async def model(self, _: Request) -> Response:
+        """What is served."""
+        about = {"task": self.task.name, "spans": self.task.spans, "labels": list(self.task.labels)}
+        return JSONResponse({**about, "version": self.version, "limits": self.settings.limits})
+
+    async def predict(self, request: Request) -> Response:
+        """Labels with probabilities, or spans, of texts."""
+        examples = _texts(await _body(request, self.settings), self.settings)
+        found = await self._ask(request, examples)
+        results = [self._result(example, prediction) for example, prediction in zip(examples, found, strict=True)]
+        return JSONResponse({"model_version": self.version, "task": self.task.name, "results": results})
+
+    def _result(self, example: Example, prediction: Prediction) -> dict[str, Any]:
+        if self.task.spans:
+            spans = [
+                {
+                    "start": span.start,
+                    "end": span.end,
+                    "label": span.label,
+                    "text": example.text[span.start : span.end],
+                    "probability": float(probability),
+                }
+                for span, probability in prediction.spans
+            ]
+            return {"spans": spans, "answered": prediction.answered}
+        named = zip(self.task.labels, map(float, prediction.probabilities), strict=True)
+        return {
+            "label": self.task.labels[prediction.label],
+            "probability": float(prediction.probabilities[prediction.label]),
+            "probabilities": dict(named),
+            "answered": prediction.answered,
+        }
+
+    async def setup(self, request: Request) -> Response:
+        """Label Studio sends a project's interface, and its owner's token, which is not looked at."""
+        body = await _body(request, self.settings)
+        self._fits(_string(body, "schema"))
+        return JSONResponse({"model_version": self.version})
+
+    async def suggest(self, request: Request) -> Response:
+        """Suggestions for Label Studio's tasks."""
+        body = await _body(request, self.settings)
+        if body.get("label_config") is not None:
+            self._fits(_string(body, "label_config"))
+        examples, blind = _tasks(body, self.settings)
+        found = await self._ask(request, examples)
+        results = [
+            studio_backend.suggestion(prediction, self.task, example.text, self.version, blind=hidden)
+            for example, prediction, hidden in zip(examples, found, blind, strict=True)
+        ]
+        return JSONResponse({"results": results})
+
+    def _fits(self, config: str) -> None:
+        if why := studio_backend.misfit(config, self.task):
+            raise HTTPException(422, why)
+
+    async def webhook(self, request: Request) -> Response:
+        """Events are counted; a model learns by a command, not by them."""
+        action = _string(await _body(request, self.settings), "action")
+        self.events[action[:100]] += 1
+        LOG.info("event %r, %d in all", action[:100], self.events.total())
+        return JSONResponse({"status": "ok"}, 201)
+
+    async def versions(self, _: Request) -> Response:
+        """The one that is served."""
+        return JSONResponse({"versions": [self.version]})
+
+    async def _ask(self, request: Request, examples: Sequence[Example]) -> list[Prediction]:
+        try:
+            return await _unless_gone(request, self.queue.predict(examples))
+        except FullError as full:
+            after = {"Retry-After": str(full.seconds)}
+            raise HTTPException(503, f"{full}; ask again in {full.seconds} s", after) from None
+        except ClosedError as closed:
+            raise HTTPException(503, str(closed), {"Retry-After": "5"}) from None
+        except PredictionError as failed:
+            raise HTTPException(500, f"{failed}; the server's log says how, the next text is predicted") from None
+
+
+async def _unless_gone(request: Request, work: Coroutine[Any, Any, _T]) -> _T:
+    """What work comes to; it is cancelled if the client goes away before."""
+    asked, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait({asked, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not asked.done():
+            raise HTTPException(_GONE, "the client went away")
+        return asked.result()
+    finally:
+        asked.cancel()
+        gone.cancel()
+        await asyncio.gather(asked, gone, return_exceptions=True)
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _body(request: Request, settings: Settings) -> dict[str, Any]:
+    """A request's JSON, which must be an object: read no further than allowed."""
+    too_large = HTTPException(413, f"the request has more than {settings.max_body:,} bytes; send fewer texts at a time")
+    declared = request.headers.get("content-length", "")
+    if declared.isascii() and declared.isdigit() and int(declared) > settings.max_body:
+        raise too_large
+    read = bytearray()
+    try:
+        async with asyncio.timeout(SECONDS_TO_SEND):
+            async for chunk in request.stream():
+                read += chunk
+                if len(read) > settings.max_body:
+                    raise too_large
+    except TimeoutError:
+        raise HTTPException(408, f"the request's body did not come within {SECONDS_TO_SEND:.0f} s") from None
+    try:
+        body = json.loads(read)
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(400, f"the request's body is no JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise HTTPException(422, "the request's body must be an object")
+    return body
+
+
+def _texts(body: Mapping[str, Any], settings: Settings) -> list[Example]:
+    _known(body, ("texts",), "the body")
+    examples = []
+    for number, one in enumerate(_list(body, "texts", settings)):
+        where = f"texts[{number}]"
+        _object(one, where)
+        _known(one, ("text", "title", "tags"), where)
+        title, tags = one.get("title"), one.get("tags", [])
+        if not (title is None or isinstance(title, str)):
+            raise HTTPException(422, f"{where}.title must be a string or null")
+        if not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
+            raise HTTPException(422, f"{where}.tags must be a list of strings")
+        text, clean = _text(one, where, settings), _title(title, where, settings)
+        examples.append(Example(where, where, text, clean, tags=tuple(map(_shown, tags))))
+    return examples
+
+
+def _tasks(body: Mapping[str, Any], settings: Settings) -> tuple[list[Example], list[bool]]:
+    examples, blind = [], []
+    for number, one in enumerate(_list(body, "tasks", settings)):
+        where = f"tasks[{number}]"
+        _object(one, where)
+        if "data" not in one:
+            raise HTTPException(422, f"{where}.data is missing")
+        data = one["data"]
+        _object(data, f"{where}.data")
+        text = _text(data, f"{where}.data", settings)
+        title = data.get("title")
+        clean = _title(title, f"{where}.data", settings) if isinstance(title, str) else None
+        examples.append(studio_backend.example(number, {**data, "text": text, "title": clean}))
+        blind.append(bool(data.get("blind")))
+    return examples, blind
+
+
+def _list(body: Mapping[str, Any], name: str, settings: Settings) -> list[Any]:
+    if name not in body:
+        raise HTTPException(422, f"{name} is missing")
+    found = body[name]
+    if not isinstance(found, list) or not found:
+        raise HTTPException(422, f"{name} must be a list with at least one entry")
+    if len(found) > settings.max_texts:
+        raise HTTPException(413, f"{name} has {len(found):,} entries; at most {settings.max_texts:,} go at a time")
+    return found
+
+
+def _object(value: Any, where: str) -> None:
+    if not isinstance(value, dict):
+        raise HTTPException(422, f"{where} must be an object")
+
+
+def _known(value: Mapping[str, Any], names: Sequence[str], where: str) -> None:
+    if unknown := sorted(value.keys() - set(names)):
+        raise HTTPException(422, f"{where} has an unknown field {_shown(unknown[0])!r}; there are {', '.join(names)}")
+
+
+def _string(body: Mapping[str, Any], name: str) -> str:
+    if name not in body:
+        raise HTTPException(422, f"{name} is missing")
+    if not isinstance(body[name], str):
+        raise HTTPException(422, f"{name} must be a string")
+    return _shown(body[name])
+
+
+def _text(value: Mapping[str, Any], where: str, settings: Settings) -> str:
+    if "text" not in value:
+        raise HTTPException(422, f"{where}.text is missing")
+    text = value["text"]
+    if not isinstance(text, str):
+        raise HTTPException(422, f"{where}.text must be a string")
+    if not text.strip():
+        raise HTTPException(422, f"{where}.text is empty")
+    return _shown(_short(text, f"{where}.text", settings))
+
+
+def _title(title: str | None, where: str, settings: Settings) -> str | None:
+    return None if title is None else _shown(_short(title, f"{where}.title", settings)) or None
+
+
+def _short(text: str, where: str, settings: Settings) -> str:
+    if len(text) > settings.max_chars:
+        most = f"{settings.max_chars:,}"
+        raise HTTPException(413, f"{where} has {len(text):,} characters; at most {most} are taken")
+    return text
+
+
+def _shown(text: str) -> str:
+    """A text without lone surrogates, which JSON may hold and nothing can encode; its length stays."""
+    return _SURROGATES.sub("�", text)
+
+
+class _Admission:
+    """Lets requests through that have the token."""
+
+    def __init__(self, inner: ASGIApp, token: str | None) -> None:
+        self.inner, self.token = inner, token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and self.token is not None:
+            given = [value for name, value in scope["headers"] if name == b"authorization"]
+            if not _admitted(given[0] if len(given) == 1 else b"", self.token):
+                await _unadmitted(bool(given))(scope, receive, send)
+                return
+        await self.inner(scope, receive, send)
+
+
+def _admitted(header: bytes, token: str) -> bool:
+    """Whether an `Authorization` has the token: as a bearer's, or as a password of basic auth, whoever the user."""
+    kind, _, value = header.strip().partition(b" ")
+    given = value.strip()
+    if kind.lower() == b"basic":
+        try:
+            given = base64.b64decode(given, validate=True).partition(b":")[2]
+        except (binascii.Error, ValueError):
+            return False
+    elif kind.lower() not in (b"bearer", b"token"):
+        return False
+    return hmac.compare_digest(given, token.encode())
+
+
+def _unadmitted(wrong: bool) -> Response:
+    sentence = (
+        f"the token is {'wrong' if wrong else 'missing'}; send the server's {TOKEN} as Authorization: Bearer TOKEN, or "
+        f"as the password of basic auth"
+    )
+    return _error(401, sentence, {"WWW-Authenticate": 'Basic realm="socorpus", charset="UTF-8"'})
+
+
+def _error(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse({"error": sentence}, status, headers)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    path = _shown(request.url.path)
+    if error.status_code == 404:
+        return _error(404, f"there is no {path}; GET /docs shows what there is")
+    if error.status_code == 405:
+        allowed = sorted({one.strip() for one in (error.headers or {}).get("Allow", "").split(",")} - {"HEAD"})
+        return _error(405, f"{path} takes no {request.method}; it takes {', '.join(allowed)}", error.headers)
+    return _error(error.status_code, error.detail, error.headers)
+
+
+async def _broken(_: Request, error: Exception) -> Response:
+    return _error(500, f"the server failed: {type(error).__name__}; its log says how")
+
+
+def _memory() -> int:
+    """Bytes of memory that this process holds."""
+    import psutil  # type: ignore[import-untyped]
+
+    return int(psutil.Process().memory_info().rss)
+
+
+def listening(settings: Settings) -> socket.socket:
+    """A socket on the wanted address.
+
+    Raises:
+        InputError: the port is taken, or the address is none of this machine.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family)
+    except OSError as error:
+        raise InputError(
+            f"{settings.host}, port {settings.port}: can't be listened on ({error.strerror or error}); name another "
+            "one with --port"
+        ) from None
+
+
+def server(application: Starlette) -> "uvicorn.Server":
+    """What runs an application: `run(sockets=[listening(...)])`; ends by itself once `should_exit` is set."""
+    import uvicorn
+
+    return uvicorn.Server(
+        uvicorn.Config(
+            application,
+            lifespan="on",
+            # Of requests a server of one user need not tell; of failures the queue does.
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=SECONDS_TO_END,
+        )
+    )
+
+
+def serve(predictors: Predictors, settings: Settings, say: Say = lambda _: None) -> None:
+    """Serve a model until Ctrl-C or SIGTERM; what is under way then is answered before the end.
+
+    Raises:
+        InputError: the port is taken; and whatever `app` raises.
+    """
+    application = app(predictors, settings)
+    with listening(settings) as open_socket, _told(say):
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        say(f"serving at http://{host}:{open_socket.getsockname()[1]} (its routes: /docs); Ctrl-C ends it")
+        # Once all is answered, uvicorn raises the signal again, which would end this process without a word.
+        main = threading.current_thread() is threading.main_thread()
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler) if main else None
+        try:
+            server(application).run(sockets=[open_socket])
+        except KeyboardInterrupt:
+            pass
+        finally:
+            if main:
+                signal.signal(signal.SIGTERM, before)
+        say("the server is ended")
+
+
+class _Telling(logging.Handler):
+    def __init__(self, say: Say) -> None:
+        super().__init__(logging.INFO)
+        self.say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say a line of the log, with its traceback if there is one."""
+        self.say(self.format(record))
+
+
+@contextmanager
+def _told(say: Say) -> Iterator[None]:
+    """For the length of a block what is logged is said."""
+    handler, level = _Telling(say), LOG.level
+    LOG.addHandler(handler)
+    LOG.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        LOG.removeHandler(handler)
+        LOG.setLevel(level)
