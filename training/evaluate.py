@@ -119,11 +119,11 @@ def compare(plan: Plan, out: Path, show: Show) -> list[Cell]:
         raise InputError("nothing to compare: name a corpus or a benchmark's file, and systems")
     out.mkdir(parents=True, exist_ok=True)
     cells: list[Cell] = []
+    plan = replace(plan, data=[_scored(data, plan.most_test) for data in plan.data])
     for data in plan.data:
-        shared = _scored(data, plan.most_test)
         seeds: dict[str, list[metrics.Sums]] = {}
-        column = [_cell(system, shared, plan, out, show, seeds) for system in plan.systems]
-        _rank(shared, column, seeds)
+        column = [_cell(system, data, plan, out, show, seeds) for system in plan.systems]
+        _rank(data, column, seeds)
         cells += column
         _write(plan, cells, out)
     return cells

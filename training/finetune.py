@@ -234,7 +234,7 @@ def _run(model: Pretrained, data: Data, settings: Settings, out: Path, show: Sho
         "counts": {split: data.counts(split) for split in data.splits},
         "cut": cut,
         "reading": asdict(reading),
-        "settings": asdict(settings),
+        "settings": {**asdict(settings), "seeds": list(settings.seeds)},
         "best_seed": best["seed"],
         "seeds": seeds,
     }

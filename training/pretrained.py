@@ -237,5 +237,10 @@ def adapted(model: Any, task: Task, rank: int, quantized: bool) -> Any:
         if quantized:
             model = peft.prepare_model_for_kbit_training(model)
         kind = peft.TaskType.TOKEN_CLS if task.spans else peft.TaskType.SEQ_CLS
-        settings = peft.LoraConfig(task_type=kind, r=rank, lora_alpha=2 * rank, target_modules="all-linear")
+        # All but the head, which is learned whole.
+        from torch.nn import Linear
+
+        linear = [name for name, one in model.named_modules() if isinstance(one, Linear)]
+        inner = [name for name in linear if name.split(".")[0] not in ("score", "classifier")]
+        settings = peft.LoraConfig(task_type=kind, r=rank, lora_alpha=2 * rank, target_modules=inner)
         return peft.get_peft_model(model, settings)
