@@ -47,6 +47,7 @@ def finetune(
     length: Length = None,
     seeds: Seeds = 3,
     most: Most = None,
+    people: Annotated[bool, typer.Option("--people", help="Learn from what people judged, and nothing else.")] = False,
     hard: Hard = False,
     weights: Weights = "sqrt",
     bits: Bits = None,
@@ -60,7 +61,7 @@ def finetune(
     from socorpus.training import finetune as tuning
 
     settings = _settings(epochs, patience, rate, batch, length, seeds, hard, weights, bits)
-    read = examples.read(data, task_named(task), most)
+    read = examples.read(data, task_named(task), most, people)
     place = out or Path(f"{Path(model.removeprefix('scratch:')).name}-{task}")
     try:
         found = pretrained.find(model, place, download)

@@ -79,6 +79,8 @@ def encode(tokenizer: Any, task: Task, examples: Sequence[Example], reading: Rea
             return_attention_mask=False,
             return_token_type_ids=False,
             return_offsets_mapping=task.spans,
+            # A post may say "[SEP]": that is five characters of its text.
+            split_special_tokens=True,
             verbose=False,
         )
         for at, example in enumerate(part):

@@ -30,13 +30,14 @@ _KAGGLE_COLUMNS = ("PostId", "PostCreationDate", "Title", "BodyMarkdown", "OpenS
 _CORPUS = ("post_id", "thread_id", "split", "created", "tags", "title", "text", "segments")
 
 
-def read(path: Path, task: Task, most: int | None = None) -> Data:
+def read(path: Path, task: Task, most: int | None = None, people: bool = False) -> Data:
     """Examples of a task from a corpus or a benchmark's file.
 
     Args:
         path: a corpus's folder; the CSV file of "60k Stack Overflow Questions with Quality Rating" or of Kaggle's
             closed questions; a folder with `train.txt` and `dev.txt` or `test.txt` of the StackOverflow NER corpus.
         most: of more training examples than this, so many are drawn by a hash of their names.
+        people: whether only what people judged is learned from; all of the test split is scored on.
 
     Raises:
         InputError: it is none of these, is not of this task, or a split that is needed is empty.
@@ -52,6 +53,15 @@ def read(path: Path, task: Task, most: int | None = None) -> Data:
         raise InputError(
             f"{path}: not a corpus (no MANIFEST.json), no CSV file of questions, and no folder with train.txt; "
             "give what socorpus build wrote, or a benchmark's file"
+        )
+    if people:
+        judged = {split: [one for one in data.splits[split] if one.source == "person"] for split in SPLITS[:2]}
+        if not judged["train"]:
+            raise InputError(
+                f"{path}: nobody has judged a {task.name} example of the train split; see docs/label-studio.md"
+            )
+        data = replace(
+            data, splits={**data.splits, **judged}, notes=(*data.notes, "learned from people's labels alone")
         )
     if most is not None and len(data.splits["train"]) > most:
         splits = {**data.splits, "train": drawn(data.splits["train"], most)}

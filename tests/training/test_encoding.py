@@ -78,6 +78,13 @@ def test_a_word_is_judged_where_most_of_its_surroundings_are_seen(tokenizer: Any
             assert inner.max() <= 24
 
 
+def test_what_a_text_says_is_no_special_token(tokenizer: Any) -> None:
+    for task in (QUALITY, SPANS):
+        (found,) = encode(tokenizer, task, [Example("1", "1", "use [SEP] and [MASK] [PAD]")], Reading(64))
+        assert found.windows[0].ids[0] == 2 and found.windows[0].ids[-1] == 3
+        assert not set(found.windows[0].ids[1:-1].tolist()) & set(tokenizer.all_special_ids)
+
+
 def test_affixes_are_those_of_the_tokenizer(tokenizer: Any, tmp_path: Path) -> None:
     assert encoding.affixes(tokenizer) == ([2], [3])
     folder = tiny_models.model(tmp_path, "Llama")
