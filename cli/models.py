@@ -64,7 +64,7 @@ def finetune(
     read = examples.read(data, task_named(task), most, people)
     place = out or Path(f"{Path(model.removeprefix('scratch:')).name}-{task}")
     try:
-        found = pretrained.find(model, place, download)
+        found = pretrained.find(model, download)
         facts = tuning.finetune(found, read, settings, place, Screen(), force)
     except KeyboardInterrupt:
         _stopped()

@@ -55,6 +55,17 @@ class Receipt:
 
 
 @contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Let one process at a time through the block, whoever else names the same file; it is made, and stays."""
+    import fcntl
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; on success it becomes `path` at once, on failure it goes.
 

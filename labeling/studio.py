@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from socorpus.corpus import receipts
 from socorpus.corpus.errors import BuildError, InputError
 
 VERSION = "1.23.2"
@@ -71,7 +72,7 @@ def install(say: Say = lambda _: None) -> None:
     if installed():
         return
     home().mkdir(parents=True, exist_ok=True)
-    with _locked(home() / ".lock"):
+    with receipts.locked(home() / ".lock"):
         folder = _environment_folder()
         if not (folder / ".complete").is_file():
             _install_packages(folder, say)
@@ -312,17 +313,8 @@ def _remember(server: Server) -> None:
 
 
 def _forget(url: str, *new: dict[str, Any]) -> None:
-    with _locked(home() / ".running.lock"):
+    with receipts.locked(home() / ".running.lock"):
         known = [one for one in _running() if one["url"] != url]
         temporary = home() / f".{_RUNNING}"
         temporary.write_text(json.dumps([*known, *new]), "utf-8")
         temporary.replace(home() / _RUNNING)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    import fcntl
-
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

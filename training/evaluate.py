@@ -208,7 +208,7 @@ def _model(system: System, data: Data, plan: Plan, folder: Path, show: Show, cel
     # A preset's run lies in the corpus.
     if what.startswith("runs/") and not Path(what).exists():
         what = str(plan.work / what)
-    found = pretrained.find(what, folder.parent.parent, plan.download)
+    found = pretrained.find(what, plan.download)
     facts = tuning.finetune(replace(found, name=system.name), data, plan.settings, folder, show)
     chosen = [one for one in facts["seeds"] if one["seed"] in plan.settings.seeds]
     cell.parameters = facts["parameters"]

@@ -87,7 +87,7 @@ def _adapted(folder: Path, task: Task, tokenizer: Any) -> Any:
             f"{folder}: these are adapters of the model in {base}, which is gone; put it back there, or set "
             f"base_model_name_or_path in {folder / 'adapter_config.json'}"
         )
-    head = pretrained.head(pretrained.find(str(base), folder), task, int(tokenizer.pad_token_id or 0))
+    head = pretrained.head(pretrained.find(str(base)), task, int(tokenizer.pad_token_id or 0))
     return peft.PeftModel.from_pretrained(head, folder)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from socorpus.corpus import receipts
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.labeling.schema import Task
 from socorpus.training.encoding import Tags
@@ -75,13 +76,12 @@ class Pretrained:
         return digest.hexdigest()
 
 
-def find(name: str, work: Path, download: bool = False) -> Pretrained:
+def find(name: str, download: bool = False) -> Pretrained:
     """The model of a name.
 
     Args:
         name: folder of a run or of a model, or name on the hub (`answerdotai/ModernBERT-base`); `scratch:` before it
             leaves its weights aside.
-        work: folder in which a run is exported.
         download: whether what is not on this machine may be fetched from the hub.
 
     Raises:
@@ -91,7 +91,7 @@ def find(name: str, work: Path, download: bool = False) -> Pretrained:
     plain = name.removeprefix("scratch:")
     place = Path(plain)
     if (place / "run.json").is_file():
-        folder = _exported(place, work)
+        folder = _exported(place)
     elif (place / "config.json").is_file():
         folder = place
     elif place.exists():
@@ -105,13 +105,14 @@ def find(name: str, work: Path, download: bool = False) -> Pretrained:
     return Pretrained(name, folder, described, scratch)
 
 
-def _exported(run: Path, work: Path) -> Path:
+def _exported(run: Path) -> Path:
+    """The run's newest checkpoint as a model, in the run's own folder, so that it is made once."""
     from socorpus.training import export
 
-    facts = export.opened(run)
-    folder = work / "exported" / f"{run.absolute().name}-{facts.found.step}"
-    if not (folder / "export.json").is_file():
-        export.export(run, folder, force=True)
+    folder = run / "exported" / str(export.opened(run).found.step)
+    with receipts.locked(run / "exported" / ".lock"):
+        if not (folder / "export.json").is_file():
+            export.export(run, folder, force=True)
     return folder
 
 

@@ -57,7 +57,7 @@ def test_each_round_comes_nearer_to_what_people_think(corpus: Path, tmp_path: Pa
         for one in examples.read(corpus, CLOSURE).splits["test"]
         if one.label in (CLOSURE.index("open"), CLOSURE.index("opinion_based"))
     ]
-    start = pretrained.find(str(tiny_models.model(tmp_path / "encoder", max_position_embeddings=96)), tmp_path)
+    start = pretrained.find(str(tiny_models.model(tmp_path / "encoder", max_position_embeddings=96)))
     place = tmp_path / "round-0"
     finetune.finetune(start, examples.read(corpus, CLOSURE), replace(SETTINGS, epochs=2), place, Quiet())
     scores = [_score(place, held)]
@@ -77,7 +77,7 @@ def test_each_round_comes_nearer_to_what_people_think(corpus: Path, tmp_path: Pa
         assert all(CLOSURE.labels[one.label] == judged(one.title) for one in by_people)
         before, place = place, tmp_path / f"round-{number}"
         found = examples.read(corpus, CLOSURE, people=True)
-        finetune.finetune(pretrained.find(str(before), tmp_path), found, SETTINGS, place, Quiet())
+        finetune.finetune(pretrained.find(str(before)), found, SETTINGS, place, Quiet())
         scores.append(_score(place, held))
     print(f"macro F1 on {len(held)} held-out questions after each round: {[round(one, 3) for one in scores]}")
     assert scores[0] < 0.6 and scores[1] > scores[0] + 0.1 and scores[2] > 0.9

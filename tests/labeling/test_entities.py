@@ -43,12 +43,13 @@ def test_a_context_model_adds_to_the_gazetteers(real_data: Path) -> None:
     # A part of train alone, as the whole takes a minute.
     documents = tabassum.read(real_data / "benchmarks" / "ner" / "train.txt")
     known = [one for one in documents if one.question % 3 == 0]
-    rest = [one for one in documents if one.question % 3 == 1][:300]
+    rest = [one for one in documents if one.question % 3 == 1][:200]
     names = scored(rest, entities.learn_documents(known))
     context = scored(rest, entities.learn_documents(known, context=True))
-    again = entities.learn_documents(known, context=True)
     assert context.micro.f1 > names.micro.f1 > 0.5
-    assert scored(rest, again) == context
+    few = [one for one in known if one.question % 30 == 0]
+    both = [scored(rest[:50], entities.learn_documents(few, context=True)) for _ in range(2)]
+    assert both[0] == both[1]
 
 
 def votes(html: str, name: str, tags: tuple[str, ...] = ()) -> list[tuple[str, str]]:

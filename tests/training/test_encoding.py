@@ -23,7 +23,7 @@ QUALITY = Task("quality", ("HQ", "LQ"))
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tiny_models.model(tmp_path_factory.mktemp("model"))
-    return pretrained.tokenizer(pretrained.find(str(folder), folder))
+    return pretrained.tokenizer(pretrained.find(str(folder)))
 
 
 def ids(window: encoding.Window, tokenizer: Any) -> list[int]:
@@ -88,4 +88,4 @@ def test_what_a_text_says_is_no_special_token(tokenizer: Any) -> None:
 def test_affixes_are_those_of_the_tokenizer(tokenizer: Any, tmp_path: Path) -> None:
     assert encoding.affixes(tokenizer) == ([2], [3])
     folder = tiny_models.model(tmp_path, "Llama")
-    assert encoding.affixes(pretrained.tokenizer(pretrained.find(str(folder), folder))) == ([2], [])
+    assert encoding.affixes(pretrained.tokenizer(pretrained.find(str(folder)))) == ([2], [])

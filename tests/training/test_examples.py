@@ -61,7 +61,7 @@ def test_files_of_other_tasks_and_of_none_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has examples of closure, not of quality"):
         examples.read(path, QUALITY)
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(InputError, match="neither a column Y .* nor OpenStatus .*; it has a, b"):
+    with pytest.raises(InputError, match=r"neither a column Y .* nor OpenStatus .*; it has a, b"):
         examples.read(tmp_path / "other.csv", QUALITY)
     with pytest.raises(InputError, match="not a corpus"):
         examples.read(tmp_path / "nothing", QUALITY)

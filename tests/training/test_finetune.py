@@ -30,7 +30,7 @@ from tests.training.test_finetune import SETTINGS
 import torch
 torch.set_num_threads(1)
 finetune._SAVE_SECONDS = 0.0
-model = pretrained.find(sys.argv[1], Path(sys.argv[2]))
+model = pretrained.find(sys.argv[1])
 finetune.finetune(model, tiny_models.texts(), SETTINGS, Path(sys.argv[2]), tiny_models.Quiet())
 """
 
@@ -38,7 +38,7 @@ finetune.finetune(model, tiny_models.texts(), SETTINGS, Path(sys.argv[2]), tiny_
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pretrained]:
     root = tmp_path_factory.mktemp("models")
-    return {kind: pretrained.find(str(tiny_models.model(root / kind, kind)), root) for kind in CONFIGS}
+    return {kind: pretrained.find(str(tiny_models.model(root / kind, kind))) for kind in CONFIGS}
 
 
 @pytest.fixture(autouse=True)
@@ -214,7 +214,7 @@ def test_models_that_are_not_there_are_told(tmp_path: Path, monkeypatch: pytest.
         str(tmp_path / "a/b/c"): "no such folder",
     }.items():
         with pytest.raises(InputError, match=said):
-            pretrained.find(name, tmp_path)
+            pretrained.find(name)
     with pytest.raises(InputError, match="no fine-tuned model"):
         predictor.load(tmp_path)
 
@@ -223,7 +223,7 @@ def test_scratch_leaves_the_weights_aside(tmp_path: Path, models: dict[str, Pret
     import torch
 
     folder = models["Bert"].folder
-    anew = pretrained.find(f"scratch:{folder}", tmp_path)
+    anew = pretrained.find(f"scratch:{folder}")
     assert anew.identity != models["Bert"].identity
     task = tiny_models.texts().task
     torch.manual_seed(1)

@@ -11,7 +11,27 @@ from socorpus.training.pretrained import quiet
 from socorpus.training.tasks import Data, Example
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-WORDS = "how do i use the list of a file in my loop and why is this so slow today".split()
+WORDS = [
+    "how",
+    "do",
+    "i",
+    "use",
+    "the",
+    "list",
+    "of",
+    "a",
+    "file",
+    "in",
+    "my",
+    "loop",
+    "and",
+    "why",
+    "is",
+    "this",
+    "so",
+    "slow",
+    "today",
+]
 
 CONFIGS: dict[str, dict[str, Any]] = {
     "Bert": {"max_position_embeddings": 64},
@@ -20,7 +40,8 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "max_position_embeddings": 64,
         "local_attention": 16,
         **{f"{name}_token_id": at for at, name in enumerate(("pad", "unk", "cls", "sep"))},
-        **{"bos_token_id": 2, "eos_token_id": 3},
+        "bos_token_id": 2,
+        "eos_token_id": 3,
     },
     "Llama": {"max_position_embeddings": 64, "bos_token_id": 2, "eos_token_id": 3},
 }
