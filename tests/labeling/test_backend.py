@@ -8,18 +8,20 @@ from typing import Any
 import httpx
 import pytest
 
+from socorpus.cli import studio
+from socorpus.corpus import parquet
 from socorpus.corpus.errors import BuildError, InputError
-from socorpus.labeling import interfaces, pull, pull_models, sampling, schema, studio
+from socorpus.labeling import interfaces, pull, pull_models, sampling, schema, steps
 from socorpus.labeling.pull import Pulled
 from socorpus.labeling.push import Project
 from socorpus.labeling.schema import ENTITIES, QUALITY
-from socorpus.labeling.studio import Server
+from socorpus.labeling.studio import Server, free_port
 from socorpus.labeling.studio_client import Client
-from socorpus.training import studio_backend
+from socorpus.training import serve, studio_backend
 from tests.labeling import label_tables as labelled
 from tests.labeling.browser import CHROMIUM, Browser
 from tests.labeling.label_tables import SITE
-from tests.labeling.syncing import choose, ours, people, sync, tasks
+from tests.labeling.syncing import choose, ours, people, personal_token, run, sync, tasks
 from tests.labeling.test_interfaces_in_browser import _open, signed_in  # noqa: F401
 from tests.training.test_serve import Keywords, served, until
 
@@ -186,6 +188,26 @@ def test_a_connection_is_brought_up_to_date_and_never_doubled(
         studio_backend.suggest(client, synced.project, "bert keywords-2")  # type: ignore[arg-type]
 
 
+def test_a_sync_connects_a_model_and_brings_its_votes(
+    tmp_path: Path, server: Server, client: Client, title: str, models: Models
+) -> None:
+    _texts(tmp_path)
+    model, web = models["quality"]
+    keys = {studio.TOKEN: personal_token(client), serve.TOKEN: "se:cret"}
+    arguments = ("sync", tmp_path, "--project", title, "--task", "quality", "--url", server.url, "--blind", 0)
+    told = run(*arguments, "--model", web.base_url, environment=keys)
+    assert f"suggestions for {len(TEXTS)} posts" in told.stdout
+    votes = parquet.read(tmp_path / steps.models_path("quality"), schema.VOTES).to_pylist()
+    assert {(one["post_id"], one["label"]) for one in votes} == {(1, "HQ"), (2, "HQ"), (3, "HQ"), (4, "LQ_EDIT")}
+    assert {(one["function"], one["source"]) for one in votes} == {(model.version, "model")}
+    # A later sync needs no address: the model is connected.
+    assert f"suggestions for {len(TEXTS)} posts" in run(*arguments, environment=keys).stdout
+    wrong = run(*arguments, "--model", models["entities"][1].base_url, environment=keys, code=2)
+    assert "the model there is of entities, not of quality" in wrong.stderr
+    nobody = run(*arguments, "--model", f"http://127.0.0.1:{free_port()}", environment=keys, code=2)
+    assert "start one with socorpus labeling serve" in nobody.stderr
+
+
 def test_a_connection_that_can_not_be_is_refused(tmp_path: Path, client: Client, title: str, models: Models) -> None:
     _texts(tmp_path)
     synced = sync(tmp_path, client, title)
@@ -194,7 +216,7 @@ def test_a_connection_that_can_not_be_is_refused(tmp_path: Path, client: Client,
     with pytest.raises(BuildError, match="authentication parameters"):
         _connect(client, synced.project, models, token="wrong")
     with pytest.raises(BuildError, match="Can't connect to ML backend"):
-        _connect(client, synced.project, models, url=f"http://127.0.0.1:{studio.free_port()}")
+        _connect(client, synced.project, models, url=f"http://127.0.0.1:{free_port()}")
     with pytest.raises(InputError, match="sync's own predictions"):
         _connect(client, synced.project, models, version=f"{interfaces.PREFIX}mine")
     assert client.get("/api/ml/", project=synced.project) == []

@@ -1,0 +1,128 @@
+"""`socorpus finetune`, `evaluate` and `labeling serve`, as a user meets them."""
+
+import csv
+import json
+import random
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.building import socorpus
+from tests.training import tiny_models
+
+FAST = ("--epochs", 5, "--seeds", 1, "--batch", 8, "--rate", 0.005)
+
+
+@pytest.fixture(scope="module")
+def questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file like "60k Stack Overflow Questions with Quality Rating": poor questions beg."""
+    draw = random.Random(1)
+    path = tmp_path_factory.mktemp("data") / "questions.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["Id", "Title", "Body", "Tags", "CreationDate", "Y"])
+        for at in range(200):
+            words = draw.choices(tiny_models.WORDS, k=6)
+            if at % 2:
+                words.insert(draw.randint(0, 6), draw.choice(("plz", "urgent")))
+            day = f"2016-{at // 28 + 1:02d}-{at % 28 + 1:02d} 10:00:00"
+            rows.writerow([at, "how do i", f"<p>{' '.join(words)}</p>", "<python>", day, "LQ" if at % 2 else "HQ"])
+    return path
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_models.model(tmp_path_factory.mktemp("encoder") / "small-bert")
+
+
+@pytest.fixture(scope="module")
+def taught(questions: Path, encoder: Path) -> Path:
+    """A model of the questions."""
+    out = encoder.parent / "taught"
+    shown = socorpus("finetune", encoder, "--task", "quality", "--data", questions, "-o", out, *FAST)
+    assert f"model: {out} (seed 0" in shown.stdout and "the newest fifth" in shown.stdout
+    assert "macro f1" in shown.stdout and "validation" in shown.stderr
+    return out
+
+
+@contextmanager
+def serving(model: Path) -> Iterator[httpx.Client]:
+    """`socorpus labeling serve`, in a process of its own, ended as a service manager would."""
+    command = [sys.executable, "-m", "socorpus.cli.main", "labeling", "serve", str(model), "--port", "0"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    try:
+        told = next(line for line in process.stderr if line.startswith("serving at "))
+        found = re.search(r"http://[\d.:]+", told)
+        assert found is not None
+        with httpx.Client(base_url=found[0], trust_env=False, timeout=60) as client:
+            yield client
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=60)[1]
+        assert process.returncode == 0 and "Traceback" not in said
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def test_a_taught_model_is_served(taught: Path) -> None:
+    texts = [{"title": "how do i", "text": "use the list plz"}, {"title": "how do i", "text": "use the list of a file"}]
+    with serving(taught) as client:
+        facts = client.get("/v1/model").json()
+        assert (facts["task"], facts["labels"]) == ("quality", ["HQ", "LQ"])
+        assert facts["version"].startswith("taught ")
+        answer = client.post("/v1/predict", json={"texts": texts})
+        assert answer.status_code == 200, answer.text
+        assert "LQ" in json.dumps(answer.json()) and client.get("/health").status_code == 200
+        assert client.post("/v1/predict", json={"texts": "none"}).status_code in (400, 422)
+
+
+def test_a_comparison_is_shown_and_written(taught: Path, questions: Path, encoder: Path, tmp_path: Path) -> None:
+    systems = ("--system", "audits", "--system", f"Small={encoder}", "--system", f"Anew=scratch:{encoder}")
+    out = tmp_path / "table"
+    shown = socorpus("evaluate", "--on", f"quality={questions}", *systems, "-o", out, "--price", 1, *FAST)
+    for part in ("quality (questions)", "TF-IDF", "Small", "Anew", "length only", "1,000 $"):
+        assert part in shown.stdout
+    assert (out / "comparison.html").is_file() and (out / "comparison.csv").is_file()
+    # A system that was named must not be missing; those of the paper mostly are.
+    lacking = ("--system", "majority=nobody/nothing")
+    told = socorpus("evaluate", "--on", f"quality={questions}", *lacking, "-o", out, *FAST, code=1)
+    assert "not compared: majority" in told.stderr and "--download" in told.stdout
+    offline = {"HF_HUB_OFFLINE": "1", "OPENAI_API_KEY": ""}
+    paper = socorpus("evaluate", "--on", f"quality={questions}", "-o", out, *FAST, environment=offline)
+    for name in ("SOBertBase", "BERTOverflow", "GPT-4", "CodeLlama", "StackLlama", "sobert-large"):
+        assert f"{name} is missing: " in paper.stdout
+    assert "socorpus train CORPUS --preset sobert-large" in paper.stdout and "majority" in paper.stdout
+
+
+BAD = {
+    "no such task": (["finetune", "MODEL", "--task", "spam", "--data", "DATA"], "spam"),
+    "another task": (["finetune", "MODEL", "--task", "closure", "--data", "DATA"], "of quality, not of closure"),
+    "no such data": (["finetune", "MODEL", "--task", "quality", "--data", "nowhere"], "nowhere"),
+    "no such model": (["finetune", "nowhere/at/all", "--task", "quality", "--data", "DATA"], "nowhere/at/all"),
+    "nothing to compare on": (["evaluate"], "--on TASK=FILE"),
+    "no corpus": (["evaluate", "nowhere"], "no such corpus"),
+    "no file": (["evaluate", "--on", "quality"], "write TASK=FILE"),
+    "no price": (["evaluate", "--on", "quality=DATA", "--token-price", "gpt-4=cheap"], "write MODEL=IN,OUT"),
+    "no system": (["evaluate", "--on", "quality=DATA", "--system", "chat:"], "an endpoint is chat:MODEL"),
+    "nothing taught": (["labeling", "serve", "MODEL"], "no fine-tuned model"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_gets_one_sentence(case: str, questions: Path, encoder: Path, tmp_path: Path) -> None:
+    arguments, said = BAD[case]
+    places = {"MODEL": str(encoder), "DATA": str(questions)}
+    given = [places.get(one, one.replace("DATA", str(questions))) for one in arguments]
+    out = ["-o", tmp_path / "out"] if arguments[0] != "labeling" else []
+    told = socorpus(*given, *out, code=2, environment={"HF_HUB_OFFLINE": "1"})
+    assert said in told.stderr and len(told.stderr.splitlines()) == 1, told.stderr
+    assert not (tmp_path / "out").exists()
