@@ -34,8 +34,8 @@ EXPLAINED = (
 
 def score(found: Mapping[str, Any]) -> str:
     """A score with its interval: 0.712 [0.680, 0.741] ±0.004."""
-    spread = f" ±{found['spread']:.3f}" if found["spread"] else ""
-    return f"{found['mean']:.3f} [{found['low']:.3f}, {found['high']:.3f}]{spread}"
+    spread = f"\u00a0±{found['spread']:.3f}" if found["spread"] else ""
+    return f"{found['mean']:.3f}\u00a0[{found['low']:.3f},\u00a0{found['high']:.3f}]{spread}"
 
 
 def costs(cell: Mapping[str, Any]) -> list[str]:

@@ -247,7 +247,8 @@ def _chat(system: System, data: Data, plan: Plan, folder: Path, show: Show, cell
         concurrency=asking.concurrency,
         timeout=asking.timeout,
         price=None if price is None else endpoint.Price(*price),
-        limit=asking.limit,
+        # A server of one's own has no price, and needs no limit.
+        limit=None if price is None else asking.limit,
         variable=asking.key,
     )
     chat = endpoint.Chat(data.task, asked, folder.parent.parent / "answers.sqlite", data.splits["train"], show.asked)

@@ -9,8 +9,7 @@ import json
 import math
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -23,7 +22,7 @@ import torch
 from socorpus.corpus import settings
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.receipts import disk_full, is_disk_full, write_json
-from socorpus.training import card, checkpoint, config, packing, parallel, schedule, shards
+from socorpus.training import card, checkpoint, config, packing, parallel, pretrained, schedule, shards
 from socorpus.training.checkpoint import Found
 from socorpus.training.config import Config, Model
 from socorpus.training.layout import Run
@@ -220,7 +219,7 @@ def _save(source: Source, ours: "Encoder", folder: Path) -> None:
     """Write config.json, model.safetensors and the tokenizer."""
     from socorpus.training import conversion
 
-    with _quiet() as transformers:
+    with pretrained.quiet() as transformers:
         vocabulary = source.corpus.vocabulary
         described = conversion.configuration(source.shape, vocabulary.padded, vocabulary.special)
         theirs = getattr(transformers, conversion.ARCHITECTURES[source.shape.family])(described)
@@ -248,7 +247,7 @@ def _theirs(source: Source, folder: Path) -> Any:
     """transformers' model as it is read from the disk."""
     from socorpus.training import conversion
 
-    with _quiet() as transformers:
+    with pretrained.quiet() as transformers:
         kind = getattr(transformers, conversion.ARCHITECTURES[source.shape.family])
         return kind.from_pretrained(folder, local_files_only=True).float().eval()
 
@@ -275,7 +274,7 @@ def _difference(
         for row, one in enumerate(pair):
             padded[row, : lengths[one]] = torch.from_numpy(documents[one])
             mask[row, : lengths[one]] = 1
-        with _quiet():
+        with pretrained.quiet():
             logits = theirs(input_ids=padded, attention_mask=mask).logits
         for row, one in enumerate(pair):
             apart = (ours.score(hidden[one])[:, 0] - logits[row, : lengths[one]]).abs().max().item()
@@ -328,23 +327,3 @@ def _validation(run: Run, step: int) -> dict[str, Any] | None:
         except (ValueError, KeyError, TypeError):
             continue  # the half line of a run that was killed
     return found
-
-
-@contextmanager
-def _quiet() -> Iterator[Any]:
-    """transformers without its bars and remarks: on modules it lacks, and on its own deprecations."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import transformers
-        from transformers.utils import logging
-
-        level = logging.get_verbosity()
-        bars = logging.is_progress_bar_enabled()
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
-        try:
-            yield transformers
-        finally:
-            logging.set_verbosity(level)
-            if bars:
-                logging.enable_progress_bar()

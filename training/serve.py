@@ -9,10 +9,8 @@ import base64
 import binascii
 import hmac
 import ipaddress
-import json
 import logging
 import os
-import re
 import signal
 import socket
 import threading
@@ -34,21 +32,19 @@ from socorpus.corpus.errors import InputError
 from socorpus.labeling import checks
 from socorpus.training import openapi, studio_backend
 from socorpus.training.serving_queue import LOG, Batching, ClosedError, FullError, PredictionError
+from socorpus.training.serving_requests import read_body, read_tasks, read_texts, shown, string
 from socorpus.training.tasks import Example, Prediction, Predictor
 
 if TYPE_CHECKING:
     import uvicorn
 
 TOKEN = "SOCORPUS_SERVE_TOKEN"
-SECONDS_TO_SEND = 60.0
-"""How long a client may take to send a body."""
 SECONDS_TO_END = 30
 """How long requests that are under way are waited for at the end."""
 
 Predictors = Sequence[Predictor] | Callable[[], Predictor]
 Say = Callable[[str], None]
 _T = TypeVar("_T")
-_SURROGATES = re.compile("[\ud800-\udfff]")
 _GONE = 499
 """Status of what is sent to a client that went away: nobody reads it."""
 
@@ -221,7 +217,7 @@ class _Served:
 
     async def predict(self, request: Request) -> Response:
         """Labels with probabilities, or spans, of texts."""
-        examples = _texts(await _body(request, self.settings), self.settings)
+        examples = read_texts(await read_body(request, self.settings), self.settings)
         found = await self._ask(request, examples)
         results = [self._result(example, prediction) for example, prediction in zip(examples, found, strict=True)]
         return JSONResponse({"model_version": self.version, "task": self.task.name, "results": results})
@@ -249,16 +245,16 @@ class _Served:
 
     async def setup(self, request: Request) -> Response:
         """Label Studio sends a project's interface, and its owner's token, which is not looked at."""
-        body = await _body(request, self.settings)
-        self._fits(_string(body, "schema"))
+        body = await read_body(request, self.settings)
+        self._fits(string(body, "schema"))
         return JSONResponse({"model_version": self.version})
 
     async def suggest(self, request: Request) -> Response:
         """Suggestions for Label Studio's tasks."""
-        body = await _body(request, self.settings)
+        body = await read_body(request, self.settings)
         if body.get("label_config") is not None:
-            self._fits(_string(body, "label_config"))
-        examples, blind = _tasks(body, self.settings)
+            self._fits(string(body, "label_config"))
+        examples, blind = read_tasks(body, self.settings)
         found = await self._ask(request, examples)
         results = [
             studio_backend.suggestion(prediction, self.task, example.text, self.version, blind=hidden)
@@ -272,7 +268,7 @@ class _Served:
 
     async def webhook(self, request: Request) -> Response:
         """Events are counted; a model learns by a command, not by them."""
-        action = _string(await _body(request, self.settings), "action")
+        action = string(await read_body(request, self.settings), "action")
         self.events[action[:100]] += 1
         LOG.info("event %r, %d in all", action[:100], self.events.total())
         return JSONResponse({"status": "ok"}, 201)
@@ -310,120 +306,6 @@ async def _unless_gone(request: Request, work: Coroutine[Any, Any, _T]) -> _T:
 async def _gone(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-async def _body(request: Request, settings: Settings) -> dict[str, Any]:
-    """A request's JSON, which must be an object: read no further than allowed."""
-    too_large = HTTPException(413, f"the request has more than {settings.max_body:,} bytes; send fewer texts at a time")
-    declared = request.headers.get("content-length", "")
-    if declared.isascii() and declared.isdigit() and int(declared) > settings.max_body:
-        raise too_large
-    read = bytearray()
-    try:
-        async with asyncio.timeout(SECONDS_TO_SEND):
-            async for chunk in request.stream():
-                read += chunk
-                if len(read) > settings.max_body:
-                    raise too_large
-    except TimeoutError:
-        raise HTTPException(408, f"the request's body did not come within {SECONDS_TO_SEND:.0f} s") from None
-    try:
-        body = json.loads(read)
-    except (ValueError, RecursionError) as error:
-        raise HTTPException(400, f"the request's body is no JSON: {error}") from None
-    if not isinstance(body, dict):
-        raise HTTPException(422, "the request's body must be an object")
-    return body
-
-
-def _texts(body: Mapping[str, Any], settings: Settings) -> list[Example]:
-    _known(body, ("texts",), "the body")
-    examples = []
-    for number, one in enumerate(_list(body, "texts", settings)):
-        where = f"texts[{number}]"
-        _object(one, where)
-        _known(one, ("text", "title", "tags"), where)
-        title, tags = one.get("title"), one.get("tags", [])
-        if not (title is None or isinstance(title, str)):
-            raise HTTPException(422, f"{where}.title must be a string or null")
-        if not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
-            raise HTTPException(422, f"{where}.tags must be a list of strings")
-        text, clean = _text(one, where, settings), _title(title, where, settings)
-        examples.append(Example(where, where, text, clean, tags=tuple(map(_shown, tags))))
-    return examples
-
-
-def _tasks(body: Mapping[str, Any], settings: Settings) -> tuple[list[Example], list[bool]]:
-    examples, blind = [], []
-    for number, one in enumerate(_list(body, "tasks", settings)):
-        where = f"tasks[{number}]"
-        _object(one, where)
-        if "data" not in one:
-            raise HTTPException(422, f"{where}.data is missing")
-        data = one["data"]
-        _object(data, f"{where}.data")
-        text = _text(data, f"{where}.data", settings)
-        title = data.get("title")
-        clean = _title(title, f"{where}.data", settings) if isinstance(title, str) else None
-        examples.append(studio_backend.example(number, {**data, "text": text, "title": clean}))
-        blind.append(bool(data.get("blind")))
-    return examples, blind
-
-
-def _list(body: Mapping[str, Any], name: str, settings: Settings) -> list[Any]:
-    if name not in body:
-        raise HTTPException(422, f"{name} is missing")
-    found = body[name]
-    if not isinstance(found, list) or not found:
-        raise HTTPException(422, f"{name} must be a list with at least one entry")
-    if len(found) > settings.max_texts:
-        raise HTTPException(413, f"{name} has {len(found):,} entries; at most {settings.max_texts:,} go at a time")
-    return found
-
-
-def _object(value: Any, where: str) -> None:
-    if not isinstance(value, dict):
-        raise HTTPException(422, f"{where} must be an object")
-
-
-def _known(value: Mapping[str, Any], names: Sequence[str], where: str) -> None:
-    if unknown := sorted(value.keys() - set(names)):
-        raise HTTPException(422, f"{where} has an unknown field {_shown(unknown[0])!r}; there are {', '.join(names)}")
-
-
-def _string(body: Mapping[str, Any], name: str) -> str:
-    if name not in body:
-        raise HTTPException(422, f"{name} is missing")
-    if not isinstance(body[name], str):
-        raise HTTPException(422, f"{name} must be a string")
-    return _shown(body[name])
-
-
-def _text(value: Mapping[str, Any], where: str, settings: Settings) -> str:
-    if "text" not in value:
-        raise HTTPException(422, f"{where}.text is missing")
-    text = value["text"]
-    if not isinstance(text, str):
-        raise HTTPException(422, f"{where}.text must be a string")
-    if not text.strip():
-        raise HTTPException(422, f"{where}.text is empty")
-    return _shown(_short(text, f"{where}.text", settings))
-
-
-def _title(title: str | None, where: str, settings: Settings) -> str | None:
-    return None if title is None else _shown(_short(title, f"{where}.title", settings)) or None
-
-
-def _short(text: str, where: str, settings: Settings) -> str:
-    if len(text) > settings.max_chars:
-        most = f"{settings.max_chars:,}"
-        raise HTTPException(413, f"{where} has {len(text):,} characters; at most {most} are taken")
-    return text
-
-
-def _shown(text: str) -> str:
-    """A text without lone surrogates, which JSON may hold and nothing can encode; its length stays."""
-    return _SURROGATES.sub("�", text)
 
 
 class _Admission:
@@ -469,7 +351,7 @@ def _error(status: int, sentence: str, headers: Mapping[str, str] | None = None)
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    path = _shown(request.url.path)
+    path = shown(request.url.path)
     if error.status_code == 404:
         return _error(404, f"there is no {path}; GET /docs shows what there is")
     if error.status_code == 405:

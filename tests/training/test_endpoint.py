@@ -17,7 +17,7 @@ import pytest
 
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.labeling.schema import ENTITIES, QUALITY, Task
-from socorpus.training import endpoint as endpoints
+from socorpus.training import spending
 from socorpus.training.endpoint import Chat, Endpoint, Estimate, Price, estimate
 from socorpus.training.tasks import Example, Prediction, Predictor
 from tests.training.endpoint_server import (
@@ -376,7 +376,7 @@ def test_a_failure_ends_the_wait_of_others(kept: Path) -> None:
 
 
 def test_a_full_disk_is_told(kept: Path) -> None:
-    with endpoints.Kept(kept) as answers:
+    with spending.Kept(kept) as answers:
         answers.put("a", "a-model", {"said": "x"})
         assert answers._database is not None
         answers._database.execute("PRAGMA max_page_count = 5")
@@ -534,8 +534,8 @@ def test_an_answer_that_still_has_to_be_repaired_is_reckoned(kept: Path) -> None
     [
         ({"price": PRICE}, r"give --limit DOLLARS; these 5 requests would cost about \$\d+\.\d+"),
         ({"price": PRICE, "limit": 0.5}, r"5 requests with about .* more than the limit of \$0\.5; raise --limit"),
-        ({"limit": 5.0}, r"a limit of \$5 can't be kept without a price; give --price INPUT OUTPUT"),
-        ({"url": "https://api.example.com/v1"}, r"price that isn't known, and no limit was given; give --price"),
+        ({"limit": 5.0}, r"a limit of \$5 can't be kept without a price; give --token-price a-model=IN,OUT"),
+        ({"url": "https://api.example.com/v1"}, r"price that isn't known, and no limit was given; give --token-price"),
         ({"url": "https://api.example.com/v1", "price": PRICE}, r"give --limit DOLLARS; these 5 requests"),
     ],
 )
@@ -580,7 +580,7 @@ def test_the_limit_is_never_passed_on_the_way(kept: Path, concurrency: int) -> N
 
 
 def test_the_purse_holds_what_is_on_its_way() -> None:
-    purse = endpoints._Purse(10.0)
+    purse = spending.Purse(10.0)
     order: list[str] = []
 
     def second() -> None:
