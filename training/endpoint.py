@@ -330,8 +330,8 @@ class Chat:
                 )
         elif estimate.dollars is None:
             raise InputError(
-                f"{endpoint.model}: a limit of ${endpoint.limit:,.4g} can't be kept without a price; give --price "
-                "INPUT OUTPUT, dollars per million tokens"
+                f"{endpoint.model}: a limit of ${endpoint.limit:,.4g} can't be kept without a price; give "
+                f"--token-price {endpoint.model}=IN,OUT, dollars per million tokens"
             )
         elif (self.usage.dollars or 0.0) + estimate.dollars > endpoint.limit:
             spent = f", and ${self.usage.dollars:,.4g} are spent" if self.usage.dollars else ""
