@@ -149,7 +149,7 @@ def evaluate(
         _data(corpus, task, on or [], most),
         named,
         _settings(epochs, patience, rate, batch, length, seeds, hard, weights, bits),
-        comparing.Asking(key, limit, _prices(token_price or [])),
+        comparing.Asking(key, limit, _prices(token_price or []), ask=_ask_limit if sys.stdin.isatty() else None),
         most_test,
         download,
         price,
@@ -192,6 +192,12 @@ def _data(corpus: Path | None, tasks: list[str] | None, on: Sequence[str], most:
     if not found:
         raise InputError(f"{corpus}: no task has labels for training and for test; a larger corpus has some")
     return found
+
+
+def _ask_limit(told: str) -> float:
+    """Ask for a limit before anything is spent."""
+    view.err.print(told, markup=False)
+    return float(typer.prompt("Dollars that may be spent on it", type=float, err=True))
 
 
 def _prices(texts: Sequence[str]) -> dict[str, tuple[float, float]]:

@@ -8,7 +8,7 @@ can't run here gets a row that says what is missing.
 import json
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,10 +30,11 @@ class Asking:
 
     Attributes:
         key: environment variable that holds the key.
-        limit: dollars that may be spent on each endpoint and task.
+        limit: dollars that may be spent on each endpoint and task; None: `ask`.
         prices: model -> dollars for a million tokens of input, of output.
         concurrency: requests at a time.
         timeout: seconds that an answer may take.
+        ask: what is told the cost, and answers the limit; None: whoever gave no limit is refused.
     """
 
     key: str = "OPENAI_API_KEY"
@@ -41,6 +42,7 @@ class Asking:
     prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     concurrency: int = 8
     timeout: float = 60.0
+    ask: Callable[[str], float] | None = None
 
 
 @dataclass(frozen=True)
@@ -226,8 +228,20 @@ def _model(system: System, data: Data, plan: Plan, folder: Path, show: Show, cel
         cell.notes.append(
             f"{cut['cut']:,} of {cut['texts']:,} test texts lost their end ({cut['tokens_cut']:,} tokens)"
         )
+    cell.notes += _pretraining(found.folder)
     place = folder / "seeds"
     return [predictions.read(place / str(one["seed"]) / "test.parquet", data.splits["test"]) for one in chosen]
+
+
+def _pretraining(folder: Path) -> list[str]:
+    """What a model of ours was pre-trained on, and for how much."""
+    path = folder / "export.json"
+    if not path.is_file():
+        return []
+    facts = json.loads(path.read_text("utf-8"))
+    dollars = "" if facts["dollars"] is None else f", ${facts['dollars']:,.2f}"
+    hours = "" if facts["gpu_hours"] is None else f", {facts['gpu_hours']:.2f} hours of {facts['device'] or 'a device'}"
+    return [f"pre-trained on {facts['tokens']:,} tokens{hours}{dollars}"]
 
 
 def _price(device: str | None) -> float | None:
@@ -251,11 +265,17 @@ def _chat(system: System, data: Data, plan: Plan, folder: Path, show: Show, cell
         limit=None if price is None else asking.limit,
         variable=asking.key,
     )
-    chat = endpoint.Chat(data.task, asked, folder.parent.parent / "answers.sqlite", data.splits["train"], show.asked)
+    kept = folder.parent.parent / "answers.sqlite"
+    chat = endpoint.Chat(data.task, asked, kept, data.splits["train"], show.asked)
     identity = {"version": chat.version, "data": data.identity}
     facts = _done(folder, identity)
     if facts is None:
         folder.mkdir(parents=True, exist_ok=True)
+        if asking.ask is not None and price is not None and asked.limit is None:
+            estimate = chat.estimate(test)
+            if estimate.requests:
+                asked = replace(asked, limit=asking.ask(f"{system.name}, {data.task.name}: {estimate}"))
+                chat = endpoint.Chat(data.task, asked, kept, data.splits["train"], show.asked)
         said = chat.predict(test)
         predictions.write(folder / "test.parquet", data.task, test, said)
         facts = {"identity": fingerprint(identity), "usage": asdict(chat.usage)}

@@ -9,8 +9,7 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -20,19 +19,17 @@ import numpy as np
 import torch
 
 from socorpus.corpus.errors import BuildError, InputError
-from socorpus.corpus.receipts import disk_full, is_disk_full, locked, write_json
-from socorpus.labeling.schema import Task
-from socorpus.training import metrics, predictions, pretrained
+from socorpus.corpus.receipts import atomic, disk_full, is_disk_full, locked, write_json
+from socorpus.training import metrics, predictions, pretrained, task_card
 from socorpus.training.encoding import Encoded, Reading, Tags, encode
+from socorpus.training.judging import Seen, logits_of, parts, predict
 from socorpus.training.pretrained import Pretrained
-from socorpus.training.tasks import Data, Example, Prediction
+from socorpus.training.tasks import Data
 
 FACTS = "finetune.json"
 WEIGHTS = ("none", "sqrt", "balanced")
 _SAVE_SECONDS = 120.0
 _MOST_WEIGHT = 10.0
-_SMALL = 256
-"""Tokens below which a group of examples is filled up though that pads it."""
 
 
 @dataclass(frozen=True)
@@ -123,25 +120,6 @@ class State:
     best_epoch: int = -1
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Seen:
-    """Examples as the model reads them."""
-
-    examples: Sequence[Example]
-    encoded: Sequence[Encoded]
-
-    @property
-    def cut(self) -> dict[str, int]:
-        """How many texts there are, are of several windows, and lost their end; and tokens in all and lost."""
-        return {
-            "texts": len(self.encoded),
-            "in_windows": sum(len(one.windows) > 1 for one in self.encoded),
-            "cut": sum(one.cut > 0 for one in self.encoded),
-            "tokens": sum(one.tokens for one in self.encoded),
-            "tokens_cut": sum(one.cut for one in self.encoded),
-        }
 
 
 def finetune(
@@ -248,6 +226,8 @@ def _run(model: Pretrained, data: Data, settings: Settings, out: Path, show: Sho
         "best_seed": best["seed"],
         "seeds": seeds,
     }
+    with atomic(out / "README.md") as partial:
+        partial.write_text(task_card.text(facts), "utf-8")
     write_json(out / FACTS, facts)
     return facts
 
@@ -506,87 +486,3 @@ def _targets(data: Data, settings: Settings) -> _Targets:
     inverse = torch.where(share > 0, 1 / (share * len(task.labels)).clamp(min=1e-9), torch.zeros(()))
     power = {"none": 0.0, "sqrt": 0.5, "balanced": 1.0}[settings.weights]
     return _Targets(list(rows), inverse.pow(power).clamp(max=_MOST_WEIGHT), False)
-
-
-# Batches.
-
-
-def parts(encoded: Sequence[Encoded], chosen: Sequence[int], most: int) -> Iterator[list[int]]:
-    """Examples in groups of like length whose windows, padded, hold no more than so many tokens (but one at least).
-
-    A group ends where more than a fifth of it would be padding, but for groups so small that a call costs more.
-    """
-    ordered = sorted(chosen, key=lambda at: (max(len(one.ids) for one in encoded[at].windows), at))
-    group: list[int] = []
-    rows = tokens = 0
-    for at in ordered:
-        lengths = [len(one.ids) for one in encoded[at].windows]
-        padded = (rows + len(lengths)) * max(lengths)
-        if group and (padded > most or (tokens > _SMALL and tokens + sum(lengths) < 0.8 * padded)):
-            yield group
-            group, rows, tokens = [], 0, 0
-        group.append(at)
-        rows += len(lengths)
-        tokens += sum(lengths)
-    if group:
-        yield group
-
-
-def logits_of(
-    model: Any, encoded: Sequence[Encoded], part: Sequence[int], padding: int, device: torch.device, task: Task
-) -> torch.Tensor:
-    """Logits of whole texts [texts, labels], the mean of their windows'; or of words [words, classes], in order."""
-    windows = [(at, window) for at in part for window in encoded[at].windows]
-    longest = max(len(window.ids) for _, window in windows)
-    # Shapes that come again are faster.
-    longest = -(-longest // 8) * 8
-    ids = np.full((len(windows), longest), padding, np.int64)
-    mask = np.zeros((len(windows), longest), np.int64)
-    for row, (_, window) in enumerate(windows):
-        ids[row, : len(window.ids)] = window.ids
-        mask[row, : len(window.ids)] = 1
-    given = {"input_ids": torch.from_numpy(ids).to(device), "attention_mask": torch.from_numpy(mask).to(device)}
-    with _half(device):
-        logits: torch.Tensor = model(**given).logits
-    if task.spans:
-        rows = np.repeat(np.arange(len(windows)), [len(window.heads) for _, window in windows])
-        heads = np.concatenate([window.heads for _, window in windows])
-        return logits[torch.from_numpy(rows).to(device), torch.from_numpy(heads.astype(np.int64)).to(device)]
-    which = torch.tensor([part.index(at) for at, _ in windows], device=device)
-    summed = torch.zeros(len(part), logits.shape[-1], device=device, dtype=torch.float32)
-    summed = summed.index_add(0, which, logits.float())
-    return summed / torch.bincount(which, minlength=len(part)).unsqueeze(1)
-
-
-def _half(device: torch.device) -> AbstractContextManager[Any]:
-    """bfloat16 where the device multiplies it faster: on CUDA, and on processors that have instructions for it."""
-    if device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        return torch.autocast(device.type, torch.bfloat16)
-    return nullcontext()
-
-
-@torch.no_grad()
-def predict(
-    model: Any, seen: Seen, task: Task, padding: int, device: torch.device, micro_tokens: int
-) -> list[Prediction]:
-    """What a model says of examples, in their order."""
-    model.eval()
-    found: list[Prediction | None] = [None] * len(seen.examples)
-    tags = Tags(task.labels)
-    for part in parts(seen.encoded, range(len(seen.examples)), micro_tokens):
-        logits = logits_of(model, seen.encoded, part, padding, device, task)
-        sure = torch.softmax(logits.float(), -1).cpu().numpy()
-        if not task.spans:
-            for row, at in enumerate(part):
-                found[at] = Prediction(tuple(sure[row].tolist()))
-            continue
-        first = 0
-        for at in part:
-            words = seen.examples[at].offsets()
-            judged = np.zeros((len(words), sure.shape[1]), np.float32)
-            judged[:, 0] = 1
-            for window in seen.encoded[at].windows:
-                judged[window.words] = sure[first : first + len(window.words)]
-                first += len(window.words)
-            found[at] = Prediction(spans=tuple(tags.spans(judged, words)))
-    return [one for one in found if one is not None]

@@ -10,7 +10,7 @@ import torch
 
 from socorpus.corpus.errors import InputError
 from socorpus.labeling.schema import Task
-from socorpus.training import finetune, pretrained
+from socorpus.training import finetune, judging, pretrained
 from socorpus.training.encoding import Reading, encode
 from socorpus.training.tasks import Example, Prediction
 
@@ -36,9 +36,9 @@ class Fitted:
 
     def predict(self, examples: Sequence[Example]) -> list[Prediction]:
         """What it says of each example; see `tasks.Predictor`."""
-        seen = finetune.Seen(examples, encode(self._tokenizer, self.task, examples, self._reading))
+        seen = judging.Seen(examples, encode(self._tokenizer, self.task, examples, self._reading))
         most = finetune.Settings().micro_tokens
-        return finetune.predict(self._model, seen, self.task, self._padding, self._device, most)
+        return judging.predict(self._model, seen, self.task, self._padding, self._device, most)
 
 
 def load(folder: Path, device: str | None = None) -> Fitted:

@@ -5,7 +5,6 @@ A name on the Hugging Face hub is looked for in the cache of this machine; it is
 
 import hashlib
 import json
-import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -142,11 +141,9 @@ def _of_hub(name: str, download: bool) -> Path:
 
 @contextmanager
 def quiet() -> Iterator[Any]:
-    """transformers without its bars and remarks, and without asking the hub."""
+    """transformers without its bars and remarks: on modules it lacks, and on its own deprecations."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        before = os.environ.get("HF_HUB_OFFLINE")
-        os.environ["HF_HUB_OFFLINE"] = "1"
         import transformers
         from transformers.utils import logging
 
@@ -159,7 +156,6 @@ def quiet() -> Iterator[Any]:
             logging.set_verbosity(level)
             if bars:
                 logging.enable_progress_bar()
-            os.environ.pop("HF_HUB_OFFLINE") if before is None else os.environ.update(HF_HUB_OFFLINE=before)
 
 
 def tokenizer(model: Pretrained) -> Any:

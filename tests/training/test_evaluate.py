@@ -90,6 +90,17 @@ def test_an_endpoint_has_a_row_and_is_paid_once(tmp_path: Path) -> None:
         assert gpt.thousand_dollars and gpt.thousand_seconds and gpt.train_dollars is None
         asked = len(server.bodies)
         assert evaluate.compare(plan, tmp_path, Quiet())[-1] == gpt and len(server.bodies) == asked
+        # Who gave no limit is told the cost, and asked for one.
+        told: list[str] = []
+
+        def ask(sentence: str) -> float:
+            told.append(sentence)
+            return 5.0
+
+        free = replace(plan, data=[tiny_models.texts(seed=3)], asking=replace(paid, limit=None, ask=ask))
+        assert evaluate.compare(free, tmp_path, Quiet())[-1].best and "48 requests" in told[0] and "$" in told[0]
+        assert evaluate.compare(free, tmp_path, Quiet())[-1].best and len(told) == 1
+        asked = len(server.bodies)
         # Too little money: nothing is sent, and the row says so.
         other = replace(plan, data=[tiny_models.texts(seed=7)], asking=replace(paid, limit=0.001))
         (*_, poor) = evaluate.compare(other, tmp_path, Quiet())

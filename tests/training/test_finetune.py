@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from socorpus.corpus.errors import BuildError, InputError
-from socorpus.training import finetune, predictions, predictor, pretrained
+from socorpus.training import finetune, judging, predictions, predictor, pretrained
 from socorpus.training.encoding import Encoded, Window
 from socorpus.training.finetune import Settings
 from socorpus.training.pretrained import Pretrained, quiet
@@ -90,6 +90,8 @@ def test_seeds_differ_and_the_best_is_kept(tmp_path: Path, models: dict[str, Pre
     assert len({one["test"]["log_loss"] for one in facts["seeds"]}) == 3
     best = max(facts["seeds"], key=lambda one: one["validation_score"])
     assert facts["best_seed"] == best["seed"]
+    card = (tmp_path / "out/README.md").read_text("utf-8")
+    assert "- `LQ`: a poor question" in card and "| mean | " in card and str(tmp_path) not in card
     said = predictions.read(tmp_path / "out/seeds" / str(best["seed"]) / "test.parquet", data.splits["test"])
     assert predictor.load(tmp_path / "out").predict(data.splits["test"]) == said
     # Done is done; another seed is added to what is there.
@@ -242,7 +244,7 @@ def test_groups_are_of_like_length_and_hold_all() -> None:
         Encoded(tuple(Window(np.zeros(int(n), np.int32), nothing, nothing) for n in sizes), int(sum(sizes)), 0)
         for sizes in (draw.integers(3, 300, draw.integers(1, 4)) for _ in range(100))
     ]
-    groups = list(finetune.parts(encoded, range(100), 1024))
+    groups = list(judging.parts(encoded, range(100), 1024))
     assert sorted(at for group in groups for at in group) == list(range(100))
     real = padded = 0
     for group in groups:
