@@ -159,7 +159,7 @@ def quiet() -> Iterator[Any]:
 
 
 def tokenizer(model: Pretrained) -> Any:
-    """The model's fast tokenizer, with a padding token.
+    """The model's fast tokenizer. Padding is masked, so a tokenizer without a token for it may pad with any.
 
     Raises:
         InputError: it has none that gives offsets.
@@ -171,8 +171,8 @@ def tokenizer(model: Pretrained) -> Any:
             raise InputError(f"{model.folder}: its tokenizer can't be loaded: {error}") from None
     if not made.is_fast:
         raise InputError(f"{model.folder}: has no fast tokenizer (tokenizer.json), which gives tokens their places")
-    if made.pad_token is None:
-        made.pad_token = made.eos_token or made.unk_token
+    if made.pad_token is None and (other := made.eos_token or made.unk_token):
+        made.pad_token = other
     return made
 
 

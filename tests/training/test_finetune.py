@@ -235,6 +235,25 @@ def test_scratch_leaves_the_weights_aside(tmp_path: Path, models: dict[str, Pret
     assert one.shape == other.shape and not torch.allclose(one, other)
 
 
+def test_weights_and_tokenizers_as_sobert_was_published(tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    folder = tiny_models.model(tmp_path / "published", "MegatronBert")
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    told = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
+    told = {name: value for name, value in told.items() if not name.endswith("_token")}
+    (folder / "tokenizer_config.json").write_text(json.dumps(told), "utf-8")
+    whole = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+    (folder / "tokenizer.json").write_text(json.dumps({**whole, "added_tokens": [], "post_processor": None}), "utf-8")
+    found = pretrained.find(str(folder))
+    assert pretrained.tokenizer(found).pad_token is None
+    facts = finetune.finetune(found, tiny_models.texts(), SETTINGS, tmp_path / "out", Quiet())
+    assert facts["seeds"][0]["test"]["macro_f1"] > 0.85
+    assert len(predictor.load(tmp_path / "out").predict(tiny_models.texts().splits["test"])) == 48
+
+
 def test_groups_are_of_like_length_and_hold_all() -> None:
     import numpy as np
 
