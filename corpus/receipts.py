@@ -18,6 +18,8 @@ from typing import Any
 
 from socorpus.corpus.errors import BuildError, InputError
 
+_FULL = 1 << 20
+"""Bytes; a disk with less room is full."""
 PARTIAL = ".partial"
 """Suffix of a file that is being written; such files of a killed build are removed when it starts again."""
 
@@ -103,6 +105,18 @@ def is_disk_full(error: BaseException) -> bool:
     return isinstance(error, OSError) and (
         error.errno in codes or any(f"[errno {c}]" in str(error).lower() for c in codes)
     )
+
+
+def ran_out(error: BaseException, folder: Path) -> bool:
+    """Whether an exception comes of a full disk, though it may not say so: PyTorch speaks of an unexpected position.
+
+    Args:
+        folder: where it was written to, with what was written still there.
+    """
+    try:
+        return is_disk_full(error) or shutil.disk_usage(folder).free < _FULL
+    except OSError:
+        return False
 
 
 def disk_full(path: Path) -> BuildError:

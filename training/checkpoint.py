@@ -23,6 +23,7 @@ import torch
 import torch.distributed as dist
 
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
+from socorpus.corpus.receipts import ran_out
 from socorpus.training.config import Checkpoint as Policy
 from socorpus.training.optimizer import Optimizer
 from socorpus.training.parallel import Ranks
@@ -135,6 +136,7 @@ class Writer:
         self._folder, self._policy, self._ranks = folder, policy, ranks
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
+        self._full = False
         if ranks.first:
             folder.mkdir(parents=True, exist_ok=True)
             for old in folder.glob(f"*{_PARTIAL}"):
@@ -177,6 +179,11 @@ class Writer:
             error, self._error = self._error, None
             last = newest(self._folder)
             kept = f"the last good one is of step {last.step:,}" if last else "there is none before it"
+            if self._full:
+                raise BuildError(
+                    f"{self._folder}: no space left on the disk for a checkpoint; {kept}. Make room, and run the same "
+                    "command again"
+                ) from error
             raise BuildError(
                 f"{self._folder}: the checkpoint could not be written ({_brief(error)}); {kept}"
             ) from error
@@ -189,7 +196,7 @@ class Writer:
             self._tensors(ready, partial)
             self._together(lambda: self._finish(partial, name, state))
         except BaseException as error:
-            self._error = error
+            self._error, self._full = error, ran_out(error, self._folder)
             if self._ranks.first:
                 shutil.rmtree(partial, ignore_errors=True)
 

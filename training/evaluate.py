@@ -211,7 +211,7 @@ def _model(system: System, data: Data, plan: Plan, folder: Path, show: Show, cel
     if what.startswith("runs/") and not Path(what).exists():
         what = str(plan.work / what)
     found = pretrained.find(what, plan.download)
-    facts = tuning.finetune(replace(found, name=system.name), data, plan.settings, folder, show)
+    facts = tuning.finetune(replace(found, name=system.name), data, plan.settings, folder, show, renew=True)
     chosen = [one for one in facts["seeds"] if one["seed"] in plan.settings.seeds]
     cell.parameters = facts["parameters"]
     cell.device = chosen[0]["device"]

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from socorpus.corpus.errors import BuildError, InputError
-from socorpus.corpus.receipts import atomic, disk_full, is_disk_full, locked, write_json
+from socorpus.corpus.receipts import atomic, disk_full, locked, ran_out, write_json
 from socorpus.training import metrics, predictions, pretrained, task_card
 from socorpus.training.encoding import Encoded, Reading, Tags, encode
 from socorpus.training.judging import Seen, logits_of, parts, predict
@@ -123,13 +123,20 @@ class State:
 
 
 def finetune(
-    model: Pretrained, data: Data, settings: Settings, out: Path, show: Show, force: bool = False
+    model: Pretrained,
+    data: Data,
+    settings: Settings,
+    out: Path,
+    show: Show,
+    force: bool = False,
+    renew: bool = False,
 ) -> dict[str, Any]:
     """Fine-tune a model on the train split with each seed, and keep the one that is best on the validation split.
 
     Args:
         out: folder of the result; what of it is done already is kept.
         force: begin anew.
+        renew: begin anew where the folder is of another model, data or settings, instead of refusing.
 
     Returns:
         What finetune.json says.
@@ -145,13 +152,13 @@ def finetune(
         "data": data.identity,
         "settings": asdict(replace(settings, seeds=())) | {"seeds": None},
     }
-    _enter(out, identity, model, force)
+    _enter(out, identity, model, force, renew)
     try:
         with locked(out / ".lock"):
             facts = _finished(out, settings)
             return facts if facts is not None else _run(model, data, settings, out, show)
-    except OSError as error:
-        if is_disk_full(error):
+    except (OSError, RuntimeError) as error:
+        if ran_out(error, out):
             raise disk_full(out) from error
         raise
 
@@ -164,7 +171,7 @@ def usual_rate(model: Pretrained) -> float:
     return float(np.clip(5e-5 * (768 / model.described.get("hidden_size", 768)) ** (5 / 3), 2e-5, 1e-3))
 
 
-def _enter(out: Path, identity: Mapping[str, Any], model: Pretrained, force: bool) -> None:
+def _enter(out: Path, identity: Mapping[str, Any], model: Pretrained, force: bool, renew: bool) -> None:
     """Make the folder, or see that it is of this work."""
     mark = out / "identity.json"
     if force and mark.is_file():
@@ -174,12 +181,14 @@ def _enter(out: Path, identity: Mapping[str, Any], model: Pretrained, force: boo
     if mark.is_file():
         told = json.loads(mark.read_text("utf-8"))
         differ = [name for name in identity if told.get(name) != identity[name]]
-        if differ:
+        if not differ:
+            return
+        if not renew:
             raise InputError(
                 f"{out}: was fine-tuned with other {' and '.join(differ)}; give another folder with --out, "
                 "or --force to begin anew"
             )
-        return
+        shutil.rmtree(out)
     out.mkdir(parents=True, exist_ok=True)
     write_json(mark, {**identity, "name": model.name})
 
@@ -229,6 +238,9 @@ def _run(model: Pretrained, data: Data, settings: Settings, out: Path, show: Sho
     with atomic(out / "README.md") as partial:
         partial.write_text(task_card.text(facts), "utf-8")
     write_json(out / FACTS, facts)
+    for one in seeds:
+        if one["seed"] != best["seed"]:
+            shutil.rmtree(out / "seeds" / str(one["seed"]) / "best", ignore_errors=True)
     return facts
 
 
@@ -237,7 +249,11 @@ def _keep(out: Path, seed: int, tokenizer: Any, reading: Reading) -> None:
     best = out / "seeds" / str(seed) / "best"
     for path in best.iterdir():
         partial = out / f".{path.name}.partial"
-        shutil.copyfile(path, partial)
+        partial.unlink(missing_ok=True)
+        try:
+            partial.hardlink_to(path)
+        except OSError:  # a file system without
+            shutil.copyfile(path, partial)
         partial.replace(out / path.name)
     tokenizer.model_max_length = reading.length
     tokenizer.save_pretrained(out)

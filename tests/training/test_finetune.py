@@ -16,6 +16,7 @@ from socorpus.training import finetune, judging, predictions, predictor, pretrai
 from socorpus.training.encoding import Encoded, Window
 from socorpus.training.finetune import Settings
 from socorpus.training.pretrained import Pretrained, quiet
+from tests.building import small_disk
 from tests.training import tiny_models
 from tests.training.tiny_models import CONFIGS, Quiet
 
@@ -137,6 +138,16 @@ def test_a_killed_run_goes_on_to_the_same_model(tmp_path: Path, models: dict[str
     kept = [{name: value for name, value in facts["seeds"][0].items() if name not in timed} for facts in (one, other)]
     assert kept[0] == kept[1]
     assert (out / "model.safetensors").read_bytes() == (tmp_path / "whole/model.safetensors").read_bytes()
+
+
+def test_a_full_disk_is_told_and_it_goes_on_when_there_is_room(tmp_path: Path, models: dict[str, Pretrained]) -> None:
+    data, settings = tiny_models.texts(), replace(SETTINGS, epochs=2)
+    with small_disk(tmp_path / "disk", "300k") as resize:
+        with pytest.raises(BuildError, match="no space left on the disk"):
+            finetune.finetune(models["Bert"], data, settings, tmp_path / "disk/out", Quiet())
+        resize("20m")
+        facts = finetune.finetune(models["Bert"], data, settings, tmp_path / "disk/out", Quiet())
+        assert facts["seeds"][0]["epochs"] == 2
 
 
 def test_doubted_labels_teach_less_than_sure_ones(tmp_path: Path, models: dict[str, Pretrained]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from socorpus.training import shards
-from tests.building import wait_for
+from tests.building import small_disk, wait_for
 from tests.training import runs
 from tests.training.runs import configure, losses, train
 
@@ -156,3 +156,16 @@ def test_a_model_learns_more_than_how_frequent_tokens_are(corpus: Path, tmp_path
     held = runs.log(tmp_path / "run", "validation")[-1]
     assert held["loss"] < entropy - 0.05, (held, entropy)
     assert losses(tmp_path / "run")[0] > entropy
+
+
+def test_a_full_disk_is_told_and_the_last_checkpoint_kept(corpus: Path, whole: Path, tmp_path: Path) -> None:
+    # There is room for two checkpoints, and for a part of a third.
+    with small_disk(tmp_path / "disk", "5m") as resize:
+        config, out = configure(tmp_path, STEPS), tmp_path / "disk/run"
+        told = train(corpus, out, config, code=1)
+        assert "no space left on the disk" in told.stderr and "the last good one is of step 6" in told.stderr
+        names = {path.name for path in (out / "checkpoints").iterdir()}
+        assert names == {"step-000000003", "step-000000006"}
+        resize("40m")
+        train(corpus, out, config)
+        assert losses(out) == losses(whole)
