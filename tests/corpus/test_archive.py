@@ -124,7 +124,7 @@ def test_it_leaves_nothing_open(real_data: Path, capfd: pytest.CaptureFixture[st
         next(streams)[1].read(10)
         streams.close()
     # A thread that was joined may be seen for a moment while the system ends it.
-    wait_for(lambda: held() == before, 5)
+    wait_for(lambda: held() == before, 60)
     assert held() == before
     assert capfd.readouterr() == ("", "")
 

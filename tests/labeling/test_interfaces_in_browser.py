@@ -74,11 +74,13 @@ def _open(browser: Browser, server: Server, project: int | None, task: int) -> N
 
 def _settled(browser: Browser, script: str) -> None:
     """Wait until an expression stays the same for thirty looks, while nothing comes from the server."""
-    browser.run(
-        f"window.now = () => [{script}, performance.getEntriesByType('resource').length], window.last = [], null"
+    browser.run("window.looks = 0, window.last = [], null")
+    # The page may load anew in between: then the looks begin anew, too.
+    same = "now[0] && (window.last || []).length === 2 && now.every((one, at) => one === last[at])"
+    browser.wait(
+        f"(now => (window.looks = {same} ? looks + 1 : 0, window.last = now, looks > 30))"
+        f"([{script}, performance.getEntriesByType('resource').length])"
     )
-    same = "now[0] && last.every((one, at) => one === now[at])"
-    browser.wait(f"(now => (looks = {same} ? looks + 1 : 0, last = now, looks > 30))(now())")
 
 
 def _submit(browser: Browser, client: Client, task: int) -> None:
