@@ -23,7 +23,7 @@ SETTINGS = Settings(epochs=4, batch=8, seeds=(0, 1), rate=5e-3)
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("models")
-    return {kind: tiny_models.model(root / kind, kind) for kind in ("Bert", "ModernBert", "Llama")}
+    return {kind: tiny_models.model(root / kind, kind) for kind in tiny_models.CONFIGS}
 
 
 def test_every_kind_of_system_has_a_row(

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from socorpus.training import shards
+from socorpus.training import finetune, predictor, pretrained, shards
+from socorpus.training.finetune import Settings
 from tests.building import small_disk, wait_for
-from tests.training import runs
+from tests.training import runs, tiny_models
 from tests.training.runs import configure, losses, train
 
 STEPS = 8
@@ -169,3 +170,16 @@ def test_a_full_disk_is_told_and_the_last_checkpoint_kept(corpus: Path, whole: P
         resize("40m")
         train(corpus, out, config)
         assert losses(out) == losses(whole)
+
+
+def test_a_run_can_be_taught_a_task(whole: Path, tmp_path: Path) -> None:
+    found = pretrained.find(str(whole))
+    assert found.folder == whole / "exported" / str(STEPS) and found.context == 128
+    settings = Settings(epochs=1, batch=16, seeds=(0,))
+    for data in (tiny_models.texts(), tiny_models.spans()):
+        facts = finetune.finetune(found, data, settings, tmp_path / data.task.name, tiny_models.Quiet())
+        assert facts["model_type"] == "modernbert" and predictor.load(tmp_path / data.task.name).task == data.task
+    # It is exported once.
+    made = (found.folder / "export.json").stat().st_mtime_ns
+    assert pretrained.find(str(whole)).folder == found.folder
+    assert (found.folder / "export.json").stat().st_mtime_ns == made
