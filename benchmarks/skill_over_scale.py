@@ -1,8 +1,8 @@
 """From dumps to the table of "Skill over Scale": build, label, pre-train, fine-tune, compare; one command, resumable.
 
 On a CPU the encoder is `tiny`, at most 1,000 examples are learned from, and it takes less than an hour on two cores;
-with --gpu it is `sobert-base` and `modern-base` at their full 27 billion tokens, beside the paper's systems. Each step is
-the command that a user would give: it is shown as it runs, and goes on where it was when this is run again.
+with --gpu it is `sobert-base` and `modern-base` at their full 27 billion tokens, beside the paper's systems. Each step
+is the command that a user would give: it is shown as it runs, and goes on where it was when this is run again.
 
     python benchmarks/skill_over_scale.py --out DIR [--data DUMPS] [--encoder FOLDER …] [--gpu [--download]]
 
