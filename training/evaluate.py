@@ -119,6 +119,11 @@ def compare(plan: Plan, out: Path, show: Show) -> list[Cell]:
     """
     if not plan.data or not plan.systems:
         raise InputError("nothing to compare: name a corpus or a benchmark's file, and systems")
+    for at, one in enumerate(plan.data):
+        if any((one.task.name, one.name) == (other.task.name, other.name) for other in plan.data[:at]):
+            raise InputError(
+                f"{one.task.name}: two sets of examples are called {one.name!r}; rename one, or name it once"
+            )
     out.mkdir(parents=True, exist_ok=True)
     cells: list[Cell] = []
     plan = replace(plan, data=[_scored(data, plan.most_test) for data in plan.data])

@@ -118,6 +118,10 @@ def test_fewer_test_examples_are_drawn_alike_for_all(tmp_path: Path) -> None:
 def test_nothing_to_compare_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nothing to compare"):
         evaluate.compare(Plan([], systems.chosen(["audits"])), tmp_path, Quiet())
+    with pytest.raises(InputError, match="two sets of examples are called 'toy'"):
+        evaluate.compare(
+            Plan([tiny_models.texts(), tiny_models.texts(seed=1)], systems.chosen(["audits"])), tmp_path, Quiet()
+        )
 
 
 @pytest.mark.parametrize(
