@@ -24,6 +24,7 @@ _SHARED = {"server": "studio", "built": "built", "sample": "built", "real_corpus
 corpus built for each of them."""
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of one group, else of one file, go to one worker (`--dist loadgroup`)."""
     for item in items:

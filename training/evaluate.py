@@ -233,7 +233,7 @@ def _model(system: System, data: Data, plan: Plan, folder: Path, show: Show, cel
         cell.notes.append(
             f"{cut['cut']:,} of {cut['texts']:,} test texts lost their end ({cut['tokens_cut']:,} tokens)"
         )
-    cell.notes += _pretraining(found.folder)
+    cell.notes += [] if found.scratch else _pretraining(found.folder)
     place = folder / "seeds"
     return [predictions.read(place / str(one["seed"]) / "test.parquet", data.splits["test"]) for one in chosen]
 
