@@ -19,21 +19,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 
-_SHARED = {"server": "studio", "built": "built", "sample": "built", "real_corpus": "built", "small": "built"}
-"""Fixture -> the group of tests that share it: each group runs in one worker, so that no server is started and no
-corpus built for each of them."""
-
-
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one group, else of one file, go to one worker (`--dist loadgroup`)."""
-    for item in items:
-        names = getattr(item, "fixturenames", ())
-        group = next((group for name, group in _SHARED.items() if name in names), None)
-        if group is None and "corpus" in names and item.path.parent.name == "training":
-            group = "training"
-        item.add_marker(pytest.mark.xdist_group(group or str(item.path.relative_to(ROOT))))
-
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
