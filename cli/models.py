@@ -1,21 +1,19 @@
 """`socorpus finetune`, `socorpus evaluate` and `socorpus labeling serve`."""
 
-import os
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from socorpus.cli import view
+from socorpus.cli import train, view
 
 if TYPE_CHECKING:
     from socorpus.training.evaluate import Cell
     from socorpus.training.finetune import Line, Settings
 
-_EVERY_SECONDS = 10.0
+_LIBRARIES = ("safetensors", "transformers")
 
 TaskName = Annotated[
     str, typer.Option("--task", help="quality, closure, obsolescence or entities.", show_default=False)
@@ -55,7 +53,7 @@ def finetune(
     force: Annotated[bool, typer.Option("--force", help="Forget what the folder holds, and begin anew.")] = False,
 ) -> None:
     """Teach a pre-trained model one of the tasks, and score it on examples that are held out."""
-    _need("sklearn")
+    train.need(*_LIBRARIES, "sklearn")
     from socorpus.labeling.sync import task_named
     from socorpus.training import examples, pretrained
     from socorpus.training import finetune as tuning
@@ -136,7 +134,7 @@ def evaluate(
     key: Annotated[str, typer.Option(help="Environment variable with the endpoints' key.")] = "OPENAI_API_KEY",
 ) -> None:
     """Compare systems on tasks: scores with intervals, what they cost, and what simple audits reach."""
-    _need("sklearn", "peft")
+    train.need(*_LIBRARIES, "sklearn", "peft")
     from socorpus.corpus.errors import BuildError, InputError
     from socorpus.training import evaluate as comparing
     from socorpus.training import systems
@@ -225,12 +223,11 @@ def serve(
     queue: Annotated[int, typer.Option(min=1, help="Texts that may wait; more are refused.")] = 1024,
 ) -> None:
     """Serve a fine-tuned model: a machine-learning backend for Label Studio, and a small HTTP API."""
-    _need()
+    train.need(*_LIBRARIES, "starlette", "uvicorn")
     from socorpus.training import predictor
     from socorpus.training import serve as serving
 
-    token = os.environ.get(serving.TOKEN) or None
-    settings = serving.Settings(host=host, port=port, token=token, workers=workers, batch=batch, queue=queue)
+    settings = serving.Settings(host=host, port=port, workers=workers, batch=batch, queue=queue)
     serving.serve(lambda: predictor.load(model), settings, lambda line: view.err.print(line, markup=False))
 
 
@@ -238,15 +235,14 @@ class Screen:
     """Shows how far fine-tuning is: a line that is written over on a terminal, else one now and then."""
 
     def __init__(self) -> None:
-        self._last = 0.0
-        self._live = sys.stderr.isatty()
+        self._line = view.Line()
 
     def begin(self, what: Mapping[str, Any]) -> None:
         """A model is fine-tuned; what of its texts is not read whole."""
         for split, cut in what["cut"].items():
             if cut["in_windows"]:
                 lost = f", {cut['cut']:,} lost their end ({cut['tokens_cut']:,} of {cut['tokens']:,} tokens)"
-                self._line(
+                self._line.stay(
                     f"{split}: {cut['in_windows']:,} of {cut['texts']:,} texts are longer than {what['length']:,} "
                     f"tokens and are read in windows{lost if cut['cut'] else ''}"
                 )
@@ -257,37 +253,24 @@ class Screen:
             f"seed {line.seed}  step {line.step:,}/{line.steps:,}  loss {line.loss:.3f}  "
             f"{line.examples_per_second:,.1f} examples/s  at most {view.duration(line.seconds_left)} left"
         )
-        self._now(text)
+        self._line.now(text)
 
     def validated(self, seed: int, epoch: int, scores: Mapping[str, float]) -> None:
         """An epoch was scored."""
         told = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in scores.items() if ":" not in name)
-        self._line(f"seed {seed} epoch {epoch + 1} validation: {told or 'no examples'}")
+        self._line.stay(f"seed {seed} epoch {epoch + 1} validation: {told or 'no examples'}")
 
     def cell(self, system: str, task: str, data: str) -> None:
         """A system is next."""
-        self._line(f"{task} ({data}): {system}")
+        self._line.stay(f"{task} ({data}): {system}")
 
     def asked(self, done: int, total: int) -> None:
         """Answers have come."""
-        self._now(f"{done:,}/{total:,} answers")
+        self._line.now(f"{done:,}/{total:,} answers")
 
     def missing(self, system: str, sentence: str) -> None:
         """A system can't run."""
-        self._line(f"{system} is missing: {sentence}")
-
-    def _now(self, text: str) -> None:
-        if self._live:
-            sys.stderr.write(f"\r\x1b[K{text}")
-            sys.stderr.flush()
-        elif time.monotonic() - self._last > _EVERY_SECONDS:
-            self._last = time.monotonic()
-            view.err.print(text, markup=False)
-
-    def _line(self, text: str) -> None:
-        if self._live:
-            sys.stderr.write("\r\x1b[K")
-        view.err.print(text, markup=False)
+        self._line.stay(f"{system} is missing: {sentence}")
 
 
 def _stopped() -> None:
@@ -335,9 +318,3 @@ def _show_comparison(cells: Sequence["Cell"]) -> None:
             if one["missing"]:
                 view.out.print(f"{one['system']} is missing: {one['missing']}", style="dim", markup=False)
         view.out.print()
-
-
-def _need(*more: str) -> None:
-    from socorpus.cli.train import need
-
-    need("safetensors", "transformers", *more)

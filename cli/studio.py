@@ -99,7 +99,7 @@ def _connecting(url: str, task: "Task") -> "Callable[[Project], None]":
     """What connects a served model to a project, and has it suggest labels for all of its tasks."""
     from socorpus.training import serve, studio_backend
 
-    token = os.environ.get(serve.TOKEN) or None
+    token = serve.given_token()
     version = studio_backend.served_version(url, task, token)
 
     def connect(project: "Project") -> None:

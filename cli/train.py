@@ -1,7 +1,6 @@
 """`socorpus train`, `plan` and `export`."""
 
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +13,6 @@ from socorpus.cli.build import Corpus
 if TYPE_CHECKING:
     from socorpus.training.log import Line
 
-_EVERY_SECONDS = 10.0
 
 Preset = Annotated[
     str,
@@ -110,8 +108,7 @@ class Screen:
     """Shows a run: a line that is written over on a terminal, else one now and then."""
 
     def __init__(self) -> None:
-        self._last = 0.0
-        self._live = sys.stderr.isatty()
+        self._line = view.Line()
 
     def begin(self, facts: Mapping[str, Any]) -> None:
         """The run begins, or goes on."""
@@ -120,12 +117,7 @@ class Screen:
 
     def step(self, line: "Line") -> None:
         """A step is done."""
-        if self._live:
-            sys.stderr.write(f"\r\x1b[K{told(line)}")
-            sys.stderr.flush()
-        elif line.step == line.steps or time.monotonic() - self._last > _EVERY_SECONDS:
-            self._last = time.monotonic()
-            view.err.print(told(line), markup=False)
+        self._line.now(told(line), last=line.step == line.steps)
 
     def validated(self, step: int, scores: Mapping[str, float]) -> None:
         """The held-out split was scored."""
@@ -134,17 +126,12 @@ class Screen:
             for name in ("", "_prose", "_code")
             if f"loss{name}" in scores
         ]
-        self._line(f"step {step:,} held out: {'; '.join(parts)}")
+        self._line.stay(f"step {step:,} held out: {'; '.join(parts)}")
 
     def saved(self, step: int) -> None:
         """A checkpoint is being written."""
-        if self._live:
-            self._line(f"step {step:,} is being saved")
-
-    def _line(self, text: str) -> None:
-        if self._live:
-            sys.stderr.write("\r\x1b[K")
-        view.err.print(text, markup=False)
+        if self._line.live:
+            self._line.stay(f"step {step:,} is being saved")
 
 
 def told(line: "Line") -> str:

@@ -48,6 +48,29 @@ def table(*columns: str) -> Table:
     return made
 
 
+class Line:
+    """Lines of a run: one that is written over on a terminal, else now and then, and those that stay."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+        self.live = sys.stderr.isatty()
+
+    def now(self, text: str, last: bool = False) -> None:
+        """How far it is; `last` is always shown."""
+        if self.live:
+            sys.stderr.write(f"\r\x1b[K{text}")
+            sys.stderr.flush()
+        elif last or time.monotonic() - self._last > _EVERY_SECONDS:
+            self._last = time.monotonic()
+            err.print(text, markup=False)
+
+    def stay(self, text: str) -> None:
+        """What happened."""
+        if self.live:
+            sys.stderr.write("\r\x1b[K")
+        err.print(text, markup=False)
+
+
 class Stages:
     """Shows each stage as it runs: a bar with the time left on a terminal, else a line now and then."""
 

@@ -187,27 +187,31 @@ def _rank(data: Data, column: Sequence[Cell], seeds: Mapping[str, list[metrics.S
 # How each kind runs.
 
 
-def _done(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What a cell's done.json says, if it is of the same work."""
-    path = folder / "done.json"
-    if not path.is_file():
-        return None
-    facts: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return facts if facts.get("identity") == fingerprint(identity) else None
+def _once(
+    folder: Path, work: Mapping[str, Any], data: Data, predict: Callable[[], tuple[list[Prediction], dict[str, Any]]]
+) -> tuple[list[Prediction], dict[str, Any]]:
+    """What a system says of the test split and what is known of its answers; asked for unless the same work is done."""
+    path, test = folder / "done.json", data.splits["test"]
+    identity = fingerprint({**work, "data": data.identity})
+    facts: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    if facts.get("identity") != identity:
+        folder.mkdir(parents=True, exist_ok=True)
+        said, more = predict()
+        predictions.write(folder / "test.parquet", data.task, test, said)
+        facts = {"identity": identity, **more}
+        write_json(path, facts)
+    return predictions.read(folder / "test.parquet", test), facts
 
 
 def _audit(system: System, data: Data, plan: Plan, folder: Path, show: Show, cell: Cell) -> list[list[Prediction]]:
-    identity = {"audit": system.what, "data": data.identity}
-    facts = _done(folder, identity)
-    if facts is None:
-        folder.mkdir(parents=True, exist_ok=True)
+    def audit() -> tuple[list[Prediction], dict[str, Any]]:
         started = time.perf_counter()
         said = audits.audit(system.what, data)
-        facts = {"identity": fingerprint(identity), "seconds": time.perf_counter() - started}
-        predictions.write(folder / "test.parquet", data.task, data.splits["test"], said)
-        write_json(folder / "done.json", facts)
+        return said, {"seconds": time.perf_counter() - started}
+
+    said, facts = _once(folder, {"audit": system.what}, data, audit)
     cell.train_seconds, cell.device = facts["seconds"], "CPU"
-    return [predictions.read(folder / "test.parquet", data.splits["test"])]
+    return [said]
 
 
 def _model(system: System, data: Data, plan: Plan, folder: Path, show: Show, cell: Cell) -> list[list[Prediction]]:
@@ -272,19 +276,17 @@ def _chat(system: System, data: Data, plan: Plan, folder: Path, show: Show, cell
     )
     kept = folder.parent.parent / "answers.sqlite"
     chat = endpoint.Chat(data.task, asked, kept, data.splits["train"], show.asked)
-    identity = {"version": chat.version, "data": data.identity}
-    facts = _done(folder, identity)
-    if facts is None:
-        folder.mkdir(parents=True, exist_ok=True)
+
+    def ask() -> tuple[list[Prediction], dict[str, Any]]:
+        asker = chat
         if asking.ask is not None and price is not None and asked.limit is None:
             estimate = chat.estimate(test)
             if estimate.requests:
-                asked = replace(asked, limit=asking.ask(f"{system.name}, {data.task.name}: {estimate}"))
-                chat = endpoint.Chat(data.task, asked, kept, data.splits["train"], show.asked)
-        said = chat.predict(test)
-        predictions.write(folder / "test.parquet", data.task, test, said)
-        facts = {"identity": fingerprint(identity), "usage": asdict(chat.usage)}
-        write_json(folder / "done.json", facts)
+                limited = replace(asked, limit=asking.ask(f"{system.name}, {data.task.name}: {estimate}"))
+                asker = endpoint.Chat(data.task, limited, kept, data.splits["train"], show.asked)
+        return asker.predict(test), {"usage": asdict(asker.usage)}
+
+    said, facts = _once(folder, {"version": chat.version}, data, ask)
     used = facts["usage"]
     cell.device = "endpoint"
     # What was kept from an earlier run took no time now.
@@ -294,8 +296,8 @@ def _chat(system: System, data: Data, plan: Plan, folder: Path, show: Show, cell
     if price is not None:
         cell.thousand_dollars = 1000 * endpoint.Price(*price).of(tokens[0], tokens[1]) / len(test)
     cell.notes.append(f"{tokens[0]:,} tokens of input, {tokens[1]:,} of output, {used['repaired']:,} answers repaired")
-    cell.notes += [f"{used[what]:,} {said}" for what, said in _TOLD.items() if used[what]]
-    return [predictions.read(folder / "test.parquet", test)]
+    cell.notes += [f"{used[what]:,} {told}" for what, told in _TOLD.items() if used[what]]
+    return [said]
 
 
 _TOLD = {

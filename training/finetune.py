@@ -150,7 +150,8 @@ def finetune(
     identity = {
         "model": model.identity,
         "data": data.identity,
-        "settings": asdict(replace(settings, seeds=())) | {"seeds": None},
+        # More seeds are more of the same work.
+        "settings": {name: value for name, value in asdict(settings).items() if name != "seeds"},
     }
     _enter(out, identity, model, force, renew)
     try:
@@ -276,7 +277,8 @@ class _Learner:
         self.model_of, self.data, self.settings, self.seen = model, data, settings, seen
         self.seed, self.folder, self.show = seed, folder, show
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.rate = settings.rate or usual_rate(model)
+        assert settings.rate is not None  # `finetune` settles it, so that it is part of the work's identity
+        self.rate = settings.rate
         self.padding = int(tokenizer.pad_token_id or 0)
         self.state = State()
         torch.manual_seed(seed)

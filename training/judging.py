@@ -60,23 +60,23 @@ def logits_of(
     model: Any, encoded: Sequence[Encoded], part: Sequence[int], padding: int, device: torch.device, task: Task
 ) -> torch.Tensor:
     """Logits of whole texts [texts, labels], the mean of their windows'; or of words [words, classes], in order."""
-    windows = [(at, window) for at in part for window in encoded[at].windows]
-    longest = max(len(window.ids) for _, window in windows)
+    windows = [window for at in part for window in encoded[at].windows]
+    longest = max(len(window.ids) for window in windows)
     # Shapes that come again are faster.
     longest = -(-longest // 8) * 8
     ids = np.full((len(windows), longest), padding, np.int64)
     mask = np.zeros((len(windows), longest), np.int64)
-    for row, (_, window) in enumerate(windows):
+    for row, window in enumerate(windows):
         ids[row, : len(window.ids)] = window.ids
         mask[row, : len(window.ids)] = 1
     given = {"input_ids": torch.from_numpy(ids).to(device), "attention_mask": torch.from_numpy(mask).to(device)}
     with _half(device):
         logits: torch.Tensor = model(**given).logits
     if task.spans:
-        rows = np.repeat(np.arange(len(windows)), [len(window.heads) for _, window in windows])
-        heads = np.concatenate([window.heads for _, window in windows])
+        rows = np.repeat(np.arange(len(windows)), [len(window.heads) for window in windows])
+        heads = np.concatenate([window.heads for window in windows])
         return logits[torch.from_numpy(rows).to(device), torch.from_numpy(heads.astype(np.int64)).to(device)]
-    which = torch.tensor([part.index(at) for at, _ in windows], device=device)
+    which = torch.from_numpy(np.repeat(np.arange(len(part)), [len(encoded[at].windows) for at in part])).to(device)
     summed = torch.zeros(len(part), logits.shape[-1], device=device, dtype=torch.float32)
     summed = summed.index_add(0, which, logits.float())
     return summed / torch.bincount(which, minlength=len(part)).unsqueeze(1)
@@ -84,7 +84,7 @@ def logits_of(
 
 def _half(device: torch.device) -> AbstractContextManager[Any]:
     """bfloat16 where the device multiplies it faster: on CUDA, and on processors that have instructions for it."""
-    if device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if device.type == "cuda" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
         return torch.autocast(device.type, torch.bfloat16)
     return nullcontext()
 

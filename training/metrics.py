@@ -42,11 +42,6 @@ def names(task: Task) -> tuple[str, ...]:
     return SPAN_METRICS if task.spans else TEXT_METRICS
 
 
-def better(metric: str, one: float, other: float) -> bool:
-    """Whether the first score is the better one."""
-    return one < other if metric == "log_loss" else one > other
-
-
 def scores(
     task: Task, examples: Sequence[Example], predictions: Sequence[Prediction], leave_out: Sequence[str] = ()
 ) -> dict[str, float]:
@@ -230,8 +225,3 @@ def by_label(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Mean F1 of each label over seeds, of what `scores` found."""
     labels = [name for name in found[0] if name.startswith("f1:")]
     return {name.removeprefix("f1:"): float(np.mean([one.get(name, 0.0) for one in found])) for name in labels}
-
-
-def unknowing(task: Task) -> tuple[float, ...]:
-    """Probabilities of a system that knows nothing."""
-    return (1.0 / len(task.labels),) * len(task.labels)

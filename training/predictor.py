@@ -1,6 +1,5 @@
 """A fine-tuned model as a `tasks.Predictor`: from its folder to what it says of texts."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import torch
 
+from socorpus.corpus import receipts
 from socorpus.corpus.errors import InputError
 from socorpus.labeling.schema import Task
 from socorpus.training import finetune, judging, pretrained
@@ -28,11 +28,6 @@ class Fitted:
         self._model, self._tokenizer, self._reading = model, tokenizer, reading
         self._device = next(model.parameters()).device
         self._padding = int(tokenizer.pad_token_id or 0)
-
-    @property
-    def parameters(self) -> int:
-        """Weights of the model."""
-        return sum(one.numel() for one in self._model.parameters())
 
     def predict(self, examples: Sequence[Example]) -> list[Prediction]:
         """What it says of each example; see `tasks.Predictor`."""
@@ -92,9 +87,5 @@ def _adapted(folder: Path, task: Task, tokenizer: Any) -> Any:
 
 
 def _version(folder: Path) -> str:
-    digest = hashlib.blake2b(digest_size=4)
-    for path in sorted(folder.glob("*.safetensors")):
-        with path.open("rb") as file:
-            while block := file.read(1 << 24):
-                digest.update(block)
-    return f"{folder.absolute().name} {digest.hexdigest()}"
+    weights = [receipts.sha256(path) for path in sorted(folder.glob("*.safetensors"))]
+    return f"{folder.absolute().name} {receipts.fingerprint(weights)[:8]}"

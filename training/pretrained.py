@@ -3,7 +3,6 @@
 A name on the Hugging Face hub is looked for in the cache of this machine; it is fetched only where that was asked for.
 """
 
-import hashlib
 import json
 import warnings
 from collections.abc import Iterator, Mapping
@@ -61,18 +60,13 @@ class Pretrained:
     @property
     def identity(self) -> str:
         """Hash of what is learned from it: configuration, tokenizer and, unless drawn anew, weights."""
-        digest = hashlib.blake2b(digest_size=16)
-        for path in sorted(self.folder.iterdir()):
-            weights = path.suffix in (".safetensors", ".bin", ".pt")
-            if path.is_file() and not path.name.startswith(".") and not (weights and self.scratch):
-                if not weights and path.name not in ("config.json", "tokenizer.json", "vocab.txt", "merges.txt"):
-                    continue
-                digest.update(path.name.encode())
-                with path.open("rb") as file:
-                    while block := file.read(1 << 24):
-                        digest.update(block)
-        digest.update(b"scratch" if self.scratch else b"")
-        return digest.hexdigest()
+        said = {"config.json", "tokenizer.json", "vocab.txt", "merges.txt"}
+        files = {
+            path.name: receipts.sha256(path)
+            for path in self.folder.iterdir()
+            if path.name in said or (path.suffix in (".safetensors", ".bin", ".pt") and not self.scratch)
+        }
+        return receipts.fingerprint({"files": files, "scratch": self.scratch})
 
 
 def find(name: str, download: bool = False) -> Pretrained:

@@ -49,7 +49,8 @@ _GONE = 499
 """Status of what is sent to a client that went away: nobody reads it."""
 
 
-def _token() -> str | None:
+def given_token() -> str | None:
+    """The token of the environment, `TOKEN`; None where there is none."""
     return os.environ.get(TOKEN, "").strip() or None
 
 
@@ -75,7 +76,7 @@ class Settings:
 
     host: str = "127.0.0.1"
     port: int = 9090
-    token: str | None = field(default_factory=_token, repr=False)
+    token: str | None = field(default_factory=given_token, repr=False)
     queue: int = 2000
     batch: int = 16
     linger: float = 5.0

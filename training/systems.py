@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from socorpus.corpus.errors import InputError
 
 OPENAI = "https://api.openai.com/v1"
+_NAMED = re.compile(r"([^=/\\:?]+)=(.*)", re.DOTALL)
 _CHAT = re.compile(r"chat:([^@?]+)(?:@([^?]+))?(?:\?shots=(\d+))?")
 
 
@@ -47,9 +48,8 @@ def parse(text: str) -> list[System]:
         return [System(name, "audit", name) for name in audits.NAMES]
     if text == "paper":
         return [*parse("audits"), *PAPER]
-    name, _, what = text.rpartition("=") if re.match(r"[^=/\\:]+=", text) and "?shots=" not in text else ("", "", text)
-    if "?shots=" in text and re.match(r"[^=/\\:?]+=", text):
-        name, what = text.split("=", 1)
+    named = _NAMED.fullmatch(text)
+    name, what = named.groups() if named is not None else ("", text)
     if not what:
         raise InputError(f"system {text!r}: nothing is named; write NAME=FOLDER, a folder, chat:MODEL or audits")
     if what.startswith("chat:"):

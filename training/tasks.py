@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 from socorpus.labeling import bio
@@ -130,9 +131,9 @@ class Data:
     notes: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = field(default=())
 
-    @property
+    @cached_property
     def identity(self) -> str:
-        """Hash of all that is learned from and scored on."""
+        """Hash of all that is learned from and scored on; of many texts it takes a while, so it is made once."""
         digest = hashlib.blake2b(digest_size=16)
         digest.update(json.dumps([self.task.name, self.task.labels, self.leave_out]).encode())
         for split in SPLITS:

@@ -129,6 +129,7 @@ def test_nothing_to_compare_is_refused(tmp_path: Path) -> None:
     [
         ("some/folder", System("folder", "model", "some/folder")),
         ("Mine=some/folder", System("Mine", "model", "some/folder")),
+        ("Mine=some/a=b", System("Mine", "model", "some/a=b")),
         ("scratch:some/folder", System("folder", "model", "scratch:some/folder")),
         ("Anew=scratch:some/folder", System("Anew", "model", "scratch:some/folder")),
         ("org/name", System("name", "model", "org/name")),
