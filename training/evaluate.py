@@ -167,8 +167,9 @@ def _cell(system: System, data: Data, plan: Plan, out: Path, show: Show, seeds: 
 
 
 def _name(text: str) -> str:
-    """A text as a folder's name."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.") or "x"
+    """A text as a folder's name of its own: where it had to be changed, its fingerprint tells it from others."""
+    clean = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")
+    return clean if clean and clean == text else f"{clean}-{fingerprint(text)[:8]}".lstrip("-")
 
 
 def _rank(data: Data, column: Sequence[Cell], seeds: Mapping[str, list[metrics.Sums]]) -> None:

@@ -62,8 +62,9 @@ def logits_of(
     """Logits of whole texts [texts, labels], the mean of their windows'; or of words [words, classes], in order."""
     windows = [window for at in part for window in encoded[at].windows]
     longest = max(len(window.ids) for window in windows)
-    # Shapes that come again are faster.
-    longest = -(-longest // 8) * 8
+    # Shapes that come again are faster; but a model may know no places beyond its context.
+    most = getattr(model.config, "max_position_embeddings", longest)
+    longest = max(longest, min(-(-longest // 8) * 8, most))
     ids = np.full((len(windows), longest), padding, np.int64)
     mask = np.zeros((len(windows), longest), np.int64)
     for row, window in enumerate(windows):

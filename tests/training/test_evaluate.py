@@ -115,6 +115,12 @@ def test_fewer_test_examples_are_drawn_alike_for_all(tmp_path: Path) -> None:
     assert "20 of 48 test examples were drawn" in facts["data"][0]["notes"]
 
 
+def test_systems_whose_names_clean_alike_have_cells_of_their_own(tmp_path: Path) -> None:
+    folders = {evaluate._name(name) for name in ("GPT, 4", "GPT 4", "GPT-4", "GPT:4", "..", "")}
+    assert len(folders) == 6 and "GPT-4" in folders
+    assert all((tmp_path / one).resolve().parent == tmp_path for one in folders)
+
+
 def test_nothing_to_compare_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nothing to compare"):
         evaluate.compare(Plan([], systems.chosen(["audits"])), tmp_path, Quiet())

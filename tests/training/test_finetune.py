@@ -187,6 +187,16 @@ def test_what_is_not_read_whole_is_told(tmp_path: Path, models: dict[str, Pretra
     assert show.begun[0]["cut"] == facts["cut"] and facts["cut"]["train"]["cut"] == 0
 
 
+def test_a_context_of_any_length_is_filled(tmp_path: Path) -> None:
+    """Windows are padded to lengths that come again, but never beyond the places that a model knows."""
+    model = pretrained.find(str(tiny_models.model(tmp_path / "odd", "Bert", max_position_embeddings=61)))
+    data = tiny_models.texts((8, 4, 4))
+    long = replace(data.splits["test"][0], text="how do i use the list of a file " * 40)
+    data = replace(data, splits={**data.splits, "test": [long]})
+    facts = finetune.finetune(model, data, replace(SETTINGS, epochs=1), tmp_path / "out", Quiet())
+    assert facts["reading"]["length"] == 61 and facts["cut"]["test"]["in_windows"] == 1
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
