@@ -9,6 +9,7 @@ import typer
 
 from socorpus.cli import view
 from socorpus.cli.build import Corpus
+from socorpus.corpus.errors import InputError
 
 if TYPE_CHECKING:
     from socorpus.training.log import Line
@@ -45,7 +46,10 @@ def train(
         _show_plan(corpus, settings, "h100", gpus or 1, price, None)
         return
     need()
-    if force and not parallel.started():
+    if force and parallel.started():
+        # One rank would delete what another begins to write.
+        raise InputError(f"--force is not for ranks that torchrun or srun started: delete {run} first")
+    if force:
         Run(run).clear()
     count = gpus or parallel.gpus()
     if count > 1 and not parallel.started():
@@ -188,8 +192,6 @@ def _show_plan(corpus: Path, settings: Any, kind: str, gpus: int, price: float |
 def need(*more: str) -> None:
     """Say what is missing before anything is begun."""
     from importlib.util import find_spec
-
-    from socorpus.corpus.errors import InputError
 
     wanted = ("torch", "megatron", "psutil", "tensorboard", "tokenizers", *more)
     missing = [name for name in wanted if find_spec(name) is None]

@@ -1,11 +1,13 @@
 """Ranks: joining them, and who they are. One process is one rank on one GPU, or on the CPU.
 
-Started by `socorpus train --gpus N`, by torchrun, or by Slurm's srun: whichever set the environment.
+Started by `socorpus train --gpus N`, by torchrun, or by Slurm's srun: whichever set the environment. A script that
+Slurm runs has the job's variables too (SLURM_NTASKS), but is no rank: only a step's count, which srun sets.
 """
 
 import ctypes
 import logging
 import os
+import re
 import signal
 import socket
 import sys
@@ -52,12 +54,12 @@ class Ranks:
 
 def started() -> bool:
     """Whether a launcher has made this process one rank of several."""
-    return "RANK" in os.environ or int(os.environ.get("SLURM_NTASKS", "1")) > 1
+    return "RANK" in os.environ or _by_slurm()
 
 
 def first() -> bool:
     """Whether this process is the first rank, or the only one."""
-    return int(os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or 0) == 0
+    return int(os.environ.get("RANK") or (os.environ["SLURM_PROCID"] if _by_slurm() else 0)) == 0
 
 
 def gpus() -> int:
@@ -67,7 +69,7 @@ def gpus() -> int:
 
 def size() -> int:
     """The number of ranks."""
-    return int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_NTASKS") or 1)
+    return int(os.environ.get("WORLD_SIZE") or (os.environ[_STEP_TASKS] if _by_slurm() else 1))
 
 
 @contextmanager
@@ -87,7 +89,8 @@ def joined(tensor: int = 1) -> Iterator[Ranks]:
             raise InputError(f"parallel.tensor ({tensor}) must divide the number of ranks ({count})")
         device = torch.device("cpu")
         if cuda:
-            device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+            # Slurm may let each task see its own GPU alone, as the first one.
+            device = torch.device("cuda", int(os.environ["LOCAL_RANK"]) if gpus() > 1 else 0)
             torch.cuda.set_device(device)
         dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=STALLED)
         try:
@@ -123,6 +126,16 @@ def end_with_launcher() -> None:
 
 
 _PR_SET_PDEATHSIG = 1
+_STEP_TASKS = "SLURM_STEP_NUM_TASKS"
+
+
+def _by_slurm() -> bool:
+    return int(os.environ.get(_STEP_TASKS, "1")) > 1
+
+
+def first_host(nodes: str) -> str:
+    """The first of a list as Slurm writes it: `gpu[03-05,9],login` is gpu03 and so on."""
+    return re.sub(r"\[(\d+)[^]]*]", r"\1", nodes).partition(",")[0]
 
 
 def free_port() -> int:
@@ -148,12 +161,14 @@ def _environment() -> Iterator[None]:
     """What init_process_group asks for, for the time of the block: from Slurm's variables, or of an only rank."""
     environ, before = os.environ, dict(os.environ)
     try:
-        if "RANK" not in environ and int(environ.get("SLURM_NTASKS", "1")) > 1:
-            environ["RANK"], environ["WORLD_SIZE"] = environ["SLURM_PROCID"], environ["SLURM_NTASKS"]
-            environ["LOCAL_RANK"] = environ.get("SLURM_LOCALID", "0")
-            for name in ("MASTER_ADDR", "MASTER_PORT"):
-                if name not in environ:
-                    raise InputError(f"under Slurm set {name}: the first node's address, and a port that is free there")
+        if "RANK" not in environ and _by_slurm():
+            environ["RANK"], environ["WORLD_SIZE"] = environ["SLURM_PROCID"], environ[_STEP_TASKS]
+            environ["LOCAL_RANK"] = environ["SLURM_LOCALID"]
+            # srun deals ranks in the nodes' order. Every rank must find the same port by itself: one for each step,
+            # below those that Linux gives away.
+            environ.setdefault("MASTER_ADDR", first_host(environ["SLURM_STEP_NODELIST"]))
+            step = int(environ["SLURM_JOB_ID"]) * 61 + int(environ["SLURM_STEP_ID"])
+            environ.setdefault("MASTER_PORT", str(20000 + step % 12000))
         environ.setdefault("RANK", "0")
         environ.setdefault("WORLD_SIZE", "1")
         environ.setdefault("LOCAL_RANK", "0")

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,43 @@ def train(
     assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stderr, done.stderr
     return done
+
+
+Launcher = Callable[..., None]
+"""Starts so many ranks of a command, and waits until all have ended well."""
+
+
+def by_socorpus(ranks: int, *arguments: object) -> None:
+    """Our own launcher."""
+    _wait([(command(*arguments, "--gpus", ranks), {})])
+
+
+def by_torchrun(ranks: int, *arguments: object) -> None:
+    """torchrun on so many machines of one rank each, all of them this one."""
+    from socorpus.training.parallel import free_port
+
+    meet = f"--rdzv-endpoint=127.0.0.1:{free_port()}"
+    agent = ["-m", "torch.distributed.run", f"--nnodes={ranks}", "--rdzv-backend=c10d", meet, "-m"]
+    _wait([([sys.executable, *agent, *command(*arguments)[2:]], {})] * ranks)
+
+
+def by_slurm(ranks: int, *arguments: object) -> None:
+    """What srun sets in the environment of its tasks (looked at under Slurm 22.05)."""
+    step = {"SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_ID": "0", "SLURM_STEP_NODELIST": "localhost"}
+    tasks = [
+        {**step, "SLURM_STEP_NUM_TASKS": str(ranks), "SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)}
+        for rank in range(ranks)
+    ]
+    _wait([(command(*arguments), task) for task in tasks])
+
+
+def _wait(processes: Iterable[tuple[list[str], dict[str, str]]]) -> None:
+    started = [
+        subprocess.Popen(what, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment() | more, text=True)
+        for what, more in processes
+    ]
+    said = [one.communicate(timeout=300)[1] for one in started]
+    assert [one.returncode for one in started] == [0] * len(started), "\n".join(said)
 
 
 def start(corpus: Path, out: Path, config: Path, *more: object) -> subprocess.Popen[str]:
