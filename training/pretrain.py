@@ -101,7 +101,7 @@ class Training:
         before = self.found.state if self.found else {}
         lanes = int(before["lanes"]) if before else config.data.lanes
         self.cut = data.shape(len(groups), config.model.max_length, config.batch, ranks.data, lanes)
-        self.model = self._model()
+        self.model = self._model(groups)
         self.optimizer: Optimizer = Optimizer(self.model, config.optimizer, ranks)
         self.state = self._resume(self.found)
         self.gpu = budget.named(torch.cuda.get_device_name(ranks.device)) if ranks.device.type == "cuda" else None
@@ -154,12 +154,14 @@ class Training:
             self.run_folder.write(facts)
         return facts
 
-    def _model(self) -> "Encoder":
+    def _model(self, groups: Sequence[shards.RowGroup]) -> "Encoder":
         from socorpus.training import model
 
         config = self.config
         torch.manual_seed(config.data.seed)
         made = model.build(config.model, config.parallel, self.vocabulary.padded, self.ranks.tensor, self.dtype)
+        if self.found is None:
+            made.expect(torch.from_numpy(shards.shares(groups, self.vocabulary)), self.ranks.tensor_rank)
         made = made.to(self.ranks.device)
         compiled = config.parallel.compile
         if compiled is None:

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from socorpus.training import finetune, predictor, pretrained, shards
+from socorpus.labeling.schema import ENTITIES
+from socorpus.training import evaluate, examples, finetune, parallel, predictor, pretrained, shards, systems
+from socorpus.training.evaluate import Plan
 from socorpus.training.finetune import Settings
 from tests.building import small_disk, wait_for
 from tests.training import runs, tiny_models
@@ -40,15 +42,38 @@ def test_a_run_logs_validates_and_keeps_its_newest_checkpoints(whole: Path) -> N
     assert list((whole / "tensorboard").glob("events*"))
 
 
-@pytest.mark.parametrize(("tensor", "ranks"), [(2, 2), (1, 2), (2, 4)])
-def test_the_layout_of_ranks_does_not_change_the_losses(
-    corpus: Path, whole: Path, tmp_path: Path, tensor: int, ranks: int
+@pytest.mark.parametrize(
+    ("tensor", "ranks", "by"), [(2, 2, runs.by_slurm), (1, 2, runs.by_torchrun), (2, 4, runs.by_socorpus)]
+)
+def test_neither_layout_nor_launcher_changes_the_losses(
+    corpus: Path, whole: Path, tmp_path: Path, tensor: int, ranks: int, by: runs.Launcher
 ) -> None:
     config = configure(tmp_path, STEPS, more=f"[parallel]\ntensor = {tensor}")
-    train(corpus, tmp_path / "run", config, "--gpus", ranks)
+    by(ranks, "train", corpus, "-o", tmp_path / "run", "--config", config)
     assert close(losses(tmp_path / "run"), losses(whole))
     for mine, other in zip(runs.log(tmp_path / "run", "validation"), runs.log(whole, "validation"), strict=True):
         assert close([mine["loss_prose"], mine["loss_code"]], [other["loss_prose"], other["loss_code"]])
+
+
+@pytest.mark.parametrize(
+    ("nodes", "first"),
+    [
+        ("gpu1", "gpu1"),
+        ("gpu[03-05,9],login", "gpu03"),
+        ("gpu7,gpu[1-2]", "gpu7"),
+        ("rack[1-2]n[08,10].site", "rack1n08.site"),
+    ],
+)
+def test_the_first_of_slurms_nodes_is_where_ranks_meet(nodes: str, first: str) -> None:
+    assert parallel.first_host(nodes) == first
+
+
+def test_another_launchers_ranks_do_not_clear_a_run(
+    corpus: Path, whole: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")
+    done = train(corpus, whole, configure(tmp_path, STEPS), "--force", code=2)
+    assert "delete" in done.stderr and len(losses(whole)) == STEPS
 
 
 def test_a_checkpoint_of_two_tensor_ranks_goes_on_in_other_layouts(corpus: Path, whole: Path, tmp_path: Path) -> None:
@@ -153,10 +178,11 @@ def test_a_model_learns_more_than_how_frequent_tokens_are(corpus: Path, tmp_path
     shares = counts[counts > 0] / counts.sum()
     entropy = float(-(shares * np.log(shares)).sum())
     more = "[optimizer]\nlr = 0.006"
-    train(corpus, tmp_path / "run", configure(tmp_path, 110, "minutes = 60", 110, more))
+    train(corpus, tmp_path / "run", configure(tmp_path, 80, "minutes = 60", 80, more))
     held = runs.log(tmp_path / "run", "validation")[-1]
     assert held["loss"] < entropy - 0.05, (held, entropy)
-    assert losses(tmp_path / "run")[0] > entropy
+    # The untrained model guesses by frequency alone.
+    assert entropy - 0.2 < losses(tmp_path / "run")[0] < entropy + 0.3
 
 
 def test_a_full_disk_is_told_and_the_last_checkpoint_kept(corpus: Path, whole: Path, tmp_path: Path) -> None:
@@ -183,3 +209,16 @@ def test_a_run_can_be_taught_a_task(whole: Path, tmp_path: Path) -> None:
     made = (found.folder / "export.json").stat().st_mtime_ns
     assert pretrained.find(str(whole)).folder == found.folder
     assert (found.folder / "export.json").stat().st_mtime_ns == made
+
+
+def test_a_run_learns_real_entities_and_stands_beside_the_audits(real_data: Path, whole: Path, tmp_path: Path) -> None:
+    """In short what benchmarks/skill_over_scale.py does at length."""
+    data = examples.read(real_data / "benchmarks/ner", ENTITIES, most=200)
+    named = systems.chosen(["audits", f"run={whole}", f"scratch=scratch:{whole}"])
+    settings = Settings(epochs=5, batch=8, seeds=(0,), rate=3e-3)
+    cells = evaluate.compare(Plan([data], named, settings, most_test=80), tmp_path / "out", tiny_models.Quiet())
+    scores = {one.system: one.scores["span_f1"].mean for one in cells}
+    print(scores)
+    assert not any(one.missing for one in cells)
+    assert scores["TF-IDF"] > 0.2 and scores["run"] > 0.05 and scores["scratch"] > 0.05
+    assert scores["majority"] == scores["tags only"] == 0
