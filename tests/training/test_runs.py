@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from socorpus.labeling.schema import ENTITIES
 from socorpus.training import evaluate, examples, finetune, parallel, predictor, pretrained, shards, systems
 from socorpus.training.evaluate import Plan
 from socorpus.training.finetune import Settings
+from socorpus.training.systems import System
 from tests.building import small_disk, wait_for
 from tests.training import runs, tiny_models
 from tests.training.runs import configure, losses, train
@@ -178,7 +180,7 @@ def test_a_model_learns_more_than_how_frequent_tokens_are(corpus: Path, tmp_path
     shares = counts[counts > 0] / counts.sum()
     entropy = float(-(shares * np.log(shares)).sum())
     more = "[optimizer]\nlr = 0.006"
-    train(corpus, tmp_path / "run", configure(tmp_path, 80, "minutes = 60", 80, more))
+    train(corpus, tmp_path / "run", configure(tmp_path, 50, "minutes = 60", 50, more))
     held = runs.log(tmp_path / "run", "validation")[-1]
     assert held["loss"] < entropy - 0.05, (held, entropy)
     # The untrained model guesses by frequency alone.
@@ -211,14 +213,13 @@ def test_a_run_can_be_taught_a_task(whole: Path, tmp_path: Path) -> None:
     assert (found.folder / "export.json").stat().st_mtime_ns == made
 
 
-def test_a_run_learns_real_entities_and_stands_beside_the_audits(real_data: Path, whole: Path, tmp_path: Path) -> None:
+def test_a_run_learns_real_entities_and_stands_beside_an_audit(real_data: Path, whole: Path, tmp_path: Path) -> None:
     """In short what benchmarks/skill_over_scale.py does at length."""
-    data = examples.read(real_data / "benchmarks/ner", ENTITIES, most=200)
-    named = systems.chosen(["audits", f"run={whole}", f"scratch=scratch:{whole}"])
-    settings = Settings(epochs=5, batch=8, seeds=(0,), rate=3e-3)
-    cells = evaluate.compare(Plan([data], named, settings, most_test=80), tmp_path / "out", tiny_models.Quiet())
+    torch.set_num_threads(1)  # two in each of two workers hinder one another
+    data = examples.read(real_data / "benchmarks/ner", ENTITIES, most=100)
+    named = [System("TF-IDF", "audit", "TF-IDF"), *systems.chosen([f"run={whole}", f"scratch=scratch:{whole}"])]
+    settings = Settings(epochs=3, batch=4, seeds=(0,), rate=5e-3, length=128)
+    cells = evaluate.compare(Plan([data], named, settings, most_test=50), tmp_path / "out", tiny_models.Quiet())
     scores = {one.system: one.scores["span_f1"].mean for one in cells}
-    print(scores)
     assert not any(one.missing for one in cells)
-    assert scores["TF-IDF"] > 0.2 and scores["run"] > 0.05 and scores["scratch"] > 0.05
-    assert scores["majority"] == scores["tags only"] == 0
+    assert scores["TF-IDF"] > 0.2 and scores["run"] > 0.05 and scores["scratch"] > 0.05, scores
