@@ -104,6 +104,8 @@ def test_pinned_versions_lie_in_the_ranges_of_the_project() -> None:
         requirement = Requirement(line)
         if requirement.name == "socorpus":  # its own extras
             continue
+        if requirement.marker is not None and not requirement.marker.evaluate({"python_version": "3.11", "extra": ""}):
+            continue  # the constraints are Python 3.11's
         pin = pins[requirement.name.lower()]
         assert requirement.specifier.contains(pin), f"{line}: pinned to {pin}"
 
