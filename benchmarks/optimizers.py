@@ -10,6 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from socorpus.training.layout import Run
+
 SETTINGS = """
 [schedule]
 tokens = {tokens}
@@ -39,8 +41,9 @@ def main() -> None:
             path.write_text(SETTINGS.format(tokens=given.tokens, optimizer=optimizer), "utf-8")
             command = [sys.executable, "-m", "socorpus.cli.main", "train", str(given.corpus), "-o", f"{folder}/run"]
             subprocess.run([*command, "--config", str(path)], check=True, capture_output=True)
-            facts = json.loads((Path(folder) / "run/run.json").read_text("utf-8"))
-            lines = [json.loads(line) for line in (Path(folder) / "run/log.jsonl").read_text("utf-8").splitlines()]
+            run = Run(Path(folder) / "run")
+            facts = run.facts() or {}
+            lines = [json.loads(line) for line in run.log.read_text("utf-8").splitlines()]
             held = [line for line in lines if line["kind"] == "validation"][-1]
             figures = f"loss {held['loss']:.3f}  prose {held['loss_prose']:.3f}  code {held['loss_code']:.3f}"
             print(optimizer.replace("\n", "  "), f"{facts['gpu_hours'] * 3600:.0f} s ", figures, flush=True)

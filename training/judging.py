@@ -63,8 +63,8 @@ def logits_of(
     windows = [window for at in part for window in encoded[at].windows]
     longest = max(len(window.ids) for window in windows)
     # Shapes that come again are faster; but a model may know no places beyond its context.
-    most = getattr(model.config, "max_position_embeddings", longest)
-    longest = max(longest, min(-(-longest // 8) * 8, most))
+    rounded = -(-longest // 8) * 8
+    longest = max(longest, min(rounded, getattr(model.config, "max_position_embeddings", None) or rounded))
     ids = np.full((len(windows), longest), padding, np.int64)
     mask = np.zeros((len(windows), longest), np.int64)
     for row, window in enumerate(windows):

@@ -54,12 +54,12 @@ class Ranks:
 
 def started() -> bool:
     """Whether a launcher has made this process one rank of several."""
-    return "RANK" in os.environ or _by_slurm()
+    return "RANK" in _launched()
 
 
 def first() -> bool:
     """Whether this process is the first rank, or the only one."""
-    return int(os.environ.get("RANK") or (os.environ["SLURM_PROCID"] if _by_slurm() else 0)) == 0
+    return int(_launched().get("RANK") or 0) == 0
 
 
 def gpus() -> int:
@@ -69,7 +69,7 @@ def gpus() -> int:
 
 def size() -> int:
     """The number of ranks."""
-    return int(os.environ.get("WORLD_SIZE") or (os.environ[_STEP_TASKS] if _by_slurm() else 1))
+    return int(_launched().get("WORLD_SIZE") or 1)
 
 
 @contextmanager
@@ -126,11 +126,26 @@ def end_with_launcher() -> None:
 
 
 _PR_SET_PDEATHSIG = 1
-_STEP_TASKS = "SLURM_STEP_NUM_TASKS"
 
 
-def _by_slurm() -> bool:
-    return int(os.environ.get(_STEP_TASKS, "1")) > 1
+def _launched() -> dict[str, str]:
+    """The environment with what torchrun sets, made of Slurm's variables where this is one task of several in a step.
+
+    srun deals ranks in the nodes' order, so the first of them is rank 0's. Every rank must find the same port by
+    itself: one for each step, below those that Linux gives away.
+    """
+    given = dict(os.environ)
+    if "RANK" in given or int(given.get("SLURM_STEP_NUM_TASKS", "1")) == 1:
+        return given
+    step = int(given["SLURM_JOB_ID"]) * 61 + int(given["SLURM_STEP_ID"])
+    made = {
+        "RANK": given["SLURM_PROCID"],
+        "WORLD_SIZE": given["SLURM_STEP_NUM_TASKS"],
+        "LOCAL_RANK": given["SLURM_LOCALID"],
+        "MASTER_ADDR": first_host(given["SLURM_STEP_NODELIST"]),
+        "MASTER_PORT": str(20000 + step % 12000),
+    }
+    return made | given
 
 
 def first_host(nodes: str) -> str:
@@ -161,14 +176,7 @@ def _environment() -> Iterator[None]:
     """What init_process_group asks for, for the time of the block: from Slurm's variables, or of an only rank."""
     environ, before = os.environ, dict(os.environ)
     try:
-        if "RANK" not in environ and _by_slurm():
-            environ["RANK"], environ["WORLD_SIZE"] = environ["SLURM_PROCID"], environ[_STEP_TASKS]
-            environ["LOCAL_RANK"] = environ["SLURM_LOCALID"]
-            # srun deals ranks in the nodes' order. Every rank must find the same port by itself: one for each step,
-            # below those that Linux gives away.
-            environ.setdefault("MASTER_ADDR", first_host(environ["SLURM_STEP_NODELIST"]))
-            step = int(environ["SLURM_JOB_ID"]) * 61 + int(environ["SLURM_STEP_ID"])
-            environ.setdefault("MASTER_PORT", str(20000 + step % 12000))
+        environ.update(_launched())
         environ.setdefault("RANK", "0")
         environ.setdefault("WORLD_SIZE", "1")
         environ.setdefault("LOCAL_RANK", "0")

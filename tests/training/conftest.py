@@ -4,6 +4,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+import torch
 
 with warnings.catch_warnings():
     # megatron-core and what it imports warn of one another; `parallel.joined` keeps that from users.
@@ -12,6 +13,12 @@ with warnings.catch_warnings():
 
 from socorpus.corpus import sample as samples
 from tests.building import socorpus
+
+
+@pytest.fixture
+def one_thread() -> None:
+    """Let torch use one thread: tests run side by side, and more in each would hinder one another."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

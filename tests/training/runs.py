@@ -61,32 +61,41 @@ def train(
     return done
 
 
-Launcher = Callable[..., None]
-"""Starts so many ranks of a command, and waits until all have ended well."""
+Launcher = Callable[[int, Path, Path, Path], None]
+"""Trains with so many ranks (corpus, run, configuration), and sees that all have ended well."""
 
 
-def by_socorpus(ranks: int, *arguments: object) -> None:
+def by_socorpus(ranks: int, corpus: Path, out: Path, config: Path) -> None:
     """Our own launcher."""
-    _wait([(command(*arguments, "--gpus", ranks), {})])
+    train(corpus, out, config, "--gpus", ranks)
 
 
-def by_torchrun(ranks: int, *arguments: object) -> None:
+def by_torchrun(ranks: int, corpus: Path, out: Path, config: Path) -> None:
     """torchrun on so many machines of one rank each, all of them this one."""
     from socorpus.training.parallel import free_port
 
     meet = f"--rdzv-endpoint=127.0.0.1:{free_port()}"
     agent = ["-m", "torch.distributed.run", f"--nnodes={ranks}", "--rdzv-backend=c10d", meet, "-m"]
-    _wait([([sys.executable, *agent, *command(*arguments)[2:]], {})] * ranks)
+    _, _, *program = command("train", corpus, "-o", out, "--config", config)
+    _wait([([sys.executable, *agent, *program], {})] * ranks)
 
 
-def by_slurm(ranks: int, *arguments: object) -> None:
-    """What srun sets in the environment of its tasks (looked at under Slurm 22.05)."""
-    step = {"SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_ID": "0", "SLURM_STEP_NODELIST": "localhost"}
-    tasks = [
-        {**step, "SLURM_STEP_NUM_TASKS": str(ranks), "SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)}
-        for rank in range(ranks)
-    ]
-    _wait([(command(*arguments), task) for task in tasks])
+def by_slurm(ranks: int, corpus: Path, out: Path, config: Path) -> None:
+    """Tasks of a step of Slurm's, by their environment."""
+    program = command("train", corpus, "-o", out, "--config", config)
+    _wait([(program, slurm_task(rank, ranks)) for rank in range(ranks)])
+
+
+def slurm_task(rank: int, ranks: int) -> dict[str, str]:
+    """What srun sets in the environment of a task (looked at under Slurm 22.05)."""
+    return {
+        "SLURM_JOB_ID": str(os.getpid()),
+        "SLURM_STEP_ID": "0",
+        "SLURM_STEP_NODELIST": "localhost",
+        "SLURM_STEP_NUM_TASKS": str(ranks),
+        "SLURM_PROCID": str(rank),
+        "SLURM_LOCALID": str(rank),
+    }
 
 
 def _wait(processes: Iterable[tuple[list[str], dict[str, str]]]) -> None:
@@ -96,6 +105,7 @@ def _wait(processes: Iterable[tuple[list[str], dict[str, str]]]) -> None:
     ]
     said = [one.communicate(timeout=300)[1] for one in started]
     assert [one.returncode for one in started] == [0] * len(started), "\n".join(said)
+    assert not any("Traceback" in one for one in said), "\n".join(said)
 
 
 def start(corpus: Path, out: Path, config: Path, *more: object) -> subprocess.Popen[str]:

@@ -20,6 +20,8 @@ from tests.building import small_disk
 from tests.training import tiny_models
 from tests.training.tiny_models import CONFIGS, Quiet
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SETTINGS = Settings(epochs=6, batch=8, seeds=(0,), rate=5e-3)
 
 _RUN = """
@@ -40,13 +42,6 @@ finetune.finetune(model, tiny_models.texts(), SETTINGS, Path(sys.argv[2]), tiny_
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pretrained]:
     root = tmp_path_factory.mktemp("models")
     return {kind: pretrained.find(str(tiny_models.model(root / kind, kind))) for kind in CONFIGS}
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
 
 
 @pytest.mark.parametrize("kind", CONFIGS)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from socorpus.labeling.schema import ENTITIES
 from socorpus.training import evaluate, examples, finetune, parallel, predictor, pretrained, shards, systems
@@ -51,7 +50,7 @@ def test_neither_layout_nor_launcher_changes_the_losses(
     corpus: Path, whole: Path, tmp_path: Path, tensor: int, ranks: int, by: runs.Launcher
 ) -> None:
     config = configure(tmp_path, STEPS, more=f"[parallel]\ntensor = {tensor}")
-    by(ranks, "train", corpus, "-o", tmp_path / "run", "--config", config)
+    by(ranks, corpus, tmp_path / "run", config)
     assert close(losses(tmp_path / "run"), losses(whole))
     for mine, other in zip(runs.log(tmp_path / "run", "validation"), runs.log(whole, "validation"), strict=True):
         assert close([mine["loss_prose"], mine["loss_code"]], [other["loss_prose"], other["loss_code"]])
@@ -73,7 +72,8 @@ def test_the_first_of_slurms_nodes_is_where_ranks_meet(nodes: str, first: str) -
 def test_another_launchers_ranks_do_not_clear_a_run(
     corpus: Path, whole: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")
+    for name, value in runs.slurm_task(0, 2).items():
+        monkeypatch.setenv(name, value)
     done = train(corpus, whole, configure(tmp_path, STEPS), "--force", code=2)
     assert "delete" in done.stderr and len(losses(whole)) == STEPS
 
@@ -213,9 +213,9 @@ def test_a_run_can_be_taught_a_task(whole: Path, tmp_path: Path) -> None:
     assert (found.folder / "export.json").stat().st_mtime_ns == made
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_a_run_learns_real_entities_and_stands_beside_an_audit(real_data: Path, whole: Path, tmp_path: Path) -> None:
     """In short what benchmarks/skill_over_scale.py does at length."""
-    torch.set_num_threads(1)  # two in each of two workers hinder one another
     data = examples.read(real_data / "benchmarks/ner", ENTITIES, most=100)
     named = [System("TF-IDF", "audit", "TF-IDF"), *systems.chosen([f"run={whole}", f"scratch=scratch:{whole}"])]
     settings = Settings(epochs=3, batch=4, seeds=(0,), rate=5e-3, length=128)
