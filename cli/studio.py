@@ -158,10 +158,14 @@ def export(
     out: Annotated[Path, typer.Option("--out", "-o", help="A new folder.", show_default=False)],
     form: Annotated[str, typer.Option("--format", help="jsonl, conll or huggingface.")] = "jsonl",
     least: Annotated[float, typer.Option(min=0, max=1, help="Leave out labels whose probability is lower.")] = 0.0,
+    tokens: Annotated[
+        str | None,
+        typer.Option(help="Tag entities by BIO: words, or the corpus's own tokens (corpus).", show_default=False),
+    ] = None,
 ) -> None:
     """Write the labels, those of people above all others, as JSON Lines, CoNLL or a Hugging Face dataset folder."""
     from socorpus.labeling import export as exporting
     from socorpus.labeling.sync import task_named
 
-    written = exporting.export(corpus, task_named(task), form, out, least)
+    written = exporting.export(corpus, task_named(task), form, out, least, tokens)
     view.out.print(f"{out}: {view.number(written.examples)} texts, {view.number(written.labels)} labels")

@@ -4,10 +4,11 @@ What people said stands in the labels already, above the functions. A whole text
 without entities is kept, since that there are none is what its labels say.
 """
 
+import functools
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +22,9 @@ from socorpus.corpus import parquet, receipts
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.schema import TIME
 from socorpus.corpus.split import SPLITS
-from socorpus.labeling import sampling, schema
+from socorpus.labeling import sampling, schema, tokenization
 from socorpus.labeling.schema import Task
+from socorpus.labeling.tokenization import Cut
 
 FORMATS = ("jsonl", "conll", "huggingface")
 
@@ -55,6 +57,10 @@ _TOLD = {
     "source": "function (labelling functions combined), model or person",
     "conflict": "whether votes differ",
     "spans": "start and end (code points), label, probability and source of each entity",
+    "tokens": "words and single punctuation marks of the text",
+    "input_ids": "the text in the tokens of the corpus (`tokenizer/`), without special ones",
+    "offsets": "start and end (code points) of each token in the text",
+    "ner_tags": "BIO tag of each token",
     "url": "address of the post",
     "license": "of the text",
     "author": "name to give as the author; null where the dump has none",
@@ -82,9 +88,9 @@ class Written:
         return self.labelled.total()
 
 
-def table_schema(task: Task) -> pa.Schema:
+def table_schema(task: Task, cut: Cut | None = None) -> pa.Schema:
     """Schema of a task's rows in the Parquet files, and the keys of its JSON lines."""
-    own = [pa.field("spans", pa.list_(SPAN), nullable=False)]
+    own = [pa.field("spans", pa.list_(SPAN), nullable=False), *(cut.columns if cut is not None else ())]
     if not task.spans:
         names = ("label", "probability", "source", "conflict")
         own = [schema.LABELS.field(name) for name in names]
@@ -92,29 +98,35 @@ def table_schema(task: Task) -> pa.Schema:
     return pa.schema([*carried, *own, *(schema.EXAMPLES.field(name) for name in _ORIGIN)])
 
 
-def export(root: Path, task: Task, form: str, out: Path, least: float = 0.0) -> Written:
+def export(root: Path, task: Task, form: str, out: Path, least: float = 0.0, tokens: str | None = None) -> Written:
     """Write the labels of a task to a new folder.
 
     Args:
         form: one of `FORMATS`.
         least: probability below which a label is left out, and with it a whole text.
+        tokens: of what entities have BIO tags beside their spans, one of `tokenization.NAMES`; a CoNLL file has words
+            if None.
 
     Raises:
-        InputError: the format is not known or not made for this task; the folder is not new, or can't be written; the
-            corpus has no labels.
+        InputError: the format or the tokens are not known or not made for this task; the folder is not new, or can't
+            be written; the corpus has no labels, or no tokenizer.
         BuildError: the disk is full. Nothing is left there.
     """
     if form not in FORMATS:
         raise InputError(f"format {form!r} is not known; there are {', '.join(FORMATS)}")
     if form == "conll" and not task.spans:
         raise InputError(f"CoNLL files hold entities, and {task.name} is of whole texts; choose jsonl or huggingface")
+    if tokens is not None and not task.spans:
+        raise InputError(f"tokens have tags of entities, and {task.name} is of whole texts; leave --tokens out")
     sampling.buckets(root, task)
+    named = tokens or ("words" if form == "conll" else None)
+    cut = tokenization.cut(root, named) if named is not None else None
     out = out.absolute()
     try:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise InputError(f"{out}: something lies there; name a new folder for the export")
-        with _new_folder(out) as partial:
-            return _write(root, task, form, partial, least)
+        with _new_folder(out) as folder:
+            return _write(root, task, form, folder, Written(least), cut)
     except OSError as error:
         if receipts.is_disk_full(error):
             raise receipts.disk_full(out) from error
@@ -145,17 +157,18 @@ def _new_folder(out: Path) -> Iterator[Path]:
         raise
 
 
-def _write(root: Path, task: Task, form: str, folder: Path, least: float) -> Written:
-    written = Written(least)
+def _write(root: Path, task: Task, form: str, folder: Path, written: Written, cut: Cut | None) -> Written:
     if form == "huggingface":
-        _parquet(root, task, folder, written)
-        (folder / "README.md").write_text(card(task, written, sampling.version(root, task)), "utf-8")
+        _parquet(root, task, folder, written, cut)
+        (folder / "README.md").write_text(card(task, written, sampling.version(root, task), cut), "utf-8")
     else:
-        _lines(root, task, folder, written, form)
+        _lines(root, task, folder, written, form, cut)
+    if cut is not None:
+        cut.save(folder)
     return written
 
 
-def rows(root: Path, task: Task, written: Written) -> Iterator[list[tuple[str, dict[str, Any]]]]:
+def rows(root: Path, task: Task, written: Written, cut: Cut | None) -> Iterator[list[tuple[str, dict[str, Any]]]]:
     """Split and row of every text of the task, as `table_schema` has it, bucket by bucket; counted in `written`."""
     for bucket in sampling.buckets(root, task):
         labels: dict[int, list[dict[str, Any]]] = {}
@@ -166,11 +179,14 @@ def rows(root: Path, task: Task, written: Written) -> Iterator[list[tuple[str, d
                 labels.setdefault(row.pop("post_id"), []).append(row)
         path = root / schema.path(task.name, "examples", bucket)
         examples = parquet.read(path, schema.EXAMPLES, ["split", *_CARRIED, *_ORIGIN]).to_pylist()
-        yield [
-            (example["split"], _row(example, found, task, written))
+        found = [
+            (example["split"], _row(example, of, task, written))
             for example in examples
-            if (found := labels.get(example["post_id"], [])) or task.spans
+            if (of := labels.get(example["post_id"], [])) or task.spans
         ]
+        if cut is not None:
+            cut.tag([row for _, row in found])
+        yield found
 
 
 def _row(example: dict[str, Any], labels: list[dict[str, Any]], task: Task, written: Written) -> dict[str, Any]:
@@ -188,11 +204,11 @@ def _row(example: dict[str, Any], labels: list[dict[str, Any]], task: Task, writ
     return {name: example[name] for name in _CARRIED} | own | {name: example[name] for name in _ORIGIN}
 
 
-def _lines(root: Path, task: Task, folder: Path, written: Written, form: str) -> None:
-    write: Callable[[IO[str], dict[str, Any]], None] = _conll if form == "conll" else _json
+def _lines(root: Path, task: Task, folder: Path, written: Written, form: str, cut: Cut | None) -> None:
+    write = functools.partial(_conll, cut) if form == "conll" and cut is not None else _json
     files: dict[str, IO[str]] = {}
     try:
-        for bucket in rows(root, task, written):
+        for bucket in rows(root, task, written, cut):
             for split, row in bucket:
                 if split not in files:
                     files[split] = (folder / f"{split}.{form}").open("w", encoding="utf-8", newline="\n")
@@ -211,34 +227,29 @@ def _json(file: IO[str], row: dict[str, Any]) -> None:
     file.write(json.dumps(made, ensure_ascii=False) + "\n")
 
 
-def _conll(file: IO[str], row: dict[str, Any]) -> None:
-    """Token, start, end and BIO label of each word, tab-separated; an empty line where the text has a line's end.
+def _conll(cut: Cut, file: IO[str], row: dict[str, Any]) -> None:
+    """Token, start, end and BIO label of each token, tab-separated; an empty line where the text has a line's end.
 
     Offsets make it reversible: `can't` is three words and `cannot` one, and each is where it was.
     """
-    from socorpus.labeling import bio
-    from socorpus.labeling.spans import Span
-
     text = row["text"]
-    tokens = bio.words(text)
-    tags = bio.tags([Span(span["start"], span["end"], span["label"]) for span in row["spans"]], tokens)
     file.write(f"-DOCSTART-\t{row['site']}\t{row['post_id']}\tO\n\n")
-    last = 0
-    for (start, end), tag in zip(tokens, tags, strict=True):
+    begun = None
+    for name, (start, end), tag in zip(cut.names(row), row["offsets"], row["ner_tags"], strict=True):
         # A mark that goes on over a line's end stays in one sentence: a reader would take its I- for a fault.
-        if last and "\n" in text[last:start] and tag[0] != "I":
+        if begun is not None and "\n" in text[begun:start] and tag[0] != "I":
             file.write("\n")
-        file.write(f"{text[start:end]}\t{start}\t{end}\t{tag}\n")
-        last = end
+        file.write(f"{name}\t{start}\t{end}\t{tag}\n")
+        begun = start
     file.write("\n")
 
 
-def _parquet(root: Path, task: Task, folder: Path, written: Written) -> None:
+def _parquet(root: Path, task: Task, folder: Path, written: Written, cut: Cut | None) -> None:
     (folder / "data").mkdir()
-    columns = table_schema(task)
+    columns = table_schema(task, cut)
     writers: dict[str, Any] = {}
     try:
-        for bucket in rows(root, task, written):
+        for bucket in rows(root, task, written, cut):
             for split in SPLITS:
                 if some := [row for its, row in bucket if its == split]:
                     if split not in writers:
@@ -249,7 +260,7 @@ def _parquet(root: Path, task: Task, folder: Path, written: Written) -> None:
             writer.close()
 
 
-def card(task: Task, written: Written, version: str) -> str:
+def card(task: Task, written: Written, version: str, cut: Cut | None = None) -> str:
     """The dataset's card: what it is, its licence, counts and columns; with the header that the hub reads."""
     kind = "token-classification" if task.spans else "text-classification"
     splits = [split for split in SPLITS if written.texts[split]]
@@ -265,9 +276,9 @@ def card(task: Task, written: Written, version: str) -> str:
         ),
     ]
     table = "\n".join(f"| {name} | {' | '.join(f'{n:,}' for n in figures)} |" for name, figures in counts)
-    columns = "\n".join(f"| `{one.name}` | {_type(one.type)} | {_TOLD[one.name]} |" for one in table_schema(task))
+    columns = "\n".join(f"| `{one.name}` | {_type(one.type)} | {_TOLD[one.name]} |" for one in table_schema(task, cut))
     licenses = "\n".join(f"- {name}: {count:,} texts" for name, count in sorted(written.licenses.items()))
-    cut = f" Labels below {written.least:g} are left out." if written.least else ""
+    left_out = f" Labels below {written.least:g} are left out." if written.least else ""
     return f"""---
 pretty_name: "Stack Exchange posts with labels: {task.name}"
 license: {_hub_license(written)}
@@ -285,7 +296,7 @@ configs:
 
 Made by socorpus from a Stack Exchange data dump. Labels come from labelling functions, combined by
 `{version or "no votes"}`, and from people, who stand above them: `source` tells which. A function's label is weak: it
-has a probability, and may be wrong.{cut}
+has a probability, and may be wrong.{left_out}
 
 ```python
 from datasets import load_dataset
@@ -328,5 +339,5 @@ def _type(kind: pa.DataType) -> str:
     if kind == TIME:
         return "time (UTC)"
     if pa.types.is_list(kind):
-        return "list of structs" if pa.types.is_struct(kind.value_type) else "list of strings"
+        return "list of structs" if pa.types.is_struct(kind.value_type) else f"list of {_type(kind.value_type)}"
     return str(kind)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.labeling import revisions
-from socorpus.labeling.functions import REGISTRY, Threads, Vote, votes
+from socorpus.labeling.functions import Threads, Vote, votes
 from socorpus.labeling.overtaken import MARKER, SUMMARY, added, names_of, newer_in_edit, overtaken
 from socorpus.labeling.remarks import UNWELL, comments_of, said
 from socorpus.labeling.revisions import Revision, State
@@ -113,30 +113,6 @@ _BLOCK = re.compile(r"<(p|li|h[1-6]|blockquote)\b[^>]*>.*?</\1>", re.IGNORECASE 
 def _without_notes(body: str) -> str:
     """HTML without the paragraphs that say of themselves that the answer is out of date."""
     return _BLOCK.sub(lambda found: "" if _own_note(re.sub(r"<[^>]+>", " ", found[0])) else found[0], body)
-
-
-def hits(threads: Threads) -> list[dict[str, Any]]:
-    """What says so of each answer: one row a vote for obsolete, with the comment's text where it rests on one.
-
-    Returns:
-        Rows of post_id, url, function, evidence, comment (Markdown, as published: it may hold personal data), in order
-        of post.
-    """
-    urls = dict(zip(threads.documents["post_id"].to_pylist(), threads.documents["url"].to_pylist(), strict=True))
-    texts = dict(zip(threads.comments["comment_id"].to_pylist(), threads.comments["text"].to_pylist(), strict=True))
-    found = [
-        {
-            "post_id": vote.post_id,
-            "url": urls.get(vote.post_id),
-            "function": one.name,
-            "evidence": dict(vote.evidence),
-            "comment": texts.get(vote.evidence.get("comment")),
-        }
-        for one in REGISTRY[TASK.name]
-        for vote in one.find(threads)
-        if vote.label == OBSOLETE
-    ]
-    return sorted(found, key=lambda row: (row["post_id"], row["function"]))
 
 
 # Functions.

@@ -1,11 +1,11 @@
-"""Sections of the report on the labels: counts by split, the functions, agreement, leaks, and every obsolete answer."""
+"""Sections of the report on the labels: counts by split, the functions, agreement, leaks, and obsolete answers."""
 
-import heapq
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from markupsafe import Markup
 
@@ -15,12 +15,12 @@ from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.sections import Facts, Section
 from socorpus.corpus.split import SPLITS
 from socorpus.labeling import analysis
-from socorpus.labeling.schema import FOLDER, OBSOLESCENCE
+from socorpus.labeling.schema import EXAMPLES, FOLDER, LABELS, OBSOLESCENCE
 
 FEW = 20
 """Labels of a kind below which a split can't say much."""
 MOST_HITS = 500
-"""Obsolete answers that are listed, the likeliest."""
+"""Answers of which somebody says that they are obsolete: so many are listed, the likeliest."""
 
 
 def labels(facts: Facts) -> Section | None:
@@ -126,44 +126,59 @@ def audit_rows(found: Mapping[str, Any]) -> list[list[Any]]:
 
 
 def obsolete(facts: Facts) -> Section | None:
-    """Every obsolete answer with its evidence."""
+    """Every answer of which anybody says that it is obsolete, outvoted or not, with the evidence."""
     entry = facts.manifest.get("labels", {}).get(OBSOLESCENCE.name)
     if entry is None:
         return None
-    total = sum(counts.get("obsolete", 0) for counts in entry["labels"].values())
-    found = heapq.nsmallest(MOST_HITS, _hits(facts.root), key=lambda hit: (-hit["probability"], hit["key"]))
-    shown = "All" if total == len(found) else f"The likeliest {len(found):,}"
+    labelled = sum(counts.get("obsolete", 0) for counts in entry["labels"].values())
+    found = _hits(facts.root)
+    shown = "All" if found.num_rows <= MOST_HITS else f"The likeliest {MOST_HITS:,}"
     made = html.paragraph(
-        f"{total:,} answers are labelled obsolete. {shown}, with the votes on each and what they rest on."
-        if total
-        else "No answer is labelled obsolete."
+        f"Of {found.num_rows:,} answers somebody says that they are obsolete; {labelled:,} are labelled so. {shown}, "
+        "with the votes on each and what they rest on."
+        if found.num_rows
+        else "Of no answer anybody says that it is obsolete."
     )
     rows = [
         [
-            html.link(hit["key"], hit["url"]),
-            f"{hit['probability']:.3f}",
+            html.link(corpus_schema.key(hit["site"], hit["post_id"]), hit["url"]),
+            hit["label"],
+            f"{hit['obsolete']:.3f}",
             hit["source"],
-            html.join((Markup("<b>{}</b>: {} {}").format(*vote) for vote in hit["votes"]), "<br>"),
+            html.join(
+                (
+                    Markup("<b>{}</b>: {} {}").format(
+                        vote["function"], vote["label"] or "no answer", evidence(vote["evidence"])
+                    )
+                    for vote in hit["votes"]
+                ),
+                "<br>",
+            ),
         ]
-        for hit in found
+        for hit in found.slice(0, MOST_HITS).to_pylist()
     ]
-    made += html.table(["answer", "probability", "source", "votes and their evidence"], rows) if rows else ""
+    made += html.table(["answer", "label", "obsolete", "source", "votes and their evidence"], rows) if rows else ""
     return Section("Obsolete answers", made)
 
 
-def _hits(root: Path) -> Iterator[dict[str, Any]]:
+def _hits(root: Path) -> pa.Table:
+    """Labels with a vote for obsolete, the likeliest first, with that probability and the answer's address."""
     folder = root / FOLDER / OBSOLESCENCE.name
+    found = [_said_obsolete(LABELS.empty_table(), EXAMPLES.empty_table())]
     for place in sorted((folder / "labels").rglob("*.parquet")):
-        table = parquet.read(place)
-        table = table.filter(pc.equal(table["label"], "obsolete"))
-        if not table.num_rows:
-            continue
         examples = parquet.read(folder / "examples" / place.relative_to(folder / "labels"), columns=["post_id", "url"])
-        urls = dict(zip(examples["post_id"].to_pylist(), examples["url"].to_pylist(), strict=True))
-        for row in table.select(["site", "post_id", "probability", "source", "votes"]).to_pylist():
-            votes = [(v["function"], v["label"] or "no answer", evidence(v["evidence"])) for v in row["votes"]]
-            key = corpus_schema.key(row["site"], row["post_id"])
-            yield {**row, "key": key, "url": urls[row["post_id"]], "votes": votes}
+        found.append(_said_obsolete(parquet.read(place), examples))
+    order = [("obsolete", "descending"), ("site", "ascending"), ("post_id", "ascending")]
+    return pa.concat_tables(found).sort_by(order)
+
+
+def _said_obsolete(labels: pa.Table, examples: pa.Table) -> pa.Table:
+    said = pc.equal(pc.struct_field(pc.list_flatten(labels["votes"]), "label"), "obsolete")
+    rows = labels.take(pc.unique(pc.list_parent_indices(labels["votes"]).filter(said)))
+    at = pc.index_in(rows["post_id"], value_set=examples["post_id"].combine_chunks())
+    rows = rows.append_column("url", examples["url"].take(at))
+    rows = rows.append_column("obsolete", pc.list_element(rows["probabilities"], OBSOLESCENCE.index("obsolete")))
+    return rows.select(["site", "post_id", "label", "source", "votes", "url", "obsolete"])
 
 
 def evidence(text: str) -> str:

@@ -11,6 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from socorpus.corpus import tokens
 from socorpus.labeling import bio, export
 from socorpus.labeling.schema import ENTITIES, QUALITY
 from socorpus.labeling.spans import Span
@@ -95,6 +96,55 @@ def test_conll_cuts_words_where_the_corpus_does_and_can_be_turned_back(entities:
     assert set(second) == {"O"}
 
 
+@pytest.fixture(scope="module")
+def tokenizer(entities: Path) -> tokens.Tokenizer:
+    made = tokens.train([TEXT] * 3, 320)
+    tokens.save(made, entities / "tokenizer")
+    return made
+
+
+@pytest.mark.parametrize("form", ["jsonl", "huggingface"])
+@pytest.mark.parametrize("cut", ["words", "corpus"])
+def test_entities_are_tagged_by_words_or_by_the_tokens_of_the_corpus(
+    entities: Path, tokenizer: tokens.Tokenizer, tmp_path: Path, form: str, cut: str
+) -> None:
+    options = ["--format", form, "--tokens", cut, "-o", tmp_path / "out"]
+    socorpus("labeling", "export", entities, "--task", "entities", *options)
+    if form == "jsonl":
+        rows = [json.loads(line) for line in (tmp_path / "out/train.jsonl").read_text("utf-8").splitlines()]
+    else:
+        rows = pq.read_table(tmp_path / "out/data/train.parquet").to_pylist()
+        card = (tmp_path / "out/README.md").read_text("utf-8")
+        assert all(f"| `{name}` |" in card for name in rows[0])
+    assert len(rows) == 4
+    for row in rows:
+        offsets = [tuple(one) for one in row["offsets"]]
+        back = [(TEXT[one.start : one.end], one.label) for one in bio.spans(row["ner_tags"], offsets)]
+        marks = [(row["text"][span["start"] : span["end"]], span["label"]) for span in row["spans"]]
+        assert marks == (SPANS if row["post_id"] != 2 else [])
+        if cut == "words":
+            assert back == marks and row["tokens"] == [TEXT[start:end] for start, end in offsets]
+        else:
+            # A token takes the space before a word with it.
+            assert [(text.strip(), label) for text, label in back] == marks
+            assert row["input_ids"] == tokenizer.encode(TEXT, add_special_tokens=False).ids
+    assert (tmp_path / "out/tokenizer").exists() == (cut == "corpus")
+    if cut == "corpus":
+        assert tokens.identity(tokens.load(tmp_path / "out/tokenizer")) == tokens.identity(tokenizer)
+
+
+def test_conll_of_the_corpus_s_tokens_has_an_entry_a_line(
+    entities: Path, tokenizer: tokens.Tokenizer, tmp_path: Path
+) -> None:
+    export.export(entities, ENTITIES, "conll", tmp_path / "out", tokens="corpus")
+    rows = [row for sentence in blocks(tmp_path / "out/test.conll") for row in sentence]
+    assert rows[0][0] == "-DOCSTART-"
+    entries = [row[0] for row in rows[1:]]
+    assert entries == tokenizer.encode(TEXT, add_special_tokens=False).tokens
+    offsets, tags = tagged(rows[1:])
+    assert [(TEXT[one.start : one.end].strip(), one.label) for one in bio.spans(tags, offsets)] == SPANS
+
+
 @pytest.mark.parametrize("task", ["entities", "quality"])
 def test_a_hugging_face_folder_is_what_its_card_says(entities: Path, quality: Path, tmp_path: Path, task: str) -> None:
     root = entities if task == "entities" else quality
@@ -126,11 +176,23 @@ def test_a_hugging_face_folder_is_what_its_card_says(entities: Path, quality: Pa
         (["--task", "quality", "--format", "xml"], "format 'xml' is not known; there are jsonl, conll, huggingface"),
         (["--task", "qualities"], "task 'qualities' is not known; there are quality, closure"),
         (["--task", "closure"], "no labels of closure; run socorpus labeling apply"),
+        (["--task", "quality", "--tokens", "words"], "and quality is of whole texts; leave --tokens out"),
     ],
 )
 def test_what_cannot_be_exported_is_told(quality: Path, tmp_path: Path, options: list[str], says: str) -> None:
     refused(says, "labeling", "export", quality, *options, "-o", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_tokens_that_there_are_not_are_told(entities: Path, tmp_path: Path) -> None:
+    root = tmp_path / "corpus"
+    label_tables.entities(root, {1: (TEXT, SPANS)})
+    for name, says in (
+        ("bytes", "tokens 'bytes' are not known; there are words, corpus"),
+        ("corpus", "tokenizer.json"),
+    ):
+        refused(says, "labeling", "export", root, "--task", "entities", "--tokens", name, "-o", tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
 
 
 def test_a_folder_with_something_in_it_stays_as_it_is(quality: Path, tmp_path: Path) -> None:
