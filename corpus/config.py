@@ -143,6 +143,10 @@ class Labels:
     """Tasks whose labels a build ends with; labels of others, left by an earlier one, go."""
     without: tuple[str, ...] = ()
     """Labelling functions that do not vote, each written TASK.FUNCTION."""
+    validation: float = 0.1
+    """Share of the threads of each label, where there are enough: the newest but those of the test split."""
+    test: float = 0.1
+    """Share of the threads of each label, the newest."""
 
 
 @dataclass(frozen=True)
@@ -185,6 +189,8 @@ def _check_ranges(config: Config, where: str) -> None:
         "near.threshold": config.near.threshold,
         "split.validation": config.split.validation,
         "split.test": config.split.test,
+        "labels.validation": config.labels.validation,
+        "labels.test": config.labels.test,
         "selection.max_overlap": config.selection.max_overlap,
         "selection.max_code_share": config.selection.max_code_share,
         "selection.language_probability": config.selection.language_probability,
@@ -192,8 +198,9 @@ def _check_ranges(config: Config, where: str) -> None:
     settings.check_shares(shares, where)
     if config.near.threshold < 0.5:
         raise InputError(f"{where}: near.threshold must be at least 0.5: below, most pairs are candidates")
-    if config.split.validation + config.split.test >= 1:
-        raise InputError(f"{where}: split.validation and split.test must leave something for training")
+    for name, section in (("split", config.split), ("labels", config.labels)):
+        if section.validation + section.test >= 1:
+            raise InputError(f"{where}: {name}.validation and {name}.test must leave something for training")
     positive = {
         "read.part_mb": config.read.part_mb,
         "threads.bucket_mb": config.threads.bucket_mb,

@@ -52,8 +52,8 @@ STAGES = (
     *("read", "map", "partition", "threads", "documents", "benchmarks", "signals"),
     *("fingerprints", "candidates", "shingles", "verify", "twins", "duplicates"),
     *("pairs", "rules", "elect", "decisions", "split", "sample", "tokenizer", "prepare", "shards"),
-    *("label_splits", "label_collect", "label_merge", "label_vote", "label_count", "label_fit", "label_label"),
-    *("label_compare", "label_analysis", "report"),
+    *("label_splits", "label_collect", "label_merge", "label_vote", "label_count", "label_fit"),
+    *("label_stratify", "label_label", "label_compare", "label_analysis", "report"),
 )
 """All stages in order, those of the labels included, for `socorpus status`."""
 

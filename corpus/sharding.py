@@ -139,10 +139,10 @@ def write_splits(
     starts = np.concatenate([[0], np.cumsum(sizes)]).tolist()
     parts = [assigned.slice(start, size) for start, size in zip(starts, sizes, strict=False)]
     exchange.write(path, SPLIT, parts)
-    return assigned, [_content(part) for part in parts]
+    return assigned, [content(part) for part in parts]
 
 
-def _content(part: pa.Table) -> str:
+def content(part: pa.Table) -> str:
     codes = part["split"].combine_chunks().dictionary_encode()
     return receipts.fingerprint(
         [part["thread_id"].to_pylist(), codes.dictionary.to_pylist(), codes.indices.to_pylist()]

@@ -173,24 +173,27 @@ def rows(root: Path, task: Task, written: Written, cut: Cut | None) -> Iterator[
     for bucket in sampling.buckets(root, task):
         labels: dict[int, list[dict[str, Any]]] = {}
         if (path := root / schema.path(task.name, "labels", bucket)).is_file():
-            columns = ["post_id", "start", "end", "label", "probability", "source", "conflict"]
+            columns = ["post_id", "start", "end", "label", "probability", "source", "conflict", "split"]
             table = parquet.read(path, schema.LABELS, columns)
             for row in table.filter(pc.greater_equal(table["probability"], np.float32(written.least))).to_pylist():
                 labels.setdefault(row.pop("post_id"), []).append(row)
         path = root / schema.path(task.name, "examples", bucket)
         examples = parquet.read(path, schema.EXAMPLES, ["split", *_CARRIED, *_ORIGIN]).to_pylist()
-        found = [
-            (example["split"], _row(example, of, task, written))
-            for example in examples
-            if (of := labels.get(example["post_id"], [])) or task.spans
-        ]
+        found = []
+        for example in examples:
+            of = labels.get(example["post_id"], [])
+            if of or task.spans:
+                # The labels' split is stratified, and not always that of the shards.
+                split = of[0]["split"] if of else example["split"]
+                found.append((split, _row(example, split, of, task, written)))
         if cut is not None:
             cut.tag([row for _, row in found])
         yield found
 
 
-def _row(example: dict[str, Any], labels: list[dict[str, Any]], task: Task, written: Written) -> dict[str, Any]:
-    split = example["split"]
+def _row(
+    example: dict[str, Any], split: str, labels: list[dict[str, Any]], task: Task, written: Written
+) -> dict[str, Any]:
     written.texts[split] += 1
     written.licenses[example["license"]] += 1
     for label in labels:
@@ -310,7 +313,7 @@ labels = load_dataset("path/of/this/folder")
 | --- |{" ---: |" * len(splits)}
 {table}
 
-Splits are by thread and by time: the newest threads are the test split.
+Splits are by thread and by time: the newest threads{" of each label" * (not task.spans)} are the test split.
 
 ## Columns
 

@@ -37,7 +37,7 @@ class Layout:
         folders = ("documents", *(f"signals/{name}" for name in splits.SIGNALS))
         inputs = {path: contents[path] for bucket in buckets for folder in folders for path in [bucket.path(folder)]}
         given = {"buckets": buckets, "config": config.split}
-        task = Task("label_splits", "all", splits.assign, given, inputs, 1, as_dict(config.split))
+        task = Task("label_splits", "all", splits.assign, given, inputs, 2, as_dict(config.split))
         split = engine.run("label_splits", [task])["all"]
         sizes = {name: entry["bytes"] for name, entry in files.items()}
         return cls(root, buckets, contents, sizes, config, engine, split.counts["batches"])

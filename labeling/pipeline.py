@@ -6,6 +6,7 @@
     vote     a task, bucket  -> labels/TASK/examples, labels/TASK/votes
     count    a task, bucket  -> patterns of votes
     fit      a task          -> labels/TASK/model.json
+    stratify a task          -> the split of its labels
     label    a task, bucket  -> labels/TASK/labels
 
 People's votes come in at the last step alone, so a new one runs again the label step of its bucket and nothing else.
@@ -116,8 +117,9 @@ def _run(layout: Layout, chosen: Sequence[str], analyze: bool) -> tuple[dict[str
     voted = run("vote", (plan.vote(merged) for plan in plans), "examples", "votes")
     counted = run("count", (plan.count(voted) for plan in plans))
     fitted = run("fit", (plan.fit(counted) for plan in plans))
+    stratified = run("stratify", (plan.stratify(voted) for plan in plans))
     people = {plan.task: plan.people() for plan in plans}
-    labelled = run("label", (plan.label(voted, fitted, people[plan.task]) for plan in plans), "labels")
+    labelled = run("label", (plan.label(voted, fitted, stratified, people[plan.task]) for plan in plans), "labels")
     analyses = {plan.task: plan.analysis(voted, labelled, people[plan.task]) for plan in plans}
     stale = {task.name for task in layout.engine.stale(task for tasks in analyses.values() for task in tasks)}
     if analyze and stale:

@@ -7,6 +7,7 @@ from typing import Any
 from socorpus.corpus import lookup, parquet, receipts
 from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.buckets import Bucket
+from socorpus.corpus.config import Split
 from socorpus.corpus.engine import Task
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.receipts import Receipt
@@ -97,12 +98,27 @@ class Plan:
         contents = self._contents(counted)
         return [Task("label_fit", self.task, steps.fit, given, contents, combine.VERSION, self.voters)]
 
-    def label(self, voted: Done, fitted: Done, people: Mapping[str, str]) -> list[Task]:
-        """Votes, model and people -> labels."""
+    def stratify(self, voted: Done) -> list[Task]:
+        """Votes -> the split of the labels; nothing for spans, of which every split has plenty."""
+        if TASKS[self.task].spans:
+            return []
+        layout, labels = self.layout, self.layout.config.labels
+        inputs = {f"split/{name}": content for name, content in layout.split.items()}
+        for bucket in layout.buckets:
+            for name, output in voted[self.name(bucket)].outputs.items():
+                inputs[name] = output.sha256
+        shares = Split(labels.validation, labels.test)
+        given = {"module": self.module, "buckets": layout.buckets, "shares": shares}
+        return [Task("label_stratify", self.task, steps.stratify, given, inputs, 1, as_dict(shares))]
+
+    def label(self, voted: Done, fitted: Done, stratified: Done, people: Mapping[str, str]) -> list[Task]:
+        """Votes, model, the labels' split and people -> labels."""
         tasks = []
         for bucket in self.layout.buckets:
             inputs = {"voted": voted[self.name(bucket)].content, "model": fitted[self.task].content}
             inputs |= {"models": self.models_content, "people": people.get(bucket.name, "")}
+            if self.task in stratified:
+                inputs["split"] = stratified[self.task].counts["batches"][bucket.name]
             given = {"people": bucket.name in people}
             tasks.append(self._of_bucket("label", bucket, steps.label, given, inputs, combine.VERSION))
         return tasks

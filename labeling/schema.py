@@ -64,7 +64,7 @@ def _schema(name: str, *fields: pa.Field) -> pa.Schema:
 EXAMPLES = _schema(
     "examples",
     pa.field("thread_id", pa.int64(), nullable=False),
-    pa.field("split", pa.string(), nullable=False),  # train, validation, test: that of the thread
+    pa.field("split", pa.string(), nullable=False),  # train, validation, test: that of the thread in the shards
     pa.field("kind", pa.string(), nullable=False),  # question, answer
     pa.field("created", TIME, nullable=False),
     pa.field("score", pa.int32(), nullable=False),
@@ -117,7 +117,7 @@ LABELS = _schema(
     pa.field("version", pa.string(), nullable=False),  # of what combined the votes
     pa.field("conflict", pa.bool_(), nullable=False),  # whether votes differ
     pa.field("votes", pa.list_(VOTE), nullable=False),
-    pa.field("split", pa.string(), nullable=False),
+    pa.field("split", pa.string(), nullable=False),  # stratified by label (labeling.strata): that of the thread
     pa.field("thread_id", pa.int64(), nullable=False),
 )
 """The result: one row an example that has a vote, or, for entities, a span."""

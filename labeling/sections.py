@@ -29,8 +29,9 @@ def labels(facts: Facts) -> Section | None:
     if not entries:
         return None
     made = html.paragraph(
-        "Weak labels: votes of labelling functions, combined, with people's labels above them. The splits are those of "
-        "the shards, by thread and time within each site; copies, benchmark examples and rows that the publisher "
+        "Weak labels: votes of labelling functions, combined, with people's labels above them. The splits are by "
+        "thread and time, stratified by label where there are enough, and what the shards hold out is held out here "
+        "too. Copies, benchmark examples and rows that the publisher "
         f"planted are no examples. A count below {FEW} in a split is too small to measure by."
     )
     for name, entry in entries.items():

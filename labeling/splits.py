@@ -1,8 +1,7 @@
 """The split of every thread, made anew from what a corpus keeps: the same as its shards have.
 
 Within a site the newest threads are for test, those before them for validation, and threads that a duplicate ties
-together stay together (`socorpus.corpus.split`). So each site is a stratum of its own. Labels can't be strata: a split
-by labels would not be one by time.
+together stay together (`socorpus.corpus.split`). Examples have this split; labels have that of `labeling.strata`.
 """
 
 from collections.abc import Sequence
@@ -17,6 +16,8 @@ from socorpus.corpus.config import Split
 from socorpus.corpus.engine import Made
 
 PATH = ".work/labels/splits.arrow"
+TIED_PATH = ".work/labels/tied.arrow"
+_TIED = pa.schema([("thread_id", pa.int64())])
 SIGNALS = ("exact", "near", "near_code")
 """Signals that tie threads together."""
 
@@ -25,7 +26,7 @@ def assign(root: Path, buckets: Sequence[Bucket], config: Split) -> Made:
     """The split of every thread, one batch a bucket; `counts["batches"]` has a hash of each."""
     survivors = [parquet.read(root / bucket.path("signals/exact"), columns=["survivor"]) for bucket in buckets]
     named = pc.drop_null(pc.unique(pa.concat_tables(survivors)["survivor"])) if survivors else pa.array([], pa.string())
-    linked, found = [], []
+    linked, found, tied = [], [], []
     for bucket in buckets:
         columns = ["site", "post_id", "thread_id", "kind", "created"]
         documents = parquet.read(root / bucket.path("documents"), columns=columns)
@@ -35,11 +36,20 @@ def assign(root: Path, buckets: Sequence[Bucket], config: Split) -> Made:
             names = pc.binary_join_element_wise(pa.scalar(name), ties["cluster"], ":")
             linked.append(ties.set_column(0, split.LINKED.field(0), names))
         found.append(split.threads(documents))
+        several = linked[-len(SIGNALS) :]
+        tied.append(pa.table([pc.unique(pa.concat_tables(several)["thread_id"])], schema=_TIED))
+    exchange.write(root / TIED_PATH, _TIED, tied)
     assigned, batches = sharding.write_splits(root / PATH, found, linked, config)
     named_batches = {bucket.name: batch for bucket, batch in zip(buckets, batches, strict=True)}
-    return Made({PATH: assigned.num_rows}, {"threads": counted(assigned["split"]), "batches": named_batches})
+    rows = {PATH: assigned.num_rows, TIED_PATH: sum(part.num_rows for part in tied)}
+    return Made(rows, {"threads": counted(assigned["split"]), "batches": named_batches})
 
 
 def of_bucket(root: Path, bucket: Bucket) -> pa.Table:
     """The splits of a bucket's threads, as `sharding.SPLIT`."""
     return exchange.read([root / PATH], sharding.SPLIT, bucket.index)
+
+
+def tied(root: Path, bucket: int) -> pa.ChunkedArray:
+    """The threads of a bucket, by its index, that a duplicate may tie to others."""
+    return exchange.read([root / TIED_PATH], _TIED, bucket)["thread_id"]

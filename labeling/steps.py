@@ -15,10 +15,10 @@ import pyarrow.compute as pc
 from socorpus.corpus import parquet, receipts
 from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.buckets import Bucket, counted
-from socorpus.corpus.config import Privacy
+from socorpus.corpus.config import Privacy, Split
 from socorpus.corpus.engine import Made
 from socorpus.corpus.errors import BuildError
-from socorpus.labeling import combine, example_texts, items, labels, schema, splits
+from socorpus.labeling import combine, example_texts, items, labels, schema, splits, strata
 from socorpus.labeling.functions import REGISTRY, Function, Threads, Vote
 
 LEFT_OUT = ("fabricated", "empty", "contaminated", "exact_duplicate", "near_duplicate", "code_duplicate")
@@ -259,10 +259,17 @@ def read_patterns(root: Path, parts: Sequence[str], width: int) -> tuple[combine
     return patterns, np.array([found[row] for row in rows], np.int64)
 
 
+def stratify(root: Path, module: str, buckets: Sequence[Bucket], shares: Split) -> Made:
+    """Votes of functions -> the split of the labels."""
+    return strata.stratify(root, buckets, load(module).TASK, shares)
+
+
 def label(root: Path, bucket: Bucket, module: str, people: bool) -> Made:
-    """Votes and the model -> labels."""
+    """Votes, the model and the labels' split -> labels."""
     task = load(module).TASK
     examples, votes = all_votes(root, bucket, task, people)
+    if not task.spans:
+        examples = strata.resplit(root, bucket, task.name, examples)
     model = combine.from_dict(json.loads((root / model_path(task.name)).read_text("utf-8")))
     table = labels.decide(examples, votes, model, task)
     path = schema.path(task.name, "labels", bucket.name)

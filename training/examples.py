@@ -92,16 +92,18 @@ def _of(name: str, task: Task, path: Path) -> None:
 
 
 def corpus(root: Path, task: Task) -> Data:
-    """The labelled examples of a corpus, in its splits.
+    """The labelled examples of a corpus, in the splits of its labels.
 
     A text of the entities task counts as labelled though nothing was found in it.
     """
     from socorpus.labeling import sampling
 
     splits: dict[str, list[Example]] = {split: [] for split in SPLITS}
+    shown = 0
     for bucket in sampling.buckets(root, task):
-        for split, example in _bucket(root, task, bucket):
+        for split, of_shards, example in _bucket(root, task, bucket):
             splits[split].append(example)
+            shown += split == "test" and of_shards == "train"
     judged = {
         source: sum(one.source == source for one in splits["test"])
         for source in schema.SOURCES
@@ -110,17 +112,21 @@ def corpus(root: Path, task: Task) -> Data:
     by = ", ".join(f"{count:,} by {source}s" for source, count in judged.items())
     notes: tuple[str, ...] = (f"labels of the test split: {by}",) if by else ()
     if by and len(splits["test"]) < FEW:
-        notes += (f"fewer than {FEW} test examples say little: build the corpus with a larger split.test",)
+        notes += (f"fewer than {FEW} test examples say little: build the corpus with a larger labels.test",)
+    if shown:
+        texts = f"{shown:,} of the {len(splits['test']):,} test texts are of threads in the shards' train split"
+        notes += (f"{texts}, where a pre-trained model may have read them, without their labels",)
     return Data(task, root.absolute().name, splits, notes, ("Code_Block",) if task.spans else ())
 
 
-def _bucket(root: Path, task: Task, bucket: str) -> Iterator[tuple[str, Example]]:
+def _bucket(root: Path, task: Task, bucket: str) -> Iterator[tuple[str, str, Example]]:
+    """Split of the labels, split of the shards, and the example."""
     from socorpus.corpus import parquet
 
     labels: dict[int, list[dict[str, Any]]] = {}
     place = root / schema.path(task.name, "labels", bucket)
     if place.is_file():
-        columns = ["post_id", "start", "end", "label", "probability", "probabilities", "source"]
+        columns = ["post_id", "start", "end", "label", "probability", "probabilities", "source", "split"]
         for row in parquet.read(place, schema.LABELS, columns).to_pylist():
             labels.setdefault(row["post_id"], []).append(row)
     site = bucket.split("/")[0]
@@ -128,7 +134,7 @@ def _bucket(root: Path, task: Task, bucket: str) -> Iterator[tuple[str, Example]
     for row in table.to_pylist():
         found = labels.get(row["post_id"], [])
         if found or task.spans:
-            yield row["split"], _example(row, site, found, task)
+            yield found[0]["split"] if found else row["split"], row["split"], _example(row, site, found, task)
 
 
 def _example(row: Mapping[str, Any], site: str, labels: Sequence[Mapping[str, Any]], task: Task) -> Example:

@@ -1,4 +1,4 @@
-"""Likely label errors: planted ones are found, where cleanlab is installed."""
+"""Likely label errors: planted ones are found."""
 
 from pathlib import Path
 
@@ -16,7 +16,6 @@ WORDS = (
 
 
 def test_planted_errors_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("cleanlab", reason="cleanlab is not installed: pip install 'socorpus[cleanlab]'")
     random = np.random.default_rng(1)
     truth = random.choice(3, 400)
     texts = [" ".join(random.choice((WORDS[label] + " the a of to in").split(), 30)) for label in truth]

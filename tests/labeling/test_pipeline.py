@@ -24,7 +24,16 @@ from tests.labeling import labelled, toy
 from tests.labeling.labelled import TASKS, apply, rows, say
 
 ROOT = Path(__file__).resolve().parents[2]
-STEPS = ("label_splits", "label_collect", "label_merge", "label_vote", "label_count", "label_fit", "label_label")
+STEPS = (
+    "label_splits",
+    "label_collect",
+    "label_merge",
+    "label_vote",
+    "label_count",
+    "label_fit",
+    "label_stratify",
+    "label_label",
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -93,7 +102,8 @@ def test_examples_votes_and_labels_have_their_schemas_and_keys(applied: Path) ->
             assert (row["site"], row["post_id"]) in keys
         for row in rows(applied, task, "labels"):
             example = keys[row["site"], row["post_id"]]
-            assert row["split"] == example["split"] and row["thread_id"] == example["thread_id"]
+            assert row["thread_id"] == example["thread_id"]
+            assert row["split"] == example["split"] or task == "toy"
 
 
 def test_labels_are_what_their_votes_say(applied: Path) -> None:
@@ -147,6 +157,17 @@ def test_splits_are_those_of_the_shards(applied: Path) -> None:
     both = set(split) & set(examples)
     assert len(both) > 0.95 * len(split)
     assert {key: split[key] for key in both} == {key: examples[key] for key in both}
+
+
+def test_what_people_say_moves_no_split(corpus: Path) -> None:
+    before = {(row["site"], row["post_id"]): row["split"] for row in rows(corpus, "toy", "labels")}
+    judged = [row for row in rows(corpus, "toy", "labels") if row["label"] != "bad"][::3]
+    votes = [{"site": row["site"], "post_id": row["post_id"], "function": "person:1", "label": "bad"} for row in judged]
+    say(corpus, "toy", votes)
+    apply(corpus)
+    after = rows(corpus, "toy", "labels")
+    assert {(row["site"], row["post_id"]): row["split"] for row in after} == before
+    assert sum(row["source"] == "person" for row in after) == len(judged) > 50
 
 
 def test_splits_need_nothing_of_what_a_build_keeps_for_itself(corpus: Path) -> None:
@@ -248,7 +269,8 @@ def test_a_raised_version_runs_again_what_depends_on_it(corpus: Path, monkeypatc
     apply(corpus)
     ran = changed(corpus, before)
     # The votes' version is another, their labels are not: nothing of the model changes, and no other task runs.
-    assert set(ran) == {"label_vote", "label_count", "label_label", "report"}
+    assert set(ran) == {"label_vote", "label_count", "label_stratify", "label_label", "report"}
+    assert ran["label_stratify"] == {"toy.json"}
     assert all(name.startswith("toy/") for step in ("label_vote", "label_count", "label_label") for name in ran[step])
     assert {row["version"] for row in rows(corpus, "toy", "votes") if row["function"] == "low_score"} == {2}
 
