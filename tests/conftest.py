@@ -1,6 +1,9 @@
 """Fixtures shared by all tests."""
 
+import fcntl
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,28 +34,55 @@ def real_data() -> Path:
     return path
 
 
+Once = Callable[[str, Callable[[Path], object]], Path]
+
+
 @pytest.fixture(scope="session")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> "Truth":
-    """A made-up dump of every form, with its truth."""
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Makes a folder of a name that all workers of pytest-xdist share: the first that needs it does, others wait."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+
+    def make(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, done = shared / f"shared-{name}", shared / f"shared-{name}.done"
+        with (shared / f"shared-{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                fill(folder)
+                done.touch()
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def sample(once: Once) -> "Truth":
+    """A made-up dump of every form, with its truth. Only to be read."""
     from socorpus.corpus import sample as samples
 
     forms = (samples.MODERN, samples.SPRING2024, samples.AREA51, samples.DELETED, samples.PIPES)
-    return samples.write(tmp_path_factory.mktemp("sample") / "dump", threads=2000, sites=forms)
+    return samples.load(
+        once("sample", lambda folder: samples.write(folder / "dump", threads=2000, sites=forms)) / "dump"
+    )
 
 
 @pytest.fixture(scope="session")
-def built(sample: "Truth", tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A corpus built from the sample by the command, with two workers."""
-    out = tmp_path_factory.mktemp("built") / "corpus"
-    toml = out.parent / "socorpus.toml"
-    toml.write_text(f"[contamination]\nbenchmarks = ['{sample.benchmark}']\n[shards]\nrow_group = 64\n", "utf-8")
-    socorpus("build", sample.folder, "-o", out, "--workers", 2, "--config", toml)
-    return out
+def built(sample: "Truth", once: Once) -> Path:
+    """A corpus built from the sample by the command, with two workers. Only to be read."""
+
+    def build(folder: Path) -> None:
+        toml = folder / "socorpus.toml"
+        toml.write_text(f"[contamination]\nbenchmarks = ['{sample.benchmark}']\n[shards]\nrow_group = 64\n", "utf-8")
+        socorpus("build", sample.folder, "-o", folder / "corpus", "--workers", 2, "--config", toml)
+
+    return once("built", build) / "corpus"
 
 
 @pytest.fixture(scope="session")
-def real_corpus(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A corpus built from all real dumps and archives by the command, with two workers."""
-    out = tmp_path_factory.mktemp("real") / "corpus"
-    socorpus("build", real_data / "dumps", real_data / "archives", "-o", out, "--workers", 2)
-    return out
+def real_corpus(real_data: Path, once: Once) -> Path:
+    """A corpus built from all real dumps and archives by the command, with two workers. Only to be read."""
+    sources = (real_data / "dumps", real_data / "archives")
+    return once("real", lambda folder: socorpus("build", *sources, "-o", folder / "corpus", "--workers", 2)) / "corpus"

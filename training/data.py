@@ -314,10 +314,12 @@ class Stream:
 def held_out(
     config: Config, vocabulary: Vocabulary, groups: Sequence[RowGroup], rank: int, ranks: int
 ) -> Iterator[Batch]:
-    """Micro-batches of a held-out split for one of the ranks, masked always alike, up to `validation.tokens` in all."""
+    """Micro-batches of a held-out split for one of the ranks, masked always alike, up to `validation.tokens` in all.
+
+    All ranks together have the same texts, however many they are.
+    """
     room = config.model.max_length
     packs_of, micro = packer(config, vocabulary), max(1, config.batch.micro_tokens // room)
-    left = -(-config.validation.tokens // ranks)
     held: list[Pack] = []
     pad = vocabulary.special["[PAD]"]
 
@@ -325,14 +327,19 @@ def held_out(
         masked = [mask(one, config.validation.rate, config.masking, vocabulary, 0) for one in held]
         return collate(held, masked, micro * room, pad)
 
-    every = (one for number, group in enumerate(groups) for one in packs_of.all(group, 0, number))
-    for one in islice(every, (rank - 1) % ranks, None, ranks):
+    def every() -> Iterator[Pack]:
+        left = config.validation.tokens
+        for number, group in enumerate(groups):
+            for one in packs_of.all(group, 0, number):
+                if left <= 0:
+                    return
+                left -= len(one.ids)
+                yield one
+
+    for one in islice(every(), (rank - 1) % ranks, None, ranks):
         held.append(one)
-        left -= len(one.ids)
         if len(held) == micro:
             yield batch()
             held = []
-        if left <= 0:
-            break
     if held:
         yield batch()

@@ -13,6 +13,7 @@ with warnings.catch_warnings():
 
 from socorpus.corpus import sample as samples
 from tests.building import socorpus
+from tests.conftest import Once
 
 
 @pytest.fixture
@@ -22,12 +23,13 @@ def one_thread() -> None:
 
 
 @pytest.fixture(scope="session")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two sites in shards of many row groups."""
-    root = tmp_path_factory.mktemp("training")
-    samples.write(root / "dump", threads=260, sites=(samples.MODERN, samples.PIPES), seed=5)
-    (root / "build.toml").write_text("[shards]\nrow_group = 64\n[split]\nvalidation = 0.06\n", "utf-8")
-    socorpus(
-        *("build", root / "dump", "-o", root / "corpus", "--workers", 0, "--no-labels", "--config", root / "build.toml")
-    )
-    return root / "corpus"
+def corpus(once: Once) -> Path:
+    """Two sites in shards of many row groups. Only to be read."""
+
+    def build(root: Path) -> None:
+        samples.write(root / "dump", threads=260, sites=(samples.MODERN, samples.PIPES), seed=5)
+        toml = root / "build.toml"
+        toml.write_text("[shards]\nrow_group = 64\n[split]\nvalidation = 0.06\n", "utf-8")
+        socorpus("build", root / "dump", "-o", root / "corpus", "--workers", 0, "--no-labels", "--config", toml)
+
+    return once("training", build) / "corpus"

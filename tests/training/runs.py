@@ -17,24 +17,32 @@ ffn = 96
 max_length = 128
 window = 16
 [batch]
-tokens = 4096
-micro_tokens = 1024
+tokens = {batch}
+micro_tokens = {micro}
 [schedule]
 tokens = {tokens}
 [checkpoint]
 {checkpoint}
 [validation]
 steps = {validation}
-tokens = 20000
+tokens = 6000
 {more}
 """
 
 
-def configure(folder: Path, steps: int = 8, checkpoint: str = "steps = 3", validation: int = 4, more: str = "") -> Path:
-    """A configuration of a very small model; `more` is added to the file."""
+def configure(
+    folder: Path,
+    steps: int = 8,
+    checkpoint: str = "steps = 3",
+    validation: int = 4,
+    more: str = "",
+    batch: int = 2048,
+) -> Path:
+    """A configuration of a very small model, `batch` tokens a step; `more` is added to the file."""
     path = folder / "train.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = SETTINGS.format(tokens=4096 * steps, checkpoint=checkpoint, validation=validation, more=more)
+    sizes = {"batch": batch, "micro": batch // 4, "tokens": batch * steps}
+    text = SETTINGS.format(**sizes, checkpoint=checkpoint, validation=validation, more=more)
     path.write_text(text, "utf-8")
     return path
 

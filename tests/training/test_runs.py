@@ -180,7 +180,7 @@ def test_a_model_learns_more_than_how_frequent_tokens_are(corpus: Path, tmp_path
     shares = counts[counts > 0] / counts.sum()
     entropy = float(-(shares * np.log(shares)).sum())
     more = "[optimizer]\nlr = 0.006"
-    train(corpus, tmp_path / "run", configure(tmp_path, 50, "minutes = 60", 50, more))
+    train(corpus, tmp_path / "run", configure(tmp_path, 50, "minutes = 60", 50, more, batch=4096))
     held = runs.log(tmp_path / "run", "validation")[-1]
     assert held["loss"] < entropy - 0.05, (held, entropy)
     # The untrained model guesses by frequency alone.
