@@ -10,9 +10,11 @@ labelling functions are no doctors who see every patient, and each of these brok
 - While rates are learned, the true label of an item is one that somebody votes for. Where functions hardly meet,
   classes would otherwise come to stand for "this function spoke" and not for labels.
 - Rates are learned from items on which two functions or more vote. Who is alone contradicts nobody, and would be told
-  to be never wrong; so a function that never meets another stays at what the pseudo-votes say.
+  to be never wrong.
 - Pseudo-votes of a function that is right three times in four pull its rates towards the diagonal, in proportion to how
-  often it says what.
+  often it says what. There are ten, and one for every ten votes that it gives alone: where spans meet is where they
+  differ, so that a few meetings say little of the many votes that nobody else gave. A function that never meets
+  another stays at these.
 - Functions that nearly always say the same of the same items share one voice: independent errors are the model's
   premise, and copies would otherwise outvote everybody.
 
@@ -30,13 +32,13 @@ Votes = npt.NDArray[np.int8]
 Float = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
-VERSION = 1
+VERSION = 2
 ABSTAIN = -1
 FEWEST_FUNCTIONS = 3
 """Functions that must speak often enough for their rates to be learned; with fewer the majority decides."""
 OFTEN = 20
 """Votes from which a function speaks often enough."""
-_PSEUDO_VOTES, _PSEUDO_RIGHT = 10.0, 0.75
+_PSEUDO_VOTES, _PSEUDO_ALONE, _PSEUDO_RIGHT = 10.0, 0.1, 0.75
 _COPIES = 0.9
 _LEAST = 1e-3
 _ITERATIONS, _TOLERANCE = 500, 1e-7
@@ -142,7 +144,9 @@ def fit(patterns: Votes, counts: Counts, functions: Sequence[str], labels: Seque
     rates: Float = np.zeros((m, k, k + 1))
     iterations = 0
     if method == "dawid_skene":
+        alone = _said(patterns, (weight - met)[:, None], k)[:, 0, :k].sum(1)
         pseudo = _pseudo(_said(patterns, met[:, None], k)[:, 0, :k] / max(met.sum(), 1), prior)
+        pseudo *= (_PSEUDO_VOTES + _PSEUDO_ALONE * alone)[:, None, None]
         while iterations < _ITERATIONS:
             iterations += 1
             prior = _shares((believed * weight[:, None]).sum(0))
@@ -189,7 +193,7 @@ def _rates(mass: Float) -> Float:
 
 
 def _pseudo(share: Float, prior: Float) -> Float:
-    """Votes that each function is given for each class before any is seen, float64[m, k, k + 1].
+    """Rates of each function before any vote is seen, float64[m, k, k + 1].
 
     Args:
         share: float64[m, k], share of the items of which a function says each label.
@@ -200,7 +204,7 @@ def _pseudo(share: Float, prior: Float) -> Float:
     # By Bayes: what is right of so many of its votes for a label is said of so many items of each label.
     rates = (share[:, None, :] + _LEAST) * right.T[None] / prior[None, :, None]
     rates *= np.minimum(1, 0.98 / rates.sum(2, keepdims=True))
-    return _PSEUDO_VOTES * np.concatenate([rates, 1 - rates.sum(2, keepdims=True)], 2)
+    return np.concatenate([rates, 1 - rates.sum(2, keepdims=True)], 2)
 
 
 def _posterior(patterns: Votes, prior: Float, rates: Float, voices: Float, learning: bool = False) -> Float:
