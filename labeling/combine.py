@@ -13,8 +13,8 @@ labelling functions are no doctors who see every patient, and each of these brok
   to be never wrong.
 - Pseudo-votes of a function that is right three times in four pull its rates towards the diagonal, in proportion to how
   often it says what. There are ten, and one for every ten votes that it gives alone: where spans meet is where they
-  differ, so that a few meetings say little of the many votes that nobody else gave. A function that never meets
-  another stays at these.
+  differ, so that a few meetings say little of the many votes that nobody else gave. A function that hardly ever meets
+  another stays at these: what it does not say of items that others meet on tells nothing of it.
 - Functions that nearly always say the same of the same items share one voice: independent errors are the model's
   premise, and copies would otherwise outvote everybody.
 
@@ -37,7 +37,7 @@ ABSTAIN = -1
 FEWEST_FUNCTIONS = 3
 """Functions that must speak often enough for their rates to be learned; with fewer the majority decides."""
 OFTEN = 20
-"""Votes from which a function speaks often enough."""
+"""Votes from which a function speaks often enough; of its rates to be learned, votes on items where others vote too."""
 _PSEUDO_VOTES, _PSEUDO_ALONE, _PSEUDO_RIGHT = 10.0, 0.1, 0.75
 _COPIES = 0.9
 _LEAST = 1e-3
@@ -145,12 +145,14 @@ def fit(patterns: Votes, counts: Counts, functions: Sequence[str], labels: Seque
     iterations = 0
     if method == "dawid_skene":
         alone = _said(patterns, (weight - met)[:, None], k)[:, 0, :k].sum(1)
-        pseudo = _pseudo(_said(patterns, met[:, None], k)[:, 0, :k] / max(met.sum(), 1), prior)
+        among = _said(patterns, met[:, None], k)[:, 0, :k]
+        learned = (among.sum(1) >= OFTEN)[:, None, None]
+        pseudo = _pseudo(among / max(met.sum(), 1), prior)
         pseudo *= (_PSEUDO_VOTES + _PSEUDO_ALONE * alone)[:, None, None]
         while iterations < _ITERATIONS:
             iterations += 1
             prior = _shares((believed * weight[:, None]).sum(0))
-            rates = _rates(_said(patterns, believed * met[:, None], k) + pseudo)
+            rates = _rates(_said(patterns, believed * met[:, None], k) * learned + pseudo)
             before, believed = believed, _posterior(patterns, prior, rates, voices, learning=True)
             if not len(weight) or float(np.abs(believed - before).max()) < _TOLERANCE:
                 break
