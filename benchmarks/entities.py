@@ -27,6 +27,7 @@ FLOORS = (0.42, 0.58)
 BUDGET = 1000
 """Microseconds a post, all functions together."""
 NAMES = ("nothing annotated", "gazetteers of train", "and a context model")
+COMBINED = "nothing annotated, as apply combines votes"
 
 
 def label(documents: Sequence[Document], learned: Learned | None) -> list[list[Span]]:
@@ -120,6 +121,7 @@ def main() -> None:
     twenty = [score(gold, spans, only=entities.TASK.labels[:20]) for spans in found]
     console = Console(width=110)
     console.print(_figures("train, 4 folds" if arguments.fold else "dev", every, twenty))
+    _combined(judged, console)
     console.print(_types(every))
     console.print(_functions(by_function(judged)))
     spent, posts, length = microseconds(arguments.data / "dumps")
@@ -133,6 +135,30 @@ def _figures(name: str, every: Sequence[Scores], twenty: Sequence[Scores]) -> Ta
         floor = str(FLOORS[row]) if row < len(FLOORS) else ""
         table.add_row(what, *(f"{x:.3f}" for x in (micro.precision, micro.recall, micro.f1, narrow.micro.f1)), floor)
     return table
+
+
+def _combined(documents: Sequence[Document], console: Console) -> None:
+    """What a corpus of the documents' texts has for labels, and how far its probabilities are to be believed."""
+    found = entities.combined(
+        [one.text for one in documents],
+        [one.segments for one in documents],
+        tokens=[one.tokens for one in documents],
+    )
+    gold = [set(one.spans) for one in documents]
+    micro = score(gold, [[span for span, _ in spans] for spans in found]).micro
+    console.print(f"{COMBINED}: precision {micro.precision:.3f}, recall {micro.recall:.3f}, F1 {micro.f1:.3f}")
+    table = Table("probability", "spans", "mean", "right")
+    for least, most in ((0.0, 0.4), (0.4, 0.6), (0.6, 0.7), (0.7, 0.8), (0.8, 0.9), (0.9, 1.01)):
+        some = [
+            (probability, span in truth)
+            for truth, spans in zip(gold, found, strict=True)
+            for span, probability in spans
+            if span.label != "Code_Block" and least <= probability < most
+        ]
+        if some:
+            mean, right = (sum(column) / len(some) for column in zip(*some, strict=True))
+            table.add_row(f"from {least}", str(len(some)), f"{mean:.2f}", f"{right:.2f}")
+    console.print(table)
 
 
 def _types(every: Sequence[Scores]) -> Table:

@@ -4,8 +4,8 @@ Every labelling function (`entity_code`, `entity_prose`, `entity_tags`) looks at
 blocks, and abstains where it is unsure. Types, and what is annotated, follow the guideline of that corpus: versions
 stand apart from the names they belong to, an address is no entity, quotes are part of a value.
 
-In a corpus the votes are combined as those of the other tasks are. `label` does it all for texts alone, and with
-`learn` from an annotated file.
+In a corpus the votes are combined as those of the other tasks are (`combined` does so for texts alone). `label` goes by
+fixed weights, or with `learn` by an annotated file.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,17 +13,29 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from socorpus.corpus.schema import SEGMENT
-from socorpus.labeling import bio, entity_code, entity_prose, entity_tags, mentions, spans, tabassum
+from socorpus.labeling import (
+    bio,
+    combine,
+    entity_code,
+    entity_prose,
+    entity_tags,
+    items,
+    labels,
+    mentions,
+    spans,
+    tabassum,
+)
 from socorpus.labeling.entity_judge import Learned, Text
 from socorpus.labeling.entity_judge import learn as _learn
 from socorpus.labeling.functions import REGISTRY, Function, Threads, Vote
-from socorpus.labeling.schema import ENTITIES, EXAMPLES
+from socorpus.labeling.schema import ENTITIES, EXAMPLES, VOTES
 from socorpus.labeling.spans import Span
 
-__all__ = ["TASK", "Learned", "collect", "examples", "label", "learn", "merge"]
+__all__ = ["TASK", "Learned", "collect", "combined", "examples", "label", "learn", "merge"]
 
 TASK = ENTITIES
 FUNCTIONS = (entity_code, entity_prose, entity_tags)
@@ -101,6 +113,37 @@ def label(
         )
         for text in found
     ]
+
+
+def combined(
+    texts: Sequence[str],
+    segments: Sequence[Iterable[Mapping[str, Any]]] | None = None,
+    tags: Sequence[Iterable[str]] | None = None,
+    tokens: Sequence[bio.Offsets] | None = None,
+) -> list[list[tuple[Span, float]]]:
+    """What a corpus of these texts alone would have for labels: sorted spans of each text, with their probabilities.
+
+    Args: as of `label`.
+    """
+    names = [function.name for function in REGISTRY[TASK.name]]
+    rows = [
+        {"site": "", "post_id": at, "start": vote.start, "end": vote.end, "label": vote.label}
+        | {"function": function.name, "version": function.version, "source": "function", "evidence": "{}"}
+        for at, said in enumerate(votes_on(texts, segments, tags))
+        for function, vote in said
+    ]
+    votes = pa.Table.from_pylist(rows, schema=VOTES)
+    found = items.gather(votes, names, TASK)
+    model = combine.fit(*combine.distinct(found.votes, np.ones(len(found), np.int64)), names, TASK.labels)
+    posts = pa.array(range(len(texts)), pa.int64())
+    nothing = pa.array([""] * len(texts))
+    keys = pa.table({"site": nothing, "post_id": posts, "thread_id": posts, "split": nothing})
+    made: list[list[tuple[Span, float]]] = [[] for _ in texts]
+    for row in labels.decide(keys, votes, model, TASK).to_pylist():
+        widen = widener(tokens[row["post_id"]] if tokens is not None else None)
+        span = Span(*widen(row["start"], row["end"]), row["label"])
+        made[row["post_id"]].append((span, row["probability"]))
+    return made
 
 
 def learn(path: Path, context: bool = False) -> Learned:

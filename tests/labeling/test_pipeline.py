@@ -18,7 +18,7 @@ from socorpus.corpus import pipeline as corpus_pipeline
 from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.engine import Engine
 from socorpus.corpus.errors import BuildError, InputError
-from socorpus.labeling import functions, pipeline, schema, steps, stories
+from socorpus.labeling import combine, functions, pipeline, schema, steps, stories
 from tests.building import hashes, manifest, seconds, table
 from tests.labeling import labelled, toy
 from tests.labeling.labelled import TASKS, apply, rows, say
@@ -124,7 +124,7 @@ def test_labels_are_what_their_votes_say(applied: Path) -> None:
         assert row["label"] in labels and row["conflict"] == (len(labels) > 1)
         assert sum(row["probabilities"]) == pytest.approx(1, abs=1e-5)
         assert row["probability"] == row["probabilities"][toy.TASK.index(row["label"])]
-        assert (row["source"], row["start"], row["version"]) == ("function", None, "dawid_skene-1")
+        assert (row["source"], row["start"], row["version"]) == ("function", None, f"dawid_skene-{combine.VERSION}")
 
 
 def test_spans_do_not_overlap_and_lie_in_scrubbed_text(applied: Path) -> None:
