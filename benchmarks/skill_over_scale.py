@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 SHARED = Path(os.environ.get("SOCORPUS_REAL_DATA", Path(__file__).resolve().parents[2] / "shared"))
-BUILD = "[split]\nvalidation = 0.1\ntest = 0.2\n"
+BUILD = "[split]\nvalidation = 0.1\ntest = 0.2\n[labels]\nvalidation = 0.1\ntest = 0.2\n"
 """More is held out than by default: small sites have few labelled questions."""
 TINY = "[schedule]\ntokens = 6000000\n"
 

@@ -7,6 +7,7 @@ back, a "yes" makes one of a question. What gives a label away is in no example'
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -22,6 +23,7 @@ from socorpus.labeling.schema import OBSOLESCENCE
 from socorpus.labeling.statements import CURRENT, OBSOLETE, has_cue, sentences, statements, unquoted
 
 TASK = OBSOLESCENCE
+VERSION = 2
 
 NOTICES: Mapping[str, str] = {"22": "historical significance", "28": "obsolete"}
 """Kinds of a post's notice that say so, by the publisher's number."""
@@ -89,8 +91,8 @@ def examples(threads: Threads, votes: Sequence[Vote]) -> pa.Table:
     ends: dict[int, int] = {}
     notes: set[int] = set()
     for vote in votes:
-        at = vote.evidence.get("text_before")
-        if at is not None:
+        if "text_before" in vote.evidence:
+            at = _milliseconds(vote.evidence["text_before"])
             ends[vote.post_id] = min(at, ends.get(vote.post_id, at))
         if vote.evidence.get("note_in_text"):
             notes.add(vote.post_id)
@@ -115,6 +117,15 @@ def _without_notes(body: str) -> str:
     return _BLOCK.sub(lambda found: "" if _own_note(re.sub(r"<[^>]+>", " ", found[0])) else found[0], body)
 
 
+def _moment(at: int) -> str:
+    """A time as evidence has it, of milliseconds since 1970."""
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def _milliseconds(moment: str) -> int:
+    return round(datetime.fromisoformat(moment).timestamp() * 1000)
+
+
 # Functions.
 
 
@@ -123,7 +134,7 @@ def comment_says_so(threads: Threads) -> Iterator[Vote]:
     """A comment says that the answer is out of date, and none denies it later."""
     for one in said(threads):
         if one.label == OBSOLETE:
-            told = {"comment": one.comment_id, "cue": one.cue, "sentence": one.sentence, "text_before": one.at}
+            told = {"comment": one.comment_id, "cue": one.cue, "sentence": one.sentence, "text_before": _moment(one.at)}
             yield Vote(one.post_id, OBSOLETE, told, gives_away=one.give_away)
 
 
@@ -159,12 +170,17 @@ def notice(threads: Threads) -> Iterator[Vote]:
             if means is None and has_cue(f"{row['comment'] or ''} {row['text'] or ''}"):
                 means = "its text says so"
             if means is not None:
-                told = {"history_id": row["history_id"], "notice": number, "means": means, "text_before": row["at"]}
+                told = {
+                    "history_id": row["history_id"],
+                    "notice": number,
+                    "means": means,
+                    "text_before": _moment(row["at"]),
+                }
                 yield Vote(post, OBSOLETE, told)
         if thread in outdated and created < outdated[thread]["at"]:
             row = outdated[thread]
             told = {"history_id": row["history_id"], "notice": OUTDATED_NOTICE, "means": "current answers are outdated"}
-            yield Vote(post, OBSOLETE, told | {"text_before": row["at"]})
+            yield Vote(post, OBSOLETE, told | {"text_before": _moment(row["at"])})
 
 
 @votes(TASK)
@@ -192,7 +208,7 @@ def edit_names_newer_version(threads: Threads) -> Iterator[Vote]:
             found = newer_in_edit(earlier, later, names)
             if found is not None:
                 told = {"history_id": later.history_id, "version": f"{found.name} {found.version}"}
-                yield Vote(post, OBSOLETE, told | {"text_before": later.at})
+                yield Vote(post, OBSOLETE, told | {"text_before": _moment(later.at)})
                 break
 
 
@@ -219,7 +235,11 @@ def edit_summary_says_so(threads: Threads) -> Iterator[Vote]:
     for post, made in _edited(threads).items():
         for _, later in _edits(made):
             if SUMMARY.search(later.comment) and not _SUMMARY_OTHER.search(later.comment):
-                told = {"history_id": later.history_id, "summary": later.comment[:200], "text_before": later.at}
+                told = {
+                    "history_id": later.history_id,
+                    "summary": later.comment[:200],
+                    "text_before": _moment(later.at),
+                }
                 yield Vote(post, OBSOLETE, told)
                 break
 
@@ -232,7 +252,7 @@ def own_note(threads: Threads) -> Iterator[Vote]:
         for earlier, later in _edits(made):
             said_so = next((text for line in added(earlier, later) if (text := _own_note(line))), None)
             if said_so:
-                told = {"history_id": later.history_id, "sentence": said_so, "text_before": later.at}
+                told = {"history_id": later.history_id, "sentence": said_so, "text_before": _moment(later.at)}
                 yield Vote(post, OBSOLETE, told)
                 break
     if threads.history is not None:
