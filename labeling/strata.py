@@ -27,8 +27,9 @@ from socorpus.labeling.schema import Task
 
 Ints = npt.NDArray[np.int64]
 
+# Narrow, since all threads of a corpus are held at once.
 _THREADS = np.dtype(
-    [("bucket", "i8"), ("site", "i8"), ("thread", "i8"), ("created", "i8"), ("label", "i8"), ("split", "i8")]
+    [("bucket", "i4"), ("site", "i4"), ("thread", "i8"), ("created", "i8"), ("label", "i1"), ("split", "i1")]
 )
 
 
