@@ -144,11 +144,10 @@ def fit(patterns: Votes, counts: Counts, functions: Sequence[str], labels: Seque
     rates: Float = np.zeros((m, k, k + 1))
     iterations = 0
     if method == "dawid_skene":
-        alone = _said(patterns, (weight - met)[:, None], k)[:, 0, :k].sum(1)
         among = _said(patterns, met[:, None], k)[:, 0, :k]
         learned = (among.sum(1) >= OFTEN)[:, None, None]
         pseudo = _pseudo(among / max(met.sum(), 1), prior)
-        pseudo *= (_PSEUDO_VOTES + _PSEUDO_ALONE * alone)[:, None, None]
+        pseudo *= (_PSEUDO_VOTES + _PSEUDO_ALONE * (said - among).sum(1))[:, None, None]
         while iterations < _ITERATIONS:
             iterations += 1
             prior = _shares((believed * weight[:, None]).sum(0))

@@ -26,6 +26,8 @@ class Layout:
     engine: Engine
     split: Mapping[str, str]
     """Hash of the splits of each bucket's threads."""
+    tied: str
+    """Hash of the threads that a duplicate may tie to others."""
 
     @classmethod
     def of(cls, root: Path, files: Mapping[str, Any], config: Config, engine: Engine) -> "Layout":
@@ -37,10 +39,10 @@ class Layout:
         folders = ("documents", *(f"signals/{name}" for name in splits.SIGNALS))
         inputs = {path: contents[path] for bucket in buckets for folder in folders for path in [bucket.path(folder)]}
         given = {"buckets": buckets, "config": config.split}
-        task = Task("label_splits", "all", splits.assign, given, inputs, 2, as_dict(config.split))
+        task = Task("label_splits", "all", splits.assign, given, inputs, 3, as_dict(config.split))
         split = engine.run("label_splits", [task])["all"]
         sizes = {name: entry["bytes"] for name, entry in files.items()}
-        return cls(root, buckets, contents, sizes, config, engine, split.counts["batches"])
+        return cls(root, buckets, contents, sizes, config, engine, split.counts["batches"], split.counts["tied"])
 
     def tables(self, bucket: Bucket) -> list[str]:
         """Tables of the dump that the bucket has rows' files of."""

@@ -103,10 +103,8 @@ class Plan:
         if TASKS[self.task].spans:
             return []
         layout, labels = self.layout, self.layout.config.labels
-        inputs = {f"split/{name}": content for name, content in layout.split.items()}
-        for bucket in layout.buckets:
-            for name, output in voted[self.name(bucket)].outputs.items():
-                inputs[name] = output.sha256
+        # The examples that were voted on have the split of the shards.
+        inputs = self._contents(voted) | {"tied": layout.tied}
         shares = Split(labels.validation, labels.test)
         given = {"module": self.module, "buckets": layout.buckets, "shares": shares}
         return [Task("label_stratify", self.task, steps.stratify, given, inputs, 1, as_dict(shares))]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from socorpus.corpus import exchange, parquet, sharding, split
+from socorpus.corpus import exchange, parquet, receipts, sharding, split
 from socorpus.corpus.buckets import Bucket, counted
 from socorpus.corpus.config import Split
 from socorpus.corpus.engine import Made
@@ -42,7 +42,8 @@ def assign(root: Path, buckets: Sequence[Bucket], config: Split) -> Made:
     assigned, batches = sharding.write_splits(root / PATH, found, linked, config)
     named_batches = {bucket.name: batch for bucket, batch in zip(buckets, batches, strict=True)}
     rows = {PATH: assigned.num_rows, TIED_PATH: sum(part.num_rows for part in tied)}
-    return Made(rows, {"threads": counted(assigned["split"]), "batches": named_batches})
+    counts = {"threads": counted(assigned["split"]), "batches": named_batches}
+    return Made(rows, counts | {"tied": receipts.fingerprint([part["thread_id"].to_pylist() for part in tied])})
 
 
 def of_bucket(root: Path, bucket: Bucket) -> pa.Table:

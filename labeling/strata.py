@@ -28,9 +28,7 @@ from socorpus.labeling.schema import Task
 Ints = npt.NDArray[np.int64]
 
 # Narrow, since all threads of a corpus are held at once.
-_THREADS = np.dtype(
-    [("bucket", "i4"), ("site", "i4"), ("thread", "i8"), ("created", "i8"), ("label", "i1"), ("split", "i1")]
-)
+_THREADS = np.dtype([("bucket", "i4"), ("thread", "i8"), ("created", "i8"), ("label", "i1"), ("split", "i1")])
 
 
 def path(task: str) -> str:
@@ -44,12 +42,13 @@ def stratify(root: Path, buckets: Sequence[Bucket], task: Task, shares: Split) -
     Args:
         shares: of each label's threads.
     """
-    found = np.concatenate([np.zeros(0, _THREADS), *(_voted(root, bucket, task, buckets) for bucket in buckets)])
+    found = np.concatenate([np.zeros(0, _THREADS), *(_voted(root, bucket, task) for bucket in buckets)])
     rows = _by_thread(found, len(task.labels))
     tied = _tied(root, rows)
-    new = assign(rows["label"], _age(rows), rows["split"], tied, shares)
-    moved = rows[new != rows["split"]]
-    names = pa.array(split.SPLITS).take(pa.array(new[new != rows["split"]]))
+    site = np.unique([bucket.site for bucket in buckets], return_inverse=True)[1]
+    new = assign(rows["label"], _age(rows, site[rows["bucket"]]), rows["split"], tied, shares)
+    differs = new != rows["split"]
+    moved, names = rows[differs], pa.array(split.SPLITS).take(pa.array(new[differs]))
     table = pa.table([pa.array(moved["thread"]), names], schema=sharding.SPLIT)
     bounds = np.searchsorted(moved["bucket"], np.arange(len(buckets) + 1)).tolist()
     parts = [table.slice(a, b - a) for a, b in pairwise(bounds)]
@@ -93,7 +92,7 @@ def resplit(root: Path, bucket: Bucket, task: str, examples: pa.Table) -> pa.Tab
     return examples.set_column(place, schema.EXAMPLES.field(place), new)
 
 
-def _voted(root: Path, bucket: Bucket, task: Task, buckets: Sequence[Bucket]) -> npt.NDArray[np.void]:
+def _voted(root: Path, bucket: Bucket, task: Task) -> npt.NDArray[np.void]:
     """The examples of a bucket on which functions voted, with the label that most vote for; of equals the first."""
     votes = parquet.read(root / schema.path(task.name, "votes", bucket.name), columns=["post_id", "label"])
     columns = ["post_id", "thread_id", "created", "split"]
@@ -104,7 +103,6 @@ def _voted(root: Path, bucket: Bucket, task: Task, buckets: Sequence[Bucket]) ->
     rows = examples.take(pc.index_in(pa.array(posts), value_set=examples["post_id"].combine_chunks()))
     found = np.zeros(len(posts), _THREADS)
     found["bucket"] = bucket.index
-    found["site"] = [one.site for one in buckets].index(bucket.site)
     found["thread"] = rows["thread_id"].to_numpy()
     found["created"] = rows["created"].cast(pa.int64()).to_numpy()
     found["label"] = counts.argmax(1)
@@ -123,11 +121,11 @@ def _by_thread(found: npt.NDArray[np.void], labels: int) -> npt.NDArray[np.void]
     return rows
 
 
-def _age(rows: npt.NDArray[np.void]) -> npt.NDArray[np.float64]:
+def _age(rows: npt.NDArray[np.void], site: Ints) -> npt.NDArray[np.float64]:
     """Place of each thread among those of its site by time, from 0 to 1: sites of all ages count alike."""
     age = np.zeros(len(rows), np.float64)
-    for site in np.unique(rows["site"]).tolist():
-        of = np.flatnonzero(rows["site"] == site)
+    for one in np.unique(site).tolist():
+        of = np.flatnonzero(site == one)
         order = of[np.lexsort((rows["thread"][of], rows["created"][of]))]
         age[order] = (np.arange(len(of)) + 1) / len(of)
     return age

@@ -68,7 +68,7 @@ def test_labels_of_a_corpus_are_stratified_and_no_thread_straddles(built: Path, 
             # About a tenth each: people's and combined labels are not the strata, and some threads are tied.
             assert 0.06 < of.count("test") / len(of) < 0.2 and 0.06 < of.count("validation") / len(of) < 0.2, name
     # No copy of what is trained on is in a later split.
-    trained = {key: row["split"] for row in labels for key in [(row["site"], row["post_id"])]}
+    trained = {(row["site"], row["post_id"]): row["split"] for row in labels}
     for signal in ("near", "near_code"):
         documents = table(built, "documents").select(["site", "post_id"]).to_pylist()
         clusters: dict[str, set[str]] = {}
