@@ -23,8 +23,13 @@ from pathlib import Path
 import pyarrow as pa
 from bs4 import BeautifulSoup
 
-from socorpus.corpus import archive, config, pipeline, sample, schema, shards, sources, tokens
-from socorpus.corpus.engine import Engine
+from socorpus.corpus import build as corpus_build
+from socorpus.corpus import config, schema
+from socorpus.corpus.dump import archives, sources
+from socorpus.corpus.engine.executor import Engine
+from socorpus.corpus.sample import writer as sample_writer
+from socorpus.corpus.shards import rows as shards_rows
+from socorpus.corpus.tokenizer import bpe
 
 DATA = Path(os.environ.get("SOCORPUS_REAL_DATA", Path(__file__).resolve().parent.parent.parent / "shared"))
 
@@ -59,7 +64,7 @@ def usual_way(posts: Path, out: Path) -> None:
 
 def build(found: list[sources.Site], out: Path, settings: config.Config) -> None:
     with Engine(out, workers=0) as engine:
-        pipeline.build(out, found, settings, engine)
+        corpus_build.build(out, found, settings, engine)
 
 
 def no_tokens(tokenizer: object, texts: pa.Array, threads: int = 1) -> pa.ListArray:
@@ -98,7 +103,7 @@ def one_site(data: Path, out: Path) -> None:
         for table in site.tables:
             wanted.setdefault(table.member.address, {})[table.member.index] = table.table
         for address, tables in wanted.items():
-            for member, stream in archive.stream(address, tables, 2):
+            for member, stream in archives.stream(address, tables, 2):
                 shifted = _IDS.sub(lambda m, by=offset: m[1] + b'%d"' % (int(m[2]) + by), stream.read())
                 files[tables[member.index]].writelines(
                     line.strip() + b"\n" for line in shifted.splitlines() if b"<row " in line
@@ -117,10 +122,10 @@ def one_core(data: Path, rounds: int) -> None:
         found = sources.discover([str(root / "all.example.com")])
         posts_mb = posts.stat().st_size / 1e6
         all_mb = sum(table.member.size for site in found for table in site.tables) / 1e6
-        tokens.save(tokens.train(["a few words are enough here"], 300), root / "tokenizer")
+        bpe.save(bpe.train(["a few words are enough here"], 300), root / "tokenizer")
         settings = config.load(overrides={"tokenizer": {"path": str(root / "tokenizer")}})
-        tokens.encode = no_tokens
-        shards._code_tokens = no_code_tokens
+        bpe.encode = no_tokens
+        shards_rows._code_tokens = no_code_tokens
         build(found, root / "warm", settings)  # compiles, imports
         theirs, ours, ratios = [], [], []
         for number in range(rounds):
@@ -163,7 +168,7 @@ def cores() -> float:
 def two_workers(size_mb: int, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        sample.write(root / "dump", size_mb=size_mb, sites=(sample.PLAIN,))
+        sample_writer.write(root / "dump", size_mb=size_mb, sites=(sample_writer.PLAIN,))
         seconds: dict[int, list[float]] = {1: [], 2: []}
         machine = []
         for number in range(rounds):

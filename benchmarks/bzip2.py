@@ -17,7 +17,7 @@ from pathlib import Path
 
 import py7zr
 
-from socorpus.corpus import archive
+from socorpus.corpus.dump import archives
 
 TARGET = 1.7
 PIECE = 1 << 20
@@ -39,8 +39,8 @@ def make(data: Path, path: Path, size: int) -> None:
 
 def ours(path: Path, threads: int) -> int:
     done = 0
-    wanted = [member.index for member in archive.members(str(path))]
-    for _, stream in archive.stream(str(path), wanted, threads):
+    wanted = [member.index for member in archives.members(str(path))]
+    for _, stream in archives.stream(str(path), wanted, threads):
         while piece := stream.read(PIECE):
             done += len(piece)
     return done

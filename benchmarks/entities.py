@@ -16,11 +16,12 @@ from lxml import etree
 from rich.console import Console
 from rich.table import Table
 
-from socorpus.corpus import markup
-from socorpus.labeling import entities, tabassum
-from socorpus.labeling.entities import Learned
-from socorpus.labeling.spans import Counts, Scores, Span, score
-from socorpus.labeling.tabassum import Document
+from socorpus.corpus.documents import html
+from socorpus.labeling.datasets import so_ner
+from socorpus.labeling.datasets.so_ner import Document
+from socorpus.labeling.tasks.entities import task as entities_task
+from socorpus.labeling.tasks.entities.spans import Counts, Scores, Span, score
+from socorpus.labeling.tasks.entities.task import Learned
 
 FLOORS = (0.42, 0.58)
 """F1 to reach with nothing annotated, and with gazetteers learned from train."""
@@ -32,7 +33,7 @@ COMBINED = "nothing annotated, as apply combines votes"
 
 def label(documents: Sequence[Document], learned: Learned | None) -> list[list[Span]]:
     """Spans of documents, widened to the corpus's tokens."""
-    return entities.label(
+    return entities_task.label(
         [one.text for one in documents],
         [one.segments for one in documents],
         tokens=[one.tokens for one in documents],
@@ -46,7 +47,7 @@ def by_fold(documents: Sequence[Document], context: bool, folds: int = 4) -> lis
     found: dict[int, list[Span]] = {}
     for fold in range(folds):
         inside = [at for at, one in enumerate(documents) if place[one.question] == fold]
-        learned = entities.learn_documents([one for one in documents if place[one.question] != fold], context)
+        learned = entities_task.learn_documents([one for one in documents if place[one.question] != fold], context)
         found |= zip(inside, label([documents[at] for at in inside], learned), strict=True)
     return [found[at] for at in range(len(documents))]
 
@@ -57,9 +58,9 @@ def by_function(documents: Sequence[Document]) -> dict[str, Counts]:
     right: dict[str, int] = defaultdict(int)
     cast: dict[str, int] = defaultdict(int)
     types: dict[str, set[str]] = defaultdict(set)
-    said = entities.votes_on([one.text for one in documents], [one.segments for one in documents])
+    said = entities_task.votes_on([one.text for one in documents], [one.segments for one in documents])
     for document, truth, votes in zip(documents, gold, said, strict=True):
-        widen = entities.widener(document.tokens)
+        widen = entities_task.widener(document.tokens)
         found = {
             (function.name, Span(*widen(vote.start, vote.end), vote.label))
             for function, vote in votes
@@ -89,15 +90,15 @@ def bodies(folder: Path, most: int) -> list[str]:
 
 def microseconds(folder: Path) -> tuple[float, int, float]:
     """Processor time of all functions, microseconds a post; how many real posts that was, and their mean length."""
-    read = [markup.html(body) for body in bodies(folder, 2000)]
+    read = [html.html(body) for body in bodies(folder, 2000)]
     segments = [
         [{"kind": kind, "start": a, "end": b, "language": language, "id": 0} for kind, a, b, language in one.segments]
         for one in read
     ]
     texts = [one.text for one in read]
-    entities.votes_on(texts[:50], segments[:50])
+    entities_task.votes_on(texts[:50], segments[:50])
     started = time.process_time()
-    entities.votes_on(texts, segments)
+    entities_task.votes_on(texts, segments)
     spent = time.process_time() - started
     return spent / len(texts) * 1e6, len(texts), sum(map(len, texts)) / len(texts)
 
@@ -109,16 +110,16 @@ def main() -> None:
     parser.add_argument("--fold", action="store_true", help="cross-validate within train instead, and leave dev alone")
     arguments = parser.parse_args()
     folder = arguments.data / "benchmarks" / "ner"
-    train = tabassum.read(folder / "train.txt")
-    judged = train if arguments.fold else tabassum.read(folder / "dev.txt")
+    train = so_ner.read(folder / "train.txt")
+    judged = train if arguments.fold else so_ner.read(folder / "dev.txt")
     if arguments.fold:
         found = [label(judged, None), by_fold(judged, False), by_fold(judged, True)]
     else:
-        learned = [None, entities.learn_documents(train), entities.learn_documents(train, context=True)]
+        learned = [None, entities_task.learn_documents(train), entities_task.learn_documents(train, context=True)]
         found = [label(judged, one) for one in learned]
     gold = [one.spans for one in judged]
     every = [score(gold, spans) for spans in found]
-    twenty = [score(gold, spans, only=entities.TASK.labels[:20]) for spans in found]
+    twenty = [score(gold, spans, only=entities_task.TASK.labels[:20]) for spans in found]
     console = Console(width=110)
     console.print(_figures("train, 4 folds" if arguments.fold else "dev", every, twenty))
     _combined(judged, console)
@@ -139,7 +140,7 @@ def _figures(name: str, every: Sequence[Scores], twenty: Sequence[Scores]) -> Ta
 
 def _combined(documents: Sequence[Document], console: Console) -> None:
     """What a corpus of the documents' texts has for labels, and how far its probabilities are to be believed."""
-    found = entities.combined(
+    found = entities_task.combined(
         [one.text for one in documents],
         [one.segments for one in documents],
         tokens=[one.tokens for one in documents],

@@ -24,12 +24,13 @@ from typing import Any
 
 import httpx
 
-from socorpus.corpus import sample
-from socorpus.labeling import interfaces, pull, sampling, studio, sync
-from socorpus.labeling.sampling import Sample
+from socorpus.corpus.sample import writer as sample_writer
+from socorpus.labeling.label_studio import interface, pull, sampling, sync
+from socorpus.labeling.label_studio import server as label_studio_server
+from socorpus.labeling.label_studio.client import Client
+from socorpus.labeling.label_studio.sampling import Sample
+from socorpus.labeling.label_studio.server import Server
 from socorpus.labeling.schema import TASKS, Task
-from socorpus.labeling.studio import Server
-from socorpus.labeling.studio_client import Client
 
 RATIO, NO_OP, PULL = 1.5, 10.0, 5.0
 """Targets: sync against bare import; seconds of a sync with nothing to do; seconds of a pull of the changed."""
@@ -42,7 +43,7 @@ SAMPLE = Sample("uncertain")
 def corpus(root: Path, task: Task, tasks: int) -> Path:
     """A corpus with labels of at least so many posts, made by the commands that a user gives."""
     size = max(2, round(tasks * MB_FOR_A_THOUSAND / 1000))
-    sample.write(root / "dump", size_mb=size, sites=(sample.PLAIN,))
+    sample_writer.write(root / "dump", size_mb=size, sites=(sample_writer.PLAIN,))
     command = [sys.executable, "-m", "socorpus.cli.main", "build", str(root / "dump/plain.example.com")]
     subprocess.run([*command, "-o", str(root / "corpus")], check=True, stdout=subprocess.DEVNULL)
     return root / "corpus"
@@ -50,7 +51,7 @@ def corpus(root: Path, task: Task, tasks: int) -> Path:
 
 def payloads(root: Path, task: Task, tasks: int) -> list[dict[str, Any]]:
     """The tasks that the sync sends, in its order."""
-    version = interfaces.PREFIX + sampling.version(root, task)
+    version = interface.PREFIX + sampling.version(root, task)
     keys = sampling.choose(root, task, SAMPLE, tasks)
     return list(sync._payloads(root, task, keys, {}, version, 0.0, sync._Made(), set()))
 
@@ -58,7 +59,7 @@ def payloads(root: Path, task: Task, tasks: int) -> list[dict[str, Any]]:
 def bare(server: Server, task: Task, title: str, bodies: Sequence[bytes]) -> float:
     """Seconds of a plain import: one POST after another over one connection, and nothing else."""
     with Client(server.url, server.user) as client:
-        project = client.post("/api/projects/", {"title": title, "label_config": interfaces.config(task)})["id"]
+        project = client.post("/api/projects/", {"title": title, "label_config": interface.config(task)})["id"]
         token = personal_token(client)
     with httpx.Client(base_url=server.url, trust_env=False, timeout=900.0) as http:
         access = http.post("/api/token/refresh/", json={"refresh": token}).raise_for_status().json()["access"]
@@ -194,7 +195,9 @@ def measure(
     size = sum(map(len, bodies_of(sent, 1000))) / 1e6
     regions = sum(len(one["predictions"][0]["result"]) for one in sent)
     print(f"{tasks:,} tasks of {task.name}, {size:.1f} MB of JSON, {regions:,} regions in their predictions")
-    print(f"Label Studio {studio.VERSION}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
+    print(
+        f"Label Studio {label_studio_server.VERSION}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True
+    )
     best = best_batch(server, task, sent[: max(1, tasks // 4)], batches)
     plain: list[float] = []
     ours: list[float] = []
@@ -276,10 +279,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     task = TASKS[given.task]
-    studio.install(print)
+    label_studio_server.install(print)
     with tempfile.TemporaryDirectory() as folder:
         root = given.corpus or corpus(Path(folder), task, given.tasks)
-        with studio.serving(Path(folder) / "data", given.port) as server:
+        with label_studio_server.serving(Path(folder) / "data", given.port) as server:
             try:
                 batches = [int(one) for one in given.batches.split(",")]
                 held = measure(server, root, task, given.tasks, batches, given.changed, given.rounds)

@@ -14,7 +14,7 @@ import pyarrow as pa
 from bs4 import BeautifulSoup
 from lxml import etree
 
-from socorpus.corpus import markup
+from socorpus.corpus.documents import html
 
 TARGET = 10
 """Times as fast as BeautifulSoup's get_text()."""
@@ -55,11 +55,11 @@ def main() -> None:
     readers: dict[str, Callable[[Sequence[str]], Any]] = {
         "BeautifulSoup(body, 'lxml').get_text()": each(lambda body: BeautifulSoup(body, "lxml").get_text()),
         # An element that the compiled reader doesn't know sends the body to lxml.
-        "markup.html by lxml": each(lambda body: markup.html(body + "<wbr>")),
-        "markup.html, one body at a time": each(markup.html),
-        "markup.posts, as a build does": lambda texts: markup.posts(pa.chunked_array([texts])),
+        "markup.html by lxml": each(lambda body: html.html(body + "<wbr>")),
+        "markup.html, one body at a time": each(html.html),
+        "markup.posts, as a build does": lambda texts: html.posts(pa.chunked_array([texts])),
     }
-    markup.html("compiled")
+    html.html("compiled")
     taken: dict[str, list[float]] = {name: [] for name in readers}
     for _ in range(ROUNDS):
         for name, work in readers.items():

@@ -15,7 +15,7 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
-from socorpus.corpus import sample
+from socorpus.corpus.sample import writer as sample_writer
 
 
 def peak(corpus: Path) -> tuple[float, str]:
@@ -36,7 +36,7 @@ def main() -> None:
         with nullcontext(given.keep) if given.keep else tempfile.TemporaryDirectory() as folder:
             dump, corpus = Path(folder) / f"dump-{size}", Path(folder) / f"corpus-{size}"
             if not dump.exists():
-                sample.write(dump, size_mb=size, sites=(sample.PLAIN,))
+                sample_writer.write(dump, size_mb=size, sites=(sample_writer.PLAIN,))
             xml = sum(path.stat().st_size for path in dump.rglob("*.xml")) / 1e6
             command = [sys.executable, "-m", "socorpus.cli.main", "build", str(dump / "plain.example.com"), "-o"]
             started = time.perf_counter()

@@ -16,7 +16,7 @@ import pyarrow as pa
 from datasketch import MinHash
 from lxml import etree
 
-from socorpus.corpus import dedup, minhash
+from socorpus.corpus.dedup import lsh, minhash
 
 TARGET = 60
 
@@ -67,7 +67,7 @@ def main() -> None:
     few = texts[: options.posts]
     arrow, some = pa.array(texts), pa.array(few)
     ends, some_ends = np.full(len(texts), 1 << 30), np.full(len(few), 1 << 30)
-    cut = dedup.bands(0.8, 128)
+    cut = lsh.bands(0.8, 128)
 
     def kernel(chosen: pa.Array, limits: np.ndarray) -> None:
         minhash.signatures(minhash.shingles(chosen, limits, 5), 128, 1)
@@ -81,7 +81,7 @@ def main() -> None:
         "kernel, all posts": (lambda: kernel(arrow, ends), len(texts)),
         "  of it: text to sets": (lambda: minhash.shingles(arrow, ends, 5), len(texts)),
         "  of it: sets to signatures": (lambda: minhash.signatures(sets, 128, 1), len(texts)),
-        "hashes of the bands": (lambda: dedup.band_hashes(signed, cut), len(texts)),
+        "hashes of the bands": (lambda: lsh.band_hashes(signed, cut), len(texts)),
     }
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(options.rounds + 1):

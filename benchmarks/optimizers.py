@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from socorpus.training.layout import Run
+from socorpus.training.pretrain.run import Run
 
 SETTINGS = """
 [schedule]

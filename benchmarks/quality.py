@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from socorpus.labeling import quality_benchmark
+from socorpus.labeling.datasets import so60k
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -22,11 +22,11 @@ def main() -> None:
     parser.add_argument("--file", type=Path, help="another file of the same columns, such as the whole public set")
     given = parser.parse_args()
     path = given.file or given.data / "benchmarks/quality/so-60k-subset.csv"
-    questions = quality_benchmark.read(path)
+    questions = so60k.read(path)
     console = Console()
-    for row in quality_benchmark.formats(questions).to_pylist():
+    for row in so60k.formats(questions).to_pylist():
         console.print(f"{row['label']}: {row['html']} bodies in HTML, {row['markdown']} in Markdown")
-    scores = {split: quality_benchmark.audits(questions, split) for split in ("folds", "time")}
+    scores = {split: so60k.audits(questions, split) for split in ("folds", "time")}
     table = Table("a model that sees", title=f"{path.name}: {len(questions)} questions")
     for head in ("accuracy, 5 folds", "macro F1, 5 folds", "accuracy, last fifth", "macro F1, last fifth"):
         table.add_column(head, justify="right")

@@ -25,9 +25,9 @@ from typing import Any
 import httpx
 
 from socorpus.labeling.schema import QUALITY
-from socorpus.training import serve
-from socorpus.training.serve import Settings
-from socorpus.training.tasks import Example, Prediction
+from socorpus.training.examples.example import Example, Prediction
+from socorpus.training.serve import app as serve_app
+from socorpus.training.serve.settings import Settings
 
 SENTENCE = "My program stops with an error when I import numpy, what do I do wrong? "
 MEMORY_AT = (10.0, 30.0)
@@ -87,11 +87,11 @@ def run_server(arguments: argparse.Namespace) -> None:
         print(line, flush=True)
 
     if arguments.model is None:
-        serve.serve(Begging, settings, say)
+        serve_app.serve(Begging, settings, say)
         return
-    from socorpus.training import predictor
+    from socorpus.training.finetune import predictor
 
-    serve.serve(lambda: predictor.load(arguments.model), settings, say)
+    serve_app.serve(lambda: predictor.load(arguments.model), settings, say)
 
 
 async def load(url: str, arguments: argparse.Namespace) -> Load:

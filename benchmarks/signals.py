@@ -16,8 +16,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from socorpus.corpus import contamination, language, privacy, privacy_rules, statistics
 from socorpus.corpus.config import Privacy
+from socorpus.corpus.privacy import detect
+from socorpus.corpus.privacy import rules as privacy_rules
+from socorpus.corpus.signals import contamination, language, statistics
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -38,7 +40,7 @@ def main() -> None:
 
     index = contamination.build([str(path) for path in sorted((options.data / "benchmarks").rglob("*.csv"))], 13)
     runs: dict[str, tuple[Callable[[], Any], int]] = {
-        "privacy": (lambda: privacy.find(table, Privacy()), table.num_rows),
+        "privacy": (lambda: detect.find(table, Privacy()), table.num_rows),
         "privacy, prefilter alone": (lambda: _prefilter(table), table.num_rows),
         "plain re, same expression": (lambda: _plain(table), table.num_rows),
         "statistics": (lambda: statistics.find(table), table.num_rows),
@@ -84,7 +86,7 @@ def _making() -> Any:
 
 
 def _prefilter(table: pa.Table) -> int:
-    return sum(1 for batch in table.to_batches() for _ in privacy._suspects(privacy._Texts(batch["text"])))
+    return sum(1 for batch in table.to_batches() for _ in detect._suspects(detect._Texts(batch["text"])))
 
 
 def _plain(table: pa.Table) -> int:

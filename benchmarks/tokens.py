@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 from lxml import etree
 
-from socorpus.corpus import tokens
+from socorpus.corpus.tokenizer import bpe
 
 TARGET = 0.8
 DATA = Path(__file__).resolve().parent.parent.parent / "shared"
@@ -53,13 +53,13 @@ def speed(data: Path, rounds: int, threads: int) -> None:
     texts = shuffled(posts(data))
     column = pa.array(texts)
     size = sum(len(text.encode()) for text in texts)
-    tokenizer = tokens.train(texts[::4], tokens.size_for(size))
+    tokenizer = bpe.train(texts[::4], bpe.size_for(size))
     ways: dict[str, Callable[[], object]] = {
         "encode_batch": lambda: tokenizer.encode_batch(texts, add_special_tokens=False),
         "encode_batch_fast": lambda: tokenizer.encode_batch_fast(texts, add_special_tokens=False),
-        "socorpus": lambda: tokens.encode(tokenizer, column, threads),
+        "socorpus": lambda: bpe.encode(tokenizer, column, threads),
     }
-    tokens.encode(tokenizer, column[:10], threads)  # compiles
+    bpe.encode(tokenizer, column[:10], threads)  # compiles
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
@@ -82,11 +82,11 @@ def fill(data: Path) -> None:
         if megabytes * 1e6 > ends[-1]:
             break
         some = texts[: int(np.searchsorted(ends, megabytes * 1e6))]
-        rule = tokens.size_for(int(megabytes * 1e6))
+        rule = bpe.size_for(int(megabytes * 1e6))
         for entries in (rule // 2, rule, rule * 2, rule * 4):
-            tokenizer = tokens.train(some, entries)
-            counts = np.bincount(tokens.encode(tokenizer, pa.array(some)).values.to_numpy(), minlength=entries)
-            learned = counts[len(tokens.SPECIALS) + 256 :]
+            tokenizer = bpe.train(some, entries)
+            counts = np.bincount(bpe.encode(tokenizer, pa.array(some)).values.to_numpy(), minlength=entries)
+            learned = counts[len(bpe.SPECIALS) + 256 :]
             print(f"{megabytes:4}  {entries:9,}  {(learned >= 20).mean():7.1%} {'*' if entries == rule else ''}")
 
 

@@ -10,7 +10,8 @@ import argparse
 import time
 from pathlib import Path
 
-from socorpus.training import config, data, masking, packing, shards
+from socorpus.training import presets
+from socorpus.training.pretrain import dataloader, masking, packing, shard_reader
 
 TOKENS, FILL = 5e6, 0.995
 """Targets: tokens a second and core of reading and packing; share of the packs' room that is filled."""
@@ -21,22 +22,22 @@ def main() -> None:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--length", type=int, default=2048)
     given = parser.parse_args()
-    found = shards.open_corpus(given.corpus)
+    found = shard_reader.open_corpus(given.corpus)
     groups = found.row_groups("train")
-    settings = config.load("tiny", overrides={"model": {"max_length": given.length}})
-    packer = data.packer(settings, found.vocabulary)
-    order = data.Order(len(groups), 1)
+    settings = presets.load("tiny", overrides={"model": {"max_length": given.length}})
+    packer = dataloader.packer(settings, found.vocabulary)
+    order = dataloader.Order(len(groups), 1)
     best_read = best_all = best_mask = 1e9
     for _ in range(3):
         started = time.perf_counter()
         for group in groups:
-            shards.read(group)
+            shard_reader.read(group)
         best_read = min(best_read, time.perf_counter() - started)
-        lane = data.Lane(0, 1, groups, order, (0, 0), packer)
+        lane = dataloader.Lane(0, 1, groups, order, (0, 0), packer)
         packs: list[packing.Pack] = []
         started = time.perf_counter()
         # Whole blocks of groups, so that the left-overs are packed too.
-        turns = -(-len(groups) // data.TAILS) * data.TAILS
+        turns = -(-len(groups) // dataloader.TAILS) * dataloader.TAILS
         while lane.cursor[0] < turns:
             packs.append(lane.next())
         packs.pop()

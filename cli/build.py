@@ -36,26 +36,29 @@ def build(
     force: Annotated[bool, typer.Option("--force", help="Build everything again.")] = False,
 ) -> None:
     """Build a corpus from dumps: curated, aligned, deduplicated Parquet shards, and a report."""
+    from socorpus.corpus import build as corpus_build
     from socorpus.corpus import config as configs
-    from socorpus.corpus import manifest, pipeline
-    from socorpus.corpus import sources as found
-    from socorpus.corpus.engine import Engine
+    from socorpus.corpus import manifest
+    from socorpus.corpus import plan as planning
+    from socorpus.corpus import status as corpus_status
+    from socorpus.corpus.dump import sources as found
+    from socorpus.corpus.engine.executor import Engine
     from socorpus.labeling import pipeline as labels
 
     settings = configs.load(config, preset)
     sites = found.discover(sources, site)
     if dry_run:
-        _show_plan(pipeline.plan(sites, settings), settings)
+        _show_plan(planning.plan(sites, settings), settings)
         return
     if force:
-        pipeline.forget(out)
+        corpus_status.forget(out)
     first = manifest.load(out) is None
     # Workers of a running scheduler have current folders of their own.
     root = out.absolute()
     last = None if no_labels else labels.last_stage
     try:
         with view.Stages() as show, Engine(root, workers, scheduler, show) as engine:
-            facts = pipeline.build(root, sites, settings, engine, last)
+            facts = corpus_build.build(root, sites, settings, engine, last)
     except KeyboardInterrupt:
         view.err.print("socorpus: stopped; what is finished is kept, and the same command goes on from there")
         raise typer.Exit(130) from None
@@ -75,7 +78,7 @@ def _show_plan(plan: Any, settings: Any) -> None:
         names = ", ".join(sorted(table.table for table in site.tables))
         table.add_row(site.name, names, view.size(sum(t.member.size for t in site.tables)), of)
     view.out.print(table)
-    from socorpus.corpus.settings import to_toml
+    from socorpus.corpus.toml_config import to_toml
 
     view.out.print("\nConfiguration:\n")
     view.out.print(to_toml(settings), markup=False)
@@ -106,9 +109,9 @@ def _show_result(out: Path, facts: Mapping[str, Any], ran: int) -> None:
 
 def status(corpus: Corpus) -> None:
     """Say where a build stands."""
-    from socorpus.corpus import pipeline
+    from socorpus.corpus import status as corpus_status
 
-    state = pipeline.status(corpus)
+    state = corpus_status.status(corpus)
     table = view.table("stage", "done", "of", "seconds")
     for stage in state.stages:
         table.add_row(stage.name, view.number(stage.done), view.number(stage.tasks), f"{stage.seconds:,.1f}")
@@ -119,14 +122,14 @@ def status(corpus: Corpus) -> None:
 def report(corpus: Corpus) -> None:
     """Write report.html again from a finished corpus."""
     from socorpus.corpus import manifest
-    from socorpus.corpus import report as reports
     from socorpus.corpus.errors import InputError
-    from socorpus.labeling import sections
+    from socorpus.corpus.report import page as report_page
+    from socorpus.labeling.analysis import report_sections
 
     facts = manifest.load(corpus)
     if facts is None:
         raise InputError(f"{corpus}: no finished corpus (no MANIFEST.json); run socorpus build first")
-    reports.write(corpus, facts, sections.SECTIONS)
+    report_page.write(corpus, facts, report_sections.SECTIONS)
     view.out.print(str(corpus / "report.html"))
 
 
@@ -136,10 +139,10 @@ def explain(
 ) -> None:
     """Tell everything that is known of one post: why it was kept or dropped, its twin, its marks, its labels."""
     from socorpus.corpus import explain as explaining
-    from socorpus.labeling import stories
+    from socorpus.labeling.analysis import explain as analysis_explain
 
     story = explaining.find(corpus, post)
-    for line in [*explaining.lines(story), *stories.lines(corpus, story.key)]:
+    for line in [*explaining.lines(story), *analysis_explain.lines(corpus, story.key)]:
         view.out.print(line, markup=False)
 
 
@@ -154,13 +157,13 @@ def sample(
     ] = None,
 ) -> None:
     """Write a made-up dump with known truth: for trying things out, tests and benchmarks."""
-    from socorpus.corpus import sample as samples
     from socorpus.corpus.errors import InputError
+    from socorpus.corpus.sample import writer as sample_writer
 
-    if unknown := [name for name in form or () if name not in samples.FORMS]:
-        raise InputError(f"form {unknown[0]!r} is not known; there are {', '.join(samples.FORMS)}")
-    forms = [samples.FORMS[name] for name in form] if form else samples.DEMO
-    truth = samples.write(folder, threads=threads, size_mb=size_mb, seed=seed, sites=forms)
+    if unknown := [name for name in form or () if name not in sample_writer.FORMS]:
+        raise InputError(f"form {unknown[0]!r} is not known; there are {', '.join(sample_writer.FORMS)}")
+    forms = [sample_writer.FORMS[name] for name in form] if form else sample_writer.DEMO
+    truth = sample_writer.write(folder, threads=threads, size_mb=size_mb, seed=seed, sites=forms)
     for site in truth.sites:
         rows = sum(site.rows.values())
         view.out.print(f"{folder / site.site}: {view.number(rows)} rows, {view.size(site.bytes)} of XML")

@@ -45,18 +45,18 @@ def apply(
 @app.command()
 def analyze(corpus: Corpus, task: Tasks = None, workers: Workers = None, scheduler: Scheduler = None) -> None:
     """Tell how good the labels are: coverage, conflict, accuracy, agreement, errors, leaks."""
-    from socorpus.labeling import analysis
+    from socorpus.labeling.analysis import functions as analysis_functions
 
     applied = _run(corpus, task, workers, scheduler, analyze=True)
     for name in applied.manifest["labels"]:
-        found = analysis.load(corpus, name) if task is None or name in task else None
+        found = analysis_functions.load(corpus, name) if task is None or name in task else None
         if found is not None:
             _show_analysis(name, found)
     view.out.print(f"report: {corpus / 'report.html'}")
 
 
 def _run(corpus: Path, task: list[str] | None, workers: int | None, scheduler: str | None, **how: bool) -> "Applied":
-    from socorpus.corpus.engine import Engine
+    from socorpus.corpus.engine.executor import Engine
     from socorpus.labeling import pipeline
 
     # Workers of a running scheduler have current folders of their own.
@@ -71,12 +71,12 @@ def _run(corpus: Path, task: list[str] | None, workers: int | None, scheduler: s
 
 def show_labels(facts: Mapping[str, Any]) -> None:
     """The labels of each task by split, in one line a label."""
-    from socorpus.labeling import sections
+    from socorpus.labeling.analysis import report_sections
 
     table = view.table("task", "label", "train", "validation", "test", "all")
     table.columns[1].justify = "left"
     for name, entry in facts["labels"].items():
-        rows, _ = sections.label_rows(entry)
+        rows, _ = report_sections.label_rows(entry)
         for at, (label, *counts) in enumerate(row for row in rows if row[-1]):
             table.add_row("" if at else name, label, *map(view.number, counts))
     if table.row_count:
@@ -94,19 +94,20 @@ def _show_labels(corpus: Path, facts: Mapping[str, Any], ran: int) -> None:
 
 
 def _show_analysis(name: str, found: Mapping[str, Any]) -> None:
-    from socorpus.labeling import analysis, sections
+    from socorpus.labeling.analysis import functions as analysis_functions
+    from socorpus.labeling.analysis import report_sections
 
-    table = view.table(name, *sections.FUNCTION_HEAD[1:-1])
-    for row in sections.function_rows(found):
+    table = view.table(name, *report_sections.FUNCTION_HEAD[1:-1])
+    for row in report_sections.function_rows(found):
         table.add_row(row[0], view.number(row[1]), *row[2:-1])
     view.out.print(table)
     leaks = view.table("seen", "accuracy", "macro F1", "scored on")
-    for row in sections.audit_rows(found):
+    for row in report_sections.audit_rows(found):
         leaks.add_row(*row)
     if leaks.row_count:
         view.out.print(leaks)
     for error in found["errors"]["found"][:10]:
         view.out.print(f"{error['key']}: {error['label']}, rather {error['rather']} ({error['probability']:.2f})?")
-    for sentence in analysis.summary(found):
+    for sentence in analysis_functions.summary(found):
         view.out.print(sentence, markup=False)
     view.out.print()

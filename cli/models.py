@@ -10,8 +10,8 @@ import typer
 from socorpus.cli import train, view
 
 if TYPE_CHECKING:
-    from socorpus.training.evaluate import Cell
-    from socorpus.training.finetune import Line, Settings
+    from socorpus.training.evaluate.cell import Cell
+    from socorpus.training.finetune.learner import Line, Settings
 
 _LIBRARIES = ("safetensors", "transformers")
 
@@ -54,16 +54,16 @@ def finetune(
 ) -> None:
     """Teach a pre-trained model one of the tasks, and score it on examples that are held out."""
     train.need(*_LIBRARIES, "sklearn")
-    from socorpus.labeling.sync import task_named
-    from socorpus.training import examples, pretrained
-    from socorpus.training import finetune as tuning
+    from socorpus.labeling.label_studio.sync import task_named
+    from socorpus.training.examples import readers
+    from socorpus.training.finetune import learner, pretrained
 
     settings = _settings(epochs, patience, rate, batch, length, seeds, hard, weights, bits)
-    read = examples.read(data, task_named(task), most, people)
+    read = readers.read(data, task_named(task), most, people)
     place = out or Path(f"{Path(model.removeprefix('scratch:')).name}-{task}")
     try:
         found = pretrained.find(model, download)
-        facts = tuning.finetune(found, read, settings, place, Screen(), force)
+        facts = learner.finetune(found, read, settings, place, Screen(), force)
     except KeyboardInterrupt:
         _stopped()
     _show_finetuned(place, facts)
@@ -80,7 +80,7 @@ def _settings(
     weights: str,
     bits: int | None,
 ) -> "Settings":
-    from socorpus.training.finetune import Settings
+    from socorpus.training.finetune.learner import Settings
 
     return Settings(
         epochs=epochs,
@@ -136,25 +136,24 @@ def evaluate(
     """Compare systems on tasks: scores with intervals, what they cost, and what simple audits reach."""
     train.need(*_LIBRARIES, "sklearn", "peft")
     from socorpus.corpus.errors import BuildError, InputError
-    from socorpus.training import evaluate as comparing
-    from socorpus.training import systems
+    from socorpus.training.evaluate import compare, systems
 
     if corpus is None and not on:
         raise InputError("nothing to compare on: give a corpus, or --on TASK=FILE")
     place = out or (corpus / "comparison" if corpus is not None else Path("comparison"))
     named = systems.chosen(system or [])
-    plan = comparing.Plan(
+    plan = compare.Plan(
         _data(corpus, task, on or [], most),
         named,
         _settings(epochs, patience, rate, batch, length, seeds, hard, weights, bits),
-        comparing.Asking(key, limit, _prices(token_price or []), ask=_ask_limit if sys.stdin.isatty() else None),
+        compare.Asking(key, limit, _prices(token_price or []), ask=_ask_limit if sys.stdin.isatty() else None),
         most_test,
         download,
         price,
         corpus or Path(),
     )
     try:
-        cells = comparing.compare(plan, place, Screen())
+        cells = compare.compare(plan, place, Screen())
     except KeyboardInterrupt:
         _stopped()
     _show_comparison(cells)
@@ -166,9 +165,9 @@ def evaluate(
 
 def _data(corpus: Path | None, tasks: list[str] | None, on: Sequence[str], most: int | None) -> list[Any]:
     from socorpus.corpus.errors import InputError
+    from socorpus.labeling.label_studio.sync import task_named
     from socorpus.labeling.schema import FOLDER, TASKS
-    from socorpus.labeling.sync import task_named
-    from socorpus.training import examples
+    from socorpus.training.examples import readers
 
     found = []
     if corpus is not None:
@@ -176,7 +175,7 @@ def _data(corpus: Path | None, tasks: list[str] | None, on: Sequence[str], most:
             raise InputError(f"{corpus}: no such corpus; give the folder that socorpus build wrote")
         for name in tasks or [one for one in TASKS if (corpus / FOLDER / one).is_dir()]:
             try:
-                found.append(examples.read(corpus, task_named(name), most))
+                found.append(readers.read(corpus, task_named(name), most))
             except InputError as error:
                 # A small corpus has no example of some task; one that was asked for must have.
                 if tasks:
@@ -186,7 +185,7 @@ def _data(corpus: Path | None, tasks: list[str] | None, on: Sequence[str], most:
         name, _, path = text.partition("=")
         if not path:
             raise InputError(f"--on {text}: write TASK=FILE, such as entities=benchmarks/ner")
-        found.append(examples.read(Path(path), task_named(name), most))
+        found.append(readers.read(Path(path), task_named(name), most))
     if not found:
         raise InputError(f"{corpus}: no task has labels for training and for test; a larger corpus has some")
     return found
@@ -224,11 +223,12 @@ def serve(
 ) -> None:
     """Serve a fine-tuned model: a machine-learning backend for Label Studio, and a small HTTP API."""
     train.need(*_LIBRARIES, "starlette", "uvicorn")
-    from socorpus.training import predictor
-    from socorpus.training import serve as serving
+    from socorpus.training.finetune import predictor
+    from socorpus.training.serve import app as serve_app
+    from socorpus.training.serve import settings as serve_settings
 
-    settings = serving.Settings(host=host, port=port, workers=workers, batch=batch, queue=queue)
-    serving.serve(lambda: predictor.load(model), settings, lambda line: view.err.print(line, markup=False))
+    settings = serve_settings.Settings(host=host, port=port, workers=workers, batch=batch, queue=queue)
+    serve_app.serve(lambda: predictor.load(model), settings, lambda line: view.err.print(line, markup=False))
 
 
 class Screen:
@@ -300,7 +300,7 @@ def _show_finetuned(place: Path, facts: Mapping[str, Any]) -> None:
 def _show_comparison(cells: Sequence["Cell"]) -> None:
     from dataclasses import asdict
 
-    from socorpus.training import comparison
+    from socorpus.training.evaluate import table as evaluate_table
 
     columns: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for cell in cells:
@@ -308,11 +308,11 @@ def _show_comparison(cells: Sequence["Cell"]) -> None:
     for (task, data), column in columns.items():
         there = [one for one in column if one["scores"]]
         metrics = list(there[0]["scores"]) if there else []
-        table = view.table(f"{task} ({data})", *(comparison.TITLES[name] for name in metrics), *comparison.HEAD)
+        table = view.table(f"{task} ({data})", *(evaluate_table.TITLES[name] for name in metrics), *evaluate_table.HEAD)
         for one in there:
-            scores = [comparison.score(one["scores"][name]) for name in metrics[:1]]
+            scores = [evaluate_table.score(one["scores"][name]) for name in metrics[:1]]
             scores += [f"{one['scores'][name]['mean']:.3f}" for name in metrics[1:]]
-            table.add_row(one["system"] + (" *" if one["best"] else ""), *scores, *comparison.costs(one))
+            table.add_row(one["system"] + (" *" if one["best"] else ""), *scores, *evaluate_table.costs(one))
         view.out.print(table)
         for one in column:
             if one["missing"]:

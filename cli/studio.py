@@ -13,9 +13,9 @@ from socorpus.cli import view
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from socorpus.labeling.push import Project
+    from socorpus.labeling.label_studio.push import Project
+    from socorpus.labeling.label_studio.sync import Synced
     from socorpus.labeling.schema import Task
-    from socorpus.labeling.sync import Synced
 
 Corpus = Annotated[Path, typer.Argument(help="Folder of the corpus.", show_default=False)]
 TaskName = Annotated[
@@ -36,7 +36,7 @@ def studio(
 ) -> None:
     """Install Label Studio once, in an environment of its own, and run it on this machine until Ctrl-C."""
     from socorpus.corpus.errors import BuildError
-    from socorpus.labeling import studio as server
+    from socorpus.labeling.label_studio import server
 
     server.install(_say)
     if install_only:
@@ -75,11 +75,11 @@ def sync(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent and read, and stop.")] = False,
 ) -> None:
     """Bring a project of Label Studio and a corpus up to date with one another; safe to repeat, and to stop."""
-    from socorpus.labeling import sampling
-    from socorpus.labeling import sync as syncing
-    from socorpus.labeling.sampling import Sample
-    from socorpus.labeling.studio_access import access
-    from socorpus.labeling.studio_client import Client
+    from socorpus.labeling.label_studio import sampling
+    from socorpus.labeling.label_studio import sync as syncing
+    from socorpus.labeling.label_studio.client import Client
+    from socorpus.labeling.label_studio.credentials import access
+    from socorpus.labeling.label_studio.sampling import Sample
 
     wanted, chosen = syncing.task_named(task), Sample.parse(sample)
     sampling.buckets(corpus, wanted)  # before a server is started for nothing
@@ -97,14 +97,14 @@ def sync(
 
 def _connecting(url: str, task: "Task") -> "Callable[[Project], None]":
     """What connects a served model to a project, and has it suggest labels for all of its tasks."""
-    from socorpus.training import serve, studio_backend
+    from socorpus.training.serve import label_studio, settings
 
-    token = serve.given_token()
-    version = studio_backend.served_version(url, task, token)
+    token = settings.given_token()
+    version = label_studio.served_version(url, task, token)
 
     def connect(project: "Project") -> None:
-        studio_backend.connect(project.client, project.number, task, url, version, token)
-        studio_backend.suggest(project.client, project.number, version, _say)
+        label_studio.connect(project.client, project.number, task, url, version, token)
+        label_studio.suggest(project.client, project.number, version, _say)
 
     return connect
 
@@ -164,8 +164,8 @@ def export(
     ] = None,
 ) -> None:
     """Write the labels, those of people above all others, as JSON Lines, CoNLL or a Hugging Face dataset folder."""
-    from socorpus.labeling import export as exporting
-    from socorpus.labeling.sync import task_named
+    from socorpus.labeling.export import formats
+    from socorpus.labeling.label_studio.sync import task_named
 
-    written = exporting.export(corpus, task_named(task), form, out, least, tokens)
+    written = formats.export(corpus, task_named(task), form, out, least, tokens)
     view.out.print(f"{out}: {view.number(written.examples)} texts, {view.number(written.labels)} labels")

@@ -12,7 +12,7 @@ from socorpus.cli.build import Corpus
 from socorpus.corpus.errors import InputError
 
 if TYPE_CHECKING:
-    from socorpus.training.log import Line
+    from socorpus.training.pretrain.log import Line
 
 
 Preset = Annotated[
@@ -36,24 +36,24 @@ def train(
     force: Annotated[bool, typer.Option("--force", help="Forget what the run's folder holds, and begin anew.")] = False,
 ) -> None:
     """Pre-train an encoder on a corpus's shards, or go on with a run that was stopped."""
-    from socorpus.training import config as configs
-    from socorpus.training import parallel
-    from socorpus.training.layout import Run
+    from socorpus.training import presets
+    from socorpus.training.pretrain import distributed
+    from socorpus.training.pretrain.run import Run
 
-    settings = configs.load(preset, config)
+    settings = presets.load(preset, config)
     run = out or corpus / "runs" / preset
     if dry_run:
         _show_plan(corpus, settings, "h100", gpus or 1, price, None)
         return
     need()
-    if force and parallel.started():
+    if force and distributed.started():
         # One rank would delete what another begins to write.
         raise InputError(f"--force is not for ranks that torchrun or srun started: delete {run} first")
     if force:
         Run(run).clear()
-    count = gpus or parallel.gpus()
-    if count > 1 and not parallel.started():
-        from socorpus.training import launch
+    count = gpus or distributed.gpus()
+    if count > 1 and not distributed.started():
+        from socorpus.training.pretrain import launch
 
         # The ranks go on with what this process has cleared.
         arguments = [one for one in sys.argv[1:] if one != "--force"]
@@ -61,10 +61,10 @@ def train(
         if code:
             raise typer.Exit(code)
         return
-    from socorpus.training import pretrain
+    from socorpus.training.pretrain import trainer
 
-    facts = pretrain.train(corpus, run, settings, Screen(), price)
-    if parallel.first():
+    facts = trainer.train(corpus, run, settings, Screen(), price)
+    if distributed.first():
         _show_end(run, facts)
     if facts["step"] < facts["steps"]:
         raise typer.Exit(130)
@@ -80,9 +80,9 @@ def plan(
     run: Annotated[Path | None, typer.Option(help="A run whose figures to show beside. Default: as of train.")] = None,
 ) -> None:
     """Say what a training run would cost: parameters, arithmetic, memory, hours and dollars, before any is spent."""
-    from socorpus.training import config as configs
+    from socorpus.training import presets
 
-    settings = configs.load(preset, config)
+    settings = presets.load(preset, config)
     _show_plan(corpus, settings, gpu, gpus, price, run or corpus / "runs" / preset)
 
 
@@ -94,9 +94,9 @@ def export(
 ) -> None:
     """Write a run's model for transformers, with tokenizer and card, and prove that it is the same model."""
     need("safetensors", "transformers")
-    from socorpus.training import export as exports
+    from socorpus.training.export import huggingface
 
-    facts = exports.export(run, out, force, step)
+    facts = huggingface.export(run, out, force, step)
     table = view.table("model", "class", "parameters", "step", "largest difference")
     table.add_row(
         str(out),
@@ -173,13 +173,13 @@ def _show_end(run: Path, facts: Mapping[str, Any]) -> None:
 
 
 def _show_plan(corpus: Path, settings: Any, kind: str, gpus: int, price: float | None, run: Path | None) -> None:
-    from socorpus.corpus.settings import to_toml
-    from socorpus.training import planning
+    from socorpus.corpus.toml_config import to_toml
+    from socorpus.training.pretrain import plan as pretrain_plan
 
-    made = planning.plan(corpus, settings, kind, gpus, price)
-    measured = planning.measured(run) if run is not None else None
+    made = pretrain_plan.plan(corpus, settings, kind, gpus, price)
+    measured = pretrain_plan.measured(run) if run is not None else None
     table = view.table("", "planned", *(["measured"] if measured else []))
-    for name, planned, seen in planning.rows(made, measured):
+    for name, planned, seen in pretrain_plan.rows(made, measured):
         table.add_row(name, planned, *([seen] if measured else []))
     view.out.print(table)
     for note in made.notes:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from socorpus.corpus import settings
+from socorpus.corpus import toml_config
 from socorpus.corpus.errors import InputError
 
 
@@ -179,7 +179,7 @@ def load(path: Path | None = None, preset: str = "default", overrides: Mapping[s
     Raises:
         InputError: names the file, the key, what was expected, and the nearest known key.
     """
-    config, where = settings.load(Config, PRESETS, preset, path, overrides)
+    config, where = toml_config.load(Config, PRESETS, preset, path, overrides)
     _check_ranges(config, where)
     return config
 
@@ -195,7 +195,7 @@ def _check_ranges(config: Config, where: str) -> None:
         "selection.max_code_share": config.selection.max_code_share,
         "selection.language_probability": config.selection.language_probability,
     }
-    settings.check_shares(shares, where)
+    toml_config.check_shares(shares, where)
     if config.near.threshold < 0.5:
         raise InputError(f"{where}: near.threshold must be at least 0.5: below, most pairs are candidates")
     for name, section in (("split", config.split), ("labels", config.labels)):

@@ -17,9 +17,14 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from socorpus.corpus import lookup, manifest, parquet, schema, selection
+from socorpus.corpus import manifest, schema
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.lookup import Masked, Place
+from socorpus.corpus.privacy import display
+from socorpus.corpus.privacy.display import Masked
+from socorpus.corpus.selection import election
+from socorpus.corpus.selection import rules as selection_rules
+from socorpus.corpus.storage import parquet, row_lookup
+from socorpus.corpus.storage.row_lookup import Place
 
 # Codes of the publisher's schema description.
 _POST_TYPES = {
@@ -171,10 +176,10 @@ def find(root: Path, key: str) -> Story:
     sites = _sites(root)
     site, number = _key(key, sites)
     key = schema.key(site, number)
-    place = lookup.find(root, [key], "tables/posts").get(key)
+    place = row_lookup.find(root, [key], "tables/posts").get(key)
     post = _post(root, place) if place is not None else None
     quarantined = tuple(_quarantined(root, site, number))
-    at = lookup.find(root, [key]).get(key)
+    at = row_lookup.find(root, [key]).get(key)
     if at is None:
         note = _note(root, site, number, post, quarantined)
         return Story(key, post, None, (), (), None, quarantined, note)
@@ -217,7 +222,7 @@ def _sites(root: Path) -> list[str]:
 
 def _key(key: str, sites: list[str]) -> tuple[str, int]:
     example = f"{sites[0] if sites else 'beer.stackexchange.com'}:1"
-    parts = lookup.split_key(key)
+    parts = row_lookup.split_key(key)
     if parts is None or parts[1] >= 1 << 63:
         raise InputError(f"{key!r} is no post of a corpus: expected SITE:ID, for example {example}")
     if parts[0] not in sites:
@@ -229,7 +234,7 @@ def _key(key: str, sites: list[str]) -> tuple[str, int]:
 
 def _post(root: Path, place: Place) -> Post:
     columns = ["post_type_id", "parent_id", "creation_date", "closed_date", "score", "title", "content_license"]
-    row = lookup.take(root, [place], "tables/posts", columns)[place.key]
+    row = row_lookup.take(root, [place], "tables/posts", columns)[place.key]
     title = row["title"]
     votes = _codes(root, place, "votes", "vote_type_id")
     history = _codes(root, place, "history", "post_history_type_id")
@@ -243,8 +248,8 @@ def _post(root: Path, place: Place) -> Post:
         row["creation_date"],
         row["closed_date"],
         row["score"],
-        lookup.rows_of(path, place.post_id, ["comment_id"]).num_rows if path.exists() else 0,
-        lookup.mask_bytes(title.encode()) if title else None,
+        row_lookup.rows_of(path, place.post_id, ["comment_id"]).num_rows if path.exists() else 0,
+        display.mask_bytes(title.encode()) if title else None,
         row["content_license"],
         {name: count for name, count in events.items() if count} if events is not None else None,
         {_VOTE_TYPES.get(code, f"type {code}"): n for code, n in sorted(votes.items())} if votes is not None else None,
@@ -255,15 +260,15 @@ def _codes(root: Path, place: Place, table: str, column: str) -> Counter[int] | 
     path = root / place.path(f"tables/{table}")
     if not path.exists():
         return None
-    return Counter(lookup.rows_of(path, place.post_id, [column])[column].drop_null().to_pylist())
+    return Counter(row_lookup.rows_of(path, place.post_id, [column])[column].drop_null().to_pylist())
 
 
 def _document(root: Path, place: Place) -> tuple[Document, list[dict[str, Any]]]:
     columns = [name for name in schema.DOCUMENTS.names if name not in ("digest", "links")]
-    row = lookup.take(root, [place], "documents", columns)[place.key]
+    row = row_lookup.take(root, [place], "documents", columns)[place.key]
     spans: list[dict[str, Any]] = []
     if (root / place.path("signals/privacy")).exists():
-        spans = lookup.take(root, [place], "signals/privacy", ["spans"])[place.key]["spans"]
+        spans = row_lookup.take(root, [place], "signals/privacy", ["spans"])[place.key]["spans"]
     document = Document(
         row["kind"],
         row["thread_id"],
@@ -276,7 +281,7 @@ def _document(root: Path, place: Place) -> tuple[Document, list[dict[str, Any]]]
         row["own_end"],
         len(row["text"]),
         Counter(segment["kind"] for segment in row["segments"]),
-        lookup.mask(row, spans),
+        display.mask(row, spans),
     )
     return document, spans
 
@@ -286,7 +291,7 @@ def _marks(root: Path, place: Place, document: Document, spans: list[dict[str, A
         if not (root / place.path(f"signals/{name}")).exists():
             continue
         columns = [column for column in wide.names if column not in ("site", "post_id", "digest")]
-        row = lookup.take(root, [place], f"signals/{name}", columns)[place.key]
+        row = row_lookup.take(root, [place], f"signals/{name}", columns)[place.key]
         if name == "privacy":
             yield Mark(name, tuple(_privacy(document, spans)))
         elif name == "contamination":
@@ -342,21 +347,21 @@ def _members(root: Path, name: str, column: str, value: str) -> list[str]:
 
 
 def _decisions(root: Path, place: Place) -> Iterator[Decision]:
-    meanings = {rule.reason: rule.says for rule in selection.RULES} | selection.DUPLICATES
+    meanings = {rule.reason: rule.says for rule in selection_rules.RULES} | election.DUPLICATES
     seen: set[str] = set()
     at: Place | None = place
     while at is not None and at.key not in seen and (root / at.path("decisions")).exists():
         seen.add(at.key)
-        row = lookup.take(root, [at], "decisions", ["keep", "reason", "evidence"])[at.key]
+        row = row_lookup.take(root, [at], "decisions", ["keep", "reason", "evidence"])[at.key]
         evidence = json.loads(row["evidence"]) if row["evidence"] else {}
         yield Decision(at.key, row["keep"], row["reason"], meanings.get(row["reason"] or ""), evidence)
         survivor = evidence.get("survivor")
-        at = lookup.find(root, [survivor]).get(survivor) if survivor else None
+        at = row_lookup.find(root, [survivor]).get(survivor) if survivor else None
 
 
 def _shard(root: Path, place: Place) -> Shard | None:
     for path in sorted((root / "shards").glob("*/*.parquet")):
-        for first, table in lookup.groups(path, ["site", "post_id"], "post_id", [place.post_id]):
+        for first, table in row_lookup.groups(path, ["site", "post_id"], "post_id", [place.post_id]):
             same = pc.and_(pc.equal(table["post_id"], place.post_id), pc.equal(table["site"], place.site))
             rows = np.flatnonzero(np.asarray(same))
             if not len(rows):
@@ -381,7 +386,7 @@ def _quarantined(root: Path, site: str, number: int) -> Iterator[Quarantined]:
     for table in parquet.batches(path):
         for row in table.to_pylist():
             if own.get(row["table"], other).search(row["row"]):
-                shown = _cut(lookup.mask_bytes(row["row"]), 400)
+                shown = _cut(display.mask_bytes(row["row"]), 400)
                 yield Quarantined(row["table"], row["file"], row["offset"], row["reason"], shown)
 
 

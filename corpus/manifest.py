@@ -8,20 +8,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
-from socorpus.corpus import changes, parquet, receipts, schema
+from socorpus.corpus import dump_diff, schema
 from socorpus.corpus.config import Config
+from socorpus.corpus.dump.sources import Site
+from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.errors import BuildError
-from socorpus.corpus.receipts import Receipt
-from socorpus.corpus.settings import as_dict
-from socorpus.corpus.sources import Site
-
-if TYPE_CHECKING:
-    from socorpus.corpus.pipeline import Plan
-    from socorpus.corpus.sharding import Sharded
+from socorpus.corpus.plan import Plan
+from socorpus.corpus.storage import files, parquet
+from socorpus.corpus.toml_config import as_dict
 
 NAME = "MANIFEST.json"
 Done = Mapping[str, Receipt]
@@ -38,7 +36,7 @@ def load(root: Path) -> dict[str, Any] | None:
 
 def save(root: Path, facts: Mapping[str, Any]) -> None:
     """Write the manifest."""
-    receipts.write_json(root / NAME, facts)
+    files.write_json(root / NAME, facts)
 
 
 def gather_quarantine(root: Path, sites: Sequence[Site], paths: Iterable[str]) -> None:
@@ -48,17 +46,17 @@ def gather_quarantine(root: Path, sites: Sequence[Site], paths: Iterable[str]) -
         own = [path for path in sorted(found) if path.startswith(f".work/quarantine/{site.name}/")]
         tables = [schema.QUARANTINE.empty_table(), *(parquet.read(root / path) for path in own)]
         parquet.write(root / f"quarantine/{site.name}.parquet", pa.concat_tables(tables), schema.QUARANTINE)
-    receipts.keep_only(root / "quarantine", {f"{site.name}.parquet" for site in sites})
+    files.keep_only(root / "quarantine", {f"{site.name}.parquet" for site in sites})
 
 
 def assemble(
     root: Path,
-    plan: "Plan",
+    plan: Plan,
     config: Config,
     done: Mapping[str, Done],
     signals: Mapping[str, Done],
     twins: Receipt,
-    sharded: "Sharded",
+    tokenizer: Receipt,
 ) -> dict[str, Any]:
     """Put the manifest together from the receipts.
 
@@ -74,7 +72,7 @@ def assemble(
     licenses: Counter[str] = Counter()
     for receipt in done["documents"].values():
         licenses.update(receipt.counts["licenses"])
-    everything = [*done.values(), *signals.values(), {"": sharded.tokenizer}, sharded.shards]
+    everything = [*done.values(), *signals.values(), {"": tokenizer}]
     outputs = {
         path: {"rows": output.rows, "bytes": output.bytes, "sha256": output.sha256}
         for receipts_of in everything
@@ -86,7 +84,7 @@ def assemble(
         path = f"quarantine/{site.name}.parquet"
         rows = sites[site.name]["quarantined"]
         size = (root / path).stat().st_size
-        outputs[path] = {"rows": rows, "bytes": size, "sha256": receipts.sha256(root / path)}
+        outputs[path] = {"rows": rows, "bytes": size, "sha256": files.sha256(root / path)}
     return {
         "version": schema.VERSION,
         "socorpus": version("socorpus"),
@@ -114,9 +112,9 @@ def assemble(
         },
         "reused": {name: sum(r.counts.get("reused", 0) for r in found.values()) for name, found in signals.items()},
         "pairs": _sum(done["pairs"], "languages"),
-        "tokenizer": dict(sharded.tokenizer.counts),
-        "shards": _shards(sharded.shards),
-        "changes": changes.compare(root, plan.buckets, plan.inputs),
+        "tokenizer": dict(tokenizer.counts),
+        "shards": _shards(done["shards"]),
+        "changes": dump_diff.compare(root, plan.buckets, plan.inputs),
         "config": as_dict(config),
         "files": dict(sorted(outputs.items())),
     }

@@ -16,7 +16,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from socorpus.corpus import config, schema, selection
+from socorpus.corpus import config, schema
+from socorpus.corpus.selection import election
+from socorpus.corpus.selection import rules as selection_rules
 
 _KEY = {"site": "the site's name, its folder everywhere", "post_id": "the post's number on its site"}
 _DIGEST = {"digest": "hash of what signals are computed from; equal digests have equal signals"}
@@ -197,8 +199,8 @@ def schema_markdown() -> str:
 
 def reasons_markdown() -> str:
     """What each reason of a decision means, in the order in which the rules are tried, as Markdown."""
-    rows = [(rule.reason, rule.says, ", ".join(rule.evidence)) for rule in selection.RULES]
-    rows += [(name, says, "survivor, jaccard, link, link_jaccard") for name, says in selection.DUPLICATES.items()]
+    rows = [(rule.reason, rule.says, ", ".join(rule.evidence)) for rule in selection_rules.RULES]
+    rows += [(name, says, "survivor, jaccard, link, link_jaccard") for name, says in election.DUPLICATES.items()]
     return _rows(("reason", "meaning", "evidence"), ((f"`{a}`", b, c) for a, b, c in rows))
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from socorpus.corpus import privacy, shards
 from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.config import Privacy
+from socorpus.corpus.privacy import detect
+from socorpus.corpus.shards import rows as shards_rows
 from socorpus.labeling import schema
 
 _NO_DIGEST = bytes(16)
@@ -23,7 +24,7 @@ def scrub(examples: pa.Table, config: Privacy) -> pa.Table:
         `schema.EXAMPLES`, row for row, `digest` filled.
     """
     whole = examples.cast(schema.EXAMPLES).combine_chunks()
-    made = shards.scrub(whole, privacy.find(whole, config))
+    made = shards_rows.scrub(whole, detect.find(whole, config))
     at = schema.EXAMPLES.get_field_index("digest")
     return made.set_column(at, schema.EXAMPLES.field(at), digests(made))
 
@@ -67,7 +68,7 @@ def _clean(texts: Sequence[str], config: Privacy) -> list[str]:
         "digest": pa.array([_NO_DIGEST] * count, pa.binary(16)),
     }
     rows = pa.table(values)
-    scrubbed: list[str] = shards.scrub(rows, privacy.find(rows, config))["text"].to_pylist()
+    scrubbed: list[str] = shards_rows.scrub(rows, detect.find(rows, config))["text"].to_pylist()
     return scrubbed
 
 

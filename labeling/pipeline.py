@@ -18,14 +18,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from socorpus.corpus import build, manifest
 from socorpus.corpus import config as configs
-from socorpus.corpus import manifest, pipeline, receipts, report
 from socorpus.corpus import schema as corpus_schema
-from socorpus.corpus.engine import Engine, Task
+from socorpus.corpus.engine.executor import Engine
+from socorpus.corpus.engine.receipts import Receipt
+from socorpus.corpus.engine.work import WorkItem
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.receipts import Receipt
-from socorpus.labeling import analysis, sections, steps
-from socorpus.labeling.layout import Layout
+from socorpus.corpus.report import page as report_page
+from socorpus.corpus.storage import files as storage_files
+from socorpus.corpus.storage import lock as lock_file
+from socorpus.labeling import steps
+from socorpus.labeling.analysis import functions as analysis_functions
+from socorpus.labeling.analysis import report_sections
+from socorpus.labeling.corpus_view import Layout
 from socorpus.labeling.plan import Plan
 from socorpus.labeling.schema import FOLDER, TASKS
 
@@ -55,23 +61,25 @@ def apply(
         BuildError: another build is at work there; a labelling function votes what it must not.
     """
     facts = finished(root)
-    with pipeline.lock(root):
-        receipts.sweep(root)
+    with lock_file.lock(root):
+        storage_files.sweep(root)
         before = engine.ran
         if force:
             for task in _chosen(facts, tasks):
                 _forget(root, task)
             shutil.rmtree(root / "receipts/label_splits", ignore_errors=True)
         facts = _label(root, facts, engine, tasks, analyze)
-        receipts.settle()
+        storage_files.settle()
         manifest.save(root, facts)
-        pipeline.write_report(engine, facts, sections.SECTIONS)
+        build.write_report(engine, facts, report_sections.SECTIONS)
         return Applied(facts, engine.ran - before)
 
 
-def last_stage(root: Path, facts: dict[str, Any], engine: Engine) -> tuple[dict[str, Any], tuple[report.Maker, ...]]:
-    """The end of a build (`corpus.pipeline.LastStage`): the labels of its configuration's tasks."""
-    return _label(root, facts, engine, None, False), sections.SECTIONS
+def last_stage(
+    root: Path, facts: dict[str, Any], engine: Engine
+) -> tuple[dict[str, Any], tuple[report_page.Maker, ...]]:
+    """The end of a build (`corpus.build.LastStage`): the labels of its configuration's tasks."""
+    return _label(root, facts, engine, None, False), report_sections.SECTIONS
 
 
 def finished(root: Path) -> dict[str, Any]:
@@ -107,7 +115,7 @@ def _run(layout: Layout, chosen: Sequence[str], analyze: bool) -> tuple[dict[str
     """All steps of some tasks; the manifest's entries of these, and of their files."""
     plans = [Plan(layout, name) for name in chosen]
 
-    def run(step: str, tasks: Iterable[Iterable[Task]], *tables: str) -> Mapping[str, Receipt]:
+    def run(step: str, tasks: Iterable[Iterable[WorkItem]], *tables: str) -> Mapping[str, Receipt]:
         done = layout.engine.run(f"label_{step}", [task for several in tasks for task in several])
         _prune(layout, step, done, chosen, tables)
         return done
@@ -125,7 +133,7 @@ def _run(layout: Layout, chosen: Sequence[str], analyze: bool) -> tuple[dict[str
     if analyze and stale:
         run("compare", (plan.compare(voted, people[plan.task]) for plan in plans))
     for name in () if analyze else stale:
-        (layout.root / analysis.path(name)).unlink(missing_ok=True)
+        (layout.root / analysis_functions.path(name)).unlink(missing_ok=True)
         del analyses[name]
     analysed = run("analysis", analyses.values()) if analyses else {}
     outputs = {
@@ -144,9 +152,9 @@ def _prune(
     buckets = {bucket.name for bucket in layout.buckets}
     for task in chosen:
         if task not in done:
-            receipts.keep_only(layout.root / f"receipts/label_{step}" / task, {f"{name}.json" for name in buckets})
+            storage_files.keep_only(layout.root / f"receipts/label_{step}" / task, {f"{name}.json" for name in buckets})
         for table in tables:
-            receipts.keep_only(layout.root / FOLDER / task / table, {f"{name}.parquet" for name in buckets})
+            storage_files.keep_only(layout.root / FOLDER / task / table, {f"{name}.parquet" for name in buckets})
 
 
 def _task_of(name: str) -> str | None:
@@ -162,7 +170,7 @@ def _remove(root: Path, task: str) -> None:
     """Remove what `apply` made of a task; what people and models said stays."""
     for table in TABLES:
         shutil.rmtree(root / FOLDER / task / table, ignore_errors=True)
-    for name in (steps.model_path(task), analysis.path(task)):
+    for name in (steps.model_path(task), analysis_functions.path(task)):
         (root / name).unlink(missing_ok=True)
     _forget(root, task)
     shutil.rmtree(root / ".work/labels" / task, ignore_errors=True)

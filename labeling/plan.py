@@ -4,18 +4,21 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from socorpus.corpus import lookup, parquet, receipts
 from socorpus.corpus import schema as corpus_schema
-from socorpus.corpus.buckets import Bucket
 from socorpus.corpus.config import Split
-from socorpus.corpus.engine import Task
+from socorpus.corpus.engine import receipts
+from socorpus.corpus.engine.receipts import Receipt
+from socorpus.corpus.engine.work import WorkItem
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.receipts import Receipt
-from socorpus.corpus.settings import as_dict
-from socorpus.corpus.split import SPLITS
-from socorpus.labeling import analysis, combine, steps
+from socorpus.corpus.shards.split import SPLITS
+from socorpus.corpus.storage import files, parquet, row_lookup
+from socorpus.corpus.storage.buckets import Bucket
+from socorpus.corpus.toml_config import as_dict
+from socorpus.labeling import steps
+from socorpus.labeling.aggregation import dawid_skene
+from socorpus.labeling.analysis import functions as analysis_functions
+from socorpus.labeling.corpus_view import Layout
 from socorpus.labeling.functions import Function
-from socorpus.labeling.layout import Layout
 from socorpus.labeling.schema import FOLDER, TASKS, VOTES, path, people_path
 
 Done = Mapping[str, Receipt]
@@ -24,7 +27,12 @@ Done = Mapping[str, Receipt]
 _SIGNALS = ("statistics", "contamination", "exact", "near")
 
 
-MODULES = {name: f"socorpus.labeling.{name}" for name in TASKS}
+MODULES = {
+    "quality": "socorpus.labeling.tasks.quality",
+    "closure": "socorpus.labeling.tasks.closure",
+    "obsolescence": "socorpus.labeling.tasks.obsolescence.functions",
+    "entities": "socorpus.labeling.tasks.entities.task",
+}
 """Task -> the full name of its module, which is imported where its functions run."""
 
 
@@ -46,12 +54,12 @@ class Plan:
         self.functions: list[Function] = steps.functions(self.module, self.without)
         self.edition = getattr(steps.load(self.module), "VERSION", 1)
         models = layout.root / steps.models_path(task)
-        self.models_content = receipts.sha256(models) if models.exists() else ""
+        self.models_content = files.sha256(models) if models.exists() else ""
         said = parquet.read(models, VOTES, ["function"])["function"].unique().to_pylist() if models.exists() else []
         self.models = sorted(said)
         self.voters = [*(one.name for one in self.functions), *self.models]
 
-    def collect(self) -> list[Task]:
+    def collect(self) -> list[WorkItem]:
         """Threads -> what must be known of the whole corpus."""
         return [
             self._of_bucket("collect", bucket, steps.collect, self._tables(bucket), inputs, self.edition)
@@ -59,13 +67,13 @@ class Plan:
             for inputs in [self.layout.inputs(bucket)]
         ]
 
-    def merge(self, collected: Done) -> list[Task]:
+    def merge(self, collected: Done) -> list[WorkItem]:
         """-> facts."""
         parts = [steps.parts_path(self.task, bucket) for bucket in self.layout.buckets]
         given = {"module": self.module, "parts": parts}
-        return [Task("label_merge", self.task, steps.merge, given, self._contents(collected), 1, self.edition)]
+        return [WorkItem("label_merge", self.task, steps.merge, given, self._contents(collected), 1, self.edition)]
 
-    def vote(self, merged: Done) -> list[Task]:
+    def vote(self, merged: Done) -> list[WorkItem]:
         """Threads and facts -> examples and votes."""
         layout, config, tasks = self.layout, self.layout.config, []
         versions = {one.name: one.version for one in self.functions}
@@ -82,7 +90,7 @@ class Plan:
             tasks.append(self._of_bucket("vote", bucket, steps.vote, given, inputs, section))
         return tasks
 
-    def count(self, voted: Done) -> list[Task]:
+    def count(self, voted: Done) -> list[WorkItem]:
         """Votes -> patterns."""
         tasks = []
         for bucket in self.layout.buckets:
@@ -91,14 +99,14 @@ class Plan:
             tasks.append(self._of_bucket("count", bucket, steps.count, {"voters": self.voters}, inputs, self.voters))
         return tasks
 
-    def fit(self, counted: Done) -> list[Task]:
+    def fit(self, counted: Done) -> list[WorkItem]:
         """Patterns -> the model."""
         parts = [steps.patterns_path(self.task, bucket) for bucket in self.layout.buckets]
         given = {"module": self.module, "voters": self.voters, "parts": parts}
         contents = self._contents(counted)
-        return [Task("label_fit", self.task, steps.fit, given, contents, combine.VERSION, self.voters)]
+        return [WorkItem("label_fit", self.task, steps.fit, given, contents, dawid_skene.VERSION, self.voters)]
 
-    def stratify(self, voted: Done) -> list[Task]:
+    def stratify(self, voted: Done) -> list[WorkItem]:
         """Votes -> the split of the labels; nothing for spans, of which every split has plenty."""
         if TASKS[self.task].spans:
             return []
@@ -107,9 +115,9 @@ class Plan:
         inputs = self._contents(voted) | {"tied": layout.tied}
         shares = Split(labels.validation, labels.test)
         given = {"module": self.module, "buckets": layout.buckets, "shares": shares}
-        return [Task("label_stratify", self.task, steps.stratify, given, inputs, 1, as_dict(shares))]
+        return [WorkItem("label_stratify", self.task, steps.stratify, given, inputs, 1, as_dict(shares))]
 
-    def label(self, voted: Done, fitted: Done, stratified: Done, people: Mapping[str, str]) -> list[Task]:
+    def label(self, voted: Done, fitted: Done, stratified: Done, people: Mapping[str, str]) -> list[WorkItem]:
         """Votes, model, the labels' split and people -> labels."""
         tasks = []
         for bucket in self.layout.buckets:
@@ -118,27 +126,37 @@ class Plan:
             if self.task in stratified:
                 inputs["split"] = stratified[self.task].counts["batches"][bucket.name]
             given = {"people": bucket.name in people}
-            tasks.append(self._of_bucket("label", bucket, steps.label, given, inputs, combine.VERSION))
+            tasks.append(self._of_bucket("label", bucket, steps.label, given, inputs, dawid_skene.VERSION))
         return tasks
 
-    def compare(self, voted: Done, people: Mapping[str, str]) -> list[Task]:
+    def compare(self, voted: Done, people: Mapping[str, str]) -> list[WorkItem]:
         """Votes and people -> counts for the analysis."""
         tasks = []
         for bucket in self.layout.buckets:
             inputs = {"votes": voted[self.name(bucket)].content, "models": self.models_content}
             inputs["people"] = people.get(bucket.name, "")
             given = {"voters": self.voters, "people": bucket.name in people}
-            config = [self.voters, analysis.VERSION]
-            tasks.append(self._of_bucket("compare", bucket, analysis.compare, given, inputs, config))
+            config = [self.voters, analysis_functions.VERSION]
+            tasks.append(self._of_bucket("compare", bucket, analysis_functions.compare, given, inputs, config))
         return tasks
 
-    def analysis(self, voted: Done, labelled: Done, people: Mapping[str, str]) -> list[Task]:
+    def analysis(self, voted: Done, labelled: Done, people: Mapping[str, str]) -> list[WorkItem]:
         """Labels, and what was compared -> labels/TASK/analysis.json."""
         inputs = self._contents(labelled) | {f"votes/{name}": text for name, text in self._contents(voted).items()}
         inputs |= {f"people/{name}": content for name, content in people.items()} | {"models": self.models_content}
         given = {"module": self.module, "voters": self.voters, "buckets": self.layout.buckets}
-        config = [self.voters, analysis.extras()]
-        return [Task("label_analysis", self.task, analysis.analyse, given, inputs, analysis.VERSION, config)]
+        config = [self.voters, analysis_functions.extras()]
+        return [
+            WorkItem(
+                "label_analysis",
+                self.task,
+                analysis_functions.analyse,
+                given,
+                inputs,
+                analysis_functions.VERSION,
+                config,
+            )
+        ]
 
     def people(self) -> dict[str, str]:
         """Bucket -> hash of what people said of its examples; `""` -> of posts that are no examples."""
@@ -147,7 +165,7 @@ class Plan:
             return {}
         rows = parquet.read(place, VOTES).to_pylist()
         keys = [corpus_schema.key(row["site"], row["post_id"]) for row in rows]
-        found = lookup.find(self.layout.root, keys, f"{FOLDER}/{self.task}/examples")
+        found = row_lookup.find(self.layout.root, keys, f"{FOLDER}/{self.task}/examples")
         by: dict[str, list[list[str]]] = {}
         for key, row in zip(keys, rows, strict=True):
             by.setdefault(found[key].bucket if key in found else "", []).append([str(value) for value in row.values()])
@@ -194,7 +212,7 @@ class Plan:
 
     def _of_bucket(
         self, step: str, bucket: Bucket, function: Any, given: Mapping[str, Any], inputs: Mapping[str, str], config: Any
-    ) -> Task:
+    ) -> WorkItem:
         arguments = {"bucket": bucket, "module": self.module, **given}
         weight = self.layout.bytes[bucket.path("documents")]
-        return Task(f"label_{step}", self.name(bucket), function, arguments, inputs, 1, config, weight)
+        return WorkItem(f"label_{step}", self.name(bucket), function, arguments, inputs, 1, config, weight)

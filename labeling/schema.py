@@ -117,7 +117,7 @@ LABELS = _schema(
     pa.field("version", pa.string(), nullable=False),  # of what combined the votes
     pa.field("conflict", pa.bool_(), nullable=False),  # whether votes differ
     pa.field("votes", pa.list_(VOTE), nullable=False),
-    pa.field("split", pa.string(), nullable=False),  # stratified by label (labeling.strata): that of the thread
+    pa.field("split", pa.string(), nullable=False),  # stratified by label (labeling.stratify): that of the thread
     pa.field("thread_id", pa.int64(), nullable=False),
 )
 """The result: one row an example that has a vote, or, for entities, a span."""

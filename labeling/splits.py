@@ -1,7 +1,7 @@
 """The split of every thread, made anew from what a corpus keeps: the same as its shards have.
 
 Within a site the newest threads are for test, those before them for validation, and threads that a duplicate ties
-together stay together (`socorpus.corpus.split`). Examples have this split; labels have that of `labeling.strata`.
+together stay together (`corpus.shards.split`). Examples have this split; labels have that of `labeling.stratify`.
 """
 
 from collections.abc import Sequence
@@ -10,10 +10,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from socorpus.corpus import exchange, parquet, receipts, sharding, split
-from socorpus.corpus.buckets import Bucket, counted
 from socorpus.corpus.config import Split
-from socorpus.corpus.engine import Made
+from socorpus.corpus.engine import receipts
+from socorpus.corpus.engine.work import Outcome
+from socorpus.corpus.shards import split, split_files
+from socorpus.corpus.storage import parquet, partitions
+from socorpus.corpus.storage.buckets import Bucket, counted
 
 PATH = ".work/labels/splits.arrow"
 TIED_PATH = ".work/labels/tied.arrow"
@@ -22,7 +24,7 @@ SIGNALS = ("exact", "near", "near_code")
 """Signals that tie threads together."""
 
 
-def assign(root: Path, buckets: Sequence[Bucket], config: Split) -> Made:
+def assign(root: Path, buckets: Sequence[Bucket], config: Split) -> Outcome:
     """The split of every thread, one batch a bucket; `counts["batches"]` has a hash of each."""
     survivors = [parquet.read(root / bucket.path("signals/exact"), columns=["survivor"]) for bucket in buckets]
     named = pc.drop_null(pc.unique(pa.concat_tables(survivors)["survivor"])) if survivors else pa.array([], pa.string())
@@ -38,19 +40,19 @@ def assign(root: Path, buckets: Sequence[Bucket], config: Split) -> Made:
         found.append(split.threads(documents))
         several = linked[-len(SIGNALS) :]
         tied.append(pa.table([pc.unique(pa.concat_tables(several)["thread_id"])], schema=_TIED))
-    exchange.write(root / TIED_PATH, _TIED, tied)
-    assigned, batches = sharding.write_splits(root / PATH, found, linked, config)
+    partitions.write(root / TIED_PATH, _TIED, tied)
+    assigned, batches = split_files.write_splits(root / PATH, found, linked, config)
     named_batches = {bucket.name: batch for bucket, batch in zip(buckets, batches, strict=True)}
     rows = {PATH: assigned.num_rows, TIED_PATH: sum(part.num_rows for part in tied)}
     counts = {"threads": counted(assigned["split"]), "batches": named_batches}
-    return Made(rows, counts | {"tied": receipts.fingerprint([part["thread_id"].to_pylist() for part in tied])})
+    return Outcome(rows, counts | {"tied": receipts.fingerprint([part["thread_id"].to_pylist() for part in tied])})
 
 
 def of_bucket(root: Path, bucket: Bucket) -> pa.Table:
-    """The splits of a bucket's threads, as `sharding.SPLIT`."""
-    return exchange.read([root / PATH], sharding.SPLIT, bucket.index)
+    """The splits of a bucket's threads, as `split_files.SPLIT`."""
+    return partitions.read([root / PATH], split_files.SPLIT, bucket.index)
 
 
 def tied(root: Path, bucket: int) -> pa.ChunkedArray:
     """The threads of a bucket, by its index, that a duplicate may tie to others."""
-    return exchange.read([root / TIED_PATH], _TIED, bucket)["thread_id"]
+    return partitions.read([root / TIED_PATH], _TIED, bucket)["thread_id"]

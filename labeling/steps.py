@@ -12,13 +12,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from socorpus.corpus import parquet, receipts
 from socorpus.corpus import schema as corpus_schema
-from socorpus.corpus.buckets import Bucket, counted
 from socorpus.corpus.config import Privacy, Split
-from socorpus.corpus.engine import Made
+from socorpus.corpus.engine.work import Outcome
 from socorpus.corpus.errors import BuildError
-from socorpus.labeling import combine, example_texts, items, labels, schema, splits, strata
+from socorpus.corpus.storage import files, parquet
+from socorpus.corpus.storage.buckets import Bucket, counted
+from socorpus.labeling import example_texts, schema, splits
+from socorpus.labeling import stratify as labeling_stratify
+from socorpus.labeling.aggregation import dawid_skene, decide, vote_matrix
 from socorpus.labeling.functions import REGISTRY, Function, Threads, Vote
 
 LEFT_OUT = ("fabricated", "empty", "contaminated", "exact_duplicate", "near_duplicate", "code_duplicate")
@@ -71,12 +73,12 @@ def threads(root: Path, bucket: Bucket, tables: Sequence[str], tags: Sequence[st
     )
 
 
-def collect(root: Path, bucket: Bucket, module: str, tables: Sequence[str], tags: Sequence[str]) -> Made:
+def collect(root: Path, bucket: Bucket, module: str, tables: Sequence[str], tags: Sequence[str]) -> Outcome:
     """What of a bucket must be known everywhere."""
     task = load(module)
     path = parts_path(task.TASK.name, bucket)
-    receipts.write_json(root / path, task.collect(threads(root, bucket, tables, tags, None)))
-    return Made({path: 1})
+    files.write_json(root / path, task.collect(threads(root, bucket, tables, tags, None)))
+    return Outcome({path: 1})
 
 
 def parts_path(task: str, bucket: Bucket) -> str:
@@ -89,13 +91,13 @@ def facts_path(task: str) -> str:
     return f".work/labels/{task}/facts.json"
 
 
-def merge(root: Path, module: str, parts: Sequence[str]) -> Made:
+def merge(root: Path, module: str, parts: Sequence[str]) -> Outcome:
     """What was collected of all buckets -> facts."""
     task = load(module)
     found = task.merge(json.loads((root / part).read_text("utf-8")) for part in parts)
     path = facts_path(task.TASK.name)
-    receipts.write_json(root / path, found)
-    return Made({path: 1})
+    files.write_json(root / path, found)
+    return Outcome({path: 1})
 
 
 def vote(
@@ -107,7 +109,7 @@ def vote(
     without: Sequence[str],
     privacy: Privacy,
     max_overlap: float,
-) -> Made:
+) -> Outcome:
     """Threads -> examples and the votes of the task's functions on them."""
     task = load(module)
     name = task.TASK.name
@@ -128,7 +130,7 @@ def vote(
     paths = {table_name: schema.path(name, table_name, bucket.name) for table_name in ("examples", "votes")}
     parquet.write(root / paths["examples"], examples, schema.EXAMPLES)
     parquet.write(root / paths["votes"], table, schema.VOTES)
-    return Made(
+    return Outcome(
         {paths["examples"]: examples.num_rows, paths["votes"]: table.num_rows},
         {
             "examples": dict(sorted(counted(examples["split"]).items())),
@@ -168,7 +170,9 @@ def _votes(
         if one.post_id in lengths:
             _check(function, one, lengths[one.post_id], task, site)
             start, end = (
-                (items.NO_SPAN, items.NO_SPAN) if one.start is None or one.end is None else (one.start, one.end)
+                (vote_matrix.NO_SPAN, vote_matrix.NO_SPAN)
+                if one.start is None or one.end is None
+                else (one.start, one.end)
             )
             found.setdefault((one.post_id, start, end, order[function.name]), (function, one))
     rows = [found[key] for key in sorted(found)]
@@ -217,16 +221,16 @@ def all_votes(root: Path, bucket: Bucket, task: schema.Task, people: bool) -> tu
     return examples, pa.concat_tables(found)
 
 
-def count(root: Path, bucket: Bucket, module: str, voters: Sequence[str]) -> Made:
+def count(root: Path, bucket: Bucket, module: str, voters: Sequence[str]) -> Outcome:
     """Patterns of the votes of functions and models on a bucket's items, and how many items have each."""
     task = load(module).TASK
     _, votes = all_votes(root, bucket, task, people=False)
-    found = items.gather(votes, voters, task)
-    patterns, counts = combine.distinct(found.votes, np.ones(len(found), np.int64))
+    found = vote_matrix.gather(votes, voters, task)
+    patterns, counts = dawid_skene.distinct(found.votes, np.ones(len(found), np.int64))
     path = patterns_path(task.name, bucket)
-    with receipts.atomic(root / path) as temporary:
+    with files.atomic(root / path) as temporary:
         temporary.write_text(json.dumps({"patterns": patterns.tolist(), "counts": counts.tolist()}), "utf-8")
-    return Made({path: len(counts)})
+    return Outcome({path: len(counts)})
 
 
 def patterns_path(task: str, bucket: Bucket) -> str:
@@ -239,16 +243,16 @@ def model_path(task: str) -> str:
     return f"{schema.FOLDER}/{task}/model.json"
 
 
-def fit(root: Path, module: str, voters: Sequence[str], parts: Sequence[str]) -> Made:
+def fit(root: Path, module: str, voters: Sequence[str], parts: Sequence[str]) -> Outcome:
     """Patterns of all buckets -> the model."""
     task = load(module).TASK
     patterns, counts = read_patterns(root, parts, len(voters))
-    model = combine.fit(patterns, counts, voters, task.labels)
-    receipts.write_json(root / model_path(task.name), model.as_dict())
-    return Made({model_path(task.name): len(counts)}, {"method": model.method})
+    model = dawid_skene.fit(patterns, counts, voters, task.labels)
+    files.write_json(root / model_path(task.name), model.as_dict())
+    return Outcome({model_path(task.name): len(counts)}, {"method": model.method})
 
 
-def read_patterns(root: Path, parts: Sequence[str], width: int) -> tuple[combine.Votes, combine.Counts]:
+def read_patterns(root: Path, parts: Sequence[str], width: int) -> tuple[dawid_skene.Votes, dawid_skene.Counts]:
     """The patterns of several buckets, put together."""
     found: Counter[tuple[int, ...]] = Counter()
     for part in parts:
@@ -259,22 +263,22 @@ def read_patterns(root: Path, parts: Sequence[str], width: int) -> tuple[combine
     return patterns, np.array([found[row] for row in rows], np.int64)
 
 
-def stratify(root: Path, module: str, buckets: Sequence[Bucket], shares: Split) -> Made:
+def stratify(root: Path, module: str, buckets: Sequence[Bucket], shares: Split) -> Outcome:
     """Votes of functions -> the split of the labels."""
-    return strata.stratify(root, buckets, load(module).TASK, shares)
+    return labeling_stratify.stratify(root, buckets, load(module).TASK, shares)
 
 
-def label(root: Path, bucket: Bucket, module: str, people: bool) -> Made:
+def label(root: Path, bucket: Bucket, module: str, people: bool) -> Outcome:
     """Votes, the model and the labels' split -> labels."""
     task = load(module).TASK
     examples, votes = all_votes(root, bucket, task, people)
     if not task.spans:
-        examples = strata.resplit(root, bucket, task.name, examples)
-    model = combine.from_dict(json.loads((root / model_path(task.name)).read_text("utf-8")))
-    table = labels.decide(examples, votes, model, task)
+        examples = labeling_stratify.resplit(root, bucket, task.name, examples)
+    model = dawid_skene.from_dict(json.loads((root / model_path(task.name)).read_text("utf-8")))
+    table = decide.decide(examples, votes, model, task)
     path = schema.path(task.name, "labels", bucket.name)
     pairs = Counter(zip(table["split"].to_pylist(), table["label"].to_pylist(), strict=True))
-    return Made(
+    return Outcome(
         {path: parquet.write(root / path, table, schema.LABELS)},
         {
             "labels": [[split, name, count] for (split, name), count in sorted(pairs.items())],

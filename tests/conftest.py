@@ -18,7 +18,7 @@ settings.register_profile("socorpus", deadline=None, derandomize="HYPOTHESIS_SEA
 settings.load_profile("socorpus")
 
 if TYPE_CHECKING:
-    from socorpus.corpus.sample import Truth
+    from socorpus.corpus.sample.writer import Truth
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -61,11 +61,17 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
 @pytest.fixture(scope="session")
 def sample(once: Once) -> "Truth":
     """A made-up dump of every form, with its truth. Only to be read."""
-    from socorpus.corpus import sample as samples
+    from socorpus.corpus.sample import writer as sample_writer
 
-    forms = (samples.MODERN, samples.SPRING2024, samples.AREA51, samples.DELETED, samples.PIPES)
-    return samples.load(
-        once("sample", lambda folder: samples.write(folder / "dump", threads=2000, sites=forms)) / "dump"
+    forms = (
+        sample_writer.MODERN,
+        sample_writer.SPRING2024,
+        sample_writer.AREA51,
+        sample_writer.DELETED,
+        sample_writer.PIPES,
+    )
+    return sample_writer.load(
+        once("sample", lambda folder: sample_writer.write(folder / "dump", threads=2000, sites=forms)) / "dump"
     )
 
 

@@ -145,14 +145,14 @@ def test_every_command_is_in_the_readme(command: str) -> None:
 
 
 def test_configurations_that_are_shown_are_accepted(tmp_path: Path) -> None:
-    from socorpus.corpus import config, settings
+    from socorpus.corpus import config, toml_config
 
     examples = [block for page in PAGES for block in blocks(page, "toml")]
     assert examples
     for number, example in enumerate(examples):
         path = tmp_path / f"{number}.toml"
         path.write_text(example, "utf-8")
-        loaded = settings.as_dict(config.load(path))
+        loaded = toml_config.as_dict(config.load(path))
         for section, keys in tomllib.loads(example).items():
             for key, value in keys.items():
                 assert loaded[section][key] == value

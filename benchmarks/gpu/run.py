@@ -22,9 +22,10 @@ from typing import Any
 
 import torch
 
-from socorpus.training import budget, config, data, parallel, shards
+from socorpus.training import presets
 from socorpus.training.config import Config
-from socorpus.training.parallel import Ranks
+from socorpus.training.pretrain import cost, dataloader, distributed, shard_reader
+from socorpus.training.pretrain.distributed import Ranks
 
 TARGETS = {"sobert-base": (0.45, 45.0), "sobert-large": (0.55, 260.0)}
 """Share of the matrix-product rate, and dollars for 27 billion tokens at 3 an hour."""
@@ -32,11 +33,11 @@ PEER = 3.0
 """Times a peer's tokens a second."""
 
 
-def batches(found: shards.Corpus, settings: Config, count: int) -> list[data.Batch]:
+def batches(found: shard_reader.Corpus, settings: Config, count: int) -> list[dataloader.Batch]:
     """The first micro-batches of a run."""
     groups = found.row_groups("train")
-    cut = data.shape(len(groups), settings.model.max_length, settings.batch, 1, None)
-    stream = data.Stream(settings, found.vocabulary, groups, cut, 0, None, 0, lambda _: settings.masking.rate)
+    cut = dataloader.shape(len(groups), settings.model.max_length, settings.batch, 1, None)
+    stream = dataloader.Stream(settings, found.vocabulary, groups, cut, 0, None, 0, lambda _: settings.masking.rate)
     try:
         return [stream.next() for _ in range(count)]
     finally:
@@ -62,8 +63,8 @@ def seconds(step: Callable[[int], Any], device: torch.device, rounds: int) -> fl
     return statistics.median(taken)
 
 
-def loss_of(model: Any, batch: data.Batch, device: torch.device, longest: int) -> torch.Tensor:
-    from socorpus.training import attention
+def loss_of(model: Any, batch: dataloader.Batch, device: torch.device, longest: int) -> torch.Tensor:
+    from socorpus.training.models import attention
 
     where = attention.documents(batch.lengths, device, longest)
     ids, positions, at, labels = (one.to(device) for one in (batch.ids, batch.positions, batch.at, batch.labels))
@@ -72,19 +73,19 @@ def loss_of(model: Any, batch: data.Batch, device: torch.device, longest: int) -
 
 
 def build(settings: Config, vocabulary: int, device: torch.device, dtype: torch.dtype, compiled: bool) -> Any:
-    from socorpus.training import model
+    from socorpus.training.models import encoder
 
     torch.manual_seed(1)
-    made = model.build(settings.model, settings.parallel, vocabulary, 1, dtype).to(device)
+    made = encoder.build(settings.model, settings.parallel, vocabulary, 1, dtype).to(device)
     if compiled:
-        model.compile_layers(made)
+        encoder.compile_layers(made)
     return made
 
 
-def parity(found: shards.Corpus, family: str, device: torch.device) -> dict[str, float]:
+def parity(found: shard_reader.Corpus, family: str, device: torch.device) -> dict[str, float]:
     """Relative error of loss and gradients of a small model in bfloat16 on the device, against float32 on the CPU."""
     shape = {"family": family, "layers": 4, "hidden": 256, "heads": 4, "ffn": 512, "max_length": 2048}
-    settings = config.load("tiny", overrides={"model": shape, "batch": {"tokens": 8192, "micro_tokens": 8192}})
+    settings = presets.load("tiny", overrides={"model": shape, "batch": {"tokens": 8192, "micro_tokens": 8192}})
     (batch,) = batches(found, settings, 1)
     results = []
     for where, dtype in ((torch.device("cpu"), torch.float32), (device, torch.bfloat16)):
@@ -98,10 +99,16 @@ def parity(found: shards.Corpus, family: str, device: torch.device) -> dict[str,
 
 
 def ours(
-    found: shards.Corpus, settings: Config, ranks: Ranks, dtype: torch.dtype, compiled: bool, peak: float, rounds: int
+    found: shard_reader.Corpus,
+    settings: Config,
+    ranks: Ranks,
+    dtype: torch.dtype,
+    compiled: bool,
+    peak: float,
+    rounds: int,
 ) -> dict[str, float]:
     """Rate of whole steps of one micro-batch each: forward, backward, gradients in float32, AdamW."""
-    from socorpus.training.optimizer import Optimizer
+    from socorpus.training.pretrain.optimizer import Optimizer
 
     device, vocabulary = ranks.device, found.vocabulary.padded
     made = build(settings, vocabulary, device, dtype, compiled)
@@ -117,8 +124,8 @@ def ours(
     count = settings.batch.tokens // settings.model.max_length
     count = max(1, count * settings.model.max_length // len(some[0].ids))
     tokens = statistics.mean(one.filled for one in some)
-    done = [budget.work(one.documents, len(one.labels), settings.model) for one in some]
-    flops = statistics.mean(budget.flops(settings.model, vocabulary, one) for one in done)
+    done = [cost.work(one.documents, len(one.labels), settings.model) for one in some]
+    flops = statistics.mean(cost.flops(settings.model, vocabulary, one) for one in done)
     whole = each + step / count
     memory = torch.cuda.max_memory_allocated(device) / 1e9 if device.type == "cuda" else 0.0
     return {
@@ -129,7 +136,9 @@ def ours(
     }
 
 
-def padded(batch: data.Batch, longest: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def padded(
+    batch: dataloader.Batch, longest: int, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The same documents, a row each: ids, attention mask, labels (-100 where nothing is scored)."""
     lengths = batch.documents
     ids = torch.zeros(len(lengths), longest, dtype=torch.int64)
@@ -144,7 +153,9 @@ def padded(batch: data.Batch, longest: int, device: torch.device) -> tuple[torch
     return ids.to(device), seen.to(device), labels.to(device)
 
 
-def peer(name: str, found: shards.Corpus, settings: Config, device: torch.device, dtype: Any, rounds: int) -> float:
+def peer(
+    name: str, found: shard_reader.Corpus, settings: Config, device: torch.device, dtype: Any, rounds: int
+) -> float:
     """Tokens a second (documents' alone) of forward and backward of a padded model of the same shape."""
     model, longest = settings.model, settings.model.max_length
     vocabulary = found.vocabulary.padded
@@ -174,7 +185,7 @@ def peer(name: str, found: shards.Corpus, settings: Config, device: torch.device
         from megatron.core.models.bert.bert_layer_specs import bert_layer_local_spec
         from megatron.core.models.bert.bert_model import BertModel
 
-        from socorpus.training.model import layer_config
+        from socorpus.training.models.encoder import layer_config
 
         shape_of = layer_config(model, 1, dtype)
         made = BertModel(
@@ -210,14 +221,14 @@ def main() -> None:
     parser.add_argument("--price", type=float, default=3.0)
     parser.add_argument("--rounds", type=int, default=20)
     given = parser.parse_args()
-    found = shards.open_corpus(given.corpus)
+    found = shard_reader.open_corpus(given.corpus)
     figures: dict[str, Any] = {}
-    with parallel.joined() as ranks, warnings.catch_warnings():
+    with distributed.joined() as ranks, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         device = ranks.device
         cuda = device.type == "cuda"
         dtype = torch.bfloat16 if cuda else torch.float32
-        peak = budget.matmul_rate(device, dtype)
+        peak = cost.matmul_rate(device, dtype)
         name = torch.cuda.get_device_name(device) if cuda else "CPU"
         figures["device"] = {"name": name, "matmul_tflops": peak / 1e12, "torch": torch.__version__}
         print(f"{name}: {peak / 1e12:,.1f} TFLOP/s in a large matrix product, torch {torch.__version__}", flush=True)
@@ -227,7 +238,7 @@ def main() -> None:
         for preset in given.presets.split(","):
             rows = figures[preset] = {}
             for compiled in (False, True) if cuda else (False,):
-                settings = config.load(preset)
+                settings = presets.load(preset)
                 label = "compiled" if compiled else "eager"
                 try:
                     rows[label] = ours(found, settings, ranks, dtype, compiled, peak, given.rounds)

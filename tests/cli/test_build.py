@@ -15,17 +15,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from socorpus.corpus import schema
-from socorpus.corpus.sample import Truth
+from socorpus.corpus.sample.writer import Truth
 from tests.building import hashes, manifest, seconds, small_disk, socorpus, table, wait_for
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dump of one small site."""
-    from socorpus.corpus import sample
+    from socorpus.corpus.sample import writer as sample_writer
 
     folder = tmp_path_factory.mktemp("small") / "dump"
-    sample.write(folder, threads=60, sites=(sample.MODERN,))
+    sample_writer.write(folder, threads=60, sites=(sample_writer.MODERN,))
     return folder
 
 
@@ -258,7 +258,7 @@ BAD = {
 def test_bad_input_gets_one_clear_message(
     case: str, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from socorpus.corpus import sample
+    from socorpus.corpus.sample import writer as sample_writer
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "small").symlink_to(small / "modern.example.com")
@@ -268,7 +268,7 @@ def test_bad_input_gets_one_clear_message(
     (tmp_path / "page/Posts.xml").write_text("<!DOCTYPE html><html><body>404</body></html>")
     posts = (small / "modern.example.com/Posts.xml").read_bytes()
     (tmp_path / "cut/Posts.xml").write_bytes(posts[: len(posts) // 2])
-    sample.pack(small / "modern.example.com", tmp_path / "whole.7z")
+    sample_writer.pack(small / "modern.example.com", tmp_path / "whole.7z")
     packed = (tmp_path / "whole.7z").read_bytes()
     (tmp_path / "cut.7z").write_bytes(packed[: len(packed) // 2])
     (tmp_path / "bad.toml").write_text("[selection]\nmin_wrods = 3\n")

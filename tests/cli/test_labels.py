@@ -23,10 +23,10 @@ TASKS = Labels().tasks
 @pytest.fixture(scope="module")
 def dump(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dump of two small sites."""
-    from socorpus.corpus import sample
+    from socorpus.corpus.sample import writer as sample_writer
 
     folder = tmp_path_factory.mktemp("labels") / "dump"
-    sample.write(folder, threads=120, sites=(sample.MODERN, sample.AREA51))
+    sample_writer.write(folder, threads=120, sites=(sample_writer.MODERN, sample_writer.AREA51))
     return folder
 
 

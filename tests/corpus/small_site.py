@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from socorpus.corpus import config, pipeline, sources
-from socorpus.corpus.engine import Engine
+from socorpus.corpus import build as corpus_build
+from socorpus.corpus import config
+from socorpus.corpus.dump import sources
+from socorpus.corpus.engine.executor import Engine
 
 SITE = "small.stackexchange.com"
 SECRET, MAILBOX = "AKIAQ7RZ4NXW2KPLM3VT", "jane.roe@brewery-supplies.com"
@@ -61,7 +63,7 @@ def build(root: Path, *found: Path, **sections: Any) -> dict[str, Any]:
     """Build a corpus of these sources in this process, with these sections of the configuration; its manifest."""
     with Engine(root, workers=0) as engine:
         sites = sources.discover([str(path) for path in found])
-        return pipeline.build(root, sites, config.load(overrides=sections), engine)
+        return corpus_build.build(root, sites, config.load(overrides=sections), engine)
 
 
 def _table(folder: Path, name: str, rows: list[str]) -> None:

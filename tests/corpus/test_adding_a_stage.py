@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from socorpus import corpus
-from socorpus.corpus import explain, pipeline, schema
-from socorpus.corpus.buckets import Signal
+from socorpus.corpus import build, explain, schema
+from socorpus.corpus.signals import registry as signals_registry
+from socorpus.corpus.signals.base import Signal
 from tests.corpus import small_site
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "stages.md"
@@ -29,7 +30,7 @@ def example(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     monkeypatch.setitem(sys.modules, "socorpus.corpus.shouting", module)
     monkeypatch.setattr(corpus, "shouting", module, raising=False)
     (signal,) = eval(f"({blocks['line']})", {"Signal": Signal, "shouting": module})
-    monkeypatch.setattr(pipeline, "SIGNALS", (*pipeline.SIGNALS, signal))
+    monkeypatch.setattr(build, "SIGNALS", (*signals_registry.SIGNALS, signal))
     return blocks
 
 
@@ -38,7 +39,7 @@ def test_a_build_writes_reuses_and_tells_it(
 ) -> None:
     root, dump = tmp_path / "corpus", small_site.dump(tmp_path)
     with monkeypatch.context() as before:
-        before.setattr(pipeline, "SIGNALS", pipeline.SIGNALS[:-1])
+        before.setattr(build, "SIGNALS", signals_registry.SIGNALS[:-1])
         small_site.build(root, dump)
     kept = json.loads((root / "MANIFEST.json").read_text("utf-8"))["totals"]
     facts = small_site.build(root, dump)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socorpus.corpus import config, settings
+from socorpus.corpus import config, toml_config
 from socorpus.corpus.errors import InputError
 
 
@@ -68,4 +68,4 @@ def test_what_is_written_is_read_back(words: int, score: int | None, languages: 
 
     over = {"min_words": words, "min_score": score, "languages": languages, "max_code_share": share}
     made = config.load(overrides={"selection": over})
-    assert config.load(overrides=tomllib.loads(settings.to_toml(made))) == made
+    assert config.load(overrides=tomllib.loads(toml_config.to_toml(made))) == made

@@ -7,11 +7,11 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from socorpus.corpus import explain, lookup, schema
+from socorpus.corpus import explain, schema
 from socorpus.corpus.errors import InputError
-
-from . import small_site
-from .small_site import SITE
+from socorpus.corpus.storage import row_lookup
+from tests.corpus import small_site
+from tests.corpus.small_site import SITE
 
 
 @pytest.fixture(scope="module")
@@ -145,9 +145,9 @@ def test_places_are_those_of_the_tables(real: Path) -> None:
     site = next((real / "documents").iterdir()).name
     rows = ds.dataset(real / "documents").to_table(columns=["post_id", "text"]).to_pylist()
     wanted = {schema.key(site, row["post_id"]): row["text"] for row in rows[::7]}
-    places = lookup.find(real, [*wanted, f"{site}:999999999", "no key", "absent:1"])
+    places = row_lookup.find(real, [*wanted, f"{site}:999999999", "no key", "absent:1"])
     assert set(places) == set(wanted)
-    texts = lookup.take(real, places.values(), "documents", ["text"])
+    texts = row_lookup.take(real, places.values(), "documents", ["text"])
     assert {key: row["text"] for key, row in texts.items()} == wanted
 
 
@@ -156,6 +156,6 @@ def test_row_groups_are_skipped(tmp_path: Path) -> None:
 
     table = pa.table({"post_id": list(range(100)), "text": ["x"] * 100})
     pq.write_table(table, tmp_path / "x.parquet", row_group_size=10)
-    found = list(lookup.groups(tmp_path / "x.parquet", ["post_id"], "post_id", [37, 38]))
+    found = list(row_lookup.groups(tmp_path / "x.parquet", ["post_id"], "post_id", [37, 38]))
     assert [(first, rows.num_rows) for first, rows in found] == [(30, 10)]
-    assert list(lookup.groups(tmp_path / "x.parquet", ["post_id"], "post_id", [500])) == []
+    assert list(row_lookup.groups(tmp_path / "x.parquet", ["post_id"], "post_id", [500])) == []

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from socorpus.corpus import config, schema, schema_docs, selection, settings
+from socorpus.corpus import config, schema, schema_docs, toml_config
 from socorpus.corpus.errors import InputError
-
-from . import small_site
+from socorpus.corpus.selection import rules as selection_rules
+from tests.corpus import small_site
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = DOCS / "corpus.md"
@@ -29,7 +29,7 @@ def test_every_key_of_the_configuration_is_there_with_its_default() -> None:
     text = schema_docs.keys_markdown()
     assert re.findall(r"^### \[(\w+)\]$", text, re.M) == [field.name for field in dataclasses.fields(config.Config)]
     sections = dict(zip(re.findall(r"### \[(\w+)\]", text), re.split(r"### \[\w+\]", text)[1:], strict=True))
-    for section, keys in settings.as_dict(config.Config()).items():
+    for section, keys in toml_config.as_dict(config.Config()).items():
         rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", sections[section], re.M)
         assert [key for key, *_ in rows] == list(keys)
         for key, _, default, meaning in rows:
@@ -66,7 +66,7 @@ def test_every_column_has_a_meaning_and_every_table_is_there() -> None:
         assert set(meanings) == set(columns.names), name
     documented = {name for name in schema_docs.TABLES if name.startswith("signals/")}
     assert documented == {f"signals/{name}" for name in schema.SIGNALS}
-    for rule in selection.RULES:
+    for rule in selection_rules.RULES:
         assert f"| `{rule.reason}` | {rule.says} |" in schema_docs.reasons_markdown()
 
 

@@ -21,7 +21,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from socorpus.corpus import schema
-from socorpus.corpus.sample import MODERN, Truth, jaccard, shingles, write
+from socorpus.corpus.sample.writer import MODERN, Truth, jaccard, shingles, write
 from tests.building import manifest, socorpus, table
 
 Key = tuple[str, int]

@@ -9,8 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from socorpus.corpus import documents, schema
+from socorpus.corpus import schema
 from socorpus.corpus.config import Documents
+from socorpus.corpus.documents import build as documents_build
 from socorpus.labeling.functions import REGISTRY, Threads, Vote
 
 SITE = "made.example.com"
@@ -59,7 +60,7 @@ def threads(
 
     events = None if history is None else table("history", history)
     made, said = table("posts", posts), table("comments", comments)
-    texts = documents.build(made, said, events, None, site=SITE, host=SITE, config=Documents())
+    texts = documents_build.build(made, said, events, None, site=SITE, host=SITE, config=Documents())
     named = table("tags", [{"tag_id": number, "tag_name": name} for number, name in enumerate(tags)])
     return Threads(SITE, texts, made, said, table("links", links), table("votes", votes), events, named, facts or {})
 

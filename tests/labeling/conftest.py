@@ -8,16 +8,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from socorpus.labeling import studio
-from socorpus.labeling.studio import Server, User
-from socorpus.labeling.studio_client import Client
+from socorpus.labeling.label_studio import server as label_studio_server
+from socorpus.labeling.label_studio.client import Client
+from socorpus.labeling.label_studio.server import Server, User
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A running server; each worker of pytest-xdist that needs one has its own."""
-    studio.install(print)
-    with studio.serving(tmp_path_factory.mktemp("studio") / "data") as running:
+    label_studio_server.install(print)
+    with label_studio_server.serving(tmp_path_factory.mktemp("studio") / "data") as running:
         yield running
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from socorpus.corpus import parquet
+from socorpus.corpus.storage import parquet
 from socorpus.labeling import schema
 from socorpus.labeling.schema import TASKS
 

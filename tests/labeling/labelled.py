@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from socorpus.corpus import parquet
-from socorpus.corpus.engine import Engine
+from socorpus.corpus.engine.executor import Engine
+from socorpus.corpus.storage import parquet
 from socorpus.labeling import pipeline, plan, schema
 from socorpus.labeling.pipeline import Applied
 from tests.labeling import toy, toy_spans

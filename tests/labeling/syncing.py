@@ -9,12 +9,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from socorpus.corpus import parquet
-from socorpus.labeling import interfaces, schema
-from socorpus.labeling import sync as syncing
+from socorpus.corpus.storage import parquet
+from socorpus.labeling import schema
+from socorpus.labeling.label_studio import interface
+from socorpus.labeling.label_studio import sync as syncing
+from socorpus.labeling.label_studio.client import Client
+from socorpus.labeling.label_studio.sync import Synced
 from socorpus.labeling.schema import TASKS
-from socorpus.labeling.studio_client import Client
-from socorpus.labeling.sync import Synced
 
 BATCH = 1000
 """Tasks of one import where a command is run: small, so that it can be killed between two."""
@@ -71,7 +72,7 @@ def tasks(client: Client, project: int | None) -> dict[str, dict[str, Any]]:
 
 def ours(task: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The predictions of ours on a task."""
-    return [one for one in task["predictions"] if one["model_version"].startswith(interfaces.PREFIX)]
+    return [one for one in task["predictions"] if one["model_version"].startswith(interface.PREFIX)]
 
 
 def choose(client: Client, task: int, label: str, control: str = "quality", **more: Any) -> int:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from socorpus.corpus.engine import Engine
-from socorpus.labeling import closure, functions, pipeline, schema
+from socorpus.corpus.engine.executor import Engine
+from socorpus.labeling import functions, pipeline, schema
+from socorpus.labeling.tasks import closure
 from tests.building import manifest
 from tests.corpus import small_site
 from tests.labeling.labelled import rows

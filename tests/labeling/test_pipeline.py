@@ -13,12 +13,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from socorpus.corpus import config, sources
-from socorpus.corpus import pipeline as corpus_pipeline
+from socorpus.corpus import build, config
 from socorpus.corpus import schema as corpus_schema
-from socorpus.corpus.engine import Engine
+from socorpus.corpus.dump import sources
+from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.errors import BuildError, InputError
-from socorpus.labeling import combine, functions, pipeline, schema, steps, stories
+from socorpus.labeling import functions, pipeline, schema, steps
+from socorpus.labeling.aggregation import dawid_skene
+from socorpus.labeling.analysis import explain as analysis_explain
 from tests.building import hashes, manifest, seconds, table
 from tests.labeling import labelled, toy
 from tests.labeling.labelled import TASKS, apply, rows, say
@@ -46,13 +48,13 @@ def toys() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def unlabelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A corpus of two made-up sites in several buckets, without labels."""
-    from socorpus.corpus import sample
+    from socorpus.corpus.sample import writer as sample_writer
 
     folder = tmp_path_factory.mktemp("toys")
-    sample.write(folder / "dump", threads=500, sites=(sample.MODERN, sample.PIPES))
+    sample_writer.write(folder / "dump", threads=500, sites=(sample_writer.MODERN, sample_writer.PIPES))
     with Engine(folder / "corpus", workers=0) as engine:
         settings = config.load(overrides={"threads": {"bucket_mb": 1}, "split": {"test": 0.1, "validation": 0.1}})
-        corpus_pipeline.build(folder / "corpus", sources.discover([str(folder / "dump")]), settings, engine)
+        build.build(folder / "corpus", sources.discover([str(folder / "dump")]), settings, engine)
     return folder / "corpus"
 
 
@@ -124,7 +126,7 @@ def test_labels_are_what_their_votes_say(applied: Path) -> None:
         assert row["label"] in labels and row["conflict"] == (len(labels) > 1)
         assert sum(row["probabilities"]) == pytest.approx(1, abs=1e-5)
         assert row["probability"] == row["probabilities"][toy.TASK.index(row["label"])]
-        assert (row["source"], row["start"], row["version"]) == ("function", None, f"dawid_skene-{combine.VERSION}")
+        assert (row["source"], row["start"], row["version"]) == ("function", None, f"dawid_skene-{dawid_skene.VERSION}")
 
 
 def test_spans_do_not_overlap_and_lie_in_scrubbed_text(applied: Path) -> None:
@@ -189,12 +191,12 @@ def test_copies_and_what_is_planted_are_no_examples(applied: Path) -> None:
 
 
 def test_questions_stay_examples_where_only_answers_are_kept(tmp_path: Path) -> None:
-    from socorpus.corpus import sample
+    from socorpus.corpus.sample import writer as sample_writer
 
-    sample.write(tmp_path / "dump", threads=80, sites=(sample.MODERN,))
+    sample_writer.write(tmp_path / "dump", threads=80, sites=(sample_writer.MODERN,))
     with Engine(tmp_path / "corpus", workers=0) as engine:
         settings = config.load(preset="sobert")
-        corpus_pipeline.build(tmp_path / "corpus", sources.discover([str(tmp_path / "dump")]), settings, engine)
+        build.build(tmp_path / "corpus", sources.discover([str(tmp_path / "dump")]), settings, engine)
     apply(tmp_path / "corpus", tasks=["toy"])
     examples = rows(tmp_path / "corpus", "toy", "examples")
     assert {row["kind"] for row in examples} == {"question", "answer"}
@@ -409,12 +411,12 @@ def test_tasks_are_labelled_one_by_one_too(unlabelled: Path, applied: Path, tmp_
 
 def test_a_story_has_votes_and_labels(applied: Path) -> None:
     row = next(row for row in rows(applied, "toy", "labels") if row["conflict"])
-    told = stories.lines(applied, f"{row['site']}:{row['post_id']}")
+    told = analysis_explain.lines(applied, f"{row['site']}:{row['post_id']}")
     assert told[1] == "labels"
     assert any(row["label"] in line and "votes differ" in line for line in told)
     for vote in row["votes"]:
         assert any(line.strip().startswith(f"{vote['function']}: {vote['label']} (") for line in told)
-    assert stories.lines(applied, "modern.example.com:999999999") == []
+    assert analysis_explain.lines(applied, "modern.example.com:999999999") == []
 
 
 def test_what_a_function_must_not_vote_is_told(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import megatron.core.models.bert.bert_model  # noqa: F401
 
-from socorpus.corpus import sample as samples
+from socorpus.corpus.sample import writer as sample_writer
 from tests.building import socorpus
 from tests.conftest import Once
 
@@ -27,7 +27,7 @@ def corpus(once: Once) -> Path:
     """Two sites in shards of many row groups. Only to be read."""
 
     def build(root: Path) -> None:
-        samples.write(root / "dump", threads=260, sites=(samples.MODERN, samples.PIPES), seed=5)
+        sample_writer.write(root / "dump", threads=260, sites=(sample_writer.MODERN, sample_writer.PIPES), seed=5)
         toml = root / "build.toml"
         toml.write_text("[shards]\nrow_group = 64\n[split]\nvalidation = 0.06\n", "utf-8")
         socorpus("build", root / "dump", "-o", root / "corpus", "--workers", 0, "--no-labels", "--config", toml)

@@ -80,7 +80,7 @@ def by_socorpus(ranks: int, corpus: Path, out: Path, config: Path) -> None:
 
 def by_torchrun(ranks: int, corpus: Path, out: Path, config: Path) -> None:
     """torchrun on so many machines of one rank each, all of them this one."""
-    from socorpus.training.parallel import free_port
+    from socorpus.training.pretrain.distributed import free_port
 
     meet = f"--rdzv-endpoint=127.0.0.1:{free_port()}"
     agent = ["-m", "torch.distributed.run", f"--nnodes={ranks}", "--rdzv-backend=c10d", meet, "-m"]

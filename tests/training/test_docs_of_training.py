@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from socorpus.corpus import schema_docs
-from socorpus.training import config
+from socorpus.training import config, presets
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/training.md"
 
@@ -17,5 +17,5 @@ def test_the_page_has_every_key_as_it_is() -> None:
 
 def test_the_page_has_every_preset() -> None:
     text = PAGE.read_text("utf-8")
-    for name in config.PRESETS:
+    for name in presets.PRESETS:
         assert f"`{name}`" in text

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from socorpus.labeling.schema import Task
-from socorpus.labeling.spans import Span
-from socorpus.training.pretrained import quiet
-from socorpus.training.tasks import Data, Example
+from socorpus.labeling.tasks.entities.spans import Span
+from socorpus.training.examples.example import Data, Example
+from socorpus.training.finetune.pretrained import quiet
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 WORDS = [

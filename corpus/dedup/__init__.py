@@ -1,0 +1,1 @@
+"""Duplicates: exact copies, near duplicates of texts and of code."""

@@ -1,0 +1,178 @@
+"""Exact and near duplicates: fingerprints, candidates, verification, clusters, survivors.
+
+Two posts are near duplicates if the exact Jaccard similarity of their shingles (words of the own text, or tokens of the
+own code) reaches a threshold. MinHash signatures, cut into bands, only name the candidates (Leskovec, Rajaraman and
+Ullman, "Mining of Massive Datasets", chapter 3); every pair is verified before a row is marked.
+
+All functions are pure, and no engine is named here. A row of any bucket of documents is told by an int64,
+`bucket << 32 | row`. `near` below is the whole path over one table; over many buckets each step is a map:
+
+    rows = fingerprints(documents, bucket, near, form)     # a bucket: (hash, document, set); write by hash % groups
+    edges, crowds = candidates(rows)                       # a group of hashes, all buckets: pairs of documents
+    edges = unite(edges of all groups)                     # client
+    sets = shingle_table(documents, bucket, near, form, numpy.unique(edges))    # a bucket: sets of its own documents
+    for part in portions(edges):                           # client: each part needs a bounded number of sets
+        similarity[part] = verify(edges[part], sets)       # a part, given the sets of its documents
+    labels = clusters(edges, similarity, near.threshold)   # client
+    people = members(documents, bucket, labels["document"])    # a bucket: who is accepted, scored, older
+    twins = survivors(people, labels, edges, similarity, verify_more)    # client; verify_more(edges) as above
+    signals(documents, bucket, twins, name)                # a bucket: SIGNALS["near"] or SIGNALS["near_code"]
+
+What reaches the client: candidate pairs (16 bytes each), and a row for each member of a cluster. Documents with equal
+sets share all hashes; they are collapsed to one before pairs are made and tied to it by a single pair each, so that
+thousands of copies of one text cost no more than their number.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from socorpus.corpus.config import Near
+from socorpus.corpus.dedup.components import components
+from socorpus.corpus.dedup.lsh import FORMS, candidates, document_ids, fingerprints, shingle_table, verify
+from socorpus.corpus.dedup.minhash import Float64, Int64
+from socorpus.corpus.schema import SIGNALS, TIME
+
+MEMBERS = pa.schema(
+    [("document", pa.int64()), ("accepted", pa.bool_()), ("score", pa.int32()), ("created", TIME), ("key", pa.string())]
+)
+CLUSTERS = pa.schema([("document", pa.int64()), ("cluster", pa.int64())])
+TWINS = pa.schema(
+    [
+        ("document", pa.int64()),
+        ("cluster", pa.string()),
+        ("survivor", pa.string()),
+        ("jaccard", pa.float32()),
+        ("link", pa.string()),
+        ("link_jaccard", pa.float32()),
+    ]
+)
+
+
+def clusters(edges: Int64, similarity: Float64, threshold: float) -> pa.Table:
+    """`CLUSTERS`: connected components over the pairs that reach the threshold; a cluster's name is its smallest id."""
+    ids, flat = np.unique(edges[similarity >= threshold], return_inverse=True)
+    if not len(ids):
+        return CLUSTERS.empty_table()
+    labels = components(flat.reshape(-1, 2), len(ids))
+    _, first = np.unique(labels, return_index=True)
+    return pa.table([ids, ids[first][labels]], schema=CLUSTERS)
+
+
+def members(documents: pa.Table, bucket: int, wanted: Int64 | None = None) -> pa.Table:
+    """`MEMBERS`: what decides between twins, for the documents of a bucket, or those among `wanted` (ids)."""
+    ids = document_ids(bucket, documents.num_rows)
+    if wanted is not None:
+        chosen = np.isin(ids, wanted)
+        ids, documents = ids[chosen], documents.filter(pa.array(chosen))
+    columns = [documents[name] for name in ("accepted", "score", "created")]
+    return pa.table([pa.array(ids), *columns, document_keys(documents)], schema=MEMBERS)
+
+
+def survivors(
+    people: pa.Table,
+    labels: pa.Table,
+    edges: Int64,
+    similarity: Float64,
+    verify_more: Callable[[Int64], Float64],
+) -> pa.Table:
+    """`TWINS`: a row for each member of a cluster, `survivor` and the rest null for the one that is kept.
+
+    The accepted one survives, then the one with the highest score, then the oldest, then the smallest key. A cluster
+    is named by the key of its oldest member. A removed row has its exact similarity with the survivor, and its most
+    similar member among the verified pairs.
+
+    Args:
+        people: `MEMBERS` of at least all clusters' documents.
+        labels: `CLUSTERS`.
+        edges, similarity: the verified pairs, those below the threshold among them or not.
+        verify_more: exact similarity of pairs that were no candidates, int64[e, 2] of ids -> float64[e].
+    """
+    people = people.join(labels, "document", join_type="inner").select([*MEMBERS.names, "cluster"])
+    if people.num_rows != labels.num_rows:
+        raise ValueError(f"{labels.num_rows} documents are in clusters, {people.num_rows} of them are described")
+    if not people.num_rows:
+        return TWINS.empty_table()
+    people = ranked(people)
+    ids, cluster = people["document"].to_numpy(), people["cluster"].to_numpy()
+    n = len(ids)
+    _, first, group = np.unique(cluster, return_index=True, return_inverse=True)
+    best = first[group]
+    oldest = pc.sort_indices(people, [("cluster", "ascending"), ("created", "ascending"), ("key", "ascending")])
+    name = oldest.to_numpy()[np.unique(cluster[oldest.to_numpy()], return_index=True)[1]][group]
+
+    # Pairs as ranks: within members, of one cluster, both ways; the pair with the survivor among them.
+    by_id = np.argsort(ids)
+    inside = np.isin(edges, ids).all(1)
+    pairs = by_id[np.searchsorted(ids[by_id], edges[inside])]
+    values = similarity[inside]
+    removed = np.flatnonzero(best != np.arange(n))
+    wanted = np.column_stack([best[removed], removed])
+    known = np.isin(wanted @ [n, 1], np.sort(pairs, 1) @ [n, 1])
+    more = wanted[~known]
+    pairs = np.concatenate([pairs, more])
+    values = np.concatenate([values, verify_more(np.sort(ids[more], 1)) if len(more) else np.empty(0)])
+    one, other = np.concatenate([pairs, pairs[:, ::-1]]).T
+    values = np.concatenate([values, values])
+
+    to_best = np.flatnonzero(best[one] == other)
+    jaccard = np.full(n, np.nan)
+    jaccard[one[to_best]] = values[to_best]
+    # The nearest, and of equally near ones the best in rank.
+    order = np.lexsort((other, -values, one))
+    _, nearest = np.unique(one[order], return_index=True)
+    link = np.full(n, -1)
+    link[one[order][nearest]] = order[nearest]
+
+    alone = best == np.arange(n)
+    keys = people["key"].combine_chunks()
+    return pa.table(
+        [
+            people["document"],
+            keys.take(pa.array(name)),
+            keys.take(pa.array(best, mask=alone)),
+            pa.array(jaccard, pa.float32(), mask=alone),
+            keys.take(pa.array(other[link], mask=alone)),
+            pa.array(values[link], pa.float32(), mask=alone),
+        ],
+        schema=TWINS,
+    )
+
+
+def signals(documents: pa.Table, bucket: int, twins: pa.Table, name: str) -> pa.Table:
+    """`SIGNALS[name]` of a bucket, row for row with its documents, from `TWINS` of any buckets."""
+    ids = twins["document"].to_numpy()
+    own = np.flatnonzero(ids >> 32 == bucket)
+    places = np.full(documents.num_rows, -1)
+    places[ids[own] & 0xFFFFFFFF] = own
+    found = twins.take(pa.array(places, mask=places < 0))
+    columns = {column: documents[column] for column in ("site", "post_id", "digest")}
+    columns |= {column: found[column] for column in TWINS.names[1:]}
+    return pa.table([columns[field.name] for field in SIGNALS[name]], schema=SIGNALS[name])
+
+
+def near(documents: pa.Table, config: Near, name: str = "near") -> pa.Table:
+    """`SIGNALS["near"]` or, by tokens of code, `SIGNALS["near_code"]` of one documents table, by the path above."""
+    form = FORMS[name]
+    edges, _ = candidates(fingerprints(documents, 0, config, form))
+    sets = shingle_table(documents, 0, config, form, edges.reshape(-1))
+
+    def similarity(pairs: Int64) -> Float64:
+        return verify(pairs, sets)
+
+    values = similarity(edges)
+    labels = clusters(edges, values, config.threshold)
+    people = members(documents, 0, labels["document"].to_numpy())
+    return signals(documents, 0, survivors(people, labels, edges, values, similarity), name)
+
+
+def document_keys(documents: pa.Table) -> pa.ChunkedArray:
+    return pc.binary_join_element_wise(documents["site"], documents["post_id"].cast(pa.string()), ":")
+
+
+def ranked(people: pa.Table) -> pa.Table:
+    """Members in the order in which they would survive, cluster by cluster."""
+    order = [("cluster", "ascending"), ("accepted", "descending"), ("score", "descending")]
+    return people.sort_by([*order, ("created", "ascending"), ("key", "ascending")])

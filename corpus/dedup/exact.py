@@ -1,0 +1,100 @@
+"""Exact copies: texts that are equal but for case and white space."""
+
+import hashlib
+import unicodedata
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numba import njit
+
+from socorpus.corpus.dedup import minhash
+from socorpus.corpus.dedup.clusters import members, ranked
+from socorpus.corpus.schema import SIGNALS
+
+
+def text_hashes(documents: pa.Table) -> pa.Array:
+    """Hash of the own text in NFKC, case folded, white space collapsed: binary(16)[n], BLAKE2b."""
+    texts = documents["text"]
+    data, starts, _ = minhash.utf8(texts)
+    ends = np.asarray(documents["own_end"], dtype=np.int64)
+    folded, bounds, plain = (
+        np.empty(int(ends.sum()), np.uint8),
+        np.zeros(len(ends) + 1, np.int64),
+        np.empty(len(ends), bool),
+    )
+    _fold(data, starts, ends, folded, bounds, plain)
+    view, at = folded.data, bounds.tolist()
+    found = [hashlib.blake2b(view[a:b], digest_size=16).digest() for a, b in pairwise(at)]
+    for row in np.flatnonzero(~plain).tolist():
+        own = unicodedata.normalize("NFKC", texts[row].as_py()[: ends[row]]).casefold()
+        found[row] = _digest(" ".join(own.split()))
+    return pa.array(found, pa.binary(16))
+
+
+def exact_survivors(hashes: pa.Array | pa.ChunkedArray, people: pa.Table) -> pa.Table:
+    """Who is removed as an exact copy, and for whom: columns `document` int64, `survivor` string.
+
+    Texts of nothing but white space are no copies of one another.
+
+    Args:
+        hashes: `text_hashes`, row for row with `people`; over many buckets, a group must have all rows of its hashes.
+        people: `MEMBERS`.
+    """
+    people = people.append_column("cluster", hashes).filter(pc.not_equal(hashes, pa.scalar(_digest(""), pa.binary(16))))
+    people = ranked(people)
+    codes = people["cluster"].combine_chunks().dictionary_encode().indices.to_numpy()
+    _, first, group = np.unique(codes, return_index=True, return_inverse=True)
+    best = first[group]
+    removed = np.flatnonzero(best != np.arange(len(best)))
+    keys = people["key"].take(pa.array(best[removed]))
+    return pa.table({"document": people["document"].take(pa.array(removed)), "survivor": keys})
+
+
+def exact_signals(documents: pa.Table, bucket: int, hashes: pa.Array, removed: pa.Table) -> pa.Table:
+    """`SIGNALS["exact"]` of a bucket, from `exact_survivors` of any buckets."""
+    ids = removed["document"].to_numpy()
+    own = np.flatnonzero(ids >> 32 == bucket)
+    places = np.full(documents.num_rows, -1)
+    places[ids[own] & 0xFFFFFFFF] = own
+    survivor = removed["survivor"].take(pa.array(places, mask=places < 0))
+    columns = [documents["site"], documents["post_id"], documents["digest"], hashes, survivor]
+    return pa.table(columns, schema=SIGNALS["exact"])
+
+
+def exact(documents: pa.Table) -> pa.Table:
+    """`SIGNALS["exact"]` of one documents table: equal texts, and which of them survives (as for near duplicates)."""
+    hashes = text_hashes(documents)
+    return exact_signals(documents, 0, hashes, exact_survivors(hashes, members(documents, 0)))
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+@njit(cache=True, nogil=True)
+def _fold(data, starts, ends, out, bounds, plain):  # type: ignore[no-untyped-def]
+    """Of texts in ASCII, the first `ends` bytes in lower case with white space collapsed; the others are left empty."""
+    at = 0
+    for row in range(len(starts)):
+        first = at
+        gap = False
+        plain[row] = True
+        for i in range(starts[row], starts[row] + ends[row]):
+            byte = data[i]
+            if byte > 127:
+                # From here on code points are no bytes, and folding is Python's.
+                plain[row] = False
+                at = first
+                break
+            if byte == 32 or 9 <= byte <= 13 or 28 <= byte <= 31:
+                gap = at > first
+                continue
+            if gap:
+                out[at] = 32
+                at += 1
+                gap = False
+            out[at] = byte + 32 if 65 <= byte <= 90 else byte
+            at += 1
+        bounds[row + 1] = at

@@ -1,0 +1,315 @@
+"""Duplicates over all buckets: the steps of `dedup`, each as a map whose pieces meet through files.
+
+    fingerprints  a bucket  -> rows (hash, document), sent to groups by hash: near, near_code, exact
+    candidates    a group   -> pairs of documents that share a hash; for exact copies, the groups themselves
+    shingles      a bucket  -> the shingle sets of those of its documents that are in a pair
+    verify        a portion -> exact similarity of its pairs
+    twins         once      -> clusters and survivors: a row for each member, `.work/twins.parquet`
+    duplicates    a bucket  -> signals exact, near and near_code
+
+Only pairs of candidates reach the client. What a task holds does not grow with the dump: a group is a share of the
+hashes, a portion is bounded by its documents.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from socorpus.corpus import schema
+from socorpus.corpus.config import Near
+from socorpus.corpus.dedup import clusters, components, exact, lsh
+from socorpus.corpus.dedup.minhash import Float64, Int64
+from socorpus.corpus.engine import receipts
+from socorpus.corpus.engine.context import Context
+from socorpus.corpus.engine.receipts import Receipt
+from socorpus.corpus.engine.work import Outcome, WorkItem
+from socorpus.corpus.schema import TIME
+from socorpus.corpus.storage import parquet, partitions
+from socorpus.corpus.storage.buckets import Bucket
+from socorpus.corpus.toml_config import as_dict
+
+EXACT = pa.schema([("hash", pa.binary(16)), *clusters.MEMBERS])
+PAIRS = pa.schema([("a", pa.int64()), ("b", pa.int64())])
+SIMILAR = pa.schema([*PAIRS, ("jaccard", pa.float64())])
+TWINS = pa.schema(
+    [
+        ("family", pa.string()),
+        ("group", pa.string()),
+        ("bucket", pa.int32()),
+        ("row", pa.int64()),
+        ("rank", pa.int32()),
+        ("accepted", pa.bool_()),
+        ("score", pa.int32()),
+        ("created", TIME),
+        ("key", pa.string()),
+        ("survivor", pa.string()),
+        ("jaccard", pa.float32()),
+        ("link", pa.string()),
+        ("link_jaccard", pa.float32()),
+    ]
+)
+"""Members of groups of duplicates: family exact, near or near_code; rank 0 is the one to keep."""
+
+TWINS_PATH = ".work/twins.parquet"
+_GROUP_DOCUMENTS = 200_000
+_DOCUMENT_COLUMNS = ["site", "post_id", "accepted", "score", "created", "text", "own_end", "segments"]
+
+
+def run(context: Context, documents: Mapping[str, Receipt]) -> tuple[Receipt, dict[str, dict[str, Receipt]]]:
+    """All steps; the receipt of the twins, and those of the three signals by name and bucket."""
+    near, engine = context.config.near, context.engine
+    total = sum(output.rows for receipt in documents.values() for output in receipt.outputs.values())
+    groups = 1 << max(0, (total // _GROUP_DOCUMENTS)).bit_length()
+    section = as_dict(near)
+    prints = [
+        WorkItem(
+            "fingerprints",
+            bucket.name,
+            fingerprints,
+            {"bucket": bucket, "near": near, "groups": groups},
+            {"documents": documents[bucket.name].content},
+            1,
+            [section, groups, bucket.index],
+            documents[bucket.name].outputs[bucket.path("documents")].bytes,
+        )
+        for bucket in context.buckets
+    ]
+    done = engine.run("fingerprints", prints, transient=True)
+    contents = {name: receipt.content for name, receipt in done.items()}
+    arguments = {"near": near, "buckets": context.buckets, "groups": groups}
+    twins = WorkItem("twins", "all", find_twins, arguments, contents, 1, section)
+    if engine.stale([twins]):
+        engine.ensure(prints)
+        _prepare_twins(context, contents, groups)
+    settled = engine.run("twins", [twins])["all"]
+    tables = parquet.read(context.root / TWINS_PATH)
+    marks = []
+    for bucket in context.buckets:
+        own = tables.filter(pc.equal(tables["bucket"], bucket.index))
+        inputs = {"fingerprints": contents[bucket.name], "twins": receipts.fingerprint(own.drop("created").to_pylist())}
+        marks.append(WorkItem("duplicates", bucket.name, mark, {"bucket": bucket, "groups": groups}, inputs))
+    if engine.stale(marks):
+        engine.ensure(prints)
+    marked = engine.run("duplicates", marks)
+    folders = {f"signals/{name}": {f"{bucket.name}.parquet" for bucket in context.buckets} for name in _SIGNALS}
+    receipts.prune(context.root, "duplicates", set(marked), folders)
+    by_name = {
+        name: {key: receipts.portion(receipt, f"signals/{name}") for key, receipt in marked.items()}
+        for name in _SIGNALS
+    }
+    return settled, by_name
+
+
+_SIGNALS = ("exact", "near", "near_code")
+
+
+def _prepare_twins(context: Context, contents: Mapping[str, str], groups: int) -> None:
+    near, engine, everything = context.config.near, context.engine, receipts.fingerprint(contents)
+    inputs = {"fingerprints": everything}
+    tasks = [
+        WorkItem(
+            "candidates",
+            f"{name}-{group:05d}",
+            candidates,
+            {"name": name, "group": group, "buckets": context.buckets},
+            inputs,
+        )
+        for name in _SIGNALS
+        for group in range(groups)
+    ]
+    engine.run("candidates", tasks)
+    shingled, verified = [], []
+    for name in lsh.FORMS:
+        edges = _edges(context.root, name, groups)
+        portions = [edges[rows] for rows in lsh.portions(edges)]
+        wanted = [np.unique(part) for part in portions]
+        for bucket in context.buckets:
+            own = [ids[ids >> 32 == bucket.index] for ids in wanted]
+            arguments: dict[str, Any] = {"bucket": bucket, "near": near, "name": name, "wanted": own}
+            shingled.append(WorkItem("shingles", f"{name}/{bucket.name}", shingles, arguments, inputs))
+        for number, part in enumerate(portions):
+            arguments = {"name": name, "number": number, "edges": part, "buckets": context.buckets}
+            verified.append(WorkItem("verify", f"{name}-{number:05d}", verify, arguments, inputs))
+    engine.run("shingles", shingled)
+    engine.run("verify", verified)
+    names = {task.name for task in verified}
+    receipts.prune(context.root, "verify", names, {".work/verified": {f"{name}.parquet" for name in names}})
+
+
+def fingerprints(root: Path, bucket: Bucket, near: Near, groups: int) -> Outcome:
+    """What can be compared of a bucket's documents, sent to groups by hash."""
+    documents = parquet.read(root / bucket.path("documents"), columns=_DOCUMENT_COLUMNS)
+    outputs = {}
+    for name, form in lsh.FORMS.items():
+        rows = lsh.fingerprints(documents, bucket.index, near, form)
+        place = (np.asarray(rows["hash"], dtype=np.uint64) & np.uint64(groups - 1)).astype(np.int64)
+        outputs[_print_path(name, bucket)] = rows.num_rows
+        partitions.write_partitioned(root / _print_path(name, bucket), rows, place, groups)
+    people = clusters.members(documents, bucket.index)
+    rows = people.add_column(0, EXACT.field("hash"), exact.text_hashes(documents)).cast(EXACT)
+    low = np.frombuffer(b"".join(rows["hash"].to_pylist()), np.uint8).reshape(-1, 16)[:, :2]
+    place = (low[:, 0].astype(np.int64) * 256 + low[:, 1]) & (groups - 1)
+    outputs[_print_path("exact", bucket)] = rows.num_rows
+    partitions.write_partitioned(root / _print_path("exact", bucket), rows, place, groups)
+    return Outcome(outputs)
+
+
+def candidates(root: Path, name: str, group: int, buckets: Sequence[Bucket]) -> Outcome:
+    """Pairs that share a hash of this group; of exact copies, the whole groups."""
+    path = f".work/candidates/{name}-{group:05d}.parquet"
+    paths = [root / _print_path(name, bucket) for bucket in buckets]
+    if name == "exact":
+        rows = partitions.read(paths, EXACT, group).combine_chunks()
+        codes = rows["hash"].combine_chunks().dictionary_encode().indices.to_numpy()
+        several = np.bincount(codes, minlength=1)[codes] > 1 if len(codes) else np.zeros(0, bool)
+        return Outcome({path: parquet.write(root / path, rows.filter(pa.array(several)), EXACT)})
+    edges, crowds = lsh.candidates(partitions.read(paths, lsh.FINGERPRINTS, group).combine_chunks())
+    table = pa.table([edges[:, 0], edges[:, 1]], schema=PAIRS)
+    return Outcome({path: parquet.write(root / path, table, PAIRS)}, {"crowds": crowds})
+
+
+def shingles(root: Path, bucket: Bucket, near: Near, name: str, wanted: Sequence[Int64]) -> Outcome:
+    """The shingle sets of a bucket's documents that each portion needs, and who they are."""
+    ids = np.unique(np.concatenate([*wanted, np.empty(0, np.int64)]))
+    if len(ids):
+        documents = parquet.read(root / bucket.path("documents"), columns=_DOCUMENT_COLUMNS)
+        people = clusters.members(documents, bucket.index, ids)
+    else:
+        people = clusters.MEMBERS.empty_table()
+    outputs = {_sets_path(name, bucket): 0, _people_path(name, bucket): people.num_rows}
+    parquet.write(root / _people_path(name, bucket), people, clusters.MEMBERS)
+    sets = (
+        lsh.shingle_table(documents, bucket.index, near, lsh.FORMS[name], some) if len(some) else lsh.SETS.empty_table()
+        for some in wanted
+    )
+    partitions.write(root / _sets_path(name, bucket), lsh.SETS, sets)
+    return Outcome(outputs)
+
+
+def verify(root: Path, name: str, number: int, edges: Int64, buckets: Sequence[Bucket]) -> Outcome:
+    """Exact similarity of the pairs of one portion."""
+    sets = partitions.read([root / _sets_path(name, bucket) for bucket in buckets], lsh.SETS, number)
+    path = f".work/verified/{name}-{number:05d}.parquet"
+    table = pa.table([edges[:, 0], edges[:, 1], lsh.verify(edges, sets)], schema=SIMILAR)
+    return Outcome({path: parquet.write(root / path, table, SIMILAR)})
+
+
+def find_twins(root: Path, near: Near, buckets: Sequence[Bucket], groups: int) -> Outcome:
+    """Verified pairs -> clusters, and who survives; exact copies likewise."""
+    tables, counts = [], {}
+    for name in lsh.FORMS:
+        paths = sorted((root / ".work/verified").glob(f"{name}-[0-9]*.parquet"))
+        pairs = pa.concat_tables([SIMILAR.empty_table(), *(parquet.read(path) for path in paths)])
+        edges = np.column_stack([pairs["a"].to_numpy(), pairs["b"].to_numpy()])
+        similarity = pairs["jaccard"].to_numpy()
+        people = pa.concat_tables(
+            [clusters.MEMBERS.empty_table(), *(parquet.read(root / _people_path(name, bucket)) for bucket in buckets)]
+        )
+        labels = clusters.clusters(edges, similarity, near.threshold)
+
+        def verify_more(more: Int64, form: str = name) -> Float64:
+            return lsh.verify(more, _sets_of(root, form, buckets, np.unique(more)))
+
+        twins = clusters.survivors(people, labels, edges, similarity, verify_more)
+        twins = twins.join(people, "document", join_type="inner").rename_columns({"cluster": "group"})
+        tables.append(_ranked(twins, name))
+        counts[name] = {
+            "candidates": len(edges),
+            "verified": int((similarity >= near.threshold).sum()),
+            "members": twins.num_rows,
+            "clusters": len(pc.unique(labels["cluster"])),
+        }
+    same = pa.concat_tables(parquet.read(root / f".work/candidates/exact-{g:05d}.parquet") for g in range(groups))
+    people = same.drop("hash")
+    removed = exact.exact_survivors(same["hash"], people)
+    group = pa.array([value.hex() for value in same["hash"].to_pylist()], pa.string())
+    joined = people.append_column("group", group).join(removed, "document", join_type="left outer")
+    # Texts without a word to them are no copies of one another.
+    kept = pc.is_in(joined["key"], pc.unique(joined["survivor"].drop_null()))
+    joined = joined.filter(pc.or_(kept, pc.is_valid(joined["survivor"])))
+    tables.append(_ranked(joined, "exact"))
+    counts["exact"] = {"members": joined.num_rows, "clusters": len(pc.unique(joined["group"]))}
+    table = pa.concat_tables(tables)
+    return Outcome({TWINS_PATH: parquet.write(root / TWINS_PATH, table, TWINS)}, counts)
+
+
+def _ranked(rows: pa.Table, family: str) -> pa.Table:
+    order: list[tuple[str, str]] = [("group", "ascending"), ("accepted", "descending"), ("score", "descending")]
+    rows = rows.sort_by([*order, ("created", "ascending"), ("key", "ascending")])
+    n = rows.num_rows
+    codes = rows["group"].combine_chunks().dictionary_encode().indices.to_numpy() if n else np.empty(0, np.int32)
+    starts = np.flatnonzero(np.diff(codes, prepend=-1)) if n else np.empty(0, np.int64)
+    rank = np.arange(n) - np.repeat(starts, np.diff(np.append(starts, n)))
+    ids = np.asarray(rows["document"], dtype=np.int64)
+    made = {
+        "family": pa.array([family] * n, pa.string()),
+        "bucket": pa.array(ids >> 32, pa.int32()),
+        "row": pa.array(ids & 0xFFFFFFFF),
+        "rank": pa.array(rank, pa.int32()),
+    }
+    columns = [
+        made[field.name]
+        if field.name in made
+        else rows[field.name]
+        if field.name in rows.column_names
+        else pa.nulls(n, field.type)
+        for field in TWINS
+    ]
+    return pa.table(columns, schema=TWINS)
+
+
+def mark(root: Path, bucket: Bucket, groups: int) -> Outcome:
+    """The three signals of a bucket."""
+    documents = parquet.read(root / bucket.path("documents"), columns=["site", "post_id", "digest"])
+    twins = parquet.read(root / TWINS_PATH)
+    twins = twins.filter(pc.equal(twins["bucket"], bucket.index))
+    ids = pa.array((np.asarray(twins["bucket"], np.int64) << 32) + np.asarray(twins["row"], np.int64))
+    twins = twins.append_column("document", ids).rename_columns({"group": "cluster"})
+    outputs = {}
+    for name in lsh.FORMS:
+        own = twins.filter(pc.equal(twins["family"], name)).select(clusters.TWINS.names)
+        table = clusters.signals(documents, bucket.index, own, name)
+        path = bucket.path(f"signals/{name}")
+        outputs[path] = parquet.write(root / path, table, schema.SIGNALS[name])
+    hashes = partitions.read([root / _print_path("exact", bucket)], EXACT).sort_by("document")["hash"].combine_chunks()
+    removed = twins.filter(pc.and_(pc.equal(twins["family"], "exact"), pc.is_valid(twins["survivor"])))
+    table = exact.exact_signals(documents, bucket.index, hashes, removed.select(["document", "survivor"]))
+    path = bucket.path("signals/exact")
+    outputs[path] = parquet.write(root / path, table, schema.SIGNALS["exact"])
+    return Outcome(outputs)
+
+
+def _edges(root: Path, name: str, groups: int) -> Int64:
+    found = []
+    for group in range(groups):
+        table = parquet.read(root / f".work/candidates/{name}-{group:05d}.parquet")
+        found.append(np.column_stack([table["a"].to_numpy(), table["b"].to_numpy()]))
+    return components.unite(found)
+
+
+def _sets_of(root: Path, name: str, buckets: Sequence[Bucket], ids: Int64) -> pa.Table:
+    wanted = pa.array(ids)
+    found = [lsh.SETS.empty_table()]
+    for bucket in buckets:
+        rows = partitions.read([root / _sets_path(name, bucket)], lsh.SETS)
+        rows = rows.filter(pc.is_in(rows["document"], wanted))
+        # A document that several portions need is there several times.
+        first = np.unique(rows["document"].to_numpy(), return_index=True)[1]
+        found.append(rows.take(pa.array(first)))
+    return pa.concat_tables(found)
+
+
+def _print_path(name: str, bucket: Bucket) -> str:
+    return f".work/fingerprints/{name}/{bucket.name}.arrow"
+
+
+def _sets_path(name: str, bucket: Bucket) -> str:
+    return f".work/shingles/{name}/{bucket.name}.arrow"
+
+
+def _people_path(name: str, bucket: Bucket) -> str:
+    return f".work/shingles/{name}/{bucket.name}.parquet"

@@ -1,0 +1,1 @@
+"""Documents: a post with its comments as text, with spans of prose and code."""

@@ -1,0 +1,237 @@
+"""Post HTML -> plain text and spans, in one pass.
+
+The text is the markup's text up to white space, laid out by the rules of `marked`. Code blocks stand character for
+character as an HTML parser gives them. Two readers make the same of HTML: `plain_html`, compiled, takes what Stack
+Exchange's sanitiser emits and gives up on anything else, which lxml then parses.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+from lxml import etree
+
+from socorpus.corpus import schema
+from socorpus.corpus.documents import html_kernel
+from socorpus.corpus.documents import spans as documents_spans
+from socorpus.corpus.documents.spans import (
+    BLANK,
+    JOIN,
+    LINE,
+    UNWANTED,
+    Column,
+    Marked,
+    Writer,
+    class_hint,
+    first_hint,
+    plain_hint,
+)
+
+_BREAKS = {
+    **{name: level for name, level in html_kernel.OPERATIONS.items() if JOIN < level <= BLANK},
+    **dict.fromkeys(("p", "pre", "blockquote"), BLANK),
+}
+_LANGUAGE = re.compile(r"\s*language(-all)?:\s*([^\s<>]+)\s*")
+# Elements whose text BeautifulSoup's get_text() leaves out too.
+_SILENT = frozenset(("script", "style", "template", "rt", "rp"))
+
+
+def html(body: str | None) -> Marked:
+    """Text and spans of a post's Body (HTML).
+
+    Kinds: prose, quote (in a blockquote), inline_code (`<code>` within a line), code (a `<pre>` block, in a quote too).
+    Up to white space the text equals `BeautifulSoup(body, "lxml").get_text()`, and a `<pre><code>` block equals its
+    `get_text()` exactly. Any string is taken; lone surrogates and NUL become U+FFFD.
+    """
+    if not body:
+        return Marked("", [], [])
+    try:
+        data = body.encode()
+    except UnicodeEncodeError:
+        return _parsed(body)
+    read = html_kernel.read(np.frombuffer(data, np.uint8), np.array([0, len(data)]))
+    if read.lengths[0] < 0:
+        return _parsed(body)
+    kinds = schema.SEGMENT_KINDS
+    segments = [
+        (kinds[kind], start, end, _hint(data, read.blocks[block].tolist()) if block >= 0 else None)
+        for kind, start, end, block in read.segments.tolist()
+    ]
+    links = []
+    if len(read.links):
+        bounds = [0, *read.target_ends.tolist()]
+        targets = bytes(read.targets[: bounds[-1]])
+        for (start, end), first, last in zip(read.links.tolist(), bounds, bounds[1:], strict=False):
+            links.append((start, end, targets[first:last].decode()))
+    return Marked(bytes(read.text[: read.text_ends[0]]).decode(), segments, links)
+
+
+def posts(bodies: pa.ChunkedArray) -> Column:
+    """What `html` makes of each of a column of Bodies, string[rows]; a null is empty."""
+    data, bounds = documents_spans.utf8(bodies)
+    read = html_kernel.read(data, bounds)
+    source: Any = data
+    found = Column(
+        documents_spans.strings(read.text, read.text_ends),
+        np.maximum(read.lengths, 0),
+        np.concatenate([[0], read.segment_ends]),
+        read.segments,
+        [_hint(source, block) for block in read.blocks.tolist()],
+        np.concatenate([[0], read.link_ends]),
+        read.links,
+        documents_spans.strings(read.targets, read.target_ends),
+    )
+    rows = np.flatnonzero(read.lengths < 0)
+    return documents_spans.replaced(found, rows, [_parsed(body) for body in bodies.take(pa.array(rows)).to_pylist()])
+
+
+def _hint(source: Any, block: list[int]) -> str | None:
+    """Language hint of a block, from the bounds in `plain_html.Read.blocks`."""
+    on_code, on_pre, note, note_all = (
+        None if start < 0 else bytes(source[start:end]) for start, end in zip(block[::2], block[1::2], strict=True)
+    )
+    return _named(on_code, on_pre, note, note_all)
+
+
+@lru_cache(maxsize=1024)
+def _named(on_code: bytes | None, on_pre: bytes | None, note: bytes | None, note_all: bytes | None) -> str | None:
+    return first_hint(
+        *(None if names is None else class_hint(names.decode()) for names in (on_code, on_pre)),
+        *(None if name is None else plain_hint(name.decode()) for name in (note, note_all)),
+    )
+
+
+class _Target:
+    """lxml parser target: HTML events -> a writer's calls."""
+
+    def __init__(self) -> None:
+        self.writer = Writer()
+        self.silent = self.quote = self.pre = self.code = 0
+        self.hint: str | None = None
+        self.hint_all: str | None = None
+        self.names: list[str | None] = []
+        # Text of the block that is being read: number of its code element (0: none), text, link.
+        self.block: list[tuple[int, str, str | None]] = []
+        self.elements = 0
+        self.outer_links = 0
+
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        writer = self.writer
+        if tag in _SILENT:
+            self.silent += 1
+        elif tag == "pre":
+            self.pre += 1
+            if self.pre == 1:
+                self.block, self.elements, self.names = [], 0, [class_hint(attributes.get("class") or "")]
+                self.outer_links = len(writer.open_links)
+        elif tag == "code":
+            self.code += 1
+            if self.pre:
+                self.elements += self.code == 1
+                self.names.insert(0, class_hint(attributes.get("class") or ""))
+            else:
+                writer.cut()
+        elif tag == "a":
+            writer.open_link(attributes.get("href") or "")
+        elif self.pre:
+            if tag == "br" and not self.code:
+                self.data("\n")
+        elif tag == "br":
+            writer.separate(BLANK if writer.pending == LINE else LINE)
+        else:
+            if tag == "blockquote":
+                self.quote += 1
+                writer.cut()
+            writer.separate(_BREAKS.get(tag, JOIN))
+
+    def end(self, tag: str) -> None:
+        writer = self.writer
+        if tag in _SILENT:
+            self.silent -= 1
+        elif tag == "pre":
+            self.pre -= 1
+            if not self.pre:
+                self._end_block()
+        elif tag == "code":
+            self.code -= 1
+            if not self.pre:
+                writer.cut()
+        elif tag == "a":
+            writer.close_link()
+        elif not self.pre:
+            if tag == "blockquote":
+                self.quote -= 1
+                writer.cut()
+            writer.separate(_BREAKS.get(tag, JOIN))
+
+    def data(self, text: str) -> None:
+        if self.silent:
+            return
+        if self.pre:
+            links = self.writer.open_links[self.outer_links :]
+            self.block.append((self.elements if self.code else 0, text, links[-1][0] if links else None))
+        elif self.code:
+            self.writer.words(text, "inline_code")
+        else:
+            self.writer.words(text, "quote" if self.quote else "prose")
+
+    def comment(self, text: str) -> None:
+        note = _LANGUAGE.fullmatch(text)
+        if note is not None and note[1]:
+            self.hint_all = plain_hint(note[2])
+        elif note is not None:
+            self.hint = plain_hint(note[2])
+
+    def close(self) -> Marked:
+        return self.writer.marked()
+
+    def _end_block(self) -> None:
+        language = first_hint(*self.names, self.hint, self.hint_all)
+        self.hint = None
+        if any(not element and not text.isspace() for element, text, _ in self.block):
+            self.writer.code([(text, link) for _, text, link in self.block], language)
+            return
+        # Only code elements, or white space alone.
+        for number in range(1, self.elements + 1) if self.elements else (0,):
+            self.writer.code([(text, link) for element, text, link in self.block if element == number], language)
+
+
+def _parsed(body: str) -> Marked:
+    target: Any = _Target()
+    parser = etree.HTMLParser(target=target)
+    try:
+        # BeautifulSoup drops the mark too.
+        parser.feed(body.removeprefix("\ufeff"))
+        marked: Any = parser.close()
+    except (etree.LxmlError, UnicodeError, ValueError):
+        return _walked(body)
+    return cast(Marked, marked)
+
+
+def _walked(body: str) -> Marked:
+    """By Python's own HTML parser: what libxml2 refuses, such as lone surrogates."""
+    from bs4 import BeautifulSoup, Comment, NavigableString, Tag
+    from bs4.element import PreformattedString
+
+    target = _Target()
+    # With a tag in front BeautifulSoup doesn't wonder whether the text is an address or XML.
+    soup = BeautifulSoup("<body>" + UNWANTED.sub("\ufffd", body), "html.parser", multi_valued_attributes=None)
+    # A node still to enter, or the name of an element to leave: no recursion, as bodies may nest deeply.
+    stack: list[Any] = [soup]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Tag):
+            if node.parent is not None:
+                target.start(node.name, node.attrs)
+                stack.append((node.name,))
+            stack.extend(reversed(node.contents))
+        elif isinstance(node, tuple):
+            target.end(node[0])
+        elif isinstance(node, Comment):
+            target.comment(str(node))
+        elif isinstance(node, NavigableString) and not isinstance(node, PreformattedString):
+            target.data(str(node))
+    return target.close()

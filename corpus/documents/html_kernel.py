@@ -1,0 +1,603 @@
+"""The compiled reader of plain post HTML: what Stack Exchange's sanitiser emits, from UTF-8 to text and spans.
+
+It lays out text by the rules of `marked.Writer`, and gives up on a body that holds anything about which HTML parsers
+have ideas of their own: an unknown tag or entity, an unbalanced paragraph, link or quote, a control character. Such a
+row is left empty and marked, for another reader to take.
+
+All of it stands in one file, as numba's cache sees changes in the file of a compiled function alone.
+"""
+
+from html.entities import html5, name2codepoint
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from socorpus.corpus.documents.spans import (
+    AFTER_CODE,
+    BLANK,
+    CELL,
+    CODE,
+    INLINE_CODE,
+    JOIN,
+    LINE,
+    PROSE,
+    QUOTE,
+    SPACE,
+    Int32,
+    Int64,
+    UInt8,
+)
+
+_BLANKS = ("h1", "h2", "h3", "h4", "h5", "h6", "hr", "address", "center", "article", "section")
+_LINES = ("li", "ul", "ol", "dl", "dt", "dd", "div", "table", "thead", "tbody", "tfoot", "tr", "caption", "summary")
+_INLINE = (
+    *("strong", "em", "b", "i", "u", "s", "sup", "sub", "kbd", "del", "ins", "strike", "big", "small", "tt"),
+    *("span", "img", "abbr", "cite", "dfn", "font", "mark", "samp", "var"),
+)
+# What a tag does: sets apart (a strength, up to BLANK), or one of these.
+_UNKNOWN, _P, _BR, _BLOCKQUOTE, _A, _CODE, _PRE = 255, 16, 17, 18, 19, 20, 21
+OPERATIONS: dict[str, int] = {
+    **dict.fromkeys(_BLANKS, BLANK),
+    **dict.fromkeys(_LINES, LINE),
+    **dict.fromkeys(("td", "th"), CELL),
+    **dict.fromkeys(_INLINE, JOIN),
+    "p": _P,
+    "br": _BR,
+    "blockquote": _BLOCKQUOTE,
+    "a": _A,
+    "code": _CODE,
+    "pre": _PRE,
+}
+_NAME_BITS, _NAME_MOST = 6, 10
+
+
+def _name_key(name: str) -> int:
+    """A tag's name as one number: six bits a letter (a to z, then 1 to 6)."""
+    key = 0
+    for letter in name.encode():
+        key = key << _NAME_BITS | (letter - 96 if letter > 57 else letter - 48 + 26)
+    return key
+
+
+def _entity_key(name: str) -> int:
+    return int.from_bytes(name.encode(), "big")
+
+
+# Entities that all HTML parsers read alike: HTML 4's but those that HTML 5 moved, and Latin 1 by number.
+_ENTITIES = {
+    **{_entity_key(name): code for name, code in name2codepoint.items() if html5.get(f"{name};") == chr(code)},
+    **{_entity_key(f"#{code}"): code for code in (*range(32, 127), *range(160, 256))},
+}
+_ENTITY_MOST = 8
+
+_TAG_KEYS = np.array(sorted(map(_name_key, OPERATIONS)), np.int64)
+_TAG_OPERATIONS = np.array([OPERATIONS[name] for name in sorted(OPERATIONS, key=_name_key)], np.uint8)
+_ENTITY_KEYS = np.array(sorted(_ENTITIES), np.int64)
+_ENTITY_CODES = np.array([_ENTITIES[key] for key in sorted(_ENTITIES)], np.int32)
+# Closing tags of `br` are read as breaks by some parsers; elements without content alone may end in a slash.
+_VOID = np.array([_name_key(name) for name in ("br", "hr", "img")], np.int64)
+_BR_KEY = _name_key("br")
+
+_PLAIN, _WHITE, _BAD, _LT, _AMP, _WIDE = range(6)
+_CLASSES = np.full(256, _PLAIN, np.uint8)
+_CLASSES[[9, 10, 32]] = _WHITE
+_CLASSES[[0, 11, 12, 13, 28, 29, 30, 31]] = _BAD
+_CLASSES[ord("<")], _CLASSES[ord("&")] = _LT, _AMP
+_CLASSES[128:] = _WIDE
+
+_LETTERS = np.zeros(256, bool)  # of an attribute's name
+_LETTERS[[*range(48, 58), *range(65, 91), *range(97, 123), 45, 95]] = True
+
+
+def _bytes(text: str) -> UInt8:
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+_CLASS, _HREF = _bytes("class"), _bytes('<a href="')
+_CODE_OPEN, _CODE_CLOSE, _PRE_CLOSE = _bytes("<code"), _bytes("</code>"), _bytes("</pre>")
+_NOTE, _NOTE_LANGUAGE, _NOTE_ALL = _bytes("<!-- "), _bytes("language"), _bytes("-all")
+_HTTP, _HTTPS, _FTP, _MAILTO = _bytes("http:"), _bytes("https:"), _bytes("ftp:"), _bytes("mailto:")
+
+
+class Read(NamedTuple):
+    """Flat arrays of all rows, one row after another; offsets in code points from the row's start."""
+
+    text: UInt8
+    """UTF-8, longer than what is used."""
+    text_ends: Int64
+    """Bytes, shape [rows]."""
+    lengths: Int64
+    """Code points, shape [rows]; -1 for a row that is not plain."""
+    segments: Int32
+    """Kind, start, end, place of a code block among the row's all (else -1); shape [segments, 4]."""
+    segment_ends: Int64
+    """Shape [rows]."""
+    blocks: Int64
+    """What names the language of a code block: bounds in the input of the class of `<code>`, of that of `<pre>`, of the
+    note before it, of the note for all; -1 where there is none. Shape [blocks, 8]."""
+    links: Int32
+    """Start, end; shape [links, 2]."""
+    link_ends: Int64
+    """Shape [rows]."""
+    targets: UInt8
+    """UTF-8, longer than what is used."""
+    target_ends: Int64
+    """Bytes, shape [links]."""
+
+
+@njit(cache=True, nogil=True)
+def _at(data: UInt8, i: int, end: int, wanted: UInt8) -> bool:
+    if i + wanted.size > end:
+        return False
+    for k in range(wanted.size):  # noqa: SIM110 (numba compiles no generators)
+        if data[i + k] != wanted[k]:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _find(keys: Int64, key: int) -> int:
+    low, high = 0, keys.size
+    while low < high:
+        middle = (low + high) >> 1
+        if keys[middle] < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < keys.size and keys[low] == key else -1
+
+
+@njit(cache=True, nogil=True)
+def _name(data: UInt8, i: int, end: int) -> tuple[Any, int]:
+    """Key of the tag name at i, and where it ends; key 0 is none."""
+    key: Any = 0
+    first = i
+    while i < end and i - first < _NAME_MOST:
+        letter = data[i]
+        if 97 <= letter <= 122:
+            key = key << _NAME_BITS | np.int64(letter - 96)
+        elif 49 <= letter <= 54 and i > first:
+            key = key << _NAME_BITS | np.int64(letter - 22)
+        else:
+            break
+        i += 1
+    return key, i
+
+
+@njit(cache=True, nogil=True)
+def _attributes(data: UInt8, i: int, end: int) -> tuple[int, int, int]:
+    """Reads ` name="value"` as often as it stands there: where that ends (-1: irregular), bounds of a class."""
+    class_start = class_end = -1
+    while i + 1 < end and data[i] == 32 and _LETTERS[data[i + 1]]:
+        first = i + 1
+        i = first
+        while i < end and _LETTERS[data[i]]:
+            i += 1
+        if i + 1 >= end or data[i] != 61 or data[i + 1] != 34:
+            return -1, -1, -1
+        value = i + 2
+        named = i - first == _CLASS.size and _at(data, first, end, _CLASS)
+        i = value
+        while i < end and data[i] != 34:
+            if data[i] == 60 or data[i] == 62 or _CLASSES[data[i]] == _BAD:
+                return -1, -1, -1
+            i += 1
+        if i >= end:
+            return -1, -1, -1
+        if named:
+            if class_start >= 0:
+                return -1, -1, -1
+            class_start, class_end = value, i
+        i += 1
+    return i, class_start, class_end
+
+
+@njit(cache=True, nogil=True)
+def _character(data: UInt8, i: int, end: int) -> tuple[Any, int]:
+    """Code point of the entity or of the wide character at i, and the bytes that it takes; -1: irregular."""
+    first = np.int64(data[i])
+    if first == 38:
+        key: Any = 0
+        for k in range(i + 1, min(end, i + _ENTITY_MOST + 2)):
+            if data[k] == 59:
+                place = _find(_ENTITY_KEYS, key) if k > i + 1 else -1
+                return (np.int64(_ENTITY_CODES[place]), k - i + 1) if place >= 0 else (-1, 0)
+            if k - i > _ENTITY_MOST or (not _LETTERS[data[k]] and data[k] != 35):
+                return -1, 0
+            key = key << 8 | np.int64(data[k])
+        return -1, 0
+    size = 2 if first < 0xE0 else 3 if first < 0xF0 else 4
+    if i + size > end or first < 0xC2:
+        return -1, 0
+    code: Any = first & (0x7F >> size)
+    for k in range(1, size):
+        code = code << 6 | (np.int64(data[i + k]) & 0x3F)
+    if code < 0xA0 or 0xD800 <= code < 0xE000 or code == 0xFEFF or code == 0xFFFE or code == 0xFFFF:
+        return -1, 0
+    return code, size
+
+
+@njit(cache=True, nogil=True)
+def white(code: int) -> bool:
+    """Whether a code point from U+00A0 on is white space to Python."""
+    if code < 0x1680:
+        return code == 0xA0
+    return (
+        code == 0x1680
+        or 0x2000 <= code <= 0x200A
+        or code == 0x2028
+        or code == 0x2029
+        or code == 0x202F
+        or code == 0x205F
+        or code == 0x3000
+    )
+
+
+@njit(cache=True, nogil=True)
+def _put(out: UInt8, o: int, code: int) -> int:
+    """Writes a code point as UTF-8; where the next one goes."""
+    if code < 0x80:
+        out[o] = code
+        return o + 1
+    if code < 0x800:
+        out[o] = 0xC0 | code >> 6
+        out[o + 1] = 0x80 | code & 0x3F
+        return o + 2
+    if code < 0x10000:
+        out[o] = 0xE0 | code >> 12
+        out[o + 1] = 0x80 | code >> 6 & 0x3F
+        out[o + 2] = 0x80 | code & 0x3F
+        return o + 3
+    out[o] = 0xF0 | code >> 18
+    out[o + 1] = 0x80 | code >> 12 & 0x3F
+    out[o + 2] = 0x80 | code >> 6 & 0x3F
+    out[o + 3] = 0x80 | code & 0x3F
+    return o + 4
+
+
+@njit(cache=True, nogil=True)
+def _verbatim(data: UInt8, i: int, end: int, stop: int, out: UInt8, o: int) -> tuple[int, int, int]:
+    """Copies up to the byte `stop`, entities decoded: where it ends (-1: irregular), the next place, code points."""
+    points = 0
+    while i < end and data[i] != stop:
+        sort = _CLASSES[data[i]]
+        if sort <= _WHITE:
+            out[o] = data[i]
+            o += 1
+            i += 1
+        elif sort >= _AMP:
+            code, size = _character(data, i, end)
+            if code < 0:
+                return -1, o, 0
+            o = _put(out, o, code)
+            i += size
+        else:
+            return -1, o, 0
+        points += 1
+    return (i if i < end else -1), o, points
+
+
+@njit(cache=True, nogil=True)
+def _starts(data: UInt8, start: int, end: int, wanted: UInt8) -> bool:
+    """Whether `wanted` stands at the start, in either case."""
+    if start + wanted.size > end:
+        return False
+    for k in range(wanted.size):
+        letter = data[start + k]
+        if 65 <= letter <= 90:
+            letter += 32
+        if letter != wanted[k]:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _is_target(data: UInt8, start: int, end: int) -> int:
+    """Whether an address is kept (1), or not (0); -1: irregular, as its scheme isn't ASCII."""
+    for k in range(start, min(end, start + 8)):
+        if data[k] >= 128:
+            return -1
+    kept = (start < end and data[start] == 47) or _starts(data, start, end, _HTTP) or _starts(data, start, end, _HTTPS)
+    return 1 if kept or _starts(data, start, end, _FTP) or _starts(data, start, end, _MAILTO) else 0
+
+
+@njit(cache=True, nogil=True)
+def _note(data: UInt8, i: int, end: int) -> tuple[int, int, int, bool]:
+    """Reads `<!-- language: NAME -->`: where it ends (-1: irregular), bounds of the name, whether it is for all."""
+    if not _at(data, i, end, _NOTE):
+        return -1, 0, 0, False
+    close = i
+    while close < end and data[close] != 62:
+        close += 1
+    last = close - 2
+    if close >= end or last < i + _NOTE.size or data[last] != 45 or data[last + 1] != 45:
+        return -1, 0, 0, False
+    k = i + 4
+    while k < last and _CLASSES[data[k]] == _WHITE:
+        k += 1
+    if not _at(data, k, last, _NOTE_LANGUAGE):
+        return -1, 0, 0, False
+    k += _NOTE_LANGUAGE.size
+    of_all = _at(data, k, last, _NOTE_ALL)
+    if of_all:
+        k += _NOTE_ALL.size
+    if k >= last or data[k] != 58:
+        return -1, 0, 0, False
+    k += 1
+    while k < last and _CLASSES[data[k]] == _WHITE:
+        k += 1
+    first = k
+    while k < last and _CLASSES[data[k]] == _PLAIN:
+        if data[k] == 45 and data[k + 1] == 45 and k + 1 < last:
+            return -1, 0, 0, False
+        k += 1
+    name_end = k
+    while k < last and _CLASSES[data[k]] == _WHITE:
+        k += 1
+    if k < last or name_end == first:
+        return -1, 0, 0, False
+    return close + 1, first, name_end, of_all
+
+
+@njit(cache=True, nogil=True)
+def _segment(segments: Int32, n: int, kind: int, start: int, end: int, block: int) -> int:
+    """Writes a segment; where the next one goes."""
+    segments[n, 0] = kind
+    segments[n, 1] = start
+    segments[n, 2] = end
+    segments[n, 3] = block
+    return n + 1
+
+
+@njit(cache=True, nogil=True)
+def read(data: UInt8, bounds: Int64) -> Read:
+    """Reads rows of post HTML, row i being `data[bounds[i]:bounds[i + 1]]` in UTF-8."""
+    rows = bounds.size - 1
+    tags = 0
+    for i in range(bounds[0], bounds[rows]):
+        tags += data[i] == 60
+    # No text is longer than its markup.
+    out = np.empty(bounds[rows] - bounds[0] + 8, np.uint8)
+    targets = np.empty(bounds[rows] - bounds[0] + 8, np.uint8)
+    text_ends, lengths = np.empty(rows, np.int64), np.empty(rows, np.int64)
+    segments, segment_ends = np.empty((tags + rows, 4), np.int32), np.empty(rows, np.int64)
+    blocks = np.empty((tags // 2 + 1, 8), np.int64)
+    links, link_ends = np.empty((tags // 2 + 1, 2), np.int32), np.empty(rows, np.int64)
+    target_ends = np.empty(tags // 2 + 1, np.int64)
+    hints = np.empty(4, np.int64)  # bounds of the note before a block, and of the note for all
+
+    o = n = b = m = t = 0  # written so far: text, segments, blocks, links, targets
+    for row in range(rows):
+        i, end = bounds[row], bounds[row + 1]
+        first_o, first_n, first_b, first_m, first_t = o, n, b, m, t
+        position = depth = 0
+        pending: Any = JOIN
+        regular, paragraph = True, False
+        kind, current, opened, closed = PROSE, -1, 0, 0  # of this place; of the segment that is being extended
+        linked, kept, link_start, target_end = False, False, -1, t  # of the open link
+        hints[:] = -1
+        in_code = False
+        while i < end:
+            if data[i] != 60 or in_code:
+                # Words, up to the next tag.
+                here = INLINE_CODE if in_code else kind
+                gap = begun = False
+                while i < end:
+                    byte = data[i]
+                    sort = _CLASSES[byte]
+                    size, code = 1, np.int64(byte)
+                    if sort >= _BAD:
+                        if sort == _LT:
+                            break
+                        if sort == _BAD:
+                            regular = False
+                            break
+                        code, size = _character(data, i, end)
+                        if code < 0:
+                            regular = False
+                            break
+                        if code == 32 or white(code):
+                            sort = _WHITE
+                    if sort == _WHITE:
+                        gap = True
+                        i += size
+                        continue
+                    if not begun:
+                        begun = True
+                        if gap and pending == JOIN:
+                            pending = SPACE
+                        if pending != JOIN and position:
+                            if pending == BLANK:
+                                out[o] = out[o + 1] = 10
+                                o += 2
+                                position += 2
+                            else:
+                                out[o] = 32 if pending == SPACE else 9 if pending == CELL else 10
+                                o += 1
+                                position += 1
+                        if here != current or in_code:
+                            if current >= 0:
+                                n = _segment(segments, n, current, opened, closed, -1)
+                            current, opened = here, position
+                        if linked and link_start < 0:
+                            link_start = position
+                    elif gap:
+                        out[o] = 32
+                        o += 1
+                        position += 1
+                    gap = False
+                    if sort == _PLAIN:
+                        out[o] = byte
+                        o += 1
+                    else:
+                        o = _put(out, o, code)
+                    position += 1
+                    i += size
+                if not regular:
+                    break
+                if begun:
+                    closed = position
+                    pending = SPACE if gap else JOIN
+                elif gap and pending == JOIN:
+                    pending = SPACE
+                if in_code:
+                    in_code = False
+                    if not _at(data, i, end, _CODE_CLOSE):
+                        regular = False
+                        break
+                    i += _CODE_CLOSE.size
+                continue
+            regular = False  # until the tag is known
+            if i + 2 >= end:
+                break
+            if data[i + 1] == 33:
+                i, first, last, of_all = _note(data, i, end)
+                if i < 0:
+                    break
+                hints[2 if of_all else 0], hints[3 if of_all else 1] = first, last
+                regular = True
+                continue
+            closing = data[i + 1] == 47
+            key, after = _name(data, i + 2 if closing else i + 1, end)
+            place = _find(_TAG_KEYS, key)
+            if place < 0 or after >= end:
+                break
+            operation = _TAG_OPERATIONS[place]
+            if closing:
+                if data[after] != 62 or operation in (_CODE, _PRE) or key == _BR_KEY:
+                    break
+                i = after + 1
+                if operation == _A:
+                    if not linked:
+                        break
+                    if kept and link_start >= 0:
+                        links[m, 0], links[m, 1] = link_start, position
+                        t = target_end
+                        target_ends[m] = t
+                        m += 1
+                    linked = False
+                    regular = True
+                    continue
+            elif operation == _A:
+                if linked or not _at(data, i, end, _HREF):
+                    break
+                i, target_end, _ = _verbatim(data, i + _HREF.size, end, 34, targets, t)
+                if i < 0:
+                    break
+                for k in range(t, target_end):  # a raw `>` in the address
+                    if targets[k] == 62:
+                        i = -1
+                if i < 0:
+                    break
+                i, _, _ = _attributes(data, i + 1, end)
+                if i < 0 or i >= end or data[i] != 62:
+                    break
+                known = _is_target(targets, t, target_end)
+                if known < 0:
+                    break
+                linked, kept, link_start = True, known == 1, -1
+                i += 1
+                regular = True
+                continue
+            elif operation == _CODE:
+                if data[after] != 62:
+                    break
+                i = after + 1
+                in_code = regular = True
+                if i >= end:
+                    regular = False
+                    break
+                continue
+            else:
+                i, pre_start, pre_end = _attributes(data, after, end)
+                if i < 0:
+                    break
+                if operation == _PRE:
+                    if i >= end or data[i] != 62 or paragraph:
+                        break
+                    i += 1
+                    code_start = code_end = -1
+                    if _at(data, i, end, _CODE_OPEN):
+                        i, code_start, code_end = _attributes(data, i + _CODE_OPEN.size, end)
+                        if i < 0 or i >= end or data[i] != 62:
+                            break
+                        i += 1
+                    separator = AFTER_CODE if pending == AFTER_CODE else BLANK
+                    before = o
+                    if position:
+                        out[o] = 10
+                        o += 1
+                        if separator == BLANK:
+                            out[o] = 10
+                            o += 1
+                    begin = position + o - before
+                    i, o, points = _verbatim(data, i, end, 60, out, o)
+                    if i < 0:
+                        break
+                    if _at(data, i, end, _CODE_CLOSE):
+                        i += _CODE_CLOSE.size
+                    if not _at(data, i, end, _PRE_CLOSE):
+                        break
+                    i += _PRE_CLOSE.size
+                    if points:
+                        if current >= 0:
+                            n = _segment(segments, n, current, opened, closed, -1)
+                            current = -1
+                        position = begin + points
+                        n = _segment(segments, n, CODE, begin, position, b)
+                        blocks[b, 0], blocks[b, 1] = code_start, code_end
+                        blocks[b, 2], blocks[b, 3] = pre_start, pre_end
+                        blocks[b, 4:] = hints
+                        b += 1
+                        if linked and link_start < 0:
+                            link_start = begin
+                        pending = AFTER_CODE if out[o - 1] == 10 else BLANK
+                    else:
+                        o = before
+                    hints[0] = hints[1] = -1
+                    regular = True
+                    continue
+                if i < end and data[i] == 32:
+                    i += 1
+                if i < end and data[i] == 47:
+                    if _find(_VOID, key) < 0:
+                        break
+                    i += 1
+                if i >= end or data[i] != 62:
+                    break
+                i += 1
+            regular = True
+            if operation <= BLANK:
+                if operation > SPACE and paragraph:
+                    regular = False
+                    break
+                pending = max(pending, np.int64(operation))
+            elif operation == _P:
+                if paragraph != closing:
+                    regular = False
+                    break
+                paragraph = not paragraph
+                pending = max(pending, BLANK)
+            elif operation == _BR:
+                if pending < BLANK:
+                    pending = BLANK if pending == LINE else LINE
+            else:
+                depth += -1 if closing else 1
+                if depth < 0 or paragraph:
+                    regular = False
+                    break
+                kind = QUOTE if depth else PROSE
+                pending = max(pending, BLANK)
+                if current >= 0:
+                    n = _segment(segments, n, current, opened, closed, -1)
+                    current = -1
+        if not regular or depth or paragraph or linked:
+            o, n, b, m, t = first_o, first_n, first_b, first_m, first_t
+            position = -1
+        elif current >= 0:
+            n = _segment(segments, n, current, opened, closed, -1)
+        text_ends[row], lengths[row], segment_ends[row], link_ends[row] = o, position, n, m
+    return Read(
+        out, text_ends, lengths, segments[:n], segment_ends, blocks[:b], links[:m], link_ends, targets, target_ends[:m]
+    )

@@ -1,0 +1,1 @@
+"""Reading a dump: sources, archives, and XML rows as typed tables."""

@@ -1,0 +1,431 @@
+"""Containers to named byte streams: .7z, .xml, .xml.gz, .xml.bz2, .xml.zst, on disk or at any fsspec address.
+
+Nothing is unpacked to disk or held in memory: a container is decoded once, from front to back, in pieces of about a
+megabyte. The publisher's archives are solid BZip2, which is one plain bzip2 stream: it is decoded on several threads.
+Every member is held against the CRC32 and the size that the archive's header declares (7-Zip's 7zFormat.txt).
+"""
+
+import contextlib
+import io
+import math
+import re
+import zlib
+from collections.abc import Collection, Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+from urllib.parse import unquote
+
+from socorpus.corpus.dump import codecs
+from socorpus.corpus.dump.codecs import MAGIC, PIECE, Packing, Pieces, Window
+from socorpus.corpus.errors import InputError
+
+SAMPLE = 1 << 20
+"""Packed bytes from which the decoded size of a .gz, .bz2 or .zst is estimated."""
+BOMB_RATIO, BOMB_BYTES = 1000, 1 << 30
+"""Beyond both, decoded against packed size, a container is refused. Dumps have ratios of 3 to 12."""
+
+_SUFFIXES = {".gz": "gz", ".bz2": "bz2", ".zst": "zst"}
+_SIGNATURE = b"7z\xbc\xaf\x27\x1c"
+_SIGNATURE_BYTES = 32
+_AES = b"\x06\xf1\x07\x01"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file of a container, or a plain file, which is its own container."""
+
+    name: str
+    """Name inside the container, or the file's own: only ever shown and matched, never used as a path."""
+    address: str
+    """Local path or fsspec address of the container."""
+    form: str
+    """plain, 7z, gz, bz2 or zst."""
+    size: int
+    """Decoded bytes."""
+    exact: bool
+    """False where `size` is an estimate."""
+    stamp: str
+    """Changes when the content does: CRC32 and size in a .7z, else size and modification time, or fsspec's own."""
+    index: int
+    """Place in the container, from 0, directories counted."""
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """A .7z folder: one packed stream that holds one member or, in a solid archive, several."""
+
+    packing: Packing
+    offset: int
+    """Bytes from the start of the file."""
+    packed: int
+    """Bytes of the packed stream."""
+    entries: tuple[tuple[Member, int | None], ...]
+    """Members in the order of the stream, with their CRC32; empty ones, which have no part in it, where they stand."""
+
+
+def members(address: str) -> list[Member]:
+    """What lies in a container, or the one member that a plain file is.
+
+    Raises:
+        InputError: the file is absent, truncated, encrypted, no archive, or declares absurd sizes.
+    """
+    form = _form(address)
+    with _opened(address) as file:
+        if form == "7z":
+            return _header(address, file)[0]
+        size, stamp = _length(file), _stamp(address)
+        name = re.split(r"[\\/]", _path_part(address).rstrip("/"))[-1]
+        if form == "plain":
+            return [Member(name, address, form, size, True, stamp, 0)]
+        return [Member(name, address, form, _estimate(address, file, size, form), False, stamp, 0)]
+
+
+def open_plain(member: Member) -> BinaryIO:
+    """A seekable stream of a plain member.
+
+    Raises:
+        InputError: it is gone, or not plain.
+    """
+    if member.form != "plain":
+        raise InputError(f"{member.address}: a {member.form} container can be read from its start alone")
+    return _open(member.address)
+
+
+def stream(address: str, wanted: Collection[int], threads: int) -> Generator[tuple[Member, BinaryIO], None, None]:
+    """Streams of the wanted members, in the container's order, each valid until the next is asked for.
+
+    What lies before a wanted member is decoded and dropped; what lies after the last one isn't decoded. A member that
+    the caller leaves early is held against its CRC32 all the same, but for the last. `threads` serve bzip2 alone.
+
+    Raises:
+        InputError: `address` can't be read, or has no such member; from a stream: truncated or damaged data, with the
+            names of container and member and how many of its bytes were read.
+    """
+    form = _form(address)
+    with contextlib.ExitStack() as closing:
+        file = closing.enter_context(_opened(address))
+        found, folders = _header(address, file) if form == "7z" else (members(address), [])
+        absent = set(wanted) - {member.index for member in found}
+        if absent:
+            raise InputError(f"{address}: there is no member {min(absent)}; it has changed since it was listed")
+        for folder in folders:
+            if any(member.index in wanted for member, _ in folder.entries):
+                yield from _unpack(folder, file, wanted, max(1, threads))
+        if form != "7z" and wanted:
+            yield from _single(found[0], file, max(1, threads))
+
+
+def is_address(source: str) -> bool:
+    """Whether a source is an fsspec address rather than a local path; `file://` is local."""
+    return local_path(source) is None
+
+
+def local_path(source: str) -> Path | None:
+    """The local path that a source names, or None for an fsspec address."""
+    if source.lower().startswith("file://") and "::" not in source:
+        literal = Path(source[len("file://") :].removeprefix("localhost"))
+        # fsspec takes such an address as it stands, others write %20 for a space.
+        return literal if literal.exists() else Path(unquote(str(literal)))
+    return None if "://" in source or "::" in source else Path(source)
+
+
+# --- opening
+
+
+def _form(address: str) -> str:
+    name = _path_part(address).lower()
+    if re.search(r"\.7z(\.\d{3})?$", name):
+        return "7z"
+    return next((form for suffix, form in _SUFFIXES.items() if name.endswith(suffix)), "plain")
+
+
+def _path_part(address: str) -> str:
+    """A chained address such as `zip://a.xml::s3://b/c.zip` names its file in the first link."""
+    return address.partition("::")[0] if is_address(address) else address
+
+
+@contextlib.contextmanager
+def _opened(address: str) -> Iterator[BinaryIO]:
+    """The bytes of a container; the volumes of `NAME.7z.001` and so on are read as one."""
+    volumes = [_open(address)]
+    try:
+        if re.search(r"\.7z\.\d{3}$", _path_part(address).lower()):
+            if not _path_part(address).endswith(".001"):
+                raise InputError(
+                    f"{address}: a later volume of an archive; give the first, .7z.001, and keep all beside it"
+                )
+            first, link, rest = address.partition("::") if is_address(address) else (address, "", "")
+            for number in range(2, 1000):
+                try:
+                    volumes.append(_open(f"{first[:-3]}{number:03}{link}{rest}"))
+                except InputError:
+                    break
+        yield volumes[0] if len(volumes) == 1 else cast(BinaryIO, _Joined(volumes))
+    finally:
+        for volume in volumes:
+            volume.close()
+
+
+def _open(address: str) -> BinaryIO:
+    path = local_path(address)
+    try:
+        if path is not None:
+            return path.open("rb")
+        import fsspec
+
+        # The decoder's threads read ahead of one another, so a window of recent blocks is kept, not the last one alone.
+        cache = {"block_size": 1 << 21, "cache_type": "blockcache", "cache_options": {"maxblocks": 16}}
+        filesystem, inner = fsspec.core.url_to_fs(address)
+        return cast(BinaryIO, filesystem.open(inner, "rb", **cache))
+    except FileNotFoundError:
+        raise InputError(f"{address}: there is no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{address}: a folder, where a file was expected") from None
+    except (OSError, ImportError, ValueError) as error:
+        raise InputError(f"{address}: can't be opened: {error}") from error
+
+
+def _stamp(address: str) -> str:
+    path = local_path(address)
+    if path is not None:
+        status = path.stat()
+        return f"{status.st_size}-{status.st_mtime_ns}"
+    import fsspec
+
+    filesystem, inner = fsspec.core.url_to_fs(address)
+    return str(filesystem.ukey(inner))
+
+
+def _length(file: BinaryIO) -> int:
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    return size
+
+
+class _Joined(io.RawIOBase):
+    """Several files as one, for the volumes of an archive."""
+
+    def __init__(self, parts: list[BinaryIO]) -> None:
+        self._parts = [(part, _length(part)) for part in parts]
+        self._size = sum(size for _, size in self._parts)
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._position = max(0, offset + (0, self._position, self._size)[whence])
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        left = self._size - self._position if size is None or size < 0 else size
+        pieces, before = [], 0
+        for part, length in self._parts:
+            within = self._position - before
+            if left > 0 and 0 <= within < length:
+                part.seek(within)
+                piece = part.read(min(left, length - within))
+                pieces.append(piece)
+                self._position += len(piece)
+                left -= len(piece)
+            before += length
+        return b"".join(pieces)
+
+
+# --- members out of decoded pieces
+
+
+class _Checked(io.RawIOBase):
+    """The stream of one member: ends where the member does, and holds it against its size and CRC32."""
+
+    def __init__(self, member: Member, source: Pieces, size: int | None, crc: int | None, limit: float) -> None:
+        self._member, self._source, self._size, self._crc, self._limit = member, source, size, crc, limit
+        self._sum, self._done = 0, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left = len(buffer) if self._size is None else min(len(buffer), self._size - self._done)
+        try:
+            data = self._source.take(left) if left else memoryview(b"")
+        except (InputError, MemoryError):
+            raise
+        except Exception as error:
+            raise self._broken(f"{str(error) or type(error).__name__}; truncated or damaged") from error
+        if left and not data and self._size is not None:
+            raise self._broken("the data ends there: truncated or damaged")
+        self._done += len(data)
+        if self._done > self._limit:
+            raise self._broken(f"more than {BOMB_RATIO} times what is packed: not a dump")
+        if self._crc is not None:
+            self._sum = zlib.crc32(data, self._sum)
+            if data and self._done == self._size and self._sum != self._crc:
+                raise self._broken(f"CRC32 is {self._sum:08x}, the header says {self._crc:08x}: damaged")
+        buffer[: len(data)] = data
+        return len(data)
+
+    @property
+    def complete(self) -> bool:
+        return self._done == self._size
+
+    def drain(self) -> None:
+        scratch = bytearray(PIECE)
+        while self.readinto(scratch):
+            pass
+
+    def _broken(self, what: str) -> InputError:
+        of = "" if self._size is None else f" of {self._size}"
+        inner = "" if self._member.form != "7z" else f": member {self._member.name!r}"
+        return InputError(
+            f"{self._member.address}{inner}: {self._done} bytes{of} were read, then: {what}; fetch the file again"
+        )
+
+
+def _single(member: Member, file: BinaryIO, threads: int) -> Iterator[tuple[Member, BinaryIO]]:
+    if member.form == "plain":
+        file.seek(0)
+        yield member, file
+        return
+    window = Window(file, 0, _length(file))
+    with contextlib.closing(codecs.compressed(member.form, window, threads)) as pieces:
+        limit = max(BOMB_BYTES, BOMB_RATIO * window.size)
+        with io.BufferedReader(_Checked(member, Pieces(pieces), None, None, limit), PIECE) as reader:
+            yield member, cast(BinaryIO, reader)
+
+
+def _unpack(
+    folder: _Folder, file: BinaryIO, wanted: Collection[int], threads: int
+) -> Iterator[tuple[Member, BinaryIO]]:
+    """The wanted members of one folder, decoded as far as the last of them."""
+    last = max(place for place, (member, _) in enumerate(folder.entries) if member.index in wanted)
+    window = Window(file, folder.offset, folder.packed)
+    with contextlib.closing(codecs.folder(folder.packing, window, threads)) as pieces:
+        source = Pieces(pieces)
+        for place, (member, crc) in enumerate(folder.entries[: last + 1]):
+            if member.index not in wanted:
+                # What nobody reads isn't checked: damage there is no reason to refuse the rest.
+                _Checked(member, source, member.size, None, math.inf).drain()
+                continue
+            checked = _Checked(member, source, member.size, crc, math.inf)
+            reader = io.BufferedReader(checked, PIECE)
+            yield member, cast(BinaryIO, reader)
+            with contextlib.suppress(ValueError):  # the caller has closed it
+                reader.detach()
+            if place < last:
+                checked.drain()
+            elif checked.complete and last == len(folder.entries) - 1 and folder.packing.exact and source.take(1):
+                raise InputError(f"{member.address}: holds more than its header declares: damaged")
+
+
+def _estimate(address: str, file: BinaryIO, size: int, form: str) -> int:
+    """Decoded size by the ratio of the first megabyte; exact for a file that is smaller."""
+    sample = file.read(SAMPLE)
+    if not re.match(MAGIC[form], sample):
+        raise InputError(
+            f"{address}: not {form} data; {size} bytes long, it begins with {sample[:4].hex() or 'nothing'}"
+        )
+    decoded = codecs.beginning(form, sample, BOMB_BYTES)
+    return decoded if len(sample) == size and decoded else (decoded or 5 * len(sample)) * size // max(1, len(sample))
+
+
+# --- the header of a .7z
+
+
+def _header(address: str, file: BinaryIO) -> tuple[list[Member], list[_Folder]]:
+    """Members and folders of an archive, by py7zr's reading of its header."""
+    import py7zr
+
+    size = _length(file)
+    signature = file.read(_SIGNATURE_BYTES)
+    if not signature.startswith(_SIGNATURE):
+        raise InputError(
+            f"{address}: not a 7z archive; {size} bytes long, it begins with {signature[:6].hex() or 'nothing'}"
+        )
+    ends = _SIGNATURE_BYTES + int.from_bytes(signature[12:20], "little") + int.from_bytes(signature[20:28], "little")
+    if size < ends or len(signature) < _SIGNATURE_BYTES:
+        raise InputError(
+            f"{address}: truncated: {size} bytes of {max(ends, _SIGNATURE_BYTES)} are there; fetch it, or the volumes "
+            "that are missing, again"
+        )
+    file.seek(0)
+    try:
+        archive = py7zr.SevenZipFile(cast(Any, file))
+        files, streams = list(archive.files), archive.header.main_streams
+        return _layout(address, files, streams, size)
+    except py7zr.PasswordRequired:
+        raise InputError(f"{address}: encrypted; unpack it with its password and give the folder") from None
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # a damaged header makes py7zr fail in any way there is
+        raise InputError(
+            f"{address}: the archive's header can't be read ({error!r}): damaged; fetch it again"
+        ) from error
+
+
+def _layout(address: str, files: list[Any], streams: Any, length: int) -> tuple[list[Member], list[_Folder]]:
+    slots: list[tuple[int, int, int | None]] = []  # folder, size, CRC32 of each stream, in order
+    packs: list[tuple[int, int]] = []  # offset and size of each folder's packed bytes
+    raw = streams.unpackinfo.folders if streams is not None and streams.unpackinfo is not None else []
+    if raw:
+        inner, offset, place = streams.substreamsinfo, _SIGNATURE_BYTES + streams.packinfo.packpos, 0
+        sizes = iter(streams.packinfo.packsizes)
+        for number, folder in enumerate(raw):
+            packed = sum(next(sizes) for _ in folder.packed_indices)
+            packs.append((offset, packed))
+            offset += packed
+            _refuse(address, folder, packed)
+            count = inner.num_unpackstreams_folders[number] if inner is not None else 1
+            known = inner is not None and inner.unpacksizes is not None
+            decoded = inner.unpacksizes[place : place + count] if known else [folder.get_unpack_size()] * count
+            place += max(count, 1) if known else 0
+            if len(decoded) != count or min(decoded, default=0) < 0 or sum(decoded) > folder.get_unpack_size():
+                raise InputError(f"{address}: the header's sizes don't add up: damaged; fetch it again")
+            for one in decoded:
+                digest = len(slots)
+                crc = inner.digests[digest] if inner is not None and inner.digestsdefined[digest] else None
+                slots.append((number, one, crc))
+        if offset > length:
+            raise InputError(
+                f"{address}: the header speaks of {offset} bytes, {length} are there: truncated or damaged"
+            )
+    found: list[Member] = []
+    entries: list[list[tuple[Member, int | None]]] = [[] for _ in raw] or [[]]
+    stamp, free, current = _stamp(address), iter(slots), 0
+    for index, file in enumerate(files):
+        size, crc, mark = 0, None, "empty"
+        if raw and not file.emptystream:
+            current, size, crc = next(free)
+            mark = f"{stamp}-{index}" if crc is None else f"{crc:08x}-{size}"
+        member = Member(file.filename, address, "7z", size, True, mark, index)
+        entries[current].append((member, crc))
+        if not (file.is_directory or file.is_symlink):
+            found.append(member)
+    if next(free, None) is not None:
+        raise InputError(f"{address}: the header has more streams than names: damaged; fetch it again")
+    if not raw:
+        return found, [_Folder(Packing([], [], 0), 0, 0, tuple(entries[0]))]
+    return found, [
+        _Folder(Packing(one.coders, one.unpacksizes, sum(member.size for member, _ in held)), *pack, tuple(held))
+        for one, pack, held in zip(raw, packs, entries, strict=True)
+    ]
+
+
+def _refuse(address: str, folder: Any, packed: int) -> None:
+    decoded = folder.get_unpack_size()
+    if decoded > BOMB_BYTES and decoded > BOMB_RATIO * packed:
+        raise InputError(f"{address}: declares {decoded} bytes in {packed} packed ones: not a dump, or damaged")
+    if any(coder["method"] == _AES for coder in folder.coders):
+        raise InputError(f"{address}: encrypted; unpack it with its password and give the folder")

@@ -1,0 +1,306 @@
+"""The user's SOURCE arguments to sites and their tables: which file holds which table of which site's release.
+
+A source is an archive, a table, a folder of tables, or a folder of any of these, on disk or at an fsspec address. Sites
+are named after folders and archives; names inside archives serve to recognise a table and nothing else.
+"""
+
+import contextlib
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from socorpus.corpus import schema
+from socorpus.corpus.dump import archives
+from socorpus.corpus.dump.archives import Member
+from socorpus.corpus.errors import InputError
+
+EXPECTED = (
+    "a .7z of the publisher, a folder with Posts.xml, Comments.xml and so on, one such file (also .gz, .bz2, .zst), "
+    "or a folder of these"
+)
+_HEAD = 1 << 16
+"""Decoded bytes in which a table's root element must begin."""
+_TABLE = re.compile(r"^(?P<stem>.+?)\.xml(\.(gz|bz2|zst))?$", re.IGNORECASE)
+_ARCHIVE = re.compile(r"^(?P<stem>.+?)\.7z(\.001)?$", re.IGNORECASE)
+_DATE = re.compile(r"^(?:(?P<name>.+)[-_ ])?(?P<date>(?:19|20)\d\d(?:-\d\d(?:-\d\d)?|\d\d(?:\d\d)?)?)$")
+# Folders that say how files are kept, not which site they are of.
+_UNSPECIFIC = re.compile(
+    "archives?|content|data|downloads?|dumps?|export|extracted|files|input|raw|sources?|src|stackexchange|tables|tmp|"
+    "unpacked|xml",
+    re.IGNORECASE,
+)
+_PARTS = ("main", "meta")
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of a site: a key of `schema.DUMP`, and where its bytes lie."""
+
+    table: str
+    member: Member
+
+
+@dataclass(frozen=True)
+class Site:
+    """One release of one site. `name` is its key and its folder's name in the output: [A-Za-z0-9._-] alone."""
+
+    name: str
+    host: str
+    """Where the site's posts are found on the web; the same for all releases of a site."""
+    tables: tuple[Table, ...]
+    """In the order of `schema.DUMP`."""
+    released: str | None
+    """The date found in the path: YYYY, YYYY-MM or YYYY-MM-DD."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    table: str
+    member: Member
+    base: str
+    """The site's name, before `main` and `meta` are told apart."""
+    meta: bool
+    released: str | None
+
+
+def discover(sources: Sequence[str], site: str | None = None) -> list[Site]:
+    """The sites that lie in the sources, sorted by name. `site` overrides the name where there is exactly one.
+
+    Of two releases of one site, the undated or else the newest has the plain name, the others have their date in it.
+
+    Raises:
+        InputError: a source is absent, unreadable or holds no table; two files claim the same table; `site` is no name,
+            or there is more than one.
+    """
+    found: dict[tuple[str, int], _Found] = {}
+    for source in sources:
+        here = list(_tables(source))
+        if not here:
+            raise InputError(f"no tables of a Stack Exchange dump in {source}; expected {EXPECTED}")
+        for one in here:
+            found.setdefault((_identity(one.member.address), one.member.index), one)
+    if not found:
+        raise InputError(f"no source was given; expected {EXPECTED}")
+    rows = list(found.values())
+    if site is not None:
+        bases = sorted({_dated(one.base, one.released) for one in rows})
+        if len(bases) > 1:
+            raise InputError(f"--site {site} names one site, but the sources hold {len(bases)}: {', '.join(bases)}")
+        if not (name := _clean(site)):
+            raise InputError(f"--site {site!r}: a name has letters, digits, '.', '_' and '-', and no '.' in front")
+        # A meta site that comes alone is what the name is meant for.
+        paired = any(not one.meta for one in rows)
+        rows = [_Found(one.table, one.member, name, one.meta and paired, one.released) for one in rows]
+    releases: dict[str, dict[str | None, dict[str, Member]]] = defaultdict(lambda: defaultdict(dict))
+    for one in rows:
+        host = _meta(one.base) if one.meta else one.base
+        known = releases[host][one.released].setdefault(one.table, one.member)
+        if known is not one.member:
+            raise InputError(
+                f"{_dated(host, one.released)}: its table {one.table!r} is there twice, in {_show(known)} and in "
+                f"{_show(one.member)}; give or keep only one of them, or add the date of the release (-YYYY-MM) to the "
+                "name of its folder or archive"
+            )
+    sites = []
+    for host, dates in releases.items():
+        plain = max(dates, key=lambda date: (date is None, date or ""))
+        for released, tables in dates.items():
+            held = tuple(Table(table, tables[table]) for table in schema.DUMP if table in tables)
+            sites.append(Site(host if released == plain else _dated(host, released), host, held, released))
+    return sorted(sites, key=lambda one: one.name)
+
+
+# --- where tables lie
+
+
+def _tables(source: str) -> Iterator[_Found]:
+    path = archives.local_path(source)
+    if path is not None:
+        if not path.exists():
+            raise InputError(f"{source}: there is no such file or folder")
+        address, folder = str(path), path.is_dir()
+    else:
+        address, folder = source, _is_folder(source)
+    names = _names(address)
+    if folder:
+        yield from _walk(address, names, max(0, len(names) - 1), set())
+        return
+    here = list(_file(address, names, len(names) - 1, explicit=True))
+    if not here and not _ARCHIVE.match(names[-1]):
+        raise InputError(f"{source}: not a table of a Stack Exchange dump; expected {EXPECTED}")
+    yield from here
+
+
+def _walk(address: str, names: list[str], top: int, seen: set[str]) -> Iterator[_Found]:
+    """Tables in a folder and all folders below it, in the order of their names; each folder once, so links may loop."""
+    identity = _identity(address)
+    if identity in seen:
+        return
+    seen.add(identity)
+    for name, inner, folder in _entries(address):
+        # Hidden files, and what macOS adds to archives, may bear a table's name.
+        if name.startswith(".") or name == "__MACOSX":
+            continue
+        if folder:
+            yield from _walk(inner, [*names, name], top, seen)
+        else:
+            yield from _file(inner, [*names, name], top, explicit=False)
+
+
+def _file(address: str, names: list[str], top: int, explicit: bool) -> Iterator[_Found]:
+    """The tables that a file holds, if any. `names` leads to it, by the source from `top` on."""
+    if packed := _ARCHIVE.match(names[-1]):
+        stem = re.sub(rf"-({'|'.join(schema.ROOTS)})$", "", packed["stem"], flags=re.IGNORECASE)
+        for table, member in _in_archive(address):
+            inner = re.split(r"[\\/]", member.name.lower())[-2:-1]
+            part = [name for name in inner if name in _PARTS]
+            yield _named(table, member, [*names[:-1], stem, *part], top)
+        return
+    written = _TABLE.match(names[-1])
+    if written is None:
+        if explicit and re.search(r"\.7z\.\d{3}$", names[-1].lower()):
+            archives.members(address)  # says which volume to give instead
+        return
+    found = schema.ROOTS.get(written["stem"].lower())
+    # In a folder, a file that only might be a table is no reason to fail.
+    with contextlib.nullcontext() if found or explicit else contextlib.suppress(InputError):
+        member = archives.members(address)[0]
+        if found := found or _sniff(_head(member)):
+            yield _named(found, member, names[:-1], top)
+
+
+def _in_archive(address: str) -> Iterator[tuple[str, Member]]:
+    """Tables of an archive by their names; where no name is known, by their roots, for which the archive is decoded."""
+    members = archives.members(address)
+    stems = [(_TABLE.match(re.split(r"[\\/]", member.name)[-1]), member) for member in members]
+    known = [
+        (schema.ROOTS[match["stem"].lower()], member)
+        for match, member in stems
+        if match and not match[2] and match["stem"].lower() in schema.ROOTS
+    ]
+    unknown = [] if known else [member.index for match, member in stems if match and not match[2]]
+    yield from known
+    for member, data in archives.stream(address, unknown, 1) if unknown else []:
+        if table := _sniff(data.read(_HEAD)):
+            yield table, member
+
+
+def _head(member: Member) -> bytes:
+    with contextlib.closing(archives.stream(member.address, [member.index], 1)) as streams:
+        return next(streams)[1].read(_HEAD)
+
+
+def _sniff(head: bytes) -> str | None:
+    """The table whose root element `head` begins with; a root alone isn't enough, rows must follow if anything does."""
+    wide = {b"\xff\xfe": "utf-16-le", b"<\0": "utf-16-le", b"\xfe\xff": "utf-16-be", b"\0<": "utf-16-be"}
+    text = head.decode(wide.get(head[:2], "utf-8"), "ignore").lstrip("\ufeff")
+    text = re.sub(r"^(\s*(<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>]*>))*\s*", "", text, flags=re.DOTALL)
+    root = re.match(r"<(\w+)\s*(/>|>\s*(<row[\s/]|</|$))", text)
+    return schema.ROOTS.get(root[1].lower()) if root else None
+
+
+# --- folders, on disk and elsewhere
+
+
+def _entries(address: str) -> list[tuple[str, str, bool]]:
+    """Name, address and whether it is a folder, of all that lies in a folder, sorted by name."""
+    path = archives.local_path(address)
+    try:
+        if path is not None:
+            return sorted((one.name, str(one), one.is_dir()) for one in path.iterdir() if one.is_dir() or one.is_file())
+        import fsspec
+
+        filesystem, inner = fsspec.core.url_to_fs(address)
+        first, link, rest = address.partition("::")
+        listed = [(one["name"].rstrip("/"), one["type"] == "directory") for one in filesystem.ls(inner, detail=True)]
+    except (OSError, ValueError, ImportError) as error:
+        raise InputError(f"{address}: can't be listed: {error}") from error
+    # Some stores list a folder among its own entries.
+    names = sorted((name.rsplit("/", 1)[-1], folder) for name, folder in listed if name != inner.rstrip("/"))
+    return [(name, f"{first.rstrip('/')}/{name}{link}{rest}", folder) for name, folder in names if name]
+
+
+def _is_folder(address: str) -> bool:
+    try:
+        import fsspec
+
+        filesystem, inner = fsspec.core.url_to_fs(address)
+        if not filesystem.exists(inner):
+            raise InputError(f"{address}: there is no such file or folder")
+        return bool(filesystem.isdir(inner))
+    except (OSError, ValueError, ImportError) as error:
+        raise InputError(f"{address}: can't be reached: {error}") from error
+
+
+def _identity(address: str) -> str:
+    path = archives.local_path(address)
+    return address if path is None else str(path.resolve())
+
+
+def _names(address: str) -> list[str]:
+    """The names on the way to a file or folder, the last one its own."""
+    path = archives.local_path(address)
+    if path is not None:
+        # The name that the user gave, not what a link points to.
+        return list(Path(*_normal(path.absolute())).parts[1:]) or [""]
+    return [name for name in re.split(r"[\\/]+", address.partition("::")[0].partition("://")[2]) if name] or [""]
+
+
+def _normal(path: Path) -> list[str]:
+    parts: list[str] = []
+    for part in path.parts:
+        if part == ".." and len(parts) > 1:
+            parts.pop()
+        else:
+            parts.append(part)
+    return parts
+
+
+def _show(member: Member) -> str:
+    return f"{member.address} ({member.name})" if member.form == "7z" else member.address
+
+
+# --- names
+
+
+def _named(table: str, member: Member, names: list[str], top: int) -> _Found:
+    """Name a table's site after the innermost folder or archive on the way to it that says something."""
+    meta = bool(names) and names[-1].lower() == "meta"
+    below = names[:-1] if names and names[-1].lower() in _PARTS else names
+    cleaned = [_clean(_split(name)[0]) for name in below]
+    telling = [place for place, name in enumerate(cleaned) if name and not _UNSPECIFIC.fullmatch(name)]
+    place = telling[-1] if telling else len(below)
+    base = cleaned[place] if telling else next((_clean(name) for name in reversed(below) if _clean(name)), "site")
+    # Further up, a date need not be a release's: /home/user/2020/beer.stackexchange.com
+    dates = (date for name in reversed(names[min(place, top) :]) if (date := _split(name)[1]))
+    return _Found(table, member, base, meta, next(dates, None))
+
+
+def _split(name: str) -> tuple[str, str | None]:
+    """A name without the date of a release at its end, and that date in ISO 8601."""
+    match = _DATE.match(name)
+    if match is None:
+        return name, None
+    digits = match["date"].replace("-", "")
+    parts = [part for part in (digits[:4], digits[4:6], digits[6:8]) if part]
+    plausible = all(1 <= int(part) <= limit for part, limit in zip(parts[1:], (12, 31), strict=False))
+    return (match["name"] or "", "-".join(parts)) if plausible else (name, None)
+
+
+def _dated(name: str, released: str | None) -> str:
+    return name if released is None else f"{name}-{released}"
+
+
+def _meta(base: str) -> str:
+    """The name of a site's meta site: since 2014, `X.meta.stackexchange.com` within the network, `meta.X` outside."""
+    name, dot, network = base.partition(".stackexchange.com")
+    if dot and not network:
+        return base if name.endswith(".meta") else f"{name}.meta.stackexchange.com"
+    return f"meta.{base}" if "." in base else f"{base}.meta"
+
+
+def _clean(name: str) -> str:
+    """A name that can be a folder's: [A-Za-z0-9._-] alone, and neither hidden nor a way upwards."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-_.")

@@ -1,0 +1,192 @@
+"""The first stage: a dump's tables, wherever they lie, become parts of typed rows.
+
+A plain file is read in ranges, side by side. What lies in a container is one stream, decoded once and in order (in
+parallel where its codec allows), and cut into the same parts. Rows that can't be read go to the quarantine.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from socorpus.corpus import schema
+from socorpus.corpus.dump import archives, xml_rows
+from socorpus.corpus.dump import stage as dump_stage
+from socorpus.corpus.dump.sources import Site, Table
+from socorpus.corpus.engine import receipts
+from socorpus.corpus.engine.work import Outcome, WorkItem
+from socorpus.corpus.storage import parquet, partitions
+from socorpus.corpus.storage.buckets import counted
+
+
+def work_items(sites: Sequence[Site], part_mb: int) -> Iterator[WorkItem]:
+    containers: dict[str, list[Wanted]] = {}
+    for site in sites:
+        for table in site.tables:
+            wanted = Wanted.of(site.name, table)
+            if dump_stage.in_ranges(table):
+                number = max(1, -(-table.member.size // (part_mb << 20)))
+                for part in range(number):
+                    yield WorkItem(
+                        "read",
+                        f"{site.name}/{table.table}-{part:05d}",
+                        dump_stage.read_range,
+                        {"wanted": wanted, "number": part, "part_mb": part_mb},
+                        {"stamp": table.member.stamp},
+                        1,
+                        [part_mb, part, wanted.table.member.address],
+                        min(part_mb << 20, table.member.size),
+                    )
+            else:
+                containers.setdefault(wanted.table.member.address, []).append(wanted)
+    cores = len(os.sched_getaffinity(0))
+    for address, several in sorted(containers.items()):
+        stamps = {f"{one.site}/{one.table.table}": one.table.member.stamp for one in several}
+        yield WorkItem(
+            "read",
+            f"{several[0].site}/{receipts.fingerprint(address)[:8]}",
+            dump_stage.read_container,
+            {"address": address, "wanted": several, "part_mb": part_mb, "threads": cores},
+            stamps,
+            1,
+            [part_mb, address],
+            # Decoding costs several times what reading plain XML does.
+            4.0 * sum(one.table.member.size for one in several),
+        )
+
+
+def sites_of(task: WorkItem) -> set[str]:
+    several: Sequence[Wanted] = task.arguments.get("wanted", ())
+    return {one.site for one in ([several] if isinstance(several, Wanted) else several)}
+
+
+MB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A table to read, the site that it belongs to, and its file as the user named it."""
+
+    site: str
+    table: Table
+    file: str
+
+    @staticmethod
+    def of(site: str, table: Table) -> "Wanted":
+        """The same table by an address that holds on every worker, whatever its current folder."""
+        named = table.member.address
+        path = archives.local_path(named)
+        address = named if path is None else str(path.absolute())
+        return Wanted(site, replace(table, member=replace(table.member, address=address)), named)
+
+
+def part_path(site: str, table: str, number: int) -> str:
+    """Where a part lies: rows of posts wait to be gathered by thread, those of a whole site are at home already."""
+    if table in schema.BY_POST:
+        return f".work/parts/{site}/{table}-{number:05d}.arrow"
+    return f"tables/{table}/{site}/{number:05d}.parquet"
+
+
+def quarantine_path(site: str, table: str, number: int) -> str:
+    """Where the unreadable rows of a part wait for the site's quarantine file."""
+    return f".work/quarantine/{site}/{table}-{number:05d}.parquet"
+
+
+def in_ranges(table: Table) -> bool:
+    """Whether a table can be read in ranges of bytes: a plain file in UTF-8."""
+    if table.member.form != "plain":
+        return False
+    with archives.open_plain(table.member) as stream:
+        return xml_rows.sniff(stream.read(1 << 16)).encoding.startswith("utf-8")
+
+
+def read_range(root: Path, wanted: Wanted, number: int, part_mb: int) -> Outcome:
+    """Read one part of a plain UTF-8 file: the rows that begin in its range of bytes."""
+    start, stop = number * part_mb * MB, (number + 1) * part_mb * MB
+    last = stop >= wanted.table.member.size
+    with archives.open_plain(wanted.table.member) as stream:
+        rows = xml_rows.read(
+            stream,
+            table=wanted.table.table,
+            site=wanted.site,
+            file=wanted.file,
+            start=start,
+            stop=None if last else stop,
+        )
+        writer = _Parts(root, wanted, number)
+        writer.write(rows, limit=None)
+    return writer.made()
+
+
+def read_container(root: Path, address: str, wanted: Sequence[Wanted], part_mb: int, threads: int) -> Outcome:
+    """Read the wanted tables of one container, or of one file that can't be read in ranges, part by part."""
+    tables = {one.table.member.index: one for one in wanted}
+    outputs: dict[str, int] = {}
+    counts: dict[str, Any] = {}
+    for member, stream in archives.stream(address, tables.keys(), threads):
+        one = tables[member.index]
+        file = one.file if member.form == "plain" else f"{one.file}!{member.name}"
+        rows = xml_rows.read(stream, table=one.table.table, site=one.site, file=file)
+        writer = _Parts(root, one, 0)
+        number = 0
+        while writer.write(rows, limit=(number + 1) * part_mb * MB):
+            number += 1
+            writer.number = number
+        made = writer.made()
+        outputs |= made.outputs
+        counts |= made.counts
+    return Outcome(outputs, counts)
+
+
+class _Parts:
+    """Writes parts of one table and counts what is in them."""
+
+    def __init__(self, root: Path, wanted: Wanted, number: int):
+        self.root, self.site, self.table, self.number = root, wanted.site, wanted.table.table, number
+        self.outputs: dict[str, int] = {}
+        self.unknown: Counter[str] = Counter()
+        self.types: Counter[str] = Counter()
+        self.read = self.repaired = self.quarantined = 0
+        self._bad: list[pa.Table] = []
+
+    def write(self, rows: Iterator[xml_rows.Rows], limit: int | None) -> bool:
+        """Write one part, up to `limit` bytes of the stream; whether there may be more."""
+        path, before = part_path(self.site, self.table, self.number), self.read
+        more = [False]
+        tables = self._until(rows, limit, more)
+        if path.endswith(".parquet"):
+            parquet.write(self.root / path, tables, schema.dump_schema(self.table))
+        else:
+            partitions.write(self.root / path, schema.dump_schema(self.table), tables)
+        self.outputs[path] = self.read - before
+        if self._bad:
+            bad = pa.concat_tables(self._bad)
+            self._bad = []
+            path = quarantine_path(self.site, self.table, self.number)
+            self.outputs[path] = parquet.write(self.root / path, bad, schema.QUARANTINE)
+        return more[0]
+
+    def made(self) -> Outcome:
+        """What was written, and its counts under `SITE/TABLE`."""
+        counts: dict[str, Any] = {"read": self.read, "quarantined": self.quarantined, "repaired": self.repaired}
+        counts |= {"unknown": dict(sorted(self.unknown.items())), "types": dict(sorted(self.types.items()))}
+        return Outcome(self.outputs, {f"{self.site}/{self.table}": counts})
+
+    def _until(self, rows: Iterator[xml_rows.Rows], limit: int | None, more: list[bool]) -> Iterator[pa.Table]:
+        for some in rows:
+            self.read += some.batch.num_rows
+            self.quarantined += some.quarantine.num_rows
+            self.repaired += some.repaired
+            self.unknown.update(some.unknown)
+            if self.table == "posts":
+                self.types.update(counted(some.batch["post_type_id"]))
+            if some.quarantine.num_rows:
+                self._bad.append(some.quarantine)
+            yield some.batch
+            if limit is not None and some.consumed >= limit:
+                more[0] = True
+                return

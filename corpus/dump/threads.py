@@ -1,0 +1,36 @@
+"""Which thread each post belongs to, and the last of rows that share an id."""
+
+import hashlib
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+KEYS = pa.schema([("post_id", pa.int64()), ("thread_id", pa.int64()), ("hash", pa.binary(8))])
+"""What tells a newer dump's posts from the older's: the hash is of what a reader sees, title, body and tags."""
+
+
+def thread_of(posts: pa.Table) -> npt.NDArray[np.int64]:
+    """Thread of each post: an answer's parent, any other post's own id."""
+    return np.asarray(pc.coalesce(posts["parent_id"], posts["post_id"]), dtype=np.int64)
+
+
+def keys(posts: pa.Table) -> pa.Table:
+    """`KEYS` of some posts, row for row."""
+    tags = pc.binary_join(posts["tags"], "|")
+    seen = pc.binary_join_element_wise(posts["title"], posts["body"], tags, "\0", null_handling="replace")
+    hashes = [hashlib.blake2b(text.as_buffer(), digest_size=8).digest() for chunk in seen.chunks for text in chunk]
+    return pa.table([posts["post_id"], pa.array(thread_of(posts)), pa.array(hashes, pa.binary(8))], schema=KEYS)
+
+
+def last_of_each(rows: pa.Table, identifier: str) -> tuple[pa.Table, int]:
+    """Sort by post and identifier; of rows with one identifier the last read stays."""
+    ids = np.asarray(rows[identifier], dtype=np.int64)
+    posts = np.asarray(pc.fill_null(rows["post_id"], 0), dtype=np.int64)
+    order = np.lexsort((np.arange(len(ids)), ids, posts))
+    last = np.ones(len(ids), bool)
+    same = (ids[order][1:] == ids[order][:-1]) & (posts[order][1:] == posts[order][:-1])
+    last[:-1][same] = False
+    already = len(ids) == 0 or (bool(last.all()) and bool((order[1:] > order[:-1]).all()))
+    return (rows if already else rows.take(pa.array(order[last]))), int((~last).sum())

@@ -1,0 +1,107 @@
+"""Buckets of threads: a post meets its question, comments, history, links and votes in bounded memory.
+
+A thread is a question with its answers. Its bucket is a hash of its id modulo a power of two, so that a bucket of a
+grown site holds rows of one bucket of the smaller site alone. Answers, comments and the like do not know their thread:
+a compact map from post to bucket (2 bytes a post) tells it.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from socorpus.corpus import schema
+from socorpus.corpus.dump.threads import KEYS, keys, last_of_each, thread_of
+from socorpus.corpus.engine.work import Outcome
+from socorpus.corpus.storage import parquet, partitions
+from socorpus.corpus.storage.buckets import bucket_name, bucket_of
+from socorpus.corpus.storage.files import atomic
+
+KEYS_FOLDER = ".work/keys"
+
+
+_PAGE = 1024
+
+
+def build_map(root: Path, site: str, parts: Sequence[str], of: int) -> Outcome:
+    """Write the site's map from post to bucket: pages of 1,024 ids, one uint16 an id, 0 for no such post."""
+    pages: dict[int, npt.NDArray[np.uint16]] = {}
+    wide = schema.dump_schema("posts")
+    for part in parts:
+        posts = partitions.read([root / part], wide, columns=["post_id", "parent_id"])
+        ids = np.asarray(posts["post_id"], dtype=np.int64)
+        if not len(ids):
+            continue
+        place = bucket_of(thread_of(posts), of)
+        order = np.argsort(ids // _PAGE, kind="stable")
+        numbers, starts = np.unique((ids // _PAGE)[order], return_index=True)
+        for page, rows in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True):
+            known = pages.setdefault(page, np.zeros(_PAGE, np.uint16))
+            known[ids[rows] % _PAGE] = place[rows] + 1
+    path = map_path(site)
+    numbers = np.array(sorted(pages), np.int64)
+    with atomic(root / path) as temporary, temporary.open("wb") as file:
+        table = np.stack([pages[page] for page in numbers.tolist()]) if pages else np.zeros((0, _PAGE), np.uint16)
+        np.savez(file, pages=numbers, buckets=table)
+    return Outcome({path: len(pages)})
+
+
+def map_path(site: str) -> str:
+    """Where the map of a site lies."""
+    return f".work/map/{site}.npz"
+
+
+def look_up(root: Path, site: str, posts: npt.NDArray[np.int64], of: int) -> npt.NDArray[np.uint16]:
+    """Bucket of each post by the site's map; a post that is not in the dump goes where its own id says."""
+    with np.load(root / map_path(site)) as saved:
+        pages, table = saved["pages"], saved["bucket_count"]
+    if not len(pages):
+        return bucket_of(posts, of)
+    row = np.minimum(np.searchsorted(pages, posts // _PAGE), len(pages) - 1)
+    found = np.where(pages[row] == posts // _PAGE, table[row, posts % _PAGE], 0).astype(np.uint16)
+    return np.where(found > 0, found - 1, bucket_of(posts, of)).astype(np.uint16)
+
+
+def partition(root: Path, site: str, table: str, part: str, of: int) -> Outcome:
+    """Send the rows of one part to their buckets."""
+    rows = partitions.read([root / part], schema.dump_schema(table))
+    if table == "posts":
+        place = bucket_of(thread_of(rows), of)
+    else:
+        posts = np.asarray(pc.fill_null(rows["post_id"], 0), dtype=np.int64)
+        place = look_up(root, site, posts, of)
+    path = partition_path(part)
+    partitions.write_partitioned(root / path, rows, place, of)
+    return Outcome({path: rows.num_rows})
+
+
+def partition_path(part: str) -> str:
+    """Where the partitioned form of a part lies."""
+    return part.replace("/parts/", "/partitioned/")
+
+
+def gather(root: Path, site: str, parts: Mapping[str, Sequence[str]], bucket: int, of: int) -> Outcome:
+    """Gather one bucket's rows of every table that the site has, in order of post and row, each id once.
+
+    Args:
+        parts: table -> its parts; partitioned ones if there is more than one bucket.
+    """
+    outputs: dict[str, int] = {}
+    counts: dict[str, dict[str, int]] = {}
+    known = pa.array([], pa.int64())
+    for table in (name for name in schema.BY_POST if name in parts):
+        wide = schema.dump_schema(table)
+        rows = partitions.read([root / part for part in parts[table]], wide, bucket if of > 1 else None)
+        rows, repeated = last_of_each(rows, schema.DUMP[table][0].column)
+        if table == "posts":
+            known = rows["post_id"].combine_chunks()
+            path = f"{KEYS_FOLDER}/{site}/{bucket_name(bucket, of)}.parquet"
+            outputs[path] = parquet.write(root / path, keys(rows), KEYS)
+        orphans = rows.num_rows - (pc.sum(pc.is_in(rows["post_id"], known)).as_py() or 0)
+        counts[table] = {"rows": rows.num_rows, "orphans": orphans, "repeated": repeated}
+        path = f"tables/{table}/{site}/{bucket_name(bucket, of)}.parquet"
+        outputs[path] = parquet.write(root / path, rows, wide)
+    return Outcome(outputs, counts)

@@ -1,0 +1,425 @@
+"""Rows of a Stack Exchange dump: a stream of XML -> typed Arrow batches, through every drift seen since 2010.
+
+The compiled kernel (`dump.xml_columns`) reads what is regular. What it hands back is read here with care by lxml,
+which decides: read, repair, or quarantine. Repairs are counted, what could not be read is kept with its bytes and a
+reason, and attributes that the schema does not know are counted. docs/dump-format.md lists the drift.
+"""
+
+import codecs
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+from lxml import etree
+
+from socorpus.corpus.dump import xml_columns
+from socorpus.corpus.errors import InputError
+from socorpus.corpus.schema import DUMP, QUARANTINE, ROOTS, TIME, Attribute, dump_schema
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of a table, in the order of the file."""
+
+    batch: pa.Table
+    """Schema `dump_schema(table)`."""
+    quarantine: pa.Table
+    """Schema `QUARANTINE`: what could not be read, with its byte offset in the stream, a reason and the raw bytes."""
+    unknown: dict[str, int]
+    """Attributes that the schema does not know, with their number in the rows of `batch`."""
+    repaired: int
+    """Rows of `batch` that had illegal characters, which are now U+FFFD."""
+    consumed: int
+    """Bytes of the stream up to the end of this batch's last row."""
+
+
+@dataclass(frozen=True)
+class Sniff:
+    """What the first bytes of a file say."""
+
+    encoding: str
+    """utf-8, utf-8-sig (UTF-8 with a byte order mark), utf-16-le or utf-16-be."""
+    table: str | None
+    """Table by the root element, None where the bytes show none of a dump's."""
+    opening: bytes
+    """The root's start tag; empty where it does not end within the bytes."""
+    end: int
+    """Bytes of the UTF-8 stream up to the end of that tag, -1 where it does not end within the bytes."""
+    problem: str | None
+    """Why this is no dump, to follow the file's name in an error; None where it is one, or more bytes must tell."""
+
+
+_HEAD_BYTES = 1 << 20
+_LOOK_BACK = 1 << 16
+_FAR = 1 << 62
+_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_DECLARED = re.compile(rb"""<\?xml\s[^>]*?encoding\s*=\s*["']([^"'>]*)["']""")
+_SIMPLE_DOCTYPE = rb"""<!DOCTYPE\s[^>\["']*(?:(?:"[^"]*"|'[^']*')[^>\["']*)*"""
+_SUBSET = re.compile(_SIMPLE_DOCTYPE + rb"\[", re.IGNORECASE)
+_PROLOG = re.compile(rb"\s+|<\?.*?\?>|<!--.*?-->|" + _SIMPLE_DOCTYPE + rb">", re.DOTALL | re.IGNORECASE)
+_NAME = re.compile(rb"<([A-Za-z_][\w:.-]*)(?=[\s/>])")
+_TAG = re.compile(rb"""<[^\s/>]+(?:\s+[^\s=/>"']+\s*=\s*(?:"[^"]*"|'[^']*'))*\s*/?>""")
+
+
+def sniff(head: bytes) -> Sniff:
+    """Encoding, table and root element from the first bytes of a decoded stream; never raises.
+
+    64 kB see past every header known. For UTF-16 the offset counts bytes of the stream transcoded into UTF-8.
+    """
+    if len(head) < 4:
+        return Sniff("utf-8", None, b"", -1, None)
+    encoding = next((name for mark, name in _MARKS.items() if head.startswith(mark)), "utf-8")
+    if head[1:2] == b"\0" and head[:1] in b"< \t\r\n":
+        encoding = "utf-16-le"
+    elif head[:1] == b"\0" and head[1:2] in b"< \t\r\n":
+        encoding = "utf-16-be"
+    raw = head
+    if encoding.startswith("utf-16"):
+        raw = codecs.getincrementaldecoder(encoding)("replace").decode(head).encode()
+    at = 3 if raw.startswith(codecs.BOM_UTF8) else 0
+
+    def no(problem: str | None) -> Sniff:
+        return Sniff(encoding, None, b"", -1, problem)
+
+    while match := _PROLOG.match(raw, at):
+        declared = _DECLARED.match(match[0])
+        if declared and declared[1].lower().replace(b"_", b"-") not in (b"utf-8", b"utf8", b"utf-16", b"us-ascii"):
+            return no(f"is declared as {declared[1].decode('ascii', 'replace')}; a dump is UTF-8 or UTF-16: convert it")
+        at = match.end()
+    if match := _NAME.match(raw, at):
+        name = match[1].decode("utf-8", "replace")
+        if name.lower() == "html":
+            return no("isn't a dump but an HTML page, as a failed download leaves it: download it again")
+        if name.lower() not in ROOTS:
+            return no(f"isn't a dump: its root element is <{name}>, not one of {', '.join(ROOTS)}")
+        tag = _TAG.match(raw, at)
+        return Sniff(encoding, ROOTS[name.lower()], tag[0], tag.end(), None) if tag else no(None)
+    if _SUBSET.match(raw, at):
+        return no("has a DOCTYPE with an internal subset, which no dump has; entities are never expanded: remove it")
+    if at < len(raw) and raw[at : at + 1] != b"<":
+        return no(f"isn't a dump: it begins with {raw[at : at + 20]!r} instead of XML")
+    if len(raw) - at > _HEAD_BYTES:
+        return no(f"isn't a dump: no root element within {_HEAD_BYTES >> 20} MB")
+    return no(None)
+
+
+def read(
+    stream: BinaryIO,
+    *,
+    table: str,
+    site: str,
+    file: str,
+    start: int = 0,
+    stop: int | None = None,
+    batch_bytes: int = 4 << 20,
+    row_bytes: int = 256 << 20,
+) -> Iterator[Rows]:
+    """The rows of a table in a stream of decoded XML, in batches of about `batch_bytes` of XML.
+
+    `start` and `stop` (bytes; seekable UTF-8 streams alone) give the rows whose `<row` begins in [start, stop): parts
+    that tile a file give each of its rows once, wherever it is cut. UTF-16 is transcoded, and offsets are then those of
+    the UTF-8 stream. Comments are passed over (a part that begins in one looks back 64 kB for its beginning). Memory
+    is a few times the larger of `batch_bytes` and the longest row. Without rows there is no batch.
+
+    Raises:
+        InputError: the file is no dump, or of another table, or has a row longer than `row_bytes`; or it ends before
+            its root element does: all complete rows are given before that.
+    """
+    if start or stop is not None:
+        stream.seek(0)
+    source = _Source(stream, file)
+    head = source.head(table)
+    if start > head.end or stop is not None:
+        if head.encoding.startswith("utf-16"):
+            raise InputError(f"{file}: is UTF-16, which can't be read in parts: read it as a whole")
+        if stop is not None and stop <= max(start, head.end):
+            return
+    inside = start > head.end
+    if inside:
+        source.seek(_past_comment(stream, head.end, start))
+    found = _NAME.match(head.opening)
+    assert found is not None
+    root = found[1].decode()
+    plan = xml_columns.layout(table, root)
+    context = _Context(table, site, file, head.opening.removesuffix(b"/>").removesuffix(b">"), root)
+
+    closed = head.opening.endswith(b"/>")
+    block, held, base = np.zeros(batch_bytes + xml_columns.PAD, np.uint8), 0, source.at
+    while True:
+        held, last = source.fill(block, held)
+        begin, why = 0, xml_columns.FULL
+        while why == xml_columns.FULL:
+            out = xml_columns.output(plan, held - begin)
+            out.state[xml_columns.CLOSED], out.state[xml_columns.INSIDE] = closed, inside
+            xml_columns.scan(block, begin, held, _FAR if stop is None else stop - base, last, plan, out)
+            begin, why = int(out.state[xml_columns.CONSUMED]), int(out.state[xml_columns.WHY])
+            closed, inside = bool(out.state[xml_columns.CLOSED]), bool(out.state[xml_columns.INSIDE])
+            if out.state[xml_columns.ROWS] or out.state[xml_columns.REPORTS]:
+                yield _batch(context, plan, block, base, out)
+        if why == xml_columns.LIMIT:
+            return
+        if last:
+            tail = block[begin:held].tobytes()
+            if why == xml_columns.CUT and (whole := _ROW.match(tail)) and _ENDED.search(whole[0]):
+                yield _rows(context, _empty(table), [(base + begin, whole[0], True, 0)], Counter(), base + held)
+            elif why == xml_columns.CUT and tail.startswith((b"<row", b"<!--")):
+                what = "a row" if tail.startswith(b"<row") else "a comment"
+                raise InputError(
+                    f"{file}: ends inside {what} that begins at byte {base + begin}: the file is truncated; "
+                    "download it again"
+                )
+            # A part may lie behind the closing tag, and so never see it.
+            if not (closed or (start > head.end and source.closes(root))):
+                raise InputError(
+                    f"{file}: ends at byte {base + held} without </{root}>: the file is truncated; download it again"
+                )
+            return
+        room = len(block) - xml_columns.PAD
+        if held - begin >= row_bytes:
+            raise InputError(
+                f"{file}: what begins at byte {base + begin} goes on for more than {row_bytes} bytes: it isn't a dump"
+            )
+        room = min(2 * room, row_bytes) if begin == 0 else max(batch_bytes, held - begin)
+        rest = block[begin:held]
+        if room + xml_columns.PAD != len(block):
+            block = np.zeros(room + xml_columns.PAD, np.uint8)
+        block[: len(rest)] = rest
+        base, held = base + begin, len(rest)
+
+
+class _Source:
+    """The stream as UTF-8, with the bytes that were read ahead to see the root element."""
+
+    def __init__(self, stream: BinaryIO, file: str) -> None:
+        self._stream, self._file = stream, file
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self._ahead = b""
+        self.at = 0
+
+    def head(self, table: str) -> Sniff:
+        """Read up to the end of the root's start tag; the next bytes are those behind it."""
+        raw = b""
+        while True:
+            want = len(raw) + _LOOK_BACK
+            while len(raw) < want and (more := self._stream.read(want - len(raw))):
+                raw += more
+            seen = sniff(raw)
+            problem = seen.problem
+            if len(raw) < want and seen.end < 0 and problem is None:
+                problem = "ends before its root element does: it isn't a dump, or truncated" if raw else "is empty"
+            if problem is not None:
+                raise InputError(f"{self._file}: {problem}")
+            if seen.end >= 0:
+                break
+        if seen.table != table:
+            root = seen.opening.decode("utf-8", "replace")
+            raise InputError(f"{self._file}: {root} is the root element of the table {seen.table}, not of {table}")
+        if seen.encoding.startswith("utf-16"):
+            self._decoder = codecs.getincrementaldecoder(seen.encoding)("surrogatepass")
+        self._ahead, self.at = self._utf8(raw)[seen.end :], seen.end
+        return seen
+
+    def _utf8(self, raw: bytes) -> bytes:
+        # A lone surrogate is passed on, as the invalid UTF-8 that it is, so that its row is repaired and counted.
+        return self._decoder.decode(raw).encode("utf-8", "surrogatepass") if self._decoder else raw
+
+    def seek(self, to: int) -> None:
+        self._stream.seek(to)
+        self._ahead, self.at = b"", to
+
+    def fill(self, block: xml_columns.Bytes, held: int) -> tuple[int, bool]:
+        """Fill the block from `held` on, and zero its padding: bytes now held, and whether the stream has ended."""
+        room, last = len(block) - xml_columns.PAD, False
+        while held < room and not last:
+            more = self._ahead
+            if not more:
+                raw = self._stream.read(room - held)
+                last = not raw
+                more = self._utf8(raw)
+            taken = more[: room - held]
+            self._ahead = more[len(taken) :]
+            block[held : held + len(taken)] = np.frombuffer(taken, np.uint8)
+            held += len(taken)
+            self.at += len(taken)
+        block[held : held + xml_columns.PAD] = 0
+        return held, last
+
+    def closes(self, root: str) -> bool:
+        """Whether the root's closing tag is in the last 64 kB, for a part that begins behind all rows."""
+        size = self._stream.seek(0, 2)
+        self._stream.seek(max(0, size - _LOOK_BACK))
+        return f"</{root}".encode() in self._stream.read(_LOOK_BACK)
+
+
+def _past_comment(stream: BinaryIO, first: int, start: int) -> int:
+    """`start`, or the end of the comment around it."""
+    low = max(first, start - _LOOK_BACK)
+    stream.seek(low)
+    window = b""
+    while len(window) < start + 3 - low and (more := stream.read(start + 3 - low - len(window))):
+        window += more
+    opened = window.rfind(b"<!--", 0, start - low + 3)
+    if opened < 0:
+        return start
+    closing = window.find(b"-->", opened + 4)
+    while closing < 0 and (more := stream.read(_LOOK_BACK)):
+        window += more
+        closing = window.find(b"-->", max(opened + 4, len(window) - len(more) - 2))
+    return max(start, low + closing + 3)
+
+
+@dataclass(frozen=True)
+class _Context:
+    table: str
+    site: str
+    file: str
+    opening: bytes  # the root's start tag without its end, for the namespaces that it may declare
+    root: str
+
+
+_ROW = re.compile(rb"""<row(?:[^"'>]++|"[^"]*+"|'[^']*+')*+(?:(?<=/)>|>(?:[^<]*+</row\s*+>)?)""")
+_ENDED = re.compile(rb"(?:/|</row\s*)>\Z")
+_SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
+_FORBIDDEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_CHARACTER = re.compile("&#(?:x([0-9A-Fa-f]+)|([0-9]+));")
+_ENTITY = re.compile("&(?!(?:lt|gt|amp|quot|apos);)([^\\s#;&<\"'][^\\s;&<\"']*);")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d:\d\d)(?:\.(\d+))?Z?)?", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _batch(
+    context: _Context, plan: xml_columns.Layout, block: xml_columns.Bytes, base: int, out: xml_columns.Output
+) -> Rows:
+    """The kernel's buffers and reports as a batch."""
+    columns = xml_columns.arrays(context.table, plan, out)
+    sites = pa.repeat(pa.scalar(context.site), int(out.state[xml_columns.ROWS]))
+    fast = pa.Table.from_arrays([sites, *columns], schema=dump_schema(context.table))
+    unknown: Counter[str] = Counter()
+    for begin, length, count, _ in out.unknown[: out.state[xml_columns.UNKNOWN]].tolist():
+        if count:
+            unknown[block[begin : begin + length].tobytes().decode()] += count
+    reports = [
+        (base + begin, block[begin:end].tobytes(), kind == xml_columns.ROW, place)
+        for kind, begin, end, place in out.reports[: out.state[xml_columns.REPORTS]].tolist()
+    ]
+    return _rows(context, fast, reports, unknown, base + int(out.state[xml_columns.CONSUMED]))
+
+
+def _rows(
+    context: _Context, fast: pa.Table, reports: list[tuple[int, bytes, bool, int]], unknown: Counter[str], consumed: int
+) -> Rows:
+    """`fast` with what can be read of the reports (offset, bytes, whether a row, place in `fast`)."""
+    names = [field.name for field in fast.schema]
+    slow: dict[str, list[Any]] = {name: [] for name in names}
+    places: list[int] = []
+    lost: list[dict[str, Any]] = []
+    repaired = 0
+
+    def quarantine(offset: int, reason: str, raw: bytes) -> None:
+        place = {"site": context.site, "table": context.table, "file": context.file}
+        lost.append({**place, "offset": offset, "reason": reason, "row": raw})
+
+    for offset, raw, is_row, place in reports:
+        end = 0
+        if is_row:
+            whole = _ROW.match(raw)
+            end = whole.end() if whole else len(raw)
+            try:
+                values, others, mended = _careful(context, raw[:end])
+            except ValueError as error:
+                quarantine(offset, str(error), raw[:end].rstrip())
+            else:
+                for name in names:
+                    slow[name].append(values.get(name))
+                places.append(place)
+                unknown.update(others)
+                repaired += mended
+        if stray := raw[end:].strip():
+            quarantine(offset + raw.index(stray, end), "neither a row nor a comment", stray)
+    batch = xml_columns.merge(fast, slow, places) if places else fast
+    return Rows(batch, pa.Table.from_pylist(lost, QUARANTINE), dict(unknown), repaired, consumed)
+
+
+def _careful(context: _Context, raw: bytes) -> tuple[dict[str, Any], list[str], bool]:
+    """A row by lxml: its values by column, the unknown attributes, and whether it was repaired.
+
+    Raises:
+        ValueError: the reason why it can't be read.
+    """
+    text = _SURROGATE.sub("\ufffd".encode(), raw).decode("utf-8", "replace")
+    text = _CHARACTER.sub(_legal, _FORBIDDEN.sub("\ufffd", text))
+    if entity := _ENTITY.search(text):
+        raise ValueError(f"the entity reference {entity[0][:80]} isn't one of XML's own, and none is expanded")
+    document = b"%s>%s</%s>" % (context.opening, text.encode(), context.root.encode())
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
+    try:
+        root = etree.fromstring(document, parser)
+    except etree.XMLSyntaxError as error:
+        raise ValueError(f"not well-formed: {str(error.msg).split(', line ')[0]}") from None
+    if len(root) != 1 or len(root[0]) or (root[0].text or "").strip():
+        raise ValueError("the row is more than its attributes")
+    known = {a.xml: a for a in DUMP[context.table]}
+    values: dict[str, Any] = {"site": context.site}
+    others = []
+    for key, value in root[0].attrib.items():
+        if attribute := known.get(str(key)):
+            values[attribute.column] = _typed(attribute, str(value))
+        else:
+            others.append(str(key))
+    identifier = DUMP[context.table][0]
+    if values.get(identifier.column) is None:
+        raise ValueError(f"the attribute {identifier.xml} is missing or empty")
+    return values, others, text.encode() != raw
+
+
+def _legal(reference: re.Match[str]) -> str:
+    """A character reference, or U+FFFD where XML has no such character (XML 1.0, 2.2)."""
+    digits = (reference[1] or reference[2]).lstrip("0") or "0"
+    code = int(digits, 16 if reference[1] else 10) if len(digits) < 9 else -1
+    control = code < 32 and code not in (9, 10, 13)
+    illegal = control or 0xD800 <= code <= 0xDFFF or code in (0xFFFE, 0xFFFF) or code > 0x10FFFF
+    return "\ufffd" if illegal else reference[0]
+
+
+def _typed(attribute: Attribute, text: str) -> Any:
+    """The value of an attribute: int, milliseconds, bool, str, list of tags, or None where a typed one is empty."""
+    kind, bare = attribute.type, text.strip()
+    wrong = ValueError(f"{attribute.xml}={text[:80]!r} is not of type {kind}")
+    if kind == pa.string():
+        return text
+    if kind == pa.list_(pa.string()):
+        if re.fullmatch(r"(?:<[^<>]*>)*", text):
+            return [tag for tag in text[1:-1].split("><") if tag]
+        if re.fullmatch(r"\|(?:[^|]*\|)*", text):
+            return [tag for tag in text.split("|") if tag]
+        raise wrong
+    if not bare:
+        return None
+    if kind == pa.bool_():
+        if bare.lower() not in ("true", "false"):
+            raise wrong
+        return bare.lower() == "true"
+    if kind == TIME:
+        match = _TIME.fullmatch(bare)
+        try:
+            moment = datetime.fromisoformat(f"{match[1]}T{match[2] or '00:00:00'}+00:00") if match else None
+        except ValueError:
+            raise wrong from None
+        if match is None or moment is None:
+            raise wrong
+        return (moment - _EPOCH) // timedelta(milliseconds=1) + int((match[3] or "0")[:3].ljust(3, "0"))
+    number = int(bare) if _INTEGER.fullmatch(bare) else _FAR * 4
+    bound = 1 << (kind.bit_width - 1)
+    if not -bound <= number < bound:
+        raise wrong
+    return number
+
+
+def _empty(table: str) -> pa.Table:
+    return dump_schema(table).empty_table()

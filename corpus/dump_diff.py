@@ -1,0 +1,90 @@
+"""What a newer dump of the same sites brought: posts that came, changed and went.
+
+Each bucket keeps a small table of its posts with a hash of what a reader sees (`threads.KEYS`). When a build begins
+whose sources are not those of the finished corpus, these tables are set aside, and compared at its end.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from socorpus.corpus.dump.threads import KEYS
+from socorpus.corpus.dump.threads_stage import KEYS_FOLDER
+from socorpus.corpus.storage import files, parquet
+from socorpus.corpus.storage.buckets import Bucket, bucket_of
+
+_NOW, _BEFORE = KEYS_FOLDER, ".work/before"
+_EXAMPLES = 20
+
+
+def set_aside(root: Path, manifest: Mapping[str, Any] | None, inputs: str) -> None:
+    """Keep the keys of the finished corpus if this build's inputs are others; once, however often it is resumed."""
+    if manifest is None or manifest["inputs"] == inputs:
+        return
+    mark = root / _BEFORE / "of.json"
+    wanted = {"before": manifest["inputs"], "now": inputs}
+    if mark.exists() and json.loads(mark.read_text("utf-8")) == wanted:
+        return
+    shutil.rmtree(root / _BEFORE, ignore_errors=True)
+    if (root / _NOW).is_dir():
+        shutil.copytree(root / _NOW, root / _BEFORE)
+    files.write_json(mark, wanted)
+
+
+def compare(root: Path, buckets: Sequence[Bucket], inputs: str) -> dict[str, Any]:
+    """Counts of posts new, changed, unchanged and gone by site, with examples; empty if there was no earlier build."""
+    mark = root / _BEFORE / "of.json"
+    if not mark.exists() or json.loads(mark.read_text("utf-8"))["now"] != inputs:
+        return {}
+    found: dict[str, dict[str, Any]] = {}
+    for bucket in buckets:
+        before, now = _before(root, bucket), parquet.read(root / bucket.path(_NOW))
+        _add(found, bucket.site, *_compare(before, now))
+    for folder in sorted((root / _BEFORE).iterdir()):
+        if folder.is_dir() and folder.name not in found:
+            for path in sorted(folder.glob("*.parquet")):
+                _add(found, folder.name, *_compare(parquet.read(path), KEYS.empty_table()))
+    return found
+
+
+def _before(root: Path, bucket: Bucket) -> pa.Table:
+    found = [KEYS.empty_table()]
+    for path in sorted((root / _BEFORE / bucket.site).glob("*.parquet")):
+        number, _, of = path.stem.partition("-of-")
+        if int(number) % min(int(of), bucket.of) == bucket.number % min(int(of), bucket.of):
+            rows = parquet.read(path)
+            here = bucket_of(np.asarray(rows["thread_id"], dtype=np.int64), bucket.of) == bucket.number
+            found.append(rows.filter(pa.array(here)))
+    return pa.concat_tables(found)
+
+
+def _compare(before: pa.Table, now: pa.Table) -> tuple[dict[str, int], dict[str, npt.NDArray[np.int64]]]:
+    at = pc.index_in(now["post_id"], value_set=before["post_id"].combine_chunks())
+    known = now.filter(pc.is_valid(at))
+    old = before.take(pc.drop_null(at).combine_chunks())
+    same = pc.equal(known["hash"], old["hash"])
+    posts = {
+        "new": now.filter(pc.is_null(at))["post_id"],
+        "changed": known.filter(pc.invert(same))["post_id"],
+        "gone": before.filter(pc.invert(pc.is_in(before["post_id"], now["post_id"].combine_chunks())))["post_id"],
+    }
+    counts = {name: len(ids) for name, ids in posts.items()} | {"unchanged": pc.sum(same).as_py() or 0}
+    return counts, {name: np.asarray(ids, dtype=np.int64) for name, ids in posts.items()}
+
+
+def _add(
+    found: dict[str, dict[str, Any]], site: str, counts: Mapping[str, int], posts: Mapping[str, npt.NDArray[np.int64]]
+) -> None:
+    entry = found.setdefault(site, {"new": 0, "changed": 0, "unchanged": 0, "gone": 0, "examples": {}})
+    for name, count in counts.items():
+        entry[name] += count
+    for name, ids in posts.items():
+        merged = sorted([*entry["examples"].get(name, []), *ids[:_EXAMPLES].tolist()])
+        entry["examples"][name] = merged[:_EXAMPLES]

@@ -1,0 +1,101 @@
+"""What made a file: receipts, and writing that leaves no half-written file.
+
+Every task of a build leaves one receipt, `receipts/STAGE/NAME.json`, that mirrors what it wrote. It holds a key (a hash
+of the stage, its version, its configuration and its inputs' content) and the hash of each output. A task is skipped
+if its receipt has the key that it would write now. Data folders hold nothing but Parquet, as dataset readers expect.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from socorpus.corpus.storage.files import keep_only, write_json
+
+
+@dataclass(frozen=True)
+class Output:
+    """One file of a task: rows, size in bytes and SHA-256 of its content."""
+
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a task did: its key, its outputs by path below the corpus, its counts, and its seconds.
+
+    `recipe` is the key without the inputs: rows that the same recipe made can be used again one by one.
+    """
+
+    stage: str
+    name: str
+    key: str
+    recipe: str
+    outputs: Mapping[str, Output] = field(default_factory=dict)
+    counts: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    peak_bytes: int = 0
+    """Most memory that the process which ran the task had held by its end."""
+
+    @property
+    def content(self) -> str:
+        """Hash of the outputs' content alone: what later tasks depend on."""
+        return fingerprint({path: output.sha256 for path, output in self.outputs.items()})
+
+
+def fingerprint(value: Any) -> str:
+    """SHA-256 of a value's canonical JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def tokenizer_identity(text: str) -> str:
+    """SHA-256 of a tokenizer's canonical JSON: the same for one before and after it is saved."""
+    canonical = json.dumps(json.loads(text), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def save(root: Path, receipt: Receipt) -> None:
+    """Write a receipt below the corpus `root`."""
+    write_json(_place(root, receipt.stage, receipt.name), asdict(receipt))
+
+
+def load(root: Path, stage: str, name: str) -> Receipt | None:
+    """Read a receipt; None where there is none or where it can't be read (then its task runs again)."""
+    try:
+        values = json.loads(_place(root, stage, name).read_text("utf-8"))
+        values["outputs"] = {path: Output(**output) for path, output in values["outputs"].items()}
+        return Receipt(**values)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def present(root: Path, receipt: Receipt) -> bool:
+    """Whether all outputs of a receipt lie there with the size that it names."""
+    try:
+        return all((root / path).stat().st_size == output.bytes for path, output in receipt.outputs.items())
+    except OSError:
+        return False
+
+
+def portion(receipt: Receipt, folder: str, counts: Mapping[str, Any] | None = None) -> Receipt:
+    """Of a task that writes to several folders, what it did in one: so that its readers depend on that alone."""
+    outputs = {path: output for path, output in receipt.outputs.items() if path.startswith(f"{folder}/")}
+    return replace(receipt, outputs=outputs, counts=counts or {})
+
+
+def prune(root: Path, stage: str, names: set[str], folders: Mapping[str, set[str]]) -> None:
+    """Remove the receipts of a stage that are not in `names`, and in each folder the files that are not in its set.
+
+    A dump with fewer parts, or without a site, would otherwise leave its old files among the new.
+    """
+    keep_only(root / "receipts" / stage, {f"{name}.json" for name in names})
+    for folder, keep in folders.items():
+        keep_only(root / folder, keep)
+
+
+def _place(root: Path, stage: str, name: str) -> Path:
+    return root / "receipts" / stage / f"{name}.json"

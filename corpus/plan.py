@@ -1,0 +1,41 @@
+"""What is to be built: the sites and their buckets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from socorpus.corpus.config import Config
+from socorpus.corpus.dump.sources import Site
+from socorpus.corpus.engine import receipts
+from socorpus.corpus.errors import InputError
+from socorpus.corpus.storage import buckets
+from socorpus.corpus.storage.buckets import Bucket
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be built: the sites, their buckets, and the fingerprint of all inputs."""
+
+    sites: tuple[Site, ...]
+    buckets: tuple[Bucket, ...]
+    inputs: str
+
+
+def plan(sites: Sequence[Site], config: Config) -> Plan:
+    """Lay out the buckets: how many a site has depends on its declared size alone, never on the machine.
+
+    Raises:
+        InputError: no site has posts.
+    """
+    found: list[Bucket] = []
+    for site in sites:
+        names = {table.table for table in site.tables}
+        of = buckets.bucket_count(sum(table.member.size for table in site.tables), config.threads.bucket_mb)
+        if "posts" in names:
+            found += [Bucket(site.name, number, of, len(found) + number) for number in range(of)]
+    # Bucket numbers count from 0 over all sites.
+    found = [replace(bucket, index=index) for index, bucket in enumerate(found)]
+    if not found:
+        given = ", ".join(site.name for site in sites)
+        raise InputError(f"no table of posts for {given}: there is nothing to build a corpus of; add Posts.xml")
+    stamps = {site.name: {table.table: table.member.stamp for table in site.tables} for site in sites}
+    return Plan(tuple(sites), tuple(found), receipts.fingerprint(stamps))

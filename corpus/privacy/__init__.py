@@ -1,0 +1,1 @@
+"""Personal data and secrets: finding them, and putting placeholders in their place."""

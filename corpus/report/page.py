@@ -1,0 +1,104 @@
+"""report.html: a corpus on one page that opens offline, from its manifest and a summary of its tables."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from socorpus.corpus.engine.work import Outcome
+from socorpus.corpus.errors import InputError
+from socorpus.corpus.report import summary
+from socorpus.corpus.report.sections import AFTER, SECTIONS, Facts, Section
+from socorpus.corpus.storage import files
+
+NAME = "report.html"
+
+
+Maker = Callable[[Facts], Section | None]
+"""Makes a section, or None where it has nothing to say."""
+
+
+def write(root: Path, facts: Mapping[str, Any], more: Sequence[Maker] = ()) -> Outcome:
+    """Write `report.html` into the corpus at `root`, whose manifest is `facts`.
+
+    Args:
+        more: sections of other packages; they come after those of the documents and shards.
+
+    Raises:
+        InputError: the corpus lacks a file that its manifest promises.
+    """
+    try:
+        page = render(Facts(root, facts, summary.gather(root, facts), _seconds(root)), more)
+    except FileNotFoundError as error:
+        raise InputError(f"{error.filename}: missing from the corpus; build it again") from error
+    with files.atomic(root / NAME) as temporary:
+        temporary.write_text(page, "utf-8")
+    return Outcome({NAME: 1})
+
+
+def render(facts: Facts, more: Sequence[Maker] = ()) -> str:
+    """The page."""
+    at = SECTIONS.index(AFTER) + 1
+    makers = (*SECTIONS[:at], *more, *SECTIONS[at:])
+    sections = [section for make in makers if (section := make(facts)) is not None]
+    sites = list(facts.sites)
+    title = ", ".join(sites[:3]) + (f" and {len(sites) - 3} more sites" if len(sites) > 3 else "")
+    dates = _dates(facts)
+    made = f"corpus version {facts.manifest['version']}, made by socorpus {facts.manifest['socorpus']}"
+    under = f"{dates}; {made}" if dates else made
+    return page("Corpus report", title or "no site", under, _headline(facts), sections)
+
+
+def page(kind: str, title: str, under: str, figures: Sequence[tuple[str, str]], sections: Sequence[Section]) -> str:
+    """A page that opens offline: a title, what it is made of, some figures, and sections with a list of them."""
+    from jinja2 import Environment
+
+    template = resources.files("socorpus.corpus.report").joinpath("report.html").read_text("utf-8")
+    made: str = (
+        Environment(autoescape=True)
+        .from_string(template)
+        .render(kind=kind, title=title, under=under, figures=figures, sections=sections)
+    )
+    return made
+
+
+def _headline(facts: Facts) -> list[tuple[str, str]]:
+    totals, shards = facts.totals, facts.manifest["shards"].values()
+    return [
+        ("rows read", f"{sum(totals['rows'].values()):,}"),
+        ("quarantined", f"{totals['quarantined']:,}"),
+        ("posts", f"{totals['posts']:,}"),
+        ("documents", f"{totals['documents']:,}"),
+        ("kept", f"{totals['kept']:,}"),
+        ("dropped", f"{sum(totals['dropped'].values()):,}"),
+        ("shards", f"{sum(shard['files'] for shard in shards):,}"),
+        ("tokens", f"{sum(shard.get('tokens', 0) for shard in shards):,}"),
+    ]
+
+
+def _dates(facts: Facts) -> str:
+    released = sorted({site["released"] for site in facts.sites.values() if site["released"]})
+    spans = facts.summary.distributions.spans.values()
+    said = []
+    if released:
+        said.append(f"dumps of {released[0]}" + (f" to {released[-1]}" if len(released) > 1 else ""))
+    if spans:
+        said.append(f"posts from {summary.day(min(s[0] for s in spans))} to {summary.day(max(s[1] for s in spans))}")
+    return ", ".join(said)
+
+
+def _seconds(root: Path) -> dict[str, tuple[int, float]]:
+    found = sorted(_stages(root))
+    return {stage: (tasks, seconds) for _, stage, tasks, seconds in found if tasks}
+
+
+def _stages(root: Path) -> Iterator[tuple[float, str, int, float]]:
+    for path in (root / "receipts").glob("*.json"):
+        if path.stem == "report":
+            continue
+        tasks, seconds = 0, 0.0
+        for one in (root / "receipts" / path.stem).rglob("*.json"):
+            tasks += 1
+            seconds += float(json.loads(one.read_text("utf-8")).get("seconds", 0.0))
+        yield float(json.loads(path.read_text("utf-8")).get("started", 0.0)), path.stem, tasks, seconds

@@ -1,0 +1,494 @@
+"""The sections of the report.
+
+A section is a function that takes `Facts` and gives a `Section`, or None where it has nothing to say; a new one costs
+its function and a line in `SECTIONS`. What comes from the dump is escaped, and its secrets are placeholders.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from socorpus.corpus.report import fragments as html
+from socorpus.corpus.report import plots, summary
+from socorpus.corpus.report.summary import Sample, Summary
+from socorpus.corpus.selection import election
+from socorpus.corpus.selection import rules as selection_rules
+
+_SITES_SHOWN = 200
+_LISTED = 15
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What sections draw on: the manifest, what was gathered from the tables, and seconds by stage."""
+
+    root: Path
+    manifest: Mapping[str, Any]
+    summary: Summary
+    seconds: Mapping[str, tuple[int, float]]
+    """Stage -> tasks and their seconds, in the order in which the stages began."""
+
+    @property
+    def totals(self) -> Mapping[str, Any]:
+        """The manifest's sums over all sites."""
+        found: Mapping[str, Any] = self.manifest["totals"]
+        return found
+
+    @property
+    def sites(self) -> Mapping[str, Any]:
+        """The manifest's facts of each site."""
+        found: Mapping[str, Any] = self.manifest["sites"]
+        return found
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section of the page: its title, and its HTML."""
+
+    title: str
+    html: Markup
+
+
+def _sites(facts: Facts) -> Section | None:
+    """What was read, site by site and table by table."""
+    tables = list(facts.totals["rows"])
+    spans = facts.summary.distributions.spans
+    rows = [
+        [
+            name,
+            site["released"] or "–",
+            " to ".join(map(summary.day, spans[name])) if name in spans else "–",
+            *(site["rows"].get(table, "–") for table in tables),
+            site["quarantined"],
+        ]
+        for name, site in facts.sites.items()
+    ]
+    last = ["all", "", "", *(facts.totals["rows"][table] for table in tables), facts.totals["quarantined"]]
+    head = ["site", "dump of", "posts of", *tables, "quarantined"]
+    made = html.paragraph("Rows that were read of each table, and rows of any table that could not be read.")
+    made += html.table(head, _limited(rows, len(head)), last)
+    notes = [
+        [name, what.replace("_", " "), ", ".join(f"{k} {_count(v)}" for k, v in site[what].items())]
+        for name, site in facts.sites.items()
+        for what in ("repaired", "repeated", "orphans", "unknown_attributes")
+        if site[what]
+    ]
+    if notes:
+        made += html.paragraph(
+            "Repaired rows had characters that XML forbids. Repeated rows came more than once. Orphans belong to a "
+            "post that is not in the dump. Unknown attributes are counted and left out."
+        )
+        made += html.table(["site", "seen", "rows by table"], _limited(notes, 3))
+    return Section("Sites and tables", made)
+
+
+def _count(value: Any) -> str:
+    return f"({', '.join(f'{k} {v:,}' for k, v in value.items())})" if isinstance(value, Mapping) else f"{value:,}"
+
+
+def _limited(rows: list[list[Any]], width: int) -> list[list[Any]]:
+    if len(rows) <= _SITES_SHOWN:
+        return rows
+    return [*rows[:_SITES_SHOWN], [f"and {len(rows) - _SITES_SHOWN:,} more"] + [""] * (width - 1)]
+
+
+def _funnel(facts: Facts) -> Section | None:
+    """Every row of posts, from the dump to the shards."""
+    rows = {name: _steps(site) for name, site in facts.sites.items()}
+    reasons = _reasons(facts.totals["dropped"])
+    total = _add(rows.values())
+    losses = [name for name in ("quarantined", "repeated", "other types") if total[name]]
+    steps = [
+        ("rows of posts in the dump", total["in the dump"], "level"),
+        *((name, total[name], "loss") for name in losses),
+        ("documents", total["documents"], "level"),
+        *((reason.replace("_", " "), facts.totals["dropped"][reason], "loss") for reason in reasons),
+        ("kept", total["kept"], "level"),
+    ]
+    sharded = sum(shard["rows"] for shard in facts.manifest["shards"].values())
+    head = ["site", "in the dump", *losses, "documents", *(reason.replace("_", " ") for reason in reasons), "kept"]
+    body = [_funnel_row(name, site, losses, facts.sites[name]["dropped"], reasons) for name, site in rows.items()]
+    last = _funnel_row("all", total, losses, facts.totals["dropped"], reasons)
+    lost = sum(abs(site["lost"]) for site in rows.values()) + abs(total["kept"] - sharded)
+    said = (
+        f"All rows are accounted for: in each line the rows of posts in the dump, less what the columns with a minus "
+        f"take, are the documents and then the kept ones; the {sharded:,} rows of the shards are the kept ones."
+        if not lost
+        else f"The numbers do not add up: {lost:,} rows are not accounted for."
+    )
+    made = html.figure(plots.waterfall(steps), "From rows of posts in the dump to rows in the shards")
+    made += html.paragraph(said, "" if not lost else "warning")
+    made += html.table(head, _limited(body, len(head)), last)
+    made += html.paragraph("Other types are tag wikis, nominations and the like; no document is made of them.", "note")
+    return Section("From the dump to the shards", made)
+
+
+def _steps(site: Mapping[str, Any]) -> dict[str, int]:
+    quarantined = site["quarantined_by_table"].get("posts", 0)
+    read = site["rows"].get("posts", 0)
+    repeated = site["repeated"].get("posts", 0)
+    made = {"in the dump": read + quarantined, "quarantined": quarantined, "repeated": repeated}
+    made |= {"other types": site["posts"] - site["documents"], "documents": site["documents"], "kept": site["kept"]}
+    # Rows without an account, which is none: the manifest would not have been written.
+    made["lost"] = read - repeated - site["posts"] + site["documents"] - site["kept"] - sum(site["dropped"].values())
+    return made
+
+
+def _add(rows: Iterable[Mapping[str, int]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for row in rows:
+        total.update(row)
+    return total
+
+
+def _funnel_row(
+    name: str, row: Mapping[str, int], losses: list[str], dropped: Mapping[str, int], reasons: list[str]
+) -> list[Any]:
+    before = [_minus(row[loss]) for loss in losses]
+    after = [_minus(dropped.get(reason, 0)) for reason in reasons]
+    return [name, row["in the dump"], *before, row["documents"], *after, row["kept"]]
+
+
+def _minus(count: int) -> str:
+    return f"−{count:,}" if count else "–"
+
+
+def _reasons(dropped: Mapping[str, int]) -> list[str]:
+    """Reasons that dropped something, in the order in which they are tried."""
+    order = [*(rule.reason for rule in selection_rules.RULES), *election.DUPLICATES]
+    return [reason for reason in order if dropped.get(reason)] + sorted(set(dropped) - set(order))
+
+
+def _rules(facts: Facts) -> Section | None:
+    """What each rule dropped, with samples."""
+    dropped, documents = facts.totals["dropped"], facts.totals["documents"]
+    says = {rule.reason: rule.says for rule in selection_rules.RULES} | election.DUPLICATES
+    rows = [
+        [reason.replace("_", " "), meaning, dropped.get(reason, 0), html.share(dropped.get(reason, 0), documents)]
+        for reason, meaning in says.items()
+    ]
+    last = ["all", "", sum(dropped.values()), html.share(sum(dropped.values()), documents)]
+    made = html.paragraph("The rules in the order in which they are tried; the first that speaks is the reason.")
+    made += html.table(["rule", "meaning", "dropped", "of documents"], rows, last)
+    for reason in _reasons(dropped):
+        if reason in election.DUPLICATES or reason not in facts.summary.dropped:
+            continue
+        samples = facts.summary.dropped[reason]
+        made += Markup("<h3>{}: {} of {}</h3>").format(reason.replace("_", " "), len(samples), f"{dropped[reason]:,}")
+        made += html.join(html.sample(_heading(one), html.text(one.shown.text, 420)) for one in samples)
+    return Section("What the rules dropped", made)
+
+
+def _heading(sample: Sample, with_evidence: bool = True) -> Markup:
+    facts = ", ".join(f"{name} {value}" for name, value in sample.evidence.items()) if with_evidence else ""
+    made = html.link(sample.place.key, sample.url)
+    if sample.shown.title:
+        made += Markup(" <b>{}</b>").format(sample.shown.title)
+    return made + (Markup(' <span class="evidence">{}</span>').format(facts) if facts else "")
+
+
+def _duplicates(facts: Facts) -> Section | None:
+    """Copies, beside the posts that stay."""
+    found = facts.manifest["signals"]["duplicates"]
+    names = {"exact": "exact copies", "near": "near duplicates", "near_code": "copies of code"}
+    rows = [
+        [names.get(name, name), *(counts.get(part, "–") for part in ("candidates", "verified", "members", "clusters"))]
+        for name, counts in found.items()
+    ]
+    near = facts.manifest["config"]["near"]
+    made = html.paragraph(
+        f"Candidates come from MinHash bands; every pair is verified by the exact Jaccard similarity of "
+        f"{near['shingle']}-word shingles (of code: tokens), with {near['threshold']} as the threshold. "
+        "Of each cluster the accepted post stays, then the one of highest score, then the oldest."
+    )
+    made += html.table(["form", "candidate pairs", "verified pairs", "members", "clusters"], rows)
+    similar = facts.summary.distributions.similar
+    if similar.sum():
+        edges = [float(edge) for edge in np.linspace(0.5, 1.0, 51)]
+        first = int(np.flatnonzero(similar)[0])
+        svg = plots.columns("similarity", {"duplicates": similar[first:]}, edges[first:], "Jaccard similarity")
+        made += html.grid([html.figure(svg, "Near duplicates by similarity with their survivor")])
+    for reason, meaning in election.DUPLICATES.items():
+        samples = facts.summary.dropped.get(reason, ())
+        if not samples:
+            continue
+        count = facts.totals["dropped"].get(reason, 0)
+        made += Markup("<h3>{}: {} of {}</h3>").format(reason.replace("_", " "), len(samples), f"{count:,}")
+        made += html.paragraph(f"Dropped (left) is {meaning} (right). Words that differ are marked.", "note")
+        made += html.join(_pair(facts, one) for one in samples)
+    return Section("Duplicates", made)
+
+
+def _pair(facts: Facts, sample: Sample) -> Markup:
+    stays = facts.summary.survivors.get(str(sample.evidence.get("survivor")))
+    if stays is None:
+        return html.sample(_heading(sample), html.text(sample.shown.text))
+    show = _code if sample.reason == "code_duplicate" else _own
+    evidence = ", ".join(f"{k} {v}" for k, v in sample.evidence.items() if k != "survivor")
+    left = Markup("{}").format(_heading(sample, False))
+    if evidence:
+        left += Markup(' <span class="evidence">{}</span>').format(evidence)
+    return Markup("<article>{}</article>").format(
+        html.beside(show(sample), show(stays), (left, _heading(stays, False)))
+    )
+
+
+def _own(sample: Sample) -> str:
+    return sample.shown.text[: sample.shown.own_end]
+
+
+def _code(sample: Sample) -> str:
+    shown = sample.shown
+    return "\n".join(shown.text[s:e] for kind, s, e, _ in shown.segments if kind == "code" and e <= shown.own_end)
+
+
+def _quarantine(facts: Facts) -> Section | None:
+    """Rows that could not be read."""
+    if not facts.totals["quarantined"]:
+        return Section("Quarantine", html.paragraph("Every row of the dump could be read."))
+    tables: Counter[str] = Counter()
+    for site in facts.sites.values():
+        tables.update(site["quarantined_by_table"])
+    made = html.paragraph("Rows that could not be read lie as they are in quarantine/, with place and reason.")
+    made += html.table(["table", "rows"], tables.items(), ["all", facts.totals["quarantined"]])
+    for row, raw in facts.summary.quarantined[:_LISTED]:
+        where = f"{Path(row['file']).name}, byte {row['offset']:,}"
+        head = Markup('{} {} <b>{}</b> <span class="evidence">{}</span>').format(
+            row["site"], row["table"], where, row["reason"]
+        )
+        made += html.sample(head, html.text(raw, 420))
+    return Section("Quarantine", made)
+
+
+def _privacy(facts: Facts) -> Section | None:
+    """Personal data and secrets by kind."""
+    kinds = facts.manifest["signals"]["privacy"]
+    wanted = facts.manifest["config"]["privacy"]["kinds"]
+    if not wanted:
+        return Section("Personal data and secrets", html.paragraph("Not looked for (privacy.kinds is empty)."))
+    made = html.paragraph("Found in all documents; the shards, like this page, have placeholders in their place.")
+    rows = [[kind.replace("_", " "), kinds.get(kind, 0)] for kind in wanted]
+    made += html.table(["kind", "found"], rows, ["all", sum(kinds.values())])
+    for kind, found in facts.summary.findings.items():
+        made += Markup("<h3>{}: {} of {}</h3>").format(kind.replace("_", " "), len(found), f"{kinds.get(kind, 0):,}")
+        made += html.join(
+            html.sample(
+                one.key,
+                Markup('<div class="text">…{}<mark>{}</mark>{}…</div>').format(one.before, one.placeholder, one.after),
+            )
+            for one in found
+        )
+    return Section("Personal data and secrets", made)
+
+
+def _contamination(facts: Facts) -> Section | None:
+    """Overlap with benchmarks."""
+    config = facts.manifest["config"]
+    files = config["contamination"]["benchmarks"]
+    if not files:
+        return Section(
+            "Benchmarks", html.paragraph("No benchmark was held against the corpus (contamination.benchmarks).")
+        )
+    hits = facts.summary.benchmarks
+    made = html.paragraph(
+        f"Documents that share {config['contamination']['ngram']}-word sequences with an example of a benchmark. "
+        f"Dropped are those that hold more than {config['selection']['max_overlap']:.0%} of an example's sequences: "
+        f"{facts.totals['dropped'].get('contaminated', 0):,}."
+    )
+    names = sorted({*files, *hits}, key=lambda name: (-hits[name], name))
+    # A hit names the file as the stage does, which may be its bare name.
+    names = [name for name in names if hits[name] or not any(Path(name).name == Path(hit).name for hit in hits)]
+    made += html.table(["benchmark", "documents with an overlap"], [[Path(name).name, hits[name]] for name in names])
+    made += html.join(html.sample(_heading(one), html.text(one.shown.text, 420)) for one in facts.summary.overlapping)
+    return Section("Benchmarks", made)
+
+
+def _distributions(facts: Facts) -> Section | None:
+    """What the documents are like."""
+    found = facts.summary.distributions
+    if not found.documents:
+        return None
+    made = Markup("")
+    if facts.summary.sampled:
+        shares = ", ".join(f"{share:.0%} of {site}" for site, share in facts.summary.sampled.items())
+        made += html.paragraph(f"Counted over a sample, drawn by thread: {shares}; of other sites all.", "note")
+    words = plots.factors(1, summary.WORDS, 40)
+    lengths = {"all": plots.by_factor(found.words[0], words), "kept": plots.by_factor(found.words[1], words)}
+    low, high = summary.SCORES
+    scores = {"questions": found.scores[0], "answers": found.scores[1]}
+    shown = slice(0, max(int(np.flatnonzero(found.scores.sum(0)).max()) + 1, 1 - low))
+    edges = [float(edge) for edge in range(low, high + 2)]
+    scores = {kind: counts[shown] for kind, counts in scores.items()}
+    twentieths = [5.0 * edge for edge in range(21)]
+    figures = [
+        html.figure(plots.lines("words", lengths, words, "words of the post's own text"), "Documents by length"),
+        html.figure(plots.columns("scores", scores, edges[: shown.stop + 1], "score", log=True), "Documents by score"),
+        html.figure(plots.stacked("years", {f"{k}s": v for k, v in found.years.items()}, "year"), "Documents by year"),
+        html.figure(
+            plots.columns("code", {"documents": found.code[1:]}, twentieths, "% of the post's own text"),
+            f"Share of code, of the {int(found.code[1:].sum()):,} documents that have any",
+        ),
+    ]
+    ranked = {
+        "Tags of questions": dict(found.tags.most_common(_LISTED)),
+        "Natural languages": _top(facts.manifest["signals"]["language"]),
+        "Code blocks by language": _top(facts.manifest["pairs"]),
+    }
+    figures += [html.figure(plots.bars(name, counts), name) for name, counts in ranked.items() if counts]
+    quantiles = [
+        [name, *(int(summary.median(counts, share)) for share in (0.05, 0.25, 0.5, 0.75, 0.95, 0.99))]
+        for name, counts in (("all", found.words[0]), ("kept", found.words[1]))
+    ]
+    made += html.grid(figures)
+    made += html.table(["words of documents", "5%", "25%", "median", "75%", "95%", "99%"], quantiles)
+    return Section("What the documents are like", made)
+
+
+def _top(counts: Mapping[str, int]) -> dict[str, int]:
+    return {("not known" if name == "None" else name): count for name, count in list(counts.items())[:_LISTED]}
+
+
+def _tokens(facts: Facts) -> Section | None:
+    """The tokenizer, and lengths in tokens."""
+    shards, found = facts.manifest["shards"], facts.summary.tokens
+    entries = facts.manifest["tokenizer"].get("entries", 0)
+    tokens = sum(shard.get("tokens", 0) for shard in shards.values())
+    text_bytes = sum(shard.get("text_bytes", 0) for shard in shards.values())
+    made = html.paragraph(
+        f"A byte-level BPE of {entries:,} entries, {text_bytes / tokens:.2f} bytes a token. The {found.validation:,} "
+        f"tokens of the validation split that were read use {html.share(found.used, entries)} of the entries."
+        if tokens
+        else "The shards hold no tokens."
+    )
+    rows = []
+    for split, shard in shards.items():
+        lengths = found.lengths.get(split, np.zeros(1, np.int64))
+        read = int(lengths.sum())
+        code = html.share(shard.get("code_tokens", 0), shard.get("tokens", 0))
+        over = [html.share(int(lengths[limit + 1 :].sum()), read) for limit in (512, 2048)]
+        middle = summary.median(lengths) if read else None
+        rows.append([split, shard["files"], shard["rows"], shard.get("tokens", 0), code, middle, *over])
+    head = ["split", "files", "documents", "tokens", "of code", "median length", "over 512 tokens", "over 2,048 tokens"]
+    every = sum(shard["rows"] for shard in shards.values())
+    code = html.share(sum(shard.get("code_tokens", 0) for shard in shards.values()), tokens)
+    both = sum(found.lengths.values(), np.zeros(summary.LENGTHS + 1, np.int64))
+    read = int(both.sum())
+    over = [html.share(int(both[limit + 1 :].sum()), read) for limit in (512, 2048)]
+    files = sum(shard["files"] for shard in shards.values())
+    made += html.table(head, rows, ["all", files, every, tokens, code, summary.median(both) if read else None, *over])
+    if found.sampled:
+        made += html.paragraph(f"Lengths are those of {read:,} documents, read in the order of the shuffle.", "note")
+    if read:
+        edges = plots.factors(4, summary.LENGTHS, 40)
+        svg = plots.lines("tokens", {"documents": plots.by_factor(both, edges)}, edges, "tokens", (512, 2048))
+        made += html.grid([html.figure(svg, "Documents by length in tokens; dotted: 512 and 2,048")])
+    if found.longest:
+        made += html.paragraph("The longest: " + ", ".join(f"{key} ({size:,})" for key, size in found.longest) + ".")
+    return Section("Tokenizer and shards", made)
+
+
+def _changes(facts: Facts) -> Section | None:
+    """What a newer dump brought."""
+    changes, reused = facts.manifest["changes"], facts.manifest["reused"]
+    if not changes and not any(reused.values()):
+        return None
+    made = Markup("")
+    if changes:
+        kinds = ("new", "changed", "unchanged", "gone")
+        rows = [[site, *(counts[kind] for kind in kinds)] for site, counts in changes.items()]
+        last = ["all", *(sum(counts[kind] for counts in changes.values()) for kind in kinds)]
+        made += html.paragraph("Posts of these dumps, held against those of the build before.")
+        made += html.table(["site", *kinds], _limited(rows, 5), last)
+        examples = [
+            [site, kind, ", ".join(map(str, counts["examples"].get(kind, ())))]
+            for site, counts in changes.items()
+            for kind in ("new", "changed", "gone")
+            if counts["examples"].get(kind)
+        ]
+        made += html.table(["site", "posts", "the first of them"], _limited(examples, 3))
+    if any(reused.values()):
+        made += html.paragraph("Rows of signals that were taken from the build before, their documents being the same:")
+        documents = facts.totals["documents"]
+        rows = [
+            [name.replace("_", " "), count, html.share(count, documents)] for name, count in reused.items() if count
+        ]
+        made += html.table(["signal", "rows used again", "of documents"], rows)
+    return Section("Since the build before", made)
+
+
+def _licences(facts: Facts) -> Section | None:
+    """Licences, and what they ask for."""
+    counts = facts.manifest["licenses"]
+    rows = [[name, count, html.share(count, sum(counts.values()))] for name, count in counts.items()]
+    made = html.table(["licence", "documents", "of documents"], rows, ["all", sum(counts.values()), "100.0%"])
+    made += html.paragraph(
+        "Every document and every row of the shards carries its licence, its author where the dump names one, and its "
+        "address. CC BY-SA asks those who share the text, or a work made from it, to name author and source, to say "
+        "what was changed, and to share under the same terms. The shards change the text: markup becomes plain text, "
+        "personal data and secrets become placeholders."
+    )
+    return Section("Licences and attribution", made)
+
+
+def _configuration(facts: Facts) -> Section | None:
+    """What was asked for."""
+    config = facts.manifest["config"]
+    rows = [
+        [section if at == 0 else "", name, json.dumps(value, ensure_ascii=False)]
+        for section, values in config.items()
+        for at, (name, value) in enumerate(values.items())
+    ]
+    made = html.table(["section", "key", "value"], [[a, b, Markup("<code>{}</code>").format(c)] for a, b, c in rows])
+    folders: dict[str, set[str]] = {}
+    for source in facts.manifest["sources"]:
+        folder, _, name = source["file"].rpartition("/")
+        folders.setdefault(folder, set()).add(name)
+    rows = [[folder or "–", ", ".join(sorted(names))] for folder, names in sorted(folders.items())]
+    made += html.table(["folder of sources", "files"], _limited(rows, 2))
+    return Section("Configuration", made)
+
+
+def _time(facts: Facts) -> Section | None:
+    """Seconds by stage."""
+    if not facts.seconds:
+        return None
+    posts, total = facts.totals["posts"], sum(seconds for _, seconds in facts.seconds.values())
+    rows = [
+        [stage, tasks, f"{seconds:,.2f}", html.share(seconds, total), f"{posts / seconds:,.0f}" if seconds else "–"]
+        for stage, (tasks, seconds) in facts.seconds.items()
+    ]
+    every = f"{posts / total:,.0f}" if total else "–"
+    made = html.paragraph("Seconds of work, summed over the tasks of each stage as they last ran, on all workers.")
+    made += html.table(
+        ["stage", "tasks", "seconds", "of all", "posts a second"],
+        rows,
+        ["all", sum(tasks for tasks, _ in facts.seconds.values()), f"{total:,.2f}", "100.0%", every],
+    )
+    return Section("Time", made)
+
+
+SECTIONS: tuple[Callable[[Facts], Section | None], ...] = (
+    _funnel,
+    _sites,
+    _rules,
+    _duplicates,
+    _quarantine,
+    _privacy,
+    _contamination,
+    _distributions,
+    _tokens,
+    _changes,
+    _licences,
+    _configuration,
+    _time,
+)
+"""The sections of the page, in order."""
+
+AFTER = _tokens
+"""Sections of other packages follow this one."""

@@ -1,0 +1,394 @@
+"""What the report shows of a corpus beyond its manifest: distributions, and samples drawn by a hash of the key.
+
+Light columns are read bucket by bucket; texts only for what was drawn. A bucket is a hash of the thread, so where a
+site is very large its first buckets are a fair sample of it, and the summary says so. Memory stays bounded.
+"""
+
+import heapq
+import json
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from socorpus.corpus import arrays, schema
+from socorpus.corpus.privacy import display
+from socorpus.corpus.privacy.display import Masked
+from socorpus.corpus.storage import parquet, row_lookup
+from socorpus.corpus.storage.row_lookup import Place
+
+Ints = npt.NDArray[np.int64]
+
+MOST_DOCUMENTS = 4_000_000
+"""Documents of one site whose columns are read for the distributions."""
+MOST_GROUPS = 256
+"""Row groups of one split whose tokens are read."""
+DRAWN = 4
+"""Samples of each rule and each kind of finding."""
+WORDS = 20_000
+"""Texts of more words are counted as ones of so many."""
+SCORES = (-20, 200)
+"""Scores beyond are counted as these."""
+LENGTHS = 65_536
+"""Documents of more tokens are counted as ones of so many."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One document that was drawn: where it lies, what was decided of it and why, and what of it may be shown."""
+
+    place: Place
+    reason: str | None
+    evidence: Mapping[str, Any]
+    shown: Masked
+    url: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One personal datum or secret that was drawn: its placeholder with the text around it."""
+
+    kind: str
+    key: str
+    before: str
+    placeholder: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Distributions:
+    """Counts over documents. Arrays are int64; index i of `words` counts the documents of i words, kept and all."""
+
+    documents: int = 0
+    words: Ints = field(default_factory=lambda: np.zeros((2, WORDS + 1), np.int64))
+    """[all, kept][words]"""
+    scores: Ints = field(default_factory=lambda: np.zeros((2, SCORES[1] - SCORES[0] + 1), np.int64))
+    """[questions, answers][score - SCORES[0]]"""
+    code: Ints = field(default_factory=lambda: np.zeros(21, np.int64))
+    """Documents without code, then by twentieths of the share of code."""
+    years: Mapping[str, Counter[int]] = field(default_factory=dict)
+    """Kind -> year -> documents."""
+    tags: Counter[str] = field(default_factory=Counter)
+    """Tag -> questions."""
+    similar: Ints = field(default_factory=lambda: np.zeros(50, np.int64))
+    """Near duplicates by similarity with their survivor, in hundredths from 0.5 on."""
+    spans: Mapping[str, tuple[datetime, datetime]] = field(default_factory=dict)
+    """Site -> the dates of its oldest and newest document."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Lengths in tokens by split; `used` of `entries` vocabulary entries occur in the validation split."""
+
+    lengths: Mapping[str, Ints]
+    """Split -> index i counts documents of i tokens (of those read)."""
+    used: int
+    validation: int
+    """Tokens of the validation split that were read."""
+    longest: tuple[tuple[str, int], ...]
+    """Keys and lengths of the longest documents read, the longest first."""
+    sampled: bool
+    """Whether only some row groups were read."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Everything that was gathered."""
+
+    distributions: Distributions
+    dropped: Mapping[str, tuple[Sample, ...]]
+    """Reason -> samples."""
+    survivors: Mapping[str, Sample]
+    """Key -> the post that stayed, for each sample that names one."""
+    findings: Mapping[str, tuple[Finding, ...]]
+    """Kind -> samples."""
+    benchmarks: Counter[str]
+    """Benchmark file -> documents that overlap with one of its examples."""
+    overlapping: tuple[Sample, ...]
+    """The documents with the largest overlap; `evidence` is their row of the signal."""
+    quarantined: tuple[tuple[Mapping[str, Any], str], ...]
+    """Rows of quarantine (without `row`), each with its raw row as it may be shown."""
+    tokens: Tokens
+    sampled: Mapping[str, float]
+    """Site -> the share of its documents that was read, for sites of which not all were."""
+
+
+class _Drawn:
+    """The `most` things with the smallest hashes, by name: a fair draw that is the same in every run."""
+
+    def __init__(self, most: int):
+        self.most = most
+        self._heaps: dict[str, list[tuple[int, str, Any]]] = {}
+
+    def offer(self, name: str, hashes: npt.NDArray[np.uint64], rows: Ints, make: Any) -> None:
+        """Draw among rows with these hashes; `make(row)` gives key and value of one that is drawn."""
+        heap = self._heaps.setdefault(name, [])
+        for at in np.argsort(hashes, kind="stable")[: self.most].tolist():
+            number = int(hashes[at])
+            if len(heap) == self.most and number >= -heap[0][0]:
+                break
+            key, value = make(int(rows[at]))
+            entry = (-number, key, value)
+            if len(heap) < self.most:
+                heapq.heappush(heap, entry)
+            else:
+                heapq.heapreplace(heap, entry)
+
+    def drawn(self) -> dict[str, list[Any]]:
+        """What was drawn, in the order of the hashes."""
+        return {
+            name: [value for _, _, value in sorted(heap, key=lambda one: (-one[0], one[1]))]
+            for name, heap in sorted(self._heaps.items())
+        }
+
+
+def gather(root: Path, facts: Mapping[str, Any]) -> Summary:
+    """Read what the report needs of the corpus at `root`, whose manifest is `facts`."""
+    counted = _Counting()
+    dropped, found = _Drawn(DRAWN), _Drawn(DRAWN)
+    benchmarks: Counter[str] = Counter()
+    best: list[tuple[float, Place, dict[str, Any]]] = []
+    sampled: dict[str, float] = {}
+    for site in facts["sites"]:
+        read, every = 0, facts["sites"][site]["documents"]
+        for path in sorted((root / "documents" / site).glob("*.parquet")):
+            if read >= MOST_DOCUMENTS:
+                break
+            bucket = f"{site}/{path.stem}"
+            read += counted.add(root, site, bucket)
+            _draw_dropped(root, bucket, dropped)
+            _draw_findings(root, bucket, found)
+            best = _overlapping(root, bucket, benchmarks, best)
+        if read < every:
+            sampled[site] = read / every
+    lost = {name: _samples(root, places) for name, places in dropped.drawn().items()}
+    survivors = [
+        sample.evidence["survivor"] for one in lost.values() for sample in one if "survivor" in sample.evidence
+    ]
+    stayed = row_lookup.find(root, survivors)
+    hits = _samples(root, [(place, None, row) for _, place, row in best])
+    return Summary(
+        counted.distributions(),
+        lost,
+        {sample.place.key: sample for sample in _samples(root, [(p, None, {}) for p in stayed.values()])},
+        _findings(root, found.drawn()),
+        benchmarks,
+        hits,
+        tuple(_quarantined(root, facts["sites"])),
+        _tokens(root),
+        sampled,
+    )
+
+
+class _Counting:
+    """Adds up the distributions, bucket by bucket."""
+
+    def __init__(self) -> None:
+        self.made = Distributions(years={"question": Counter(), "answer": Counter()})
+        self.documents = 0
+        self.dates: dict[str, tuple[datetime, datetime]] = {}
+
+    def add(self, root: Path, site: str, bucket: str) -> int:
+        """Count one bucket; its documents."""
+        rows = _columns(root, "documents", bucket, ["kind", "created", "score", "tags"])
+        marks = _columns(root, "signals/statistics", bucket, ["words", "code_share"])
+        keep = np.asarray(_columns(root, "decisions", bucket, ["keep"])["keep"])
+        made, n = self.made, rows.num_rows
+        if not n:
+            return 0
+        words = np.minimum(np.asarray(marks["words"], dtype=np.int64), WORDS)
+        made.words[0] += np.bincount(words, minlength=WORDS + 1)
+        made.words[1] += np.bincount(words[keep], minlength=WORDS + 1)
+        question = np.asarray(pc.equal(rows["kind"], "question"))
+        scores = np.clip(np.asarray(rows["score"], dtype=np.int64), *SCORES) - SCORES[0]
+        for place, mask in enumerate((question, ~question)):
+            made.scores[place] += np.bincount(scores[mask], minlength=made.scores.shape[1])
+        share = np.asarray(marks["code_share"], dtype=np.float64)
+        made.code[:] += np.bincount(
+            np.where(share > 0, np.clip(np.ceil(share * 20), 1, 20), 0).astype(int), minlength=21
+        )
+        years = np.asarray(pc.year(rows["created"]), dtype=np.int64)
+        for kind, mask in (("question", question), ("answer", ~question)):
+            values, counts = np.unique(years[mask], return_counts=True)
+            made.years[kind].update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+        tags = pc.list_flatten(rows["tags"].filter(pa.array(question)))
+        made.tags.update({pair["values"]: pair["counts"] for pair in pc.value_counts(tags).to_pylist()})
+        ends = pc.min_max(rows["created"]).as_py()
+        old = self.dates.get(site, (ends["min"], ends["max"]))
+        self.dates[site] = (min(old[0], ends["min"]), max(old[1], ends["max"]))
+        near = _columns(root, "signals/near", bucket, ["jaccard"])["jaccard"].drop_null()
+        made.similar[:] += np.histogram(np.asarray(near, dtype=np.float64), bins=50, range=(0.5, 1.0))[0]
+        self.documents += n
+        return n
+
+    def distributions(self) -> Distributions:
+        """What was counted."""
+        made = self.made
+        return Distributions(
+            self.documents, made.words, made.scores, made.code, made.years, made.tags, made.similar, self.dates
+        )
+
+
+def _columns(root: Path, folder: str, bucket: str, columns: Iterable[str]) -> pa.Table:
+    return parquet.read(root / folder / f"{bucket}.parquet", columns=list(columns))
+
+
+def _place(rows: pa.Table, bucket: str, row: int) -> Place:
+    return Place(rows["site"][row].as_py(), rows["post_id"][row].as_py(), bucket, row)
+
+
+def _hashes(rows: pa.Table, bucket: str) -> npt.NDArray[np.uint64]:
+    salt = np.int64(zlib.crc32(bucket.partition("/")[0].encode()))
+    return arrays.splitmix64(np.asarray(rows["post_id"], dtype=np.int64) ^ (salt << np.int64(31)))
+
+
+def _draw_dropped(root: Path, bucket: str, drawn: _Drawn) -> None:
+    rows = _columns(root, "decisions", bucket, ["site", "post_id", "reason", "evidence"])
+    reasons = rows["reason"].combine_chunks().dictionary_encode()
+    codes = np.asarray(pc.fill_null(reasons.indices, -1), dtype=np.int64)
+    hashes = _hashes(rows, bucket)
+    for number, reason in enumerate(reasons.dictionary.to_pylist()):
+        here = np.flatnonzero(codes == number)
+
+        def make(row: int, reason: str = reason) -> tuple[str, Any]:
+            place = _place(rows, bucket, row)
+            return place.key, (place, reason, json.loads(rows["evidence"][row].as_py() or "{}"))
+
+        drawn.offer(reason, hashes[here], here, make)
+
+
+def _draw_findings(root: Path, bucket: str, drawn: _Drawn) -> None:
+    rows = _columns(root, "signals/privacy", bucket, ["site", "post_id", "spans"])
+    spans = rows["spans"].combine_chunks()
+    parents = np.asarray(pc.list_parent_indices(spans), dtype=np.int64)
+    flat = pc.list_flatten(spans)
+    in_text = np.asarray(pc.equal(pc.struct_field(flat, "field"), "text"))
+    kinds = pc.struct_field(flat, "kind").dictionary_encode()
+    codes, hashes = np.asarray(kinds.indices, dtype=np.int64), _hashes(rows, bucket)
+    for number, kind in enumerate(kinds.dictionary.to_pylist()):
+        here = np.unique(parents[(codes == number) & in_text])
+
+        def make(row: int) -> tuple[str, Any]:
+            place = _place(rows, bucket, row)
+            return place.key, place
+
+        drawn.offer(kind, hashes[here], here, make)
+
+
+def _overlapping(
+    root: Path, bucket: str, benchmarks: Counter[str], best: list[tuple[float, Place, dict[str, Any]]]
+) -> list[tuple[float, Place, dict[str, Any]]]:
+    rows = _columns(root, "signals/contamination", bucket, ["site", "post_id", "benchmark", "example", "overlap"])
+    hits = np.flatnonzero(np.asarray(pc.is_valid(rows["benchmark"])))
+    if not len(hits):
+        return best
+    found = rows.take(pa.array(hits))
+    benchmarks.update(found["benchmark"].to_pylist())
+    top = np.argsort(-np.asarray(found["overlap"], dtype=np.float64), kind="stable")[: 2 * DRAWN]
+    for at in top.tolist():
+        row = found.slice(at, 1).to_pylist()[0]
+        place = Place(row.pop("site"), row.pop("post_id"), bucket, int(hits[at]))
+        best.append((row["overlap"], place, row))
+    return sorted(best, key=lambda one: (-one[0], one[1].key))[: 2 * DRAWN]
+
+
+_SHOWN = ["title", "text", "own_end", "segments", "url"]
+
+
+def _samples(root: Path, chosen: Iterable[tuple[Place, str | None, Mapping[str, Any]]]) -> tuple[Sample, ...]:
+    several = list(chosen)
+    places = [place for place, _, _ in several]
+    texts = row_lookup.take(root, places, "documents", _SHOWN)
+    spans = row_lookup.take(root, places, "signals/privacy", ["spans"])
+    return tuple(
+        Sample(
+            place,
+            reason,
+            evidence,
+            display.mask(texts[place.key], spans[place.key]["spans"]),
+            texts[place.key]["url"],
+        )
+        for place, reason, evidence in several
+    )
+
+
+def _findings(root: Path, drawn: Mapping[str, list[Place]]) -> dict[str, tuple[Finding, ...]]:
+    made: dict[str, tuple[Finding, ...]] = {}
+    for kind, places in drawn.items():
+        found = []
+        for sample in _samples(root, [(place, None, {}) for place in places]):
+            text = sample.shown.text
+            start, end = next((s, e) for name, s, e in sample.shown.spans if name == kind)
+            around = (text[max(0, start - 90) : start], text[end : end + 90])
+            before, after = (re.sub(r"\s*\n\s*", "\n", part) for part in around)
+            found.append(Finding(kind, sample.place.key, before, text[start:end], after))
+        made[kind] = tuple(found)
+    return made
+
+
+def _quarantined(root: Path, sites: Iterable[str]) -> Iterable[tuple[Mapping[str, Any], str]]:
+    # The first of each reason tell more than many of one.
+    seen: Counter[str] = Counter()
+    for site in sites:
+        path = root / "quarantine" / f"{site}.parquet"
+        if not path.exists():
+            continue
+        for table in parquet.batches(path):
+            for row in table.select(["table", "reason"]).append_column("at", pa.array(range(len(table)))).to_pylist():
+                group = f"{site} {row['table']} {row['reason'][:24]}"
+                seen[group] += 1
+                if seen[group] <= 2 and len(seen) <= 20:
+                    full = table.slice(row["at"], 1).to_pylist()[0]
+                    raw = full.pop("row")
+                    yield full, display.mask_bytes(raw[:4000])
+
+
+def _tokens(root: Path) -> Tokens:
+    lengths: dict[str, Ints] = {}
+    seen = np.zeros(65_536, bool)
+    validation, sampled = 0, False
+    longest: list[tuple[int, str]] = []
+    for folder in sorted((root / "shards").glob("*")):
+        counts, read = np.zeros(LENGTHS + 1, np.int64), 0
+        for path in sorted(folder.glob("*.parquet")):
+            with pq.ParquetFile(path) as file:
+                for number in range(file.num_row_groups):
+                    # Shards are one shuffle: the first row groups are a fair sample.
+                    if read >= MOST_GROUPS:
+                        sampled = True
+                        break
+                    read += 1
+                    rows = file.read_row_group(number, columns=["site", "post_id", "input_ids"], use_threads=False)
+                    sizes = np.asarray(pc.list_value_length(rows["input_ids"]), dtype=np.int64)
+                    counts += np.bincount(np.minimum(sizes, LENGTHS), minlength=LENGTHS + 1)
+                    top = rows.take(pa.array(np.argsort(-sizes, kind="stable")[:5]))
+                    keys = map(schema.key, top["site"].to_pylist(), top["post_id"].to_pylist())
+                    longest += zip(np.sort(-sizes)[:5].tolist(), keys, strict=True)
+                    longest = sorted(longest)[:5]
+                    if folder.name == "validation":
+                        ids = np.asarray(pc.list_flatten(rows["input_ids"]))
+                        seen[ids] = True
+                        validation += len(ids)
+        lengths[folder.name] = counts
+    return Tokens(lengths, int(seen.sum()), validation, tuple((key, -size) for size, key in longest), sampled)
+
+
+def median(counts: Ints, share: float = 0.5) -> int:
+    """The smallest index up to which at least `share` of the counts lie."""
+    total = int(counts.sum())
+    return int(np.searchsorted(np.cumsum(counts), share * total)) if total else 0
+
+
+def day(moment: datetime) -> str:
+    """A date as it is written in the report."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d")

@@ -1,0 +1,1 @@
+"""A made-up dump with known truth, for tests, benchmarks and trying things out."""

@@ -1,0 +1,1 @@
+"""Selection: the only place that drops documents, by rules over signals."""

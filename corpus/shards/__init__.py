@@ -1,0 +1,1 @@
+"""Shards: kept documents, redacted, split, tokenised and shuffled."""

@@ -1,0 +1,73 @@
+"""The splits of threads as files, and the decided rows of a bucket with their splits."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from socorpus.corpus import schema
+from socorpus.corpus.config import Split
+from socorpus.corpus.engine import receipts
+from socorpus.corpus.engine.receipts import Receipt
+from socorpus.corpus.shards import split
+from socorpus.corpus.storage import parquet, partitions
+from socorpus.corpus.storage.buckets import Bucket
+
+SPLITS_PATH = ".work/splits.arrow"
+SPLIT = pa.schema([("thread_id", pa.int64()), ("split", pa.string())])
+"""The split of each thread; a file of these has one batch a bucket."""
+
+
+_COLUMNS = [name for name in schema.DOCUMENTS.names if name not in ("closed", "edited", "views", "answers", "links")]
+
+
+def write_splits(
+    path: Path, found: Sequence[pa.Table], linked: Sequence[pa.Table], config: Split
+) -> tuple[pa.Table, list[str]]:
+    """Assign the threads of all buckets (`split.THREADS`, one table a bucket) and write them, one batch a bucket.
+
+    Args:
+        linked: `split.LINKED`, in any number of tables.
+
+    Returns:
+        All threads as `SPLIT`, and a hash of each batch's content.
+    """
+    threads_of = pa.concat_tables([split.THREADS.empty_table(), *found])
+    assigned = split.assign(threads_of, pa.concat_tables([split.LINKED.empty_table(), *linked]), config)
+    assigned = pa.table([assigned["thread_id"], assigned["split"].cast(pa.string())], schema=SPLIT)
+    sizes = [table.num_rows for table in found]
+    starts = np.concatenate([[0], np.cumsum(sizes)]).tolist()
+    parts = [assigned.slice(start, size) for start, size in zip(starts, sizes, strict=False)]
+    partitions.write(path, SPLIT, parts)
+    return assigned, [content(part) for part in parts]
+
+
+def content(part: pa.Table) -> str:
+    codes = part["split"].combine_chunks().dictionary_encode()
+    return receipts.fingerprint(
+        [part["thread_id"].to_pylist(), codes.dictionary.to_pylist(), codes.indices.to_pylist()]
+    )
+
+
+def decided_rows(root: Path, bucket: Bucket) -> tuple[pa.Table, pa.Table, pa.Table, pa.Table]:
+    documents = parquet.read(root / bucket.path("documents"), columns=_COLUMNS)
+    decisions = parquet.read(root / bucket.path("decisions"))
+    privacy = parquet.read(root / bucket.path("signals/privacy"))
+    return documents, decisions, privacy, partitions.read([root / SPLITS_PATH], SPLIT, bucket.index)
+
+
+def inputs(
+    bucket: Bucket,
+    documents: Mapping[str, Receipt],
+    decisions: Mapping[str, Receipt],
+    privacy: Mapping[str, Receipt],
+    splits: Receipt,
+) -> dict[str, str]:
+    """Hashes of what `decided_rows` reads of a bucket."""
+    return {
+        "documents": documents[bucket.name].content,
+        "decisions": decisions[bucket.name].content,
+        "privacy": privacy[bucket.name].content,
+        "split": splits.counts["batches"][str(bucket.index)],
+    }

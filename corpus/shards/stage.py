@@ -1,0 +1,150 @@
+"""From decided documents to the files that a trainer reads: splits, then shuffled shards.
+
+split      once      -> which threads are for training, validation and test
+prepare    a bucket  -> scrubbed and tokenised rows, sent to their shards
+shards     a shard   -> one Parquet file, in the order of the shuffle
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from socorpus.corpus import schema
+from socorpus.corpus.config import Shards, Split
+from socorpus.corpus.engine import receipts
+from socorpus.corpus.engine.context import Context
+from socorpus.corpus.engine.receipts import Receipt
+from socorpus.corpus.engine.work import Outcome, WorkItem
+from socorpus.corpus.shards import rows as shards_rows
+from socorpus.corpus.shards import shuffle, split
+from socorpus.corpus.shards.split_files import SPLITS_PATH, decided_rows, write_splits
+from socorpus.corpus.storage import parquet, partitions
+from socorpus.corpus.storage.buckets import Bucket, counted
+from socorpus.corpus.tokenizer import bpe
+from socorpus.corpus.toml_config import as_dict
+
+
+def assign_splits(context: Context, documents: Mapping[str, Receipt], twins: Receipt) -> Receipt:
+    """Which threads are for training, validation and test."""
+    config = context.config.split
+    inputs = {name: receipt.content for name, receipt in documents.items()} | {"twins": twins.content}
+    arguments = {"buckets": context.buckets, "twins": next(iter(twins.outputs)), "config": config}
+    item = WorkItem("split", "all", split_threads, arguments, inputs, 1, as_dict(config))
+    return context.engine.run("split", [item])["all"]
+
+
+def run(
+    context: Context,
+    decisions: Mapping[str, Receipt],
+    inputs: Mapping[str, Mapping[str, str]],
+    splits: Receipt,
+    tokenizer: Receipt,
+) -> dict[str, Receipt]:
+    """Decided documents -> shards.
+
+    Args:
+        inputs: hashes of what a bucket's kept rows are made of (`split_files.inputs`), by bucket.
+    """
+    config, engine, root = context.config.shards, context.engine, context.root
+    numbers = shuffle.number(_bytes_by_split(splits, decisions), config.size_mb)
+    section = [as_dict(config), numbers]
+    prepares = [
+        WorkItem(
+            "prepare",
+            bucket.name,
+            prepare,
+            {"bucket": bucket, "numbers": numbers, "config": config},
+            {**inputs[bucket.name], "tokenizer": tokenizer.content},
+            1,
+            section,
+            decisions[bucket.name].counts["kept_bytes"] + 1,
+        )
+        for bucket in context.buckets
+    ]
+    prepared = engine.run("prepare", prepares, transient=True)
+    contents = {name: receipt.content for name, receipt in prepared.items()}
+    writes = []
+    for name, count in numbers.items():
+        first = sum(list(numbers.values())[: list(numbers).index(name)])
+        for number in range(count):
+            arguments = {"split": name, "number": number, "part": first + number, "buckets": context.buckets}
+            arguments["config"] = config
+            writes.append(WorkItem("shards", f"{name}-{number:05d}", write, arguments, contents, 1, section))
+    if engine.stale(writes):
+        engine.ensure(prepares)
+    written = engine.run("shards", writes)
+    paths = {path.removeprefix("shards/") for receipt in written.values() for path in receipt.outputs}
+    receipts.prune(root, "shards", set(written), {"shards": paths})
+    for name in split.SPLITS:
+        (root / "shards" / name).mkdir(parents=True, exist_ok=True)
+    return written
+
+
+def split_threads(root: Path, buckets: Sequence[Bucket], twins: str, config: Split) -> Outcome:
+    """The split of every thread, one batch a bucket; threads that a duplicate ties together stay together."""
+    members = parquet.read(root / twins, columns=["family", "group", "bucket", "row"])
+    names = pc.binary_join_element_wise(members["family"], members["group"], ":")
+    linked, found = [], []
+    for bucket in buckets:
+        documents = parquet.read(root / bucket.path("documents"), columns=["site", "thread_id", "kind", "created"])
+        here = pc.equal(members["bucket"], bucket.index)
+        rows = documents.take(members["row"].filter(here).combine_chunks())
+        linked.append(pa.table([names.filter(here), rows["site"], rows["thread_id"]], schema=split.LINKED))
+        found.append(split.threads(documents))
+    assigned, batches = write_splits(root / SPLITS_PATH, found, linked, config)
+    counts = {"threads": counted(assigned["split"])}
+    return Outcome(
+        {SPLITS_PATH: assigned.num_rows},
+        counts | {"batches": {str(bucket.index): batch for bucket, batch in zip(buckets, batches, strict=True)}},
+    )
+
+
+def _bytes_by_split(splits: Receipt, decisions: Mapping[str, Receipt]) -> dict[str, int]:
+    """Kept bytes of text by split, estimated by the share of the threads: enough to choose the number of shards."""
+    kept = sum(receipt.counts["kept_bytes"] for receipt in decisions.values())
+    threads_by_split: Mapping[str, int] = splits.counts["threads"]
+    every = sum(threads_by_split.values()) or 1
+    # Two bytes a token, and a token has about four bytes of text.
+    return {name: -int(-1.5 * kept * threads_by_split.get(name, 0) // every) for name in split.SPLITS}
+
+
+def prepare(root: Path, bucket: Bucket, numbers: Mapping[str, int], config: Shards) -> Outcome:
+    """Scrub, tokenise and send a bucket's kept rows to their shards."""
+    documents, decisions, privacy, splits = decided_rows(root, bucket)
+    rows = shards_rows.prepare(documents, decisions, privacy, splits, bpe.load(root / "tokenizer"))
+    fine = shuffle.stretches(numbers)
+    path = _prepared_path(bucket)
+    partitions.write_partitioned(root / path, rows, shuffle.place(rows, fine, config.seed), sum(fine.values()))
+    tokens_made = pc.sum(pc.list_value_length(rows["input_ids"])).as_py() or 0
+    return Outcome({path: rows.num_rows}, {"tokens": tokens_made})
+
+
+def write(root: Path, split: str, number: int, part: int, buckets: Sequence[Bucket], config: Shards) -> Outcome:
+    """Write one shard, stretch by stretch."""
+    paths = [root / _prepared_path(bucket) for bucket in buckets]
+    facts: Counter[str] = Counter({"tokens": 0, "code_tokens": 0, "text_bytes": 0})
+
+    def stretches() -> Iterator[pa.Table]:
+        for stretch in range(part * shuffle.STRETCHES, (part + 1) * shuffle.STRETCHES):
+            rows = partitions.read(paths, schema.SHARDS, stretch)
+            facts["tokens"] += pc.sum(pc.list_value_length(rows["input_ids"])).as_py() or 0
+            facts["code_tokens"] += sum(_code_tokens(rows["code_tokens"]))
+            facts["text_bytes"] += pc.sum(pc.binary_length(rows["text"])).as_py() or 0
+            yield rows
+
+    path = f"shards/{split}/{number:05d}.parquet"
+    return Outcome({path: shuffle.write(stretches(), root / path, config)}, dict(facts))
+
+
+def _code_tokens(ranges: pa.ChunkedArray) -> Iterator[int]:
+    for chunk in ranges.chunks:
+        flat = np.asarray(chunk.flatten(), dtype=np.int64)
+        yield int((flat[1::2] - flat[0::2]).sum())
+
+
+def _prepared_path(bucket: Bucket) -> str:
+    return f".work/prepared/{bucket.name}.arrow"

@@ -1,0 +1,1 @@
+"""Signals: marks on documents, from which `selection` decides what is kept."""

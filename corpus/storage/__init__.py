@@ -1,0 +1,1 @@
+"""Storage: all input and output of a corpus's files."""

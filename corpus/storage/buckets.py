@@ -1,0 +1,56 @@
+"""The stages that look at one bucket of documents at a time: what lies on disk goes through a pure function and back.
+
+A signal row depends on its document's content alone, so it is taken from an earlier build where the digest is the same.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from socorpus.corpus.arrays import splitmix64
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """One bucket of a site's threads: the `number`-th of `of`; `index` counts the buckets of all sites."""
+
+    site: str
+    number: int
+    of: int
+    index: int
+
+    @property
+    def name(self) -> str:
+        """`SITE/NUMBER-of-OF`: the bucket's file in every folder, without its suffix."""
+        return f"{self.site}/{bucket_name(self.number, self.of)}"
+
+    def path(self, folder: str) -> str:
+        """The bucket's file in a folder of the corpus."""
+        return f"{folder}/{self.name}.parquet"
+
+
+def counted(column: pa.ChunkedArray) -> dict[str, int]:
+    """How often each value occurs, by its name; a null is called None."""
+    return {str(pair["values"]): pair["counts"] for pair in pc.value_counts(column).to_pylist()}
+
+
+_MOST_BUCKETS = 1 << 15
+
+
+def bucket_count(size: int, bucket_mb: int) -> int:
+    """How many buckets `size` bytes of XML need: a power of two."""
+    needed = max(1, -(-size // (bucket_mb << 20)))
+    return min(_MOST_BUCKETS, 1 << (needed - 1).bit_length())
+
+
+def bucket_name(number: int, of: int) -> str:
+    """Name of a bucket; the count is part of it, so that buckets of an earlier, smaller site stay apart."""
+    return f"{number:05d}-of-{of:05d}"
+
+
+def bucket_of(threads: npt.NDArray[np.int64], of: int) -> npt.NDArray[np.uint16]:
+    """Bucket of each thread."""
+    return (splitmix64(threads) & np.uint64(of - 1)).astype(np.uint16)

@@ -1,0 +1,40 @@
+"""The lock of a corpus: one writer at a time."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from socorpus.corpus.errors import BuildError, InputError
+
+
+@contextmanager
+def lock(root: Path) -> Iterator[None]:
+    """Hold the corpus at `root`, making the folder where there is none: nobody else writes there meanwhile.
+
+    Raises:
+        InputError: `root` holds something else, or can't be written.
+        BuildError: another build is at work there.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        known = ("receipts", ".work", "MANIFEST.json", ".lock")
+        if any(root.iterdir()) and not any((root / name).exists() for name in known):
+            raise InputError(f"{root}: not empty, and not a corpus; name a new folder for the corpus")
+        file = (root / ".lock").open("a+")
+    except (NotADirectoryError, FileExistsError):
+        raise InputError(f"{root}: a file lies there; name a folder for the corpus") from None
+    except PermissionError as error:
+        raise InputError(f"{root}: can't be written: {error.strerror}") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise BuildError(f"{root}: another build is at work there ({file.read().strip()})") from None
+        file.truncate(0)
+        file.write(json.dumps({"pid": os.getpid(), "host": os.uname().nodename}))
+        file.flush()
+        yield

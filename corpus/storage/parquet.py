@@ -1,0 +1,68 @@
+"""Parquet as this project writes it: the same rows give the same bytes, and a file is whole or not there."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from socorpus.corpus import schema as schemas
+from socorpus.corpus.storage.files import atomic
+
+_DICTIONARY = {
+    *("site", "kind", "language", "license", "reason", "split", "content_license", "name", "tag_name", "author"),
+    *("tags.list.element", "segments.list.element.kind", "segments.list.element.language", "benchmark"),
+}
+
+
+def write(path: Path, tables: pa.Table | Iterable[pa.Table], schema: pa.Schema, row_group: int = 2048) -> int:
+    """Write tables of `schema`, one after another, atomically; the number of rows written."""
+    rows = 0
+    with atomic(path) as temporary, writer(temporary, schema) as file:
+        for table in [tables] if isinstance(tables, pa.Table) else tables:
+            file.write_table(table.cast(schema) if table.schema != schema else table, row_group_size=row_group)
+            rows += table.num_rows
+    return rows
+
+
+def writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """A Parquet writer with this project's fixed options: zstd, dictionaries only where values repeat."""
+    columns = [name for name in _leaves(schema) if name in _DICTIONARY]
+    return pq.ParquetWriter(
+        path, schema, compression="zstd", compression_level=1, use_dictionary=columns, write_statistics=_numbers(schema)
+    )
+
+
+def read(path: Path, schema: pa.Schema | None = None, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a file, or some columns of it; with `schema`, hold the whole file's schema against it first.
+
+    Raises:
+        InputError: the file's schema is another one.
+    """
+    with pq.ParquetFile(path) as file:
+        if schema is not None:
+            schemas.check(file.schema_arrow, schema, str(path))
+        return file.read(columns=list(columns) if columns is not None else None, use_threads=False)
+
+
+def batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """Read a file row group by row group."""
+    with pq.ParquetFile(path) as file:
+        for number in range(file.num_row_groups):
+            yield file.read_row_group(number, columns=list(columns) if columns is not None else None, use_threads=False)
+
+
+def _leaves(schema: pa.Schema) -> list[str]:
+    def below(name: str, kind: pa.DataType) -> list[str]:
+        if pa.types.is_list(kind):
+            return below(f"{name}.list.element", kind.value_type)
+        if pa.types.is_struct(kind):
+            return [leaf for i in range(kind.num_fields) for leaf in below(f"{name}.{kind[i].name}", kind[i].type)]
+        return [name]
+
+    return [leaf for field in schema for leaf in below(field.name, field.type)]
+
+
+def _numbers(schema: pa.Schema) -> list[str]:
+    # Statistics of texts would hold texts; those of keys and dates let a reader skip row groups.
+    return [f.name for f in schema if pa.types.is_integer(f.type) or pa.types.is_timestamp(f.type)]

@@ -1,0 +1,61 @@
+"""Rows on their way from the tasks that make them to the tasks that gather them.
+
+A file holds one record batch a destination, in order, as Arrow IPC with LZ4: a reader takes its own batch from each
+file by a seek, so what a task holds is bounded by its own rows. Files of this kind are removed when a build is done.
+Dask's own shuffle would lose its work with the process; these files outlive a kill.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from socorpus.corpus.storage.files import atomic
+
+_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
+
+
+def write(path: Path, schema: pa.Schema, parts: Iterable[pa.Table]) -> None:
+    """Write one batch a part, empty parts too, atomically."""
+    with (
+        atomic(path) as temporary,
+        pa.OSFile(str(temporary), "wb") as sink,
+        pa.ipc.new_file(sink, schema, options=_OPTIONS) as file,
+    ):
+        for part in parts:
+            file.write_batch(_batch(part, schema))
+
+
+def write_partitioned(path: Path, table: pa.Table, place: npt.NDArray[np.integer], parts: int) -> None:
+    """Write a table's rows to the destinations that `place` (one number a row, 0 … parts-1) names, their order kept."""
+    order = np.argsort(place, kind="stable")
+    bounds = np.searchsorted(place[order], np.arange(parts + 1))
+    ordered = table.take(pa.array(order))
+    write(path, table.schema, (ordered.slice(a, b - a) for a, b in pairwise(bounds)))
+
+
+def read(
+    paths: Sequence[Path], schema: pa.Schema, part: int | None = None, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """The rows of one destination (of all: None) from every file, in the order of the files."""
+    options = pa.ipc.IpcReadOptions(included_fields=[schema.get_field_index(c) for c in columns] if columns else None)
+    narrow = pa.schema([schema.field(c) for c in columns], metadata=schema.metadata) if columns else schema
+    batches: list[pa.RecordBatch] = []
+    for path in paths:
+        with pa.OSFile(str(path), "rb") as source:
+            file = pa.ipc.open_file(source, options=options)
+            numbers = range(file.num_record_batches) if part is None else (part,)
+            batches += [file.get_batch(number) for number in numbers]
+    return pa.Table.from_batches([b for b in batches if b.num_rows], narrow)
+
+
+def _batch(part: pa.Table, schema: pa.Schema) -> pa.RecordBatch:
+    whole = part.combine_chunks().to_batches()
+    if not whole:
+        return pa.RecordBatch.from_pylist([], schema)
+    if len(whole) > 1:
+        raise OverflowError(f"{part.nbytes:,} bytes are too many for one destination; use more destinations")
+    return whole[0].cast(schema) if whole[0].schema != schema else whole[0]

@@ -1,0 +1,1 @@
+"""The tokenizer: byte-level BPE, trained on the corpus or given."""

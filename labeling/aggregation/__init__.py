@@ -1,0 +1,1 @@
+"""From votes to labels: the label model, and what people say."""

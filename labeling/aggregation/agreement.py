@@ -1,0 +1,86 @@
+"""How far people agree who judged the same posts."""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from socorpus.labeling.aggregation import dawid_skene
+from socorpus.labeling.schema import Task
+
+
+def agreement(rows: Iterable[Mapping[str, Any]], task: Task) -> dict[str, Any]:
+    """Agreement of persons' votes (`schema.VOTES`).
+
+    Returns:
+        `posts`: judged by two or more (a skip is no judgement), `pairs` of judgements, and where there are any
+        `equal`, the share of pairs that are the same. For whole texts also `alpha`, Krippendorff's with nominal
+        distances (None where one label alone is used); for spans `f1`, the mean over pairs of exact-span F1, 1 where
+        both marked nothing.
+    """
+    said: dict[tuple[str, int], dict[str, Any]] = defaultdict(dict)
+    for row in rows:
+        key = row["site"], row["post_id"]
+        if task.spans and (row["label"] is not None or '"nothing": true' in row["evidence"]):
+            marks = said[key].setdefault(row["function"], set())
+            if row["label"] is not None:
+                marks.add((row["start"], row["end"], row["label"]))
+        elif not task.spans and row["label"] is not None:
+            said[key][row["function"]] = task.index(row["label"])
+    several = [judgements for judgements in said.values() if len(judgements) > 1]
+    pairs = [pair for judgements in several for pair in itertools.combinations(judgements.values(), 2)]
+    found: dict[str, Any] = {"posts": len(several), "pairs": len(pairs)}
+    if not pairs:
+        return found
+    found["equal"] = round(sum(a == b for a, b in pairs) / len(pairs), 4)
+    if task.spans:
+        scores = [2 * len(a & b) / (len(a) + len(b)) if a or b else 1.0 for a, b in pairs]
+        return found | {"f1": round(sum(scores) / len(scores), 4)}
+    return found | {"alpha": _alpha(several, len(task.labels))}
+
+
+def _alpha(several: list[dict[str, int]], labels: int) -> float | None:
+    from socorpus.labeling.aggregation.agreement import of_people
+
+    return of_people(several, labels)
+
+
+def of_patterns(patterns: dawid_skene.Votes, counts: dawid_skene.Counts, labels: int) -> float | None:
+    """Alpha among functions, by patterns with their counts: int8[n, m] and int64[n].
+
+    The same number as the package krippendorff gives for the items one by one, without a row for each of them. None
+    where fewer than two voters meet on any item, or all votes are for one label.
+    """
+    votes = np.stack([(patterns == label).sum(1) for label in range(labels)], 1).astype(np.float64)
+    each = votes.sum(1)
+    paired = each >= 2
+    votes, each, weight = votes[paired], each[paired], counts[paired].astype(np.float64)
+    if not len(each):
+        return None
+    scale = weight / (each - 1)
+    coincidences = np.einsum("n,nc,nd->cd", scale, votes, votes) - np.diag((scale[:, None] * votes).sum(0))
+    margins = coincidences.sum(1)
+    total = margins.sum()
+    expected = total**2 - (margins**2).sum()
+    if expected <= 0:
+        return None
+    observed = total - np.trace(coincidences)
+    return round(float(1 - (total - 1) * observed / expected), 4)
+
+
+def of_people(units: Sequence[Mapping[str, int]], labels: int) -> float | None:
+    """Alpha among people: of each item, what each of them said (the label's number). None as for `of_patterns`."""
+    import krippendorff
+
+    people = sorted({name for unit in units for name in unit})
+    rows: npt.NDArray[Any] = np.array([[unit.get(name, np.nan) for unit in units] for name in people], np.float64)
+    met = (~np.isnan(rows)).sum(0) >= 2 if len(people) else np.zeros(0, bool)
+    if not met.any() or len(np.unique(rows[:, met][~np.isnan(rows[:, met])])) < 2:
+        return None
+    found = krippendorff.alpha(
+        reliability_data=rows, level_of_measurement="nominal", value_domain=np.arange(labels, dtype=np.float64)
+    )
+    return round(float(found), 4)

@@ -1,0 +1,1 @@
+"""How good labels are: coverage, conflicts, leaks, likely errors."""

@@ -1,0 +1,60 @@
+"""What a corpus knows of one post's labels, in lines: the end of `socorpus explain`."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from socorpus.corpus import manifest
+from socorpus.corpus.storage import row_lookup
+from socorpus.labeling.analysis import report_sections
+from socorpus.labeling.schema import FOLDER, TASKS
+
+_MOST_SPANS = 40
+
+
+def lines(root: Path, key: str) -> list[str]:
+    """The votes and labels of the post `key` (`SITE:POST_ID`); none where the corpus has no labels of it."""
+    facts = manifest.load(root) or {}
+    told = [line for name in facts.get("labels", {}) for line in _task(root, key, name)]
+    return ["", "labels", *(f"  {line}" for line in told)] if told else []
+
+
+def _task(root: Path, key: str, task: str) -> Iterator[str]:
+    place = row_lookup.find(root, [key], f"{FOLDER}/{task}/examples").get(key)
+    if place is None:
+        return
+    example = row_lookup.take(root, [place], f"{FOLDER}/{task}/examples", ["text", "form", "split", "left_out"])[
+        place.key
+    ]
+    left = f", without {len(example['left_out'])} comments that give it away" if example["left_out"] else ""
+    about = f"{example['split']}, {example['form'].replace('_', ' ')}{left}"
+    found = list(_rows(root / place.path(f"{FOLDER}/{task}/labels"), place.post_id))
+    if not found:
+        yield f"{task:<13} no vote ({about})"
+        return
+    if TASKS[task].spans:
+        yield f"{task:<13} {len(found)} spans ({about})"
+        for row in found[:_MOST_SPANS]:
+            who = ", ".join(vote["function"] for vote in row["votes"])
+            words = " ".join(example["text"][row["start"] : row["end"]].split())[:60]
+            yield f"  {row['start']}-{row['end']} {words}: {row['label']} {row['probability']:.3f}, by {who}"
+        if len(found) > _MOST_SPANS:
+            yield f"  and {len(found) - _MOST_SPANS} more"
+        return
+    for row in found:
+        differ = "; votes differ" if row["conflict"] else ""
+        yield f"{task:<13} {row['label']} {row['probability']:.3f}, by {row['source']}{differ} ({about})"
+        for vote in row["votes"]:
+            yield f"  {vote['function']}: {vote['label'] or 'no answer'} ({_evidence(vote)})"
+
+
+def _rows(path: Path, post: int) -> Iterator[dict[str, Any]]:
+    columns = ["post_id", "start", "end", "label", "probability", "source", "conflict", "votes"]
+    for _, table in row_lookup.groups(path, columns, "post_id", [post]):
+        yield from (row for row in table.to_pylist() if row["post_id"] == post)
+
+
+def _evidence(vote: Mapping[str, Any]) -> str:
+    said = report_sections.evidence(vote["evidence"])
+    return said if json.loads(vote["evidence"]) else "no evidence"

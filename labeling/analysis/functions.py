@@ -1,0 +1,235 @@
+"""How good the labels are: each function's coverage, overlap, conflict and accuracy, agreement, errors, leaks.
+
+Everything but the audit and the likely errors follows from counts of patterns, gathered bucket by bucket.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.compute as pc
+
+from socorpus.corpus.engine.work import Outcome
+from socorpus.corpus.storage import files
+from socorpus.corpus.storage.buckets import Bucket
+from socorpus.labeling import steps
+from socorpus.labeling.aggregation import agreement, annotators, dawid_skene, vote_matrix
+from socorpus.labeling.aggregation.dawid_skene import ABSTAIN
+from socorpus.labeling.analysis import label_errors, leaks
+from socorpus.labeling.schema import FOLDER, Task
+
+VERSION = 1
+Int64 = npt.NDArray[np.int64]
+
+
+def path(task: str) -> str:
+    """Where a task's analysis lies."""
+    return f"{FOLDER}/{task}/analysis.json"
+
+
+def load(root: Path, task: str) -> dict[str, Any] | None:
+    """A task's analysis; None where there is none."""
+    try:
+        found: dict[str, Any] = json.loads((root / path(task)).read_text("utf-8"))
+        return found
+    except FileNotFoundError:
+        return None
+
+
+def extras() -> list[str]:
+    """Optional packages that are installed, with their versions: what is found depends on them."""
+    version = label_errors.version()
+    return [f"cleanlab {version}"] if version else []
+
+
+def compare(root: Path, bucket: Bucket, module: str, voters: Sequence[str], people: bool) -> Outcome:
+    """Patterns of a bucket's items together with what people say of each, and what single people say."""
+    task = steps.load(module).TASK
+    examples, votes = steps.all_votes(root, bucket, task, people)
+    found = vote_matrix.gather(votes, voters, task)
+    said = votes.filter(pc.equal(votes["source"], "person")).to_pylist()
+    truth, units = _truth(found, said, task)
+    rows = np.concatenate([found.votes.astype(np.int64), truth[:, None]], 1)
+    counts = Counter(map(tuple, rows.tolist()))
+    made = {
+        "examples": examples.num_rows,
+        "patterns": [[list(row), count] for row, count in sorted(counts.items())],
+        "units": units,
+        "seconds": sorted(row["seconds"] for row in said if row["seconds"] is not None),
+    }
+    place = _compared(task.name, bucket)
+    with files.atomic(root / place) as temporary:
+        temporary.write_text(json.dumps(made), "utf-8")
+    return Outcome({place: len(counts)})
+
+
+def _compared(task: str, bucket: Bucket) -> str:
+    return f".work/labels/{task}/compared/{bucket.name}.json"
+
+
+def _truth(found: vote_matrix.Items, said: Sequence[annotators.Row], task: Task) -> tuple[Int64, list[dict[str, int]]]:
+    """People's verdict on each item: a label's number, -1 for none, k for a span that they don't see in a text that
+    they marked; and what single people say of items that two or more of them judged."""
+    k = len(task.labels)
+    truth = np.full(len(found), -1, np.int64)
+    words = annotators.last_words(said)
+    if not task.spans:
+        row = {int(post): at for at, post in enumerate(found.post)}
+        for post, verdict in annotators.of_texts(said).items():
+            if verdict.label is not None:
+                truth[row[post]] = task.index(verdict.label)
+        by_post: dict[int, dict[str, int]] = {}
+        for word in words:
+            if word["label"] is not None:
+                by_post.setdefault(word["post_id"], {})[word["function"]] = task.index(word["label"])
+        return truth, [by_post[post] for post in sorted(by_post) if len(by_post[post]) > 1]
+    verdicts = annotators.of_spans(said)
+    markers: dict[int, set[str]] = {}
+    marks: dict[tuple[int, int, int], dict[str, int]] = {}
+    for word in words:
+        if word["label"] is not None and word["start"] is not None:
+            key = (word["post_id"], word["start"], word["end"])
+            marks.setdefault(key, {})[word["function"]] = task.index(word["label"])
+        if word["label"] is not None or annotators.found_nothing(word):
+            markers.setdefault(word["post_id"], set()).add(word["function"])
+    for at, (post, start, end) in enumerate(zip(found.post, found.start, found.end, strict=True)):
+        if int(post) in verdicts and start != vote_matrix.NO_SPAN:
+            found_there = verdicts[int(post)].get((int(start), int(end)))
+            if found_there is None:
+                truth[at] = k
+            elif found_there.label is not None:
+                truth[at] = task.index(found_there.label)
+    # Who marked a text and not a span that another marked says that there is none.
+    units = [
+        {name: labels.get(name, k) for name in sorted(markers[post])}
+        for (post, _, _), labels in sorted(marks.items())
+        if len(markers[post]) > 1
+    ]
+    return truth, units
+
+
+def analyse(root: Path, module: str, voters: Sequence[str], buckets: Sequence[Bucket]) -> Outcome:
+    """What was compared, and the labels -> labels/TASK/analysis.json."""
+    task = steps.load(module).TASK
+    compared = [json.loads((root / _compared(task.name, bucket)).read_text("utf-8")) for bucket in buckets]
+    counts: Counter[tuple[int, ...]] = Counter()
+    for part in compared:
+        counts.update({tuple(row): count for row, count in part["patterns"]})
+    rows = np.array(sorted(counts), np.int64).reshape(len(counts), len(voters) + 1)
+    weight = np.array([counts[tuple(row)] for row in rows.tolist()], np.int64)
+    patterns, truth = rows[:, :-1].astype(np.int8), rows[:, -1]
+    model = dawid_skene.from_dict(json.loads((root / steps.model_path(task.name)).read_text("utf-8")))
+    examples = sum(part["examples"] for part in compared)
+    units = [unit for part in compared for unit in part["units"]]
+    seconds = [one for part in compared for one in part["seconds"]]
+    made = {
+        "task": task.name,
+        "labels": list(task.labels),
+        "examples": examples,
+        "items": int(weight[(patterns != ABSTAIN).any(1)].sum()),
+        "method": model.method,
+        "prior": _named(task, model.prior),
+        "functions": functions(patterns, weight, truth, model, examples if not task.spans else None),
+        "agreement": {
+            "functions": agreement.of_patterns(patterns, weight, len(task.labels)),
+            "people": agreement.of_people(units, len(task.labels) + 1),
+            "judged_by_several": len(units),
+        },
+        "people": against_people(patterns, weight, truth, model) | {"seconds": _median(seconds)},
+        "audit": leaks.run(root, buckets, task),
+        "errors": label_errors.find(root, buckets, task),
+    }
+    files.write_json(root / path(task.name), made)
+    return Outcome({path(task.name): len(voters)})
+
+
+def functions(
+    patterns: dawid_skene.Votes, weight: Int64, truth: Int64, model: dawid_skene.Model, examples: int | None
+) -> list[dict[str, Any]]:
+    """What is known of each voter, in the order of the model's.
+
+    Args:
+        patterns: int8[n, m], votes; weight: int64[n], items of each pattern.
+        truth: int64[n], people's verdict; -1 for none, k for a span that is none.
+        examples: of which coverage is a share; None: of the items on which anybody votes.
+
+    Returns:
+        `coverage`: votes / examples; `overlap`: share of its votes on items where another votes too; `conflict`: share
+        of its votes where another votes otherwise; `accuracy`: learned by the model, None where it never votes;
+        `people`: of its votes on items that people judged, how many are right.
+    """
+    found = []
+    voted = patterns != ABSTAIN
+    total = examples if examples is not None else int(weight[voted.any(1)].sum())
+    for at, name in enumerate(model.functions):
+        here = voted[:, at]
+        own, votes = weight * here, int(weight[here].sum())
+        others = np.delete(patterns, at, 1)
+        spoken = others != ABSTAIN
+        overlap = int(own[spoken.any(1)].sum())
+        conflict = int(own[(spoken & (others != patterns[:, [at]])).any(1)].sum())
+        judged, right = here & (truth >= 0), here & (truth == patterns[:, at])
+        by = np.bincount(patterns[here, at], weights=weight[here], minlength=len(model.labels))
+        accuracy = model.accuracy[at]
+        found.append(
+            {
+                "name": name,
+                "votes": votes,
+                "labels": {label: int(by[number]) for number, label in enumerate(model.labels) if by[number]},
+                "coverage": _share(votes, total),
+                "overlap": _share(overlap, votes),
+                "conflict": _share(conflict, votes),
+                "accuracy": None if np.isnan(accuracy) else round(float(accuracy), 4),
+                "voice": round(float(model.voices[at]), 4),
+                "people": {"judged": int(weight[judged].sum()), "right": int(weight[right].sum())},
+            }
+        )
+    return found
+
+
+def against_people(
+    patterns: dawid_skene.Votes, weight: Int64, truth: Int64, model: dawid_skene.Model
+) -> dict[str, Any]:
+    """How the functions' combined labels do where people judged: items, those with a vote, and those that are right."""
+    judged = truth >= 0
+    spoken = judged & (patterns != ABSTAIN).any(1)
+    guess, _ = model.choose(patterns)
+    right = spoken & (guess == truth)
+    counts = {"judged": judged, "voted": spoken, "right": right, "no_span": judged & (truth == len(model.labels))}
+    return {name: int(weight[mask].sum()) for name, mask in counts.items()}
+
+
+def _named(task: Task, values: npt.NDArray[np.float64]) -> dict[str, float]:
+    return {label: round(float(value), 4) for label, value in zip(task.labels, values, strict=True)}
+
+
+def _share(part: int, whole: int) -> float | None:
+    return round(part / whole, 4) if whole else None
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return round(float(np.median(values)), 1) if values else None
+
+
+def summary(found: Mapping[str, Any]) -> list[str]:
+    """What an analysis says beside its tables, in sentences."""
+    said = []
+    alpha = found["agreement"]["functions"]
+    if alpha is not None:
+        said.append(f"Krippendorff's alpha among functions: {alpha:.3f}.")
+    human = found["people"]
+    if human["judged"]:
+        right = f"{human['right']:,} of {human['voted']:,} labels of functions are what people say"
+        said.append(f"People judged {human['judged']:,} items; {right}.")
+    several = found["agreement"]["judged_by_several"]
+    if several:
+        among = found["agreement"]["people"]
+        value = f"{among:.3f}" if among is not None else "not defined, as all say the same"
+        said.append(f"Krippendorff's alpha among people, on {several:,} items that several judged: {value}.")
+    if found["method"] == "majority":
+        said.append("Fewer than three functions speak often enough: the majority decides.")
+    return [*said, found["errors"]["note"]]

@@ -1,0 +1,235 @@
+"""Leak audits: how far a model gets that sees only markup, only length or only tags, against the commonest label.
+
+A label that can be told from how a text is marked up, or from how long it is, teaches a model that and not the task:
+the trap of "60k Stack Overflow Questions with Quality Rating", where one class's bodies are of another format. A
+multinomial logistic regression is trained on the train split and scored on test; where test holds too little, all
+splits are cross-validated in five folds by thread.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from socorpus.corpus import arrays
+from socorpus.corpus import schema as corpus_schema
+from socorpus.corpus.storage import parquet
+from socorpus.corpus.storage.buckets import Bucket
+from socorpus.labeling import schema
+from socorpus.labeling.schema import Task
+
+Float = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+
+MOST = 10_000
+"""Labels that are looked at, drawn by a hash of the post."""
+FEWEST_TEST, FEWEST_LABEL = 100, 10
+"""Examples that the test split must have, and of how many at least two labels must be, to be scored on."""
+FOLDS = 5
+_TAGS = 100
+_STEPS, _PENALTY = 150, 1e-3
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Labelled examples, or spans: n rows."""
+
+    label: Int64
+    """int64[n], the label's number in its task."""
+    split: npt.NDArray[np.object_]
+    thread: Int64
+    """int64[n], mixed with the site, so that equal numbers are one thread."""
+    views: Mapping[str, Float]
+    """View -> float64[n, features]."""
+
+
+def run(root: Path, buckets: Sequence[Bucket], task: Task) -> dict[str, Any]:
+    """The audit of a task's labels; scores are shares, rounded to four decimals."""
+    rows = read(root, buckets, task)
+    found: dict[str, Any] = {"examples": len(rows.label), "scored": 0, "by": "", "views": {}}
+    present = np.unique(rows.label)
+    if len(present) < 2 or len(np.unique(rows.thread)) < 2 * FOLDS:
+        return found
+    label = np.searchsorted(present, rows.label)
+    folds, by = _folds(rows, label)
+    truth = np.concatenate([label[test] for _, test in folds])
+    found |= {"scored": len(truth), "by": by}
+    usual = [np.full(len(test), np.bincount(label[train]).argmax()) for train, test in folds]
+    found["views"]["majority"] = _scores(truth, np.concatenate(usual), np.concatenate(usual))
+    for name, view in rows.views.items():
+        plain, fair = [], []
+        for train, test in folds:
+            x, unseen = _standard(view[train], view[test])
+            plain.append(_predict(fit(x, label[train], len(present)), unseen))
+            fair.append(_predict(fit(x, label[train], len(present), balanced=True), unseen))
+        found["views"][name] = _scores(truth, np.concatenate(plain), np.concatenate(fair))
+    return found
+
+
+def _folds(rows: Rows, label: Int64) -> tuple[list[tuple[Int64, Int64]], str]:
+    train, test = (np.flatnonzero(rows.split == name) for name in ("train", "test"))
+    enough = (np.bincount(label[test]) >= FEWEST_LABEL).sum() >= 2 if len(test) >= FEWEST_TEST else False
+    if enough and len(np.unique(label[train])) > 1:
+        return [(train, test)], "test"
+    fold = (arrays.splitmix64(rows.thread) % np.uint64(FOLDS)).astype(np.int64)
+    found = [(np.flatnonzero(fold != at), np.flatnonzero(fold == at)) for at in range(FOLDS)]
+    return [(train, test) for train, test in found if len(test) and len(train)], "folds"
+
+
+def read(root: Path, buckets: Sequence[Bucket], task: Task) -> Rows:
+    """The labels of all buckets, or a share of them drawn by a hash of the post, with what each view sees of them."""
+    places = [root / schema.path(task.name, "labels", bucket.name) for bucket in buckets]
+    total = sum(parquet.read(place, columns=["post_id"]).num_rows for place in places)
+    share = min(1.0, MOST / max(total, 1))
+    labels, features, names = [], [], Tags()
+    for bucket, place in zip(buckets, places, strict=True):
+        table = parquet.read(place, columns=["site", "post_id", "start", "end", "label", "split", "thread_id"])
+        drawn = arrays.splitmix64(np.asarray(table["post_id"], np.int64)) <= np.uint64(share * (2**64 - 2048))
+        table = table.filter(pa.array(drawn))
+        columns = ["post_id", "title", "text", "own_end", "segments", "tags"]
+        examples = parquet.read(root / schema.path(task.name, "examples", bucket.name), columns=columns)
+        at = pc.index_in(table["post_id"], value_set=examples["post_id"].combine_chunks())
+        examples = examples.take(at).combine_chunks()
+        labels.append(table)
+        features.append((_span_views if task.spans else _text_views)(table, examples))
+        names.count(examples["tags"], table["split"])
+        features[-1]["tags"] = names.codes(examples["tags"])
+    whole = pa.concat_tables(labels)
+    views = {name: np.concatenate([one[name] for one in features]) for name in ("markup", "length")}
+    views["tags"] = names.one_hot([one["tags"] for one in features])
+    site = np.asarray(whole["site"].combine_chunks().dictionary_encode().indices, np.int64)
+    thread = np.asarray(whole["thread_id"], np.int64) + (site << 48)
+    label = np.asarray(pc.index_in(whole["label"], value_set=pa.array(task.labels)), np.int64)
+    return Rows(label, np.array(whole["split"].to_pylist(), object), thread, views)
+
+
+def _text_views(table: pa.Table, examples: pa.Table) -> dict[str, Any]:
+    """Counts of segments by kind; length of text, title and words."""
+    segments = examples["segments"].combine_chunks()
+    row = np.repeat(np.arange(len(segments)), pc.list_value_length(segments).to_numpy(zero_copy_only=False))
+    kind = np.asarray(
+        pc.index_in(segments.flatten().field("kind"), value_set=pa.array(corpus_schema.SEGMENT_KINDS)), np.int64
+    )
+    kinds = len(corpus_schema.SEGMENT_KINDS)
+    counts = np.bincount(row * kinds + kind, minlength=len(segments) * kinds).reshape(len(segments), kinds)
+    own = np.asarray(examples["own_end"], np.float64)
+    chars = np.asarray(pc.utf8_length(examples["text"]), np.float64)
+    words = np.asarray(pc.count_substring(examples["text"], " "), np.float64)
+    title = np.asarray(pc.fill_null(pc.utf8_length(examples["title"]), 0), np.float64)
+    size = np.log1p(np.stack([own, chars, words, title], 1))
+    return {"markup": np.log1p(counts.astype(np.float64)), "length": np.concatenate([size, size**2], 1)}
+
+
+def _span_views(table: pa.Table, examples: pa.Table) -> dict[str, Any]:
+    """Kind of the segment in which a span begins; its length, and that of its words."""
+    kinds = corpus_schema.SEGMENT_KINDS
+    start, end = (table[name].to_pylist() for name in ("start", "end"))
+    markup = np.zeros((table.num_rows, len(kinds)))
+    size = np.zeros((table.num_rows, 2))
+    rows = zip(start, end, examples["segments"].to_pylist(), examples["text"].to_pylist(), strict=True)
+    for at, (first, last, segments, text) in enumerate(rows):
+        for segment in segments:
+            if segment["start"] <= first < segment["end"]:
+                markup[at, kinds.index(segment["kind"])] = 1
+        size[at] = last - first, 1 + text[first:last].count(" ")
+    size = np.log1p(size)
+    return {"markup": markup, "length": np.concatenate([size, size**2], 1)}
+
+
+class Tags:
+    """The commonest tags of the train split, as features."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+
+    def count(self, tags: pa.ChunkedArray, split: pa.ChunkedArray) -> None:
+        """Count the tags of some rows."""
+        for name in pc.list_flatten(tags.filter(pc.equal(split, "train"))).to_pylist():
+            self.counts[name] = self.counts.get(name, 0) + 1
+
+    def codes(self, tags: pa.ChunkedArray) -> list[list[str]]:
+        """Tags of each row."""
+        found: list[list[str]] = tags.to_pylist()
+        return found
+
+    def one_hot(self, parts: Sequence[list[list[str]]]) -> Float:
+        """float64[n, tags + 1], the last for how many tags there are."""
+        ranked = sorted(self.counts, key=lambda name: (-self.counts[name], name))[:_TAGS]
+        place = {name: at for at, name in enumerate(ranked)}
+        rows = [row for part in parts for row in part]
+        found = np.zeros((len(rows), len(place) + 1))
+        for at, row in enumerate(rows):
+            found[at, [place[name] for name in row if name in place]] = 1
+            found[at, -1] = len(row)
+        return found
+
+
+def _standard(seen: Float, unseen: Float) -> tuple[Float, Float]:
+    """Features less their mean, over their deviation, by what is seen; and a constant."""
+    mean, deviation = seen.mean(0), seen.std(0)
+    deviation[deviation < 1e-9] = 1
+    return tuple(np.concatenate([(x - mean) / deviation, np.ones((len(x), 1))], 1) for x in (seen, unseen))
+
+
+def fit(x: Any, label: Int64, k: int, balanced: bool = False) -> Float:
+    """Multinomial logistic regression with a small L2 penalty, by accelerated gradient descent from zero.
+
+    Args:
+        x: [n, d], an array or a scipy sparse matrix; no constant is added.
+        label: int64[n], 0 to k - 1.
+        balanced: whether every label weighs as much as any other, however rare.
+
+    Returns:
+        float64[d, k]
+    """
+    n, d = x.shape
+    counts = np.bincount(label, minlength=k)
+    weight = (n / (max((counts > 0).sum(), 1) * np.maximum(counts, 1)))[label] if balanced else np.ones(n)
+    target = np.zeros((n, k))
+    target[np.arange(n), label] = 1
+    direction = np.ones(d) / np.sqrt(d)
+    curvature = 1.0
+    for _ in range(20):
+        direction = x.T @ (weight * (x @ direction)) / n
+        curvature = float(np.linalg.norm(direction)) or 1.0
+        direction = direction / curvature
+    step = 1 / (0.5 * 1.1 * curvature + _PENALTY)
+    found = ahead = np.zeros((d, k))
+    for at in range(_STEPS):
+        slope = x.T @ ((probabilities(x, ahead) - target) * weight[:, None]) / n + _PENALTY * ahead
+        before, found = found, ahead - step * slope
+        ahead = found + at / (at + 3) * (found - before)
+    return found
+
+
+def probabilities(x: Any, weights: Float) -> Float:
+    """Softmax of `x @ weights`, float64[n, k]."""
+    scores = x @ weights
+    scores = np.exp(scores - scores.max(1, keepdims=True))
+    made: Float = scores / scores.sum(1, keepdims=True)
+    return made
+
+
+def _predict(weights: Float, x: Float) -> Int64:
+    return (x @ weights).argmax(1)
+
+
+def _scores(truth: Int64, plain: Int64, fair: Int64) -> dict[str, float]:
+    """Accuracy of the plain model; macro F1 of the plain or the balanced one, whichever gets further."""
+    best = max(macro_f1(truth, plain), macro_f1(truth, fair))
+    return {"accuracy": round(float((plain == truth).mean()), 4), "macro_f1": round(best, 4)}
+
+
+def macro_f1(truth: Int64, guess: Int64) -> float:
+    """Mean F1 of the labels that occur in the truth; a label that is never guessed has 0."""
+
+    def f1(label: int) -> float:
+        real, said = truth == label, guess == label
+        return 2 * int((real & said).sum()) / int(real.sum() + said.sum())
+
+    return float(np.mean([f1(label) for label in np.unique(truth).tolist()]))

@@ -1,0 +1,59 @@
+"""A finished corpus as labelling needs it: its buckets, the content of its files, and the split of its threads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from socorpus.corpus import schema as corpus_schema
+from socorpus.corpus.config import Config
+from socorpus.corpus.engine.executor import Engine
+from socorpus.corpus.engine.work import WorkItem
+from socorpus.corpus.storage.buckets import Bucket
+from socorpus.corpus.toml_config import as_dict
+from socorpus.labeling import splits
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A finished corpus as the steps need it: buckets, contents by path, splits by bucket."""
+
+    root: Path
+    buckets: tuple[Bucket, ...]
+    contents: Mapping[str, str]
+    """SHA-256 of each file of the corpus."""
+    bytes: Mapping[str, int]
+    config: Config
+    engine: Engine
+    split: Mapping[str, str]
+    """Hash of the splits of each bucket's threads."""
+    tied: str
+    """Hash of the threads that a duplicate may tie to others."""
+
+    @classmethod
+    def of(cls, root: Path, files: Mapping[str, Any], config: Config, engine: Engine) -> "Layout":
+        """The layout of a corpus by its manifest's files; settles the splits."""
+        contents = {name: entry["sha256"] for name, entry in files.items()}
+        names = [name for name in contents if name.startswith("documents/")]
+        found = [(name.split("/")[1], Path(name).stem.split("-of-")) for name in sorted(names)]
+        buckets = tuple(Bucket(site, int(at), int(of), index) for index, (site, (at, of)) in enumerate(found))
+        folders = ("documents", *(f"signals/{name}" for name in splits.SIGNALS))
+        inputs = {path: contents[path] for bucket in buckets for folder in folders for path in [bucket.path(folder)]}
+        given = {"buckets": buckets, "config": config.split}
+        task = WorkItem("label_splits", "all", splits.assign, given, inputs, 3, as_dict(config.split))
+        split = engine.run("label_splits", [task])["all"]
+        sizes = {name: entry["bytes"] for name, entry in files.items()}
+        return cls(root, buckets, contents, sizes, config, engine, split.counts["batches"], split.counts["tied"])
+
+    def tables(self, bucket: Bucket) -> list[str]:
+        """Tables of the dump that the bucket has rows' files of."""
+        return [name for name in corpus_schema.BY_POST if bucket.path(f"tables/{name}") in self.contents]
+
+    def tags(self, bucket: Bucket) -> list[str]:
+        """Parts of the site's table of tags."""
+        return sorted(name for name in self.contents if name.startswith(f"tables/tags/{bucket.site}/"))
+
+    def inputs(self, bucket: Bucket) -> dict[str, str]:
+        """What labelling functions look at."""
+        paths = [bucket.path("documents"), *(bucket.path(f"tables/{name}") for name in self.tables(bucket))]
+        return {path: self.contents[path] for path in [*paths, *self.tags(bucket)]}

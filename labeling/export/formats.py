@@ -1,0 +1,349 @@
+"""Labels for other programs: JSON Lines, CoNLL, and a Hugging Face dataset folder with its card; one file a split.
+
+What people said stands in the labels already, above the functions. A whole text without a label is left out; a text
+without entities is kept, since that there are none is what its labels say.
+"""
+
+import functools
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from socorpus.corpus.errors import InputError
+from socorpus.corpus.schema import TIME
+from socorpus.corpus.shards.split import SPLITS
+from socorpus.corpus.storage import files as storage_files
+from socorpus.corpus.storage import parquet
+from socorpus.labeling import schema
+from socorpus.labeling.export import tokens as export_tokens
+from socorpus.labeling.export.tokens import Cut
+from socorpus.labeling.label_studio import sampling
+from socorpus.labeling.schema import Task
+
+FORMATS = ("jsonl", "conll", "huggingface")
+
+_CARRIED = ("site", "post_id", "thread_id", "kind", "created", "score", "tags", "title", "text")
+_ORIGIN = ("url", "license", "author")
+
+SPAN = pa.struct(
+    [
+        pa.field("start", pa.int32(), nullable=False),
+        pa.field("end", pa.int32(), nullable=False),
+        pa.field("label", pa.string(), nullable=False),
+        pa.field("probability", pa.float32(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+    ]
+)
+"""A labelled span: `text[start:end]` in code points."""
+
+_TOLD = {
+    "site": "site of the post",
+    "post_id": "the post's number there",
+    "thread_id": "its question's number: posts of one thread are in one split",
+    "kind": "question or answer",
+    "created": "when it was written",
+    "score": "votes up less votes down, at the time of the dump",
+    "tags": "tags of the question",
+    "title": "title of the question",
+    "text": "what is labelled, personal data replaced",
+    "label": "the label",
+    "probability": "of the label: 1 where a person said so, else by the functions' combined votes",
+    "source": "function (labelling functions combined), model or person",
+    "conflict": "whether votes differ",
+    "spans": "start and end (code points), label, probability and source of each entity",
+    "tokens": "words and single punctuation marks of the text",
+    "input_ids": "the text in the tokens of the corpus (`tokenizer/`), without special ones",
+    "offsets": "start and end (code points) of each token in the text",
+    "ner_tags": "BIO tag of each token",
+    "url": "address of the post",
+    "license": "of the text",
+    "author": "name to give as the author; null where the dump has none",
+}
+
+
+@dataclass
+class Written:
+    """What an export holds, by split, and the least probability of its labels."""
+
+    least: float = 0.0
+    texts: Counter[str] = field(default_factory=Counter)
+    labelled: Counter[tuple[str, str]] = field(default_factory=Counter)
+    sources: Counter[tuple[str, str]] = field(default_factory=Counter)
+    licenses: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def examples(self) -> int:
+        """Texts in all."""
+        return self.texts.total()
+
+    @property
+    def labels(self) -> int:
+        """Labels in all."""
+        return self.labelled.total()
+
+
+def table_schema(task: Task, cut: Cut | None = None) -> pa.Schema:
+    """Schema of a task's rows in the Parquet files, and the keys of its JSON lines."""
+    own = [pa.field("spans", pa.list_(SPAN), nullable=False), *(cut.columns if cut is not None else ())]
+    if not task.spans:
+        names = ("label", "probability", "source", "conflict")
+        own = [schema.LABELS.field(name) for name in names]
+    carried = [schema.EXAMPLES.field(name) for name in _CARRIED]
+    return pa.schema([*carried, *own, *(schema.EXAMPLES.field(name) for name in _ORIGIN)])
+
+
+def export(root: Path, task: Task, form: str, out: Path, least: float = 0.0, tokens: str | None = None) -> Written:
+    """Write the labels of a task to a new folder.
+
+    Args:
+        form: one of `FORMATS`.
+        least: probability below which a label is left out, and with it a whole text.
+        tokens: of what entities have BIO tags beside their spans, one of `tokenization.NAMES`; a CoNLL file has words
+            if None.
+
+    Raises:
+        InputError: the format or the tokens are not known or not made for this task; the folder is not new, or can't
+            be written; the corpus has no labels, or no tokenizer.
+        BuildError: the disk is full. Nothing is left there.
+    """
+    if form not in FORMATS:
+        raise InputError(f"format {form!r} is not known; there are {', '.join(FORMATS)}")
+    if form == "conll" and not task.spans:
+        raise InputError(f"CoNLL files hold entities, and {task.name} is of whole texts; choose jsonl or huggingface")
+    if tokens is not None and not task.spans:
+        raise InputError(f"tokens have tags of entities, and {task.name} is of whole texts; leave --tokens out")
+    sampling.buckets(root, task)
+    named = tokens or ("words" if form == "conll" else None)
+    cut = export_tokens.cut(root, named) if named is not None else None
+    out = out.absolute()
+    try:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise InputError(f"{out}: something lies there; name a new folder for the export")
+        with _new_folder(out) as folder:
+            return _write(root, task, form, folder, Written(least), cut)
+    except OSError as error:
+        if storage_files.is_disk_full(error):
+            raise storage_files.disk_full(out) from error
+        raise InputError(f"{out}: can't be written: {error.strerror or error}; name another folder") from error
+
+
+@contextmanager
+def _new_folder(out: Path) -> Iterator[Path]:
+    """A hidden folder whose content becomes that of `out` if all goes well; else nothing is left, nor folders above."""
+    above = [folder for folder in out.parents if not folder.exists()]
+    # In an empty folder that is there already, which may be the current one: it stays the same folder.
+    partial = (out if out.exists() else out.parent) / f".{out.name}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        if not out.exists():
+            partial.rename(out)
+            return
+        for made in partial.iterdir():
+            made.rename(out / made.name)
+        partial.rmdir()
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        with suppress(OSError):
+            for folder in above:
+                folder.rmdir()
+        raise
+
+
+def _write(root: Path, task: Task, form: str, folder: Path, written: Written, cut: Cut | None) -> Written:
+    if form == "huggingface":
+        _parquet(root, task, folder, written, cut)
+        (folder / "README.md").write_text(card(task, written, sampling.version(root, task), cut), "utf-8")
+    else:
+        _lines(root, task, folder, written, form, cut)
+    if cut is not None:
+        cut.save(folder)
+    return written
+
+
+def rows(root: Path, task: Task, written: Written, cut: Cut | None) -> Iterator[list[tuple[str, dict[str, Any]]]]:
+    """Split and row of every text of the task, as `table_schema` has it, bucket by bucket; counted in `written`."""
+    for bucket in sampling.buckets(root, task):
+        labels: dict[int, list[dict[str, Any]]] = {}
+        if (path := root / schema.path(task.name, "labels", bucket)).is_file():
+            columns = ["post_id", "start", "end", "label", "probability", "source", "conflict", "split"]
+            table = parquet.read(path, schema.LABELS, columns)
+            for row in table.filter(pc.greater_equal(table["probability"], np.float32(written.least))).to_pylist():
+                labels.setdefault(row.pop("post_id"), []).append(row)
+        path = root / schema.path(task.name, "examples", bucket)
+        examples = parquet.read(path, schema.EXAMPLES, ["split", *_CARRIED, *_ORIGIN]).to_pylist()
+        found = []
+        for example in examples:
+            of = labels.get(example["post_id"], [])
+            if of or task.spans:
+                # The labels' split is stratified, and not always that of the shards.
+                split = of[0]["split"] if of else example["split"]
+                found.append((split, _row(example, split, of, task, written)))
+        if cut is not None:
+            cut.tag([row for _, row in found])
+        yield found
+
+
+def _row(
+    example: dict[str, Any], split: str, labels: list[dict[str, Any]], task: Task, written: Written
+) -> dict[str, Any]:
+    written.texts[split] += 1
+    written.licenses[example["license"]] += 1
+    for label in labels:
+        written.labelled[split, label["label"]] += 1
+        written.sources[split, label["source"]] += 1
+    if task.spans:
+        names = [one.name for one in SPAN]
+        own: dict[str, Any] = {"spans": [{name: label[name] for name in names} for label in labels]}
+    else:
+        own = {name: labels[0][name] for name in ("label", "probability", "source", "conflict")}
+    return {name: example[name] for name in _CARRIED} | own | {name: example[name] for name in _ORIGIN}
+
+
+def _lines(root: Path, task: Task, folder: Path, written: Written, form: str, cut: Cut | None) -> None:
+    write = functools.partial(_conll, cut) if form == "conll" and cut is not None else _json
+    files: dict[str, IO[str]] = {}
+    try:
+        for bucket in rows(root, task, written, cut):
+            for split, row in bucket:
+                if split not in files:
+                    files[split] = (folder / f"{split}.{form}").open("w", encoding="utf-8", newline="\n")
+                write(files[split], row)
+    finally:
+        for file in files.values():
+            file.close()
+
+
+def _json(file: IO[str], row: dict[str, Any]) -> None:
+    made = row | {"created": row["created"].isoformat()}
+    if "probability" in made:
+        made["probability"] = round(made["probability"], 4)
+    for span in made.get("spans", ()):
+        span["probability"] = round(span["probability"], 4)
+    file.write(json.dumps(made, ensure_ascii=False) + "\n")
+
+
+def _conll(cut: Cut, file: IO[str], row: dict[str, Any]) -> None:
+    """Token, start, end and BIO label of each token, tab-separated; an empty line where the text has a line's end.
+
+    Offsets make it reversible: `can't` is three words and `cannot` one, and each is where it was.
+    """
+    text = row["text"]
+    file.write(f"-DOCSTART-\t{row['site']}\t{row['post_id']}\tO\n\n")
+    begun = None
+    for name, (start, end), tag in zip(cut.names(row), row["offsets"], row["ner_tags"], strict=True):
+        # A mark that goes on over a line's end stays in one sentence: a reader would take its I- for a fault.
+        if begun is not None and "\n" in text[begun:start] and tag[0] != "I":
+            file.write("\n")
+        file.write(f"{name}\t{start}\t{end}\t{tag}\n")
+        begun = start
+    file.write("\n")
+
+
+def _parquet(root: Path, task: Task, folder: Path, written: Written, cut: Cut | None) -> None:
+    (folder / "data").mkdir()
+    columns = table_schema(task, cut)
+    writers: dict[str, Any] = {}
+    try:
+        for bucket in rows(root, task, written, cut):
+            for split in SPLITS:
+                if some := [row for its, row in bucket if its == split]:
+                    if split not in writers:
+                        writers[split] = parquet.writer(folder / "data" / f"{split}.parquet", columns)
+                    writers[split].write_table(pa.Table.from_pylist(some, schema=columns), row_group_size=2048)
+    finally:
+        for writer in writers.values():
+            writer.close()
+
+
+def card(task: Task, written: Written, version: str, cut: Cut | None = None) -> str:
+    """The dataset's card: what it is, its licence, counts and columns; with the header that the hub reads."""
+    kind = "token-classification" if task.spans else "text-classification"
+    splits = [split for split in SPLITS if written.texts[split]]
+    files = "\n".join(f"  - split: {split}\n    path: data/{split}.parquet" for split in splits)
+    names = [name for name in task.labels if any(written.labelled[split, name] for split in splits)]
+    counts = [
+        ("texts", [written.texts[split] for split in splits]),
+        *((f"`{name}`", [written.labelled[split, name] for split in splits]) for name in names),
+        *(
+            (f"labels by {source}", [written.sources[split, source] for split in splits])
+            for source in schema.SOURCES
+            if any(written.sources[split, source] for split in splits)
+        ),
+    ]
+    table = "\n".join(f"| {name} | {' | '.join(f'{n:,}' for n in figures)} |" for name, figures in counts)
+    columns = "\n".join(f"| `{one.name}` | {_type(one.type)} | {_TOLD[one.name]} |" for one in table_schema(task, cut))
+    licenses = "\n".join(f"- {name}: {count:,} texts" for name, count in sorted(written.licenses.items()))
+    left_out = f" Labels below {written.least:g} are left out." if written.least else ""
+    return f"""---
+pretty_name: "Stack Exchange posts with labels: {task.name}"
+license: {_hub_license(written)}
+language:
+- en
+task_categories:
+- {kind}
+configs:
+- config_name: default
+  data_files:
+{files}
+---
+
+# Stack Exchange posts with labels: {task.name}
+
+Made by socorpus from a Stack Exchange data dump. Labels come from labelling functions, combined by
+`{version or "no votes"}`, and from people, who stand above them: `source` tells which. A function's label is weak: it
+has a probability, and may be wrong.{left_out}
+
+```python
+from datasets import load_dataset
+
+labels = load_dataset("path/of/this/folder")
+```
+
+## Counts
+
+| | {" | ".join(splits)} |
+| --- |{" ---: |" * len(splits)}
+{table}
+
+Splits are by thread and by time: the newest threads{" of each label" * (not task.spans)} are the test split.
+
+## Columns
+
+| column | type | what it is |
+| --- | --- | --- |
+{columns}
+
+## Licence
+
+{licenses}
+
+The texts are their authors', under the licence that each row names: name `author` and `url` where you publish them, and
+share adaptations alike. Personal data and secrets that were found are replaced by placeholders.
+"""
+
+
+def _hub_license(written: Written) -> str:
+    """The licence as the hub's header has it: it has names for two of the three licences, and none for a mixture."""
+    known = {"CC BY-SA 3.0": "cc-by-sa-3.0", "CC BY-SA 4.0": "cc-by-sa-4.0"}
+    if len(written.licenses) == 1 and (one := known.get(next(iter(written.licenses)))):
+        return one
+    return "other\nlicense_name: cc-by-sa-as-each-row-says\nlicense_link: https://creativecommons.org/licenses/by-sa/"
+
+
+def _type(kind: pa.DataType) -> str:
+    if kind == TIME:
+        return "time (UTC)"
+    if pa.types.is_list(kind):
+        return "list of structs" if pa.types.is_struct(kind.value_type) else f"list of {_type(kind.value_type)}"
+    return str(kind)

@@ -1,0 +1,100 @@
+"""How an export cuts a text into tokens that have BIO tags: into words, or into the corpus's own tokens."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from socorpus.corpus.errors import InputError
+from socorpus.corpus.tokenizer import bpe
+from socorpus.labeling.tasks.entities import bio
+from socorpus.labeling.tasks.entities.spans import Span
+
+NAMES = ("words", "corpus")
+
+_TAGS = (
+    pa.field("offsets", pa.list_(pa.list_(pa.int32())), nullable=False),
+    pa.field("ner_tags", pa.list_(pa.string()), nullable=False),
+)
+
+
+class Cut(Protocol):
+    """A way to cut texts."""
+
+    columns: tuple[pa.Field, ...]
+    """What it adds to a row: the tokens, then `offsets` and `ner_tags`."""
+
+    def tag(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Add the columns to rows that have `text` and `spans`."""
+        ...
+
+    def names(self, row: dict[str, Any]) -> list[str]:
+        """Each token of a row that has the columns, as it can be written: without white space."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Put beside the rows what it takes to read them."""
+        ...
+
+
+def cut(root: Path, name: str) -> Cut:
+    """The way of a name; `root` is the corpus, which has a tokenizer.
+
+    Raises:
+        InputError: there is no such way; the tokenizer can't be read.
+    """
+    if name not in NAMES:
+        raise InputError(f"tokens {name!r} are not known; there are {', '.join(NAMES)}")
+    return Words() if name == "words" else Corpus(root / "tokenizer")
+
+
+class Words:
+    """Words and single punctuation marks, as in CoNLL files: "can't" is three, "cannot" one."""
+
+    columns = (pa.field("tokens", pa.list_(pa.string()), nullable=False), *_TAGS)
+
+    def tag(self, rows: Sequence[dict[str, Any]]) -> None:
+        for row in rows:
+            offsets = bio.words(row["text"])
+            row["tokens"] = [row["text"][start:end] for start, end in offsets]
+            _tag(row, offsets)
+
+    def names(self, row: dict[str, Any]) -> list[str]:
+        found: list[str] = row["tokens"]
+        return found
+
+    def save(self, folder: Path) -> None:
+        pass
+
+
+class Corpus:
+    """The tokens of a corpus, which its shards and the models that are trained on them have.
+
+    A token may begin with the space before a word, and one that is a part of a character has that character's offsets.
+    """
+
+    columns = (pa.field("input_ids", pa.list_(pa.uint16()), nullable=False), *_TAGS)
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.tokenizer = bpe.load(folder)
+        self.lengths = bpe.byte_lengths(self.tokenizer)
+
+    def tag(self, rows: Sequence[dict[str, Any]]) -> None:
+        encoded = bpe.encode(self.tokenizer, pa.array([row["text"] for row in rows], pa.string()))
+        for row, ids in zip(rows, encoded.to_pylist(), strict=True):
+            row["input_ids"] = ids
+            _tag(row, bio.token_offsets(row["text"], ids, self.lengths))
+
+    def names(self, row: dict[str, Any]) -> list[str]:
+        return [str(self.tokenizer.id_to_token(one)) for one in row["input_ids"]]
+
+    def save(self, folder: Path) -> None:
+        shutil.copytree(self.folder, folder / "tokenizer")
+
+
+def _tag(row: dict[str, Any], offsets: list[tuple[int, int]]) -> None:
+    row["offsets"] = [list(one) for one in offsets]
+    row["ner_tags"] = bio.tags([Span(one["start"], one["end"], one["label"]) for one in row["spans"]], offsets)

@@ -1,0 +1,241 @@
+"""The text of a post at a time, replayed from its history, in the form that documents have.
+
+A revision is what one `RevisionGUID` did to title, body and tags: types 1, 2, 3 begin a post, 4, 5, 6 edit it, 7, 8, 9
+roll it back. Its body is Markdown; rendered as the publisher renders it, it goes through the same reader of HTML as a
+published body, so that the way by which a text came can't be seen in it.
+"""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from socorpus.corpus.config import Documents
+from socorpus.corpus.documents import build as documents_build
+from socorpus.labeling.functions import Threads, Vote
+from socorpus.labeling.history import markdown_html
+from socorpus.labeling.schema import EXAMPLES
+
+COMMUNITY = -1
+"""The account under which the system itself edits."""
+_FIELDS = {1: "title", 2: "body", 3: "tags", 4: "title", 5: "body", 6: "tags", 7: "title", 8: "body", 9: "tags"}
+_TYPES = pa.array(list(_FIELDS), pa.int32())
+_COLUMNS = ["history_id", "post_history_type_id", "post_id", "revision_guid", "creation_date", "user_id"]
+_ROLLBACK = re.compile(r"rollback to (?:\[(?P<guid>[0-9a-f-]{36})\]|revision (?P<number>\d+))", re.IGNORECASE)
+_NOTE_HTML = re.compile(
+    r"\A\s*<blockquote>\s*<p><strong>possible duplicate:?</strong>.*?</blockquote>\s*", re.IGNORECASE | re.DOTALL
+)
+_NOTE = re.compile(r"\A\s*(?:>\s*)?\*\*possible duplicate:?\*\*.*(?:\n(?:>.*|\s*))*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Revision:
+    """What a post was after one revision; a field is None while no row has told it."""
+
+    number: int
+    """From 1, in order of time."""
+    history_id: int
+    """Of its first row."""
+    at: int
+    """Milliseconds since 1970, UTC."""
+    user: int | None
+    """Who made it; None where that account is gone."""
+    changed: frozenset[str]
+    """Of title, body and tags those that it has a row for."""
+    title: str | None
+    body: str | None
+    """Markdown, lines ending in LF."""
+    tags: tuple[str, ...] | None
+    comment: str
+    guid: str | None
+    rollback: bool = False
+
+
+@dataclass(frozen=True)
+class State:
+    """The text by which a post is judged; what is None is as published."""
+
+    form: str
+    """One of those of `schema.EXAMPLES`."""
+    html: str | None = None
+    title: str | None = None
+    tags: tuple[str, ...] | None = None
+    until: int | None = None
+    """Comments from this millisecond on are left out; None: no comment is."""
+
+
+PUBLISHED = State("published")
+
+
+def state(revision: Revision, form: str, until: int | None = None) -> State:
+    """The text after a revision."""
+    html = None if revision.body is None else markdown_html.html(without_note(revision.body), revision.at)
+    return State(form, html, revision.title, revision.tags, until)
+
+
+def published(body: str | None) -> State:
+    """The published text, without the note that told of a duplicate."""
+    without = _NOTE_HTML.sub("", body or "", count=1)
+    return PUBLISHED if without == (body or "") else State("published", without)
+
+
+def replay(history: pa.Table | None, posts: Collection[int] | None = None) -> dict[int, list[Revision]]:
+    """Revisions of each post that has any, in order of time.
+
+    Rows of one `RevisionGUID` are one revision; a row without a GUID, or without a text, does as little as it says: its
+    own field, or nothing. A rollback without a text gets that of the revision which its comment names.
+
+    Args:
+        history: `corpus.schema.dump_schema("history")`; None where a site has none.
+        posts: those wanted; all if None.
+    """
+    if history is None:
+        return {}
+    wanted = pc.is_in(history["post_history_type_id"], _TYPES)
+    if posts is not None:
+        wanted = pc.and_(wanted, pc.is_in(history["post_id"], pa.array(sorted(posts), pa.int64())))
+    table = history.filter(wanted).select([*_COLUMNS, "comment", "text"])
+    table = table.set_column(4, "creation_date", pc.fill_null(table["creation_date"].cast(pa.int64()), 0))
+    found: dict[int, list[Revision]] = {}
+    order = [(name, "ascending") for name in ("post_id", "creation_date", "history_id")]
+    for post, of_post in groupby(table.sort_by(order).to_pylist(), lambda row: row["post_id"]):
+        if post is not None:
+            found[post] = _replay(list(of_post))
+    return found
+
+
+def _replay(events: Sequence[Mapping[str, Any]]) -> list[Revision]:
+    """Revisions of one post from its rows in order of time."""
+    grouped: dict[str, list[Mapping[str, Any]]] = {}
+    for row in events:
+        grouped.setdefault(row["revision_guid"] or f"row {row['history_id']}", []).append(row)
+    made: list[Revision] = []
+    for guid, members in grouped.items():
+        head = members[0]
+        kinds = {row["post_history_type_id"] for row in members}
+        now = made[-1] if made else Revision(0, 0, 0, None, frozenset(), None, None, None, "", None)
+        fields: dict[str, Any] = {}
+        for row in members:
+            name = _FIELDS[row["post_history_type_id"]]
+            text = row["text"]
+            if text is None and row["post_history_type_id"] >= 7:
+                source = _rolled_back_to(row["comment"], made)
+                value = getattr(source, name) if source else None
+            else:
+                value = None if text is None else _value(name, text)
+            if value is not None:
+                fields[name] = value
+        made.append(
+            replace(
+                now,
+                **fields,
+                number=len(made) + 1,
+                history_id=head["history_id"],
+                at=head["creation_date"],
+                user=head["user_id"],
+                changed=frozenset(_FIELDS[kind] for kind in kinds),
+                comment=head["comment"] or "",
+                guid=None if guid.startswith("row ") else guid,
+                rollback=max(kinds) >= 7,
+            )
+        )
+    return made
+
+
+def _value(name: str, text: str) -> str | tuple[str, ...]:
+    if name == "tags":
+        return tuple(tag for tag in re.split(r"[<>|\s]+", text) if tag)
+    return text.replace("\r\n", "\n") if name == "body" else text
+
+
+def _rolled_back_to(comment: str | None, made: Sequence[Revision]) -> Revision | None:
+    named = _ROLLBACK.search(comment or "")
+    if named is None:
+        return None
+    if named["guid"]:
+        return next((one for one in made if one.guid == named["guid"].lower()), None)
+    return next((one for one in made if one.number == int(named["number"])), None)
+
+
+def first(revisions: Sequence[Revision]) -> Revision | None:
+    """The first revision whose body is known: the first of all, but for posts whose beginning is missing."""
+    return next((one for one in revisions if one.body is not None), None)
+
+
+def last(revisions: Sequence[Revision]) -> Revision | None:
+    """The last revision that changed the body."""
+    return next((one for one in reversed(revisions) if "body" in one.changed and one.body is not None), None)
+
+
+def before(revisions: Sequence[Revision], at: int) -> Revision | None:
+    """The last revision before a millisecond whose body is known."""
+    return next((one for one in reversed(revisions) if one.at < at and one.body is not None), None)
+
+
+def without_note(body: str) -> str:
+    """Markdown without the "Possible Duplicate" note that the system put above a question which it closed (to 2013)."""
+    return _NOTE.sub("", body, count=1)
+
+
+def examples(threads: Threads, states: Mapping[int, State], votes: Sequence[Vote], *, comments: bool) -> pa.Table:
+    """`labeling.schema.EXAMPLES` of some posts, each with the text of its state; `split` and `digest` are yet empty.
+
+    Args:
+        states: by post; in the result they are sorted by it.
+        votes: comments that these name (`gives_away`) are left out of their post's text.
+        comments: whether a text has the comments of its post at all.
+    """
+    wanted = pa.array(sorted(states), pa.int64())
+    kept = threads.documents.filter(pc.is_in(threads.documents["post_id"], wanted)).sort_by("post_id")
+    left_out: dict[int, set[int]] = {}
+    for vote in votes:
+        if vote.gives_away:
+            left_out.setdefault(vote.post_id, set()).update(vote.gives_away)
+    said = _comments(threads.comments, states, left_out) if comments else threads.comments.slice(0, 0)
+    texts = _texts(threads, states, said)
+    texts = texts.take(pc.index_in(kept["post_id"], value_set=texts["post_id"].combine_chunks()))
+    forms = [states[post].form for post in kept["post_id"].to_pylist()]
+    given_away = [sorted(left_out.get(post, ())) for post in kept["post_id"].to_pylist()]
+    columns = {name: kept[name] for name in ("site", "post_id", "thread_id", "kind", "created", "score")}
+    columns |= {name: texts[name] for name in ("tags", "title", "text", "own_end", "segments")}
+    columns |= {name: kept[name] for name in ("url", "license", "author")}
+    columns |= {
+        "form": pa.array(forms, pa.string()),
+        "left_out": pa.array(given_away, pa.list_(pa.int64())),
+        "split": pa.array([""] * len(forms), pa.string()),
+        "digest": pa.array([bytes(16)] * len(forms), pa.binary(16)),
+    }
+    return pa.table([columns[name] for name in EXAMPLES.names], schema=EXAMPLES)
+
+
+def _comments(table: pa.Table, states: Mapping[int, State], left_out: Mapping[int, Collection[int]]) -> pa.Table:
+    """Comments of posts but for those left out, and those after a state's time."""
+    gone = pa.array(sorted({comment for some in left_out.values() for comment in some}), pa.int64())
+    table = table.filter(pc.invert(pc.is_in(table["comment_id"], gone)))
+    ends = {post: state.until for post, state in states.items() if state.until is not None}
+    if not ends:
+        return table
+    at = pc.index_in(table["post_id"], value_set=pa.array(list(ends), pa.int64()))
+    end = pa.array(list(ends.values()), pa.int64()).take(at.combine_chunks())
+    early = pc.less(table["creation_date"].cast(pa.int64()).combine_chunks(), end)
+    return table.filter(pc.fill_null(early, True))
+
+
+def _texts(threads: Threads, states: Mapping[int, State], comments: pa.Table) -> pa.Table:
+    """Documents of all posts, in which those with a state have its body, title and tags."""
+    posts = threads.posts
+    places = {post: row for row, post in enumerate(posts["post_id"].to_pylist())}
+    for name in ("body", "title", "tags"):
+        column = posts[name].to_pylist()
+        for post, one in states.items():
+            value = one.html if name == "body" else one.title if name == "title" else one.tags
+            if value is not None and post in places:
+                column[places[post]] = value
+        place = posts.schema.get_field_index(name)
+        kind = posts.schema.field(place)
+        posts = posts.set_column(place, kind, pa.array(column, kind.type))
+    return documents_build.build(posts, comments, None, None, site=threads.site, host="", config=Documents())

@@ -1,0 +1,1 @@
+"""Label Studio: a server on this machine, its client, and the two-way sync."""

@@ -1,0 +1,258 @@
+"""What people see in Label Studio: the interface of each task, and a post as a task of it.
+
+A task's data holds the text with `\\n` alone (offsets of `<Text>` are code points, as Python's are), what helps to
+judge it, and an identifier of ours by which it is found again.
+"""
+
+import hashlib
+import html
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+from socorpus.labeling.label_studio import validation
+from socorpus.labeling.schema import CLOSURE, ENTITIES, OBSOLESCENCE, QUALITY, Task
+
+PREFIX = "socorpus "
+"""Predictions whose model version begins so are ours; others (of a connected model, say) are left alone."""
+MOST_EVIDENCE = 40
+"""Votes that are shown beside a text."""
+_EVIDENCE_CHARS = 160
+
+_QUESTIONS = {
+    QUALITY.name: "How good is this question as it was first asked?",
+    CLOSURE.name: "Should this question be closed, and why?",
+    OBSOLESCENCE.name: "Is this answer out of date?",
+    ENTITIES.name: "Choose a type, then mark what is of it.",
+}
+_HINTS = {
+    "HQ": "Clear, complete, needs no edit",
+    "LQ_EDIT": "Poor, but an edit would mend it",
+    "LQ_CLOSE": "So poor that it should be closed",
+    "open": "A question for this site as it is",
+    "duplicate": "Asked and answered before",
+    "off_topic": "Not for this site",
+    "needs_details": "Can't be answered without more details or clarity",
+    "needs_focus": "Several questions at once, or too broad",
+    "opinion_based": "Answers would be opinions",
+    "current": "Works today as it is written",
+    "obsolete": "No longer works, or is no longer how it is done",
+}
+_COLORS = (
+    *("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf"),
+    *("#3366cc", "#dc3912", "#109618", "#990099", "#0099c6", "#dd4477", "#66aa00", "#b82e2e", "#316395", "#994499"),
+    *("#22aa99", "#aaaa11"),
+)
+_STYLE = """
+    .socorpus { display: flex; gap: 1.5em; align-items: flex-start; }
+    .socorpus-text { flex: 3 1 0; min-width: 0; }
+    .socorpus-side { flex: 1 1 16em; min-width: 14em; position: sticky; top: 0; overflow-wrap: anywhere; }
+    .socorpus-side p, .socorpus-side li { margin: 0.5em 0; }
+    .socorpus-text [class*="richtext__container"], .socorpus-text [class*="richtext__line"] {
+      white-space: pre-wrap !important; tab-size: 4;
+      font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace !important; }
+    .socorpus-text .htx-highlight { font-family: inherit !important; white-space: inherit !important; }
+"""
+
+
+def config(task: Task) -> str:
+    """The interface of a task as Label Studio's XML."""
+    question = quoteattr(_QUESTIONS[task.name])
+    if task.spans:
+        labels = "\n".join(
+            f"      <Label value={quoteattr(label)} background={quoteattr(color)}/>"
+            for label, color in zip(task.labels, _COLORS, strict=True)
+        )
+        above, aside = f'    <Labels name="{task.name}" toName="text" showInline="true">\n{labels}\n    </Labels>\n', ""
+    else:
+        choices = "\n".join(
+            f"        <Choice value={quoteattr(label)} hint={quoteattr(_HINTS[label])}/>" for label in task.labels
+        )
+        above = ""
+        aside = (
+            f'      <Choices name="{task.name}" toName="text" choice="single-radio" required="true" '
+            f'requiredMessage="Choose one, or skip the post.">\n{choices}\n      </Choices>\n'
+        )
+    return f"""<View>
+  <Style>{_STYLE}  </Style>
+  <View className="socorpus">
+    <View className="socorpus-text">
+    <Header value={question} size="4"/>
+{above}    <Header value="$title" size="3"/>
+    <Text name="text" value="$text" granularity="symbol"/>
+    </View>
+    <View className="socorpus-side">
+{aside}      <HyperText name="about" value="$about" inline="true"/>
+    </View>
+  </View>
+</View>
+"""
+
+
+def instruction(task: Task) -> str:
+    """What an annotator is told of the task, as HTML."""
+    hints = "".join(f"<li><b>{label}</b>: {_HINTS[label]}</li>" for label in task.labels if label in _HINTS)
+    listed = f"<ul>{hints}</ul>" if hints else ""
+    return f"<p>{_QUESTIONS[task.name]}</p>{listed}<p>Skip what you can't say: that is kept as such.</p>"
+
+
+def fits(found: Mapping[str, Any], task: Task) -> str | None:
+    """Why a project's interface can't take this task's labels; None where it can.
+
+    Args:
+        found: the server's `parsed_label_config`: control -> type, to_name, labels.
+    """
+    control = found.get(task.name)
+    kind = "Labels" if task.spans else "Choices"
+    if control is None or control.get("type") != kind or "text" not in control.get("to_name", ()):
+        return f"it has no <{kind} name={task.name!r} toName='text'>"
+    if missing := [label for label in task.labels if label not in control.get("labels", ())]:
+        return f"it lacks the labels {', '.join(missing)}"
+    return None
+
+
+@dataclass(frozen=True)
+class Label:
+    """One label of an example, of the whole text or of a span of it (code points), with who voted how."""
+
+    label: str
+    probability: float
+    source: str
+    conflict: bool = False
+    start: int | None = None
+    end: int | None = None
+    votes: tuple[tuple[str, str | None, str], ...] = ()
+    """Function, label, evidence as JSON."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A row of `schema.EXAMPLES` with its rows of `schema.LABELS`."""
+
+    site: str
+    post_id: int
+    split: str
+    kind: str
+    created: datetime
+    score: int
+    tags: tuple[str, ...]
+    title: str | None
+    text: str
+    url: str
+    license: str
+    author: str | None
+    digest: bytes
+    labels: tuple[Label, ...] = field(default=())
+
+    @property
+    def key(self) -> str:
+        """`SITE:POST_ID`."""
+        return f"{self.site}:{self.post_id}"
+
+
+def external_id(key: str) -> int:
+    """The number by which a post is found again on a server: 53 bits of a hash of `SITE:POST_ID`.
+
+    The server compares such numbers as floats, and browsers hold them as such: above 2^53 neighbours are one. Two of
+    100,000 posts have the same with a chance of 1 in 2 million; that is seen, and the second is refused.
+    """
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big") >> 11
+
+
+def is_blind(key: str, share: float) -> bool:
+    """Whether a post is in the share whose annotators see neither predictions nor evidence; always the same posts."""
+    drawn = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8, person=b"blind").digest(), "big")
+    return drawn < share * 2.0**64
+
+
+def payload(example: Example, task: Task, model_version: str, blind: bool) -> dict[str, Any]:
+    """A post as a task: its data and at most one prediction.
+
+    A label that people gave is not sent as a prediction: nobody is to be shown what others said. A blind task has no
+    prediction, no evidence and no score.
+    """
+    mended = validation.mend(example.text)
+    data = {
+        "ext_id": external_id(example.key),
+        "post": example.key,
+        "digest": example.digest.hex(),
+        "title": validation.line(example.title or f"{example.kind.capitalize()} {example.post_id}"),
+        "text": mended.text,
+        "tags": validation.line(" ".join(example.tags)),
+        "split": example.split,
+        "blind": blind,
+        "about": _about(example, task, blind),
+    }
+    shown = [label for label in example.labels if label.source != "person"]
+    by_person = len(shown) < len(example.labels)
+    predictions = [] if blind or by_person or not shown else [_prediction(shown, task, mended, model_version)]
+    return {"data": data, "predictions": predictions}
+
+
+def judged_by_people(example: Example) -> bool:
+    """Whether a person's label stands above the functions' in this example: its prediction is then left as it was."""
+    return any(label.source == "person" for label in example.labels)
+
+
+def _prediction(labels: Sequence[Label], task: Task, mended: validation.Mended, version: str) -> dict[str, Any]:
+    """Labels as Label Studio's prediction; its score is the probability, of spans their mean."""
+    regions: list[dict[str, Any]] = []
+    for label in labels:
+        region: dict[str, Any] = {"from_name": task.name, "to_name": "text"}
+        if task.spans:
+            start, end = mended.sent(label.start or 0), mended.sent(label.end or 0)
+            value = {"start": start, "end": end, "text": mended.text[start:end], "labels": [label.label]}
+            region |= {"id": f"s{start}-{end}-{label.label}", "type": "labels", "value": value}
+            region["score"] = round(label.probability, 3)
+        else:
+            region |= {"id": "label", "type": "choices", "value": {"choices": [label.label]}}
+        regions.append(region)
+    score = round(sum(label.probability for label in labels) / len(labels), 3)
+    return {"model_version": version, "score": score, "result": regions}
+
+
+def _about(example: Example, task: Task, blind: bool) -> str:
+    """What stands beside the text, as HTML: the post's link, tags, score, licence, and the evidence of the votes."""
+    written = html.escape(f"by {example.author}, " if example.author else "") + html.escape(example.license)
+    link = f'<a href="{html.escape(_web(example.url))}" target="_blank" rel="noopener noreferrer">'
+    rows = [f"<p>{link}{html.escape(example.key)}</a> ({example.kind}, {example.created:%Y-%m-%d}), {written}</p>"]
+    if example.tags:
+        rows.append(f"<p>Tags: <b>{html.escape(' '.join(example.tags))}</b></p>")
+    if blind:
+        rows.append("<p><i>No suggestion is shown for this post.</i></p>")
+    else:
+        rows.append(f"<p>Score: <b>{example.score}</b></p>")
+        rows += _evidence(example, task)
+    return validation.line("".join(rows))
+
+
+def _web(url: str) -> str:
+    return url if url.startswith(("https://", "http://")) else ""
+
+
+def _evidence(example: Example, task: Task) -> list[str]:
+    lines = []
+    for label in example.labels:
+        what = f"“{example.text[label.start : label.end]}” " if task.spans else ""
+        for function, voted, evidence in label.votes:
+            # What other people said is nobody's evidence.
+            if not function.startswith("person:"):
+                lines.append((f"{what}{voted}: {function}", _short(evidence)))
+    if not lines:
+        return []
+    rows = [f"<li>{html.escape(vote)}<br><small>{html.escape(why)}</small></li>" for vote, why in lines[:MOST_EVIDENCE]]
+    more = f"<p>… and {len(lines) - MOST_EVIDENCE} more</p>" if len(lines) > MOST_EVIDENCE else ""
+    return [f"<p>Votes of the labelling functions:</p><ul>{''.join(rows)}</ul>{more}"]
+
+
+def _short(evidence: str) -> str:
+    try:
+        value = json.loads(evidence)
+    except ValueError:
+        value = evidence
+    pairs = value.items() if isinstance(value, dict) else ()
+    text = ", ".join(f"{name}: {one}" for name, one in pairs) if pairs else "" if value == {} else str(value)
+    return text if len(text) <= _EVIDENCE_CHARS else text[: _EVIDENCE_CHARS - 1] + "…"

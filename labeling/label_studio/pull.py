@@ -1,0 +1,272 @@
+"""What people said in a project: only what changed since the last time, deletions seen; and as votes of persons."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from socorpus.corpus.storage import parquet
+from socorpus.labeling import schema
+from socorpus.labeling.label_studio import validation
+from socorpus.labeling.label_studio.client import TIME, Client, Filter
+from socorpus.labeling.label_studio.interface import Example
+from socorpus.labeling.label_studio.push import Project, Say
+from socorpus.labeling.label_studio.state import State
+from socorpus.labeling.schema import Task
+
+OVERLAP = timedelta(seconds=60)
+"""How far a pull looks back before the last one: a change gets its time before it can be seen."""
+PAGE = 500
+VERSION = 1
+"""Version of the votes that are made of annotations."""
+
+_FIELDS = (
+    *("id", "data", "updated_at", "annotations", "result", "completed_by", "was_cancelled", "ground_truth"),
+    *("lead_time", "created_at", "parent_prediction"),
+)
+_KEPT = ("id", "result", "was_cancelled", "ground_truth", "lead_time", "created_at", "updated_at", "parent_prediction")
+_ANNOTATED = (("total_annotations", "greater", "Number", 0), ("cancelled_annotations", "greater", "Number", 0))
+_Mark = tuple[int | None, int | None, str | None, str | None]
+"""Start, end, label, and the slice that was marked, as the browser tells it."""
+
+
+@dataclass
+class Pulled:
+    """What a pull brought."""
+
+    tasks: int = 0
+    new: int = 0
+    changed: int = 0
+    same: int = 0
+    deleted: int = 0
+    votes: int = 0
+    annotators: int = 0
+    conflicts: list[str] = field(default_factory=list)
+    agreement: dict[str, Any] = field(default_factory=dict)
+
+
+def pull(project: Project, state: State, say: Say) -> Pulled:
+    """Read annotations that are new or changed since the last pull into the state; safe to repeat, or to break off."""
+    pulled = Pulled()
+    newest = _newest(project)
+    if newest is None:
+        return pulled
+    people = _people(project.client)
+    since = state.note("pulled")
+    after = [] if since is None else [_updated_after(datetime.strptime(since, TIME) - OVERLAP)]
+    for condition in _ANNOTATED:
+        _read(project, state, [Filter(*condition), *after], people, pulled, say)
+    # All that are annotated now are known; so equal counts mean that no task has lost its last annotation.
+    if len(state.annotated()) != _annotated(project):
+        _look_for_deletions(project, state, people, pulled)
+    # What changes from here on is newer; what the overlap holds twice changes nothing.
+    state.set_note("pulled", newest)
+    return pulled
+
+
+def _newest(project: Project) -> str | None:
+    found = project.client.page(project.number, (), ("id", "updated_at"), order="-tasks:updated_at", page_size=1)
+    return _canonical(found[0]["updated_at"]) if found else None
+
+
+def _canonical(time: str) -> str:
+    return datetime.fromisoformat(time.replace("Z", "+00:00")).strftime(TIME)
+
+
+def _updated_after(time: datetime) -> Filter:
+    return Filter("updated_at", "greater", "Datetime", time.strftime(TIME))
+
+
+def _annotated(project: Project) -> int:
+    """Tasks that have an annotation or were skipped, as the server counts them."""
+    both = [project.client.count(project.number, [Filter(*condition)]) for condition in _ANNOTATED]
+    twice = project.client.count(project.number, [Filter(*condition) for condition in _ANNOTATED]) if all(both) else 0
+    return sum(both) - twice
+
+
+def _read(
+    project: Project, state: State, filters: Sequence[Filter], people: Mapping[int, str], pulled: Pulled, say: Say
+) -> None:
+    """Read the annotations of all tasks that meet the filters; pages go by number, so that changes shift nothing."""
+    last = 0
+    while True:
+        conditions = [*filters, Filter("id", "greater", "Number", last)]
+        tasks = project.client.page(project.number, conditions, _FIELDS, page_size=PAGE)
+        with state.together():
+            for task in tasks:
+                _enter(state, task, people, pulled)
+        if len(tasks) < PAGE:
+            return
+        last = max(task["id"] for task in tasks)
+        say(f"annotations read of {pulled.tasks:,} tasks")
+
+
+def _enter(state: State, task: Mapping[str, Any], people: Mapping[int, str], pulled: Pulled) -> None:
+    ext_id = task["data"].get("ext_id")
+    if not isinstance(ext_id, int):
+        return
+    found = [
+        {name: one.get(name) for name in _KEPT}
+        | {"person": _person(one.get("completed_by"), people), "post": task["data"]["post"]}
+        | {"digest": task["data"].get("digest"), "blind": bool(task["data"].get("blind")), "task": task["id"]}
+        for one in task["annotations"]
+    ]
+    counts = state.replace_annotations(task["id"], ext_id, found)
+    pulled.tasks += 1
+    pulled.new += counts["new"]
+    pulled.changed += counts["changed"]
+    pulled.same += counts["same"]
+    pulled.deleted += counts["deleted"]
+
+
+def _look_for_deletions(project: Project, state: State, people: Mapping[int, str], pulled: Pulled) -> None:
+    """Read every task again that had annotations: some no longer have them."""
+    numbers = sorted({one["task"] for one in state.annotations()})
+    for at in range(0, len(numbers), PAGE):
+        chosen = Filter("id", "in_list", "Number", numbers[at : at + PAGE])
+        tasks = project.client.page(project.number, [chosen], _FIELDS, page_size=PAGE)
+        with state.together():
+            for task in tasks:
+                _enter(state, task, people, pulled)
+
+
+def _people(client: Client) -> dict[int, str]:
+    """Number of a user -> the name under which their votes are kept: a hash of the e-mail, the same on every server."""
+    from socorpus.corpus.errors import SocorpusError
+
+    try:
+        users = client.users()
+    except SocorpusError:
+        # Some servers show users to their administrators alone.
+        users = {client.user["id"]: client.user["email"]}
+    return {user: hashlib.sha256(email.strip().lower().encode()).hexdigest()[:12] for user, email in users.items()}
+
+
+def _person(completed_by: Any, people: Mapping[int, str]) -> str:
+    number = completed_by["id"] if isinstance(completed_by, dict) else completed_by
+    return people.get(number, f"user-{number}")
+
+
+def votes(annotations: Iterable[Mapping[str, Any]], project: str, task: Task, pulled: Pulled) -> list[dict[str, Any]]:
+    """Annotations as rows of `schema.VOTES`, offsets still those of the text that was sent, and `slice` (see `moved`).
+
+    Of several annotations by one person of one post the last stands. A skipped post is a null label; a text of the
+    entities task in which a person marked nothing is one too, with `"nothing": true` as evidence.
+    """
+    last: dict[tuple[int, str], Mapping[str, Any]] = {}
+    for one in sorted(annotations, key=lambda one: (one["updated_at"], one["id"])):
+        last[one["ext_id"], one["person"]] = one
+    rows = []
+    for one in last.values():
+        marks, refused = _marks(one, task)
+        pulled.conflicts += [f"{one['post']}: annotation {one['id']}: {reason}" for reason in refused]
+        for start, end, label, slice_ in marks:
+            evidence = {
+                "annotation": one["id"],
+                "project": project,
+                "blind": one["blind"],
+                "from_prediction": one["parent_prediction"] is not None,
+                "digest": one["digest"],
+            }
+            if one["ground_truth"]:
+                evidence["ground_truth"] = True
+            if label is None:
+                evidence["skipped" if one["was_cancelled"] else "nothing"] = True
+            site, _, post = one["post"].rpartition(":")
+            rows.append(
+                {
+                    "site": site,
+                    "post_id": int(post),
+                    "start": start,
+                    "end": end,
+                    "function": f"person:{one['person']}",
+                    "version": VERSION,
+                    "source": "person",
+                    "label": label,
+                    "evidence": json.dumps(evidence),
+                    "at": datetime.fromisoformat(one["updated_at"].replace("Z", "+00:00")),
+                    "seconds": one["lead_time"],
+                    "slice": slice_,
+                }
+            )
+    return rows
+
+
+def _marks(annotation: Mapping[str, Any], task: Task) -> tuple[list[_Mark], list[str]]:
+    """Everything that an annotation says; and what in it can't be taken."""
+    nothing: list[_Mark] = [(None, None, None, None)]
+    if annotation["was_cancelled"]:
+        return nothing, []
+    found: list[_Mark] = []
+    refused = []
+    for region in annotation["result"] or ():
+        if region.get("from_name") != task.name:
+            continue
+        value = region["value"]
+        labels = value.get("labels" if task.spans else "choices") or []
+        if len(labels) != 1 or labels[0] not in task.labels:
+            refused.append(f"label {labels} is none of the task's")
+        elif not task.spans:
+            found.append((None, None, labels[0], None))
+        elif not 0 <= value["start"] < value["end"]:
+            refused.append(f"mark {value['start']} to {value['end']} is empty")
+        else:
+            found.append((value["start"], value["end"], labels[0], value.get("text")))
+    unique = {mark[:3]: mark for mark in found}
+    return [
+        unique[key] for key in sorted(unique, key=lambda key: (key[0] or 0, key[1] or 0, key[2] or ""))
+    ] or nothing, refused
+
+
+def moved(rows: Sequence[dict[str, Any]], examples: Iterable[Example], pulled: Pulled) -> list[dict[str, Any]]:
+    """Votes as `schema.VOTES`, their offsets moved to the corpus's texts (`examples`: the posts as they are now).
+
+    Marks of a text that has changed since are kept where what they marked still stands there; else they are left out,
+    and told. What was said of whole texts is kept.
+    """
+    by_post: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        by_post[f"{row['site']}:{row['post_id']}"].append(row)
+    kept = [row for row in rows if row["start"] is None]
+    for example in examples:
+        mended = validation.mend(example.text)
+        marks = [row for row in by_post.pop(example.key, ()) if row["start"] is not None]
+        for row in marks:
+            same = json.loads(row["evidence"])["digest"] == example.digest.hex()
+            if row["end"] > len(mended.text) or (not same and row["slice"] != mended.text[row["start"] : row["end"]]):
+                pulled.conflicts.append(
+                    f"{example.key}: a mark of {row['function']} is of a text that has changed since; it is left out"
+                )
+                continue
+            end = mended.original(row["end"], end=True)
+            kept.append(row | {"start": mended.original(row["start"]), "end": end})
+    return [{name: row[name] for name in schema.VOTES.names} for row in kept]
+
+
+def write(path: Path, project: str, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Put the votes of one project in place of its earlier ones; those of other projects stay. Rows of the whole file.
+
+    The file is not written again where nothing changed, so that nothing that depends on it runs again.
+
+    Args:
+        path: of the votes of people, or of models.
+    """
+    old = parquet.read(path, schema.VOTES) if path.is_file() else schema.VOTES.empty_table()
+    evidence = (json.loads(text) for text in old["evidence"].to_pylist())
+    others = old.filter(pa.array([one.get("project") != project for one in evidence], pa.bool_()))
+    new = pa.Table.from_pylist(list(rows), schema=schema.VOTES)
+    order = [(name, "ascending") for name in ("site", "post_id", "function", "start", "end", "label")]
+    table = pa.concat_tables([others, new])
+    table = table.take(pc.sort_indices(table, sort_keys=order)).combine_chunks()
+    if not path.is_file() and not table.num_rows:
+        return 0
+    if not path.is_file() or not table.equals(old):
+        parquet.write(path, table, schema.VOTES)
+    return table.num_rows

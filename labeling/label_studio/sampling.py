@@ -1,0 +1,183 @@
+"""Which posts people are asked about, and the posts themselves, from the tables of a labelled corpus.
+
+Tables are read bucket by bucket: of all posts only the key and a number to sort by are held, texts of the chosen alone.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from socorpus.corpus.errors import InputError
+from socorpus.corpus.storage import parquet
+from socorpus.labeling import schema
+from socorpus.labeling.label_studio.interface import Example, Label
+from socorpus.labeling.schema import Task
+
+KINDS = ("uncertain", "disagreement", "random", "tag:NAME")
+
+_EXAMPLE = [
+    *("site", "post_id", "split", "kind", "created", "score", "tags", "title", "text", "url", "license", "author"),
+    "digest",
+]
+_LABEL = ["site", "post_id", "start", "end", "label", "probability", "source", "conflict", "votes"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A way to choose posts: uncertain, disagreement, random, or those of a tag."""
+
+    kind: str
+    tag: str | None = None
+
+    @staticmethod
+    def parse(text: str) -> "Sample":
+        """Read what the user wrote.
+
+        Raises:
+            InputError: there is no such way.
+        """
+        kind, _, tag = text.partition(":")
+        if (kind == "tag") != bool(tag) or kind not in ("uncertain", "disagreement", "random", "tag"):
+            raise InputError(f"sample {text!r} is not known; there are {', '.join(KINDS)}")
+        return Sample(kind, tag or None)
+
+
+def buckets(root: Path, task: Task) -> list[str]:
+    """Names of the buckets (`SITE/BUCKET`) that have examples of a task.
+
+    Raises:
+        InputError: the corpus has none; says what to run.
+    """
+    folder = root / schema.FOLDER / task.name / "examples"
+    found = sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.parquet"))
+    if not found:
+        raise InputError(f"{root}: no labels of {task.name}; run socorpus labeling apply {root} first")
+    return found
+
+
+def version(root: Path, task: Task) -> str:
+    """The version of what combined the votes, as the labels have it; several are joined. Empty without labels."""
+    found: set[str] = set()
+    for bucket in buckets(root, task):
+        if (path := root / schema.path(task.name, "labels", bucket)).is_file():
+            found |= set(pc.unique(parquet.read(path, schema.LABELS, ["version"])["version"]).to_pylist())
+    return "+".join(sorted(found))
+
+
+def choose(root: Path, task: Task, sample: Sample, limit: int, without: Collection[str] = ()) -> list[str]:
+    """Keys of at most `limit` posts, the most wanted first; equal ones in an order that is random and always the same.
+
+    Uncertain ones come by the probability of their label (of spans, the mean), disagreement by the share of labels
+    whose votes differ. Posts that no function spoke of are chosen by "random" and by tag alone, and posts that people
+    have judged by neither of the first two.
+    """
+    skipped = set(without)
+    ranked: list[tuple[float, bytes, str]] = []
+    for bucket in buckets(root, task):
+        path = root / schema.path(task.name, "examples", bucket)
+        table = parquet.read(path, schema.EXAMPLES, ["site", "post_id", "tags"])
+        weights = None if sample.kind in ("random", "tag") else _weights(root, task, bucket, sample.kind)
+        tags = table["tags"].to_pylist() if sample.tag is not None else None
+        for row, (site, post) in enumerate(zip(table["site"].to_pylist(), table["post_id"].to_pylist(), strict=True)):
+            key = f"{site}:{post}"
+            weight = 0.0 if weights is None else weights.get(post)
+            if weight is not None and key not in skipped and (tags is None or sample.tag in tags[row]):
+                ranked.append((weight, hashlib.blake2b(key.encode(), digest_size=8, person=b"sample").digest(), key))
+        if len(ranked) > 4 * limit + 100_000:
+            ranked = sorted(ranked)[:limit]
+    return [key for _, _, key in sorted(ranked)[:limit]]
+
+
+def _weights(root: Path, task: Task, bucket: str, kind: str) -> dict[int, float]:
+    """Post -> a number that is the smaller, the more it is wanted."""
+    path = root / schema.path(task.name, "labels", bucket)
+    if not path.is_file():
+        return {}
+    table = parquet.read(path, schema.LABELS, ["post_id", "probability", "conflict", "source"])
+    judged = pc.equal(table["source"], "person")
+    columns = [table["post_id"], table["probability"], pc.cast(table["conflict"], pa.float32()), judged]
+    grouped = (
+        pa.table(columns, names=["post_id", "probability", "conflict", "judged"])
+        .group_by("post_id", use_threads=False)
+        .aggregate([("probability", "mean"), ("conflict", "mean"), ("judged", "any")])
+    )
+    found: dict[int, float] = {}
+    for post, probability, conflict, by_person in zip(
+        *(grouped[name].to_pylist() for name in ("post_id", "probability_mean", "conflict_mean", "judged_any")),
+        strict=True,
+    ):
+        if by_person or (kind == "disagreement" and not conflict):
+            continue
+        found[post] = probability if kind == "uncertain" else -conflict
+    return found
+
+
+def examples(root: Path, task: Task, keys: Collection[str]) -> Iterator[Example]:
+    """The posts of these keys with their labels, in the order of the keys; those that the corpus no longer has are left
+    out.
+
+    All of the chosen rows are held as Arrow tables, as Python's objects those of `_CHUNK` posts.
+    """
+    wanted: dict[str, dict[int, int]] = defaultdict(dict)
+    for number, key in enumerate(keys):
+        site, _, post = key.rpartition(":")
+        wanted[site][int(post)] = number
+    posts, labels = [], []
+    for bucket in buckets(root, task):
+        places = wanted.get(bucket.rpartition("/")[0])
+        if not places:
+            continue
+        posts.append(_chosen(root / schema.path(task.name, "examples", bucket), schema.EXAMPLES, _EXAMPLE, places))
+        if (path := root / schema.path(task.name, "labels", bucket)).is_file():
+            labels.append(_chosen(path, schema.LABELS, _LABEL, places))
+    if not posts:
+        return
+    in_order, of_labels = _sorted(posts), _sorted(labels) if labels else None
+    starts = of_labels["place"].to_numpy() if of_labels is not None else np.zeros(0, np.int64)
+    for at in range(0, in_order.num_rows, _CHUNK):
+        chunk = in_order.slice(at, _CHUNK)
+        places = chunk["place"].to_numpy()
+        found: dict[int, list[Label]] = {}
+        if of_labels is not None:
+            first, end = np.searchsorted(starts, [places[0], places[-1] + 1]).tolist()
+            found = _labels(of_labels.slice(first, end - first))
+        for place, row in zip(places.tolist(), chunk.drop_columns(["place"]).to_pylist(), strict=True):
+            yield Example(**row | {"tags": tuple(row["tags"]), "labels": tuple(found.get(place, ()))})
+
+
+def _chosen(path: Path, expected: pa.Schema, columns: list[str], places: dict[int, int]) -> pa.Table:
+    """The rows of some posts, with the place that each post has among all that are wanted."""
+    table = parquet.read(path, expected, columns)
+    table = table.filter(pc.is_in(table["post_id"], value_set=pa.array(list(places))))
+    return table.append_column("place", pa.array([places[post] for post in table["post_id"].to_pylist()], pa.int64()))
+
+
+def _sorted(tables: list[pa.Table]) -> pa.Table:
+    # Stable: the labels of a post keep their order.
+    return pa.concat_tables(tables).combine_chunks().sort_by("place").combine_chunks()
+
+
+def _labels(rows: pa.Table) -> dict[int, list[Label]]:
+    """Place -> labels; column by column, which is several times faster than row by row."""
+    votes = rows["votes"].combine_chunks()
+    votes = votes.chunk(0) if isinstance(votes, pa.ChunkedArray) else votes
+    bounds = votes.offsets.to_numpy()
+    flat, bounds = votes.values.slice(bounds[0], bounds[-1] - bounds[0]), (bounds - bounds[0]).tolist()
+    each = list(zip(*(flat.field(name).to_pylist() for name in ("function", "label", "evidence")), strict=True))
+    columns = (
+        rows[name].to_pylist() for name in ("place", "start", "end", "label", "probability", "source", "conflict")
+    )
+    found: dict[int, list[Label]] = defaultdict(list)
+    for number, (place, start, end, label, probability, source, conflict) in enumerate(zip(*columns, strict=True)):
+        of = tuple(each[bounds[number] : bounds[number + 1]])
+        found[place].append(Label(label, probability, source, conflict, start, end, of))
+    return found
+
+
+_CHUNK = 1000

@@ -1,0 +1,190 @@
+"""What the last sync knew: which post is which task, what was sent, and what people had said. A small SQLite file.
+
+It only saves asking: everything in it is found again on the server (`push.survey`), so it may be
+lost, or copied, at any time. One sync at a time works with it.
+"""
+
+import fcntl
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from socorpus.corpus.errors import BuildError
+from socorpus.labeling.schema import FOLDER
+
+NAME = "studio.sqlite"
+
+_TABLES = """
+create table if not exists task (
+  project text, ext_id integer, number integer, post text, data_hash text, prediction_hash text, blind integer,
+  removed integer default 0, primary key (project, ext_id));
+create table if not exists annotation (
+  project text, number integer, task integer, ext_id integer, hash text, body text, primary key (project, number));
+create index if not exists annotation_task on annotation (project, task);
+create table if not exists note (project text, name text, value text, primary key (project, name));
+"""
+
+
+def digest(value: Any) -> str:
+    """Hash of a value's canonical JSON."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A task as it was last sent. `prediction_hash` is None while that is not known to be complete."""
+
+    ext_id: int
+    number: int
+    post: str
+    data_hash: str
+    prediction_hash: str | None
+    blind: bool
+    removed: bool = False
+
+
+class State:
+    """The state of one project. `project` is its number and the time of its creation: both outlive a new address."""
+
+    def __init__(self, database: sqlite3.Connection, project: str) -> None:
+        self._database = database
+        self.project = project
+
+    def tasks(self) -> dict[int, Sent]:
+        """Identifier -> task, those too that somebody has removed from the server."""
+        rows = self._database.execute(
+            "select ext_id, number, post, data_hash, prediction_hash, blind, removed from task where project = ?",
+            (self.project,),
+        )
+        return {row[0]: Sent(row[0], row[1], row[2], row[3], row[4], bool(row[5]), bool(row[6])) for row in rows}
+
+    def keep(self, tasks: Iterable[Sent]) -> None:
+        """Enter tasks, or what is new of them."""
+        with self._database:
+            self._database.executemany(
+                "insert or replace into task values (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (self.project, t.ext_id, t.number, t.post, t.data_hash, t.prediction_hash, t.blind, t.removed)
+                    for t in tasks
+                ],
+            )
+
+    def unsure(self, ext_ids: Iterable[int]) -> None:
+        """Mark predictions as not known to be complete: they are looked up before anything else is done to them."""
+        with self._database:
+            self._database.executemany(
+                "update task set prediction_hash = null where project = ? and ext_id = ?",
+                [(self.project, ext_id) for ext_id in ext_ids],
+            )
+
+    def annotations(self) -> list[dict[str, Any]]:
+        """All annotations that are there, as the server told them, with `ext_id`, by task and number."""
+        rows = self._database.execute(
+            "select body, ext_id from annotation where project = ? order by ext_id, number", (self.project,)
+        )
+        return [json.loads(body) | {"ext_id": ext_id} for body, ext_id in rows]
+
+    def annotated(self) -> set[int]:
+        """Identifiers of the tasks that somebody has judged, or skipped."""
+        rows = self._database.execute("select distinct ext_id from annotation where project = ?", (self.project,))
+        return {row[0] for row in rows}
+
+    def replace_annotations(self, task: int, ext_id: int, found: Iterable[dict[str, Any]]) -> dict[str, int]:
+        """Set what people said of a task; how many annotations are new, changed, unchanged and deleted."""
+        query = "select number, hash from annotation where project = ? and task = ?"
+        before: dict[int, str] = dict(self._database.execute(query, (self.project, task)))
+        counts = {"new": 0, "changed": 0, "same": 0, "deleted": 0}
+        for body in found:
+            hashed = digest(body)
+            old = before.pop(body["id"], None)
+            counts["new" if old is None else "same" if old == hashed else "changed"] += 1
+            if old != hashed:
+                self._database.execute(
+                    "insert or replace into annotation values (?, ?, ?, ?, ?, ?)",
+                    (self.project, body["id"], task, ext_id, hashed, json.dumps(body, ensure_ascii=False)),
+                )
+        for number in before:
+            self._database.execute("delete from annotation where project = ? and number = ?", (self.project, number))
+        counts["deleted"] = len(before)
+        return counts
+
+    def note(self, name: str) -> str | None:
+        """A remark on the project: the watermark, an import that may be under way."""
+        query = "select value from note where project = ? and name = ?"
+        row = self._database.execute(query, (self.project, name)).fetchone()
+        return row[0] if row else None
+
+    def set_note(self, name: str, value: str | None) -> None:
+        """Set a remark, or remove it."""
+        with self._database:
+            if value is None:
+                self._database.execute("delete from note where project = ? and name = ?", (self.project, name))
+            else:
+                self._database.execute("insert or replace into note values (?, ?, ?)", (self.project, name, value))
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """All changes of a block, or none."""
+        with self._database:
+            yield
+
+
+@contextmanager
+def opened(root: Path, *, dry: bool = False) -> Iterator[sqlite3.Connection]:
+    """The state's file, for one sync at a time; a dry run works on a copy in memory, and leaves the file as it is.
+
+    A file that can't be read is put aside: all of it is found again.
+
+    Raises:
+        BuildError: another sync of this corpus is at work.
+    """
+    folder = root / FOLDER
+    path = folder / NAME
+    if dry:
+        database = sqlite3.connect(":memory:")
+        if path.is_file():
+            try:
+                with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as source:
+                    source.backup(database)
+                source.close()
+            except sqlite3.DatabaseError:
+                database = sqlite3.connect(":memory:")
+        database.executescript(_TABLES)
+        try:
+            yield database
+        finally:
+            database.close()
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".studio.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BuildError(f"{root}: another sync of this corpus is at work; wait for it") from None
+        database = _open(path)
+        try:
+            yield database
+        finally:
+            database.close()
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    for _ in range(2):
+        database = sqlite3.connect(path)
+        try:
+            database.execute("pragma journal_mode = wal")
+            database.execute("pragma synchronous = normal")
+            database.executescript(_TABLES)
+            return database
+        except sqlite3.DatabaseError:
+            database.close()
+            path.replace(path.with_suffix(".broken"))
+            for suffix in ("-wal", "-shm"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
+    raise BuildError(f"{path}: can't be written")

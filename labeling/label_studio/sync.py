@@ -1,0 +1,309 @@
+"""The two-way sync of a task of a corpus with a project of a Label Studio server, in the order in which it happens.
+
+It may be killed at any moment, and run again: what the server has is compared with what was sent, nothing is doubled,
+nothing that people did is overwritten.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from socorpus.corpus.errors import BuildError, InputError
+from socorpus.labeling import schema, steps
+from socorpus.labeling.aggregation import agreement
+from socorpus.labeling.label_studio import interface as label_studio_interface
+from socorpus.labeling.label_studio import model_votes, pull, push, sampling, validation
+from socorpus.labeling.label_studio import state as label_studio_state
+from socorpus.labeling.label_studio.client import Client
+from socorpus.labeling.label_studio.pull import Pulled
+from socorpus.labeling.label_studio.push import Project, Pushed
+from socorpus.labeling.label_studio.sampling import Sample
+from socorpus.labeling.label_studio.state import State
+from socorpus.labeling.schema import TASKS, Task
+
+UNCERTAIN = Sample("uncertain")
+LIMIT = 1000
+BLIND = 0.1
+"""Share of the posts that are judged without a suggestion: what people's labels are measured on without its pull."""
+Say = Callable[[str], None]
+
+
+@dataclass
+class Synced:
+    """What a sync did; of a dry run, what it would do."""
+
+    project: int | None
+    created_project: bool
+    pushed: Pushed
+    pulled: Pulled
+    refused: list[str] = field(default_factory=list)
+    gone: int = 0
+    """Tasks whose posts the corpus no longer has; they are left as they are."""
+    suggested: int = 0
+    """Posts that connected models suggested something for, each model by itself."""
+
+    @property
+    def conflicts(self) -> list[str]:
+        """Everything that a person has to decide."""
+        return [*self.pushed.conflicts, *self.pulled.conflicts]
+
+
+def task_named(name: str) -> Task:
+    """The task of a name.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name not in TASKS:
+        raise InputError(f"task {name!r} is not known; there are {', '.join(TASKS)}")
+    return TASKS[name]
+
+
+def sync(
+    root: Path,
+    client: Client,
+    title: str,
+    task: Task,
+    *,
+    sample: Sample = UNCERTAIN,
+    limit: int = LIMIT,
+    blind: float = BLIND,
+    say: Say = lambda _: None,
+    then: Callable[[Project], None] = lambda _: None,
+) -> Synced:
+    """Bring a project and a corpus up to date with one another.
+
+    Args:
+        root: folder of the corpus, with labels of `task`.
+        client: of the server; one that is `read_only` makes this a dry run.
+        title: of the project, which is created if there is none.
+        sample: how posts are chosen that are not in the project yet.
+        limit: number of tasks that the project is filled up to; those that are there stay.
+        blind: share of the new tasks that show no prediction and no evidence.
+        then: what is done with the project before the suggestions of connected models are read.
+
+    Raises:
+        InputError: the corpus has no labels of the task; the project is of another task, or its title is not unique.
+        BuildError: the connection was lost, or the server does not have what was sent; the same command goes on.
+    """
+    version = label_studio_interface.PREFIX + sampling.version(root, task)
+    facts = _find(client, title, task)
+    if facts is None and client.read_only:
+        keys, made = sampling.choose(root, task, sample, limit), _Made()
+        result = Synced(None, True, Pushed(), Pulled(), made.refused)
+        result.pushed.created = sum(1 for _ in _payloads(root, task, keys, {}, version, blind, made, set()))
+        return result
+    created = facts is None
+    facts = facts if facts is not None else _create(client, title, task)
+    project = Project(client, facts["id"], f"{facts['id']}@{facts['created_at']}")
+    with label_studio_state.opened(root, dry=client.read_only) as database:
+        state = State(database, project.identity)
+        result = Synced(project.number, created, push.reconcile(project, state, say), Pulled())
+        result.pulled = pull.pull(project, state, say)
+        _push(root, task, project, state, result, sample, limit, version, blind, say)
+        _show_predictions(project, version, say)
+        rows = _moved(root, task, pull.votes(state.annotations(), project.identity, task, result.pulled), result)
+        result.pulled.votes = len(rows)
+        result.pulled.annotators = len({row["function"] for row in rows})
+        result.pulled.agreement = agreement.agreement(rows, task)
+        if not client.read_only:
+            pull.write(root / schema.people_path(task.name), project.identity, rows)
+            then(project)
+        suggested = _moved(root, task, model_votes.votes(project, task), result)
+        result.suggested = len({(row["site"], row["post_id"], row["function"]) for row in suggested})
+        if not client.read_only:
+            pull.write(root / steps.models_path(task.name), project.identity, suggested)
+    return result
+
+
+def _moved(root: Path, task: Task, rows: Sequence[dict[str, Any]], result: "Synced") -> list[dict[str, Any]]:
+    marked = {f"{row['site']}:{row['post_id']}" for row in rows if row["start"] is not None}
+    return pull.moved(rows, sampling.examples(root, task, marked), result.pulled)
+
+
+def _find(client: Client, title: str, task: Task) -> dict[str, Any] | None:
+    """The project of this title, if there is one, whose interface takes the task's labels."""
+    if not 3 <= len(title) <= 50:
+        raise InputError(f"project {title!r}: a title has 3 to 50 characters")
+    found = client.projects(title)
+    if len(found) > 1:
+        numbers = ", ".join(map(str, found))
+        raise InputError(f"{client.url}: has several projects {title!r} ({numbers}); rename all but one")
+    if not found:
+        return None
+    facts = client.project(found[0], "id", "created_at", "parsed_label_config")
+    if why := label_studio_interface.fits(facts["parsed_label_config"] or {}, task):
+        raise InputError(f"project {title!r} can't take labels of {task.name}: {why}; name another project")
+    return facts
+
+
+def _create(client: Client, title: str, task: Task) -> dict[str, Any]:
+    settings = {
+        "title": title,
+        "description": f"socorpus: {task.name}",
+        "label_config": label_studio_interface.config(task),
+        "expert_instruction": label_studio_interface.instruction(task),
+        "show_instruction": True,
+        "show_skip_button": True,
+        # A text without entities is a judgement; a post without a choice is none.
+        "enable_empty_annotation": task.spans,
+        "show_collab_predictions": True,
+    }
+    return client.project(client.create_project(settings), "id", "created_at")
+
+
+def _push(
+    root: Path,
+    task: Task,
+    project: Project,
+    state: State,
+    result: Synced,
+    sample: Sample,
+    limit: int,
+    version: str,
+    blind: float,
+    say: Say,
+) -> None:
+    pushed, inputs = result.pushed, _inputs(root, task, version)
+    for attempt in range(2):
+        known = state.tasks()
+        present = {sent.post: sent.blind for sent in known.values() if not sent.removed}
+        removed = [sent.post for sent in known.values() if sent.removed]
+        told, differ = len(pushed.conflicts), 0
+        compared = _compared(state, inputs)
+        if compared is not None:
+            there = _Made(refused=compared["refused"], gone=compared["gone"])
+            pushed.unchanged += len(present) - there.gone - len(there.refused)
+        else:
+            there = _Made()
+            judged = state.annotated()
+            payloads = _payloads(root, task, list(present), present, version, blind, there, judged)
+            differ = push.update(project, state, payloads, judged, say, pushed)
+        if attempt == 0:
+            result.refused, result.gone = list(there.refused), there.gone
+            more = max(0, limit - len(present))
+            new = sampling.choose(root, task, sample, more, [*present, *removed]) if more else []
+            made = _Made()
+            if new:
+                payloads = _payloads(root, task, new, {}, version, blind, made, set())
+                push.create(project, state, payloads, len(new), say, pushed)
+            result.refused += made.refused
+        if project.client.read_only:
+            return
+        if push.verified(project, state) is None:
+            if compared is None or pushed.created:
+                kept = compared["judged"] if compared is not None else _judged(state) if differ else None
+                _remember(state, inputs, there, kept, clean=len(pushed.conflicts) == told)
+            return
+        say("the server does not have all that was sent: looking up what is there, and sending the rest")
+        push.survey(project, state, pushed, say)
+    if lacking := push.verified(project, state):
+        (tasks, predictions), found = lacking
+        raise BuildError(
+            f"project {project.number} has {found[0]:,} tasks and {found[1]:,} predictions, where {tasks:,} and "
+            f"{predictions:,} were sent; run the same command again"
+        )
+
+
+def _inputs(root: Path, task: Task, version: str) -> str:
+    """Hash of all that tasks are made of: the tables' bytes, and the code that makes tasks of them."""
+    hashed = hashlib.blake2b(f"{task.name} {version}".encode(), digest_size=12)
+    for module in (label_studio_interface, validation, sampling, schema):
+        hashed.update(Path(str(module.__file__)).read_bytes())
+    for bucket in sampling.buckets(root, task):
+        for table in ("examples", "labels"):
+            path = root / schema.path(task.name, table, bucket)
+            hashed.update(f"{bucket} {table} ".encode())
+            if path.is_file():
+                with path.open("rb") as file:
+                    hashed.update(hashlib.file_digest(file, "blake2b").digest())
+    return hashed.hexdigest()
+
+
+def _sent(state: State) -> str | None:
+    """Hash of what was sent; None where it is not known of each task."""
+    sent = [task for task in state.tasks().values() if not task.removed]
+    if any(task.prediction_hash is None for task in sent):
+        return None
+    return label_studio_state.digest(
+        [[t.ext_id, t.number, t.post, t.data_hash, t.prediction_hash, t.blind] for t in sent]
+    )
+
+
+def _judged(state: State) -> str:
+    return label_studio_state.digest(sorted(state.annotated()))
+
+
+def _compared(state: State, inputs: str) -> dict[str, Any] | None:
+    """What the comparison of tasks and corpus came to, if nothing of either has changed since; else None.
+
+    To make 20,000 tasks only to find each the same as it was sent takes more than all the rest of a sync.
+    """
+    noted = state.note("compared")
+    found: dict[str, Any] = json.loads(noted) if noted else {}
+    if found.get("inputs") != inputs or found.get("sent") != _sent(state):
+        return None
+    # Suggestions that differ were left on the tasks that people have judged: are these still the same?
+    return found if found["judged"] in (None, _judged(state)) else None
+
+
+def _remember(state: State, inputs: str, there: "_Made", judged: str | None, *, clean: bool) -> None:
+    """Note for `_compared` that all tasks are as the corpus has them; after a conflict they are compared again."""
+    sent = _sent(state)
+    value = {"inputs": inputs, "sent": sent, "judged": judged, "refused": there.refused, "gone": there.gone}
+    state.set_note("compared", json.dumps(value) if clean and sent is not None else None)
+
+
+@dataclass
+class _Made:
+    """What became of posts that tasks were to be made of."""
+
+    refused: list[str] = field(default_factory=list)
+    gone: int = 0
+
+
+def _payloads(
+    root: Path,
+    task: Task,
+    keys: Sequence[str],
+    present: Mapping[str, bool],
+    version: str,
+    blind: float,
+    made: _Made,
+    judged: set[int],
+) -> Iterator[dict[str, Any]]:
+    """Posts as tasks that may be sent, in the order of `keys`, each made when it is asked for.
+
+    What must not be sent goes to `made`; the identifiers of those that people have judged are added to `judged`.
+    """
+    interface = validation.interface(label_studio_interface.config(task))
+    made.gone = len(keys)
+    for example in sampling.examples(root, task, keys):
+        key = example.key
+        made.gone -= 1
+        payload = label_studio_interface.payload(
+            example, task, version, present.get(key, label_studio_interface.is_blind(key, blind))
+        )
+        if found := validation.problems(payload, task) or validation.misfits(payload, interface):
+            made.refused.append(f"{key}: {'; '.join(found)}")
+            continue
+        if label_studio_interface.judged_by_people(example):
+            judged.add(payload["data"]["ext_id"])
+        yield payload
+
+
+def _show_predictions(project: Project, version: str, say: Say) -> None:
+    """A project shows the predictions of one model version alone: make it ours, unless someone chose another one."""
+    if project.client.read_only:
+        return
+    facts = project.facts()
+    if not facts["total_predictions_number"]:
+        return  # the server refuses the version of predictions that it does not have
+    now = facts["model_version"] or ""
+    if now and not now.startswith(label_studio_interface.PREFIX) and now != "undefined":
+        say(f"the project shows the predictions of {now!r}; to see ours choose {version!r} in its settings")
+    elif now != version or not facts["show_collab_predictions"]:
+        project.client.show_predictions(project.number, version)

@@ -1,0 +1,140 @@
+"""The split of a task's labels: by thread and by time as the shards', and stratified by label where there are enough.
+
+Labels don't lie evenly in time. An answer is called obsolete years after it was written, so that the newest threads,
+which are the shards' test split, have next to no such label. Therefore the newest threads of each label go to its test
+split, those before them to its validation split. What the shards hold out is never trained on, and threads that a
+duplicate ties to others stay where those are.
+
+Votes of labelling functions alone decide what a thread's stratum is: the split does not move when a person or a model
+judges a post.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from socorpus.corpus.config import Split
+from socorpus.corpus.engine.work import Outcome
+from socorpus.corpus.shards import split, split_files
+from socorpus.corpus.storage import parquet, partitions
+from socorpus.corpus.storage.buckets import Bucket
+from socorpus.labeling import schema, splits
+from socorpus.labeling.schema import Task
+
+Ints = npt.NDArray[np.int64]
+
+# Narrow, since all threads of a corpus are held at once.
+_THREADS = np.dtype([("bucket", "i4"), ("thread", "i8"), ("created", "i8"), ("label", "i1"), ("split", "i1")])
+
+
+def path(task: str) -> str:
+    """Where the splits of a task's threads lie that differ from the shards', one batch a bucket."""
+    return f".work/labels/{task}/splits.arrow"
+
+
+def stratify(root: Path, buckets: Sequence[Bucket], task: Task, shares: Split) -> Outcome:
+    """Votes of all buckets -> the threads whose split is not that of the shards; `counts["batches"]` hashes each batch.
+
+    Args:
+        shares: of each label's threads.
+    """
+    found = np.concatenate([np.zeros(0, _THREADS), *(_voted(root, bucket, task) for bucket in buckets)])
+    rows = _by_thread(found, len(task.labels))
+    tied = _tied(root, rows)
+    site = np.unique([bucket.site for bucket in buckets], return_inverse=True)[1]
+    new = assign(rows["label"], _age(rows, site[rows["bucket"]]), rows["split"], tied, shares)
+    differs = new != rows["split"]
+    moved, names = rows[differs], pa.array(split.SPLITS).take(pa.array(new[differs]))
+    table = pa.table([pa.array(moved["thread"]), names], schema=split_files.SPLIT)
+    bounds = np.searchsorted(moved["bucket"], np.arange(len(buckets) + 1)).tolist()
+    parts = [table.slice(a, b - a) for a, b in pairwise(bounds)]
+    partitions.write(root / path(task.name), split_files.SPLIT, parts)
+    batches = {bucket.name: split_files.content(part) for bucket, part in zip(buckets, parts, strict=True)}
+    return Outcome({path(task.name): len(moved)}, {"batches": batches})
+
+
+def assign(label: Ints, age: npt.NDArray[np.float64], held: Ints, tied: npt.NDArray[np.bool_], shares: Split) -> Ints:
+    """The split of each thread, as a number of `corpus.shards.split.SPLITS`.
+
+    Args:
+        label: of each thread.
+        age: place in time, the newest last.
+        held: the split in the shards. What is held out there is first to be held out here, and is never trained on.
+        tied: threads that keep that split.
+        shares: of the threads of each label that has `corpus.shards.split.FEWEST` or more.
+    """
+    new = held.copy()
+    for one in np.unique(label).tolist():
+        rows = np.flatnonzero(label == one)
+        validation, test = split.sizes(len(rows), shares)
+        fixed = held[rows[tied[rows]]]
+        free = rows[~tied[rows]]
+        free = free[np.lexsort((age[free], held[free]))[::-1]]
+        tests = max(0, test - int((fixed == 2).sum()))
+        validations = max(0, validation - int((fixed == 1).sum()))
+        wanted = np.zeros(len(free), np.int64)
+        wanted[:tests] = 2
+        wanted[tests : tests + validations] = 1
+        new[free] = np.maximum(wanted, held[free])
+    return new
+
+
+def resplit(root: Path, bucket: Bucket, task: str, examples: pa.Table) -> pa.Table:
+    """The examples of a bucket with the split of their labels."""
+    moved = partitions.read([root / path(task)], split_files.SPLIT, bucket.index)
+    at = pc.index_in(examples["thread_id"], value_set=moved["thread_id"].combine_chunks())
+    place = schema.EXAMPLES.get_field_index("split")
+    new = pc.coalesce(moved["split"].combine_chunks().take(at), examples["split"])
+    return examples.set_column(place, schema.EXAMPLES.field(place), new)
+
+
+def _voted(root: Path, bucket: Bucket, task: Task) -> npt.NDArray[np.void]:
+    """The examples of a bucket on which functions voted, with the label that most vote for; of equals the first."""
+    votes = parquet.read(root / schema.path(task.name, "votes", bucket.name), columns=["post_id", "label"])
+    columns = ["post_id", "thread_id", "created", "split"]
+    examples = parquet.read(root / schema.path(task.name, "examples", bucket.name), columns=columns)
+    posts, post = np.unique(votes["post_id"].to_numpy(), return_inverse=True)
+    counts = np.zeros((len(posts), len(task.labels)), np.int64)
+    np.add.at(counts, (post, pc.index_in(votes["label"], value_set=pa.array(task.labels)).to_numpy()), 1)
+    rows = examples.take(pc.index_in(pa.array(posts), value_set=examples["post_id"].combine_chunks()))
+    found = np.zeros(len(posts), _THREADS)
+    found["bucket"] = bucket.index
+    found["thread"] = rows["thread_id"].to_numpy()
+    found["created"] = rows["created"].cast(pa.int64()).to_numpy()
+    found["label"] = counts.argmax(1)
+    found["split"] = pc.index_in(rows["split"], value_set=pa.array(split.SPLITS)).to_numpy()
+    return found
+
+
+def _by_thread(found: npt.NDArray[np.void], labels: int) -> npt.NDArray[np.void]:
+    """One row a thread, in order: of its examples' labels the rarest, of their times the earliest."""
+    rarity = np.bincount(found["label"], minlength=labels)
+    found = found[np.lexsort((found["label"], rarity[found["label"]], found["thread"], found["bucket"]))]
+    begins = np.r_[True, np.diff(found["bucket"]).astype(bool) | np.diff(found["thread"]).astype(bool)][: len(found)]
+    rows = found[begins].copy()
+    if len(rows):
+        rows["created"] = np.minimum.reduceat(found["created"], np.flatnonzero(begins))
+    return rows
+
+
+def _age(rows: npt.NDArray[np.void], site: Ints) -> npt.NDArray[np.float64]:
+    """Place of each thread among those of its site by time, from 0 to 1: sites of all ages count alike."""
+    age = np.zeros(len(rows), np.float64)
+    for one in np.unique(site).tolist():
+        of = np.flatnonzero(site == one)
+        order = of[np.lexsort((rows["thread"][of], rows["created"][of]))]
+        age[order] = (np.arange(len(of)) + 1) / len(of)
+    return age
+
+
+def _tied(root: Path, rows: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
+    tied = np.zeros(len(rows), bool)
+    for bucket in np.unique(rows["bucket"]).tolist():
+        of = np.flatnonzero(rows["bucket"] == bucket)
+        tied[of] = np.isin(rows["thread"][of], splits.tied(root, bucket).to_numpy())
+    return tied

@@ -1,0 +1,1 @@
+"""The labelling tasks, each with its labelling functions."""

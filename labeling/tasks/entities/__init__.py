@@ -1,0 +1,1 @@
+"""The task `entities`: named entities in posts."""

@@ -1,0 +1,165 @@
+"""Labelling functions for entities that are spelled as code is: functions, classes, variables, files, tags, errors."""
+
+import re
+from collections.abc import Iterator
+
+from socorpus.labeling.functions import Threads, votes
+from socorpus.labeling.schema import ENTITIES
+from socorpus.labeling.tasks.entities import gazetteers, name_shapes
+from socorpus.labeling.tasks.entities.post import Found, Post, known, of_each_post
+
+
+@votes(ENTITIES)
+@of_each_post
+def code_form(post: Post, threads: Threads) -> Iterator[Found]:
+    """Inline code, by its form: `name()` is a function, `Name` a class, `snake_case` a variable."""
+    for start, end in post.code:
+        found = name_shapes.form(post.text[start:end])
+        if found is not None:
+            yield start, end, found[0], {"rule": found[1]}
+
+
+_CALL = re.compile(r"(?<![\w.$>])[A-Za-z_$][\w$]*(?:(?:\.|::|->)\w+)*\((?:[\w$]+(?:, ?[\w$]+)*)?\)(?!\w)")
+_PLURAL = re.compile(r"\w+\((?:s|es|ies)\)")
+
+
+@votes(ENTITIES)
+@of_each_post
+def calls(post: Post, threads: Threads) -> Iterator[Found]:
+    """A name with parentheses behind it in prose: `foo()`, `obj.method(arg)`; not `file(s)` or `O(n)`."""
+    for match in _CALL.finditer(post.prose) if "(" in post.prose else ():
+        if not _PLURAL.fullmatch(match[0]) and not match[0].startswith("O("):
+            yield match.start(), match.end(), "Function", {"rule": "call"}
+
+
+_IDENTIFIER = re.compile(r"(?<![\w.@#$/\\:<-])[$@]?[A-Za-z_]\w*(?:(?:\.|::|->)[A-Za-z_]\w*)*(?![\w/@(<-])(?!\.\w)")
+_CAMEL = re.compile(r"[A-Z]+[a-z\d]+(?:[A-Z]+[a-z\d]*)+|[A-Z]{2,}[a-z]\w*[A-Z]\w*")
+
+
+def _identifiers(post: Post) -> Iterator[tuple[int, int, str, str]]:
+    """Names in prose that are spelled as in code and are no known ones: start, end, name, form."""
+    taken = {hit.start for hit in post.names}
+    for match in post.find(_IDENTIFIER):
+        name = match[0]
+        if match.start() in taken or (name.isalpha() and (name.islower() or name.isupper() or name[1:].islower())):
+            continue
+        found = name_shapes.form(name)
+        if found is not None:
+            yield match.start(), match.end(), name, found[1]
+
+
+@votes(ENTITIES)
+@of_each_post
+def camel_case(post: Post, threads: Threads) -> Iterator[Found]:
+    """A name in prose in CamelCase that no gazetteer has is a class; one in camelCase a variable, or a function."""
+    for start, end, name, form in _identifiers(post):
+        if form == "capitalised" and _CAMEL.fullmatch(name) and len(name) > 4:
+            yield start, end, "Class", {"rule": "CamelCase"}
+        elif form == "camel" and name[0] != "i":
+            yield start, end, "Variable", {"rule": "camelCase"}
+        elif form == "verb" and "_" not in name and "." not in name:
+            yield start, end, "Function", {"rule": "verb"}
+
+
+@votes(ENTITIES)
+@of_each_post
+def snake_case(post: Post, threads: Threads) -> Iterator[Found]:
+    """A name in prose with underscores or a sigil is a variable, or a function if it begins with a verb."""
+    for start, end, name, form in _identifiers(post):
+        if form in ("snake", "constant", "sigil") and not name.startswith("@"):
+            yield start, end, "Variable", {"rule": form}
+        elif form == "verb" and "_" in name and "." not in name:
+            yield start, end, "Function", {"rule": "verb"}
+
+
+@votes(ENTITIES)
+@of_each_post
+def qualified_names(post: Post, threads: Threads) -> Iterator[Found]:
+    """A name in prose with two dots or more, as `java.util.List`: a class. Fewer may be a sentence's end or a file."""
+    for start, end, name, form in _identifiers(post):
+        if form == "types" and len(re.split(r"\.|::", name)) > 2:
+            yield start, end, "Class", {"rule": "qualified"}
+
+
+_HEADED = re.compile(r"(?<![\w$@#.:-])([\w$@#.:-]+(?:\(\))?|(?<!·)·+) (\w+)", re.A)
+_AFTER = re.compile(
+    r"\b(class|interface|function|method|variable|parameter|property|attribute|argument|field|annotation|column"
+    r"|called|named|library|package|gem|framework|exception) ([A-Za-z_$@][\w$.]*|·+)"
+)
+_LIKE_CODE = re.compile(r"[A-Z]?[a-z]+[A-Z_\d]\w*|[a-z]\w*_\w+|[$@]\w+|[A-Z]|[A-Z]{2,}_\w+|[xyzijkn]|ids?|ID")
+_GENERAL = frozenset(("Class", "Variable", "Function"))
+
+
+@votes(ENTITIES)
+@of_each_post
+def head_words(post: Post, threads: Threads) -> Iterator[Found]:
+    """A name beside a word that tells its type: "the `foo` method", "class Foo", "the foo.bar property"."""
+    heads, prose = gazetteers.heads(), post.prose
+    for match in _HEADED.finditer(prose):
+        label = heads.get(match[2].lower())
+        if label in _GENERAL and (match[1][0] == "·" or _LIKE_CODE.fullmatch(match[1])):
+            yield match.start(1), match.end(1), label, {"rule": "before", "head": match[2]}
+    for match in _AFTER.finditer(prose):
+        label = heads.get(match[1].lower())
+        if label in _GENERAL and (match[2][0] == "·" or _LIKE_CODE.fullmatch(match[2])):
+            yield match.start(2), match.end(2), label, {"rule": "after", "head": match[1]}
+
+
+@votes(ENTITIES)
+@of_each_post
+def file_names(post: Post, threads: Threads) -> Iterator[Found]:
+    """File names and paths, by extension or by their slashes; of an address nothing."""
+    taken = {hit.start for hit in post.names}
+    for start, end in (span for odd in post.odd for span in name_shapes.file_names(post.prose, *odd)):
+        if start not in taken:
+            yield start, end, "File_Name", {"rule": "file name"}
+
+
+_TAG = re.compile(r"</?[A-Za-z][\w:-]*\s?/?>(?:</[A-Za-z][\w:-]*>)?")
+
+
+@votes(ENTITIES)
+@of_each_post
+def markup_tags(post: Post, threads: Threads) -> Iterator[Found]:
+    """HTML and XML tags: `<div>`, or `div` as a known name."""
+    tags = []
+    for match in _TAG.finditer(post.open) if "<" in post.open else ():
+        code = post.in_code(match.start())
+        if code is None or code == match.span():
+            tags.append(match.span())
+            yield match.start(), match.end(), "HTML_XML_Tag", {"rule": "tag"}
+    for found in known(post, "HTML_XML_Tag"):
+        if not any(start <= found[0] < end for start, end in tags):
+            yield found
+
+
+_ERROR = re.compile(r"(?<![\w.])(?:[a-z]\w*\.)*[A-Z]\w+(?:Error|Exception)\b(?!\()")
+_HUNDREDS = re.compile(r" [45]\d\d\b")
+_STATUS = re.compile(r"\b(?:error|status|code|HTTP|response)\s(?:code\s)?(?:of\s)?([45]\d\d)\b", re.I)
+
+
+@votes(ENTITIES)
+@of_each_post
+def errors(post: Post, threads: Threads) -> Iterator[Found]:
+    """Names of errors and exceptions, and HTTP status codes beside the word "error"."""
+    for match in post.find(_ERROR):
+        yield match.start(), match.end(), "Error_Name", {"rule": "name"}
+    for match in _STATUS.finditer(post.prose) if _HUNDREDS.search(post.prose) else ():
+        yield match.start(1), match.end(1), "Error_Name", {"rule": "status"}
+    yield from known(post, "Error_Name")
+
+
+@votes(ENTITIES)
+@of_each_post
+def repeated_code(post: Post, threads: Threads) -> Iterator[Found]:
+    """A name in prose that is inline code elsewhere in the post, and of a form that tells its type."""
+    told: dict[str, str] = {}
+    for start, end in post.code:
+        code = post.text[start:end]
+        found = name_shapes.form(code)
+        if found is not None and found[0] in _GENERAL and re.fullmatch(r"\w{3,}(?:\(\))?", code):
+            told[code.removesuffix("()")] = found[0]
+    for start, end, _ in post.spoken({gazetteers.lowered(name) for name in told}):
+        label = told.get(post.open[start:end])
+        if label is not None:
+            yield start, end, label, {"rule": "code elsewhere"}

@@ -1,0 +1,232 @@
+"""What an annotated file teaches: its names, how far to believe each function, and names in their context.
+
+Candidates are the spans that anybody names: the functions, the gazetteer of the annotated file, and, if it is wanted,
+the context model. A logistic regression judges each by who named it as what, and by what is said of the spans it
+overlaps; those that it finds likely enough are resolved. It is trained on texts whose questions neither gazetteer nor
+context model had seen (cross-fitting), as else it would believe these two too much.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from socorpus.labeling.tasks.entities import gazetteers, perceptron, spans
+from socorpus.labeling.tasks.entities.gazetteers import Annotated
+from socorpus.labeling.tasks.entities.perceptron import Prepared, shape
+from socorpus.labeling.tasks.entities.post import Post
+from socorpus.labeling.tasks.entities.spans import Span
+
+THRESHOLD = 0.3
+"""Probability from which a span is kept: where F1 was best in cross-validation within train.txt."""
+DECAY = 4.0
+"""L2 of the regression."""
+FOLDS = 5
+_LEAST = 0.1
+"""Probability from which a type of a learned name is considered."""
+
+Float64 = npt.NDArray[np.float64]
+Vote = tuple[int, int, str, str, str]
+"""Start, end, type, function and rule of a vote."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text with all that is said of it; `question` tells which texts must not be held against each other."""
+
+    post: Post
+    votes: Sequence[Vote]
+    widen: Callable[[int, int], tuple[int, int]]
+    gold: frozenset[Span] = frozenset()
+    question: int = 0
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What was learned of an annotated file.
+
+    Attributes:
+        names: its gazetteer.
+        context: the context model, if there is one.
+        features: feature of a candidate -> its place in `weights`.
+        weights: float64[features].
+    """
+
+    names: Annotated
+    context: perceptron.Model | None
+    features: Mapping[str, int]
+    weights: Float64
+
+    def label(self, text: Text, threshold: float = THRESHOLD) -> list[Span]:
+        """Sorted spans of a text, without overlap."""
+        found = self.probabilities(text)
+        return spans.resolve((span, probability) for span, probability in found.items() if probability >= threshold)
+
+    def probabilities(self, text: Text) -> dict[Span, float]:
+        """Probability of each candidate of a text."""
+        prepared = None if self.context is None else _prepare(text)
+        likely = {}
+        for span, names in candidates(text, self.names, self.context, prepared).items():
+            score = sum(self.weights[self.features[name]] for name in sorted(names) if name in self.features)
+            likely[span] = float(1 / (1 + np.exp(-score)))
+        return likely
+
+
+def learn(texts: Sequence[Text], context: bool) -> Learned:
+    """Learn from texts with gold spans, with a context model or without."""
+    prepared = [_prepare(text) if context else None for text in texts]
+    numbers = {question: at % FOLDS for at, question in enumerate(sorted({text.question for text in texts}))}
+    fold = [numbers[text.question] for text in texts]
+
+    def teach(rows: Iterable[int]) -> tuple[Annotated, perceptron.Model | None]:
+        chosen = list(rows)
+        names = gazetteers.learn((texts[at].post.open, _in_code(texts[at].post), texts[at].gold) for at in chosen)
+        seen = ((prepared[at], sorted(texts[at].gold)) for at in chosen)
+        return names, perceptron.train((one, gold) for one, gold in seen if one is not None) if context else None
+
+    known: dict[str, int] = {}
+    rows: list[list[int]] = []
+    right: list[bool] = []
+    for out in range(FOLDS):
+        names, model = teach(at for at in range(len(texts)) if fold[at] != out)
+        for at in (at for at in range(len(texts)) if fold[at] == out):
+            for span, features in candidates(texts[at], names, model, prepared[at]).items():
+                rows.append([known.setdefault(name, len(known)) for name in sorted(features)])
+                right.append(span in texts[at].gold)
+    weights = _regression(rows, np.array(right, np.float64), len(known))
+    return Learned(*teach(range(len(texts))), known, weights)
+
+
+def candidates(
+    text: Text, names: Annotated, model: perceptron.Model | None, prepared: Prepared | None
+) -> dict[Span, set[str]]:
+    """Spans that somebody names, each with the features by which it is judged."""
+    post = text.post
+    sources: dict[Span, set[str]] = {}
+    found: dict[Span, set[str]] = {}
+
+    def enter(start: int, end: int, label: str, source: str, detail: str) -> None:
+        span = Span(*text.widen(start, end), label)
+        sources.setdefault(span, set()).add(source)
+        found.setdefault(span, set()).update((source, detail))
+
+    for start, end, label, function, rule in text.votes:
+        enter(start, end, label, f"f {function}", f"f {function} {rule} {label}")
+    known: dict[tuple[int, int], str] = {}
+    for hit in names.find(post.open, _in_code(post)):
+        often = "+" if hit.seen > 4 else ""
+        for label, probability in hit.types.items():
+            if label != "O" and probability >= _LEAST:
+                enter(hit.start, hit.end, label, f"g {int(probability * 5)}{often}", f"g {label}")
+        likeliest = max(hit.types, key=lambda one: hit.types[one])
+        known[text.widen(hit.start, hit.end)] = f"{likeliest} {int(hit.types[likeliest] * 5)}{often}"
+    if model is not None and prepared is not None:
+        for number, reading in enumerate(model.readings(prepared)):
+            for span in reading:
+                enter(*span, f"m{number}", f"m{number} {span.label}")
+    for start, end, label, source in _proposed(post):
+        enter(start, end, label, source, f"{source} {label}")
+    for span, features in found.items():
+        features |= _spelled(post, span)
+        seen = known.get(span[:2])
+        if seen is not None and seen.split()[0] != span.label:
+            features |= {f"g not {seen}", f"g not {seen.split()[0]} {span.label}"}
+    for one, other_one in _overlapping(sorted(found)):
+        for span, rival in ((one, other_one), (other_one, one)):
+            place = _place(rival, span)
+            found[span] |= {f"o {place} {source}" for source in sources[rival]}
+    return found
+
+
+# What is no vote, since it is too seldom right, yet may be with the right words beside it.
+_PROPOSALS = (
+    (
+        "quoted",
+        "Value",
+        re.compile(r"(?<![\w\"])\"(?! ?[,.] ?)[^\"\n]{1,40}?\"(?![\w\"])|(?<![\w'])'[^'\n]{1,24}'(?![\w'])"),
+    ),
+    ("number", "Value", re.compile(r"(?<![\w.,:-])-?\d+(?:[.,]\d+)*(?![\w]|[.,:/-]\d)")),
+    ("truth", "Value", re.compile(r"\b(?:true|false|TRUE|FALSE|True|False|undefined)\b")),
+    ("letter", "Variable", re.compile(r"(?<![\w'.-])[A-Zb-hj-z](?![\w'.+#-])")),
+)
+
+
+_BEFORE = re.compile(r"(?:\w+|[^\w\s])\s?$")
+_BEHIND = re.compile(r"\s?(?:\w+|[^\w\s])")
+
+
+def _proposed(post: Post) -> Iterator[tuple[int, int, str, str]]:
+    for source, label, pattern in _PROPOSALS:
+        for match in pattern.finditer(post.prose):
+            yield match.start(), match.end(), label, source
+
+
+def _spelled(post: Post, span: Span) -> set[str]:
+    """Features of what a span looks like."""
+    word = post.text[span.start : span.end]
+    spelled = shape(word)
+    code = "code" if post.in_code(span.start) else "prose"
+    length = min(4, word.count(" "))
+    before = _BEFORE.search(post.prose, max(0, span.start - 20), span.start)
+    after = _BEHIND.match(post.prose, span.end)
+    left = before[0].strip().lower() if before else ""
+    right = after[0].strip().lower() if after else ""
+    return {
+        f"b {left} {span.label}",
+        f"a {right} {span.label}",
+        f"b {left}",
+        f"a {right}",
+        "1",
+        f"l {span.label}",
+        f"n {length}",
+        f"c {code} {span.label}",
+        f"s {spelled}",
+        f"s {spelled} {span.label}",
+    }
+
+
+def _overlapping(ordered: Sequence[Span]) -> Iterator[tuple[Span, Span]]:
+    """Pairs of sorted spans that overlap."""
+    for at, span in enumerate(ordered):
+        for other in ordered[at + 1 :]:
+            if other.start >= span.end:
+                break
+            yield span, other
+
+
+def _place(other: Span, span: Span) -> str:
+    """How another span lies to a span that it overlaps."""
+    if other[:2] == span[:2]:
+        return "same"
+    if other.start <= span.start and other.end >= span.end:
+        return "around"
+    return "within" if other.start >= span.start and other.end <= span.end else "across"
+
+
+def _prepare(text: Text) -> Prepared:
+    return perceptron.prepare(text.post, [vote[:4] for vote in text.votes])
+
+
+def _in_code(post: Post) -> Callable[[int], bool]:
+    return lambda start: post.in_code(start) is not None
+
+
+def _regression(rows: Sequence[Sequence[int]], right: Float64, features: int) -> Float64:
+    """Weights of an L2-regularised logistic regression, float64[features], by L-BFGS."""
+    from scipy.optimize import minimize
+    from scipy.sparse import csr_matrix
+
+    bounds = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+    places = np.fromiter((place for row in rows for place in row), np.int64, int(bounds[-1]))
+    matrix: Any = csr_matrix((np.ones(len(places)), places, bounds), shape=(len(rows), features))
+
+    def loss(weights: Float64) -> tuple[float, Float64]:
+        scores = matrix @ weights
+        value = (np.logaddexp(0, scores) - right * scores).sum() + DECAY * (weights @ weights) / 2
+        return float(value), matrix.T @ (1 / (1 + np.exp(-scores)) - right) + DECAY * weights
+
+    done = minimize(loss, np.zeros(features), jac=True, method="L-BFGS-B", options={"maxiter": 200})
+    return np.asarray(done.x, np.float64)

@@ -1,0 +1,203 @@
+"""Labelling functions for entities that are known by name, or by what stands around them."""
+
+import re
+from collections.abc import Iterator
+
+from socorpus.labeling.functions import Threads, votes
+from socorpus.labeling.schema import ENTITIES
+from socorpus.labeling.tasks.entities import gazetteers, name_shapes
+from socorpus.labeling.tasks.entities.post import Found, Post, known, of_each_post
+
+_NUMBER = re.compile(
+    r"(?: [vV](?:ersion)?)? (\d[\w.]*\d|\d+|\d+\.x)"
+    r"(?![\w%]|[.,:/]\d| ?(?:[-+*/=x×]|times|files?|rows?|pixels?|px|MB|GB))"
+)
+_NAMED = re.compile(r"\b(?:[vV]ersions?|[vV]er\.?|release)(?: is| of| to|:)? ?(v?\d[\w.+-]*\w|v?\d)(?![\w%])")
+_DIGIT = re.compile(r"\d")
+_DOTTED = re.compile(
+    r"(?<![\w.$/:-])v?\d+(?:\.\d+){2,}[\w-]*(?![\w./])|(?<![\w.])v\d+(?:\.\d+)+\b|(?<![\w.])\d+\.[xX]\b"
+)
+_ADDRESS = re.compile(r"\d+(?:\.\d+){3}")
+_HAVE_VERSIONS = frozenset(("Language", "Library", "Application", "Operating_System"))
+
+
+@votes(ENTITIES)
+@of_each_post
+def versions(post: Post, threads: Threads) -> Iterator[Found]:
+    """A number behind the name of a language, library, application or system, or behind "version"; or 1.2.3."""
+    text = post.prose
+    for hit in post.names:
+        if hit.label in _HAVE_VERSIONS:
+            match = _NUMBER.match(text, hit.end)
+            if match:
+                yield match.start(1), match.end(1), "Version", {"rule": "behind a name", "name": hit.name}
+    for match in _NAMED.finditer(text) if _DIGIT.search(text) else ():
+        yield match.start(1), match.end(1), "Version", {"rule": "behind the word"}
+    for match in post.find(_DOTTED):
+        if not _ADDRESS.fullmatch(match[0]):
+            yield match.start(), match.end(), "Version", {"rule": "dotted"}
+
+
+@votes(ENTITIES)
+@of_each_post
+def known_languages(post: Post, threads: Threads) -> Iterator[Found]:
+    """Languages by the general gazetteer; a single letter or a common word only where it stands as a name does."""
+    return known(post, "Language")
+
+
+@votes(ENTITIES)
+@of_each_post
+def known_software(post: Post, threads: Threads) -> Iterator[Found]:
+    """Applications, libraries and operating systems by the general gazetteer."""
+    return known(post, "Application", "Library", "Operating_System")
+
+
+@votes(ENTITIES)
+@of_each_post
+def known_devices(post: Post, threads: Threads) -> Iterator[Found]:
+    """Devices and their parts by the general gazetteer."""
+    return known(post, "Device")
+
+
+@votes(ENTITIES)
+@of_each_post
+def known_structures(post: Post, threads: Threads) -> Iterator[Found]:
+    """Data structures, data types and algorithms by the general gazetteer."""
+    return known(post, "Data_Structure", "Data_Type", "Algorithm")
+
+
+@votes(ENTITIES)
+@of_each_post
+def known_interface(post: Post, threads: Threads) -> Iterator[Found]:
+    """Elements of user interfaces by the general gazetteer."""
+    return known(post, "User_Interface_Element")
+
+
+@votes(ENTITIES)
+@of_each_post
+def known_websites(post: Post, threads: Threads) -> Iterator[Found]:
+    """Websites and organisations by the general gazetteer."""
+    return known(post, "Website")
+
+
+_TRUTH = re.compile(r"\b(?:[rR]eturn(?:s|ed|ing)?|[sS]et (?:it )?to|[eE]valuates? to|becomes?|:=|==?) (true|false)\b")
+
+
+@votes(ENTITIES)
+@of_each_post
+def literals(post: Post, threads: Threads) -> Iterator[Found]:
+    """Values that have a name: `null`, `None`; `true` and `false` where something returns them or is set to them."""
+    yield from known(post, "Value")
+    for match in _TRUTH.finditer(post.prose) if "e" in post.prose else ():
+        yield match.start(1), match.end(1), "Value", {"rule": "truth"}
+
+
+_TYPE = re.compile(r"(?<![\w./\\])\.[A-Za-z]\w{0,9}(?:\.[a-z]\w{0,4})?(?![\w.(]\w*)")
+_OF_FILES = re.compile(r" ?-?(?:files?|formats?|documents?|extensions?|archives?|data)\b", re.I)
+
+
+_FILES = re.compile(r"\b(text|binary|log|header|batch|cache|config|executable|image) files?\b", re.I)
+
+
+@votes(ENTITIES)
+@of_each_post
+def file_types(post: Post, threads: Threads) -> Iterator[Found]:
+    """File types: an extension alone (`.png`), a known type, a language before "file" ("a Python file")."""
+    text = post.open
+    for match in _TYPE.finditer(text) if "." in text else ():
+        if name_shapes.is_extension(match[0]):
+            yield match.start(), match.end(), "File_Type", {"rule": "extension"}
+    for hit in post.names:
+        if hit.label == "File_Type":
+            yield hit.start, hit.end, hit.label, {"rule": "known", "name": hit.name}
+        elif hit.label in ("Language", "Application") and _OF_FILES.match(text, hit.end):
+            yield hit.start, hit.end, "File_Type", {"rule": "before the word", "name": hit.name}
+    for match in _FILES.finditer(text) if "file" in text else ():
+        yield match.start(1), match.end(1), "File_Type", {"rule": "kind of file"}
+
+
+_KEYS = re.compile(
+    r"(?<![\w+-])(?<![+-] )(?:ctrl|control|alt|shift|cmd|command|option|win)(?: ?[+-] ?(?:ctrl|alt|shift|cmd))* ?\+ ?"
+    r"(?:[a-z]|f\d{1,2}|enter|tab|space|del|delete|esc|home|end|up|down|left|right|click)\b",
+    re.I,
+)
+_PRESS = re.compile(r"[Pp]ress|[Hh]it")
+_KEY = re.compile(r"\b(?:[Pp]ress(?:ing|ed|es)?|[Hh]it(?:ting)?) (?:the )?([A-Z][a-z]+|F\d{1,2}|[A-Z])\b")
+
+
+@votes(ENTITIES)
+@of_each_post
+def keyboard_input(post: Post, threads: Threads) -> Iterator[Found]:
+    """Keys and chords: `Ctrl+C`, "press Enter", the names of keys."""
+    for match in _KEYS.finditer(post.open) if "+" in post.open else ():
+        yield match.start(), match.end(), "Keyboard_IP", {"rule": "chord"}
+    names = gazetteers.names_of("Keyboard_IP")
+    for match in _KEY.finditer(post.open) if _PRESS.search(post.open) else ():
+        if match[1].lower() in names:
+            yield match.start(1), match.end(1), "Keyboard_IP", {"rule": "pressed"}
+    yield from known(post, "Keyboard_IP")
+
+
+_MENTION = re.compile(r"(?<![\w@.])@[A-Za-z_][\w-]*\w")
+_SCRUBBED = re.compile(r"@?\[USER_\d+\]")
+_THANKS = re.compile(
+    r"\b(?:[Tt]hanks(?: a lot| so much)?(?: to)?|[Tt]hank you|[Cc]redits? to|as suggested by|answer (?:by|from|of)"
+    r"|[Hh]i|[Hh]ello)"
+    r",? ([A-Z][a-z]+(?: [A-Z][a-z]+)?)(?= |,|\.|!|'|$)",
+    re.M,
+)
+_NO_NAMES = re.compile(
+    r"(?:I|All|Every(?:one|body)|Guys|You|For|In|The|Any|And|This|So|It|If|Is|My|We|Stack|Please|Help|Advance|There|Folks"
+    r"|Sir|Mate|How|What|When|Where|Why|An?|To|Thanks|Hi|Hello)\b"
+)
+
+
+@votes(ENTITIES)
+@of_each_post
+def user_names(post: Post, threads: Threads) -> Iterator[Found]:
+    """Names of users: `@name` in prose, also scrubbed, and a name behind thanks or credit."""
+    for match in post.find(_MENTION):
+        yield match.start(), match.end(), "User_Name", {"rule": "mention"}
+    for match in _SCRUBBED.finditer(post.text) if "[USER_" in post.text else ():
+        if not post.in_block(match.start()):
+            yield match.start(), match.end(), "User_Name", {"rule": "scrubbed mention"}
+    for match in _THANKS.finditer(post.prose):
+        if not _NO_NAMES.match(match[1]):
+            yield match.start(1), match.end(1), "User_Name", {"rule": "thanks"}
+
+
+_QUOTED = re.compile(r"(?<![\w\"])\"(?! ?[,.] ?)[^\"\n]{1,40}?\"(?![\w\"])|“[^”\n]{1,40}”")
+_SAID = re.compile(
+    r"(?<![\w-])(?:texts?|strings?|values?|letters?|characters?|chars?|words?|names?|called|labell?ed|labels?|titles?|options?"
+    r"|keys?|tick|select|click|choose|enter|type|press|prints?|returns?|outputs?|equals?|shows?|contains?)\s*[=:]?\s*$",
+    re.I,
+)
+_EQUALS = re.compile(
+    r"(?:[vV]alues?(?: is| of| to| as)?|[rR]eturns?|equals?(?: to)?|[sS]et to|==?|from|index|between|greater than"
+    r"|less than|starts? (?:at|with|from)) ([-+]?\d+(?:\.\d+)?)\b(?!\.\d|%)"
+)
+_UNIT = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:px|pt|em|rem)\b")
+
+
+@votes(ENTITIES)
+@of_each_post
+def values(post: Post, threads: Threads) -> Iterator[Found]:
+    """Values: short strings in quotes, and numbers, behind "value", "returns" and the like; lengths with their unit."""
+    for match in _QUOTED.finditer(post.prose) if '"' in post.prose or "“" in post.prose else ():
+        if _SAID.search(post.prose, max(0, match.start() - 14), match.start()):
+            yield match.start(), match.end(), "Value", {"rule": "quotes"}
+    for match in post.find(_UNIT):
+        yield match.start(), match.end(), "Value", {"rule": "unit"}
+    for match in _EQUALS.finditer(post.prose) if _DIGIT.search(post.prose) else ():
+        yield match.start(1), match.end(1), "Value", {"rule": "number"}
+
+
+_DOMAIN = re.compile(r"(?<![\w./@:-])(?:[A-Za-z][\w-]*\.){1,2}(?:com|org|io|edu|gov|co\.uk|de|in)(?![\w/:.-]\w)")
+
+
+@votes(ENTITIES)
+@of_each_post
+def addresses(post: Post, threads: Threads) -> Iterator[Found]:
+    """A domain that stands for a website, as "on example.com"; a whole address is no entity, so nothing else."""
+    for match in post.find(_DOMAIN):
+        yield match.start(), match.end(), "Website", {"rule": "domain"}

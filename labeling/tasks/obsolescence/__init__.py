@@ -1,0 +1,1 @@
+"""The task `obsolescence`: is an answer out of date?"""

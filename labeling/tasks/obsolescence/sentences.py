@@ -1,0 +1,153 @@
+"""What a sentence says of the answer that it is about: out of date, still good, or nothing.
+
+Rules of English, without a model: a cue ("deprecated", "no longer works", "was removed in 3.0") counts where the
+sentence asserts it of this answer now. It doesn't where it is quoted, asked, supposed, told by others, denied, or said
+of something else, such as the reader's own browser. A denied cue, and "still works", say that the answer is current.
+"""
+
+import re
+from dataclasses import dataclass
+
+from socorpus.labeling.tasks.obsolescence import lexicon
+
+OBSOLETE, CURRENT = "obsolete", "current"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What one sentence says."""
+
+    label: str
+    cue: str
+    """The words that say it."""
+    sentence: str
+    reply: bool = False
+    """Whether it only has a meaning as the answer to an earlier comment: "no, it isn't"."""
+
+
+_QUOTE_LINE = re.compile(r"^[ \t]*>.*$", re.MULTILINE)
+_CODE = re.compile(r"(`+)(.+?)\1", re.DOTALL)
+_LINK = re.compile(r"!?\[([^\]\n]*)\]\([^)\s]*(?:\s+\"[^\"]*\")?\)")
+_ADDRESS = re.compile(r"\b(?:https?|ftp)://\S+")
+_QUOTED = re.compile(
+    r"\"[^\"\n]{1,400}\"|“[^”\n]{1,400}”|«[^»\n]{1,400}»|(?<!\w)'[^'\n]{3,400}'(?!\w)|‘[^’\n]{3,400}’(?!\w)"
+)
+# Quotation marks around what is asserted all the same: it is marked as "deprecated".
+_ASSERTED = re.compile(r"\b(?:is|are|as|be|been|being|now|become|became|considered|officially)\s+$", re.IGNORECASE)
+_JOKE = re.compile(r"(?:^|\s)/s\s*$")
+_SENTENCE = re.compile(r"(?<=[.!?…])[\"')\]*_]*\s+(?=\S)|\n+")
+_SIGNS = re.compile(r"[*_]{1,3}(?=\S)|(?<=\S)[*_]{1,3}(?!\w)")
+_ABBREVIATION = re.compile(r"\b(e\.g|i\.e|etc|vs|ver|v|approx|cf)\.(?=\s)", re.IGNORECASE)
+
+
+def unquoted(text: str) -> str:
+    """A comment's text without what it quotes, its code and addresses; each leaves a word in its place."""
+    text = _QUOTE_LINE.sub("", text.replace("\r\n", "\n"))
+    text = _CODE.sub(lambda found: " CODE " if len(found[2]) else "", text)
+    text = _ADDRESS.sub("ADDRESS", _LINK.sub(r"\1", text))
+
+    def quote(found: re.Match[str]) -> str:
+        inner = found[0][1:-1]
+        if len(inner.split()) <= 2 and _ASSERTED.search(found.string[: found.start()]):
+            return inner
+        return " QUOTE "
+
+    return _SIGNS.sub("", _QUOTED.sub(quote, text))
+
+
+def sentences(text: str) -> list[str]:
+    """Sentences of plain text; the points of versions and abbreviations such as "e.g." end none."""
+    joined = _ABBREVIATION.sub(r"\1", text)
+    return [part.strip() for part in _SENTENCE.split(joined) if part and part.strip()]
+
+
+def statements(comment: str, *, accepted: bool = True) -> list[Statement]:
+    """What the sentences of a comment say of the answer below which it stands, in order.
+
+    Args:
+        comment: Markdown, as in the dump.
+        accepted: whether that answer is the accepted one, of which "the accepted answer is outdated" may speak.
+    """
+    found: list[Statement] = []
+    if _JOKE.search(comment):
+        return found
+    for sentence in sentences(unquoted(comment)):
+        one = _statement(sentence, accepted)
+        if one is not None:
+            found.append(one)
+    return found
+
+
+def has_cue(comment: str) -> bool:
+    """Whether any such words occur, whatever they mean there."""
+    return lexicon.CUE.search(_SIGNS.sub("", comment)) is not None or lexicon.STILL.search(comment) is not None
+
+
+def _statement(sentence: str, accepted: bool) -> Statement | None:
+    if sentence.endswith("?") or lexicon.ASKED.search(sentence):
+        return None
+    for cue in lexicon.CUE.finditer(sentence):
+        label = _asserted(sentence, cue, accepted)
+        if label is not None:
+            return Statement(label, cue[0], sentence)
+    if lexicon.CUE.search(sentence):
+        return None
+    denial = lexicon.DENIAL.search(sentence)
+    if denial is not None:
+        return Statement(CURRENT, denial[0].strip(), sentence, reply=True)
+    still = lexicon.STILL.search(sentence)
+    if still is not None and not _uncertain(sentence[: still.start()]):
+        return Statement(CURRENT, still[0], sentence)
+    return None
+
+
+def _uncertain(before: str) -> bool:
+    return bool(lexicon.SUPPOSED.search(before) or lexicon.NEGATION.search(before) or lexicon.TOLD.search(before))
+
+
+def _asserted(sentence: str, cue: re.Match[str], accepted: bool) -> str | None:
+    """Label that a cue gives, None where it is about something else or isn't asserted."""
+    before, after = sentence[: cue.start()], sentence[cue.end() :]
+    state = re.search(lexicon.STATES, cue[0], re.IGNORECASE)
+    if not state and not re.search(r"\d", cue[0]) and lexicon.MODERATED.search(before[-30:] + cue[0]):
+        return None
+    if (state and lexicon.OTHER_NOUN.match(after)) or lexicon.AVOIDS.search(before):
+        return None
+    if state and lexicon.ATTRIBUTE.search(before) and not lexicon.NOT_A_NOUN.match(after):
+        return None
+    if lexicon.PASSING.search(before) or (lexicon.RELATIVE.search(before) and not lexicon.USES.search(before)):
+        return None
+    if not state and lexicon.PERSON.search(before):
+        return None
+    reported = lexicon.REPORTED.search(before)
+    before = lexicon.REPORTED.sub(" ", before)
+    own = lexicon.CLAUSE.split(before)[-1]
+    lead = before[: len(before) - len(own)]
+    # A clause that is nothing but the cue says it of what comes before.
+    subject = own if own.strip() else lead
+    if lexicon.TOLD.search(subject) and not reported:
+        return None
+    if _supposed(own, lead):
+        return None
+    if lexicon.OTHER_SUBJECT.search(subject) or (lexicon.ACCEPTED.search(subject) and not accepted):
+        return None
+    denied = lexicon.NEGATION.findall(lexicon.NOT_ONLY.sub("", own))
+    return CURRENT if denied and not (len(denied) == 2 and lexicon.DOUBLE.search(own)) else OBSOLETE
+
+
+def _supposed(own: str, lead: str) -> bool:
+    """Whether the cue's clause, or a condition before it, leaves open if it is so."""
+    found = lexicon.SUPPOSED.search(lexicon.HEDGE.sub("", own))
+    if found is not None:
+        condition = found[0].lower() in ("if", "when", "once")
+        return not (condition and lexicon.NOWADAYS.search(own[found.end() :]))
+    given = lexicon.CONDITION.search(lead)
+    return given is not None and not lexicon.NOWADAYS.search(lead[given.end() :])
+
+
+def asks(comment: str) -> bool:
+    """Whether a comment asks if it is out of date."""
+    return any(
+        lexicon.CUE.search(sentence) and (sentence.endswith("?") or lexicon.ASKED.search(sentence))
+        for sentence in sentences(unquoted(comment))
+    )

@@ -1,0 +1,144 @@
+"""Tasks run once, again when what they depend on changes, and never leave half of themselves."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from socorpus.corpus.engine.executor import Engine
+from socorpus.corpus.engine.work import Outcome, Progress, WorkItem
+from socorpus.corpus.errors import BuildError, InputError
+from socorpus.corpus.storage import files
+from tests.building import wait_for
+
+
+def write(root: Path, name: str, text: str) -> Outcome:
+    with files.atomic(root / name) as temporary:
+        temporary.write_text(text)
+    return Outcome({name: 1}, {"letters": len(text)})
+
+
+def refuse(root: Path, name: str) -> Outcome:
+    raise InputError(f"{name}: not readable")
+
+
+def die(root: Path) -> Outcome:
+    os._exit(9)
+
+
+def task(name: str, text: str = "text", **more: Any) -> WorkItem:
+    return WorkItem("write", name, write, {"name": f"out/{name}", "text": text}, {"text": text}, **more)
+
+
+@pytest.fixture(params=[0, 1], ids=["in this process", "on a worker"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    with Engine(tmp_path, workers=request.param) as made:
+        yield made
+
+
+def test_a_task_runs_again_only_if_its_inputs_version_configuration_or_outputs_changed(engine: Engine) -> None:
+    def ran(*tasks: WorkItem, transient: bool = False) -> int:
+        before = engine.ran
+        done = engine.run("write", tasks, transient)
+        assert list(done) == [one.name for one in tasks]
+        assert all(receipt.counts["letters"] for receipt in done.values())
+        return engine.ran - before
+
+    assert ran(task("a"), task("b")) == 2
+    assert ran(task("a"), task("b"), task("c")) == 1
+    assert ran(task("a", text="other"), task("b")) == 1
+    assert ran(task("b", version=2)) == 1
+    assert ran(task("b", version=2, config={"key": 1})) == 1
+    assert ran(task("b", version=2, config={"key": 1})) == 0
+    (engine.root / "out/c").unlink()
+    assert ran(task("c"), transient=True) == 0
+    assert ran(task("c")) == 1
+    (engine.root / "out/c").write_text("cut")
+    engine.ensure([task("c")])
+    assert (engine.root / "out/c").read_text() == "text"
+
+
+def test_equal_outputs_have_equal_content_whatever_made_them(engine: Engine) -> None:
+    first = engine.run("write", [task("a")])["a"]
+    again = engine.run("write", [task("a", version=2)])["a"]
+    assert first.key != again.key
+    assert first.content == again.content
+    assert first.recipe == task("a", text="other").recipe != again.recipe
+
+
+def test_an_error_reaches_the_caller_and_leaves_no_receipt(engine: Engine) -> None:
+    bad = WorkItem("refuse", "x", refuse, {"name": "x"}, {})
+    with pytest.raises(InputError, match="x: not readable"):
+        engine.run("refuse", [bad])
+    assert engine.stale([bad]) == [bad]
+    assert engine.run("write", [task("a")])
+
+
+def test_a_worker_that_dies_again_and_again_is_told(tmp_path: Path) -> None:
+    with Engine(tmp_path, workers=1) as engine, pytest.raises(BuildError, match=r"a worker was killed .*--workers"):
+        engine.run("die", [WorkItem("die", "x", die, {}, {})])
+
+
+def test_a_scheduler_that_does_not_answer_is_told(tmp_path: Path) -> None:
+    with (
+        Engine(tmp_path, scheduler="tcp://127.0.0.1:1") as engine,
+        pytest.raises(BuildError, match="no Dask scheduler"),
+    ):
+        engine.run("write", [task("a")])
+
+
+def wait(root: Path) -> Outcome:
+    (root / "begun").touch()
+    time.sleep(120)
+    return Outcome({})
+
+
+def test_a_scheduler_that_goes_away_is_told(tmp_path: Path) -> None:
+    address, quiet = tmp_path / "scheduler.json", {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    python = [sys.executable, "-m"]
+    file = ["--scheduler-file", str(address), "--no-dashboard", "--host", "127.0.0.1"]
+    scheduler = subprocess.Popen([*python, "distributed.cli.dask_scheduler", *file, "--port", "0"], **quiet)
+    # The file is there before all of it is written.
+    wait_for(lambda: address.exists() and address.read_text().endswith("}"))
+    worker = subprocess.Popen([*python, "distributed.cli.dask_worker", *file, "--nthreads", "1"], **quiet)
+    try:
+
+        def kill() -> None:
+            wait_for((tmp_path / "begun").exists)
+            scheduler.kill()
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        url = json.loads(address.read_text())["address"]
+        with (
+            Engine(tmp_path, scheduler=url) as engine,
+            pytest.raises(BuildError, match=r"scheduler tcp://.* went away\."),
+        ):
+            engine.run("wait", [WorkItem("wait", "x", wait, {}, {})])
+        killer.join()
+    finally:
+        for process in (worker, scheduler):
+            process.kill()
+            process.wait()
+
+
+def test_progress_counts_up_to_all_and_estimates_the_time_left(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    with Engine(tmp_path, workers=0, show=seen.append) as engine:
+        engine.run("write", [task("a", weight=1), task("b", weight=3)])
+        engine.run("write", [task("a"), task("b"), task("c")])
+    assert [(now.done, now.tasks, now.skipped) for now in seen] == [
+        *[(0, 2, 0), (1, 2, 0), (2, 2, 0)],
+        *[(2, 3, 2), (3, 3, 2)],
+    ]
+    assert seen[0].seconds_left is None
+    assert seen[1].seconds_left is not None
+    assert seen[2].seconds_left == 0
+    assert Progress("s", 1, 2, 0, 1.0, 4.0, 2.0).seconds_left == 6.0

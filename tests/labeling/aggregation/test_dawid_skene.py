@@ -1,0 +1,222 @@
+"""Combining votes: synthetic votes of known truth, and inputs where there is little to learn from."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from socorpus.labeling.aggregation import dawid_skene
+from socorpus.labeling.aggregation.dawid_skene import Model
+from socorpus.labeling.analysis.leaks import macro_f1
+
+Ints = npt.NDArray[np.int64]
+Float = npt.NDArray[np.float64]
+SEEDS = range(5)
+
+
+def fitted(votes: npt.NDArray[np.int8], k: int) -> tuple[Model, npt.NDArray[np.float64]]:
+    """A model of these votes, and the probabilities of each row."""
+    patterns, counts = dawid_skene.distinct(votes, np.ones(len(votes), np.int64))
+    names = [f"f{i}" for i in range(votes.shape[1])]
+    model = dawid_skene.fit(patterns, counts, names, [f"l{i}" for i in range(k)])
+    return model, model.probabilities(votes)
+
+
+def observers(seed: int, items: int = 5000) -> tuple[npt.NDArray[np.int8], Ints]:
+    """Six functions that vote for any of three labels, of accuracies from 0.55 to 0.9."""
+    random = np.random.default_rng(seed)
+    truth = random.choice(3, items, p=[0.5, 0.3, 0.2])
+    votes = np.full((items, 6), dawid_skene.ABSTAIN, np.int8)
+    for function, (right, speaks) in enumerate(
+        [(0.9, 0.3), (0.8, 0.5), (0.7, 0.5), (0.65, 0.6), (0.6, 0.4), (0.55, 0.7)]
+    ):
+        said = np.where(random.random(items) < right, truth, (truth + random.integers(1, 3, items)) % 3)
+        votes[:, function] = np.where(random.random(items) < speaks, said, dawid_skene.ABSTAIN)
+    spoken = (votes != dawid_skene.ABSTAIN).any(1)
+    return votes[spoken], truth[spoken]
+
+
+def specialists(seed: int, items: int = 5000) -> tuple[npt.NDArray[np.int8], Ints]:
+    """Functions most of which only ever vote for one label, as labelling functions do; one speaks of nearly all."""
+    random = np.random.default_rng(seed)
+    truth = random.choice(3, items, p=[0.7, 0.2, 0.1])
+    votes = np.full((items, 6), dawid_skene.ABSTAIN, np.int8)
+    votes[:, 0] = np.where(random.random(items) < 0.8, truth, random.integers(0, 3, items))
+    votes[random.random(items) < 0.5, 0] = dawid_skene.ABSTAIN
+    for function, (label, hit, miss) in enumerate(
+        [(0, 0.4, 0.1), (1, 0.5, 0.02), (2, 0.5, 0.02), (2, 0.3, 0.05), (1, 0.3, 0.05)], start=1
+    ):
+        says = random.random(items) < np.where(truth == label, hit, miss)
+        votes[says, function] = label
+    spoken = (votes != dawid_skene.ABSTAIN).any(1)
+    return votes[spoken], truth[spoken]
+
+
+def careless(seed: int, items: int = 5000) -> tuple[npt.NDArray[np.int8], Ints]:
+    """The specialists, and one more that speaks of many items and is often wrong."""
+    random = np.random.default_rng(seed + 100)
+    votes, truth = specialists(seed, items)
+    said = np.where(random.random(len(truth)) < 0.4, truth, random.integers(0, 3, len(truth)))
+    more = np.where(random.random(len(truth)) < 0.6, said, dawid_skene.ABSTAIN).astype(np.int8)
+    return np.concatenate([votes, more[:, None]], 1), truth
+
+
+def scores(made: object) -> tuple[Float, Float]:
+    """Accuracy, macro F1 and log loss of the model, then of the majority, float64[seeds, 3] each."""
+    ours, theirs = [], []
+    for seed in SEEDS:
+        votes, truth = made(seed)  # type: ignore[operator]
+        model, _ = fitted(votes, 3)
+        assert model.method == "dawid_skene"
+        for one, found in ((model, ours), (replace(model, method="majority"), theirs)):
+            label, probabilities = one.choose(votes)
+            loss = -np.log(probabilities[np.arange(len(truth)), truth]).mean()
+            found.append([(label == truth).mean(), macro_f1(truth, label), loss])
+    return np.array(ours), np.array(theirs)
+
+
+def test_it_beats_the_majority() -> None:
+    ours, theirs = scores(observers)
+    assert (ours[:, 0] > theirs[:, 0] + 0.01).all() and (ours[:, 1] > theirs[:, 1] + 0.01).all()
+    assert (ours[:, 2] < 0.85 * theirs[:, 2]).all()
+
+
+def test_it_sees_who_is_careless() -> None:
+    ours, theirs = scores(careless)
+    assert ours[:, 0].mean() > theirs[:, 0].mean() + 0.005
+    assert ours[:, 1].mean() > theirs[:, 1].mean() + 0.01
+    assert (ours[:, 2] < 0.8 * theirs[:, 2]).all()
+
+
+def test_where_functions_rarely_meet_it_does_hardly_worse_than_the_majority() -> None:
+    # Ties go to the commonest label there, which is right more often than not: nothing is left to be learned.
+    ours, theirs = scores(specialists)
+    assert ours[:, 0].mean() > theirs[:, 0].mean() - 0.02
+    assert (ours[:, 2] < theirs[:, 2]).all()
+
+
+def test_where_functions_never_meet_each_is_believed() -> None:
+    random = np.random.default_rng(1)
+    votes = np.full((6000, 5), dawid_skene.ABSTAIN, np.int8)
+    who = random.choice(5, 6000, p=[0.4, 0.3, 0.1, 0.1, 0.1])
+    votes[np.arange(6000), who] = np.array([0, 1, 1, 2, 3])[who]
+    model, found = fitted(votes, 4)
+    label, _ = model.choose(votes)
+    assert (label == np.array([0, 1, 1, 2, 3])[who]).all()
+    # Nothing is learned of who never meets another: each is taken to be right three times in four.
+    assert found.max(1) == pytest.approx(np.full(6000, 0.75), abs=0.01)
+    assert np.isnan(model.accuracy).all()
+
+
+def test_a_label_that_nobody_votes_for_is_never_chosen() -> None:
+    for made in (observers, specialists, careless):
+        votes, _ = made(7)
+        label, _ = fitted(votes, 3)[0].choose(votes)
+        assert (votes == label[:, None]).any(1).all()
+
+
+def test_learned_accuracies_are_those_of_the_functions() -> None:
+    votes, truth = specialists(1, 20_000)
+    model, _ = fitted(votes, 3)
+    for function in range(6):
+        spoken = votes[:, function] != dawid_skene.ABSTAIN
+        assert model.votes[function] == spoken.sum()
+        true = (votes[spoken, function] == truth[spoken]).mean()
+        assert model.accuracy[function] == pytest.approx(true, abs=0.08)
+    assert model.prior == pytest.approx(np.bincount(truth) / len(truth), abs=0.08)
+
+
+@pytest.mark.parametrize("made", [observers, specialists])
+def test_probabilities_are_calibrated(made: object) -> None:
+    votes, truth = made(3, 20_000)  # type: ignore[operator]
+    _, found = fitted(votes, 3)
+    best, right = found.max(1), found.argmax(1) == truth
+    bins = np.clip((best * 10).astype(int), 0, 9)
+    gaps = [abs(best[bins == b].mean() - right[bins == b].mean()) * (bins == b).mean() for b in set(bins.tolist())]
+    assert sum(gaps) < 0.05  # expected calibration error
+
+
+def test_a_function_that_votes_for_one_label_alone_is_heard() -> None:
+    # Half of the items have one vote, of a specialist: were abstaining no outcome, the commonest label would win.
+    votes, truth = specialists(2)
+    _, found = fitted(votes, 3)
+    alone = ((votes != dawid_skene.ABSTAIN).sum(1) == 1) & (votes[:, 3] == 2)
+    assert alone.sum() > 20
+    assert (found[alone].argmax(1) == 2).mean() == 1
+    assert (truth[alone] == 2).mean() > 0.5
+
+
+def test_copies_of_a_function_have_one_voice() -> None:
+    votes, truth = specialists(4)
+    _, alone = fitted(votes, 3)
+    model, found = fitted(np.concatenate([votes, votes[:, :1], votes[:, :1]], 1), 3)
+    assert model.voices.tolist() == pytest.approx([1 / 3, 1, 1, 1, 1, 1, 1 / 3, 1 / 3])
+    assert (found.argmax(1) == alone.argmax(1)).mean() > 0.99
+    assert (found.argmax(1) == truth).mean() > 0.8
+
+
+def test_counts_stand_for_repeated_items() -> None:
+    votes, _ = observers(5, 2000)
+    patterns, counts = dawid_skene.distinct(votes, np.ones(len(votes), np.int64))
+    assert len(patterns) < len(votes) and counts.sum() == len(votes)
+    names, labels = [f"f{i}" for i in range(6)], ["a", "b", "c"]
+    once = dawid_skene.fit(patterns, counts, names, labels)
+    every = dawid_skene.fit(votes, np.ones(len(votes), np.int64), names, labels)
+    assert once.rates == pytest.approx(every.rates, abs=1e-6)
+    again, counted = dawid_skene.distinct(patterns[::-1], counts[::-1])
+    assert (again == patterns).all() and (counted == counts).all()
+
+
+def test_a_model_is_the_same_after_it_was_saved() -> None:
+    votes, _ = specialists(6, 500)
+    model, found = fitted(votes, 3)
+    again = dawid_skene.from_dict(json.loads(json.dumps(model.as_dict())))
+    assert again.probabilities(votes) == pytest.approx(found, abs=1e-6)
+    assert again.as_dict() == model.as_dict()
+
+
+def test_with_fewer_than_three_functions_the_majority_decides() -> None:
+    votes = np.array([[0, 0, -1], [0, 1, -1], [1, 1, -1], [-1, 1, -1]] * 30, np.int8)
+    model, found = fitted(votes, 2)
+    assert model.method == "majority"
+    assert found[0, 0] > 0.7 and found[2, 1] > 0.7
+    # A tie goes to the label that has more votes in all: 1.
+    assert found[1, 1] > 0.5
+    assert np.isnan(model.accuracy[2]) and model.votes[2] == 0
+
+
+@pytest.mark.parametrize("rows", [1, 200])
+def test_one_function(rows: int) -> None:
+    model, found = fitted(np.array([[1]] * rows, np.int8), 3)
+    assert model.method == "majority"
+    assert found.argmax(1).tolist() == [1] * rows
+    assert found.sum(1) == pytest.approx(np.ones(rows))
+
+
+def test_nobody_votes() -> None:
+    model, found = fitted(np.full((7, 4), dawid_skene.ABSTAIN, np.int8), 2)
+    assert model.method == "majority"
+    assert model.prior == pytest.approx([0.5, 0.5])
+    # Nothing is known of an item that nobody voted on but what is usual.
+    assert found == pytest.approx(np.full((7, 2), 0.5))
+    empty, none = fitted(np.zeros((0, 4), np.int8), 2)
+    assert none.shape == (0, 2) and empty.votes.tolist() == [0, 0, 0, 0]
+
+
+def test_everybody_says_the_same() -> None:
+    model, found = fitted(np.array([[2, 2, 2, -1], [2, -1, 2, 2], [-1, 2, -1, 2]] * 50, np.int8), 3)
+    assert model.method == "dawid_skene"
+    assert (found.argmax(1) == 2).all() and (found[:, 2] > 0.9).all()
+    assert np.isfinite(found).all()
+
+
+def test_a_task_of_one_label() -> None:
+    _, found = fitted(np.zeros((40, 4), np.int8), 1)
+    assert found == pytest.approx(np.ones((40, 1)))
+
+
+def test_shapes_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="shape"):
+        dawid_skene.fit(np.zeros((3, 2), np.int8), np.ones(2, np.int64), ["a", "b"], ["x", "y"])

@@ -1,0 +1,160 @@
+"""The analysis against numbers worked out by hand, and of a corpus with people's votes."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from socorpus.corpus import build, config
+from socorpus.corpus.dump import sources
+from socorpus.corpus.engine.executor import Engine
+from socorpus.labeling.aggregation import dawid_skene
+from socorpus.labeling.analysis import functions as analysis_functions
+from socorpus.labeling.analysis import label_errors
+from socorpus.labeling.schema import QUALITY
+from tests.building import hashes, manifest
+from tests.labeling import labelled
+from tests.labeling.labelled import apply, rows, say
+
+HQ, EDIT, CLOSE, NO = 0, 1, 2, dawid_skene.ABSTAIN
+
+
+@pytest.fixture(scope="module", autouse=True)
+def toys() -> Iterator[None]:
+    labelled.know_toys()
+    yield
+    labelled.forget_toys()
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from socorpus.corpus.sample import writer as sample_writer
+
+    folder = tmp_path_factory.mktemp("analysed")
+    sample_writer.write(folder / "dump", threads=200, sites=(sample_writer.MODERN,))
+    with Engine(folder / "corpus", workers=0) as engine:
+        settings = config.load(overrides={"threads": {"bucket_mb": 1}})
+        build.build(folder / "corpus", sources.discover([str(folder / "dump")]), settings, engine)
+    apply(folder / "corpus")
+    return folder / "corpus"
+
+
+def test_functions_by_hand() -> None:
+    # Items:            a  b   c  |  count, what people say
+    patterns = np.array(
+        [
+            [HQ, HQ, NO],  # 4, HQ
+            [HQ, CLOSE, NO],  # 2, CLOSE
+            [EDIT, NO, NO],  # 3, nobody
+            [NO, CLOSE, NO],  # 1, HQ
+        ],
+        np.int8,
+    )
+    weight, truth = np.array([4, 2, 3, 1]), np.array([HQ, CLOSE, -1, HQ])
+    model = dawid_skene.fit(*dawid_skene.distinct(patterns, weight), ["a", "b", "c"], QUALITY.labels)
+    a, b, c = analysis_functions.functions(patterns, weight, truth, model, examples=20)
+    assert (a["votes"], a["coverage"], a["overlap"], a["conflict"]) == (9, 0.45, round(6 / 9, 4), round(2 / 9, 4))
+    assert a["labels"] == {"HQ": 6, "LQ_EDIT": 3}
+    assert a["people"] == {"judged": 6, "right": 4}
+    assert (b["votes"], b["coverage"], b["overlap"], b["conflict"]) == (7, 0.35, round(6 / 7, 4), round(2 / 7, 4))
+    assert b["people"] == {"judged": 7, "right": 6}
+    assert c == {
+        "name": "c",
+        "votes": 0,
+        "labels": {},
+        "coverage": 0.0,
+        "overlap": None,
+        "conflict": None,
+        "accuracy": None,
+        "voice": 1.0,
+        "people": {"judged": 0, "right": 0},
+    }
+    # Of spans coverage is a share of those that anybody names: 10.
+    assert analysis_functions.functions(patterns, weight, truth, model, None)[0]["coverage"] == 0.9
+    # Combined: HQ on the first, a tie of HQ and CLOSE on the second, which goes to HQ, and CLOSE on the last.
+    human = analysis_functions.against_people(patterns, weight, truth, replace(model, method="majority"))
+    assert human == {"judged": 7, "voted": 7, "right": 4, "no_span": 0}
+
+
+def test_a_corpus_with_people(corpus: Path, tmp_path: Path) -> None:
+    root = tmp_path / "corpus"
+    shutil.copytree(corpus, root)
+    found = rows(root, "toy", "labels")[:6]
+    votes = []
+    for at, row in enumerate(found):
+        key = {"site": row["site"], "post_id": row["post_id"]}
+        votes.append(
+            key | {"function": "person:1", "label": row["label"] if at < 4 else "unclear", "seconds": 10.0 + at}
+        )
+        if at in (0, 1, 2):
+            votes.append(key | {"function": "person:2", "label": row["label"] if at else "bad", "seconds": 30.0})
+    say(root, "toy", votes)
+    apply(root, analyze=True)
+    made = analysis_functions.load(root, "toy")
+    assert made is not None
+    first = found[0]["label"] == "bad"  # then even the first is no tie
+    settled = found if first else found[1:]
+    right = [row for at, row in enumerate(found) if row in settled and (at < 4 or row["label"] == "unclear")]
+    assert made["people"]["judged"] == len(settled) and made["people"]["right"] == len(right)
+    assert made["people"]["seconds"] == float(np.median([10.0, 11, 12, 13, 14, 15, 30, 30, 30]))
+    assert made["agreement"]["judged_by_several"] == 3
+    for one in made["functions"]:
+        said = [(row, vote) for row in settled for vote in row["votes"] if vote["function"] == one["name"]]
+        assert one["people"]["judged"] == len(said)
+        hits = [row for row, vote in said if vote["label"] == ("unclear" if found.index(row) >= 4 else row["label"])]
+        assert one["people"]["right"] == len(hits)
+    assert analysis_functions.path("toy") in manifest(root)["files"]
+
+
+def test_an_analysis_is_made_once_and_goes_when_it_is_no_longer_true(corpus: Path, tmp_path: Path) -> None:
+    root = tmp_path / "corpus"
+    shutil.copytree(corpus, root)
+    assert analysis_functions.load(root, "toy") is None
+    apply(root, analyze=True)
+    made = hashes(root, "labels")
+    assert {f"labels/{task}/analysis.json" for task in labelled.TASKS} <= set(made)
+    assert apply(root, analyze=True).ran == 0
+    # Labelling again keeps it, and the manifest with it.
+    assert apply(root).ran == 0 and hashes(root, "labels") == made
+    report = (root / "report.html").read_text("utf-8")
+    assert "Labelling functions" in report and "Leaks" in report and "code_speaks" in report
+    key = {name: rows(root, "toy", "labels")[0][name] for name in ("site", "post_id")}
+    say(root, "toy", [key | {"function": "person:1", "label": "unclear"}])
+    apply(root)
+    assert analysis_functions.load(root, "toy") is None and analysis_functions.load(root, "toy_spans") is not None
+    assert analysis_functions.path("toy") not in manifest(root)["files"]
+
+
+def test_workers_make_the_same_analysis(corpus: Path, tmp_path: Path) -> None:
+    for workers in (0, 2):
+        shutil.copytree(corpus, tmp_path / f"{workers}")
+        apply(tmp_path / f"{workers}", workers, analyze=True)
+    assert hashes(tmp_path / "0", "labels") == hashes(tmp_path / "2", "labels")
+
+
+def test_the_audit_of_a_corpus_has_all_views(corpus: Path, tmp_path: Path) -> None:
+    root = tmp_path / "corpus"
+    shutil.copytree(corpus, root)
+    apply(root, analyze=True)
+    for task in labelled.TASKS:
+        made = analysis_functions.load(root, task)
+        assert made is not None
+        assert set(made["audit"]["views"]) == {"majority", "markup", "length", "tags"}
+        assert 0 < made["audit"]["scored"] <= made["audit"]["examples"]
+    # Placeholders are long: length gives spans' labels away.
+    spans = analysis_functions.load(root, "toy_spans")
+    assert spans is not None
+    assert spans["audit"]["views"]["length"]["accuracy"] > spans["audit"]["views"]["majority"]["accuracy"] + 0.1
+
+
+def test_likely_errors_need_cleanlab_and_say_so(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "corpus"
+    shutil.copytree(corpus, root)
+    monkeypatch.setattr(label_errors, "version", lambda: None)
+    apply(root, analyze=True)
+    made = analysis_functions.load(root, "toy")
+    assert made is not None and made["errors"] == {"note": label_errors.MISSING, "found": []}
+    assert "pip install 'socorpus[cleanlab]'" in analysis_functions.summary(made)[-1]

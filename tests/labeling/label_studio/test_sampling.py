@@ -1,0 +1,87 @@
+"""Which posts people are asked about."""
+
+from pathlib import Path
+
+import pytest
+
+from socorpus.corpus.errors import InputError
+from socorpus.labeling.label_studio import interface, sampling
+from socorpus.labeling.label_studio.sampling import Sample
+from socorpus.labeling.schema import ENTITIES, QUALITY
+from tests.labeling import label_tables
+from tests.labeling.label_tables import SITE
+
+COUNT = 60
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Probabilities grow with the post's number; every third post's votes differ, odd posts have the tag numpy."""
+    made = tmp_path_factory.mktemp("sampling")
+    label_tables.classified(made, "quality", COUNT, {9: label_tables.label("quality", 9, "HQ", 1.0, source="person")})
+    return made
+
+
+def chosen(root: Path, text: str, limit: int = 10, without: tuple[str, ...] = ()) -> list[int]:
+    return [int(key.rpartition(":")[2]) for key in sampling.choose(root, QUALITY, Sample.parse(text), limit, without)]
+
+
+def test_uncertain_ones_come_first(root: Path) -> None:
+    assert chosen(root, "uncertain", 12) == [1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13]
+
+
+def test_disagreement_takes_those_whose_votes_differ_and_nobody_has_judged(root: Path) -> None:
+    found = chosen(root, "disagreement", COUNT)
+    assert sorted(found) == [post for post in range(3, COUNT + 1, 3) if post != 9]
+    assert found != sorted(found)
+
+
+def test_random_is_of_all_posts_and_always_the_same(root: Path) -> None:
+    found = chosen(root, "random", COUNT)
+    assert sorted(found) == list(range(1, COUNT + 1)) and found != sorted(found)
+    assert chosen(root, "random", 7) == found[:7]
+
+
+def test_a_tag_takes_its_posts_alone(root: Path) -> None:
+    found = chosen(root, "tag:numpy", COUNT)
+    assert sorted(found) == list(range(1, COUNT + 1, 2))
+    assert chosen(root, "tag:nothing") == []
+
+
+def test_what_is_there_already_is_not_chosen_again(root: Path) -> None:
+    assert chosen(root, "uncertain", 3, (f"{SITE}:1", f"{SITE}:3")) == [2, 4, 5]
+
+
+@pytest.mark.parametrize("text", ["certain", "tag", "tag:", "random:x", "Uncertain", ""])
+def test_an_unknown_way_is_refused_with_those_that_there_are(text: str) -> None:
+    with pytest.raises(InputError, match=r"there are uncertain, disagreement, random, tag:NAME"):
+        Sample.parse(text)
+
+
+def test_a_corpus_without_labels_is_told_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no labels of quality; run socorpus labeling apply"):
+        chosen(tmp_path, "random")
+
+
+def test_the_blind_share_is_of_posts_and_fixed() -> None:
+    keys = [f"{SITE}:{number}" for number in range(5000)]
+    tenth = {key for key in keys if interface.is_blind(key, 0.1)}
+    assert 0.085 < len(tenth) / len(keys) < 0.115
+    assert tenth <= {key for key in keys if interface.is_blind(key, 0.3)}
+    assert not any(interface.is_blind(key, 0.0) for key in keys)
+
+
+def test_examples_come_in_the_order_of_their_keys_with_their_labels(tmp_path: Path) -> None:
+    text = "Use pandas, numpy and Flask."
+    label_tables.entities(
+        tmp_path,
+        {post: (text, [("numpy", "Library"), ("Flask", "Application")][: post % 3]) for post in range(1, 2501)},
+    )
+    posts = [2500, 7, 1200, 3, *range(8, 1100), 2400]
+    found = list(sampling.examples(tmp_path, ENTITIES, [f"{SITE}:{post}" for post in [*posts, 99_999]]))
+    assert [one.post_id for one in found] == posts
+    for one in found:
+        assert [text[label.start : label.end] for label in one.labels] == ["numpy", "Flask"][: one.post_id % 3]
+        for label in one.labels:
+            assert label.votes[0][:2] == ("score_says_so", label.label)
+            assert f'"score": {one.post_id}' in label.votes[0][2]

@@ -1,0 +1,352 @@
+"""Obsolete answers: threads by hand, planted truth, and real sites."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from socorpus.corpus.sample import writer as sample_writer
+from socorpus.labeling.functions import REGISTRY, Threads, Vote
+from socorpus.labeling.tasks.obsolescence import functions as obsolescence_functions
+from socorpus.labeling.tasks.obsolescence import versions
+from tests.building import socorpus
+from tests.labeling.blind_cases import BlindCase, blind_cases
+from tests.labeling.blind_remarks import THREADS
+from tests.labeling.bucket import SITE, answer, comment, day, event, every, found, labels, of_corpus, question, threads
+
+TASK = "obsolescence"
+Remark = tuple[str, int]
+
+
+def remarked(*remarks: str | Remark, **changes: Any) -> Threads:
+    """An answer, number 2, with comments a day apart, each of another user unless it says of which."""
+    said = [(one, 20 + n) if isinstance(one, str) else one for n, one in enumerate(remarks)]
+    comments = [comment(n, 2, text, 10 + n, user) for n, (text, user) in enumerate(said, start=1)]
+    return threads([question(), answer(2)], comments, **changes)
+
+
+def verdict(bucket: Threads) -> dict[str, str]:
+    said = labels(TASK, bucket, 2)
+    return {name: label for name, label in said.items() if name.startswith("comment_")}
+
+
+def test_there_are_enough_functions() -> None:
+    assert len(REGISTRY[TASK]) >= 6
+
+
+def test_a_comment_says_so_and_is_left_out() -> None:
+    bucket = remarked("Nice.", "This is deprecated since Django 3.0.", "Good to know.")
+    assert verdict(bucket) == {"comment_says_so": "obsolete"}
+    votes = every(TASK, bucket)
+    row = obsolescence_functions.examples(bucket, votes).to_pylist()[0]
+    assert row["text"] == "It is done so.\n\nNice.\n\nGood to know." and row["left_out"] == [2]
+    assert votes[0].evidence["comment"] == 2 and votes[0].evidence["cue"] == "deprecated"
+
+
+@pytest.mark.parametrize(
+    ("remarks", "says"),
+    [
+        (("This is outdated.", "@x no it isn't, I just tried"), {"comment_denies_it": "current"}),
+        (("This is outdated.", "That's not true."), {"comment_denies_it": "current"}),
+        (("This is outdated.", "It still works in 4.2."), {"comment_denies_it": "current"}),
+        (("It still works in 3.1.", "As of 4.0 this was removed in 4.0."), {"comment_says_so": "obsolete"}),
+        (("Is this deprecated?", "Yes."), {"comment_says_so": "obsolete"}),
+        (("Is this deprecated?", "@x yes, it is since 2.0"), {"comment_says_so": "obsolete"}),
+        (("Is this deprecated?", "No, it isn't."), {"comment_denies_it": "current"}),
+        (("Is this deprecated?", "Yes, well, who knows what they do."), {}),
+        (("Is this deprecated?",), {}),
+        (("No, it isn't.",), {}),
+        (("Which one?", "Yes."), {}),
+        (("You said it is obsolete.", "> it is obsolete\n\nI did not say so."), {}),
+        (("This is outdated.", "Thanks a lot!"), {"comment_says_so": "obsolete"}),
+    ],
+)
+def test_comments_are_read_in_order(remarks: tuple[str, ...], says: dict[str, str]) -> None:
+    assert verdict(remarked(*remarks)) == says
+
+
+def test_everything_that_speaks_of_it_is_left_out() -> None:
+    bucket = remarked("Is this obsolete?", "Yes, it is.", "Thanks.", "It works in 1.2, but it is deprecated.")
+    row = obsolescence_functions.examples(bucket, every(TASK, bucket)).to_pylist()[0]
+    assert row["left_out"] == [1, 2, 4] and row["text"].endswith("Thanks.")
+
+
+def test_an_answer_that_was_mended_is_judged_by_what_it_was() -> None:
+    history = [event(1, 2, 2, 1, "Use `old()`."), event(2, 2, 5, 30, "Use `new()`.")]
+    bucket = remarked("Nice.", "This is deprecated.", "Thanks, changed it.", history=history)
+    row = obsolescence_functions.examples(bucket, every(TASK, bucket)).to_pylist()[0]
+    assert (row["text"], row["form"]) == ("Use old().\n\nNice.", "before_notice")
+
+
+NUMBERED = {"sites": {SITE: {"kinds": True}}}
+
+
+@pytest.mark.parametrize(
+    ("events", "facts", "says"),
+    [
+        ([event(1, 2, 33, 5, comment="28")], NUMBERED, "obsolete"),
+        ([event(1, 2, 33, 5, comment="22")], NUMBERED, "obsolete"),
+        ([event(1, 2, 33, 5, comment="28"), event(2, 2, 34, 6, comment="28")], NUMBERED, None),
+        ([event(9, 2, 33, 7, comment="28"), event(1, 2, 34, 6, comment="28")], NUMBERED, "obsolete"),
+        ([event(1, 2, 33, 5, comment="3")], NUMBERED, None),
+        # Of a single notice's number nobody knows the kind.
+        ([event(1, 2, 33, 5, comment="28")], {"sites": {SITE: {"kinds": False}}}, None),
+        ([event(1, 2, 33, 5, "This answer is outdated", comment="7")], None, "obsolete"),
+        ([event(1, 1, 33, 5, comment="10"), event(2, 1, 34, 12, comment="10")], NUMBERED, "obsolete"),
+        ([event(1, 1, 33, 0.5, comment="10")], NUMBERED, None),
+    ],
+)
+def test_notices(events: list[Any], facts: Any, says: str | None) -> None:
+    bucket = threads([question(), answer(2)], history=events, facts=facts)
+    assert labels(TASK, bucket, 2).get("notice") == says
+
+
+def test_whether_numbers_of_notices_are_kinds_is_told_by_their_repetition() -> None:
+    single = threads([question()], history=[event(n, n, 33, n, comment=f"{n}") for n in (1, 2, 3)])
+    again = threads([question()], history=[event(n, n, 33, n, comment="22") for n in (7, 8)])
+    twice = threads([question()], history=[event(n, 1, 33, n, comment="22") for n in (7, 8)])
+    kinds = [
+        obsolescence_functions.merge([obsolescence_functions.collect(one)])["sites"][SITE]["kinds"]
+        for one in (single, again, twice)
+    ]
+    assert kinds == [False, True, False]
+    assert obsolescence_functions.merge([obsolescence_functions.collect(one) for one in (twice, twice)])["sites"][SITE][
+        "kinds"
+    ]
+
+
+def test_votes_of_outdated() -> None:
+    def cast(*kinds: int) -> list[Any]:
+        return [
+            {"vote_id": n, "post_id": 2, "vote_type_id": kind, "creation_date": day(n)} for n, kind in enumerate(kinds)
+        ]
+
+    for kinds, says in (((29, 29, 30), "obsolete"), ((29, 30, 30), "current"), ((29, 30), None), ((2, 3), None)):
+        bucket = threads([question(), answer(2)], votes=cast(*kinds))
+        assert labels(TASK, bucket, 2).get("outdated_votes") == says
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "summary", "names"),
+    [
+        ("Works with Django 1.8.", "Works with Django 1.8.\n\nIn Django 2.0 do this.", "", True),
+        ("Use `x`.", "Use `x`.\n\n**Update** for Django 2.0: use `y`.", "", True),
+        ("Works with Django 2.0.", "Works with Django 2.0.\n\nIn Django 1.8 do this.", "", False),
+        ("Works.", "Works.\n\nAlso in Django 1.8.", "", False),
+        ("Works with Django 1.8.", "Works with Django 1.8.\n\n    pip install Django 2.0", "", False),
+        ("Step one.", "Step one.\n\nUpdate: takes 2.5 hours", "", False),
+    ],
+)
+def test_edits_that_name_newer_versions(before: str, after: str, summary: str, names: bool) -> None:
+    history = [event(1, 2, 2, 1, before), event(2, 2, 5, 90, after, comment=summary)]
+    bucket = threads([question(), answer(2)], history=history)
+    assert ("edit_names_newer_version" in labels(TASK, bucket, 2)) == names
+    if names:
+        row = obsolescence_functions.examples(bucket, every(TASK, bucket)).to_pylist()[0]
+        assert row["form"] == "before_notice" and "2.0" not in row["text"]
+
+
+def test_summaries_of_edits() -> None:
+    for summary, says in (
+        ("replaced deprecated call", True),
+        ("updated for Swift 4", True),
+        ("fixed a typo", False),
+        ("fix outdated link", False),
+        ("edited body", False),
+    ):
+        history = [event(1, 2, 2, 1, "Use `x`."), event(2, 2, 5, 90, "Use `y`.", comment=summary)]
+        bucket = threads([question(), answer(2)], history=history)
+        assert ("edit_summary_says_so" in labels(TASK, bucket, 2)) == says, summary
+
+
+def test_an_answer_that_says_it_of_itself() -> None:
+    after = "Use `x`.\n\n**EDIT:** this no longer works since 2.0."
+    history = [event(1, 2, 2, 1, "Use `x`."), event(2, 2, 5, 90, after)]
+    body = "<p>Use <code>x</code>.</p>\n<p><strong>EDIT:</strong> this no longer works since 2.0.</p>"
+    for bucket in (
+        threads([question(), answer(2, body=body)], history=history),
+        threads([question(), answer(2, body=body)]),
+    ):
+        assert labels(TASK, bucket, 2)["own_note"] == "obsolete"
+        row = obsolescence_functions.examples(bucket, every(TASK, bucket)).to_pylist()[0]
+        assert (row["text"], row["form"]) == ("Use x.", "before_notice")
+    # From the first it was part of the answer, and a thing that it tells of.
+    told = threads([question(), answer(2)], history=[event(1, 2, 2, 1, after), event(2, 2, 5, 9, after + "\n\nBye.")])
+    assert "own_note" not in labels(TASK, told, 2)
+    plain = threads([question(), answer(2, body="<p>The old call is deprecated, use <code>y</code>.</p>")])
+    assert labels(TASK, plain, 2) == {}
+
+
+@pytest.mark.parametrize(
+    ("asked", "earlier", "later", "days", "overtaken"),
+    [
+        ("How in Django 1.8?", "So.", "In Django 2.0 so.", 400, True),
+        ("How?", "In Django 1.8 so.", "In Django 2.0 so.", 400, True),
+        ("How?", "In Django 1.8 so.", "In Django 2.0 so.", 3, False),
+        ("How?", "In Django 1.8 so.", "Since Django 2.0 there is more.", 3, True),
+        ("How?", "So.", "Since Django 2.0 there is more.", 3, True),
+        ("How?", "Since Django 2.0 so.", "Since Django 2.0 there is more.", 300, False),
+        ("How?", "In Django 2.0 so.", "In Django 1.8 so.", 400, False),
+        ("How?", "So.", "In Django 2.0 so.", 400, False),
+        ("How?", "So.", "Since Flask 2.0 there is more.", 400, False),
+    ],
+)
+def test_later_answers_that_name_newer_versions(
+    asked: str, earlier: str, later: str, days: int, overtaken: bool
+) -> None:
+    posts = [
+        question(body=f"<p>{asked}</p>"),
+        answer(2, body=f"<p>{earlier}</p>"),
+        answer(3, body=f"<p>{later}</p>", creation_date=day(1 + days)),
+    ]
+    said = found(TASK, threads(posts, tags=("python", "django")))["later_answer_names_newer_version"]
+    assert set(said) == ({2} if overtaken else set())
+
+
+def test_silence_and_thanks_speak_for_it() -> None:
+    thanked = threads([question(), answer(2)], [comment(1, 2, "Thanks, worked for me!", 900)])
+    assert labels(TASK, thanked, 2) == {"thanked_later": "current"}
+    soon = threads([question(), answer(2)], [comment(1, 2, "Thanks, worked for me!", 9)])
+    assert labels(TASK, soon, 2) == {}
+    two = [comment(1, 2, "Why?", 500, 7), comment(2, 2, "So.", 501, 8)]
+    assert labels(TASK, threads([question(), answer(2)], two), 2) == {"discussed_later": "current"}
+    doubted = [*two, comment(3, 2, "Is it outdated?", 502, 9)]
+    assert labels(TASK, threads([question(), answer(2)], doubted), 2) == {}
+
+
+def test_sites_without_tables() -> None:
+    assert every(TASK, threads([question(), answer(2)])) == []
+    row = obsolescence_functions.examples(threads([question(), answer(2)]), []).to_pylist()[0]
+    assert (row["form"], row["text"], row["left_out"]) == ("published", "It is done so.", [])
+
+
+def test_versions() -> None:
+    names = versions.names(["python-3.x", "c++11", "numpy", "Django"])
+    text = "Python 3.10 and python 2, numpy v1.14.2, C++11, step 3, about 2.5 hours, 10.5% of Django 2, $5.0"
+    made = [(one.name, one.number) for one in versions.mentions(text, names)]
+    assert made == [("python", (3, 10)), ("python", (2,)), ("numpy", (1, 14, 2)), ("django", (2,))]
+    assert versions.newer((3, 10), (3, 9)) and not versions.newer((3,), (3, 1)) and not versions.newer((3, 1), (3,))
+    assert versions.of_tags(["python-3.x", "angular2", "git"]) == {"python": (3,), "angular": (2,)}
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[sample_writer.Truth, list[Threads]]:
+    """A sample of its own, and its buckets with their facts."""
+    folder = tmp_path_factory.mktemp("obsolete")
+    forms = (sample_writer.MODERN, sample_writer.SPRING2024, sample_writer.AREA51, sample_writer.PIPES)
+    truth = sample_writer.write(folder / "dump", threads=2800, sites=forms, seed=11)
+    socorpus("build", truth.folder, "-o", folder / "corpus", "--workers", 1, "--no-labels")
+    return truth, of_corpus(folder / "corpus", obsolescence_functions)
+
+
+def told(buckets: list[Threads]) -> set[tuple[str, int]]:
+    """Answers that at least as many functions call obsolete as current."""
+    made = set()
+    for bucket in buckets:
+        votes: dict[int, list[Vote]] = {}
+        for vote in every(TASK, bucket):
+            votes.setdefault(vote.post_id, []).append(vote)
+        for post, some in votes.items():
+            against = sum(vote.label == "obsolete" for vote in some)
+            if against and 2 * against >= len(some):
+                made.add((bucket.site, post))
+    return made
+
+
+def test_planted_truth(planted: tuple[sample_writer.Truth, list[Threads]]) -> None:
+    """What is planted counts as it says."""
+    truth, buckets = planted
+    answers = {
+        (bucket.site, row["post_id"])
+        for bucket in buckets
+        for row in bucket.documents.select(["post_id", "kind"]).to_pylist()
+        if row["kind"] == "answer"
+    }
+    records = [(one["site"], one["post_id"], one) for one in truth.planted() if one["plant"] in ("obsolete", "notice")]
+    wanted = {(site, post) for site, post, one in records if one["counts"]} & answers
+    denied = {(site, post) for site, post, one in records if not one["counts"]} & answers
+    made = told(buckets)
+    precision, recall = len(made & wanted) / len(made), len(made & wanted) / len(wanted)
+    assert len(wanted) > 100 and len(denied - wanted) > 20
+    assert precision >= 0.9, f"precision {precision:.3f} of {len(made)}"
+    assert recall >= 0.8, f"recall {recall:.3f} of {len(wanted)}"
+    assert len(made & (denied - wanted)) <= 0.05 * len(denied - wanted)
+    # No kind of sign alone carries it, and notices don't either.
+    for sign in ("comment", "version_edit", "newer_answer"):
+        some = {(site, post) for site, post, one in records if one.get("sign") == sign} & answers
+        assert len(made & some) >= 0.75 * len(some) > 0, sign
+
+
+def test_threads_that_no_rule_was_made_from() -> None:
+    """Precision and recall on comments that are meant to be hard: no worse than was measured (25 right of 31 told,
+    of 32 there are). docs/obsolescence.md says what that means."""
+    made = [(obsolete, _told_of(remarked(*remarks))) for remarks, obsolete in THREADS]
+    hits = sum(told for _, told in made)
+    right = sum(told and obsolete for obsolete, told in made)
+    assert right / hits >= 0.8 and right / sum(obsolete for obsolete, _ in made) >= 0.78
+
+
+@pytest.mark.parametrize(("half", "precision", "recall"), [("tune", 0.76, 0.62), ("held_out", 0.67, 0.46)])
+def test_whole_threads_by_an_author_who_had_not_seen_the_rules(half: Any, precision: float, recall: float) -> None:
+    """No worse than was measured: of the first half the errors were read, of the second one only the counts."""
+    cases = blind_cases(half)
+    made = [(case.obsolete, _told_of(_threads_of(case))) for case in cases]
+    right = sum(told and obsolete for obsolete, told in made)
+    assert right / sum(told for _, told in made) >= precision
+    assert right / sum(obsolete for obsolete, _ in made) >= recall
+
+
+def _threads_of(case: BlindCase) -> Threads:
+    def at(date: str) -> dict[str, datetime]:
+        return {"creation_date": datetime.fromisoformat(date).replace(tzinfo=UTC)}
+
+    asked = {"title": case.question.title, "body": case.question.body_html, "tags": list(case.question.tags)}
+    posts = [question(1, **asked, **at(case.question.date))]
+    posts.append(answer(2, body=case.body_html, score=case.answer.score, **at(case.answer.date)))
+    for number, one in enumerate(case.other_answers):
+        more = {"body": one.body_html, "score": one.score, "owner_user_id": 20 + number}
+        posts.append(answer(3 + number, **more, **at(one.date)))
+    users = {"asker": 1, "author": 2, "other1": 5, "other2": 6}
+    comments = [
+        {**comment(number, 2, one.text, user=users[one.by]), "score": one.score, **at(one.date)}
+        for number, one in enumerate(case.comments, start=1)
+    ]
+    history = [event(1, 2, 2, 0, case.answer.body_html, user_id=2, **at(case.answer.date))]
+    for number, edit in enumerate(case.edits, start=2):
+        history.append(event(number, 2, 5, 0, edit.body_html, user_id=2, **at(edit.date)))
+    return threads(posts, comments, history)
+
+
+def _told_of(bucket: Threads) -> bool:
+    said = [vote.label for vote in every(TASK, bucket) if vote.post_id == 2]
+    return said.count("obsolete") > 0 and said.count("obsolete") >= said.count("current")
+
+
+def test_no_trigger_is_in_a_planted_text(planted: tuple[sample_writer.Truth, list[Threads]]) -> None:
+    truth, buckets = planted
+    marks = {(one["site"], one["post_id"]): one for one in truth.planted("obsolete") if one.get("comment_id")}
+    seen = 0
+    for bucket in buckets:
+        votes = every(TASK, bucket)
+        voted = {vote.post_id for vote in votes if vote.gives_away}
+        rows = obsolescence_functions.examples(bucket, votes)
+        rows.validate(full=True)
+        for row in rows.to_pylist():
+            mark = marks.get((bucket.site, row["post_id"]))
+            if mark is not None and row["post_id"] in voted:
+                seen += 1
+                assert mark["comment_id"] in row["left_out"]
+                assert mark["comment_id"] not in {segment["id"] for segment in row["segments"]}
+    assert seen > 50
+
+
+def test_every_hit_of_the_real_sites_has_its_evidence(real_corpus: Path) -> None:
+    seen = 0
+    for bucket in of_corpus(real_corpus, obsolescence_functions):
+        for vote in every(TASK, bucket):
+            if vote.label == "obsolete":
+                seen += 1
+                assert {"sentence", "summary", "version", "means"} & set(vote.evidence)
+    # Few of these answers are about software, and those were read one by one.
+    assert 3 <= seen <= 30

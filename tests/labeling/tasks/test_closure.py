@@ -1,0 +1,238 @@
+"""Closed questions, against a reading of the XML of its own."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from socorpus.corpus.sample.writer import Truth
+from socorpus.labeling.functions import REGISTRY
+from socorpus.labeling.tasks import closure
+from tests.labeling.bucket import answer, comment, day, event, every, labels, of_corpus, question, threads
+
+TASK = "closure"
+CLOSED = {"closed_date": day(9)}
+
+
+def closing(number: int, when: float, reason: str | None, text: str | None = None, **changes: Any) -> Any:
+    return event(number, 1, 10, when, text, comment=reason, **changes)
+
+
+def test_there_are_enough_functions() -> None:
+    assert len(REGISTRY[TASK]) >= 6
+    assert len({one.name for one in REGISTRY[TASK]}) == len(REGISTRY[TASK])
+
+
+@pytest.mark.parametrize(
+    ("reason", "label"),
+    [
+        *(("1", "duplicate"), ("2", "off_topic"), ("3", "opinion_based"), ("4", "needs_details"), ("7", "off_topic")),
+        *(("10", "off_topic"), ("20", "off_topic"), ("101", "duplicate"), ("102", "off_topic")),
+        *(("103", "needs_details"), ("104", "needs_focus"), ("105", "opinion_based")),
+    ],
+)
+def test_reasons_of_both_eras(reason: str, label: str) -> None:
+    bucket = threads([question(**CLOSED)], history=[event(1, 1, 2, 0, "How?"), closing(2, 9, reason)])
+    assert labels(TASK, bucket, 1)["events_in_order"] == label
+    area51 = threads([question(**CLOSED)], history=[closing(2, 9, None, "[]", close_reason_id=int(reason))])
+    assert labels(TASK, area51, 1)["events_in_order"] == label
+
+
+def test_an_unknown_reason_has_no_label_but_is_counted() -> None:
+    bucket = threads([question(**CLOSED)], history=[closing(2, 9, "99")])
+    assert labels(TASK, bucket, 1) == {}
+    counts = closure.collect(bucket)["made.example.com"]
+    assert counts["counts"]["closed_unexplained"] == 1 and counts["reasons"] == {"99": 1}
+
+
+def test_events_count_in_order_of_time() -> None:
+    rows = [event(3, 1, 11, 5), closing(9, 4, "102"), closing(2, 6, "104")]
+    assert labels(TASK, threads([question(**CLOSED)], history=rows), 1)["events_in_order"] == "needs_focus"
+    reopened = threads([question()], history=[event(3, 1, 11, 7), closing(9, 4, "102")])
+    said = labels(TASK, reopened, 1)
+    assert said["events_in_order"] == said["closed_date"] == "open" and "never_closed" not in said
+    assert closure.standings(reopened)[1].reopened
+
+
+def test_a_reopened_question_without_date_is_open_and_one_never_closed_too() -> None:
+    bucket = threads([question()], history=[event(1, 1, 2, 0, "How?")])
+    assert labels(TASK, bucket, 1) == {"never_closed": "open", "closed_date": "open"}
+
+
+def test_originals_and_links_tell_of_duplicates() -> None:
+    text = '{"OriginalQuestionIds":[7,8],"Voters":[{"Id":1,"DisplayName":"A"}]}'
+    link = {"link_id": 1, "post_id": 1, "related_post_id": 7, "link_type_id": 3, "creation_date": day(9)}
+    bucket = threads([question(**CLOSED)], history=[closing(2, 9, "101", text)], links=[link])
+    said = labels(TASK, bucket, 1)
+    assert said["events_in_order"] == said["original_questions"] == said["duplicate_link"] == "duplicate"
+    vote = next(one for one in every(TASK, bucket) if "originals" in one.evidence)
+    assert vote.evidence["originals"] == [7, 8]
+    assert not labels(TASK, threads([question()], links=[link]), 1).get("duplicate_link")
+
+
+@pytest.mark.parametrize("text", ["", "[", "null", "[1]", '{"OriginalQuestionIds":"x"}', '[{"Id":1}]'])
+def test_texts_of_events_that_say_nothing(text: str) -> None:
+    bucket = threads([question(**CLOSED)], history=[closing(2, 9, "101", text)])
+    assert labels(TASK, bucket, 1) == {"events_in_order": "duplicate"}
+
+
+def test_without_history_the_date_tells_open_alone_and_says_so() -> None:
+    bucket = threads([question(1), question(2, **CLOSED)])
+    assert labels(TASK, bucket, 1) == {"closed_date": "open"}
+    assert "closed or open alone" in every(TASK, bucket)[0].evidence["history"]
+    assert labels(TASK, bucket, 2) == {}
+    assert closure.merge([closure.collect(bucket)])["sites"]["made.example.com"] == {
+        "history": False,
+        "counts": {"closed": 1, "closed_unexplained": 1, "closed_without_reason": 1, "open": 1, "questions": 2},
+        "reasons": {},
+    }
+
+
+def test_without_history_links_notes_and_comments_give_reasons() -> None:
+    note = "<blockquote>\n<p><strong>Possible Duplicate:</strong><br><a>What?</a></p>\n</blockquote>\n<p>How?</p>"
+    posts = [question(1, body=note, **CLOSED), question(2, **CLOSED), question(3)]
+    remark = comment(4, 2, "I'm voting to close this question as off-topic because it is not about beer.")
+    bucket = threads(posts, [remark, comment(5, 3, "I voted to close this as too broad.")])
+    assert labels(TASK, bucket, 1) == {"duplicate_note": "duplicate"}
+    assert labels(TASK, bucket, 2) == {"closing_remark": "off_topic"}
+    assert labels(TASK, bucket, 3) == {"closed_date": "open"}
+    votes = every(TASK, bucket)
+    assert [one.gives_away for one in votes if one.post_id == 2] == [(4,)]
+    rows = {row["post_id"]: row for row in closure.examples(bucket, votes).to_pylist()}
+    assert rows[1]["text"] == "How?" and rows[2]["left_out"] == [4]
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("possible duplicate of [How?](http://x.example.com/q/7)", "duplicate"),
+        ("Does this answer your question? [How?](https://x.example.com/q/7)", "duplicate"),
+        ("This is too broad, voting to close.", "needs_focus"),
+        ("I'm voting to close this because it's opinion-based", "opinion_based"),
+        ("Closed as not a real question.", "needs_details"),
+        ("I don't see why this was closed, it's not off-topic.", None),
+        ("Why was this closed as too broad?", None),
+        ("This is not a duplicate of that question.", None),
+        ("Closed as off-topic or too broad.", None),
+        ("The door is closed.", None),
+        ("This isn't too broad, close votes are wrong.", None),
+    ],
+)
+def test_what_a_comment_names(text: str, label: str | None) -> None:
+    assert closure.named_reason(text) == label
+
+
+def test_moved_away_is_off_topic_here() -> None:
+    rows = [closing(2, 9, "102"), event(3, 1, 35, 9, comment="to http://other.example.com/questions/5")]
+    assert labels(TASK, threads([question(**CLOSED)], history=rows), 1)["moved_away"] == "off_topic"
+
+
+def test_close_votes_and_later_answers() -> None:
+    cast = [{"vote_id": n, "post_id": 9, "vote_type_id": 6, "creation_date": day(n)} for n in (0, 5)]
+    posts = [question(1), question(9, **CLOSED), answer(2, 1, creation_date=day(50))]
+    bucket = threads(posts, votes=cast)
+    assert labels(TASK, bucket, 1)["close_votes"] == labels(TASK, bucket, 1)["answered_later"] == "open"
+    assert "close_votes" not in labels(TASK, bucket, 9)
+
+
+def test_the_text_is_that_before_it_was_first_closed() -> None:
+    rows = [
+        event(1, 1, 2, 0, "first"),
+        event(2, 1, 1, 0, "First title", revision_guid="00000001-0000-0000-0000-000000000000"),
+        event(3, 1, 5, 3, "second"),
+        closing(4, 4, "102"),
+        event(5, 1, 5, 5, "> **Possible Duplicate:**  \n> [x](http://y)\n\nthird", user_id=-1),
+        event(6, 1, 11, 6),
+        closing(7, 7, "102"),
+    ]
+    row = closure.examples(threads([question(**CLOSED)], history=rows), []).to_pylist()[0]
+    assert (row["text"], row["title"], row["form"]) == ("second", "First title", "before_closing")
+    open_row = closure.examples(threads([question()], history=rows[:3]), []).to_pylist()[0]
+    assert (open_row["text"], open_row["form"]) == ("first", "first_revision")
+    gone = closure.examples(threads([question(**CLOSED)], history=[closing(4, 4, "102")]), []).to_pylist()[0]
+    assert (gone["text"], gone["form"]) == ("How is it done?", "published")
+
+
+def test_comments_are_no_part_of_the_text() -> None:
+    bucket = threads([question(**CLOSED)], [comment(4, 1, "Closed as too broad.")], [closing(2, 9, "104")])
+    row = closure.examples(bucket, every(TASK, bucket)).to_pylist()[0]
+    assert row["text"] == "How is it done?" and row["own_end"] == len(row["text"]) and row["left_out"] == [4]
+
+
+# A reading of its own, with nothing of the project's but the truth that is asked for.
+
+
+def xml_rows(path: Path) -> Iterator[dict[str, str]]:
+    text = re.sub(r"&#x0*[0-8bcef];", "", path.read_text("utf-8-sig"), flags=re.IGNORECASE)
+    for line in text.split("\n"):
+        if line.lstrip().startswith("<row "):
+            yield ElementTree.fromstring(line.strip()).attrib
+
+
+def stood(folder: Path) -> tuple[set[int], set[int]]:
+    """Ids of the questions that are closed, and of those that are open after having been closed."""
+    files = {path.stem.lower(): path for path in folder.glob("*.xml")}
+    posts = files.get("posts") or files["postswithdeleted"]
+    asked = {int(row["Id"]): row.get("ClosedDate") for row in xml_rows(posts) if row.get("PostTypeId") == "1"}
+    events: dict[int, list[tuple[str, int, str]]] = defaultdict(list)
+    for row in xml_rows(files["posthistory"]) if "posthistory" in files else ():
+        if row["PostHistoryTypeId"] in ("10", "11") and int(row["PostId"]) in asked:
+            when = re.sub(r"\.(\d+)$", lambda found: "." + found[1].ljust(3, "0"), row["CreationDate"])
+            events[int(row["PostId"])].append((when, int(row["Id"]), row["PostHistoryTypeId"]))
+    last = {post: max(some)[2] for post, some in events.items()}
+    closed = {post for post, date in asked.items() if last.get(post, "10" if date else "11") == "10"}
+    return closed, {post for post, kind in last.items() if kind == "11"}
+
+
+def found(buckets: list[Any]) -> tuple[dict[str, set[int]], dict[str, set[int]]]:
+    closed: dict[str, set[int]] = defaultdict(set)
+    reopened: dict[str, set[int]] = defaultdict(set)
+    for bucket in buckets:
+        for post, one in closure.standings(bucket).items():
+            if one.closed:
+                closed[bucket.site].add(post)
+            if one.reopened:
+                reopened[bucket.site].add(post)
+    return closed, reopened
+
+
+def test_closed_and_reopened_as_an_independent_reading_finds_them(
+    real_corpus: Path, real_data: Path, tmp_path: Path
+) -> None:
+    import py7zr
+
+    closed, reopened = found(of_corpus(real_corpus))
+    for archive in (real_data / "archives").glob("*.7z"):
+        with py7zr.SevenZipFile(archive) as packed:
+            packed.extractall(tmp_path / archive.stem)
+    folders = {path.parent for path in (real_data / "dumps").rglob("*.xml") if "posts" in path.name.lower()}
+    folders |= {path.parent for path in tmp_path.rglob("*.xml")}
+    truths = [stood(folder) for folder in folders]
+    assert sorted(map(sorted, (one for one, _ in truths if one))) == sorted(map(sorted, closed.values()))
+    assert sorted(map(sorted, (one for _, one in truths if one))) == sorted(map(sorted, reopened.values()))
+    assert len(closed["economics.stackexchange.com"]) == 116 and len(closed["beer.stackexchange.com"]) == 76
+    assert len(reopened["economics.stackexchange.com"]) == 3 and len(reopened["beer.stackexchange.com"]) == 12
+
+
+def test_the_plants_of_a_sample(sample: Truth, built: Path) -> None:
+    last: dict[tuple[str, int], dict[str, Any]] = {}
+    for record in sample.planted("closing"):
+        key = (record["site"], record["post_id"])
+        if key not in last or record["date"] >= last[key]["date"]:
+            last[key] = record
+    buckets = of_corpus(built)
+    seen = 0
+    for bucket in buckets:
+        if bucket.history is None:
+            continue
+        said = {vote.post_id: vote.label for vote in closure.events_in_order(bucket)}
+        for (site, post), record in last.items():
+            if site == bucket.site and post in closure.standings(bucket):
+                wanted = "open" if record["reopened"] else closure.REASONS[str(record["reason"])][0]
+                assert said[post] == wanted, record
+                seen += 1
+    assert seen > 100

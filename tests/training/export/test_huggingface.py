@@ -1,0 +1,286 @@
+"""The exported model is the trained one: under transformers alone, with its tokenizer, up to rounding."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from socorpus.cli.main import app
+from socorpus.corpus.errors import BuildError, InputError
+from socorpus.corpus.sample import writer as sample_writer
+from socorpus.training import presets
+from socorpus.training.config import Model
+from socorpus.training.export import huggingface, weights
+from socorpus.training.pretrain import cost, shard_reader, trainer
+from tests.building import manifest, table
+from tests.corpus import small_site
+
+PRESETS = ["tiny", "sobert-tiny"]
+ELSEWHERE = """
+import json, sys
+from transformers import AutoModelForMaskedLM, AutoTokenizer, pipeline
+texts, said = json.load(sys.stdin), []
+for folder in sys.argv[1:]:
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    fill = pipeline("fill-mask", folder)
+    encoded = [tokenizer(text, split_special_tokens=True) for text in texts]
+    said.append({
+        "ids": [one["input_ids"] for one in encoded],
+        "keys": sorted(encoded[0]),
+        "filled": fill("How do I sort a [MASK] in Python?"),
+        "class": type(fill.model).__name__,
+        "parameters": sum(one.numel() for one in fill.model.parameters()),
+        "types": sorted({str(one.dtype) for one in fill.model.parameters()}),
+        "longest": tokenizer.model_max_length,
+        "padding": fill.model.config.pad_token_id,
+    })
+assert not [name for name in sys.modules if name.startswith(("socorpus", "megatron"))]
+print(json.dumps(said))
+"""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def begin(self, facts: Any) -> None: ...
+    def step(self, line: Any) -> None: ...
+    def validated(self, step: int, scores: Any) -> None: ...
+    def saved(self, step: int) -> None: ...
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Join as the only rank, and leave the environment as it was; megatron-core warns of its own defaults."""
+    with mock.patch.dict(os.environ), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("export")
+    truth = sample_writer.write(folder / "dump", threads=60, sites=(sample_writer.AREA51,))
+    small_site.build(folder / "corpus", truth.folder, split={"validation": 0.2})
+    return folder / "corpus"
+
+
+@pytest.fixture(scope="module")
+def runs(corpus: Path) -> dict[str, Path]:
+    """A run of two steps of each family, with a checkpoint of each step."""
+    small = {
+        "schedule": {"tokens": 2048},
+        "batch": {"tokens": 1024, "micro_tokens": 1024},
+        "validation": {"steps": 1, "tokens": 2000},
+        "checkpoint": {"steps": 1},
+    }
+    made = {preset: corpus.parent / preset for preset in PRESETS}
+    for preset, run in made.items():
+        with alone():
+            facts = trainer.train(corpus, run, presets.load(preset, None, small), Silent(), price=3.0)
+        assert facts["step"] == 2
+    return made
+
+
+@pytest.fixture(scope="module")
+def models(runs: dict[str, Path]) -> dict[str, Path]:
+    made = {preset: run.parent / f"model-{preset}" for preset, run in runs.items()}
+    for preset, run in runs.items():
+        export(run, made[preset])
+    return made
+
+
+def export(run: Path, out: Path, **arguments: Any) -> dict[str, Any]:
+    with mock.patch.dict(os.environ):
+        return huggingface.export(run, out, **arguments)
+
+
+def facts(model: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((model / "export.json").read_text("utf-8"))
+    return found
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_logits_are_those_of_the_trained_model(models: dict[str, Path], preset: str) -> None:
+    told = facts(models[preset])
+    assert 0 < told["largest_difference"] < 1e-4
+    lengths = told["proof"]["document_tokens"]
+    assert told["proof"]["split"] == "validation"
+    assert len(lengths) > 3 and max(lengths) == told["model"]["max_length"], "one document fills the context"
+    assert f"{told['largest_difference']:.1e}" in (models[preset] / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_so_are_those_of_a_model_whose_every_weight_is_far_from_its_first(
+    runs: dict[str, Path], tmp_path: Path, preset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = huggingface._ours
+
+    def shaken(*arguments: Any) -> Any:
+        model = trained(*arguments)
+        generator = torch.Generator().manual_seed(3)
+        for one in model.parameters():
+            one.data += 0.1 * torch.randn(one.shape, generator=generator)
+        return model
+
+    monkeypatch.setattr(huggingface, "_ours", shaken)
+    assert 1e-7 < export(runs[preset], tmp_path / "model")["largest_difference"] < 1e-4
+    # And there the proof sees what is off by a little.
+    right = weights.configuration
+
+    def wrong(shape: Model, *rest: Any) -> Any:
+        made = right(shape, *rest)
+        if shape.family == "modern":
+            made.local_attention += 2
+        else:
+            made.hidden_act = "gelu_new"
+        return made
+
+    monkeypatch.setattr(weights, "configuration", wrong)
+    with pytest.raises(BuildError, match="differs from the trained one"):
+        export(runs[preset], tmp_path / "wrong")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_transformers_alone_reads_it(models: dict[str, Path], corpus: Path, tmp_path: Path) -> None:
+    rows = table(corpus, "shards").slice(0, 40)
+    texts = ["What does [MASK] mean in [SEP]?", *rows["text"].to_pylist()]
+    environment = {name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE")}
+    environment |= {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", ELSEWHERE, *models.values()],
+        input=json.dumps(texts),
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    special = shard_reader.open_corpus(corpus).vocabulary.special
+    for (preset, model), said in zip(models.items(), json.loads(done.stdout), strict=True):
+        assert [ids[1:-1] for ids in said["ids"][1:]] == rows["input_ids"].to_pylist()
+        assert {(ids[0], ids[-1]) for ids in said["ids"]} == {(special["[CLS]"], special["[SEP]"])}
+        assert not {special["[MASK]"], special["[SEP]"]} & set(said["ids"][0][1:-1])
+        assert len(said["filled"]) == 5 and all(0 < one["score"] < 1 for one in said["filled"])
+        told, shape = facts(model), presets.load(preset).model
+        expected = cost.parameters(shape, told["vocabulary"]["rows"])
+        if shape.family == "sobert":
+            expected += weights.TOKEN_TYPES * shape.hidden
+        assert said["parameters"] == told["parameters"] == expected
+        assert said["class"] == told["architecture"] == weights.ARCHITECTURES[shape.family]
+        assert said["types"] == ["torch.float32"]
+        assert (said["longest"], said["padding"]) == (shape.max_length, special["[PAD]"])
+        assert said["keys"] == ["attention_mask", "input_ids"]
+
+
+def test_the_card_tells_of_data_cost_and_scores(models: dict[str, Path], runs: dict[str, Path], corpus: Path) -> None:
+    for preset in PRESETS:
+        card = (models[preset] / "README.md").read_text("utf-8")
+        front = re.match(r"---\n(.*?)\n---\n", card, re.S)
+        assert front and "library_name: transformers" in front[1] and "pipeline_tag: fill-mask" in front[1]
+        for site in manifest(corpus)["sites"].values():
+            assert f"https://{site['host']}" in card
+        for name, count in manifest(corpus)["licenses"].items():
+            assert f"[{name}]" in card and f"{count:,}" in card
+        told = facts(models[preset])
+        lines = map(json.loads, (runs[preset] / "log.jsonl").read_text("utf-8").splitlines())
+        last = [line for line in lines if line["kind"] == "validation"][-1]
+        assert told["validation"] == {name: value for name, value in last.items() if name != "kind"}
+        assert f"| prose | {last['loss_prose']:.3f} | {last['accuracy_prose']:.1%} |" in card
+        assert f"{told['parameters']:,}" in card and f"{told['tokens']:,}" in card
+        assert told["dollars"] == pytest.approx(told["gpu_hours"] * 3.0)
+        assert (runs[preset] / "run.toml").read_text("utf-8").strip() in card
+        for path in models[preset].iterdir():
+            assert str(corpus.parent).encode() not in path.read_bytes(), f"{path.name} has a path of this machine"
+
+
+def test_a_conversion_that_is_off_leaves_nothing(
+    runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = weights.weights
+
+    def tampered(*arguments: Any) -> Any:
+        made = right(*arguments)
+        name = next(name for name in made if name.endswith("layers.2.mlp.Wo.weight"))
+        made[name] = made[name].clone()
+        made[name][0, 0] += 0.1  # one number of the 700,000
+        return made
+
+    monkeypatch.setattr(weights, "weights", tampered)
+    with pytest.raises(BuildError, match="differs from the trained one"):
+        export(runs["tiny"], tmp_path / "model")
+    monkeypatch.setattr(weights, "weights", lambda *arguments: dict(list(right(*arguments).items())[:-1]))
+    with pytest.raises(BuildError, match="names the weights"):
+        export(runs["tiny"], tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_holds_something_is_kept_unless_forced(
+    runs: dict[str, Path], corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "model"
+    out.mkdir()
+    (out / "notes.txt").write_text("mine", "utf-8")
+    with pytest.raises(InputError, match="not empty"):
+        export(runs["tiny"], out)
+    with monkeypatch.context() as patch:
+        patch.setattr(huggingface, "_difference", lambda *_: float("nan"))
+        with pytest.raises(BuildError):
+            export(runs["tiny"], out, force=True)
+    assert [path.name for path in out.iterdir()] == ["notes.txt"], "a failed export takes nothing away"
+    with pytest.raises(InputError, match="a file"):
+        export(runs["tiny"], out / "notes.txt", force=True)
+    for kept in (runs["tiny"], corpus, corpus.parent, runs["tiny"] / "checkpoints"):
+        with pytest.raises(InputError, match="holds the run or its corpus"):
+            export(runs["tiny"], kept, force=True)
+    with mock.patch.dict(os.environ):
+        words = ["export", str(runs["tiny"]), "-o", str(out), "--step", "1", "--force"]
+        said = CliRunner().invoke(app, words, catch_exceptions=False).output
+    assert f"{facts(out)['parameters']:,}" in said and f"{facts(out)['largest_difference']:.1e}" in said
+    assert facts(out)["step"] == facts(out)["validation"]["step"] == 1
+    assert "the run had not ended" in (out / "README.md").read_text("utf-8")
+    assert not (out / "notes.txt").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_what_is_missing_is_said(
+    runs: dict[str, Path], corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "model"
+    with pytest.raises(InputError, match=r"no run\.json"):
+        export(tmp_path, out)
+    with pytest.raises(InputError, match="no checkpoint of step 7; there are 1, 2"):
+        export(runs["tiny"], out, step=7)
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    told = json.loads((runs["tiny"] / "run.json").read_text("utf-8"))
+    (bare / "run.json").write_text(json.dumps(told), "utf-8")
+    with pytest.raises(InputError, match="no checkpoint yet"):
+        export(bare, out)
+    shutil.copytree(runs["tiny"], bare, dirs_exist_ok=True)
+    for changed, sentence in (
+        ({"corpus": str(tmp_path / "gone")}, "the corpus of this run is gone"),
+        ({"tokenizer": "another"}, "another tokenizer"),
+        ({"model": {**told["model"], "hidden": 64}}, "cannot be read as a checkpoint of this model"),
+    ):
+        (bare / "run.json").write_text(json.dumps(told | changed), "utf-8")
+        with pytest.raises(InputError, match=sentence):
+            export(bare, out)
+    (bare / "run.json").write_text('{"model": {}}', "utf-8")
+    with pytest.raises(InputError, match="not what socorpus train writes"):
+        export(bare, out)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match="one process"):
+        huggingface.export(runs["tiny"], out)
+    assert [path.name for path in tmp_path.iterdir()] == ["bare"]

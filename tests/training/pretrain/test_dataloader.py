@@ -1,0 +1,166 @@
+"""The order of the data: a function of seed and epoch, whoever reads it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from socorpus.corpus.errors import BuildError, InputError
+from socorpus.training import config, presets
+from socorpus.training.pretrain import dataloader, masking, schedule, shard_reader
+from socorpus.training.pretrain.dataloader import Batch, Cursor, Stream
+
+SETTINGS = {
+    "model": {"max_length": 128},
+    "batch": {"tokens": 4096, "micro_tokens": 1024},
+    "schedule": {"tokens": 40_960},
+}
+
+
+def stream(corpus: Path, rank: int = 0, ranks: int = 1, cursors: list[Cursor] | None = None, step: int = 0) -> Stream:
+    settings = presets.load("tiny", overrides=SETTINGS)
+    found = shard_reader.open_corpus(corpus)
+    groups = found.row_groups("train")
+    cut = dataloader.shape(len(groups), 128, settings.batch, ranks, None)
+    return Stream(settings, found.vocabulary, groups, cut, rank, cursors, step, lambda step: 0.3 if step < 3 else 0.2)
+
+
+def take(reader: Stream, count: int) -> list[Batch]:
+    try:
+        return [reader.next() for _ in range(count)]
+    finally:
+        reader.close()
+
+
+def documents(batches: list[Batch]) -> list[tuple[int, ...]]:
+    found = []
+    for batch in batches:
+        at = 0
+        for length in batch.lengths:
+            if at < batch.filled:
+                found.append(tuple(batch.ids[at : at + length].tolist()))
+            at += length
+    return sorted(found)
+
+
+def test_a_step_is_made_of_the_same_documents_for_any_number_of_ranks(corpus: Path) -> None:
+    alone = documents(take(stream(corpus), 4 * 5))
+    for ranks in (2, 4):
+        each = [take(stream(corpus, rank, ranks), 4 * 5 // ranks) for rank in range(ranks)]
+        assert documents([batch for batches in each for batch in batches]) == alone
+
+
+def test_reading_goes_on_from_the_cursors_also_with_more_ranks(corpus: Path) -> None:
+    first = stream(corpus)
+    take(first, 4 * 2)
+    cursors = [first.cursors[lane] for lane in range(len(first.cursors))]
+    rest = documents(take(stream(corpus, cursors=cursors, step=2), 4 * 3))
+    assert rest == documents(take(stream(corpus), 4 * 5)[8:])
+    each = [take(stream(corpus, rank, 2, cursors, 2), 2 * 3) for rank in range(2)]
+    assert documents([batch for batches in each for batch in batches]) == rest
+
+
+def test_an_epoch_reads_every_document_once_and_the_next_in_another_order(corpus: Path) -> None:
+    settings = presets.load("tiny", overrides=SETTINGS)
+    found = shard_reader.open_corpus(corpus)
+    groups = found.row_groups("train")
+    total = sum(len(shard_reader.read(group).ids) for group in groups)
+    order = dataloader.Order(len(groups), 1)
+    assert sorted(order[place][1] for place in range(len(groups))) == list(range(len(groups)))
+    assert [order[n][1] for n in range(len(groups))] != [order[n + len(groups)][1] for n in range(len(groups))]
+    packer = dataloader.packer(settings, found.vocabulary)
+    lane = dataloader.Lane(0, 1, groups, order, (0, 0), packer)
+    tokens = 0
+    # Eight epochs, since what is left over of eight groups is packed together.
+    while lane.cursor[0] < 8 * len(groups) - 1 or lane.cursor[1] < len(lane._packs):
+        pack = lane.next()
+        tokens += len(pack.ids) - 2 * len(pack.lengths)
+    assert tokens == 8 * total
+
+
+def test_positions_begin_anew_with_each_document_and_labels_are_what_was_hidden(corpus: Path) -> None:
+    vocabulary = shard_reader.open_corpus(corpus).vocabulary
+    for batch in take(stream(corpus), 4):
+        assert sum(batch.lengths) == len(batch.ids) == 1024
+        at = 0
+        for length in batch.lengths:
+            if at < batch.filled:
+                assert batch.positions[at : at + length].tolist() == list(range(length))
+            at += length
+        hidden = batch.ids[batch.at]
+        share = (hidden == vocabulary.special["[MASK]"]).float().mean().item()
+        assert 0.7 < share < 0.9 and ((hidden == batch.labels).float().mean().item()) < 0.2
+        assert not set(batch.labels.tolist()) & set(vocabulary.special.values())
+        assert 0.25 < len(batch.at) / batch.filled < 0.35 and int(batch.at.max()) < batch.filled
+
+
+@pytest.mark.parametrize(
+    ("changes", "low", "high"),
+    [({}, 0.27, 0.33), ({"words": True}, 0.25, 0.35), ({"code_rate": 0.0}, 0.27, 0.33)],
+)
+def test_masks_follow_the_configuration(corpus: Path, changes: dict[str, object], low: float, high: float) -> None:
+    settings = presets.load("tiny", overrides={**SETTINGS, "masking": changes})
+    found = shard_reader.open_corpus(corpus)
+    packer = dataloader.packer(settings, found.vocabulary)
+    packs = [pack for n, group in enumerate(found.row_groups("train")) for pack in packer.all(group, 0, n)]
+    made = [masking.mask(pack, 0.3, settings.masking, found.vocabulary, 1) for pack in packs]
+    in_code = sum(int(one.code.sum()) for one in made)
+    prose = sum(int((~pack.code).sum()) for pack in packs)
+    assert low < (sum(len(one.at) for one in made) - in_code) / prose < high
+    assert (in_code == 0) == ("code_rate" in changes)
+    again = [masking.mask(pack, 0.3, settings.masking, found.vocabulary, 1) for pack in packs]
+    assert all((one.ids == two.ids).all() for one, two in zip(made, again, strict=True))
+    if changes.get("words"):
+        for pack, one in zip(packs, made, strict=True):
+            hidden = np.zeros(len(pack.ids), np.bool_)
+            hidden[one.at] = True
+            joins = found.vocabulary.joins[pack.ids]
+            inside = (joins[1:] & 1).astype(bool) & (joins[:-1] & 2).astype(bool)
+            assert (hidden[1:][inside] == hidden[:-1][inside]).all()
+
+
+def test_reading_that_stalls_or_fails_is_told(corpus: Path, tmp_path: Path) -> None:
+    settings = presets.load("tiny", overrides={**SETTINGS, "data": {"stall_minutes": 0.01}})
+    found = shard_reader.open_corpus(corpus)
+    groups = found.row_groups("train")
+    cut = dataloader.shape(len(groups), 128, settings.batch, 1, None)
+    gone = [shard_reader.RowGroup(tmp_path / "gone.parquet", 0, 5)] * len(groups)
+    reader = Stream(settings, found.vocabulary, gone, cut, 0, None, 0, lambda _: 0.3)
+    with pytest.raises(InputError, match=r"gone.parquet: row group 0 cannot be read"):
+        reader.next()
+    reader.close()
+    reader = Stream(settings, found.vocabulary, groups, cut, 0, None, 0, _slow)
+    with pytest.raises(BuildError, match=r"gave nothing for 0\.01 minutes; look at the disk"):
+        reader.next()
+    reader.close()
+
+
+def _slow(step: int) -> float:
+    import time
+
+    time.sleep(2)
+    return 0.3
+
+
+def test_steps_that_cannot_be_dealt_are_refused() -> None:
+    batch = config.Batch(tokens=4096, micro_tokens=1024)
+    assert dataloader.shape(100, 128, batch, 4, None) == dataloader.Shape(16, 32, 8, 4)
+    with pytest.raises(InputError, match="4 data-parallel ranks, but the train split has 3 row groups"):
+        dataloader.shape(3, 128, batch, 4, None)
+    with pytest.raises(InputError, match="16 lanes can't be shared among 3 data-parallel ranks"):
+        dataloader.shape(100, 128, batch, 3, None)
+    with pytest.raises(InputError, match=r"data\.lanes \(5\) must divide them"):
+        dataloader.shape(100, 128, batch, 1, 5)
+
+
+def test_rates_rise_stay_and_fall() -> None:
+    wsd = config.Schedule(form="wsd", warmup=0.1, decay=0.2)
+    rates = [schedule.rate(wsd, step, 100) for step in range(100)]
+    assert rates[:10] == [pytest.approx((step + 1) / 10) for step in range(10)] and set(rates[10:80]) == {1.0}
+    assert rates[80:] == sorted(rates[80:], reverse=True) and 0 < rates[99] < 0.03
+    cosine = config.Schedule(form="cosine", warmup=0.1, floor=0.1)
+    rates = [schedule.rate(cosine, step, 100) for step in range(101)]
+    assert max(rates) == 1.0 and rates[100] == pytest.approx(0.1) and rates[10:] == sorted(rates[10:], reverse=True)
+    made = presets.load("modern-base")
+    assert [schedule.masking_rate(made, step, 100) for step in (0, 79, 90)] == [0.3, 0.3, pytest.approx(0.225)]
+    assert schedule.masking_rate(presets.load("sobert-base"), 99, 100) == 0.15

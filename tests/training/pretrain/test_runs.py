@@ -1,0 +1,228 @@
+"""Runs as a user starts them: one rank or several, stopped, killed, refused."""
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from socorpus.labeling.schema import ENTITIES
+from socorpus.training.evaluate import compare, systems
+from socorpus.training.evaluate.compare import Plan
+from socorpus.training.evaluate.systems import System
+from socorpus.training.examples import readers
+from socorpus.training.finetune import learner, predictor, pretrained
+from socorpus.training.finetune.learner import Settings
+from socorpus.training.pretrain import distributed, shard_reader
+from tests.building import small_disk, wait_for
+from tests.training import runs, tiny_models
+from tests.training.runs import configure, losses, train
+
+STEPS = 8
+
+
+@pytest.fixture(scope="module")
+def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one rank from start to end."""
+    folder = tmp_path_factory.mktemp("whole")
+    train(corpus, folder / "run", configure(folder, STEPS))
+    return folder / "run"
+
+
+def close(one: list[float], other: list[float]) -> bool:
+    return len(one) == len(other) and all(abs(a - b) <= 1e-5 * abs(b) for a, b in zip(one, other, strict=True))
+
+
+def test_a_run_logs_validates_and_keeps_its_newest_checkpoints(whole: Path) -> None:
+    assert len(losses(whole)) == STEPS
+    held = runs.log(whole, "validation")
+    assert [line["step"] for line in held] == [4, 8]
+    assert {"loss", "accuracy", "loss_prose", "loss_code", "accuracy_prose", "accuracy_code"} <= set(held[0])
+    assert sorted(path.name for path in (whole / "checkpoints").iterdir()) == ["step-000000006", "step-000000008"]
+    facts = json.loads((whole / "run.json").read_text("utf-8"))
+    assert facts["step"] == facts["steps"] == STEPS and facts["tokens"] == runs.log(whole)[-1]["tokens"]
+    assert list((whole / "tensorboard").glob("events*"))
+
+
+@pytest.mark.parametrize(
+    ("tensor", "ranks", "by"), [(2, 2, runs.by_slurm), (1, 2, runs.by_torchrun), (2, 4, runs.by_socorpus)]
+)
+def test_neither_layout_nor_launcher_changes_the_losses(
+    corpus: Path, whole: Path, tmp_path: Path, tensor: int, ranks: int, by: runs.Launcher
+) -> None:
+    config = configure(tmp_path, STEPS, more=f"[parallel]\ntensor = {tensor}")
+    by(ranks, corpus, tmp_path / "run", config)
+    assert close(losses(tmp_path / "run"), losses(whole))
+    for mine, other in zip(runs.log(tmp_path / "run", "validation"), runs.log(whole, "validation"), strict=True):
+        assert close([mine["loss_prose"], mine["loss_code"]], [other["loss_prose"], other["loss_code"]])
+
+
+@pytest.mark.parametrize(
+    ("nodes", "first"),
+    [
+        ("gpu1", "gpu1"),
+        ("gpu[03-05,9],login", "gpu03"),
+        ("gpu7,gpu[1-2]", "gpu7"),
+        ("rack[1-2]n[08,10].site", "rack1n08.site"),
+    ],
+)
+def test_the_first_of_slurms_nodes_is_where_ranks_meet(nodes: str, first: str) -> None:
+    assert distributed.first_host(nodes) == first
+
+
+def test_another_launchers_ranks_do_not_clear_a_run(
+    corpus: Path, whole: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in runs.slurm_task(0, 2).items():
+        monkeypatch.setenv(name, value)
+    done = train(corpus, whole, configure(tmp_path, STEPS), "--force", code=2)
+    assert "delete" in done.stderr and len(losses(whole)) == STEPS
+
+
+def test_a_checkpoint_of_two_tensor_ranks_goes_on_in_other_layouts(corpus: Path, whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    half = configure(tmp_path, STEPS, checkpoint="steps = 4", more="[parallel]\ntensor = 2")
+    process = runs.start(corpus, out, half, "--gpus", 2)
+    # Its ranks save once more and end, since their launcher is gone.
+    wait_for((out / "checkpoints/step-000000004").is_dir)
+    runs.kill(process)
+    for steps, more in ((6, ()), (STEPS, ("--gpus", 2))):
+        # First one rank to step 6 of the same schedule, then two data-parallel ranks to the end.
+        config = configure(tmp_path, STEPS, checkpoint=f"steps = {steps}", more="[parallel]\ntensor = 1")
+        if steps < STEPS:
+            _stop_at(corpus, out, config, steps)
+        else:
+            train(corpus, out, config, *more)
+    assert close(losses(out), losses(whole))
+
+
+def _stop_at(corpus: Path, out: Path, config: Path, step: int) -> None:
+    process = runs.start(corpus, out, config)
+    wait_for((out / f"checkpoints/step-{step:09d}").is_dir)
+    runs.kill(process)
+
+
+def test_a_killed_run_goes_on_to_the_last_bit(corpus: Path, whole: Path, tmp_path: Path) -> None:
+    out, config = tmp_path / "run", configure(tmp_path, STEPS)
+    process = runs.start(corpus, out, config)
+    wait_for(lambda: (out / "log.jsonl").exists() and len((out / "log.jsonl").read_text().splitlines()) >= 5)
+    runs.kill(process)
+    done = train(corpus, out, config)
+    assert losses(out) == losses(whole)
+    assert not list((out / "checkpoints").glob("*.partial"))
+    assert "training to step 8" in done.stderr
+
+
+def test_a_run_that_is_told_to_stop_saves_and_goes_on(corpus: Path, whole: Path, tmp_path: Path) -> None:
+    out, config = tmp_path / "run", configure(tmp_path, STEPS, checkpoint="minutes = 60")
+    process = runs.start(corpus, out, config)
+    wait_for(lambda: (out / "log.jsonl").exists() and (out / "log.jsonl").read_text().count("\n") >= 1)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130 and "stopped at step" in said and "the same command goes on" in said
+    train(corpus, out, config)
+    assert losses(out) == losses(whole)
+
+
+def test_bfloat16_with_float32_master_weights_goes_nearly_the_same_way(
+    corpus: Path, whole: Path, tmp_path: Path
+) -> None:
+    config = configure(tmp_path, STEPS, validation=0, more="[parallel]\nprecision = 'bf16'")
+    train(corpus, tmp_path / "run", config)
+    narrow = losses(tmp_path / "run")
+    assert narrow != losses(whole)
+    assert all(abs(a - b) < 0.02 * b for a, b in zip(narrow, losses(whole), strict=True))
+
+
+def test_a_finished_run_has_nothing_to_do_and_force_begins_anew(corpus: Path, tmp_path: Path) -> None:
+    out, config = tmp_path / "run", configure(tmp_path, 2)
+    train(corpus, out, config)
+    before = losses(out)
+    train(corpus, out, config)
+    assert losses(out) == before
+    done = train(corpus, out, config, "--force")
+    assert "from the start" in done.stderr and losses(out) == before
+
+
+def test_a_lost_rank_is_told_and_the_checkpoint_is_kept(corpus: Path, tmp_path: Path) -> None:
+    out, config = tmp_path / "run", configure(tmp_path, 500, checkpoint="steps = 2", validation=0)
+    process = runs.start(corpus, out, config, "--gpus", 2)
+    wait_for((out / "checkpoints/step-000000002").is_dir)
+    children = subprocess.run(
+        ["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True
+    ).stdout.split()
+    ranks = [pid for pid in children if b"train" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    subprocess.run(["kill", "-9", ranks[-1]], check=True)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 1 and "Traceback" not in said, said
+    assert "killed by signal 9" in said and "is kept, and the same command goes on from there" in said
+    assert list((out / "checkpoints").glob("step-*[0-9]"))
+
+
+@pytest.mark.parametrize(
+    ("more", "options", "says"),
+    [
+        ("[data]\nseed = 2", (), "was begun with data.seed = 1 (now 2)"),
+        ("[parallel]\ntensor = 3", (), "parallel.tensor (3) must divide the number of ranks (1)"),
+        ("[optimizer]\nrate = 1.0", (), "unknown key optimizer.rate"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    corpus: Path, whole: Path, tmp_path: Path, more: str, options: tuple[object, ...], says: str
+) -> None:
+    out = whole if more.startswith("[data]") else tmp_path / "run"
+    done = train(corpus, out, configure(tmp_path, STEPS, more=more), *options, code=2)
+    assert says in " ".join(done.stderr.split())
+
+
+def test_a_model_learns_more_than_how_frequent_tokens_are(corpus: Path, tmp_path: Path) -> None:
+    found = shard_reader.open_corpus(corpus)
+    counts = np.bincount(np.concatenate([shard_reader.read(group).ids for group in found.row_groups("train")]))
+    shares = counts[counts > 0] / counts.sum()
+    entropy = float(-(shares * np.log(shares)).sum())
+    more = "[optimizer]\nlr = 0.006"
+    train(corpus, tmp_path / "run", configure(tmp_path, 50, "minutes = 60", 50, more, batch=4096))
+    held = runs.log(tmp_path / "run", "validation")[-1]
+    assert held["loss"] < entropy - 0.05, (held, entropy)
+    # The untrained model guesses by frequency alone.
+    assert entropy - 0.2 < losses(tmp_path / "run")[0] < entropy + 0.3
+
+
+def test_a_full_disk_is_told_and_the_last_checkpoint_kept(corpus: Path, whole: Path, tmp_path: Path) -> None:
+    # There is room for two checkpoints, and for a part of a third.
+    with small_disk(tmp_path / "disk", "5m") as resize:
+        config, out = configure(tmp_path, STEPS), tmp_path / "disk/run"
+        told = train(corpus, out, config, code=1)
+        assert "no space left on the disk" in told.stderr and "the last good one is of step 6" in told.stderr
+        names = {path.name for path in (out / "checkpoints").iterdir()}
+        assert names == {"step-000000003", "step-000000006"}
+        resize("40m")
+        train(corpus, out, config)
+        assert losses(out) == losses(whole)
+
+
+def test_a_run_can_be_taught_a_task(whole: Path, tmp_path: Path) -> None:
+    found = pretrained.find(str(whole))
+    assert found.folder == whole / "exported" / str(STEPS) and found.context == 128
+    settings = Settings(epochs=1, batch=16, seeds=(0,))
+    for data in (tiny_models.texts(), tiny_models.spans()):
+        facts = learner.finetune(found, data, settings, tmp_path / data.task.name, tiny_models.Quiet())
+        assert facts["model_type"] == "modernbert" and predictor.load(tmp_path / data.task.name).task == data.task
+    # It is exported once.
+    made = (found.folder / "export.json").stat().st_mtime_ns
+    assert pretrained.find(str(whole)).folder == found.folder
+    assert (found.folder / "export.json").stat().st_mtime_ns == made
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_run_learns_real_entities_and_stands_beside_an_audit(real_data: Path, whole: Path, tmp_path: Path) -> None:
+    """In short what benchmarks/skill_over_scale.py does at length."""
+    data = readers.read(real_data / "benchmarks/ner", ENTITIES, most=100)
+    named = [System("TF-IDF", "audit", "TF-IDF"), *systems.chosen([f"run={whole}", f"scratch=scratch:{whole}"])]
+    settings = Settings(epochs=3, batch=4, seeds=(0,), rate=5e-3, length=128)
+    cells = compare.compare(Plan([data], named, settings, most_test=50), tmp_path / "out", tiny_models.Quiet())
+    scores = {one.system: one.scores["span_f1"].mean for one in cells}
+    assert not any(one.missing for one in cells)
+    assert scores["TF-IDF"] > 0.2 and scores["run"] > 0.05 and scores["scratch"] > 0.05, scores

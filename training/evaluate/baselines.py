@@ -1,0 +1,194 @@
+"""What simple systems reach: the commonest label, and logistic regressions on markup, length, tags or words alone.
+
+They stand beside every comparison: a model is worth no more than what it adds to them, and a label that markup or
+length tells teaches a model that and not the task (the leak audits of `analysis.leaks`, here on equal examples with all
+other systems). Of whole texts words are weighed by TF-IDF. Of spans each word gets a BIO tag from what is seen of it.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from socorpus.corpus.schema import SEGMENT_KINDS
+from socorpus.labeling.schema import Task
+from socorpus.training.examples import readers
+from socorpus.training.examples.example import Data, Example, Prediction
+from socorpus.training.finetune.windows import Tags, text_of
+
+Float = npt.NDArray[np.float64]
+_TAGS, _STEPS = 200, 200
+_TEXTS = 1000
+"""Texts whose words the audits of spans learn from: more teach a view of single words hardly more, and take long."""
+_DIGITS = str.maketrans("0123456789", "0000000000")
+
+
+def audit(name: str, data: Data) -> list[Prediction]:
+    """What an audit, fitted on the train split, says of the test split."""
+    return _spans(name, data) if data.task.spans else _texts(name, data)
+
+
+NAMES = ("majority", "markup only", "length only", "tags only", "TF-IDF")
+
+
+# Whole texts.
+
+
+def _texts(name: str, data: Data) -> list[Prediction]:
+    train, test = data.splits["train"], data.splits["test"]
+    label = np.array([one.label for one in train])
+    labels = len(data.task.labels)
+    if name == "majority" or len(set(label.tolist())) < 2:
+        share = np.bincount(label, minlength=labels) / len(label)
+        return [Prediction(tuple(share.tolist()))] * len(test)
+    if name == "TF-IDF":
+        seen, unseen = _tfidf(data.task, train, test)
+    elif name == "tags only":
+        common = [tag for tag, _ in Counter(tag for one in train for tag in one.tags).most_common(_TAGS)]
+        seen, unseen = (_tag_rows(some, common) for some in (train, test))
+    else:
+        view = _VIEWS[name]
+        seen, unseen = (np.array([view(one) for one in some], np.float64) for some in (train, test))
+    return [Prediction(tuple(row.tolist())) for row in _regression(seen, label, unseen, labels, name == "TF-IDF")]
+
+
+def _regression(seen: Any, label: npt.NDArray[np.int64], unseen: Any, labels: int, sparse: bool) -> Float:
+    """Probabilities [unseen, labels] of a logistic regression, labels weighed as in fine-tuning's `sqrt`."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    counts = np.bincount(label, minlength=labels)
+    weight = np.sqrt(len(label) / (labels * np.maximum(counts, 1)))[label]
+    model = LogisticRegression(C=10.0 if sparse else 1.0, max_iter=_STEPS)
+    made = model if sparse else make_pipeline(StandardScaler(), model)
+    _quietly(made.fit, seen, label, **{"sample_weight" if sparse else "logisticregression__sample_weight": weight})
+    found = np.zeros((unseen.shape[0], labels))
+    found[:, model.classes_] = made.predict_proba(unseen)
+    return found
+
+
+def _quietly(fit: Callable[..., Any], *given: Any, **more: Any) -> None:
+    """Fit without being told that more steps would change it a little."""
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fit(*given, **more)
+
+
+def _tfidf(task: Task, train: Sequence[Example], test: Sequence[Example]) -> tuple[Any, Any]:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    # Words and signs: code is made of both.
+    words = TfidfVectorizer(
+        token_pattern=r"\w+|[^\w\s]", ngram_range=(1, 2), min_df=2, max_features=50_000, sublinear_tf=True
+    )
+    return words.fit_transform([text_of(one, task) for one in train]), words.transform(
+        [text_of(one, task) for one in test]
+    )
+
+
+def _markup(one: Example) -> list[float]:
+    kinds = Counter(kind for kind, _, _ in one.kinds)
+    return [float(np.log1p(kinds[kind])) for kind in SEGMENT_KINDS]
+
+
+def _length(one: Example) -> list[float]:
+    sizes = np.log1p([len(one.title or ""), len(one.text), one.text.count("\n"), len(one.text.split())])
+    return [*sizes.tolist(), *(sizes**2).tolist()]
+
+
+_VIEWS: Mapping[str, Callable[[Example], list[float]]] = {"markup only": _markup, "length only": _length}
+
+
+def _tag_rows(some: Sequence[Example], common: Sequence[str]) -> Float:
+    return np.array([[*(float(tag in one.tags) for tag in common), float(len(one.tags))] for one in some])
+
+
+# Spans.
+
+
+def _spans(name: str, data: Data) -> list[Prediction]:
+    """BIO tags of words, each told by itself from what the audit sees of it and of its neighbours."""
+    test = data.splits["test"]
+    if name == "majority":
+        return [Prediction()] * len(test)
+    from sklearn.feature_extraction import FeatureHasher
+    from sklearn.linear_model import SGDClassifier
+
+    tags = Tags(data.task.labels)
+    view = _WORD_VIEWS[name]
+    rows, targets = [], []
+    for one in readers.drawn(data.splits["train"], _TEXTS):
+        rows += view(one)
+        targets.append(tags.targets(one, soft=False).argmax(1))
+    target = np.concatenate(targets)
+    size = 1 << (18 if name == "TF-IDF" else 10)
+    hasher = FeatureHasher(size, input_type="string", alternate_sign=False)
+    model = SGDClassifier(loss="log_loss", alpha=1e-6, max_iter=6, tol=None, random_state=0)
+    model.fit(hasher.transform(rows), target)
+    found = []
+    for one in test:
+        seen = view(one)
+        sure = np.zeros((len(seen), len(tags.names)), np.float32)
+        if seen:
+            sure[:, model.classes_] = model.predict_proba(hasher.transform(seen))
+        found.append(Prediction(spans=tuple(tags.spans(sure, one.offsets()))))
+    return found
+
+
+def _word_markup(one: Example) -> list[list[str]]:
+    """Kind of the segment that a word is in, and whether it is the first there."""
+    found, at = [], 0
+    for start, _ in one.offsets():
+        while at < len(one.kinds) and one.kinds[at][2] <= start:
+            at += 1
+        inside = at < len(one.kinds) and one.kinds[at][1] <= start
+        kind = one.kinds[at][0] if inside else "none"
+        found.append(["", kind, f"{kind} first" if inside and one.kinds[at][1] == start else "within"])
+    return found
+
+
+def _word_length(one: Example) -> list[list[str]]:
+    return [["", f"{min(end - start, 30)}"] for start, end in one.offsets()]
+
+
+def _word_tags(one: Example) -> list[list[str]]:
+    parts = {part for tag in one.tags for part in (tag.lower(), *tag.lower().split("-"))}
+    return [["", str(one.text[start:end].lower() in parts)] for start, end in one.offsets()]
+
+
+def _words(one: Example) -> list[list[str]]:
+    """The word, its neighbours, its ends and its form."""
+    words = [one.text[start:end] for start, end in one.offsets()]
+    lower = ["", *(word.lower() for word in words), ""]
+    kinds = _word_markup(one)
+    return [
+        [
+            *(f"{way}{lower[at + way]}" for way in (0, 1, 2)),
+            f"pair {lower[at]} {lower[at + 1]}",
+            f"end {word[-3:].lower()}",
+            f"form {_form(word)}",
+            f"kind {kinds[at][1]} {kinds[at][2]}",
+        ]
+        for at, word in enumerate(words)
+    ]
+
+
+def _form(word: str) -> str:
+    """Letters as x and X, digits as 0, runs of one kind as one."""
+    kinds = ["X" if sign.isupper() else "x" if sign.isalpha() else sign for sign in word.translate(_DIGITS)[:20]]
+    return "".join(sign for at, sign in enumerate(kinds) if not at or sign != kinds[at - 1])
+
+
+_WORD_VIEWS: Mapping[str, Callable[[Example], list[list[str]]]] = {
+    "markup only": _word_markup,
+    "length only": _word_length,
+    "tags only": _word_tags,
+    "TF-IDF": _words,
+}

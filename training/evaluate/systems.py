@@ -1,0 +1,110 @@
+"""The systems of a comparison: what they are called, how they run, and how to get what they need.
+
+A system is written as `[NAME=]WHAT`. WHAT is `audits`; the folder of a run or a model, or a name on the hub, with
+`scratch:` before it for the same model from random weights; or `chat:MODEL[@URL][?shots=N]` for an OpenAI-compatible
+endpoint.
+"""
+
+import re
+from dataclasses import dataclass
+
+from socorpus.corpus.errors import InputError
+
+OPENAI = "https://api.openai.com/v1"
+_NAMED = re.compile(r"([^=/\\:?]+)=(.*)", re.DOTALL)
+_CHAT = re.compile(r"chat:([^@?]+)(?:@([^?]+))?(?:\?shots=(\d+))?")
+
+
+@dataclass(frozen=True)
+class System:
+    """A row of the comparison.
+
+    Attributes:
+        name: in the table.
+        kind: `audit`, `model` or `chat`.
+        what: the audit's name, the model's, or the endpoint's model.
+        url: of an endpoint.
+        shots: examples in an endpoint's prompt.
+        hint: how to get it, where it is missing.
+    """
+
+    name: str
+    kind: str
+    what: str
+    url: str = OPENAI
+    shots: int = 0
+    hint: str = ""
+
+
+def parse(text: str) -> list[System]:
+    """The systems that a user named.
+
+    Raises:
+        InputError: it can't be read.
+    """
+    from socorpus.training.evaluate import baselines
+
+    if text == "audits":
+        return [System(name, "audit", name) for name in baselines.NAMES]
+    if text == "paper":
+        return [*parse("audits"), *PAPER]
+    named = _NAMED.fullmatch(text)
+    name, what = named.groups() if named is not None else ("", text)
+    if not what:
+        raise InputError(f"system {text!r}: nothing is named; write NAME=FOLDER, a folder, chat:MODEL or audits")
+    if what.startswith("chat:"):
+        found = _CHAT.fullmatch(what)
+        if found is None:
+            raise InputError(f"system {text!r}: an endpoint is chat:MODEL, chat:MODEL@URL or chat:MODEL@URL?shots=4")
+        model, url, shots = found.groups()
+        label = name or (f"{model}, {shots} shots" if shots else model)
+        return [System(label, "chat", model, url or OPENAI, int(shots or 0))]
+    return [System(name or what.rstrip("/").rsplit("/", 1)[-1], "model", what)]
+
+
+_HUB = "add --download, or give its folder with --system {name}=FOLDER"
+_OWN = "train it: socorpus train CORPUS --preset {preset}; then add --system {name}=RUN"
+_LLAMA = (
+    "its weights are given out on request: merge the adapters trl-lib/llama-7b-se-rl-peft into LLaMA 7B, "
+    "and give the folder with --system {name}=FOLDER"
+)
+
+
+def _model(name: str, what: str, hint: str = _HUB, **more: str) -> System:
+    return System(name, "model", what, hint=hint.format(name=name, **more))
+
+
+PAPER = (
+    _model("SOBertBase", "mmukh/SOBertBase"),
+    _model("SOBertLarge", "mmukh/SOBertLarge"),
+    _model("sobert-base", "runs/sobert-base", _OWN, preset="sobert-base"),
+    _model("sobert-large", "runs/sobert-large", _OWN, preset="sobert-large"),
+    _model("modern-base", "runs/modern-base", _OWN, preset="modern-base"),
+    _model("modern-large", "runs/modern-large", _OWN, preset="modern-large"),
+    _model("BERTOverflow", "jeniya/BERTOverflow"),
+    _model("BERTBase", "google-bert/bert-base-uncased"),
+    _model("BERTLarge", "google-bert/bert-large-uncased"),
+    _model("ModernBERT-base", "answerdotai/ModernBERT-base"),
+    _model("ModernBERT-large", "answerdotai/ModernBERT-large"),
+    _model("Ettin-150m", "jhu-clsp/ettin-encoder-150m"),
+    _model("Ettin-400m", "jhu-clsp/ettin-encoder-400m"),
+    System("GPT-3.5", "chat", "gpt-3.5-turbo"),
+    System("GPT-4", "chat", "gpt-4"),
+    _model("CodeLlama", "codellama/CodeLlama-7b-hf"),
+    _model("StackLlama", "stack-llama-7b", _LLAMA),
+)
+"""The systems of "Skill over Scale", our own presets, and today's general encoders. Names on the hub drift: a folder
+given with NAME=FOLDER takes a row's place."""
+
+
+def chosen(texts: list[str]) -> list[System]:
+    """The systems that a user named, in their order; of two with one name the later stands in the earlier's place.
+
+    Raises:
+        InputError: one can't be read.
+    """
+    found: dict[str, System] = {}
+    for text in texts or ["paper"]:
+        for one in parse(text):
+            found[one.name] = one
+    return list(found.values())

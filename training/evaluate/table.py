@@ -1,0 +1,131 @@
+"""A comparison as a table on the screen, as CSV, and as a page that opens offline."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from socorpus.corpus.storage.files import atomic
+from socorpus.training.evaluate.cell import Cell
+
+TITLES = {
+    "macro_f1": "macro F1",
+    "accuracy": "accuracy",
+    "log_loss": "log loss",
+    "span_f1": "span F1",
+    "precision": "precision",
+    "recall": "recall",
+}
+HEAD = ("size", "seeds", "p", "train", "train $", "1,000", "1,000 $")
+"""Columns behind the metrics."""
+EXPLAINED = (
+    "Scores are means over seeds on the test split, in brackets the interval in which 95 of 100 bootstrap samples of "
+    "its threads lie; ± is the standard deviation over seeds. p: how likely a system that is as good as the best one "
+    "(bold, or marked *) falls behind it as far as this one, by approximate randomization over threads. Macro F1 is "
+    "the mean over the labels that the test split has, log loss is in nats, spans count where start, end and type are "
+    "right. Size is the number of parameters. Costs are of this machine or endpoint, for one seed's training and for "
+    "1,000 texts; a dash is a price that is not known, which --price gives. What markup, length or tags alone reach is "
+    "no skill of a model."
+)
+
+
+def score(found: Mapping[str, Any]) -> str:
+    """A score with its interval: 0.712 [0.680, 0.741] ±0.004."""
+    spread = f"\u00a0±{found['spread']:.3f}" if found["spread"] else ""
+    return f"{found['mean']:.3f}\u00a0[{found['low']:.3f},\u00a0{found['high']:.3f}]{spread}"
+
+
+def costs(cell: Mapping[str, Any]) -> list[str]:
+    """The columns of `HEAD`."""
+    parameters = cell["parameters"]
+    p = cell["p"]
+    return [
+        "–" if parameters is None else _parameters(parameters),
+        str(cell["seeds"]),
+        "" if p is None else "<0.01" if p < 0.01 else f"{p:.2f}",
+        _seconds(cell["train_seconds"]),
+        _dollars(cell["train_dollars"]),
+        _seconds(cell["thousand_seconds"]),
+        _dollars(cell["thousand_dollars"]),
+    ]
+
+
+def _parameters(count: int) -> str:
+    for unit, size in (("B", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= size:
+            return f"{count / size:.1f}{unit}"
+    return str(count)
+
+
+def _seconds(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.1f} s" if value < 100 else f"{value / 60:.1f} min" if value < 6000 else f"{value / 3600:.1f} h"
+
+
+def _dollars(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}" if value < 0.1 else f"{value:,.2f}"
+
+
+def write_csv(path: Path, cells: Sequence[Cell]) -> None:
+    """One row a system, task and metric; of a system that is missing one row that says so."""
+    columns = ("task", "data", "system", "metric", "mean", "spread", "low", "high", "best", "p", "parameters", "seeds")
+    more = ("train_seconds", "train_dollars", "thousand_seconds", "thousand_dollars", "device", "missing")
+    with atomic(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [*columns, *more], lineterminator="\n", extrasaction="ignore")
+        writer.writeheader()
+        for cell in cells:
+            facts = asdict(cell)
+            labels = {f"f1:{label}": {"mean": value} for label, value in cell.labels.items()}
+            for metric, value in {**facts["scores"], **labels}.items() or [("", {})]:
+                writer.writerow(facts | {"metric": metric} | dict(value))
+
+
+def write_page(path: Path, facts: Mapping[str, Any]) -> None:
+    """comparison.html: a section for each task, with a table of systems and one of labels."""
+    from markupsafe import Markup
+
+    from socorpus.corpus.report import fragments as html
+    from socorpus.corpus.report import page as report_page
+    from socorpus.corpus.report.sections import Section
+
+    sections = []
+    for data in facts["data"]:
+        column = [one for one in facts["cells"] if (one["task"], one["data"]) == (data["task"], data["name"])]
+        there = [one for one in column if one["scores"]]
+        if not column:
+            continue
+        counts = ", ".join(f"{count:,} {split}" for split, count in data["counts"].items())
+        made = html.paragraph(f"Examples: {counts}. " + "; ".join(data["notes"]) + ".")
+        if there:
+            metrics = list(there[0]["scores"])
+            rows = [[_name(one), *(score(one["scores"][name]) for name in metrics), *costs(one)] for one in there]
+            made += html.table(["system", *(TITLES[name] for name in metrics), *HEAD], rows)
+            made += Markup("<h3>F1 by label</h3>")
+            labels = list(dict.fromkeys(label for one in there for label in one["labels"]))
+            figures = [[label, *(f"{one['labels'].get(label, 0):.3f}" for one in there)] for label in labels]
+            made += html.table(["label", *(one["system"] for one in there)], figures)
+        notes = [f"{one['system']}: {note}" for one in there for note in one["notes"]]
+        notes += [f"{one['system']} is missing: {one['missing']}" for one in column if one["missing"]]
+        made += html.bullets(notes) if notes else Markup("")
+        sections.append(Section(f"{data['task']} – {data['name']}", made))
+    settings = facts["settings"]
+    told = ", ".join(f"{name} {value}" for name, value in settings.items())
+    sections.append(Section("How to read this", html.paragraph(EXPLAINED)))
+    sections.append(Section("Fine-tuning", html.paragraph(told)))
+    headline = [
+        ("systems", f"{len({one['system'] for one in facts['cells']}):,}"),
+        ("tasks", f"{len(facts['data']):,}"),
+        ("missing", f"{sum(bool(one['missing']) for one in facts['cells']):,}"),
+        ("seeds", f"{len(settings['seeds']):,}"),
+    ]
+    page = report_page.page("Comparison", "Comparison of systems", "", headline, sections)
+    with atomic(path) as partial:
+        partial.write_text(page, "utf-8")
+
+
+def _name(cell: Mapping[str, Any]) -> Any:
+    from markupsafe import Markup
+
+    return Markup("<b>{}</b>").format(cell["system"]) if cell["best"] else cell["system"]

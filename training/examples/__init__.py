@@ -1,0 +1,1 @@
+"""Examples of the tasks: readers, predictions, metrics."""

@@ -1,0 +1,332 @@
+"""From a run's checkpoint to a folder that `transformers` reads, with a proof that both models say the same.
+
+The proof is part of the export: documents of the corpus go through the trainer's model, packed, and through
+transformers' model as it was written to the disk, padded. Where their logits differ by more than rounding, there is no
+folder.
+"""
+
+import json
+import math
+import shutil
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from socorpus.corpus import toml_config
+from socorpus.corpus.errors import BuildError, InputError
+from socorpus.corpus.storage.files import disk_full, is_disk_full, write_json
+from socorpus.training import config, presets
+from socorpus.training.config import Config, Model
+from socorpus.training.export import card
+from socorpus.training.finetune import pretrained
+from socorpus.training.pretrain import checkpoint, distributed, packing, schedule, shard_reader
+from socorpus.training.pretrain.checkpoint import Found
+from socorpus.training.pretrain.run import Run
+from socorpus.training.pretrain.shard_reader import Corpus
+
+if TYPE_CHECKING:
+    from socorpus.training.models.encoder import Encoder
+
+TOLERANCE = 1e-4
+"""Largest difference of two logits that is still rounding."""
+
+_DOCUMENTS = 6
+_GROUPS = 8
+_SPLITS = ("validation", "test", "train")
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is exported: a run, one of its checkpoints, and the corpus it was trained on."""
+
+    run: Run
+    facts: Mapping[str, Any]
+    config: Config
+    shape: Model
+    found: Found
+    corpus: Corpus
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How the two models were held against each other: the split, the documents' lengths in tokens, and the largest
+    difference of two logits."""
+
+    split: str
+    lengths: tuple[int, ...]
+    difference: float
+
+
+def export(run: Path, out: Path, force: bool = False, step: int | None = None) -> dict[str, Any]:
+    """Write a checkpoint of a run as a model of transformers, and prove that it is the same.
+
+    Args:
+        run: the run's folder.
+        out: the folder to write; it appears whole or not at all.
+        force: whether a folder that is there already is replaced.
+        step: the checkpoint's step; the newest where it is left out.
+
+    Returns:
+        What export.json says, and `folder`.
+
+    Raises:
+        InputError: the run, its checkpoint or its corpus is not there; `out` holds something.
+        BuildError: the two models differ; or the disk is full. Nothing is left behind.
+    """
+    out = out.absolute().resolve()
+    source = opened(run, step)
+    _room(out, source, force)
+    partial = out.with_name(f".{out.name}.partial")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)  # of an export that was killed
+        partial.mkdir(parents=True)
+        facts = _write(source, partial)
+        _put(partial, out)
+    except BaseException as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if is_disk_full(error):
+            raise disk_full(out) from error
+        if isinstance(error, OSError):
+            raise BuildError(f"{out}: cannot be written ({error}); nothing was left there") from error
+        raise
+    return {**facts, "folder": str(out)}
+
+
+def opened(root: Path, step: int | None = None) -> Source:
+    """Find a run's checkpoint and corpus.
+
+    Raises:
+        InputError: says which of them is not there, or does not belong to the others.
+    """
+    if distributed.size() > 1:
+        raise InputError("export is the work of one process; start it without torchrun or srun")
+    run = Run(root)
+    facts = run.facts()
+    if facts is None:
+        raise InputError(f"{root}: no run (no run.json); give the folder that socorpus train wrote with --out")
+    try:
+        shape = toml_config.section(Model, facts["model"], f"{root / 'run.json'}: model")
+        place, tokenizer, vocabulary = Path(facts["corpus"]), facts["tokenizer"], facts["vocabulary"]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{root / 'run.json'}: not what socorpus train writes (no {error})") from None
+    found = _chosen(run, step)
+    if not place.is_dir():
+        raise InputError(
+            f'{place}: the corpus of this run is gone; put it back there, or set "corpus" in {root / "run.json"} '
+            "to where it is now: the export takes its tokenizer, its licences and some documents"
+        )
+    corpus = shard_reader.open_corpus(place)
+    if (corpus.vocabulary.identity, corpus.vocabulary.padded) != (tokenizer, vocabulary):
+        raise InputError(
+            f"{place}: the corpus has another tokenizer than the one this run was trained with; "
+            "build it again with tokenizer.path set to the old one"
+        )
+    return Source(run, facts, presets.load(path=root / "run.toml"), shape, found, corpus)
+
+
+def _chosen(run: Run, step: int | None) -> Found:
+    found = checkpoint.listed(run.checkpoints)
+    if not found:
+        raise InputError(f"{run.root}: no checkpoint yet; let socorpus train go on until it has saved one")
+    if step is None:
+        return found[-1]
+    for one in found:
+        if one.step == step:
+            return one
+    raise InputError(f"{run.root}: no checkpoint of step {step:,}; there are {', '.join(f'{f.step:,}' for f in found)}")
+
+
+def _room(out: Path, source: Source, force: bool) -> None:
+    """Refuse a folder that must not be written over."""
+    for kept in (source.run.root.resolve(), source.corpus.root.resolve()):
+        if out == kept or out in kept.parents or out == kept / "checkpoints":
+            raise InputError(f"{out}: holds the run or its corpus; give another folder with --out")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: a file; give a folder with --out")
+    if out.is_dir() and any(out.iterdir()) and not force:
+        raise InputError(f"{out}: not empty; give another folder with --out, or --force to replace what is there")
+
+
+def _put(partial: Path, out: Path) -> None:
+    """Give a finished folder its name; what had it before goes, and comes back should that fail."""
+    if not out.exists():
+        partial.rename(out)
+        return
+    old = out.with_name(f".{out.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    out.rename(old)
+    try:
+        partial.rename(out)
+    except BaseException:
+        old.rename(out)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _write(source: Source, folder: Path) -> dict[str, Any]:
+    split, documents = _documents(source)
+    with distributed.joined() as ranks, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # megatron-core's, of its own defaults, in every layer
+        ours = _ours(source, ranks)
+        _save(source, ours, folder)
+        theirs = _theirs(source, folder)
+        proof = Proof(
+            split, tuple(len(one) for one in documents), _difference(ours, theirs, documents, source.corpus.vocabulary)
+        )
+    if not proof.difference < TOLERANCE:
+        raise BuildError(
+            f"{source.found.path}: the exported model differs from the trained one by {proof.difference:.1e} in a "
+            f"logit, more than the {TOLERANCE:.0e} that rounding explains; nothing was written. "
+            f"Please report this with the versions of torch ({torch.__version__}) and transformers "
+            f"({version('transformers')})"
+        )
+    facts = _facts(source, proof, theirs)
+    write_json(folder / "export.json", facts)
+    toml = (source.run.root / "run.toml").read_text("utf-8")
+    (folder / "README.md").write_text(card.text(facts, source.corpus.manifest, toml), "utf-8")
+    return facts
+
+
+def _documents(source: Source) -> tuple[str, list[npt.NDArray[np.int64]]]:
+    """Held-out documents of several lengths, special tokens included, the longest that was seen among them."""
+    shape, special = source.shape, source.corpus.vocabulary.special
+    split = next(one for one in _SPLITS if source.corpus.manifest["shards"].get(one, {}).get("rows") or one == "train")
+    pieces: list[npt.NDArray[Any]] = []
+    for group in source.corpus.row_groups(split)[:_GROUPS]:
+        pieces += [ids for ids, _ in packing.cut_out(shard_reader.read(group), shape.max_length, 0, True)]
+    pieces.sort(key=len)
+    chosen = sorted({round(at) for at in np.linspace(0, len(pieces) - 1, _DOCUMENTS)})
+    ends = np.array([special["[CLS]"]]), np.array([special["[SEP]"]])
+    return split, [np.concatenate((ends[0], pieces[at], ends[1])).astype(np.int64) for at in chosen]
+
+
+def _ours(source: Source, ranks: distributed.Ranks) -> "Encoder":
+    """The trainer's model with the checkpoint's master weights, float32 on the CPU."""
+    from socorpus.training.models import encoder
+    from socorpus.training.pretrain.optimizer import Optimizer
+
+    made = encoder.build(source.shape, config.Parallel(), source.corpus.vocabulary.padded)
+    here = replace(ranks, device=torch.device("cpu"))
+    checkpoint.load(source.found, made, Optimizer(made, source.config.optimizer, here), here, moments=False)
+    return made.eval()
+
+
+def _save(source: Source, ours: "Encoder", folder: Path) -> None:
+    """Write config.json, model.safetensors and the tokenizer."""
+    from socorpus.training.export import weights
+
+    with pretrained.quiet() as transformers:
+        vocabulary = source.corpus.vocabulary
+        described = weights.configuration(source.shape, vocabulary.padded, vocabulary.special)
+        theirs = getattr(transformers, weights.ARCHITECTURES[source.shape.family])(described)
+        own = {name: one.detach() for name, one in ours.named_parameters()}
+        told = theirs.load_state_dict(weights.weights(own, source.shape), strict=False)
+        if told.missing_keys or told.unexpected_keys:
+            raise BuildError(
+                f"transformers {transformers.__version__} names the weights of {type(theirs).__name__} in another way: "
+                f"missing {told.missing_keys[:3]}, unexpected {told.unexpected_keys[:3]}; nothing was written"
+            )
+        theirs.float().save_pretrained(folder, max_shard_size="1000GB")
+    # safetensors lets nobody else read what it writes.
+    (folder / "model.safetensors").chmod((folder / "config.json").stat().st_mode)
+    if source.shape.family == "modern":
+        path = folder / "config.json"
+        write_json(path, {**weights.rotation(source.shape), **json.loads(path.read_text("utf-8"))})
+    for path in sorted((source.corpus.root / "tokenizer").iterdir()):
+        if path.is_file():
+            shutil.copyfile(path, folder / path.name)
+    path = folder / "tokenizer_config.json"
+    write_json(path, {**json.loads(path.read_text("utf-8")), "model_max_length": source.shape.max_length})
+
+
+def _theirs(source: Source, folder: Path) -> Any:
+    """transformers' model as it is read from the disk."""
+    from socorpus.training.export import weights
+
+    with pretrained.quiet() as transformers:
+        kind = getattr(transformers, weights.ARCHITECTURES[source.shape.family])
+        return kind.from_pretrained(folder, local_files_only=True).float().eval()
+
+
+@torch.no_grad()
+def _difference(
+    ours: "Encoder", theirs: Any, documents: Sequence[npt.NDArray[np.int64]], vocabulary: shard_reader.Vocabulary
+) -> float:
+    """The largest difference of two logits of the same token: ours of all documents packed, theirs of padded pairs."""
+    from socorpus.training.models import attention
+
+    lengths = [len(one) for one in documents]
+    where = attention.documents(lengths, torch.device("cpu"), max(lengths))
+    ids = torch.from_numpy(np.concatenate(documents))
+    positions = torch.cat([torch.arange(length) for length in lengths])
+    hidden = ours.hidden(ids, positions, where).split(lengths)
+    largest = 0.0
+    # Logits of all documents at once would take gigabytes; a long document beside a short one has the most padding.
+    for first in range((len(documents) + 1) // 2):
+        pair = sorted({first, len(documents) - 1 - first})
+        longest = max(lengths[one] for one in pair)
+        padded = torch.full((len(pair), longest), vocabulary.special["[PAD]"])
+        mask = torch.zeros_like(padded)
+        for row, one in enumerate(pair):
+            padded[row, : lengths[one]] = torch.from_numpy(documents[one])
+            mask[row, : lengths[one]] = 1
+        with pretrained.quiet():
+            logits = theirs(input_ids=padded, attention_mask=mask).logits
+        for row, one in enumerate(pair):
+            apart = (ours.score(hidden[one])[:, 0] - logits[row, : lengths[one]]).abs().max().item()
+            if not math.isfinite(apart):
+                return math.inf
+            largest = max(largest, apart)
+    return largest
+
+
+def _facts(source: Source, proof: Proof, theirs: Any) -> dict[str, Any]:
+    """What export.json says; no path of this machine is in it."""
+    facts, state, step = source.facts, source.found.state, source.found.step
+    ranks = facts.get("ranks")
+    hours = None if ranks is None else state["seconds"] / 3600 * math.prod(ranks.values())
+    price = facts["dollars"] / facts["gpu_hours"] if facts.get("dollars") and facts.get("gpu_hours") else None
+    return {
+        "socorpus": version("socorpus"),
+        "torch": torch.__version__,
+        "transformers": version("transformers"),
+        "architecture": type(theirs).__name__,
+        "parameters": theirs.num_parameters(),
+        "model": toml_config.as_dict(source.shape),
+        "vocabulary": {"entries": source.corpus.vocabulary.entries, "rows": source.corpus.vocabulary.padded},
+        "tokenizer": source.corpus.vocabulary.identity,
+        "corpus": {
+            "fingerprint": facts["fingerprint"],
+            "built_again": facts["fingerprint"] != source.corpus.fingerprint,
+        },
+        "step": step,
+        "steps": schedule.steps(source.config),
+        "tokens": state["tokens"],
+        "flops": state["flops"],
+        "gpu_hours": hours,
+        "dollars": None if hours is None or price is None else hours * price,
+        "device": facts.get("device"),
+        "validation": _validation(source.run, step),
+        "largest_difference": proof.difference,
+        "proof": {"tolerance": TOLERANCE, "split": proof.split, "document_tokens": list(proof.lengths)},
+    }
+
+
+def _validation(run: Run, step: int) -> dict[str, Any] | None:
+    """The last held-out scores up to a step."""
+    found = None
+    for line in run.log.read_text("utf-8").splitlines() if run.log.exists() else []:
+        try:
+            entry = json.loads(line)
+            if entry["kind"] == "validation" and entry["step"] <= step:
+                found = {name: value for name, value in entry.items() if name != "kind"}
+        except (ValueError, KeyError, TypeError):
+            continue  # the half line of a run that was killed
+    return found

@@ -1,0 +1,63 @@
+"""README.md of a fine-tuned model: what it tells apart, what it learned from, how good it is, and what that means."""
+
+from collections.abc import Mapping
+from statistics import mean, stdev
+from typing import Any
+
+from socorpus.training.examples.example import MEANINGS
+
+
+def text(facts: Mapping[str, Any]) -> str:
+    """The card, with the header that the hub reads.
+
+    Args:
+        facts: what finetune.json says.
+    """
+    kind = "token-classification" if facts["spans"] else "text-classification"
+    meanings = MEANINGS.get(facts["task"], {})
+    labels = "\n".join(f"- `{one}`" + (f": {meanings[one]}" if one in meanings else "") for one in facts["labels"])
+    counts = ", ".join(f"{sum(numbers):,} labels for {split}" for split, numbers in facts["counts"].items())
+    notes = "".join(f" {note[:1].upper()}{note[1:]}." for note in facts["data"]["notes"])
+    cut = facts["cut"]["test"]
+    lost = f" {cut['cut']:,} of {cut['texts']:,} test texts lost their end." if cut["cut"] else ""
+    return f"""---
+library_name: {"peft" if facts["learned_parameters"] < facts["parameters"] else "transformers"}
+pipeline_tag: {kind}
+language:
+- en
+tags:
+- stack-exchange
+- {facts["task"]}
+---
+
+# {facts["task"].capitalize()} of Stack Exchange posts
+
+`{facts["model"].rsplit("/", 1)[-1]}` ({facts["parameters"]:,} parameters), fine-tuned by socorpus {facts["socorpus"]}.
+{"It tags words with B- and I- of these types" if facts["spans"] else "It tells these labels apart"}:
+
+{labels}
+
+## Data
+
+{facts["data"]["name"]}: {counts}.{notes} Texts are read in windows of {facts["reading"]["length"]:,} tokens.{lost}
+
+Labels of a corpus are mostly those of labelling functions, not of people: what the scores say is how well the model
+foretells them. The posts are CC BY-SA; no licence is chosen here for the weights.
+
+## Scores on the test split
+
+{_scores(facts)}
+
+Seed {facts["best_seed"]}, the best on the validation split, is the one in this folder.
+"""
+
+
+def _scores(facts: Mapping[str, Any]) -> str:
+    names = [name for name in facts["seeds"][0]["test"] if ":" not in name]
+    rows = [[f"seed {one['seed']}", *(f"{one['test'][name]:.3f}" for name in names)] for one in facts["seeds"]]
+    if len(facts["seeds"]) > 1:
+        columns = [[one["test"][name] for one in facts["seeds"]] for name in names]
+        rows.append(["mean", *(f"{mean(column):.3f} ± {stdev(column):.3f}" for column in columns)])
+    head = ["", *(name.replace("_", " ") for name in names)]
+    lines = [head, ["---", *("---:" for _ in names)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

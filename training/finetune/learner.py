@@ -1,0 +1,508 @@
+"""Fine-tuning: a pre-trained model learns one task, with several seeds, and the best one is kept.
+
+Of each seed there is a folder `seeds/N` with its state while it runs, and when it is done what it says of the test
+split; the folder above is the best seed's model as transformers loads it. A run that was killed goes on from the last
+state; each state is whole or not there.
+"""
+
+import json
+import math
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from socorpus.corpus.errors import BuildError, InputError
+from socorpus.corpus.storage.files import atomic, disk_full, locked, ran_out, write_json
+from socorpus.training.examples import metrics, predictions
+from socorpus.training.examples.example import Data
+from socorpus.training.finetune import card as finetune_card
+from socorpus.training.finetune import pretrained
+from socorpus.training.finetune.inference import Seen, logits_of, parts, predict
+from socorpus.training.finetune.pretrained import Pretrained
+from socorpus.training.finetune.windows import Encoded, Reading, Tags, encode
+
+FACTS = "finetune.json"
+WEIGHTS = ("none", "sqrt", "balanced")
+_SAVE_SECONDS = 120.0
+_MOST_WEIGHT = 10.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a model is fine-tuned.
+
+    Attributes:
+        epochs: at most so many.
+        patience: epochs without a better score on the validation split after which it ends.
+        rate: highest learning rate; None: `usual_rate`.
+        batch: examples of a step.
+        micro_tokens: tokens, padding included, that are computed at once.
+        length: tokens of a window; None: the model's context, 2,048 at most.
+        windows: most windows of a whole text.
+        soft: whether labels are learned with their probabilities.
+        weights: of the labels of whole texts: none, sqrt (of the inverse frequency), balanced.
+        rank: of adapters.
+        bits: 8 or 4 to load a decoder's weights so.
+        seeds: numbers that the head, the order and dropout are drawn by.
+    """
+
+    epochs: int = 5
+    patience: int = 2
+    rate: float | None = None
+    batch: int = 32
+    micro_tokens: int = 8192
+    length: int | None = None
+    windows: int = 4
+    soft: bool = True
+    weights: str = "sqrt"
+    decay: float = 0.01
+    warmup: float = 0.1
+    rank: int = 16
+    bits: int | None = None
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+    def check(self) -> None:
+        """Refuse what can't be.
+
+        Raises:
+            InputError: names the setting.
+        """
+        if self.weights not in WEIGHTS:
+            raise InputError(f"label weights {self.weights!r} are not known; there are {', '.join(WEIGHTS)}")
+        if self.bits not in (None, 4, 8):
+            raise InputError(f"{self.bits} bits: there are 8 and 4")
+        for name in ("epochs", "patience", "batch", "micro_tokens", "windows", "rank"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name.replace('_', ' ')} must be 1 or more")
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise InputError("seeds must be one or more, all different")
+
+
+@dataclass(frozen=True)
+class Line:
+    """How far a seed is."""
+
+    seed: int
+    step: int
+    steps: int
+    epoch: int
+    loss: float
+    examples_per_second: float
+    seconds_left: float
+
+
+class Show(Protocol):
+    """What is told while models learn."""
+
+    def begin(self, what: Mapping[str, Any]) -> None:
+        """The model, and how texts were cut."""
+
+    def step(self, line: Line) -> None:
+        """A step is done."""
+
+    def validated(self, seed: int, epoch: int, scores: Mapping[str, float]) -> None:
+        """An epoch is done and was scored."""
+
+
+@dataclass
+class State:
+    """Where a seed stands."""
+
+    epoch: int = 0
+    step: int = 0
+    """Steps of the epoch that are done."""
+    best: float = -math.inf
+    best_epoch: int = -1
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def finetune(
+    model: Pretrained,
+    data: Data,
+    settings: Settings,
+    out: Path,
+    show: Show,
+    force: bool = False,
+    renew: bool = False,
+) -> dict[str, Any]:
+    """Fine-tune a model on the train split with each seed, and keep the one that is best on the validation split.
+
+    Args:
+        out: folder of the result; what of it is done already is kept.
+        force: begin anew.
+        renew: begin anew where the folder is of another model, data or settings, instead of refusing.
+
+    Returns:
+        What finetune.json says.
+
+    Raises:
+        InputError: the folder holds another model, task or settings, or something else.
+        BuildError: the loss is no number; or the disk is full. What is done is kept.
+    """
+    settings.check()
+    settings = settings if settings.rate is not None else replace(settings, rate=usual_rate(model))
+    identity = {
+        "model": model.identity,
+        "data": data.identity,
+        # More seeds are more of the same work.
+        "settings": {name: value for name, value in asdict(settings).items() if name != "seeds"},
+    }
+    _enter(out, identity, model, force, renew)
+    try:
+        with locked(out / ".lock"):
+            facts = _finished(out, settings)
+            return facts if facts is not None else _run(model, data, settings, out, show)
+    except (OSError, RuntimeError) as error:
+        if ran_out(error, out):
+            raise disk_full(out) from error
+        raise
+
+
+def usual_rate(model: Pretrained) -> float:
+    """5e-5 at a width of 768, as encoders of that size are fine-tuned with; narrower ones take more (1.6e-4 at 384, and
+    1e-3 at 128, found on validation splits), wider ones less; of adapters 2e-4."""
+    if model.decoder:
+        return 2e-4
+    return float(np.clip(5e-5 * (768 / model.described.get("hidden_size", 768)) ** (5 / 3), 2e-5, 1e-3))
+
+
+def _enter(out: Path, identity: Mapping[str, Any], model: Pretrained, force: bool, renew: bool) -> None:
+    """Make the folder, or see that it is of this work."""
+    mark = out / "identity.json"
+    if force and mark.is_file():
+        shutil.rmtree(out)
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not mark.is_file())):
+        raise InputError(f"{out}: holds something else; give a new folder with --out")
+    if mark.is_file():
+        told = json.loads(mark.read_text("utf-8"))
+        differ = [name for name in identity if told.get(name) != identity[name]]
+        if not differ:
+            return
+        if not renew:
+            raise InputError(
+                f"{out}: was fine-tuned with other {' and '.join(differ)}; give another folder with --out, "
+                "or --force to begin anew"
+            )
+        shutil.rmtree(out)
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(mark, {**identity, "name": model.name})
+
+
+def _finished(out: Path, settings: Settings) -> dict[str, Any] | None:
+    path = out / FACTS
+    if not path.is_file():
+        return None
+    facts: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return facts if set(settings.seeds) == {one["seed"] for one in facts["seeds"]} else None
+
+
+def _run(model: Pretrained, data: Data, settings: Settings, out: Path, show: Show) -> dict[str, Any]:
+    tokenizer = pretrained.tokenizer(model)
+    reading = Reading(min(settings.length or 2048, model.context), settings.windows)
+    seen = {split: Seen(some, encode(tokenizer, data.task, some, reading)) for split, some in data.splits.items()}
+    cut = {split: one.cut for split, one in seen.items()}
+    show.begin({"model": model.name, "task": data.task.name, "data": data.name, "cut": cut, "length": reading.length})
+    seeds = []
+    for seed in settings.seeds:
+        folder = out / "seeds" / str(seed)
+        done = folder / "done.json"
+        if not done.is_file():
+            _Learner(model, data, settings, seen, seed, folder, tokenizer, show).run()
+        seeds.append(json.loads(done.read_text("utf-8")))
+    best = max(seeds, key=lambda one: (one["validation_score"], -one["seed"]))
+    _keep(out, best["seed"], tokenizer, reading)
+    facts = {
+        "socorpus": version("socorpus"),
+        "model": model.name,
+        "scratch": model.scratch,
+        "model_type": model.described.get("model_type"),
+        "parameters": best["parameters"],
+        "learned_parameters": best["learned_parameters"],
+        "task": data.task.name,
+        "labels": list(data.task.labels),
+        "spans": data.task.spans,
+        "leave_out": list(data.leave_out),
+        "data": {"name": data.name, "identity": data.identity, "notes": list(data.notes)},
+        "counts": {split: data.counts(split) for split in data.splits},
+        "cut": cut,
+        "reading": asdict(reading),
+        "settings": {**asdict(settings), "seeds": list(settings.seeds)},
+        "best_seed": best["seed"],
+        "seeds": seeds,
+    }
+    with atomic(out / "README.md") as partial:
+        partial.write_text(finetune_card.text(facts), "utf-8")
+    write_json(out / FACTS, facts)
+    for one in seeds:
+        if one["seed"] != best["seed"]:
+            shutil.rmtree(out / "seeds" / str(one["seed"]) / "best", ignore_errors=True)
+    return facts
+
+
+def _keep(out: Path, seed: int, tokenizer: Any, reading: Reading) -> None:
+    """Put the best seed's weights into the folder itself."""
+    best = out / "seeds" / str(seed) / "best"
+    for path in best.iterdir():
+        partial = out / f".{path.name}.partial"
+        partial.unlink(missing_ok=True)
+        try:
+            partial.hardlink_to(path)
+        except OSError:  # a file system without
+            shutil.copyfile(path, partial)
+        partial.replace(out / path.name)
+    tokenizer.model_max_length = reading.length
+    tokenizer.save_pretrained(out)
+
+
+class _Learner:
+    """One seed."""
+
+    def __init__(
+        self,
+        model: Pretrained,
+        data: Data,
+        settings: Settings,
+        seen: Mapping[str, Seen],
+        seed: int,
+        folder: Path,
+        tokenizer: Any,
+        show: Show,
+    ) -> None:
+        self.model_of, self.data, self.settings, self.seen = model, data, settings, seen
+        self.seed, self.folder, self.show = seed, folder, show
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        assert settings.rate is not None  # `finetune` settles it, so that it is part of the work's identity
+        self.rate = settings.rate
+        self.padding = int(tokenizer.pad_token_id or 0)
+        self.state = State()
+        torch.manual_seed(seed)
+        made = pretrained.head(model, data.task, self.padding, settings.bits if model.decoder else None)
+        if model.decoder:
+            made = pretrained.adapted(made, data.task, settings.rank, settings.bits is not None)
+        self.model = made if settings.bits is not None and model.decoder else made.to(self.device)
+        self.steps_of_epoch = math.ceil(len(seen["train"].examples) / settings.batch)
+        self.steps = self.steps_of_epoch * settings.epochs
+        self.optimizer = self._optimizer()
+        self.targets = _targets(data, settings)
+        self._saved = time.monotonic()
+
+    def run(self) -> None:
+        """Learn, score, and say what the test split is taken for."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._resume()
+        state, settings = self.state, self.settings
+        while state.epoch < settings.epochs and state.epoch - state.best_epoch <= settings.patience:
+            self._epoch()
+            self._judge()
+            state.epoch, state.step = state.epoch + 1, 0
+            self._save()
+        self._finish()
+
+    def _optimizer(self) -> torch.optim.AdamW:
+        learned = [(name, one) for name, one in self.model.named_parameters() if one.requires_grad]
+        groups = [
+            {"params": [one for _, one in learned if one.ndim > 1], "weight_decay": self.settings.decay},
+            {"params": [one for _, one in learned if one.ndim <= 1], "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW([one for one in groups if one["params"]], lr=self.rate, betas=(0.9, 0.98))
+
+    def _epoch(self) -> None:
+        state, train = self.state, self.seen["train"]
+        order = np.random.default_rng([self.seed, state.epoch]).permutation(len(train.examples))
+        self.model.train()
+        batch = self.settings.batch
+        while state.step < self.steps_of_epoch:
+            started = time.perf_counter()
+            chosen = order[state.step * batch : (state.step + 1) * batch].tolist()
+            loss = self._step(chosen)
+            state.step += 1
+            state.seconds += time.perf_counter() - started
+            done = state.epoch * self.steps_of_epoch + state.step
+            each = state.seconds / done
+            self.show.step(
+                Line(self.seed, done, self.steps, state.epoch, loss, batch / each, each * (self.steps - done))
+            )
+            if time.monotonic() - self._saved > _SAVE_SECONDS:
+                self._save()
+
+    def _step(self, chosen: Sequence[int]) -> float:
+        """One step over some examples, in parts that fit; their mean loss."""
+        train, total = self.seen["train"], 0.0
+        self.optimizer.zero_grad(set_to_none=True)
+        weight = sum(self.targets.weight(at) for at in chosen) or 1.0
+        for part in parts(train.encoded, chosen, self.settings.micro_tokens):
+            logits = logits_of(self.model, train.encoded, part, self.padding, self.device, self.data.task)
+            target, weights = self.targets.of(part, train.encoded, self.device)
+            if len(logits):
+                loss = -(weights * (target * torch.log_softmax(logits.float(), -1)).sum(-1)).sum() / weight
+                loss.backward()
+                total += loss.item()
+        if not math.isfinite(total):
+            raise BuildError(
+                f"{self.folder}: the loss of seed {self.seed} is {total}; lower the learning rate with --rate"
+            )
+        done = self.state.epoch * self.steps_of_epoch + self.state.step
+        warm = max(1, round(self.settings.warmup * self.steps))
+        share = min((done + 1) / warm, (self.steps - done) / max(1, self.steps - warm))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate * share
+        torch.nn.utils.clip_grad_norm_([one for g in self.optimizer.param_groups for one in g["params"]], 1.0)
+        self.optimizer.step()
+        return total
+
+    def _judge(self) -> None:
+        """Score the validation split, and keep the weights where they are the best so far."""
+        state, held = self.state, self.seen["validation"]
+        if held.examples:
+            said = predict(self.model, held, self.data.task, self.padding, self.device, self.settings.micro_tokens)
+            scores = metrics.scores(self.data.task, held.examples, said, self.data.leave_out)
+        else:
+            scores = {metrics.main(self.data.task): float(state.epoch)}  # nothing to judge by: the last is kept
+        state.history.append({name: round(value, 6) for name, value in scores.items() if not name.startswith("f1:")})
+        self.show.validated(self.seed, state.epoch, scores if held.examples else {})
+        # Scores of small splits are often equal; then the likelier labels are the better ones.
+        value = scores[metrics.main(self.data.task)] - 1e-6 * scores.get("log_loss", 0.0)
+        if value > state.best:
+            state.best, state.best_epoch = value, state.epoch
+            self._keep_best()
+
+    def _keep_best(self) -> None:
+        partial = self.folder / ".best.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        with pretrained.quiet():
+            self.model.save_pretrained(partial)
+        shutil.rmtree(self.folder / "best", ignore_errors=True)
+        partial.rename(self.folder / "best")
+
+    def _save(self) -> None:
+        kept = {
+            "state": asdict(self.state),
+            "model": {name: one for name, one in self.model.named_parameters() if one.requires_grad},
+            "buffers": dict(self.model.named_buffers()),
+            "optimizer": self.optimizer.state_dict(),
+            "random": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state_all() if self.device.type == "cuda" else [],
+        }
+        partial = self.folder / ".state.partial"
+        torch.save(kept, partial)
+        partial.replace(self.folder / "state.pt")
+        self._saved = time.monotonic()
+
+    def _resume(self) -> None:
+        path = self.folder / "state.pt"
+        if not path.is_file():
+            return
+        kept = torch.load(path, map_location=self.device, weights_only=True)
+        self.state = State(**kept["state"])
+        # An epoch's best weights are put down before its state: without them the epoch is done again.
+        if self.state.best_epoch >= 0 and not (self.folder / "best").is_dir():
+            self.state = State()
+            return
+        with torch.no_grad():
+            own = dict(self.model.named_parameters())
+            for name, one in kept["model"].items():
+                own[name].copy_(one)
+            buffers = dict(self.model.named_buffers())
+            for name, one in kept["buffers"].items():
+                if name in buffers:
+                    buffers[name].copy_(one)
+        self.optimizer.load_state_dict(kept["optimizer"])
+        torch.set_rng_state(kept["random"].cpu())
+        if kept["cuda"]:
+            torch.cuda.set_rng_state_all([one.cpu() for one in kept["cuda"]])
+
+    def _finish(self) -> None:
+        """Score the best weights on the test split, write what they say of it, and take the state away."""
+        with torch.no_grad():
+            self._load_best()
+        test = self.seen["test"]
+        started = time.perf_counter()
+        said = predict(self.model, test, self.data.task, self.padding, self.device, self.settings.micro_tokens)
+        seconds = time.perf_counter() - started
+        predictions.write(self.folder / "test.parquet", self.data.task, test.examples, said)
+        learned = sum(one.numel() for one in self.model.parameters() if one.requires_grad)
+        facts = {
+            "seed": self.seed,
+            "parameters": sum(one.numel() for one in self.model.parameters()),
+            "learned_parameters": learned,
+            "epochs": self.state.epoch,
+            "best_epoch": self.state.best_epoch,
+            "history": self.state.history,
+            "validation_score": self.state.best,
+            "test": metrics.scores(self.data.task, test.examples, said, self.data.leave_out),
+            "train_seconds": self.state.seconds,
+            "predict_seconds": seconds,
+            "predicted": len(test.examples),
+            "device": torch.cuda.get_device_name() if self.device.type == "cuda" else "CPU",
+        }
+        write_json(self.folder / "done.json", facts)
+        (self.folder / "state.pt").unlink(missing_ok=True)
+
+    def _load_best(self) -> None:
+        from safetensors.torch import load_file
+
+        best = self.folder / "best"
+        if self.model_of.decoder:
+            from peft import set_peft_model_state_dict
+
+            set_peft_model_state_dict(self.model, load_file(best / "adapter_model.safetensors"))
+            return
+        kept: dict[str, torch.Tensor] = {}
+        for path in best.glob("*.safetensors"):
+            kept |= load_file(path)
+        told = self.model.load_state_dict(kept, strict=False)
+        # Tied weights are written once.
+        if told.unexpected_keys:
+            raise BuildError(f"{best}: holds weights that the model lacks: {told.unexpected_keys[:3]}")
+
+
+# What is learned.
+
+
+@dataclass(frozen=True)
+class _Targets:
+    """Of each training example, float32[classes], or float32[words, classes]; and what each label weighs."""
+
+    values: Sequence[torch.Tensor]
+    label_weights: torch.Tensor
+    spans: bool
+
+    def weight(self, at: int) -> float:
+        """What an example's loss is divided by: its weight, or its number of words."""
+        value = self.values[at]
+        return float(len(value)) if self.spans else float((value * self.label_weights).sum())
+
+    def of(
+        self, part: Sequence[int], encoded: Sequence[Encoded], device: torch.device
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Targets and weights in the order of `logits_of`."""
+        if self.spans:
+            rows = [self.values[at][window.words] for at in part for window in encoded[at].windows]
+            target = torch.cat(rows) if rows else torch.zeros(0, 1)
+            return target.to(device), torch.ones(len(target), device=device)
+        target = torch.stack([self.values[at] for at in part])
+        return target.to(device), (target * self.label_weights).sum(-1).to(device)
+
+
+def _targets(data: Data, settings: Settings) -> _Targets:
+    task, train = data.task, data.splits["train"]
+    if task.spans:
+        tags = Tags(task.labels)
+        values = [torch.from_numpy(tags.targets(one, settings.soft)) for one in train]
+        return _Targets(values, torch.ones(1), True)
+    rows = torch.tensor([one.probabilities for one in train])
+    if not settings.soft:
+        rows = torch.nn.functional.one_hot(torch.tensor([one.label for one in train]), len(task.labels)).float()
+    share = rows.sum(0) / len(rows)
+    # A label that is hardly there must not outweigh all others.
+    inverse = torch.where(share > 0, 1 / (share * len(task.labels)).clamp(min=1e-9), torch.zeros(()))
+    power = {"none": 0.0, "sqrt": 0.5, "balanced": 1.0}[settings.weights]
+    return _Targets(list(rows), inverse.pow(power).clamp(max=_MOST_WEIGHT), False)

@@ -1,0 +1,92 @@
+"""A fine-tuned model as a `tasks.Predictor`: from its folder to what it says of texts."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from socorpus.corpus.engine import receipts
+from socorpus.corpus.errors import InputError
+from socorpus.corpus.storage import files
+from socorpus.labeling.schema import Task
+from socorpus.training.examples.example import Example, Prediction
+from socorpus.training.finetune import inference, learner, pretrained
+from socorpus.training.finetune.windows import Reading, encode
+
+
+class Fitted:
+    """A model that socorpus finetune wrote; one call at a time.
+
+    Attributes:
+        task: with the labels that it tells apart.
+        version: name of its folder and a hash of its weights.
+    """
+
+    def __init__(self, folder: Path, task: Task, version: str, model: Any, tokenizer: Any, reading: Reading) -> None:
+        self.folder, self.task, self.version = folder, task, version
+        self._model, self._tokenizer, self._reading = model, tokenizer, reading
+        self._device = next(model.parameters()).device
+        self._padding = int(tokenizer.pad_token_id or 0)
+
+    def predict(self, examples: Sequence[Example]) -> list[Prediction]:
+        """What it says of each example; see `tasks.Predictor`."""
+        seen = inference.Seen(examples, encode(self._tokenizer, self.task, examples, self._reading))
+        most = learner.Settings().micro_tokens
+        return inference.predict(self._model, seen, self.task, self._padding, self._device, most)
+
+
+def load(folder: Path, device: str | None = None) -> Fitted:
+    """The model of a folder that socorpus finetune wrote.
+
+    Args:
+        device: `cpu` or `cuda`; by default CUDA where it is there.
+
+    Raises:
+        InputError: the folder is none, or lacks a part.
+    """
+    path = folder / learner.FACTS
+    if not path.is_file():
+        raise InputError(
+            f"{folder}: no fine-tuned model (no {learner.FACTS}); give the folder that socorpus finetune wrote, "
+            "once it has come to its end"
+        )
+    try:
+        facts = json.loads(path.read_text("utf-8"))
+        task = Task(facts["task"], tuple(facts["labels"]), facts["spans"])
+        reading = Reading(**facts["reading"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not what socorpus finetune writes ({error})") from None
+    to = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    with pretrained.quiet() as transformers:
+        try:
+            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            if (folder / "adapter_config.json").is_file():
+                model = _adapted(folder, task, tokenizer)
+            else:
+                name = "Token" if task.spans else "Sequence"
+                kind = getattr(transformers, f"AutoModelFor{name}Classification")
+                model = kind.from_pretrained(folder, local_files_only=True, dtype="float32")
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise InputError(f"{folder}: the model can't be loaded: {error}") from None
+    return Fitted(folder, task, _version(folder), model.to(to).eval(), tokenizer, reading)
+
+
+def _adapted(folder: Path, task: Task, tokenizer: Any) -> Any:
+    import peft
+
+    described = json.loads((folder / "adapter_config.json").read_text("utf-8"))
+    base = Path(described["base_model_name_or_path"])
+    if not (base / "config.json").is_file():
+        raise InputError(
+            f"{folder}: these are adapters of the model in {base}, which is gone; put it back there, or set "
+            f"base_model_name_or_path in {folder / 'adapter_config.json'}"
+        )
+    head = pretrained.head(pretrained.find(str(base)), task, int(tokenizer.pad_token_id or 0))
+    return peft.PeftModel.from_pretrained(head, folder)
+
+
+def _version(folder: Path) -> str:
+    weights = [files.sha256(path) for path in sorted(folder.glob("*.safetensors"))]
+    return f"{folder.absolute().name} {receipts.fingerprint(weights)[:8]}"

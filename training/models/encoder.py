@@ -1,0 +1,213 @@
+"""The encoder: megatron-core's BertModel in two shapes, over packed documents, with a head on masked positions alone.
+
+`sobert` is Megatron's BERT: pre-norm, learned positions, GELU, biases (Shoeybi et al. 2019; used in "Skill over
+Scale"). `modern` is ModernBERT's: RoPE, GeGLU, no biases, a norm after the embedding and none before the first
+attention, local and global layers (Warner et al. 2024). Dropout is 0 in both: packed kernels have none, and a run of
+one epoch does not need it.
+"""
+
+import warnings
+from functools import partial
+from typing import Any
+
+import torch
+from megatron.core import tensor_parallel
+from megatron.core.fusions.fused_bias_dropout import get_bias_dropout_add
+from megatron.core.models.bert.bert_model import BertModel
+from megatron.core.tensor_parallel.layers import ColumnParallelLinear, RowParallelLinear
+from megatron.core.transformer.attention import SelfAttention, SelfAttentionSubmodules
+from megatron.core.transformer.enums import AttnMaskType
+from megatron.core.transformer.identity_op import IdentityOp
+from megatron.core.transformer.mlp import MLP, MLPSubmodules
+from megatron.core.transformer.spec_utils import ModuleSpec
+from megatron.core.transformer.torch_norm import WrappedTorchNorm
+from megatron.core.transformer.transformer_block import TransformerBlockSubmodules
+from megatron.core.transformer.transformer_config import TransformerConfig
+from megatron.core.transformer.transformer_layer import TransformerLayer, TransformerLayerSubmodules
+from torch.utils.checkpoint import checkpoint
+
+from socorpus.training.config import Model, Parallel
+from socorpus.training.models import attention
+from socorpus.training.models.attention import Documents, PackedAttention
+
+ROPE = {"global": 160_000.0, "local": 10_000.0}
+"""ModernBERT's bases of the rotation, by kind of layer."""
+
+EPS = {"sobert": 1e-12, "modern": 1e-5}
+"""Added to the variance in a norm, by family."""
+
+
+class NormWithoutBias(torch.nn.LayerNorm):
+    """A LayerNorm whose bias is left out, made as megatron-core makes norms."""
+
+    def __init__(self, config: TransformerConfig, hidden_size: int, eps: float = 1e-5, **_: Any) -> None:
+        super().__init__(hidden_size, eps=eps, bias=False)
+
+
+class Encoder(BertModel):
+    """BertModel over packed documents."""
+
+    def __init__(self, config: TransformerConfig, shape: Model, spec: Any, vocabulary: int) -> None:
+        modern = shape.family == "modern"
+        super().__init__(
+            config,
+            0,
+            spec,
+            vocabulary,
+            shape.max_length,
+            add_binary_head=False,
+            share_embeddings_and_output_weights=True,
+            position_embedding_type="rope" if modern else "learned_absolute",
+        )
+        self.shape, self.vocabulary, self.embedding_norm = shape, vocabulary, None
+        if modern:
+            del self.rotary_pos_emb  # its base is fixed and its rotation waits for the GPU
+            self.embedding_norm = NormWithoutBias(config, config.hidden_size, config.layernorm_epsilon)
+            self.lm_head.layer_norm = NormWithoutBias(config, config.hidden_size, config.layernorm_epsilon)
+            self.lm_head.dense.bias = None
+
+    def _sanity_check_attention_and_get_attn_mask_dimension(self) -> str:
+        # The stock check knows the attention classes of megatron-core alone.
+        return "b1ss"
+
+    def expect(self, shares: torch.Tensor, tensor_rank: int) -> None:
+        """Let the untrained model guess by how frequent tokens are: the head's bias is the logarithm of their shares.
+
+        A bias moves by no more than the learning rate a step, and frequencies differ by e to the 10th. Without this the
+        vectors of rare tokens move all one way in its stead, and are alike for long (Gao et al. 2019,
+        "Representation degeneration problem"): small models then know less of such words than untrained ones do.
+
+        Args:
+            shares: float64[vocabulary], above 0.
+        """
+        logs = shares.log()
+        bias = self.output_layer.bias
+        mine = (logs - logs.mean())[tensor_rank * len(bias) :][: len(bias)]
+        with torch.no_grad():
+            bias.copy_(mine)
+
+    def forward(
+        self,
+        ids: torch.Tensor,
+        positions: torch.Tensor,
+        documents: Documents,
+        at: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Score tokens.
+
+        Args:
+            ids, positions: int64[tokens].
+            documents: where the documents lie.
+            at: int64[masked], the positions to score; all where it is left out.
+            labels: int64[masked], what stood there.
+
+        Returns:
+            The loss of each scored position in nats, float32[masked]; or without labels its logits
+            [masked, vocabulary / tensor ranks].
+        """
+        hidden = self.hidden(ids, positions, documents)
+        if at is not None:
+            hidden = hidden.index_select(0, at)
+        logits = self.score(hidden)
+        if labels is None:
+            return logits[:, 0]
+        return tensor_parallel.vocab_parallel_cross_entropy(logits.float(), labels[:, None])[:, 0]
+
+    def hidden(self, ids: torch.Tensor, positions: torch.Tensor, documents: Documents) -> torch.Tensor:
+        """The last layer's vectors, [tokens, 1, hidden]."""
+        embedded = self.embedding(input_ids=ids[None], position_ids=positions[None])
+        if self.embedding_norm is not None:
+            embedded = self.embedding_norm(embedded)
+            documents.rope = attention.rope(positions, self.config.kv_channels, ROPE)
+        return self.encoder(hidden_states=embedded, attention_mask=None, packed_seq_params=documents)
+
+    def score(self, hidden: torch.Tensor) -> torch.Tensor:
+        """The head: vectors [positions, 1, hidden] to logits [positions, 1, vocabulary / tensor ranks]."""
+        logits, _ = self.output_layer(self.lm_head(hidden), weight=self.shared_embedding_or_output_weight())
+        return logits
+
+
+def layer_config(shape: Model, tensor: int, dtype: torch.dtype) -> TransformerConfig:
+    """megatron-core's configuration of a shape on `tensor` ranks."""
+    modern = shape.family == "modern"
+    settings: dict[str, Any] = {
+        "num_layers": shape.layers,
+        "hidden_size": shape.hidden,
+        "num_attention_heads": shape.heads,
+        "ffn_hidden_size": shape.ffn,
+        "tensor_model_parallel_size": tensor,
+        "params_dtype": dtype,
+        "bf16": dtype == torch.bfloat16,
+        "hidden_dropout": 0.0,
+        "attention_dropout": 0.0,
+        "layernorm_epsilon": EPS[shape.family],
+        # First weights are drawn whole and then cut, so that they are the same for any number of ranks.
+        "use_cpu_initialization": True,
+        # With GELU it would silently take the tanh form, which shifts logits by 1e-3 against transformers' models.
+        "bias_activation_fusion": False,
+        "bias_dropout_fusion": False,
+        "gradient_accumulation_fusion": False,
+        "persist_layer_norm": False,
+    }
+    if modern:
+        settings |= {
+            "add_bias_linear": False,
+            "gated_linear_unit": True,
+            "window_size": (shape.window // 2, shape.window // 2),
+            "window_attn_skip_freq": [int(layer % shape.global_every != 0) for layer in range(shape.layers)],
+            # The first layer has no norm before its attention, so layers can't be saved as one stack.
+            "hetereogenous_dist_checkpoint": True,
+        }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of its own defaults
+        return TransformerConfig(**settings)
+
+
+def build(shape: Model, parallel: Parallel, vocabulary: int, tensor: int = 1, dtype: Any = torch.float32) -> Encoder:
+    """An encoder with first weights drawn from torch's generator; `vocabulary` is padded already."""
+    config = layer_config(shape, tensor, dtype)
+    spec: Any = _layer(WrappedTorchNorm)
+    if shape.family == "modern":
+        layers = [_layer(NormWithoutBias, IdentityOp if number == 0 else None) for number in range(shape.layers)]
+        spec = TransformerBlockSubmodules(layer_specs=layers, layer_norm=NormWithoutBias)
+    # PyTorch's norms are made in float32 whatever the configuration says.
+    made = Encoder(config, shape, spec, vocabulary).to(dtype)
+    if parallel.recompute:
+        for layer in made.encoder.layers:
+            # megatron-core's own recomputation keeps CUDA's random state, and there is none on the CPU, nor dropout.
+            layer.forward = partial(checkpoint, layer.forward, use_reentrant=False, preserve_rng_state=False)
+    return made
+
+
+def compile_layers(model: Encoder) -> None:
+    """Let each layer go through torch.compile."""
+    # megatron-core warns in every layer, and a warning breaks a graph.
+    torch._dynamo.config.reorderable_logging_functions.add(warnings.warn)
+    for layer in model.encoder.layers:
+        layer.compile(dynamic=False)
+
+
+def _layer(norm: type, first: type | None = None) -> ModuleSpec:
+    attention_parts = SelfAttentionSubmodules(
+        linear_qkv=ColumnParallelLinear,
+        core_attention=PackedAttention,
+        linear_proj=RowParallelLinear,
+        q_layernorm=IdentityOp,
+        k_layernorm=IdentityOp,
+    )
+    return ModuleSpec(
+        module=TransformerLayer,
+        submodules=TransformerLayerSubmodules(
+            input_layernorm=first or norm,
+            self_attention=ModuleSpec(
+                module=SelfAttention, params={"attn_mask_type": AttnMaskType.padding}, submodules=attention_parts
+            ),
+            self_attn_bda=get_bias_dropout_add,
+            pre_mlp_layernorm=norm,
+            mlp=ModuleSpec(
+                module=MLP, submodules=MLPSubmodules(linear_fc1=ColumnParallelLinear, linear_fc2=RowParallelLinear)
+            ),
+            mlp_bda=get_bias_dropout_add,
+        ),
+    )

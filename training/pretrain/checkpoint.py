@@ -1,0 +1,258 @@
+"""Checkpoints: written beside the training, whole or not there, and readable in another layout of ranks.
+
+The format is megatron-core's `torch_dist`: every tensor is known by its name and its place in the whole, so what two
+tensor ranks wrote one rank can read. What is written is copied first; then a thread writes it, talking to the other
+ranks over a group of its own, while training goes on. A folder gets its name when all of it is on the disk.
+
+megatron-core's own save calls CUDA also where there is none, and forks; so the tensors are translated by it and written
+by PyTorch's distributed checkpoint, which it is built on.
+"""
+
+import json
+import os
+import re
+import shutil
+import threading
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from socorpus.corpus.errors import BuildError, InputError, SocorpusError
+from socorpus.corpus.storage.files import ran_out
+from socorpus.training.config import Checkpoint as Policy
+from socorpus.training.pretrain.distributed import Ranks
+from socorpus.training.pretrain.optimizer import Optimizer
+
+_NAME = re.compile(r"step-(\d{9})")
+_PARTIAL = ".partial"
+_STATE = "state.json"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A whole checkpoint: its step, its folder, and its state in plain values."""
+
+    step: int
+    path: Path
+    state: Mapping[str, Any]
+
+
+def newest(folder: Path) -> Found | None:
+    """The newest whole checkpoint of a run."""
+    return next(iter(reversed(listed(folder))), None)
+
+
+def go_on(folder: Path) -> str:
+    """What a run that broke off is told: what is kept, and how to go on."""
+    last = newest(folder)
+    kept = f"the checkpoint of step {last.step:,} is kept, and" if last else "nothing was saved yet;"
+    return f"{kept} the same command goes on from there"
+
+
+def listed(folder: Path) -> list[Found]:
+    """All whole checkpoints of a run, oldest first.
+
+    Raises:
+        InputError: one has no state that can be read.
+    """
+    found = []
+    for path in sorted(folder.glob("step-*")) if folder.is_dir() else []:
+        if not _NAME.fullmatch(path.name):
+            continue
+        try:
+            state = json.loads((path / _STATE).read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{path}: a damaged checkpoint ({error}); delete this folder, and the run goes on from the one before"
+            ) from None
+        found.append(Found(int(state["step"]), path, state))
+    return found
+
+
+def sharded(model: Any, optimizer: Optimizer, ranks: Ranks) -> dict[str, Any]:
+    """Master weights and moments as megatron-core's sharded tensors, by kind and parameter."""
+    from megatron.core.dist_checkpointing.optimizer import (
+        get_param_id_to_sharded_param_map,
+        make_sharded_optimizer_tensor,
+    )
+
+    group = {"dp_cp_group": ranks.data_group}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        of_model = model.sharded_state_dict(metadata=group)
+        places = get_param_id_to_sharded_param_map(of_model, (one.model for one in optimizer.weights))
+    made: dict[str, Any] = {"weights": {}}
+    for number, one in enumerate(optimizer.weights):
+        made["weights"][one.name] = make_sharded_optimizer_tensor(places[number], one.master, "weights")
+        for kind, moment in optimizer.moments[one.name].items():
+            made.setdefault(kind, {})[one.name] = make_sharded_optimizer_tensor(places[number], moment, kind)
+    return made
+
+
+def load(found: Found, model: Any, optimizer: Optimizer, ranks: Ranks, moments: bool = True) -> None:
+    """Read a checkpoint into a model and its optimizer, whatever layout wrote it.
+
+    Args:
+        moments: whether the optimizer's state is read too; without it the weights alone.
+
+    Raises:
+        InputError: it is of another shape, or damaged.
+    """
+    from megatron.core import dist_checkpointing
+    from torch.distributed.checkpoint import CheckpointException
+
+    wanted = sharded(model, optimizer, ranks)
+    if not moments:
+        wanted = {"weights": wanted["weights"]}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            values = dist_checkpointing.load(wanted, str(found.path))
+    except (Exception, CheckpointException) as error:  # the latter is none of the former
+        raise InputError(
+            f"{found.path}: cannot be read as a checkpoint of this model ({_brief(error)}); "
+            "delete the folder to go on from the one before, or give another folder for a new run"
+        ) from error
+    for one in optimizer.weights:
+        one.master.copy_(values["weights"][one.name])
+        if one.model.dtype != torch.float32:
+            one.model.data.copy_(one.master)
+        if moments:
+            for kind, moment in optimizer.moments[one.name].items():
+                moment.copy_(values[kind][one.name])
+    if moments:
+        optimizer.go_on(found.step)
+
+
+class Writer:
+    """Writes checkpoints in a thread, one at a time."""
+
+    def __init__(self, folder: Path, policy: Policy, ranks: Ranks) -> None:
+        self._folder, self._policy, self._ranks = folder, policy, ranks
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+        self._full = False
+        if ranks.first:
+            folder.mkdir(parents=True, exist_ok=True)
+            for old in folder.glob(f"*{_PARTIAL}"):
+                shutil.rmtree(old)
+        dist.barrier(group=ranks.files)
+
+    def save(self, step: int, model: Any, optimizer: Optimizer, state: Mapping[str, Any]) -> None:
+        """Begin to write a checkpoint; all ranks call this together. One that is still being written is waited for.
+
+        Args:
+            state: plain values, equal on all ranks.
+        """
+        from megatron.core.dist_checkpointing.state_dict_utils import save_preprocess
+        from megatron.core.dist_checkpointing.strategies import torch as torch_dist
+
+        self.wait()
+        tensors, _ = save_preprocess(sharded(model, optimizer, self._ranks), False)
+        tensors, _, _ = torch_dist._replace_state_dict_keys_with_sharded_keys(tensors, True)
+        for parts in tensors.values():
+            for part in parts:
+                part.data = part.data.detach().clone() if part.data.device.type == "cpu" else part.data.cpu()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ready = torch_dist.mcore_to_pyt_state_dict(tensors, False)
+        self._thread = threading.Thread(
+            target=self._write, args=(step, ready, {**state, "step": step}), name="checkpoint", daemon=True
+        )
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Wait for what is being written.
+
+        Raises:
+            BuildError: it could not be.
+        """
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        if self._error is not None:
+            error, self._error = self._error, None
+            last = newest(self._folder)
+            kept = f"the last good one is of step {last.step:,}" if last else "there is none before it"
+            if self._full:
+                raise BuildError(
+                    f"{self._folder}: no space left on the disk for a checkpoint; {kept}. Make room, and run the same "
+                    "command again"
+                ) from error
+            raise BuildError(
+                f"{self._folder}: the checkpoint could not be written ({_brief(error)}); {kept}"
+            ) from error
+
+    def _write(self, step: int, ready: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+        name = self._folder / f"step-{step:09d}"
+        partial = name.with_name(name.name + _PARTIAL)
+        try:
+            self._together(lambda: partial.mkdir(parents=True, exist_ok=True))
+            self._tensors(ready, partial)
+            self._together(lambda: self._finish(partial, name, state))
+        except BaseException as error:
+            self._error, self._full = error, ran_out(error, self._folder)
+            if self._ranks.first:
+                shutil.rmtree(partial, ignore_errors=True)
+
+    def _tensors(self, ready: Mapping[str, Any], partial: Path) -> None:
+        from megatron.core.dist_checkpointing.strategies.torch import MCoreSavePlanner
+        from torch.distributed import checkpoint
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            checkpoint.save(
+                dict(ready),
+                storage_writer=checkpoint.FileSystemWriter(partial, thread_count=1),
+                planner=MCoreSavePlanner(dedup_replicated_tensors=False, flatten_state_dict=False),
+                process_group=self._ranks.files,
+            )
+
+    def _finish(self, partial: Path, name: Path, state: Mapping[str, Any]) -> None:
+        from megatron.core.dist_checkpointing.core import CheckpointingConfig, save_config
+
+        torch.save({}, partial / "common.pt")
+        save_config(CheckpointingConfig("torch_dist", 1), str(partial))
+        (partial / _STATE).write_text(json.dumps(state, indent=1) + "\n", "utf-8")
+        for path in partial.iterdir():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        _delete(name)
+        partial.rename(name)
+        whole = listed(self._folder)
+        for old in whole[: -self._policy.keep]:
+            if not (self._policy.keep_every and old.step % self._policy.keep_every == 0):
+                _delete(old.path)
+
+    def _together(self, job: Callable[[], object]) -> None:
+        """Let the first rank do a job, and all hear how it went."""
+        told: list[Any] = [None]
+        if self._ranks.first:
+            try:
+                job()
+            except OSError as error:
+                told = [str(error)]
+        dist.broadcast_object_list(told, src=0, group=self._ranks.files)
+        if told[0] is not None:
+            raise SocorpusError(told[0])
+
+
+def _delete(path: Path) -> None:
+    """Delete a checkpoint so that half of one is never there under its name."""
+    if path.is_dir():
+        doomed = path.with_name(f"{path.name}.old{_PARTIAL}")
+        path.rename(doomed)
+        shutil.rmtree(doomed)
+
+
+def _brief(error: BaseException) -> str:
+    """The part of an error that a user can act on, in one line."""
+    for line in reversed(str(error).strip().splitlines() or [type(error).__name__]):
+        if line.strip():
+            return line.strip()[:300]
+    return type(error).__name__

@@ -1,0 +1,169 @@
+"""What a run costs: parameters, arithmetic, memory, time and money, before it and after.
+
+Arithmetic is counted as in Megatron-LM and PaLM: a product of an m x k and a k x n matrix is 2mkn operations, the way
+back costs twice the way there, and what is computed a second time to save memory does not count. Attention is counted
+by the documents' real lengths, and the head by the positions that are scored.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from socorpus.corpus.errors import InputError
+from socorpus.training.config import Config, Model
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A kind of GPU: dense bf16 TFLOP/s by its data sheet and in a large matrix product, GB of memory, dollars an hour,
+    and where these are from."""
+
+    kind: str
+    name: str
+    tflops: float
+    memory_gb: float
+    price: float
+    source: str
+    match: str
+    reached: float
+
+
+@cache
+def gpus() -> dict[str, Gpu]:
+    """The known kinds of GPUs."""
+    table = json.loads(resources.files("socorpus.training.pretrain").joinpath("gpus.json").read_text("utf-8"))
+    return {
+        kind: Gpu(kind, **entry, reached=table["reached"] * entry["tflops"]) for kind, entry in table["kinds"].items()
+    }
+
+
+def gpu(kind: str) -> Gpu:
+    """A kind of GPU by its name in the table.
+
+    Raises:
+        InputError: it is not there.
+    """
+    if kind not in gpus():
+        raise InputError(f"GPU kind {kind!r} is not known; there are {', '.join(gpus())}")
+    return gpus()[kind]
+
+
+def named(device: str) -> Gpu | None:
+    """The kind of a GPU by the name that its driver gives."""
+    return next((one for one in gpus().values() if re.search(one.match, device)), None)
+
+
+def parameters(shape: Model, vocabulary: int) -> int:
+    """Parameters of an encoder with its head on masked positions, the tied embedding counted once."""
+    h, f = shape.hidden, shape.ffn
+    if shape.family == "sobert":
+        layer = 4 * h * h + 2 * h * f + 4 * h + (f + h) + 4 * h
+        return vocabulary * h + shape.max_length * h + shape.layers * layer + 2 * h + (h * h + h + 2 * h) + vocabulary
+    layer = 4 * h * h + 3 * h * f + 2 * h
+    return vocabulary * h + h + shape.layers * layer - h + h + (h * h + h) + vocabulary
+
+
+@dataclass(frozen=True)
+class Work:
+    """What was, or will be, read: tokens, positions scored, and for attention the sum over documents of what their
+    tokens see, in layers of either kind."""
+
+    tokens: int
+    scored: int
+    seen_globally: int
+    seen_locally: int
+
+    def __add__(self, other: "Work") -> "Work":
+        return Work(
+            self.tokens + other.tokens,
+            self.scored + other.scored,
+            self.seen_globally + other.seen_globally,
+            self.seen_locally + other.seen_locally,
+        )
+
+
+def work(lengths: Sequence[int], scored: int, shape: Model) -> Work:
+    """The work of some documents."""
+    each = np.asarray(lengths, np.int64)
+    local = each * np.minimum(each, shape.window + 1)
+    return Work(int(each.sum()), scored, int((each * each).sum()), int(local.sum()))
+
+
+def flops(shape: Model, vocabulary: int, done: Work) -> float:
+    """Floating-point operations of training on some work, there and back."""
+    h = shape.hidden
+    gated = 3 if shape.family == "modern" else 2
+    globally = shape.layers
+    if shape.family == "modern":
+        globally = -(-shape.layers // shape.global_every)
+    layers = 2.0 * shape.layers * (4 * h * h + gated * h * shape.ffn) * done.tokens
+    head = 2.0 * (h * h + h * vocabulary) * done.scored
+    seen = globally * done.seen_globally + (shape.layers - globally) * done.seen_locally
+    return 3 * (layers + head + 4.0 * h * seen)
+
+
+def memory(config: Config, vocabulary: int, parameters: int, tensor: int, wide: bool) -> float:
+    """Bytes that a rank needs, roughly: weights, master weights, gradients and moments, and one micro-batch's tensors.
+
+    Args:
+        wide: whether the model is float32 throughout.
+    """
+    shape, tokens = config.model, config.batch.micro_tokens
+    size = 4 if wide else 2
+    state = parameters / tensor * ((4 if wide else 2) + (0 if wide else 4) + 4 + 8)
+    gated = 3 if shape.family == "modern" else 2
+    # Of a layer: its two norms' inputs and outputs, q, k, v, attention's output, and the inside of the feed-forward.
+    layer = tokens * (6 * shape.hidden + (4 * shape.hidden + gated * shape.ffn) / tensor) * size
+    held = layer * (1 if config.parallel.recompute else shape.layers)
+    if config.parallel.recompute:
+        held += shape.layers * tokens * shape.hidden * size
+    head = tokens * config.masking.rate * vocabulary / tensor * (size + 8)
+    return state + held + head
+
+
+def choose_tensor(config: Config, vocabulary: int, parameters: int, ranks: int, bytes_of_gpu: float | None) -> int:
+    """Ranks that share a copy of the model: the fewest in whose memory it fits; without a GPU, one.
+
+    Raises:
+        InputError: it fits in none.
+    """
+    if config.parallel.tensor is not None:
+        return config.parallel.tensor
+    if bytes_of_gpu is None:
+        return 1
+    for tensor in (1, 2, 4, 8):
+        fits = memory(config, vocabulary, parameters, tensor, config.parallel.precision == "fp32") < 0.92 * bytes_of_gpu
+        if fits and ranks % tensor == 0 and config.model.heads % tensor == 0:
+            return tensor
+    raise InputError(
+        "the model and its micro-batch do not fit these GPUs; lower batch.micro_tokens, set parallel.recompute, "
+        "or use more GPUs"
+    )
+
+
+def matmul_rate(device: Any, dtype: Any) -> float:
+    """Operations a second that a device reaches in a large matrix product: what a share of the peak is a share of."""
+    import time
+
+    import torch
+
+    cuda = device.type == "cuda"
+    size, rounds = (8192, 10) if cuda else (1024, 3)
+    left, right = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+    best = 0.0
+    for _ in range(3):
+        if cuda:
+            torch.cuda.synchronize(device)
+        start = time.perf_counter()
+        for _ in range(rounds):
+            left @ right
+        if cuda:
+            torch.cuda.synchronize(device)
+        best = max(best, rounds * 2.0 * size**3 / (time.perf_counter() - start))
+    return best

@@ -1,0 +1,345 @@
+"""From shards to batches: an order that follows from (seed, epoch), shared by ranks, and restored from a few integers.
+
+Row groups are dealt to a fixed number of lanes. In an endless sequence of epochs, each a permutation of its own, lane
+`i` of `n` has the groups `i`, `i + n`, `i + 2n` …; it packs one after another. A step takes equally many packs of every
+lane. A rank reads some of the lanes, so what a step is made of is the same for any number of ranks, and where a run
+stands is two integers a lane: the group, and the pack within it.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import torch
+
+from socorpus.corpus.errors import BuildError, InputError
+from socorpus.training.config import Batch as BatchConfig
+from socorpus.training.config import Config
+from socorpus.training.pretrain import shard_reader
+from socorpus.training.pretrain.masking import Masked, mask
+from socorpus.training.pretrain.packing import Pack, Piece, cut_out, pack, part
+from socorpus.training.pretrain.shard_reader import RowGroup, Vocabulary
+
+LANES = 16
+"""Lanes where the configuration names no number."""
+
+TAILS = 8
+"""Groups of a lane whose left-over documents are packed together."""
+
+_TAIL_NUMBER = 1 << 20  # above the number of any pack of one group
+
+Cursor = tuple[int, int]
+"""Where a lane stands: the number of its next group in the endless sequence, and packs of that group already read."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A micro-batch of `tokens` tokens, all packs in a row.
+
+    `ids`, `positions` int64[tokens] (positions count from each document's start; the rest after the last document is
+    padding, a document of its own); `lengths` the documents' tokens in order; `at` int64[masked] positions to score,
+    `labels` int64[masked]; `code` bool[masked].
+    """
+
+    ids: torch.Tensor
+    positions: torch.Tensor
+    lengths: tuple[int, ...]
+    at: torch.Tensor
+    labels: torch.Tensor
+    code: torch.Tensor
+    filled: int
+
+    @property
+    def documents(self) -> tuple[int, ...]:
+        """The lengths that are documents': those of the padding come last."""
+        left, count = self.filled, 0
+        while left > 0:
+            left -= self.lengths[count]
+            count += 1
+        return self.lengths[:count]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a step is cut: `lanes` of the whole run, `packs` a step over all ranks, `micro` packs a micro-batch."""
+
+    lanes: int
+    packs: int
+    micro: int
+    ranks: int
+
+    @property
+    def micro_batches(self) -> int:
+        """Micro-batches that a rank takes in a step."""
+        return self.packs // self.ranks // self.micro
+
+
+def shape(groups: int, length: int, batch: BatchConfig, ranks: int, lanes: int | None) -> Shape:
+    """Cut a step for a number of data-parallel ranks.
+
+    Raises:
+        InputError: more ranks than row groups, or a batch that can't be dealt evenly.
+    """
+    if ranks > groups:
+        raise InputError(
+            f"{ranks} data-parallel ranks, but the train split has {groups} row groups: each rank needs one; "
+            "use fewer ranks, or build the corpus with a smaller shards.row_group"
+        )
+    packs = batch.tokens // length
+    chosen = lanes or next(n for n in range(min(LANES, groups, packs), 0, -1) if packs % n == 0 and LANES % n == 0)
+    if packs % chosen:
+        raise InputError(f"batch.tokens is {packs} sequences of {length}; data.lanes ({chosen}) must divide them")
+    if chosen % ranks:
+        raise InputError(
+            f"{chosen} lanes can't be shared among {ranks} data-parallel ranks; set data.lanes to a multiple of "
+            f"{ranks} that divides batch.tokens / model.max_length ({packs})"
+        )
+    own = packs // ranks
+    most = max(1, batch.micro_tokens // length)
+    return Shape(chosen, packs, next(n for n in range(min(most, own), 0, -1) if own % n == 0), ranks)
+
+
+class Order:
+    """Which row group stands at a place of the endless sequence of epochs."""
+
+    def __init__(self, groups: int, seed: int) -> None:
+        self._groups, self._seed = groups, seed
+        self._epoch, self._order = -1, list[int]()
+
+    def __getitem__(self, place: int) -> tuple[int, int]:
+        """(epoch, row group) of a place counted from 0."""
+        epoch, within = divmod(place, self._groups)
+        if epoch != self._epoch:
+            random = np.random.Generator(np.random.Philox(np.random.SeedSequence([self._seed, 2, epoch])))
+            self._epoch, self._order = epoch, random.permutation(self._groups).tolist()
+        return epoch, self._order[within]
+
+
+class Lane:
+    """One stream of packs, from a cursor on."""
+
+    def __init__(
+        self, number: int, of: int, groups: Sequence[RowGroup], order: Order, cursor: Cursor, packer: "Packer"
+    ) -> None:
+        self._number, self._of = number, of
+        self._groups, self._order, self._packer = groups, order, packer
+        self.cursor = cursor
+        self._packs: list[Pack] = []
+        self._tails: list[Piece] = []
+        self._loaded: int | None = None
+
+    def next(self) -> Pack:
+        """The next pack."""
+        for _ in range(TAILS * (len(self._groups) + 1)):
+            turn, done = self.cursor
+            if self._loaded != turn:
+                self._load(turn)
+            if done < len(self._packs):
+                self.cursor = (turn, done + 1)
+                return self._packs[done]
+            self.cursor = (turn + 1, 0)
+        raise InputError("the train split's documents have no tokens")
+
+    def _load(self, turn: int) -> None:
+        # After a resume the tails of the groups before are not there; they are read once more.
+        first = turn if self._loaded == turn - 1 else turn - turn % TAILS
+        for one in range(first, turn + 1):
+            if one % TAILS == 0:
+                self._tails = []
+            epoch, group = self._order[self._number + one * self._of]
+            self._packs, rest = self._packer.packs(self._groups[group], epoch, group)
+            self._tails += rest
+            if one % TAILS == TAILS - 1:
+                self._packs += self._packer.tails(self._tails, epoch, group)
+        self._loaded = turn
+
+
+@dataclass(frozen=True)
+class Packer:
+    """Reads and packs row groups as a configuration says."""
+
+    config: Config
+    specials: tuple[int, int]
+
+    def packs(self, group: RowGroup, epoch: int, number: int) -> tuple[list[Pack], list[Piece]]:
+        """A row group's full packs, and the pieces that would leave a pack half empty."""
+        return part(self.all(group, epoch, number), self.config.model.max_length)
+
+    def all(self, group: RowGroup, epoch: int, number: int) -> list[Pack]:
+        """All packs of a row group."""
+        data, room = self.config.data, self.config.model.max_length
+        found = cut_out(shard_reader.read(group), room, data.overlap, data.cut)
+        return pack(found, room, self.specials, (epoch, number), data.seed)
+
+    def tails(self, found: list[Piece], epoch: int, number: int) -> list[Pack]:
+        """The packs of several groups' left-over pieces."""
+        return pack(
+            found, self.config.model.max_length, self.specials, (epoch, number), self.config.data.seed, _TAIL_NUMBER
+        )
+
+
+def packer(config: Config, vocabulary: Vocabulary) -> Packer:
+    """The packer of a configuration."""
+    return Packer(config, (vocabulary.special["[CLS]"], vocabulary.special["[SEP]"]))
+
+
+def collate(packs: Sequence[Pack], masked: Sequence[Masked], tokens: int, pad: int) -> Batch:
+    """Put packs side by side into a micro-batch of exactly `tokens` tokens."""
+    filled = sum(len(one.ids) for one in packs)
+    ids = np.full(tokens, pad, np.int64)
+    positions = np.zeros(tokens, np.int64)
+    lengths = tuple(length for one in packs for length in one.lengths)
+    if filled:
+        np.concatenate([one.ids for one in masked], out=ids[:filled], casting="same_kind")
+        starts = np.repeat(np.cumsum([0, *lengths[:-1]]), lengths)
+        positions[:filled] = np.arange(filled) - starts
+    shifts = np.cumsum([0, *(len(one.ids) for one in packs[:-1])])
+    at = [one.at + shift for one, shift in zip(masked, shifts.tolist(), strict=True)]
+    return Batch(
+        torch.from_numpy(ids),
+        torch.from_numpy(positions),
+        lengths if filled == tokens else (*lengths, *_padding(tokens - filled)),
+        torch.from_numpy(np.concatenate(at) if at else np.zeros(0, np.int64)),
+        torch.from_numpy(np.concatenate([one.labels for one in masked]) if masked else np.zeros(0, np.int64)),
+        torch.from_numpy(np.concatenate([one.code for one in masked]) if masked else np.zeros(0, np.bool_)),
+        filled,
+    )
+
+
+_PADDED = 128
+
+
+def _padding(tokens: int) -> list[int]:
+    # Short documents: what nobody reads must not cost attention either.
+    whole, rest = divmod(tokens, _PADDED)
+    return [_PADDED] * whole + ([rest] if rest else [])
+
+
+class Stream:
+    """The micro-batches of a rank, read ahead by a thread.
+
+    Each step's micro-batches come one after another; `cursors` after a step's last one is the state to go on from.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        vocabulary: Vocabulary,
+        groups: Sequence[RowGroup],
+        cut: Shape,
+        rank: int,
+        cursors: Sequence[Cursor] | None,
+        step: int,
+        rate: Callable[[int], float],
+    ) -> None:
+        """Begin at `step` with the cursors of all lanes; `rate` gives a step's masking rate."""
+        self._config, self._vocabulary, self._cut, self._rate, self._step = config, vocabulary, cut, rate, step
+        order, packs_of = Order(len(groups), config.data.seed), packer(config, vocabulary)
+        starts = list(cursors) if cursors is not None else [(0, 0)] * cut.lanes
+        if len(starts) != cut.lanes:
+            raise InputError(f"the run was begun with {len(starts)} lanes; set data.lanes to that, not {cut.lanes}")
+        self._lanes = {
+            n: Lane(n, cut.lanes, groups, order, starts[n], packs_of) for n in range(rank, cut.lanes, cut.ranks)
+        }
+        self._ready: queue.Queue[tuple[Batch, dict[int, Cursor]] | BaseException] = queue.Queue(config.data.ahead)
+        self._stop = threading.Event()
+        self.cursors: dict[int, Cursor] = {n: lane.cursor for n, lane in self._lanes.items()}
+        self._thread = threading.Thread(target=self._fill, name="reader", daemon=True)
+        self._thread.start()
+
+    def next(self) -> Batch:
+        """The next micro-batch.
+
+        Raises:
+            BuildError: reading has stalled for `data.stall_minutes`.
+            SocorpusError: what reading failed with.
+        """
+        minutes = self._config.data.stall_minutes
+        try:
+            got = self._ready.get(timeout=60 * minutes)
+        except queue.Empty:
+            raise BuildError(
+                f"reading the shards gave nothing for {minutes:g} minutes; look at the disk or network they lie on"
+            ) from None
+        if isinstance(got, BaseException):
+            raise got
+        batch, self.cursors = got
+        return batch
+
+    def close(self) -> None:
+        """Stop reading ahead."""
+        self._stop.set()
+        while self._thread.is_alive():
+            try:
+                self._ready.get(timeout=0.05)
+            except queue.Empty:
+                continue
+
+    def _fill(self) -> None:
+        try:
+            for made in self._batches():
+                while not self._stop.is_set():
+                    try:
+                        self._ready.put(made, timeout=0.2)
+                        break
+                    except queue.Full:
+                        continue
+                if self._stop.is_set():
+                    return
+        except BaseException as error:
+            self._ready.put(error)
+
+    def _batches(self) -> Iterator[tuple[Batch, dict[int, Cursor]]]:
+        config, vocabulary, cut = self._config, self._vocabulary, self._cut
+        tokens = cut.micro * config.model.max_length
+        pad = vocabulary.special["[PAD]"]
+        step = self._step
+        while True:
+            rate = self._rate(step)
+            held: list[Pack] = []
+            for _ in range(cut.packs // cut.lanes):
+                for lane in self._lanes.values():
+                    held.append(lane.next())
+                    if len(held) == cut.micro:
+                        masked = [mask(one, rate, config.masking, vocabulary, config.data.seed) for one in held]
+                        cursors = {n: lane.cursor for n, lane in self._lanes.items()}
+                        yield collate(held, masked, tokens, pad), cursors
+                        held = []
+            step += 1
+
+
+def held_out(
+    config: Config, vocabulary: Vocabulary, groups: Sequence[RowGroup], rank: int, ranks: int
+) -> Iterator[Batch]:
+    """Micro-batches of a held-out split for one of the ranks, masked always alike, up to `validation.tokens` in all.
+
+    All ranks together have the same texts, however many they are.
+    """
+    room = config.model.max_length
+    packs_of, micro = packer(config, vocabulary), max(1, config.batch.micro_tokens // room)
+    held: list[Pack] = []
+    pad = vocabulary.special["[PAD]"]
+
+    def batch() -> Batch:
+        masked = [mask(one, config.validation.rate, config.masking, vocabulary, 0) for one in held]
+        return collate(held, masked, micro * room, pad)
+
+    def every() -> Iterator[Pack]:
+        left = config.validation.tokens
+        for number, group in enumerate(groups):
+            for one in packs_of.all(group, 0, number):
+                if left <= 0:
+                    return
+                left -= len(one.ids)
+                yield one
+
+    for one in islice(every(), (rank - 1) % ranks, None, ranks):
+        held.append(one)
+        if len(held) == micro:
+            yield batch()
+            held = []
+    if held:
+        yield batch()

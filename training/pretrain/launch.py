@@ -1,0 +1,52 @@
+"""Starting several ranks on this machine: torchrun's elastic agent, inside.
+
+Each rank is this same command in a process of its own. A rank that fails ends the others; what it said is on the
+screen already, so its exit code is all that comes back.
+"""
+
+import logging
+import os
+import sys
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+from socorpus.corpus.errors import BuildError
+from socorpus.training.pretrain import checkpoint, distributed
+from socorpus.training.pretrain.run import Run
+
+
+def ranks(count: int, arguments: Sequence[str], out: Path) -> int:
+    """Run `socorpus` with these arguments as `count` ranks of this machine; the exit code.
+
+    Raises:
+        BuildError: a rank was killed.
+    """
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    # One thread a rank on the CPU, as torchrun has it, unless the user says otherwise.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // count)))
+    os.environ[distributed.LAUNCHED] = "1"
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=count,
+        run_id=str(uuid.uuid4()),
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=0,
+        monitor_interval=0.5,
+        local_addr="127.0.0.1",
+    )
+    try:
+        elastic_launch(config, sys.executable)("-m", "socorpus.cli.main", *arguments)
+    except ChildFailedError as error:
+        rank, failure = error.get_first_failure()
+        if failure.exitcode < 0:
+            told = checkpoint.go_on(Run(out).checkpoints)
+            raise BuildError(f"rank {rank} was killed by signal {-failure.exitcode}; {told}") from None
+        return int(failure.exitcode)
+    return 0

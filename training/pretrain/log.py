@@ -1,0 +1,63 @@
+"""What a run tells of itself: JSON Lines, TensorBoard, and a line for the screen."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from socorpus.training.pretrain.run import Run
+
+
+@dataclass(frozen=True)
+class Line:
+    """The state of a run after a step: `loss` in nats a scored token, `rate` the learning rate, `share` of the
+    device's matrix-product rate that is used; `seconds_left` and `dollars_left` are None where they can't be told."""
+
+    step: int
+    steps: int
+    loss: float
+    rate: float
+    tokens: int
+    tokens_per_second: float
+    share: float
+    seconds_left: float | None
+    dollars_left: float | None
+
+
+class Show(Protocol):
+    """Whoever shows a run to its user; the first rank's alone is called."""
+
+    def begin(self, facts: Mapping[str, Any]) -> None:
+        """The run begins, or goes on: `facts` tell where and with what."""
+
+    def step(self, line: Line) -> None:
+        """A step is done."""
+
+    def validated(self, step: int, scores: Mapping[str, float]) -> None:
+        """The held-out split was scored."""
+
+    def saved(self, step: int) -> None:
+        """A checkpoint is being written."""
+
+
+class Journal:
+    """The log's files, written by the first rank."""
+
+    def __init__(self, run: Run) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._file = run.log.open("a", encoding="utf-8")
+        self._board = SummaryWriter(str(run.root / "tensorboard"), flush_secs=20)
+
+    def write(self, kind: str, step: int, values: Mapping[str, float | int | None]) -> None:
+        """Add a line and its scalars."""
+        self._file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
+        self._file.flush()
+        for name, value in values.items():
+            if value is not None:
+                self._board.add_scalar(f"{kind}/{name}", value, step)
+
+    def close(self) -> None:
+        """Write what is not written yet."""
+        self._file.close()
+        self._board.close()

@@ -1,0 +1,158 @@
+"""Where a run keeps what: one folder, written by one run at a time.
+
+```
+RUN/run.toml         the resolved configuration
+RUN/run.json         what the run is of: corpus, tokenizer, shape, versions, ranks, figures at its end
+RUN/log.jsonl        one line a logged step, validation and checkpoint
+RUN/tensorboard/     the same for TensorBoard
+RUN/checkpoints/     step-000000100/ …
+RUN/.lock            held by the run that writes here
+```
+"""
+
+import fcntl
+import json
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from socorpus.corpus import toml_config
+from socorpus.corpus.errors import InputError
+from socorpus.corpus.storage.files import atomic, write_json
+from socorpus.training.config import Config
+from socorpus.training.pretrain.shard_reader import Corpus
+
+_PATIENCE = 30.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder."""
+
+    root: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.root / "checkpoints"
+
+    @property
+    def log(self) -> Path:
+        """The log, JSON Lines."""
+        return self.root / "log.jsonl"
+
+    def facts(self) -> dict[str, Any] | None:
+        """What run.json says; None where there is none.
+
+        Raises:
+            InputError: it can't be read.
+        """
+        path = self.root / "run.json"
+        try:
+            found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: cannot be read: {error}; give another folder for a new run") from None
+        return found
+
+    def begin(self, corpus: Corpus, config: Config) -> dict[str, Any]:
+        """Write run.toml and run.json, or hold them against this corpus and configuration.
+
+        Between two starts all may change but the model's shape, the order of the data, the corpus and its tokenizer.
+
+        Raises:
+            InputError: says what differs from how the run was begun, and what to do.
+        """
+        new = {
+            "corpus": str(corpus.root.absolute()),
+            "fingerprint": corpus.fingerprint,
+            "tokenizer": corpus.vocabulary.identity,
+            "vocabulary": corpus.vocabulary.padded,
+            "model": toml_config.as_dict(config.model),
+            "data": {key: getattr(config.data, key) for key in ("seed", "overlap", "cut")},
+        }
+        old = self.facts()
+        if old is not None:
+            self._same(old, new)
+        facts = {**(old or {}), **new}
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.write(facts)
+        with atomic(self.root / "run.toml") as temporary:
+            temporary.write_text(toml_config.to_toml(config), "utf-8")
+        return facts
+
+    def write(self, facts: Mapping[str, Any]) -> None:
+        """Write run.json."""
+        write_json(self.root / "run.json", facts)
+
+    def clear(self) -> None:
+        """Delete what a run wrote here, and nothing else."""
+        for path in (self.checkpoints, self.root / "tensorboard"):
+            shutil.rmtree(path, ignore_errors=True)
+        for path in (self.log, self.root / "run.json", self.root / "run.toml"):
+            path.unlink(missing_ok=True)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other runs out of the folder for the time of the block.
+
+        Raises:
+            InputError: another one is in it, also after a while: ranks whose launcher was killed take some time to end.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / ".lock").open("w") as file:
+            until = time.monotonic() + _PATIENCE
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except OSError:
+                    if time.monotonic() > until:
+                        raise InputError(
+                            f"{self.root}: another process is training in this folder; wait for it, or give another "
+                            "one with --out"
+                        ) from None
+                    time.sleep(0.2)
+            yield
+
+    def forget_after(self, step: int) -> None:
+        """Drop lines of the log of later steps: they are about to be written again."""
+        if not self.log.exists():
+            return
+        kept = []
+        for line in self.log.read_text("utf-8").splitlines():
+            try:
+                if json.loads(line)["step"] <= step:
+                    kept.append(line)
+            except (ValueError, KeyError):
+                continue  # the half line of a run that was killed
+        with atomic(self.log) as temporary:
+            temporary.write_text("".join(f"{line}\n" for line in kept), "utf-8")
+
+    def _same(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+        if old["tokenizer"] != new["tokenizer"] or old["vocabulary"] != new["vocabulary"]:
+            raise InputError(
+                f"{self.root}: this run was begun with another tokenizer than that of {new['corpus']}; its checkpoints "
+                "mean nothing to this one: give another folder with --out"
+            )
+        changed = [
+            f"{part}.{key} = {old[part].get(key)} (now {value})"
+            for part in ("model", "data")
+            for key, value in new[part].items()
+            if old[part].get(key) != value
+        ]
+        if changed:
+            raise InputError(
+                f"{self.root}: this run was begun with {', '.join(changed)}; start it with the same, "
+                "or give another folder with --out"
+            )
+        if old["fingerprint"] != new["fingerprint"]:
+            raise InputError(
+                f"{self.root}: the shards are not those that this run was begun on; where it stands in them is lost. "
+                "Give another folder with --out for a new run, or build the old corpus again"
+            )

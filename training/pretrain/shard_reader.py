@@ -1,0 +1,208 @@
+"""Reading a corpus's shards: row group by row group, straight from the Parquet files."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from socorpus.corpus import schema
+from socorpus.corpus.engine.receipts import fingerprint, tokenizer_identity
+from socorpus.corpus.errors import InputError
+from socorpus.training.pretrain.packing import Group
+
+SPECIALS = ("[PAD]", "[CLS]", "[SEP]", "[MASK]")
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """A row group of a shard: the unit of reading, resuming and sharing among ranks."""
+
+    path: Path
+    number: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What the trainer needs to know of the corpus's tokenizer.
+
+    `identity` is the SHA-256 of its canonical JSON; `special` maps names to ids; `joins` uint8[entries] has bit 1 where
+    an entry begins with a letter or digit and bit 2 where it ends with one: two neighbours that meet in both are parts
+    of one word.
+    """
+
+    entries: int
+    special: dict[str, int]
+    identity: str
+    joins: npt.NDArray[np.uint8]
+
+    @property
+    def padded(self) -> int:
+        """Entries, rounded up to a multiple of 64: what the model has rows for, and tensor ranks can divide."""
+        return -(-self.entries // 64) * 64
+
+    @cached_property
+    def is_special(self) -> npt.NDArray[np.bool_]:
+        """Whether an entry is a special token of the trainer's, bool[entries]."""
+        found = np.zeros(self.entries, np.bool_)
+        found[list(self.special.values())] = True
+        return found
+
+    @cached_property
+    def ordinary(self) -> npt.NDArray[np.int64]:
+        """The other entries, in order."""
+        return np.flatnonzero(~self.is_special)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A finished corpus as the trainer sees it."""
+
+    root: Path
+    manifest: dict[str, Any]
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The tokenizer's facts."""
+        return vocabulary(self.root / "tokenizer" / "tokenizer.json")
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over the shards' names, rows and hashes as the manifest has them: which text a run is trained on."""
+        files = {name: entry for name, entry in self.manifest["files"].items() if name.startswith("shards/")}
+        return fingerprint(files)
+
+    def row_groups(self, split: str) -> list[RowGroup]:
+        """The row groups of a split, in the order of their files.
+
+        Raises:
+            InputError: the split is empty; a file is no shard, of another version, or not whole.
+        """
+        found = []
+        for path in sorted((self.root / "shards" / split).glob("*.parquet")):
+            try:
+                file = pq.ParquetFile(path)
+            except (pa.ArrowInvalid, OSError) as error:
+                raise InputError(f"{path}: not a whole Parquet file ({error}); build the corpus again") from None
+            with file:
+                schema.check(file.schema_arrow, schema.SHARDS, str(path))
+                for number in range(file.num_row_groups):
+                    rows = file.metadata.row_group(number).num_rows
+                    if rows:
+                        found.append(RowGroup(path, number, rows))
+        if not found:
+            share = "" if split == "train" else f", or with a larger split.{split}"
+            raise InputError(f"{self.root}: its {split} split has no documents; build it with more posts{share}")
+        return found
+
+
+def open_corpus(root: Path) -> Corpus:
+    """A corpus that `socorpus build` has finished.
+
+    Raises:
+        InputError: there is none; it is of another version of the schemas; its tokenizer isn't that of its shards.
+    """
+    path = root / "MANIFEST.json"
+    try:
+        manifest = json.loads(path.read_text("utf-8"))
+        shown = manifest["files"], manifest["tokenizer"]["identity"]
+    except FileNotFoundError:
+        raise InputError(f"{root}: no finished corpus (no MANIFEST.json); run socorpus build first") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not a corpus's manifest ({error}); build the corpus again") from None
+    version = str(manifest.get("version", "none"))
+    if version != schema.VERSION:
+        raise InputError(f"{path}: a corpus of version {version}, this is version {schema.VERSION}; build it again")
+    corpus = Corpus(root, manifest)
+    if corpus.vocabulary.identity != shown[1]:
+        raise InputError(
+            f"{root / 'tokenizer'}: not the tokenizer that the shards were written with; put the old one back, "
+            "or build the corpus again with tokenizer.path set to this one"
+        )
+    return corpus
+
+
+def shares(groups: Sequence[RowGroup], vocabulary: Vocabulary) -> npt.NDArray[np.float64]:
+    """How often each entry stands in documents, of all tokens, float64[padded entries]; from at most 64 row groups, and
+    one is added to each count.
+
+    Raises:
+        InputError: a file has gone or cannot be read.
+    """
+    counts = np.ones(vocabulary.padded, np.int64)
+    for group in groups[:: -(-len(groups) // 64)]:
+        counts += np.bincount(read(group).ids, minlength=vocabulary.padded)
+    return counts / counts.sum()
+
+
+def read(group: RowGroup) -> Group:
+    """The tokens of a row group's documents, and which of them are code.
+
+    Raises:
+        InputError: the file has gone or cannot be read.
+    """
+    try:
+        with pq.ParquetFile(group.path) as file:
+            table = file.read_row_group(group.number, columns=["input_ids", "code_tokens"], use_threads=False)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InputError(f"{group.path}: row group {group.number} cannot be read: {error}") from None
+    ids, bounds = _flat(table["input_ids"])
+    ranges, of = _flat(table["code_tokens"])
+    # Ranges are counted from each document's first token.
+    shift = np.repeat(bounds[:-1], np.diff(of))
+    edges = ranges.astype(np.int64) + shift
+    depth = np.zeros(len(ids) + 1, np.int32)
+    np.add.at(depth, edges[0::2], 1)
+    np.add.at(depth, edges[1::2], -1)
+    return Group(ids, np.cumsum(depth[:-1]) > 0, bounds)
+
+
+def vocabulary(path: Path) -> Vocabulary:
+    """Read a tokenizer.json for what the trainer needs.
+
+    Raises:
+        InputError: it is not there, cannot be read, or lacks a special token.
+    """
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises bare Exception
+        raise InputError(f"{path}: not a tokenizer of the tokenizers library: {error}") from None
+    entries = tokenizer.get_vocab(with_added_tokens=True)
+    missing = [name for name in SPECIALS if name not in entries]
+    if missing:
+        raise InputError(f"{path}: the tokenizer has no {', '.join(missing)}; masked language modelling needs them")
+    joins = np.zeros(max(entries.values()) + 1, np.uint8)
+    special = set(tokenizer.get_added_tokens_decoder())
+    for token, number in entries.items():
+        if number not in special and token:
+            # In the byte-level alphabet letters beyond ASCII are two or more characters from U+0080 on.
+            joins[number] = _wordlike(token[0]) | _wordlike(token[-1]) << 1
+    return Vocabulary(
+        len(joins),
+        {name: entries[name] for name in SPECIALS},
+        tokenizer_identity(tokenizer.to_str()),
+        joins,
+    )
+
+
+def _wordlike(character: str) -> int:
+    return int(character.isalnum() or character == "_") if character != "Ġ" and character != "Ċ" else 0
+
+
+def _flat(column: pa.ChunkedArray) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
+    """Values and bounds of a column of lists, in a row."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.concat_arrays(array.chunks)
+    offsets = array.offsets.to_numpy().astype(np.int64)
+    values = array.values.to_numpy(zero_copy_only=False)[offsets[0] : offsets[-1]]
+    return values, offsets - offsets[0]

@@ -1,0 +1,400 @@
+"""Pre-training: the loop.
+
+A step reads its share of packs, adds up the gradients of its micro-batches, and changes the weights once. Everything
+that a step does follows from the configuration and the step's number, so a run that is killed and started again goes
+the same way, to the last bit on the CPU.
+"""
+
+import math
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.distributed as dist
+
+from socorpus.corpus.errors import BuildError, InputError
+from socorpus.training.config import Config
+from socorpus.training.pretrain import cost, dataloader, distributed, schedule, shard_reader
+from socorpus.training.pretrain.cost import Work
+from socorpus.training.pretrain.distributed import Ranks
+from socorpus.training.pretrain.log import Journal, Line, Show
+from socorpus.training.pretrain.run import Run
+from socorpus.training.pretrain.shard_reader import Corpus
+
+if TYPE_CHECKING:
+    from socorpus.training.models.encoder import Encoder
+    from socorpus.training.pretrain.checkpoint import Found, Writer
+
+_WINDOW = 20
+"""Steps over which speed is told."""
+
+
+@dataclass
+class State:
+    """Where a run stands: steps done, tokens seen, the work in it, seconds of training, the lanes' cursors."""
+
+    step: int = 0
+    tokens: int = 0
+    flops: float = 0.0
+    seconds: float = 0.0
+    cursors: list[dataloader.Cursor] | None = None
+    recent: list[tuple[float, int, float]] = field(default_factory=list)
+
+
+def train(root: Path, out: Path, config: Config, show: Show, price: float | None = None) -> dict[str, Any]:
+    """Train a model on a corpus's shards, or go on with it; all ranks call this.
+
+    Args:
+        root: the corpus.
+        out: the run's folder.
+        price: dollars an hour of one GPU; by the table of kinds where it is left out.
+
+    Returns:
+        The facts of run.json.
+
+    Raises:
+        InputError: corpus, configuration and the run's folder don't go together.
+        BuildError: the run broke off; its last good checkpoint is kept.
+    """
+    corpus, run = shard_reader.open_corpus(root), Run(out)
+    groups = corpus.row_groups("train")
+    held = corpus.row_groups("validation") if config.validation.steps else []
+    size = distributed.size()
+    vocabulary = corpus.vocabulary.padded
+    tensor = _tensor(config, vocabulary, size)
+    distributed.end_with_launcher()
+    lock = run.locked() if distributed.first() else nullcontext()
+    with _told(run), lock, distributed.joined(tensor) as ranks:
+        _refuse(config, vocabulary, ranks)
+        facts = _begin(run, corpus, config, ranks)
+        with Training(corpus, run, config, ranks, groups, held, show, price) as training:
+            return training.run(facts)
+
+
+class Training:
+    """A run on its way."""
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        run: Run,
+        config: Config,
+        ranks: Ranks,
+        groups: Sequence[shard_reader.RowGroup],
+        held: Sequence[shard_reader.RowGroup],
+        show: Show,
+        price: float | None,
+    ) -> None:
+        from socorpus.training.pretrain import checkpoint
+        from socorpus.training.pretrain.optimizer import Optimizer
+
+        self.corpus, self.run_folder, self.config, self.ranks, self.held = corpus, run, config, ranks, held
+        self.show = show if ranks.first else None
+        self.steps = schedule.steps(config)
+        self.vocabulary = corpus.vocabulary
+        self.found = checkpoint.newest(run.checkpoints)
+        before = self.found.state if self.found else {}
+        lanes = int(before["lanes"]) if before else config.data.lanes
+        self.cut = dataloader.shape(len(groups), config.model.max_length, config.batch, ranks.data, lanes)
+        self.model = self._model(groups)
+        self.optimizer: Optimizer = Optimizer(self.model, config.optimizer, ranks)
+        self.state = self._resume(self.found)
+        self.gpu = cost.named(torch.cuda.get_device_name(ranks.device)) if ranks.device.type == "cuda" else None
+        self.price = price if price is not None else (self.gpu.price if self.gpu else None)
+        self.peak = cost.matmul_rate(ranks.device, self.dtype)
+        self.writer: Writer = checkpoint.Writer(run.checkpoints, config.checkpoint, ranks)
+        self.stream = dataloader.Stream(
+            config,
+            self.vocabulary,
+            groups,
+            self.cut,
+            ranks.data_rank,
+            self.state.cursors,
+            self.state.step,
+            lambda step: schedule.masking_rate(config, step, self.steps),
+        )
+        self.journal: Journal | None = None
+        self._stopping = False
+        self._saved = time.monotonic()
+
+    def __enter__(self) -> "Training":
+        if self.ranks.first:
+            self.run_folder.forget_after(self.state.step)
+            self.journal = Journal(self.run_folder)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stream.close()
+        if self.journal is not None:
+            self.journal.close()
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the model's own parameters."""
+        wanted = self.config.parallel.precision or ("bf16" if self.ranks.device.type == "cuda" else "fp32")
+        return torch.bfloat16 if wanted == "bf16" else torch.float32
+
+    def run(self, facts: dict[str, Any]) -> dict[str, Any]:
+        """Step until the schedule's end; the facts of run.json."""
+        if self.show is not None:
+            self.show.begin({**facts, "step": self.state.step, "steps": self.steps, "run": str(self.run_folder.root)})
+        with _signals(self._stop):
+            while self.state.step < self.steps and not self._stopping:
+                self._step()
+            if self.state.step and (self.found is None or self.state.step > self.found.step):
+                self._save()
+            self.writer.wait()
+        facts |= self._figures()
+        if self.ranks.first:
+            self.run_folder.write(facts)
+        return facts
+
+    def _model(self, groups: Sequence[shard_reader.RowGroup]) -> "Encoder":
+        from socorpus.training.models import encoder
+
+        config = self.config
+        torch.manual_seed(config.data.seed)
+        made = encoder.build(config.model, config.parallel, self.vocabulary.padded, self.ranks.tensor, self.dtype)
+        if self.found is None:
+            made.expect(torch.from_numpy(shard_reader.shares(groups, self.vocabulary)), self.ranks.tensor_rank)
+        made = made.to(self.ranks.device)
+        compiled = config.parallel.compile
+        if compiled is None:
+            compiled = self.ranks.device.type == "cuda"
+        if compiled:
+            encoder.compile_layers(made)
+        return made
+
+    def _resume(self, found: "Found | None") -> State:
+        from socorpus.training.pretrain import checkpoint
+
+        if found is None:
+            return State()
+        checkpoint.load(found, self.model, self.optimizer, self.ranks)
+        kept = found.state
+        cursors = [(int(turn), int(done)) for turn, done in kept["cursors"]]
+        return State(found.step, kept["tokens"], kept["flops"], kept["seconds"], cursors)
+
+    def _step(self) -> None:
+        start, state, config = time.perf_counter(), self.state, self.config
+        loss = torch.zeros((), dtype=torch.float64, device=self.ranks.device)
+        scored, done = 0, Work(0, 0, 0, 0)
+        for _ in range(self.cut.micro_batches):
+            batch = self.stream.next()
+            losses = self._losses(batch).sum()
+            losses.backward()
+            self.optimizer.accumulate()
+            loss += losses.detach()
+            scored += len(batch.labels)
+            done += cost.work(batch.documents, len(batch.labels), config.model)
+        sums = self._shared([loss.item(), scored, done.tokens, done.seen_globally, done.seen_locally])
+        mean = sums[0] / max(1.0, sums[1])
+        norm = self.optimizer.gather(max(1.0, sums[1]))
+        if not math.isfinite(mean) or not math.isfinite(norm.item()):
+            self.writer.wait()
+            raise BuildError(self._not_finite(mean, norm.item()))
+        share = schedule.rate(config.schedule, state.step, self.steps)
+        self.optimizer.step(norm, share)
+        state.step += 1
+        state.tokens += int(sums[2])
+        total = Work(int(sums[2]), int(sums[1]), int(sums[3]), int(sums[4]))
+        flops = cost.flops(config.model, self.vocabulary.padded, total)
+        state.flops += flops
+        seconds = time.perf_counter() - start
+        state.seconds += seconds
+        state.recent = [*state.recent[-_WINDOW + 1 :], (seconds, int(sums[2]), flops)]
+        self._tell(mean, share * config.optimizer.lr, norm.item())
+        self._stopping = self._stopping or sums[-2] > 0
+        if config.validation.steps and (state.step % config.validation.steps == 0 or state.step == self.steps):
+            self._validate()
+        due = state.step % config.checkpoint.steps == 0 if config.checkpoint.steps else sums[-1] > 0
+        if due and state.step < self.steps:
+            self._save()
+
+    def _losses(self, batch: dataloader.Batch) -> torch.Tensor:
+        from socorpus.training.models import attention
+
+        to = self.ranks.device
+        where = attention.documents(batch.lengths, to, self.config.model.max_length)
+        ids, positions, at, labels = (_moved(one, to) for one in (batch.ids, batch.positions, batch.at, batch.labels))
+        losses: torch.Tensor = self.model(ids, positions, where, at, labels)
+        return losses
+
+    def _shared(self, own: list[float]) -> list[float]:
+        """Sums over the data-parallel ranks, and at the end: whether any rank was told to stop, whether to save."""
+        due = time.monotonic() - self._saved > 60 * self.config.checkpoint.minutes
+        counts = [one if self.ranks.tensor_rank == 0 else 0.0 for one in own]
+        flags = [float(self._stopping), float(due and self.ranks.first)]
+        if self.ranks.size == 1:
+            return [*counts, *flags]
+        sums = torch.tensor([*counts, *flags], dtype=torch.float64, device=self.ranks.device)
+        dist.all_reduce(sums)
+        shared: list[float] = sums.tolist()
+        return shared
+
+    def _tell(self, loss: float, rate: float, norm: float) -> None:
+        if self.show is None or self.journal is None:
+            return
+        state = self.state
+        seconds, tokens, flops = (sum(column) for column in zip(*state.recent, strict=True))
+        left = (self.steps - state.step) * seconds / len(state.recent)
+        dollars = None if self.price is None else left / 3600 * self.price * self.ranks.size
+        share = flops / seconds / self.ranks.size / self.peak
+        line = Line(
+            state.step,
+            self.steps,
+            loss,
+            rate,
+            state.tokens,
+            tokens / seconds,
+            share,
+            left if seconds else None,
+            dollars,
+        )
+        self.show.step(line)
+        values = {
+            "loss": loss,
+            "lr": rate,
+            "gradient_norm": norm,
+            "tokens": state.tokens,
+            "tokens_per_second": tokens / seconds,
+            "share_of_peak": share,
+        }
+        self.journal.write("train", state.step, values)
+
+    def _validate(self) -> None:
+        from socorpus.training.pretrain import validation
+
+        batches = dataloader.held_out(self.config, self.vocabulary, self.held, self.ranks.data_rank, self.ranks.data)
+        scores = validation.scores(self.model, batches, self.ranks)
+        if self.show is not None and self.journal is not None:
+            self.show.validated(self.state.step, scores)
+            self.journal.write("validation", self.state.step, scores)
+
+    def _save(self) -> None:
+        self.writer.wait()
+        state = self.state
+        parts: list[Any] = [None] * self.ranks.size
+        dist.all_gather_object(parts, self.stream.cursors, group=self.ranks.files)
+        cursors = {lane: list(cursor) for part in parts for lane, cursor in part.items()}
+        kept = {
+            "lanes": self.cut.lanes,
+            "cursors": [cursors[lane] for lane in range(self.cut.lanes)],
+            "tokens": state.tokens,
+            "flops": state.flops,
+            "seconds": state.seconds,
+        }
+        self.writer.save(state.step, self.model, self.optimizer, kept)
+        self._saved = time.monotonic()
+        if self.show is not None:
+            self.show.saved(state.step)
+
+    def _figures(self) -> Mapping[str, Any]:
+        state, size = self.state, self.ranks.size
+        hours = state.seconds / 3600 * size
+        return {
+            "step": state.step,
+            "steps": self.steps,
+            "parameters": cost.parameters(self.config.model, self.vocabulary.padded),
+            "tokens": state.tokens,
+            "flops": state.flops,
+            "gpu_hours": hours,
+            "dollars": None if self.price is None else hours * self.price,
+            "device": torch.cuda.get_device_name(self.ranks.device) if self.gpu or torch.cuda.is_available() else "CPU",
+            "ranks": {"tensor": self.ranks.tensor, "data": self.ranks.data},
+            "matmul_tflops": self.peak / 1e12,
+            "share_of_peak": state.flops / max(state.seconds, 1e-9) / size / self.peak,
+        }
+
+    def _stop(self) -> None:
+        self._stopping = True
+
+    def _not_finite(self, loss: float, norm: float) -> str:
+        from socorpus.training.pretrain import checkpoint
+
+        last = checkpoint.newest(self.run_folder.checkpoints)
+        kept = f"the checkpoint of step {last.step:,} is kept" if last else "there is no checkpoint yet"
+        return (
+            f"step {self.state.step + 1:,}: the loss is {loss:g} and the gradient's norm {norm:g}; {kept}. "
+            "Lower optimizer.lr or lengthen schedule.warmup, and run again"
+        )
+
+
+def _moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
+
+
+def _tensor(config: Config, vocabulary: int, size: int) -> int:
+    bytes_of = None
+    if torch.cuda.is_available():
+        bytes_of = float(torch.cuda.get_device_properties(0).total_memory)
+    return cost.choose_tensor(config, vocabulary, cost.parameters(config.model, vocabulary), size, bytes_of)
+
+
+def _refuse(config: Config, vocabulary: int, ranks: Ranks) -> None:
+    model, tensor = config.model, ranks.tensor
+    for name, number in (("model.heads", model.heads), ("model.ffn", model.ffn), ("the vocabulary", vocabulary)):
+        if number % tensor:
+            raise InputError(f"parallel.tensor ({tensor}) must divide {name} ({number})")
+
+
+def _begin(run: Run, corpus: Corpus, config: Config, ranks: Ranks) -> dict[str, Any]:
+    """Let the first rank write or check the run's facts, and all ranks hear what it found."""
+    told: list[Any] = [None, None]
+    if ranks.first:
+        try:
+            told[0] = run.begin(corpus, config)
+        except InputError as error:
+            told[1] = str(error)
+    dist.broadcast_object_list(told, src=0, group=ranks.files)
+    if told[1] is not None:
+        raise InputError(told[1])
+    facts: dict[str, Any] = told[0]
+    return facts
+
+
+@contextmanager
+def _signals(stop: Any) -> Iterator[None]:
+    """Let the first SIGTERM or Ctrl-C end the run after its step, with a checkpoint."""
+    before: dict[int, Any] = {}
+
+    def told(number: int, _: Any) -> None:
+        stop()
+        signal.signal(number, before[number])
+
+    for number in (int(signal.SIGTERM), int(signal.SIGINT)):
+        before[number] = signal.signal(number, told)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _told(run: Run) -> Iterator[None]:
+    """Turn what ends a run from outside into a sentence."""
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:
+        raise BuildError(
+            f"the GPU's memory is full ({error}); lower batch.micro_tokens, set parallel.recompute, or raise "
+            "parallel.tensor; what is saved is kept, and the same command goes on from there"
+        ) from error
+    except (RuntimeError, dist.DistError) as error:
+        if not _is_lost_rank(error):
+            raise
+        from socorpus.training.pretrain import checkpoint
+
+        raise BuildError(f"another rank has gone; {checkpoint.go_on(run.checkpoints)}") from error
+
+
+def _is_lost_rank(error: BaseException) -> bool:
+    said = str(error)
+    signs = ("Connection closed by peer", "Connection reset", "Broken pipe", "NCCL", "Timed out", "timeout", "gloo")
+    return any(sign in said for sign in signs)

@@ -1,0 +1,153 @@
+"""What requests to a served model must be: they are read no further than allowed, and refused by naming the place."""
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from socorpus.training.examples.example import Example
+from socorpus.training.serve import label_studio
+
+if TYPE_CHECKING:
+    from socorpus.training.serve.settings import Settings
+
+SECONDS_TO_SEND = 60.0
+"""How long a client may take to send a body."""
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+async def read_body(request: Request, settings: "Settings") -> dict[str, Any]:
+    """A request's JSON, which must be an object: read no further than allowed.
+
+    Raises:
+        HTTPException: it is too large, too slow, no JSON, or no object.
+    """
+    too_large = HTTPException(413, f"the request has more than {settings.max_body:,} bytes; send fewer texts at a time")
+    declared = request.headers.get("content-length", "")
+    if declared.isascii() and declared.isdigit() and int(declared) > settings.max_body:
+        raise too_large
+    read = bytearray()
+    try:
+        async with asyncio.timeout(SECONDS_TO_SEND):
+            async for chunk in request.stream():
+                read += chunk
+                if len(read) > settings.max_body:
+                    raise too_large
+    except TimeoutError:
+        raise HTTPException(408, f"the request's body did not come within {SECONDS_TO_SEND:.0f} s") from None
+    try:
+        body = json.loads(read)
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(400, f"the request's body is no JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise HTTPException(422, "the request's body must be an object")
+    return body
+
+
+def read_texts(body: Mapping[str, Any], settings: "Settings") -> list[Example]:
+    """The texts of a request to the API.
+
+    Raises:
+        HTTPException: names the place, and says what it must be.
+    """
+    _known(body, ("texts",), "the body")
+    examples = []
+    for number, one in enumerate(_list(body, "texts", settings)):
+        where = f"texts[{number}]"
+        _object(one, where)
+        _known(one, ("text", "title", "tags"), where)
+        title, tags = one.get("title"), one.get("tags", [])
+        if not (title is None or isinstance(title, str)):
+            raise HTTPException(422, f"{where}.title must be a string or null")
+        if not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
+            raise HTTPException(422, f"{where}.tags must be a list of strings")
+        text, clean = _text(one, where, settings), _title(title, where, settings)
+        examples.append(Example(where, where, text, clean, tags=tuple(map(shown, tags))))
+    return examples
+
+
+def read_tasks(body: Mapping[str, Any], settings: "Settings") -> tuple[list[Example], list[bool]]:
+    """The texts of Label Studio's tasks, and which of them are blind.
+
+    Raises:
+        HTTPException: names the place, and says what it must be.
+    """
+    examples, blind = [], []
+    for number, one in enumerate(_list(body, "tasks", settings)):
+        where = f"tasks[{number}]"
+        _object(one, where)
+        if "data" not in one:
+            raise HTTPException(422, f"{where}.data is missing")
+        data = one["data"]
+        _object(data, f"{where}.data")
+        text = _text(data, f"{where}.data", settings)
+        title = data.get("title")
+        clean = _title(title, f"{where}.data", settings) if isinstance(title, str) else None
+        examples.append(label_studio.example(number, {**data, "text": text, "title": clean}))
+        blind.append(bool(data.get("blind")))
+    return examples, blind
+
+
+def _list(body: Mapping[str, Any], name: str, settings: "Settings") -> list[Any]:
+    if name not in body:
+        raise HTTPException(422, f"{name} is missing")
+    found = body[name]
+    if not isinstance(found, list) or not found:
+        raise HTTPException(422, f"{name} must be a list with at least one entry")
+    if len(found) > settings.max_texts:
+        raise HTTPException(413, f"{name} has {len(found):,} entries; at most {settings.max_texts:,} go at a time")
+    return found
+
+
+def _object(value: Any, where: str) -> None:
+    if not isinstance(value, dict):
+        raise HTTPException(422, f"{where} must be an object")
+
+
+def _known(value: Mapping[str, Any], names: Sequence[str], where: str) -> None:
+    if unknown := sorted(value.keys() - set(names)):
+        raise HTTPException(422, f"{where} has an unknown field {shown(unknown[0])!r}; there are {', '.join(names)}")
+
+
+def string(body: Mapping[str, Any], name: str) -> str:
+    """A field that must be a string.
+
+    Raises:
+        HTTPException: it is missing, or is none.
+    """
+    if name not in body:
+        raise HTTPException(422, f"{name} is missing")
+    if not isinstance(body[name], str):
+        raise HTTPException(422, f"{name} must be a string")
+    return shown(body[name])
+
+
+def _text(value: Mapping[str, Any], where: str, settings: "Settings") -> str:
+    if "text" not in value:
+        raise HTTPException(422, f"{where}.text is missing")
+    text = value["text"]
+    if not isinstance(text, str):
+        raise HTTPException(422, f"{where}.text must be a string")
+    if not text.strip():
+        raise HTTPException(422, f"{where}.text is empty")
+    return shown(_short(text, f"{where}.text", settings))
+
+
+def _title(title: str | None, where: str, settings: "Settings") -> str | None:
+    return None if title is None else shown(_short(title, f"{where}.title", settings)) or None
+
+
+def _short(text: str, where: str, settings: "Settings") -> str:
+    if len(text) > settings.max_chars:
+        most = f"{settings.max_chars:,}"
+        raise HTTPException(413, f"{where} has {len(text):,} characters; at most {most} are taken")
+    return text
+
+
+def shown(text: str) -> str:
+    """A text without lone surrogates, which JSON may hold and nothing can encode; its length stays."""
+    return _SURROGATES.sub("�", text)
