@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from socorpus.corpus import dump_diff, manifest, schema
+from socorpus.corpus import dump_diff, manifest, plugin_memory, plugins, schema
 from socorpus.corpus.config import Config
 from socorpus.corpus.dedup import stage as dedup_stage
 from socorpus.corpus.documents import stage as documents_stage
@@ -24,13 +24,11 @@ from socorpus.corpus.engine.work import WorkItem
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.plan import Plan, plan
 from socorpus.corpus.report import page as report_page
-from socorpus.corpus.selection import rules as selection_rules
 from socorpus.corpus.selection import stage as selection_stage
 from socorpus.corpus.shards import split_files
 from socorpus.corpus.shards import stage as shards_stage
 from socorpus.corpus.signals import stage as signals_stage
-from socorpus.corpus.signals.base import Marking, Signal
-from socorpus.corpus.signals.registry import SIGNALS
+from socorpus.corpus.signals.base import SIGNALS, Marking, Preparation, Signal
 from socorpus.corpus.storage import files
 from socorpus.corpus.storage.buckets import Bucket
 from socorpus.corpus.storage.lock import lock
@@ -77,6 +75,7 @@ def build(
         facts = manifest.assemble(root, laid, config, done, signals, twins, tokenizer)
         files.settle()
         manifest.save(root, facts)
+        plugin_memory.remember(root, plugins.active())
         more: tuple[report_page.Maker, ...] = ()
         if last is not None:
             facts, more = last(root, facts, engine)
@@ -198,8 +197,8 @@ class _Build:
 
     def signals(self, documents: Mapping[str, Receipt]) -> dict[str, dict[str, Receipt]]:
         """Documents -> one table of marks a signal; receipts by signal and bucket."""
-        markings = tuple(self._marking(signal) for signal in SIGNALS)
-        recipes = {marking.signal.name: marking.recipe for marking in markings}
+        markings = tuple(self._marking(signal) for signal in SIGNALS.values() if signal.find is not None)
+        recipes = {marking.signal: marking.recipe for marking in markings}
         tasks = []
         for bucket in self.plan.buckets:
             inputs = {"documents": documents[bucket.name].content}
@@ -208,30 +207,33 @@ class _Build:
             tasks.append(WorkItem("signals", bucket.name, signals_stage.mark, arguments, inputs, 1, recipes, weight))
         done = self.engine.run("signals", tasks)
         self._prune("signals", done, [f"signals/{name}" for name in recipes])
+        files.keep_only_folders(self.root / "signals", set(SIGNALS))
         return {
             name: {key: receipts.portion(one, f"signals/{name}", one.counts[name]) for key, one in done.items()}
             for name in recipes
         }
 
     def _marking(self, signal: Signal) -> Marking:
-        section: Any = getattr(self.config, signal.section) if signal.section else None
-        config: Any = as_dict(section) if section is not None else None
-        if signal.name == "contamination":
-            index = self._benchmarks()
-            section, config = self.root / next(iter(index.outputs)), index.content
-        return Marking(signal, section, receipts.fingerprint([signal.name, signal.version, config]))
+        section = self.config.section(signal.section) if signal.section else None
+        values: Any = as_dict(section) if section is not None else None
+        content, prepared = values, None
+        if signal.prepare is not None:
+            receipt = self._prepared(signal.name, signal.prepare, section, values)
+            content, prepared = receipt.content, next(iter(receipt.outputs))
+        recipe = receipts.fingerprint([signal.name, SIGNALS.version(signal.name), content])
+        return Marking(signal.name, values, prepared, recipe)
 
-    def _benchmarks(self) -> Receipt:
-        """The index of the benchmark files that the user names."""
-        section = self.config.contamination
+    def _prepared(self, signal: str, preparation: Preparation, section: Any, values: Any) -> Receipt:
+        """What a signal makes once of the user's files."""
         try:
-            inputs = {name: files.sha256(Path(name)) for name in section.benchmarks}
+            inputs = {name: files.sha256(Path(name)) for name in preparation.files(section)}
         except OSError as error:
-            raise InputError(f"{error.filename}: a benchmark that can't be read: {error.strerror}") from None
-        task = WorkItem(
-            "benchmarks", "all", signals_stage.index_benchmarks, {"config": section}, inputs, 1, as_dict(section)
-        )
-        return self.engine.run("benchmarks", [task])["all"]
+            raise InputError(f"{error.filename}: a file of [{signal}] that can't be read: {error.strerror}") from None
+        path = f".work/prepared_signals/{signal}"
+        arguments = {"signal": signal, "config": values, "path": path}
+        config = [values, SIGNALS.version(signal)]
+        item = WorkItem("signal_inputs", signal, signals_stage.prepare, arguments, inputs, 1, config)
+        return self.engine.run("signal_inputs", [item])[signal]
 
     def pairs(self, documents: Mapping[str, Receipt], found: Mapping[str, Receipt]) -> dict[str, Receipt]:
         """Documents -> code with the prose around it."""
@@ -244,7 +246,7 @@ class _Build:
     ) -> dict[str, Receipt]:
         """Signals -> decisions: rules, then the election among twins."""
         section = self.config.selection
-        marks = [signals[name] for name in selection_rules.SIGNAL_COLUMNS]
+        marks = [signals[name] for name in selection_stage.read_by(section)]
         rules = self._bucketwise("rules", selection_stage.apply_rules, documents, *marks, config=section)
         self._prune("rules", rules, [".work/rules"])
         inputs = {"twins": twins.content} | {name: receipt.content for name, receipt in rules.items()}

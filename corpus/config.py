@@ -4,12 +4,12 @@ A section belongs to one stage. A stage's receipt holds its own section alone, s
 what depends on it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from socorpus.corpus import toml_config
+from socorpus.corpus import plugins, toml_config
 from socorpus.corpus.errors import InputError
 
 
@@ -72,6 +72,18 @@ class Contamination:
 
 
 @dataclass(frozen=True)
+class SelectionRule:
+    """A rule of selection of the user's own."""
+
+    reason: str
+    """The reason of its drops, in decisions and counts."""
+    drop_if: str
+    """When a document is dropped: a boolean expression of DuckDB over columns of documents and signals."""
+    meaning: str = ""
+    """What the reason means, in a few words, for the report and `socorpus explain`."""
+
+
+@dataclass(frozen=True)
 class Selection:
     """The rules that keep or drop a document, in the order in which they are tried."""
 
@@ -99,6 +111,8 @@ class Selection:
     """Whether all members of a near-duplicate cluster are kept."""
     code_duplicates: bool = True
     """Whether posts are kept whose code is a copy of another post's although their prose is not."""
+    rules: tuple[SelectionRule, ...] = ()
+    """Rules of your own, tried after these and before duplicates."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +178,14 @@ class Config:
     tokenizer: Tokenizer = field(default_factory=Tokenizer)
     shards: Shards = field(default_factory=Shards)
     labels: Labels = field(default_factory=Labels)
+    plugins: tuple[str, ...] = ()
+    """Plug-ins: files, relative to this one, and modules."""
+    own: Mapping[str, Any] = field(default_factory=dict)
+    """Sections of plug-ins by name."""
+
+    def section(self, name: str) -> Any:
+        """A section, of ours or of a plug-in, by name."""
+        return self.own[name] if name in self.own else getattr(self, name)
 
 
 PRESETS: dict[str, Mapping[str, Any]] = {
@@ -173,14 +195,54 @@ PRESETS: dict[str, Mapping[str, Any]] = {
 }
 
 
-def load(path: Path | None = None, preset: str = "default", overrides: Mapping[str, Any] | None = None) -> Config:
+def load(
+    path: Path | None = None,
+    preset: str = "default",
+    overrides: Mapping[str, Any] | None = None,
+    more_plugins: Sequence[str] = (),
+) -> Config:
     """The configuration of a preset, then of a TOML file, then of `overrides` (nested like the file).
 
+    The plug-ins that it names become the active ones.
+
+    Args:
+        more_plugins: plug-ins beside those of the file; files are relative to the working directory.
+
     Raises:
-        InputError: names the file, the key, what was expected, and the nearest known key.
+        InputError: names the file, the key, what was expected, and the nearest known key; or what is wrong with a
+            plug-in.
     """
-    config, where = toml_config.load(Config, PRESETS, preset, path, overrides)
+
+    def activated(values: Mapping[str, Any], base: Path | None) -> Mapping[str, type]:
+        names = values.get("plugins", ())
+        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+            raise InputError(f"{path}: plugins must be a list of files and modules, not {names!r}")
+        given = [name if base is None or not plugins.is_file(name) else str(base / name) for name in names]
+        plugins.load([*given, *more_plugins])
+        return dict(plugins.SECTIONS)
+
+    config, where = toml_config.load(Config, PRESETS, preset, path, overrides, activated)
     _check_ranges(config, where)
+    return replace(config, plugins=tuple(plugin.name for plugin in plugins.active()))
+
+
+def of_corpus(values: Mapping[str, Any]) -> Config:
+    """The configuration that a manifest holds; its plug-ins must be the active ones.
+
+    Raises:
+        InputError: a plug-in of the corpus is not active.
+    """
+    active = {plugin.name for plugin in plugins.active()}
+    for name in values.get("plugins", ()):
+        if name not in active:
+            raise InputError(f"the corpus was built with the plug-in {name}: name it with --plugin")
+    sections = dict(plugins.SECTIONS)
+    rest = {name: value for name, value in values.items() if name not in sections}
+    own: dict[str, Any] = {
+        name: toml_config.section(kind, values.get(name, {}), "manifest", f"{name}.") for name, kind in sections.items()
+    }
+    config = toml_config.section(Config, {**rest, "own": own}, "manifest")
+    _check_ranges(config, "manifest")
     return config
 
 

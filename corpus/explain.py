@@ -4,10 +4,11 @@ Personal data and secrets are never part of a story: their placeholders stand fo
 """
 
 import difflib
+import functools
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,12 +18,14 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from socorpus.corpus import manifest, schema
+from socorpus.corpus import manifest, plugins, schema, toml_config
+from socorpus.corpus.config import SelectionRule
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.privacy import display
 from socorpus.corpus.privacy.display import Masked
 from socorpus.corpus.selection import election
-from socorpus.corpus.selection import rules as selection_rules
+from socorpus.corpus.signals.base import SIGNALS
+from socorpus.corpus.signals.explanations import some
 from socorpus.corpus.storage import parquet, row_lookup
 from socorpus.corpus.storage.row_lookup import Place
 
@@ -72,9 +75,7 @@ _EVENTS = {
     "edits of the tags": (6,),
     "rollbacks": (7, 8, 9),
 }
-_MEMBERS_SHOWN = 10
 _TEXT_SHOWN = 700
-_DUPLICATES = ("exact", "near", "near_code")
 
 
 @dataclass(frozen=True)
@@ -183,11 +184,11 @@ def find(root: Path, key: str) -> Story:
     if at is None:
         note = _note(root, site, number, post, quarantined)
         return Story(key, post, None, (), (), None, quarantined, note)
-    document, spans = _document(root, at)
+    document = _document(root, at)
     decisions = tuple(_decisions(root, at))
     kept = bool(decisions) and decisions[0].keep
     shard = _shard(root, at) if kept else None
-    return Story(key, post, document, tuple(_marks(root, at, document, spans)), decisions, shard, quarantined, None)
+    return Story(key, post, document, tuple(_marks(root, at, document.shown)), decisions, shard, quarantined, None)
 
 
 def lines(story: Story) -> list[str]:
@@ -228,7 +229,7 @@ def _key(key: str, sites: list[str]) -> tuple[str, int]:
     if parts[0] not in sites:
         near = difflib.get_close_matches(parts[0], sites, 1)
         meant = f"; did you mean {near[0]}:{parts[1]}?" if near else "."
-        raise InputError(f"{parts[0]}: no such site in this corpus{meant} It has {_some(sites, 12)}")
+        raise InputError(f"{parts[0]}: no such site in this corpus{meant} It has {some(sites, 12)}")
     return parts
 
 
@@ -263,13 +264,13 @@ def _codes(root: Path, place: Place, table: str, column: str) -> Counter[int] | 
     return Counter(row_lookup.rows_of(path, place.post_id, [column])[column].drop_null().to_pylist())
 
 
-def _document(root: Path, place: Place) -> tuple[Document, list[dict[str, Any]]]:
+def _document(root: Path, place: Place) -> Document:
     columns = [name for name in schema.DOCUMENTS.names if name not in ("digest", "links")]
     row = row_lookup.take(root, [place], "documents", columns)[place.key]
     spans: list[dict[str, Any]] = []
     if (root / place.path("signals/privacy")).exists():
         spans = row_lookup.take(root, [place], "signals/privacy", ["spans"])[place.key]["spans"]
-    document = Document(
+    return Document(
         row["kind"],
         row["thread_id"],
         row["url"],
@@ -283,71 +284,50 @@ def _document(root: Path, place: Place) -> tuple[Document, list[dict[str, Any]]]
         Counter(segment["kind"] for segment in row["segments"]),
         display.mask(row, spans),
     )
-    return document, spans
 
 
-def _marks(root: Path, place: Place, document: Document, spans: list[dict[str, Any]]) -> Iterator[Mark]:
-    for name, wide in schema.SIGNALS.items():
+def _marks(root: Path, place: Place, shown: Masked) -> Iterator[Mark]:
+    for name, signal in SIGNALS.items():
         if not (root / place.path(f"signals/{name}")).exists():
             continue
-        columns = [column for column in wide.names if column not in ("site", "post_id", "digest")]
-        row = row_lookup.take(root, [place], f"signals/{name}", columns)[place.key]
-        if name == "privacy":
-            yield Mark(name, tuple(_privacy(document, spans)))
-        elif name == "contamination":
-            yield Mark(name, (_contamination(row),))
-        elif name in _DUPLICATES:
-            yield Mark(name, tuple(_twins(root, place, name, row)))
-        else:
+        row = row_lookup.take(root, [place], f"signals/{name}", signal.own_columns)[place.key]
+        if signal.explain is None:
             yield Mark(name, (", ".join(f"{column} {_value(value)}" for column, value in row.items()),))
+        else:
+            explained = _Explained(root, place.key, shown)
+            lines_of = functools.partial(_all, signal.explain)
+            plugin = SIGNALS.origin(name)
+            says = plugins.call(
+                lines_of, row, explained, plugin=plugin, name=f"signal {name}", culprit=lambda: place.key
+            )
+            yield Mark(name, says)
 
 
-def _privacy(document: Document, spans: list[dict[str, Any]]) -> Iterator[str]:
-    shown = document.shown
-    for kind, start, end in shown.spans:
-        context = shown.text[max(0, start - 30) : start] + shown.text[start:end] + shown.text[end : end + 30]
-        yield f"{kind} at {start}: …{' '.join(context.split())}…"
-    in_title = Counter(span["kind"] for span in spans if span["field"] == "title")
-    for kind, count in in_title.items():
-        yield f"{kind} in the title ({count}): {shown.title}"
-    if not spans:
-        yield "nothing found"
+def _all(explain: Callable[..., Iterable[str]], *given: Any) -> tuple[str, ...]:
+    return tuple(explain(*given))
 
 
-def _contamination(row: Mapping[str, Any]) -> str:
-    if row["benchmark"] is None:
-        return "nothing found"
-    return f"{row['overlap']:.0%} of the n-grams of example {row['example']} of {row['benchmark']}"
+@dataclass(frozen=True)
+class _Explained:
+    """A post whose signals are explained (`signals.base.Explained`)."""
 
+    root: Path
+    key: str
+    shown: Masked
 
-def _twins(root: Path, place: Place, name: str, row: Mapping[str, Any]) -> Iterator[str]:
-    column = "survivor" if name == "exact" else "cluster"
-    sought = (row["survivor"] or place.key) if name == "exact" else row["cluster"]
-    members = _members(root, name, column, sought) if sought is not None else []
-    if name == "exact" and members:
-        members.append(sought)
-    others = sorted(set(members) - {place.key})
-    if not others:
-        yield "no twin"
-        return
-    jaccard = f" (similarity {row['jaccard']:.3f})" if row.get("jaccard") is not None else ""
-    yield f"survivor {row['survivor']}{jaccard}" if row["survivor"] else "the survivor of its group"
-    if row.get("link") and row["link"] != row["survivor"]:
-        yield f"most similar {row['link']} (similarity {row['link_jaccard']:.3f})"
-    yield f"{len(others) + 1} members: with {_some(others, _MEMBERS_SHOWN)}"
-
-
-def _members(root: Path, name: str, column: str, value: str) -> list[str]:
-    found: list[str] = []
-    for path in sorted((root / "signals" / name).glob("*/*.parquet")):
-        for table in parquet.batches(path, ["site", "post_id", column]):
-            rows = table.filter(pc.equal(table[column], value))
-            found += [schema.key(row["site"], row["post_id"]) for row in rows.to_pylist()]
-    return found
+    def sharing(self, signal: str, column: str, value: str) -> list[str]:
+        found: list[str] = []
+        for path in sorted((self.root / "signals" / signal).glob("*/*.parquet")):
+            for table in parquet.batches(path, ["site", "post_id", column]):
+                rows = table.filter(pc.equal(table[column], value))
+                found += [schema.key(row["site"], row["post_id"]) for row in rows.to_pylist()]
+        return found
 
 
 def _decisions(root: Path, place: Place) -> Iterator[Decision]:
-    meanings = {rule.reason: rule.says for rule in selection_rules.RULES} | election.DUPLICATES
+    facts = manifest.load(root) or {}
+    own = facts.get("config", {}).get("selection", {}).get("rules", ())
+    meanings = election.meanings(toml_config.section(SelectionRule, rule, "manifest") for rule in own)
     seen: set[str] = set()
     at: Place | None = place
     while at is not None and at.key not in seen and (root / at.path("decisions")).exists():
@@ -405,7 +385,7 @@ def _note(root: Path, site: str, number: int, post: Post | None, quarantined: tu
             near = sorted(near, key=lambda one: (abs(one - number), one))[:3]
     if not near:
         return "the site has no posts"
-    return f"the dump has no post of this number; the nearest are {_some([str(one) for one in sorted(near)], 3)}"
+    return f"the dump has no post of this number; the nearest are {some([str(one) for one in sorted(near)], 3)}"
 
 
 # --- telling -------------------------------------------------------------------------------------------------------
@@ -500,11 +480,6 @@ def _value(value: Any) -> str:
 
 def _time(moment: datetime | None) -> str:
     return "not known" if moment is None else f"{moment:%Y-%m-%d %H:%M} UTC"
-
-
-def _some(names: list[str], most: int) -> str:
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + rest
 
 
 def _cut(text: str, most: int) -> str:

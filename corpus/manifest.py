@@ -12,12 +12,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from socorpus.corpus import dump_diff, schema
+from socorpus.corpus import dump_diff, plugins, schema
 from socorpus.corpus.config import Config
 from socorpus.corpus.dump.sources import Site
 from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.errors import BuildError
 from socorpus.corpus.plan import Plan
+from socorpus.corpus.signals.base import SIGNALS
 from socorpus.corpus.storage import files, parquet
 from socorpus.corpus.toml_config import as_dict
 
@@ -106,8 +107,7 @@ def assemble(
         "totals": _totals(sites),
         "licenses": dict(sorted(licenses.items())),
         "signals": {
-            "privacy": _sum(signals["privacy"], "kinds"),
-            "language": _sum(signals["language"], "languages"),
+            **{name: _sum(signals[name], "values") for name in SIGNALS if SIGNALS[name].counts is not None},
             "duplicates": twins.counts,
         },
         "reused": {name: sum(r.counts.get("reused", 0) for r in found.values()) for name, found in signals.items()},
@@ -115,6 +115,7 @@ def assemble(
         "tokenizer": dict(tokenizer.counts),
         "shards": _shards(done["shards"]),
         "changes": dump_diff.compare(root, plan.buckets, plan.inputs),
+        **({"plugins": {plugin.name: plugin.identity for plugin in active}} if (active := plugins.active()) else {}),
         "config": as_dict(config),
         "files": dict(sorted(outputs.items())),
     }

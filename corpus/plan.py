@@ -7,6 +7,7 @@ from socorpus.corpus.config import Config
 from socorpus.corpus.dump.sources import Site
 from socorpus.corpus.engine import receipts
 from socorpus.corpus.errors import InputError
+from socorpus.corpus.selection import stage as selection_stage
 from socorpus.corpus.storage import buckets
 from socorpus.corpus.storage.buckets import Bucket
 
@@ -24,8 +25,9 @@ def plan(sites: Sequence[Site], config: Config) -> Plan:
     """Lay out the buckets: how many a site has depends on its declared size alone, never on the machine.
 
     Raises:
-        InputError: no site has posts.
+        InputError: no site has posts, or a rule of the configuration can't be right.
     """
+    selection_stage.check(config.selection)
     found: list[Bucket] = []
     for site in sites:
         names = {table.table for table in site.tables}

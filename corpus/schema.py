@@ -168,6 +168,12 @@ PAIRS = _schema(
     pa.field("after", pa.string(), nullable=False),
 )
 
+
+def signal(name: str, *fields: pa.Field) -> pa.Schema:
+    """Schema of a signal's table: the key and the document's digest, then the signal's own columns."""
+    return _schema(f"signals.{name}", DIGEST, *fields)
+
+
 SIGNALS: dict[str, pa.Schema] = {
     "language": _schema(
         "signals.language", DIGEST, pa.field("language", pa.string()), pa.field("probability", pa.float32())

@@ -12,7 +12,7 @@ from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage.lock import lock
 
 STAGES = (
-    *("read", "map", "partition", "threads", "documents", "benchmarks", "signals"),
+    *("read", "map", "partition", "threads", "documents", "signal_inputs", "signals"),
     *("fingerprints", "candidates", "shingles", "verify", "twins", "duplicates"),
     *("pairs", "rules", "elect", "decisions", "split", "sample", "tokenizer", "prepare", "shards"),
     *("label_splits", "label_collect", "label_merge", "label_vote", "label_count", "label_fit"),

@@ -7,7 +7,7 @@ import dataclasses
 import difflib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -37,9 +37,13 @@ def load(
     preset: str,
     path: Path | None,
     overrides: Mapping[str, Any] | None,
+    more: Callable[[Mapping[str, Any], Path | None], Mapping[str, type]] | None = None,
 ) -> tuple[_Section, str]:
     """A configuration of a preset, then of a TOML file, then of `overrides` (nested like the file); and what errors in
     its values are to name.
+
+    Args:
+        more: from all values and the file's folder, further sections by name: the field `own` of `kind` holds them.
 
     Raises:
         InputError: names the file, the key, what was expected, and the nearest known key.
@@ -49,7 +53,12 @@ def load(
     merged, where = dict(presets[preset]), f"preset {preset}"
     if path is not None:
         merged, where = merge(merged, read(path)), str(path)
-    return section(kind, merge(merged, overrides or {}), where), where
+    merged = merge(merged, overrides or {})
+    if more is None:
+        return section(kind, merged, where), where
+    sections = more(merged, path.parent if path is not None else None)
+    own: dict[str, Any] = {name: section(sections[name], merged.pop(name, {}), where, f"{name}.") for name in sections}
+    return section(kind, {**merged, "own": own}, where, known=sections), where
 
 
 def check_shares(values: Mapping[str, float], where: str) -> None:
@@ -64,11 +73,21 @@ def check_shares(values: Mapping[str, float], where: str) -> None:
 
 
 def as_dict(config: Any) -> dict[str, Any]:
-    """A configuration, or a section of one, as plain JSON and TOML values."""
-    return {
-        name: list(value) if isinstance(value, tuple) else as_dict(value) if dataclasses.is_dataclass(value) else value
-        for name, value in ((f.name, getattr(config, f.name)) for f in dataclasses.fields(config))
-    }
+    """A configuration, or a section of one, as plain JSON and TOML values; sections of plug-ins beside ours."""
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if isinstance(value, Mapping):
+            values |= {name: as_dict(own) for name, own in value.items()}
+        else:
+            values[field.name] = _plain(value)
+    return values
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return as_dict(value) if dataclasses.is_dataclass(value) else value
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,8 +99,11 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def section(kind: type[_Section], values: Any, where: str, prefix: str = "") -> _Section:
+def section(kind: type[_Section], values: Any, where: str, prefix: str = "", known: Collection[str] = ()) -> _Section:
     """A dataclass from plain values; keys that are not given keep their defaults.
+
+    Args:
+        known: further keys, for the message on an unknown one.
 
     Raises:
         InputError: names `where`, the key under `prefix`, what was expected, and the nearest known key.
@@ -92,18 +114,25 @@ def section(kind: type[_Section], values: Any, where: str, prefix: str = "") -> 
     made: dict[str, Any] = {}
     for name, value in values.items():
         if name not in hints:
-            near = difflib.get_close_matches(name, hints, 1)
-            meant = f"; did you mean {prefix}{near[0]}?" if near else f"; known are {', '.join(hints)}"
+            names = [*(hint for hint in hints if hint != "own"), *known]
+            near = difflib.get_close_matches(name, names, 1)
+            meant = f"; did you mean {prefix}{near[0]}?" if near else f"; known are {', '.join(names)}"
             raise InputError(f"{where}: unknown key {prefix}{name}{meant}")
         hint = hints[name]
         if isinstance(hint, type) and dataclasses.is_dataclass(hint):
             made[name] = section(hint, value, where, f"{prefix}{name}.")
+        elif name == "own":
+            made[name] = value
         else:
-            made[name] = _value(hint, value, f"{where}: {prefix}{name}")
+            made[name] = _value(hint, value, where, f"{prefix}{name}")
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if required and field.name not in made:
+            raise InputError(f"{where}: {prefix}{field.name} is missing")
     return kind(**made)
 
 
-def _value(hint: Any, value: Any, where: str) -> Any:
+def _value(hint: Any, value: Any, where: str, key: str) -> Any:
     if isinstance(hint, UnionType):
         if value is None:
             return None
@@ -111,24 +140,35 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if get_origin(hint) is tuple:
         item = get_args(hint)[0]
         if not isinstance(value, list | tuple):
-            raise InputError(f"{where} must be a list of {item.__name__}, not {value!r}")
-        return tuple(_value(item, one, where) for one in value)
+            raise InputError(f"{where}: {key} must be a list of {item.__name__}, not {value!r}")
+        if dataclasses.is_dataclass(item) and isinstance(item, type):
+            return tuple(section(item, one, where, f"{key}[{place}].") for place, one in enumerate(value))
+        return tuple(_value(item, one, where, key) for one in value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise InputError(f"{where} must be {hint.__name__}, not {value!r}")
+        raise InputError(f"{where}: {key} must be {hint.__name__}, not {value!r}")
     return value
 
 
 def to_toml(config: Any) -> str:
     """The configuration as a TOML file that `load` reads back; keys that are not set are left out."""
-    lines: list[str] = []
-    for section in dataclasses.fields(config):
-        lines.append(f"[{section.name}]")
-        for name, value in as_dict(getattr(config, section.name)).items():
-            if value is not None:
-                # JSON's strings, numbers, booleans and lists of these are TOML's too, but for DEL in a string.
-                text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-                lines.append(f"{name} = {text}")
-        lines.append("")
-    return "\n".join(lines)
+    values = as_dict(config)
+    lines = [*_keys({name: value for name, value in values.items() if not isinstance(value, dict)}), ""]
+    for name, section in values.items():
+        if isinstance(section, dict):
+            lists = {key: value for key, value in section.items() if _is_tables(value)}
+            lines += [f"[{name}]", *_keys({key: value for key, value in section.items() if key not in lists}), ""]
+            for key, tables in lists.items():
+                lines += [line for table in tables for line in (f"[[{name}.{key}]]", *_keys(table), "")]
+    return "\n".join(lines[1:] if lines[0] == "" else lines)
+
+
+def _is_tables(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+
+
+def _keys(values: Mapping[str, Any]) -> list[str]:
+    # JSON's strings, numbers, booleans and lists of these are TOML's too, but for DEL in a string.
+    given = {name: value for name, value in values.items() if value is not None}
+    return [f"{n} = " + json.dumps(v, ensure_ascii=False).replace("\x7f", "\\u007f") for n, v in given.items()]

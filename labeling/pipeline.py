@@ -99,7 +99,7 @@ def finished(root: Path) -> dict[str, Any]:
 def _label(
     root: Path, facts: dict[str, Any], engine: Engine, tasks: Sequence[str] | None, analyze: bool
 ) -> dict[str, Any]:
-    config, chosen = configs.load(overrides=facts["config"]), _chosen(facts, tasks)
+    config, chosen = configs.of_corpus(facts["config"]), _chosen(facts, tasks)
     others = {name: entry for name, entry in facts.get("labels", {}).items() if name not in chosen}
     files = {name: entry for name, entry in facts["files"].items() if _task_of(name) in (None, *others)}
     made, outputs = _run(Layout.of(root, files, config, engine), chosen, analyze) if chosen else ({}, {})
@@ -184,7 +184,7 @@ def _forget(root: Path, task: str) -> None:
 
 
 def _chosen(facts: Mapping[str, Any], tasks: Sequence[str] | None) -> list[str]:
-    config = configs.load(overrides=facts["config"])
+    config = configs.of_corpus(facts["config"])
     chosen = list(config.labels.tasks if tasks is None else tasks)
     if unknown := [name for name in chosen if name not in TASKS]:
         raise InputError(f"task {unknown[0]!r} is not known; there are {', '.join(TASKS)}")

@@ -16,21 +16,27 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from socorpus.corpus import plugins
 from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.receipts import Output, Receipt
 from socorpus.corpus.engine.work import Progress, Show, WorkItem
 from socorpus.corpus.errors import BuildError, SocorpusError
+from socorpus.corpus.plugins import Plugin
 from socorpus.corpus.storage import files
 
 
-def perform(root: Path, task: WorkItem) -> Receipt:
+def perform(root: Path, task: WorkItem, active: Sequence[Plugin] = ()) -> Receipt:
     """Run one task where we are, hash what it wrote, and leave its receipt.
+
+    Args:
+        active: the plug-ins of the process that asks for it.
 
     Raises:
         SocorpusError: what the task itself says, or a full disk, or too little memory, in words for the user.
     """
     started = time.perf_counter()
     try:
+        plugins.activate(active)
         made = task.function(root, **task.arguments)
         outputs = {
             path: Output(rows, (root / path).stat().st_size, files.sha256(root / path))
@@ -118,7 +124,7 @@ class Engine:
     def _perform(self, tasks: Sequence[WorkItem]) -> Iterable[Receipt]:
         if self.workers == 0:
             for task in tasks:
-                yield perform(self.root, task)
+                yield perform(self.root, task, plugins.active())
         elif tasks:
             yield from self._distribute(tasks)
 
@@ -128,10 +134,12 @@ class Engine:
 
         client = self._connect()
         # A key that was used before would be answered from the earlier run.
-        run = uuid.uuid4().hex[:8]
+        run, active = uuid.uuid4().hex[:8], plugins.active()
         # The heaviest first, or the last of them would run alone at the end.
         futures = [
-            client.submit(perform, self.root, task, pure=False, retries=1, key=f"{task.stage}-{task.name}-{run}")
+            client.submit(
+                perform, self.root, task, active, pure=False, retries=1, key=f"{task.stage}-{task.name}-{run}"
+            )
             for task in sorted(tasks, key=lambda task: -task.weight)
         ]
         try:

@@ -40,6 +40,12 @@ def find(documents: pa.Table, config: Privacy) -> pa.Table:
     return pa.Table.from_batches(batches, schema=expected)
 
 
+def kinds(table: pa.Table) -> dict[str, int]:
+    """How many spans of each kind there are in `schema.SIGNALS["privacy"]` rows."""
+    found = pc.value_counts(pc.struct_field(pc.list_flatten(table["spans"]), "kind"))
+    return {str(pair["values"]): pair["counts"] for pair in found.to_pylist()}
+
+
 def _batch(batch: pa.RecordBatch, config: Privacy) -> pa.Array:
     code = _Code(batch["segments"])
     own_end = batch["own_end"].to_numpy(zero_copy_only=False)

@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from socorpus.corpus import toml_config
+from socorpus.corpus.config import SelectionRule
 from socorpus.corpus.report import fragments as html
 from socorpus.corpus.report import plots, summary
 from socorpus.corpus.report.summary import Sample, Summary
 from socorpus.corpus.selection import election
-from socorpus.corpus.selection import rules as selection_rules
+from socorpus.corpus.signals.base import SIGNALS
 
 _SITES_SHOWN = 200
 _LISTED = 15
@@ -161,14 +163,15 @@ def _minus(count: int) -> str:
 
 def _reasons(dropped: Mapping[str, int]) -> list[str]:
     """Reasons that dropped something, in the order in which they are tried."""
-    order = [*(rule.reason for rule in selection_rules.RULES), *election.DUPLICATES]
+    order = election.meanings()
     return [reason for reason in order if dropped.get(reason)] + sorted(set(dropped) - set(order))
 
 
 def _rules(facts: Facts) -> Section | None:
     """What each rule dropped, with samples."""
     dropped, documents = facts.totals["dropped"], facts.totals["documents"]
-    says = {rule.reason: rule.says for rule in selection_rules.RULES} | election.DUPLICATES
+    own = facts.manifest["config"]["selection"].get("rules", ())
+    says = election.meanings(toml_config.section(SelectionRule, rule, "manifest") for rule in own)
     rows = [
         [reason.replace("_", " "), meaning, dropped.get(reason, 0), html.share(dropped.get(reason, 0), documents)]
         for reason, meaning in says.items()
@@ -309,6 +312,25 @@ def _contamination(facts: Facts) -> Section | None:
     return Section("Benchmarks", made)
 
 
+def _plugin_signals(facts: Facts) -> Section | None:
+    """Signals of plug-ins: where they come from, what their columns mean, and how often each value occurs."""
+    own = {name: origin for name in facts.manifest["signals"] if name in SIGNALS and (origin := SIGNALS.origin(name))}
+    made = Markup("")
+    for name, origin in own.items():
+        meaning = SIGNALS[name].meaning or {}
+        made += Markup("<h3>{} <span>{}</span></h3>").format(name, origin.name)
+        made += html.table(
+            ["column", "type", "meaning"],
+            [
+                [column, str(SIGNALS[name].columns.field(column).type), meaning.get(column, "")]
+                for column in SIGNALS[name].own_columns
+            ],
+        )
+        counts = facts.manifest["signals"][name]
+        made += html.table(["value", "documents"], _limited([[value, count] for value, count in counts.items()], 2))
+    return Section("Signals of plug-ins", made) if own else None
+
+
 def _distributions(facts: Facts) -> Section | None:
     """What the documents are like."""
     found = facts.summary.distributions
@@ -439,10 +461,12 @@ def _licences(facts: Facts) -> Section | None:
 def _configuration(facts: Facts) -> Section | None:
     """What was asked for."""
     config = facts.manifest["config"]
+    whole = {name: value for name, value in config.items() if not isinstance(value, Mapping)}
+    tables = {"": whole} | {name: value for name, value in config.items() if isinstance(value, Mapping)}
     rows = [
-        [section if at == 0 else "", name, json.dumps(value, ensure_ascii=False)]
-        for section, values in config.items()
-        for at, (name, value) in enumerate(values.items())
+        [section if number == 0 else "", name, json.dumps(value, ensure_ascii=False)]
+        for section, values in tables.items()
+        for number, (name, value) in enumerate(values.items())
     ]
     made = html.table(["section", "key", "value"], [[a, b, Markup("<code>{}</code>").format(c)] for a, b, c in rows])
     folders: dict[str, set[str]] = {}
@@ -481,6 +505,7 @@ SECTIONS: tuple[Callable[[Facts], Section | None], ...] = (
     _quarantine,
     _privacy,
     _contamination,
+    _plugin_signals,
     _distributions,
     _tokens,
     _changes,

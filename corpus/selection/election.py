@@ -1,13 +1,14 @@
 """Which of several duplicates survives, among the posts that the rules keep."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from socorpus.corpus.config import Selection
-from socorpus.corpus.selection.rules import Mask, decision_table, evidence_json
+from socorpus.corpus.config import Selection, SelectionRule
+from socorpus.corpus.selection.rules import RULES, Mask, decision_table, evidence_json
 
 DUPLICATES = {
     "exact_duplicate": "the same text as a post that is kept, but for case and white space",
@@ -15,6 +16,12 @@ DUPLICATES = {
     "code_duplicate": "the code of a post that is kept, with other prose",
 }
 """Reasons that need more than one row."""
+
+
+def meanings(own: Iterable[SelectionRule] = ()) -> dict[str, str]:
+    """What each reason of a drop means, in the order in which the rules are tried; `own` are the configuration's."""
+    ours = {rule.reason: rule.says for rule in RULES}
+    return ours | {rule.reason: rule.meaning or rule.drop_if for rule in own} | DUPLICATES
 
 
 def drop_duplicates(decisions: pa.Table, elected: pa.Table) -> pa.Table:

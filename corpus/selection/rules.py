@@ -5,7 +5,7 @@ the posts that all other rules keep, so that a text is never lost because its be
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,23 +101,43 @@ SIGNAL_COLUMNS = {
 """Columns that the rules read of each signal."""
 
 
-def apply_rules(rows: pa.Table, config: Selection) -> pa.Table:
+@dataclass(frozen=True)
+class Dropped:
+    """The documents that a rule of the configuration drops.
+
+    Attributes:
+        reason: of the rule.
+        drops: bool[n].
+        evidence: columns that the rule reads and that may be shown, n rows; None: there are none.
+    """
+
+    reason: str
+    drops: Mask
+    evidence: pa.Table | None
+
+
+def apply_rules(rows: pa.Table, config: Selection, more: Sequence[Dropped] = ()) -> pa.Table:
     """Decisions by the rules of one row.
 
     Args:
         rows: `DOCUMENT_COLUMNS` and all of `SIGNAL_COLUMNS`, n rows.
+        more: rules that are tried after ours.
 
     Returns:
         n rows of `schema.DECISIONS`, in order.
     """
     reason = np.full(rows.num_rows, -1)
-    for number, rule in enumerate(RULES):
-        reason[(reason < 0) & rule.drops(rows, config)] = number
-    names = np.array([rule.reason for rule in RULES] + [None], object)[reason]
+    tried = [*(Dropped(rule.reason, rule.drops(rows, config), rows.select(rule.evidence)) for rule in RULES), *more]
+    for number, rule in enumerate(tried):
+        reason[(reason < 0) & rule.drops] = number
+    names = np.array([rule.reason for rule in tried] + [None], object)[reason]
     evidence = np.full(rows.num_rows, None, object)
-    for number, rule in enumerate(RULES):
+    for number, rule in enumerate(tried):
         dropped = np.flatnonzero(reason == number)
-        seen = rows.select(rule.evidence).take(pa.array(dropped)).to_pylist() if len(dropped) else []
+        if rule.evidence is None:
+            evidence[dropped] = evidence_json({})
+            continue
+        seen = rule.evidence.take(pa.array(dropped)).to_pylist() if len(dropped) else []
         evidence[dropped] = [evidence_json(one) for one in seen]
     return decision_table(rows, names, evidence)
 
@@ -130,4 +150,4 @@ def decision_table(rows: pa.Table, reasons: npt.NDArray[Any], evidence: npt.NDAr
 
 def evidence_json(facts: Mapping[str, Any]) -> str:
     plain = {k: round(v, 4) if isinstance(v, float) else v for k, v in facts.items() if v is not None}
-    return json.dumps(plain, ensure_ascii=False)
+    return json.dumps(plain, ensure_ascii=False, default=str)  # times are told as text

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from socorpus.corpus import schema
+from socorpus.corpus.config import Contamination
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.signals.benchmark_files import SHORTEST, examples
 from socorpus.corpus.storage.files import atomic
@@ -97,12 +98,19 @@ def build(files: Sequence[str], ngram: int) -> Index:
     )
 
 
-def save(index: Index, path: Path) -> None:
-    """Write an index for the workers, atomically."""
+def files(config: Contamination) -> Sequence[str]:
+    """The benchmark files that the configuration names."""
+    return config.benchmarks
+
+
+def make(config: Contamination, path: Path) -> dict[str, int]:
+    """Write the index of the benchmark files, for the workers, atomically; counts its examples and the skipped ones."""
+    index = build(config.benchmarks, config.ngram)
     # Prefixed, because one of the fields is called as savez's own parameter.
     arrays = {f"index_{field.name}": getattr(index, field.name) for field in dataclasses.fields(index)}
     with atomic(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)
+    return {"examples": len(index.size), "skipped": index.skipped}
 
 
 @functools.cache

@@ -1,13 +1,46 @@
-"""The signals of a build, in the order in which they run."""
+"""Our signals, in the order in which they run. A new one costs its file, its columns in the schema, and a line here."""
 
+from socorpus.corpus import schema
+from socorpus.corpus.config import Contamination, Privacy
 from socorpus.corpus.privacy import detect
-from socorpus.corpus.signals import contamination, language, statistics
-from socorpus.corpus.signals.base import Signal
+from socorpus.corpus.signals import contamination, explanations, language, statistics
+from socorpus.corpus.signals.base import SIGNALS, Preparation, Signal
+from socorpus.corpus.storage.buckets import counted
 
-SIGNALS = (
-    Signal("statistics", statistics.find, ("text", "own_end", "segments")),
-    Signal("language", language.find, ("text", "own_end", "segments", "links")),
-    Signal("privacy", detect.find, ("title", "text", "own_end", "segments"), "privacy"),
-    Signal("contamination", contamination.find, ("kind", "title", "text"), "contamination"),
-)
-"""Stages that mark documents one by one. A new one costs its file, its columns in the schema, and a line here."""
+_BENCHMARKS = Preparation(contamination.files, contamination.make, contamination.load)
+
+for _signal in (
+    Signal("statistics", schema.SIGNALS["statistics"], statistics.find, ("text", "own_end", "segments")),
+    Signal(
+        "language",
+        schema.SIGNALS["language"],
+        language.find,
+        ("text", "own_end", "segments", "links"),
+        counts=lambda table: counted(table["language"]),
+    ),
+    Signal(
+        "privacy",
+        schema.SIGNALS["privacy"],
+        detect.find,
+        ("title", "text", "own_end", "segments"),
+        section="privacy",
+        config=Privacy,
+        counts=detect.kinds,
+        explain=explanations.privacy,
+    ),
+    Signal(
+        "contamination",
+        schema.SIGNALS["contamination"],
+        contamination.find,
+        ("kind", "title", "text"),
+        section="contamination",
+        config=Contamination,
+        prepare=_BENCHMARKS,
+        explain=explanations.contamination,
+    ),
+    # The stage of duplicates writes these, since a twin may lie in any bucket.
+    Signal("exact", schema.SIGNALS["exact"], None, explain=explanations.exact_twins),
+    Signal("near", schema.SIGNALS["near"], None, explain=explanations.near_twins("near")),
+    Signal("near_code", schema.SIGNALS["near_code"], None, explain=explanations.near_twins("near_code")),
+):
+    SIGNALS.add(_signal.name, _signal)

@@ -1,9 +1,10 @@
-"""The signals of one bucket of documents; rows of an earlier build are reused.
+"""The signals of one bucket of documents; rows of an earlier build are used again.
 
-A signal row depends on its document's content alone, so it is taken from an earlier build where the digest is the same.
+A signal's row depends on its document's content alone, so it is taken from an earlier build where the digest is the
+same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,52 +12,125 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from socorpus.corpus import schema
-from socorpus.corpus.config import Contamination
+from socorpus.corpus import plugins, schema, toml_config
 from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.work import Outcome
-from socorpus.corpus.signals import contamination
-from socorpus.corpus.signals.base import Marking
+from socorpus.corpus.errors import BuildError
+from socorpus.corpus.signals.base import SIGNALS, Marking, Signal
 from socorpus.corpus.storage import parquet
-from socorpus.corpus.storage.buckets import Bucket, counted
+from socorpus.corpus.storage.buckets import Bucket
 
 
 def mark(root: Path, bucket: Bucket, markings: Sequence[Marking]) -> Outcome:
-    """Run the signal stages over a bucket, but for the rows that an earlier build has."""
-    columns = dict.fromkeys(["site", "post_id", "digest", *(c for m in markings for c in m.signal.columns)])
+    """Run the signals over a bucket, but for the rows that an earlier build has."""
+    signals = [SIGNALS[marking.signal] for marking in markings]
+    columns = dict.fromkeys(["site", "post_id", "digest", *(column for signal in signals for column in signal.reads)])
     documents = parquet.read(root / bucket.path("documents"), columns=list(columns))
     outputs: dict[str, int] = {}
     counts: dict[str, Any] = {}
-    for marking in markings:
-        name = marking.signal.name
-        table, reused = _marked(documents, marking, _earlier(root, bucket, marking))
-        path = bucket.path(f"signals/{name}")
-        outputs[path] = parquet.write(root / path, table, schema.SIGNALS[name])
-        counts[name] = {"recipe": marking.recipe, "reused": reused, **_tally(name, table)}
+    for signal, marking in zip(signals, markings, strict=True):
+        given = _given(root, signal, marking)
+        table, reused = _marked(documents, signal, given, _earlier(root, bucket, marking))
+        path = bucket.path(f"signals/{signal.name}")
+        outputs[path] = parquet.write(root / path, table, signal.columns)
+        counts[signal.name] = {"recipe": marking.recipe, "reused": reused}
+        if signal.counts is not None:
+            counts[signal.name]["values"] = dict(signal.counts(table))
     return Outcome(outputs, counts)
 
 
-def _marked(documents: pa.Table, marking: Marking, old: pa.Table | None) -> tuple[pa.Table, int]:
-    wide = schema.SIGNALS[marking.signal.name]
-    config = contamination.load(marking.config) if isinstance(marking.config, Path) else marking.config
-    given = () if config is None else (config,)
+def prepare(root: Path, signal: str, config: Mapping[str, Any] | None, path: str) -> Outcome:
+    """Make what a signal needs once, of files of the user's."""
+    definition = SIGNALS[signal]
+    assert definition.prepare is not None
+    section = _section(definition, config)
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    origin = SIGNALS.origin(signal)
+    counts = plugins.call(definition.prepare.make, section, root / path, plugin=origin, name=f"signal {signal}")
+    return Outcome({path: 1}, dict(counts))
+
+
+def _section(signal: Signal, config: Mapping[str, Any] | None) -> Any:
+    if config is None or signal.config is None:
+        return config
+    return toml_config.section(signal.config, config, f"section [{signal.section}]")
+
+
+def _given(root: Path, signal: Signal, marking: Marking) -> tuple[Any, ...]:
+    """What `find` gets beside the documents."""
+    if marking.prepared is not None and signal.prepare is not None:
+        return (signal.prepare.load(root / marking.prepared),)
+    return () if marking.config is None else (_section(signal, marking.config),)
+
+
+def _marked(documents: pa.Table, signal: Signal, given: tuple[Any, ...], old: pa.Table | None) -> tuple[pa.Table, int]:
     if old is None:
-        return marking.signal.find(documents, *given), 0
+        return _find(signal, documents, given), 0
     at = pc.index_in(documents["digest"], value_set=old["digest"].combine_chunks())
     known = np.asarray(pc.is_valid(at))
     again = old.take(pc.drop_null(at).combine_chunks())
     same = documents.filter(pa.array(known))
     for position, name in enumerate(("site", "post_id")):
-        again = again.set_column(position, wide.field(name), same[name])
-    made = marking.signal.find(documents.filter(pa.array(~known)), *given)
+        again = again.set_column(position, signal.columns.field(name), same[name])
+    new = _find(signal, documents.filter(pa.array(~known)), given)
     order = np.argsort(np.concatenate([np.flatnonzero(known), np.flatnonzero(~known)]))
-    return pa.concat_tables([again.cast(wide), made.cast(wide)]).take(pa.array(order)), again.num_rows
+    return pa.concat_tables([again.cast(signal.columns), new.cast(signal.columns)]).take(
+        pa.array(order)
+    ), again.num_rows
+
+
+def _find(signal: Signal, documents: pa.Table, given: tuple[Any, ...]) -> pa.Table:
+    """The signal's table of some documents.
+
+    Raises:
+        BuildError: a plug-in's function raised something, or answers another number of rows or other columns.
+    """
+    assert signal.find is not None
+    origin = SIGNALS.origin(signal.name)
+    find: Callable[..., pa.Table | Mapping[str, Any]] = signal.find
+
+    def culprit() -> str | None:
+        for row in range(documents.num_rows):
+            only = documents.slice(row, 1)
+            try:
+                find(only, *given)
+            except Exception:
+                return schema.key(only["site"][0].as_py(), only["post_id"][0].as_py())
+        return None
+
+    made = plugins.call(find, documents, *given, plugin=origin, name=f"signal {signal.name}", culprit=culprit)
+    return made if origin is None and isinstance(made, pa.Table) else _checked(signal, documents, made)
+
+
+def _checked(signal: Signal, documents: pa.Table, made: pa.Table | Mapping[str, Any]) -> pa.Table:
+    """A plug-in's columns as the signal's table."""
+    where = plugins.where(SIGNALS.origin(signal.name))
+    columns = {name: made[name] for name in (made.column_names if isinstance(made, pa.Table) else made)}
+    lacking = [name for name in signal.own_columns if name not in columns]
+    extra = [name for name in columns if name not in signal.columns.names]
+    if lacking or extra:
+        what = f"does not answer {lacking[0]!r}" if lacking else f"answers {extra[0]!r}, which it does not declare"
+        raise BuildError(f"{where}: signal {signal.name} {what}; its columns are {', '.join(signal.own_columns)}")
+    parts = [documents[name] for name in ("site", "post_id", "digest")]
+    for name in signal.own_columns:
+        field = signal.columns.field(name)
+        try:
+            values = columns[name]
+            array = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, field.type)
+            parts.append(array.cast(field.type))
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+            raise BuildError(f"{where}: signal {signal.name}: column {name} is not {field.type}: {error}") from error
+        if len(array) != documents.num_rows:
+            raise BuildError(
+                f"{where}: signal {signal.name}: column {name} has {len(array)} rows for {documents.num_rows} documents"
+            )
+    return pa.table(parts, schema=signal.columns)
 
 
 def _earlier(root: Path, bucket: Bucket, marking: Marking) -> pa.Table | None:
     """What an earlier build marked by the same recipe in the buckets that may hold this bucket's threads."""
     found = []
-    name = marking.signal.name
+    name = marking.signal
     for path in sorted((root / "signals" / name / bucket.site).glob("*.parquet")):
         number, _, of = path.stem.partition("-of-")
         fewer = min(int(of), bucket.of)
@@ -65,21 +139,3 @@ def _earlier(root: Path, bucket: Bucket, marking: Marking) -> pa.Table | None:
             if receipt and receipt.counts.get(name, {}).get("recipe") == marking.recipe:
                 found.append(parquet.read(path))
     return pa.concat_tables(found) if found else None
-
-
-def _tally(name: str, table: pa.Table) -> dict[str, Any]:
-    """What the report wants to know of a signal without reading it again."""
-    if name == "privacy":
-        kinds = pc.struct_field(pc.list_flatten(table["spans"]), "kind")
-        return {"kinds": counted(kinds)}
-    if name == "language":
-        return {"languages": counted(table["language"])}
-    return {}
-
-
-def index_benchmarks(root: Path, config: Contamination) -> Outcome:
-    """Benchmark files -> the index that documents are held against."""
-    index = contamination.build(config.benchmarks, config.ngram)
-    path = ".work/benchmarks.npz"
-    contamination.save(index, root / path)
-    return Outcome({path: len(index.size)}, {"examples": len(index.size), "skipped": index.skipped})

@@ -113,6 +113,13 @@ def sweep(root: Path) -> None:
                 (Path(folder) / name).unlink(missing_ok=True)
 
 
+def keep_only_folders(folder: Path, keep: set[str]) -> None:
+    """Remove the folders right below `folder` that are not in `keep`."""
+    for place in folder.glob("*/"):
+        if place.name not in keep:
+            shutil.rmtree(place)
+
+
 def keep_only(folder: Path, keep: set[str]) -> None:
     """Remove all files below a folder that are not in `keep` (paths relative to it), and folders left empty."""
     for place, _, names in os.walk(folder, topdown=False):
