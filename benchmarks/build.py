@@ -23,8 +23,7 @@ from pathlib import Path
 import pyarrow as pa
 from bs4 import BeautifulSoup
 
-from socorpus.corpus import build as corpus_build
-from socorpus.corpus import config, schema
+from socorpus.corpus import config, pipeline, schema
 from socorpus.corpus.dump import archives, sources
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.sample import writer as sample_writer
@@ -64,7 +63,7 @@ def usual_way(posts: Path, out: Path) -> None:
 
 def build(found: list[sources.Site], out: Path, settings: config.Config) -> None:
     with Engine(out, workers=0) as engine:
-        corpus_build.build(out, found, settings, engine)
+        pipeline.build(out, found, settings, engine)
 
 
 def no_tokens(tokenizer: object, texts: pa.Array, threads: int = 1) -> pa.ListArray:

@@ -89,7 +89,7 @@ def run_server(arguments: argparse.Namespace) -> None:
     if arguments.model is None:
         serve_app.serve(Begging, settings, say)
         return
-    from socorpus.training.finetune import predictor
+    from socorpus.training.finetuning import predictor
 
     serve_app.serve(lambda: predictor.load(arguments.model), settings, say)
 

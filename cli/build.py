@@ -36,11 +36,9 @@ def build(
     force: Annotated[bool, typer.Option("--force", help="Build everything again.")] = False,
 ) -> None:
     """Build a corpus from dumps: curated, aligned, deduplicated Parquet shards, and a report."""
-    from socorpus.corpus import build as corpus_build
+    from socorpus.corpus import build_state, manifest, pipeline
     from socorpus.corpus import config as configs
-    from socorpus.corpus import manifest
     from socorpus.corpus import plan as planning
-    from socorpus.corpus import status as corpus_status
     from socorpus.corpus.dump import sources as found
     from socorpus.corpus.engine.executor import Engine
     from socorpus.labeling import pipeline as labels
@@ -51,14 +49,14 @@ def build(
         _show_plan(planning.plan(sites, settings), settings)
         return
     if force:
-        corpus_status.forget(out)
+        build_state.forget(out)
     first = manifest.load(out) is None
     # Workers of a running scheduler have current folders of their own.
     root = out.absolute()
     last = None if no_labels else labels.last_stage
     try:
         with view.Stages() as show, Engine(root, workers, scheduler, show) as engine:
-            facts = corpus_build.build(root, sites, settings, engine, last)
+            facts = pipeline.build(root, sites, settings, engine, last)
     except KeyboardInterrupt:
         view.err.print("socorpus: stopped; what is finished is kept, and the same command goes on from there")
         raise typer.Exit(130) from None
@@ -109,9 +107,9 @@ def _show_result(out: Path, facts: Mapping[str, Any], ran: int) -> None:
 
 def status(corpus: Corpus) -> None:
     """Say where a build stands."""
-    from socorpus.corpus import status as corpus_status
+    from socorpus.corpus import build_state
 
-    state = corpus_status.status(corpus)
+    state = build_state.status(corpus)
     table = view.table("stage", "done", "of", "seconds")
     for stage in state.stages:
         table.add_row(stage.name, view.number(stage.done), view.number(stage.tasks), f"{stage.seconds:,.1f}")
@@ -138,11 +136,11 @@ def explain(
     post: Annotated[str, typer.Argument(metavar="SITE:ID", help="The post, such as beer.stackexchange.com:12.")],
 ) -> None:
     """Tell everything that is known of one post: why it was kept or dropped, its twin, its marks, its labels."""
-    from socorpus.corpus import explain as explaining
+    from socorpus.corpus import story as stories
     from socorpus.labeling.analysis import explain as analysis_explain
 
-    story = explaining.find(corpus, post)
-    for line in [*explaining.lines(story), *analysis_explain.lines(corpus, story.key)]:
+    story = stories.find(corpus, post)
+    for line in [*stories.lines(story), *analysis_explain.lines(corpus, story.key)]:
         view.out.print(line, markup=False)
 
 

@@ -10,8 +10,8 @@ import typer
 from socorpus.cli import train, view
 
 if TYPE_CHECKING:
-    from socorpus.training.evaluate.cell import Cell
-    from socorpus.training.finetune.learner import Line, Settings
+    from socorpus.training.evaluation.cell import Cell
+    from socorpus.training.finetuning.learner import Line, Settings
 
 _LIBRARIES = ("safetensors", "transformers")
 
@@ -56,7 +56,7 @@ def finetune(
     train.need(*_LIBRARIES, "sklearn")
     from socorpus.labeling.label_studio.sync import task_named
     from socorpus.training.examples import readers
-    from socorpus.training.finetune import learner, pretrained
+    from socorpus.training.finetuning import learner, pretrained
 
     settings = _settings(epochs, patience, rate, batch, length, seeds, hard, weights, bits)
     read = readers.read(data, task_named(task), most, people)
@@ -80,7 +80,7 @@ def _settings(
     weights: str,
     bits: int | None,
 ) -> "Settings":
-    from socorpus.training.finetune.learner import Settings
+    from socorpus.training.finetuning.learner import Settings
 
     return Settings(
         epochs=epochs,
@@ -136,7 +136,7 @@ def evaluate(
     """Compare systems on tasks: scores with intervals, what they cost, and what simple audits reach."""
     train.need(*_LIBRARIES, "sklearn", "peft")
     from socorpus.corpus.errors import BuildError, InputError
-    from socorpus.training.evaluate import compare, systems
+    from socorpus.training.evaluation import compare, systems
 
     if corpus is None and not on:
         raise InputError("nothing to compare on: give a corpus, or --on TASK=FILE")
@@ -223,7 +223,7 @@ def serve(
 ) -> None:
     """Serve a fine-tuned model: a machine-learning backend for Label Studio, and a small HTTP API."""
     train.need(*_LIBRARIES, "starlette", "uvicorn")
-    from socorpus.training.finetune import predictor
+    from socorpus.training.finetuning import predictor
     from socorpus.training.serve import app as serve_app
     from socorpus.training.serve import settings as serve_settings
 
@@ -300,7 +300,7 @@ def _show_finetuned(place: Path, facts: Mapping[str, Any]) -> None:
 def _show_comparison(cells: Sequence["Cell"]) -> None:
     from dataclasses import asdict
 
-    from socorpus.training.evaluate import table as evaluate_table
+    from socorpus.training.evaluation import table as evaluate_table
 
     columns: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for cell in cells:

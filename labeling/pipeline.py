@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from socorpus.corpus import build, manifest
 from socorpus.corpus import config as configs
+from socorpus.corpus import manifest
+from socorpus.corpus import pipeline as corpus_pipeline
 from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.engine.receipts import Receipt
@@ -71,14 +72,14 @@ def apply(
         facts = _label(root, facts, engine, tasks, analyze)
         storage_files.settle()
         manifest.save(root, facts)
-        build.write_report(engine, facts, report_sections.SECTIONS)
+        corpus_pipeline.write_report(engine, facts, report_sections.SECTIONS)
         return Applied(facts, engine.ran - before)
 
 
 def last_stage(
     root: Path, facts: dict[str, Any], engine: Engine
 ) -> tuple[dict[str, Any], tuple[report_page.Maker, ...]]:
-    """The end of a build (`corpus.build.LastStage`): the labels of its configuration's tasks."""
+    """The end of a build (`corpus.pipeline.LastStage`): the labels of its configuration's tasks."""
     return _label(root, facts, engine, None, False), report_sections.SECTIONS
 
 

@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from socorpus.corpus import build as corpus_build
-from socorpus.corpus import config
+from socorpus.corpus import config, pipeline
 from socorpus.corpus.dump import sources
 from socorpus.corpus.engine.executor import Engine
 
@@ -63,7 +62,7 @@ def build(root: Path, *found: Path, **sections: Any) -> dict[str, Any]:
     """Build a corpus of these sources in this process, with these sections of the configuration; its manifest."""
     with Engine(root, workers=0) as engine:
         sites = sources.discover([str(path) for path in found])
-        return corpus_build.build(root, sites, config.load(overrides=sections), engine)
+        return pipeline.build(root, sites, config.load(overrides=sections), engine)
 
 
 def _table(folder: Path, name: str, rows: list[str]) -> None:

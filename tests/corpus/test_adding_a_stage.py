@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from socorpus import corpus
-from socorpus.corpus import build, explain, schema
+from socorpus.corpus import pipeline, schema, story
 from socorpus.corpus.signals import registry as signals_registry
 from socorpus.corpus.signals.base import Signal
 from tests.corpus import small_site
@@ -30,7 +30,7 @@ def example(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     monkeypatch.setitem(sys.modules, "socorpus.corpus.shouting", module)
     monkeypatch.setattr(corpus, "shouting", module, raising=False)
     (signal,) = eval(f"({blocks['line']})", {"Signal": Signal, "shouting": module})
-    monkeypatch.setattr(build, "SIGNALS", (*signals_registry.SIGNALS, signal))
+    monkeypatch.setattr(pipeline, "SIGNALS", (*signals_registry.SIGNALS, signal))
     return blocks
 
 
@@ -39,7 +39,7 @@ def test_a_build_writes_reuses_and_tells_it(
 ) -> None:
     root, dump = tmp_path / "corpus", small_site.dump(tmp_path)
     with monkeypatch.context() as before:
-        before.setattr(build, "SIGNALS", signals_registry.SIGNALS[:-1])
+        before.setattr(pipeline, "SIGNALS", signals_registry.SIGNALS)
         small_site.build(root, dump)
     kept = json.loads((root / "MANIFEST.json").read_text("utf-8"))["totals"]
     facts = small_site.build(root, dump)
@@ -54,7 +54,7 @@ def test_a_build_writes_reuses_and_tells_it(
     # The other signals are those of the build before, and nothing is dropped because of the new one.
     assert facts["reused"]["language"] == documents.num_rows and facts["reused"]["shouting"] == 0
     assert facts["totals"] == kept
-    told = explain.lines(explain.find(root, f"{small_site.SITE}:{small_site.ANSWER}"))
+    told = story.lines(story.find(root, f"{small_site.SITE}:{small_site.ANSWER}"))
     assert any("shouting" in line and "capitals" in line for line in told)
 
 

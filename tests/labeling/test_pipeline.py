@@ -13,7 +13,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from socorpus.corpus import build, config
+from socorpus.corpus import config
+from socorpus.corpus import pipeline as corpus_pipeline
 from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.dump import sources
 from socorpus.corpus.engine.executor import Engine
@@ -54,7 +55,7 @@ def unlabelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sample_writer.write(folder / "dump", threads=500, sites=(sample_writer.MODERN, sample_writer.PIPES))
     with Engine(folder / "corpus", workers=0) as engine:
         settings = config.load(overrides={"threads": {"bucket_mb": 1}, "split": {"test": 0.1, "validation": 0.1}})
-        build.build(folder / "corpus", sources.discover([str(folder / "dump")]), settings, engine)
+        corpus_pipeline.build(folder / "corpus", sources.discover([str(folder / "dump")]), settings, engine)
     return folder / "corpus"
 
 
@@ -196,7 +197,7 @@ def test_questions_stay_examples_where_only_answers_are_kept(tmp_path: Path) -> 
     sample_writer.write(tmp_path / "dump", threads=80, sites=(sample_writer.MODERN,))
     with Engine(tmp_path / "corpus", workers=0) as engine:
         settings = config.load(preset="sobert")
-        build.build(tmp_path / "corpus", sources.discover([str(tmp_path / "dump")]), settings, engine)
+        corpus_pipeline.build(tmp_path / "corpus", sources.discover([str(tmp_path / "dump")]), settings, engine)
     apply(tmp_path / "corpus", tasks=["toy"])
     examples = rows(tmp_path / "corpus", "toy", "examples")
     assert {row["kind"] for row in examples} == {"question", "answer"}

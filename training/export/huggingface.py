@@ -25,7 +25,7 @@ from socorpus.corpus.storage.files import disk_full, is_disk_full, write_json
 from socorpus.training import config, presets
 from socorpus.training.config import Config, Model
 from socorpus.training.export import card
-from socorpus.training.finetune import pretrained
+from socorpus.training.finetuning import pretrained
 from socorpus.training.pretrain import checkpoint, distributed, packing, schedule, shard_reader
 from socorpus.training.pretrain.checkpoint import Found
 from socorpus.training.pretrain.run import Run

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from socorpus.corpus import build, config
+from socorpus.corpus import config
+from socorpus.corpus import pipeline as corpus_pipeline
 from socorpus.corpus.dump import sources
 from socorpus.corpus.engine.executor import Engine
 from socorpus.labeling.aggregation import dawid_skene
@@ -37,7 +38,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sample_writer.write(folder / "dump", threads=200, sites=(sample_writer.MODERN,))
     with Engine(folder / "corpus", workers=0) as engine:
         settings = config.load(overrides={"threads": {"bucket_mb": 1}})
-        build.build(folder / "corpus", sources.discover([str(folder / "dump")]), settings, engine)
+        corpus_pipeline.build(folder / "corpus", sources.discover([str(folder / "dump")]), settings, engine)
     apply(folder / "corpus")
     return folder / "corpus"
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from socorpus.labeling.schema import ENTITIES
-from socorpus.training.evaluate import compare, systems
-from socorpus.training.evaluate.compare import Plan
-from socorpus.training.evaluate.systems import System
+from socorpus.training.evaluation import compare, systems
+from socorpus.training.evaluation.compare import Plan
+from socorpus.training.evaluation.systems import System
 from socorpus.training.examples import readers
-from socorpus.training.finetune import learner, predictor, pretrained
-from socorpus.training.finetune.learner import Settings
+from socorpus.training.finetuning import learner, predictor, pretrained
+from socorpus.training.finetuning.learner import Settings
 from socorpus.training.pretrain import distributed, shard_reader
 from tests.building import small_disk, wait_for
 from tests.training import runs, tiny_models

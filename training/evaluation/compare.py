@@ -16,13 +16,13 @@ from typing import Any, Protocol
 from socorpus.corpus.engine.receipts import fingerprint
 from socorpus.corpus.errors import InputError, SocorpusError
 from socorpus.corpus.storage.files import write_json
-from socorpus.training.evaluate import baselines
-from socorpus.training.evaluate.cell import Cell
-from socorpus.training.evaluate.systems import System
+from socorpus.training.evaluation import baselines
+from socorpus.training.evaluation.cell import Cell
+from socorpus.training.evaluation.systems import System
 from socorpus.training.examples import metrics, predictions, readers
 from socorpus.training.examples.example import Data, Prediction
-from socorpus.training.finetune import learner, pretrained
-from socorpus.training.finetune.learner import Settings
+from socorpus.training.finetuning import learner, pretrained
+from socorpus.training.finetuning.learner import Settings
 from socorpus.training.pretrain import cost
 
 RESULT = "comparison.json"
@@ -285,7 +285,7 @@ _TOLD = {
 
 
 def _write(plan: Plan, cells: Sequence[Cell], out: Path) -> None:
-    from socorpus.training.evaluate import table as evaluate_table
+    from socorpus.training.evaluation import table as evaluate_table
 
     facts = {
         "data": [

@@ -22,11 +22,11 @@ from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.storage.files import atomic, disk_full, locked, ran_out, write_json
 from socorpus.training.examples import metrics, predictions
 from socorpus.training.examples.example import Data
-from socorpus.training.finetune import card as finetune_card
-from socorpus.training.finetune import pretrained
-from socorpus.training.finetune.inference import Seen, logits_of, parts, predict
-from socorpus.training.finetune.pretrained import Pretrained
-from socorpus.training.finetune.windows import Encoded, Reading, Tags, encode
+from socorpus.training.finetuning import card as finetune_card
+from socorpus.training.finetuning import pretrained
+from socorpus.training.finetuning.inference import Seen, logits_of, parts, predict
+from socorpus.training.finetuning.pretrained import Pretrained
+from socorpus.training.finetuning.windows import Encoded, Reading, Tags, encode
 
 FACTS = "finetune.json"
 WEIGHTS = ("none", "sqrt", "balanced")

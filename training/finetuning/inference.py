@@ -10,7 +10,7 @@ import torch
 
 from socorpus.labeling.schema import Task
 from socorpus.training.examples.example import Example, Prediction
-from socorpus.training.finetune.windows import Encoded, Tags
+from socorpus.training.finetuning.windows import Encoded, Tags
 
 _SMALL = 256
 """Tokens below which a group of examples is filled up though that pads it."""

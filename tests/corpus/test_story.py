@@ -7,7 +7,8 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from socorpus.corpus import explain, schema
+from socorpus.corpus import schema
+from socorpus.corpus import story as stories
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import row_lookup
 from tests.corpus import small_site
@@ -31,8 +32,8 @@ def real(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _story(corpus: Path, post: int) -> explain.Story:
-    return explain.find(corpus, f"{SITE}:{post}")
+def _story(corpus: Path, post: int) -> stories.Story:
+    return stories.find(corpus, f"{SITE}:{post}")
 
 
 def test_a_kept_post(corpus: Path) -> None:
@@ -51,7 +52,7 @@ def test_a_kept_post(corpus: Path) -> None:
     assert {mark.signal for mark in story.marks} == set(schema.SIGNALS)
     near = next(mark for mark in story.marks if mark.signal == "near")
     assert any(f"{SITE}:{small_site.NEAR}" in line for line in near.says)
-    shown = "\n".join(explain.lines(story))
+    shown = "\n".join(stories.lines(story))
     assert "answer, kept" in shown
     assert "The mash was too cold" in shown
 
@@ -67,7 +68,7 @@ def test_a_duplicate_leads_to_its_twin(corpus: Path, post: int, reason: str) -> 
     ]
     assert story.decisions[0].reason == reason
     assert story.shard is None
-    shown = "\n".join(explain.lines(story))
+    shown = "\n".join(stories.lines(story))
     assert f"dropped: {reason}" in shown
     assert f"{SITE}:{small_site.ANSWER} is kept" in shown
 
@@ -82,10 +83,10 @@ def test_a_rule_is_told_with_what_it_saw(corpus: Path) -> None:
 def test_secrets_are_never_part_of_a_story(corpus: Path) -> None:
     for post in (small_site.PRIVATE, small_site.UNREADABLE):
         story = _story(corpus, post)
-        for told in ("\n".join(explain.lines(story)), repr(story)):
+        for told in ("\n".join(stories.lines(story)), repr(story)):
             assert small_site.SECRET not in told
             assert small_site.MAILBOX not in told
-    shown = "\n".join(explain.lines(_story(corpus, small_site.PRIVATE)))
+    shown = "\n".join(stories.lines(_story(corpus, small_site.PRIVATE)))
     assert "[EMAIL_1]" in shown
     assert "email at " in shown
 
@@ -97,11 +98,11 @@ def test_posts_without_a_document(corpus: Path) -> None:
     bad = _story(corpus, small_site.UNREADABLE)
     assert bad.post is None
     assert [row.table for row in bad.quarantined] == ["posts"]
-    assert "quarantine" in "\n".join(explain.lines(bad))
+    assert "quarantine" in "\n".join(stories.lines(bad))
     absent = _story(corpus, 50)
     assert absent.post is None
     assert "the nearest are" in (absent.note or "")
-    assert explain.lines(absent)[0].startswith(f"{SITE}:50: ")
+    assert stories.lines(absent)[0].startswith(f"{SITE}:50: ")
 
 
 @pytest.mark.parametrize(
@@ -109,27 +110,27 @@ def test_posts_without_a_document(corpus: Path) -> None:
 )
 def test_keys_that_are_none(corpus: Path, key: str) -> None:
     with pytest.raises(InputError, match=rf"expected SITE:ID, for example {SITE}:1"):
-        explain.find(corpus, key)
+        stories.find(corpus, key)
 
 
 def test_a_site_that_is_not_there(corpus: Path) -> None:
     with pytest.raises(InputError, match=rf"did you mean {SITE}:7"):
-        explain.find(corpus, "smal.stackexchange.com:7")
+        stories.find(corpus, "smal.stackexchange.com:7")
     with pytest.raises(InputError, match=rf"no such site in this corpus.*{SITE}"):
-        explain.find(corpus, "x:7")
+        stories.find(corpus, "x:7")
 
 
 def test_a_folder_that_is_no_corpus(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "absent"):
         with pytest.raises(InputError, match="not a corpus"):
-            explain.find(folder, f"{SITE}:1")
+            stories.find(folder, f"{SITE}:1")
 
 
 def test_every_post_of_a_real_site(real: Path) -> None:
     rows = ds.dataset(real / "decisions").to_table().to_pylist()
     began, every = time.perf_counter(), rows[:: max(1, len(rows) // 60)]
     for row in every:
-        story = explain.find(real, schema.key(row["site"], row["post_id"]))
+        story = stories.find(real, schema.key(row["site"], row["post_id"]))
         assert story.post is not None
         assert story.document is not None
         assert (story.decisions[0].keep, story.decisions[0].reason) == (row["keep"], row["reason"])
@@ -137,7 +138,7 @@ def test_every_post_of_a_real_site(real: Path) -> None:
         assert story.decisions[-1].keep or story.decisions[-1].reason is not None
         if row["reason"] in ("exact_duplicate", "near_duplicate"):
             assert story.decisions[-1].keep
-        assert explain.lines(story)
+        assert stories.lines(story)
     assert (time.perf_counter() - began) / len(every) < 1
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from socorpus.corpus.errors import InputError
-from socorpus.training.evaluate import baselines, compare, systems
-from socorpus.training.evaluate.compare import Asking, Plan
-from socorpus.training.evaluate.systems import OPENAI, System
+from socorpus.training.evaluation import baselines, compare, systems
+from socorpus.training.evaluation.compare import Asking, Plan
+from socorpus.training.evaluation.systems import OPENAI, System
 from socorpus.training.examples import metrics
-from socorpus.training.finetune.learner import Settings
+from socorpus.training.finetuning.learner import Settings
 from tests.training import tiny_models
 from tests.training.endpoint_server import scripted
 from tests.training.tiny_models import Quiet

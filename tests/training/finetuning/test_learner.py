@@ -13,10 +13,10 @@ import pytest
 
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.training.examples import predictions
-from socorpus.training.finetune import inference, learner, predictor, pretrained
-from socorpus.training.finetune.learner import Settings
-from socorpus.training.finetune.pretrained import Pretrained, quiet
-from socorpus.training.finetune.windows import Encoded, Window
+from socorpus.training.finetuning import inference, learner, predictor, pretrained
+from socorpus.training.finetuning.learner import Settings
+from socorpus.training.finetuning.pretrained import Pretrained, quiet
+from socorpus.training.finetuning.windows import Encoded, Window
 from tests.building import small_disk
 from tests.training import tiny_models
 from tests.training.tiny_models import CONFIGS, Quiet
@@ -28,14 +28,14 @@ SETTINGS = Settings(epochs=6, batch=8, seeds=(0,), rate=5e-3)
 _RUN = """
 import sys
 from pathlib import Path
-from socorpus.training import finetune, pretrained
+from socorpus.training.finetuning import learner, pretrained
 from tests.training import tiny_models
-from tests.training.finetune.test_learner import SETTINGS
+from tests.training.finetuning.test_learner import SETTINGS
 import torch
 torch.set_num_threads(1)
-finetune._SAVE_SECONDS = 0.0
+learner._SAVE_SECONDS = 0.0
 model = pretrained.find(sys.argv[1])
-finetune.finetune(model, tiny_models.texts(), SETTINGS, Path(sys.argv[2]), tiny_models.Quiet())
+learner.finetune(model, tiny_models.texts(), SETTINGS, Path(sys.argv[2]), tiny_models.Quiet())
 """
 
 

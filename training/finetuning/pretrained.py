@@ -15,7 +15,7 @@ from socorpus.corpus.engine import receipts
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.storage import files as storage_files
 from socorpus.labeling.schema import Task
-from socorpus.training.finetune.windows import Tags
+from socorpus.training.finetuning.windows import Tags
 
 _WANTED = ("*.json", "*.safetensors", "*.bin", "*.txt", "*.model", "tokenizer*")
 _LEFT = ("onnx/*", "openvino/*", "*.onnx", "*.msgpack", "*.h5", "training_args.bin", "coreml/*")

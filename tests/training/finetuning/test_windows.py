@@ -12,8 +12,8 @@ from socorpus.labeling.schema import Task
 from socorpus.labeling.tasks.entities import bio
 from socorpus.labeling.tasks.entities.spans import Span
 from socorpus.training.examples.example import Example
-from socorpus.training.finetune import pretrained, windows
-from socorpus.training.finetune.windows import Reading, Tags, encode
+from socorpus.training.finetuning import pretrained, windows
+from socorpus.training.finetuning.windows import Reading, Tags, encode
 from tests.training import tiny_models
 
 SPANS = Task("entities", ("Library", "Value"), spans=True)

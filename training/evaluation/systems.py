@@ -42,7 +42,7 @@ def parse(text: str) -> list[System]:
     Raises:
         InputError: it can't be read.
     """
-    from socorpus.training.evaluate import baselines
+    from socorpus.training.evaluation import baselines
 
     if text == "audits":
         return [System(name, "audit", name) for name in baselines.NAMES]

@@ -12,8 +12,8 @@ from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files
 from socorpus.labeling.schema import Task
 from socorpus.training.examples.example import Example, Prediction
-from socorpus.training.finetune import inference, learner, pretrained
-from socorpus.training.finetune.windows import Reading, encode
+from socorpus.training.finetuning import inference, learner, pretrained
+from socorpus.training.finetuning.windows import Reading, encode
 
 
 class Fitted:

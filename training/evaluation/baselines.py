@@ -16,7 +16,7 @@ from socorpus.corpus.schema import SEGMENT_KINDS
 from socorpus.labeling.schema import Task
 from socorpus.training.examples import readers
 from socorpus.training.examples.example import Data, Example, Prediction
-from socorpus.training.finetune.windows import Tags, text_of
+from socorpus.training.finetuning.windows import Tags, text_of
 
 Float = npt.NDArray[np.float64]
 _TAGS, _STEPS = 200, 200

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from socorpus.corpus.storage.files import atomic
-from socorpus.training.evaluate.cell import Cell
+from socorpus.training.evaluation.cell import Cell
 
 TITLES = {
     "macro_f1": "macro F1",
