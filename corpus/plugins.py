@@ -147,6 +147,10 @@ class Registry(Mapping[str, Definition]):
         self._load_ours()
         return list(self._entries.get(plugin, {}))
 
+    def remove(self, name: str) -> None:
+        """Remove a definition of ours, for tests that add one."""
+        del self._entries[None][name]
+
     def forget(self, plugin: Plugin) -> None:
         """Remove what a plug-in entered."""
         self._entries.pop(plugin, None)
@@ -297,6 +301,21 @@ def where(plugin: Plugin | None) -> str:
 def rejected(what: str) -> InputError:
     """The error for a definition that is not right, with the plug-in that is being run."""
     return InputError(f"{where(_entering.get())}: {what}")
+
+
+def enters(module: str, what: str) -> bool:
+    """Whether a definition in `module` enters the registries: of ours, and of a plug-in that is being run.
+
+    A package's module that is merely imported enters nothing: it does when it is loaded as a plug-in.
+
+    Raises:
+        InputError: it stands in a script or a notebook, whose code no worker could get.
+    """
+    if _entering.get() is not None or module.startswith("socorpus."):
+        return True
+    if module == "__main__":
+        raise InputError(f"{what}: write it into a file, and name that as a plug-in, so that workers get it too")
+    return False
 
 
 @cache

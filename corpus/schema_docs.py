@@ -9,7 +9,7 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -214,15 +214,33 @@ def keys_markdown(config: ModuleType = config) -> str:
         ValueError: a section or a key has no docstring.
     """
     classes = {node.name: node for node in ast.parse(inspect.getsource(config)).body if isinstance(node, ast.ClassDef)}
-    made = []
-    for name, kind, _, _ in _fields(classes["Config"], documented=False):
-        says = ast.get_docstring(classes[kind])
-        if not says:
-            raise ValueError(f"config.{kind} has no docstring")
-        rows = ((f"`{key}`", _words(of), _toml(value), text) for key, of, value, text in _fields(classes[kind]))
-        table = _rows(("key", "type", "default", "meaning"), rows)
-        made.append(f"### [{name}]\n\n{' '.join(says.split())}\n\n{table}")
+    own = classes["Config"]
+    # Keys outside of all sections; `own` holds the sections of plug-ins, which are documented where they are written.
+    whole = [field for field in _fields(own, classes) if field[1] not in classes and field[0] != "own"]
+    made = [f"### Above all sections\n\n{_keys(whole)}"] if whole else []
+    for name, kind, _, _ in _fields(own, classes):
+        if kind not in classes:
+            continue
+        keys = list(_fields(classes[kind], classes))
+        made.append(f"### [{name}]\n\n{_meaning(classes[kind])}\n\n{_keys(keys)}")
+        for key, annotation, _, _ in keys:
+            table = _listed(annotation)
+            if table in classes:
+                rows = list(_fields(classes[table], classes))
+                made.append(f"### [[{name}.{key}]]\n\n{_meaning(classes[table])}\n\n{_keys(rows)}")
     return "\n\n".join(made)
+
+
+def _keys(fields: Sequence[tuple[str, str, Any, str]]) -> str:
+    rows = ((f"`{key}`", _words(kind), _toml(value), text) for key, kind, value, text in fields)
+    return _rows(("key", "type", "default", "meaning"), rows)
+
+
+def _meaning(section: ast.ClassDef) -> str:
+    says = ast.get_docstring(section)
+    if not says:
+        raise ValueError(f"config.{section.name} has no docstring")
+    return " ".join(says.split())
 
 
 def presets_markdown() -> str:
@@ -262,28 +280,40 @@ def update(page: str, name: str = "corpus.md") -> str:
     return page
 
 
-def _fields(section: ast.ClassDef, documented: bool = True) -> Iterable[tuple[str, str, Any, str]]:
-    """Name, annotation, default and docstring of each field of a dataclass, in order."""
+def _fields(section: ast.ClassDef, classes: Collection[str]) -> Iterable[tuple[str, str, Any, str]]:
+    """Name, annotation, default and docstring of each field of a dataclass, in order; a field that is a section of its
+    own, one of `classes`, has no docstring."""
     for field, after in zip(section.body, [*section.body[1:], None], strict=True):
         if not (isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)):
             continue
-        name, says = field.target.id, ""
+        name, annotation, says = field.target.id, ast.unparse(field.annotation), ""
         if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and isinstance(after.value.value, str):
             says = " ".join(after.value.value.split())
-        elif documented:
+        elif annotation not in classes:
             raise ValueError(f"config.{section.name}.{name} has no docstring")
-        value = ast.literal_eval(field.value) if documented and field.value is not None else None
-        yield name, ast.unparse(field.annotation), value, says
+        plain = field.value is not None and not isinstance(field.value, ast.Call)
+        yield name, annotation, ast.literal_eval(field.value) if plain and field.value else _REQUIRED, says
+
+
+_REQUIRED = object()
+"""Default of a key that has to be given."""
+
+
+def _listed(annotation: str) -> str:
+    """The type of a list's items, as it is written; empty where it is no list."""
+    inner = re.fullmatch(r"tuple\[(\w+), \.\.\.\]", annotation.removesuffix(" | None"))
+    return inner[1] if inner else ""
 
 
 def _words(annotation: str) -> str:
     plain = {"int": "whole number", "float": "number", "bool": "true or false", "str": "text"}
-    kind = annotation.removesuffix(" | None")
-    inner = re.fullmatch(r"tuple\[(\w+), \.\.\.\]", kind)
-    return f"list of {plain[inner[1]]}" if inner else plain[kind]
+    item = _listed(annotation)
+    return f"list of {plain.get(item, 'tables')}" if item else plain[annotation.removesuffix(" | None")]
 
 
 def _toml(value: Any) -> str:
+    if value is _REQUIRED:
+        return "required"
     return "not set" if value is None else f"`{json.dumps(value, ensure_ascii=False)}`"
 
 

@@ -202,7 +202,7 @@ def _lzma_pieces(window: Window, method: bytes, properties: bytes) -> Iterator[b
 
 def _other_pieces(window: Window, packing: Packing) -> Iterator[bytes]:
     """Any other chain of coders, by py7zr in a process of its own: damaged data makes its PPMd kill the process."""
-    program = "from socorpus.corpus import decoders; decoders._decode_apart()"
+    program = "from socorpus.corpus.dump import codecs; codecs.decode_apart()"
     shape = (packing.coders, window.size, packing.unpacked, packing.size)
     child = subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -229,7 +229,7 @@ def _other_pieces(window: Window, packing: Packing) -> Iterator[bytes]:
         feeder.join()
 
 
-def _decode_apart() -> None:
+def decode_apart() -> None:
     """The other end of `_other_pieces`: packed bytes on stdin, decoded ones on stdout."""
     from py7zr.compressor import SevenZipDecompressor
 

@@ -113,6 +113,8 @@ def signal(
 
     def enter(find: Find) -> Find:
         name = find.__name__
+        if not plugins.enters(find.__module__, f"signal {name}"):
+            return find
         unknown = sorted(set(reads) - set(READABLE))
         if unknown:
             raise plugins.rejected(f"signal {name} reads {unknown[0]!r}; it may read {', '.join(READABLE)}")

@@ -5,6 +5,7 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from socorpus.corpus import config, pipeline
+from socorpus.corpus.config import Config
 from socorpus.corpus.dump import sources
 from socorpus.corpus.engine.executor import Engine
 
@@ -60,9 +61,13 @@ def dump(folder: Path) -> Path:
 
 def build(root: Path, *found: Path, **sections: Any) -> dict[str, Any]:
     """Build a corpus of these sources in this process, with these sections of the configuration; its manifest."""
-    with Engine(root, workers=0) as engine:
-        sites = sources.discover([str(path) for path in found])
-        return pipeline.build(root, sites, config.load(overrides=sections), engine)
+    return build_with(root, config.load(overrides=sections), *found, workers=0)
+
+
+def build_with(root: Path, built: Config, *found: Path, workers: int) -> dict[str, Any]:
+    """Build a corpus of these sources by a configuration that was loaded, with as many processes; its manifest."""
+    with Engine(root, workers=workers) as engine:
+        return pipeline.build(root, sources.discover([str(path) for path in found]), built, engine)
 
 
 def _table(folder: Path, name: str, rows: list[str]) -> None:

@@ -3,49 +3,57 @@
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
 import pyarrow.parquet as pq
 import pytest
 
-from socorpus import corpus
-from socorpus.corpus import pipeline, schema, story
-from socorpus.corpus.signals import registry as signals_registry
-from socorpus.corpus.signals.base import Signal
+from socorpus.corpus import schema, signals, story
+from socorpus.corpus.signals.base import SIGNALS, Signal
 from tests.corpus import small_site
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "stages.md"
 
 
 @pytest.fixture
-def example(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def example(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """The example's pieces, put where the page says that they go."""
     text = PAGE.read_text("utf-8").partition("## Adding a stage")[2]
-    blocks = dict(zip(("file", "columns", "line", "test"), re.findall(r"```python\n(.*?)```", text, re.S), strict=True))
-    monkeypatch.setitem(schema.SIGNALS, "shouting", eval(f"{{{blocks['columns']}}}", vars(schema))["shouting"])
-    module = ModuleType("socorpus.corpus.shouting")
+    blocks = dict(zip(("file", "line", "test"), re.findall(r"```python\n(.*?)```", text, re.S), strict=True))
+    module = ModuleType("socorpus.corpus.signals.shouting")
     exec(compile(blocks["file"], "shouting.py", "exec"), vars(module))
-    monkeypatch.setitem(sys.modules, "socorpus.corpus.shouting", module)
-    monkeypatch.setattr(corpus, "shouting", module, raising=False)
-    (signal,) = eval(f"({blocks['line']})", {"Signal": Signal, "shouting": module})
-    monkeypatch.setattr(pipeline, "SIGNALS", (*signals_registry.SIGNALS, signal))
-    return blocks
+    monkeypatch.setitem(sys.modules, "socorpus.corpus.signals.shouting", module)
+    monkeypatch.setattr(signals, "shouting", module, raising=False)
+    yield blocks
 
 
-def test_a_build_writes_reuses_and_tells_it(
-    tmp_path: Path, example: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@contextmanager
+def entered(example: dict[str, str]) -> Iterator[None]:
+    """The example's signal among ours."""
+    (signal,) = eval(f"({example['line']})", {"Signal": Signal, "shouting": vars(signals)["shouting"]})
+    ours = SIGNALS.add(signal.name, signal)
+    try:
+        yield
+    finally:
+        SIGNALS.remove(ours.name)
+
+
+def test_a_build_writes_reuses_and_shows_it(tmp_path: Path, example: dict[str, str]) -> None:
     root, dump = tmp_path / "corpus", small_site.dump(tmp_path)
-    with monkeypatch.context() as before:
-        before.setattr(pipeline, "SIGNALS", signals_registry.SIGNALS)
-        small_site.build(root, dump)
+    small_site.build(root, dump)
+    with entered(example):
+        _check(root, dump)
+
+
+def _check(root: Path, dump: Path) -> None:
     kept = json.loads((root / "MANIFEST.json").read_text("utf-8"))["totals"]
     facts = small_site.build(root, dump)
     (path,) = (root / "signals" / "shouting").rglob("*.parquet")
     marks = pq.read_table(path)
-    schema.check(marks.schema, schema.SIGNALS["shouting"], str(path))
+    schema.check(marks.schema, SIGNALS["shouting"].columns, str(path))
     documents = pq.read_table(str(path).replace("signals/shouting", "documents"))
     for column in ("site", "post_id", "digest"):
         assert marks[column].to_pylist() == documents[column].to_pylist()

@@ -27,13 +27,25 @@ def test_the_page_is_current(name: str, tmp_path: Path) -> None:
 
 def test_every_key_of_the_configuration_is_there_with_its_default() -> None:
     text = schema_docs.keys_markdown()
-    assert re.findall(r"^### \[(\w+)\]$", text, re.M) == [field.name for field in dataclasses.fields(config.Config)]
-    sections = dict(zip(re.findall(r"### \[(\w+)\]", text), re.split(r"### \[\w+\]", text)[1:], strict=True))
-    for section, keys in toml_config.as_dict(config.Config()).items():
-        rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", sections[section], re.M)
+    parts = re.split(r"^### (.+)$", text, flags=re.M)
+    tables = dict(zip(parts[1::2], parts[2::2], strict=True))
+    values = toml_config.as_dict(config.Config())
+    expected = {"Above all sections": {name: value for name, value in values.items() if not isinstance(value, dict)}}
+    for section, keys in values.items():
+        if isinstance(keys, dict):
+            expected[f"[{section}]"] = keys
+    rule = dataclasses.fields(config.SelectionRule)
+    required = {field.name for field in rule if field.default is dataclasses.MISSING}
+    expected["[[selection.rules]]"] = {field.name: field.default for field in rule}
+    assert set(tables) == set(expected)
+    for section, keys in expected.items():
+        rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", tables[section], re.M)
         assert [key for key, *_ in rows] == list(keys)
         for key, _, default, meaning in rows:
-            assert default == "not set" if keys[key] is None else json.loads(default.strip("`")) == keys[key]
+            if section == "[[selection.rules]]" and key in required:
+                assert default == "required"
+            else:
+                assert default == "not set" if keys[key] is None else json.loads(default.strip("`")) == keys[key]
             assert meaning.strip()
 
 

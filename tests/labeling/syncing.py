@@ -23,7 +23,7 @@ BATCH = 1000
 _COMMANDS = f"""
 import typer
 from socorpus.cli import main, studio
-from socorpus.labeling import push
+from socorpus.labeling.label_studio import push
 push.BATCH = {BATCH}
 main.app = typer.Typer(pretty_exceptions_enable=False)
 for command in (studio.studio, studio.sync, studio.export):

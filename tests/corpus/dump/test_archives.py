@@ -108,14 +108,14 @@ def test_members_may_be_left_early_or_out(real_data: Path, site: str) -> None:
 LEFT = """
 import sys, time, weakref
 from pathlib import Path
-from socorpus.corpus import archive
+from socorpus.corpus.dump import archives
 
 def held():
     counts = {kind: len(list(Path("/proc/self", kind).iterdir())) for kind in ("fd", "task")}
     return {**counts, "finalizers": len(weakref.finalize._registry)}
 
 def leave(index):
-    streams = archive.stream(sys.argv[1], [index], 4)
+    streams = archives.stream(sys.argv[1], [index], 4)
     next(streams)[1].read(10)
     streams.close()
 
@@ -143,7 +143,8 @@ def test_it_leaves_nothing_open(real_data: Path) -> None:
 def test_a_process_may_end_half_way(real_data: Path) -> None:
     """Threads that decode ahead must neither hold the interpreter up at exit nor abort it."""
     path = real_data / "archives" / "beer.stackexchange.com.7z"
-    program = f"from socorpus.corpus import archive\ns = archive.stream({str(path)!r}, [0], 2)\nnext(s)[1].read(9)\n"
+    program = "from socorpus.corpus.dump import archives\n"
+    program += f"s = archives.stream({str(path)!r}, [0], 2)\nnext(s)[1].read(9)\n"
     for end in ("", "raise SystemExit(3)"):
         done = subprocess.run([sys.executable, "-c", program + end], capture_output=True, check=False)
         assert (done.returncode, done.stderr) == (3 if end else 0, b"")

@@ -79,7 +79,7 @@ def test_same_arguments_same_bytes_whatever_the_hash_seed(tmp_path: Path) -> Non
     sites = (sample_writer.PIPES, sample_writer.SPRING2024)
     sample_writer.write(tmp_path / "a", threads=200, seed=7, sites=sites)
     code = (
-        "from pathlib import Path; from socorpus.corpus import sample as s; import sys; "
+        "from pathlib import Path; from socorpus.corpus.sample import writer as s; import sys; "
         "s.write(Path(sys.argv[1]), threads=200, seed=7, sites=(s.PIPES, s.SPRING2024))"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "b")], check=True, env={"PYTHONHASHSEED": "5"})

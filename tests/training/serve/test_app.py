@@ -481,7 +481,7 @@ def test_the_page_shows_every_route_and_asks_nobody_else(entities: httpx.Client)
 
 _SERVE = """
 import sys, time
-from socorpus.training import serve
+from socorpus.training.serve import app, settings
 from tests.training.serve.test_app import Keywords
 
 class Slow(Keywords):
@@ -490,7 +490,7 @@ class Slow(Keywords):
         time.sleep(1.0)
         return super().predict(examples)
 
-serve.serve(Slow, serve.Settings(port=0, token=None), lambda line: print(line, flush=True))
+app.serve(Slow, settings.Settings(port=0, token=None), lambda line: print(line, flush=True))
 """
 
 

@@ -1,0 +1,112 @@
+"""Expressions of rules: what they answer, which columns they read, and what is refused before any row is read."""
+
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pytest
+
+from socorpus.corpus import schema
+from socorpus.corpus.selection import expressions
+from socorpus.corpus.selection.expressions import ExpressionError
+
+DOCUMENTS = pa.table(
+    {
+        "site": ["a", "a", "b"],
+        "score": pa.array([3, -1, 0], pa.int32()),
+        "title": ["One", None, "Three"],
+        "created": pa.array([datetime(year, 1, 1, tzinfo=UTC) for year in (2010, 2014, 2020)], schema.TIME),
+        "tags": [["python"], [], ["c", "c++"]],
+    }
+)
+STATISTICS = pa.table({"chars": pa.array([10, 200, None], pa.int32()), "score": [1, 2, 3]})
+LANGUAGE = pa.table({"language": ["en", "de", None], "probability": [0.9, 0.8, None]})
+TABLES = {"documents": DOCUMENTS, "statistics": STATISTICS, "language": LANGUAGE}
+SCHEMAS = {name: table.schema for name, table in TABLES.items()}
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "holds"),
+    [
+        ("chars > 150", {"statistics": ("chars",)}, [False, True, False]),
+        ("statistics.chars > 150", {"statistics": ("chars",)}, [False, True, False]),
+        ("chars IS NULL", {"statistics": ("chars",)}, [False, False, True]),
+        ("documents.score < 0 OR statistics.score = 3", {"documents": ("score",), "statistics": ("score",)}, [0, 1, 1]),
+        ("language != 'en' AND probability > 0.5", {"language": ("language", "probability")}, [False, True, False]),
+        ("language.language = 'en'", {"language": ("language",)}, [True, False, False]),
+        ("year(created) < 2015", {"documents": ("created",)}, [True, True, False]),
+        ("len(tags) > 1 -- a note", {"documents": ("tags",)}, [False, False, True]),
+        ("len(list_filter(tags, lambda x: x = 'c')) = 1", {"documents": ("tags",)}, [False, False, True]),
+        ("title LIKE '%r%'", {"documents": ("title",)}, [False, False, True]),
+        ("CASE WHEN chars > 150 THEN title IS NULL ELSE false END", None, [False, True, False]),
+    ],
+)
+def test_what_an_expression_reads_and_answers(
+    text: str, columns: dict[str, tuple[str, ...]] | None, holds: list[bool]
+) -> None:
+    expression = expressions.check(text, SCHEMAS)
+    if columns is not None:
+        assert expression.columns == columns
+    assert expressions.evaluate(expression, TABLES).tolist() == [bool(value) for value in holds]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "not an expression"),
+        ("chars >", "not an expression"),
+        ("chars > 1 /*", "not an expression"),
+        ("chars > 1)) OR ((1 = 1", "not an expression"),
+        ("chars > 1; DROP TABLE documents", "not an expression"),
+        ("chars > 1, chars > 2", "not one expression"),
+        ("chars > 1 FROM documents", "not one expression"),
+        ("chars > 1 ORDER BY 1", "not one expression"),
+        ("chars", "answers int32, not true or false"),
+        ("true", "reads no column"),
+        ("lenght > 1", "no column lenght; there are chars, created"),
+        ("statistics.words > 1", "statistics has no column words; it has chars, score"),
+        ("score > 1", "write documents.score or statistics.score"),
+        ("chars > (SELECT 1)", "a subquery can not be used"),
+        ("title IN (SELECT content FROM read_text('/etc/passwd'))", "a subquery can not be used"),
+        ("count(chars) > 1", "count looks at many rows"),
+        ("chars > max(chars)", "max looks at many rows"),
+        ("row_number() OVER () > chars", "a window function can not be used"),
+        ("unnest(tags) = 'c'", "unnest makes rows"),
+        ("COLUMNS('ch.*') > 1", "a star can not be used"),
+        ("chars > $1", "a parameter can not be used"),
+        ("random() > 0.5 AND chars > 1", "random does not always answer the same"),
+        ("created < now()", "now does not always answer the same"),
+        ("created < today()", "today does not always answer the same"),
+        ("age(created) > INTERVAL 1 YEAR", "age does not always answer the same"),
+        ("current_setting('threads') = title", "current_setting does not always answer the same"),
+        ("nextval('x') > chars", "nextval does not always answer the same"),
+        ("read_text('/etc/passwd') = title", "read_text"),
+        ("getenv('HOME') = title", "getenv"),
+        ("no_such_function(chars) > 1", "no_such_function"),
+    ],
+)
+def test_what_is_refused(text: str, why: str) -> None:
+    with pytest.raises(ExpressionError) as refused:
+        expressions.check(text, SCHEMAS)
+    assert why in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_value_that_an_expression_fails_on_is_an_error() -> None:
+    expression = expressions.check("CAST(title AS INTEGER) > 3", SCHEMAS)
+    with pytest.raises(ExpressionError, match="Could not convert string 'One'"):
+        expressions.evaluate(expression, TABLES)
+
+
+def test_every_column_of_documents_can_be_named() -> None:
+    schemas = {"documents": schema.DOCUMENTS}
+    for name in schema.DOCUMENTS.names:
+        expression = expressions.check(f"{name} IS NULL", schemas)
+        assert expression.columns == {"documents": (name,)}
+        empty = {"documents": schema.DOCUMENTS.empty_table()}
+        assert expressions.evaluate(expression, empty).tolist() == []
+
+
+def test_dates_are_those_of_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    moment = pa.table({"created": pa.array([datetime(2015, 1, 1, 0, 30, tzinfo=UTC)], schema.TIME)})
+    expression = expressions.check("year(created) = 2015", {"documents": moment.schema})
+    assert expressions.evaluate(expression, {"documents": moment}).tolist() == [True]

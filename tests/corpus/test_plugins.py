@@ -1,0 +1,298 @@
+"""Signals and rules of one's own: a file that nobody here has seen is built, reused, changed, wrong, or gone."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from socorpus.corpus import config, plugin_memory, plugins, story
+from socorpus.corpus.errors import BuildError, InputError
+from socorpus.corpus.signals.base import SIGNALS
+from tests.corpus import small_site
+from tests.corpus.small_site import SITE
+
+SIGNAL = '''
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from socorpus.corpus.signals.base import signal
+
+
+@dataclass(frozen=True)
+class Shouting:
+    """Capitals."""
+
+    least: int = 1
+    """Fewest letters."""
+
+
+@signal({"capitals": pa.float32(), "loud": pa.bool_()}, reads=("text", "own_end"), config=Shouting,
+        meaning={"capitals": "share of capitals"})
+def shouting(documents, config):
+    shares = [share(text[:end], config.least)
+              for text, end in zip(documents["text"].to_pylist(), documents["own_end"].to_pylist())]
+    return {"capitals": shares, "loud": [share > 0.5 for share in shares]}
+
+
+def share(text, least):
+    letters = [letter for letter in text if letter.isalpha()]
+    return sum(map(str.isupper, letters)) / len(letters) if len(letters) >= least else 0.0
+
+
+@signal({"questions": pa.int32()}, reads=("text",), version=1)
+def marks(documents):
+    return {"questions": [text.count("?") for text in documents["text"].to_pylist()]}
+'''
+RULE = {"reason": "asks_much", "drop_if": "questions >= 1 AND capitals < 0.9", "meaning": "asks too much"}
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The user's state folder is this test's, and no plug-in outlives it."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    yield
+    plugins.activate(())
+
+
+def write(folder: Path, source: str = SIGNAL, name: str = "mine.py") -> str:
+    path = folder / name
+    path.write_text(source, "utf-8")
+    return str(path)
+
+
+def receipts(root: Path, stage: str) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in (root / "receipts" / stage).rglob("*.json")}
+
+
+def test_a_signal_of_a_file_is_built_explained_reported_and_dropped_by(tmp_path: Path) -> None:
+    root, dump = tmp_path / "corpus", small_site.dump(tmp_path)
+    facts = small_site.build(root, dump, plugins=[write(tmp_path)], selection={"rules": [RULE]}, shouting={"least": 3})
+    (path,) = (root / "signals" / "shouting").rglob("*.parquet")
+    rows = pq.read_table(path)
+    documents = pq.read_table(str(path).replace("signals/shouting", "documents"))
+    for column in ("site", "post_id", "digest"):
+        assert rows[column].to_pylist() == documents[column].to_pylist()
+    assert rows.schema.metadata[b"socorpus.table"] == b"signals.shouting"
+    assert 0 < max(rows["capitals"].to_pylist()) < 1
+    # The manifest lists its files, counts its values, holds its section, and names the plug-in by its hash.
+    assert facts["files"][str(path.relative_to(root))]["rows"] == documents.num_rows
+    assert facts["signals"]["shouting"]["capitals: above 0"] > 0
+    assert facts["config"]["shouting"] == {"least": 3} and facts["config"]["plugins"] == ["mine.py"]
+    assert set(facts["plugins"]) == {"mine.py"} and str(tmp_path) not in json.dumps(facts["config"])
+    # The rule's drops are accounted for as ours are.
+    asked = pq.read_table(str(path).replace("signals/shouting", "signals/marks"))["questions"].to_pylist()
+    decisions = pq.read_table(str(path).replace("signals/shouting", "decisions")).to_pylist()
+    dropped = [row for row in decisions if row["reason"] == "asks_much"]
+    assert dropped and facts["totals"]["dropped"]["asks_much"] == len(dropped)
+    for row, questions in zip(decisions, asked, strict=True):
+        if row["reason"] == "asks_much":
+            assert questions >= 1 and json.loads(row["evidence"])["questions"] == questions
+        elif row["reason"] is None:
+            assert questions < 1
+    totals = facts["totals"]
+    assert totals["documents"] == totals["kept"] + sum(totals["dropped"].values())
+    told = "\n".join(story.lines(story.find(root, f"{SITE}:{dropped[0]['post_id']}")))
+    assert "shouting      capitals" in told and "asks_much: asks too much" in told
+    page = (root / "report.html").read_text("utf-8")
+    assert "Signals of plug-ins" in page and "share of capitals" in page and "asks much" in page
+
+
+def test_workers_get_the_file_with_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dump = small_site.dump(tmp_path)
+    given = write(tmp_path)
+    small_site.build(tmp_path / "here", dump, plugins=[given])
+    monkeypatch.chdir(tmp_path)
+    built = config.load(overrides={"plugins": [given]})
+    Path(given).unlink()  # the workers can't read it
+    facts = small_site.build_with(tmp_path / "workers", built, dump, workers=2)
+    for name in ("shouting", "marks"):
+        (here,) = (tmp_path / "here" / "signals" / name).rglob("*.parquet")
+        (there,) = (tmp_path / "workers" / "signals" / name).rglob("*.parquet")
+        assert here.read_bytes() == there.read_bytes()
+    assert facts["reused"]["shouting"] == 0
+
+
+def test_a_changed_file_runs_again_for_itself_alone(tmp_path: Path) -> None:
+    root, dump = tmp_path / "corpus", small_site.dump(tmp_path)
+    documents = small_site.build(root, dump, plugins=[write(tmp_path)])["totals"]["documents"]
+    stages = ("documents", "fingerprints", "split", "tokenizer", "shards", "pairs")
+    before = {stage: receipts(root, stage) for stage in stages}
+    facts = small_site.build(root, dump, plugins=[write(tmp_path, SIGNAL.replace("> 0.5", "> 0.4"))])
+    # `marks` has a version of its own, so it stays as it is although its file is another.
+    assert facts["reused"]["shouting"] == 0
+    assert facts["reused"]["marks"] == facts["reused"]["privacy"] == documents
+    assert {stage: receipts(root, stage) for stage in stages} == before
+    again = small_site.build(root, dump, plugins=[write(tmp_path, SIGNAL.replace("> 0.5", "> 0.4"))])
+    assert again["signals"] == facts["signals"]
+
+
+def test_without_the_plugin_its_table_goes_and_the_rest_stays(tmp_path: Path) -> None:
+    root, dump = tmp_path / "corpus", small_site.dump(tmp_path)
+    small_site.build(root, dump, plugins=[write(tmp_path)])
+    facts = small_site.build(root, dump)
+    assert not (root / "signals" / "shouting").exists()
+    assert "plugins" not in facts and "shouting" not in facts["signals"] and "shouting" not in SIGNALS
+    assert facts["reused"]["language"] == facts["totals"]["documents"]
+    plain = small_site.build(tmp_path / "plain", dump)
+    assert facts["files"] == plain["files"]
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        (
+            SIGNAL.replace("text.count", "text.cuont"),
+            r"mine.py, line \d+, in <listcomp>: signal marks, on .*:\d+: Attr",
+        ),
+        (SIGNAL.replace('{"questions": [text', '{"question": [text'), "signal marks does not answer 'questions'"),
+        (SIGNAL.replace('text.count("?") for', "text for"), "signal marks: column questions is not int32"),
+        (
+            SIGNAL.replace(".to_pylist()]}\n", ".to_pylist()][1:]}\n"),
+            r"column questions has \d+ rows for \d+ documents",
+        ),
+    ],
+)
+def test_what_a_signal_raises_or_answers_wrongly_is_told(tmp_path: Path, source: str, told: str) -> None:
+    with pytest.raises(BuildError, match=told):
+        small_site.build(tmp_path / "corpus", small_site.dump(tmp_path), plugins=[write(tmp_path, source)])
+
+
+def test_the_row_at_fault_is_named(tmp_path: Path) -> None:
+    source = SIGNAL.replace('text.count("?") for', "1 // (0 if 'skunk' in text else 1) for")
+    with pytest.raises(BuildError, match=rf"signal marks, on {SITE}:100: ZeroDivisionError"):
+        small_site.build(tmp_path / "corpus", small_site.dump(tmp_path), plugins=[write(tmp_path, source)])
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("def broken(:\n", r"mine.py, line 1: not valid Python"),
+        ("import pyarrow\nnumber = 1 / 0\n", r"mine.py, line 2: ZeroDivisionError"),
+        (SIGNAL.replace("def marks", "def language"), r"mine.py: signal 'language' is defined by socorpus already"),
+        (SIGNAL.replace("def marks", "def shouting"), r"mine.py: signal 'shouting' is defined by .*mine.py already"),
+        (SIGNAL.replace('("text",), version', '("score",), version'), r"signal marks reads 'score'; it may read kind"),
+        (SIGNAL.replace("def shouting", "def shards"), r"\[shards\] is a section of ours"),
+    ],
+)
+def test_a_plugin_that_can_not_be_loaded_is_told_and_leaves_nothing(tmp_path: Path, source: str, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        plugins.load([write(tmp_path, source)])
+    assert plugins.active() == () and "marks" not in SIGNALS
+    plugins.load([write(tmp_path)])
+    assert "marks" in SIGNALS
+
+
+def test_two_plugins_must_not_define_one_name(tmp_path: Path) -> None:
+    two = [write(tmp_path), write(tmp_path, SIGNAL.replace("def marks", "def others"), "second.py")]
+    with pytest.raises(InputError, match=r"second.py: .*'shouting' is defined by .*mine.py too"):
+        plugins.load(two)
+
+
+def test_names_that_lead_nowhere_are_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nothing.py: there is no such plug-in file"):
+        plugins.load([str(tmp_path / "nothing.py")])
+    with pytest.raises(InputError, match=r"plug-in 'no.such.module': no such module"):
+        plugins.load(["no.such.module"])
+    toml = tmp_path / "socorpus.toml"
+    toml.write_text('plugins = "mine.py"\n', "utf-8")
+    with pytest.raises(InputError, match=r"plugins must be a list"):
+        config.load(toml)
+    toml.write_text(f"plugins = ['{Path(write(tmp_path)).name}']\n[shoutin]\nleast = 2\n", "utf-8")
+    with pytest.raises(InputError, match=r"unknown key shoutin; did you mean shouting"):
+        config.load(toml)
+    toml.write_text("plugins = ['mine.py']\n[shouting]\nmost = 2\n", "utf-8")
+    with pytest.raises(InputError, match=r"unknown key shouting.most"):
+        config.load(toml)
+    toml.write_text("plugins = ['mine.py']\n[shouting]\nleast = 2\n", "utf-8")
+    loaded = config.load(toml)
+    assert loaded.section("shouting").least == 2 and loaded.plugins == ("mine.py",)
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ({"reason": "Too loud"}, "a reason is written in small letters"),
+        ({"reason": "too_short"}, "there is a rule of this reason already"),
+        ({"reason": "near_duplicate"}, "there is a rule of this reason already"),
+        ({"drop_if": "no_such > 1"}, "there is no column no_such"),
+        ({"drop_if": "random() > 0.5 and score > 1"}, "random does not always answer the same"),
+        ({"drop_if": 3}, r"selection.rules\[0\].drop_if must be str"),
+        ({"dropif": "score > 1"}, r"unknown key selection.rules\[0\].dropif; did you mean"),
+        ({"reason": None}, r"selection.rules\[0\].reason is missing"),
+    ],
+)
+def test_a_rule_that_is_wrong_is_told_before_anything_is_read(tmp_path: Path, rule: dict[str, Any], told: str) -> None:
+    given = {"reason": "mine", "drop_if": "score < 0", **rule}
+    given = {name: value for name, value in given.items() if value is not None}
+    with pytest.raises(InputError, match=told):
+        small_site.build(tmp_path / "corpus", small_site.dump(tmp_path), selection={"rules": [given]})
+    assert not (tmp_path / "corpus" / "receipts").exists()
+
+
+def test_a_rule_that_fails_on_a_value_names_the_post(tmp_path: Path) -> None:
+    rule = {"reason": "mine", "drop_if": "title IS NOT NULL AND CAST(title AS INTEGER) > 3"}
+    with pytest.raises(BuildError, match=rf"selection rule 'mine', on {SITE}:1: .*Could not convert string"):
+        small_site.build(tmp_path / "corpus", small_site.dump(tmp_path), selection={"rules": [rule]})
+
+
+def test_rules_never_show_texts_of_documents(tmp_path: Path) -> None:
+    rule = {"reason": "mine", "drop_if": "contains(documents.text, 'mash') OR contains(title, 'shop') AND score > 1"}
+    root = tmp_path / "corpus"
+    small_site.build(root, small_site.dump(tmp_path), selection={"rules": [rule]})
+    (path,) = (root / "decisions").rglob("*.parquet")
+    shown = [json.loads(row["evidence"]) for row in pq.read_table(path).to_pylist() if row["reason"] == "mine"]
+    assert shown and all(set(evidence) == {"score"} for evidence in shown)
+
+
+def test_plugins_of_a_corpus_are_remembered_for_their_user(tmp_path: Path) -> None:
+    root, dump, given = tmp_path / "corpus", small_site.dump(tmp_path), write(tmp_path)
+    built_with = small_site.build(root, dump, plugins=[given])["plugins"]
+    plugins.activate(())
+    assert [plugin.name for plugin in plugin_memory.load(root, (), built_with)] == ["mine.py"]
+    # Somebody else, or a corpus that was moved: it has to be named, and is never taken from the corpus.
+    os.environ["XDG_STATE_HOME"] = str(tmp_path / "somebody else")
+    with pytest.raises(InputError, match=r"built with the plug-in mine.py, which is not known here; name it with"):
+        plugin_memory.load(root, (), built_with)
+    assert [plugin.name for plugin in plugin_memory.load(root, [given], built_with)] == ["mine.py"]
+
+
+def test_a_script_is_told_to_become_a_file() -> None:
+    program = SIGNAL + "\n"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "signal shouting: write it into a file, and name that as a plug-in" in done.stderr
+
+
+PACKAGE = "from socorpus.corpus.signals.base import signal\nimport company.parts\n"
+PARTS = SIGNAL.replace("def shouting", "def loudness")
+
+
+def test_an_installed_package_is_loaded_by_its_entry_point(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    (site / "company").mkdir(parents=True)
+    (site / "company" / "__init__.py").write_text(PACKAGE, "utf-8")
+    (site / "company" / "parts.py").write_text(PARTS, "utf-8")
+    about = site / "company_corpus-1.2.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: company-corpus\nVersion: 1.2\n", "utf-8")
+    (about / "entry_points.txt").write_text("[socorpus.plugins]\ncompany = company\n", "utf-8")
+    (about / "top_level.txt").write_text("company\n", "utf-8")
+    program = (
+        "from socorpus.corpus import plugins\nfrom socorpus.corpus.signals.base import SIGNALS\n"
+        "import company\n"  # by somebody else, before
+        "plugins.load([])\nprint(plugins.described(), SIGNALS.version('loudness'), SIGNALS.version('marks'))\n"
+        "plugins.load(['company'])\nprint(len(plugins.active()))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()
+    assert first.startswith("[('company', 'company-corpus 1.2', ['")
+    assert "'signal loudness', 'signal marks'" in first
+    assert first.endswith("company-corpus 1.2 1") and second == "1"
