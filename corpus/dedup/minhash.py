@@ -28,6 +28,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
+from socorpus.corpus.arrays import mix64
+
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 UInt32 = npt.NDArray[np.uint32]
@@ -44,12 +46,10 @@ _BY_CONTEXT = (0x0130, 0x03A3)
 _ALONE = np.uint32(1 << 22)
 _CONTEXT = np.uint32(1 << 23)
 
-# Odd constants with as many ones as zeros: the first fractional bits of pi and the finaliser of SplitMix64.
+# Odd constants with about as many ones as zeros: the first fractional bits of pi.
 _LETTER = np.uint64(0x243F6A8885A308D3)
 _TOKEN = np.uint64(0x13198A2E03707345)
 _START = np.uint64(0xA4093822299F31D1)
-_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
-_MIX_2 = np.uint64(0x94D049BB133111EB)
 
 
 @dataclass(frozen=True)
@@ -265,11 +265,7 @@ def _replace(sets: Shingles, rows: Int64, by: Shingles) -> Shingles:
     return Shingles(offsets, hashes)
 
 
-@njit(cache=True, nogil=True)
-def _mix(x):  # type: ignore[no-untyped-def]
-    x = (x ^ (x >> np.uint64(30))) * _MIX_1
-    x = (x ^ (x >> np.uint64(27))) * _MIX_2
-    return x ^ (x >> np.uint64(31))
+_mix = njit(cache=True, nogil=True)(mix64)
 
 
 @njit(cache=True, nogil=True)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus import config, schema
+from socorpus.corpus.arrays import mix64
 from socorpus.corpus.shards.rows import Int64
 from socorpus.corpus.storage import parquet
 
@@ -103,10 +104,7 @@ def _hashes(rows: pa.Table, seed: int) -> npt.NDArray[np.uint64]:
     digests = [hashlib.blake2b(name, digest_size=8).digest() for name in names]
     of_site = np.array([int.from_bytes(digest, "little") for digest in digests], np.uint64)
     numbers = rows["post_id"].to_numpy().astype(np.uint64)
-    mixed = of_site[coded.indices.to_numpy()] + numbers * np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
+    return mix64(of_site[coded.indices.to_numpy()] + numbers * np.uint64(0x9E3779B97F4A7C15))
 
 
 def _coded(names: pa.ChunkedArray) -> pa.DictionaryArray:
