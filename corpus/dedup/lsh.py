@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
-from socorpus.corpus.arrays import mix64
+from socorpus.corpus.arrays import Float64, Int64, UInt32, UInt64, mix64
 from socorpus.corpus.config import Near
 from socorpus.corpus.dedup import minhash
 from socorpus.corpus.dedup.components import components, unite
-from socorpus.corpus.dedup.minhash import Float64, Int64, Shingles, UInt32, UInt64
+from socorpus.corpus.dedup.minhash import Shingles
 from socorpus.corpus.errors import InputError
 
 FORMS = {"near": "text", "near_code": "code"}

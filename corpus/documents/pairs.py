@@ -3,15 +3,13 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus import schema
+from socorpus.corpus.arrays import Int32, Int64
 from socorpus.corpus.privacy.redact import placeholders
 
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
 Replacement = tuple[int, int, str]
 
 

@@ -15,15 +15,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from socorpus.corpus import schema
+from socorpus.corpus import arrays, schema
+from socorpus.corpus.arrays import Int64
 from socorpus.corpus.errors import BuildError
 from socorpus.corpus.privacy import redact
-from socorpus.corpus.tokenizer import bpe, pretokenize
+from socorpus.corpus.tokenizer import bpe
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-
-Int64 = npt.NDArray[np.int64]
 
 
 def prepare(
@@ -211,7 +210,7 @@ def _code_tokens(
     kept: pa.Table, text: pa.Array, segments: pa.ListArray, ids: pa.ListArray, lengths: npt.NDArray[np.int32]
 ) -> pa.ListArray:
     """[start, end) in tokens of each code segment, by row; all rows at once, in code points counted over all texts."""
-    data, byte_bounds = pretokenize.utf8(text)
+    data, byte_bounds = arrays.utf8(text)
     token_bounds = ids.offsets.to_numpy().astype(np.int64)
     token_ends = np.cumsum(lengths[ids.values.to_numpy()], dtype=np.int64)
     wrong = np.flatnonzero(np.r_[0, token_ends][token_bounds] != byte_bounds)

@@ -5,13 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus import config, schema
-from socorpus.corpus.arrays import mix64
-from socorpus.corpus.shards.rows import Int64
+from socorpus.corpus.arrays import Int64, UInt64, mix64
 from socorpus.corpus.storage import parquet
 
 STRETCHES = 8
@@ -97,7 +95,7 @@ def _groups(parts: Iterable[pa.Table], shards: config.Shards) -> Iterator[pa.Tab
         yield held
 
 
-def _hashes(rows: pa.Table, seed: int) -> npt.NDArray[np.uint64]:
+def _hashes(rows: pa.Table, seed: int) -> UInt64:
     """64-bit hashes of (seed, site, post_id): BLAKE2b of the first two, mixed with the third as splitmix64 does."""
     coded = _coded(rows["site"])
     names = [f"{seed}:{site}".encode() for site in coded.dictionary.to_pylist()]

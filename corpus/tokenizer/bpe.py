@@ -21,6 +21,7 @@ from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
 from tokenizers.processors import TemplateProcessing
 from tokenizers.trainers import BpeTrainer
 
+from socorpus.corpus import arrays
 from socorpus.corpus.engine.receipts import tokenizer_identity
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage.files import atomic
@@ -178,7 +179,7 @@ def encode(tokenizer: Tokenizer, texts: pa.Array | pa.ChunkedArray, threads: int
         return _list_array(*_ids(tokenizer, texts.to_pylist()))
     if not len(texts):
         return pa.array([], pa.list_(pa.uint16()))
-    data, offsets = pretokenize.utf8(texts)
+    data, offsets = arrays.utf8(texts)
     pieces, bounds, starts, ends = pretokenize.cut(data, offsets)
     raw = data.tobytes()
     distinct = [raw[a:b].decode() for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from lxml import etree
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
+from socorpus.corpus import arrays
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.tokenizer import bpe, pretokenize
 
@@ -128,7 +129,7 @@ def test_pieces_are_those_of_the_pattern(text: str) -> None:
 
 
 def cut(text: str) -> list[str]:
-    data, offsets = pretokenize.utf8(pa.array([text]))
+    data, offsets = arrays.utf8(pa.array([text]))
     pieces, _, starts, ends = pretokenize.cut(data, offsets)
     return [data[starts[piece] : ends[piece]].tobytes().decode() for piece in pieces]
 
@@ -213,9 +214,9 @@ def test_byte_lengths_add_up(small: Tokenizer) -> None:
 
 def test_training_is_the_same_for_any_threads_and_order(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from socorpus.corpus import tokens;"
+        "import sys; from pathlib import Path; from socorpus.corpus.tokenizer import bpe;"
         "texts = [' '.join(f'w{i * j % 97} foo_{j}({i});' for j in range(40)) for i in range(400)];"
-        "tokens.save(tokens.train(texts[::int(sys.argv[2])], 900), Path(sys.argv[1]))"
+        "bpe.save(bpe.train(texts[::int(sys.argv[2])], 900), Path(sys.argv[1]))"
     )
     made = set()
     for threads, step in (("1", "1"), ("2", "1"), ("2", "-1")):
