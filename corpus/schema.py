@@ -230,9 +230,9 @@ SHARDS = _schema(
     pa.field("score", pa.int32(), nullable=False),
     pa.field("tags", pa.list_(pa.string()), nullable=False),
     pa.field("title", pa.string()),
-    pa.field("text", pa.string(), nullable=False),  # scrubbed
+    pa.field("text", pa.string(), nullable=False),  # redacted
     pa.field("own_end", pa.int32(), nullable=False),
-    pa.field("segments", pa.list_(SEGMENT), nullable=False),  # offsets into the scrubbed text
+    pa.field("segments", pa.list_(SEGMENT), nullable=False),  # offsets into the redacted text
     pa.field("input_ids", pa.list_(pa.uint16()), nullable=False),  # tokens of `text`, no special tokens added
     pa.field("code_tokens", pa.list_(pa.int32()), nullable=False),  # start, end, start, end … of code, in tokens
     pa.field("url", pa.string(), nullable=False),

@@ -18,10 +18,8 @@ from numpy.typing import NDArray
 
 from socorpus.corpus import arrays, schema
 from socorpus.corpus.config import Privacy
-from socorpus.corpus.privacy.redact import Shift, Span, mask, placeholders, scrub
+from socorpus.corpus.privacy.redact import Span, blank
 from socorpus.corpus.privacy.rules import RANKS, RULES, SUSPECTS, Found, at_sign, mention, prefilter
-
-__all__ = ["Shift", "Span", "find", "placeholders", "scrub"]
 
 
 def find(documents: pa.Table, config: Privacy) -> pa.Table:
@@ -110,10 +108,10 @@ def _column(column: _Texts, own_end: NDArray[np.int32] | None, code: _Code | Non
         spans = _resolve(_exactly(text, suspects, end))
         # A value may hide another, or be the word that speaks for the next: look again until nothing is new.
         while spans and any(rule != "@" for rule, _, _ in suspects):
-            masked = _Texts(pa.array([mask(text, spans)]))
+            blanked = _Texts(pa.array([blank(text, spans)]))
             ends = None if own_end is None else own_end[row : row + 1]
-            again = [left for _, _, left in _suspicious(masked, ends, code, row)]
-            more = _resolve(_exactly(masked.text(0), again[0], end), spans) if again else spans
+            again = [left for _, _, left in _suspicious(blanked, ends, code, row)]
+            more = _resolve(_exactly(blanked.text(0), again[0], end), spans) if again else spans
             if len(more) == len(spans):
                 break
             spans = more

@@ -1,7 +1,7 @@
 """From decided documents to the files that a trainer reads: splits, then shuffled shards.
 
 split      once      -> which threads are for training, validation and test
-prepare    a bucket  -> scrubbed and tokenised rows, sent to their shards
+prepare    a bucket  -> redacted and tokenised rows, sent to their shards
 shards     a shard   -> one Parquet file, in the order of the shuffle
 """
 
@@ -113,7 +113,7 @@ def _bytes_by_split(splits: Receipt, decisions: Mapping[str, Receipt]) -> dict[s
 
 
 def prepare(root: Path, bucket: Bucket, numbers: Mapping[str, int], config: Shards) -> Outcome:
-    """Scrub, tokenise and send a bucket's kept rows to their shards."""
+    """Redact, tokenise and send a bucket's kept rows to their shards."""
     documents, decisions, privacy, splits = decided_rows(root, bucket)
     rows = shards_rows.prepare(documents, decisions, privacy, splits, bpe.load(root / "tokenizer"))
     fine = shuffle.stretches(numbers)
