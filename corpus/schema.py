@@ -15,6 +15,12 @@ from socorpus.corpus.errors import InputError
 VERSION = "1"
 """Version of the schemas below: a corpus of another version is refused by its readers."""
 
+SPLITS = ("train", "validation", "test")
+"""In the order of time: the newest threads of a site are the test split."""
+
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+"""Entries of the tokenizer that no text makes; a tokenizer trained here gives them the ids 0 to 4."""
+
 TIME = pa.timestamp("ms", tz="UTC")
 KEY = [pa.field("site", pa.string(), nullable=False), pa.field("post_id", pa.int64(), nullable=False)]
 

@@ -52,13 +52,15 @@ def placeholders(text: str, spans: Sequence[Span]) -> list[Replacement]:
 
 def replace(text: str, replacements: Sequence[Replacement], start: int = 0, end: int | None = None) -> str:
     """`text[start:end]` with its replacements (sorted); one that crosses an edge is cut there and stands whole."""
+    if not replacements:
+        return text[start:end]
     last = len(text) if end is None else end
     pieces = []
     for left, right, placeholder in replacements:
         if right > start and left < last:
             pieces += [text[start:left], placeholder]
-            start = max(start, right)
-    return "".join([*pieces, text[start:last]]) if pieces else text[start:last]
+            start = right
+    return "".join([*pieces, text[start:last]])
 
 
 def blank(text: str, spans: Sequence[Span]) -> str:

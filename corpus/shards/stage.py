@@ -79,7 +79,7 @@ def run(
     written = engine.run("shards", writes)
     paths = {path.removeprefix("shards/") for receipt in written.values() for path in receipt.outputs}
     receipts.prune(root, "shards", set(written), {"shards": paths})
-    for name in split.SPLITS:
+    for name in schema.SPLITS:
         (root / "shards" / name).mkdir(parents=True, exist_ok=True)
     return written
 
@@ -109,7 +109,7 @@ def _bytes_by_split(splits: Receipt, decisions: Mapping[str, Receipt]) -> dict[s
     threads_by_split: Mapping[str, int] = splits.counts["threads"]
     every = sum(threads_by_split.values()) or 1
     # Two bytes a token, and a token has about four bytes of text.
-    return {name: -int(-1.5 * kept * threads_by_split.get(name, 0) // every) for name in split.SPLITS}
+    return {name: -int(-1.5 * kept * threads_by_split.get(name, 0) // every) for name in schema.SPLITS}
 
 
 def prepare(root: Path, bucket: Bucket, numbers: Mapping[str, int], config: Shards) -> Outcome:
