@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 from lxml import etree
 
+from socorpus.corpus.schema import SPECIAL_TOKENS
 from socorpus.corpus.tokenizer import bpe
 
 TARGET = 0.8
@@ -86,7 +87,7 @@ def fill(data: Path) -> None:
         for entries in (rule // 2, rule, rule * 2, rule * 4):
             tokenizer = bpe.train(some, entries)
             counts = np.bincount(bpe.encode(tokenizer, pa.array(some)).values.to_numpy(), minlength=entries)
-            learned = counts[len(bpe.SPECIALS) + 256 :]
+            learned = counts[len(SPECIAL_TOKENS) + 256 :]
             print(f"{megabytes:4}  {entries:9,}  {(learned >= 20).mean():7.1%} {'*' if entries == rule else ''}")
 
 

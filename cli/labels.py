@@ -71,9 +71,10 @@ def _run(corpus: Path, task: list[str] | None, workers: int | None, scheduler: s
 
 def show_labels(facts: Mapping[str, Any]) -> None:
     """The labels of each task by split, in one line a label."""
+    from socorpus.corpus.schema import SPLITS
     from socorpus.labeling.analysis import report_sections
 
-    table = view.table("task", "label", "train", "validation", "test", "all")
+    table = view.table("task", "label", *SPLITS, "all")
     table.columns[1].justify = "left"
     for name, entry in facts["labels"].items():
         rows, _ = report_sections.label_rows(entry)

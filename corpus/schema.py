@@ -15,6 +15,12 @@ from socorpus.corpus.errors import InputError
 VERSION = "1"
 """Version of the schemas below: a corpus of another version is refused by its readers."""
 
+SPLITS = ("train", "validation", "test")
+"""In the order of time: the newest threads of a site are the test split."""
+
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+"""Entries of the tokenizer that no text makes; a tokenizer trained here gives them the ids 0 to 4."""
+
 TIME = pa.timestamp("ms", tz="UTC")
 KEY = [pa.field("site", pa.string(), nullable=False), pa.field("post_id", pa.int64(), nullable=False)]
 
@@ -236,9 +242,9 @@ SHARDS = _schema(
     pa.field("score", pa.int32(), nullable=False),
     pa.field("tags", pa.list_(pa.string()), nullable=False),
     pa.field("title", pa.string()),
-    pa.field("text", pa.string(), nullable=False),  # scrubbed
+    pa.field("text", pa.string(), nullable=False),  # redacted
     pa.field("own_end", pa.int32(), nullable=False),
-    pa.field("segments", pa.list_(SEGMENT), nullable=False),  # offsets into the scrubbed text
+    pa.field("segments", pa.list_(SEGMENT), nullable=False),  # offsets into the redacted text
     pa.field("input_ids", pa.list_(pa.uint16()), nullable=False),  # tokens of `text`, no special tokens added
     pa.field("code_tokens", pa.list_(pa.int32()), nullable=False),  # start, end, start, end … of code, in tokens
     pa.field("url", pa.string(), nullable=False),

@@ -67,7 +67,7 @@ TABLES: dict[str, tuple[str, str, pa.Schema, dict[str, str]]] = {
     ),
     "pairs": (
         "pairs/SITE/BUCKET.parquet",
-        "One row a code block of a document, with the prose around it; scrubbed.",
+        "One row a code block of a document, with the prose around it; redacted.",
         schema.PAIRS,
         {
             **_KEY,
@@ -163,7 +163,7 @@ TABLES: dict[str, tuple[str, str, pa.Schema, dict[str, str]]] = {
     ),
     "shards": (
         "shards/SPLIT/NUMBER.parquet",
-        "The kept documents as a trainer reads them: scrubbed, tokenised, shuffled.",
+        "The kept documents as a trainer reads them: redacted, tokenised, shuffled.",
         schema.SHARDS,
         {
             **_KEY,

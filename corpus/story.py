@@ -22,7 +22,7 @@ from socorpus.corpus import manifest, plugins, schema, toml_config
 from socorpus.corpus.config import SelectionRule
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.privacy import display
-from socorpus.corpus.privacy.display import Masked
+from socorpus.corpus.privacy.display import Shown
 from socorpus.corpus.selection import election
 from socorpus.corpus.signals.base import SIGNALS
 from socorpus.corpus.signals.explanations import some
@@ -109,7 +109,7 @@ class Document:
     own_chars: int
     chars: int
     segments: Mapping[str, int]
-    shown: Masked
+    shown: Shown
 
 
 @dataclass(frozen=True)
@@ -250,7 +250,7 @@ def _post(root: Path, place: Place) -> Post:
         row["closed_date"],
         row["score"],
         row_lookup.rows_of(path, place.post_id, ["comment_id"]).num_rows if path.exists() else 0,
-        display.mask_bytes(title.encode()) if title else None,
+        display.text(title) if title else None,
         row["content_license"],
         {name: count for name, count in events.items() if count} if events is not None else None,
         {_VOTE_TYPES.get(code, f"type {code}"): n for code, n in sorted(votes.items())} if votes is not None else None,
@@ -282,7 +282,7 @@ def _document(root: Path, place: Place) -> Document:
         row["own_end"],
         len(row["text"]),
         Counter(segment["kind"] for segment in row["segments"]),
-        display.mask(row, spans),
+        display.documents([row], [spans])[0],
     )
 
 
@@ -366,7 +366,7 @@ def _quarantined(root: Path, site: str, number: int) -> Iterator[Quarantined]:
     for table in parquet.batches(path):
         for row in table.to_pylist():
             if own.get(row["table"], other).search(row["row"]):
-                shown = _cut(display.mask_bytes(row["row"]), 400)
+                shown = _cut(display.text(row["row"].decode("utf-8", "replace")), 400)
                 yield Quarantined(row["table"], row["file"], row["offset"], row["reason"], shown)
 
 

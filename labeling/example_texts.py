@@ -8,23 +8,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.config import Privacy
-from socorpus.corpus.privacy import detect
-from socorpus.corpus.shards import rows as shards_rows
+from socorpus.corpus.privacy import detect, display, redact
 from socorpus.labeling import schema
 
-_NO_DIGEST = bytes(16)
 
-
-def scrub(examples: pa.Table, config: Privacy) -> pa.Table:
+def redacted(examples: pa.Table, config: Privacy) -> pa.Table:
     """Examples with placeholders for personal data and secrets in title and text; `segments` and `own_end` move along.
 
     Returns:
         `schema.EXAMPLES`, row for row, `digest` filled.
     """
     whole = examples.cast(schema.EXAMPLES).combine_chunks()
-    made = shards_rows.scrub(whole, detect.find(whole, config))
+    made = redact.table(whole, detect.find(whole, config))
     at = schema.EXAMPLES.get_field_index("digest")
     return made.set_column(at, schema.EXAMPLES.field(at), digests(made))
 
@@ -44,32 +40,14 @@ def evidence(found: Sequence[Mapping[str, Any]], config: Privacy) -> list[str]:
     raw = [_json(one) for one in found]
     distinct = dict(zip(raw, found, strict=True))
     texts = list(dict.fromkeys(text for one in distinct.values() for text in _texts(one)))
-    clean = dict(zip(texts, _clean(texts, config), strict=True))
+    # Looked at as comments are, which may mention people.
+    clean = dict(zip(texts, display.texts(texts, config, comments=True), strict=True)) if texts else {}
     made = {text: _json(_replaced(one, clean)) for text, one in distinct.items()}
     return [made[text] for text in raw]
 
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _clean(texts: Sequence[str], config: Privacy) -> list[str]:
-    if not texts:
-        return []
-    count = len(texts)
-    # As a comment is looked at, which may mention people: all of the text lies behind `own_end`.
-    values: dict[str, Any] = {
-        "site": pa.nulls(count, pa.string()).fill_null(""),
-        "post_id": pa.array([0] * count, pa.int64()),
-        "title": pa.nulls(count, pa.string()),
-        "text": pa.array(texts, pa.string()),
-        "own_end": pa.array([0] * count, pa.int32()),
-        "segments": pa.array([[]] * count, pa.list_(corpus_schema.SEGMENT)),
-        "digest": pa.array([_NO_DIGEST] * count, pa.binary(16)),
-    }
-    rows = pa.table(values)
-    scrubbed: list[str] = shards_rows.scrub(rows, detect.find(rows, config))["text"].to_pylist()
-    return scrubbed
 
 
 def _texts(value: Any) -> Iterable[str]:

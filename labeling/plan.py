@@ -10,7 +10,7 @@ from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.engine.work import WorkItem
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.shards.split import SPLITS
+from socorpus.corpus.schema import SPLITS
 from socorpus.corpus.storage import files, parquet, row_lookup
 from socorpus.corpus.storage.buckets import Bucket
 from socorpus.corpus.toml_config import as_dict

@@ -119,7 +119,7 @@ def vote(
     if not task.TASK.spans:
         by = [(function, one) for function in functions(module, without) for one in function.find(seen)]
     made = task.examples(seen, [one for _, one in by]).cast(schema.EXAMPLES)
-    examples = example_texts.scrub(
+    examples = example_texts.redacted(
         _with_split(example_texts.within(made, allowed), splits.of_bucket(root, bucket)), privacy
     )
     if task.TASK.spans:

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from socorpus.corpus.config import Split
 from socorpus.corpus.engine.work import Outcome
+from socorpus.corpus.schema import SPLITS
 from socorpus.corpus.shards import split, split_files
 from socorpus.corpus.storage import parquet, partitions
 from socorpus.corpus.storage.buckets import Bucket
@@ -49,7 +50,7 @@ def stratify(root: Path, buckets: Sequence[Bucket], task: Task, shares: Split) -
     site = np.unique([bucket.site for bucket in buckets], return_inverse=True)[1]
     new = assign(rows["label"], _age(rows, site[rows["bucket"]]), rows["split"], tied, shares)
     differs = new != rows["split"]
-    moved, names = rows[differs], pa.array(split.SPLITS).take(pa.array(new[differs]))
+    moved, names = rows[differs], pa.array(SPLITS).take(pa.array(new[differs]))
     table = pa.table([pa.array(moved["thread"]), names], schema=split_files.SPLIT)
     bounds = np.searchsorted(moved["bucket"], np.arange(len(buckets) + 1)).tolist()
     parts = [table.slice(a, b - a) for a, b in pairwise(bounds)]
@@ -59,7 +60,7 @@ def stratify(root: Path, buckets: Sequence[Bucket], task: Task, shares: Split) -
 
 
 def assign(label: Ints, age: npt.NDArray[np.float64], held: Ints, tied: npt.NDArray[np.bool_], shares: Split) -> Ints:
-    """The split of each thread, as a number of `corpus.shards.split.SPLITS`.
+    """The split of each thread, as a number of `corpus.schema.SPLITS`.
 
     Args:
         label: of each thread.
@@ -107,7 +108,7 @@ def _voted(root: Path, bucket: Bucket, task: Task) -> npt.NDArray[np.void]:
     found["thread"] = rows["thread_id"].to_numpy()
     found["created"] = rows["created"].cast(pa.int64()).to_numpy()
     found["label"] = counts.argmax(1)
-    found["split"] = pc.index_in(rows["split"], value_set=pa.array(split.SPLITS)).to_numpy()
+    found["split"] = pc.index_in(rows["split"], value_set=pa.array(SPLITS)).to_numpy()
     return found
 
 

@@ -29,10 +29,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from socorpus.corpus.arrays import Float64, Int64
 from socorpus.corpus.config import Near
 from socorpus.corpus.dedup.components import components
 from socorpus.corpus.dedup.lsh import FORMS, candidates, document_ids, fingerprints, shingle_table, verify
-from socorpus.corpus.dedup.minhash import Float64, Int64
 from socorpus.corpus.schema import SIGNALS, TIME
 
 MEMBERS = pa.schema(

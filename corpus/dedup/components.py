@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from socorpus.corpus.dedup.minhash import Int64
+from socorpus.corpus.arrays import Int64
 
 
 def unite(edges: Sequence[Int64]) -> Int64:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
-from socorpus.corpus.dedup import minhash
+from socorpus.corpus import arrays
 from socorpus.corpus.dedup.clusters import members, ranked
 from socorpus.corpus.schema import SIGNALS
 
@@ -17,14 +17,14 @@ from socorpus.corpus.schema import SIGNALS
 def text_hashes(documents: pa.Table) -> pa.Array:
     """Hash of the own text in NFKC, case folded, white space collapsed: binary(16)[n], BLAKE2b."""
     texts = documents["text"]
-    data, starts, _ = minhash.utf8(texts)
+    data, places = arrays.utf8(texts)
     ends = np.asarray(documents["own_end"], dtype=np.int64)
     folded, bounds, plain = (
         np.empty(int(ends.sum()), np.uint8),
         np.zeros(len(ends) + 1, np.int64),
         np.empty(len(ends), bool),
     )
-    _fold(data, starts, ends, folded, bounds, plain)
+    _fold(data, places[:-1], ends, folded, bounds, plain)
     view, at = folded.data, bounds.tolist()
     found = [hashlib.blake2b(view[a:b], digest_size=16).digest() for a, b in pairwise(at)]
     for row in np.flatnonzero(~plain).tolist():

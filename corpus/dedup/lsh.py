@@ -7,10 +7,11 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
+from socorpus.corpus.arrays import Float64, Int64, UInt32, UInt64, mix64
 from socorpus.corpus.config import Near
 from socorpus.corpus.dedup import minhash
 from socorpus.corpus.dedup.components import components, unite
-from socorpus.corpus.dedup.minhash import Float64, Int64, Shingles, UInt32, UInt64
+from socorpus.corpus.dedup.minhash import Shingles
 from socorpus.corpus.errors import InputError
 
 FORMS = {"near": "text", "near_code": "code"}
@@ -70,9 +71,9 @@ def band_hashes(signatures: UInt32, cut: Bands) -> UInt64:
     if signatures.shape[1] < cut.bands * cut.rows:
         raise ValueError(f"signatures of {signatures.shape[1]} columns have no {cut.bands} bands of {cut.rows}")
     columns = signatures[:, : cut.bands * cut.rows].reshape(n, cut.bands, cut.rows)
-    found = np.broadcast_to(_mix(np.arange(1, cut.bands + 1, dtype=np.uint64)), (n, cut.bands))
+    found = np.broadcast_to(mix64(np.arange(1, cut.bands + 1, dtype=np.uint64)), (n, cut.bands))
     for row in range(cut.rows):
-        found = _mix(found ^ columns[:, :, row])
+        found = mix64(found ^ columns[:, :, row])
     return found
 
 
@@ -184,13 +185,6 @@ def verify(edges: Int64, sets: pa.Table) -> Float64:
         raise ValueError("the sets of some documents that are to be compared are missing")
     rows = order[places]
     return minhash.jaccard(Shingles.from_arrow(sets["shingles"]), rows[:, 0], rows[:, 1])
-
-
-def _mix(values: UInt64) -> UInt64:
-    """The finaliser of SplitMix64."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
 
 
 def _windows(hashes: UInt64, ids: Int64, most: int) -> tuple[Int64, int]:

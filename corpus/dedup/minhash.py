@@ -20,7 +20,6 @@ of documents", 1997.
 import functools
 import re
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,12 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
-UInt32 = npt.NDArray[np.uint32]
-UInt64 = npt.NDArray[np.uint64]
-Float64 = npt.NDArray[np.float64]
-_Scalar = TypeVar("_Scalar", bound=np.generic)
+from socorpus.corpus.arrays import Float64, Int64, UInt8, UInt32, UInt64, mix64, readonly, utf8
 
 EMPTY = np.uint32(0xFFFFFFFF)
 """What fills the signature of an empty set."""
@@ -44,12 +38,10 @@ _BY_CONTEXT = (0x0130, 0x03A3)
 _ALONE = np.uint32(1 << 22)
 _CONTEXT = np.uint32(1 << 23)
 
-# Odd constants with as many ones as zeros: the first fractional bits of pi and the finaliser of SplitMix64.
+# Odd constants with about as many ones as zeros: the first fractional bits of pi.
 _LETTER = np.uint64(0x243F6A8885A308D3)
 _TOKEN = np.uint64(0x13198A2E03707345)
 _START = np.uint64(0xA4093822299F31D1)
-_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
-_MIX_2 = np.uint64(0x94D049BB133111EB)
 
 
 @dataclass(frozen=True)
@@ -91,7 +83,8 @@ def shingles(
         ends: integers[n], code points; past the end of a text stands for its end.
         width: words in a shingle.
     """
-    data, starts, stops = utf8(texts)
+    data, bounds = utf8(texts)
+    starts, stops = bounds[:-1], bounds[1:]
     n = len(starts)
     ends = _int64(ends)
     if len(ends) != n or width < 1 or (n and ends.min() < 0):
@@ -119,7 +112,8 @@ def code_shingles(documents: pa.Table, width: int, min_tokens: int) -> Shingles:
         width: tokens in a shingle; fewer tokens are one shingle.
         min_tokens: a document whose code has fewer tokens has no shingle.
     """
-    data, starts, stops = utf8(documents["text"])
+    data, bounds = utf8(documents["text"])
+    starts, stops = bounds[:-1], bounds[1:]
     firsts, begins, ends = _blocks(documents["segments"], _int64(documents["own_end"].to_numpy()))
     room = int(np.minimum(stops - starts, _sums(ends - begins, firsts)).sum())
     return _run(data, starts, stops, firsts, begins, ends, _tables()[1], width, max(1, min_tokens), room)[0]
@@ -137,21 +131,21 @@ def signatures(sets: Shingles, permutations: int, seed: int) -> UInt32:
     padded = -(-permutations // 16) * 16
     low, high, add = random.integers(0, 1 << 32, (3, padded), dtype=np.uint32)
     out = np.full((len(sets), padded), EMPTY, np.uint32)
-    _signatures(sets.offsets, _readonly(sets.hashes), low | np.uint32(1), high, add, out)
+    _signatures(sets.offsets, readonly(sets.hashes), low | np.uint32(1), high, add, out)
     return out if padded == permutations else np.ascontiguousarray(out[:, :permutations])
 
 
 def set_hashes(sets: Shingles) -> UInt64:
     """A hash of each whole set, uint64[n]: equal sets have equal hashes."""
     out = np.empty(len(sets), np.uint64)
-    _set_hashes(sets.offsets, _readonly(sets.hashes), out)
+    _set_hashes(sets.offsets, readonly(sets.hashes), out)
     return out
 
 
 def jaccard(sets: Shingles, left: Int64, right: Int64) -> Float64:
     """Exact Jaccard similarity of the sets in rows `left[i]` and `right[i]`, float64[e]; 0 where both are empty."""
     out = np.empty(len(left), np.float64)
-    _jaccard(sets.offsets, _readonly(sets.hashes), _int64(left), _int64(right), out)
+    _jaccard(sets.offsets, readonly(sets.hashes), _int64(left), _int64(right), out)
     return out
 
 
@@ -175,37 +169,11 @@ def _tables() -> tuple[UInt32, UInt32]:
     text[list(_BY_CONTEXT)] = _CONTEXT
     itself = np.arange(_CODE_POINTS, dtype=np.uint32)
     code = np.where(word, itself, np.where(space, 0, itself | _ALONE)).astype(np.uint32)
-    return _readonly(text), _readonly(code)
-
-
-def _readonly(array: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:
-    """A contiguous read-only view: one type, so one compilation, for arrays from Arrow and from numpy."""
-    view = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view
+    return readonly(text), readonly(code)
 
 
 def _int64(array: npt.NDArray[np.integer]) -> Int64:
     return np.require(array, np.int64, ["C", "W"])
-
-
-def utf8(texts: pa.Array | pa.ChunkedArray) -> tuple[npt.NDArray[np.uint8], Int64, Int64]:
-    """The UTF-8 of all texts, uint8[...], and where each starts and stops in it, int64[n]; a null is empty."""
-    if isinstance(texts, pa.ChunkedArray):
-        whole = texts.num_chunks == 1
-        texts = texts.chunk(0) if whole else texts.cast(pa.large_string()).combine_chunks()
-    if not (pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)):
-        texts = texts.cast(pa.large_string())
-    _, offsets, data = texts.buffers()
-    kind = np.int64 if pa.types.is_large_string(texts.type) else np.int32
-    n = len(texts)
-    places: Int64 = np.zeros(1, np.int64)
-    if n:
-        places = np.frombuffer(offsets, kind, n + 1, texts.offset * np.dtype(kind).itemsize).astype(np.int64)
-    starts, stops = places[:-1].copy(), places[1:].copy()
-    if texts.null_count:
-        stops = np.where(texts.is_null().to_numpy(zero_copy_only=False), starts, stops)
-    return _readonly(np.frombuffer(data if data is not None and data.size else b"\0", np.uint8)), starts, stops
 
 
 def _blocks(segments: pa.ChunkedArray, own_ends: Int64) -> tuple[Int64, Int64, Int64]:
@@ -229,7 +197,7 @@ def _sums(values: Int64, firsts: Int64) -> Int64:
 
 
 def _run(
-    data: npt.NDArray[np.uint8],
+    data: UInt8,
     starts: Int64,
     stops: Int64,
     firsts: Int64,
@@ -265,11 +233,7 @@ def _replace(sets: Shingles, rows: Int64, by: Shingles) -> Shingles:
     return Shingles(offsets, hashes)
 
 
-@njit(cache=True, nogil=True)
-def _mix(x):  # type: ignore[no-untyped-def]
-    x = (x ^ (x >> np.uint64(30))) * _MIX_1
-    x = (x ^ (x >> np.uint64(27))) * _MIX_2
-    return x ^ (x >> np.uint64(31))
+_mix = njit(cache=True, nogil=True)(mix64)
 
 
 @njit(cache=True, nogil=True)

@@ -20,9 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus import schema
+from socorpus.corpus.arrays import Float64, Int64
 from socorpus.corpus.config import Near
 from socorpus.corpus.dedup import clusters, components, exact, lsh
-from socorpus.corpus.dedup.minhash import Float64, Int64
 from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.context import Context
 from socorpus.corpus.engine.receipts import Receipt

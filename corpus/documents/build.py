@@ -10,11 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from socorpus.corpus import schema
+from socorpus.corpus import arrays, schema
+from socorpus.corpus.arrays import Int32, Int64
 from socorpus.corpus.config import Documents
 from socorpus.corpus.documents import code_language, html, markdown
 from socorpus.corpus.documents import spans as documents_spans
-from socorpus.corpus.documents.spans import Int32, Int64
 
 _QUESTION, _ANSWER = 1, 2
 _SEPARATOR = "\n\n"
@@ -201,8 +201,8 @@ def _digests(kinds: pa.StringArray, titles: pa.ChunkedArray, texts: _Texts) -> p
 
     Each is preceded by its length, or has a fixed one, so that no two rows are hashed as the same bytes.
     """
-    titles_data, title_bounds = documents_spans.utf8(titles)
-    data, bounds = documents_spans.utf8(texts.text)
+    titles_data, title_bounds = arrays.utf8(titles)
+    data, bounds = arrays.utf8(texts.text)
     spans = np.ascontiguousarray(texts.spans[:, :3])
     heads = np.column_stack(
         [

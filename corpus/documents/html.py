@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from lxml import etree
 
-from socorpus.corpus import schema
+from socorpus.corpus import arrays, schema
 from socorpus.corpus.documents import html_kernel
 from socorpus.corpus.documents import spans as documents_spans
 from socorpus.corpus.documents.spans import (
@@ -71,18 +71,18 @@ def html(body: str | None) -> Marked:
 
 def posts(bodies: pa.ChunkedArray) -> Column:
     """What `html` makes of each of a column of Bodies, string[rows]; a null is empty."""
-    data, bounds = documents_spans.utf8(bodies)
+    data, bounds = arrays.utf8(bodies)
     read = html_kernel.read(data, bounds)
     source: Any = data
     found = Column(
-        documents_spans.strings(read.text, read.text_ends),
+        arrays.strings(read.text, read.text_ends),
         np.maximum(read.lengths, 0),
         np.concatenate([[0], read.segment_ends]),
         read.segments,
         [_hint(source, block) for block in read.blocks.tolist()],
         np.concatenate([[0], read.link_ends]),
         read.links,
-        documents_spans.strings(read.targets, read.target_ends),
+        arrays.strings(read.targets, read.target_ends),
     )
     rows = np.flatnonzero(read.lengths < 0)
     return documents_spans.replaced(found, rows, [_parsed(body) for body in bodies.take(pa.array(rows)).to_pylist()])

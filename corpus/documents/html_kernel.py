@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
+from socorpus.corpus.arrays import Int32, Int64, UInt8
 from socorpus.corpus.documents.spans import (
     AFTER_CODE,
     BLANK,
@@ -24,9 +25,6 @@ from socorpus.corpus.documents.spans import (
     PROSE,
     QUOTE,
     SPACE,
-    Int32,
-    Int64,
-    UInt8,
 )
 
 _BLANKS = ("h1", "h2", "h3", "h4", "h5", "h6", "hr", "address", "center", "article", "section")

@@ -7,9 +7,11 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
+from socorpus.corpus import arrays
+from socorpus.corpus.arrays import Int64, UInt8
 from socorpus.corpus.documents import spans as documents_spans
 from socorpus.corpus.documents.html_kernel import white
-from socorpus.corpus.documents.spans import COMMENT, UNWANTED, Column, Int64, Marked, UInt8, Writer
+from socorpus.corpus.documents.spans import COMMENT, UNWANTED, Column, Marked, Writer
 
 _MARKDOWN_SIGNS = ("`", "*", "_", "[", "\\", "&", "://")
 # Alternatives in order of precedence; lengths are bounded so that stray signs cost no more than their line.
@@ -58,14 +60,14 @@ def comment(source: str | None) -> Marked:
 
 def comments(sources: pa.ChunkedArray) -> Column:
     """What `comment` makes of each of a column of comments' Texts, string[rows]; a null is empty."""
-    data, ends, lengths = _read_plain(*documents_spans.utf8(sources))
+    data, ends, lengths = _read_plain(*arrays.utf8(sources))
     rows, size = np.flatnonzero(lengths < 0), len(lengths)
     lengths = np.maximum(lengths, 0)
     some = lengths > 0
     segments = np.zeros((np.count_nonzero(some), 4), np.int32)
     segments[:, 0], segments[:, 2], segments[:, 3] = COMMENT, lengths[some], -1
     found = Column(
-        documents_spans.strings(data, ends),
+        arrays.strings(data, ends),
         lengths,
         np.concatenate([[0], np.cumsum(some)]),
         segments,

@@ -1,18 +1,12 @@
 """Documents -> code-text pairs: each code block with the prose around it."""
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus import schema
-from socorpus.corpus.privacy.redact import placeholders
-
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
-Replacement = tuple[int, int, str]
+from socorpus.corpus.arrays import Int32, Int64
+from socorpus.corpus.privacy.redact import Replacement, placeholders, replace, spans_of
 
 
 def build(documents: pa.Table, privacy: pa.Table | None) -> pa.Table:
@@ -44,11 +38,12 @@ def build(documents: pa.Table, privacy: pa.Table | None) -> pa.Table:
         text, title = texts[at], titles[at]
         in_text: list[Replacement] = []
         if found[at]:
-            in_text, title = _replacements(text, title, found[at])
+            in_text = placeholders(text, spans_of(found[at], "text"))
+            title = replace(title, placeholders(title, spans_of(found[at], "title"))) if title else title
         reached = [0, *ends[first:last]], [*starts[first:last], own_end]
-        around = [_replaced(text, start, end, in_text).strip() for start, end in zip(*reached, strict=True)]
+        around = [replace(text, in_text, start, end).strip() for start, end in zip(*reached, strict=True)]
         for number in range(last - first):
-            code = _replaced(text, starts[first + number], ends[first + number], in_text)
+            code = replace(text, in_text, starts[first + number], ends[first + number])
             if not code.isspace():
                 of.append(at)
                 kept.append(first + number)
@@ -82,26 +77,3 @@ def _blocks(documents: pa.Table, own_ends: Int32) -> tuple[Int64, Int32, pa.Arra
     bounds = np.concatenate([[0], np.cumsum(np.bincount(of[code], minlength=len(lists)))])
     spans = np.column_stack([flat.field("start").to_numpy()[code], ends[code]])
     return bounds, spans, flat.field("language").filter(pa.array(code))
-
-
-def _replacements(text: str, title: str | None, spans: list[dict[str, Any]]) -> tuple[list[Replacement], str | None]:
-    """What replaces the spans in the text, and the title with its own replaced."""
-    by_field: dict[str, list[tuple[int, int, str]]] = {"text": [], "title": []}
-    for span in spans:
-        by_field[span["field"]].append((span["start"], span["end"], span["kind"]))
-    in_text = list(placeholders(text, by_field["text"])) if by_field["text"] else []
-    if title and by_field["title"]:
-        title = _replaced(title, 0, len(title), list(placeholders(title, by_field["title"])))
-    return in_text, title
-
-
-def _replaced(text: str, start: int, end: int, replacements: list[Replacement]) -> str:
-    """`text[start:end]` with its replacements; one that crosses an edge is cut there and stands on both sides."""
-    if not replacements:
-        return text[start:end]
-    pieces = []
-    for left, right, placeholder in replacements:
-        if right > start and left < end:
-            pieces += [text[start:left], placeholder]
-            start = max(start, right)
-    return "".join([*pieces, text[start:end]])

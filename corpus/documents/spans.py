@@ -11,15 +11,12 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus import schema
+from socorpus.corpus.arrays import Int32, Int64
 
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
-UInt8 = npt.NDArray[np.uint8]
 Segment = tuple[str, int, int, str | None]
 Link = tuple[int, int, str]
 
@@ -126,21 +123,6 @@ def merged(bounds: Int64, more: Int64, rows: Int64) -> tuple[Int64, Int64]:
     owners = np.concatenate([np.repeat(np.arange(len(bounds) - 1), np.diff(bounds)), np.repeat(rows, np.diff(more))])
     counts = np.bincount(owners, minlength=len(bounds) - 1)
     return np.concatenate([[0], np.cumsum(counts)]), np.argsort(owners, kind="stable")
-
-
-def utf8(texts: pa.Array | pa.ChunkedArray) -> tuple[UInt8, Int64]:
-    """Bytes of all texts, and the bounds of each, int64[rows + 1]; nulls are empty."""
-    whole = pc.cast(pc.fill_null(texts, ""), pa.large_string())
-    whole = whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole
-    _, offsets, data = whole.buffers()
-    bounds = np.frombuffer(offsets, np.int64, len(whole) + 1, 8 * whole.offset) if offsets else np.zeros(1, np.int64)
-    return np.frombuffer(data if data is not None else b"", np.uint8), bounds.copy()
-
-
-def strings(data: UInt8, ends: Int64) -> pa.StringArray:
-    """Texts that lie one after another in UTF-8, from where each ends."""
-    offsets = np.concatenate([[0], ends]).astype(np.int32)
-    return pa.StringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(data[: offsets[-1]].copy()))
 
 
 def class_hint(names: str) -> str | None:

@@ -57,7 +57,7 @@ def _authors(root: Path, users: Sequence[str], owners: pa.ChunkedArray) -> pa.Ta
 
 
 def build_pairs(root: Path, bucket: Bucket) -> Outcome:
-    """Documents and their privacy spans -> pairs of code and prose, scrubbed."""
+    """Documents and their privacy spans -> pairs of code and prose, redacted."""
     columns = ["site", "post_id", "title", "text", "own_end", "segments"]
     documents = parquet.read(root / bucket.path("documents"), columns=columns)
     table = pairs_stage.build(documents, parquet.read(root / bucket.path("signals/privacy")))

@@ -16,12 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from socorpus.corpus import schema
+from socorpus.corpus import arrays, schema
 from socorpus.corpus.config import Privacy
-from socorpus.corpus.privacy.redact import Shift, Span, mask, placeholders, scrub
+from socorpus.corpus.privacy.redact import Span, blank
 from socorpus.corpus.privacy.rules import RANKS, RULES, SUSPECTS, Found, at_sign, mention, prefilter
-
-__all__ = ["Shift", "Span", "find", "placeholders", "scrub"]
 
 
 def find(documents: pa.Table, config: Privacy) -> pa.Table:
@@ -72,13 +70,7 @@ class _Texts:
     """A column of strings as one run of UTF-8, with the row and the code point of each of its bytes."""
 
     def __init__(self, column: pa.Array) -> None:
-        _, offsets, data = column.cast(pa.string()).buffers()
-        self.rows = len(column)
-        span = slice(column.offset, column.offset + self.rows + 1)
-        self.offsets = np.frombuffer(offsets, np.int32)[span] if self.rows else np.zeros(1, np.int32)
-        whole = np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(0, np.uint8)
-        self.bytes: NDArray[np.uint8] = whole[self.offsets[0] : self.offsets[-1]]
-        self.starts = self.offsets.astype(np.int64) - self.offsets[0]
+        self.bytes, self.starts = arrays.utf8(column)
         self.continuations = np.flatnonzero(self.bytes.view(np.int8) < -64)
 
     def text(self, row: int) -> str:
@@ -122,10 +114,10 @@ def _column(column: _Texts, own_end: NDArray[np.int32] | None, code: _Code | Non
         spans = _resolve(_exactly(text, suspects, end))
         # A value may hide another, or be the word that speaks for the next: look again until nothing is new.
         while spans and any(rule != "@" for rule, _, _ in suspects):
-            masked = _Texts(pa.array([mask(text, spans)]))
+            blanked = _Texts(pa.array([blank(text, spans)]))
             ends = None if own_end is None else own_end[row : row + 1]
-            again = [left for _, _, left in _suspicious(masked, ends, code, row)]
-            more = _resolve(_exactly(masked.text(0), again[0], end), spans) if again else spans
+            again = [left for _, _, left in _suspicious(blanked, ends, code, row)]
+            more = _resolve(_exactly(blanked.text(0), again[0], end), spans) if again else spans
             if len(more) == len(spans):
                 break
             spans = more

@@ -1,19 +1,18 @@
-"""Documents as they may be shown: personal data and secrets replaced by placeholders."""
+"""Documents and raw texts as they may be shown: personal data and secrets replaced by placeholders."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from socorpus.corpus import schema
 from socorpus.corpus.config import Privacy
-from socorpus.corpus.privacy import detect
+from socorpus.corpus.privacy import detect, redact
 
 
 @dataclass(frozen=True)
-class Masked:
+class Shown:
     """A document without its secrets: each personal datum or secret is replaced by its placeholder, `[KIND_N]`."""
 
     title: str | None
@@ -26,27 +25,51 @@ class Masked:
     """Kind, start and end of the placeholders in `text`."""
 
 
-def mask(document: Mapping[str, Any], spans: Sequence[Mapping[str, Any]]) -> Masked:
-    """A row of documents (title, text, own_end, segments) and its privacy spans -> what may be shown."""
-    in_text = [(s["start"], s["end"], s["kind"]) for s in spans if s["field"] == "text"]
-    in_title = [(s["start"], s["end"], s["kind"]) for s in spans if s["field"] == "title"]
-    text, shift = detect.scrub(document["text"], in_text)
-    title = detect.scrub(document["title"], in_title)[0] if document["title"] is not None else None
+def documents(rows: Sequence[Mapping[str, Any]], spans: Sequence[Sequence[Mapping[str, Any]]]) -> list[Shown]:
+    """Rows of documents (title, text, own_end, segments) and the privacy spans of each -> what may be shown."""
+    fields = [schema.DOCUMENTS.field(name) for name in redact.COLUMNS]
+    table = pa.Table.from_pylist([{field.name: row[field.name] for field in fields} for row in rows], pa.schema(fields))
+    redacted = redact.redact(table, pa.array(spans, schema.SIGNALS["privacy"].field("spans").type))
+    moves = redacted.moves
+    ends = iter(zip(moves(moves.rows, moves.starts).tolist(), moves(moves.rows, moves.ends).tolist(), strict=True))
+    shown = []
+    for row, own in zip(pa.table(redacted.columns).to_pylist(), spans, strict=True):
+        kinds = [kind for _, _, kind in sorted(redact.spans_of(own, "text"))]
+        shown.append(
+            Shown(
+                row["title"],
+                row["text"],
+                row["own_end"],
+                tuple((s["kind"], s["start"], s["end"], s["language"]) for s in row["segments"]),
+                tuple((kind, *next(ends)) for kind in kinds),
+            )
+        )
+    return shown
 
-    def at(offset: int, end: bool) -> int:
-        return int(shift(np.array([offset]), end)[0])
 
-    segments = [(s["kind"], at(s["start"], False), at(s["end"], True), s["language"]) for s in document["segments"]]
-    placed = [(kind, at(start, False), at(end, True)) for start, end, kind in sorted(in_text)]
-    return Masked(title, text, at(document["own_end"], True), tuple(segments), tuple(placed))
+def texts(raw: Sequence[str], config: Privacy, comments: bool = False) -> list[str]:
+    """Texts that are no documents, with placeholders.
+
+    Args:
+        comments: whether they are looked at as comments are, in which people are mentioned.
+    """
+    count = len(raw)
+    values: dict[str, Any] = {
+        "site": pa.array([""] * count, pa.string()),
+        "post_id": pa.array([0] * count, pa.int64()),
+        "title": pa.nulls(count, pa.string()),
+        "text": pa.array(raw, pa.string()),
+        "own_end": pa.array([0 if comments else len(text) for text in raw], pa.int32()),
+        "segments": pa.array([[]] * count, pa.list_(schema.SEGMENT)),
+        "digest": pa.array([bytes(16)] * count, pa.binary(16)),
+    }
+    rows = pa.table(values)
+    found = detect.find(rows, config)
+    redacted: list[str] = redact.redact(rows.select(["text"]), found["spans"]).columns["text"].to_pylist()
+    return redacted
 
 
-def mask_bytes(raw: bytes) -> str:
-    """A raw row of the dump as text that may be shown."""
-    text = raw.decode("utf-8", "replace")
-    row: dict[str, Any] = {"title": None, "text": text, "own_end": len(text), "segments": []}
-    table = pa.table({"site": ["raw"], "post_id": [0], "digest": [bytes(16)], **{k: [v] for k, v in row.items()}})
-    fields = [f for f in schema.DOCUMENTS if f.name in table.column_names]
-    table = table.select([f.name for f in fields]).cast(pa.schema(fields))
-    spans = detect.find(table, Privacy())["spans"].to_pylist()[0]
-    return detect.scrub(text, [(s["start"], s["end"], s["kind"]) for s in spans])[0]
+def text(raw: str) -> str:
+    """One text, such as a raw row of the dump, without any kind of personal data."""
+    (shown,) = texts([raw], Privacy())
+    return shown

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from socorpus.corpus import arrays, schema
 from socorpus.corpus.privacy import display
-from socorpus.corpus.privacy.display import Masked
+from socorpus.corpus.privacy.display import Shown
 from socorpus.corpus.storage import parquet, row_lookup
 from socorpus.corpus.storage.row_lookup import Place
 
@@ -50,7 +50,7 @@ class Sample:
     place: Place
     reason: str | None
     evidence: Mapping[str, Any]
-    shown: Masked
+    shown: Shown
     url: str
 
 
@@ -310,15 +310,10 @@ def _samples(root: Path, chosen: Iterable[tuple[Place, str | None, Mapping[str, 
     places = [place for place, _, _ in several]
     texts = row_lookup.take(root, places, "documents", _SHOWN)
     spans = row_lookup.take(root, places, "signals/privacy", ["spans"])
+    shown = display.documents([texts[place.key] for place in places], [spans[place.key]["spans"] for place in places])
     return tuple(
-        Sample(
-            place,
-            reason,
-            evidence,
-            display.mask(texts[place.key], spans[place.key]["spans"]),
-            texts[place.key]["url"],
-        )
-        for place, reason, evidence in several
+        Sample(place, reason, evidence, text, texts[place.key]["url"])
+        for (place, reason, evidence), text in zip(several, shown, strict=True)
     )
 
 
@@ -350,7 +345,7 @@ def _quarantined(root: Path, sites: Iterable[str]) -> Iterable[tuple[Mapping[str
                 if seen[group] <= 2 and len(seen) <= 20:
                     full = table.slice(row["at"], 1).to_pylist()[0]
                     raw = full.pop("row")
-                    yield full, display.mask_bytes(raw[:4000])
+                    yield full, display.text(raw[:4000].decode("utf-8", "replace"))
 
 
 def _tokens(root: Path) -> Tokens:

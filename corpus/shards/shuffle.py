@@ -5,12 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus import config, schema
-from socorpus.corpus.shards.rows import Int64
+from socorpus.corpus.arrays import Int64, UInt64, mix64
 from socorpus.corpus.storage import parquet
 
 STRETCHES = 8
@@ -96,17 +95,14 @@ def _groups(parts: Iterable[pa.Table], shards: config.Shards) -> Iterator[pa.Tab
         yield held
 
 
-def _hashes(rows: pa.Table, seed: int) -> npt.NDArray[np.uint64]:
+def _hashes(rows: pa.Table, seed: int) -> UInt64:
     """64-bit hashes of (seed, site, post_id): BLAKE2b of the first two, mixed with the third as splitmix64 does."""
     coded = _coded(rows["site"])
     names = [f"{seed}:{site}".encode() for site in coded.dictionary.to_pylist()]
     digests = [hashlib.blake2b(name, digest_size=8).digest() for name in names]
     of_site = np.array([int.from_bytes(digest, "little") for digest in digests], np.uint64)
     numbers = rows["post_id"].to_numpy().astype(np.uint64)
-    mixed = of_site[coded.indices.to_numpy()] + numbers * np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
+    return mix64(of_site[coded.indices.to_numpy()] + numbers * np.uint64(0x9E3779B97F4A7C15))
 
 
 def _coded(names: pa.ChunkedArray) -> pa.DictionaryArray:

@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 
 from socorpus.corpus import config, schema
 
-SPLITS = ("train", "validation", "test")
 FEWEST = 10
 """Threads from which a site has a validation and a test split."""
 
@@ -106,7 +105,7 @@ def assign(found: pa.Table, linked: pa.Table, shares: config.Split) -> pa.Table:
             at = np.minimum(np.searchsorted(ordered, linked_numbers[links]), len(ordered) - 1)
             node[links] = np.where(ordered[at] == linked_numbers[links], by_number[at], -1)
     _unite(split, node, linked["cluster"])
-    names = pa.DictionaryArray.from_arrays(pa.array(split), pa.array(SPLITS))
+    names = pa.DictionaryArray.from_arrays(pa.array(split), pa.array(schema.SPLITS))
     return pa.table({"site": found["site"], "thread_id": found["thread_id"], "split": names})
 
 
@@ -125,7 +124,7 @@ def _unite(split: npt.NDArray[np.int8], node: npt.NDArray[np.int64], cluster: pa
     total = len(rows) + int(named.max()) + 1
     edges = coo_array((np.ones(len(members), np.int8), (members, len(rows) + named)), shape=(total, total))
     count, group = connected_components(edges, directed=False)
-    earliest = np.full(count, len(SPLITS), np.int8)
+    earliest = np.full(count, len(schema.SPLITS), np.int8)
     np.minimum.at(earliest, group[: len(rows)], split[rows])
     split[rows] = earliest[group[: len(rows)]]
 

@@ -1,7 +1,7 @@
 """From decided documents to the files that a trainer reads: splits, then shuffled shards.
 
 split      once      -> which threads are for training, validation and test
-prepare    a bucket  -> scrubbed and tokenised rows, sent to their shards
+prepare    a bucket  -> redacted and tokenised rows, sent to their shards
 shards     a shard   -> one Parquet file, in the order of the shuffle
 """
 
@@ -79,7 +79,7 @@ def run(
     written = engine.run("shards", writes)
     paths = {path.removeprefix("shards/") for receipt in written.values() for path in receipt.outputs}
     receipts.prune(root, "shards", set(written), {"shards": paths})
-    for name in split.SPLITS:
+    for name in schema.SPLITS:
         (root / "shards" / name).mkdir(parents=True, exist_ok=True)
     return written
 
@@ -109,11 +109,11 @@ def _bytes_by_split(splits: Receipt, decisions: Mapping[str, Receipt]) -> dict[s
     threads_by_split: Mapping[str, int] = splits.counts["threads"]
     every = sum(threads_by_split.values()) or 1
     # Two bytes a token, and a token has about four bytes of text.
-    return {name: -int(-1.5 * kept * threads_by_split.get(name, 0) // every) for name in split.SPLITS}
+    return {name: -int(-1.5 * kept * threads_by_split.get(name, 0) // every) for name in schema.SPLITS}
 
 
 def prepare(root: Path, bucket: Bucket, numbers: Mapping[str, int], config: Shards) -> Outcome:
-    """Scrub, tokenise and send a bucket's kept rows to their shards."""
+    """Redact, tokenise and send a bucket's kept rows to their shards."""
     documents, decisions, privacy, splits = decided_rows(root, bucket)
     rows = shards_rows.prepare(documents, decisions, privacy, splits, bpe.load(root / "tokenizer"))
     fine = shuffle.stretches(numbers)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from socorpus.corpus import schema
+from socorpus.corpus import arrays, schema
 
 _WORD_BYTES = np.array([chr(byte).isalnum() or chr(byte) == "_" for byte in range(128)] + [False] * 128)
 _WORD = re.compile(r"\w+")
@@ -47,7 +47,7 @@ def _batch(batch: pa.RecordBatch, expected: pa.Schema) -> pa.RecordBatch:
     share = np.divide(code, chars, out=np.zeros(len(chars), np.float32), where=chars > 0, casting="unsafe")
     columns = [
         chars,
-        _words(batch["text"].cast(pa.string()), chars),
+        _words(batch["text"], chars),
         total(own("prose", "quote"), lengths),
         code,
         total(own("code"), None),
@@ -59,13 +59,8 @@ def _batch(batch: pa.RecordBatch, expected: pa.Schema) -> pa.RecordBatch:
 
 def _words(texts: pa.StringArray, ends: NDArray[np.int32]) -> NDArray[np.int32]:
     """Number of words in the first `ends` code points of each text: over all bytes at once where a text is ASCII."""
-    _, offsets, data = texts.buffers()
-    if not len(texts) or data is None:
-        return np.zeros(len(texts), np.int32)
-    bounds = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
-    first = int(bounds[0])
-    whole = np.frombuffer(data, np.uint8)[first : bounds[-1]]
-    starts, stops = bounds[:-1].astype(np.int64) - first, bounds[1:].astype(np.int64) - first
+    whole, bounds = arrays.utf8(texts)
+    starts, stops = bounds[:-1], bounds[1:]
     inside = _WORD_BYTES[whole]
     begins = inside.copy()
     begins[1:] &= ~inside[:-1]

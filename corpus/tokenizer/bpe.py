@@ -21,13 +21,13 @@ from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
 from tokenizers.processors import TemplateProcessing
 from tokenizers.trainers import BpeTrainer
 
+from socorpus.corpus import arrays
 from socorpus.corpus.engine.receipts import tokenizer_identity
 from socorpus.corpus.errors import InputError
+from socorpus.corpus.schema import SPECIAL_TOKENS
 from socorpus.corpus.storage.files import atomic
 from socorpus.corpus.tokenizer import pretokenize
 
-SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-"""Special tokens; a tokenizer trained here gives them the ids 0 to 4."""
 CONTEXT = 2048
 """Tokens that a model is meant to take at once, written into the saved tokenizer."""
 MOST = 65_536
@@ -62,7 +62,7 @@ def train(texts: Iterable[str], vocabulary: int, show: Callable[[int], None] | N
         vocab_size=vocabulary,
         min_frequency=2,
         show_progress=False,
-        special_tokens=list(SPECIALS),
+        special_tokens=list(SPECIAL_TOKENS),
         initial_alphabet=ByteLevel.alphabet(),
     )
     tokenizer.train_from_iterator(texts if show is None else _counted(texts, show), trainer)
@@ -105,7 +105,7 @@ def save(tokenizer: Tokenizer, folder: Path) -> list[Path]:
 
     There, as with every tokenizer of that library, the text "[MASK]" means the mask unless `split_special_tokens=True`.
     """
-    names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIALS, strict=True))
+    names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIAL_TOKENS, strict=True))
     added = {
         str(number): {key: getattr(token, key) for key in ("content", *_FLAGS)}
         for number, token in sorted(tokenizer.get_added_tokens_decoder().items())
@@ -178,7 +178,7 @@ def encode(tokenizer: Tokenizer, texts: pa.Array | pa.ChunkedArray, threads: int
         return _list_array(*_ids(tokenizer, texts.to_pylist()))
     if not len(texts):
         return pa.array([], pa.list_(pa.uint16()))
-    data, offsets = pretokenize.utf8(texts)
+    data, offsets = arrays.utf8(texts)
     pieces, bounds, starts, ends = pretokenize.cut(data, offsets)
     raw = data.tobytes()
     distinct = [raw[a:b].decode() for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
@@ -249,10 +249,10 @@ def _list_array(ids: npt.NDArray[np.uint16], bounds: npt.NDArray[np.int64]) -> p
 
 def _check(tokenizer: Tokenizer, where: str) -> None:
     vocabulary = tokenizer.get_vocab(with_added_tokens=True)
-    missing = [name for name in SPECIALS if name not in vocabulary]
+    missing = [name for name in SPECIAL_TOKENS if name not in vocabulary]
     if missing:
         raise InputError(
-            f"{where}: the tokenizer has no {', '.join(missing)}; a corpus needs all of {' '.join(SPECIALS)}; "
+            f"{where}: the tokenizer has no {', '.join(missing)}; a corpus needs all of {' '.join(SPECIAL_TOKENS)}; "
             "add them, or leave tokenizer.path out to have one trained"
         )
     highest = max(vocabulary.values()) + 1

@@ -18,7 +18,8 @@ from typing import Any
 import numba
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
+
+from socorpus.corpus.arrays import readonly
 
 _WORD, _NUMBER, _SYMBOL, _SPACE = r"[\p{L}\p{M}]", r"\p{N}", r"[^\s\p{L}\p{N}]", r"\s"
 PATTERN = "|".join(
@@ -72,18 +73,6 @@ def _blocks() -> list[npt.NDArray[np.uint32]]:
     return np.split(points, range(4096, len(points), 4096))
 
 
-def utf8(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """UTF-8 bytes and bounds of an Arrow string array that may be a slice."""
-    if not len(texts):
-        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
-    wide = pa.types.is_large_string(texts.type)
-    _, bounds, data = texts.buffers()
-    offsets: npt.NDArray[np.int64] = np.frombuffer(bounds, np.int64 if wide else np.int32).astype(np.int64)
-    offsets = offsets[texts.offset : texts.offset + len(texts) + 1]
-    used = np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8)
-    return used[offsets[0] : offsets[-1]], offsets - offsets[0]
-
-
 def cut(
     data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -97,7 +86,7 @@ def cut(
         The number of each piece, text by text; the bounds of each text in those, shape [texts + 1]; and the first
         byte and the byte past the end of each distinct piece, in `data`.
     """
-    data = _writable_type(data)
+    data = readonly(data)
     room = int(offsets[-1] - offsets[0]) // BYTES_PER_PIECE + 64
     while True:
         pieces = np.empty(room, np.int32)
@@ -117,13 +106,6 @@ def spread(
     """Ids of all texts, and each text's bounds in them, from those of the distinct pieces (`ids_at`: their bounds)."""
     result: tuple[npt.NDArray[np.uint16], npt.NDArray[np.int64]] = _spread(pieces, bounds, ids, ids_at)
     return result
-
-
-def _writable_type(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    # numba compiles read-only and writable arrays apart; Arrow's are read-only, so all are passed as such.
-    view = data.view()
-    view.setflags(write=False)
-    return view
 
 
 @numba.njit(cache=True, nogil=True, inline="always")

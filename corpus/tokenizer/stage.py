@@ -56,7 +56,7 @@ def run(context: Context, inputs: Mapping[str, Mapping[str, str]], kept: int) ->
 
 
 def sample(root: Path, bucket: Bucket, share: float) -> Outcome:
-    """A share of a bucket's texts for training, scrubbed, drawn by a hash of the post."""
+    """A share of a bucket's texts for training, redacted, drawn by a hash of the post."""
     documents, decisions, privacy, splits = decided_rows(root, bucket)
     place = pc.index_in(documents["thread_id"], value_set=splits["thread_id"].combine_chunks())
     train = pc.equal(splits["split"].take(place), "train")
@@ -65,7 +65,7 @@ def sample(root: Path, bucket: Bucket, share: float) -> Outcome:
     )
     chosen = pc.and_(train, pa.chunked_array([pa.array(drawn)]))
     table = pa.table(
-        [shards_rows.scrubbed(*(t.filter(chosen) for t in (documents, decisions, privacy)))], schema=_SAMPLE
+        [shards_rows.redacted_texts(*(t.filter(chosen) for t in (documents, decisions, privacy)))], schema=_SAMPLE
     )
     path = f".work/sample/{bucket.name}.arrow"
     partitions.write(root / path, _SAMPLE, [table])

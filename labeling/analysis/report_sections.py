@@ -12,7 +12,7 @@ from markupsafe import Markup
 from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.report import fragments as html
 from socorpus.corpus.report.sections import Facts, Section
-from socorpus.corpus.shards.split import SPLITS
+from socorpus.corpus.schema import SPLITS
 from socorpus.corpus.storage import parquet
 from socorpus.labeling.analysis import functions as analysis_functions
 from socorpus.labeling.schema import EXAMPLES, FOLDER, LABELS, OBSOLESCENCE

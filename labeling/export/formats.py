@@ -19,8 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.schema import TIME
-from socorpus.corpus.shards.split import SPLITS
+from socorpus.corpus.schema import SPLITS, TIME
 from socorpus.corpus.storage import files as storage_files
 from socorpus.corpus.storage import parquet
 from socorpus.labeling import schema

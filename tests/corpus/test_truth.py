@@ -232,7 +232,7 @@ def test_every_value_has_one_placeholder_of_its_kind(corpus: Corpus) -> None:
     assert len(replaced) == 8
 
 
-def test_offsets_of_the_shards_are_those_of_the_scrubbed_text(corpus: Corpus) -> None:
+def test_offsets_of_the_shards_are_those_of_the_redacted_text(corpus: Corpus) -> None:
     _check_segments(corpus["shards"])
     for key, row in corpus["shards"].items():
         document = corpus["documents"][key]

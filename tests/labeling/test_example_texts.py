@@ -43,7 +43,7 @@ def examples(*texts: str, title: str | None = None, own: int | None = None) -> p
 
 def test_what_is_personal_goes_and_offsets_move_along() -> None:
     text = f"Write to {MAILBOX}, \U0001f37a|key = '{SECRET}'\n"
-    (row,) = example_texts.scrub(examples(text, title=f"Mail {MAILBOX}"), Privacy()).to_pylist()
+    (row,) = example_texts.redacted(examples(text, title=f"Mail {MAILBOX}"), Privacy()).to_pylist()
     assert row["text"] == "Write to [EMAIL_1], \U0001f37a|key = '[KEY_1]'\n"
     assert row["title"] == "Mail [EMAIL_1]"
     assert row["own_end"] == len(row["text"])
@@ -55,31 +55,31 @@ def test_what_is_personal_goes_and_offsets_move_along() -> None:
 def test_comments_begin_where_they_did() -> None:
     text = f"Ask {MAILBOX} |x @jane.roe thanks"
     own = text.index("@jane.roe")
-    (row,) = example_texts.scrub(examples(text, own=own), Privacy()).to_pylist()
+    (row,) = example_texts.redacted(examples(text, own=own), Privacy()).to_pylist()
     assert row["text"][: row["own_end"]] == "Ask [EMAIL_1] |x "
 
 
 def test_nothing_is_looked_for_where_nothing_is_wanted() -> None:
     text = f"Write to {MAILBOX}|"
-    (row,) = example_texts.scrub(examples(text), Privacy(kinds=())).to_pylist()
+    (row,) = example_texts.redacted(examples(text), Privacy(kinds=())).to_pylist()
     assert row["text"] == text and row["title"] is None
 
 
 def test_digests_tell_title_and_text_apart() -> None:
     same, other, moved = (
-        example_texts.scrub(examples(text, title=title), Privacy())["digest"].to_pylist()[0]
+        example_texts.redacted(examples(text, title=title), Privacy())["digest"].to_pylist()[0]
         for text, title in (("a|b", "c"), ("a|b", "d"), ("ca|b", ""))
     )
     assert len({same, other, moved}) == 3
-    assert same == example_texts.scrub(examples("a|b", title="c"), Privacy())["digest"].to_pylist()[0]
+    assert same == example_texts.redacted(examples("a|b", title="c"), Privacy())["digest"].to_pylist()[0]
 
 
 def test_no_examples() -> None:
-    assert example_texts.scrub(schema.EXAMPLES.empty_table(), Privacy()).equals(schema.EXAMPLES.empty_table())
+    assert example_texts.redacted(schema.EXAMPLES.empty_table(), Privacy()).equals(schema.EXAMPLES.empty_table())
     assert example_texts.evidence([], Privacy()) == []
 
 
-def test_evidence_is_scrubbed_text_by_text() -> None:
+def test_evidence_is_redacted_text_by_text() -> None:
     given = [
         {"comment": 7, "says": f"mail {MAILBOX} or @jane, it's deprecated", "near": ["x", {"key": SECRET}]},
         {"score": 3, "ok": True, "none": None},

@@ -130,7 +130,7 @@ def test_labels_are_what_their_votes_say(applied: Path) -> None:
         assert (row["source"], row["start"], row["version"]) == ("function", None, f"dawid_skene-{dawid_skene.VERSION}")
 
 
-def test_spans_do_not_overlap_and_lie_in_scrubbed_text(applied: Path) -> None:
+def test_spans_do_not_overlap_and_lie_in_redacted_text(applied: Path) -> None:
     texts = {(row["site"], row["post_id"]): row["text"] for row in rows(applied, "toy_spans", "examples")}
     found = rows(applied, "toy_spans", "labels")
     before: tuple[str, int, int] = ("", 0, 0)

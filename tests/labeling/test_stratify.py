@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from socorpus.corpus.config import Split
+from socorpus.corpus.schema import SPLITS
 from socorpus.corpus.shards import split
 from socorpus.labeling import stratify
 from socorpus.labeling.schema import TASKS
@@ -56,7 +57,7 @@ def test_the_newest_of_a_label_are_for_test_and_those_before_them_for_validation
 def test_labels_of_a_corpus_are_stratified_and_no_thread_straddles(built: Path, task: str) -> None:
     labels = rows(built, task, "labels")
     examples = {(row["site"], row["post_id"]): row for row in rows(built, task, "examples")}
-    order = {name: at for at, name in enumerate(split.SPLITS)}
+    order = {name: at for at, name in enumerate(SPLITS)}
     by_thread: dict[tuple[str, int], set[str]] = {}
     for row in labels:
         by_thread.setdefault((row["site"], row["thread_id"]), set()).add(row["split"])

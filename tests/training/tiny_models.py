@@ -5,12 +5,12 @@ import random
 from pathlib import Path
 from typing import Any
 
+from socorpus.corpus.schema import SPECIAL_TOKENS
 from socorpus.labeling.schema import Task
 from socorpus.labeling.tasks.entities.spans import Span
 from socorpus.training.examples.example import Data, Example
 from socorpus.training.finetuning.pretrained import quiet
 
-SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 WORDS = [
     "how",
     "do",
@@ -57,7 +57,7 @@ def model(folder: Path, kind: str = "Bert", **changes: Any) -> Path:
     made.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=list(SPECIAL), initial_alphabet=alphabet, show_progress=False
+        vocab_size=400, special_tokens=list(SPECIAL_TOKENS), initial_alphabet=alphabet, show_progress=False
     )
     made.train_from_iterator([" ".join(WORDS), "numpy pandas Flask def return plz urgent help"] * 20, trainer)
     single = "[CLS] $A" if kind == "Llama" else "[CLS] $A [SEP]"

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
+from socorpus.corpus.schema import SPLITS
 from socorpus.labeling.schema import Task
 from socorpus.labeling.tasks.entities import bio
 from socorpus.labeling.tasks.entities.spans import Span
-
-SPLITS = ("train", "validation", "test")
 
 MEANINGS: Mapping[str, Mapping[str, str]] = {
     "quality": {

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from socorpus.corpus.errors import InputError
+from socorpus.corpus.schema import SPLITS
 from socorpus.labeling import schema
 from socorpus.labeling.schema import Task
 from socorpus.labeling.tasks.entities.spans import Span
-from socorpus.training.examples.example import SPLITS, Data, Example
+from socorpus.training.examples.example import Data, Example
 
 FEW = 100
 """Test examples of a corpus below which a reader of the scores is warned."""

@@ -21,6 +21,7 @@ import torch
 
 from socorpus.corpus import toml_config
 from socorpus.corpus.errors import BuildError, InputError
+from socorpus.corpus.schema import SPLITS
 from socorpus.corpus.storage.files import disk_full, is_disk_full, write_json
 from socorpus.training import config, presets
 from socorpus.training.config import Config, Model
@@ -39,7 +40,6 @@ TOLERANCE = 1e-4
 
 _DOCUMENTS = 6
 _GROUPS = 8
-_SPLITS = ("validation", "test", "train")
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,9 @@ def _write(source: Source, folder: Path) -> dict[str, Any]:
 def _documents(source: Source) -> tuple[str, list[npt.NDArray[np.int64]]]:
     """Held-out documents of several lengths, special tokens included, the longest that was seen among them."""
     shape, special = source.shape, source.corpus.vocabulary.special
-    split = next(one for one in _SPLITS if source.corpus.manifest["shards"].get(one, {}).get("rows") or one == "train")
+    train, *held_out = SPLITS
+    shards = source.corpus.manifest["shards"]
+    split = next((name for name in held_out if shards.get(name, {}).get("rows")), train)
     pieces: list[npt.NDArray[Any]] = []
     for group in source.corpus.row_groups(split)[:_GROUPS]:
         pieces += [ids for ids, _ in packing.cut_out(shard_reader.read(group), shape.max_length, 0, True)]

@@ -17,8 +17,6 @@ from socorpus.corpus.engine.receipts import fingerprint, tokenizer_identity
 from socorpus.corpus.errors import InputError
 from socorpus.training.pretrain.packing import Group
 
-SPECIALS = ("[PAD]", "[CLS]", "[SEP]", "[MASK]")
-
 
 @dataclass(frozen=True)
 class RowGroup:
@@ -50,7 +48,7 @@ class Vocabulary:
 
     @cached_property
     def is_special(self) -> npt.NDArray[np.bool_]:
-        """Whether an entry is a special token of the trainer's, bool[entries]."""
+        """Whether an entry is a special token, bool[entries]."""
         found = np.zeros(self.entries, np.bool_)
         found[list(self.special.values())] = True
         return found
@@ -177,7 +175,7 @@ def vocabulary(path: Path) -> Vocabulary:
     except Exception as error:  # the library raises bare Exception
         raise InputError(f"{path}: not a tokenizer of the tokenizers library: {error}") from None
     entries = tokenizer.get_vocab(with_added_tokens=True)
-    missing = [name for name in SPECIALS if name not in entries]
+    missing = [name for name in schema.SPECIAL_TOKENS if name not in entries]
     if missing:
         raise InputError(f"{path}: the tokenizer has no {', '.join(missing)}; masked language modelling needs them")
     joins = np.zeros(max(entries.values()) + 1, np.uint8)
@@ -188,7 +186,7 @@ def vocabulary(path: Path) -> Vocabulary:
             joins[number] = _wordlike(token[0]) | _wordlike(token[-1]) << 1
     return Vocabulary(
         len(joins),
-        {name: entries[name] for name in SPECIALS},
+        {name: entries[name] for name in schema.SPECIAL_TOKENS},
         tokenizer_identity(tokenizer.to_str()),
         joins,
     )

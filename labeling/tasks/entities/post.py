@@ -16,7 +16,7 @@ from socorpus.labeling.tasks.entities.gazetteers import Hit, Words
 
 _ADDRESS = re.compile(r"[a-z][a-z+.-]*://[^\s<>\"]+", re.I)
 _PLACEHOLDER = re.compile(r"\[[A-Z]+(?:_[A-Z]+)*_\d+\]")
-"""What stands for personal data in a scrubbed text (`corpus.privacy.redact`)."""
+"""What stands for personal data in a redacted text (`corpus.privacy.redact`)."""
 _ENDLESS = re.compile(r"\S{201,}")
 _PLAIN = r"(?:[\"'(]?[A-Za-z]?[a-z'’]*(?:-[a-z]+)?[\"')]?[.,:;!?]*|[-–—&]|·+[.,:;)]*)"
 # Runs of plain words are passed over by the engine: one match each, not one a word.

@@ -139,7 +139,7 @@ def keyboard_input(post: Post, threads: Threads) -> Iterator[Found]:
 
 
 _MENTION = re.compile(r"(?<![\w@.])@[A-Za-z_][\w-]*\w")
-_SCRUBBED = re.compile(r"@?\[USER_\d+\]")
+_REDACTED = re.compile(r"@?\[USER_\d+\]")
 _THANKS = re.compile(
     r"\b(?:[Tt]hanks(?: a lot| so much)?(?: to)?|[Tt]hank you|[Cc]redits? to|as suggested by|answer (?:by|from|of)"
     r"|[Hh]i|[Hh]ello)"
@@ -155,10 +155,10 @@ _NO_NAMES = re.compile(
 @votes(ENTITIES)
 @of_each_post
 def user_names(post: Post, threads: Threads) -> Iterator[Found]:
-    """Names of users: `@name` in prose, also scrubbed, and a name behind thanks or credit."""
+    """Names of users: `@name` in prose, also redacted, and a name behind thanks or credit."""
     for match in post.find(_MENTION):
         yield match.start(), match.end(), "User_Name", {"rule": "mention"}
-    for match in _SCRUBBED.finditer(post.text) if "[USER_" in post.text else ():
+    for match in _REDACTED.finditer(post.text) if "[USER_" in post.text else ():
         if not post.in_block(match.start()):
             yield match.start(), match.end(), "User_Name", {"rule": "scrubbed mention"}
     for match in _THANKS.finditer(post.prose):

@@ -10,10 +10,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from socorpus.corpus import schema
 from socorpus.corpus.config import Privacy
-from socorpus.corpus.privacy import detect
+from socorpus.corpus.privacy import detect, display, redact
 from tests.corpus import making
 
 # Values are put together at run time, so that no scanner of this repository takes them for real ones.
@@ -176,16 +177,15 @@ def test_what_follows_a_row_hides_nothing_in_it() -> None:
 def test_placeholders_are_stable_within_a_text() -> None:
     text = "a@acme.com, b@acme.com, A@acme.com at 54.213.17.99"
     spans = [(s["start"], s["end"], s["kind"]) for s in detect.find(making.texts([text]), _ALL)["spans"][0].as_py()]
-    assert [new for *_, new in detect.placeholders(text, spans)] == [
+    assert [new for *_, new in redact.placeholders(text, spans)] == [
         "[EMAIL_1]",
         "[EMAIL_2]",
         "[EMAIL_1]",
         "[IP_ADDRESS_1]",
     ]
-    assert detect.scrub(text, spans)[0] == "[EMAIL_1], [EMAIL_2], [EMAIL_1] at [IP_ADDRESS_1]"
+    assert redact.replace(text, redact.placeholders(text, spans)) == "[EMAIL_1], [EMAIL_2], [EMAIL_1] at [IP_ADDRESS_1]"
     mention = making.documents([{"parts": [("prose", "x"), ("comment", "thanks @jane!")]}])
-    spans = [(s["start"], s["end"], s["kind"]) for s in detect.find(mention, _ALL)["spans"][0].as_py()]
-    assert detect.scrub("x\nthanks @jane!", spans)[0] == "x\nthanks @[USER_1]!"
+    assert redact.table(mention, detect.find(mention, _ALL))["text"].to_pylist() == ["x\nthanks @[USER_1]!"]
 
 
 _PIECES = st.lists(
@@ -203,32 +203,47 @@ _PIECES = st.lists(
 
 @settings(max_examples=300, deadline=None)
 @given(_PIECES, _PIECES)
-def test_scrubbing_leaves_nothing_and_moves_offsets(own: list[str], comment: list[str]) -> None:
+def test_redaction_leaves_nothing_and_moves_offsets(own: list[str], comment: list[str]) -> None:
     own_text, comment_text = "".join(own), "".join(comment)
     table = making.documents([{"parts": [("prose", own_text), ("comment", comment_text)]}])
     text, own_end = table["text"][0].as_py(), table["own_end"][0].as_py()
     spans = [(s["start"], s["end"], s["kind"]) for s in detect.find(table, _ALL)["spans"][0].as_py()]
     assert all(a[1] <= b[0] for a, b in pairwise(spans))
-    clean, shift = detect.scrub(text, spans)
+    # Between two rows that are as long, so that none takes another's spans for its own.
+    around = making.documents([{"parts": [("prose", "a@acme.com " * 9)]}])
+    rows = pa.concat_tables([around, table, around])
+    redacted = redact.redact(rows, detect.find(rows, _ALL)["spans"])
+    clean = redacted.columns["text"][1].as_py()
 
-    offsets = np.arange(len(text) + 1)
-    for end in (False, True):
-        moved = shift(offsets, end=end)
-        assert np.all(np.diff(moved) >= 0)
-        assert (moved[0], moved[-1]) == (0, len(clean))
+    def moved_to(*offsets: int) -> NDArray[np.int32]:
+        return redacted.moves(np.ones(len(offsets), np.int64), np.array(offsets, np.int64))
+
+    moved = moved_to(*range(len(text) + 1))
+    assert np.all(np.diff(moved) >= 0)
+    assert (moved[0], moved[-1]) == (0, len(clean))
     bounds = [0, *(edge for start, stop, _ in spans for edge in (start, stop)), len(text)]
     for start, stop in zip(bounds[::2], bounds[1::2], strict=True):
-        assert clean[shift(np.array([start]))[0] : shift(np.array([stop]))[0]] == text[start:stop]
+        assert clean[slice(*moved_to(start, stop))] == text[start:stop]
     for start, stop, kind in spans:
-        inside = np.arange(start, stop)
-        assert np.all(shift(inside) == shift(np.array([start])))
-        assert np.all(shift(inside[1:], end=True) == shift(np.array([stop])))
-        new = clean[shift(np.array([start]))[0] : shift(np.array([stop]))[0]]
-        assert re.fullmatch(rf"\[{kind.upper()}_\d+\]", new)
+        assert np.all(moved_to(*range(start, stop)) == moved_to(start))
+        assert re.fullmatch(rf"\[{kind.upper()}_\d+\]", clean[slice(*moved_to(start, stop))])
 
-    moved_end = int(shift(np.array([own_end]))[0])
+    (moved_end,) = moved_to(own_end).tolist()
+    assert redacted.columns["own_end"][1].as_py() == moved_end
     again = making.documents([{"parts": [("prose", clean[:moved_end]), ("comment", clean[moved_end:].lstrip("\n"))]}])
     assert _find(again) == [[]], clean
+
+    row = {name: table[name][0].as_py() for name in redact.COLUMNS}
+    (shown,) = display.documents([row], [detect.find(table, _ALL)["spans"][0].as_py()])
+    assert (shown.text, shown.own_end) == (clean, moved_end)
+    assert shown.spans == tuple((kind, *moved_to(start, stop).tolist()) for start, stop, kind in spans)
+
+
+def test_raw_texts_are_shown_without_secrets() -> None:
+    raw = "mail a@acme.com, ask @jane"
+    assert display.text(raw) == "mail [EMAIL_1], ask @jane"
+    assert display.texts([raw, ""], _ALL, comments=True) == ["mail [EMAIL_1], ask @[USER_1]", ""]
+    assert display.texts([], _ALL) == []
 
 
 def test_what_reference_detectors_know_is_found() -> None:

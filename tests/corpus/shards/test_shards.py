@@ -1,4 +1,4 @@
-"""Shards: the same bytes whatever the bucketing, and offsets that hold after scrubbing and in tokens."""
+"""Shards: the same bytes whatever the bucketing, and offsets that hold after redaction and in tokens."""
 
 import html
 import re
@@ -17,7 +17,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from socorpus.corpus import config, schema
 from socorpus.corpus.errors import BuildError
-from socorpus.corpus.privacy import detect
+from socorpus.corpus.privacy import redact
 from socorpus.corpus.shards import rows as shards_rows
 from socorpus.corpus.shards import shuffle
 from socorpus.corpus.tokenizer import bpe
@@ -105,7 +105,7 @@ def document_and_spans(draw: st.DrawFn) -> tuple[dict[str, Any], list[dict[str, 
 
 @given(st.lists(document_and_spans(), max_size=4))
 @settings(max_examples=60, deadline=None)
-def test_offsets_after_scrubbing_and_in_tokens(given_: list[tuple[dict[str, Any], list[dict[str, Any]]]]) -> None:
+def test_offsets_after_redaction_and_in_tokens(given_: list[tuple[dict[str, Any], list[dict[str, Any]]]]) -> None:
     tokenizer = trained_once()
     rows = [{**row, "post_id": n, "thread_id": n} for n, (row, _) in enumerate(given_)]
     spans = {n: spans for n, (_, spans) in enumerate(given_)}
@@ -121,7 +121,7 @@ def check(row: dict[str, Any], spans: list[dict[str, Any]], found: dict[str, Any
 
     def replaced(field: str) -> list[tuple[int, int, str]]:
         wanted = [(s["start"], s["end"], s["kind"]) for s in spans if s["field"] == field]
-        return list(detect.placeholders(row[field] or "", wanted))
+        return redact.placeholders(row[field] or "", wanted)
 
     def part(text: str, start: int, end: int, places: list[tuple[int, int, str]]) -> str:
         """`text[start:end]`, in which a placeholder stands where its span's last code point stood."""
@@ -184,7 +184,7 @@ def test_only_kept_rows_and_their_splits(tokenizer: Tokenizer) -> None:
     made = shards_rows.prepare(documents, decisions, spans, splits, tokenizer)
     assert made["post_id"].to_pylist() == list(range(0, 30, 2))
     assert made["split"].to_pylist() == [("train", "test")[n // 3 % 5 == 0] for n in range(0, 30, 2)]
-    assert shards_rows.scrubbed(documents, decisions, spans).equals(made["text"].combine_chunks())
+    assert shards_rows.redacted_texts(documents, decisions, spans).equals(made["text"].combine_chunks())
     without_site = shards_rows.prepare(documents, decisions, spans, splits.drop_columns("site"), tokenizer)
     assert without_site.equals(made)
     none = decisions.set_column(2, schema.DECISIONS.field("keep"), pa.array([False] * 30))
@@ -196,7 +196,7 @@ def test_what_is_not_aligned_or_lacks_a_split_is_refused(tokenizer: Tokenizer) -
     with pytest.raises(ValueError, match="privacy is not row for row"):
         shards_rows.prepare(documents, decisions, spans.take([1, 0, 2, 3, 4, 5]), splits, tokenizer)
     with pytest.raises(ValueError, match="decisions is not row for row"):
-        shards_rows.scrubbed(documents, decisions.slice(1), spans)
+        shards_rows.redacted_texts(documents, decisions.slice(1), spans)
     with pytest.raises(BuildError, match="thread 1 of s has no split"):
         shards_rows.prepare(documents, decisions, spans, splits.slice(0, 1), tokenizer)
     with pytest.raises(ValueError, match="several splits"):

@@ -47,7 +47,7 @@ def test_nothing_straddles_and_time_orders(rows: list, links: list) -> None:
     found = assigned(rows, links)
     alone = assigned(rows, [])
     assert found.keys() == {row[:2] for row in rows}
-    rank = split.SPLITS.index
+    rank = schema.SPLITS.index
     # Whatever is tied, by however many steps, has the earliest split of its members.
     group = {key: key for key in found}
 

@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from lxml import etree
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
+from socorpus.corpus import arrays
 from socorpus.corpus.errors import InputError
+from socorpus.corpus.schema import SPECIAL_TOKENS
 from socorpus.corpus.tokenizer import bpe, pretokenize
 
 SEED_TEXTS = [
@@ -91,7 +93,7 @@ def foreign(normalizer: normalizers.Normalizer | None = None, **model: object) -
     tokenizer = Tokenizer(models.BPE({letter: number for number, letter in enumerate(alphabet)}, [], **model))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens(list(bpe.SPECIALS))
+    tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
     if normalizer is not None:
         tokenizer.normalizer = normalizer
     return tokenizer
@@ -103,7 +105,7 @@ def stored(tokenizer: Tokenizer, folder: Path) -> Path:
 
 
 def test_special_tokens_have_the_first_ids(small: Tokenizer) -> None:
-    assert [small.token_to_id(name) for name in bpe.SPECIALS] == [0, 1, 2, 3, 4]
+    assert [small.token_to_id(name) for name in SPECIAL_TOKENS] == [0, 1, 2, 3, 4]
     # Every byte has an entry, though the texts have few of them.
     assert set(pre_tokenizers.ByteLevel.alphabet()) <= set(small.get_vocab())
 
@@ -128,7 +130,7 @@ def test_pieces_are_those_of_the_pattern(text: str) -> None:
 
 
 def cut(text: str) -> list[str]:
-    data, offsets = pretokenize.utf8(pa.array([text]))
+    data, offsets = arrays.utf8(pa.array([text]))
     pieces, _, starts, ends = pretokenize.cut(data, offsets)
     return [data[starts[piece] : ends[piece]].tobytes().decode() for piece in pieces]
 
@@ -188,11 +190,11 @@ def test_forms_of_arrays(small: Tokenizer) -> None:
 
 
 def test_special_tokens_in_text_stay_text(small: Tokenizer, tmp_path: Path) -> None:
-    text = "".join(bpe.SPECIALS) + " and [MASK]"
+    text = "".join(SPECIAL_TOKENS) + " and [MASK]"
     bpe.save(small, tmp_path)
     for tokenizer in (small, bpe.load(tmp_path), bpe.load(stored(foreign(), tmp_path))):
         (ids,) = bpe.encode(tokenizer, pa.array([text])).to_pylist()
-        assert not set(ids) & {tokenizer.token_to_id(name) for name in bpe.SPECIALS}
+        assert not set(ids) & {tokenizer.token_to_id(name) for name in SPECIAL_TOKENS}
         assert tokenizer.decode(ids, skip_special_tokens=False) == text
 
 
@@ -274,8 +276,8 @@ def test_refused_tokenizers(tmp_path: Path) -> None:
     large = foreign()
     large.add_tokens([f"entry{number}" for number in range(65_536)])
     refused(large, "65,797 entries")
-    pieces = Tokenizer(models.WordPiece({name: i for i, name in enumerate([*bpe.SPECIALS, "a"])}, unk_token="[UNK]"))
-    pieces.add_special_tokens(list(bpe.SPECIALS))
+    pieces = Tokenizer(models.WordPiece({name: i for i, name in enumerate([*SPECIAL_TOKENS, "a"])}, unk_token="[UNK]"))
+    pieces.add_special_tokens(list(SPECIAL_TOKENS))
     refused(pieces, "round-trip")
 
 
