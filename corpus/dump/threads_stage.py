@@ -14,14 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus import schema
-from socorpus.corpus.dump.threads import KEYS, keys, last_of_each, thread_of
+from socorpus.corpus.dump.threads import KEYS, KEYS_FOLDER, keys, last_of_each, thread_of
 from socorpus.corpus.engine.work import Outcome
 from socorpus.corpus.storage import parquet, partitions
 from socorpus.corpus.storage.buckets import bucket_name, bucket_of
 from socorpus.corpus.storage.files import atomic
-
-KEYS_FOLDER = ".work/keys"
-
 
 _PAGE = 1024
 
@@ -57,7 +54,7 @@ def map_path(site: str) -> str:
 def look_up(root: Path, site: str, posts: npt.NDArray[np.int64], of: int) -> npt.NDArray[np.uint16]:
     """Bucket of each post by the site's map; a post that is not in the dump goes where its own id says."""
     with np.load(root / map_path(site)) as saved:
-        pages, table = saved["pages"], saved["bucket_count"]
+        pages, table = saved["pages"], saved["buckets"]
     if not len(pages):
         return bucket_of(posts, of)
     row = np.minimum(np.searchsorted(pages, posts // _PAGE), len(pages) - 1)

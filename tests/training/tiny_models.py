@@ -8,7 +8,7 @@ from typing import Any
 from socorpus.labeling.schema import Task
 from socorpus.labeling.tasks.entities.spans import Span
 from socorpus.training.examples.example import Data, Example
-from socorpus.training.finetune.pretrained import quiet
+from socorpus.training.quiet import quiet
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 WORDS = [
