@@ -29,6 +29,7 @@ from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.sample import writer as sample_writer
 from socorpus.corpus.shards import rows as shards_rows
 from socorpus.corpus.tokenizer import bpe
+from socorpus.corpus.tokenizer import folder as tokenizer_folder
 
 DATA = Path(os.environ.get("SOCORPUS_REAL_DATA", Path(__file__).resolve().parent.parent.parent / "shared"))
 
@@ -121,7 +122,7 @@ def one_core(data: Path, rounds: int) -> None:
         found = sources.discover([str(root / "all.example.com")])
         posts_mb = posts.stat().st_size / 1e6
         all_mb = sum(table.member.size for site in found for table in site.tables) / 1e6
-        bpe.save(bpe.train(["a few words are enough here"], 300), root / "tokenizer")
+        tokenizer_folder.save(bpe.train(["a few words are enough here"], 300), root / "tokenizer")
         settings = config.load(overrides={"tokenizer": {"path": str(root / "tokenizer")}})
         bpe.encode = no_tokens
         shards_rows._code_tokens = no_code_tokens

@@ -15,8 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from socorpus.corpus.dump.threads import KEYS
-from socorpus.corpus.dump.threads_stage import KEYS_FOLDER
+from socorpus.corpus.dump.threads import KEYS, KEYS_FOLDER
 from socorpus.corpus.storage import files, parquet
 from socorpus.corpus.storage.buckets import Bucket, bucket_of
 

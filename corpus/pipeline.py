@@ -16,6 +16,7 @@ from socorpus.corpus.documents import stage as documents_stage
 from socorpus.corpus.dump import threads_stage
 from socorpus.corpus.dump.sources import Site
 from socorpus.corpus.dump.stage import sites_of, work_items
+from socorpus.corpus.dump.threads import KEYS_FOLDER
 from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.context import Context
 from socorpus.corpus.engine.executor import Engine
@@ -122,7 +123,7 @@ class _Build:
         for step in (self._map_tasks(parts, stale), self._partition_tasks(parts, stale)):
             self.engine.run(step[0].stage if step else "map", step)
         done = self.engine.run("threads", tasks)
-        self._prune("threads", done, [*(f"tables/{name}" for name in schema.BY_POST), threads_stage.KEYS_FOLDER])
+        self._prune("threads", done, [*(f"tables/{name}" for name in schema.BY_POST), KEYS_FOLDER])
         return done
 
     def _map_tasks(self, parts: Mapping[str, Mapping[str, Mapping[str, str]]], stale: set[str]) -> list[WorkItem]:

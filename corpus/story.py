@@ -286,7 +286,7 @@ def _document(root: Path, place: Place) -> Document:
     )
 
 
-def _marks(root: Path, place: Place, shown: Masked) -> Iterator[Mark]:
+def _marks(root: Path, place: Place, shown: Shown) -> Iterator[Mark]:
     for name, signal in SIGNALS.items():
         if not (root / place.path(f"signals/{name}")).exists():
             continue
@@ -313,7 +313,7 @@ class _Explained:
 
     root: Path
     key: str
-    shown: Masked
+    shown: Shown
 
     def sharing(self, signal: str, column: str, value: str) -> list[str]:
         found: list[str] = []

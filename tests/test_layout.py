@@ -1,10 +1,12 @@
 """The shape of the project: what is packaged, who imports whom, what a bare start costs."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 import tomllib
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -117,3 +119,183 @@ def test_no_file_says_where_it_was_made() -> None:
         if path.is_file() and not path.is_symlink() and path.suffix in {".py", ".md", ".toml", ".txt", ".html", ""}:
             text = path.read_text("utf-8", errors="replace")
             assert "/wo" + "rk/" not in text, f"{name} has a path of one machine"
+
+
+# --- the floors ------------------------------------------------------------------------------------------------------
+
+MODULES = {
+    ".".join(("socorpus", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__"): path
+    for package in PACKAGES
+    for path in sources(package)
+}
+
+FLOORS = (
+    ("errors", "arrays"),
+    ("schema", "config", "toml_config"),
+    ("engine", "storage"),
+    ("privacy", "tokenizer"),
+    ("dump", "documents"),
+    ("signals", "dedup", "selection"),
+    ("shards",),
+    ("stage",),  # every module named `stage` or `*_stage`, whatever its folder
+    ("plan", "manifest", "dump_diff"),
+    ("report",),
+    ("build", "status", "explain", "schema_docs"),
+)
+"""Rooms of corpus/ from the lowest floor to the highest. `sample`, which makes dumps, stands apart."""
+
+KNOW_FILES = {
+    # What a dump is read from; the rows and columns that are made of it know none.
+    "dump.sources": "finds the sites' files",
+    "dump.archives": "reads them",
+    "dump.codecs": "decompresses them",
+    # Files that are no corpus's, or not only a corpus's.
+    "signals.benchmark_files": "reads the files of benchmarks that the user names",
+    "signals.contamination": "indexes those files, and keeps the index for the workers",
+    "signals.language": "its model is a file of another package",
+    "tokenizer.folder": "a tokenizer's folder, the user's or the corpus's",
+    # Rows that the stages of the tokenizer, the shards and the labels read in the same way.
+    "shards.split_files": "the splits as a file, and the decided rows with their splits",
+}
+"""Modules of the algorithms' rooms that know files, and why. All others take and give arrays, tables and texts."""
+
+ROOMS_OF_ALGORITHMS = (
+    *("privacy", "tokenizer", "dump", "documents", "signals", "dedup", "selection", "shards"),
+    *("errors", "arrays", "schema"),
+)
+OF_FILES = ("socorpus.corpus.engine", "socorpus.corpus.storage", "dask", "distributed", "fsspec")
+PATHS = ("pathlib", "os", "shutil", "glob", "pyarrow.parquet", "pyarrow.dataset")
+
+MEANS = {
+    "stage": "what a room hands the engine",
+    "registry": "what a room has of a kind",
+    "config": "the typed configuration of a package",
+    "schema": "the tables of a package",
+    "build": "the command, the build, and of documents their making",
+    "plan": "what is going to be done: of a build, of labelling, of a training run",
+    "explain": "all that is known of one post: from the corpus, from its labels",
+    "functions": "the labelling functions: how they are written, those of a task, how good they are",
+    "rules": "a list of rules that are tried in turn: of personal data, of selection",
+    "spans": "stretches of a text",
+    "card": "the README.md of a model",
+    "validation": "in training, held-out loss; in Label Studio, checks before anything is sent",
+}
+"""Names that more than one module has, and what they mean."""
+
+
+def room(module: str) -> str:
+    return module.removeprefix("socorpus.corpus.").partition(".")[0]
+
+
+def is_stage(module: str) -> bool:
+    name = module.rpartition(".")[2]
+    return module.count(".") == 3 and (name == "stage" or name.endswith("_stage"))
+
+
+def floor(module: str) -> int:
+    name = "stage" if is_stage(module) else room(module)
+    floors = [number for number, rooms in enumerate(FLOORS) if name in rooms]
+    assert floors, f"{module}: not in FLOORS; on which floor is it?"
+    return floors[0]
+
+
+def internal_imports(module: str) -> set[str]:
+    """Modules of ours that a module imports anywhere: at its top, in functions, for types."""
+    found = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name in MODULES}
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                found |= {name for name in (f"{node.module}.{alias.name}", str(node.module)) if name in MODULES}
+                # `from package import module` needs of the package only its module.
+                if f"{node.module}.{alias.name}" in MODULES and MODULES[str(node.module)].name == "__init__.py":
+                    found.discard(str(node.module))
+    return found - {module}
+
+
+IMPORTS = {module: internal_imports(module) for module in MODULES}
+
+
+def corpus_modules() -> list[str]:
+    return [name for name in MODULES if name.startswith("socorpus.corpus.") and room(name) != "sample"]
+
+
+def test_nothing_of_the_corpus_imports_from_a_higher_floor() -> None:
+    for module in corpus_modules():
+        for other in IMPORTS[module]:
+            if other.startswith("socorpus.corpus."):
+                assert room(other) != "sample", f"{module}: {other} stands apart"
+                assert floor(other) <= floor(module), f"{module} must not import {other}, which is on a higher floor"
+
+
+def test_sample_stands_apart() -> None:
+    for module in (name for name in MODULES if name.startswith("socorpus.corpus.sample.")):
+        others = {name for name in IMPORTS[module] if not name.startswith("socorpus.corpus.sample.")}
+        assert others <= {"socorpus.corpus.errors"}, f"{module}: {others}"
+
+
+def test_algorithms_know_neither_files_nor_dask() -> None:
+    excepted = set()
+    for module in corpus_modules():
+        if is_stage(module) or room(module) not in ROOMS_OF_ALGORITHMS:
+            continue
+        names = imported(MODULES[module])
+        known = {name for name in names for of in (*OF_FILES, *PATHS) if name == of or name.startswith(f"{of}.")}
+        short = module.removeprefix("socorpus.corpus.")
+        if short in KNOW_FILES and known:
+            excepted.add(short)
+        else:
+            assert not known, f"{module}: an algorithm knows no {', '.join(sorted(known))}; that is its stage's"
+    assert excepted == set(KNOW_FILES), f"no exception is needed for {set(KNOW_FILES) - excepted}"
+
+
+def test_nobody_imports_the_stage_of_another_package() -> None:
+    for module, others in IMPORTS.items():
+        if module == "socorpus.corpus.build":  # which puts them in order
+            continue
+        for other in filter(is_stage, others):
+            assert other.rpartition(".")[0] == module.rpartition(".")[0], f"{module} must not import {other}"
+
+
+def test_no_imports_go_in_circles() -> None:
+    graphlib.TopologicalSorter(IMPORTS).prepare()  # raises CycleError, which names the circle
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_hands_on_and_defines_nothing(package: str) -> None:
+    for path in sources(package):
+        if path.name != "__init__.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                # What a lazy package needs to hand on.
+                assert node.name in ("__getattr__", "__dir__"), f"{path} defines {node.name}"
+
+
+def test_no_folder_is_crowded() -> None:
+    for folder in {path.parent for path in MODULES.values()}:
+        assert len(list(folder.glob("*.py"))) <= 16, f"{folder}: more than 16 files; part them"
+
+
+def test_a_name_that_occurs_twice_means_one_thing() -> None:
+    names = Counter(path.stem for path in MODULES.values() if path.name != "__init__.py")
+    several = {name for name, count in names.items() if count > 1}
+    assert several <= set(MEANS), f"{several - set(MEANS)}: two modules of one name"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_private_names_stay_in_their_module(package: str) -> None:
+    for path in sources(package):
+        tree = ast.parse(path.read_text("utf-8"))
+        modules = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("socorpus"):
+                for alias in node.names:
+                    assert not alias.name.startswith("_"), f"{path}: {node.module}.{alias.name} is private"
+                    if f"{node.module}.{alias.name}" in MODULES:
+                        modules.add(alias.asname or alias.name)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+                private = node.attr.startswith("_") and not node.attr.startswith("__")
+                assert not private, f"{path}:{node.lineno}: {node.value.id}.{node.attr} is private"

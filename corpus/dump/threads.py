@@ -10,6 +10,9 @@ import pyarrow.compute as pc
 KEYS = pa.schema([("post_id", pa.int64()), ("thread_id", pa.int64()), ("hash", pa.binary(8))])
 """What tells a newer dump's posts from the older's: the hash is of what a reader sees, title, body and tags."""
 
+KEYS_FOLDER = ".work/keys"
+"""The folder of a corpus with such a table a bucket."""
+
 
 def thread_of(posts: pa.Table) -> npt.NDArray[np.int64]:
     """Thread of each post: an answer's parent, any other post's own id."""

@@ -14,14 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus import schema
-from socorpus.corpus.dump.threads import KEYS, keys, last_of_each, thread_of
+from socorpus.corpus.dump.threads import KEYS, KEYS_FOLDER, keys, last_of_each, thread_of
 from socorpus.corpus.engine.work import Outcome
 from socorpus.corpus.storage import parquet, partitions
 from socorpus.corpus.storage.buckets import bucket_name, bucket_of
 from socorpus.corpus.storage.files import atomic
-
-KEYS_FOLDER = ".work/keys"
-
 
 _PAGE = 1024
 

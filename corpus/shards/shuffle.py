@@ -1,8 +1,7 @@
-"""The shuffle: the place of each row among the shards, and writing them group by group."""
+"""The shuffle: the place of each row among the shards, and the groups in which they are written."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +9,6 @@ import pyarrow.compute as pc
 
 from socorpus.corpus import config, schema
 from socorpus.corpus.arrays import Int64, UInt64, mix64
-from socorpus.corpus.storage import parquet
 
 STRETCHES = 8
 """Stretches of the shuffle's order that a shard is gathered in: bounds the memory of writing it."""
@@ -57,23 +55,17 @@ def stretches(counts: Mapping[str, int]) -> dict[str, int]:
     return {name: count * STRETCHES for name, count in counts.items()}
 
 
-def write(parts: Iterable[pa.Table], path: Path, shards: config.Shards) -> int:
-    """Write one shard from its stretches, one after another: no more than one of them is held; how many rows there are.
+def groups(parts: Iterable[pa.Table], shards: config.Shards) -> Iterator[pa.Table]:
+    """The row groups of one shard, from its stretches: no more than one of them is held.
 
-    Every row group but the last has exactly `shards.row_group` rows. The file appears whole or not at all.
+    Every row group but the last has exactly `shards.row_group` rows.
 
     Args:
         parts: the shard's stretches in order, the rows of each in any order; one table of all rows will do.
 
     Raises:
         ValueError: a row is there twice, or the stretches are not in order.
-        BuildError: the disk is full.
     """
-    return parquet.write(path, _groups(parts, shards), schema.SHARDS, shards.row_group)
-
-
-def _groups(parts: Iterable[pa.Table], shards: config.Shards) -> Iterator[pa.Table]:
-    """Row groups in the shuffle's order."""
     held, size = schema.SHARDS.empty_table(), shards.row_group
     last: tuple[int, int] | None = None
     for part in parts:

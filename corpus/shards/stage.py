@@ -24,7 +24,7 @@ from socorpus.corpus.shards import shuffle, split
 from socorpus.corpus.shards.split_files import SPLITS_PATH, decided_rows, write_splits
 from socorpus.corpus.storage import parquet, partitions
 from socorpus.corpus.storage.buckets import Bucket, counted
-from socorpus.corpus.tokenizer import bpe
+from socorpus.corpus.tokenizer import folder as tokenizer_folder
 from socorpus.corpus.toml_config import as_dict
 
 
@@ -115,7 +115,7 @@ def _bytes_by_split(splits: Receipt, decisions: Mapping[str, Receipt]) -> dict[s
 def prepare(root: Path, bucket: Bucket, numbers: Mapping[str, int], config: Shards) -> Outcome:
     """Redact, tokenise and send a bucket's kept rows to their shards."""
     documents, decisions, privacy, splits = decided_rows(root, bucket)
-    rows = shards_rows.prepare(documents, decisions, privacy, splits, bpe.load(root / "tokenizer"))
+    rows = shards_rows.prepare(documents, decisions, privacy, splits, tokenizer_folder.load(root / "tokenizer"))
     fine = shuffle.stretches(numbers)
     path = _prepared_path(bucket)
     partitions.write_partitioned(root / path, rows, shuffle.place(rows, fine, config.seed), sum(fine.values()))
@@ -137,7 +137,9 @@ def write(root: Path, split: str, number: int, part: int, buckets: Sequence[Buck
             yield rows
 
     path = f"shards/{split}/{number:05d}.parquet"
-    return Outcome({path: shuffle.write(stretches(), root / path, config)}, dict(facts))
+    groups = shuffle.groups(stretches(), config)
+    rows = parquet.write(root / path, groups, schema.SHARDS, config.row_group)
+    return Outcome({path: rows}, dict(facts))
 
 
 def _code_tokens(ranges: pa.ChunkedArray) -> Iterator[int]:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from socorpus.corpus import plugins, schema
 from socorpus.corpus.config import Config
 from socorpus.corpus.plugins import Registry
-from socorpus.corpus.privacy.display import Masked
+from socorpus.corpus.privacy.display import Shown
 
 Find = Callable[..., pa.Table | Mapping[str, Any]]
 
@@ -21,7 +21,7 @@ class Explained(Protocol):
 
     key: str
     """`SITE:POST_ID`."""
-    shown: Masked
+    shown: Shown
     """Its document without personal data and secrets."""
 
     def sharing(self, signal: str, column: str, value: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The byte-level BPE tokenizer: train, save, load, encode.
+"""The byte-level BPE tokenizer: train, write as JSON, read, encode.
 
 Byte-level: the alphabet is the 256 bytes, nothing is normalised, so that every text comes back exactly and no token is
 unknown. Text never makes a special token: a post that says "[MASK]" is encoded as those six characters.
@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, pairwise
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +21,8 @@ from tokenizers.processors import TemplateProcessing
 from tokenizers.trainers import BpeTrainer
 
 from socorpus.corpus import arrays
-from socorpus.corpus.engine.receipts import tokenizer_identity
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.schema import SPECIAL_TOKENS
-from socorpus.corpus.storage.files import atomic
 from socorpus.corpus.tokenizer import pretokenize
 
 CONTEXT = 2048
@@ -53,7 +50,7 @@ def train(texts: Iterable[str], vocabulary: int, show: Callable[[int], None] | N
     The result depends on the texts and their number alone, neither on their order nor on the number of threads.
     `show` is told, now and then, how many texts have been read.
 
-    Method: Sennrich et al. 2016 on bytes (Radford et al. 2019), cut by `pretokens.PATTERN`.
+    Method: Sennrich et al. 2016 on bytes (Radford et al. 2019), cut by `pretokenize.PATTERN`.
     """
     tokenizer = Tokenizer(BPE())
     tokenizer.pre_tokenizer = _splitter()
@@ -75,33 +72,30 @@ def train(texts: Iterable[str], vocabulary: int, show: Callable[[int], None] | N
     return tokenizer
 
 
-def load(path: Path) -> Tokenizer:
-    """Read a tokenizer.json, or a folder's, and hold it to what a corpus needs.
+def parse(text: str, where: str) -> Tokenizer:
+    """Read the text of a tokenizer.json and hold it to what a corpus needs.
+
+    Args:
+        where: the file that errors are to name.
 
     Raises:
-        InputError: it is not there or no tokenizer; lacks special tokens; has too many entries for uint16; is not
-            byte-level; drops merges at random; or does not give every text back.
+        InputError: it is no tokenizer; lacks special tokens; has too many entries for uint16; is not byte-level; drops
+            merges at random; or does not give every text back.
     """
-    path = Path(path)
-    file = path / "tokenizer.json" if path.is_dir() else path
-    try:
-        text = file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: cannot be read: {error}; expected a tokenizer.json") from None
     try:
         tokenizer = Tokenizer.from_str(text)
     except Exception as error:  # the library raises bare Exception
-        raise InputError(f"{file}: not a tokenizer of the tokenizers library: {error}") from None
+        raise InputError(f"{where}: not a tokenizer of the tokenizers library: {error}") from None
     # Not part of the file format, so it must be set at every load.
     tokenizer.encode_special_tokens = True
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    _check(tokenizer, str(file))
+    _check(tokenizer, where)
     return tokenizer
 
 
-def save(tokenizer: Tokenizer, folder: Path) -> list[Path]:
-    """Write what `transformers.AutoTokenizer.from_pretrained(folder)` reads, and give the files' paths.
+def files(tokenizer: Tokenizer) -> dict[str, str]:
+    """The texts, by file name, of the folder that `transformers.AutoTokenizer.from_pretrained` reads.
 
     There, as with every tokenizer of that library, the text "[MASK]" means the mask unless `split_special_tokens=True`.
     """
@@ -118,20 +112,11 @@ def save(tokenizer: Tokenizer, folder: Path) -> list[Path]:
         "model_max_length": CONTEXT,
         "tokenizer_class": "PreTrainedTokenizerFast",
     }
-    contents = {
-        "tokenizer.json": tokenizer.to_str(pretty=True),
-        "tokenizer_config.json": json.dumps(settings, indent=2),
-        "special_tokens_map.json": json.dumps(names, indent=2),
+    return {
+        "tokenizer.json": tokenizer.to_str(pretty=True) + "\n",
+        "tokenizer_config.json": json.dumps(settings, indent=2) + "\n",
+        "special_tokens_map.json": json.dumps(names, indent=2) + "\n",
     }
-    for name, content in contents.items():
-        with atomic(Path(folder) / name) as temporary:
-            temporary.write_text(content + "\n", "utf-8")
-    return [Path(folder) / name for name in contents]
-
-
-def identity(tokenizer: Tokenizer) -> str:
-    """SHA-256 of the tokenizer's canonical JSON: the same for a tokenizer before and after it is saved."""
-    return tokenizer_identity(tokenizer.to_str())
 
 
 def byte_lengths(tokenizer: Tokenizer) -> npt.NDArray[np.int32]:
@@ -158,7 +143,7 @@ def byte_lengths(tokenizer: Tokenizer) -> npt.NDArray[np.int32]:
 def encode(tokenizer: Tokenizer, texts: pa.Array | pa.ChunkedArray, threads: int = 1) -> pa.ListArray:
     """Token ids of texts, as lists of uint16; no special token is added or made.
 
-    A tokenizer that cuts as ours does is run on the distinct pieces of the texts alone (`pretokens`); any other one on
+    A tokenizer that cuts as ours does is run only on the distinct pieces of the texts (`pretokenize`), any other on
     all of them. The ids are the library's either way. `threads` is for a caller who has the machine to himself: the
     library is told by the environment variable RAYON_NUM_THREADS instead.
 

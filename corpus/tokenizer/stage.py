@@ -21,6 +21,7 @@ from socorpus.corpus.shards.split_files import decided_rows
 from socorpus.corpus.storage import partitions
 from socorpus.corpus.storage.buckets import Bucket
 from socorpus.corpus.tokenizer import bpe
+from socorpus.corpus.tokenizer import folder as tokenizer_folder
 
 _SAMPLE = pa.schema([("text", pa.string())])
 
@@ -35,7 +36,7 @@ def run(context: Context, inputs: Mapping[str, Mapping[str, str]], kept: int) ->
     config, engine = context.config.tokenizer, context.engine
     if config.path is not None:
         given = Path(config.path)
-        content = bpe.identity(bpe.load(given))
+        content = tokenizer_folder.identity(tokenizer_folder.load(given))
         task = WorkItem("tokenizer", "tokenizer", take, {"path": str(given.absolute())}, {"given": content})
         return engine.run("tokenizer", [task])["tokenizer"]
     share = min(1.0, config.sample_mb * 1e6 / max(kept, 1))
@@ -92,11 +93,11 @@ def train(root: Path, buckets: Sequence[Bucket], vocabulary: int, threads: int) 
 
 def take(root: Path, path: str) -> Outcome:
     """Take the tokenizer that the configuration names."""
-    return _saved(root, bpe.load(Path(path)))
+    return _saved(root, tokenizer_folder.load(Path(path)))
 
 
 def _saved(root: Path, made: bpe.Tokenizer) -> Outcome:
-    paths = bpe.save(made, root / "tokenizer")
+    paths = tokenizer_folder.save(made, root / "tokenizer")
     entries = made.get_vocab_size()
     outputs = {str(path.relative_to(root)): entries for path in paths}
-    return Outcome(outputs, {"entries": entries, "identity": bpe.identity(made)})
+    return Outcome(outputs, {"entries": entries, "identity": tokenizer_folder.identity(made)})

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.tokenizer import bpe
+from socorpus.corpus.tokenizer import folder as tokenizer_folder
 from socorpus.labeling.tasks.entities import bio
 from socorpus.labeling.tasks.entities.spans import Span
 
@@ -79,7 +80,7 @@ class Corpus:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.tokenizer = bpe.load(folder)
+        self.tokenizer = tokenizer_folder.load(folder)
         self.lengths = bpe.byte_lengths(self.tokenizer)
 
     def tag(self, rows: Sequence[dict[str, Any]]) -> None:

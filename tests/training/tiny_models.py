@@ -9,7 +9,7 @@ from socorpus.corpus.schema import SPECIAL_TOKENS
 from socorpus.labeling.schema import Task
 from socorpus.labeling.tasks.entities.spans import Span
 from socorpus.training.examples.example import Data, Example
-from socorpus.training.finetuning.pretrained import quiet
+from socorpus.training.quiet import quiet
 
 WORDS = [
     "how",

@@ -26,11 +26,11 @@ from socorpus.corpus.storage.files import disk_full, is_disk_full, write_json
 from socorpus.training import config, presets
 from socorpus.training.config import Config, Model
 from socorpus.training.export import card
-from socorpus.training.finetuning import pretrained
 from socorpus.training.pretrain import checkpoint, distributed, packing, schedule, shard_reader
 from socorpus.training.pretrain.checkpoint import Found
 from socorpus.training.pretrain.run import Run
 from socorpus.training.pretrain.shard_reader import Corpus
+from socorpus.training.quiet import quiet
 
 if TYPE_CHECKING:
     from socorpus.training.models.encoder import Encoder
@@ -224,7 +224,7 @@ def _save(source: Source, ours: "Encoder", folder: Path) -> None:
     """Write config.json, model.safetensors and the tokenizer."""
     from socorpus.training.export import weights
 
-    with pretrained.quiet() as transformers:
+    with quiet() as transformers:
         vocabulary = source.corpus.vocabulary
         described = weights.configuration(source.shape, vocabulary.padded, vocabulary.special)
         theirs = getattr(transformers, weights.ARCHITECTURES[source.shape.family])(described)
@@ -252,7 +252,7 @@ def _theirs(source: Source, folder: Path) -> Any:
     """transformers' model as it is read from the disk."""
     from socorpus.training.export import weights
 
-    with pretrained.quiet() as transformers:
+    with quiet() as transformers:
         kind = getattr(transformers, weights.ARCHITECTURES[source.shape.family])
         return kind.from_pretrained(folder, local_files_only=True).float().eval()
 
@@ -279,7 +279,7 @@ def _difference(
         for row, one in enumerate(pair):
             padded[row, : lengths[one]] = torch.from_numpy(documents[one])
             mask[row, : lengths[one]] = 1
-        with pretrained.quiet():
+        with quiet():
             logits = theirs(input_ids=padded, attention_mask=mask).logits
         for row, one in enumerate(pair):
             apart = (ours.score(hidden[one])[:, 0] - logits[row, : lengths[one]]).abs().max().item()

@@ -27,6 +27,7 @@ from socorpus.training.finetuning import pretrained
 from socorpus.training.finetuning.inference import Seen, logits_of, parts, predict
 from socorpus.training.finetuning.pretrained import Pretrained
 from socorpus.training.finetuning.windows import Encoded, Reading, Tags, encode
+from socorpus.training.quiet import quiet
 
 FACTS = "finetune.json"
 WEIGHTS = ("none", "sqrt", "balanced")
@@ -377,7 +378,7 @@ class _Learner:
     def _keep_best(self) -> None:
         partial = self.folder / ".best.partial"
         shutil.rmtree(partial, ignore_errors=True)
-        with pretrained.quiet():
+        with quiet():
             self.model.save_pretrained(partial)
         shutil.rmtree(self.folder / "best", ignore_errors=True)
         partial.rename(self.folder / "best")

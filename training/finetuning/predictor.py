@@ -14,6 +14,7 @@ from socorpus.labeling.schema import Task
 from socorpus.training.examples.example import Example, Prediction
 from socorpus.training.finetuning import inference, learner, pretrained
 from socorpus.training.finetuning.windows import Reading, encode
+from socorpus.training.quiet import quiet
 
 
 class Fitted:
@@ -59,7 +60,7 @@ def load(folder: Path, device: str | None = None) -> Fitted:
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not what socorpus finetune writes ({error})") from None
     to = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    with pretrained.quiet() as transformers:
+    with quiet() as transformers:
         try:
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
             if (folder / "adapter_config.json").is_file():

@@ -4,9 +4,7 @@ A name on the Hugging Face hub is looked for in the cache of this machine; it is
 """
 
 import json
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.storage import files as storage_files
 from socorpus.labeling.schema import Task
 from socorpus.training.finetuning.windows import Tags
+from socorpus.training.quiet import quiet
 
 _WANTED = ("*.json", "*.safetensors", "*.bin", "*.txt", "*.model", "tokenizer*")
 _LEFT = ("onnx/*", "openvino/*", "*.onnx", "*.msgpack", "*.h5", "training_args.bin", "coreml/*")
@@ -132,25 +131,6 @@ def _of_hub(name: str, download: bool) -> Path:
             raise InputError(f"{name}: can't be fetched from the Hugging Face hub: {error}") from None
         raise
     return Path(found)
-
-
-@contextmanager
-def quiet() -> Iterator[Any]:
-    """transformers without its bars and remarks: on modules it lacks, and on its own deprecations."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import transformers
-        from transformers.utils import logging
-
-        level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
-        try:
-            yield transformers
-        finally:
-            logging.set_verbosity(level)
-            if bars:
-                logging.enable_progress_bar()
 
 
 def tokenizer(model: Pretrained) -> Any:

@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,16 @@ from socorpus.corpus.errors import BuildError
 from socorpus.corpus.privacy import redact
 from socorpus.corpus.shards import rows as shards_rows
 from socorpus.corpus.shards import shuffle
+from socorpus.corpus.storage import parquet
 from socorpus.corpus.tokenizer import bpe
 
 CONFIG = config.Shards(row_group=7, seed=3)
+
+
+def write(parts: Iterable[pa.Table], path: Path) -> int:
+    return parquet.write(path, shuffle.groups(parts, CONFIG), schema.SHARDS, CONFIG.row_group)
+
+
 KINDS = config.Privacy().kinds
 
 
@@ -230,7 +238,7 @@ def test_shards_are_the_same_whatever_the_buckets(tokenizer: Tokenizer, tmp_path
                 for i in range(shuffle.STRETCHES)
             )
             given_ = [pa.concat_tables(parts)] if step == 200 else stretches
-            assert shuffle.write(given_, path, CONFIG) == sum(part.num_rows for part in parts)
+            assert write(given_, path) == sum(part.num_rows for part in parts)
             files.append(path)
         assert {path.name for path in files[0].parent.iterdir()} == {path.name for path in files}
         made.add(tuple(path.read_bytes() for path in files))
@@ -287,11 +295,11 @@ def test_a_shard_is_whole_or_not_there(tokenizer: Tokenizer, tmp_path: Path) -> 
     rows = shards_rows.prepare(*tables([document(n, [("prose", "x")]) for n in range(9)]), tokenizer)
     path = tmp_path / "0.parquet"
     with pytest.raises(ValueError, match="s:4 is there twice"):
-        shuffle.write([pa.concat_tables([rows, rows.slice(4, 1)])], path, CONFIG)
+        write([pa.concat_tables([rows, rows.slice(4, 1)])], path)
     with pytest.raises(ValueError, match="is there twice, or before its stretch"):
-        shuffle.write([rows, rows.slice(4, 1)], path, CONFIG)
+        write([rows, rows.slice(4, 1)], path)
     assert list(tmp_path.iterdir()) == []
-    assert shuffle.write([], path, CONFIG) == 0
+    assert write([], path) == 0
     schema.check(pq.read_schema(path), schema.SHARDS, "shard")
 
 

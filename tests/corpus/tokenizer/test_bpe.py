@@ -21,6 +21,7 @@ from socorpus.corpus import arrays
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.schema import SPECIAL_TOKENS
 from socorpus.corpus.tokenizer import bpe, pretokenize
+from socorpus.corpus.tokenizer.folder import identity, load, save
 
 SEED_TEXTS = [
     "def f(x):\n    return x + 1  # don't\n",
@@ -191,8 +192,8 @@ def test_forms_of_arrays(small: Tokenizer) -> None:
 
 def test_special_tokens_in_text_stay_text(small: Tokenizer, tmp_path: Path) -> None:
     text = "".join(SPECIAL_TOKENS) + " and [MASK]"
-    bpe.save(small, tmp_path)
-    for tokenizer in (small, bpe.load(tmp_path), bpe.load(stored(foreign(), tmp_path))):
+    save(small, tmp_path)
+    for tokenizer in (small, load(tmp_path), load(stored(foreign(), tmp_path))):
         (ids,) = bpe.encode(tokenizer, pa.array([text])).to_pylist()
         assert not set(ids) & {tokenizer.token_to_id(name) for name in SPECIAL_TOKENS}
         assert tokenizer.decode(ids, skip_special_tokens=False) == text
@@ -215,9 +216,9 @@ def test_byte_lengths_add_up(small: Tokenizer) -> None:
 
 def test_training_is_the_same_for_any_threads_and_order(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from socorpus.corpus.tokenizer import bpe;"
+        "import sys; from pathlib import Path; from socorpus.corpus.tokenizer import bpe, folder;"
         "texts = [' '.join(f'w{i * j % 97} foo_{j}({i});' for j in range(40)) for i in range(400)];"
-        "bpe.save(bpe.train(texts[::int(sys.argv[2])], 900), Path(sys.argv[1]))"
+        "folder.save(bpe.train(texts[::int(sys.argv[2])], 900), Path(sys.argv[1]))"
     )
     made = set()
     for threads, step in (("1", "1"), ("2", "1"), ("2", "-1")):
@@ -235,11 +236,11 @@ def test_training_tells_how_far_it_is() -> None:
 
 
 def test_saved_and_loaded_are_one(small: Tokenizer, tmp_path: Path) -> None:
-    paths = bpe.save(small, tmp_path)
+    paths = save(small, tmp_path)
     assert sorted(path.name for path in paths) == sorted(path.name for path in tmp_path.iterdir())
-    loaded = bpe.load(tmp_path)
-    assert bpe.identity(loaded) == bpe.identity(small) == bpe.identity(bpe.load(tmp_path / "tokenizer.json"))
-    assert bpe.identity(loaded) != bpe.identity(foreign())
+    loaded = load(tmp_path)
+    assert identity(loaded) == identity(small) == identity(load(tmp_path / "tokenizer.json"))
+    assert identity(loaded) != identity(foreign())
     assert loaded.encode("x").tokens == ["[CLS]", "x", "[SEP]"]
     assert loaded.encode("x", "y").type_ids == [0, 0, 0, 1, 1]
     settings = json.loads((tmp_path / "tokenizer_config.json").read_text())
@@ -252,7 +253,7 @@ def test_a_given_tokenizer_is_used_as_it_is(tmp_path: Path) -> None:
     other.add_tokens(["    ", "foo"])
     other.enable_truncation(4)
     other.enable_padding(length=8)
-    loaded = bpe.load(stored(other, tmp_path))
+    loaded = load(stored(other, tmp_path))
     (ids,) = bpe.encode(loaded, pa.array(["    foo bar's"])).to_pylist()
     assert loaded.decode(ids, skip_special_tokens=False) == "    foo bar's"
     assert bpe.byte_lengths(loaded)[ids].tolist() == [4, 3, *[1] * 6]
@@ -261,13 +262,13 @@ def test_a_given_tokenizer_is_used_as_it_is(tmp_path: Path) -> None:
 def test_refused_tokenizers(tmp_path: Path) -> None:
     def refused(tokenizer: Tokenizer, match: str) -> None:
         with pytest.raises(InputError, match=match):
-            bpe.load(stored(tokenizer, tmp_path))
+            load(stored(tokenizer, tmp_path))
 
     with pytest.raises(InputError, match="cannot be read"):
-        bpe.load(tmp_path)
+        load(tmp_path)
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(InputError, match="not a tokenizer"):
-        bpe.load(tmp_path)
+        load(tmp_path)
     lacking = Tokenizer.from_str(foreign().to_str().replace("[MASK]", "[OTHER]").replace("[PAD]", "[OTHER2]"))
     refused(lacking, r"has no \[PAD\], \[MASK\]")
     refused(foreign(normalizers.Lowercase()), "does not round-trip: 'MASK.* comes back as 'mask")

@@ -15,8 +15,9 @@ from socorpus.corpus.errors import BuildError, InputError
 from socorpus.training.examples import predictions
 from socorpus.training.finetuning import inference, learner, predictor, pretrained
 from socorpus.training.finetuning.learner import Settings
-from socorpus.training.finetuning.pretrained import Pretrained, quiet
+from socorpus.training.finetuning.pretrained import Pretrained
 from socorpus.training.finetuning.windows import Encoded, Window
+from socorpus.training.quiet import quiet
 from tests.building import small_disk
 from tests.training import tiny_models
 from tests.training.tiny_models import CONFIGS, Quiet

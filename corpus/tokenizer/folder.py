@@ -1,0 +1,36 @@
+"""A tokenizer's folder: tokenizer.json, and what transformers reads beside it."""
+
+from pathlib import Path
+
+from socorpus.corpus.engine.receipts import tokenizer_identity
+from socorpus.corpus.errors import InputError
+from socorpus.corpus.storage.files import atomic
+from socorpus.corpus.tokenizer import bpe
+
+
+def load(path: Path) -> bpe.Tokenizer:
+    """Read a tokenizer.json, or a folder's, and hold it to what a corpus needs.
+
+    Raises:
+        InputError: it is not there or no tokenizer, or not one that a corpus can have (`bpe.parse`).
+    """
+    file = path / "tokenizer.json" if path.is_dir() else path
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: cannot be read: {error}; expected a tokenizer.json") from None
+    return bpe.parse(text, str(file))
+
+
+def save(tokenizer: bpe.Tokenizer, folder: Path) -> list[Path]:
+    """Write the folder (`bpe.files`) and give the paths of its files."""
+    contents = bpe.files(tokenizer)
+    for name, content in contents.items():
+        with atomic(folder / name) as temporary:
+            temporary.write_text(content, "utf-8")
+    return [folder / name for name in contents]
+
+
+def identity(tokenizer: bpe.Tokenizer) -> str:
+    """SHA-256 of the tokenizer's canonical JSON: the same for a tokenizer before and after it is saved."""
+    return tokenizer_identity(tokenizer.to_str())
