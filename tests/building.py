@@ -15,13 +15,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests import fork_server
+
 
 def socorpus(
-    *arguments: object, code: int = 0, environment: Mapping[str, str] | None = None
+    *arguments: object, code: int = 0, environment: Mapping[str, str] | None = None, forked: bool = True
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command; its exit code must be `code`, and no traceback may be seen."""
-    command = [sys.executable, "-m", "socorpus.cli.main", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(environment or {})})
+    """Run the command; its exit code must be `code`, and no traceback may be seen.
+
+    It is forked from a process that has imported what it needs. With `forked` false, or with variables of the
+    environment (libraries read them as they are imported), it starts from nothing, as a user's does.
+    """
+    if forked and environment is None:
+        done = fork_server.run(arguments)
+    else:
+        command = [sys.executable, "-m", "socorpus.cli.main", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(environment or {})})
     assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stderr, done.stderr
     return done

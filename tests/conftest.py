@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests import fork_server
 from tests.building import socorpus
 
 # How long one example takes says nothing on a shared machine; and what passes today must pass tomorrow: new examples
@@ -21,6 +23,17 @@ if TYPE_CHECKING:
     from socorpus.corpus.sample.writer import Truth
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the folder that all processes of this test run share."""
+    if not hasattr(config, "workerinput"):
+        os.environ[fork_server.FOLDER] = tempfile.mkdtemp(prefix="socorpus-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ[fork_server.FOLDER])
 
 
 @pytest.fixture(scope="session")

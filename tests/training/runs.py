@@ -4,9 +4,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from tests import fork_server
 
 SETTINGS = """
 [model]
@@ -54,16 +56,12 @@ def environment() -> dict[str, str]:
     return {**kept, "OMP_NUM_THREADS": "1"}
 
 
-def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "socorpus.cli.main", *map(str, arguments)]
-
-
 def train(
     corpus: Path, out: Path, config: Path, *more: object, code: int = 0, preset: str = "tiny"
 ) -> subprocess.CompletedProcess[str]:
     """`socorpus train`; its exit code must be `code`, and no traceback may be seen."""
     arguments = ("train", corpus, "-o", out, "--config", config, "--preset", preset, *more)
-    done = subprocess.run(command(*arguments), capture_output=True, text=True, env=environment(), timeout=300)
+    done = fork_server.run(arguments, environment(), timeout=300)
     assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stderr, done.stderr
     return done
@@ -84,14 +82,15 @@ def by_torchrun(ranks: int, corpus: Path, out: Path, config: Path) -> None:
 
     meet = f"--rdzv-endpoint=127.0.0.1:{free_port()}"
     agent = ["-m", "torch.distributed.run", f"--nnodes={ranks}", "--rdzv-backend=c10d", meet, "-m"]
-    _, _, *program = command("train", corpus, "-o", out, "--config", config)
-    _wait([([sys.executable, *agent, *program], {})] * ranks)
+    program = ["socorpus.cli.main", *map(str, ("train", corpus, "-o", out, "--config", config))]
+    quiet: dict[str, Any] = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL, "text": True}
+    _wait([subprocess.Popen([sys.executable, *agent, *program], env=environment(), **quiet) for _ in range(ranks)])
 
 
 def by_slurm(ranks: int, corpus: Path, out: Path, config: Path) -> None:
     """Tasks of a step of Slurm's, by their environment."""
-    program = command("train", corpus, "-o", out, "--config", config)
-    _wait([(program, slurm_task(rank, ranks)) for rank in range(ranks)])
+    program = ("train", corpus, "-o", out, "--config", config)
+    _wait([fork_server.start(program, environment() | slurm_task(rank, ranks)) for rank in range(ranks)])
 
 
 def slurm_task(rank: int, ranks: int) -> dict[str, str]:
@@ -106,23 +105,18 @@ def slurm_task(rank: int, ranks: int) -> dict[str, str]:
     }
 
 
-def _wait(processes: Iterable[tuple[list[str], dict[str, str]]]) -> None:
-    started = [
-        subprocess.Popen(what, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment() | more, text=True)
-        for what, more in processes
-    ]
-    said = [one.communicate(timeout=300)[1] for one in started]
-    assert [one.returncode for one in started] == [0] * len(started), "\n".join(said)
-    assert not any("Traceback" in one for one in said), "\n".join(said)
+def _wait(started: Sequence[fork_server.Process | subprocess.Popen[str]]) -> None:
+    said = [process.communicate(timeout=300)[1] for process in started]
+    assert [process.returncode for process in started] == [0] * len(started), "\n".join(said)
+    assert not any("Traceback" in text for text in said), "\n".join(said)
 
 
-def start(corpus: Path, out: Path, config: Path, *more: object) -> subprocess.Popen[str]:
+def start(corpus: Path, out: Path, config: Path, *more: object) -> fork_server.Process:
     """The same in the background, to be stopped or killed; what it says on stderr can be read."""
-    arguments = command("train", corpus, "-o", out, "--config", config, *more)
-    return subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(), text=True)
+    return fork_server.start(("train", corpus, "-o", out, "--config", config, *more), environment())
 
 
-def kill(process: subprocess.Popen[str]) -> None:
+def kill(process: fork_server.Process) -> None:
     """Kill a run with -9, and wait until the ranks that it started, if any, have ended too."""
     process.kill()
     process.communicate(timeout=120)
