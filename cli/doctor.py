@@ -1,38 +1,24 @@
 """`socorpus doctor`: what is installed, what is missing, how to get it."""
 
-import os
-import platform
-import shutil
-from importlib.metadata import PackageNotFoundError, requires, version
-from pathlib import Path
-
 from socorpus.cli import view
 
 
 def doctor() -> None:
-    """Say what is installed, what is missing, and how to get it."""
-    from packaging.requirements import Requirement
+    """Check the installation: what is there, what is missing, and how to get it."""
+    from socorpus.corpus import check_installation
 
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    free = shutil.disk_usage(Path.cwd()).free
-    cores = len(os.sched_getaffinity(0))
-    view.out.print(f"socorpus {version('socorpus')}, Python {platform.python_version()} on {platform.system()}")
-    view.out.print(f"{cores} cores, {view.size(memory)} of memory, {view.size(free)} free in this folder")
+    found = check_installation()
+    view.out.print(f"socorpus {found.version}, Python {found.python} on {found.system}")
+    view.out.print(
+        f"{found.cores} cores, {view.size(found.memory)} of memory, {view.size(found.free)} free in this folder"
+    )
     table = view.table("package", "found", "wanted", "")
-    missing = set()
-    for line in requires("socorpus") or []:
-        wanted = Requirement(line)
-        extra = str(wanted.marker).partition("==")[2].strip(" '\"") if wanted.marker else ""
-        try:
-            found = version(wanted.name)
-            fine = wanted.specifier.contains(found, prereleases=True)
-        except PackageNotFoundError:
-            found, fine = "-", False
-        if not fine:
-            missing.add(extra)
-        table.add_row(wanted.name, found, str(wanted.specifier), "" if fine else "missing" if found == "-" else "other")
+    for package in found.packages:
+        verdict = "" if package.fits else "missing" if package.installed is None else "other"
+        table.add_row(package.name, package.installed or "-", package.wanted, verdict)
     view.out.print(table)
-    for extra in sorted(missing):
-        view.out.print(f"To get what is missing{f' for {extra}' if extra else ''}: pip install 'socorpus[{extra}]'")
-    if not missing:
+    for extra in found.lacking:
+        command = f"pip install 'socorpus[{extra}]'" if extra else "pip install socorpus"
+        view.out.print(f"To get what is missing{f' for {extra}' if extra else ''}: {command}", markup=False)
+    if not found.lacking:
         view.out.print("Nothing is missing.")

@@ -4,42 +4,93 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 stopped by Ctrl-C.
 """
 
 import sys
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
-from socorpus.cli import build, doctor, labels, models, studio, train, view
-from socorpus.corpus.errors import InputError, SocorpusError
+from socorpus.cli import build, doctor, evaluate, finetune, labels, serve, studio, train, view
+from socorpus.corpus import InputError, SocorpusError
 
 app = typer.Typer(
     name="socorpus",
-    help="From a Stack Exchange data dump to a curated, labelled corpus and a domain-specific encoder.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+labeling = typer.Typer(
+    name="labeling",
+    help="Weak labels for the four tasks: votes, their analysis, and people's corrections.",
+    no_args_is_help=True,
     rich_markup_mode=None,
 )
-app.command()(build.build)
-app.command()(build.status)
-app.command()(build.report)
-app.command()(build.explain)
-app.command()(build.sample)
-for command in (studio.studio, studio.sync, studio.export, models.serve):
-    labels.app.command()(command)
-app.add_typer(labels.app)
-app.command()(train.train)
-app.command()(train.plan)
-app.command()(train.export)
-app.command()(models.finetune)
-app.command()(models.evaluate)
-app.command()(doctor.doctor)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from socorpus.corpus import __version__
+
+        typer.echo(f"socorpus {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """From a Stack Exchange data dump to a curated, labelled corpus and a domain-specific encoder."""
+
+
+def _add(group: typer.Typer, command: Callable[..., Any], *examples: str) -> None:
+    """Add a command, with command lines that its help ends with."""
+    lines = "\n".join(f"  socorpus {example}" for example in examples)
+    group.command(epilog=f"\b\nExample{'s' * (len(examples) > 1)}:\n{lines}")(command)
+
+
+_add(
+    app,
+    build.build,
+    "build beer.stackexchange.com.7z -o corpus",
+    "build dumps -o corpus --config socorpus.toml --workers 4",
+)
+_add(app, build.status, "status corpus")
+_add(app, build.report, "report corpus")
+_add(app, build.explain, "explain corpus beer.stackexchange.com:12")
+_add(app, build.sample, "sample dump --threads 500 --form modern --form area51")
+_add(labeling, labels.apply, "labeling apply corpus", "labeling apply corpus --task closure --task quality")
+_add(labeling, labels.analyze, "labeling analyze corpus --task closure")
+_add(labeling, studio.studio, "labeling studio --port 8080")
+_add(
+    labeling,
+    studio.sync,
+    "labeling sync corpus --project Closure --task closure",
+    "labeling sync corpus --project Quality --task quality --sample tag:python --dry-run",
+)
+_add(labeling, labels.export, "labeling export corpus --task entities --format conll -o entities")
+_add(labeling, serve.serve, "labeling serve closure-model --port 9090")
+app.add_typer(labeling)
+_add(app, train.train, "train corpus --preset tiny", "train corpus --preset modern-base --gpus 4 --dry-run")
+_add(app, train.plan, "plan corpus --preset sobert-base --gpu h100 --gpus 2")
+_add(app, train.export, "export corpus/runs/tiny -o model")
+_add(app, finetune.finetune, "finetune model --task closure --data corpus -o closure-model")
+_add(
+    app,
+    evaluate.evaluate,
+    "evaluate corpus --task closure --system audits --system model",
+    "evaluate --on entities=benchmarks/ner --system answerdotai/ModernBERT-base --download",
+)
+_add(app, doctor.doctor, "doctor")
 
 
 def run() -> None:
-    """Run the command line; known errors are told in one sentence."""
+    """Run the command line; known errors are said in one sentence."""
     try:
-        app()
+        app(prog_name="socorpus")
     except SocorpusError as error:
-        view.err.print(f"socorpus: {error}", markup=False)
+        view.say(f"socorpus: {error}")
         sys.exit(2 if isinstance(error, InputError) else 1)
 
 

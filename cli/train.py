@@ -7,96 +7,73 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from socorpus.cli import view
-from socorpus.cli.build import Corpus
-from socorpus.corpus.errors import InputError
+from socorpus.cli import options, view
+from socorpus.cli.choices import Gpu
 
 if TYPE_CHECKING:
-    from socorpus.training.pretrain.log import Line
-
-
-Preset = Annotated[
-    str,
-    typer.Option(help="tiny, mini, modern-base, modern-large, sobert-tiny, sobert-base or sobert-large."),
-]
-Settings = Annotated[Path | None, typer.Option("--config", help="A TOML file; docs/training.md lists its keys.")]
-Price = Annotated[float | None, typer.Option(min=0.0, help="Dollars an hour of one GPU. Default: by its kind.")]
+    from socorpus.training import TrainingStep
 
 
 def train(
-    corpus: Corpus,
-    preset: Preset = "tiny",
+    corpus: options.Corpus,
+    preset: options.Preset = "tiny",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder of the run. Default: CORPUS/runs/PRESET.")
     ] = None,
-    config: Settings = None,
-    gpus: Annotated[int | None, typer.Option(min=1, help="Ranks to start on this machine. Default: its GPUs.")] = None,
-    price: Price = None,
+    config: options.TrainingConfig = None,
+    gpus: Annotated[
+        int | None, typer.Option(min=1, help="Processes to start on this machine. Default: one per GPU.")
+    ] = None,
+    price: options.GpuPrice = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and the configuration, and stop.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Forget what the run's folder holds, and begin anew.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Discard the run in the folder and start over.")] = False,
 ) -> None:
-    """Pre-train an encoder on a corpus's shards, or go on with a run that was stopped."""
-    from socorpus.training import presets
-    from socorpus.training.pretrain import distributed
-    from socorpus.training.pretrain.run import Run
+    """Pre-train an encoder on a corpus's shards, or resume a run that was stopped."""
+    from socorpus.training import RankError
+    from socorpus.training import train as pretrain
 
-    settings = presets.load(preset, config)
-    run = out or corpus / "runs" / preset
     if dry_run:
-        _show_plan(corpus, settings, "h100", gpus or 1, price, None)
+        _show_plan(corpus, preset, config, Gpu.H100, gpus or 1, price)
+        _show_configuration(preset, config)
         return
-    need()
-    if force and distributed.started():
-        # One rank would delete what another begins to write.
-        raise InputError(f"--force is not for ranks that torchrun or srun started: delete {run} first")
-    if force:
-        Run(run).clear()
-    count = gpus or distributed.gpus()
-    if count > 1 and not distributed.started():
-        from socorpus.training.pretrain import launch
-
-        # The ranks go on with what this process has cleared.
-        arguments = [one for one in sys.argv[1:] if one != "--force"]
-        code = launch.ranks(count, arguments, run)
-        if code:
-            raise typer.Exit(code)
-        return
-    from socorpus.training.pretrain import trainer
-
-    facts = trainer.train(corpus, run, settings, Screen(), price)
-    if distributed.first():
+    run, screen = out or corpus / "runs" / preset, Screen()
+    try:
+        facts = pretrain(corpus, run, preset, config, gpus=gpus, price=price, force=force, show=screen)
+    except RankError as error:
+        # It has said itself what was wrong.
+        raise typer.Exit(error.code) from None
+    # Of several ranks the first one shows it.
+    if screen.used:
         _show_end(run, facts)
     if facts["step"] < facts["steps"]:
         raise typer.Exit(130)
 
 
 def plan(
-    corpus: Corpus,
-    preset: Preset = "modern-base",
-    gpu: Annotated[str, typer.Option(help="Kind of GPU: a100-40, a100, h100, h200, l40s or l4.")] = "h100",
-    gpus: Annotated[int, typer.Option(min=1, help="How many of them.")] = 1,
-    config: Settings = None,
-    price: Price = None,
-    run: Annotated[Path | None, typer.Option(help="A run whose figures to show beside. Default: as of train.")] = None,
+    corpus: options.Corpus,
+    preset: options.Preset = "modern-base",
+    gpu: Annotated[Gpu, typer.Option(help="Kind of GPU.")] = Gpu.H100,
+    gpus: Annotated[int, typer.Option(min=1, help="Number of GPUs.")] = 1,
+    config: options.TrainingConfig = None,
+    price: options.GpuPrice = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Run to compare with. Default: CORPUS/runs/PRESET, if it is there.")
+    ] = None,
 ) -> None:
-    """Say what a training run would cost: parameters, arithmetic, memory, hours and dollars, before any is spent."""
-    from socorpus.training import presets
-
-    settings = presets.load(preset, config)
-    _show_plan(corpus, settings, gpu, gpus, price, run or corpus / "runs" / preset)
+    """Estimate what a training run takes: parameters, arithmetic, memory, hours and dollars."""
+    _show_plan(corpus, preset, config, gpu, gpus, price, run or corpus / "runs" / preset)
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="Folder of the run.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the model.")],
-    step: Annotated[int | None, typer.Option(min=0, help="Checkpoint to take. Default: the newest.")] = None,
+    run: Annotated[Path, typer.Argument(help="Folder of the run.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the model.", show_default=False)],
+    step: Annotated[int | None, typer.Option(min=0, help="Checkpoint to export. Default: the newest.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what the folder holds.")] = False,
 ) -> None:
-    """Write a run's model for transformers, with tokenizer and card, and prove that it is the same model."""
-    need("safetensors", "transformers")
-    from socorpus.training.export import huggingface
+    """Export a run's model for transformers, with tokenizer and card, and check that it is the same model."""
+    from socorpus.training import export_model
 
-    facts = huggingface.export(run, out, force, step)
+    facts = export_model(run, out, step=step, force=force)
     table = view.table("model", "class", "parameters", "step", "largest difference")
     table.add_row(
         str(out),
@@ -113,15 +90,17 @@ class Screen:
 
     def __init__(self) -> None:
         self._line = view.Line()
+        self.used = False
 
     def begin(self, facts: Mapping[str, Any]) -> None:
         """The run begins, or goes on."""
-        told = f"from step {facts['step']:,} on" if facts["step"] else "from the start"
-        view.err.print(f"training to step {facts['steps']:,}, {told}: {facts['run']}", markup=False)
+        self.used = True
+        start = f"from step {facts['step']:,} on" if facts["step"] else "from the start"
+        view.say(f"training to step {facts['steps']:,}, {start}: {facts['run']}")
 
-    def step(self, line: "Line") -> None:
+    def step(self, line: "TrainingStep") -> None:
         """A step is done."""
-        self._line.now(told(line), last=line.step == line.steps)
+        self._line.now(described(line), last=line.step == line.steps)
 
     def validated(self, step: int, scores: Mapping[str, float]) -> None:
         """The held-out split was scored."""
@@ -138,7 +117,7 @@ class Screen:
             self._line.stay(f"step {step:,} is being saved")
 
 
-def told(line: "Line") -> str:
+def described(line: "TrainingStep") -> str:
     """A step in one line: loss, speed, share of the device's peak, time and money left."""
     parts = [
         f"step {line.step:,}/{line.steps:,}",
@@ -172,28 +151,24 @@ def _show_end(run: Path, facts: Mapping[str, Any]) -> None:
         view.err.print(f"stopped at step {facts['step']:,}, which is saved; the same command goes on from there")
 
 
-def _show_plan(corpus: Path, settings: Any, kind: str, gpus: int, price: float | None, run: Path | None) -> None:
-    from socorpus.corpus.toml_config import to_toml
-    from socorpus.training.pretrain import plan as pretrain_plan
+def _show_plan(
+    corpus: Path, preset: str, config: Path | None, gpu: Gpu, gpus: int, price: float | None, run: Path | None = None
+) -> None:
+    from socorpus.training import measured, plan_training
 
-    made = pretrain_plan.plan(corpus, settings, kind, gpus, price)
-    measured = pretrain_plan.measured(run) if run is not None else None
-    table = view.table("", "planned", *(["measured"] if measured else []))
-    for name, planned, seen in pretrain_plan.rows(made, measured):
-        table.add_row(name, planned, *([seen] if measured else []))
+    planned = plan_training(corpus, preset, config, gpu=gpu.value, gpus=gpus, price=price)
+    seen = measured(run) if run is not None else None
+    table = view.table("", "planned", *(["measured"] if seen else []))
+    for name, figure, measure in planned.rows(seen):
+        table.add_row(name, figure, *([measure] if seen else []))
     view.out.print(table)
-    for note in made.notes:
+    for note in planned.notes:
         view.out.print(note, style="dim", markup=False)
-    if run is None:
-        view.out.print("\nConfiguration:\n")
-        view.out.print(to_toml(settings), markup=False)
 
 
-def need(*more: str) -> None:
-    """Say what is missing before anything is begun."""
-    from importlib.util import find_spec
+def _show_configuration(preset: str, config: Path | None) -> None:
+    from socorpus.corpus import to_toml
+    from socorpus.training import load_config
 
-    wanted = ("torch", "megatron", "psutil", "tensorboard", "tokenizers", *more)
-    missing = [name for name in wanted if find_spec(name) is None]
-    if missing:
-        raise InputError(f"training needs {', '.join(missing)}: pip install 'socorpus[training]'")
+    view.out.print("\nConfiguration:\n")
+    view.out.print(to_toml(load_config(preset, config)), markup=False)

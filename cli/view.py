@@ -2,19 +2,38 @@
 
 import sys
 import time
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from socorpus.corpus.engine.work import Progress as StageProgress
+if TYPE_CHECKING:
+    from socorpus.corpus import Progress as StageProgress
 
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _EVERY_SECONDS = 10.0
+
+
+def say(line: str) -> None:
+    """A line of text on what goes on, apart from the result."""
+    err.print(line, markup=False)
+
+
+@contextmanager
+def stoppable(then: str = "what is finished is kept, and the same command goes on from there") -> Iterator[None]:
+    """A block that Ctrl-C ends with a sentence on how it goes on, and exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(f"socorpus: stopped; {then}")
+        raise typer.Exit(130) from None
 
 
 def duration(seconds: float) -> str:
@@ -75,6 +94,8 @@ class Stages:
     """Shows each stage as it runs: a bar with the time left on a terminal, else a line now and then."""
 
     def __init__(self) -> None:
+        self.ran = 0
+        """Work items that ran; the others were done already."""
         self._bars: Progress | None = None
         self._known: dict[str, Any] = {}
         self._last = 0.0
@@ -90,8 +111,9 @@ class Stages:
         if self._bars is not None:
             self._bars.stop()
 
-    def __call__(self, now: StageProgress) -> None:
+    def __call__(self, now: "StageProgress") -> None:
         """Show the state of a stage."""
+        self.ran += now.done > now.skipped
         if now.tasks == now.skipped:
             return
         if self._bars is not None:
@@ -109,7 +131,7 @@ class _Left(ProgressColumn):
         return Text(_state(now) if now is not None else "")
 
 
-def _state(now: StageProgress) -> str:
+def _state(now: "StageProgress") -> str:
     done = f"{now.done:,}/{now.tasks:,}" + (f" ({now.skipped:,} kept from before)" if now.skipped else "")
     left = now.seconds_left
     if now.done == now.tasks:

@@ -1,1 +1,61 @@
-"""From a Stack Exchange data dump to curated, aligned, deduplicated Parquet shards."""
+"""From a Stack Exchange data dump to curated, aligned, deduplicated Parquet shards.
+
+The names below are the package's Python API (docs/python.md); each is imported when it is first used.
+"""
+
+from typing import TYPE_CHECKING
+
+from socorpus.corpus.lazy import hand_on
+
+if TYPE_CHECKING:
+    from socorpus.corpus.api import build, discover, explain, plan_build, status, write_sample
+    from socorpus.corpus.config import Config
+    from socorpus.corpus.config import load as load_config
+    from socorpus.corpus.engine.work import Progress
+    from socorpus.corpus.errors import BuildError, InputError, SocorpusError
+    from socorpus.corpus.finished import Corpus, Thread
+    from socorpus.corpus.installation import check_installation
+    from socorpus.corpus.signals.base import Preparation, signal
+    from socorpus.corpus.story import Story
+    from socorpus.corpus.toml_config import to_toml
+
+    __version__: str
+
+__all__ = [
+    "BuildError",
+    "Config",
+    "Corpus",
+    "InputError",
+    "Preparation",
+    "Progress",
+    "SocorpusError",
+    "Story",
+    "Thread",
+    "__version__",
+    "build",
+    "check_installation",
+    "discover",
+    "explain",
+    "load_config",
+    "plan_build",
+    "signal",
+    "status",
+    "to_toml",
+    "write_sample",
+]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = hand_on(
+        __name__,
+        {
+            "api": "build discover explain plan_build status write_sample",
+            "config": "Config load:load_config",
+            "engine.work": "Progress",
+            "errors": "BuildError InputError SocorpusError",
+            "finished": "Corpus Thread",
+            "installation": "check_installation",
+            "signals.base": "Preparation signal",
+            "story": "Story",
+            "toml_config": "to_toml",
+        },
+    )

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from socorpus.corpus import manifest
 from socorpus.corpus.errors import InputError
+from socorpus.corpus.storage import manifest_file
 from socorpus.corpus.storage.lock import lock
 
 STAGES = (
@@ -80,6 +80,6 @@ def _summary(root: Path, stages: Sequence[StageState]) -> str:
     at = stages[-1].name if stages else "nothing"
     if running:
         return f"A build is at work ({running}), at {at}."
-    if stages and stages[-1].name == STAGES[-1] and manifest.load(root) is not None:
+    if stages and stages[-1].name == STAGES[-1] and manifest_file.load(root) is not None:
         return "The build is finished."
     return f"The build stopped at {at}; the same command goes on from there."

@@ -3,7 +3,6 @@
 It holds no times, and no paths but the sources as they were named, so equal builds have equal manifests.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
@@ -22,22 +21,7 @@ from socorpus.corpus.signals.base import SIGNALS
 from socorpus.corpus.storage import files, parquet
 from socorpus.corpus.toml_config import as_dict
 
-NAME = "MANIFEST.json"
 Done = Mapping[str, Receipt]
-
-
-def load(root: Path) -> dict[str, Any] | None:
-    """The manifest of a finished corpus; None where there is none that can be read."""
-    try:
-        facts: dict[str, Any] = json.loads((root / NAME).read_text("utf-8"))
-        return facts if "inputs" in facts else None
-    except (OSError, ValueError, TypeError):
-        return None
-
-
-def save(root: Path, facts: Mapping[str, Any]) -> None:
-    """Write the manifest."""
-    files.write_json(root / NAME, facts)
 
 
 def gather_quarantine(root: Path, sites: Sequence[Site], paths: Iterable[str]) -> None:

@@ -30,7 +30,7 @@ from socorpus.corpus.shards import split_files
 from socorpus.corpus.shards import stage as shards_stage
 from socorpus.corpus.signals import stage as signals_stage
 from socorpus.corpus.signals.base import SIGNALS, Marking, Preparation, Signal
-from socorpus.corpus.storage import files
+from socorpus.corpus.storage import files, manifest_file
 from socorpus.corpus.storage.buckets import Bucket
 from socorpus.corpus.storage.lock import lock
 from socorpus.corpus.tokenizer import stage as tokenizer_stage
@@ -58,7 +58,7 @@ def build(
     with lock(root):
         files.sweep(root)
         laid = plan(sites, config)
-        dump_diff.set_aside(root, manifest.load(root), laid.inputs)
+        dump_diff.set_aside(root, manifest_file.load(root), laid.inputs)
         with files.atomic(root / "socorpus.toml") as temporary:
             temporary.write_text(to_toml(config), "utf-8")
         build = _Build(root, laid, config, engine)
@@ -75,12 +75,12 @@ def build(
         done["shards"] = shards
         facts = manifest.assemble(root, laid, config, done, signals, twins, tokenizer)
         files.settle()
-        manifest.save(root, facts)
+        manifest_file.save(root, facts)
         plugin_memory.remember(root, plugins.active())
         more: tuple[report_page.Maker, ...] = ()
         if last is not None:
             facts, more = last(root, facts, engine)
-            manifest.save(root, facts)
+            manifest_file.save(root, facts)
         write_report(engine, facts, more)
         for folder in _PASSING:
             shutil.rmtree(root / ".work" / folder, ignore_errors=True)

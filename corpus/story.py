@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from socorpus.corpus import manifest, plugins, schema, toml_config
+from socorpus.corpus import plugins, schema, toml_config
 from socorpus.corpus.config import SelectionRule
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.privacy import display
@@ -26,7 +26,7 @@ from socorpus.corpus.privacy.display import Shown
 from socorpus.corpus.selection import election
 from socorpus.corpus.signals.base import SIGNALS
 from socorpus.corpus.signals.explanations import some
-from socorpus.corpus.storage import parquet, row_lookup
+from socorpus.corpus.storage import manifest_file, parquet, row_lookup
 from socorpus.corpus.storage.row_lookup import Place
 
 # Codes of the publisher's schema description.
@@ -167,6 +167,9 @@ class Story:
     note: str | None
     """Why there is no document, in a sentence; None where there is one."""
 
+    def __str__(self) -> str:
+        return "\n".join(lines(self))
+
 
 def find(root: Path, key: str) -> Story:
     """The story of the post `key` (`SITE:POST_ID`) in the corpus at `root`.
@@ -212,11 +215,11 @@ def lines(story: Story) -> list[str]:
 
 
 def _sites(root: Path) -> list[str]:
-    facts = manifest.load(root)
-    if facts is not None and facts["version"] != schema.VERSION:
-        raise InputError(f"{root}: a corpus of version {facts['version']}, this is {schema.VERSION}; build it again")
+    facts = manifest_file.load(root)
+    if facts is not None:
+        manifest_file.check_version(root, facts)
     if facts is None and not ((root / "receipts").is_dir() and (root / "tables").is_dir()):
-        raise InputError(f"{root}: not a corpus (no {manifest.NAME}); name the folder that `socorpus build` wrote")
+        raise InputError(f"{root}: not a corpus (no {manifest_file.NAME}); name the folder that `socorpus build` wrote")
     named = facts["sites"] if facts else (path.name for path in (root / "tables/posts").glob("*"))
     return sorted(named)
 
@@ -325,7 +328,7 @@ class _Explained:
 
 
 def _decisions(root: Path, place: Place) -> Iterator[Decision]:
-    facts = manifest.load(root) or {}
+    facts = manifest_file.load(root) or {}
     own = facts.get("config", {}).get("selection", {}).get("rules", ())
     meanings = election.meanings(toml_config.section(SelectionRule, rule, "manifest") for rule in own)
     seen: set[str] = set()
@@ -375,7 +378,7 @@ def _note(root: Path, site: str, number: int, post: Post | None, quarantined: tu
         return f"a post of the type {post.type} is no document: documents are questions and answers"
     if any(bad.table == "posts" for bad in quarantined):
         return "its row in the dump could not be read, and is in quarantine"
-    facts = manifest.load(root) or {}
+    facts = manifest_file.load(root) or {}
     if number in facts.get("changes", {}).get(site, {}).get("examples", {}).get("gone", ()):
         return "it was in the dump of the build before, and is gone from this one"
     near: list[int] = []

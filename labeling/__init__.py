@@ -1,1 +1,59 @@
-"""Weak labels for the four tasks, their analysis, and the two-way sync with Label Studio."""
+"""Weak labels for the four tasks, their analysis, and the two-way sync with Label Studio.
+
+The names below are the package's Python API (docs/python.md); each is imported when it is first used.
+"""
+
+from typing import TYPE_CHECKING
+
+from socorpus.corpus.lazy import hand_on
+
+if TYPE_CHECKING:
+    from socorpus.labeling.analysis.findings import Analysis
+    from socorpus.labeling.api import (
+        analyze,
+        apply,
+        explain_labels,
+        export_labels,
+        install_studio,
+        studio,
+        sync,
+        task_named,
+        task_names,
+        write_report,
+    )
+    from socorpus.labeling.label_studio.sync import Synced
+    from socorpus.labeling.pipeline import last_stage
+    from socorpus.labeling.schema import Task
+
+    __version__: str
+
+__all__ = [
+    "Analysis",
+    "Synced",
+    "Task",
+    "__version__",
+    "analyze",
+    "apply",
+    "explain_labels",
+    "export_labels",
+    "install_studio",
+    "last_stage",
+    "studio",
+    "sync",
+    "task_named",
+    "task_names",
+    "write_report",
+]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = hand_on(
+        __name__,
+        {
+            "analysis.findings": "Analysis",
+            "api": "analyze apply explain_labels export_labels install_studio studio sync task_named task_names "
+            "write_report",
+            "label_studio.sync": "Synced",
+            "pipeline": "last_stage",
+            "schema": "Task",
+        },
+    )

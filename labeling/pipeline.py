@@ -19,9 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from socorpus.corpus import config as configs
-from socorpus.corpus import manifest
 from socorpus.corpus import pipeline as corpus_pipeline
-from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.engine.work import WorkItem
@@ -29,6 +27,7 @@ from socorpus.corpus.errors import InputError
 from socorpus.corpus.report import page as report_page
 from socorpus.corpus.storage import files as storage_files
 from socorpus.corpus.storage import lock as lock_file
+from socorpus.corpus.storage import manifest_file
 from socorpus.labeling import steps
 from socorpus.labeling.analysis import functions as analysis_functions
 from socorpus.labeling.analysis import report_sections
@@ -71,7 +70,7 @@ def apply(
             shutil.rmtree(root / "receipts/label_splits", ignore_errors=True)
         facts = _label(root, facts, engine, tasks, analyze)
         storage_files.settle()
-        manifest.save(root, facts)
+        manifest_file.save(root, facts)
         corpus_pipeline.write_report(engine, facts, report_sections.SECTIONS)
         return Applied(facts, engine.ran - before)
 
@@ -84,15 +83,13 @@ def last_stage(
 
 
 def finished(root: Path) -> dict[str, Any]:
-    """The manifest of a finished corpus of this version.
+    """The manifest of a finished corpus that can be labelled.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or it is of an earlier version.
     """
-    facts = manifest.load(root)
-    if facts is None:
-        raise InputError(f"{root}: no finished corpus (no {manifest.NAME}); run socorpus build first")
-    if facts["version"] != corpus_schema.VERSION or "labels" not in facts["config"]:
+    facts = manifest_file.finished(root)
+    if "labels" not in facts["config"]:
         raise InputError(f"{root}: built by an earlier version of socorpus; build it again, then label it")
     return facts
 

@@ -1,1 +1,75 @@
-"""Pre-training an encoder straight from a corpus's shards, and what comes of it."""
+"""Pre-training an encoder straight from a corpus's shards, and what comes of it.
+
+The names below are the package's Python API (docs/python.md); each is imported when it is first used.
+"""
+
+from typing import TYPE_CHECKING
+
+from socorpus.corpus.lazy import hand_on
+
+if TYPE_CHECKING:
+    from socorpus.training.api import (
+        Comparison,
+        connect_model,
+        default_folder,
+        evaluate,
+        export_model,
+        finetune,
+        load_predictor,
+        measured,
+        plan_training,
+        preset_names,
+        serve_model,
+        train,
+    )
+    from socorpus.training.config import Config
+    from socorpus.training.errors import RankError
+    from socorpus.training.examples.example import Example
+    from socorpus.training.finetuning.learner import Line as FinetuningStep
+    from socorpus.training.finetuning.settings import Settings as FinetuneSettings
+    from socorpus.training.presets import load as load_config
+    from socorpus.training.pretrain.log import Line as TrainingStep
+    from socorpus.training.pretrain.plan import Plan
+
+    __version__: str
+
+__all__ = [
+    "Comparison",
+    "Config",
+    "Example",
+    "FinetuneSettings",
+    "FinetuningStep",
+    "Plan",
+    "RankError",
+    "TrainingStep",
+    "__version__",
+    "connect_model",
+    "default_folder",
+    "evaluate",
+    "export_model",
+    "finetune",
+    "load_config",
+    "load_predictor",
+    "measured",
+    "plan_training",
+    "preset_names",
+    "serve_model",
+    "train",
+]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = hand_on(
+        __name__,
+        {
+            "api": "Comparison connect_model default_folder evaluate export_model finetune "
+            "load_predictor measured plan_training preset_names serve_model train",
+            "config": "Config",
+            "errors": "RankError",
+            "examples.example": "Example",
+            "finetuning.learner": "Line:FinetuningStep",
+            "finetuning.settings": "Settings:FinetuneSettings",
+            "presets": "load:load_config",
+            "pretrain.log": "Line:TrainingStep",
+            "pretrain.plan": "Plan",
+        },
+    )

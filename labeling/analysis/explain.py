@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from socorpus.corpus import manifest
-from socorpus.corpus.storage import row_lookup
+from socorpus.corpus.storage import manifest_file, row_lookup
 from socorpus.labeling.analysis import report_sections
 from socorpus.labeling.schema import FOLDER, TASKS
 
@@ -15,7 +14,7 @@ _MOST_SPANS = 40
 
 def lines(root: Path, key: str) -> list[str]:
     """The votes and labels of the post `key` (`SITE:POST_ID`); none where the corpus has no labels of it."""
-    facts = manifest.load(root) or {}
+    facts = manifest_file.load(root) or {}
     told = [line for name in facts.get("labels", {}) for line in _task(root, key, name)]
     return ["", "labels", *(f"  {line}" for line in told)] if told else []
 

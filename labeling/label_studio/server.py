@@ -182,6 +182,11 @@ class Server:
     user: User
     process: "subprocess.Popen[bytes]"
 
+    @property
+    def user_file(self) -> Path:
+        """Holds the password of the user."""
+        return self.data / USER_FILE
+
     def stop(self) -> None:
         """End the server and all that it started."""
         for sign, wait in ((signal.SIGINT, 10.0), (signal.SIGKILL, 10.0)):

@@ -44,6 +44,8 @@ class Synced:
     """Tasks whose posts the corpus no longer has; they are left as they are."""
     suggested: int = 0
     """Posts that connected models suggested something for, each model by itself."""
+    address: str = ""
+    """Of the server."""
 
     @property
     def conflicts(self) -> list[str]:

@@ -21,13 +21,9 @@ BATCH = 1000
 """Tasks of one import where a command is run: small, so that it can be killed between two."""
 
 _COMMANDS = f"""
-import typer
-from socorpus.cli import main, studio
+from socorpus.cli import main
 from socorpus.labeling.label_studio import push
 push.BATCH = {BATCH}
-main.app = typer.Typer(pretty_exceptions_enable=False)
-for command in (studio.studio, studio.sync, studio.export):
-    main.app.command()(command)
 main.run()
 """
 _FIELDS = ("id", "data", "predictions", "annotations", "result", "model_version", "score", "was_cancelled")
@@ -35,7 +31,7 @@ _FIELDS = ("id", "data", "predictions", "annotations", "result", "model_version"
 
 def command(*arguments: object) -> list[str]:
     """The command line of `socorpus labeling …`, in a process of its own."""
-    return [sys.executable, "-c", _COMMANDS, *map(str, arguments)]
+    return [sys.executable, "-c", _COMMANDS, "labeling", *map(str, arguments)]
 
 
 def run(

@@ -22,7 +22,7 @@ from socorpus.training.evaluation.systems import System
 from socorpus.training.examples import metrics, predictions, readers
 from socorpus.training.examples.example import Data, Prediction
 from socorpus.training.finetuning import learner, pretrained
-from socorpus.training.finetuning.learner import Settings
+from socorpus.training.finetuning.settings import Settings
 from socorpus.training.pretrain import cost
 
 RESULT = "comparison.json"

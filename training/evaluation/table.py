@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,41 @@ EXPLAINED = (
     "1,000 texts; a dash is a price that is not known, which --price gives. What markup, length or tags alone reach is "
     "no skill of a model."
 )
+
+
+@dataclass(frozen=True)
+class TaskTable:
+    """The comparison on one task, as a screen shows it.
+
+    Attributes:
+        head: the task with its data, metrics, costs.
+        rows: a system each, the best marked with *.
+        missing: sentences on the systems that could not run.
+    """
+
+    head: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    missing: list[str]
+
+
+def tables(cells: Sequence[Cell]) -> list[TaskTable]:
+    """The tables of a comparison, one a task: the main metric with its interval, the others as means."""
+    columns: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for cell in cells:
+        columns.setdefault((cell.task, cell.data), []).append(asdict(cell))
+    return [_table(f"{task} ({data})", column) for (task, data), column in columns.items()]
+
+
+def _table(title: str, column: Sequence[Mapping[str, Any]]) -> TaskTable:
+    scored = [cell for cell in column if cell["scores"]]
+    metrics = list(scored[0]["scores"]) if scored else []
+    rows = []
+    for cell in scored:
+        figures = [score(cell["scores"][name]) for name in metrics[:1]]
+        figures += [f"{cell['scores'][name]['mean']:.3f}" for name in metrics[1:]]
+        rows.append((cell["system"] + (" *" if cell["best"] else ""), *figures, *costs(cell)))
+    missing = [f"{cell['system']} is missing: {cell['missing']}" for cell in column if cell["missing"]]
+    return TaskTable((title, *(TITLES[name] for name in metrics), *HEAD), rows, missing)
 
 
 def score(found: Mapping[str, Any]) -> str:

@@ -26,64 +26,13 @@ from socorpus.training.finetuning import card as finetune_card
 from socorpus.training.finetuning import pretrained
 from socorpus.training.finetuning.inference import Seen, logits_of, parts, predict
 from socorpus.training.finetuning.pretrained import Pretrained
+from socorpus.training.finetuning.settings import Settings
 from socorpus.training.finetuning.windows import Encoded, Reading, Tags, encode
 from socorpus.training.quiet import quiet
 
 FACTS = "finetune.json"
-WEIGHTS = ("none", "sqrt", "balanced")
 _SAVE_SECONDS = 120.0
 _MOST_WEIGHT = 10.0
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a model is fine-tuned.
-
-    Attributes:
-        epochs: at most so many.
-        patience: epochs without a better score on the validation split after which it ends.
-        rate: highest learning rate; None: `usual_rate`.
-        batch: examples of a step.
-        micro_tokens: tokens, padding included, that are computed at once.
-        length: tokens of a window; None: the model's context, 2,048 at most.
-        windows: most windows of a whole text.
-        soft: whether labels are learned with their probabilities.
-        weights: of the labels of whole texts: none, sqrt (of the inverse frequency), balanced.
-        rank: of adapters.
-        bits: 8 or 4 to load a decoder's weights so.
-        seeds: numbers that the head, the order and dropout are drawn by.
-    """
-
-    epochs: int = 5
-    patience: int = 2
-    rate: float | None = None
-    batch: int = 32
-    micro_tokens: int = 8192
-    length: int | None = None
-    windows: int = 4
-    soft: bool = True
-    weights: str = "sqrt"
-    decay: float = 0.01
-    warmup: float = 0.1
-    rank: int = 16
-    bits: int | None = None
-    seeds: tuple[int, ...] = (0, 1, 2)
-
-    def check(self) -> None:
-        """Refuse what can't be.
-
-        Raises:
-            InputError: names the setting.
-        """
-        if self.weights not in WEIGHTS:
-            raise InputError(f"label weights {self.weights!r} are not known; there are {', '.join(WEIGHTS)}")
-        if self.bits not in (None, 4, 8):
-            raise InputError(f"{self.bits} bits: there are 8 and 4")
-        for name in ("epochs", "patience", "batch", "micro_tokens", "windows", "rank"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name.replace('_', ' ')} must be 1 or more")
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise InputError("seeds must be one or more, all different")
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from socorpus.corpus.errors import BuildError
+from socorpus.training.errors import RankError
 from socorpus.training.pretrain import checkpoint, distributed
 from socorpus.training.pretrain.run import Run
 
 
-def ranks(count: int, arguments: Sequence[str], out: Path) -> int:
-    """Run `socorpus` with these arguments as `count` ranks of this machine; the exit code.
+def ranks(count: int, arguments: Sequence[str], out: Path) -> None:
+    """Run `socorpus` with these arguments as `count` ranks of this machine.
 
     Raises:
+        RankError: a rank failed, or was stopped.
         BuildError: a rank was killed.
     """
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -42,11 +44,10 @@ def ranks(count: int, arguments: Sequence[str], out: Path) -> int:
         local_addr="127.0.0.1",
     )
     try:
-        elastic_launch(config, sys.executable)("-m", "socorpus.cli.main", *arguments)
+        elastic_launch(config, sys.executable)("-m", "socorpus.cli", *arguments)
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         if failure.exitcode < 0:
             told = checkpoint.go_on(Run(out).checkpoints)
             raise BuildError(f"rank {rank} was killed by signal {-failure.exitcode}; {told}") from None
-        return int(failure.exitcode)
-    return 0
+        raise RankError(rank, int(failure.exitcode)) from None

@@ -38,6 +38,10 @@ class Plan:
     dollars: float
     notes: tuple[str, ...]
 
+    def rows(self, measured: Mapping[str, Any] | None = None) -> list[tuple[str, str, str]]:
+        """Rows of a table: what is planned, its figure, and that of a run (`measured`) beside it."""
+        return rows(self, measured)
+
 
 def plan(root: Path, config: Config, kind: str, gpus: int, price: float | None = None) -> Plan:
     """Plan a run on a corpus, its attention counted by the documents' real lengths.

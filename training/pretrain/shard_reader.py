@@ -1,6 +1,5 @@
 """Reading a corpus's shards: row group by row group, straight from the Parquet files."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 from socorpus.corpus import schema
 from socorpus.corpus.engine.receipts import fingerprint, tokenizer_identity
 from socorpus.corpus.errors import InputError
+from socorpus.corpus.storage import manifest_file
 from socorpus.training.pretrain.packing import Group
 
 
@@ -107,19 +107,9 @@ def open_corpus(root: Path) -> Corpus:
     Raises:
         InputError: there is none; it is of another version of the schemas; its tokenizer isn't that of its shards.
     """
-    path = root / "MANIFEST.json"
-    try:
-        manifest = json.loads(path.read_text("utf-8"))
-        shown = manifest["files"], manifest["tokenizer"]["identity"]
-    except FileNotFoundError:
-        raise InputError(f"{root}: no finished corpus (no MANIFEST.json); run socorpus build first") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not a corpus's manifest ({error}); build the corpus again") from None
-    version = str(manifest.get("version", "none"))
-    if version != schema.VERSION:
-        raise InputError(f"{path}: a corpus of version {version}, this is version {schema.VERSION}; build it again")
+    manifest = manifest_file.finished(root)
     corpus = Corpus(root, manifest)
-    if corpus.vocabulary.identity != shown[1]:
+    if corpus.vocabulary.identity != manifest["tokenizer"]["identity"]:
         raise InputError(
             f"{root / 'tokenizer'}: not the tokenizer that the shards were written with; put the old one back, "
             "or build the corpus again with tokenizer.path set to this one"

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree, html
 
-from socorpus.corpus import manifest
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.report import fragments, plots, sections, summary
 from socorpus.corpus.report import page as report_page
+from socorpus.corpus.storage import manifest_file
 from tests.corpus import small_site
 
 
@@ -28,7 +28,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def facts(corpus: Path) -> Mapping[str, Any]:
-    found = manifest.load(corpus)
+    found = manifest_file.load(corpus)
     assert found is not None
     return found
 

@@ -16,7 +16,7 @@ from socorpus.labeling.schema import CLOSURE
 from socorpus.training.examples import metrics, readers
 from socorpus.training.examples.example import Example
 from socorpus.training.finetuning import learner, predictor, pretrained
-from socorpus.training.finetuning.learner import Settings
+from socorpus.training.finetuning.settings import Settings
 from socorpus.training.serve import label_studio
 from tests.building import socorpus
 from tests.labeling.syncing import choose

@@ -13,7 +13,7 @@ from socorpus.training.evaluation import baselines, compare, systems
 from socorpus.training.evaluation.compare import Asking, Plan
 from socorpus.training.evaluation.systems import OPENAI, System
 from socorpus.training.examples import metrics
-from socorpus.training.finetuning.learner import Settings
+from socorpus.training.finetuning.settings import Settings
 from tests.training import tiny_models
 from tests.training.endpoint_server import scripted
 from tests.training.tiny_models import Quiet

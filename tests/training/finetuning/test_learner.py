@@ -14,8 +14,8 @@ import pytest
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.training.examples import predictions
 from socorpus.training.finetuning import inference, learner, predictor, pretrained
-from socorpus.training.finetuning.learner import Settings
 from socorpus.training.finetuning.pretrained import Pretrained
+from socorpus.training.finetuning.settings import WEIGHTS, Settings
 from socorpus.training.finetuning.windows import Encoded, Window
 from socorpus.training.quiet import quiet
 from tests.building import small_disk
@@ -165,9 +165,7 @@ def test_a_rare_label_weighs_more(models: dict[str, Pretrained]) -> None:
     train = [one for at, one in enumerate(data.splits["train"]) if one.label == 0 or at % 10 == 1]
     few = replace(data, splits={**data.splits, "train": train})
     hard = Settings(soft=False)
-    weights = {
-        name: learner._targets(few, replace(hard, weights=name)).label_weights.tolist() for name in learner.WEIGHTS
-    }
+    weights = {name: learner._targets(few, replace(hard, weights=name)).label_weights.tolist() for name in WEIGHTS}
     assert weights["none"] == [1, 1]
     share = [45 / 54, 9 / 54]
     assert weights["balanced"] == pytest.approx([1 / (2 * one) for one in share])

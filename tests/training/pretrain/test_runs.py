@@ -14,7 +14,7 @@ from socorpus.training.evaluation.compare import Plan
 from socorpus.training.evaluation.systems import System
 from socorpus.training.examples import readers
 from socorpus.training.finetuning import learner, predictor, pretrained
-from socorpus.training.finetuning.learner import Settings
+from socorpus.training.finetuning.settings import Settings
 from socorpus.training.pretrain import distributed, shard_reader
 from tests.building import small_disk, wait_for
 from tests.training import runs, tiny_models

@@ -1,0 +1,55 @@
+"""Choices of the command line that are closed; the names of tasks and presets are open, since plug-ins add to them."""
+
+from enum import StrEnum
+
+
+class Format(StrEnum):
+    """Formats of exported labels."""
+
+    JSONL = "jsonl"
+    CONLL = "conll"
+    HUGGINGFACE = "huggingface"
+
+
+class Tokens(StrEnum):
+    """What BIO tags of entities are of: words, or the corpus's own tokens."""
+
+    WORDS = "words"
+    CORPUS = "corpus"
+
+
+class Weighting(StrEnum):
+    """Weighting of classes in fine-tuning."""
+
+    NONE = "none"
+    SQRT = "sqrt"
+    BALANCED = "balanced"
+
+
+class Bits(StrEnum):
+    """Bits of a quantised weight."""
+
+    EIGHT = "8"
+    FOUR = "4"
+
+
+class Form(StrEnum):
+    """Forms of a site of the sample."""
+
+    MODERN = "modern"
+    SPRING2024 = "spring2024"
+    AREA51 = "area51"
+    DELETED = "deleted"
+    PIPES = "pipes"
+    PLAIN = "plain"
+
+
+class Gpu(StrEnum):
+    """Kinds of GPUs whose speed, memory and price are known."""
+
+    A100_40 = "a100-40"
+    A100 = "a100"
+    H100 = "h100"
+    H200 = "h200"
+    L40S = "l40s"
+    L4 = "l4"

@@ -1,0 +1,89 @@
+"""Arguments and options that several commands have, and how their values are completed in a shell."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from socorpus.cli.choices import Bits, Weighting
+
+
+def _completed(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
+    """A completion whose names are looked up when they are asked for: help must not wait for them."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in names() if name.startswith(incomplete)]
+
+    return complete
+
+
+def _tasks() -> list[str]:
+    from socorpus.labeling import task_names
+
+    return task_names()
+
+
+def _presets() -> list[str]:
+    from socorpus.training import preset_names
+
+    return preset_names()
+
+
+complete_task = _completed(_tasks)
+complete_preset = _completed(_presets)
+complete_build_preset = _completed(lambda: ("default", "sobert"))
+complete_sample = _completed(lambda: ("uncertain", "disagreement", "random", "tag:"))
+complete_system = _completed(lambda: ("audits", "paper", "chat:", "scratch:"))
+
+Corpus = Annotated[Path, typer.Argument(help="Folder of the corpus.", show_default=False)]
+Task = Annotated[
+    str,
+    typer.Option(
+        "--task",
+        help="quality, closure, obsolescence or entities.",
+        show_default=False,
+        autocompletion=complete_task,
+    ),
+]
+Tasks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--task",
+        help="Only this task: quality, closure, obsolescence or entities. Repeatable.",
+        autocompletion=complete_task,
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option(min=0, help="Worker processes; 0: only this one. Default: one per core.", metavar="N")
+]
+Scheduler = Annotated[str | None, typer.Option(help="Address of a running Dask scheduler.", metavar="ADDRESS")]
+Preset = Annotated[
+    str,
+    typer.Option(
+        help="tiny, mini, modern-base, modern-large, sobert-tiny, sobert-base or sobert-large.",
+        autocompletion=complete_preset,
+    ),
+]
+TrainingConfig = Annotated[Path | None, typer.Option("--config", help="TOML file (keys: docs/training.md).")]
+GpuPrice = Annotated[
+    float | None, typer.Option(min=0.0, help="Dollars per GPU hour. Default: by the kind of GPU.", metavar="DOLLARS")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and stop.")]
+
+Epochs = Annotated[int, typer.Option(min=1, help="Maximum number of epochs.")]
+Patience = Annotated[int, typer.Option(min=1, help="Stop after this many epochs without a better validation score.")]
+Rate = Annotated[float | None, typer.Option(min=0, help="Peak learning rate. Default: by the model's width.")]
+Batch = Annotated[int, typer.Option(min=1, help="Examples per step.")]
+Length = Annotated[
+    int | None, typer.Option(min=16, help="Tokens per window. Default: the model's context, at most 2,048.")
+]
+Seeds = Annotated[int, typer.Option(min=1, help="Number of random seeds to train.")]
+Most = Annotated[int | None, typer.Option(min=1, help="Number of training examples to draw. Default: all.")]
+Hard = Annotated[bool, typer.Option("--hard", help="Train on hard labels, without their probabilities.")]
+Weights = Annotated[Weighting, typer.Option(help="Class weighting.")]
+Quantized = Annotated[
+    Bits | None,
+    typer.Option("--bits", help="Load a decoder's weights quantised to 8 or 4 bits (needs CUDA and bitsandbytes)."),
+]
+Download = Annotated[bool, typer.Option("--download", help="Download missing models from the Hugging Face hub.")]

@@ -1,0 +1,178 @@
+"""The functions of `socorpus.corpus`, the package's Python API.
+
+What they need is imported when they are called: some of it takes seconds.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from socorpus.corpus.config import Config
+
+if TYPE_CHECKING:
+    from socorpus.corpus.build_state import Status
+    from socorpus.corpus.dump.sources import Site
+    from socorpus.corpus.engine.work import Progress
+    from socorpus.corpus.finished import Corpus
+    from socorpus.corpus.pipeline import LastStage
+    from socorpus.corpus.plan import Plan
+    from socorpus.corpus.sample.writer import Truth
+    from socorpus.corpus.story import Story
+
+Location = str | os.PathLike[str]
+"""A folder or file: a path, as text or not, or an open `Corpus`."""
+Sources = Location | Sequence[Location]
+"""Dumps: .7z archives, folders of tables, tables (.xml, .gz, .bz2, .zst), or addresses of these."""
+
+
+def discover(sources: Sources, site: str | None = None) -> "list[Site]":
+    """The sites and tables that sources hold.
+
+    Args:
+        site: name of the site, where the path does not name it.
+
+    Raises:
+        InputError: a source isn't there, or holds no tables.
+
+    Examples:
+        >>> [site] = discover("dump")
+        >>> site.name, sorted(table.table for table in site.tables)[:3]
+        ('modern.example.com', ['badges', 'comments', 'history'])
+    """
+    from socorpus.corpus.dump import sources as dump_sources
+
+    given = [sources] if isinstance(sources, str | os.PathLike) else sources
+    return dump_sources.discover([os.fspath(source) for source in given], site)
+
+
+def plan_build(sources: Sources, config: Config | None = None, *, site: str | None = None) -> "Plan":
+    """The sites that a build would read and the buckets that it would make; nothing is written.
+
+    Raises:
+        InputError: a source can't be read, or no site has posts.
+
+    Examples:
+        >>> len(plan_build("dump").buckets)
+        1
+    """
+    from socorpus.corpus import plan
+
+    return plan.plan(discover(sources, site), config or Config())
+
+
+def build(
+    sources: Sources,
+    out: Location,
+    config: Config | None = None,
+    *,
+    site: str | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    force: bool = False,
+    last: "LastStage | None" = None,
+    show: "Callable[[Progress], None] | None" = None,
+) -> "Corpus":
+    """Build a corpus from dumps, or bring one up to date. A build that was stopped goes on where it was.
+
+    Args:
+        out: folder of the corpus.
+        config: of `load_config`; the defaults, if None.
+        site: name of the site, where the path does not name it.
+        workers: processes; 0 works in this one. By default as many as the machine has cores: a script then needs
+            `if __name__ == "__main__":`, as any that starts processes.
+        scheduler: address of a running Dask scheduler, whose workers must see `out` and the sources.
+        force: build everything again.
+        last: a stage to end with. `socorpus.labeling.last_stage` adds the weak labels, as `socorpus build` does.
+        show: called with the progress of each stage.
+
+    Raises:
+        InputError: a source can't be read, or `out` holds something else.
+        BuildError: a full disk, a lost worker, or another build at work in `out`.
+
+    Examples:
+        >>> corpus = build("dump", "corpus", workers=0)
+        >>> totals = corpus.manifest["totals"]
+        >>> totals["documents"] == totals["kept"] + sum(totals["dropped"].values())
+        True
+    """
+    from socorpus.corpus import build_state, pipeline
+    from socorpus.corpus.engine.executor import Engine
+    from socorpus.corpus.finished import Corpus
+
+    sites = discover(sources, site)
+    if force:
+        build_state.forget(Path(out))
+    # Workers of a running scheduler have current folders of their own.
+    root = Path(out).absolute()
+    with Engine(root, workers, scheduler, show) as engine:
+        pipeline.build(root, sites, config or Config(), engine, last)
+    return Corpus(out)
+
+
+def status(corpus: Location) -> "Status":
+    """Where a build stands: the stages with what is done of each, and a sentence.
+
+    Raises:
+        InputError: no build was ever begun there.
+
+    Examples:
+        >>> status("corpus").summary
+        'The build is finished.'
+    """
+    from socorpus.corpus import build_state
+
+    return build_state.status(Path(corpus))
+
+
+def explain(corpus: Location, key: str) -> "Story":
+    """All that a corpus knows of a post; printed, it is the text of `socorpus explain` (without labels).
+
+    Works on a build that is not finished too; of a finished corpus the same as `Corpus(...).explain(key)`.
+
+    Args:
+        key: `SITE:POST_ID`.
+
+    Raises:
+        InputError: there is no corpus, `key` is no key, or the site is not in the corpus.
+
+    Examples:
+        >>> story = explain("corpus", "modern.example.com:1")
+        >>> story.document.kind, story.decisions[0].keep
+        ('question', True)
+    """
+    from socorpus.corpus import story
+
+    return story.find(Path(corpus), key)
+
+
+def write_sample(
+    folder: Location,
+    *,
+    threads: int | None = None,
+    size_mb: int | None = None,
+    seed: int = 1,
+    forms: Sequence[str] = (),
+) -> "Truth":
+    """Write a made-up dump whose truth is known: for trying things out, tests and benchmarks.
+
+    Args:
+        threads: in all; or `size_mb`, megabytes of XML in all.
+        seed: equal seeds give equal bytes.
+        forms: of sites: modern, spring2024, area51, deleted, pipes, plain. By default those of the demo.
+
+    Raises:
+        InputError: a form is not known, both sizes are given, or the folder holds something else.
+
+    Examples:
+        >>> truth = write_sample("another-dump", threads=40, forms=["area51"])
+        >>> truth.sites[0].site
+        'area51.example.com'
+    """
+    from socorpus.corpus.errors import InputError
+    from socorpus.corpus.sample import writer
+
+    if unknown := [name for name in forms if name not in writer.FORMS]:
+        raise InputError(f"form {unknown[0]!r} is not known; there are {', '.join(writer.FORMS)}")
+    sites = [writer.FORMS[name] for name in forms] if forms else writer.DEMO
+    return writer.write(Path(folder), threads=threads, size_mb=size_mb, seed=seed, sites=sites)

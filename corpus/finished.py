@@ -1,0 +1,207 @@
+"""A finished corpus, opened to be read: its tables as Arrow datasets, its threads, and what is known of a post."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from socorpus.corpus import schema, story
+from socorpus.corpus.errors import InputError
+from socorpus.corpus.schema import SPLITS
+from socorpus.corpus.storage import datasets, manifest_file, parquet
+from socorpus.corpus.story import Story
+
+LABEL_TABLES = ("labels", "votes", "examples")
+Row = Mapping[str, Any]
+_BATCH = 64
+"""Rows that are Python objects at a time."""
+_SCHEMAS = {
+    "documents": schema.DOCUMENTS,
+    "pairs": schema.PAIRS,
+    "decisions": schema.DECISIONS,
+    "shards": schema.SHARDS,
+}
+_COMMENTS = ["comment_id", "post_id", "score", "text", "creation_date", "user_display_name", "user_id"]
+
+
+@dataclass(frozen=True)
+class Thread:
+    """A question with its answers and their comments.
+
+    Attributes:
+        site, thread_id: the thread; `thread_id` is the `post_id` of its question.
+        question: its row of `documents`; None where the dump has answers to a question that it does not have.
+        answers: rows of `documents`, in order of `post_id`.
+        comments: rows of `tables/comments` by the post that they are on, in order of `comment_id`.
+    """
+
+    site: str
+    thread_id: int
+    question: Row | None
+    answers: tuple[Row, ...]
+    comments: Mapping[int, tuple[Row, ...]]
+
+
+class Corpus:
+    """A finished corpus.
+
+    Every table is a `pyarrow.dataset.Dataset`, which reads the columns and rows that are asked for: nothing is read
+    when a corpus is opened but its manifest. `documents` and `tables` hold the text as it was published, `shards`,
+    `pairs` and labels hold placeholders for personal data.
+
+    Args:
+        path: the folder that `build` wrote.
+
+    Raises:
+        InputError: there is no finished corpus, or it is of another version.
+
+    Examples:
+        >>> corpus = Corpus("corpus")
+        >>> corpus.documents.count_rows() == corpus.manifest["totals"]["documents"]
+        True
+        >>> rows = corpus.shards("train").head(2, columns=["url", "license", "author", "text"])
+        >>> rows.num_rows
+        2
+        >>> sorted(corpus.signals)[:3]
+        ['contamination', 'exact', 'language']
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = Path(path)
+        self.manifest: dict[str, Any] = manifest_file.finished(self.path)
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __repr__(self) -> str:
+        return f"Corpus({str(self.path)!r})"
+
+    @cached_property
+    def tables(self) -> Mapping[str, ds.Dataset]:
+        """The dump's tables by name (posts, comments, history, and so on), those that it has."""
+        return {name: self._dataset(f"tables/{name}") for name in schema.DUMP if self._paths(f"tables/{name}")}
+
+    @cached_property
+    def documents(self) -> ds.Dataset:
+        """One row a question or answer."""
+        return self._dataset("documents")
+
+    @cached_property
+    def pairs(self) -> ds.Dataset:
+        """One row a code block, with the prose around it."""
+        return self._dataset("pairs")
+
+    @cached_property
+    def signals(self) -> Mapping[str, ds.Dataset]:
+        """Tables of signals by name, each row for row with `documents`."""
+        names = dict.fromkeys(path.split("/")[1] for path in self._paths("signals"))
+        return {name: self._dataset(f"signals/{name}") for name in names}
+
+    @cached_property
+    def decisions(self) -> ds.Dataset:
+        """What is kept, and which rule dropped the rest, row for row with `documents`."""
+        return self._dataset("decisions")
+
+    def shards(self, split: str | None = None) -> ds.Dataset:
+        """The kept documents of a split (train, validation, test), or of all three.
+
+        Raises:
+            InputError: there is no such split.
+        """
+        if split is not None and split not in SPLITS:
+            raise InputError(f"split {split!r} is not known; there are {', '.join(SPLITS)}")
+        return self._dataset("shards" if split is None else f"shards/{split}")
+
+    def labels(self, task: str, table: str = "labels") -> ds.Dataset:
+        """The labels of a task, or its `votes` or `examples`.
+
+        Raises:
+            InputError: the corpus has no labels of the task, or there is no such table.
+        """
+        if table not in LABEL_TABLES:
+            raise InputError(f"table {table!r} is not known; there are {', '.join(LABEL_TABLES)}")
+        labelled = self.manifest.get("labels", {})
+        if task not in labelled:
+            known = f"it has those of {', '.join(labelled)}" if labelled else "it has none"
+            raise InputError(f"{self.path}: no labels of {task}; {known} (socorpus labeling apply makes them)")
+        return self._dataset(f"labels/{task}/{table}")
+
+    def explain(self, key: str) -> Story:
+        """All that the corpus knows of a post (`SITE:POST_ID`), in lines when it is printed.
+
+        Raises:
+            InputError: `key` is no key, or the site is not in the corpus.
+
+        Examples:
+            >>> corpus = Corpus("corpus")
+            >>> row = corpus.documents.head(1, columns=["site", "post_id"]).to_pylist()[0]
+            >>> print(corpus.explain(f"{row['site']}:{row['post_id']}"))
+            modern.example.com:...: question, kept...
+        """
+        return story.find(self.path, key)
+
+    def threads(self, site: str | None = None) -> Iterator[Thread]:
+        """The threads, site by site; memory holds one bucket of them (`threads.bucket_mb` of XML).
+
+        Args:
+            site: only this site's.
+
+        Raises:
+            InputError: the site is not in the corpus.
+
+        Examples:
+            >>> threads = Corpus("corpus").threads()
+            >>> thread = next(thread for thread in threads if thread.answers)
+            >>> thread.question["post_id"] == thread.thread_id == thread.answers[0]["thread_id"]
+            True
+        """
+        if site is not None and site not in self.manifest["sites"]:
+            raise InputError(f"{self.path}: no site {site}; it has {', '.join(self.manifest['sites'])}")
+        return self._threads("documents" if site is None else f"documents/{site}")
+
+    def _threads(self, folder: str) -> Iterator[Thread]:
+        for path in sorted(self._paths(folder)):
+            documents = parquet.read(self.path / path).sort_by([("thread_id", "ascending"), ("post_id", "ascending")])
+            yield from _threads_of(documents, self._comments(path.replace("documents/", "tables/comments/", 1)))
+
+    def _comments(self, path: str) -> pa.Table:
+        if path not in self.manifest["files"]:
+            return schema.dump_schema("comments").empty_table().select(_COMMENTS)
+        order = [("post_id", "ascending"), ("comment_id", "ascending")]
+        return parquet.read(self.path / path, columns=_COMMENTS).sort_by(order)
+
+    def _paths(self, folder: str) -> list[str]:
+        return [path for path in self.manifest["files"] if path.startswith(f"{folder}/") and path.endswith(".parquet")]
+
+    def _dataset(self, folder: str) -> ds.Dataset:
+        empty = _SCHEMAS.get(folder.partition("/")[0], pa.schema(schema.KEY))
+        return datasets.dataset(self.path, self._paths(folder), empty)
+
+
+def _threads_of(documents: pa.Table, comments: pa.Table) -> Iterator[Thread]:
+    """The threads of one bucket, in order of their questions.
+
+    Args:
+        documents: sorted by `thread_id` and `post_id`.
+        comments: sorted by `post_id` and `comment_id`.
+    """
+    commented = comments["post_id"].to_numpy()
+    rows = (row for batch in documents.to_batches(max_chunksize=_BATCH) for row in batch.to_pylist())
+    for thread_id, group in groupby(rows, key=itemgetter("thread_id")):
+        posts = list(group)
+        found = {}
+        for post in posts:
+            start, end = np.searchsorted(commented, [post["post_id"], post["post_id"] + 1]).tolist()
+            if end > start:
+                found[post["post_id"]] = tuple(comments.slice(start, end - start).to_pylist())
+        question = next((post for post in posts if post["kind"] == "question"), None)
+        answers = tuple(post for post in posts if post is not question)
+        yield Thread(posts[0]["site"], thread_id, question, answers, found)

@@ -1,0 +1,77 @@
+"""What is installed on this machine, and what is missing of what this project asks for."""
+
+import os
+import platform
+import shutil
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package that the project asks for.
+
+    Attributes:
+        installed: its version here; None where it is missing.
+        wanted: the range that is asked for.
+        extra: the extra that asks for it; empty for what every installation needs.
+        fits: whether the installed version lies in the range.
+    """
+
+    name: str
+    installed: str | None
+    wanted: str
+    extra: str
+    fits: bool
+
+
+@dataclass(frozen=True)
+class Installation:
+    """This machine, as far as it matters here: `memory` and `free` (disk of the current folder) in bytes."""
+
+    version: str
+    python: str
+    system: str
+    cores: int
+    memory: int
+    free: int
+    packages: tuple[Package, ...]
+
+    @property
+    def lacking(self) -> list[str]:
+        """Extras of which a package is missing or does not fit; the empty string stands for the base."""
+        return sorted({package.extra for package in self.packages if not package.fits})
+
+
+def check_installation() -> Installation:
+    """What is installed, and what is missing.
+
+    Examples:
+        >>> installation = check_installation()
+        >>> "" in installation.lacking
+        False
+        >>> next(package.fits for package in installation.packages if package.name == "pyarrow")
+        True
+    """
+    from packaging.requirements import Requirement
+
+    packages = []
+    for line in requires("socorpus") or []:
+        wanted = Requirement(line)
+        extra = str(wanted.marker).partition("==")[2].strip(" '\"") if wanted.marker else ""
+        try:
+            installed = version(wanted.name)
+        except PackageNotFoundError:
+            installed = None
+        fits = installed is not None and wanted.specifier.contains(installed, prereleases=True)
+        packages.append(Package(wanted.name, installed, str(wanted.specifier), extra, fits))
+    return Installation(
+        version("socorpus"),
+        platform.python_version(),
+        platform.system(),
+        len(os.sched_getaffinity(0)),
+        os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        shutil.disk_usage(Path.cwd()).free,
+        tuple(packages),
+    )

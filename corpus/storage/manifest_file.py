@@ -1,0 +1,56 @@
+"""MANIFEST.json on disk: a folder that has one is a finished corpus."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from socorpus.corpus import schema
+from socorpus.corpus.errors import InputError
+from socorpus.corpus.storage import files
+
+NAME = "MANIFEST.json"
+
+
+def load(root: Path) -> dict[str, Any] | None:
+    """The manifest of a finished corpus; None where there is none that can be read."""
+    try:
+        facts: dict[str, Any] = json.loads((root / NAME).read_text("utf-8"))
+        return facts if "inputs" in facts else None
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def finished(root: Path) -> dict[str, Any]:
+    """The manifest of a finished corpus of this version.
+
+    Raises:
+        InputError: there is none at `root`, it can't be read, or it is of another version.
+    """
+    path = root / NAME
+    try:
+        facts = json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"{root}: no finished corpus (no {NAME}); run socorpus build first") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a corpus's manifest ({error}); build the corpus again") from None
+    if not isinstance(facts, dict) or not {"version", "inputs", "files", "config"} <= set(facts):
+        raise InputError(f"{path}: not a corpus's manifest; build the corpus again")
+    check_version(root, facts)
+    return facts
+
+
+def check_version(root: Path, facts: Mapping[str, Any]) -> None:
+    """Refuse a manifest of another version of the schemas.
+
+    Raises:
+        InputError: names both versions.
+    """
+    if facts["version"] != schema.VERSION:
+        version = facts["version"]
+        raise InputError(f"{root}: a corpus of version {version}, this is version {schema.VERSION}; build it again")
+
+
+def save(root: Path, facts: Mapping[str, Any]) -> None:
+    """Write the manifest."""
+    files.write_json(root / NAME, facts)

@@ -1,0 +1,290 @@
+"""The functions of `socorpus.labeling`, the package's Python API.
+
+What they need is imported when they are called: some of it takes seconds.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from socorpus.corpus.api import Location
+
+if TYPE_CHECKING:
+    from socorpus.corpus.engine.work import Progress
+    from socorpus.corpus.finished import Corpus
+    from socorpus.labeling.analysis.findings import Analysis
+    from socorpus.labeling.export.formats import Written
+    from socorpus.labeling.label_studio.push import Project
+    from socorpus.labeling.label_studio.server import Server
+    from socorpus.labeling.label_studio.sync import Synced
+    from socorpus.labeling.schema import Task
+
+Say = Callable[[str], None]
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+def task_names() -> list[str]:
+    """Names of the tasks that can be labelled.
+
+    Examples:
+        >>> "closure" in task_names()
+        True
+    """
+    from socorpus.labeling import schema
+
+    return list(schema.TASKS)
+
+
+def task_named(name: str) -> "Task":
+    """The task of a name, with its labels.
+
+    Raises:
+        InputError: there is none; the message names those that there are.
+
+    Examples:
+        >>> task_named("quality").labels
+        ('HQ', 'LQ_EDIT', 'LQ_CLOSE')
+    """
+    from socorpus.labeling.label_studio import sync as syncing
+
+    return syncing.task_named(name)
+
+
+def apply(
+    corpus: Location,
+    tasks: Sequence[str] | None = None,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    force: bool = False,
+    show: "Callable[[Progress], None] | None" = None,
+) -> "Corpus":
+    """Label a finished corpus, or bring its labels up to date, and write its report again.
+
+    Args:
+        tasks: those of the corpus's configuration, if None. Labels of other tasks stay as they are.
+        workers, scheduler, show: as of `socorpus.corpus.build`.
+        force: label everything again.
+
+    Raises:
+        InputError: there is no finished corpus, or a task is not known.
+        BuildError: another build is at work there, or a labelling function votes what it must not.
+
+    Examples:
+        >>> corpus = apply("corpus", ["closure"], workers=0)
+        >>> set(corpus.labels("closure").to_table()["label"].to_pylist()) <= set(task_named("closure").labels)
+        True
+    """
+    return _run(corpus, tasks, workers, scheduler, show, force=force)
+
+
+def analyze(
+    corpus: Location,
+    tasks: Sequence[str] | None = None,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    show: "Callable[[Progress], None] | None" = None,
+) -> "dict[str, Analysis]":
+    """How good the labels are, by task: coverage, conflict, accuracy, agreement, likely errors, leaks.
+
+    Labels that are not up to date are made first. The arguments and errors are those of `apply`.
+
+    Examples:
+        >>> analysis = analyze("corpus", ["closure"], workers=0)["closure"]
+        >>> analysis.functions()[0][:3]
+        ['closure', 'votes', 'coverage']
+    """
+    from socorpus.labeling.analysis import functions
+    from socorpus.labeling.analysis.findings import Analysis
+
+    labelled = _run(corpus, tasks, workers, scheduler, show, analyze=True)
+    wanted = [name for name in labelled.manifest["labels"] if tasks is None or name in tasks]
+    analyses = ((name, functions.load(labelled.path, name)) for name in wanted)
+    return {name: Analysis(name, facts) for name, facts in analyses if facts is not None}
+
+
+def _run(
+    corpus: Location,
+    tasks: Sequence[str] | None,
+    workers: int | None,
+    scheduler: str | None,
+    show: "Callable[[Progress], None] | None",
+    **how: bool,
+) -> "Corpus":
+    from socorpus.corpus.engine.executor import Engine
+    from socorpus.corpus.finished import Corpus
+    from socorpus.labeling import pipeline
+
+    # Workers of a running scheduler have current folders of their own.
+    root = Path(corpus).absolute()
+    with Engine(root, workers, scheduler, show) as engine:
+        pipeline.apply(root, engine, tasks, **how)
+    return Corpus(corpus)
+
+
+def explain_labels(corpus: Location, key: str) -> list[str]:
+    """The votes and labels of a post (`SITE:POST_ID`) in lines of text; none where it has no labels.
+
+    Examples:
+        >>> corpus = apply("corpus", workers=0)
+        >>> row = corpus.labels("closure").head(1).to_pylist()[0]
+        >>> explain_labels(corpus, f"{row['site']}:{row['post_id']}")[:2]
+        ['', 'labels']
+    """
+    from socorpus.labeling.analysis import explain
+
+    return explain.lines(Path(corpus), key)
+
+
+def write_report(corpus: Location) -> Path:
+    """Write report.html of a finished corpus again, with its labels; the report's path.
+
+    Raises:
+        InputError: there is no finished corpus.
+
+    Examples:
+        >>> write_report("corpus").name
+        'report.html'
+    """
+    from socorpus.corpus.report import page
+    from socorpus.corpus.storage import manifest_file
+    from socorpus.labeling.analysis import report_sections
+
+    root = Path(corpus)
+    page.write(root, manifest_file.finished(root), report_sections.SECTIONS)
+    return root / "report.html"
+
+
+def export_labels(
+    corpus: Location,
+    task: str,
+    out: Location,
+    format: str = "jsonl",
+    *,
+    least: float = 0.0,
+    tokens: str | None = None,
+) -> "Written":
+    """Write the labels of a task to a new folder, people's labels above all others.
+
+    Args:
+        format: jsonl, conll or huggingface (a dataset folder with its card).
+        least: probability below which labels are left out.
+        tokens: BIO tags of entities by `words` or by the tokens of the `corpus`.
+
+    Raises:
+        InputError: there are no labels, the format is not one for this task, or `out` is not new.
+        BuildError: the disk is full.
+
+    Examples:
+        >>> written = export_labels("corpus", "closure", "closure")
+        >>> written.examples == written.labels > 0
+        True
+    """
+    from socorpus.labeling.export import formats
+
+    return formats.export(Path(corpus), task_named(task), format, Path(out), least, tokens)
+
+
+def sync(
+    corpus: Location,
+    project: str,
+    task: str,
+    *,
+    url: str | None = None,
+    token: str | None = None,
+    sample: str = "uncertain",
+    limit: int = 1000,
+    blind: float = 0.1,
+    dry_run: bool = False,
+    ask: Callable[[str], str | None] = lambda _: None,
+    say: Say = _silent,
+    then: "Callable[[Project], None]" = lambda _: None,
+) -> "Synced":
+    """Bring a project of Label Studio and a corpus up to date with one another; safe to repeat, and to stop.
+
+    Args:
+        project: title of the project, which is created if there is none.
+        url: address of a server; the embedded one, if None.
+        token: of the server; by default that of the environment variable LABEL_STUDIO_API_KEY.
+        sample: posts to add: uncertain, disagreement, random or tag:NAME.
+        limit: number of tasks that the project is filled up to.
+        blind: share of these that show no suggestion.
+        dry_run: change nothing; the result is what would be sent and read.
+        ask: called with the address for a token that is not known otherwise.
+        say: called with a line of text now and then.
+        then: called with the project before suggestions are read, such as `socorpus.training.connect_model(...)`.
+
+    Raises:
+        InputError: the corpus has no labels of the task, there is no server, or the project is of another task.
+        BuildError: the connection was lost; the same call goes on.
+
+    Examples:
+        A server must run: `socorpus labeling studio` starts one.
+
+        >>> sync("corpus", "Closure", "closure", url="http://127.0.0.1:1", token="none")
+        Traceback (most recent call last):
+        ...
+        socorpus.corpus.errors.InputError: http://127.0.0.1:1: ...
+    """
+    from socorpus.labeling.label_studio import sampling
+    from socorpus.labeling.label_studio import sync as syncing
+    from socorpus.labeling.label_studio.client import Client
+    from socorpus.labeling.label_studio.credentials import TOKEN, access
+    from socorpus.labeling.label_studio.sampling import Sample
+
+    root, wanted, chosen = Path(corpus), task_named(task), Sample.parse(sample)
+    sampling.buckets(root, wanted)  # before a server is started for nothing
+    how: dict[str, Any] = {"sample": chosen, "limit": limit, "blind": blind, "say": say, "then": then}
+    with (
+        access(url, token or os.environ.get(TOKEN), ask, say) as (address, key),
+        Client(address, key, read_only=dry_run) as client,
+    ):
+        synced = syncing.sync(root, client, project, wanted, **how)
+    synced.address = address
+    return synced
+
+
+def install_studio(say: Say = _silent) -> tuple[str, Path]:
+    """Install Label Studio in an environment of its own, unless that is done; its version and its folder.
+
+    Raises:
+        BuildError: pip or the server's migrations fail; names the log.
+
+    Examples:
+        It takes some minutes and 1 GB, once:
+
+        >>> install_studio(print)  # doctest: +SKIP
+    """
+    from socorpus.labeling.label_studio import server
+
+    server.install(say)
+    return server.VERSION, server.home()
+
+
+@contextmanager
+def studio(data: Location | None = None, port: int = 8080, say: Say = _silent) -> "Iterator[Server]":
+    """Run the embedded Label Studio on this machine for the length of a `with` block; installed first, if need be.
+
+    Args:
+        data: folder of the server's database; the user's own, if None.
+
+    Raises:
+        BuildError: it can't be installed, or does not start.
+
+    Examples:
+        >>> with studio("studio-data") as server:  # doctest: +SKIP
+        ...     print(server.url, server.user.email)
+    """
+    from socorpus.labeling.label_studio import server
+
+    server.install(say)
+    say("starting Label Studio")
+    folder = Path(data) if data is not None else server.default_data()
+    with server.serving(folder.absolute(), port) as running:
+        yield running

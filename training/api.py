@@ -1,0 +1,458 @@
+"""The functions of `socorpus.training`, the package's Python API.
+
+What they need is imported when they are called: PyTorch and transformers take seconds.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from socorpus.corpus.api import Location
+from socorpus.corpus.errors import InputError
+from socorpus.training.config import Config
+from socorpus.training.needs import TRANSFORMERS, need
+from socorpus.training.silent import Silent
+
+if TYPE_CHECKING:
+    from socorpus.labeling.label_studio.push import Project
+    from socorpus.training.evaluation import compare
+    from socorpus.training.evaluation.cell import Cell
+    from socorpus.training.evaluation.table import TaskTable
+    from socorpus.training.examples.example import Data
+    from socorpus.training.finetuning import learner
+    from socorpus.training.finetuning.predictor import Fitted
+    from socorpus.training.finetuning.settings import Settings
+    from socorpus.training.pretrain.log import Show
+    from socorpus.training.pretrain.plan import Plan
+
+Say = Callable[[str], None]
+
+
+def _say_nothing(_: str) -> None:
+    pass
+
+
+def preset_names() -> list[str]:
+    """Names of the presets of a model's shape and recipe.
+
+    Examples:
+        >>> "tiny" in preset_names()
+        True
+    """
+    from socorpus.training import presets
+
+    return list(presets.PRESETS)
+
+
+def train(
+    corpus: Location,
+    out: Location | None = None,
+    preset: str = "tiny",
+    config: Location | Config | None = None,
+    *,
+    gpus: int | None = None,
+    price: float | None = None,
+    force: bool = False,
+    show: "Show | None" = None,
+) -> dict[str, Any]:
+    """Pre-train an encoder on a corpus's shards, or go on with a run that was stopped.
+
+    Args:
+        out: folder of the run; CORPUS/runs/PRESET, if None.
+        preset: shape of the model and recipe.
+        config: a TOML file over the preset; or the whole configuration (`load_config`), instead of the preset.
+        gpus: ranks to start on this machine, each a process of its own that shows its progress on the terminal; by
+            default as many as it has GPUs. One works in this process.
+        price: dollars an hour of one GPU; by its kind, if None.
+        force: forget what the run's folder holds, and begin anew.
+        show: called with the progress of a run in this process.
+
+    Returns:
+        What run.json says. `step` is below `steps` where the run was stopped (Ctrl-C); the same call goes on.
+
+    Raises:
+        InputError: a package is missing; or corpus, configuration and folder don't go together.
+        BuildError: the run broke off; its last checkpoint is kept.
+
+    Examples:
+        >>> small = {"schedule": {"tokens": 8_192}, "model": {"layers": 1, "max_length": 128}}
+        >>> facts = train("corpus", "run", config=load_config("tiny", overrides=small))
+        >>> facts["step"] == facts["steps"]
+        True
+    """
+    need()
+    from socorpus.training import presets
+    from socorpus.training.pretrain import distributed
+    from socorpus.training.pretrain.run import Run
+
+    settings = config if isinstance(config, Config) else presets.load(preset, Path(config) if config else None)
+    run = Path(out) if out is not None else Path(corpus) / "runs" / preset
+    if force and distributed.started():
+        # One rank would delete what another begins to write.
+        raise InputError(f"--force is not for ranks that torchrun or srun started: delete {run} first")
+    if force:
+        Run(run).clear()
+    count = gpus or distributed.gpus()
+    if count > 1 and not distributed.started():
+        return _launch(count, Path(corpus), run, preset, config, price)
+    from socorpus.training.pretrain import trainer
+
+    return trainer.train(Path(corpus), run, settings, show or Silent(), price)
+
+
+def _launch(
+    count: int, corpus: Path, run: Path, preset: str, config: Location | Config | None, price: float | None
+) -> dict[str, Any]:
+    from socorpus.corpus import toml_config
+    from socorpus.training.pretrain import launch
+    from socorpus.training.pretrain.run import Run
+
+    arguments = ["train", str(corpus), "--out", str(run), "--preset", preset]
+    if price is not None:
+        arguments += ["--price", str(price)]
+    with tempfile.TemporaryDirectory() as folder:
+        if isinstance(config, Config):
+            # The ranks read it from a file, as they read one that a user names.
+            path = Path(folder) / "config.toml"
+            path.write_text(toml_config.to_toml(config), "utf-8")
+            arguments += ["--config", str(path)]
+        elif config is not None:
+            arguments += ["--config", str(Path(config))]
+        launch.ranks(count, arguments, run)
+    return Run(run).facts() or {}
+
+
+def plan_training(
+    corpus: Location,
+    preset: str = "modern-base",
+    config: Location | Config | None = None,
+    *,
+    gpu: str = "h100",
+    gpus: int = 1,
+    price: float | None = None,
+) -> "Plan":
+    """What a training run would take: parameters, arithmetic, memory, hours, dollars.
+
+    Args:
+        preset, config: as of `train`.
+        gpu: kind of GPU: a100-40, a100, h100, h200, l40s or l4.
+        gpus: number of GPUs.
+        price: dollars an hour of one; by its kind, if None.
+
+    Raises:
+        InputError: there is no finished corpus, the kind of GPU is not known, or the model fits none of them.
+
+    Examples:
+        >>> plan = plan_training("corpus", "tiny", gpu="l4")
+        >>> plan.gpus, 0 < plan.hours < 1
+        (1, True)
+    """
+    from socorpus.training import presets
+    from socorpus.training.pretrain import plan
+
+    settings = config if isinstance(config, Config) else presets.load(preset, Path(config) if config else None)
+    return plan.plan(Path(corpus), settings, gpu, gpus, price)
+
+
+def measured(run: Location) -> Mapping[str, Any] | None:
+    """The figures of a training run (run.json), to show beside a plan; None where no run has got so far.
+
+    Examples:
+        >>> measured("no-run") is None
+        True
+    """
+    from socorpus.training.pretrain import plan
+
+    return plan.measured(Path(run))
+
+
+def export_model(run: Location, out: Location, *, step: int | None = None, force: bool = False) -> dict[str, Any]:
+    """Write a run's model for transformers, with tokenizer and card, and prove that it is the same model.
+
+    Args:
+        step: of the checkpoint to take; the newest, if None.
+        force: replace what the folder holds.
+
+    Returns:
+        What the card says: architecture, parameters, step, largest difference to the run's own model.
+
+    Raises:
+        InputError: a package is missing, there is no such run or step, or `out` holds something else.
+        BuildError: the written model is not the same.
+
+    Examples:
+        >>> facts = export_model("run", "model")
+        >>> facts["largest_difference"] < 1e-3
+        True
+    """
+    need(*TRANSFORMERS)
+    from socorpus.training.export import huggingface
+
+    return huggingface.export(Path(run), Path(out), force, step)
+
+
+def finetune(
+    model: Location,
+    task: str,
+    data: Location,
+    out: Location | None = None,
+    settings: "Settings | None" = None,
+    *,
+    most: int | None = None,
+    people: bool = False,
+    download: bool = False,
+    force: bool = False,
+    show: "learner.Show | None" = None,
+) -> dict[str, Any]:
+    """Fine-tune a pre-trained model on a task, and score it on held-out examples.
+
+    Args:
+        model: folder of a run or a model, or a name on the Hugging Face hub; `scratch:` before it: random weights.
+        data: a corpus with labels, or a benchmark's file or folder.
+        out: folder of the model; MODEL-TASK in the current one, if None.
+        settings: `FinetuneSettings`.
+        most: number of training examples to draw; all, if None.
+        people: learn only from what people judged.
+        download: fetch what is missing from the hub.
+        force: forget what the folder holds, and begin anew.
+
+    Returns:
+        What finetune.json says: scores of each seed, and which is the best.
+
+    Raises:
+        InputError: a package is missing; model, task and data don't go together; or `out` holds something else.
+        BuildError: the loss is no number, or the disk is full.
+
+    Examples:
+        >>> facts = finetune("model", "closure", "corpus", "closure-model", FinetuneSettings(epochs=1, seeds=(0,)))
+        >>> 0 <= facts["seeds"][0]["test"]["macro_f1"] <= 1
+        True
+    """
+    need(*TRANSFORMERS, "sklearn")
+    from socorpus.labeling.api import task_named
+    from socorpus.training.examples import readers
+    from socorpus.training.finetuning import learner, pretrained
+    from socorpus.training.finetuning.settings import Settings
+
+    examples = readers.read(Path(data), task_named(task), most, people)
+    name = str(model)
+    folder = Path(out) if out is not None else default_folder(name, task)
+    found = pretrained.find(name, download)
+    return learner.finetune(found, examples, settings or Settings(), folder, show or Silent(), force)
+
+
+def default_folder(model: str, task: str) -> Path:
+    """The folder that `finetune` writes to where none is named: MODEL-TASK in the current one.
+
+    Examples:
+        >>> str(default_folder("runs/tiny", "closure"))
+        'tiny-closure'
+    """
+    return Path(f"{Path(model.removeprefix('scratch:')).name}-{task}")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison of systems found; `folder` has it as comparison.json, .csv and .html."""
+
+    folder: Path
+    cells: "Sequence[Cell]"
+    """One a task and system."""
+
+    @property
+    def missing(self) -> list[str]:
+        """Names of the systems that could not run on some task."""
+        return list(dict.fromkeys(cell.system for cell in self.cells if cell.missing))
+
+    def tables(self) -> "list[TaskTable]":
+        """A table a task, of text."""
+        from socorpus.training.evaluation import table
+
+        return table.tables(self.cells)
+
+
+def evaluate(
+    corpus: Location | None = None,
+    tasks: Sequence[str] | None = None,
+    systems: Sequence[str] = (),
+    out: Location | None = None,
+    settings: "Settings | None" = None,
+    *,
+    on: Iterable[tuple[str, Location]] = (),
+    most: int | None = None,
+    most_test: int | None = None,
+    download: bool = False,
+    price: float | None = None,
+    token_prices: Mapping[str, tuple[float, float]] | None = None,
+    limit: float | None = None,
+    key: str = "OPENAI_API_KEY",
+    ask: Callable[[str], float] | None = None,
+    say: Say = _say_nothing,
+    show: "compare.Show | None" = None,
+) -> Comparison:
+    """Compare systems on tasks: scores with intervals, what they cost, and what simple audits reach.
+
+    Args:
+        corpus: a corpus with labels.
+        tasks: of the corpus; all that have labels, if None.
+        systems: `audits`, `[NAME=]FOLDER`, a name on the hub, `chat:MODEL[@URL][?shots=N]`, or `paper`, the default.
+        out: folder of the comparison; CORPUS/comparison, if None.
+        settings: of fine-tuning, `FinetuneSettings`.
+        on: other data: a task, and a benchmark's file or folder, or another corpus.
+        most, most_test: number of training and of test examples to draw; all, if None.
+        download: fetch what is missing from the hub.
+        price: dollars an hour of this machine; of its GPU, if None.
+        token_prices: dollars for a million tokens of input and of output, by an endpoint's model.
+        limit: dollars for each endpoint and task, at most.
+        key: environment variable that holds the endpoints' key.
+        ask: called with the expected cost where there is no limit; answers the limit.
+        say: called with a sentence on each task that is left out.
+        show: called with the progress.
+
+    Raises:
+        InputError: a package is missing, or there is nothing to compare.
+
+    Examples:
+        >>> comparison = evaluate("corpus", ["closure"], ["audits"], "comparison")
+        >>> [row[0].rstrip(" *") for row in comparison.tables()[0].rows][:2]
+        ['majority', 'markup only']
+    """
+    need(*TRANSFORMERS, "sklearn", "peft")
+    from socorpus.training.evaluation import compare
+    from socorpus.training.evaluation import systems as evaluation_systems
+    from socorpus.training.finetuning.settings import Settings
+
+    root, others = Path(corpus) if corpus is not None else None, list(on)
+    if root is None and not others:
+        raise InputError("nothing to compare on: give a corpus, or --on TASK=FILE")
+    folder = Path(out) if out is not None else (root / "comparison" if root is not None else Path("comparison"))
+    chosen = evaluation_systems.chosen(list(systems))
+    plan = compare.Plan(
+        _data(root, tasks, others, most, say),
+        chosen,
+        settings or Settings(),
+        compare.Asking(key, limit, token_prices or {}, ask=ask),
+        most_test,
+        download,
+        price,
+        root or Path(),
+    )
+    return Comparison(folder, compare.compare(plan, folder, show or Silent()))
+
+
+def _data(
+    corpus: Path | None,
+    tasks: Sequence[str] | None,
+    others: Sequence[tuple[str, Location]],
+    most: int | None,
+    say: Say,
+) -> "list[Data]":
+    from socorpus.labeling.api import task_named, task_names
+    from socorpus.labeling.schema import FOLDER
+    from socorpus.training.examples import readers
+
+    data = []
+    if corpus is not None:
+        if not corpus.is_dir():
+            raise InputError(f"{corpus}: no such corpus; give the folder that socorpus build wrote")
+        for name in tasks or [name for name in task_names() if (corpus / FOLDER / name).is_dir()]:
+            try:
+                data.append(readers.read(corpus, task_named(name), most))
+            except InputError as error:
+                # A small corpus has no example of some task; one that was asked for must have.
+                if tasks:
+                    raise
+                say(f"left out: {error}")
+    data += [readers.read(Path(path), task_named(name), most) for name, path in others]
+    if not data:
+        raise InputError(f"{corpus}: no task has labels for training and for test; a larger corpus has some")
+    return data
+
+
+def load_predictor(model: Location, device: str | None = None) -> "Fitted":
+    """A fine-tuned model, to label texts with.
+
+    Args:
+        model: folder that `finetune` wrote.
+        device: `cpu` or `cuda`; CUDA where it is there, if None.
+
+    Raises:
+        InputError: a package is missing, or the folder holds no fine-tuned model.
+
+    Examples:
+        >>> load_predictor("closure-model").task.name
+        'closure'
+    """
+    need(*TRANSFORMERS)
+    from socorpus.training.finetuning import predictor
+
+    return predictor.load(Path(model), device)
+
+
+def serve_model(
+    model: Location,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 9090,
+    workers: int = 1,
+    batch: int = 16,
+    queue: int = 1024,
+    say: Say = _say_nothing,
+) -> None:
+    """Serve a fine-tuned model until Ctrl-C: a machine-learning backend for Label Studio, and a small HTTP API.
+
+    Args:
+        model: folder that `finetune` wrote.
+        host: address to listen on; one that other machines reach needs a token (docs/serve.md).
+        port: 0 takes a free one.
+        workers: copies of the model that work side by side.
+        batch: texts that are judged at once.
+        queue: texts that may wait; more are refused.
+        say: called with a line of text now and then, the first with the address.
+
+    Raises:
+        InputError: a package is missing, the folder holds no fine-tuned model, or the port is taken.
+
+    Examples:
+        >>> serve_model("no-model", port=0)
+        Traceback (most recent call last):
+        ...
+        socorpus.corpus.errors.InputError: no-model: no fine-tuned model ...
+    """
+    need(*TRANSFORMERS, "starlette", "uvicorn")
+    from socorpus.training.finetuning import predictor
+    from socorpus.training.serve import app, settings
+
+    how = settings.Settings(host=host, port=port, workers=workers, batch=batch, queue=queue)
+    app.serve(lambda: predictor.load(Path(model)), how, say)
+
+
+def connect_model(url: str, task: str, say: Say = _say_nothing) -> "Callable[[Project], None]":
+    """What connects a served model to a project of Label Studio and has it suggest labels there: `then` of
+    `socorpus.labeling.sync`.
+
+    Args:
+        url: address of a model that `serve_model` serves; its token is read from the environment.
+
+    Raises:
+        InputError: no model of the task answers there.
+
+    Examples:
+        >>> connect_model("http://127.0.0.1:1", "closure")
+        Traceback (most recent call last):
+        ...
+        socorpus.corpus.errors.InputError: http://127.0.0.1:1...
+    """
+    from socorpus.labeling.api import task_named
+    from socorpus.training.serve import label_studio, settings
+
+    wanted, token = task_named(task), settings.given_token()
+    version = label_studio.served_version(url, wanted, token)
+
+    def connect(project: "Project") -> None:
+        label_studio.connect(project.client, project.number, wanted, url, version, token)
+        label_studio.suggest(project.client, project.number, version, say)
+
+    return connect

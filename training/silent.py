@@ -1,0 +1,28 @@
+"""What is called with the progress of training where nobody wants to see it."""
+
+from typing import Any
+
+
+class Silent:
+    """Shows nothing: of pre-training, of fine-tuning, of a comparison."""
+
+    def begin(self, facts: Any) -> None:
+        """A run begins, or goes on."""
+
+    def step(self, line: Any) -> None:
+        """A step is done."""
+
+    def validated(self, *where_and_scores: Any) -> None:
+        """Held-out examples were scored."""
+
+    def saved(self, step: int) -> None:
+        """A checkpoint is being written."""
+
+    def cell(self, system: str, task: str, data: str) -> None:
+        """A system is next."""
+
+    def asked(self, done: int, total: int) -> None:
+        """Answers have come."""
+
+    def missing(self, system: str, sentence: str) -> None:
+        """A system can't run."""
