@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from socorpus.corpus.errors import BuildError, InputError, SocorpusError
     from socorpus.corpus.finished import Corpus, Thread
     from socorpus.corpus.installation import check_installation
+    from socorpus.corpus.report.story import Story
     from socorpus.corpus.signals.base import Preparation, signal
-    from socorpus.corpus.story import Story
     from socorpus.corpus.toml_config import to_toml
 
     __version__: str
@@ -55,7 +55,7 @@ if not TYPE_CHECKING:
             "finished": "Corpus Thread",
             "installation": "check_installation",
             "signals.base": "Preparation signal",
-            "story": "Story",
+            "report.story": "Story",
             "toml_config": "to_toml",
         },
     )

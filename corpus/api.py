@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from socorpus.corpus.config import Config
 
 if TYPE_CHECKING:
-    from socorpus.corpus.build_state import Status
     from socorpus.corpus.dump.sources import Site
+    from socorpus.corpus.engine.build_state import Status
     from socorpus.corpus.engine.work import Progress
     from socorpus.corpus.finished import Corpus
     from socorpus.corpus.pipeline import LastStage
     from socorpus.corpus.plan import Plan
+    from socorpus.corpus.report.story import Story
     from socorpus.corpus.sample.writer import Truth
-    from socorpus.corpus.story import Story
 
 Location = str | os.PathLike[str]
 """A folder or file: a path, as text or not, or an open `Corpus`."""
@@ -96,7 +96,8 @@ def build(
         >>> totals["documents"] == totals["kept"] + sum(totals["dropped"].values())
         True
     """
-    from socorpus.corpus import build_state, pipeline
+    from socorpus.corpus import pipeline
+    from socorpus.corpus.engine import build_state
     from socorpus.corpus.engine.executor import Engine
     from socorpus.corpus.finished import Corpus
 
@@ -120,7 +121,7 @@ def status(corpus: Location) -> "Status":
         >>> status("corpus").summary
         'The build is finished.'
     """
-    from socorpus.corpus import build_state
+    from socorpus.corpus.engine import build_state
 
     return build_state.status(Path(corpus))
 
@@ -141,7 +142,7 @@ def explain(corpus: Location, key: str) -> "Story":
         >>> story.document.kind, story.decisions[0].keep
         ('question', True)
     """
-    from socorpus.corpus import story
+    from socorpus.corpus.report import story
 
     return story.find(Path(corpus), key)
 

@@ -70,3 +70,8 @@ def readonly(array: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view
+
+
+def counted(column: pa.ChunkedArray) -> dict[str, int]:
+    """How often each value occurs, by its name; a null is called None."""
+    return {str(pair["values"]): pair["counts"] for pair in pc.value_counts(column).to_pylist()}

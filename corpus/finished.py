@@ -13,11 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from socorpus.corpus import schema, story
+from socorpus.corpus import schema
 from socorpus.corpus.errors import InputError
+from socorpus.corpus.report import story
+from socorpus.corpus.report.story import Story
 from socorpus.corpus.schema import SPLITS
 from socorpus.corpus.storage import datasets, manifest_file, parquet
-from socorpus.corpus.story import Story
 
 LABEL_TABLES = ("labels", "votes", "examples")
 Row = Mapping[str, Any]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from socorpus.corpus import dump_diff, manifest, plugin_memory, plugins, schema
+from socorpus.corpus import dump_diff, manifest, plugins, schema
 from socorpus.corpus.config import Config
 from socorpus.corpus.dedup import stage as dedup_stage
 from socorpus.corpus.documents import stage as documents_stage
@@ -25,12 +25,13 @@ from socorpus.corpus.engine.work import WorkItem
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.plan import Plan, plan
 from socorpus.corpus.report import page as report_page
+from socorpus.corpus.selection import own_rules
 from socorpus.corpus.selection import stage as selection_stage
 from socorpus.corpus.shards import split_files
 from socorpus.corpus.shards import stage as shards_stage
 from socorpus.corpus.signals import stage as signals_stage
 from socorpus.corpus.signals.base import SIGNALS, Marking, Preparation, Signal
-from socorpus.corpus.storage import files, manifest_file
+from socorpus.corpus.storage import files, manifest_file, plugin_memory
 from socorpus.corpus.storage.buckets import Bucket
 from socorpus.corpus.storage.lock import lock
 from socorpus.corpus.tokenizer import stage as tokenizer_stage
@@ -247,7 +248,7 @@ class _Build:
     ) -> dict[str, Receipt]:
         """Signals -> decisions: rules, then the election among twins."""
         section = self.config.selection
-        marks = [signals[name] for name in selection_stage.read_by(section)]
+        marks = [signals[name] for name in own_rules.read_by(section)]
         rules = self._bucketwise("rules", selection_stage.apply_rules, documents, *marks, config=section)
         self._prune("rules", rules, [".work/rules"])
         inputs = {"twins": twins.content} | {name: receipt.content for name, receipt in rules.items()}

@@ -7,7 +7,7 @@ from socorpus.corpus.config import Config
 from socorpus.corpus.dump.sources import Site
 from socorpus.corpus.engine import receipts
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.selection import stage as selection_stage
+from socorpus.corpus.selection import own_rules
 from socorpus.corpus.storage import buckets
 from socorpus.corpus.storage.buckets import Bucket
 
@@ -27,7 +27,7 @@ def plan(sites: Sequence[Site], config: Config) -> Plan:
     Raises:
         InputError: no site has posts, or a rule of the configuration can't be right.
     """
-    selection_stage.check(config.selection)
+    own_rules.check(config.selection)
     found: list[Bucket] = []
     for site in sites:
         names = {table.table for table in site.tables}

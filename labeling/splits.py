@@ -10,12 +10,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from socorpus.corpus.arrays import counted
 from socorpus.corpus.config import Split
 from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.work import Outcome
 from socorpus.corpus.shards import split, split_files
 from socorpus.corpus.storage import parquet, partitions
-from socorpus.corpus.storage.buckets import Bucket, counted
+from socorpus.corpus.storage.buckets import Bucket
 
 PATH = ".work/labels/splits.arrow"
 TIED_PATH = ".work/labels/tied.arrow"

@@ -13,11 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus import schema as corpus_schema
+from socorpus.corpus.arrays import counted
 from socorpus.corpus.config import Privacy, Split
 from socorpus.corpus.engine.work import Outcome
 from socorpus.corpus.errors import BuildError
 from socorpus.corpus.storage import files, parquet
-from socorpus.corpus.storage.buckets import Bucket, counted
+from socorpus.corpus.storage.buckets import Bucket
 from socorpus.labeling import example_texts, schema, splits
 from socorpus.labeling import stratify as labeling_stratify
 from socorpus.labeling.aggregation import dawid_skene, decide, vote_matrix

@@ -7,12 +7,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus import schema
+from socorpus.corpus.arrays import counted
 from socorpus.corpus.config import Documents
 from socorpus.corpus.documents import build as documents_build
 from socorpus.corpus.documents import pairs as pairs_stage
 from socorpus.corpus.engine.work import Outcome
 from socorpus.corpus.storage import parquet
-from socorpus.corpus.storage.buckets import Bucket, counted
+from socorpus.corpus.storage.buckets import Bucket
 
 
 def build_documents(

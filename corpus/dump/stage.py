@@ -14,13 +14,13 @@ from typing import Any
 import pyarrow as pa
 
 from socorpus.corpus import schema
+from socorpus.corpus.arrays import counted
 from socorpus.corpus.dump import archives, xml_rows
 from socorpus.corpus.dump import stage as dump_stage
 from socorpus.corpus.dump.sources import Site, Table
 from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.work import Outcome, WorkItem
 from socorpus.corpus.storage import parquet, partitions
-from socorpus.corpus.storage.buckets import counted
 
 
 def work_items(sites: Sequence[Site], part_mb: int) -> Iterator[WorkItem]:

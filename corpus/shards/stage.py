@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus import schema
+from socorpus.corpus.arrays import counted
 from socorpus.corpus.config import Shards, Split
 from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.context import Context
@@ -23,7 +24,7 @@ from socorpus.corpus.shards import rows as shards_rows
 from socorpus.corpus.shards import shuffle, split
 from socorpus.corpus.shards.split_files import SPLITS_PATH, decided_rows, write_splits
 from socorpus.corpus.storage import parquet, partitions
-from socorpus.corpus.storage.buckets import Bucket, counted
+from socorpus.corpus.storage.buckets import Bucket
 from socorpus.corpus.tokenizer import folder as tokenizer_folder
 from socorpus.corpus.toml_config import as_dict
 

@@ -1,11 +1,11 @@
 """Our signals, in the order in which they run. A new one costs its file, its columns in the schema, and a line here."""
 
 from socorpus.corpus import schema
+from socorpus.corpus.arrays import counted
 from socorpus.corpus.config import Contamination, Privacy
 from socorpus.corpus.privacy import detect
 from socorpus.corpus.signals import contamination, explanations, language, statistics
 from socorpus.corpus.signals.base import SIGNALS, Preparation, Signal
-from socorpus.corpus.storage.buckets import counted
 
 _BENCHMARKS = Preparation(contamination.files, contamination.make, contamination.load)
 

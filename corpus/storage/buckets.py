@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from socorpus.corpus.arrays import splitmix64
 
@@ -30,11 +28,6 @@ class Bucket:
     def path(self, folder: str) -> str:
         """The bucket's file in a folder of the corpus."""
         return f"{folder}/{self.name}.parquet"
-
-
-def counted(column: pa.ChunkedArray) -> dict[str, int]:
-    """How often each value occurs, by its name; a null is called None."""
-    return {str(pair["values"]): pair["counts"] for pair in pc.value_counts(column).to_pylist()}
 
 
 _MOST_BUCKETS = 1 << 15

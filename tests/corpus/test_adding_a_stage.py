@@ -11,7 +11,8 @@ from types import ModuleType
 import pyarrow.parquet as pq
 import pytest
 
-from socorpus.corpus import schema, signals, story
+from socorpus.corpus import schema, signals
+from socorpus.corpus.report import story
 from socorpus.corpus.signals.base import SIGNALS, Signal
 from tests.corpus import small_site
 

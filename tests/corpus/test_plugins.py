@@ -11,9 +11,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from socorpus.corpus import config, plugin_memory, plugins, story
+from socorpus.corpus import config, plugins
 from socorpus.corpus.errors import BuildError, InputError
+from socorpus.corpus.report import story
 from socorpus.corpus.signals.base import SIGNALS
+from socorpus.corpus.storage import plugin_memory
 from tests.corpus import small_site
 from tests.corpus.small_site import SITE
 

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from socorpus.corpus import schema
-from socorpus.corpus import story as stories
 from socorpus.corpus.errors import InputError
+from socorpus.corpus.report import story as stories
 from socorpus.corpus.storage import row_lookup
 from tests.corpus import small_site
 from tests.corpus.small_site import SITE
