@@ -217,6 +217,9 @@ def load(
         names = values.get("plugins", ())
         if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
             raise InputError(f"{path}: plugins must be a list of files and modules, not {names!r}")
+        # A file that is named again, such as by --plugin with the configuration that a build wrote, stands for both.
+        again = {Path(name).name for name in more_plugins if plugins.is_file(name)}
+        names = [name for name in names if Path(name).name not in again]
         given = [name if base is None or not plugins.is_file(name) else str(base / name) for name in names]
         plugins.load([*given, *more_plugins])
         return dict(plugins.SECTIONS)
