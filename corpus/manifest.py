@@ -4,12 +4,10 @@ It holds no times, and no paths but the sources as they were named, so equal bui
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
 
 from socorpus.corpus import dump_diff, plugins, schema
 from socorpus.corpus.config import Config
@@ -18,20 +16,10 @@ from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.errors import BuildError
 from socorpus.corpus.plan import Plan
 from socorpus.corpus.signals.base import SIGNALS
-from socorpus.corpus.storage import files, parquet
+from socorpus.corpus.storage import files
 from socorpus.corpus.toml_config import as_dict
 
 Done = Mapping[str, Receipt]
-
-
-def gather_quarantine(root: Path, sites: Sequence[Site], paths: Iterable[str]) -> None:
-    """Write quarantine/SITE.parquet for every site, also where nothing had to be put there."""
-    found = [path for path in paths if path.startswith(".work/quarantine/")]
-    for site in sites:
-        own = [path for path in sorted(found) if path.startswith(f".work/quarantine/{site.name}/")]
-        tables = [schema.QUARANTINE.empty_table(), *(parquet.read(root / path) for path in own)]
-        parquet.write(root / f"quarantine/{site.name}.parquet", pa.concat_tables(tables), schema.QUARANTINE)
-    files.keep_only(root / "quarantine", {f"{site.name}.parquet" for site in sites})
 
 
 def assemble(

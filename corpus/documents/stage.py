@@ -11,9 +11,53 @@ from socorpus.corpus.arrays import counted
 from socorpus.corpus.config import Documents
 from socorpus.corpus.documents import build as documents_build
 from socorpus.corpus.documents import pairs as pairs_stage
-from socorpus.corpus.engine.work import Outcome
+from socorpus.corpus.dump.sources import Site
+from socorpus.corpus.engine.context import Context, Receipts
+from socorpus.corpus.engine.receipts import Receipt
+from socorpus.corpus.engine.work import Outcome, WorkItem
 from socorpus.corpus.storage import parquet
 from socorpus.corpus.storage.buckets import Bucket
+from socorpus.corpus.toml_config import as_dict
+
+_TABLES = ("posts", "comments", "history")
+"""Tables of the dump that documents are made of, beside its users."""
+
+
+def run(context: Context, sites: Sequence[Site], reading: Receipts, gathered: Receipts) -> dict[str, Receipt]:
+    """Rows of a bucket -> documents; receipts by bucket.
+
+    Args:
+        reading: receipts of the parts of the dump, for its users.
+        gathered: receipts of the tables of each bucket.
+    """
+    users: dict[str, dict[str, str]] = {}
+    for receipt in reading.values():
+        for path, output in receipt.outputs.items():
+            if path.startswith("tables/users/"):
+                users.setdefault(path.split("/")[2], {})[path] = output.sha256
+    hosts = {site.name: site.host for site in sites}
+    config = context.config.documents
+    items = []
+    for bucket in context.buckets:
+        receipt, authors = gathered[bucket.name], users.get(bucket.site, {})
+        tables = [table for table in _TABLES if bucket.path(f"tables/{table}") in receipt.outputs]
+        paths = [bucket.path(f"tables/{table}") for table in tables]
+        inputs = {path: receipt.outputs[path].sha256 for path in paths} | authors
+        host = hosts[bucket.site]
+        arguments = {"bucket": bucket, "host": host, "tables": tables, "users": sorted(authors), "config": config}
+        weight = receipt.outputs[bucket.path("tables/posts")].bytes + 1
+        section = [as_dict(config), host]
+        items.append(WorkItem("documents", bucket.name, build_documents, arguments, inputs, 1, section, weight))
+    done = context.engine.run("documents", items)
+    context.prune("documents", done, ["documents"])
+    return done
+
+
+def pair(context: Context, documents: Receipts, privacy: Receipts) -> dict[str, Receipt]:
+    """Documents -> code with the prose around it, redacted; receipts by bucket."""
+    done = context.by_bucket("pairs", build_pairs, documents, privacy)
+    context.prune("pairs", done, ["pairs"])
+    return done
 
 
 def build_documents(

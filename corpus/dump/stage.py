@@ -6,7 +6,7 @@ parallel where its codec allows), and cut into the same parts. Rows that can't b
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,25 +16,53 @@ import pyarrow as pa
 from socorpus.corpus import schema
 from socorpus.corpus.arrays import counted
 from socorpus.corpus.dump import archives, xml_rows
-from socorpus.corpus.dump import stage as dump_stage
 from socorpus.corpus.dump.sources import Site, Table
 from socorpus.corpus.engine import receipts
+from socorpus.corpus.engine.context import Context, Receipts
 from socorpus.corpus.engine.work import Outcome, WorkItem
-from socorpus.corpus.storage import parquet, partitions
+from socorpus.corpus.storage import files, parquet, partitions
 
 
-def work_items(sites: Sequence[Site], part_mb: int) -> Iterator[WorkItem]:
+@dataclass(frozen=True)
+class Reading:
+    """The stage's work items, which later stages may have to run again, and their receipts."""
+
+    items: tuple[WorkItem, ...]
+    receipts: Receipts
+
+
+def run(context: Context, sites: Sequence[Site]) -> Reading:
+    """Every table of every source -> parts, and quarantine/SITE.parquet for rows that can't be read."""
+    items = tuple(_items(sites, context.config.read.part_mb))
+    done = context.engine.run("read", items, transient=True)
+    gather_quarantine(context.root, sites, [path for receipt in done.values() for path in receipt.outputs])
+    whole = set(schema.DUMP) - set(schema.BY_POST)
+    context.prune("read", done, [*(f"tables/{name}" for name in whole), ".work/quarantine"])
+    return Reading(items, done)
+
+
+def gather_quarantine(root: Path, sites: Sequence[Site], paths: Iterable[str]) -> None:
+    """Write quarantine/SITE.parquet for every site, also where nothing had to be put there."""
+    found = [path for path in paths if path.startswith(".work/quarantine/")]
+    for site in sites:
+        own = [path for path in sorted(found) if path.startswith(f".work/quarantine/{site.name}/")]
+        tables = [schema.QUARANTINE.empty_table(), *(parquet.read(root / path) for path in own)]
+        parquet.write(root / f"quarantine/{site.name}.parquet", pa.concat_tables(tables), schema.QUARANTINE)
+    files.keep_only(root / "quarantine", {f"{site.name}.parquet" for site in sites})
+
+
+def _items(sites: Sequence[Site], part_mb: int) -> Iterator[WorkItem]:
     containers: dict[str, list[Wanted]] = {}
     for site in sites:
         for table in site.tables:
             wanted = Wanted.of(site.name, table)
-            if dump_stage.in_ranges(table):
+            if in_ranges(table):
                 number = max(1, -(-table.member.size // (part_mb << 20)))
                 for part in range(number):
                     yield WorkItem(
                         "read",
                         f"{site.name}/{table.table}-{part:05d}",
-                        dump_stage.read_range,
+                        read_range,
                         {"wanted": wanted, "number": part, "part_mb": part_mb},
                         {"stamp": table.member.stamp},
                         1,
@@ -49,7 +77,7 @@ def work_items(sites: Sequence[Site], part_mb: int) -> Iterator[WorkItem]:
         yield WorkItem(
             "read",
             f"{several[0].site}/{receipts.fingerprint(address)[:8]}",
-            dump_stage.read_container,
+            read_container,
             {"address": address, "wanted": several, "part_mb": part_mb, "threads": cores},
             stamps,
             1,
@@ -59,9 +87,10 @@ def work_items(sites: Sequence[Site], part_mb: int) -> Iterator[WorkItem]:
         )
 
 
-def sites_of(task: WorkItem) -> set[str]:
-    several: Sequence[Wanted] = task.arguments.get("wanted", ())
-    return {one.site for one in ([several] if isinstance(several, Wanted) else several)}
+def sites_of(item: WorkItem) -> set[str]:
+    """The sites whose tables a work item reads."""
+    tables: Wanted | Sequence[Wanted] = item.arguments.get("wanted", ())
+    return {table.site for table in ([tables] if isinstance(tables, Wanted) else tables)}
 
 
 MB = 1 << 20

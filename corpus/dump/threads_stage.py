@@ -5,7 +5,7 @@ grown site holds rows of one bucket of the smaller site alone. Answers, comments
 a compact map from post to bucket (2 bytes a post) tells it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +14,68 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus import schema
+from socorpus.corpus.dump.stage import Reading, sites_of
 from socorpus.corpus.dump.threads import KEYS, KEYS_FOLDER, keys, last_of_each, thread_of
-from socorpus.corpus.engine.work import Outcome
+from socorpus.corpus.engine.context import Context
+from socorpus.corpus.engine.receipts import Receipt
+from socorpus.corpus.engine.work import Outcome, WorkItem
 from socorpus.corpus.storage import parquet, partitions
-from socorpus.corpus.storage.buckets import bucket_name, bucket_of
+from socorpus.corpus.storage.buckets import Bucket, bucket_name, bucket_of
 from socorpus.corpus.storage.files import atomic
 
 _PAGE = 1024
+
+
+Parts = Mapping[str, Mapping[str, Mapping[str, str]]]
+"""Site -> table -> path of each of its parts, with the hash of its content."""
+
+
+def run(context: Context, reading: Reading) -> dict[str, Receipt]:
+    """Parts -> the tables of each bucket, sorted; receipts by bucket."""
+    engine = context.engine
+    parts: dict[str, dict[str, dict[str, str]]] = {bucket.site: {} for bucket in context.buckets}
+    for receipt in reading.receipts.values():
+        for path, output in receipt.outputs.items():
+            folder, _, name = path.rpartition("/")
+            site = folder.removeprefix(".work/parts/")
+            if folder.startswith(".work/parts/") and site in parts:
+                parts[site].setdefault(name.rpartition("-")[0], {})[path] = output.sha256
+    items = [_gather_item(bucket, parts[bucket.site]) for bucket in context.buckets]
+    stale = {item.name.partition("/")[0] for item in engine.stale(items)}
+    if stale:
+        engine.ensure(item for item in reading.items if stale & sites_of(item))
+    # A site of one bucket needs no map from posts to buckets, and nothing to be sent anywhere.
+    several = {bucket.site: bucket.of for bucket in context.buckets if bucket.of > 1 and bucket.site in stale}
+    engine.run("map", [_map_item(site, of, parts[site]["posts"]) for site, of in several.items()])
+    partitions_of = [item for site, of in several.items() for item in _partition_items(site, of, parts[site])]
+    if partitions_of:
+        engine.run("partition", partitions_of)
+    done = engine.run("threads", items)
+    context.prune("threads", done, [*(f"tables/{name}" for name in schema.BY_POST), KEYS_FOLDER])
+    return done
+
+
+def _map_item(site: str, of: int, posts: Mapping[str, str]) -> WorkItem:
+    arguments = {"site": site, "parts": sorted(posts), "of": of}
+    return WorkItem("map", site, build_map, arguments, {**posts, "of": f"{of}"})
+
+
+def _partition_items(site: str, of: int, parts: Mapping[str, Mapping[str, str]]) -> Iterator[WorkItem]:
+    for table, names in parts.items():
+        for part, content in names.items():
+            arguments = {"site": site, "table": table, "part": part, "of": of}
+            inputs = {"part": content, "of": f"{of}", **parts["posts"]}
+            yield WorkItem("partition", f"{site}/{Path(part).stem}", partition, arguments, inputs)
+
+
+def _gather_item(bucket: Bucket, parts: Mapping[str, Mapping[str, str]]) -> WorkItem:
+    where = {
+        table: [partition_path(path) if bucket.of > 1 else path for path in sorted(names)]
+        for table, names in parts.items()
+    }
+    contents = {path: content for names in parts.values() for path, content in names.items()}
+    arguments = {"site": bucket.site, "parts": where, "bucket": bucket.number, "of": bucket.of}
+    return WorkItem("threads", bucket.name, gather, arguments, contents)
 
 
 def build_map(root: Path, site: str, parts: Sequence[str], of: int) -> Outcome:

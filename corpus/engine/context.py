@@ -1,18 +1,65 @@
-"""What a stage needs to lay out its own work items."""
+"""What a stage needs to lay out its work items, and what most stages do in the same way."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from socorpus.corpus.config import Config
+from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.executor import Engine
+from socorpus.corpus.engine.receipts import Receipt
+from socorpus.corpus.engine.work import Outcome, WorkItem
 from socorpus.corpus.storage.buckets import Bucket
+from socorpus.corpus.toml_config import as_dict
+
+Receipts = Mapping[str, Receipt]
+"""Receipts of a stage by the names of its work items, which are those of buckets for most stages."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What the stages that span many buckets need to lay out their own tasks."""
+    """A build: its corpus, the buckets, the configuration, and the engine that runs work items."""
 
     root: Path
     buckets: tuple[Bucket, ...]
     config: Config
     engine: Engine
+
+    def by_bucket(
+        self,
+        stage: str,
+        function: Callable[..., Outcome],
+        *inputs: Receipts,
+        config: Any = None,
+        extra: Receipt | None = None,
+        **arguments: Any,
+    ) -> dict[str, Receipt]:
+        """Map a function over the buckets; receipts by bucket.
+
+        Args:
+            inputs: receipts of earlier stages, of which each bucket depends on its own. The size of the first one's
+                outputs is the item's weight.
+            config: section of the configuration, given to the function and part of the receipts' keys.
+            extra: another receipt on which all buckets depend.
+            arguments: further arguments of the function.
+        """
+        items = []
+        for bucket in self.buckets:
+            contents = {f"{number}": done[bucket.name].content for number, done in enumerate(inputs)}
+            if extra is not None:
+                contents["extra"] = extra.content
+            given = {"bucket": bucket, **arguments} | ({"config": config} if config is not None else {})
+            weight = sum(output.bytes for output in inputs[0][bucket.name].outputs.values())
+            section = as_dict(config) if config is not None else None
+            items.append(WorkItem(stage, bucket.name, function, given, contents, 1, section, weight))
+        return self.engine.run(stage, items)
+
+    def prune(self, stage: str, done: Receipts, folders: Sequence[str]) -> None:
+        """Remove a stage's receipts, and from its folders the files, that are not of this build."""
+        paths = [path for receipt in done.values() for path in receipt.outputs]
+        keep = {
+            folder: {path.removeprefix(f"{folder}/") for path in paths if path.startswith(f"{folder}/")}
+            for folder in folders
+        }
+        receipts.prune(self.root, stage, set(done), keep)

@@ -10,13 +10,32 @@ import pyarrow.compute as pc
 from socorpus.corpus import schema
 from socorpus.corpus.arrays import counted
 from socorpus.corpus.config import Selection, SelectionRule
-from socorpus.corpus.engine.work import Outcome
+from socorpus.corpus.engine.context import Context, Receipts
+from socorpus.corpus.engine.receipts import Receipt
+from socorpus.corpus.engine.work import Outcome, WorkItem
 from socorpus.corpus.selection import election, own_rules
 from socorpus.corpus.selection import rules as selection_rules
 from socorpus.corpus.selection.expressions import Expression
 from socorpus.corpus.selection.rules import Dropped
 from socorpus.corpus.storage import parquet
 from socorpus.corpus.storage.buckets import Bucket
+from socorpus.corpus.toml_config import as_dict
+
+
+def run(context: Context, documents: Receipts, signals: Mapping[str, Receipts], twins: Receipt) -> dict[str, Receipt]:
+    """Signals -> decisions: the rules, then the election among duplicates; receipts by bucket."""
+    config = context.config.selection
+    read = [signals[name] for name in own_rules.read_by(config)]
+    rules = context.by_bucket("rules", apply_rules, documents, *read, config=config)
+    context.prune("rules", rules, [".work/rules"])
+    inputs = {"twins": twins.content} | {name: receipt.content for name, receipt in rules.items()}
+    arguments = {"twins": next(iter(twins.outputs)), "buckets": context.buckets, "config": config}
+    item = WorkItem("elect", "all", elect, arguments, inputs, 1, as_dict(config))
+    elected = context.engine.run("elect", [item])["all"]
+    path = next(iter(elected.outputs))
+    done = context.by_bucket("decisions", decide, documents, rules, extra=elected, elected=path)
+    context.prune("decisions", done, ["decisions"])
+    return done
 
 
 def apply_rules(root: Path, bucket: Bucket, config: Selection) -> Outcome:

@@ -58,16 +58,19 @@ def decided_rows(root: Path, bucket: Bucket) -> tuple[pa.Table, pa.Table, pa.Tab
 
 
 def inputs(
-    bucket: Bucket,
+    buckets: Sequence[Bucket],
     documents: Mapping[str, Receipt],
     decisions: Mapping[str, Receipt],
     privacy: Mapping[str, Receipt],
     splits: Receipt,
-) -> dict[str, str]:
-    """Hashes of what `decided_rows` reads of a bucket."""
+) -> dict[str, dict[str, str]]:
+    """Hashes of what `decided_rows` reads of each bucket, by bucket."""
     return {
-        "documents": documents[bucket.name].content,
-        "decisions": decisions[bucket.name].content,
-        "privacy": privacy[bucket.name].content,
-        "split": splits.counts["batches"][str(bucket.index)],
+        bucket.name: {
+            "documents": documents[bucket.name].content,
+            "decisions": decisions[bucket.name].content,
+            "privacy": privacy[bucket.name].content,
+            "split": splits.counts["batches"][str(bucket.index)],
+        }
+        for bucket in buckets
     }

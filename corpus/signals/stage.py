@@ -14,11 +14,56 @@ import pyarrow.compute as pc
 
 from socorpus.corpus import plugins, schema, toml_config
 from socorpus.corpus.engine import receipts
-from socorpus.corpus.engine.work import Outcome
-from socorpus.corpus.errors import BuildError
-from socorpus.corpus.signals.base import SIGNALS, Marking, Signal
-from socorpus.corpus.storage import parquet
+from socorpus.corpus.engine.context import Context, Receipts
+from socorpus.corpus.engine.receipts import Receipt
+from socorpus.corpus.engine.work import Outcome, WorkItem
+from socorpus.corpus.errors import BuildError, InputError
+from socorpus.corpus.signals.base import SIGNALS, Marking, Preparation, Signal
+from socorpus.corpus.storage import files, parquet
 from socorpus.corpus.storage.buckets import Bucket
+
+
+def run(context: Context, documents: Receipts) -> dict[str, dict[str, Receipt]]:
+    """Documents -> one table of each signal that looks at documents one by one; receipts by signal and bucket."""
+    markings = tuple(_marking(context, signal) for signal in SIGNALS.values() if signal.find is not None)
+    recipes = {marking.signal: marking.recipe for marking in markings}
+    items = []
+    for bucket in context.buckets:
+        inputs = {"documents": documents[bucket.name].content}
+        weight = documents[bucket.name].outputs[bucket.path("documents")].bytes
+        arguments = {"bucket": bucket, "markings": markings}
+        items.append(WorkItem("signals", bucket.name, mark, arguments, inputs, 1, recipes, weight))
+    done = context.engine.run("signals", items)
+    context.prune("signals", done, [f"signals/{name}" for name in recipes])
+    files.keep_only_folders(context.root / "signals", set(SIGNALS))
+    return {
+        name: {key: receipts.portion(receipt, f"signals/{name}", receipt.counts[name]) for key, receipt in done.items()}
+        for name in recipes
+    }
+
+
+def _marking(context: Context, signal: Signal) -> Marking:
+    section = context.config.section(signal.section) if signal.section else None
+    values: Any = toml_config.as_dict(section) if section is not None else None
+    content, prepared = values, None
+    if signal.prepare is not None:
+        receipt = _prepared(context, signal.name, signal.prepare, section, values)
+        content, prepared = receipt.content, next(iter(receipt.outputs))
+    recipe = receipts.fingerprint([signal.name, SIGNALS.version(signal.name), content])
+    return Marking(signal.name, values, prepared, recipe)
+
+
+def _prepared(context: Context, signal: str, preparation: Preparation, section: Any, values: Any) -> Receipt:
+    """What a signal makes once of the user's files."""
+    try:
+        inputs = {name: files.sha256(Path(name)) for name in preparation.files(section)}
+    except OSError as error:
+        raise InputError(f"{error.filename}: a file of [{signal}] that can't be read: {error.strerror}") from None
+    path = f".work/prepared_signals/{signal}"
+    arguments = {"signal": signal, "config": values, "path": path}
+    config = [values, SIGNALS.version(signal)]
+    item = WorkItem("signal_inputs", signal, prepare, arguments, inputs, 1, config)
+    return context.engine.run("signal_inputs", [item])[signal]
 
 
 def mark(root: Path, bucket: Bucket, markings: Sequence[Marking]) -> Outcome:

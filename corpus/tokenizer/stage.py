@@ -26,13 +26,13 @@ from socorpus.corpus.tokenizer import folder as tokenizer_folder
 _SAMPLE = pa.schema([("text", pa.string())])
 
 
-def run(context: Context, inputs: Mapping[str, Mapping[str, str]], kept: int) -> Receipt:
+def run(context: Context, inputs: Mapping[str, Mapping[str, str]], decisions: Mapping[str, Receipt]) -> Receipt:
     """The corpus's tokenizer.
 
     Args:
         inputs: hashes of what a bucket's kept rows are made of (`split_files.inputs`), by bucket.
-        kept: bytes of text in all kept rows.
     """
+    kept = sum(receipt.counts["kept_bytes"] for receipt in decisions.values())
     config, engine = context.config.tokenizer, context.engine
     if config.path is not None:
         given = Path(config.path)
