@@ -1,7 +1,7 @@
 """Post HTML -> plain text and spans, in one pass.
 
-The text is the markup's text up to white space, laid out by the rules of `marked`. Code blocks stand character for
-character as an HTML parser gives them. Two readers make the same of HTML: `plain_html`, compiled, takes what Stack
+The text is the markup's text up to white space, laid out by the rules of `spans`. Code blocks stand character for
+character as an HTML parser gives them. Two readers make the same of HTML: `html_kernel`, compiled, takes what Stack
 Exchange's sanitiser emits and gives up on anything else, which lxml then parses.
 """
 
@@ -89,7 +89,7 @@ def posts(bodies: pa.ChunkedArray) -> Column:
 
 
 def _hint(source: Any, block: list[int]) -> str | None:
-    """Language hint of a block, from the bounds in `plain_html.Read.blocks`."""
+    """Language hint of a block, from the bounds in `html_kernel.Read.blocks`."""
     on_code, on_pre, note, note_all = (
         None if start < 0 else bytes(source[start:end]) for start, end in zip(block[::2], block[1::2], strict=True)
     )

@@ -1,6 +1,6 @@
 """The compiled reader of plain post HTML: what Stack Exchange's sanitiser emits, from UTF-8 to text and spans.
 
-It lays out text by the rules of `marked.Writer`, and gives up on a body that holds anything about which HTML parsers
+It lays out text by the rules of `spans.Writer`, and gives up on a body that holds anything about which HTML parsers
 have ideas of their own: an unknown tag or entity, an unbalanced paragraph, link or quote, a control character. Such a
 row is left empty and marked, for another reader to take.
 
@@ -75,7 +75,6 @@ _ENTITY_KEYS = np.array(sorted(_ENTITIES), np.int64)
 _ENTITY_CODES = np.array([_ENTITIES[key] for key in sorted(_ENTITIES)], np.int32)
 # Closing tags of `br` are read as breaks by some parsers; elements without content alone may end in a slash.
 _VOID = np.array([_name_key(name) for name in ("br", "hr", "img")], np.int64)
-_BR_KEY = _name_key("br")
 
 _PLAIN, _WHITE, _BAD, _LT, _AMP, _WIDE = range(6)
 _CLASSES = np.full(256, _PLAIN, np.uint8)
@@ -338,14 +337,315 @@ def _note(data: UInt8, i: int, end: int) -> tuple[int, int, int, bool]:
     return close + 1, first, name_end, of_all
 
 
-@njit(cache=True, nogil=True)
-def _segment(segments: Int32, n: int, kind: int, start: int, end: int, block: int) -> int:
-    """Writes a segment; where the next one goes."""
-    segments[n, 0] = kind
-    segments[n, 1] = start
-    segments[n, 2] = end
-    segments[n, 3] = block
-    return n + 1
+# The parts of reading a body. As plain calls, which count references to the arrays of the page, they take thrice as
+# long; inlined and without counts, as long as one function. `_nrt=False` is how numba compiles its own string kernels.
+_part = njit(cache=True, nogil=True, forceinline=True, _nrt=False)
+
+
+class _Page(NamedTuple):
+    """What is being written of all rows, as in `Read`, and the state of reading."""
+
+    text: UInt8
+    segments: Int32
+    blocks: Int64
+    links: Int32
+    targets: UInt8
+    target_ends: Int64
+    state: Int64
+    """Shape [_STATES], at the places that are named below."""
+
+
+# How much is written of each array.
+_TEXT, _SEGMENTS, _BLOCKS, _LINKS, _TARGETS, _WRITTEN = (*range(5), 5)
+# Of the row: code points written, and the separator that the next text asks for.
+_POSITION, _PENDING = 5, 6
+# Of the segment that is being extended: kind (-1: there is none), start, end.
+_CURRENT, _OPENED, _CLOSED = 7, 8, 9
+# Whether a paragraph is open; how many quotes are.
+_PARAGRAPH, _QUOTES = 10, 11
+# Of the open link: whether there is one, and is kept; where its text starts (-1: not yet); where its target ends.
+_LINK, _LINK_START, _TARGET_END = 12, 13, 14
+_NO_LINK, _LINK_DROPPED, _LINK_KEPT = 0, 1, 2
+# Bounds of the note before a block, and of the note for all; -1: there is none.
+_NOTES, _NOTE_FOR_ALL, _STATES = 15, 17, 19
+
+
+@_part
+def _put_segment(page: _Page, kind: int, start: int, end: int, block: int) -> None:
+    n = page.state[_SEGMENTS]
+    page.segments[n, 0] = kind
+    page.segments[n, 1] = start
+    page.segments[n, 2] = end
+    page.segments[n, 3] = block
+    page.state[_SEGMENTS] = n + 1
+
+
+@_part
+def _cut(page: _Page) -> None:
+    """Ends the segment that is being extended."""
+    state = page.state
+    if state[_CURRENT] >= 0:
+        _put_segment(page, state[_CURRENT], state[_OPENED], state[_CLOSED], -1)
+        state[_CURRENT] = -1
+
+
+@_part
+def _begin(page: _Page, kind: int, gap: bool) -> None:
+    """Before the first character of running text: what sets it apart, its segment, its link."""
+    state, text = page.state, page.text
+    pending, position, o = state[_PENDING], state[_POSITION], state[_TEXT]
+    if gap and pending == JOIN:
+        pending = SPACE
+    if pending != JOIN and position:
+        if pending == BLANK:
+            text[o] = text[o + 1] = 10
+            o += 2
+            position += 2
+        else:
+            text[o] = 32 if pending == SPACE else 9 if pending == CELL else 10
+            o += 1
+            position += 1
+    state[_POSITION], state[_TEXT] = position, o
+    if kind != state[_CURRENT] or kind == INLINE_CODE:
+        _cut(page)
+        state[_CURRENT], state[_OPENED] = kind, position
+    if state[_LINK] and state[_LINK_START] < 0:
+        state[_LINK_START] = position
+
+
+@_part
+def _next(data: UInt8, i: int, end: int) -> tuple[Any, Any, int]:
+    """Class (_BAD: irregular) and code point of the character at i, and the bytes that it takes."""
+    sort = np.int64(_CLASSES[data[i]])
+    if sort < _AMP:
+        return sort, np.int64(data[i]), 1
+    code, size = _character(data, i, end)
+    if code < 0:
+        return _BAD, code, size
+    return (_WHITE if code == 32 or white(code) else sort), code, size
+
+
+@_part
+def _words(data: UInt8, i: int, end: int, kind: int, page: _Page) -> int:
+    """Reads running text up to the next tag: where that is, -1: irregular."""
+    state, text = page.state, page.text
+    position, o = state[_POSITION], state[_TEXT]
+    gap = begun = False
+    while i < end:
+        sort, code, size = _next(data, i, end)
+        if sort == _LT:
+            break
+        if sort == _BAD:
+            return -1
+        i += size
+        if sort == _WHITE:
+            gap = True
+            continue
+        if not begun:
+            begun = True
+            _begin(page, kind, gap)
+            position, o = state[_POSITION], state[_TEXT]
+        elif gap:
+            text[o] = 32
+            o += 1
+            position += 1
+        gap = False
+        if sort == _PLAIN:
+            text[o] = code
+            o += 1
+        else:
+            o = _put(text, o, code)
+        position += 1
+    if begun:
+        state[_TEXT], state[_POSITION], state[_CLOSED] = o, position, position
+        state[_PENDING] = SPACE if gap else JOIN
+    elif gap and state[_PENDING] == JOIN:
+        state[_PENDING] = SPACE
+    return i
+
+
+@_part
+def _inline_code(data: UInt8, i: int, end: int, page: _Page) -> int:
+    """Reads what follows `<code>`, with `</code>`: where that ends, -1: irregular."""
+    i = _words(data, i, end, INLINE_CODE, page)
+    return i + _CODE_CLOSE.size if i >= 0 and _at(data, i, end, _CODE_CLOSE) else -1
+
+
+@_part
+def _open_link(data: UInt8, i: int, end: int, page: _Page) -> int:
+    """Reads `<a href="…" …>`: where it ends, -1: irregular."""
+    state, targets = page.state, page.targets
+    target = state[_TARGETS]
+    if state[_LINK] or not _at(data, i, end, _HREF):
+        return -1
+    i, target_end, _ = _verbatim(data, i + _HREF.size, end, 34, targets, target)
+    if i < 0:
+        return -1
+    for k in range(target, target_end):  # a raw `>` in the address
+        if targets[k] == 62:
+            return -1
+    i, _, _ = _attributes(data, i + 1, end)
+    if i < 0 or i >= end or data[i] != 62:
+        return -1
+    kept = _is_target(targets, target, target_end)
+    if kept < 0:
+        return -1
+    state[_LINK] = _LINK_KEPT if kept else _LINK_DROPPED
+    state[_LINK_START], state[_TARGET_END] = -1, target_end
+    return i + 1
+
+
+@_part
+def _close_link(page: _Page) -> bool:
+    """Ends the open link; false: there is none."""
+    state = page.state
+    if state[_LINK] == _NO_LINK:
+        return False
+    if state[_LINK] == _LINK_KEPT and state[_LINK_START] >= 0:
+        m = state[_LINKS]
+        page.links[m, 0], page.links[m, 1] = state[_LINK_START], state[_POSITION]
+        page.target_ends[m] = state[_TARGETS] = state[_TARGET_END]
+        state[_LINKS] = m + 1
+    state[_LINK] = _NO_LINK
+    return True
+
+
+@_part
+def _code_block(data: UInt8, i: int, end: int, page: _Page) -> int:
+    """Reads what follows `<pre`, with `</pre>`: where that ends, -1: irregular."""
+    state, text = page.state, page.text
+    i, pre_start, pre_end = _attributes(data, i, end)
+    if i < 0 or i >= end or data[i] != 62 or state[_PARAGRAPH]:
+        return -1
+    i += 1
+    code_start = code_end = -1
+    if _at(data, i, end, _CODE_OPEN):
+        i, code_start, code_end = _attributes(data, i + _CODE_OPEN.size, end)
+        if i < 0 or i >= end or data[i] != 62:
+            return -1
+        i += 1
+    o, begin = state[_TEXT], state[_POSITION]
+    if begin:
+        newlines = 1 if state[_PENDING] == AFTER_CODE else 2
+        text[o] = text[o + 1] = 10
+        o += newlines
+        begin += newlines
+    i, o, points = _verbatim(data, i, end, 60, text, o)
+    if i < 0:
+        return -1
+    if _at(data, i, end, _CODE_CLOSE):
+        i += _CODE_CLOSE.size
+    if not _at(data, i, end, _PRE_CLOSE):
+        return -1
+    if points:
+        _cut(page)
+        b, blocks = state[_BLOCKS], page.blocks
+        _put_segment(page, CODE, begin, begin + points, b)
+        blocks[b, 0], blocks[b, 1], blocks[b, 2], blocks[b, 3] = code_start, code_end, pre_start, pre_end
+        for k in range(4):
+            blocks[b, 4 + k] = state[_NOTES + k]
+        state[_BLOCKS], state[_TEXT], state[_POSITION] = b + 1, o, begin + points
+        if state[_LINK] and state[_LINK_START] < 0:
+            state[_LINK_START] = begin
+        state[_PENDING] = AFTER_CODE if text[o - 1] == 10 else BLANK
+    state[_NOTES] = state[_NOTES + 1] = -1
+    return i + _PRE_CLOSE.size
+
+
+@_part
+def _set_apart(operation: int, closing: bool, page: _Page) -> bool:
+    """What a tag does that only sets apart what is around it; false: it may not stand here."""
+    state = page.state
+    pending = state[_PENDING]
+    if operation <= BLANK:
+        if operation > SPACE and state[_PARAGRAPH]:
+            return False
+        state[_PENDING] = max(pending, np.int64(operation))
+    elif operation == _P:
+        if state[_PARAGRAPH] != closing:
+            return False
+        state[_PARAGRAPH] = not closing
+        state[_PENDING] = max(pending, BLANK)
+    elif operation == _BR:
+        if pending < BLANK:
+            state[_PENDING] = BLANK if pending == LINE else LINE
+    else:
+        state[_QUOTES] += -1 if closing else 1
+        if state[_QUOTES] < 0 or state[_PARAGRAPH]:
+            return False
+        state[_PENDING] = max(pending, BLANK)
+        _cut(page)
+    return True
+
+
+@_part
+def _end_of_tag(data: UInt8, i: int, end: int, key: int) -> int:
+    """Reads attributes and `>`, or `/>` of an element without content: where that ends, -1: irregular."""
+    i, _, _ = _attributes(data, i, end)
+    if i < 0:
+        return -1
+    if i < end and data[i] == 32:
+        i += 1
+    if i < end and data[i] == 47:
+        if _find(_VOID, key) < 0:
+            return -1
+        i += 1
+    return i + 1 if i < end and data[i] == 62 else -1
+
+
+@_part
+def _tag(data: UInt8, i: int, end: int, page: _Page) -> int:
+    """Reads a tag, and the code that it opens: where that ends, -1: irregular."""
+    closing = data[i + 1] == 47
+    key, after = _name(data, i + 2 if closing else i + 1, end)
+    place = _find(_TAG_KEYS, key)
+    if place < 0 or after >= end:
+        return -1
+    operation = _TAG_OPERATIONS[place]
+    if closing:
+        if data[after] != 62 or operation in (_CODE, _PRE, _BR):
+            return -1
+        allowed = _close_link(page) if operation == _A else _set_apart(operation, closing, page)
+        return after + 1 if allowed else -1
+    if operation == _A:
+        return _open_link(data, i, end, page)
+    if operation == _CODE:
+        return _inline_code(data, after + 1, end, page) if data[after] == 62 else -1
+    if operation == _PRE:
+        return _code_block(data, after, end, page)
+    after = _end_of_tag(data, after, end, key)
+    return after if after >= 0 and _set_apart(operation, closing, page) else -1
+
+
+@_part
+def _comment(data: UInt8, i: int, end: int, page: _Page) -> int:
+    """Reads a note on the language of code: where it ends, -1: irregular."""
+    i, first, last, of_all = _note(data, i, end)
+    if i >= 0:
+        place = _NOTE_FOR_ALL if of_all else _NOTES
+        page.state[place], page.state[place + 1] = first, last
+    return i
+
+
+@_part
+def _body(data: UInt8, i: int, end: int, page: _Page) -> bool:
+    """Reads a whole body; false: it is not plain, and what was written of it is to be forgotten."""
+    state = page.state
+    for place in range(_WRITTEN, _STATES):
+        state[place] = -1 if place == _CURRENT or place >= _NOTES else 0
+    while 0 <= i < end:
+        if data[i] != 60:
+            i = _words(data, i, end, QUOTE if state[_QUOTES] else PROSE, page)
+        elif i + 2 >= end:
+            i = -1
+        elif data[i + 1] == 33:
+            i = _comment(data, i, end, page)
+        else:
+            i = _tag(data, i, end, page)
+    if i < 0 or state[_QUOTES] or state[_PARAGRAPH] or state[_LINK]:
+        return False
+    _cut(page)
+    return True
 
 
 @njit(cache=True, nogil=True)
@@ -356,246 +656,38 @@ def read(data: UInt8, bounds: Int64) -> Read:
     for i in range(bounds[0], bounds[rows]):
         tags += data[i] == 60
     # No text is longer than its markup.
-    out = np.empty(bounds[rows] - bounds[0] + 8, np.uint8)
-    targets = np.empty(bounds[rows] - bounds[0] + 8, np.uint8)
+    room = bounds[rows] - bounds[0] + 8
+    page = _Page(
+        np.empty(room, np.uint8),
+        np.empty((tags + rows, 4), np.int32),
+        np.empty((tags // 2 + 1, 8), np.int64),
+        np.empty((tags // 2 + 1, 2), np.int32),
+        np.empty(room, np.uint8),
+        np.empty(tags // 2 + 1, np.int64),
+        np.zeros(_STATES, np.int64),
+    )
     text_ends, lengths = np.empty(rows, np.int64), np.empty(rows, np.int64)
-    segments, segment_ends = np.empty((tags + rows, 4), np.int32), np.empty(rows, np.int64)
-    blocks = np.empty((tags // 2 + 1, 8), np.int64)
-    links, link_ends = np.empty((tags // 2 + 1, 2), np.int32), np.empty(rows, np.int64)
-    target_ends = np.empty(tags // 2 + 1, np.int64)
-    hints = np.empty(4, np.int64)  # bounds of the note before a block, and of the note for all
-
-    o = n = b = m = t = 0  # written so far: text, segments, blocks, links, targets
+    segment_ends, link_ends = np.empty(rows, np.int64), np.empty(rows, np.int64)
+    written = page.state[:_WRITTEN]
+    before = np.empty_like(written)
     for row in range(rows):
-        i, end = bounds[row], bounds[row + 1]
-        first_o, first_n, first_b, first_m, first_t = o, n, b, m, t
-        position = depth = 0
-        pending: Any = JOIN
-        regular, paragraph = True, False
-        kind, current, opened, closed = PROSE, -1, 0, 0  # of this place; of the segment that is being extended
-        linked, kept, link_start, target_end = False, False, -1, t  # of the open link
-        hints[:] = -1
-        in_code = False
-        while i < end:
-            if data[i] != 60 or in_code:
-                # Words, up to the next tag.
-                here = INLINE_CODE if in_code else kind
-                gap = begun = False
-                while i < end:
-                    byte = data[i]
-                    sort = _CLASSES[byte]
-                    size, code = 1, np.int64(byte)
-                    if sort >= _BAD:
-                        if sort == _LT:
-                            break
-                        if sort == _BAD:
-                            regular = False
-                            break
-                        code, size = _character(data, i, end)
-                        if code < 0:
-                            regular = False
-                            break
-                        if code == 32 or white(code):
-                            sort = _WHITE
-                    if sort == _WHITE:
-                        gap = True
-                        i += size
-                        continue
-                    if not begun:
-                        begun = True
-                        if gap and pending == JOIN:
-                            pending = SPACE
-                        if pending != JOIN and position:
-                            if pending == BLANK:
-                                out[o] = out[o + 1] = 10
-                                o += 2
-                                position += 2
-                            else:
-                                out[o] = 32 if pending == SPACE else 9 if pending == CELL else 10
-                                o += 1
-                                position += 1
-                        if here != current or in_code:
-                            if current >= 0:
-                                n = _segment(segments, n, current, opened, closed, -1)
-                            current, opened = here, position
-                        if linked and link_start < 0:
-                            link_start = position
-                    elif gap:
-                        out[o] = 32
-                        o += 1
-                        position += 1
-                    gap = False
-                    if sort == _PLAIN:
-                        out[o] = byte
-                        o += 1
-                    else:
-                        o = _put(out, o, code)
-                    position += 1
-                    i += size
-                if not regular:
-                    break
-                if begun:
-                    closed = position
-                    pending = SPACE if gap else JOIN
-                elif gap and pending == JOIN:
-                    pending = SPACE
-                if in_code:
-                    in_code = False
-                    if not _at(data, i, end, _CODE_CLOSE):
-                        regular = False
-                        break
-                    i += _CODE_CLOSE.size
-                continue
-            regular = False  # until the tag is known
-            if i + 2 >= end:
-                break
-            if data[i + 1] == 33:
-                i, first, last, of_all = _note(data, i, end)
-                if i < 0:
-                    break
-                hints[2 if of_all else 0], hints[3 if of_all else 1] = first, last
-                regular = True
-                continue
-            closing = data[i + 1] == 47
-            key, after = _name(data, i + 2 if closing else i + 1, end)
-            place = _find(_TAG_KEYS, key)
-            if place < 0 or after >= end:
-                break
-            operation = _TAG_OPERATIONS[place]
-            if closing:
-                if data[after] != 62 or operation in (_CODE, _PRE) or key == _BR_KEY:
-                    break
-                i = after + 1
-                if operation == _A:
-                    if not linked:
-                        break
-                    if kept and link_start >= 0:
-                        links[m, 0], links[m, 1] = link_start, position
-                        t = target_end
-                        target_ends[m] = t
-                        m += 1
-                    linked = False
-                    regular = True
-                    continue
-            elif operation == _A:
-                if linked or not _at(data, i, end, _HREF):
-                    break
-                i, target_end, _ = _verbatim(data, i + _HREF.size, end, 34, targets, t)
-                if i < 0:
-                    break
-                for k in range(t, target_end):  # a raw `>` in the address
-                    if targets[k] == 62:
-                        i = -1
-                if i < 0:
-                    break
-                i, _, _ = _attributes(data, i + 1, end)
-                if i < 0 or i >= end or data[i] != 62:
-                    break
-                known = _is_target(targets, t, target_end)
-                if known < 0:
-                    break
-                linked, kept, link_start = True, known == 1, -1
-                i += 1
-                regular = True
-                continue
-            elif operation == _CODE:
-                if data[after] != 62:
-                    break
-                i = after + 1
-                in_code = regular = True
-                if i >= end:
-                    regular = False
-                    break
-                continue
-            else:
-                i, pre_start, pre_end = _attributes(data, after, end)
-                if i < 0:
-                    break
-                if operation == _PRE:
-                    if i >= end or data[i] != 62 or paragraph:
-                        break
-                    i += 1
-                    code_start = code_end = -1
-                    if _at(data, i, end, _CODE_OPEN):
-                        i, code_start, code_end = _attributes(data, i + _CODE_OPEN.size, end)
-                        if i < 0 or i >= end or data[i] != 62:
-                            break
-                        i += 1
-                    separator = AFTER_CODE if pending == AFTER_CODE else BLANK
-                    before = o
-                    if position:
-                        out[o] = 10
-                        o += 1
-                        if separator == BLANK:
-                            out[o] = 10
-                            o += 1
-                    begin = position + o - before
-                    i, o, points = _verbatim(data, i, end, 60, out, o)
-                    if i < 0:
-                        break
-                    if _at(data, i, end, _CODE_CLOSE):
-                        i += _CODE_CLOSE.size
-                    if not _at(data, i, end, _PRE_CLOSE):
-                        break
-                    i += _PRE_CLOSE.size
-                    if points:
-                        if current >= 0:
-                            n = _segment(segments, n, current, opened, closed, -1)
-                            current = -1
-                        position = begin + points
-                        n = _segment(segments, n, CODE, begin, position, b)
-                        blocks[b, 0], blocks[b, 1] = code_start, code_end
-                        blocks[b, 2], blocks[b, 3] = pre_start, pre_end
-                        blocks[b, 4:] = hints
-                        b += 1
-                        if linked and link_start < 0:
-                            link_start = begin
-                        pending = AFTER_CODE if out[o - 1] == 10 else BLANK
-                    else:
-                        o = before
-                    hints[0] = hints[1] = -1
-                    regular = True
-                    continue
-                if i < end and data[i] == 32:
-                    i += 1
-                if i < end and data[i] == 47:
-                    if _find(_VOID, key) < 0:
-                        break
-                    i += 1
-                if i >= end or data[i] != 62:
-                    break
-                i += 1
-            regular = True
-            if operation <= BLANK:
-                if operation > SPACE and paragraph:
-                    regular = False
-                    break
-                pending = max(pending, np.int64(operation))
-            elif operation == _P:
-                if paragraph != closing:
-                    regular = False
-                    break
-                paragraph = not paragraph
-                pending = max(pending, BLANK)
-            elif operation == _BR:
-                if pending < BLANK:
-                    pending = BLANK if pending == LINE else LINE
-            else:
-                depth += -1 if closing else 1
-                if depth < 0 or paragraph:
-                    regular = False
-                    break
-                kind = QUOTE if depth else PROSE
-                pending = max(pending, BLANK)
-                if current >= 0:
-                    n = _segment(segments, n, current, opened, closed, -1)
-                    current = -1
-        if not regular or depth or paragraph or linked:
-            o, n, b, m, t = first_o, first_n, first_b, first_m, first_t
-            position = -1
-        elif current >= 0:
-            n = _segment(segments, n, current, opened, closed, -1)
-        text_ends[row], lengths[row], segment_ends[row], link_ends[row] = o, position, n, m
+        before[:] = written
+        if _body(data, bounds[row], bounds[row + 1], page):
+            lengths[row] = page.state[_POSITION]
+        else:
+            written[:] = before
+            lengths[row] = -1
+        text_ends[row], segment_ends[row], link_ends[row] = written[_TEXT], written[_SEGMENTS], written[_LINKS]
+    segments, blocks, links = written[_SEGMENTS], written[_BLOCKS], written[_LINKS]
     return Read(
-        out, text_ends, lengths, segments[:n], segment_ends, blocks[:b], links[:m], link_ends, targets, target_ends[:m]
+        page.text,
+        text_ends,
+        lengths,
+        page.segments[:segments],
+        segment_ends,
+        page.blocks[:blocks],
+        page.links[:links],
+        link_ends,
+        page.targets,
+        page.target_ends[:links],
     )
