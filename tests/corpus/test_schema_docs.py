@@ -91,11 +91,8 @@ def test_its_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     facts = small_site.build(tmp_path / "corpus", small_site.dump(tmp_path))
     monkeypatch.chdir(tmp_path)
     examples = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    assert len(examples) >= 5
+    assert len(examples) >= 4
     for example in examples:
-        # pandas and datasets are not among the project's dependencies.
-        missing = re.search(r"^import (pandas|datasets)$", example, re.MULTILINE)
-        if missing is None:
-            exec(compile(example, str(PAGE), "exec"), {})
+        exec(compile(example, str(PAGE), "exec"), {})
     totals = facts["totals"]
     assert f"{small_site.SITE} {totals['kept']} of {totals['documents']}" in capsys.readouterr().out
