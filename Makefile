@@ -1,9 +1,10 @@
-# Two commands do all: `make demo` runs the main job on a made-up dump, `make test` checks everything.
+# Two commands do most: `make demo` runs the main job on a made-up dump, `make test` checks what there is in minutes.
+# `make test-all` checks every case, `make torture` what takes longest; `make coverage` says what no test runs.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test lint types tests clean
+.PHONY: setup demo test test-all torture coverage lint types clean
 
 setup: $(VENV)/.done
 
@@ -27,7 +28,20 @@ demo: setup
 	@echo "or build a dump of your own:"
 	@echo "  $(BIN)/socorpus build beer.stackexchange.com.7z -o corpus"
 
-test: lint types tests
+# A process takes a group of tests at a time; which tests are a group, and in which order, tests/conftest.py says.
+PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=10
+
+test: lint types
+	$(PYTEST)
+
+test-all: lint types
+	$(PYTEST) -m 'not torture'
+
+torture: setup
+	$(PYTEST) -m torture
+
+coverage: setup
+	$(PYTEST) --cov --cov-report=term-missing
 
 lint: setup
 	$(BIN)/ruff check .
@@ -36,8 +50,5 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
-tests: setup
-	$(BIN)/pytest -n 2 --dist loadfile
-
 clean:
-	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

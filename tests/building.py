@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -34,6 +35,11 @@ def socorpus(
     assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stderr, done.stderr
     return done
+
+
+def copy(corpus: Path, folder: Path) -> Path:
+    """A copy of a shared corpus in this folder, to be changed: receipts are as old as the first's."""
+    return Path(shutil.copytree(corpus, folder / "corpus"))
 
 
 def manifest(corpus: Path) -> dict[str, Any]:

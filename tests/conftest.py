@@ -47,6 +47,32 @@ def real_data() -> Path:
     return path
 
 
+LONGEST = (
+    "label_studio",
+    *("cli/test_build", "training/pretrain/test_runs", "cli/test_evaluate", "cli/test_labels", "test_docs"),
+    *("corpus/test_truth", "labeling/test_pipeline", "labeling/tasks/test_quality", "training/finetuning/test_learner"),
+)
+"""Groups of tests that take longest, in this order."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Group tests for the processes of pytest-xdist, which take a group at a time: the longest come first.
+
+    A file is a group, and so are all tests that use Label Studio: there is one server, and it loses what is imported
+    by two at a time.
+    """
+    group_of = {}
+    for item in items:
+        group = item.path.relative_to(ROOT / "tests").with_suffix("").as_posix()
+        if "server" in getattr(item, "fixturenames", ()):
+            group = "label_studio"
+        item.add_marker(pytest.mark.xdist_group(group))
+        group_of[item] = group
+    places = {group: place for place, group in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(group_of[item], len(places)))
+
+
 Once = Callable[[str, Callable[[Path], object]], Path]
 
 

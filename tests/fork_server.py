@@ -40,7 +40,6 @@ FOLDER = "SOCORPUS_TESTS_FOLDER"
 """Variable of the environment with a folder that all processes of a test run share."""
 
 _HEAD, _NEEDED = 8, b"needed.."
-_KEPT: list[object] = []
 
 
 class Process:
@@ -164,7 +163,7 @@ def _stay(address: str) -> None:
     except BaseException:
         connection.close()
         raise
-    _KEPT.append(connection)
+    atexit.register(connection.close)
 
 
 def _launch(address: str) -> None:
@@ -184,7 +183,12 @@ def _launch(address: str) -> None:
     assert server.stdout is not None
     assert server.stdout.readline() == b"ready\n", "the fork server does not start"
     server.stdout.close()
-    _KEPT.append(server)
+    atexit.register(_leave, server)
+
+
+def _leave(server: subprocess.Popen[bytes]) -> None:
+    # It ends by itself, when nobody needs it any longer: perhaps after us.
+    server.returncode = 0
 
 
 @dataclass

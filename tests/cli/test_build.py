@@ -16,17 +16,8 @@ import pytest
 
 from socorpus.corpus import schema
 from socorpus.corpus.sample.writer import Truth
-from tests.building import hashes, manifest, seconds, small_disk, socorpus, table, wait_for
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dump of one small site."""
-    from socorpus.corpus.sample import writer as sample_writer
-
-    folder = tmp_path_factory.mktemp("small") / "dump"
-    sample_writer.write(folder, threads=60, sites=(sample_writer.MODERN,))
-    return folder
+from tests import fork_server
+from tests.building import copy, hashes, manifest, seconds, small_disk, socorpus, table, wait_for
 
 
 def test_every_row_is_accounted_for(sample: Truth, built: Path) -> None:
@@ -86,29 +77,28 @@ def test_no_thread_and_no_cluster_straddles_the_splits(built: Path) -> None:
         assert all(len(splits) == 1 for splits in clusters.values())
 
 
-def test_one_worker_makes_the_same_bytes_as_two_and_as_none(sample: Truth, built: Path, tmp_path: Path) -> None:
-    toml = built.parent / "socorpus.toml"
-    for workers in (0, 1):
-        out = tmp_path / f"{workers}"
-        # Those of the labels are held in test_labels.py.
-        socorpus("build", sample.folder, "-o", out, "--workers", workers, "--config", toml, "--no-labels")
-        assert hashes(out) == hashes(built)
-        files = {name: entry for name, entry in manifest(built)["files"].items() if not name.startswith("labels/")}
-        assert manifest(out)["files"] == files
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_one_worker_makes_the_same_bytes_as_two_and_as_none(
+    sample: Truth, built: Path, tmp_path: Path, workers: int
+) -> None:
+    toml, out = built.parent / "socorpus.toml", tmp_path / "out"
+    # Those of the labels are held in test_labels.py.
+    socorpus("build", sample.folder, "-o", out, "--workers", workers, "--config", toml, "--no-labels")
+    assert hashes(out) == hashes(built)
+    files = {name: entry for name, entry in manifest(built)["files"].items() if not name.startswith("labels/")}
+    assert manifest(out)["files"] == files
 
 
 def test_other_parts_and_buckets_make_the_same_shards(sample: Truth, built: Path, tmp_path: Path) -> None:
     toml = tmp_path / "socorpus.toml"
     given = (built.parent / "socorpus.toml").read_text("utf-8")
     toml.write_text(f"{given}[read]\npart_mb = 1\n[threads]\nbucket_mb = 1\n", "utf-8")
-    socorpus("build", sample.folder, "-o", tmp_path / "out", "--config", toml, "--no-labels")
+    socorpus("build", sample.folder, "-o", tmp_path / "out", "--workers", 0, "--config", toml, "--no-labels")
     assert len(list((tmp_path / "out/documents").rglob("*.parquet"))) > 5
     assert hashes(tmp_path / "out") == hashes(built)
 
 
-def test_a_dask_scheduler_with_worker_processes_makes_the_same_bytes(
-    sample: Truth, built: Path, tmp_path: Path
-) -> None:
+def test_a_dask_scheduler_with_worker_processes_makes_the_same_bytes(dump: Path, corpus: Path, tmp_path: Path) -> None:
     address = tmp_path / "scheduler.json"
     base = [sys.executable, "-m"]
     scheduler = [*base, "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
@@ -120,35 +110,36 @@ def test_a_dask_scheduler_with_worker_processes_makes_the_same_bytes(
         wait_for(lambda: address.exists() and address.read_text().endswith("}"))
         url = json.loads(address.read_text())["address"]
         started += [subprocess.Popen([*worker, "--name", str(i), "--host", "127.0.0.1"], **quiet) for i in range(2)]
-        toml = built.parent / "socorpus.toml"
-        socorpus("build", sample.folder, "-o", tmp_path / "out", "--scheduler", url, "--config", toml, "--no-labels")
+        socorpus("build", dump, "-o", tmp_path / "out", "--scheduler", url, "--no-labels")
     finally:
         for process in started:
             process.terminate()
         for process in started:
             process.wait()
-    assert hashes(tmp_path / "out") == hashes(built)
+    assert hashes(tmp_path / "out") == hashes(corpus)
 
 
-@pytest.mark.parametrize("after", [0.25, 0.5, 0.75])
-def test_a_killed_build_goes_on_and_makes_the_same_bytes(small: Path, tmp_path: Path, after: float) -> None:
-    command = [sys.executable, "-m", "socorpus.cli.main", "build", str(small), "--workers", "0", "-o"]
-    started = time.monotonic()
-    subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True)
-    whole = time.monotonic() - started
-    out = tmp_path / "killed"
+torture = pytest.mark.torture
+
+
+@pytest.mark.parametrize("after", [pytest.param(0.25, marks=torture), 0.5, pytest.param(0.75, marks=torture)])
+def test_a_killed_build_goes_on_and_makes_the_same_bytes(
+    small: Path, small_corpus: Path, tmp_path: Path, after: float
+) -> None:
+    whole, out = json.loads((small_corpus.parent / "seconds.json").read_text()), tmp_path / "killed"
+    command = ("build", small, "--workers", 0, "-o", out)
     for share in (after, after / 2):
-        process = subprocess.Popen([*command, str(out)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = fork_server.start(command)
         time.sleep(whole * share)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.communicate()
         for path in out.rglob("*.parquet") if out.exists() else ():
             if not path.name.startswith("."):
                 pq.ParquetFile(path).close()  # nothing half-written under a final name
-    subprocess.run([*command, str(out)], check=True, capture_output=True)
-    assert hashes(out) == hashes(tmp_path / "whole")
+    socorpus(*command)
+    assert hashes(out) == hashes(small_corpus)
     assert not list(out.rglob("*.partial"))
-    assert manifest(out)["files"] == manifest(tmp_path / "whole")["files"]
+    assert manifest(out)["files"] == manifest(small_corpus)["files"]
 
 
 def test_ctrl_c_stops_a_build_with_a_word_and_it_goes_on(small: Path, tmp_path: Path) -> None:
@@ -174,15 +165,14 @@ def test_ctrl_c_stops_a_build_with_a_word_and_it_goes_on(small: Path, tmp_path: 
 
 
 def test_a_second_run_does_nothing_and_a_changed_filter_runs_again_from_selection_on(
-    small: Path, tmp_path: Path
+    small: Path, small_corpus: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "out"
-    socorpus("build", small, "-o", out, "--workers", 0)
+    out = copy(small_corpus, tmp_path)
     stages = ("read", "threads", "documents", "signals", "twins", "duplicates", "pairs", "decisions", "shards")
     before = {stage: seconds(out, stage) for stage in stages}
     shards = hashes(out)
     started = time.monotonic()
-    again = socorpus("build", small, "-o", out)
+    again = socorpus("build", small, "-o", out, forked=False)
     assert time.monotonic() - started < 10
     assert "nothing had changed" in again.stdout
     assert {stage: seconds(out, stage) for stage in stages} == before
@@ -224,8 +214,8 @@ def test_a_changed_input_runs_again_what_depends_on_it_alone(sample: Truth, tmp_
 def test_a_newer_dump_tells_what_came_changed_and_went(real_data: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     older, newer = real_data / "dumps/beer.stackexchange.com-2014-05", real_data / "archives/beer.stackexchange.com.7z"
-    socorpus("build", older, "-o", out, "--no-labels")
-    shown = socorpus("build", newer, "-o", out, "--no-labels")
+    socorpus("build", older, "-o", out, "--workers", 0, "--no-labels")
+    shown = socorpus("build", newer, "-o", out, "--workers", 0, "--no-labels")
     changes = manifest(out)["changes"]["beer.stackexchange.com"]
     assert changes["new"] == 2745
     assert changes["gone"] == 2
@@ -234,7 +224,7 @@ def test_a_newer_dump_tells_what_came_changed_and_went(real_data: Path, tmp_path
     reused = manifest(out)["reused"]
     assert reused["language"] > 300
     fresh = tmp_path / "fresh"
-    socorpus("build", newer, "-o", fresh, "--no-labels")
+    socorpus("build", newer, "-o", fresh, "--workers", 0, "--no-labels")
     assert hashes(fresh) == hashes(out)
     assert "2,745" in (out / "report.html").read_text("utf-8")
 
@@ -254,7 +244,10 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("case", BAD)
+# How long nobody answering is waited for is ten seconds; test_executor.py waits for it too.
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=pytest.mark.slow if case == "no scheduler" else ()) for case in BAD]
+)
 def test_bad_input_gets_one_clear_message(
     case: str, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,7 +277,9 @@ def test_bad_input_gets_one_clear_message(
     assert (tmp_path / "full/letter.txt").read_text() == "mine"
 
 
-def test_a_full_disk_is_told_and_the_build_goes_on_when_there_is_room(small: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_told_and_the_build_goes_on_when_there_is_room(
+    small: Path, small_corpus: Path, tmp_path: Path
+) -> None:
     disk = tmp_path / "disk"
     with small_disk(disk, "1m") as resize:
         told = socorpus("build", small, "-o", disk / "out", "--workers", 0, code=1)
@@ -293,15 +288,13 @@ def test_a_full_disk_is_told_and_the_build_goes_on_when_there_is_room(small: Pat
         assert not list(disk.rglob("*.partial"))
         resize("200m")
         socorpus("build", small, "-o", disk / "out", "--workers", 0)
-        socorpus("build", small, "-o", tmp_path / "out", "--workers", 0)
-        assert hashes(disk / "out") == hashes(tmp_path / "out")
+        assert hashes(disk / "out") == hashes(small_corpus)
 
 
-def test_two_builds_do_not_work_in_one_folder(small: Path, tmp_path: Path) -> None:
+def test_two_builds_do_not_work_in_one_folder(small: Path, small_corpus: Path, tmp_path: Path) -> None:
     import fcntl
 
-    out = tmp_path / "out"
-    socorpus("build", small, "-o", out, "--workers", 0)
+    out = copy(small_corpus, tmp_path)
     with (out / ".lock").open("r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         told = socorpus("build", small, "-o", out, "--workers", 0, code=1)
@@ -315,11 +308,10 @@ def test_a_dry_run_writes_nothing(small: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_status_and_force(small: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    told = socorpus("status", out, code=2)
+def test_status_and_force(small: Path, small_corpus: Path, tmp_path: Path) -> None:
+    told = socorpus("status", tmp_path, code=2)
     assert "no corpus" in told.stderr
-    socorpus("build", small, "-o", out, "--workers", 0)
+    out = copy(small_corpus, tmp_path)
     assert "The build is finished." in socorpus("status", out).stdout
     before = seconds(out, "read")
     socorpus("build", small, "-o", out, "--workers", 0, "--force")

@@ -2,9 +2,6 @@
 
 import json
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,33 +11,11 @@ import pytest
 from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.config import Labels
 from socorpus.labeling import schema
-from tests.building import hashes, manifest, socorpus, table
+from tests import fork_server
+from tests.building import copy, hashes, manifest, socorpus, table
 from tests.labeling.labelled import rows, say
 
 TASKS = Labels().tasks
-
-
-@pytest.fixture(scope="module")
-def dump(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dump of two small sites."""
-    from socorpus.corpus.sample import writer as sample_writer
-
-    folder = tmp_path_factory.mktemp("labels") / "dump"
-    sample_writer.write(folder, threads=120, sites=(sample_writer.MODERN, sample_writer.AREA51))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def corpus(dump: Path) -> Path:
-    """A corpus of it, with labels. Only to be read."""
-    out = dump.parent / "corpus"
-    socorpus("build", dump, "-o", out, "--workers", 0)
-    return out
-
-
-def copy(corpus: Path, folder: Path) -> Path:
-    shutil.copytree(corpus, folder / "corpus")
-    return folder / "corpus"
 
 
 def test_a_build_ends_with_labels(built: Path) -> None:
@@ -97,7 +72,7 @@ def test_running_again_does_nothing(corpus: Path, tmp_path: Path, dump: Path) ->
     assert before and now == before
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_workers_make_the_same_bytes(corpus: Path, tmp_path: Path, workers: int) -> None:
     out = copy(corpus, tmp_path)
     before = hashes(out, "labels")
@@ -109,14 +84,13 @@ def test_workers_make_the_same_bytes(corpus: Path, tmp_path: Path, workers: int)
 def test_a_killed_command_goes_on(corpus: Path, tmp_path: Path) -> None:
     out = copy(corpus, tmp_path)
     shutil.rmtree(out / "labels")
-    command = [sys.executable, "-m", "socorpus.cli.main", "labeling", "apply", str(out), "--workers", "0"]
     for _ in range(2):
-        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        process = fork_server.start(("labeling", "apply", out, "--workers", 0))
         # Until it has written votes: so it dies at work.
         while process.poll() is None and not list((out / "labels").glob("*/votes/*/*.parquet")):
             time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.communicate()
         for path in (out / "labels").rglob("*.parquet"):
             if not path.name.startswith("."):
                 pq.ParquetFile(path).close()

@@ -1,4 +1,4 @@
-"""A small built corpus to train on, and runs of it in processes of their own."""
+"""A small built corpus to train on, and a run of it."""
 
 import warnings
 from pathlib import Path
@@ -14,6 +14,7 @@ with warnings.catch_warnings():
 from socorpus.corpus.sample import writer as sample_writer
 from tests.building import socorpus
 from tests.conftest import Once
+from tests.training import runs
 
 
 @pytest.fixture
@@ -33,3 +34,9 @@ def corpus(once: Once) -> Path:
         socorpus("build", root / "dump", "-o", root / "corpus", "--workers", 0, "--no-labels", "--config", toml)
 
     return once("training", build) / "corpus"
+
+
+@pytest.fixture(scope="session")
+def whole(corpus: Path, once: Once) -> Path:
+    """A run of one rank from start to end on that corpus. Only to be read."""
+    return once("training-run", lambda folder: runs.train(corpus, folder / "run", runs.configure(folder))) / "run"

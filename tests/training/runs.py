@@ -10,6 +10,9 @@ from typing import Any
 
 from tests import fork_server
 
+STEPS = 8
+"""Steps of a run, unless another number is asked for."""
+
 SETTINGS = """
 [model]
 layers = 3
@@ -34,7 +37,7 @@ tokens = 6000
 
 def configure(
     folder: Path,
-    steps: int = 8,
+    steps: int = STEPS,
     checkpoint: str = "steps = 3",
     validation: int = 4,
     more: str = "",

@@ -1,29 +1,25 @@
 """The interfaces as a labelling person meets them: Chromium, a mouse, keys, and a real server."""
 
-from collections.abc import Iterator
+import re
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page, expect
 
 from socorpus.labeling.label_studio import interface
 from socorpus.labeling.label_studio.client import Client
 from socorpus.labeling.label_studio.server import Server
 from socorpus.labeling.schema import TASKS
 from tests.labeling import label_tables as labelled
-from tests.labeling.label_studio.browser import CHROMIUM, Browser
+from tests.labeling.label_studio.browser import TEXT, open_task, submit
 from tests.labeling.label_tables import SITE
 from tests.labeling.syncing import people, sync, tasks
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH to look at the interfaces with")
-
-_SEEN = "document.querySelector('.socorpus').innerText"
-_CHECKED = """Array.from(document.querySelectorAll('.socorpus input[type=radio]:checked'))
-  .map(e => e.closest('label').innerText).join()"""
-_TEXT = "document.querySelector('[class*=richtext__container]')"
+CHOSEN = ".socorpus label:has(input[type=radio]:checked)"
 
 # Where the first and the last character of a slice are seen; of right-to-left text a slice begins at its right edge.
-_PLACES = """((slice) => {
-  const root = %s, walk = document.createTreeWalker(root, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT), found = [];
+_PLACES = """(root, slice) => {
+  const walk = document.createTreeWalker(root, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT), found = [];
   while (walk.nextNode()) {
     const node = walk.currentNode;
     if (node.nodeType === Node.TEXT_NODE) for (let i = 0; i < node.length; i++) found.push([node, i, node.data[i]]);
@@ -39,112 +35,61 @@ _PLACES = """((slice) => {
     return [last !== back ? r.right - 0.4 : r.left + 0.4, r.top + r.height / 2];
   };
   const first = found[at], last = found[at + slice.length - 1];
-  root.scrollIntoView({block: 'nearest'});
   return [edge(first, false), edge(last, true)];
-})"""
-
-
-@pytest.fixture(scope="module")
-def signed_in(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A browser in which the server's first user has signed in."""
-    browser = Browser(tmp_path_factory.mktemp("browser"))
-    try:
-        browser.open(f"{server.url}/user/login/")
-        for field, value in (("#email", server.user.email), ("#password", server.user.password)):
-            browser.wait(f"document.querySelector('{field}')")
-            browser.run(f"document.querySelector('{field}').focus()")
-            browser.type(value)
-        browser.press("Enter")
-        browser.wait("!location.pathname.includes('login') && document.readyState === 'complete'")
-        yield browser
-        strangers = [url for url in browser.requested if not url.startswith((server.url, "data:", "blob:", "about:"))]
-        assert not strangers, f"the pages asked others: {strangers}"
-    finally:
-        browser.close()
-
-
-def _open(browser: Browser, server: Server, project: int | None, task: int) -> None:
-    browser.open("about:blank")
-    browser.wait("location.href === 'about:blank'")
-    browser.open(f"{server.url}/projects/{project}/data?task={task}")
-    browser.wait(f"{_TEXT} && {_TEXT}.textContent.length > 0 && document.querySelector('[aria-label*=ubmit]')")
-    # The page draws a task twice: what is marked or chosen in the first drawing is lost.
-    _settled(browser, _TEXT)
-
-
-def _settled(browser: Browser, script: str) -> None:
-    """Wait until an expression stays the same for thirty looks, while nothing comes from the server."""
-    browser.run("window.looks = 0, window.last = [], null")
-    # The page may load anew in between: then the looks begin anew, too.
-    same = "now[0] && (window.last || []).length === 2 && now.every((one, at) => one === last[at])"
-    browser.wait(
-        f"(now => (window.looks = {same} ? looks + 1 : 0, window.last = now, looks > 30))"
-        f"([{script}, performance.getEntriesByType('resource').length])"
-    )
-
-
-def _submit(browser: Browser, client: Client, task: int) -> None:
-    sent = f"fetch('/api/tasks/{task}/').then(r => r.json()).then(t => t.annotations.length)"
-    for last in (False, False, True):
-        # A page that is still being laid out moves the button from under the mouse.
-        browser.click("document.querySelector('[aria-label*=ubmit]')")
-        try:
-            browser.wait(sent, 30 if last else 5)
-            return
-        except AssertionError:
-            if last:
-                raise
+}"""
 
 
 @pytest.mark.parametrize("name", ["quality", "closure", "obsolescence"])
 def test_a_choice_is_suggested_changed_by_a_key_and_comes_back(
-    tmp_path: Path, server: Server, client: Client, title: str, signed_in: Browser, name: str
+    tmp_path: Path, server: Server, client: Client, title: str, page: Page, name: str
 ) -> None:
     labelled.classified(tmp_path, name, 4)
     synced = sync(tmp_path, client, title, name)
     task = tasks(client, synced.project)[f"{SITE}:3"]["id"]
-    _open(signed_in, server, synced.project, task)
+    open_task(page, server, synced.project, task)
     labels = TASKS[name].labels
     suggested, chosen = (labels[number % len(labels)] for number in (3, 4))
-    assert suggested in signed_in.wait(_CHECKED)
+    expect(page.locator(CHOSEN)).to_contain_text(suggested)
     for part in ("How does 3 <work> & why?", f"{SITE}:3", "python numpy", "Score: 1", "score_says_so", "rule: <top>"):
-        signed_in.wait(f"{_SEEN}.includes({part!r})")
-    assert signed_in.wait(f"document.querySelector('a[href=\"https://{SITE}/q/3\"]').target") == "_blank"
-    style = f"(s => [s.whiteSpace.includes('pre') || s.whiteSpaceCollapse, s.fontFamily])(getComputedStyle({_TEXT}))"
-    kept, font = signed_in.wait(style)
+        expect(page.locator(".socorpus")).to_contain_text(part, use_inner_text=True)
+    expect(page.locator(f"a[href='https://{SITE}/q/3']")).to_have_attribute("target", "_blank")
+    style = "e => (s => [s.whiteSpace.includes('pre') || s.whiteSpaceCollapse, s.fontFamily])(getComputedStyle(e))"
+    kept, font = page.locator(TEXT).first.evaluate(style)
     assert kept in (True, "preserve") and "monospace" in font
-    signed_in.wait(f"{_TEXT}.innerText.includes('    indented = 3')")
-    signed_in.press(str(labels.index(chosen) + 1))
-    signed_in.wait(f"({_CHECKED}).includes({chosen!r})")
-    _settled(signed_in, _CHECKED)
-    assert chosen in signed_in.run(_CHECKED)
-    _submit(signed_in, client, task)
+    assert "    indented = 3" in page.locator(TEXT).first.inner_text()
+    page.keyboard.press(str(labels.index(chosen) + 1))
+    expect(page.locator(CHOSEN)).to_contain_text(chosen)
+    submit(page, task)
     sync(tmp_path, client, title, name)
     assert [(row["post_id"], row["label"]) for row in people(tmp_path, name)] == [(3, chosen)]
 
 
 def test_a_blind_task_shows_no_suggestion(
-    tmp_path: Path, server: Server, client: Client, title: str, signed_in: Browser
+    tmp_path: Path, server: Server, client: Client, title: str, page: Page
 ) -> None:
     labelled.classified(tmp_path, "quality", 2)
     synced = sync(tmp_path, client, title, blind=1.0)
     assert interface.is_blind(f"{SITE}:1", 1.0)
-    _open(signed_in, server, synced.project, tasks(client, synced.project)[f"{SITE}:1"]["id"])
-    none = f"{_SEEN}.includes('No suggestion is shown') && !{_SEEN}.includes('score_says_so')"
-    signed_in.wait(f"{none} && document.querySelector('.socorpus input[type=radio]') && !{_CHECKED}")
+    open_task(page, server, synced.project, tasks(client, synced.project)[f"{SITE}:1"]["id"])
+    seen = page.locator(".socorpus")
+    expect(seen).to_contain_text("No suggestion is shown")
+    expect(seen).not_to_contain_text("score_says_so")
+    expect(seen.locator("input[type=radio]")).to_have_count(len(TASKS["quality"].labels))
+    expect(page.locator(CHOSEN)).to_have_count(0)
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_what_a_mouse_marks_is_the_slice_that_comes_back(
-    tmp_path: Path, server: Server, client: Client, title: str, signed_in: Browser, newline: str
+    tmp_path: Path, server: Server, client: Client, title: str, page: Page, newline: str
 ) -> None:
     text = labelled.NASTY.replace("\n", newline)
     labelled.entities(tmp_path, {1: (text, [("numpy", "Library")])})
     synced = sync(tmp_path, client, title, "entities")
     task = tasks(client, synced.project)[f"{SITE}:1"]["id"]
-    _open(signed_in, server, synced.project, task)
+    open_task(page, server, synced.project, task)
     # The suggestion is seen as a coloured span.
-    assert signed_in.wait(f"{_TEXT}.querySelector('.htx-highlight')?.textContent") == "numpy"
+    marked = page.locator(f"{TEXT} .htx-highlight")
+    expect(marked).to_have_text(["numpy"])
     marks = {
         "Cafe\u0301": "Website",
         "👩‍👩‍👧 ship": "Application",
@@ -157,15 +102,16 @@ def test_what_a_mouse_marks_is_the_slice_that_comes_back(
         "e\u0301\u0323": "Variable",
     }
     for slice_, label in marks.items():
-        signed_in.click(
-            f"Array.from(document.querySelectorAll('[class*=lsf-label]')).find(e => e.innerText.split('\\n')[0].trim()"
-            f".replace(/\\s.$/, '') === {label!r})"
-        )
-        before = signed_in.run(f"{_TEXT}.querySelectorAll('.htx-highlight').length")
-        start, end = signed_in.wait(f"{_PLACES % _TEXT}({slice_!r})")
-        signed_in.drag(start, end)
-        signed_in.wait(f"{_TEXT}.querySelectorAll('.htx-highlight').length > {before}")
-    _submit(signed_in, client, task)
+        # A label's key stands behind it.
+        page.locator("[class*=lsf-label]").filter(has_text=re.compile(rf"^\s*{label}(\s*\S)?\s*$")).first.click()
+        before = marked.count()
+        start, end = page.locator(TEXT).first.evaluate(_PLACES, slice_)
+        page.mouse.move(*start)
+        page.mouse.down()
+        page.mouse.move(*end, steps=8)
+        page.mouse.up()
+        expect(marked).not_to_have_count(before)
+    submit(page, task)
     sync(tmp_path, client, title, "entities")
     found = {text[row["start"] : row["end"]]: row["label"] for row in people(tmp_path, "entities")}
     assert found == {**marks, "numpy": "Library"}

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import Page, expect
 
 from socorpus.cli import studio
 from socorpus.corpus.errors import BuildError, InputError
@@ -20,8 +21,7 @@ from socorpus.labeling.label_studio.server import Server, free_port
 from socorpus.labeling.schema import ENTITIES, QUALITY
 from socorpus.training.serve import label_studio, settings
 from tests.labeling import label_tables as labelled
-from tests.labeling.label_studio.browser import CHROMIUM, Browser
-from tests.labeling.label_studio.test_interface_in_browser import _open, signed_in  # noqa: F401
+from tests.labeling.label_studio.browser import TEXT, open_task
 from tests.labeling.label_tables import SITE
 from tests.labeling.syncing import choose, ours, people, personal_token, run, sync, tasks
 from tests.training.serve.test_app import Keywords, served, until
@@ -269,14 +269,8 @@ def test_a_server_that_asks_no_local_models_is_told_of(tmp_path: Path, client: C
         _connect(Blocking(), project, models)  # type: ignore[arg-type]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH to look at the suggestions with")
 def test_a_suggestion_is_seen_but_for_blind_tasks(
-    tmp_path: Path,
-    server: Server,
-    client: Client,
-    title: str,
-    models: Models,
-    signed_in: Browser,  # noqa: F811
+    tmp_path: Path, server: Server, client: Client, title: str, models: Models, page: Page
 ) -> None:
     blind = [interface.is_blind(f"{SITE}:{post}", 0.5) for post in range(1, 20)]
     posts = {blind.index(hidden) + 1: hidden for hidden in (False, True)}
@@ -286,6 +280,5 @@ def test_a_suggestion_is_seen_but_for_blind_tasks(
     label_studio.suggest(client, _project(client, synced.project).number, version)
     there = tasks(client, synced.project)
     for post, hidden in posts.items():
-        _open(signed_in, server, synced.project, there[f"{SITE}:{post}"]["id"])
-        marks = "document.querySelectorAll('[class*=richtext__container] .htx-highlight')"
-        signed_in.wait(f"Array.from({marks}).map(e => e.textContent).join() === {'' if hidden else 'numpy,pandas'!r}")
+        open_task(page, server, synced.project, there[f"{SITE}:{post}"]["id"])
+        expect(page.locator(f"{TEXT} .htx-highlight")).to_have_text([] if hidden else ["numpy", "pandas"])

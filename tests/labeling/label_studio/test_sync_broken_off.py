@@ -21,6 +21,8 @@ from tests.labeling.syncing import choose, ours, people, sync, tasks
 
 COUNT = syncing.BATCH + 1500
 
+torture = pytest.mark.torture
+
 
 def kill_when(condition: Callable[[], bool], arguments: list[object]) -> None:
     """Start a sync, and kill it as soon as a condition holds."""
@@ -49,8 +51,8 @@ def predictions(client: Client, project: int | None) -> int:
     return int(found["total_predictions_number"])
 
 
-@pytest.mark.parametrize("moment", ["first batch under way", "second batch under way"])
-@pytest.mark.parametrize("state", ["kept", "lost"])
+@pytest.mark.parametrize("moment", [pytest.param("first batch under way", marks=torture), "second batch under way"])
+@pytest.mark.parametrize("state", ["kept", pytest.param("lost", marks=torture)])
 def test_killed_while_tasks_are_made(
     tmp_path: Path, client: Client, server: Server, title: str, moment: str, state: str
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from socorpus.corpus.errors import InputError
 from socorpus.training.presets import load
 from socorpus.training.pretrain import checkpoint, shard_reader
-from tests.training.runs import configure, train
+from tests.training.runs import STEPS, configure, train
 
 
 @pytest.fixture
@@ -62,14 +62,16 @@ def test_an_empty_split_and_a_broken_shard(copy: Path) -> None:
         found.row_groups("train")
 
 
-def test_more_ranks_than_row_groups_and_a_checkpoint_of_another_shape(copy: Path, tmp_path: Path) -> None:
-    done = train(copy, tmp_path / "many", configure(tmp_path, 2, more="[data]\nlanes = 32"), "--gpus", 32, "--dry-run")
+def test_more_ranks_than_row_groups_and_a_checkpoint_of_another_shape(
+    corpus: Path, whole: Path, tmp_path: Path
+) -> None:
+    done = train(
+        corpus, tmp_path / "many", configure(tmp_path, 2, more="[data]\nlanes = 32"), "--gpus", 32, "--dry-run"
+    )
     assert "parameters" in done.stdout
-    out = tmp_path / "run"
-    train(copy, out, configure(tmp_path, 2, validation=0))
-    path = configure(tmp_path, 2, validation=0)
+    path = configure(tmp_path)
     path.write_text(path.read_text().replace("hidden = 64", "hidden = 32"))
-    done = train(copy, out, path, code=2)
+    done = train(corpus, whole, path, code=2)
     assert "this run was begun with model.hidden = 64 (now 32)" in " ".join(done.stderr.split())
 
 
@@ -81,14 +83,15 @@ def test_a_loss_that_is_no_number_keeps_the_last_checkpoint(corpus: Path, tmp_pa
     assert "is kept" in said and checkpoint.newest(tmp_path / "run/checkpoints") is not None
 
 
-def test_a_damaged_checkpoint_is_told(corpus: Path, tmp_path: Path) -> None:
-    out, config = tmp_path / "run", configure(tmp_path, 2, validation=0)
-    train(corpus, out, config)
+def test_a_damaged_checkpoint_is_told(corpus: Path, whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    # Another test may be exporting it.
+    shutil.copytree(whole, out, ignore=shutil.ignore_patterns("exported"))
     last = checkpoint.newest(out / "checkpoints")
     assert last is not None
     for path in last.path.glob("*.distcp"):
         path.write_bytes(path.read_bytes()[:100])
-    done = train(corpus, out, configure(tmp_path, 4, validation=0), code=2)
+    done = train(corpus, out, configure(tmp_path, STEPS + 2), code=2)
     assert "cannot be read as a checkpoint of this model" in " ".join(done.stderr.split())
 
 

@@ -18,17 +18,7 @@ from socorpus.training.finetuning.settings import Settings
 from socorpus.training.pretrain import distributed, shard_reader
 from tests.building import small_disk, wait_for
 from tests.training import runs, tiny_models
-from tests.training.runs import configure, losses, train
-
-STEPS = 8
-
-
-@pytest.fixture(scope="module")
-def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of one rank from start to end."""
-    folder = tmp_path_factory.mktemp("whole")
-    train(corpus, folder / "run", configure(folder, STEPS))
-    return folder / "run"
+from tests.training.runs import STEPS, configure, losses, train
 
 
 def close(one: list[float], other: list[float]) -> bool:
@@ -47,7 +37,12 @@ def test_a_run_logs_validates_and_keeps_its_newest_checkpoints(whole: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("tensor", "ranks", "by"), [(2, 2, runs.by_slurm), (1, 2, runs.by_torchrun), (2, 4, runs.by_socorpus)]
+    ("tensor", "ranks", "by"),
+    [
+        (2, 2, runs.by_slurm),
+        pytest.param(1, 2, runs.by_torchrun, marks=pytest.mark.slow),
+        pytest.param(2, 4, runs.by_socorpus, marks=pytest.mark.slow),
+    ],
 )
 def test_neither_layout_nor_launcher_changes_the_losses(
     corpus: Path, whole: Path, tmp_path: Path, tensor: int, ranks: int, by: runs.Launcher
@@ -88,13 +83,9 @@ def test_a_checkpoint_of_two_tensor_ranks_goes_on_in_other_layouts(corpus: Path,
     # Its ranks save once more and end, since their launcher is gone.
     wait_for((out / "checkpoints/step-000000004").is_dir)
     runs.kill(process)
-    for steps, more in ((6, ()), (STEPS, ("--gpus", 2))):
-        # First one rank to step 6 of the same schedule, then two data-parallel ranks to the end.
-        config = configure(tmp_path, STEPS, checkpoint=f"steps = {steps}", more="[parallel]\ntensor = 1")
-        if steps < STEPS:
-            _stop_at(corpus, out, config, steps)
-        else:
-            train(corpus, out, config, *more)
+    # First one rank to step 6 of the same schedule, then two data-parallel ranks to the end.
+    _stop_at(corpus, out, configure(tmp_path, STEPS, checkpoint="steps = 6", more="[parallel]\ntensor = 1"), 6)
+    runs.by_slurm(2, corpus, out, configure(tmp_path, STEPS, more="[parallel]\ntensor = 1"))
     assert close(losses(out), losses(whole))
 
 
