@@ -126,7 +126,10 @@ class Registry(Mapping[str, Definition]):
             return self[name]
         near = difflib.get_close_matches(name, self, 1)
         meant = f"did you mean {near[0]}? " if near else ""
-        raise InputError(f"{self.kind} {name!r} is not known; {meant}known: {', '.join(self) or 'none'}")
+        raise InputError(
+            f"{self.kind} {name!r} is not known; {meant}known: {', '.join(self) or 'none'}. "
+            "What a plug-in defines is known once the plug-in is named (--plugin)"
+        )
 
     def __getitem__(self, name: str) -> Definition:
         self._load_ours()

@@ -59,9 +59,7 @@ def task_named(name: str) -> Task:
     Raises:
         InputError: there is none.
     """
-    if name not in TASKS:
-        raise InputError(f"task {name!r} is not known; there are {', '.join(TASKS)}")
-    return TASKS[name]
+    return TASKS.named(name)
 
 
 def sync(
