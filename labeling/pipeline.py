@@ -20,7 +20,7 @@ from typing import Any
 
 from socorpus.corpus import config as configs
 from socorpus.corpus import pipeline as corpus_pipeline
-from socorpus.corpus import plugin_memory, plugins
+from socorpus.corpus import plugins
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.engine.work import WorkItem
@@ -28,7 +28,7 @@ from socorpus.corpus.errors import InputError
 from socorpus.corpus.report import page as report_page
 from socorpus.corpus.storage import files as storage_files
 from socorpus.corpus.storage import lock as lock_file
-from socorpus.corpus.storage import manifest_file
+from socorpus.corpus.storage import manifest_file, plugin_memory
 from socorpus.labeling import steps
 from socorpus.labeling.analysis import functions as analysis_functions
 from socorpus.labeling.analysis import report_sections

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from socorpus.labeling.schema import ENTITIES
 from socorpus.training.evaluation import compare, systems
 from socorpus.training.evaluation.compare import Plan
 from socorpus.training.evaluation.systems import System
@@ -17,6 +16,7 @@ from socorpus.training.finetuning import learner, predictor, pretrained
 from socorpus.training.finetuning.settings import Settings
 from socorpus.training.pretrain import distributed, shard_reader
 from tests.building import small_disk, wait_for
+from tests.our_tasks import ENTITIES
 from tests.training import runs, tiny_models
 from tests.training.runs import configure, losses, train
 
