@@ -111,16 +111,14 @@ def _unknown_function(key: str) -> str:
     return f"{task} has no labelling function {name}; it has {', '.join(one.name for one in of_task(task))}"
 
 
-def last_stage(
+def _run_last(
     root: Path, facts: dict[str, Any], engine: Engine
 ) -> tuple[dict[str, Any], tuple[report_page.Maker, ...]]:
-    """The end of a build (`corpus.pipeline.LastStage`): the labels of its configuration's tasks.
-
-    Raises:
-        InputError: what `check` says.
-    """
-    check(configs.of_corpus(facts["config"]))
     return _label(root, facts, engine, None, False), report_sections.SECTIONS
+
+
+last_stage = corpus_pipeline.LastStage(check, _run_last)
+"""The end of a build: the labels of its configuration's tasks."""
 
 
 def finished(root: Path) -> dict[str, Any]:
