@@ -24,7 +24,7 @@ from typing import Any
 
 import httpx
 
-from socorpus.labeling.schema import QUALITY
+from socorpus.labeling.schema import TASKS
 from socorpus.training.examples.example import Example, Prediction
 from socorpus.training.serve import app as serve_app
 from socorpus.training.serve.settings import Settings
@@ -36,7 +36,7 @@ MEMORY_AT = (10.0, 30.0)
 class Begging:
     """A rule as a model: how often a text says please."""
 
-    task, version = QUALITY, "begging-1"
+    task, version = TASKS["quality"], "begging-1"
 
     def predict(self, examples: Sequence[Example]) -> list[Prediction]:
         """Probabilities of each text."""

@@ -40,6 +40,7 @@ def build(
     ] = "default",
     workers: options.Workers = None,
     scheduler: options.Scheduler = None,
+    plugin: options.Plugins = None,
     no_labels: Annotated[bool, typer.Option("--no-labels", help="Build without weak labels.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be read and built, and stop.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Rebuild everything.")] = False,
@@ -49,7 +50,7 @@ def build(
     from socorpus.corpus import load_config
     from socorpus.labeling import last_stage
 
-    settings = load_config(config, preset)
+    settings = load_config(config, preset, more_plugins=plugin or ())
     if dry_run:
         _show_plan(sources, site, settings)
         return
@@ -131,21 +132,24 @@ def status(corpus: options.Corpus) -> None:
     view.out.print(state.summary)
 
 
-def report(corpus: options.Corpus) -> None:
+def report(corpus: options.Corpus, plugin: options.Plugins = None) -> None:
     """Rewrite report.html of a finished corpus."""
     from socorpus.labeling import write_report
 
+    options.use(plugin, corpus, needed=True)
     view.out.print(str(write_report(corpus)))
 
 
 def explain(
     corpus: options.Corpus,
     post: Annotated[str, typer.Argument(metavar="SITE:ID", help="The post, such as beer.stackexchange.com:12.")],
+    plugin: options.Plugins = None,
 ) -> None:
     """Show all that is known of a post: why it was kept or dropped, its duplicates, signals and labels."""
     from socorpus.corpus import explain as explain_post
     from socorpus.labeling import explain_labels
 
+    options.use(plugin, corpus, needed=True)
     story = explain_post(corpus, post)
     for line in [str(story), *explain_labels(corpus, story.key)]:
         view.out.print(line, markup=False)

@@ -1,12 +1,13 @@
-"""`socorpus doctor`: what is installed, what is missing, how to get it."""
+"""`socorpus doctor`: what is installed, what is missing, how to get it, and the plug-ins."""
 
-from socorpus.cli import view
+from socorpus.cli import options, view
 
 
-def doctor() -> None:
+def doctor(plugin: options.Plugins = None) -> None:
     """Check the installation: what is there, what is missing, and how to get it."""
-    from socorpus.corpus import check_installation
+    from socorpus.corpus import active_plugins, check_installation
 
+    options.use(plugin)
     found = check_installation()
     view.out.print(f"socorpus {found.version}, Python {found.python} on {found.system}")
     view.out.print(
@@ -22,3 +23,6 @@ def doctor() -> None:
         view.out.print(f"To get what is missing{f' for {extra}' if extra else ''}: {command}", markup=False)
     if not found.lacking:
         view.out.print("Nothing is missing.")
+    for place, identity, definitions in active_plugins():
+        shown = identity[:12] if len(identity) == 64 else identity
+        view.out.print(f"plug-in {place} ({shown}): {', '.join(definitions) or 'defines nothing'}", markup=False)

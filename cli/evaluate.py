@@ -37,7 +37,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             "--system",
-            help="audits, [NAME=]FOLDER, a hub name, chat:MODEL[@URL][?shots=N], or paper. Repeatable. Default: paper.",
+            help="audits, [NAME=]FOLDER, a hub name, chat:MODEL[@URL][?shots=N], a plug-in's, or paper. Repeatable. "
+            "Default: paper.",
             autocompletion=options.complete_system,
         ),
     ] = None,
@@ -65,11 +66,13 @@ def evaluate(
     ] = None,
     limit: Annotated[float | None, typer.Option(min=0, help="Maximum dollars per endpoint and task.")] = None,
     key: Annotated[str, typer.Option(help="Environment variable with the endpoints' API key.")] = "OPENAI_API_KEY",
+    plugin: options.Plugins = None,
 ) -> None:
     """Compare systems on tasks: scores with confidence intervals, costs, and simple baselines."""
     from socorpus.corpus import BuildError
     from socorpus.training import evaluate as compare
 
+    options.use(plugin, corpus)
     with view.stoppable():
         comparison = compare(
             corpus,

@@ -36,12 +36,14 @@ def finetune(
     weights: options.Weights = Weighting.SQRT,
     bits: options.Quantized = None,
     download: options.Download = False,
+    plugin: options.Plugins = None,
     force: Annotated[bool, typer.Option("--force", help="Discard what the folder holds and start over.")] = False,
 ) -> None:
     """Fine-tune a pre-trained model on a task, and score it on held-out examples."""
     from socorpus.training import default_folder
     from socorpus.training import finetune as finetune_model
 
+    options.use(plugin, data)
     how = settings(epochs, patience, rate, batch, length, seeds, hard, weights, bits)
     place = out or default_folder(model, task)
     with view.stoppable():

@@ -20,11 +20,13 @@ def apply(
     task: options.Tasks = None,
     workers: options.Workers = None,
     scheduler: options.Scheduler = None,
+    plugin: options.Plugins = None,
     force: Annotated[bool, typer.Option("--force", help="Label everything again.")] = False,
 ) -> None:
     """Run the labelling functions, combine their votes, and put people's labels first."""
     from socorpus.labeling import apply as apply_labels
 
+    options.use(plugin, corpus, needed=True)
     with view.stoppable(), view.Stages() as show:
         labelled = apply_labels(corpus, task, workers=workers, scheduler=scheduler, force=force, show=show)
     _show_labels(labelled, show.ran)
@@ -35,10 +37,12 @@ def analyze(
     task: options.Tasks = None,
     workers: options.Workers = None,
     scheduler: options.Scheduler = None,
+    plugin: options.Plugins = None,
 ) -> None:
     """Measure the labels: coverage, conflicts, accuracy, agreement, likely errors, leaks."""
     from socorpus.labeling import analyze as analyze_labels
 
+    options.use(plugin, corpus, needed=True)
     with view.stoppable(), view.Stages() as show:
         analyses = analyze_labels(corpus, task, workers=workers, scheduler=scheduler, show=show)
     for analysis in analyses.values():
@@ -56,10 +60,12 @@ def export(
         Tokens | None,
         typer.Option(help="BIO tags for entities: on words, or on the corpus's own tokens.", show_default=False),
     ] = None,
+    plugin: options.Plugins = None,
 ) -> None:
     """Export the labels as JSON Lines, CoNLL or a Hugging Face dataset folder; people's labels come first."""
     from socorpus.labeling import export_labels
 
+    options.use(plugin, corpus)
     cut = tokens.value if tokens is not None else None
     written = export_labels(corpus, task, out, form.value, least=least, tokens=cut)
     view.out.print(f"{out}: {view.number(written.examples)} texts, {view.number(written.labels)} labels")

@@ -36,12 +36,24 @@ complete_build_preset = _completed(lambda: ("default", "sobert"))
 complete_sample = _completed(lambda: ("uncertain", "disagreement", "random", "tag:"))
 complete_system = _completed(lambda: ("audits", "paper", "chat:", "scratch:"))
 
+
+def use(plugin: list[str] | None, corpus: Path | None = None, *, needed: bool = False) -> None:
+    """Load the plug-ins that a command names, and those that were named for its corpus before.
+
+    Args:
+        needed: whether all that the corpus was made with must be there.
+    """
+    from socorpus.corpus import use_plugins
+
+    use_plugins(plugin or (), corpus, needed=needed)
+
+
 Corpus = Annotated[Path, typer.Argument(help="Folder of the corpus.", show_default=False)]
 Task = Annotated[
     str,
     typer.Option(
         "--task",
-        help="quality, closure, obsolescence or entities.",
+        help="quality, closure, obsolescence, entities, or a plug-in's.",
         show_default=False,
         autocompletion=complete_task,
     ),
@@ -50,7 +62,7 @@ Tasks = Annotated[
     list[str] | None,
     typer.Option(
         "--task",
-        help="Only this task: quality, closure, obsolescence or entities. Repeatable.",
+        help="Only this task: quality, closure, obsolescence, entities, or a plug-in's. Repeatable.",
         autocompletion=complete_task,
     ),
 ]
@@ -61,13 +73,22 @@ Scheduler = Annotated[str | None, typer.Option(help="Address of a running Dask s
 Preset = Annotated[
     str,
     typer.Option(
-        help="tiny, mini, modern-base, modern-large, sobert-tiny, sobert-base or sobert-large.",
+        help="tiny, mini, modern-base, modern-large, sobert-tiny, sobert-base, sobert-large, or a plug-in's.",
         autocompletion=complete_preset,
     ),
 ]
 TrainingConfig = Annotated[Path | None, typer.Option("--config", help="TOML file (keys: docs/training.md).")]
 GpuPrice = Annotated[
     float | None, typer.Option(min=0.0, help="Dollars per GPU hour. Default: by the kind of GPU.", metavar="DOLLARS")
+]
+Plugins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin",
+        metavar="FILE",
+        help="A plug-in: a Python file, or a module (docs/plugins.md). Repeatable.",
+        show_default=False,
+    ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and stop.")]
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from socorpus.cli import view
+from socorpus.cli import options, view
 
 
 def serve(
@@ -17,8 +17,10 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, help="Copies of the model that run in parallel.")] = 1,
     batch: Annotated[int, typer.Option(min=1, help="Texts per batch.")] = 16,
     queue: Annotated[int, typer.Option(min=1, help="Maximum number of waiting texts; more are refused.")] = 1024,
+    plugin: options.Plugins = None,
 ) -> None:
     """Serve a fine-tuned model, as a backend for Label Studio and a small HTTP API."""
     from socorpus.training import serve_model
 
+    options.use(plugin)
     serve_model(model, host=host, port=port, workers=workers, batch=batch, queue=queue, say=view.say)

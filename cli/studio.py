@@ -64,12 +64,14 @@ def sync(
     model: Annotated[
         str | None, typer.Option(help="Address of a served model (socorpus labeling serve) to suggest labels.")
     ] = None,
+    plugin: options.Plugins = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent and read, and stop.")] = False,
 ) -> None:
     """Sync a Label Studio project with a corpus, both ways; safe to repeat, and to stop."""
     from socorpus.labeling import sync as sync_project
     from socorpus.training import connect_model
 
+    options.use(plugin, corpus)
     then = connect_model(model, task, view.say) if model is not None else lambda _: None
     with view.stoppable("the same command goes on from what the server has"):
         synced = sync_project(

@@ -25,6 +25,7 @@ def train(
         int | None, typer.Option(min=1, help="Processes to start on this machine. Default: one per GPU.")
     ] = None,
     price: options.GpuPrice = None,
+    plugin: options.Plugins = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and the configuration, and stop.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Discard the run in the folder and start over.")] = False,
 ) -> None:
@@ -32,6 +33,7 @@ def train(
     from socorpus.training import RankError
     from socorpus.training import train as pretrain
 
+    options.use(plugin, corpus)
     if dry_run:
         _show_plan(corpus, preset, config, Gpu.H100, gpus or 1, price)
         _show_configuration(preset, config)
@@ -56,11 +58,13 @@ def plan(
     gpus: Annotated[int, typer.Option(min=1, help="Number of GPUs.")] = 1,
     config: options.TrainingConfig = None,
     price: options.GpuPrice = None,
+    plugin: options.Plugins = None,
     run: Annotated[
         Path | None, typer.Option(help="Run to compare with. Default: CORPUS/runs/PRESET, if it is there.")
     ] = None,
 ) -> None:
     """Estimate what a training run takes: parameters, arithmetic, memory, hours and dollars."""
+    options.use(plugin, corpus)
     _show_plan(corpus, preset, config, gpu, gpus, price, run or corpus / "runs" / preset)
 
 

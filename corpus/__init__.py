@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 from socorpus.corpus.lazy import hand_on
 
 if TYPE_CHECKING:
-    from socorpus.corpus.api import build, discover, explain, plan_build, status, write_sample
+    from socorpus.corpus.api import (
+        active_plugins,
+        build,
+        discover,
+        explain,
+        plan_build,
+        status,
+        use_plugins,
+        write_sample,
+    )
     from socorpus.corpus.config import Config
     from socorpus.corpus.config import load as load_config
     from socorpus.corpus.engine.work import Progress
@@ -32,6 +41,7 @@ __all__ = [
     "Story",
     "Thread",
     "__version__",
+    "active_plugins",
     "build",
     "check_installation",
     "discover",
@@ -41,6 +51,7 @@ __all__ = [
     "signal",
     "status",
     "to_toml",
+    "use_plugins",
     "write_sample",
 ]
 
@@ -48,7 +59,7 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = hand_on(
         __name__,
         {
-            "api": "build discover explain plan_build status write_sample",
+            "api": "active_plugins build discover explain plan_build status use_plugins write_sample",
             "config": "Config load:load_config",
             "engine.work": "Progress",
             "errors": "BuildError InputError SocorpusError",

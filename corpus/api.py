@@ -147,6 +147,50 @@ def explain(corpus: Location, key: str) -> "Story":
     return story.find(Path(corpus), key)
 
 
+def use_plugins(names: Sequence[str] = (), corpus: Location | None = None, *, needed: bool = False) -> list[str]:
+    """Make plug-ins the active ones, in place of those that were: their definitions are known by name from then on.
+
+    Args:
+        names: Python files, relative to the current folder, and modules; plug-ins of installed packages come by
+            themselves.
+        corpus: a corpus that is going to be worked on: plug-ins that were named for it before need not be named again.
+        needed: whether all plug-ins that the corpus was made with must be there.
+
+    Returns:
+        Their names.
+
+    Raises:
+        InputError: a plug-in is not there or not right, or one that is needed is not known here.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> _ = Path("mine.py").write_text("from socorpus.training import preset; preset('mine', {}, base='tiny')")
+        >>> use_plugins(["mine.py"])
+        ['mine.py']
+        >>> use_plugins()
+        []
+    """
+    from socorpus.corpus import plugins
+    from socorpus.corpus.storage import manifest_file, plugin_memory
+
+    if corpus is None:
+        return [plugin.name for plugin in plugins.load(names)]
+    facts = manifest_file.load(Path(corpus)) if needed else None
+    return [plugin.name for plugin in plugin_memory.load(Path(corpus), names, (facts or {}).get("plugins", {}))]
+
+
+def active_plugins() -> list[tuple[str, str, list[str]]]:
+    """The active plug-ins: file or module of each, its hash or version, and what it defines, as `KIND NAME`.
+
+    Examples:
+        >>> active_plugins()
+        []
+    """
+    from socorpus.corpus import plugins
+
+    return plugins.described()
+
+
 def write_sample(
     folder: Location,
     *,

@@ -153,8 +153,8 @@ class Shards:
 class Labels:
     """Weak labels."""
 
-    tasks: tuple[str, ...] = ("quality", "closure", "obsolescence", "entities")
-    """Tasks whose labels a build ends with; labels of others, left by an earlier one, go."""
+    tasks: tuple[str, ...] | None = None
+    """Tasks whose labels a build ends with, by default all; labels of others, left by an earlier one, go."""
     without: tuple[str, ...] = ()
     """Labelling functions that do not vote, each written TASK.FUNCTION."""
     validation: float = 0.1
@@ -284,13 +284,6 @@ def _check_ranges(config: Config, where: str) -> None:
     for name in config.selection.kinds:
         if name not in ("question", "answer"):
             raise InputError(f"{where}: selection.kinds knows question and answer, not {name!r}")
-    tasks = Labels().tasks
-    for name in config.labels.tasks:
-        if name not in tasks:
-            raise InputError(f"{where}: labels.tasks knows {', '.join(tasks)}, not {name!r}")
-    for name in config.labels.without:
-        if name.partition(".")[0] not in tasks or not name.partition(".")[2]:
-            raise InputError(f"{where}: labels.without wants TASK.FUNCTION, such as quality.score, not {name!r}")
     known = Privacy().kinds
     for name in config.privacy.kinds:
         if name not in known:

@@ -6,6 +6,7 @@ later build need some of it again, it is made again.
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,17 @@ from socorpus.corpus.toml_config import to_toml
 _PASSING = ("parts", "partitioned", "map", "fingerprints", "candidates", "shingles", "verified", "sample", "prepared")
 
 
-LastStage = Callable[[Path, dict[str, Any], Engine], tuple[dict[str, Any], tuple[report_page.Maker, ...]]]
-"""What may come between the manifest and the report: it answers the manifest, amended, and sections for the report."""
+@dataclass(frozen=True)
+class LastStage:
+    """What may come between the manifest and the report.
+
+    Attributes:
+        check: holds a configuration against what the stage knows, before anything is read; raises `InputError`.
+        run: from the corpus, its manifest and the engine to the manifest, amended, and sections for the report.
+    """
+
+    check: Callable[[Config], None]
+    run: Callable[[Path, dict[str, Any], Engine], tuple[dict[str, Any], tuple[report_page.Maker, ...]]]
 
 
 def build(
@@ -50,6 +60,8 @@ def build(
         InputError: a source can't be read, or `root` holds something else.
         BuildError: a full disk, a lost worker, another build at work in `root`.
     """
+    if last is not None:
+        last.check(config)
     with lock(root):
         files.sweep(root)
         laid = plan(sites, config)
@@ -77,7 +89,7 @@ def build(
         plugin_memory.remember(root, plugins.active())
         more: tuple[report_page.Maker, ...] = ()
         if last is not None:
-            facts, more = last(root, facts, engine)
+            facts, more = last.run(root, facts, engine)
             manifest_file.save(root, facts)
         write_report(engine, facts, more)
         for folder in _PASSING:

@@ -85,7 +85,7 @@ class Registry(Mapping[str, Definition]):
         Raises:
             InputError: there is one of this name.
         """
-        origin = _entering.get()
+        origin = _defining()
         if origin is not None:
             self._load_ours()
         entries = self._entries.setdefault(origin, {})
@@ -126,7 +126,10 @@ class Registry(Mapping[str, Definition]):
             return self[name]
         near = difflib.get_close_matches(name, self, 1)
         meant = f"did you mean {near[0]}? " if near else ""
-        raise InputError(f"{self.kind} {name!r} is not known; {meant}known: {', '.join(self) or 'none'}")
+        raise InputError(
+            f"{self.kind} {name!r} is not known; {meant}known: {', '.join(self) or 'none'}. "
+            "What a plug-in defines is known once the plug-in is named (--plugin)"
+        )
 
     def __getitem__(self, name: str) -> Definition:
         self._load_ours()
@@ -164,6 +167,18 @@ class Registry(Mapping[str, Definition]):
                     importlib.import_module(module)
             finally:
                 _entering.reset(token)
+
+
+def _defining() -> Plugin | None:
+    """The plug-in whose code defines something now.
+
+    It is none of them while a module of ours is imported, which a plug-in may be the first to need: the innermost
+    module that is being run says whose code it is.
+    """
+    plugin, frame = _entering.get(), sys._getframe(1)
+    while plugin is not None and frame.f_code.co_name != "<module>" and frame.f_back is not None:
+        frame = frame.f_back
+    return None if str(frame.f_globals.get("__name__")).startswith("socorpus.") else plugin
 
 
 SECTIONS: Registry[type] = Registry("configuration section")

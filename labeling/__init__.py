@@ -1,4 +1,4 @@
-"""Weak labels for the four tasks, their analysis, and the two-way sync with Label Studio.
+"""Weak labels for tasks, their analysis, and the two-way sync with Label Studio.
 
 The names below are the package's Python API (docs/python.md); each is imported when it is first used.
 """
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
         task_names,
         write_report,
     )
+    from socorpus.labeling.functions import Threads, Vote, votes
     from socorpus.labeling.label_studio.sync import Synced
     from socorpus.labeling.pipeline import last_stage
-    from socorpus.labeling.schema import Task
+    from socorpus.labeling.schema import Task, task
 
     __version__: str
 
@@ -31,6 +32,8 @@ __all__ = [
     "Analysis",
     "Synced",
     "Task",
+    "Threads",
+    "Vote",
     "__version__",
     "analyze",
     "apply",
@@ -40,8 +43,10 @@ __all__ = [
     "last_stage",
     "studio",
     "sync",
+    "task",
     "task_named",
     "task_names",
+    "votes",
     "write_report",
 ]
 
@@ -52,8 +57,9 @@ if not TYPE_CHECKING:
             "analysis.findings": "Analysis",
             "api": "analyze apply explain_labels export_labels install_studio studio sync task_named task_names "
             "write_report",
+            "functions": "Threads Vote votes",
             "label_studio.sync": "Synced",
             "pipeline": "last_stage",
-            "schema": "Task",
+            "schema": "Task task",
         },
     )

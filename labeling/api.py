@@ -50,9 +50,9 @@ def task_named(name: str) -> "Task":
         >>> task_named("quality").labels
         ('HQ', 'LQ_EDIT', 'LQ_CLOSE')
     """
-    from socorpus.labeling.label_studio import sync as syncing
+    from socorpus.labeling import schema
 
-    return syncing.task_named(name)
+    return schema.TASKS.named(name)
 
 
 def apply(

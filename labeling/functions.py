@@ -1,20 +1,24 @@
 """What a labelling function is, and the posts of a bucket as it sees them.
 
 A function is small, named and versioned. It looks at the tables of one bucket of threads and votes, with its evidence,
-or says nothing. Adding one costs one function in the task's module, with `@votes` above it:
+or says nothing. Adding one costs one function, in the task's module or in a plug-in, with `@votes` above it:
 
-    @votes(OBSOLESCENCE)
+    @votes("obsolescence")
     def comment_says_so(threads: Threads) -> Iterator[Vote]:
         '''A comment that says, in the present tense and unquoted, that the answer is out of date.'''
         ...
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+import hashlib
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from socorpus.corpus import plugins
+from socorpus.corpus.plugins import Registry
 from socorpus.labeling.schema import Task
 
 
@@ -37,7 +41,7 @@ class Threads:
 
     `documents` (`corpus.schema.DOCUMENTS`), `posts`, `comments`, `links`, `votes` and, where the site has it, `history`
     (`corpus.schema.dump_schema`) are sorted by post; `facts` holds what must be known of the whole corpus (score
-    quantiles by site and year, tags with their counts and wikis, gazetteers), as its task's module made it.
+    quantiles by site and year, tags with their counts and wikis, gazetteers), as its task's `merge` made it.
     """
 
     site: str
@@ -57,55 +61,75 @@ class Threads:
 
 @dataclass(frozen=True)
 class Function:
-    """A labelling function: `find(threads)` yields its votes."""
+    """A labelling function: `find(threads)` yields its votes.
+
+    Attributes:
+        name: without its task.
+        task: name of its task.
+        find: from `Threads` to votes.
+        says: what it does, in a sentence: the first line of its docstring.
+        version: raise it when what it says changes. None, in a plug-in: from the plug-in's hash or version.
+    """
 
     name: str
-    task: Task
-    version: int
-    find: Callable[..., Iterator[Vote]]
+    task: str
+    find: Callable[..., Iterable[Vote]]
     says: str
-    """What it does, in a sentence: the first line of its docstring."""
+    version: int | None = None
+
+    @property
+    def key(self) -> str:
+        """Its name in the registry: TASK.FUNCTION."""
+        return f"{self.task}.{self.name}"
 
 
-REGISTRY: dict[str, list[Function]] = {}
-"""Task -> its functions, in the order in which they are written; filled when the tasks' modules are imported."""
+FUNCTIONS: Registry[Function] = Registry("labelling function", ("socorpus.labeling.tasks.registry",))
+"""All labelling functions by TASK.FUNCTION: ours in the order in which they are written, then those of plug-ins."""
+
+_MOST_VERSION = 2**31 - 1
+
+Find = TypeVar("Find", bound=Callable[..., Iterable[Vote]])
 
 
-def votes(task: Task, version: int = 1) -> Callable[[Callable[..., Iterator[Vote]]], Callable[..., Iterator[Vote]]]:
-    """Make a function one of its task's labelling functions. Raise `version` when what it says changes."""
+def votes(task: Task | str, version: int | None = None) -> Callable[[Find], Find]:
+    """Make a function one of a task's labelling functions.
 
-    def enter(find: Callable[..., Iterator[Vote]]) -> Callable[..., Iterator[Vote]]:
-        says = (find.__doc__ or find.__name__).strip().splitlines()[0]
+    Args:
+        task: the task, or its name.
+        version: raise it when what the function says changes; by default 1, and in a plug-in from the plug-in's hash
+            or version.
+
+    Raises:
+        InputError: the task has a function of this name, or the version is no number.
+    """
+
+    def enter(find: Find) -> Find:
         name = getattr(find, "__name__", "function")
-        entered = REGISTRY.setdefault(task.name, [])
-        if any(one.name == name for one in entered):
-            raise ValueError(f"{task.name} has two labelling functions of the name {name}")
-        entered.append(Function(name, task, version, find, says))
+        says = (find.__doc__ or name).strip().splitlines()[0]
+        function = Function(name, task if isinstance(task, str) else task.name, find, says, version)
+        if version is not None and not (type(version) is int and 1 <= version <= _MOST_VERSION):
+            raise plugins.rejected(f"labelling function {function.key}: its version must be a number from 1 on")
+        FUNCTIONS.add(function.key, function)
         return find
 
     return enter
 
 
-class TaskModule(Protocol):
-    """What the module of a task has beside its functions; `socorpus.labeling.pipeline` calls it bucket by bucket."""
+def of_task(task: str, without: Collection[str] = ()) -> list[Function]:
+    """The labelling functions of a task with the versions that count, but for those left out by name."""
+    return [
+        replace(function, version=_number(FUNCTIONS.version(key)))
+        for key, function in FUNCTIONS.items()
+        if function.task == task and function.name not in without
+    ]
 
-    TASK: Task
 
-    @staticmethod
-    def collect(threads: Threads) -> dict[str, Any]:
-        """What of this bucket must be known everywhere, as JSON: counts, histograms."""
-        ...
+def _number(version: int | str) -> int:
+    """A version for the votes' column: of a plug-in's identity the first 28 bits of its hash."""
+    if isinstance(version, int):
+        return version
+    digest = version if _SHA256.fullmatch(version) else hashlib.sha256(version.encode()).hexdigest()
+    return int(digest[:7], 16)
 
-    @staticmethod
-    def merge(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-        """The facts of the whole corpus from those of all buckets, as JSON: `Threads.facts` of the functions."""
-        ...
 
-    @staticmethod
-    def examples(threads: Threads, votes: Sequence[Vote]) -> pa.Table:
-        """`schema.EXAMPLES` of a bucket; `split` and `digest` are filled, and personal data replaced, by the pipeline.
-
-        `votes` are those of all functions, for what must be left out; empty for tasks of spans, whose examples come
-        first.
-        """
-        ...
+_SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -20,6 +20,7 @@ from typing import Any
 
 from socorpus.corpus import config as configs
 from socorpus.corpus import pipeline as corpus_pipeline
+from socorpus.corpus import plugins
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.engine.work import WorkItem
@@ -27,11 +28,12 @@ from socorpus.corpus.errors import InputError
 from socorpus.corpus.report import page as report_page
 from socorpus.corpus.storage import files as storage_files
 from socorpus.corpus.storage import lock as lock_file
-from socorpus.corpus.storage import manifest_file
+from socorpus.corpus.storage import manifest_file, plugin_memory
 from socorpus.labeling import steps
 from socorpus.labeling.analysis import functions as analysis_functions
 from socorpus.labeling.analysis import report_sections
 from socorpus.labeling.corpus_view import Layout
+from socorpus.labeling.functions import FUNCTIONS, of_task
 from socorpus.labeling.plan import Plan
 from socorpus.labeling.schema import FOLDER, TASKS
 
@@ -56,11 +58,14 @@ def apply(
         analyze: also write `labels/TASK/analysis.json`.
         force: forget that these tasks were labelled, so that all of their steps run.
 
+    The active plug-ins are noted in the manifest beside those of the build, and remembered for later commands.
+
     Raises:
-        InputError: no finished corpus, or an unknown task.
-        BuildError: another build is at work there; a labelling function votes what it must not.
+        InputError: no finished corpus, an unknown task, or what `check` says.
+        BuildError: another build is at work there; a labelling function votes what it must not, or fails.
     """
     facts = finished(root)
+    check(configs.of_corpus(facts["config"]), tasks)
     with lock_file.lock(root):
         storage_files.sweep(root)
         before = engine.ran
@@ -69,17 +74,51 @@ def apply(
                 _forget(root, task)
             shutil.rmtree(root / "receipts/label_splits", ignore_errors=True)
         facts = _label(root, facts, engine, tasks, analyze)
+        if active := plugins.active():
+            named = {plugin.name: plugin.identity for plugin in active}
+            facts = {**facts, "plugins": {**facts.get("plugins", {}), **named}}
         storage_files.settle()
         manifest_file.save(root, facts)
+        plugin_memory.remember(root, plugins.active())
         corpus_pipeline.write_report(engine, facts, report_sections.SECTIONS)
         return Applied(facts, engine.ran - before)
 
 
-def last_stage(
+def check(config: configs.Config, tasks: Sequence[str] | None = None) -> None:
+    """Hold what a configuration says of labels against the tasks and labelling functions that there are.
+
+    Args:
+        tasks: what is labelled instead of the configuration's tasks.
+
+    Raises:
+        InputError: a task or a function is not known, or a plug-in's function votes for a task that is not.
+    """
+    for name in config.labels.tasks or () if tasks is None else tasks:
+        TASKS.named(name)
+    for key in config.labels.without:
+        if key not in FUNCTIONS:
+            raise InputError(f"labels.without: {_unknown_function(key)}")
+    for key, function in FUNCTIONS.items():
+        if function.task not in TASKS:
+            where = plugins.where(FUNCTIONS.origin(key))
+            raise InputError(f"{where}: {function.name} votes for the task {function.task!r}, which is not known")
+
+
+def _unknown_function(key: str) -> str:
+    task, _, name = key.partition(".")
+    if task not in TASKS or not name:
+        return f"wants TASK.FUNCTION, such as {next(iter(FUNCTIONS))}, not {key!r}"
+    return f"{task} has no labelling function {name}; it has {', '.join(one.name for one in of_task(task))}"
+
+
+def _run_last(
     root: Path, facts: dict[str, Any], engine: Engine
 ) -> tuple[dict[str, Any], tuple[report_page.Maker, ...]]:
-    """The end of a build (`corpus.pipeline.LastStage`): the labels of its configuration's tasks."""
     return _label(root, facts, engine, None, False), report_sections.SECTIONS
+
+
+last_stage = corpus_pipeline.LastStage(check, _run_last)
+"""The end of a build: the labels of its configuration's tasks."""
 
 
 def finished(root: Path) -> dict[str, Any]:
@@ -105,7 +144,7 @@ def _label(
     for folder in _folders(root):
         if folder not in found:
             _remove(root, folder)
-    labels = {name: found[name] for name in TASKS if name in found}
+    labels = {name: found[name] for name in dict.fromkeys([*TASKS, *found]) if name in found}
     return {**facts, "labels": labels, "files": dict(sorted({**files, **outputs}.items()))}
 
 
@@ -183,7 +222,5 @@ def _forget(root: Path, task: str) -> None:
 
 def _chosen(facts: Mapping[str, Any], tasks: Sequence[str] | None) -> list[str]:
     config = configs.of_corpus(facts["config"])
-    chosen = list(config.labels.tasks if tasks is None else tasks)
-    if unknown := [name for name in chosen if name not in TASKS]:
-        raise InputError(f"task {unknown[0]!r} is not known; there are {', '.join(TASKS)}")
-    return chosen
+    configured = TASKS if config.labels.tasks is None else config.labels.tasks
+    return list(configured if tasks is None else tasks)

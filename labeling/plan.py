@@ -9,7 +9,6 @@ from socorpus.corpus.config import Split
 from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.engine.work import WorkItem
-from socorpus.corpus.errors import InputError
 from socorpus.corpus.schema import SPLITS
 from socorpus.corpus.storage import files, parquet, row_lookup
 from socorpus.corpus.storage.buckets import Bucket
@@ -18,7 +17,7 @@ from socorpus.labeling import steps
 from socorpus.labeling.aggregation import dawid_skene
 from socorpus.labeling.analysis import functions as analysis_functions
 from socorpus.labeling.corpus_view import Layout
-from socorpus.labeling.functions import Function
+from socorpus.labeling.functions import of_task
 from socorpus.labeling.schema import FOLDER, TASKS, VOTES, path, people_path
 
 Done = Mapping[str, Receipt]
@@ -27,32 +26,18 @@ Done = Mapping[str, Receipt]
 _SIGNALS = ("statistics", "contamination", "exact", "near")
 
 
-MODULES = {
-    "quality": "socorpus.labeling.tasks.quality",
-    "closure": "socorpus.labeling.tasks.closure",
-    "obsolescence": "socorpus.labeling.tasks.obsolescence.functions",
-    "entities": "socorpus.labeling.tasks.entities.task",
-}
-"""Task -> the full name of its module, which is imported where its functions run."""
-
-
 class Plan:
-    """The steps of one task over a corpus; each method answers the engine's tasks, given the receipts of earlier steps.
-
-    Raises:
-        InputError: `labels.without` names a function that the task hasn't.
-    """
+    """The steps of one task over a corpus; each method answers work items, given the receipts of earlier steps."""
 
     def __init__(self, layout: Layout, task: str):
-        self.layout, self.task, self.module = layout, task, MODULES[task]
-        without = [name.partition(".")[2] for name in layout.config.labels.without if name.startswith(f"{task}.")]
-        known = {one.name for one in steps.functions(self.module)}
-        if unknown := sorted(set(without) - known):
-            names = ", ".join(sorted(known))
-            raise InputError(f"labels.without: {task} has no labelling function {unknown[0]}; it has {names}")
-        self.without = tuple(without)
-        self.functions: list[Function] = steps.functions(self.module, self.without)
-        self.edition = getattr(steps.load(self.module), "VERSION", 1)
+        self.layout, self.task = layout, task
+        self.definition = TASKS[task]
+        names = layout.config.labels.without
+        self.without = tuple(name.partition(".")[2] for name in names if name.startswith(f"{task}."))
+        self.functions = of_task(task, self.without)
+        version = TASKS.version(task)
+        # Of ours a test holds labels and unit; a plug-in's may change under a version of its own.
+        self.edition: Any = [version, self.definition.labels, self.definition.unit] if TASKS.origin(task) else version
         models = layout.root / steps.models_path(task)
         self.models_content = files.sha256(models) if models.exists() else ""
         said = parquet.read(models, VOTES, ["function"])["function"].unique().to_pylist() if models.exists() else []
@@ -60,7 +45,9 @@ class Plan:
         self.voters = [*(one.name for one in self.functions), *self.models]
 
     def collect(self) -> list[WorkItem]:
-        """Threads -> what must be known of the whole corpus."""
+        """Threads -> what must be known of the whole corpus; nothing where the task needs none."""
+        if self.definition.collect is None:
+            return []
         return [
             self._of_bucket("collect", bucket, steps.collect, self._tables(bucket), inputs, self.edition)
             for bucket in self.layout.buckets
@@ -69,9 +56,11 @@ class Plan:
 
     def merge(self, collected: Done) -> list[WorkItem]:
         """-> facts."""
-        parts = [steps.parts_path(self.task, bucket) for bucket in self.layout.buckets]
-        given = {"module": self.module, "parts": parts}
-        return [WorkItem("label_merge", self.task, steps.merge, given, self._contents(collected), 1, self.edition)]
+        has = self.definition.collect is not None
+        parts = [steps.parts_path(self.task, bucket) for bucket in self.layout.buckets] if has else []
+        contents = self._contents(collected) if has else {}
+        given = {"task": self.task, "parts": parts}
+        return [WorkItem("label_merge", self.task, steps.merge, given, contents, 1, self.edition)]
 
     def vote(self, merged: Done) -> list[WorkItem]:
         """Threads and facts -> examples and votes."""
@@ -96,26 +85,27 @@ class Plan:
         for bucket in self.layout.buckets:
             votes = voted[self.name(bucket)].outputs[path(self.task, "votes", bucket.name)].sha256
             inputs = {"votes": votes, "models": self.models_content}
-            tasks.append(self._of_bucket("count", bucket, steps.count, {"voters": self.voters}, inputs, self.voters))
+            tasks.append(self._of_bucket("count", bucket, steps.count, {"voters": self.voters}, inputs, self._voting))
         return tasks
 
     def fit(self, counted: Done) -> list[WorkItem]:
         """Patterns -> the model."""
         parts = [steps.patterns_path(self.task, bucket) for bucket in self.layout.buckets]
-        given = {"module": self.module, "voters": self.voters, "parts": parts}
+        given = {"task": self.task, "voters": self.voters, "parts": parts}
         contents = self._contents(counted)
-        return [WorkItem("label_fit", self.task, steps.fit, given, contents, dawid_skene.VERSION, self.voters)]
+        return [WorkItem("label_fit", self.task, steps.fit, given, contents, dawid_skene.VERSION, self._voting)]
 
     def stratify(self, voted: Done) -> list[WorkItem]:
         """Votes -> the split of the labels; nothing for spans, of which every split has plenty."""
-        if TASKS[self.task].spans:
+        if self.definition.spans:
             return []
         layout, labels = self.layout, self.layout.config.labels
         # The examples that were voted on have the split of the shards.
         inputs = self._contents(voted) | {"tied": layout.tied}
         shares = Split(labels.validation, labels.test)
-        given = {"module": self.module, "buckets": layout.buckets, "shares": shares}
-        return [WorkItem("label_stratify", self.task, steps.stratify, given, inputs, 1, as_dict(shares))]
+        given = {"task": self.task, "buckets": layout.buckets, "shares": shares}
+        config = [as_dict(shares), self.definition.labels]
+        return [WorkItem("label_stratify", self.task, steps.stratify, given, inputs, 1, config)]
 
     def label(self, voted: Done, fitted: Done, stratified: Done, people: Mapping[str, str]) -> list[WorkItem]:
         """Votes, model, the labels' split and people -> labels."""
@@ -136,7 +126,7 @@ class Plan:
             inputs = {"votes": voted[self.name(bucket)].content, "models": self.models_content}
             inputs["people"] = people.get(bucket.name, "")
             given = {"voters": self.voters, "people": bucket.name in people}
-            config = [self.voters, analysis_functions.VERSION]
+            config = [*self._voting, analysis_functions.VERSION]
             tasks.append(self._of_bucket("compare", bucket, analysis_functions.compare, given, inputs, config))
         return tasks
 
@@ -144,8 +134,8 @@ class Plan:
         """Labels, and what was compared -> labels/TASK/analysis.json."""
         inputs = self._contents(labelled) | {f"votes/{name}": text for name, text in self._contents(voted).items()}
         inputs |= {f"people/{name}": content for name, content in people.items()} | {"models": self.models_content}
-        given = {"module": self.module, "voters": self.voters, "buckets": self.layout.buckets}
-        config = [self.voters, analysis_functions.extras()]
+        given = {"task": self.task, "voters": self.voters, "buckets": self.layout.buckets}
+        config = [*self._voting, analysis_functions.extras()]
         return [
             WorkItem(
                 "label_analysis",
@@ -194,7 +184,7 @@ class Plan:
             "models": self.models,
             "method": fitted[self.task].counts["method"],
             "labels": {
-                name: {label: split.get(name, Counter())[label] for label in TASKS[self.task].labels} for name in SPLITS
+                name: {label: split.get(name, Counter())[label] for label in self.definition.labels} for name in SPLITS
             },
             "sources": dict(sorted(sources.items())),
             "conflicts": conflicts,
@@ -203,6 +193,11 @@ class Plan:
     def name(self, bucket: Bucket) -> str:
         """Name of the engine's task of a bucket."""
         return f"{self.task}/{bucket.name}"
+
+    @property
+    def _voting(self) -> list[Any]:
+        """Who votes for what: what the numbers of a pattern mean."""
+        return [self.voters, self.definition.labels]
 
     def _tables(self, bucket: Bucket) -> dict[str, Any]:
         return {"tables": self.layout.tables(bucket), "tags": self.layout.tags(bucket)}
@@ -213,6 +208,6 @@ class Plan:
     def _of_bucket(
         self, step: str, bucket: Bucket, function: Any, given: Mapping[str, Any], inputs: Mapping[str, str], config: Any
     ) -> WorkItem:
-        arguments = {"bucket": bucket, "module": self.module, **given}
+        arguments = {"bucket": bucket, "task": self.task, **given}
         weight = self.layout.bytes[bucket.path("documents")]
         return WorkItem(f"label_{step}", self.name(bucket), function, arguments, inputs, 1, config, weight)

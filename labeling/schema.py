@@ -1,13 +1,19 @@
 """The tables of the labels: examples, votes and labels; the tasks and the names of their labels.
 
 All lie below `CORPUS/labels/TASK/`, one file a bucket, as documents do: `examples/SITE/BUCKET.parquet` and so on.
-The key is (`site`, `post_id`); for entities also the span, whose offsets are code points of the example's `text`.
+The key is (`site`, `post_id`); for spans also the span, whose offsets are code points of the example's `text`.
 """
 
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, Literal, ParamSpec, get_args
 
 import pyarrow as pa
 
+from socorpus.corpus import plugins
+from socorpus.corpus.plugins import Registry
 from socorpus.corpus.schema import KEY, SEGMENT, TIME
 from socorpus.corpus.schema import VERSION as CORPUS_VERSION
 
@@ -15,13 +21,59 @@ FOLDER = "labels"
 """Folder of the corpus that holds all of this."""
 
 
+Unit = Literal["question", "answer", "span"]
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
 @dataclass(frozen=True)
 class Task:
-    """A labelling task: its labels in a fixed order, and whether they are of spans rather than of whole texts."""
+    """A labelling task: of whole questions, of whole answers, or of spans of both.
+
+    Attributes:
+        name: lower-case letters, digits and underscores; its files are in `labels/NAME`.
+        meanings: each label with its meaning in a few words, for people and for prompted models. Their order is that of
+            `labels`, and so of every table and model.
+        question: what people and prompted models are asked of a text.
+        unit: what has a label: a `question`, an `answer`, or a `span` of either.
+        collect: what of a bucket must be known everywhere, as plain JSON values, from `functions.Threads`.
+        merge: from what `collect` gave of all buckets to the facts of the whole corpus (`Threads.facts`), as JSON.
+        examples: `EXAMPLES` of a bucket, from `Threads` and the votes of all functions (none for spans, whose examples
+            come first); the pipeline fills `split` and `digest` and replaces personal data. None: every post of the
+            unit as it was published, without the comments that votes name as giving the label away.
+        leave_out: labels of spans that do not count in scores.
+        listed: a label whose posts the report lists, with the votes on them.
+        version: raise it when `collect`, `merge` or `examples` do something else. None, in a plug-in: the plug-in's
+            hash or version.
+        labels: the names of the labels.
+    """
 
     name: str
-    labels: tuple[str, ...]
-    spans: bool = False
+    meanings: Mapping[str, str] = field(compare=False)
+    question: str = field(default="", compare=False)
+    unit: Unit = "question"
+    collect: Callable[..., Mapping[str, Any]] | None = field(default=None, compare=False, repr=False)
+    merge: Callable[..., Mapping[str, Any]] | None = field(default=None, compare=False, repr=False)
+    examples: Callable[..., pa.Table] | None = field(default=None, compare=False, repr=False)
+    leave_out: tuple[str, ...] = field(default=(), compare=False)
+    listed: str | None = field(default=None, compare=False)
+    version: int | str | None = field(default=None, compare=False)
+    labels: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", tuple(self.meanings))
+        if not self.question:
+            object.__setattr__(self, "question", f"Which label of {self.name} fits this text?")
+
+    @property
+    def spans(self) -> bool:
+        """Whether labels are of spans rather than of whole texts."""
+        return self.unit == "span"
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of the documents that are labelled."""
+        return ("question", "answer") if self.spans else (self.unit,)
 
     def index(self, label: str) -> int:
         """Place of a label, which is its number in votes' matrices.
@@ -32,25 +84,61 @@ class Task:
         return self.labels.index(label)
 
 
-QUALITY = Task("quality", ("HQ", "LQ_EDIT", "LQ_CLOSE"))
-"""Classes of "60k Stack Overflow Questions with Quality Rating" (Annamoradnejad et al. 2022)."""
-CLOSURE = Task("closure", ("open", "duplicate", "off_topic", "needs_details", "needs_focus", "opinion_based"))
-"""The publisher's reasons since 2013; the older ones are mapped onto them (`closure.REASONS`)."""
-OBSOLESCENCE = Task("obsolescence", ("current", "obsolete"))
-ENTITIES = Task(
-    "entities",
-    (
-        *("Algorithm", "Application", "Class", "Code_Block", "Data_Structure", "Data_Type", "Device", "File_Name"),
-        *("File_Type", "Function", "HTML_XML_Tag", "Language", "Library", "Operating_System"),
-        *("User_Interface_Element", "User_Name", "Value", "Variable", "Version", "Website"),
-        *("Error_Name", "Keyboard_IP"),
-    ),
-    spans=True,
-)
-"""The 20 types of Tabassum et al. 2020 (names of libraries and of users merged, organisations as websites; Code_Block
-is inline code), then two more that their files have."""
+TASKS: Registry[Task] = Registry("task", ("socorpus.labeling.tasks.registry",))
+"""All tasks: ours (`labeling.tasks.registry`), then those of active plug-ins."""
 
-TASKS = {task.name: task for task in (QUALITY, CLOSURE, OBSOLESCENCE, ENTITIES)}
+_Given = ParamSpec("_Given")
+
+
+def _entered(make: Callable[_Given, Task]) -> Callable[_Given, Task]:
+    @wraps(make)
+    def enter(*arguments: _Given.args, **named: _Given.kwargs) -> Task:
+        made = make(*arguments, **named)
+        if fault := _fault(made):
+            raise plugins.rejected(f"task {made.name}: {fault}")
+        return TASKS.add(made.name, made)
+
+    return enter
+
+
+task = _entered(Task)
+"""Define a task; arguments as of `Task`.
+
+Raises:
+    InputError: there is a task of this name, or something about it is not right.
+"""
+
+
+def _fault(made: Task) -> str | None:
+    """What is not right about a task."""
+    fewest = 1 if made.spans else 2
+    odd = [label for label in made.labels if not _fit(label, made.spans)]
+    strange = [
+        label for label in (*made.leave_out, *([made.listed] if made.listed else ())) if label not in made.labels
+    ]
+    if not _NAME.fullmatch(made.name):
+        return "a name has lower-case letters, digits and underscores, and begins with a letter"
+    if made.unit not in get_args(Unit):
+        return f"its unit must be one of {', '.join(get_args(Unit))}, not {made.unit!r}"
+    if not fewest <= len(made.labels) <= MOST_LABELS:
+        return f"{len(made.labels)} labels; it needs {fewest} to {MOST_LABELS}"
+    if odd:
+        return f"label {odd[0]!r}: {'a word' if made.spans else 'one line'} without white space around it is needed"
+    if strange:
+        return f"{strange[0]!r} is none of its labels"
+    if (made.collect is None) != (made.merge is None):
+        return "collect and merge need one another"
+    return None
+
+
+def _fit(label: object, spans: bool) -> bool:
+    if not isinstance(label, str) or not label.isprintable() or label != label.strip():
+        return False
+    return bool(label) and not (spans and any(sign.isspace() for sign in label))
+
+
+MOST_LABELS = 100
+"""Labels of a task, at most: votes are kept as int8."""
 
 SOURCES = ("function", "model", "person")
 """Who votes. A person's vote stands above all others."""
@@ -120,7 +208,7 @@ LABELS = _schema(
     pa.field("split", pa.string(), nullable=False),  # stratified by label (labeling.stratify): that of the thread
     pa.field("thread_id", pa.int64(), nullable=False),
 )
-"""The result: one row an example that has a vote, or, for entities, a span."""
+"""The result: one row an example that has a vote, or, of a task of spans, a span."""
 
 
 def path(task: str, table: str, bucket: str) -> str:

@@ -1,6 +1,5 @@
 """The steps of labelling that look at one bucket of threads at a time, and what they read."""
 
-import importlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -19,27 +18,17 @@ from socorpus.corpus.engine.work import Outcome
 from socorpus.corpus.errors import BuildError
 from socorpus.corpus.storage import files, parquet
 from socorpus.corpus.storage.buckets import Bucket
-from socorpus.labeling import example_texts, schema, splits
+from socorpus.labeling import example_texts, plugin_calls, schema, splits
 from socorpus.labeling import stratify as labeling_stratify
 from socorpus.labeling.aggregation import dawid_skene, decide, vote_matrix
-from socorpus.labeling.functions import REGISTRY, Function, Threads, Vote
+from socorpus.labeling.functions import FUNCTIONS, Function, Threads, Vote, of_task
+from socorpus.labeling.schema import TASKS
 
 LEFT_OUT = ("fabricated", "empty", "contaminated", "exact_duplicate", "near_duplicate", "code_duplicate")
 """Reasons of decisions for which a post is no example. Others, such as its kind or score, say nothing of its label."""
 
 PART = 500
 """Examples that functions of a task of spans look at at a time."""
-
-
-def load(module: str) -> Any:
-    """The module of a task (`functions.TaskModule`) by its full name."""
-    return importlib.import_module(module)
-
-
-def functions(module: str, without: Sequence[str] = ()) -> list[Function]:
-    """The labelling functions of a task's module, but for those left out."""
-    task = load(module).TASK
-    return [one for one in REGISTRY.get(task.name, []) if one.name not in without]
 
 
 def models_path(task: str) -> str:
@@ -74,11 +63,10 @@ def threads(root: Path, bucket: Bucket, tables: Sequence[str], tags: Sequence[st
     )
 
 
-def collect(root: Path, bucket: Bucket, module: str, tables: Sequence[str], tags: Sequence[str]) -> Outcome:
+def collect(root: Path, bucket: Bucket, task: str, tables: Sequence[str], tags: Sequence[str]) -> Outcome:
     """What of a bucket must be known everywhere."""
-    task = load(module)
-    path = parts_path(task.TASK.name, bucket)
-    files.write_json(root / path, task.collect(threads(root, bucket, tables, tags, None)))
+    path = parts_path(task, bucket)
+    files.write_json(root / path, plugin_calls.collected(TASKS[task], threads(root, bucket, tables, tags, None)))
     return Outcome({path: 1})
 
 
@@ -92,19 +80,18 @@ def facts_path(task: str) -> str:
     return f".work/labels/{task}/facts.json"
 
 
-def merge(root: Path, module: str, parts: Sequence[str]) -> Outcome:
+def merge(root: Path, task: str, parts: Sequence[str]) -> Outcome:
     """What was collected of all buckets -> facts."""
-    task = load(module)
-    found = task.merge(json.loads((root / part).read_text("utf-8")) for part in parts)
-    path = facts_path(task.TASK.name)
-    files.write_json(root / path, found)
+    path = facts_path(task)
+    collected = [json.loads((root / part).read_text("utf-8")) for part in parts]
+    files.write_json(root / path, plugin_calls.merged(TASKS[task], collected))
     return Outcome({path: 1})
 
 
 def vote(
     root: Path,
     bucket: Bucket,
-    module: str,
+    task: str,
     tables: Sequence[str],
     tags: Sequence[str],
     without: Sequence[str],
@@ -112,23 +99,22 @@ def vote(
     max_overlap: float,
 ) -> Outcome:
     """Threads -> examples and the votes of the task's functions on them."""
-    task = load(module)
-    name = task.TASK.name
-    seen = threads(root, bucket, tables, tags, facts_path(name))
+    definition, functions = TASKS[task], of_task(task, without)
+    seen = threads(root, bucket, tables, tags, facts_path(task))
     allowed = _allowed(root, bucket, max_overlap)
     by: list[tuple[Function, Vote]] = []
-    if not task.TASK.spans:
-        by = [(function, one) for function in functions(module, without) for one in function.find(seen)]
-    made = task.examples(seen, [one for _, one in by]).cast(schema.EXAMPLES)
+    if not definition.spans:
+        by = [(function, one) for function in functions for one in plugin_calls.votes(function, seen)]
+    made = plugin_calls.examples(definition, seen, [one for _, one in by]).cast(schema.EXAMPLES)
     examples = example_texts.redacted(
         _with_split(example_texts.within(made, allowed), splits.of_bucket(root, bucket)), privacy
     )
-    if task.TASK.spans:
+    if definition.spans:
         # What functions make of a text and keep for one another is many times its size.
         parts = (replace(seen, examples=examples.slice(at, PART)) for at in range(0, examples.num_rows, PART))
-        by = [(which, one) for part in parts for which in functions(module, without) for one in which.find(part)]
-    table = _votes(bucket.site, by, examples, task.TASK, privacy)
-    paths = {table_name: schema.path(name, table_name, bucket.name) for table_name in ("examples", "votes")}
+        by = [(which, one) for part in parts for which in functions for one in plugin_calls.votes(which, part)]
+    table = _votes(bucket.site, by, examples, definition, privacy)
+    paths = {name: schema.path(task, name, bucket.name) for name in ("examples", "votes")}
     parquet.write(root / paths["examples"], examples, schema.EXAMPLES)
     parquet.write(root / paths["votes"], table, schema.VOTES)
     return Outcome(
@@ -165,7 +151,7 @@ def _votes(
 ) -> pa.Table:
     """Votes on examples as `schema.VOTES`, in order of post, span and function; one a function and item, its first."""
     lengths = dict(zip(examples["post_id"].to_pylist(), pc.utf8_length(examples["text"]).to_pylist(), strict=True))
-    order = {function.name: at for at, function in enumerate(one for one in REGISTRY.get(task.name, []))}
+    order = {function.name: at for at, function in enumerate(of_task(task.name))}
     found: dict[tuple[int, int, int, int], tuple[Function, Vote]] = {}
     for function, one in by:
         if one.post_id in lengths:
@@ -194,7 +180,9 @@ def _votes(
 
 
 def _check(function: Function, one: Vote, length: int, task: schema.Task, site: str) -> None:
-    where = f"labelling function {task.name}.{function.name} on {site}:{one.post_id}"
+    origin = FUNCTIONS.origin(function.key)
+    of = f"{origin.where}: " if origin is not None else ""
+    where = f"{of}labelling function {function.key} on {site}:{one.post_id}"
     if one.label not in task.labels:
         raise BuildError(f"{where}: votes {one.label!r}; the task has {', '.join(task.labels)}. Correct the function")
     if task.spans != (one.start is not None and one.end is not None):
@@ -222,13 +210,12 @@ def all_votes(root: Path, bucket: Bucket, task: schema.Task, people: bool) -> tu
     return examples, pa.concat_tables(found)
 
 
-def count(root: Path, bucket: Bucket, module: str, voters: Sequence[str]) -> Outcome:
+def count(root: Path, bucket: Bucket, task: str, voters: Sequence[str]) -> Outcome:
     """Patterns of the votes of functions and models on a bucket's items, and how many items have each."""
-    task = load(module).TASK
-    _, votes = all_votes(root, bucket, task, people=False)
-    found = vote_matrix.gather(votes, voters, task)
+    _, votes = all_votes(root, bucket, TASKS[task], people=False)
+    found = vote_matrix.gather(votes, voters, TASKS[task])
     patterns, counts = dawid_skene.distinct(found.votes, np.ones(len(found), np.int64))
-    path = patterns_path(task.name, bucket)
+    path = patterns_path(task, bucket)
     with files.atomic(root / path) as temporary:
         temporary.write_text(json.dumps({"patterns": patterns.tolist(), "counts": counts.tolist()}), "utf-8")
     return Outcome({path: len(counts)})
@@ -244,13 +231,12 @@ def model_path(task: str) -> str:
     return f"{schema.FOLDER}/{task}/model.json"
 
 
-def fit(root: Path, module: str, voters: Sequence[str], parts: Sequence[str]) -> Outcome:
+def fit(root: Path, task: str, voters: Sequence[str], parts: Sequence[str]) -> Outcome:
     """Patterns of all buckets -> the model."""
-    task = load(module).TASK
     patterns, counts = read_patterns(root, parts, len(voters))
-    model = dawid_skene.fit(patterns, counts, voters, task.labels)
-    files.write_json(root / model_path(task.name), model.as_dict())
-    return Outcome({model_path(task.name): len(counts)}, {"method": model.method})
+    model = dawid_skene.fit(patterns, counts, voters, TASKS[task].labels)
+    files.write_json(root / model_path(task), model.as_dict())
+    return Outcome({model_path(task): len(counts)}, {"method": model.method})
 
 
 def read_patterns(root: Path, parts: Sequence[str], width: int) -> tuple[dawid_skene.Votes, dawid_skene.Counts]:
@@ -264,20 +250,20 @@ def read_patterns(root: Path, parts: Sequence[str], width: int) -> tuple[dawid_s
     return patterns, np.array([found[row] for row in rows], np.int64)
 
 
-def stratify(root: Path, module: str, buckets: Sequence[Bucket], shares: Split) -> Outcome:
+def stratify(root: Path, task: str, buckets: Sequence[Bucket], shares: Split) -> Outcome:
     """Votes of functions -> the split of the labels."""
-    return labeling_stratify.stratify(root, buckets, load(module).TASK, shares)
+    return labeling_stratify.stratify(root, buckets, TASKS[task], shares)
 
 
-def label(root: Path, bucket: Bucket, module: str, people: bool) -> Outcome:
+def label(root: Path, bucket: Bucket, task: str, people: bool) -> Outcome:
     """Votes, the model and the labels' split -> labels."""
-    task = load(module).TASK
-    examples, votes = all_votes(root, bucket, task, people)
-    if not task.spans:
-        examples = labeling_stratify.resplit(root, bucket, task.name, examples)
-    model = dawid_skene.from_dict(json.loads((root / model_path(task.name)).read_text("utf-8")))
-    table = decide.decide(examples, votes, model, task)
-    path = schema.path(task.name, "labels", bucket.name)
+    definition = TASKS[task]
+    examples, votes = all_votes(root, bucket, definition, people)
+    if not definition.spans:
+        examples = labeling_stratify.resplit(root, bucket, task, examples)
+    model = dawid_skene.from_dict(json.loads((root / model_path(task)).read_text("utf-8")))
+    table = decide.decide(examples, votes, model, definition)
+    path = schema.path(task, "labels", bucket.name)
     pairs = Counter(zip(table["split"].to_pylist(), table["label"].to_pylist(), strict=True))
     return Outcome(
         {path: parquet.write(root / path, table, schema.LABELS)},

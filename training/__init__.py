@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     )
     from socorpus.training.config import Config
     from socorpus.training.errors import RankError
-    from socorpus.training.examples.example import Example
+    from socorpus.training.evaluation.systems import system
+    from socorpus.training.examples.example import Data, Example, Prediction
     from socorpus.training.finetuning.learner import Line as FinetuningStep
     from socorpus.training.finetuning.settings import Settings as FinetuneSettings
     from socorpus.training.presets import load as load_config
+    from socorpus.training.presets import preset
     from socorpus.training.pretrain.log import Line as TrainingStep
     from socorpus.training.pretrain.plan import Plan
 
@@ -36,10 +38,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Comparison",
     "Config",
+    "Data",
     "Example",
     "FinetuneSettings",
     "FinetuningStep",
     "Plan",
+    "Prediction",
     "RankError",
     "TrainingStep",
     "__version__",
@@ -52,8 +56,10 @@ __all__ = [
     "load_predictor",
     "measured",
     "plan_training",
+    "preset",
     "preset_names",
     "serve_model",
+    "system",
     "train",
 ]
 
@@ -65,10 +71,11 @@ if not TYPE_CHECKING:
             "load_predictor measured plan_training preset_names serve_model train",
             "config": "Config",
             "errors": "RankError",
-            "examples.example": "Example",
+            "evaluation.systems": "system",
+            "examples.example": "Data Example Prediction",
             "finetuning.learner": "Line:FinetuningStep",
             "finetuning.settings": "Settings:FinetuneSettings",
-            "presets": "load:load_config",
+            "presets": "load:load_config preset",
             "pretrain.log": "Line:TrainingStep",
             "pretrain.plan": "Plan",
         },

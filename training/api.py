@@ -96,31 +96,25 @@ def train(
         Run(run).clear()
     count = gpus or distributed.gpus()
     if count > 1 and not distributed.started():
-        return _launch(count, Path(corpus), run, preset, config, price)
+        return _launch(count, Path(corpus), run, settings, price)
     from socorpus.training.pretrain import trainer
 
     return trainer.train(Path(corpus), run, settings, show or Silent(), price)
 
 
-def _launch(
-    count: int, corpus: Path, run: Path, preset: str, config: Location | Config | None, price: float | None
-) -> dict[str, Any]:
+def _launch(count: int, corpus: Path, run: Path, settings: Config, price: float | None) -> dict[str, Any]:
     from socorpus.corpus import toml_config
     from socorpus.training.pretrain import launch
     from socorpus.training.pretrain.run import Run
 
-    arguments = ["train", str(corpus), "--out", str(run), "--preset", preset]
+    arguments = ["train", str(corpus), "--out", str(run)]
     if price is not None:
         arguments += ["--price", str(price)]
     with tempfile.TemporaryDirectory() as folder:
-        if isinstance(config, Config):
-            # The ranks read it from a file, as they read one that a user names.
-            path = Path(folder) / "config.toml"
-            path.write_text(toml_config.to_toml(config), "utf-8")
-            arguments += ["--config", str(path)]
-        elif config is not None:
-            arguments += ["--config", str(Path(config))]
-        launch.ranks(count, arguments, run)
+        # The ranks get every value, and so need neither the user's file nor the plug-in of a preset.
+        path = Path(folder) / "config.toml"
+        path.write_text(toml_config.to_toml(settings), "utf-8")
+        launch.ranks(count, [*arguments, "--config", str(path)], run)
     return Run(run).facts() or {}
 
 
@@ -297,7 +291,8 @@ def evaluate(
     Args:
         corpus: a corpus with labels.
         tasks: of the corpus; all that have labels, if None.
-        systems: `audits`, `[NAME=]FOLDER`, a name on the hub, `chat:MODEL[@URL][?shots=N]`, or `paper`, the default.
+        systems: `audits`, `[NAME=]FOLDER`, a name on the hub, `chat:MODEL[@URL][?shots=N]`, the name of a plug-in's,
+            or `paper`, the default.
         out: folder of the comparison; CORPUS/comparison, if None.
         settings: of fine-tuning, `FinetuneSettings`.
         on: other data: a task, and a benchmark's file or folder, or another corpus.

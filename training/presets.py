@@ -1,11 +1,36 @@
-"""The presets of models and recipes, and the configuration of a run."""
+"""The presets of models and recipes, ours and those of plug-ins, and the configuration of a run."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from socorpus.corpus import toml_config
+from socorpus.corpus import plugins, toml_config
+from socorpus.corpus.errors import InputError
+from socorpus.corpus.plugins import Registry
 from socorpus.training.config import Config, check
+
+PRESETS: Registry[Mapping[str, Any]] = Registry("preset", ("socorpus.training.presets",))
+"""Presets by name: ours, then those of active plug-ins."""
+
+
+def preset(name: str, values: Mapping[str, Any], base: str | None = None) -> Mapping[str, Any]:
+    """Define a preset of a model's shape and recipe; the values of the whole preset.
+
+    Args:
+        name: for `socorpus train --preset NAME`.
+        values: nested like the TOML file (docs/training.md lists the keys); what is not given has its default.
+        base: a preset whose values hold where `values` has none.
+
+    Raises:
+        InputError: there is a preset of this name, none of the name `base`, or a key or a value is not right.
+    """
+    whole = toml_config.merge(PRESETS.named(base), values) if base is not None else dict(values)
+    try:
+        config, where = toml_config.load(Config, {name: whole}, name, None, None)
+        check(config, where)
+    except InputError as error:
+        raise plugins.rejected(str(error)) from None
+    return PRESETS.add(name, whole)
 
 
 def _sobert(layers: int, hidden: int, heads: int, lr: float, **model: Any) -> dict[str, Any]:
@@ -31,7 +56,7 @@ _SMALL = {
     "checkpoint": {"minutes": 1.0},
 }
 
-PRESETS: dict[str, Mapping[str, Any]] = {
+_OURS: Mapping[str, Mapping[str, Any]] = {
     "tiny": toml_config.merge(
         _modern(4, 128, 4, 192, 3e-3, max_length=512),
         # Better than AdamW at equal steps, where both were tried: at this size (benchmarks/optimizers.py).
@@ -44,7 +69,8 @@ PRESETS: dict[str, Mapping[str, Any]] = {
     "sobert-base": _sobert(12, 768, 12, 6e-4),
     "sobert-large": _sobert(24, 1536, 16, 3e-4),
 }
-"""Presets by name."""
+for _name, _values in _OURS.items():
+    preset(_name, _values)
 
 
 def load(preset: str = "tiny", path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Config:
@@ -53,6 +79,6 @@ def load(preset: str = "tiny", path: Path | None = None, overrides: Mapping[str,
     Raises:
         InputError: names the file, the key, what was expected, and the nearest known key.
     """
-    config, where = toml_config.load(Config, PRESETS, preset, path, overrides)
+    config, where = toml_config.load(Config, {preset: PRESETS.named(preset)}, preset, path, overrides)
     check(config, where)
     return config

@@ -20,7 +20,7 @@ from socorpus.labeling import steps
 from socorpus.labeling.aggregation import agreement, annotators, dawid_skene, vote_matrix
 from socorpus.labeling.aggregation.dawid_skene import ABSTAIN
 from socorpus.labeling.analysis import label_errors, leaks
-from socorpus.labeling.schema import FOLDER, Task
+from socorpus.labeling.schema import FOLDER, TASKS, Task
 
 VERSION = 1
 Int64 = npt.NDArray[np.int64]
@@ -46,13 +46,13 @@ def extras() -> list[str]:
     return [f"cleanlab {version}"] if version else []
 
 
-def compare(root: Path, bucket: Bucket, module: str, voters: Sequence[str], people: bool) -> Outcome:
+def compare(root: Path, bucket: Bucket, task: str, voters: Sequence[str], people: bool) -> Outcome:
     """Patterns of a bucket's items together with what people say of each, and what single people say."""
-    task = steps.load(module).TASK
-    examples, votes = steps.all_votes(root, bucket, task, people)
-    found = vote_matrix.gather(votes, voters, task)
+    definition = TASKS[task]
+    examples, votes = steps.all_votes(root, bucket, definition, people)
+    found = vote_matrix.gather(votes, voters, definition)
     said = votes.filter(pc.equal(votes["source"], "person")).to_pylist()
-    truth, units = _truth(found, said, task)
+    truth, units = _truth(found, said, definition)
     rows = np.concatenate([found.votes.astype(np.int64), truth[:, None]], 1)
     counts = Counter(map(tuple, rows.tolist()))
     made = {
@@ -61,7 +61,7 @@ def compare(root: Path, bucket: Bucket, module: str, voters: Sequence[str], peop
         "units": units,
         "seconds": sorted(row["seconds"] for row in said if row["seconds"] is not None),
     }
-    place = _compared(task.name, bucket)
+    place = _compared(task, bucket)
     with files.atomic(root / place) as temporary:
         temporary.write_text(json.dumps(made), "utf-8")
     return Outcome({place: len(counts)})
@@ -112,39 +112,39 @@ def _truth(found: vote_matrix.Items, said: Sequence[annotators.Row], task: Task)
     return truth, units
 
 
-def analyse(root: Path, module: str, voters: Sequence[str], buckets: Sequence[Bucket]) -> Outcome:
+def analyse(root: Path, task: str, voters: Sequence[str], buckets: Sequence[Bucket]) -> Outcome:
     """What was compared, and the labels -> labels/TASK/analysis.json."""
-    task = steps.load(module).TASK
-    compared = [json.loads((root / _compared(task.name, bucket)).read_text("utf-8")) for bucket in buckets]
+    definition = TASKS[task]
+    compared = [json.loads((root / _compared(task, bucket)).read_text("utf-8")) for bucket in buckets]
     counts: Counter[tuple[int, ...]] = Counter()
     for part in compared:
         counts.update({tuple(row): count for row, count in part["patterns"]})
     rows = np.array(sorted(counts), np.int64).reshape(len(counts), len(voters) + 1)
     weight = np.array([counts[tuple(row)] for row in rows.tolist()], np.int64)
     patterns, truth = rows[:, :-1].astype(np.int8), rows[:, -1]
-    model = dawid_skene.from_dict(json.loads((root / steps.model_path(task.name)).read_text("utf-8")))
+    model = dawid_skene.from_dict(json.loads((root / steps.model_path(task)).read_text("utf-8")))
     examples = sum(part["examples"] for part in compared)
     units = [unit for part in compared for unit in part["units"]]
     seconds = [one for part in compared for one in part["seconds"]]
     made = {
-        "task": task.name,
-        "labels": list(task.labels),
+        "task": task,
+        "labels": list(definition.labels),
         "examples": examples,
         "items": int(weight[(patterns != ABSTAIN).any(1)].sum()),
         "method": model.method,
-        "prior": _named(task, model.prior),
-        "functions": functions(patterns, weight, truth, model, examples if not task.spans else None),
+        "prior": _named(definition, model.prior),
+        "functions": functions(patterns, weight, truth, model, examples if not definition.spans else None),
         "agreement": {
-            "functions": agreement.of_patterns(patterns, weight, len(task.labels)),
-            "people": agreement.of_people(units, len(task.labels) + 1),
+            "functions": agreement.of_patterns(patterns, weight, len(definition.labels)),
+            "people": agreement.of_people(units, len(definition.labels) + 1),
             "judged_by_several": len(units),
         },
         "people": against_people(patterns, weight, truth, model) | {"seconds": _median(seconds)},
-        "audit": leaks.run(root, buckets, task),
-        "errors": label_errors.find(root, buckets, task),
+        "audit": leaks.run(root, buckets, definition),
+        "errors": label_errors.find(root, buckets, definition),
     }
-    files.write_json(root / path(task.name), made)
-    return Outcome({path(task.name): len(voters)})
+    files.write_json(root / path(task), made)
+    return Outcome({path(task): len(voters)})
 
 
 def functions(

@@ -1,4 +1,4 @@
-"""Sections of the report on the labels: counts by split, the functions, agreement, leaks, and obsolete answers."""
+"""Sections of the report on the labels: counts by split, the functions, agreement, leaks, and posts of a label."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -15,12 +15,12 @@ from socorpus.corpus.report.sections import Facts, Section
 from socorpus.corpus.schema import SPLITS
 from socorpus.corpus.storage import parquet
 from socorpus.labeling.analysis import functions as analysis_functions
-from socorpus.labeling.schema import EXAMPLES, FOLDER, LABELS, OBSOLESCENCE
+from socorpus.labeling.schema import EXAMPLES, FOLDER, LABELS, TASKS, Task
 
 FEW = 20
 """Labels of a kind below which a split can't say much."""
 MOST_HITS = 500
-"""Answers of which somebody says that they are obsolete: so many are listed, the likeliest."""
+"""Posts on which somebody votes for the label that is listed: so many are shown, the likeliest."""
 
 
 def labels(facts: Facts) -> Section | None:
@@ -60,7 +60,7 @@ def functions(facts: Facts) -> Section | None:
     if not found:
         return None
     made = html.paragraph(
-        "Coverage is a share of the examples (of entities: of the spans that anybody names); overlap and conflict are "
+        "Coverage is a share of the examples (of spans: of those that anybody names); overlap and conflict are "
         "shares of a function's own votes, where another votes too, and otherwise. Accuracy is what the model learns "
         "where a function meets others, from agreement alone; against people it is counted."
     )
@@ -126,25 +126,43 @@ def audit_rows(found: Mapping[str, Any]) -> list[list[Any]]:
     ]
 
 
-def obsolete(facts: Facts) -> Section | None:
-    """Every answer of which anybody says that it is obsolete, outvoted or not, with the evidence."""
-    entry = facts.manifest.get("labels", {}).get(OBSOLESCENCE.name)
-    if entry is None:
+def listed(facts: Facts) -> Section | None:
+    """Of each task that lists a label (`Task.listed`) every post that anybody votes it for, with the evidence."""
+    entries = facts.manifest.get("labels", {})
+    tasks = [task for name, task in TASKS.items() if task.listed and name in entries]
+    if not tasks:
         return None
-    labelled = sum(counts.get("obsolete", 0) for counts in entry["labels"].values())
-    found = _hits(facts.root)
+    made = Markup("")
+    for task in tasks:
+        heading = Markup("<h3>{}</h3>").format(_title(task)) if len(tasks) > 1 else Markup("")
+        made += heading + _listing(facts.root, task, entries[task.name])
+    return Section(_title(tasks[0]) if len(tasks) == 1 else "Posts by label", made)
+
+
+def _units(task: Task) -> str:
+    return "posts" if task.spans else f"{task.unit}s"
+
+
+def _title(task: Task) -> str:
+    return f"{str(task.listed).replace('_', ' ').capitalize()} {_units(task)}"
+
+
+def _listing(root: Path, task: Task, entry: Mapping[str, Any]) -> Markup:
+    label, units = str(task.listed), _units(task)
+    labelled = sum(counts.get(label, 0) for counts in entry["labels"].values())
+    found = _hits(root, task)
     shown = "All" if found.num_rows <= MOST_HITS else f"The likeliest {MOST_HITS:,}"
     made = html.paragraph(
-        f"Of {found.num_rows:,} answers somebody says that they are obsolete; {labelled:,} are labelled so. {shown}, "
+        f"Of {found.num_rows:,} {units} somebody says that they are {label}; {labelled:,} are labelled so. {shown}, "
         "with the votes on each and what they rest on."
         if found.num_rows
-        else "Of no answer anybody says that it is obsolete."
+        else f"Of no {units.removesuffix('s')} anybody says that it is {label}."
     )
     rows = [
         [
             html.link(corpus_schema.key(hit["site"], hit["post_id"]), hit["url"]),
             hit["label"],
-            f"{hit['obsolete']:.3f}",
+            f"{hit['listed']:.3f}",
             hit["source"],
             html.join(
                 (
@@ -158,28 +176,29 @@ def obsolete(facts: Facts) -> Section | None:
         ]
         for hit in found.slice(0, MOST_HITS).to_pylist()
     ]
-    made += html.table(["answer", "label", "obsolete", "source", "votes and their evidence"], rows) if rows else ""
-    return Section("Obsolete answers", made)
+    head = [units.removesuffix("s"), "label", label, "source", "votes and their evidence"]
+    return made + (html.table(head, rows) if rows else Markup(""))
 
 
-def _hits(root: Path) -> pa.Table:
-    """Labels with a vote for obsolete, the likeliest first, with that probability and the answer's address."""
-    folder = root / FOLDER / OBSOLESCENCE.name
-    found = [_said_obsolete(LABELS.empty_table(), EXAMPLES.empty_table())]
+def _hits(root: Path, task: Task) -> pa.Table:
+    """Labels with a vote for the listed one, the likeliest first, with its probability and the post's address."""
+    folder = root / FOLDER / task.name
+    found = [_said(task, LABELS.empty_table(), EXAMPLES.empty_table())]
     for place in sorted((folder / "labels").rglob("*.parquet")):
         examples = parquet.read(folder / "examples" / place.relative_to(folder / "labels"), columns=["post_id", "url"])
-        found.append(_said_obsolete(parquet.read(place), examples))
-    order = [("obsolete", "descending"), ("site", "ascending"), ("post_id", "ascending")]
+        found.append(_said(task, parquet.read(place), examples))
+    order = [("listed", "descending"), ("site", "ascending"), ("post_id", "ascending")]
     return pa.concat_tables(found).sort_by(order)
 
 
-def _said_obsolete(labels: pa.Table, examples: pa.Table) -> pa.Table:
-    said = pc.equal(pc.struct_field(pc.list_flatten(labels["votes"]), "label"), "obsolete")
+def _said(task: Task, labels: pa.Table, examples: pa.Table) -> pa.Table:
+    label = str(task.listed)
+    said = pc.equal(pc.struct_field(pc.list_flatten(labels["votes"]), "label"), label)
     rows = labels.take(pc.unique(pc.list_parent_indices(labels["votes"]).filter(said)))
     at = pc.index_in(rows["post_id"], value_set=examples["post_id"].combine_chunks())
     rows = rows.append_column("url", examples["url"].take(at))
-    rows = rows.append_column("obsolete", pc.list_element(rows["probabilities"], OBSOLESCENCE.index("obsolete")))
-    return rows.select(["site", "post_id", "label", "source", "votes", "url", "obsolete"])
+    rows = rows.append_column("listed", pc.list_element(rows["probabilities"], task.index(label)))
+    return rows.select(["site", "post_id", "label", "source", "votes", "url", "listed"])
 
 
 def evidence(text: str) -> str:
@@ -201,5 +220,5 @@ def _analyses(facts: Facts) -> Iterator[tuple[str, dict[str, Any]]]:
             yield name, found
 
 
-SECTIONS = (labels, functions, leaks, obsolete)
+SECTIONS = (labels, functions, leaks, listed)
 """The sections on labels, in order."""

@@ -10,11 +10,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import cycle
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from socorpus.labeling.label_studio import validation
-from socorpus.labeling.schema import CLOSURE, ENTITIES, OBSOLESCENCE, QUALITY, Task
+from socorpus.labeling.schema import Task
 
 PREFIX = "socorpus "
 """Predictions whose model version begins so are ours; others (of a connected model, say) are left alone."""
@@ -22,25 +23,6 @@ MOST_EVIDENCE = 40
 """Votes that are shown beside a text."""
 _EVIDENCE_CHARS = 160
 
-_QUESTIONS = {
-    QUALITY.name: "How good is this question as it was first asked?",
-    CLOSURE.name: "Should this question be closed, and why?",
-    OBSOLESCENCE.name: "Is this answer out of date?",
-    ENTITIES.name: "Choose a type, then mark what is of it.",
-}
-_HINTS = {
-    "HQ": "Clear, complete, needs no edit",
-    "LQ_EDIT": "Poor, but an edit would mend it",
-    "LQ_CLOSE": "So poor that it should be closed",
-    "open": "A question for this site as it is",
-    "duplicate": "Asked and answered before",
-    "off_topic": "Not for this site",
-    "needs_details": "Can't be answered without more details or clarity",
-    "needs_focus": "Several questions at once, or too broad",
-    "opinion_based": "Answers would be opinions",
-    "current": "Works today as it is written",
-    "obsolete": "No longer works, or is no longer how it is done",
-}
 _COLORS = (
     *("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf"),
     *("#3366cc", "#dc3912", "#109618", "#990099", "#0099c6", "#dd4477", "#66aa00", "#b82e2e", "#316395", "#994499"),
@@ -60,16 +42,17 @@ _STYLE = """
 
 def config(task: Task) -> str:
     """The interface of a task as Label Studio's XML."""
-    question = quoteattr(_QUESTIONS[task.name])
+    question = quoteattr(_asked(task))
     if task.spans:
         labels = "\n".join(
             f"      <Label value={quoteattr(label)} background={quoteattr(color)}/>"
-            for label, color in zip(task.labels, _COLORS, strict=True)
+            for label, color in zip(task.labels, cycle(_COLORS), strict=False)
         )
         above, aside = f'    <Labels name="{task.name}" toName="text" showInline="true">\n{labels}\n    </Labels>\n', ""
     else:
         choices = "\n".join(
-            f"        <Choice value={quoteattr(label)} hint={quoteattr(_HINTS[label])}/>" for label in task.labels
+            f"        <Choice value={quoteattr(label)} hint={quoteattr(task.meanings[label])}/>"
+            for label in task.labels
         )
         above = ""
         aside = (
@@ -94,9 +77,14 @@ def config(task: Task) -> str:
 
 def instruction(task: Task) -> str:
     """What an annotator is told of the task, as HTML."""
-    hints = "".join(f"<li><b>{label}</b>: {_HINTS[label]}</li>" for label in task.labels if label in _HINTS)
-    listed = f"<ul>{hints}</ul>" if hints else ""
-    return f"<p>{_QUESTIONS[task.name]}</p>{listed}<p>Skip what you can't say: that is kept as such.</p>"
+    meanings = "".join(
+        f"<li><b>{html.escape(label)}</b>: {html.escape(meaning)}</li>" for label, meaning in task.meanings.items()
+    )
+    return f"<p>{html.escape(_asked(task))}</p><ul>{meanings}</ul><p>Skip what you can't say: that is kept as such.</p>"
+
+
+def _asked(task: Task) -> str:
+    return f"{task.question} Choose a type, then mark each mention of that type." if task.spans else task.question
 
 
 def fits(found: Mapping[str, Any], task: Task) -> str | None:

@@ -22,7 +22,7 @@ from socorpus.labeling.label_studio.pull import Pulled
 from socorpus.labeling.label_studio.push import Project, Pushed
 from socorpus.labeling.label_studio.sampling import Sample
 from socorpus.labeling.label_studio.state import State
-from socorpus.labeling.schema import TASKS, Task
+from socorpus.labeling.schema import Task
 
 UNCERTAIN = Sample("uncertain")
 LIMIT = 1000
@@ -51,17 +51,6 @@ class Synced:
     def conflicts(self) -> list[str]:
         """Everything that a person has to decide."""
         return [*self.pushed.conflicts, *self.pulled.conflicts]
-
-
-def task_named(name: str) -> Task:
-    """The task of a name.
-
-    Raises:
-        InputError: there is none.
-    """
-    if name not in TASKS:
-        raise InputError(f"task {name!r} is not known; there are {', '.join(TASKS)}")
-    return TASKS[name]
 
 
 def sync(

@@ -17,10 +17,8 @@ import pyarrow.compute as pc
 
 from socorpus.labeling.functions import Threads, Vote, votes
 from socorpus.labeling.history import revisions
-from socorpus.labeling.schema import CLOSURE
+from socorpus.labeling.schema import Task
 from socorpus.labeling.tasks.obsolescence.sentences import unquoted
-
-TASK = CLOSURE
 
 REASONS: Mapping[str, tuple[str, str]] = {
     "1": ("duplicate", "exact duplicate"),
@@ -190,6 +188,25 @@ def examples(threads: Threads, votes: Sequence[Vote]) -> pa.Table:
         else:
             states[post] = revisions.published(bodies.get(post))
     return revisions.examples(threads, states, votes, comments=False)
+
+
+TASK = Task(
+    "closure",
+    {
+        "open": "a question for this site as it is",
+        "duplicate": "asked and answered before",
+        "off_topic": "not about what the site is for",
+        "needs_details": "can't be answered without more details or clarity",
+        "needs_focus": "several questions at once, or too broad",
+        "opinion_based": "answers would be opinions",
+    },
+    question="Should this question stay open, or why was it closed?",
+    unit="question",
+    collect=collect,
+    merge=merge,
+    examples=examples,
+)
+"""The publisher's reasons since 2013; the older ones are mapped onto them (`REASONS`)."""
 
 
 # Functions.

@@ -20,11 +20,11 @@ import pyarrow.compute as pc
 
 from socorpus.labeling.functions import Threads, Vote, votes
 from socorpus.labeling.history import revisions
-from socorpus.labeling.schema import QUALITY
+from socorpus.labeling.schema import Task
 from socorpus.labeling.tasks import closure
 
-TASK = QUALITY
-HQ, LQ_EDIT, LQ_CLOSE = QUALITY.labels
+HQ, LQ_EDIT, LQ_CLOSE = "HQ", "LQ_EDIT", "LQ_CLOSE"
+"""Classes of "60k Stack Overflow Questions with Quality Rating" (Annamoradnejad et al. 2022)."""
 
 HIGH_SCORE, SEVERAL_EDITS = 30, 2
 """The public set's bounds: score of HQ, edits of LQ_EDIT."""
@@ -224,6 +224,21 @@ def examples(threads: Threads, votes: Sequence[Vote]) -> pa.Table:
             revisions.state(beginning, "first_revision") if beginning else revisions.published(bodies.get(post))
         )
     return revisions.examples(threads, states, votes, comments=False)
+
+
+TASK = Task(
+    "quality",
+    {
+        HQ: "a good question that needs no edit",
+        LQ_EDIT: "a poor question that others had to edit, and that stayed open",
+        LQ_CLOSE: "a question so poor that it was closed",
+    },
+    question="How good is this question as it was first asked?",
+    unit="question",
+    collect=collect,
+    merge=merge,
+    examples=examples,
+)
 
 
 # Functions.

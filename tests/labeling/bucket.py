@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from socorpus.corpus import schema
 from socorpus.corpus.config import Documents
 from socorpus.corpus.documents import build as documents_build
-from socorpus.labeling.functions import REGISTRY, Threads, Vote
+from socorpus.labeling.functions import Threads, Vote, of_task
 
 SITE = "made.example.com"
 START = datetime(2015, 1, 1, tzinfo=UTC)
@@ -67,7 +67,7 @@ def threads(
 
 def found(task: str, bucket: Threads) -> dict[str, dict[int, Vote]]:
     """Votes of each function of a task, by post."""
-    return {one.name: {vote.post_id: vote for vote in one.find(bucket)} for one in REGISTRY[task]}
+    return {one.name: {vote.post_id: vote for vote in one.find(bucket)} for one in of_task(task)}
 
 
 def labels(task: str, bucket: Threads, post: int) -> dict[str, str]:
@@ -76,7 +76,7 @@ def labels(task: str, bucket: Threads, post: int) -> dict[str, str]:
 
 
 def every(task: str, bucket: Threads) -> list[Vote]:
-    return [vote for one in REGISTRY[task] for vote in one.find(bucket)]
+    return [vote for one in of_task(task) for vote in one.find(bucket)]
 
 
 def of_corpus(root: Path, module: Any = None) -> list[Threads]:

@@ -1,7 +1,8 @@
-"""A small corpus to label, the toy tasks made known, and people's votes to write."""
+"""A small corpus to label by the toy tasks, which are plug-ins, and people's votes to write."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,29 +10,32 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from socorpus.corpus import plugins
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.storage import parquet
-from socorpus.labeling import pipeline, plan, schema
+from socorpus.labeling import pipeline, schema
 from socorpus.labeling.pipeline import Applied
-from tests.labeling import toy, toy_spans
 
-TASKS = (toy.TASK.name, toy_spans.TASK.name)
-
-
-def know_toys() -> None:
-    """Make the toy tasks known to this process; workers import them by the name that they are given."""
-    for module in (toy, toy_spans):
-        schema.TASKS[module.TASK.name] = module.TASK
-        plan.MODULES[module.TASK.name] = module.__name__
+TASKS = ("toy", "toy_spans")
+FILES = tuple(Path(__file__).with_name(f"{name}.py") for name in TASKS)
 
 
-def forget_toys() -> None:
-    for name in TASKS:
-        del schema.TASKS[name], plan.MODULES[name]
+@contextmanager
+def toys(*more: Path, files: Sequence[Path] = FILES) -> Iterator[None]:
+    """Make the toy tasks, and further plug-ins, the active ones."""
+    with plugins.only(plugins.find([str(path) for path in (*files, *more)])):
+        yield
 
 
-def apply(root: Path, workers: int = 0, tasks: Sequence[str] = TASKS, analyze: bool = False) -> Applied:
-    with Engine(root, workers) as engine:
+def apply(
+    root: Path,
+    workers: int = 0,
+    tasks: Sequence[str] = TASKS,
+    analyze: bool = False,
+    more: Sequence[Path] = (),
+    files: Sequence[Path] = FILES,
+) -> Applied:
+    with toys(*more, files=files), Engine(root, workers) as engine:
         return pipeline.apply(root, engine, tasks, analyze)
 
 
@@ -49,5 +53,4 @@ def say(root: Path, task: str, said: Iterable[dict[str, Any]], path: str | None 
 
 
 if __name__ == "__main__":
-    know_toys()
     apply(Path(sys.argv[1]), int(sys.argv[2]))

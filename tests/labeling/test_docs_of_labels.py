@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from socorpus.corpus import plugins
 from socorpus.corpus.engine.executor import Engine
 from socorpus.labeling import functions, pipeline, schema
-from socorpus.labeling.tasks import closure
 from tests.building import manifest
 from tests.corpus import small_site
 from tests.labeling.labelled import rows
@@ -43,7 +43,7 @@ def test_tables_have_all_columns_and_no_others(name: str) -> None:
 def test_tasks_and_labels_are_named(corpus: Path) -> None:
     for task in schema.TASKS.values():
         assert f"| `{task.name}` |" in PAGE
-    assert f"{len(schema.ENTITIES.labels)} types" in PAGE
+    assert f"{len(schema.TASKS['entities'].labels)} types" in PAGE
 
 
 def test_reading_labels(corpus: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,16 +53,15 @@ def test_reading_labels(corpus: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert capsys.readouterr().out.startswith("open 0.")
 
 
-def test_the_function_that_is_added_votes(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_function_that_is_added_votes(corpus: Path, tmp_path: Path) -> None:
     label(corpus)
     assert "title_is_shouted" not in manifest(corpus)["labels"]["closure"]["functions"]
-    monkeypatch.setitem(functions.REGISTRY, "closure", list(functions.REGISTRY["closure"]))
-    exec(compile(PYTHON[1], "closure.py", "exec"), dict(vars(closure), CLOSURE=schema.CLOSURE))
-    entered = functions.REGISTRY["closure"][-1]
-    assert entered.says == "A title in capitals alone: what is asked is rarely told."
-    label(corpus)
-    assert manifest(corpus)["labels"]["closure"]["functions"]["title_is_shouted"] == {"version": 1, "votes": 1}
+    (tmp_path / "shouted.py").write_text(PYTHON[1], "utf-8")
+    with plugins.only(plugins.find([str(tmp_path / "shouted.py")])):
+        entered = functions.of_task("closure")[-1]
+        label(corpus)
+    assert entered.says == "A title in capitals: such a question rarely says what it asks."
+    said = manifest(corpus)["labels"]["closure"]["functions"]["title_is_shouted"]
+    assert said == {"version": entered.version, "votes": 1} and 1 < entered.version < 2**28
     (vote,) = [row for row in rows(corpus, "closure", "votes") if row["function"] == "title_is_shouted"]
     assert vote["label"] == "needs_details" and json.loads(vote["evidence"]) == {"title": "WHY IS MY BEER FLAT"}
-    (row,) = [row for row in rows(corpus, "closure", "labels") if row["post_id"] == vote["post_id"]]
-    assert "title_is_shouted" in {one["function"] for one in row["votes"]}

@@ -1,19 +1,19 @@
 """Labels by the pipeline: votes to labels, receipts, people above functions, splits, kills, workers."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from socorpus.corpus import config
+from socorpus.corpus import config, plugins
 from socorpus.corpus import pipeline as corpus_pipeline
 from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.dump import sources
@@ -23,7 +23,7 @@ from socorpus.labeling import functions, pipeline, schema, steps
 from socorpus.labeling.aggregation import dawid_skene
 from socorpus.labeling.analysis import explain as analysis_explain
 from tests.building import hashes, manifest, seconds, table
-from tests.labeling import labelled, toy
+from tests.labeling import labelled
 from tests.labeling.labelled import TASKS, apply, rows, say
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,9 +41,8 @@ STEPS = (
 
 @pytest.fixture(scope="module", autouse=True)
 def toys() -> Iterator[None]:
-    labelled.know_toys()
-    yield
-    labelled.forget_toys()
+    with labelled.toys():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +52,7 @@ def unlabelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("toys")
     sample_writer.write(folder / "dump", threads=500, sites=(sample_writer.MODERN, sample_writer.PIPES))
-    with Engine(folder / "corpus", workers=0) as engine:
+    with plugins.only(()), Engine(folder / "corpus", workers=0) as engine:
         settings = config.load(overrides={"threads": {"bucket_mb": 1}, "split": {"test": 0.1, "validation": 0.1}})
         corpus_pipeline.build(folder / "corpus", sources.discover([str(folder / "dump")]), settings, engine)
     return folder / "corpus"
@@ -112,7 +111,7 @@ def test_examples_votes_and_labels_have_their_schemas_and_keys(applied: Path) ->
 def test_labels_are_what_their_votes_say(applied: Path) -> None:
     model = json.loads((applied / steps.model_path("toy")).read_text("utf-8"))
     assert model["method"] == "dawid_skene"
-    names = {one.name for one in functions.REGISTRY["toy"]}
+    names = {function.name for function in functions.of_task("toy")}
     by: dict[tuple[str, int], set[tuple[str, str]]] = {}
     for row in rows(applied, "toy", "votes"):
         assert row["source"] == "function" and row["function"] in names
@@ -126,7 +125,7 @@ def test_labels_are_what_their_votes_say(applied: Path) -> None:
         labels = {label for _, label in said}
         assert row["label"] in labels and row["conflict"] == (len(labels) > 1)
         assert sum(row["probabilities"]) == pytest.approx(1, abs=1e-5)
-        assert row["probability"] == row["probabilities"][toy.TASK.index(row["label"])]
+        assert row["probability"] == row["probabilities"][schema.TASKS["toy"].index(row["label"])]
         assert (row["source"], row["start"], row["version"]) == ("function", None, f"dawid_skene-{dawid_skene.VERSION}")
 
 
@@ -195,7 +194,7 @@ def test_questions_stay_examples_where_only_answers_are_kept(tmp_path: Path) -> 
     from socorpus.corpus.sample import writer as sample_writer
 
     sample_writer.write(tmp_path / "dump", threads=80, sites=(sample_writer.MODERN,))
-    with Engine(tmp_path / "corpus", workers=0) as engine:
+    with plugins.only(()), Engine(tmp_path / "corpus", workers=0) as engine:
         settings = config.load(preset="sobert")
         corpus_pipeline.build(tmp_path / "corpus", sources.discover([str(tmp_path / "dump")]), settings, engine)
     apply(tmp_path / "corpus", tasks=["toy"])
@@ -274,12 +273,18 @@ def test_a_killed_run_goes_on_and_makes_the_same_bytes(
     assert not list(out.rglob("*.partial"))
 
 
-def test_a_raised_version_runs_again_what_depends_on_it(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def changed_toy(folder: Path, old: str, new: str) -> list[Path]:
+    """The plug-ins of the toy tasks, the first with another text."""
+    source = labelled.FILES[0].read_text("utf-8")
+    assert old in source
+    (folder / "toy.py").write_text(source.replace(old, new), "utf-8")
+    return [folder / "toy.py", *labelled.FILES[1:]]
+
+
+def test_a_raised_version_runs_again_what_depends_on_it(corpus: Path, tmp_path: Path) -> None:
     before = state(corpus)
-    registry = functions.REGISTRY["toy"]
-    raised = [replace(one, version=2) if one.name == "low_score" else one for one in registry]
-    monkeypatch.setitem(functions.REGISTRY, "toy", raised)
-    apply(corpus)
+    files = changed_toy(tmp_path, "version=1)\ndef low_score", "version=2)\ndef low_score")
+    apply(corpus, files=files)
     ran = changed(corpus, before)
     # The votes' version is another, their labels are not: nothing of the model changes, and no other task runs.
     assert set(ran) == {"label_vote", "label_count", "label_stratify", "label_label", "report"}
@@ -288,13 +293,25 @@ def test_a_raised_version_runs_again_what_depends_on_it(corpus: Path, monkeypatc
     assert {row["version"] for row in rows(corpus, "toy", "votes") if row["function"] == "low_score"} == {2}
 
 
-def test_a_function_that_is_left_out_has_no_vote(corpus: Path, tmp_path: Path) -> None:
+def test_another_text_of_a_file_runs_nothing_whose_version_is_declared(corpus: Path, tmp_path: Path) -> None:
+    before = state(corpus)
+    apply(corpus, files=changed_toy(tmp_path, '"""Scores."""', '"""All scores."""'))
+    # That the plug-in is another is told by the manifest, and so by the report.
+    assert set(changed(corpus, before)) == {"report"}
+
+
+def test_a_function_that_is_left_out_has_no_vote(corpus: Path) -> None:
     facts = manifest(corpus)
-    facts["config"]["labels"]["without"] = ["quality.nobody"]
+    for without, said in (("quality.nobody", "no labelling function nobody; it has"), ("toy", "wants TASK.FUNCTION")):
+        facts["config"]["labels"]["without"] = [without]
+        (corpus / "MANIFEST.json").write_text(json.dumps(facts), "utf-8")
+        with pytest.raises(InputError, match=said):
+            apply(corpus)
+    facts["config"]["labels"]["without"] = ["toy.low_score"]
     (corpus / "MANIFEST.json").write_text(json.dumps(facts), "utf-8")
-    apply(corpus)  # of another task
-    plan_of = steps.functions("tests.labeling.toy", ["low_score"])
-    assert [one.name for one in plan_of] == ["high_score", "comment_asks", "code_speaks"]
+    apply(corpus)
+    found = {row["function"] for row in rows(corpus, "toy", "votes")}
+    assert found == {"high_score", "comment_asks", "code_speaks"}
 
 
 def test_people_stand_above_functions(corpus: Path) -> None:
@@ -430,25 +447,55 @@ def test_a_story_has_votes_and_labels(applied: Path) -> None:
     assert analysis_explain.lines(applied, "modern.example.com:999999999") == []
 
 
-def test_what_a_function_must_not_vote_is_told(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def wrong(threads: functions.Threads) -> Iterator[functions.Vote]:
-        yield functions.Vote(threads.documents["post_id"][0].as_py(), "excellent", {})
+WRONG = """
+from socorpus.labeling.functions import Vote, votes
 
-    one = functions.Function("wrong", toy.TASK, 1, wrong, "wrong")
-    monkeypatch.setitem(functions.REGISTRY, "toy", [*functions.REGISTRY["toy"], one])
-    with pytest.raises(BuildError, match=r"toy\.wrong on .*: votes 'excellent'; the task has good, bad, unclear"):
-        apply(corpus)
-    spans = functions.REGISTRY["toy_spans"]
 
-    def beyond(threads: functions.Threads) -> Iterator[functions.Vote]:
-        assert threads.examples is not None
-        yield functions.Vote(threads.examples["post_id"][0].as_py(), "Name", {}, 3, 1_000_000)
+@votes("{task}")
+def wrong(threads):
+    '''Votes what it must not.'''
+    table = threads.documents if threads.examples is None else threads.examples
+    for row in table.to_pylist():
+        {does}
+"""
 
-    monkeypatch.setitem(functions.REGISTRY, "toy", functions.REGISTRY["toy"][:-1])
-    two = functions.Function("beyond", spans[0].task, 1, beyond, "beyond")
-    monkeypatch.setitem(functions.REGISTRY, "toy_spans", [*spans, two])
-    with pytest.raises(BuildError, match="span 3:1000000 of a text of"):
-        apply(corpus)
+
+@pytest.mark.parametrize(
+    ("task", "does", "said"),
+    [
+        ("toy", "yield Vote(row['post_id'], 'excellent', {})", "votes 'excellent'; the task has good, bad, unclear"),
+        ("toy", "yield Vote(row['post_id'], 'good', {}, 0, 1)", "offsets. Correct the function"),
+        ("toy_spans", "yield Vote(row['post_id'], 'Name', {}, 3, 1_000_000)", "span 3:1000000 of a text of"),
+        ("toy_spans", "yield Vote(row['post_id'], 'Name', {})", "a span without offsets"),
+        ("toy", "yield row['post_id']", "yields int, not Vote"),
+    ],
+)
+def test_what_a_function_does_wrong_is_told(corpus: Path, tmp_path: Path, task: str, does: str, said: str) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(WRONG.format(task=task, does=does), "utf-8")
+    with pytest.raises(BuildError, match=re.escape(said)) as told:
+        apply(corpus, more=[path])
+    assert str(told.value).startswith(str(path)) and f"labelling function {task}.wrong" in str(told.value)
+
+
+def test_what_a_function_raises_names_file_line_and_post(corpus: Path, tmp_path: Path) -> None:
+    post = rows(corpus, "toy", "examples")[123]
+    path = tmp_path / "mine.py"
+    does = f"1 / (row['post_id'] - {post['post_id']} if row['site'] == '{post['site']}' else 1)"
+    path.write_text(WRONG.format(task="toy", does=does), "utf-8")
+    with pytest.raises(BuildError) as told:
+        apply(corpus, more=[path])
+    assert str(told.value) == (
+        f"{path}, line 10, in wrong: labelling function toy.wrong, on {post['site']}:{post['post_id']}: "
+        "ZeroDivisionError: division by zero"
+    )
+
+
+def test_a_function_for_a_task_that_nobody_defines_is_told(corpus: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(WRONG.format(task="moods", does="pass"), "utf-8")
+    with pytest.raises(InputError, match=r"mine\.py: wrong votes for the task 'moods', which is not known"):
+        apply(corpus, more=[path])
 
 
 def test_no_corpus_and_no_task_are_told(tmp_path: Path, applied: Path) -> None:

@@ -1,4 +1,4 @@
-"""A small task of texts: what the engine of the labels is tried with."""
+"""A plug-in with a small task of texts: what the engine of the labels is tried with."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -7,46 +7,7 @@ import pyarrow as pa
 
 from socorpus.labeling import schema
 from socorpus.labeling.functions import Threads, Vote, votes
-from socorpus.labeling.schema import Task
-
-TASK = Task("toy", ("good", "bad", "unclear"))
-
-
-@votes(TASK)
-def high_score(threads: Threads) -> Iterator[Vote]:
-    """A score in the upper half of the corpus."""
-    for row in threads.documents.to_pylist():
-        if row["score"] > threads.facts["median"]:
-            yield Vote(row["post_id"], "good", {"score": row["score"]})
-
-
-@votes(TASK)
-def low_score(threads: Threads) -> Iterator[Vote]:
-    """A score below zero."""
-    for row in threads.documents.to_pylist():
-        if row["score"] < 0:
-            yield Vote(row["post_id"], "bad", {"score": row["score"]})
-
-
-@votes(TASK)
-def comment_asks(threads: Threads) -> Iterator[Vote]:
-    """A comment that asks for something; it is left out of the example."""
-    for row in threads.comments.to_pylist():
-        if "?" in row["text"]:
-            gives_away = (row["comment_id"],)
-            yield Vote(
-                row["post_id"], "unclear", {"comment": row["comment_id"], "says": row["text"]}, gives_away=gives_away
-            )
-
-
-@votes(TASK, version=3)
-def code_speaks(threads: Threads) -> Iterator[Vote]:
-    """Code is a good sign, a short text without any a bad one."""
-    for row in threads.documents.to_pylist():
-        if any(segment["kind"] == "code" for segment in row["segments"]):
-            yield Vote(row["post_id"], "good", {"rule": "code"})
-        elif row["own_end"] < 200:
-            yield Vote(row["post_id"], "bad", {"rule": "short", "own_end": row["own_end"]})
+from socorpus.labeling.schema import task
 
 
 def collect(threads: Threads) -> dict[str, Any]:
@@ -77,3 +38,52 @@ def examples(threads: Threads, votes: Sequence[Vote]) -> pa.Table:
         "digest": pa.array([bytes(16)] * count, pa.binary(16)),
     }
     return pa.table([columns[name] for name in schema.EXAMPLES.names], schema=schema.EXAMPLES)
+
+
+TASK = task(
+    "toy",
+    {"good": "a post that helps", "bad": "a post that does not", "unclear": "nobody can say"},
+    question="Is this post any good?",
+    unit="answer",
+    collect=collect,
+    merge=merge,
+    examples=examples,
+    version=1,
+)
+
+
+@votes(TASK, version=1)
+def high_score(threads: Threads) -> Iterator[Vote]:
+    """A score in the upper half of the corpus."""
+    for row in threads.documents.to_pylist():
+        if row["score"] > threads.facts["median"]:
+            yield Vote(row["post_id"], "good", {"score": row["score"]})
+
+
+@votes(TASK, version=1)
+def low_score(threads: Threads) -> Iterator[Vote]:
+    """A score below zero."""
+    for row in threads.documents.to_pylist():
+        if row["score"] < 0:
+            yield Vote(row["post_id"], "bad", {"score": row["score"]})
+
+
+@votes(TASK, version=1)
+def comment_asks(threads: Threads) -> Iterator[Vote]:
+    """A comment that asks for something; it is left out of the example."""
+    for row in threads.comments.to_pylist():
+        if "?" in row["text"]:
+            gives_away = (row["comment_id"],)
+            yield Vote(
+                row["post_id"], "unclear", {"comment": row["comment_id"], "says": row["text"]}, gives_away=gives_away
+            )
+
+
+@votes(TASK, version=3)
+def code_speaks(threads: Threads) -> Iterator[Vote]:
+    """Code is a good sign, a short text without any a bad one."""
+    for row in threads.documents.to_pylist():
+        if any(segment["kind"] == "code" for segment in row["segments"]):
+            yield Vote(row["post_id"], "good", {"rule": "code"})
+        elif row["own_end"] < 200:
+            yield Vote(row["post_id"], "bad", {"rule": "short", "own_end": row["own_end"]})

@@ -85,7 +85,7 @@ def model(folder: Path, kind: str = "Bert", **changes: Any) -> Path:
 
 def texts(sizes: tuple[int, int, int] = (96, 32, 48), seed: int = 0, noise: float = 0.0) -> Data:
     """Questions that are poor where they say "plz" or "urgent"; `noise` of the training labels are wrong."""
-    draw, task = random.Random(seed), Task("quality", ("HQ", "LQ"))
+    draw, task = random.Random(seed), Task("quality", dict.fromkeys(("HQ", "LQ"), ""))
     splits: dict[str, list[Example]] = {}
     for split, size in zip(("train", "validation", "test"), sizes, strict=True):
         splits[split] = []
@@ -114,7 +114,10 @@ def texts(sizes: tuple[int, int, int] = (96, 32, 48), seed: int = 0, noise: floa
 
 def spans(sizes: tuple[int, int, int] = (96, 32, 48), seed: int = 0) -> Data:
     """Texts in which numpy, pandas and Flask are libraries, and `def` and `return` with what follows are code."""
-    draw, task = random.Random(seed), Task("entities", ("Library", "Code_Block", "Value"), spans=True)
+    draw, task = (
+        random.Random(seed),
+        Task("entities", dict.fromkeys(("Library", "Code_Block", "Value"), ""), unit="span"),
+    )
     splits: dict[str, list[Example]] = {}
     for split, size in zip(("train", "validation", "test"), sizes, strict=True):
         splits[split] = []

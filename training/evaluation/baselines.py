@@ -7,6 +7,7 @@ other systems). Of whole texts words are weighed by TF-IDF. Of spans each word g
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from socorpus.corpus.schema import SEGMENT_KINDS
 from socorpus.labeling.schema import Task
+from socorpus.training.evaluation.systems import system
 from socorpus.training.examples import readers
 from socorpus.training.examples.example import Data, Example, Prediction
 from socorpus.training.finetuning.windows import Tags, text_of
@@ -25,37 +27,60 @@ _TEXTS = 1000
 _DIGITS = str.maketrans("0123456789", "0000000000")
 
 
-def audit(name: str, data: Data) -> list[Prediction]:
-    """What an audit, fitted on the train split, says of the test split."""
-    return _spans(name, data) if data.task.spans else _texts(name, data)
+Answers = Callable[[Sequence[Example]], list[Prediction]]
 
 
-NAMES = ("majority", "markup only", "length only", "tags only", "TF-IDF")
+class Audit:
+    """An audit that has learned."""
+
+    def __init__(self, name: str, data: Data) -> None:
+        train = data.splits["train"]
+        self._answers = _spans(name, data.task, train) if data.task.spans else _texts(name, data.task, train)
+
+    def predict(self, examples: Sequence[Example]) -> list[Prediction]:
+        """What it says of each example."""
+        return self._answers(examples)
+
+
+for _name in ("majority", "markup only", "length only", "tags only", "TF-IDF"):
+    system(_name, version=1)(partial(Audit, _name))
 
 
 # Whole texts.
 
 
-def _texts(name: str, data: Data) -> list[Prediction]:
-    train, test = data.splits["train"], data.splits["test"]
+def _texts(name: str, task: Task, train: Sequence[Example]) -> Answers:
     label = np.array([one.label for one in train])
-    labels = len(data.task.labels)
+    labels = len(task.labels)
     if name == "majority" or len(set(label.tolist())) < 2:
-        share = np.bincount(label, minlength=labels) / len(label)
-        return [Prediction(tuple(share.tolist()))] * len(test)
+        share = Prediction(tuple((np.bincount(label, minlength=labels) / len(label)).tolist()))
+        return lambda some: [share] * len(some)
+    rows = _rows(name, task, train)
+    model = _regression(rows(train), label, labels, name == "TF-IDF")
+
+    def answers(some: Sequence[Example]) -> list[Prediction]:
+        found = np.zeros((len(some), labels))
+        if some:
+            found[:, model.classes_] = model.predict_proba(rows(some))
+        return [Prediction(tuple(row.tolist())) for row in found]
+
+    return answers
+
+
+def _rows(name: str, task: Task, train: Sequence[Example]) -> Callable[[Sequence[Example]], Any]:
+    """What an audit sees of texts, as rows of figures."""
     if name == "TF-IDF":
-        seen, unseen = _tfidf(data.task, train, test)
-    elif name == "tags only":
+        words = _tfidf(task, train)
+        return lambda some: words.transform([text_of(one, task) for one in some])
+    if name == "tags only":
         common = [tag for tag, _ in Counter(tag for one in train for tag in one.tags).most_common(_TAGS)]
-        seen, unseen = (_tag_rows(some, common) for some in (train, test))
-    else:
-        view = _VIEWS[name]
-        seen, unseen = (np.array([view(one) for one in some], np.float64) for some in (train, test))
-    return [Prediction(tuple(row.tolist())) for row in _regression(seen, label, unseen, labels, name == "TF-IDF")]
+        return lambda some: _tag_rows(some, common)
+    view = _VIEWS[name]
+    return lambda some: np.array([view(one) for one in some], np.float64)
 
 
-def _regression(seen: Any, label: npt.NDArray[np.int64], unseen: Any, labels: int, sparse: bool) -> Float:
-    """Probabilities [unseen, labels] of a logistic regression, labels weighed as in fine-tuning's `sqrt`."""
+def _regression(seen: Any, label: npt.NDArray[np.int64], labels: int, sparse: bool) -> Any:
+    """A logistic regression, labels weighed as in fine-tuning's `sqrt`."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -65,9 +90,7 @@ def _regression(seen: Any, label: npt.NDArray[np.int64], unseen: Any, labels: in
     model = LogisticRegression(C=10.0 if sparse else 1.0, max_iter=_STEPS)
     made = model if sparse else make_pipeline(StandardScaler(), model)
     _quietly(made.fit, seen, label, **{"sample_weight" if sparse else "logisticregression__sample_weight": weight})
-    found = np.zeros((unseen.shape[0], labels))
-    found[:, model.classes_] = made.predict_proba(unseen)
-    return found
+    return made
 
 
 def _quietly(fit: Callable[..., Any], *given: Any, **more: Any) -> None:
@@ -81,16 +104,14 @@ def _quietly(fit: Callable[..., Any], *given: Any, **more: Any) -> None:
         fit(*given, **more)
 
 
-def _tfidf(task: Task, train: Sequence[Example], test: Sequence[Example]) -> tuple[Any, Any]:
+def _tfidf(task: Task, train: Sequence[Example]) -> Any:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     # Words and signs: code is made of both.
     words = TfidfVectorizer(
         token_pattern=r"\w+|[^\w\s]", ngram_range=(1, 2), min_df=2, max_features=50_000, sublinear_tf=True
     )
-    return words.fit_transform([text_of(one, task) for one in train]), words.transform(
-        [text_of(one, task) for one in test]
-    )
+    return words.fit([text_of(one, task) for one in train])
 
 
 def _markup(one: Example) -> list[float]:
@@ -113,18 +134,17 @@ def _tag_rows(some: Sequence[Example], common: Sequence[str]) -> Float:
 # Spans.
 
 
-def _spans(name: str, data: Data) -> list[Prediction]:
+def _spans(name: str, task: Task, train: Sequence[Example]) -> Answers:
     """BIO tags of words, each told by itself from what the audit sees of it and of its neighbours."""
-    test = data.splits["test"]
     if name == "majority":
-        return [Prediction()] * len(test)
+        return lambda some: [Prediction()] * len(some)
     from sklearn.feature_extraction import FeatureHasher
     from sklearn.linear_model import SGDClassifier
 
-    tags = Tags(data.task.labels)
+    tags = Tags(task.labels)
     view = _WORD_VIEWS[name]
     rows, targets = [], []
-    for one in readers.drawn(data.splits["train"], _TEXTS):
+    for one in readers.drawn(train, _TEXTS):
         rows += view(one)
         targets.append(tags.targets(one, soft=False).argmax(1))
     target = np.concatenate(targets)
@@ -132,14 +152,15 @@ def _spans(name: str, data: Data) -> list[Prediction]:
     hasher = FeatureHasher(size, input_type="string", alternate_sign=False)
     model = SGDClassifier(loss="log_loss", alpha=1e-6, max_iter=6, tol=None, random_state=0)
     model.fit(hasher.transform(rows), target)
-    found = []
-    for one in test:
+
+    def answer(one: Example) -> Prediction:
         seen = view(one)
         sure = np.zeros((len(seen), len(tags.names)), np.float32)
         if seen:
             sure[:, model.classes_] = model.predict_proba(hasher.transform(seen))
-        found.append(Prediction(spans=tuple(tags.spans(sure, one.offsets()))))
-    return found
+        return Prediction(spans=tuple(tags.spans(sure, one.offsets())))
+
+    return lambda some: [answer(one) for one in some]
 
 
 def _word_markup(one: Example) -> list[list[str]]:

@@ -13,14 +13,14 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from socorpus.corpus import plugins
 from socorpus.corpus.engine.receipts import fingerprint
-from socorpus.corpus.errors import InputError, SocorpusError
+from socorpus.corpus.errors import BuildError, InputError, SocorpusError
 from socorpus.corpus.storage.files import write_json
-from socorpus.training.evaluation import baselines
 from socorpus.training.evaluation.cell import Cell
-from socorpus.training.evaluation.systems import System
+from socorpus.training.evaluation.systems import SYSTEMS, Answering, System
 from socorpus.training.examples import metrics, predictions, readers
-from socorpus.training.examples.example import Data, Prediction
+from socorpus.training.examples.example import Data, Example, Prediction
 from socorpus.training.finetuning import learner, pretrained
 from socorpus.training.finetuning.settings import Settings
 from socorpus.training.pretrain import cost
@@ -123,7 +123,9 @@ def _cell(system: System, data: Data, plan: Plan, out: Path, show: Show, seeds: 
     folder = out / "cells" / _name(f"{data.task.name}-{data.name}") / _name(system.name)
     show.cell(system.name, data.task.name, data.name)
     try:
-        said = {"audit": _audit, "model": _model, "chat": _chat}[system.kind](system, data, plan, folder, show, cell)
+        said = {"defined": _defined, "model": _model, "chat": _chat}[system.kind](
+            system, data, plan, folder, show, cell
+        )
     except SocorpusError as error:
         cell.missing = str(error) + (f" ({system.hint})" if system.hint else "")
         show.missing(system.name, cell.missing)
@@ -178,15 +180,73 @@ def _once(
     return predictions.read(folder / "test.parquet", test), facts
 
 
-def _audit(system: System, data: Data, plan: Plan, folder: Path, show: Show, cell: Cell) -> list[list[Prediction]]:
-    def audit() -> tuple[list[Prediction], dict[str, Any]]:
-        started = time.perf_counter()
-        said = baselines.audit(system.what, data)
-        return said, {"seconds": time.perf_counter() - started}
+def _defined(system: System, data: Data, plan: Plan, folder: Path, show: Show, cell: Cell) -> list[list[Prediction]]:
+    test = data.splits["test"]
 
-    said, facts = _once(folder, {"audit": system.what}, data, audit)
-    cell.train_seconds, cell.device = facts["seconds"], "CPU"
+    def answers() -> tuple[list[Prediction], dict[str, Any]]:
+        started = time.perf_counter()
+        # What is scored is not there to learn from, and the labels of the test split are in nobody's hands.
+        fitted = _of_plugin(system, "fit", SYSTEMS[system.what].fit, replace(data, splits={**data.splits, "test": ()}))
+        trained = time.perf_counter()
+        said = _said(system, data, fitted)
+        times = {"train_seconds": trained - started, "predict_seconds": time.perf_counter() - trained}
+        return said, {**times, "parameters": getattr(fitted, "parameters", None)}
+
+    work = {"system": system.what, "version": SYSTEMS.version(system.what)}
+    said, facts = _once(folder, work, data, answers)
+    cell.parameters, cell.device = facts["parameters"], "CPU"
+    cell.train_seconds = facts["train_seconds"]
+    cell.thousand_seconds = 1000 * facts["predict_seconds"] / len(test)
+    if plan.price is not None:
+        cell.train_dollars, cell.thousand_dollars = (
+            seconds / 3600 * plan.price for seconds in (cell.train_seconds, cell.thousand_seconds)
+        )
     return [said]
+
+
+def _of_plugin(system: System, part: str, function: Callable[..., Any], given: Any, **more: Any) -> Any:
+    origin, name = SYSTEMS.origin(system.what), f"{part} of system {system.what}"
+    return plugins.call(function, given, plugin=origin, name=name, **more)
+
+
+def _said(system: System, data: Data, fitted: Answering) -> list[Prediction]:
+    """What a fitted system says of the test split.
+
+    Raises:
+        BuildError: it fails, or what it says is no prediction of the task; names the example.
+    """
+    test = [replace(one, label=-1, probabilities=(), spans=(), source="gold") for one in data.splits["test"]]
+
+    def culprit() -> str | None:
+        for one in test:
+            try:
+                fitted.predict([one])
+            except Exception:
+                return one.key
+        return None
+
+    said = list(_of_plugin(system, "predict", fitted.predict, test, culprit=culprit))
+    where = f"{plugins.where(SYSTEMS.origin(system.what))}: system {system.what}"
+    if len(said) != len(test):
+        raise BuildError(f"{where}: {len(said)} predictions for {len(test)} examples")
+    for one, prediction in zip(test, said, strict=True):
+        if fault := _fault(data, one, prediction):
+            raise BuildError(f"{where}, on {one.key}: {fault}")
+    return said
+
+
+def _fault(data: Data, one: Example, said: Prediction) -> str | None:
+    """What is not right about a prediction."""
+    if not isinstance(said, Prediction):
+        return f"{type(said).__name__} is no Prediction"
+    if not data.task.spans:
+        count, labels = len(said.probabilities), len(data.task.labels)
+        fine = count == labels and all(0 <= value <= 1 for value in said.probabilities)
+        return None if fine else f"{count} probabilities from 0 to 1 for {labels} labels: {said.probabilities}"
+    for span, _ in said.spans:
+        if span.label not in data.task.labels or not 0 <= span.start < span.end <= len(one.text):
+            return f"{span.label!r} at {span.start}:{span.end} of a text of {len(one.text)} characters"
+    return None
 
 
 def _model(system: System, data: Data, plan: Plan, folder: Path, show: Show, cell: Cell) -> list[list[Prediction]]:

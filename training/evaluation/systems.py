@@ -1,18 +1,70 @@
 """The systems of a comparison: what they are called, how they run, and how to get what they need.
 
-A system is written as `[NAME=]WHAT`. WHAT is `audits`; the folder of a run or a model, or a name on the hub, with
-`scratch:` before it for the same model from random weights; or `chat:MODEL[@URL][?shots=N]` for an OpenAI-compatible
-endpoint.
+A system is written as `[NAME=]WHAT`. WHAT is `audits`; one of `SYSTEMS`, ours or a plug-in's; the folder of a run or a
+model, or a name on the hub, with `scratch:` before it for the same model from random weights; or
+`chat:MODEL[@URL][?shots=N]` for an OpenAI-compatible endpoint.
 """
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from socorpus.corpus.errors import InputError
+from socorpus.corpus.plugins import Registry
+from socorpus.training.examples.example import Data, Example, Prediction
 
 OPENAI = "https://api.openai.com/v1"
 _NAMED = re.compile(r"([^=/\\:?]+)=(.*)", re.DOTALL)
 _CHAT = re.compile(r"chat:([^@?]+)(?:@([^?]+))?(?:\?shots=(\d+))?")
+
+
+class Answering(Protocol):
+    """What a system is once it has learned. It may have `parameters`, their number, for the table."""
+
+    def predict(self, examples: Sequence[Example]) -> Sequence[Prediction]:
+        """What it says of each example, in order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A system that is defined by a function or a class.
+
+    Attributes:
+        fit: from a task's data, whose test split is empty, to what answers.
+        version: raise it when it would answer otherwise. None, in a plug-in: the plug-in's hash or version.
+    """
+
+    fit: Callable[[Data], Answering]
+    version: int | str | None = None
+
+
+SYSTEMS: Registry[Definition] = Registry("system", ("socorpus.training.evaluation.baselines",))
+"""Systems that are named: ours, the audits, then those of active plug-ins."""
+
+Fit = TypeVar("Fit", bound=Callable[[Data], Answering])
+
+
+def system(name: str, version: int | str | None = None) -> Callable[[Fit], Fit]:
+    """Make a function, or a class, a system of the comparison: it learns from a task's `Data` and then answers.
+
+    It is called with the data, whose test split is empty, and answers an object whose `predict` gets the test examples
+    without their labels, and answers a `Prediction` for each.
+
+    Args:
+        name: for `socorpus evaluate --system NAME`.
+        version: see `Definition`.
+
+    Raises:
+        InputError: there is a system of this name.
+    """
+
+    def enter(fit: Fit) -> Fit:
+        SYSTEMS.add(name, Definition(fit, version))
+        return fit
+
+    return enter
 
 
 @dataclass(frozen=True)
@@ -21,8 +73,8 @@ class System:
 
     Attributes:
         name: in the table.
-        kind: `audit`, `model` or `chat`.
-        what: the audit's name, the model's, or the endpoint's model.
+        kind: `defined`, `model` or `chat`.
+        what: a name in `SYSTEMS`, the model's, or the endpoint's model.
         url: of an endpoint.
         shots: examples in an endpoint's prompt.
         hint: how to get it, where it is missing.
@@ -42,16 +94,16 @@ def parse(text: str) -> list[System]:
     Raises:
         InputError: it can't be read.
     """
-    from socorpus.training.evaluation import baselines
-
     if text == "audits":
-        return [System(name, "audit", name) for name in baselines.NAMES]
+        return [System(name, "defined", name) for name in SYSTEMS.by_plugin(None)]
     if text == "paper":
         return [*parse("audits"), *PAPER]
     named = _NAMED.fullmatch(text)
     name, what = named.groups() if named is not None else ("", text)
     if not what:
         raise InputError(f"system {text!r}: nothing is named; write NAME=FOLDER, a folder, chat:MODEL or audits")
+    if what in SYSTEMS:
+        return [System(name or what, "defined", what)]
     if what.startswith("chat:"):
         found = _CHAT.fullmatch(what)
         if found is None:

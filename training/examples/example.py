@@ -1,4 +1,4 @@
-"""The four tasks as they are learned: texts with what is known of them, and what a system says of a text.
+"""The tasks as they are learned: texts with what is known of them, and what a system says of a text.
 
 Every system of the comparison, be it an encoder, a decoder, an endpoint or an audit, is given `Example`s of one task
 and answers with a `Prediction` for each. Labels and their order are those of a `labeling.schema.Task`; a benchmark file
@@ -16,32 +16,6 @@ from socorpus.corpus.schema import SPLITS
 from socorpus.labeling.schema import Task
 from socorpus.labeling.tasks.entities import bio
 from socorpus.labeling.tasks.entities.spans import Span
-
-MEANINGS: Mapping[str, Mapping[str, str]] = {
-    "quality": {
-        "HQ": "a good question that needs no edit",
-        "LQ_EDIT": "a poor question that others had to edit, and that stayed open",
-        "LQ_CLOSE": "a question so poor that it was closed",
-        "LQ": "a poor question",
-    },
-    "closure": {
-        "open": "a question for this site as it is",
-        "duplicate": "asked and answered before",
-        "off_topic": "not about what the site is for",
-        "off topic": "not about what the site is for",
-        "needs_details": "can't be answered without more details or clarity",
-        "not a real question": "ambiguous, vague, incomplete or rhetorical; can't be answered as it stands",
-        "needs_focus": "several questions at once, or too broad",
-        "opinion_based": "answers would be opinions",
-        "not constructive": "asks for opinions, debate or a poll",
-        "too localized": "of no help to anyone but its author",
-    },
-    "obsolescence": {
-        "current": "the answer works today as it is written",
-        "obsolete": "the answer no longer works, or is no longer how it is done",
-    },
-}
-"""Task -> label -> what it means, in a few words."""
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from statistics import mean, stdev
 from typing import Any
 
-from socorpus.training.examples.example import MEANINGS
-
 
 def text(facts: Mapping[str, Any]) -> str:
     """The card, with the header that the hub reads.
@@ -14,8 +12,7 @@ def text(facts: Mapping[str, Any]) -> str:
         facts: what finetune.json says.
     """
     kind = "token-classification" if facts["spans"] else "text-classification"
-    meanings = MEANINGS.get(facts["task"], {})
-    labels = "\n".join(f"- `{one}`" + (f": {meanings[one]}" if one in meanings else "") for one in facts["labels"])
+    labels = "\n".join(f"- `{one}`" + (f": {meaning}" if meaning else "") for one, meaning in facts["meanings"].items())
     counts = ", ".join(f"{sum(numbers):,} labels for {split}" for split, numbers in facts["counts"].items())
     notes = "".join(f" {note[:1].upper()}{note[1:]}." for note in facts["data"]["notes"])
     cut = facts["cut"]["test"]

@@ -10,7 +10,7 @@ import torch
 from socorpus.corpus.engine import receipts
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files
-from socorpus.labeling.schema import Task
+from socorpus.labeling.schema import Task, Unit
 from socorpus.training.examples.example import Example, Prediction
 from socorpus.training.finetuning import inference, learner, pretrained
 from socorpus.training.finetuning.settings import Settings
@@ -56,7 +56,9 @@ def load(folder: Path, device: str | None = None) -> Fitted:
         )
     try:
         facts = json.loads(path.read_text("utf-8"))
-        task = Task(facts["task"], tuple(facts["labels"]), facts["spans"])
+        meanings = facts.get("meanings") or dict.fromkeys(facts["labels"], "")  # none in older folders
+        unit: Unit = facts.get("unit") or ("span" if facts["spans"] else "question")
+        task = Task(facts["task"], meanings, facts.get("question", ""), unit)
         reading = Reading(**facts["reading"])
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not what socorpus finetune writes ({error})") from None

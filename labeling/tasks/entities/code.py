@@ -4,12 +4,11 @@ import re
 from collections.abc import Iterator
 
 from socorpus.labeling.functions import Threads, votes
-from socorpus.labeling.schema import ENTITIES
 from socorpus.labeling.tasks.entities import gazetteers, name_shapes
 from socorpus.labeling.tasks.entities.post import Found, Post, known, of_each_post
 
 
-@votes(ENTITIES)
+@votes("entities")
 @of_each_post
 def code_form(post: Post, threads: Threads) -> Iterator[Found]:
     """Inline code, by its form: `name()` is a function, `Name` a class, `snake_case` a variable."""
@@ -23,7 +22,7 @@ _CALL = re.compile(r"(?<![\w.$>])[A-Za-z_$][\w$]*(?:(?:\.|::|->)\w+)*\((?:[\w$]+
 _PLURAL = re.compile(r"\w+\((?:s|es|ies)\)")
 
 
-@votes(ENTITIES)
+@votes("entities")
 @of_each_post
 def calls(post: Post, threads: Threads) -> Iterator[Found]:
     """A name with parentheses behind it in prose: `foo()`, `obj.method(arg)`; not `file(s)` or `O(n)`."""
@@ -48,7 +47,7 @@ def _identifiers(post: Post) -> Iterator[tuple[int, int, str, str]]:
             yield match.start(), match.end(), name, found[1]
 
 
-@votes(ENTITIES)
+@votes("entities")
 @of_each_post
 def camel_case(post: Post, threads: Threads) -> Iterator[Found]:
     """A name in prose in CamelCase that no gazetteer has is a class; one in camelCase a variable, or a function."""
@@ -61,7 +60,7 @@ def camel_case(post: Post, threads: Threads) -> Iterator[Found]:
             yield start, end, "Function", {"rule": "verb"}
 
 
-@votes(ENTITIES)
+@votes("entities")
 @of_each_post
 def snake_case(post: Post, threads: Threads) -> Iterator[Found]:
     """A name in prose with underscores or a sigil is a variable, or a function if it begins with a verb."""
@@ -72,7 +71,7 @@ def snake_case(post: Post, threads: Threads) -> Iterator[Found]:
             yield start, end, "Function", {"rule": "verb"}
 
 
-@votes(ENTITIES)
+@votes("entities")
 @of_each_post
 def qualified_names(post: Post, threads: Threads) -> Iterator[Found]:
     """A name in prose with two dots or more, as `java.util.List`: a class. Fewer may be a sentence's end or a file."""
@@ -90,7 +89,7 @@ _LIKE_CODE = re.compile(r"[A-Z]?[a-z]+[A-Z_\d]\w*|[a-z]\w*_\w+|[$@]\w+|[A-Z]|[A-
 _GENERAL = frozenset(("Class", "Variable", "Function"))
 
 
-@votes(ENTITIES)
+@votes("entities")
 @of_each_post
 def head_words(post: Post, threads: Threads) -> Iterator[Found]:
     """A name beside a word that tells its type: "the `foo` method", "class Foo", "the foo.bar property"."""
@@ -105,7 +104,7 @@ def head_words(post: Post, threads: Threads) -> Iterator[Found]:
             yield match.start(2), match.end(2), label, {"rule": "after", "head": match[1]}
 
 
-@votes(ENTITIES)
+@votes("entities")
 @of_each_post
 def file_names(post: Post, threads: Threads) -> Iterator[Found]:
     """File names and paths, by extension or by their slashes; of an address nothing."""
@@ -118,7 +117,7 @@ def file_names(post: Post, threads: Threads) -> Iterator[Found]:
 _TAG = re.compile(r"</?[A-Za-z][\w:-]*\s?/?>(?:</[A-Za-z][\w:-]*>)?")
 
 
-@votes(ENTITIES)
+@votes("entities")
 @of_each_post
 def markup_tags(post: Post, threads: Threads) -> Iterator[Found]:
     """HTML and XML tags: `<div>`, or `div` as a known name."""
@@ -138,7 +137,7 @@ _HUNDREDS = re.compile(r" [45]\d\d\b")
 _STATUS = re.compile(r"\b(?:error|status|code|HTTP|response)\s(?:code\s)?(?:of\s)?([45]\d\d)\b", re.I)
 
 
-@votes(ENTITIES)
+@votes("entities")
 @of_each_post
 def errors(post: Post, threads: Threads) -> Iterator[Found]:
     """Names of errors and exceptions, and HTTP status codes beside the word "error"."""
@@ -149,7 +148,7 @@ def errors(post: Post, threads: Threads) -> Iterator[Found]:
     yield from known(post, "Error_Name")
 
 
-@votes(ENTITIES)
+@votes("entities")
 @of_each_post
 def repeated_code(post: Post, threads: Threads) -> Iterator[Found]:
     """A name in prose that is inline code elsewhere in the post, and of a form that tells its type."""

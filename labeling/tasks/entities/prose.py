@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 
 from socorpus.labeling.functions import Threads, votes
-from socorpus.labeling.schema import ENTITIES
 from socorpus.labeling.tasks.entities import gazetteers, name_shapes
 from socorpus.labeling.tasks.entities.post import Found, Post, known, of_each_post
 
@@ -21,7 +20,7 @@ _ADDRESS = re.compile(r"\d+(?:\.\d+){3}")
 _HAVE_VERSIONS = frozenset(("Language", "Library", "Application", "Operating_System"))
 
 
-@votes(ENTITIES)
+@votes("entities")
 @of_each_post
 def versions(post: Post, threads: Threads) -> Iterator[Found]:
     """A number behind the name of a language, library, application or system, or behind "version"; or 1.2.3."""
@@ -38,42 +37,42 @@ def versions(post: Post, threads: Threads) -> Iterator[Found]:
             yield match.start(), match.end(), "Version", {"rule": "dotted"}
 
 
-@votes(ENTITIES)
+@votes("entities")
 @of_each_post
 def known_languages(post: Post, threads: Threads) -> Iterator[Found]:
     """Languages by the general gazetteer; a single letter or a common word only where it stands as a name does."""
     return known(post, "Language")
 
 
-@votes(ENTITIES)
+@votes("entities")
 @of_each_post
 def known_software(post: Post, threads: Threads) -> Iterator[Found]:
     """Applications, libraries and operating systems by the general gazetteer."""
     return known(post, "Application", "Library", "Operating_System")
 
 
-@votes(ENTITIES)
+@votes("entities")
 @of_each_post
 def known_devices(post: Post, threads: Threads) -> Iterator[Found]:
     """Devices and their parts by the general gazetteer."""
     return known(post, "Device")
 
 
-@votes(ENTITIES)
+@votes("entities")
 @of_each_post
 def known_structures(post: Post, threads: Threads) -> Iterator[Found]:
     """Data structures, data types and algorithms by the general gazetteer."""
     return known(post, "Data_Structure", "Data_Type", "Algorithm")
 
 
-@votes(ENTITIES)
+@votes("entities")
 @of_each_post
 def known_interface(post: Post, threads: Threads) -> Iterator[Found]:
     """Elements of user interfaces by the general gazetteer."""
     return known(post, "User_Interface_Element")
 
 
-@votes(ENTITIES)
+@votes("entities")
 @of_each_post
 def known_websites(post: Post, threads: Threads) -> Iterator[Found]:
     """Websites and organisations by the general gazetteer."""
@@ -83,7 +82,7 @@ def known_websites(post: Post, threads: Threads) -> Iterator[Found]:
 _TRUTH = re.compile(r"\b(?:[rR]eturn(?:s|ed|ing)?|[sS]et (?:it )?to|[eE]valuates? to|becomes?|:=|==?) (true|false)\b")
 
 
-@votes(ENTITIES)
+@votes("entities")
 @of_each_post
 def literals(post: Post, threads: Threads) -> Iterator[Found]:
     """Values that have a name: `null`, `None`; `true` and `false` where something returns them or is set to them."""
@@ -99,7 +98,7 @@ _OF_FILES = re.compile(r" ?-?(?:files?|formats?|documents?|extensions?|archives?
 _FILES = re.compile(r"\b(text|binary|log|header|batch|cache|config|executable|image) files?\b", re.I)
 
 
-@votes(ENTITIES)
+@votes("entities")
 @of_each_post
 def file_types(post: Post, threads: Threads) -> Iterator[Found]:
     """File types: an extension alone (`.png`), a known type, a language before "file" ("a Python file")."""
@@ -125,7 +124,7 @@ _PRESS = re.compile(r"[Pp]ress|[Hh]it")
 _KEY = re.compile(r"\b(?:[Pp]ress(?:ing|ed|es)?|[Hh]it(?:ting)?) (?:the )?([A-Z][a-z]+|F\d{1,2}|[A-Z])\b")
 
 
-@votes(ENTITIES)
+@votes("entities")
 @of_each_post
 def keyboard_input(post: Post, threads: Threads) -> Iterator[Found]:
     """Keys and chords: `Ctrl+C`, "press Enter", the names of keys."""
@@ -152,7 +151,7 @@ _NO_NAMES = re.compile(
 )
 
 
-@votes(ENTITIES)
+@votes("entities")
 @of_each_post
 def user_names(post: Post, threads: Threads) -> Iterator[Found]:
     """Names of users: `@name` in prose, also redacted, and a name behind thanks or credit."""
@@ -179,7 +178,7 @@ _EQUALS = re.compile(
 _UNIT = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:px|pt|em|rem)\b")
 
 
-@votes(ENTITIES)
+@votes("entities")
 @of_each_post
 def values(post: Post, threads: Threads) -> Iterator[Found]:
     """Values: short strings in quotes, and numbers, behind "value", "returns" and the like; lengths with their unit."""
@@ -195,7 +194,7 @@ def values(post: Post, threads: Threads) -> Iterator[Found]:
 _DOMAIN = re.compile(r"(?<![\w./@:-])(?:[A-Za-z][\w-]*\.){1,2}(?:com|org|io|edu|gov|co\.uk|de|in)(?![\w/:.-]\w)")
 
 
-@votes(ENTITIES)
+@votes("entities")
 @of_each_post
 def addresses(post: Post, threads: Threads) -> Iterator[Found]:
     """A domain that stands for a website, as "on example.com"; a whole address is no entity, so nothing else."""

@@ -9,7 +9,6 @@ import pyarrow.compute as pc
 
 from socorpus.corpus.documents import html
 from socorpus.labeling.functions import Threads, Vote, votes
-from socorpus.labeling.schema import ENTITIES
 from socorpus.labeling.tasks.entities import gazetteers
 from socorpus.labeling.tasks.entities.post import Found, Post, of_each_post, posts
 
@@ -45,7 +44,7 @@ _last: list[tuple[Mapping[str, str], gazetteers.Gazetteer]] = []
 """The gazetteer of a site's tags, kept for the next of its examples."""
 
 
-@votes(ENTITIES)
+@votes("entities")
 def site_tags(threads: Threads) -> Iterator[Vote]:
     """A tag of the site whose wiki tells what it is ("X is a library for …"), where it stands in a text."""
     typed = threads.facts.get("tags", {}).get(threads.site)
@@ -62,14 +61,14 @@ def site_tags(threads: Threads) -> Iterator[Vote]:
 _TYPED_BY_TAG = frozenset(("Language", "Library", "Application", "Operating_System", "Device"))
 
 
-@votes(ENTITIES)
+@votes("entities")
 @of_each_post
 def own_tags(post: Post, threads: Threads) -> Iterator[Found]:
     """A tag of the post's own that is a known name: `go`, `r` or `swift` in a post so tagged is the language."""
     yield from _named(post, post.tags, "tag")
 
 
-@votes(ENTITIES)
+@votes("entities")
 @of_each_post
 def language_hints(post: Post, threads: Threads) -> Iterator[Found]:
     """The language that a code block of the post is marked with, where its name stands in prose."""

@@ -17,10 +17,11 @@ import numpy as np
 import pyarrow as pa
 
 from socorpus.corpus.schema import SEGMENT
+from socorpus.labeling import functions as labelling
 from socorpus.labeling.aggregation import dawid_skene, decide, vote_matrix
 from socorpus.labeling.datasets import so_ner
-from socorpus.labeling.functions import REGISTRY, Function, Threads, Vote
-from socorpus.labeling.schema import ENTITIES, EXAMPLES, VOTES
+from socorpus.labeling.functions import Function, Threads, Vote
+from socorpus.labeling.schema import VOTES, Task
 from socorpus.labeling.tasks.entities import bio, spans
 from socorpus.labeling.tasks.entities import code as entities_code
 from socorpus.labeling.tasks.entities import post as entities_post
@@ -30,14 +31,45 @@ from socorpus.labeling.tasks.entities.judge import Learned, Text
 from socorpus.labeling.tasks.entities.judge import learn as _learn
 from socorpus.labeling.tasks.entities.spans import Span
 
-__all__ = ["TASK", "Learned", "collect", "combined", "examples", "label", "learn", "merge"]
+__all__ = ["TASK", "Learned", "combined", "label", "learn"]
 
-TASK = ENTITIES
+TASK = Task(
+    "entities",
+    {
+        "Algorithm": "a named method or technique of computing, such as quicksort, SHA-256, gradient descent",
+        "Application": "a program, tool or service that one uses rather than calls, such as Excel, Docker, gcc",
+        "Class": "a class, interface or struct of code, such as ArrayList, HttpServlet",
+        "Code_Block": "a piece of code in a sentence that is more than one name, such as x = y + 1",
+        "Data_Structure": "a way to arrange data, such as array, linked list, data frame, table",
+        "Data_Type": "a type of values, such as int, varchar, string, boolean",
+        "Device": "hardware, such as iPhone, GPU, Raspberry Pi",
+        "File_Name": "the name or path of a certain file or folder, such as web.config, /etc/hosts",
+        "File_Type": "a format of files or its ending, such as CSV, .png, JSON",
+        "Function": "a function, method, command or operator that is called, such as printf, map(), SELECT",
+        "HTML_XML_Tag": "an element of HTML or XML, such as <div>, span, href",
+        "Language": "a language for programs, queries, markup or styles, such as Python, SQL, CSS",
+        "Library": "a library, framework, package or its interface, such as jQuery, numpy, Spring",
+        "Operating_System": "an operating system, such as Windows, Ubuntu, Android",
+        "User_Interface_Element": "a part of a screen that is seen or used, such as button, text box, menu",
+        "User_Name": "the name of a person or of an account, such as @Jon Skeet",
+        "Value": "a value written out, such as 42, null, 'hello', #ff0000",
+        "Variable": "a variable, field, column, parameter or property, such as user_id, this.width",
+        "Version": "a version of software, such as 3.5, v2, ES6",
+        "Website": "a site on the web or an organisation behind it, such as GitHub, Google, MSDN",
+        "Error_Name": "an error, exception or its code, such as NullPointerException, 404",
+        "Keyboard_IP": "keys that are pressed, or an address in a network, such as Ctrl+C, 127.0.0.1",
+    },
+    question="Which names of software, code and technology does this text have?",
+    unit="span",
+    collect=entities_tags.collect,
+    merge=entities_tags.merge,
+    leave_out=("Code_Block",),
+)
+"""The 20 types of Tabassum et al. 2020 (names of libraries and of users merged, organisations as websites; Code_Block
+is inline code), then two more that their files have."""
+
 FUNCTIONS = (entities_code, entities_prose, entities_tags)
 """Modules whose functions are registered by their import."""
-
-collect = entities_tags.collect
-merge = entities_tags.merge
 
 TRUST = {
     "head_words": 3.0,
@@ -65,19 +97,6 @@ TRUST = {
 }
 """Weight of each function where spans overlap and nothing was learned; 1 for others. By judgement: the narrower the
 rule, the heavier."""
-
-
-def examples(threads: Threads, votes: Sequence[Vote]) -> pa.Table:
-    """`schema.EXAMPLES`: every question and answer as it is published, its comments included."""
-    documents = threads.documents
-    rows = documents.num_rows
-    made = {
-        "split": pa.array([""] * rows, pa.string()),
-        "form": pa.array(["published"] * rows, pa.string()),
-        "left_out": pa.array([[]] * rows, pa.list_(pa.int64())),
-        "digest": pa.array([bytes(16)] * rows, pa.binary(16)),
-    }
-    return pa.table([made[name] if name in made else documents[name] for name in EXAMPLES.names], schema=EXAMPLES)
 
 
 def label(
@@ -120,7 +139,7 @@ def combined(
 
     Args: as of `label`.
     """
-    names = [function.name for function in REGISTRY[TASK.name]]
+    names = [function.name for function in labelling.of_task(TASK.name)]
     rows = [
         {"site": "", "post_id": at, "start": vote.start, "end": vote.end, "label": vote.label}
         | {"function": function.name, "version": function.version, "source": "function", "evidence": "{}"}
@@ -185,7 +204,7 @@ def votes_on(
     nothing = pa.table({})
     threads = Threads("", nothing, nothing, nothing, nothing, nothing, None, nothing, examples=table)
     found: list[list[tuple[Function, Vote]]] = [[] for _ in texts]
-    for function in REGISTRY[TASK.name] if functions is None else functions:
+    for function in labelling.of_task(TASK.name) if functions is None else functions:
         for vote in function.find(threads):
             found[vote.post_id].append((function, vote))
     return found

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from socorpus.labeling.functions import Threads, Vote, votes
 from socorpus.labeling.history import revisions
 from socorpus.labeling.history.revisions import Revision, State
-from socorpus.labeling.schema import OBSOLESCENCE
+from socorpus.labeling.schema import Task
 from socorpus.labeling.tasks.obsolescence.comments import UNWELL, comments_of, said
 from socorpus.labeling.tasks.obsolescence.newer_versions import (
     MARKER,
@@ -28,9 +28,6 @@ from socorpus.labeling.tasks.obsolescence.newer_versions import (
     overtaken,
 )
 from socorpus.labeling.tasks.obsolescence.sentences import CURRENT, OBSOLETE, has_cue, sentences, statements, unquoted
-
-TASK = OBSOLESCENCE
-VERSION = 2
 
 NOTICES: Mapping[str, str] = {"22": "historical significance", "28": "obsolete"}
 """Kinds of a post's notice that say so, by the publisher's number."""
@@ -131,6 +128,22 @@ def _moment(at: int) -> str:
 
 def _milliseconds(moment: str) -> int:
     return round(datetime.fromisoformat(moment).timestamp() * 1000)
+
+
+TASK = Task(
+    "obsolescence",
+    {
+        CURRENT: "the answer works today as it is written",
+        OBSOLETE: "the answer no longer works, or is no longer how it is done",
+    },
+    question="Does what this text says still hold today?",
+    unit="answer",
+    collect=collect,
+    merge=merge,
+    examples=examples,
+    listed=OBSOLETE,
+    version=2,
+)
 
 
 # Functions.

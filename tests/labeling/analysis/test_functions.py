@@ -15,19 +15,17 @@ from socorpus.corpus.engine.executor import Engine
 from socorpus.labeling.aggregation import dawid_skene
 from socorpus.labeling.analysis import functions as analysis_functions
 from socorpus.labeling.analysis import label_errors
-from socorpus.labeling.schema import QUALITY
 from tests.building import hashes, manifest
 from tests.labeling import labelled
 from tests.labeling.labelled import apply, rows, say
+from tests.our_tasks import QUALITY
 
 HQ, EDIT, CLOSE, NO = 0, 1, 2, dawid_skene.ABSTAIN
 
 
 @pytest.fixture(scope="module", autouse=True)
 def toys() -> Iterator[None]:
-    labelled.know_toys()
     yield
-    labelled.forget_toys()
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from socorpus.labeling.analysis import label_errors
-from socorpus.labeling.schema import ENTITIES, QUALITY
+from tests.our_tasks import ENTITIES, QUALITY
 
 WORDS = (
     "please help urgent homework broken",

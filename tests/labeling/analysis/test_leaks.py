@@ -16,7 +16,7 @@ def rows(label: Int64, view: Float, split: list[str] | None = None) -> Rows:
 
 
 def scored(found: Rows, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, float]]:
-    from socorpus.labeling.schema import QUALITY
+    from tests.our_tasks import QUALITY
 
     monkeypatch.setattr(leaks, "read", lambda *_: found)
     made = leaks.run(None, [], QUALITY)  # type: ignore[arg-type]

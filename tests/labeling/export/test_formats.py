@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from socorpus.corpus.tokenizer import bpe
 from socorpus.corpus.tokenizer import folder as tokenizer_folder
 from socorpus.labeling.export import formats
-from socorpus.labeling.schema import ENTITIES, QUALITY
 from socorpus.labeling.tasks.entities import bio
 from socorpus.labeling.tasks.entities.spans import Span
 from tests.building import manifest, socorpus, table
 from tests.labeling import label_tables, syncing
+from tests.our_tasks import ENTITIES, QUALITY
 
 TEXT = "I can't load numpy 1.2, and you cannot.\n\nTry e\u0301cole_x() 😀 in\nWindows 10 now."
 SPANS = [

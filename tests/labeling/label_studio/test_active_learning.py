@@ -12,7 +12,6 @@ from socorpus.labeling.label_studio import sync as syncing
 from socorpus.labeling.label_studio.client import Client
 from socorpus.labeling.label_studio.push import Project
 from socorpus.labeling.label_studio.sampling import Sample
-from socorpus.labeling.schema import CLOSURE
 from socorpus.training.examples import metrics, readers
 from socorpus.training.examples.example import Example
 from socorpus.training.finetuning import learner, predictor, pretrained
@@ -20,6 +19,7 @@ from socorpus.training.finetuning.settings import Settings
 from socorpus.training.serve import label_studio
 from tests.building import socorpus
 from tests.labeling.syncing import choose
+from tests.our_tasks import CLOSURE
 from tests.training import tiny_models
 from tests.training.serve.test_app import served
 from tests.training.tiny_models import Quiet

@@ -18,12 +18,12 @@ from socorpus.labeling.label_studio.client import Client
 from socorpus.labeling.label_studio.pull import Pulled
 from socorpus.labeling.label_studio.push import Project
 from socorpus.labeling.label_studio.server import Server, free_port
-from socorpus.labeling.schema import ENTITIES, QUALITY
 from socorpus.training.serve import label_studio, settings
 from tests.labeling import label_tables as labelled
 from tests.labeling.label_studio.browser import TEXT, open_task
 from tests.labeling.label_tables import SITE
 from tests.labeling.syncing import choose, ours, people, personal_token, run, sync, tasks
+from tests.our_tasks import ENTITIES, QUALITY
 from tests.training.serve.test_app import Keywords, served, until
 
 TEXTS = {1: "fine", 2: "plz", 3: "plz urgent", 4: "plz plz urgent"}

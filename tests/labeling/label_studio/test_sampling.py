@@ -7,9 +7,9 @@ import pytest
 from socorpus.corpus.errors import InputError
 from socorpus.labeling.label_studio import interface, sampling
 from socorpus.labeling.label_studio.sampling import Sample
-from socorpus.labeling.schema import ENTITIES, QUALITY
 from tests.labeling import label_tables
 from tests.labeling.label_tables import SITE
+from tests.our_tasks import ENTITIES, QUALITY
 
 COUNT = 60
 

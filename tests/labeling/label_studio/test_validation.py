@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from socorpus.labeling.label_studio import interface, validation
-from socorpus.labeling.schema import CLOSURE, ENTITIES
 from tests.labeling import label_tables
+from tests.our_tasks import CLOSURE, ENTITIES
 
 
 def task_of(text: str = "use numpy here", spans: list[dict[str, Any]] | None = None) -> dict[str, Any]:

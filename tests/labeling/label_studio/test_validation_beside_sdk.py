@@ -9,7 +9,8 @@ import pytest
 
 from socorpus.labeling.label_studio import interface, validation
 from socorpus.labeling.label_studio.interface import Example, Label
-from socorpus.labeling.schema import ENTITIES, TASKS
+from socorpus.labeling.schema import TASKS
+from tests.our_tasks import ENTITIES
 
 TEXT = "Use numpy and pandas."
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from socorpus.corpus.sample.writer import Truth
-from socorpus.labeling.functions import REGISTRY
+from socorpus.labeling.functions import of_task
 from socorpus.labeling.tasks import closure
 from tests.labeling.bucket import answer, comment, day, event, every, labels, of_corpus, question, threads
 
@@ -23,8 +23,8 @@ def closing(number: int, when: float, reason: str | None, text: str | None = Non
 
 
 def test_there_are_enough_functions() -> None:
-    assert len(REGISTRY[TASK]) >= 6
-    assert len({one.name for one in REGISTRY[TASK]}) == len(REGISTRY[TASK])
+    assert len(of_task(TASK)) >= 6
+    assert len({one.name for one in of_task(TASK)}) == len(of_task(TASK))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from socorpus.corpus.sample.writer import Truth
-from socorpus.labeling.functions import REGISTRY, Threads
+from socorpus.labeling.functions import Threads, of_task
 from socorpus.labeling.tasks import quality
 from tests.labeling.bucket import answer, comment, day, event, every, found, labels, of_corpus, question, threads
 
@@ -30,7 +30,7 @@ def with_facts(bucket: Threads) -> Threads:
 
 
 def test_there_are_enough_functions() -> None:
-    assert len(REGISTRY[TASK]) >= 6
+    assert len(of_task(TASK)) >= 6
 
 
 def test_the_classes_of_the_public_set() -> None:

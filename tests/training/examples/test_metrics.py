@@ -11,9 +11,9 @@ from socorpus.labeling.tasks.entities.spans import Span
 from socorpus.training.examples import metrics
 from socorpus.training.examples.example import Example, Prediction
 
-TWO = Task("quality", ("HQ", "LQ"))
-THREE = Task("closure", ("open", "duplicate", "off_topic"))
-SPANS = Task("entities", ("Library", "Value"), spans=True)
+TWO = Task("quality", dict.fromkeys(("HQ", "LQ"), ""))
+THREE = Task("closure", dict.fromkeys(("open", "duplicate", "off_topic"), ""))
+SPANS = Task("entities", dict.fromkeys(("Library", "Value"), ""), unit="span")
 
 
 def labelled(labels: list[int], threads: list[str] | None = None) -> list[Example]:

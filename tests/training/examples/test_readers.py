@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from socorpus.corpus.errors import InputError
-from socorpus.labeling.schema import CLOSURE, ENTITIES, QUALITY
 from socorpus.labeling.tasks.entities.spans import Span
-from socorpus.training.examples import readers
+from socorpus.training.examples import benchmarks, readers
+from socorpus.training.examples.example import Example
 from tests.labeling import label_tables as labelled
+from tests.our_tasks import CLOSURE, ENTITIES, QUALITY
 
 KAGGLE = ["PostId", "PostCreationDate", "Title", "BodyMarkdown", "Tag1", "Tag2", "OpenStatus"]
 
@@ -23,10 +24,10 @@ def kaggle(path: Path, rows: list[list[str]]) -> Path:
 def test_kaggle_questions_are_read_and_split_by_time(tmp_path: Path) -> None:
     rows = [
         [str(at), f"07/{at:02d}/2012 14:39:25", f"title {at}", f"Why `x{at}`?\n\n    y = {at}\n", "c#", "", status]
-        for at, status in zip(range(1, 21), [*readers.KAGGLE, *readers.KAGGLE] * 2, strict=True)
+        for at, status in zip(range(1, 21), [*benchmarks.KAGGLE, *benchmarks.KAGGLE] * 2, strict=True)
     ]
     found = readers.read(kaggle(tmp_path / "train.csv", rows[::-1]), CLOSURE)
-    assert found.task.labels == readers.KAGGLE
+    assert found.task.labels == benchmarks.KAGGLE
     assert [[one.key for one in found.splits[split]] for split in ("train", "validation", "test")] == [
         [str(at) for at in range(1, 15)],
         ["15", "16"],
@@ -61,7 +62,10 @@ def test_files_of_other_tasks_and_of_none_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has examples of closure, not of quality"):
         readers.read(path, QUALITY)
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(InputError, match=r"neither a column Y .* nor OpenStatus .*; it has a, b"):
+    with pytest.raises(
+        InputError,
+        match=r"no benchmark that is known: .*; a CSV file with a column Y .*; a CSV file with a column OpenStatus",
+    ):
         readers.read(tmp_path / "other.csv", QUALITY)
     with pytest.raises(InputError, match="not a corpus"):
         readers.read(tmp_path / "nothing", QUALITY)
@@ -88,7 +92,7 @@ def test_a_corpus_gives_texts_without_entities_too(tmp_path: Path) -> None:
 
 
 def test_a_drawn_share_is_part_of_every_larger_one() -> None:
-    some = [readers._labelled(0, 2, key=str(at), thread=str(at), text="") for at in range(200)]
+    some = [Example(key=str(at), thread=str(at), text="") for at in range(200)]
     few, more = ({one.key for one in readers.drawn(some, size)} for size in (20, 100))
     assert len(few) == 20 and few < more
     assert [one.key for one in readers.drawn(some, 300)] == [one.key for one in some]

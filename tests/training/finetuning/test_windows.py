@@ -16,8 +16,8 @@ from socorpus.training.finetuning import pretrained, windows
 from socorpus.training.finetuning.windows import Reading, Tags, encode
 from tests.training import tiny_models
 
-SPANS = Task("entities", ("Library", "Value"), spans=True)
-QUALITY = Task("quality", ("HQ", "LQ"))
+SPANS = Task("entities", dict.fromkeys(("Library", "Value"), ""), unit="span")
+QUALITY = Task("quality", dict.fromkeys(("HQ", "LQ"), ""))
 
 
 @pytest.fixture(scope="module")

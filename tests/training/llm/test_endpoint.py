@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 
 from socorpus.corpus.errors import BuildError, InputError
-from socorpus.labeling.schema import ENTITIES, QUALITY, Task
+from socorpus.labeling.schema import Task
 from socorpus.training.examples.example import Example, Prediction, Predictor
 from socorpus.training.llm import budget
 from socorpus.training.llm.endpoint import Chat, Endpoint, Estimate, Price, estimate
+from tests.our_tasks import ENTITIES, QUALITY
 from tests.training.endpoint_server import (
     Reply,
     Script,
@@ -439,7 +440,7 @@ def test_a_second_run_sends_nothing(kept: Path) -> None:
         assert len(server.bodies) == 5
         chat(server, kept, seed=1).predict(texts(1))
         chat(server, kept, answer_tokens=50).predict(texts(1))
-        chat(server, kept, task=Task("quality", ("HQ", "LQ"))).predict(texts(1))
+        chat(server, kept, task=Task("quality", dict.fromkeys(("HQ", "LQ"), ""))).predict(texts(1))
         assert len(server.bodies) == 8
     # Nothing is needed of the server for what is kept.
     assert chat(server, kept).predict(texts(5)) == first
@@ -448,7 +449,7 @@ def test_a_second_run_sends_nothing(kept: Path) -> None:
 _KILLED = """
 import sys
 from pathlib import Path
-from socorpus.labeling.schema import QUALITY
+from tests.our_tasks import QUALITY
 from socorpus.training.llm.endpoint import Chat, Endpoint
 from socorpus.training.examples.example import Example
 texts = [Example(f"k{number}", f"t{number}", f"Question {number}: how?") for number in range(20)]

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from socorpus.labeling.schema import ENTITIES
 from socorpus.training.evaluation import compare, systems
 from socorpus.training.evaluation.compare import Plan
 from socorpus.training.evaluation.systems import System
@@ -17,6 +16,7 @@ from socorpus.training.finetuning import learner, predictor, pretrained
 from socorpus.training.finetuning.settings import Settings
 from socorpus.training.pretrain import distributed, shard_reader
 from tests.building import small_disk, wait_for
+from tests.our_tasks import ENTITIES
 from tests.training import runs, tiny_models
 from tests.training.runs import STEPS, configure, losses, train
 
@@ -211,7 +211,7 @@ def test_a_run_can_be_taught_a_task(whole: Path, tmp_path: Path) -> None:
 def test_a_run_learns_real_entities_and_stands_beside_an_audit(real_data: Path, whole: Path, tmp_path: Path) -> None:
     """In short what benchmarks/skill_over_scale.py does at length."""
     data = readers.read(real_data / "benchmarks/ner", ENTITIES, most=100)
-    named = [System("TF-IDF", "audit", "TF-IDF"), *systems.chosen([f"run={whole}", f"scratch=scratch:{whole}"])]
+    named = [System("TF-IDF", "defined", "TF-IDF"), *systems.chosen([f"run={whole}", f"scratch=scratch:{whole}"])]
     settings = Settings(epochs=3, batch=4, seeds=(0,), rate=5e-3, length=128)
     cells = compare.compare(Plan([data], named, settings, most_test=50), tmp_path / "out", tiny_models.Quiet())
     scores = {one.system: one.scores["span_f1"].mean for one in cells}

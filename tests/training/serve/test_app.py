@@ -22,12 +22,13 @@ import pytest
 
 from socorpus.corpus.errors import InputError
 from socorpus.labeling.label_studio import interface
-from socorpus.labeling.schema import CLOSURE, ENTITIES, QUALITY, Task
+from socorpus.labeling.schema import Task
 from socorpus.labeling.tasks.entities.spans import Span
 from socorpus.training.examples.example import Example, Prediction
 from socorpus.training.serve import app as serve_app
 from socorpus.training.serve import settings as serve_settings
 from socorpus.training.serve.settings import Settings
+from tests.our_tasks import CLOSURE, ENTITIES, QUALITY
 
 ROOT = Path(__file__).resolve().parents[3]
 LIBRARIES = re.compile(r"\b(?:numpy|pandas|Flask)\b")

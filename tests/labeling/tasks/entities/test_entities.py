@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 from socorpus.corpus import schema
 from socorpus.corpus.documents import html as documents_html
 from socorpus.labeling.datasets import so_ner
-from socorpus.labeling.functions import REGISTRY, Threads
+from socorpus.labeling.functions import Threads, of_task
 from socorpus.labeling.schema import EXAMPLES
+from socorpus.labeling.tasks import defaults
 from socorpus.labeling.tasks.entities import tags as entities_tags
 from socorpus.labeling.tasks.entities import task as entities_task
 from socorpus.labeling.tasks.entities.spans import Scores, Span, score
 from tests.labeling import bucket
 
-FUNCTIONS = {function.name: function for function in REGISTRY["entities"]}
+FUNCTIONS = {function.name: function for function in of_task("entities")}
 
 
 def scored(documents: list[so_ner.Document], learned: entities_task.Learned | None = None) -> Scores:
@@ -224,11 +225,11 @@ def test_tags_with_a_wiki_are_names_on_their_site() -> None:
     ]
     tags = pa.Table.from_pylist(rows, schema=schema.dump_schema("tags"))
     site = Threads(**{**vars(made), "tags": tags})
-    facts = entities_task.merge(
-        [entities_task.collect(site), entities_task.collect(Threads(**{**vars(site), "posts": made.posts[:1]}))]
+    facts = entities_tags.merge(
+        [entities_tags.collect(site), entities_tags.collect(Threads(**{**vars(site), "posts": made.posts[:1]}))]
     )
     assert facts == {"tags": {bucket.SITE: {"brewkit": "Library", "brewlang": "Language"}}}
-    examples = entities_task.examples(site, ())
+    examples = defaults.published(site, (), entities_task.TASK.kinds)
     seen = Threads(**{**vars(site), "facts": facts, "examples": examples})
     found = [(vote.label, vote.start, vote.end) for vote in entities_tags.site_tags(seen)]
     text = examples["text"][0].as_py()
@@ -241,7 +242,7 @@ def test_tags_with_a_wiki_are_names_on_their_site() -> None:
 def test_examples_are_the_documents_with_their_comments() -> None:
     posts = [bucket.question(1), bucket.answer(2)]
     made = bucket.threads(posts, [bucket.comment(5, 2, "Use `foo()` in PyQt")])
-    examples = entities_task.examples(made, ())
+    examples = defaults.published(made, (), entities_task.TASK.kinds)
     assert examples.schema.equals(EXAMPLES)
     assert examples["text"].to_pylist() == made.documents["text"].to_pylist()
     assert examples["form"].to_pylist() == ["published"] * 2

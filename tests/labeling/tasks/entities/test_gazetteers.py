@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socorpus.labeling.schema import ENTITIES
 from socorpus.labeling.tasks.entities import gazetteers
+from tests.our_tasks import ENTITIES
 
 
 def found(text: str) -> list[tuple[str, str]]:

@@ -1,0 +1,129 @@
+"""Calling what a task consists of: what a plug-in's code raises names its file, its line, and the post at fault."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from socorpus.corpus import plugins
+from socorpus.corpus import schema as corpus_schema
+from socorpus.corpus.errors import BuildError
+from socorpus.labeling.functions import FUNCTIONS, Function, Threads, Vote
+from socorpus.labeling.schema import EXAMPLES, TASKS, Task
+from socorpus.labeling.tasks import defaults
+
+
+def votes(function: Function, threads: Threads) -> list[Vote]:
+    """The votes of a labelling function on a bucket.
+
+    Raises:
+        BuildError: a plug-in's function raised something, or yields something else.
+    """
+
+    def find(some: Threads) -> list[Vote]:
+        return list(function.find(some))
+
+    origin, name = FUNCTIONS.origin(function.key), f"labelling function {function.key}"
+    found = plugins.call(find, threads, plugin=origin, name=name, culprit=lambda: culprit(find, threads))
+    if strange := next((vote for vote in found if not isinstance(vote, Vote)), None):
+        raise BuildError(f"{plugins.where(origin)}: {name} yields {type(strange).__name__}, not Vote")
+    return found
+
+
+def collected(task: Task, threads: Threads) -> Mapping[str, Any]:
+    """What of a bucket must be known everywhere.
+
+    Raises:
+        BuildError: a plug-in's function raised something, or answers what is no JSON.
+    """
+    find = task.collect
+    assert find is not None
+
+    def collect(some: Threads) -> Mapping[str, Any]:
+        return _json(find(some))
+
+    return _part(task, "collect", collect, threads, lambda: culprit(collect, threads))
+
+
+def merged(task: Task, parts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The facts of the whole corpus; none of a task without. Errors as of `collected`."""
+    merge = task.merge
+    return {} if merge is None else _part(task, "merge", lambda some: _json(merge(some)), parts)
+
+
+def examples(task: Task, threads: Threads, said: Sequence[Vote]) -> pa.Table:
+    """The examples of a bucket as `schema.EXAMPLES`.
+
+    Raises:
+        BuildError: a plug-in's function raised something, or answers another table.
+    """
+
+    def make(some: Threads) -> pa.Table:
+        if task.examples is None:
+            return defaults.published(some, said, task.kinds)
+        return task.examples(some, said).cast(EXAMPLES)
+
+    return _part(task, "examples", make, threads, lambda: culprit(make, threads))
+
+
+def _json(value: Any) -> Any:
+    json.dumps(value)
+    return value
+
+
+def _part(
+    task: Task, part: str, function: Callable[[Any], Any], given: Any, key: Callable[[], str | None] = lambda: None
+) -> Any:
+    return plugins.call(
+        function, given, plugin=TASKS.origin(task.name), name=f"{part} of task {task.name}", culprit=key
+    )
+
+
+def culprit(run: Callable[[Threads], object], threads: Threads) -> str | None:
+    """Key of the post on which a function fails, else of the question of its thread; None where no thread fails alone.
+
+    The bucket is halved until one thread is left.
+    """
+
+    def fails(some: Threads) -> bool:
+        try:
+            run(some)
+        except Exception:
+            return True
+        return False
+
+    rows = threads.documents if threads.examples is None else threads.examples
+    left = pc.unique(rows["thread_id"]).to_pylist()
+    while len(left) > 1:
+        halves = (left[: len(left) // 2], left[len(left) // 2 :])
+        left = next((half for half in halves if fails(_of_threads(threads, half))), [])
+    if not left or not fails(_of_threads(threads, left)):
+        return None
+    posts = rows.filter(pc.equal(rows["thread_id"], left[0]))["post_id"].to_pylist()
+    return corpus_schema.key(threads.site, next((post for post in posts if fails(_of_posts(threads, [post]))), left[0]))
+
+
+def _of_threads(threads: Threads, ids: Sequence[int]) -> Threads:
+    wanted = pc.is_in(threads.documents["thread_id"], value_set=pa.array(ids, pa.int64()))
+    return _of_posts(threads, threads.documents["post_id"].filter(wanted).to_pylist())
+
+
+def _of_posts(threads: Threads, ids: Sequence[int]) -> Threads:
+    wanted = pa.array(ids, pa.int64())
+
+    def rows(table: pa.Table) -> pa.Table:
+        return table.filter(pc.is_in(table["post_id"], value_set=wanted))
+
+    return replace(
+        threads,
+        documents=rows(threads.documents),
+        posts=rows(threads.posts),
+        comments=rows(threads.comments),
+        links=rows(threads.links),
+        votes=rows(threads.votes),
+        history=None if threads.history is None else rows(threads.history),
+        examples=None if threads.examples is None else rows(threads.examples),
+    )
