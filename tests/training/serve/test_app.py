@@ -266,6 +266,30 @@ def test_a_refusal_says_what_is_wrong(quality: httpx.Client, name: str) -> None:
     assert sentence in answer.json()["error"]
 
 
+def test_the_document_refuses_what_the_server_refuses_and_allows_what_it_takes(quality: httpx.Client) -> None:
+    """The checks and the document are two definitions: each body is held against both."""
+    document = quality.get("/openapi.json").json()
+    refused = {name: (path, body) for name, (path, body, status, _) in REFUSED.items() if status in (413, 422)}
+    # A JSON schema knows neither XML nor white space nor bytes.
+    beyond = {"an empty text", "many bytes", "another task's interface", "setup by another task"}
+    assert beyond < refused.keys()
+    for name in refused.keys() - beyond:
+        path, body = refused[name]
+        with pytest.raises(jsonschema.ValidationError):
+            _valid(body, document["paths"][path]["post"]["requestBody"], document)
+    taken: list[tuple[str, dict[str, Any]]] = [
+        ("/v1/predict", {"texts": [{"text": "a" * 1000, "title": None, "tags": []}] * 5}),
+        ("/v1/predict", {"texts": [{"text": "a", "title": "", "tags": ["", "b"]}]}),
+        ("/predict", {"tasks": [{"id": 1, "data": {"text": "a", "blind": 1, "more": [1]}}], "context": None}),
+        ("/setup", request("/setup", project="x", more=1)),
+        ("/webhook", {"action": ""}),
+    ]
+    for path, body in taken:
+        _valid(body, document["paths"][path]["post"]["requestBody"], document)
+        answer = quality.post(path, json=body)
+        assert answer.is_success, answer.text
+
+
 def test_a_body_of_no_declared_length_is_read_no_further_than_allowed(quality: httpx.Client) -> None:
     sent = 0
 
