@@ -36,7 +36,7 @@ def discover(sources: Sources, site: str | None = None) -> "list[Site]":
         InputError: a source isn't there, or holds no tables.
 
     Examples:
-        >>> [site] = discover("dump")
+        >>> [site] = discover("dump/modern.example.com")
         >>> site.name, sorted(table.table for table in site.tables)[:3]
         ('modern.example.com', ['badges', 'comments', 'history'])
     """
@@ -53,8 +53,8 @@ def plan_build(sources: Sources, config: Config | None = None, *, site: str | No
         InputError: a source can't be read, or no site has posts.
 
     Examples:
-        >>> len(plan_build("dump").buckets)
-        1
+        >>> [bucket.name for bucket in plan_build("dump").buckets]
+        ['area51.example.com/00000-of-00001', 'modern.example.com/00000-of-00001']
     """
     from socorpus.corpus import plan
 
@@ -91,7 +91,7 @@ def build(
         BuildError: a full disk, a lost worker, or another build at work in `out`.
 
     Examples:
-        >>> corpus = build("dump", "corpus", workers=0)
+        >>> corpus = build("dump/modern.example.com", "modern", workers=0)
         >>> totals = corpus.manifest["totals"]
         >>> totals["documents"] == totals["kept"] + sum(totals["dropped"].values())
         True

@@ -4,6 +4,7 @@ A section belongs to one stage. A stage's receipt holds its own section alone, s
 what depends on it.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -196,7 +197,7 @@ PRESETS: dict[str, Mapping[str, Any]] = {
 
 
 def load(
-    path: Path | None = None,
+    path: str | os.PathLike[str] | None = None,
     preset: str = "default",
     overrides: Mapping[str, Any] | None = None,
     more_plugins: Sequence[str] = (),
@@ -211,6 +212,10 @@ def load(
     Raises:
         InputError: names the file, the key, what was expected, and the nearest known key; or what is wrong with a
             plug-in.
+
+    Examples:
+        >>> load_config(preset="sobert", overrides={"near": {"threshold": 0.9}}).selection.kinds
+        ('answer',)
     """
 
     def activated(values: Mapping[str, Any], base: Path | None) -> Mapping[str, type]:

@@ -142,10 +142,9 @@ class Corpus:
             InputError: `key` is no key, or the site is not in the corpus.
 
         Examples:
-            >>> corpus = Corpus("corpus")
-            >>> row = corpus.documents.head(1, columns=["site", "post_id"]).to_pylist()[0]
-            >>> print(corpus.explain(f"{row['site']}:{row['post_id']}"))
-            modern.example.com:...: question, kept...
+            >>> print(Corpus("corpus").explain("modern.example.com:1"))
+            modern.example.com:1: question, kept
+            ...
         """
         return story.find(self.path, key)
 

@@ -6,6 +6,7 @@ A configuration is a dataclass whose fields are sections, and a section a datacl
 import dataclasses
 import difflib
 import json
+import os
 import tomllib
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -35,7 +36,7 @@ def load(
     kind: type[_Section],
     presets: Mapping[str, Mapping[str, Any]],
     preset: str,
-    path: Path | None,
+    path: str | os.PathLike[str] | None,
     overrides: Mapping[str, Any] | None,
     more: Callable[[Mapping[str, Any], Path | None], Mapping[str, type]] | None = None,
 ) -> tuple[_Section, str]:
@@ -52,11 +53,11 @@ def load(
         raise InputError(f"preset {preset!r} is not known; there are {', '.join(presets)}")
     merged, where = dict(presets[preset]), f"preset {preset}"
     if path is not None:
-        merged, where = merge(merged, read(path)), str(path)
+        merged, where = merge(merged, read(Path(path))), str(path)
     merged = merge(merged, overrides or {})
     if more is None:
         return section(kind, merged, where), where
-    sections = more(merged, path.parent if path is not None else None)
+    sections = more(merged, Path(path).parent if path is not None else None)
     own: dict[str, Any] = {name: section(sections[name], merged.pop(name, {}), where, f"{name}.") for name in sections}
     return section(kind, {**merged, "own": own}, where, known=sections), where
 
@@ -152,7 +153,16 @@ def _value(hint: Any, value: Any, where: str, key: str) -> Any:
 
 
 def to_toml(config: Any) -> str:
-    """The configuration as a TOML file that `load` reads back; keys that are not set are left out."""
+    """The configuration as a TOML file that `load` reads back; keys that are not set are left out.
+
+    Examples:
+        >>> print(to_toml(load_config(overrides={"read": {"part_mb": 8}})))
+        plugins = []
+        <BLANKLINE>
+        [read]
+        part_mb = 8
+        ...
+    """
     values = as_dict(config)
     lines = [*_keys({name: value for name, value in values.items() if not isinstance(value, dict)}), ""]
     for name, section in values.items():

@@ -78,7 +78,7 @@ def train(
 
     Examples:
         >>> small = {"schedule": {"tokens": 8_192}, "model": {"layers": 1, "max_length": 128}}
-        >>> facts = train("corpus", "run", config=load_config("tiny", overrides=small))
+        >>> facts = train("corpus", "small-run", config=load_config("tiny", overrides=small))
         >>> facts["step"] == facts["steps"]
         True
     """
@@ -177,7 +177,7 @@ def export_model(run: Location, out: Location, *, step: int | None = None, force
         BuildError: the written model is not the same.
 
     Examples:
-        >>> facts = export_model("run", "model")
+        >>> facts = export_model("run", "another-model")
         >>> facts["largest_difference"] < 1e-3
         True
     """
@@ -220,7 +220,8 @@ def finetune(
         BuildError: the loss is no number, or the disk is full.
 
     Examples:
-        >>> facts = finetune("model", "closure", "corpus", "closure-model", FinetuneSettings(epochs=1, seeds=(0,)))
+        >>> quick = FinetuneSettings(epochs=1, seeds=(0,))
+        >>> facts = finetune("model", "closure", "corpus", "small-closure-model", quick, most=16)
         >>> 0 <= facts["seeds"][0]["test"]["macro_f1"] <= 1
         True
     """
@@ -310,7 +311,7 @@ def evaluate(
         InputError: a package is missing, or there is nothing to compare.
 
     Examples:
-        >>> comparison = evaluate("corpus", ["closure"], ["audits"], "comparison")
+        >>> comparison = evaluate("corpus", ["closure"], ["audits"], "another-comparison")
         >>> [row[0].rstrip(" *") for row in comparison.tables()[0].rows][:2]
         ['majority', 'markup only']
     """

@@ -1,7 +1,7 @@
 """The presets of models and recipes, ours and those of plug-ins, and the configuration of a run."""
 
+import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from socorpus.corpus import plugins, toml_config
@@ -73,11 +73,17 @@ for _name, _values in _OURS.items():
     preset(_name, _values)
 
 
-def load(preset: str = "tiny", path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Config:
+def load(
+    preset: str = "tiny", path: str | os.PathLike[str] | None = None, overrides: Mapping[str, Any] | None = None
+) -> Config:
     """The configuration of a preset, then of a TOML file, then of `overrides` (nested like the file).
 
     Raises:
         InputError: names the file, the key, what was expected, and the nearest known key.
+
+    Examples:
+        >>> load_config("tiny", overrides={"batch": {"tokens": 4096}}).batch.tokens
+        4096
     """
     config, where = toml_config.load(Config, {preset: PRESETS.named(preset)}, preset, path, overrides)
     check(config, where)

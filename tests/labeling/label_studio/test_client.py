@@ -165,3 +165,20 @@ def test_a_port_that_is_taken_is_told(server: Server, tmp_path: Path) -> None:
         label_studio_server.start(tmp_path / "data", int(server.url.rpartition(":")[2]))
     with pytest.raises(InputError, match=r"a server is at work there already"):
         label_studio_server.start(server.data)
+
+
+def test_the_examples_of_the_api_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of `tests/test_api.py` that need the server's environment."""
+    import doctest
+
+    from socorpus import labeling
+    from tests.test_api import NEED_A_SERVER
+
+    monkeypatch.chdir(tmp_path)
+    for name in NEED_A_SERVER:
+        public = name.partition(".")[2]
+        space = {each: getattr(labeling, each) for each in labeling.__all__} | {"__name__": "example"}
+        (test,) = doctest.DocTestFinder().find(getattr(labeling, public), public, globs=space)
+        said: list[str] = []
+        doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=said.append)
+        assert test.examples and not said, "".join(said)
