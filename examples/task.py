@@ -7,8 +7,7 @@
     socorpus evaluate corpus --task runnable --system audits --system model
     socorpus explain corpus SITE:ID
 
-`labeling sync` shows its question to people, `labeling serve` serves the model. The plug-in is named once: later
-commands on this corpus know it.
+`labeling sync` shows its question to people, `labeling serve` serves the model. Later commands know the plug-in.
 """
 
 import re

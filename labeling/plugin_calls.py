@@ -1,7 +1,7 @@
 """Calling what a task consists of: what a plug-in's code raises names its file, its line, and the post at fault."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,10 +23,14 @@ def votes(function: Function, threads: Threads) -> list[Vote]:
         BuildError: a plug-in's function raised something, or yields something else.
     """
 
-    def find(some: Threads) -> list[Vote]:
-        return list(function.find(some))
-
     origin, name = FUNCTIONS.origin(function.key), f"labelling function {function.key}"
+
+    def find(some: Threads) -> list[Vote]:
+        found: Any = function.find(some)
+        if not isinstance(found, Iterable):
+            raise BuildError(f"{plugins.where(origin)}: {name} answers {type(found).__name__}; it must yield votes")
+        return list(found)
+
     found = plugins.call(find, threads, plugin=origin, name=name, culprit=lambda: culprit(find, threads))
     if strange := next((vote for vote in found if not isinstance(vote, Vote)), None):
         raise BuildError(f"{plugins.where(origin)}: {name} yields {type(strange).__name__}, not Vote")

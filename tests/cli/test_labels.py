@@ -9,13 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from socorpus.corpus import schema as corpus_schema
-from socorpus.corpus.config import Labels
 from socorpus.labeling import schema
 from tests import fork_server
 from tests.building import copy, hashes, manifest, socorpus, table
 from tests.labeling.labelled import rows, say
 
-TASKS = Labels().tasks
+TASKS = ("quality", "closure", "obsolescence", "entities")
 
 
 def test_a_build_ends_with_labels(built: Path) -> None:

@@ -457,6 +457,7 @@ def wrong(threads):
     table = threads.documents if threads.examples is None else threads.examples
     for row in table.to_pylist():
         {does}
+    yield from ()
 """
 
 
@@ -489,6 +490,13 @@ def test_what_a_function_raises_names_file_line_and_post(corpus: Path, tmp_path:
         f"{path}, line 10, in wrong: labelling function toy.wrong, on {post['site']}:{post['post_id']}: "
         "ZeroDivisionError: division by zero"
     )
+
+
+def test_a_function_that_does_not_yield_is_told(corpus: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(WRONG.format(task="toy", does="pass").replace("yield from ()", "return None"), "utf-8")
+    with pytest.raises(BuildError, match=r"mine\.py: labelling function toy\.wrong answers NoneType; it must yield"):
+        apply(corpus, more=[path])
 
 
 def test_a_function_for_a_task_that_nobody_defines_is_told(corpus: Path, tmp_path: Path) -> None:

@@ -1,0 +1,242 @@
+"""The plug-ins of examples/, as they stand there: each does what it says."""
+
+import csv
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from socorpus.corpus import load_config, plugins, use_plugins
+from socorpus.corpus.errors import InputError
+from socorpus.labeling.functions import of_task
+from socorpus.labeling.schema import TASKS
+from tests.building import manifest, socorpus, table
+from tests.corpus import small_site
+from tests.labeling import bucket
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+FILES = sorted(path for path in EXAMPLES.iterdir() if path.suffix in (".py", ".toml"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays() -> Iterator[None]:
+    yield
+    plugins.activate(())
+
+
+def test_there_is_one_of_each_kind_and_each_is_short() -> None:
+    defined = {}
+    for path in FILES:
+        assert len(path.read_text("utf-8").splitlines()) <= 60, path
+        if path.suffix == ".py":
+            plugins.load([str(path)])
+            defined[path.stem] = [name.rpartition(" ")[0] for name in plugins.described()[0][2]]
+    assert defined == {
+        "signal": ["configuration section", "signal"],
+        "labelling_function": ["labelling function"],
+        "task": ["task", *["labelling function"] * 3],
+        "span_task": ["task", "labelling function"],
+        "preset": ["preset"],
+        "system": ["system"],
+    }
+
+
+def test_the_signal_and_the_rules(tmp_path: Path) -> None:
+    root, dump = tmp_path / "corpus", small_site.dump(tmp_path)
+    posts = dump / "Posts.xml"
+    text = posts.read_text("utf-8").replace('Title="Question 3"', 'Title="Homework: is beer wet?"')
+    posts.write_text(text.replace("&lt;p&gt;", "&lt;p&gt;" + "Why? " * 21, 1), "utf-8")
+    facts = small_site.build_with(root, load_config(EXAMPLES / "selection.toml"), dump, workers=0)
+    (path,) = (root / "signals" / "questions").rglob("*.parquet")
+    found = pq.read_table(path).to_pylist()
+    documents = pq.read_table(str(path).replace("signals/questions", "documents")).to_pylist()
+    for row, post in zip(found, documents, strict=True):
+        own = post["text"][: post["own_end"]]
+        assert (row["question_marks"], row["asks_at_the_end"]) == (own.count("?"), own.rstrip().endswith("?"))
+    assert max(row["question_marks"] for row in found) >= 21
+    assert facts["config"]["questions"] == {"marks": "?"} and facts["totals"]["dropped"]["homework"] == 1
+    assert facts["totals"]["dropped"]["asks_too_much"] >= 1
+
+
+def test_the_labelling_function() -> None:
+    plugins.load([str(EXAMPLES / "labelling_function.py")])
+    titles = {1: "WHY IS MY BEER FLAT", 2: "Why is my beer flat", 3: "1984?", 4: "WHY ß"}
+    threads = bucket.threads([bucket.question(post, title=title) for post, title in titles.items()])
+    assert [(vote.post_id, vote.label) for vote in of_task("quality")[-1].find(threads)] == [(1, "LQ_EDIT")]
+
+
+def test_the_span_task() -> None:
+    plugins.load([str(EXAMPLES / "span_task.py")])
+    (function,) = of_task("versions")
+    text = "Use Python 3.11 or v2.0-beta1, not 42 or file.v."
+    examples = bucket.threads([bucket.question(1)]).documents.slice(0, 1).to_pylist()
+    examples[0]["text"] = text
+    threads = bucket.threads([bucket.question(1)])
+    threads = type(threads)(**{**vars(threads), "examples": threads.documents.from_pylist(examples)})
+    assert TASKS["versions"].spans
+    assert [(text[vote.start : vote.end], vote.label) for vote in function.find(threads)] == [
+        ("3.11", "Release"),
+        ("v2.0-beta1", "Preview"),
+    ]
+
+
+def test_the_preset() -> None:
+    from socorpus.training import presets
+
+    with pytest.raises(InputError, match="preset 'narrow' is not known"):
+        presets.load("narrow")
+    plugins.load([str(EXAMPLES / "preset.py")])
+    made, base = presets.load("narrow"), presets.load("mini")
+    assert (made.model.layers, made.model.hidden, made.masking.rate) == (8, 192, 0.25)
+    assert made.model.family == base.model.family and made.validation == base.validation
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ('preset("mine", {"modle": {}})', "mine.py: preset mine: unknown key modle; did you mean model"),
+        ('preset("mine", {"model": {"heads": 3}}, base="tiny")', "mine.py: preset mine: model.heads .3. must divide"),
+        ('preset("mine", {}, base="tinny")', "preset 'tinny' is not known; did you mean tiny"),
+        ('preset("tiny", {})', "preset 'tiny' is defined by socorpus already"),
+    ],
+)
+def test_a_preset_is_checked_like_ours(tmp_path: Path, source: str, said: str) -> None:
+    (tmp_path / "mine.py").write_text(f"from socorpus.training import preset\n{source}\n", "utf-8")
+    with pytest.raises(InputError, match=said):
+        plugins.load([str(tmp_path / "mine.py")])
+
+
+@pytest.fixture(scope="module")
+def questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file like "60k Stack Overflow Questions with Quality Rating": poor questions beg."""
+    draw, path = random.Random(1), tmp_path_factory.mktemp("data") / "questions.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["Id", "Title", "Body", "Tags", "CreationDate", "Y"])
+        for at in range(120):
+            words = [*draw.choices(["list", "file", "loop", "key", "sort"], k=6), *(["plz"] if at % 2 else [])]
+            day = f"2016-{at // 28 + 1:02d}-{at % 28 + 1:02d} 10:00:00"
+            rows.writerow([at, "how do i", f"<p>{' '.join(words)}</p>", "<python>", day, "LQ" if at % 2 else "HQ"])
+    return path
+
+
+def test_the_system_stands_in_the_comparison(questions: Path, tmp_path: Path) -> None:
+    given = ("--plugin", EXAMPLES / "system.py", "--system", "majority", "--system", "Words=nearest")
+    shown = socorpus("evaluate", "--on", f"quality={questions}", *given, "-o", tmp_path / "out", "--price", 1)
+    cells = {cell["system"]: cell for cell in json.loads((tmp_path / "out/comparison.json").read_text())["cells"]}
+    assert cells["Words"]["scores"]["macro_f1"]["mean"] > 0.9 > cells["majority"]["scores"]["macro_f1"]["mean"]
+    # Six words, two labels; what it costs is measured.
+    assert cells["Words"]["parameters"] >= 12 and cells["Words"]["thousand_dollars"] > 0
+    assert "Words *" in shown.stdout
+    told = socorpus("evaluate", "--on", f"quality={questions}", "--system", "nearest", "-o", tmp_path / "o", code=1)
+    assert "not compared: nearest" in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("does", "said"),
+    [
+        ("return [Prediction((0.5, 0.5))]", "system broken: 1 predictions for 24 examples"),
+        ("return [Prediction((1.0,)) for _ in examples]", r"system broken, on \d+: 1 probabilities from 0 to 1 for 2"),
+        ("return [(0.5, 0.5) for _ in examples]", r"system broken, on \d+: tuple is no Prediction"),
+        (
+            "return [Prediction((1 / (one.key != '99'), 0.0)) for one in examples]",
+            r"mine\.py, line 11, in .*: predict of system broken, on 99: ZeroDivisionError",
+        ),
+        ("return [Prediction(one.probabilities) for one in examples]", "0 probabilities from 0 to 1 for 2 labels"),
+    ],
+)
+def test_what_a_system_does_wrong_is_told(questions: Path, tmp_path: Path, does: str, said: str) -> None:
+    from socorpus.training import evaluate
+
+    source = f"""
+from socorpus.training import Prediction, system
+
+
+@system("broken")
+class Broken:
+    def __init__(self, data):
+        assert not data.splits["test"] and data.splits["train"]
+
+    def predict(self, examples):
+        {does}
+"""
+    (tmp_path / "mine.py").write_text(source, "utf-8")
+    use_plugins([str(tmp_path / "mine.py")])
+    (cell,) = evaluate(None, None, ["broken"], tmp_path / "out", on=[("quality", questions)]).cells
+    assert cell.missing is not None
+    assert __import__("re").search(said, cell.missing), cell.missing
+
+
+def test_a_system_runs_again_when_its_file_is_another(questions: Path, tmp_path: Path) -> None:
+    from socorpus.training import evaluate
+
+    source = (EXAMPLES / "system.py").read_text("utf-8")
+    scores = []
+    for text in (source, source, source.replace("sums = [1.0]", "sums = [1e9]")):
+        (tmp_path / "system.py").write_text(text, "utf-8")
+        use_plugins([str(tmp_path / "system.py")])
+        (cell,) = evaluate(None, None, ["nearest"], tmp_path / "out", on=[("quality", questions)]).cells
+        done = tmp_path / "out/cells"
+        (receipt,) = done.rglob("done.json")
+        scores.append((receipt.stat().st_mtime_ns, cell.scores["log_loss"].mean))
+    assert scores[0] == scores[1] and scores[2][0] > scores[1][0] and scores[2][1] > scores[1][1]
+
+
+TINY = "[model]\nlayers = 1\nhidden = 64\nheads = 4\nffn = 96\nmax_length = 128\n[schedule]\ntokens = 8192\n"
+
+
+def test_a_whole_new_task_from_functions_to_a_model(tmp_path: Path) -> None:
+    """Build, apply, analyze, export, train, fine-tune, evaluate, explain, with the plug-in named once."""
+    root, state = tmp_path / "corpus", {"XDG_STATE_HOME": str(tmp_path / "state")}
+
+    def run(*arguments: object) -> str:
+        return socorpus(*arguments, environment=state).stdout
+
+    run("sample", tmp_path / "dump", "--threads", 150, "--form", "modern")
+    plugin = ("--plugin", EXAMPLES / "task.py")
+    built = run("build", tmp_path / "dump", "-o", root, "--workers", 0, *plugin)
+    assert "runnable: " in built
+    assert "nothing had changed" in run("labeling", "apply", root, "--task", "runnable", "--workers", 0)
+    analysis = run("labeling", "analyze", root, "--task", "runnable", "--workers", 0)
+    assert all(name in analysis for name in ("has_no_block", "leaves_out", "begins_as_a_program"))
+    labels = {(row["site"], row["post_id"]): row for row in table(root, "labels/runnable/labels").to_pylist()}
+    answers = [row for row in table(root, "documents").to_pylist() if (row["site"], row["post_id"]) in labels]
+    assert {row["kind"] for row in answers} == {"answer"} and len(answers) == len(labels) > 100
+    for row in answers:
+        has_block = any(part["kind"] == "code" for part in row["segments"])
+        assert (labels[row["site"], row["post_id"]]["label"] != "none") == has_block
+    run("labeling", "export", root, "--task", "runnable", "-o", tmp_path / "exported")
+    lines = [line for path in (tmp_path / "exported").glob("*.jsonl") for line in path.read_text("utf-8").splitlines()]
+    assert len(lines) == len(labels) and "complete" in {json.loads(line)["label"] for line in lines}
+    (tmp_path / "tiny.toml").write_text(TINY, "utf-8")
+    run("train", root, "-o", tmp_path / "run", "--config", tmp_path / "tiny.toml", "--gpus", 1)
+    fitted = tmp_path / "fitted"
+    fast = ("--epochs", 1, "--seeds", 1, "--batch", 16)
+    run("finetune", tmp_path / "run", "--task", "runnable", "--data", root, "-o", fitted, *fast)
+    facts = json.loads((fitted / "finetune.json").read_text("utf-8"))
+    assert facts["labels"] == ["complete", "fragment", "none"] and facts["unit"] == "answer"
+    assert "- `fragment`: the code needs something around it" in (fitted / "README.md").read_text("utf-8")
+    # Who has the model needs no plug-in to use it.
+    from socorpus.training import load_predictor
+
+    predictor = load_predictor(fitted)
+    assert predictor.task.labels == ("complete", "fragment", "none") and "runnable" not in TASKS
+    assert predictor.task.question == "Can the code of this answer be run as it is?"
+    compared = run("evaluate", root, "--task", "runnable", "--system", "audits", "-o", tmp_path / "table")
+    assert "markup only" in compared and "runnable (corpus)" in compared
+    key = next(f"{site}:{post}" for (site, post), row in labels.items() if row["label"] == "complete")
+    told = run("explain", root, key)
+    assert "runnable      complete" in told and "begins_as_a_program: complete (blocks 1)" in told
+    assert "plug-in" in run("doctor", *plugin) and set(manifest(root)["plugins"]) == {"task.py"}
+    # Somebody else, who has only the corpus, is told what is missing.
+    lost = socorpus("explain", root, key, code=2, environment={"XDG_STATE_HOME": str(tmp_path / "else")})
+    assert "built with the plug-in task.py" in lost.stderr and "--plugin task.py" in lost.stderr
+    unknown = socorpus(
+        *("finetune", tmp_path / "run", "--task", "runnable", "--data", root, "-o", tmp_path / "other"),
+        code=2,
+        environment={"XDG_STATE_HOME": str(tmp_path / "else")},
+    )
+    assert "task 'runnable' is not known" in unknown.stderr and "--plugin" in unknown.stderr

@@ -1,0 +1,228 @@
+"""Labelling functions and tasks of one's own: what runs again, who has the file, what later commands know."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from socorpus.corpus import active_plugins, build, load_config, plugins, use_plugins
+from socorpus.corpus.errors import InputError
+from socorpus.labeling import apply, explain_labels, last_stage, schema
+from socorpus.labeling.functions import FUNCTIONS, of_task
+from tests.building import hashes, manifest, wait_for
+from tests.corpus import small_site
+from tests.labeling.labelled import rows
+
+MINE = '''
+from socorpus.labeling import Vote, task, votes
+
+task("length", {"long": "a long answer", "short": "a short one"}, question="Is this answer long?", unit="answer",
+     version=1)
+
+
+@votes("length", version=1)
+def counts(threads):
+    """Characters of the post."""
+    for post in threads.documents.to_pylist():
+        yield Vote(post["post_id"], "long" if post["own_end"] > 500 else "short", {"own_end": post["own_end"]})
+
+
+@votes("length")
+def has_code(threads):
+    """A block of code is long."""
+    for post in threads.documents.to_pylist():
+        if any(part["kind"] == "code" for part in post["segments"]):
+            yield Vote(post["post_id"], "long", {"why": "code"})
+
+
+@votes("closure")
+def shouts(threads):
+    """Capitals."""
+    for post in threads.documents.to_pylist():
+        if post["kind"] == "question" and post["title"] == "Question 3":
+            yield Vote(post["post_id"], "needs_details", {})
+'''
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays() -> Iterator[None]:
+    yield
+    plugins.activate(())
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.py"
+    path.write_text(MINE, "utf-8")
+    return path
+
+
+@pytest.fixture
+def dump(tmp_path: Path) -> Path:
+    return small_site.dump(tmp_path)
+
+
+def made(root: Path, dump: Path, *files: Path, **how: object) -> dict[str, object]:
+    config = load_config(more_plugins=[str(file) for file in files])
+    build(dump, root, config, last=last_stage, **{"workers": 0, **how})  # type: ignore[arg-type]
+    return manifest(root)
+
+
+def receipts(root: Path) -> dict[str, int]:
+    return {path.relative_to(root / "receipts").as_posix(): path.stat().st_mtime_ns for path in sorted(_all(root))}
+
+
+def _all(root: Path) -> Iterator[Path]:
+    return (path for path in (root / "receipts").rglob("*.json") if path.parent != root / "receipts")
+
+
+def test_a_build_labels_a_task_of_a_file(tmp_path: Path, dump: Path, mine: Path) -> None:
+    root = tmp_path / "corpus"
+    facts = made(root, dump, mine)
+    assert list(facts["labels"]) == ["quality", "closure", "obsolescence", "entities", "length"]  # type: ignore[call-overload]
+    assert facts["config"]["labels"]["tasks"] is None  # type: ignore[index]
+    answers = {row["post_id"]: row for row in rows(root, "length", "examples")}
+    assert answers and {row["kind"] for row in answers.values()} == {"answer"}
+    labels = {row["post_id"]: row["label"] for row in rows(root, "length", "labels")}
+    assert labels == {post: "long" if row["own_end"] > 500 else "short" for post, row in answers.items()}
+    hashed = of_task("length")[1].version
+    assert hashed == int(plugins.active()[0].identity[:7], 16)
+    versions = {row["function"]: row["version"] for row in rows(root, "length", "votes")}
+    assert versions == {"counts": 1} | ({"has_code": hashed} if "has_code" in versions else {})
+    told = "\n".join(explain_labels(root, f"{small_site.SITE}:{next(iter(answers))}"))
+    assert "length" in told and "counts: " in told
+
+
+def test_only_what_a_changed_file_defines_runs_again(tmp_path: Path, dump: Path, mine: Path) -> None:
+    root = tmp_path / "corpus"
+    made(root, dump, mine)
+    before = receipts(root)
+    mine.write_text(MINE.replace('"Question 3"', '"Question 4"'), "utf-8")
+    made(root, dump, mine)
+    after = receipts(root)
+    ran = {name for name in after if before.get(name) != after[name]}
+    # `shouts` and `has_code` have no version of their own: their votes are made again, and what depends on these. The
+    # task and `counts` have one. Other tasks, and all stages of the corpus, stay.
+    assert {name.partition("/")[0] for name in ran} <= {*STEPS, "report"}
+    assert {name.split("/")[1].removesuffix(".json") for name in ran if name.startswith("label_")} == {
+        "closure",
+        "length",
+    }
+    assert {name for name in ran if name.startswith("label_vote/")} == {
+        name for name in after if name.startswith(("label_vote/closure/", "label_vote/length/"))
+    }
+    assert not [name for name in ran if name.startswith(("label_merge/", "label_collect/"))]
+    before = after
+    made(root, dump, mine)
+    assert receipts(root) == before
+
+
+STEPS = ("label_vote", "label_count", "label_fit", "label_stratify", "label_label")
+
+
+def test_a_plugin_that_apply_was_given_is_known_from_then_on(tmp_path: Path, dump: Path, mine: Path) -> None:
+    root = tmp_path / "corpus"
+    made(root, dump)
+    assert "plugins" not in manifest(root) and "length" not in manifest(root)["labels"]
+    use_plugins([str(mine)])
+    apply(root, ["length"], workers=0)
+    facts = manifest(root)
+    assert set(facts["plugins"]) == {"mine.py"} and list(facts["labels"])[-1] == "length"
+    use_plugins()
+    assert "length" not in schema.TASKS and "closure.shouts" not in FUNCTIONS
+    with pytest.raises(InputError, match=r"task 'length' is not known; .*--plugin"):
+        apply(root, ["length"], workers=0)
+    # Labels of a task that is not known here stay as they are.
+    apply(root, ["closure"], workers=0)
+    assert manifest(root)["labels"]["length"] == facts["labels"]["length"]
+    assert use_plugins((), root, needed=True) == ["mine.py"] and "length" in schema.TASKS
+    place, identity, definitions = active_plugins()[0]
+    assert place == str(mine) and len(identity) == 64
+    assert definitions[:2] == ["task length", "labelling function length.counts"]
+    mine.unlink()
+    with pytest.raises(InputError, match="there is no such plug-in file"):
+        use_plugins((), root, needed=True)
+
+
+def test_what_is_not_known_is_told_before_a_build(tmp_path: Path, dump: Path, mine: Path) -> None:
+    for labels, said in (
+        ({"tasks": ["moods"]}, "task 'moods' is not known; .*did you mean|task 'moods' is not known"),
+        ({"without": ["length.nobody"]}, "length has no labelling function nobody; it has counts, has_code"),
+        ({"without": ["moods.nobody"]}, "wants TASK.FUNCTION, such as quality"),
+    ):
+        config = load_config(overrides={"labels": labels}, more_plugins=[str(mine)])
+        with pytest.raises(InputError, match=said):
+            build(dump, tmp_path / "corpus", config, last=last_stage, workers=0)
+    assert not (tmp_path / "corpus").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ('task("Moods", {"a": "", "b": ""})', "mine.py: task Moods: a name has lower-case letters"),
+        ('task("moods", {"a": ""})', "mine.py: task moods: 1 labels; it needs 2 to 100"),
+        ('task("moods", {"a": "", "b": ""}, unit="post")', "its unit must be one of question, answer, span"),
+        ('task("moods", {"a b": ""}, unit="span")', "label 'a b': a word without white space"),
+        ('task("moods", {"a": "", " b": ""})', "label ' b': one line without white space around it"),
+        ('task("moods", {"a": "", "b": ""}, listed="c")', "'c' is none of its labels"),
+        ('task("moods", {"a": "", "b": ""}, collect=len)', "collect and merge need one another"),
+        ('task("closure", {"a": "", "b": ""})', "task 'closure' is defined by socorpus already"),
+        ('votes("closure", version="x")(len)', "labelling function closure.len: its version must be a number"),
+        ("votes('closure')(never)", "mine.py, line 3: NameError: name 'never' is not defined"),
+    ],
+)
+def test_what_is_wrong_with_a_definition_is_told(mine: Path, source: str, said: str) -> None:
+    mine.write_text(f"from socorpus.labeling import task, votes\n\n{source}\n", "utf-8")
+    with pytest.raises(InputError, match=said.replace("(", r"\(")):
+        plugins.load([str(mine)])
+    assert plugins.active() == ()
+
+
+def test_a_plugin_may_be_the_first_to_import_ours(mine: Path) -> None:
+    """What it imports of ours stays ours, whoever imports it first."""
+    mine.write_text("from socorpus.labeling.tasks import closure\n" + MINE, "utf-8")
+    code = (
+        "import sys\nfrom socorpus.corpus import plugins\n"
+        "plugins.load([sys.argv[1]])\n"
+        "from socorpus.labeling.functions import FUNCTIONS\n"
+        "from socorpus.labeling.schema import TASKS\n"
+        "print([name for name in FUNCTIONS if FUNCTIONS.origin(name)], list(TASKS), len(FUNCTIONS))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(mine)], check=True, capture_output=True, text=True)
+    assert done.stdout.startswith("['length.counts', 'length.has_code', 'closure.shouts'] ['quality', 'closure', ")
+
+
+@contextmanager
+def scheduler(folder: Path) -> Iterator[str]:
+    """A Dask scheduler with a worker that were started elsewhere, in another folder, by somebody else."""
+    folder.mkdir()
+    address, quiet = folder / "scheduler.json", {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    file = ["--scheduler-file", str(address), "--host", "127.0.0.1"]
+    python = [sys.executable, "-m"]
+    environment = {**os.environ, "XDG_STATE_HOME": str(folder)}
+    started = [
+        subprocess.Popen([*python, f"distributed.cli.dask_{part}", *file, *more], cwd=folder, env=environment, **quiet)  # type: ignore[call-overload]
+        for part, more in (("scheduler", ["--port", "0", "--no-dashboard"]), ("worker", ["--nthreads", "1"]))
+    ]
+    try:
+        wait_for(lambda: address.exists() and address.read_text().endswith("}"))
+        yield json.loads(address.read_text())["address"]
+    finally:
+        for process in started[::-1]:
+            process.kill()
+            process.wait()
+
+
+def test_workers_that_were_started_elsewhere_get_the_file_with_the_work(tmp_path: Path, dump: Path, mine: Path) -> None:
+    here = made(tmp_path / "here", dump, mine)
+    config = load_config(more_plugins=[str(mine)])
+    mine.unlink()
+    with scheduler(tmp_path / "elsewhere") as url:
+        build(dump, tmp_path / "there", config, last=last_stage, scheduler=url)
+    assert hashes(tmp_path / "there", "labels") == hashes(tmp_path / "here", "labels")
+    assert manifest(tmp_path / "there")["labels"] == here["labels"]
