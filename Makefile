@@ -29,7 +29,7 @@ demo: setup
 	@echo "  $(BIN)/socorpus build beer.stackexchange.com.7z -o corpus"
 
 # A process takes a group of tests at a time; which tests are a group, and in which order, tests/conftest.py says.
-PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=10
+PYTEST := $(BIN)/pytest -n 2 --durations=10
 
 test: lint types
 	$(PYTEST)

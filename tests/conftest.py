@@ -20,6 +20,9 @@ settings.register_profile("socorpus", deadline=None, derandomize="HYPOTHESIS_SEA
 settings.load_profile("socorpus")
 
 if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import LoadFileScheduling
+
     from socorpus.corpus.sample.writer import Truth
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,30 +56,42 @@ def real_data() -> Path:
     return path
 
 
+STUDIO = "tests/labeling/label_studio/"
 LONGEST = (
-    "label_studio",
-    *("cli/test_build", "training/pretrain/test_runs", "cli/test_evaluate", "cli/test_labels", "test_docs"),
-    *("corpus/test_truth", "labeling/test_pipeline", "labeling/tasks/test_quality", "training/finetuning/test_learner"),
+    STUDIO,
+    *("tests/cli/test_build.py", "tests/training/pretrain/test_runs.py", "tests/cli/test_evaluate.py"),
+    *(
+        "tests/cli/test_labels.py",
+        "tests/test_docs.py",
+        "tests/corpus/test_truth.py",
+        "tests/labeling/test_pipeline.py",
+    ),
 )
 """Groups of tests that take longest, in this order."""
 
 
+def group_of(nodeid: str) -> str:
+    """A file's tests are a group, and so are all that use Label Studio: it loses what is imported by two at a time."""
+    return STUDIO if nodeid.startswith(STUDIO) else nodeid.partition("::")[0]
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group tests for the processes of pytest-xdist, which take a group at a time: the longest come first.
-
-    A file is a group, and so are all tests that use Label Studio: there is one server, and it loses what is imported
-    by two at a time.
-    """
-    group_of = {}
-    for item in items:
-        group = item.path.relative_to(ROOT / "tests").with_suffix("").as_posix()
-        if "server" in getattr(item, "fixturenames", ()):
-            group = "label_studio"
-        item.add_marker(pytest.mark.xdist_group(group))
-        group_of[item] = group
     places = {group: place for place, group in enumerate(LONGEST)}
-    items.sort(key=lambda item: places.get(group_of[item], len(places)))
+    items.sort(key=lambda item: places.get(group_of(item.nodeid), len(places)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "LoadFileScheduling":
+    """Let processes of pytest-xdist take a group at a time, in the order of the tests."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Groups(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    config.option.loadscopereorder = False
+    return Groups(config, log)
 
 
 Once = Callable[[str, Callable[[Path], object]], Path]
