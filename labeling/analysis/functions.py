@@ -16,13 +16,13 @@ import pyarrow.compute as pc
 from socorpus.corpus.engine.work import Outcome
 from socorpus.corpus.storage import files
 from socorpus.corpus.storage.buckets import Bucket
-from socorpus.labeling import steps
+from socorpus.labeling import logistic, steps
 from socorpus.labeling.aggregation import agreement, annotators, dawid_skene, vote_matrix
 from socorpus.labeling.aggregation.dawid_skene import ABSTAIN
 from socorpus.labeling.analysis import label_errors, leaks
 from socorpus.labeling.schema import FOLDER, TASKS, Task
 
-VERSION = 1
+VERSION = 2
 Int64 = npt.NDArray[np.int64]
 
 
@@ -42,8 +42,8 @@ def load(root: Path, task: str) -> dict[str, Any] | None:
 
 def extras() -> list[str]:
     """Optional packages that are installed, with their versions: what is found depends on them."""
-    version = label_errors.version()
-    return [f"cleanlab {version}"] if version else []
+    versions = {"cleanlab": label_errors.version(), "scikit-learn": logistic.version()}
+    return [f"{name} {version}" for name, version in versions.items() if version]
 
 
 def compare(root: Path, bucket: Bucket, task: str, voters: Sequence[str], people: bool) -> Outcome:
@@ -232,4 +232,4 @@ def summary(found: Mapping[str, Any]) -> list[str]:
         said.append(f"Krippendorff's alpha among people, on {several:,} items that several judged: {value}.")
     if found["method"] == "majority":
         said.append("Fewer than three functions speak often enough: the majority decides.")
-    return [*said, found["errors"]["note"]]
+    return [*said, *filter(None, [found["audit"].get("note"), found["errors"]["note"]])]

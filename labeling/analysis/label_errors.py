@@ -22,7 +22,7 @@ from socorpus.corpus import arrays
 from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.storage import parquet
 from socorpus.corpus.storage.buckets import Bucket
-from socorpus.labeling import schema
+from socorpus.labeling import logistic, schema
 from socorpus.labeling.analysis import leaks
 from socorpus.labeling.schema import Task
 
@@ -131,6 +131,5 @@ def _believed(
     for at in range(leaks.FOLDS):
         train, test = np.flatnonzero(fold != at), np.flatnonzero(fold == at)
         if len(test) and len(train):
-            # Rows are of length 1: a larger step than the audit's would do, its penalty is the regularisation.
-            found[test] = leaks.probabilities(words[test] * 10, leaks.fit(words[train] * 10, label[train], k))
+            found[test] = logistic.fit(words[train], label[train], k, words=True)(words[test])
     return found

@@ -25,6 +25,7 @@ from socorpus.corpus.arrays import splitmix64
 from socorpus.corpus.documents import html as documents_html
 from socorpus.corpus.documents.spans import Marked
 from socorpus.corpus.errors import InputError
+from socorpus.labeling import logistic
 from socorpus.labeling.analysis import leaks
 from socorpus.labeling.history import markdown_html
 
@@ -181,15 +182,9 @@ def _view(features: Callable[[Question], Sequence[float]]) -> Fit:
 
     def fit(seen: Sequence[Question], label: Int64, unseen: Sequence[Question], k: int) -> Int64:
         one, other = (np.array([features(question) for question in some], np.float64) for some in (seen, unseen))
-        return _predicted(one, other, label, k)
+        return logistic.fit(one, label, k)(other).argmax(1)
 
     return fit
-
-
-def _predicted(seen: Float, unseen: Float, label: Int64, k: int) -> Int64:
-    mean, deviation = seen.mean(0), np.maximum(seen.std(0), 1e-9)
-    one, other = (np.column_stack([(x - mean) / deviation, np.ones(len(x))]) for x in (seen, unseen))
-    return leaks.probabilities(other, leaks.fit(one, label, k)).argmax(1)
 
 
 def _markup_raw(one: Question) -> list[float]:
@@ -212,7 +207,7 @@ def _tags(seen: Sequence[Question], label: Int64, unseen: Sequence[Question], k:
     def features(some: Sequence[Question]) -> Float:
         return np.array([[*(tag in one.tags for tag in common), len(one.tags)] for one in some], np.float64)
 
-    return _predicted(features(seen), features(unseen), label, k)
+    return logistic.fit(features(seen), label, k)(features(unseen)).argmax(1)
 
 
 def terms(text: str) -> list[str]:
@@ -229,11 +224,11 @@ def _text(seen: Sequence[Question], label: Int64, unseen: Sequence[Question], k:
     place = {term: at for at, term in enumerate(ranked[:_TERMS])}
     rarity = np.log((1 + len(seen)) / (1 + np.array([within[term] for term in place]))) + 1
     one, other = (_weighted(some, place, rarity) for some in bags)
-    return leaks.probabilities(other, leaks.fit(one, label, k)).argmax(1)
+    return logistic.fit(one, label, k, words=True)(other).argmax(1)
 
 
 def _weighted(bags: Sequence[Counter[str]], place: Mapping[str, int], rarity: Float) -> Any:
-    """Rows of length 1: (1 + log count) x rarity; float64[n, terms + 1], sparse, the last a constant."""
+    """Rows of length 1: (1 + log count) x rarity; float64[n, terms], sparse."""
     from scipy import sparse
 
     bounds, columns, values = [0], [], []
@@ -243,8 +238,7 @@ def _weighted(bags: Sequence[Counter[str]], place: Mapping[str, int], rarity: Fl
         columns += [at for at, _ in known]
         values.append(row / (np.linalg.norm(row) or 1.0))
         bounds.append(len(columns))
-    found = sparse.csr_matrix((np.concatenate([*values, np.zeros(0)]), columns, bounds), (len(bags), len(place)))
-    return sparse.hstack([found, np.ones((len(bags), 1))]).tocsr()
+    return sparse.csr_matrix((np.concatenate([*values, np.zeros(0)]), columns, bounds), (len(bags), len(place)))
 
 
 VIEWS: Mapping[str, Fit] = {

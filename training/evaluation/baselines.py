@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from socorpus.corpus.schema import SEGMENT_KINDS
+from socorpus.labeling import logistic
 from socorpus.labeling.schema import Task
 from socorpus.training.evaluation.systems import system
 from socorpus.training.examples import readers
@@ -21,7 +22,7 @@ from socorpus.training.examples.example import Data, Example, Prediction
 from socorpus.training.finetuning.windows import Tags, text_of
 
 Float = npt.NDArray[np.float64]
-_TAGS, _STEPS = 200, 200
+_TAGS = 200
 _TEXTS = 1000
 """Texts whose words the audits of spans learn from: more teach a view of single words hardly more, and take long."""
 _DIGITS = str.maketrans("0123456789", "0000000000")
@@ -56,15 +57,10 @@ def _texts(name: str, task: Task, train: Sequence[Example]) -> Answers:
         share = Prediction(tuple((np.bincount(label, minlength=labels) / len(label)).tolist()))
         return lambda some: [share] * len(some)
     rows = _rows(name, task, train)
-    model = _regression(rows(train), label, labels, name == "TF-IDF")
-
-    def answers(some: Sequence[Example]) -> list[Prediction]:
-        found = np.zeros((len(some), labels))
-        if some:
-            found[:, model.classes_] = model.predict_proba(rows(some))
-        return [Prediction(tuple(row.tolist())) for row in found]
-
-    return answers
+    # Labels weigh as in fine-tuning's `sqrt`.
+    weight = np.sqrt(len(label) / (labels * np.maximum(np.bincount(label, minlength=labels), 1)))[label]
+    model = logistic.fit(rows(train), label, labels, weight, words=name == "TF-IDF")
+    return lambda some: [Prediction(tuple(row.tolist())) for row in model(rows(some))] if some else []
 
 
 def _rows(name: str, task: Task, train: Sequence[Example]) -> Callable[[Sequence[Example]], Any]:
@@ -77,31 +73,6 @@ def _rows(name: str, task: Task, train: Sequence[Example]) -> Callable[[Sequence
         return lambda some: _tag_rows(some, common)
     view = _VIEWS[name]
     return lambda some: np.array([view(one) for one in some], np.float64)
-
-
-def _regression(seen: Any, label: npt.NDArray[np.int64], labels: int, sparse: bool) -> Any:
-    """A logistic regression, labels weighed as in fine-tuning's `sqrt`."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    counts = np.bincount(label, minlength=labels)
-    weight = np.sqrt(len(label) / (labels * np.maximum(counts, 1)))[label]
-    model = LogisticRegression(C=10.0 if sparse else 1.0, max_iter=_STEPS)
-    made = model if sparse else make_pipeline(StandardScaler(), model)
-    _quietly(made.fit, seen, label, **{"sample_weight" if sparse else "logisticregression__sample_weight": weight})
-    return made
-
-
-def _quietly(fit: Callable[..., Any], *given: Any, **more: Any) -> None:
-    """Fit without being told that more steps would change it a little."""
-    import warnings
-
-    from sklearn.exceptions import ConvergenceWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        fit(*given, **more)
 
 
 def _tfidf(task: Task, train: Sequence[Example]) -> Any:

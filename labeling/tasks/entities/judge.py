@@ -9,11 +9,14 @@ context model had seen (cross-fitting), as else it would believe these two too m
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from socorpus.corpus.arrays import Float64
+from socorpus.corpus.errors import InputError
+from socorpus.labeling import logistic
 from socorpus.labeling.tasks.entities import gazetteers, perceptron, spans
 from socorpus.labeling.tasks.entities.gazetteers import Annotated
 from socorpus.labeling.tasks.entities.perceptron import Prepared, shape
@@ -28,7 +31,6 @@ FOLDS = 5
 _LEAST = 0.1
 """Probability from which a type of a learned name is considered."""
 
-Float64 = npt.NDArray[np.float64]
 Vote = tuple[int, int, str, str, str]
 """Start, end, type, function and rule of a vote."""
 
@@ -96,8 +98,7 @@ def learn(texts: Sequence[Text], context: bool) -> Learned:
             for span, features in candidates(texts[at], names, model, prepared[at]).items():
                 rows.append([known.setdefault(name, len(known)) for name in sorted(features)])
                 right.append(span in texts[at].gold)
-    weights = _regression(rows, np.array(right, np.float64), len(known))
-    return Learned(*teach(range(len(texts))), known, weights)
+    return Learned(*teach(range(len(texts))), known, _weights(rows, right, len(known)))
 
 
 def candidates(
@@ -214,19 +215,13 @@ def _in_code(post: Post) -> Callable[[int], bool]:
     return lambda start: post.in_code(start) is not None
 
 
-def _regression(rows: Sequence[Sequence[int]], right: Float64, features: int) -> Float64:
-    """Weights of an L2-regularised logistic regression, float64[features], by L-BFGS."""
-    from scipy.optimize import minimize
+def _weights(rows: Sequence[Sequence[int]], right: Sequence[bool], features: int) -> Float64:
+    """Weights of features, float64[features], from those of each candidate and whether it is right."""
     from scipy.sparse import csr_matrix
 
-    bounds = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
-    places = np.fromiter((place for row in rows for place in row), np.int64, int(bounds[-1]))
+    if all(right) or not any(right):
+        raise InputError("nothing can be learned of entities: the candidates are all right, or all wrong")
+    bounds = np.cumsum([0, *(len(row) for row in rows)])
+    places = np.fromiter(chain.from_iterable(rows), np.int64, int(bounds[-1]))
     matrix: Any = csr_matrix((np.ones(len(places)), places, bounds), shape=(len(rows), features))
-
-    def loss(weights: Float64) -> tuple[float, Float64]:
-        scores = matrix @ weights
-        value = (np.logaddexp(0, scores) - right * scores).sum() + DECAY * (weights @ weights) / 2
-        return float(value), matrix.T @ (1 / (1 + np.exp(-scores)) - right) + DECAY * weights
-
-    done = minimize(loss, np.zeros(features), jac=True, method="L-BFGS-B", options={"maxiter": 200})
-    return np.asarray(done.x, np.float64)
+    return logistic.weights(matrix, np.array(right, np.int64), DECAY)

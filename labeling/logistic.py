@@ -1,0 +1,89 @@
+"""Logistic regression: scikit-learn's, for what is learned of few features or of words, and for audits.
+
+scikit-learn comes with `socorpus[labeling]` and `socorpus[training]`; it is imported when a model is fitted.
+"""
+
+import warnings
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
+from typing import Any
+
+import numpy as np
+
+from socorpus.corpus.arrays import Float64, Int64
+from socorpus.corpus.errors import InputError
+
+MISSING = "scikit-learn is not installed (pip install 'socorpus[labeling]')"
+Model = Callable[[Any], Float64]
+_STEPS = 200
+
+
+def version() -> str | None:
+    """Version of scikit-learn; None where it is not installed."""
+    try:
+        return version_of("scikit-learn")
+    except PackageNotFoundError:
+        return None
+
+
+def weights(x: Any, right: Int64, strength: float) -> Float64:
+    """Weights of features by which rows are right, float64[features], without an intercept.
+
+    Args:
+        x: [n, features], an array or a scipy sparse matrix.
+        right: int64[n], 0 or 1, both of which occur.
+        strength: factor of the L2 penalty, `strength / 2 * sum(weights ** 2)`, beside the sum of the log losses.
+
+    Raises:
+        InputError: scikit-learn is not installed.
+    """
+    found: Float64 = _fitted(x, right, None, C=1 / strength, fit_intercept=False, tol=1e-6).coef_[0]
+    return found
+
+
+def fit(x: Any, label: Int64, labels: int, weight: Float64 | None = None, words: bool = False) -> Model:
+    """A model of labels, which takes rows like `x` and gives the probability of each label, float64[n, labels].
+
+    Args:
+        x: [n, features], an array, whose features are standardised.
+        label: int64[n], 0 to labels - 1; one that does not occur is given no probability.
+        weight: float64[n], how much each row weighs; None: all the same.
+        words: whether rows are sparse and of length 1, such as weighed words: not standardised, and penalised less.
+
+    Raises:
+        InputError: scikit-learn is not installed.
+    """
+    present = np.unique(label)
+    mean, deviation = (0.0, 1.0) if words else _moments(x)
+
+    def ready(rows: Any) -> Any:
+        return rows if words else (rows - mean) / deviation
+
+    model = _fitted(ready(x), label, weight, C=10.0 if words else 1.0) if len(present) > 1 else None
+
+    def probabilities(rows: Any) -> Float64:
+        found = np.zeros((rows.shape[0], labels))
+        found[:, present] = 1 if model is None else model.predict_proba(ready(rows))
+        return found
+
+    return probabilities
+
+
+def _fitted(x: Any, label: Int64, weight: Float64 | None, **options: Any) -> Any:
+    try:
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import LogisticRegression
+    except ModuleNotFoundError:
+        raise InputError(MISSING) from None
+    with warnings.catch_warnings():
+        # More steps would change it a little.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return LogisticRegression(max_iter=_STEPS, **options).fit(x, label, weight)
+
+
+def _moments(x: Float64) -> tuple[Float64, Float64]:
+    """Mean and standard deviation of each feature, float64[features]; 1 for the deviation of a constant."""
+    deviation = x.std(0)
+    deviation[deviation < 1e-9] = 1
+    return x.mean(0), deviation
