@@ -17,6 +17,7 @@ from socorpus.corpus.dump import stage as dump_stage
 from socorpus.corpus.dump import threads_stage
 from socorpus.corpus.dump.sources import Site
 from socorpus.corpus.engine import receipts
+from socorpus.corpus.engine.compile_stage import warm_up
 from socorpus.corpus.engine.context import Context
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.engine.work import WorkItem
@@ -52,6 +53,8 @@ def build(
     """
     with lock(root):
         files.sweep(root)
+        if engine.scheduler is None:  # whose workers are on machines of their own
+            warm_up(engine.show)
         laid = plan(sites, config)
         dump_diff.set_aside(root, manifest_file.load(root), laid.inputs)
         with files.atomic(root / "socorpus.toml") as temporary:
