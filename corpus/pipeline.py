@@ -4,7 +4,6 @@ A stage is run for what its receipts do not hold. What only hands rows on (`.wor
 later build need some of it again, it is made again.
 """
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -57,8 +56,7 @@ def build(
             warm_up(engine.show)
         laid = plan(sites, config)
         dump_diff.set_aside(root, manifest_file.load(root), laid.inputs)
-        with files.atomic(root / "socorpus.toml") as temporary:
-            temporary.write_text(to_toml(config), "utf-8")
+        files.write_text(root / "socorpus.toml", to_toml(config))
         context = Context(root, laid.buckets, config, engine)
         reading = dump_stage.run(context, sites)
         threads = threads_stage.run(context, reading)
@@ -84,7 +82,7 @@ def build(
             manifest_file.save(root, facts)
         write_report(engine, facts, more)
         for folder in _PASSING:
-            shutil.rmtree(root / ".work" / folder, ignore_errors=True)
+            files.remove(root / ".work" / folder)
         return facts
 
 

@@ -54,8 +54,10 @@ class Plan:
         self.functions: list[Function] = steps.functions(self.module, self.without)
         self.edition = getattr(steps.load(self.module), "VERSION", 1)
         models = layout.root / steps.models_path(task)
-        self.models_content = files.sha256(models) if models.exists() else ""
-        said = parquet.read(models, VOTES, ["function"])["function"].unique().to_pylist() if models.exists() else []
+        self.models_content = files.sha256(models) if files.exists(models) else ""
+        said = (
+            parquet.read(models, VOTES, ["function"])["function"].unique().to_pylist() if files.exists(models) else []
+        )
         self.models = sorted(said)
         self.voters = [*(one.name for one in self.functions), *self.models]
 
@@ -161,7 +163,7 @@ class Plan:
     def people(self) -> dict[str, str]:
         """Bucket -> hash of what people said of its examples; `""` -> of posts that are no examples."""
         place = self.layout.root / people_path(self.task)
-        if not place.exists():
+        if not files.exists(place):
             return {}
         rows = parquet.read(place, VOTES).to_pylist()
         keys = [corpus_schema.key(row["site"], row["post_id"]) for row in rows]

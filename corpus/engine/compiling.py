@@ -5,7 +5,6 @@ compile every kernel, and a first build would stand still for half a minute with
 """
 
 import hashlib
-import json
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -67,8 +66,8 @@ def _note(modules: Sequence[str]) -> Path | None:
 def _noted(note: Path) -> dict[str, str] | None:
     """The sources that were compiled; None where there is no note, or what it tells of is gone."""
     try:
-        known = json.loads(note.read_text("utf-8"))
-        return known["sources"] if all(Path(path).is_file() for path in known["kept"]) else None
+        known = files.read_json(note)
+        return known["sources"] if all(files.exists(Path(path)) for path in known["kept"]) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -13,7 +13,7 @@ from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.report import fragments as html
 from socorpus.corpus.report.sections import Facts, Section
 from socorpus.corpus.schema import SPLITS
-from socorpus.corpus.storage import parquet
+from socorpus.corpus.storage import files, parquet
 from socorpus.labeling.analysis import functions as analysis_functions
 from socorpus.labeling.schema import EXAMPLES, FOLDER, LABELS, OBSOLESCENCE
 
@@ -166,7 +166,7 @@ def _hits(root: Path) -> pa.Table:
     """Labels with a vote for obsolete, the likeliest first, with that probability and the answer's address."""
     folder = root / FOLDER / OBSOLESCENCE.name
     found = [_said_obsolete(LABELS.empty_table(), EXAMPLES.empty_table())]
-    for place in sorted((folder / "labels").rglob("*.parquet")):
+    for place in files.listed(folder / "labels", deep=True):
         examples = parquet.read(folder / "examples" / place.relative_to(folder / "labels"), columns=["post_id", "url"])
         found.append(_said_obsolete(parquet.read(place), examples))
     order = [("obsolete", "descending"), ("site", "ascending"), ("post_id", "ascending")]
