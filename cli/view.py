@@ -120,7 +120,7 @@ class Stages:
             if now.stage not in self._known:
                 self._known[now.stage] = self._bars.add_task(now.stage, total=now.total or 1)
             self._bars.update(self._known[now.stage], completed=now.weight, now=now)
-        elif now.done == now.tasks or time.monotonic() - self._last > _EVERY_SECONDS:
+        elif now.note or now.done == now.tasks or time.monotonic() - self._last > _EVERY_SECONDS:
             self._last = time.monotonic()
             err.print(f"{now.stage:>22}  {_state(now)}")
 
@@ -133,6 +133,8 @@ class _Left(ProgressColumn):
 
 def _state(now: "StageProgress") -> str:
     done = f"{now.done:,}/{now.tasks:,}" + (f" ({now.skipped:,} kept from before)" if now.skipped else "")
+    if now.note:
+        return f"{done}  {now.note}"
     left = now.seconds_left
     if now.done == now.tasks:
         return f"{done}  {duration(now.seconds)}"

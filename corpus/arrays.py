@@ -1,6 +1,7 @@
-"""Arrays of Arrow columns as NumPy sees them, and hashes of integers: one definition each."""
+"""Arrays of Arrow columns as NumPy sees them, hashes of integers, and compiled kernels: one definition each."""
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +18,31 @@ _Scalar = TypeVar("_Scalar", bound=np.generic)
 _Word = TypeVar("_Word", np.uint64, UInt64)
 
 
+def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """`numba.njit` for a compiled kernel; `cache=True` keeps its machine code from one process to the next.
+
+    numba keeps it in NUMBA_CACHE_DIR where that is set, else in `__pycache__` beside the module, else, where that can't
+    be written, below the user's cache folder. Where none of them can be written, each process compiles for itself;
+    numba would refuse the module.
+    """
+    import numba  # which takes long: modules without kernels need none of it
+
+    def compiled(function: Callable[..., Any]) -> Any:
+        try:
+            return numba.njit(**options)(function)
+        except RuntimeError as error:
+            if "no locator" not in str(error):
+                raise
+            return numba.njit(**{**options, "cache": False})(function)
+
+    return compiled
+
+
 def mix64(x: _Word) -> _Word:
     """The finaliser of SplitMix64 (Steele, Lea and Flood, 2014), a bijection of 64 bits in which each bit of the input
     changes about half of those of the output; of uint64, one number or an array.
 
-    Compiled kernels call it as `njit(mix64)`: this module does not import numba, which takes long.
+    Compiled kernels call it as `njit(cache=True)(mix64)`.
     """
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

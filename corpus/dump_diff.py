@@ -4,8 +4,6 @@ Each bucket keeps a small table of its posts with a hash of what a reader sees (
 whose sources are not those of the finished corpus, these tables are set aside, and compared at its end.
 """
 
-import json
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,33 +27,33 @@ def set_aside(root: Path, manifest: Mapping[str, Any] | None, inputs: str) -> No
         return
     mark = root / _BEFORE / "of.json"
     wanted = {"before": manifest["inputs"], "now": inputs}
-    if mark.exists() and json.loads(mark.read_text("utf-8")) == wanted:
+    if files.exists(mark) and files.read_json(mark) == wanted:
         return
-    shutil.rmtree(root / _BEFORE, ignore_errors=True)
-    if (root / _NOW).is_dir():
-        shutil.copytree(root / _NOW, root / _BEFORE)
+    files.remove(root / _BEFORE)
+    if files.exists(root / _NOW):
+        files.copy_folder(root / _NOW, root / _BEFORE)
     files.write_json(mark, wanted)
 
 
 def compare(root: Path, buckets: Sequence[Bucket], inputs: str) -> dict[str, Any]:
     """Counts of posts new, changed, unchanged and gone by site, with examples; empty if there was no earlier build."""
     mark = root / _BEFORE / "of.json"
-    if not mark.exists() or json.loads(mark.read_text("utf-8"))["now"] != inputs:
+    if not files.exists(mark) or files.read_json(mark)["now"] != inputs:
         return {}
     found: dict[str, dict[str, Any]] = {}
     for bucket in buckets:
         before, now = _before(root, bucket), parquet.read(root / bucket.path(_NOW))
         _add(found, bucket.site, *_compare(before, now))
-    for folder in sorted((root / _BEFORE).iterdir()):
-        if folder.is_dir() and folder.name not in found:
-            for path in sorted(folder.glob("*.parquet")):
-                _add(found, folder.name, *_compare(parquet.read(path), KEYS.empty_table()))
+    for site in files.folders(root / _BEFORE):
+        if site not in found:
+            for path in files.listed(root / _BEFORE / site):
+                _add(found, site, *_compare(parquet.read(path), KEYS.empty_table()))
     return found
 
 
 def _before(root: Path, bucket: Bucket) -> pa.Table:
     found = [KEYS.empty_table()]
-    for path in sorted((root / _BEFORE / bucket.site).glob("*.parquet")):
+    for path in files.listed(root / _BEFORE / bucket.site):
         number, _, of = path.stem.partition("-of-")
         if int(number) % min(int(of), bucket.of) == bucket.number % min(int(of), bucket.of):
             rows = parquet.read(path)

@@ -56,7 +56,7 @@ def assemble(
     for site in plan.sites:
         path = f"quarantine/{site.name}.parquet"
         rows = sites[site.name]["quarantined"]
-        size = (root / path).stat().st_size
+        size = files.size(root / path)
         outputs[path] = {"rows": rows, "bytes": size, "sha256": files.sha256(root / path)}
     return {
         "version": schema.VERSION,

@@ -4,7 +4,6 @@ A stage is run for what its receipts do not hold. What only hands rows on (`.wor
 later build need some of it again, it is made again.
 """
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from socorpus.corpus.dump import stage as dump_stage
 from socorpus.corpus.dump import threads_stage
 from socorpus.corpus.dump.sources import Site
 from socorpus.corpus.engine import receipts
+from socorpus.corpus.engine.compile_stage import warm_up
 from socorpus.corpus.engine.context import Context
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.engine.work import WorkItem
@@ -64,10 +64,11 @@ def build(
         last.check(config)
     with lock(root):
         files.sweep(root)
+        if engine.scheduler is None:  # whose workers are on machines of their own
+            warm_up(engine.show)
         laid = plan(sites, config)
         dump_diff.set_aside(root, manifest_file.load(root), laid.inputs)
-        with files.atomic(root / "socorpus.toml") as temporary:
-            temporary.write_text(to_toml(config), "utf-8")
+        files.write_text(root / "socorpus.toml", to_toml(config))
         context = Context(root, laid.buckets, config, engine)
         reading = dump_stage.run(context, sites)
         threads = threads_stage.run(context, reading)
@@ -93,7 +94,7 @@ def build(
             manifest_file.save(root, facts)
         write_report(engine, facts, more)
         for folder in _PASSING:
-            shutil.rmtree(root / ".work" / folder, ignore_errors=True)
+            files.remove(root / ".work" / folder)
         return facts
 
 

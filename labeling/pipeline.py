@@ -12,7 +12,6 @@
 People's votes come in at the last step alone, so a new one runs again the label step of its bucket and nothing else.
 """
 
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +71,7 @@ def apply(
         if force:
             for task in _chosen(facts, tasks):
                 _forget(root, task)
-            shutil.rmtree(root / "receipts/label_splits", ignore_errors=True)
+            storage_files.remove(root / "receipts/label_splits")
         facts = _label(root, facts, engine, tasks, analyze)
         if active := plugins.active():
             named = {plugin.name: plugin.identity for plugin in active}
@@ -170,7 +169,7 @@ def _run(layout: Layout, chosen: Sequence[str], analyze: bool) -> tuple[dict[str
     if analyze and stale:
         run("compare", (plan.compare(voted, people[plan.task]) for plan in plans))
     for name in () if analyze else stale:
-        (layout.root / analysis_functions.path(name)).unlink(missing_ok=True)
+        storage_files.remove(layout.root / analysis_functions.path(name))
         del analyses[name]
     analysed = run("analysis", analyses.values()) if analyses else {}
     outputs = {
@@ -200,24 +199,25 @@ def _task_of(name: str) -> str | None:
 
 
 def _folders(root: Path) -> list[str]:
-    return sorted(place.name for place in (root / FOLDER).glob("*") if place.is_dir())
+    return storage_files.folders(root / FOLDER)
 
 
 def _remove(root: Path, task: str) -> None:
     """Remove what `apply` made of a task; what people and models said stays."""
     for table in TABLES:
-        shutil.rmtree(root / FOLDER / task / table, ignore_errors=True)
+        storage_files.remove(root / FOLDER / task / table)
     for name in (steps.model_path(task), analysis_functions.path(task)):
-        (root / name).unlink(missing_ok=True)
+        storage_files.remove(root / name)
     _forget(root, task)
-    shutil.rmtree(root / ".work/labels" / task, ignore_errors=True)
+    storage_files.remove(root / ".work/labels" / task)
 
 
 def _forget(root: Path, task: str) -> None:
     """Forget that a task was labelled, so that all of its steps run again."""
-    for stage in (root / "receipts").glob("label_*/"):
-        shutil.rmtree(stage / task, ignore_errors=True)
-        (stage / f"{task}.json").unlink(missing_ok=True)
+    for stage in storage_files.folders(root / "receipts"):
+        if stage.startswith("label_"):
+            storage_files.remove(root / "receipts" / stage / task)
+            storage_files.remove(root / "receipts" / stage / f"{task}.json")
 
 
 def _chosen(facts: Mapping[str, Any], tasks: Sequence[str] | None) -> list[str]:

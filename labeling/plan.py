@@ -39,8 +39,10 @@ class Plan:
         # Of ours a test holds labels and unit; a plug-in's may change under a version of its own.
         self.edition: Any = [version, self.definition.labels, self.definition.unit] if TASKS.origin(task) else version
         models = layout.root / steps.models_path(task)
-        self.models_content = files.sha256(models) if models.exists() else ""
-        said = parquet.read(models, VOTES, ["function"])["function"].unique().to_pylist() if models.exists() else []
+        self.models_content = files.sha256(models) if files.exists(models) else ""
+        said = (
+            parquet.read(models, VOTES, ["function"])["function"].unique().to_pylist() if files.exists(models) else []
+        )
         self.models = sorted(said)
         self.voters = [*(one.name for one in self.functions), *self.models]
 
@@ -151,7 +153,7 @@ class Plan:
     def people(self) -> dict[str, str]:
         """Bucket -> hash of what people said of its examples; `""` -> of posts that are no examples."""
         place = self.layout.root / people_path(self.task)
-        if not place.exists():
+        if not files.exists(place):
             return {}
         rows = parquet.read(place, VOTES).to_pylist()
         keys = [corpus_schema.key(row["site"], row["post_id"]) for row in rows]

@@ -59,7 +59,7 @@ def threads(root: Path, bucket: Bucket, tables: Sequence[str], tags: Sequence[st
         rows("votes"),
         rows("history") if "history" in tables else None,
         pa.concat_tables([tag, *(parquet.read(root / part) for part in tags)]),
-        json.loads((root / facts).read_text("utf-8")) if facts is not None else {},
+        files.read_json(root / facts) if facts is not None else {},
     )
 
 
@@ -83,7 +83,7 @@ def facts_path(task: str) -> str:
 def merge(root: Path, task: str, parts: Sequence[str]) -> Outcome:
     """What was collected of all buckets -> facts."""
     path = facts_path(task)
-    collected = [json.loads((root / part).read_text("utf-8")) for part in parts]
+    collected = [files.read_json(root / part) for part in parts]
     files.write_json(root / path, plugin_calls.merged(TASKS[task], collected))
     return Outcome({path: 1})
 
@@ -198,7 +198,7 @@ def all_votes(root: Path, bucket: Bucket, task: schema.Task, people: bool) -> tu
     others = [models_path(task.name)] + ([schema.people_path(task.name)] if people else [])
     lengths = pc.utf8_length(examples["text"]).combine_chunks()
     for path in others:
-        if not (root / path).exists():
+        if not files.exists(root / path):
             continue
         rows = parquet.read(root / path, schema.VOTES)
         rows = rows.filter(pc.equal(rows["site"], bucket.site))
@@ -216,8 +216,7 @@ def count(root: Path, bucket: Bucket, task: str, voters: Sequence[str]) -> Outco
     found = vote_matrix.gather(votes, voters, TASKS[task])
     patterns, counts = dawid_skene.distinct(found.votes, np.ones(len(found), np.int64))
     path = patterns_path(task, bucket)
-    with files.atomic(root / path) as temporary:
-        temporary.write_text(json.dumps({"patterns": patterns.tolist(), "counts": counts.tolist()}), "utf-8")
+    files.write_text(root / path, json.dumps({"patterns": patterns.tolist(), "counts": counts.tolist()}))
     return Outcome({path: len(counts)})
 
 
@@ -243,7 +242,7 @@ def read_patterns(root: Path, parts: Sequence[str], width: int) -> tuple[dawid_s
     """The patterns of several buckets, put together."""
     found: Counter[tuple[int, ...]] = Counter()
     for part in parts:
-        values = json.loads((root / part).read_text("utf-8"))
+        values = files.read_json(root / part)
         found.update(dict(zip(map(tuple, values["patterns"]), values["counts"], strict=True)))
     rows = sorted(found)
     patterns = np.array(rows, np.int8).reshape(len(rows), width)
@@ -261,7 +260,7 @@ def label(root: Path, bucket: Bucket, task: str, people: bool) -> Outcome:
     examples, votes = all_votes(root, bucket, definition, people)
     if not definition.spans:
         examples = labeling_stratify.resplit(root, bucket, task, examples)
-    model = dawid_skene.from_dict(json.loads((root / model_path(task)).read_text("utf-8")))
+    model = dawid_skene.from_dict(files.read_json(root / model_path(task)))
     table = decide.decide(examples, votes, model, definition)
     path = schema.path(task, "labels", bucket.name)
     pairs = Counter(zip(table["split"].to_pylist(), table["label"].to_pylist(), strict=True))

@@ -310,3 +310,90 @@ def test_private_names_stay_in_their_module(package: str) -> None:
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
                 private = node.attr.startswith("_") and not node.attr.startswith("__")
                 assert not private, f"{path}:{node.lineno}: {node.value.id}.{node.attr} is private"
+
+
+# --- the storage room ------------------------------------------------------------------------------------------------
+
+FILE_CALLS = {
+    *("open", "read_text", "write_text", "read_bytes", "write_bytes", "touch", "unlink", "rename", "symlink_to"),
+    *("mkdir", "rmdir", "stat", "glob", "rglob", "iterdir", "exists", "is_file", "is_dir", "chmod"),
+    *("rmtree", "copytree", "copyfile", "copy2", "move", "walk", "scandir", "listdir", "makedirs", "remove"),
+    *("ParquetFile", "ParquetWriter", "read_table", "write_table", "read_schema", "read_metadata", "OSFile"),
+    *("memory_map", "savez", "savez_compressed", "flock", "TemporaryFile", "NamedTemporaryFile", "mkdtemp"),
+}
+"""Functions of pathlib, os, shutil, numpy and pyarrow that go to the disk, by their last name."""
+
+OWN_FILES = {
+    # What a corpus is made of, not what it is.
+    "corpus.dump.archives": "a dump's files",
+    "corpus.dump.sources": "a dump's files",
+    "corpus.signals.benchmark_files": "benchmark files that the user names",
+    "corpus.signals.language": "the model of another package",
+    "corpus.tokenizer.folder": "whether the user names a tokenizer's folder or its file",
+    "corpus.sample": "dumps that are made up",
+    # The program's own.
+    "corpus.plugins": "the user's plug-ins",
+    "corpus.toml_config": "the user's configuration",
+    "corpus.schema_docs": "pages of the documentation",
+    "corpus.report.page": "the page's template",
+    "corpus.engine.compiling": "numba's cache",
+    "labeling.tasks.entities.gazetteers": "lists that are part of the package",
+    # Label Studio's and its projects'.
+    "labeling.label_studio.server": "the server's own environment and data",
+    "labeling.label_studio.credentials": "the server's own data",
+    "labeling.label_studio.state": "an SQLite file, which SQLite locks and writes",
+    # What goes out of a corpus, and benchmarks that come in.
+    "labeling.export": "an export's folder, for other programs",
+    "labeling.datasets": "benchmarks that the user names",
+    # Runs, models and tables, which have folders of their own.
+    "training.examples.benchmarks": "benchmarks that the user names",
+    "training.examples.readers": "says of a path of the user's which reader is for it",
+    "training.pretrain.run": "a run's folder",
+    "training.pretrain.log": "a run's folder",
+    "training.pretrain.checkpoint": "a run's folder",
+    "training.pretrain.cost": "a table that is part of the package",
+    "training.export": "a model's folder",
+    "training.finetuning": "a model's folder",
+    "training.evaluation": "a comparison's folder",
+    "training.api": "a configuration on its way to the ranks",
+    "training.llm": "the cache of answers",
+}
+"""Modules and rooms that go to the disk themselves, and for which files. A corpus's go through `corpus.storage`."""
+
+
+def goes_to_disk(path: Path) -> set[str]:
+    """The calls of a module that go to the disk, by name and line."""
+    tree = ast.parse(path.read_text("utf-8"))
+    ours = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("socorpus"):
+            ours |= {alias.asname or alias.name for alias in node.names}
+    calls = set()
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        if isinstance(node.func, ast.Name):
+            name = node.func.id if node.func.id not in ours else ""
+        elif isinstance(node.func, ast.Attribute):
+            of = node.func.value
+            name = node.func.attr if not (isinstance(of, ast.Name) and of.id in ours) else ""
+        else:
+            continue
+        if name in FILE_CALLS or ast.unparse(node.func) in ("np.load", "np.save", "np.fromfile", "np.memmap"):
+            calls.add(f"{name} ({node.lineno})")
+    return calls
+
+
+def test_the_files_of_a_corpus_go_through_the_storage_room() -> None:
+    needed = set()
+    for module, path in MODULES.items():
+        short = module.removeprefix("socorpus.")
+        if short.startswith(("corpus.storage.", "cli")):
+            continue
+        calls = goes_to_disk(path)
+        excepted = {name for name in OWN_FILES if short == name or short.startswith(f"{name}.")}
+        if calls and excepted:
+            needed |= excepted
+        else:
+            assert not calls, f"{module}: {', '.join(sorted(calls))}; read and write a corpus by way of corpus.storage"
+    assert needed == set(OWN_FILES), f"no exception is needed for {set(OWN_FILES) - needed}"

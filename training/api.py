@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from socorpus.corpus.api import Location
 from socorpus.corpus.errors import InputError
+from socorpus.corpus.storage import files
 from socorpus.training.config import Config
 from socorpus.training.needs import TRANSFORMERS, need
 from socorpus.training.silent import Silent
@@ -351,9 +352,9 @@ def _data(
 
     data = []
     if corpus is not None:
-        if not corpus.is_dir():
+        if not files.exists(corpus):
             raise InputError(f"{corpus}: no such corpus; give the folder that socorpus build wrote")
-        for name in tasks or [name for name in task_names() if (corpus / FOLDER / name).is_dir()]:
+        for name in tasks or [name for name in task_names() if files.exists(corpus / FOLDER / name)]:
             try:
                 data.append(readers.read(corpus, task_named(name), most))
             except InputError as error:

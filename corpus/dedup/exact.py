@@ -7,9 +7,9 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit
 
 from socorpus.corpus import arrays
+from socorpus.corpus.arrays import njit
 from socorpus.corpus.dedup.clusters import members, ranked
 from socorpus.corpus.schema import SIGNALS
 

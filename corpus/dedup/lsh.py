@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
-from socorpus.corpus.arrays import Float64, Int64, UInt32, UInt64, mix64
+from socorpus.corpus.arrays import Float64, Int64, UInt32, UInt64, mix64, njit
 from socorpus.corpus.config import Near
 from socorpus.corpus.dedup import minhash
 from socorpus.corpus.dedup.components import components, unite

@@ -25,9 +25,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit
 
-from socorpus.corpus.arrays import Float64, Int64, UInt8, UInt32, UInt64, mix64, readonly, utf8
+from socorpus.corpus.arrays import Float64, Int64, UInt8, UInt32, UInt64, mix64, njit, readonly, utf8
 
 EMPTY = np.uint32(0xFFFFFFFF)
 """What fills the signature of an empty set."""

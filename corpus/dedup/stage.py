@@ -28,7 +28,7 @@ from socorpus.corpus.engine.context import Context
 from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.engine.work import Outcome, WorkItem
 from socorpus.corpus.schema import TIME
-from socorpus.corpus.storage import parquet, partitions
+from socorpus.corpus.storage import files, parquet, partitions
 from socorpus.corpus.storage.buckets import Bucket
 from socorpus.corpus.toml_config import as_dict
 
@@ -202,7 +202,7 @@ def find_twins(root: Path, near: Near, buckets: Sequence[Bucket], groups: int) -
     """Verified pairs -> clusters, and who survives; exact copies likewise."""
     tables, counts = [], {}
     for name in lsh.FORMS:
-        paths = sorted((root / ".work/verified").glob(f"{name}-[0-9]*.parquet"))
+        paths = [path for path in files.listed(root / ".work/verified") if path.stem.rpartition("-")[0] == name]
         pairs = pa.concat_tables([SIMILAR.empty_table(), *(parquet.read(path) for path in paths)])
         edges = np.column_stack([pairs["a"].to_numpy(), pairs["b"].to_numpy()])
         similarity = pairs["jaccard"].to_numpy()

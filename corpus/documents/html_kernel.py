@@ -11,9 +11,8 @@ from html.entities import html5, name2codepoint
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
-from socorpus.corpus.arrays import Int32, Int64, UInt8
+from socorpus.corpus.arrays import Int32, Int64, UInt8, njit
 from socorpus.corpus.documents.spans import (
     AFTER_CODE,
     BLANK,

@@ -5,10 +5,9 @@ from html import unescape
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from socorpus.corpus import arrays
-from socorpus.corpus.arrays import Int64, UInt8
+from socorpus.corpus.arrays import Int64, UInt8, njit
 from socorpus.corpus.documents import spans as documents_spans
 from socorpus.corpus.documents.html_kernel import white
 from socorpus.corpus.documents.spans import COMMENT, UNWANTED, Column, Marked, Writer

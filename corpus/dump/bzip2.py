@@ -20,7 +20,8 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from socorpus.corpus.arrays import njit
 
 BLOCK, END = 0x314159265359, 0x177245385090
 """What a block, and the end of a stream, begin with: 48 bits, at any bit."""

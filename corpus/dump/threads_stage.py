@@ -19,9 +19,8 @@ from socorpus.corpus.dump.threads import KEYS, KEYS_FOLDER, keys, last_of_each, 
 from socorpus.corpus.engine.context import Context
 from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.engine.work import Outcome, WorkItem
-from socorpus.corpus.storage import parquet, partitions
+from socorpus.corpus.storage import files, parquet, partitions
 from socorpus.corpus.storage.buckets import Bucket, bucket_name, bucket_of
-from socorpus.corpus.storage.files import atomic
 
 _PAGE = 1024
 
@@ -95,9 +94,8 @@ def build_map(root: Path, site: str, parts: Sequence[str], of: int) -> Outcome:
             known[ids[rows] % _PAGE] = place[rows] + 1
     path = map_path(site)
     numbers = np.array(sorted(pages), np.int64)
-    with atomic(root / path) as temporary, temporary.open("wb") as file:
-        table = np.stack([pages[page] for page in numbers.tolist()]) if pages else np.zeros((0, _PAGE), np.uint16)
-        np.savez(file, pages=numbers, buckets=table)
+    table = np.stack([pages[page] for page in numbers.tolist()]) if pages else np.zeros((0, _PAGE), np.uint16)
+    files.write_arrays(root / path, {"pages": numbers, "buckets": table})
     return Outcome({path: len(pages)})
 
 
@@ -108,8 +106,8 @@ def map_path(site: str) -> str:
 
 def look_up(root: Path, site: str, posts: npt.NDArray[np.int64], of: int) -> npt.NDArray[np.uint16]:
     """Bucket of each post by the site's map; a post that is not in the dump goes where its own id says."""
-    with np.load(root / map_path(site)) as saved:
-        pages, table = saved["pages"], saved["buckets"]
+    saved = files.read_arrays(root / map_path(site))
+    pages, table = saved["pages"], saved["buckets"]
     if not len(pages):
         return bucket_of(posts, of)
     row = np.minimum(np.searchsorted(pages, posts // _PAGE), len(pages) - 1)

@@ -15,10 +15,11 @@ the kernel is compiled from stands in this file, whose change alone makes numba 
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from socorpus.corpus.arrays import njit
 
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]

@@ -1,15 +1,12 @@
 """Where a build stands, by its receipts."""
 
-import fcntl
-import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from socorpus.corpus.engine import receipts
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.storage import manifest_file
-from socorpus.corpus.storage.lock import lock
+from socorpus.corpus.storage import files, lock, manifest_file
 
 STAGES = (
     *("read", "map", "partition", "threads", "documents", "signal_inputs", "signals"),
@@ -23,9 +20,9 @@ STAGES = (
 
 def forget(root: Path) -> None:
     """Forget that anything was done at `root`, so that the next build does everything again."""
-    if (root / "receipts").is_dir():
-        with lock(root):
-            shutil.rmtree(root / "receipts")
+    if files.exists(root / "receipts"):
+        with lock.lock(root):
+            files.remove(root / "receipts")
 
 
 @dataclass(frozen=True)
@@ -52,31 +49,18 @@ def status(root: Path) -> Status:
     Raises:
         InputError: no build was ever begun there.
     """
-    if not (root / "receipts").is_dir():
+    if not files.exists(root / "receipts"):
         raise InputError(f"{root}: no corpus; socorpus build SOURCE -o {root} begins one")
     stages = []
     for name in STAGES:
-        try:
-            tasks = json.loads((root / "receipts" / f"{name}.json").read_text("utf-8"))["tasks"]
-        except (OSError, ValueError, KeyError):
-            continue
-        if not tasks:
-            continue
-        folder = root / "receipts" / name
-        done = [json.loads(path.read_text("utf-8")) for path in folder.rglob("*.json")]
-        stages.append(StageState(name, min(len(done), tasks), tasks, sum(one["seconds"] for one in done)))
+        run = receipts.run_of(root, name)
+        if run is not None and run.tasks:
+            stages.append(StageState(name, min(len(run.seconds), run.tasks), run.tasks, sum(run.seconds)))
     return Status(tuple(stages), _summary(root, stages))
 
 
 def _summary(root: Path, stages: Sequence[StageState]) -> str:
-    try:
-        with (root / ".lock").open("r+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            running = ""
-    except BlockingIOError:
-        running = (root / ".lock").read_text("utf-8").strip()
-    except OSError:
-        running = ""
+    running = lock.holder(root)
     at = stages[-1].name if stages else "nothing"
     if running:
         return f"A build is at work ({running}), at {at}."

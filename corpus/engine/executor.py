@@ -39,7 +39,7 @@ def perform(root: Path, task: WorkItem, active: Sequence[Plugin] = ()) -> Receip
         plugins.activate(active)
         made = task.function(root, **task.arguments)
         outputs = {
-            path: Output(rows, (root / path).stat().st_size, files.sha256(root / path))
+            path: Output(rows, files.size(root / path), files.sha256(root / path))
             for path, rows in made.outputs.items()
         }
         seconds = round(time.perf_counter() - started, 3)
@@ -94,7 +94,7 @@ class Engine:
         known = {task.name: receipt for task, receipt in found if receipt is not None}
         todo = [task for task in tasks if task.name not in known]
         skipped, started, total = len(known), time.perf_counter(), sum(task.weight for task in todo)
-        files.write_json(self.root / "receipts" / f"{stage}.json", {"tasks": len(tasks), "started": time.time()})
+        receipts.begin(self.root, stage, len(tasks), time.time())
         weight = 0.0
         self.show(Progress(stage, skipped, len(tasks), skipped, 0, total, 0))
         weights = {task.name: task.weight for task in todo}

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from socorpus.corpus.storage.files import keep_only, write_json
+from socorpus.corpus.storage import files
 
 
 @dataclass(frozen=True)
@@ -60,23 +60,53 @@ def tokenizer_identity(text: str) -> str:
 
 def save(root: Path, receipt: Receipt) -> None:
     """Write a receipt below the corpus `root`."""
-    write_json(_place(root, receipt.stage, receipt.name), asdict(receipt))
+    files.write_json(_place(root, receipt.stage, receipt.name), asdict(receipt))
 
 
 def load(root: Path, stage: str, name: str) -> Receipt | None:
     """Read a receipt; None where there is none or where it can't be read (then its task runs again)."""
     try:
-        values = json.loads(_place(root, stage, name).read_text("utf-8"))
+        values = files.read_json(_place(root, stage, name))
         values["outputs"] = {path: Output(**output) for path, output in values["outputs"].items()}
         return Receipt(**values)
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
+@dataclass(frozen=True)
+class Run:
+    """The last run of a stage: how many tasks it had, when it began (seconds since 1970), seconds of each one done."""
+
+    tasks: int
+    started: float
+    seconds: tuple[float, ...]
+
+
+def begin(root: Path, stage: str, tasks: int, started: float) -> None:
+    """Note that a stage of so many tasks is run."""
+    files.write_json(_stage(root, stage), {"tasks": tasks, "started": started})
+
+
+def stages(root: Path) -> list[str]:
+    """Names of the stages that were ever run at `root`."""
+    return [path.stem for path in files.listed(root / "receipts", ".json")]
+
+
+def run_of(root: Path, stage: str) -> Run | None:
+    """The last run of a stage; None where there was none or it can't be read."""
+    try:
+        values = files.read_json(_stage(root, stage))
+        tasks, started = int(values["tasks"]), float(values["started"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    done = files.listed(root / "receipts" / stage, ".json", deep=True)
+    return Run(tasks, started, tuple(float(files.read_json(path)["seconds"]) for path in done))
+
+
 def present(root: Path, receipt: Receipt) -> bool:
     """Whether all outputs of a receipt lie there with the size that it names."""
     try:
-        return all((root / path).stat().st_size == output.bytes for path, output in receipt.outputs.items())
+        return all(files.size(root / path) == output.bytes for path, output in receipt.outputs.items())
     except OSError:
         return False
 
@@ -92,9 +122,13 @@ def prune(root: Path, stage: str, names: set[str], folders: Mapping[str, set[str
 
     A dump with fewer parts, or without a site, would otherwise leave its old files among the new.
     """
-    keep_only(root / "receipts" / stage, {f"{name}.json" for name in names})
+    files.keep_only(root / "receipts" / stage, {f"{name}.json" for name in names})
     for folder, keep in folders.items():
-        keep_only(root / folder, keep)
+        files.keep_only(root / folder, keep)
+
+
+def _stage(root: Path, stage: str) -> Path:
+    return root / "receipts" / f"{stage}.json"
 
 
 def _place(root: Path, stage: str, name: str) -> Path:

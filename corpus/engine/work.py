@@ -50,6 +50,8 @@ class Progress:
     weight: float
     total: float
     seconds: float
+    note: str = ""
+    """What else a user should know of it, in a line."""
 
     @property
     def seconds_left(self) -> float | None:

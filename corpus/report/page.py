@@ -1,11 +1,11 @@
 """report.html: a corpus on one page that opens offline, from its manifest and a summary of its tables."""
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.work import Outcome
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.report import summary
@@ -32,8 +32,7 @@ def write(root: Path, facts: Mapping[str, Any], more: Sequence[Maker] = ()) -> O
         page = render(Facts(root, facts, summary.gather(root, facts), _seconds(root)), more)
     except FileNotFoundError as error:
         raise InputError(f"{error.filename}: missing from the corpus; build it again") from error
-    with files.atomic(root / NAME) as temporary:
-        temporary.write_text(page, "utf-8")
+    files.write_text(root / NAME, page)
     return Outcome({NAME: 1})
 
 
@@ -89,16 +88,6 @@ def _dates(facts: Facts) -> str:
 
 
 def _seconds(root: Path) -> dict[str, tuple[int, float]]:
-    found = sorted(_stages(root))
-    return {stage: (tasks, seconds) for _, stage, tasks, seconds in found if tasks}
-
-
-def _stages(root: Path) -> Iterator[tuple[float, str, int, float]]:
-    for path in (root / "receipts").glob("*.json"):
-        if path.stem == "report":
-            continue
-        tasks, seconds = 0, 0.0
-        for one in (root / "receipts" / path.stem).rglob("*.json"):
-            tasks += 1
-            seconds += float(json.loads(one.read_text("utf-8")).get("seconds", 0.0))
-        yield float(json.loads(path.read_text("utf-8")).get("started", 0.0)), path.stem, tasks, seconds
+    runs = {stage: receipts.run_of(root, stage) for stage in receipts.stages(root) if stage != "report"}
+    found = sorted((run.started, stage, run.seconds) for stage, run in runs.items() if run is not None)
+    return {stage: (len(seconds), sum(seconds)) for _, stage, seconds in found if seconds}

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from socorpus.corpus import plugins, schema, toml_config
 from socorpus.corpus.config import SelectionRule
@@ -26,7 +25,7 @@ from socorpus.corpus.privacy.display import Shown
 from socorpus.corpus.selection import election
 from socorpus.corpus.signals.base import SIGNALS
 from socorpus.corpus.signals.explanations import some
-from socorpus.corpus.storage import manifest_file, parquet, row_lookup
+from socorpus.corpus.storage import files, manifest_file, parquet, row_lookup
 from socorpus.corpus.storage.row_lookup import Place
 
 # Codes of the publisher's schema description.
@@ -218,9 +217,9 @@ def _sites(root: Path) -> list[str]:
     facts = manifest_file.load(root)
     if facts is not None:
         manifest_file.check_version(root, facts)
-    if facts is None and not ((root / "receipts").is_dir() and (root / "tables").is_dir()):
+    if facts is None and not (files.exists(root / "receipts") and files.exists(root / "tables")):
         raise InputError(f"{root}: not a corpus (no {manifest_file.NAME}); name the folder that `socorpus build` wrote")
-    named = facts["sites"] if facts else (path.name for path in (root / "tables/posts").glob("*"))
+    named = facts["sites"] if facts else files.folders(root / "tables/posts")
     return sorted(named)
 
 
@@ -252,7 +251,7 @@ def _post(root: Path, place: Place) -> Post:
         row["creation_date"],
         row["closed_date"],
         row["score"],
-        row_lookup.rows_of(path, place.post_id, ["comment_id"]).num_rows if path.exists() else 0,
+        row_lookup.rows_of(path, place.post_id, ["comment_id"]).num_rows if files.exists(path) else 0,
         display.text(title) if title else None,
         row["content_license"],
         {name: count for name, count in events.items() if count} if events is not None else None,
@@ -262,7 +261,7 @@ def _post(root: Path, place: Place) -> Post:
 
 def _codes(root: Path, place: Place, table: str, column: str) -> Counter[int] | None:
     path = root / place.path(f"tables/{table}")
-    if not path.exists():
+    if not files.exists(path):
         return None
     return Counter(row_lookup.rows_of(path, place.post_id, [column])[column].drop_null().to_pylist())
 
@@ -271,7 +270,7 @@ def _document(root: Path, place: Place) -> Document:
     columns = [name for name in schema.DOCUMENTS.names if name not in ("digest", "links")]
     row = row_lookup.take(root, [place], "documents", columns)[place.key]
     spans: list[dict[str, Any]] = []
-    if (root / place.path("signals/privacy")).exists():
+    if files.exists(root / place.path("signals/privacy")):
         spans = row_lookup.take(root, [place], "signals/privacy", ["spans"])[place.key]["spans"]
     return Document(
         row["kind"],
@@ -291,7 +290,7 @@ def _document(root: Path, place: Place) -> Document:
 
 def _marks(root: Path, place: Place, shown: Shown) -> Iterator[Mark]:
     for name, signal in SIGNALS.items():
-        if not (root / place.path(f"signals/{name}")).exists():
+        if not files.exists(root / place.path(f"signals/{name}")):
             continue
         row = row_lookup.take(root, [place], f"signals/{name}", signal.own_columns)[place.key]
         if signal.explain is None:
@@ -320,7 +319,7 @@ class _Explained:
 
     def sharing(self, signal: str, column: str, value: str) -> list[str]:
         found: list[str] = []
-        for path in sorted((self.root / "signals" / signal).glob("*/*.parquet")):
+        for path in files.listed(self.root / "signals" / signal, deep=True):
             for table in parquet.batches(path, ["site", "post_id", column]):
                 rows = table.filter(pc.equal(table[column], value))
                 found += [schema.key(row["site"], row["post_id"]) for row in rows.to_pylist()]
@@ -333,7 +332,7 @@ def _decisions(root: Path, place: Place) -> Iterator[Decision]:
     meanings = election.meanings(toml_config.section(SelectionRule, rule, "manifest") for rule in own)
     seen: set[str] = set()
     at: Place | None = place
-    while at is not None and at.key not in seen and (root / at.path("decisions")).exists():
+    while at is not None and at.key not in seen and files.exists(root / at.path("decisions")):
         seen.add(at.key)
         row = row_lookup.take(root, [at], "decisions", ["keep", "reason", "evidence"])[at.key]
         evidence = json.loads(row["evidence"]) if row["evidence"] else {}
@@ -343,17 +342,16 @@ def _decisions(root: Path, place: Place) -> Iterator[Decision]:
 
 
 def _shard(root: Path, place: Place) -> Shard | None:
-    for path in sorted((root / "shards").glob("*/*.parquet")):
+    for path in files.listed(root / "shards", deep=True):
         for first, table in row_lookup.groups(path, ["site", "post_id"], "post_id", [place.post_id]):
             same = pc.and_(pc.equal(table["post_id"], place.post_id), pc.equal(table["site"], place.site))
             rows = np.flatnonzero(np.asarray(same))
             if not len(rows):
                 continue
             row = first + int(rows[0])
-            with pq.ParquetFile(path) as file:
-                starts = np.cumsum([0, *(file.metadata.row_group(n).num_rows for n in range(file.num_row_groups))])
-                group = int(np.searchsorted(starts, row, "right")) - 1
-                ids = file.read_row_group(group, columns=["split", "input_ids"], use_threads=False)
+            starts = np.cumsum([0, *parquet.row_groups(path)])
+            group = int(np.searchsorted(starts, row, "right")) - 1
+            ids = parquet.read_group(path, group, ["split", "input_ids"])
             own = ids.slice(row - int(starts[group]), 1)
             tokens = pc.list_value_length(own["input_ids"])[0].as_py()
             return Shard(own["split"][0].as_py(), str(path.relative_to(root)), row, group, tokens)
@@ -362,7 +360,7 @@ def _shard(root: Path, place: Place) -> Shard | None:
 
 def _quarantined(root: Path, site: str, number: int) -> Iterator[Quarantined]:
     path = root / "quarantine" / f"{site}.parquet"
-    if not path.exists():
+    if not files.exists(path):
         return
     own = {"posts": re.compile(rb'\sId="%d"' % number)}
     other = re.compile(rb'\sPostId="%d"' % number)
@@ -382,7 +380,7 @@ def _note(root: Path, site: str, number: int, post: Post | None, quarantined: tu
     if number in facts.get("changes", {}).get(site, {}).get("examples", {}).get("gone", ()):
         return "it was in the dump of the build before, and is gone from this one"
     near: list[int] = []
-    for path in sorted((root / "tables/posts" / site).glob("*.parquet")):
+    for path in files.listed(root / "tables/posts" / site):
         for table in parquet.batches(path, ["post_id"]):
             near += table["post_id"].to_pylist()
             near = sorted(near, key=lambda one: (abs(one - number), one))[:3]

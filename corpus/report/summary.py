@@ -19,12 +19,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from socorpus.corpus import arrays, schema
 from socorpus.corpus.privacy import display
 from socorpus.corpus.privacy.display import Shown
-from socorpus.corpus.storage import parquet, row_lookup
+from socorpus.corpus.storage import files, parquet, row_lookup
 from socorpus.corpus.storage.row_lookup import Place
 
 Ints = npt.NDArray[np.int64]
@@ -161,7 +160,7 @@ def gather(root: Path, facts: Mapping[str, Any]) -> Summary:
     sampled: dict[str, float] = {}
     for site in facts["sites"]:
         read, every = 0, facts["sites"][site]["documents"]
-        for path in sorted((root / "documents" / site).glob("*.parquet")):
+        for path in files.listed(root / "documents" / site):
             if read >= MOST_DOCUMENTS:
                 break
             bucket = f"{site}/{path.stem}"
@@ -336,7 +335,7 @@ def _quarantined(root: Path, sites: Iterable[str]) -> Iterable[tuple[Mapping[str
     seen: Counter[str] = Counter()
     for site in sites:
         path = root / "quarantine" / f"{site}.parquet"
-        if not path.exists():
+        if not files.exists(path):
             continue
         for table in parquet.batches(path):
             for row in table.select(["table", "reason"]).append_column("at", pa.array(range(len(table)))).to_pylist():
@@ -353,28 +352,27 @@ def _tokens(root: Path) -> Tokens:
     seen = np.zeros(65_536, bool)
     validation, sampled = 0, False
     longest: list[tuple[int, str]] = []
-    for folder in sorted((root / "shards").glob("*")):
+    for split in files.folders(root / "shards"):
         counts, read = np.zeros(LENGTHS + 1, np.int64), 0
-        for path in sorted(folder.glob("*.parquet")):
-            with pq.ParquetFile(path) as file:
-                for number in range(file.num_row_groups):
-                    # Shards are one shuffle: the first row groups are a fair sample.
-                    if read >= MOST_GROUPS:
-                        sampled = True
-                        break
-                    read += 1
-                    rows = file.read_row_group(number, columns=["site", "post_id", "input_ids"], use_threads=False)
-                    sizes = np.asarray(pc.list_value_length(rows["input_ids"]), dtype=np.int64)
-                    counts += np.bincount(np.minimum(sizes, LENGTHS), minlength=LENGTHS + 1)
-                    top = rows.take(pa.array(np.argsort(-sizes, kind="stable")[:5]))
-                    keys = map(schema.key, top["site"].to_pylist(), top["post_id"].to_pylist())
-                    longest += zip(np.sort(-sizes)[:5].tolist(), keys, strict=True)
-                    longest = sorted(longest)[:5]
-                    if folder.name == "validation":
-                        ids = np.asarray(pc.list_flatten(rows["input_ids"]))
-                        seen[ids] = True
-                        validation += len(ids)
-        lengths[folder.name] = counts
+        for path in files.listed(root / "shards" / split):
+            for number in range(len(parquet.row_groups(path))):
+                # Shards are one shuffle: the first row groups are a fair sample.
+                if read >= MOST_GROUPS:
+                    sampled = True
+                    break
+                read += 1
+                rows = parquet.read_group(path, number, ["site", "post_id", "input_ids"])
+                sizes = np.asarray(pc.list_value_length(rows["input_ids"]), dtype=np.int64)
+                counts += np.bincount(np.minimum(sizes, LENGTHS), minlength=LENGTHS + 1)
+                top = rows.take(pa.array(np.argsort(-sizes, kind="stable")[:5]))
+                keys = map(schema.key, top["site"].to_pylist(), top["post_id"].to_pylist())
+                longest += zip(np.sort(-sizes)[:5].tolist(), keys, strict=True)
+                longest = sorted(longest)[:5]
+                if split == "validation":
+                    ids = np.asarray(pc.list_flatten(rows["input_ids"]))
+                    seen[ids] = True
+                    validation += len(ids)
+        lengths[split] = counts
     return Tokens(lengths, int(seen.sum()), validation, tuple((key, -size) for size, key in longest), sampled)
 
 

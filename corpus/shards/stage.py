@@ -23,7 +23,7 @@ from socorpus.corpus.engine.work import Outcome, WorkItem
 from socorpus.corpus.shards import rows as shards_rows
 from socorpus.corpus.shards import shuffle, split
 from socorpus.corpus.shards.split_files import SPLITS_PATH, decided_rows, write_splits
-from socorpus.corpus.storage import parquet, partitions
+from socorpus.corpus.storage import files, parquet, partitions
 from socorpus.corpus.storage.buckets import Bucket
 from socorpus.corpus.tokenizer import folder as tokenizer_folder
 from socorpus.corpus.toml_config import as_dict
@@ -81,7 +81,7 @@ def run(
     paths = {path.removeprefix("shards/") for receipt in written.values() for path in receipt.outputs}
     receipts.prune(root, "shards", set(written), {"shards": paths})
     for name in schema.SPLITS:
-        (root / "shards" / name).mkdir(parents=True, exist_ok=True)
+        files.make_folder(root / "shards" / name)
     return written
 
 

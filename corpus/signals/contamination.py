@@ -22,7 +22,7 @@ from socorpus.corpus import schema
 from socorpus.corpus.config import Contamination
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.signals.benchmark_files import SHORTEST, examples
-from socorpus.corpus.storage.files import atomic
+from socorpus.corpus.storage import files as storage_files
 
 _EVERYTHING = np.iinfo(np.int32).max
 
@@ -106,18 +106,17 @@ def files(config: Contamination) -> Sequence[str]:
 def make(config: Contamination, path: Path) -> dict[str, int]:
     """Write the index of the benchmark files, for the workers, atomically; counts its examples and the skipped ones."""
     index = build(config.benchmarks, config.ngram)
-    # Prefixed, because one of the fields is called as savez's own parameter.
+    # Prefixed, because no array may be called "file".
     arrays = {f"index_{field.name}": getattr(index, field.name) for field in dataclasses.fields(index)}
-    with atomic(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **arrays)
+    storage_files.write_arrays(path, arrays)
     return {"examples": len(index.size), "skipped": index.skipped}
 
 
 @functools.cache
 def load(path: Path) -> Index:
     """Read an index; once a process, for its many buckets."""
-    with np.load(path) as saved:
-        fields: dict[str, Any] = {name.removeprefix("index_"): saved[name] for name in saved.files}
+    saved = storage_files.read_arrays(path)
+    fields: dict[str, Any] = {name.removeprefix("index_"): array for name, array in saved.items()}
     fields |= {name: int(fields[name]) for name in ("ngram", "skipped")}
     return Index(**fields | {"files": tuple(fields["files"].tolist())})
 

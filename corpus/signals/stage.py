@@ -89,7 +89,7 @@ def prepare(root: Path, signal: str, config: Mapping[str, Any] | None, path: str
     definition = SIGNALS[signal]
     assert definition.prepare is not None
     section = _section(definition, config)
-    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    files.make_folder((root / path).parent)
     origin = SIGNALS.origin(signal)
     counts = plugins.call(definition.prepare.make, section, root / path, plugin=origin, name=f"signal {signal}")
     return Outcome({path: 1}, dict(counts))
@@ -176,7 +176,7 @@ def _earlier(root: Path, bucket: Bucket, marking: Marking) -> pa.Table | None:
     """What an earlier build marked by the same recipe in the buckets that may hold this bucket's threads."""
     found = []
     name = marking.signal
-    for path in sorted((root / "signals" / name / bucket.site).glob("*.parquet")):
+    for path in files.listed(root / "signals" / name / bucket.site):
         number, _, of = path.stem.partition("-of-")
         fewer = min(int(of), bucket.of)
         if int(number) % fewer == bucket.number % fewer:

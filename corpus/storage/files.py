@@ -1,11 +1,14 @@
-"""Files that are whole or not there: atomic writing, hashes, full disks."""
+"""The files of a corpus: whole or not there; hashes, listings, full disks.
+
+All that reads or writes a corpus's files goes through this room, so that another kind of storage can come here.
+"""
 
 import errno
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -93,10 +96,93 @@ def disk_full(path: Path) -> BuildError:
     )
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8, atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, "utf-8")
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write JSON atomically, keys in the order given, one value a line."""
-    with atomic(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write arrays by name (any but "file", which is numpy's own), atomically."""
+    import numpy as np
+
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def read_text(path: Path) -> str:
+    """A file in UTF-8.
+
+    Raises:
+        OSError: it can't be read.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    return path.read_text("utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """The value of a JSON file.
+
+    Raises:
+        OSError: it can't be read.
+        ValueError: it is no JSON.
+    """
+    return json.loads(read_text(path))
+
+
+def read_arrays(path: Path) -> dict[str, Any]:
+    """The arrays of `write_arrays` by name."""
+    import numpy as np
+
+    with np.load(path) as saved:
+        return {name: saved[name] for name in saved.files}
+
+
+def exists(path: Path) -> bool:
+    """Whether a file or a folder is there."""
+    return path.exists()
+
+
+def size(path: Path) -> int:
+    """Bytes of a file.
+
+    Raises:
+        OSError: it is not there.
+    """
+    return path.stat().st_size
+
+
+def listed(folder: Path, suffix: str = ".parquet", deep: bool = False) -> list[Path]:
+    """The files of a folder (with `deep` of those below it too) that end in `suffix`, sorted; none without a folder."""
+    return sorted(folder.rglob(f"*{suffix}") if deep else folder.glob(f"*{suffix}"))
+
+
+def folders(folder: Path) -> list[str]:
+    """Names of the folders in a folder, sorted; none without a folder."""
+    return sorted(path.name for path in folder.glob("*") if path.is_dir())
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that readers expect, be it empty."""
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def copy_folder(source: Path, target: Path) -> None:
+    """Copy all files of a folder into a new one."""
+    shutil.copytree(source, target)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it; nothing where there is none."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def sha256(path: Path) -> str:

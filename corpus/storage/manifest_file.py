@@ -1,6 +1,5 @@
 """MANIFEST.json on disk: a folder that has one is a finished corpus."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ NAME = "MANIFEST.json"
 def load(root: Path) -> dict[str, Any] | None:
     """The manifest of a finished corpus; None where there is none that can be read."""
     try:
-        facts: dict[str, Any] = json.loads((root / NAME).read_text("utf-8"))
+        facts: dict[str, Any] = files.read_json(root / NAME)
         return facts if "inputs" in facts else None
     except (OSError, ValueError, TypeError):
         return None
@@ -29,7 +28,7 @@ def finished(root: Path) -> dict[str, Any]:
     """
     path = root / NAME
     try:
-        facts = json.loads(path.read_text("utf-8"))
+        facts = files.read_json(path)
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{root}: no finished corpus (no {NAME}); run socorpus build first") from None
     except (OSError, ValueError) as error:

@@ -52,6 +52,29 @@ def batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Tab
             yield file.read_row_group(number, columns=list(columns) if columns is not None else None, use_threads=False)
 
 
+def row_groups(path: Path, schema: pa.Schema | None = None) -> list[int]:
+    """Rows of each row group of a file; with `schema`, hold the file's against it first.
+
+    Raises:
+        InputError: the file's schema is another one.
+        OSError, pa.ArrowInvalid: the file is not there, or no whole Parquet file.
+    """
+    with pq.ParquetFile(path) as file:
+        if schema is not None:
+            schemas.check(file.schema_arrow, schema, str(path))
+        return [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+
+
+def read_group(path: Path, number: int, columns: Sequence[str]) -> pa.Table:
+    """Some columns of one row group.
+
+    Raises:
+        OSError, pa.ArrowInvalid: the file is not there, or no whole Parquet file.
+    """
+    with pq.ParquetFile(path) as file:
+        return file.read_row_group(number, columns=list(columns), use_threads=False)
+
+
 def _leaves(schema: pa.Schema) -> list[str]:
     def below(name: str, kind: pa.DataType) -> list[str]:
         if pa.types.is_list(kind):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from socorpus.corpus.engine.receipts import tokenizer_identity
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.storage.files import atomic
+from socorpus.corpus.storage import files
 from socorpus.corpus.tokenizer import bpe
 
 
@@ -16,7 +16,7 @@ def load(path: Path) -> bpe.Tokenizer:
     """
     file = path / "tokenizer.json" if path.is_dir() else path
     try:
-        text = file.read_text("utf-8")
+        text = files.read_text(file)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: cannot be read: {error}; expected a tokenizer.json") from None
     return bpe.parse(text, str(file))
@@ -26,8 +26,7 @@ def save(tokenizer: bpe.Tokenizer, folder: Path) -> list[Path]:
     """Write the folder (`bpe.files`) and give the paths of its files."""
     contents = bpe.files(tokenizer)
     for name, content in contents.items():
-        with atomic(folder / name) as temporary:
-            temporary.write_text(content, "utf-8")
+        files.write_text(folder / name, content)
     return [folder / name for name in contents]
 
 

@@ -15,11 +15,10 @@ The pattern is of the kind of GPT-4's (cl100k), changed where an encoder that la
 from functools import cache
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
-from socorpus.corpus.arrays import readonly
+from socorpus.corpus.arrays import njit, readonly
 
 _WORD, _NUMBER, _SYMBOL, _SPACE = r"[\p{L}\p{M}]", r"\p{N}", r"[^\s\p{L}\p{N}]", r"\s"
 PATTERN = "|".join(
@@ -108,7 +107,7 @@ def spread(
     return result
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, inline="always")
 def _at(data: Any, i: int) -> Any:
     """Code point and length in bytes of the character at byte `i` of valid UTF-8."""
     first = np.int64(data[i])
@@ -126,7 +125,7 @@ def _at(data: Any, i: int) -> Any:
     ), 4
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _run(data: Any, table: Any, i: int, end: int, bit: int, most: int) -> Any:
     """End of the run, of at most `most` characters, of class `bit` that begins at byte `i`."""
     count = 0
@@ -139,7 +138,7 @@ def _run(data: Any, table: Any, i: int, end: int, bit: int, most: int) -> Any:
     return i
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _contraction(data: Any, table: Any, i: int, end: int) -> Any:
     """End of the contraction whose letters begin at byte `i`, 0 if there is none."""
     if i >= end:
@@ -159,7 +158,7 @@ def _contraction(data: Any, table: Any, i: int, end: int) -> Any:
     return i
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _white(data: Any, table: Any, i: int, end: int) -> Any:
     """End of the piece of white space that begins at byte `i`: the last three alternatives of the pattern."""
     j, newline, last = i, 0, i
@@ -178,7 +177,7 @@ def _white(data: Any, table: Any, i: int, end: int) -> Any:
     return j
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _piece(data: Any, table: Any, i: int, end: int, after_word: bool) -> Any:
     """End of the piece that begins at byte `i`, and whether its last character is a word's."""
     point, size = _at(data, i)
@@ -211,14 +210,14 @@ def _piece(data: Any, table: Any, i: int, end: int, after_word: bool) -> Any:
     return _white(data, table, i, end), False
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _longer(values: Any) -> Any:
     longer = np.empty(2 * len(values), values.dtype)
     longer[: len(values)] = values
     return longer
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _cut(data: Any, offsets: Any, table: Any, pieces: Any, bounds: Any) -> Any:
     size = 1 << 16
     slots = np.full(size, -1, np.int32)
@@ -274,7 +273,7 @@ def _cut(data: Any, offsets: Any, table: Any, pieces: Any, bounds: Any) -> Any:
     return starts[:known], ends[:known]
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _spread(pieces: Any, bounds: Any, ids: Any, ids_at: Any) -> Any:
     ends = np.zeros(len(bounds), np.int64)
     total = 0

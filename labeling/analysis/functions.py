@@ -34,7 +34,7 @@ def path(task: str) -> str:
 def load(root: Path, task: str) -> dict[str, Any] | None:
     """A task's analysis; None where there is none."""
     try:
-        found: dict[str, Any] = json.loads((root / path(task)).read_text("utf-8"))
+        found: dict[str, Any] = files.read_json(root / path(task))
         return found
     except FileNotFoundError:
         return None
@@ -62,8 +62,7 @@ def compare(root: Path, bucket: Bucket, task: str, voters: Sequence[str], people
         "seconds": sorted(row["seconds"] for row in said if row["seconds"] is not None),
     }
     place = _compared(task, bucket)
-    with files.atomic(root / place) as temporary:
-        temporary.write_text(json.dumps(made), "utf-8")
+    files.write_text(root / place, json.dumps(made))
     return Outcome({place: len(counts)})
 
 
@@ -115,14 +114,14 @@ def _truth(found: vote_matrix.Items, said: Sequence[annotators.Row], task: Task)
 def analyse(root: Path, task: str, voters: Sequence[str], buckets: Sequence[Bucket]) -> Outcome:
     """What was compared, and the labels -> labels/TASK/analysis.json."""
     definition = TASKS[task]
-    compared = [json.loads((root / _compared(task, bucket)).read_text("utf-8")) for bucket in buckets]
+    compared = [files.read_json(root / _compared(task, bucket)) for bucket in buckets]
     counts: Counter[tuple[int, ...]] = Counter()
     for part in compared:
         counts.update({tuple(row): count for row, count in part["patterns"]})
     rows = np.array(sorted(counts), np.int64).reshape(len(counts), len(voters) + 1)
     weight = np.array([counts[tuple(row)] for row in rows.tolist()], np.int64)
     patterns, truth = rows[:, :-1].astype(np.int8), rows[:, -1]
-    model = dawid_skene.from_dict(json.loads((root / steps.model_path(task)).read_text("utf-8")))
+    model = dawid_skene.from_dict(files.read_json(root / steps.model_path(task)))
     examples = sum(part["examples"] for part in compared)
     units = [unit for part in compared for unit in part["units"]]
     seconds = [one for part in compared for one in part["seconds"]]

@@ -174,7 +174,7 @@ def rows(root: Path, task: Task, written: Written, cut: Cut | None) -> Iterator[
     """Split and row of every text of the task, as `table_schema` has it, bucket by bucket; counted in `written`."""
     for bucket in sampling.buckets(root, task):
         labels: dict[int, list[dict[str, Any]]] = {}
-        if (path := root / schema.path(task.name, "labels", bucket)).is_file():
+        if storage_files.exists(path := root / schema.path(task.name, "labels", bucket)):
             columns = ["post_id", "start", "end", "label", "probability", "source", "conflict", "split"]
             table = parquet.read(path, schema.LABELS, columns)
             for row in table.filter(pc.greater_equal(table["probability"], np.float32(written.least))).to_pylist():

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from socorpus.corpus.storage import parquet
+from socorpus.corpus.storage import files, parquet
 from socorpus.labeling import schema
 from socorpus.labeling.label_studio import validation
 from socorpus.labeling.label_studio.client import TIME, Client, Filter
@@ -258,15 +258,15 @@ def write(path: Path, project: str, rows: Sequence[Mapping[str, Any]]) -> int:
     Args:
         path: of the votes of people, or of models.
     """
-    old = parquet.read(path, schema.VOTES) if path.is_file() else schema.VOTES.empty_table()
+    old = parquet.read(path, schema.VOTES) if files.exists(path) else schema.VOTES.empty_table()
     evidence = (json.loads(text) for text in old["evidence"].to_pylist())
     others = old.filter(pa.array([one.get("project") != project for one in evidence], pa.bool_()))
     new = pa.Table.from_pylist(list(rows), schema=schema.VOTES)
     order = [(name, "ascending") for name in ("site", "post_id", "function", "start", "end", "label")]
     table = pa.concat_tables([others, new])
     table = table.take(pc.sort_indices(table, sort_keys=order)).combine_chunks()
-    if not path.is_file() and not table.num_rows:
+    if not files.exists(path) and not table.num_rows:
         return 0
-    if not path.is_file() or not table.equals(old):
+    if not files.exists(path) or not table.equals(old):
         parquet.write(path, table, schema.VOTES)
     return table.num_rows

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.storage import parquet
+from socorpus.corpus.storage import files, parquet
 from socorpus.labeling import schema
 from socorpus.labeling.label_studio.interface import Example, Label
 from socorpus.labeling.schema import Task
@@ -55,7 +55,7 @@ def buckets(root: Path, task: Task) -> list[str]:
         InputError: the corpus has none; says what to run.
     """
     folder = root / schema.FOLDER / task.name / "examples"
-    found = sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.parquet"))
+    found = sorted(str(path.relative_to(folder).with_suffix("")) for path in files.listed(folder, deep=True))
     if not found:
         raise InputError(f"{root}: no labels of {task.name}; run socorpus labeling apply {root} first")
     return found
@@ -65,7 +65,7 @@ def version(root: Path, task: Task) -> str:
     """The version of what combined the votes, as the labels have it; several are joined. Empty without labels."""
     found: set[str] = set()
     for bucket in buckets(root, task):
-        if (path := root / schema.path(task.name, "labels", bucket)).is_file():
+        if files.exists(path := root / schema.path(task.name, "labels", bucket)):
             found |= set(pc.unique(parquet.read(path, schema.LABELS, ["version"])["version"]).to_pylist())
     return "+".join(sorted(found))
 
@@ -97,7 +97,7 @@ def choose(root: Path, task: Task, sample: Sample, limit: int, without: Collecti
 def _weights(root: Path, task: Task, bucket: str, kind: str) -> dict[int, float]:
     """Post -> a number that is the smaller, the more it is wanted."""
     path = root / schema.path(task.name, "labels", bucket)
-    if not path.is_file():
+    if not files.exists(path):
         return {}
     table = parquet.read(path, schema.LABELS, ["post_id", "probability", "conflict", "source"])
     judged = pc.equal(table["source"], "person")
@@ -134,7 +134,7 @@ def examples(root: Path, task: Task, keys: Collection[str]) -> Iterator[Example]
         if not places:
             continue
         posts.append(_chosen(root / schema.path(task.name, "examples", bucket), schema.EXAMPLES, _EXAMPLE, places))
-        if (path := root / schema.path(task.name, "labels", bucket)).is_file():
+        if files.exists(path := root / schema.path(task.name, "labels", bucket)):
             labels.append(_chosen(path, schema.LABELS, _LABEL, places))
     if not posts:
         return

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from socorpus.corpus.errors import BuildError, InputError
+from socorpus.corpus.storage import files
 from socorpus.labeling import schema, steps
 from socorpus.labeling.aggregation import agreement
 from socorpus.labeling.label_studio import interface as label_studio_interface
@@ -203,14 +204,13 @@ def _inputs(root: Path, task: Task, version: str) -> str:
     """Hash of all that tasks are made of: the tables' bytes, and the code that makes tasks of them."""
     hashed = hashlib.blake2b(f"{task.name} {version}".encode(), digest_size=12)
     for module in (label_studio_interface, validation, sampling, schema):
-        hashed.update(Path(str(module.__file__)).read_bytes())
+        hashed.update(files.sha256(Path(str(module.__file__))).encode())
     for bucket in sampling.buckets(root, task):
         for table in ("examples", "labels"):
             path = root / schema.path(task.name, table, bucket)
             hashed.update(f"{bucket} {table} ".encode())
-            if path.is_file():
-                with path.open("rb") as file:
-                    hashed.update(hashlib.file_digest(file, "blake2b").digest())
+            if files.exists(path):
+                hashed.update(files.sha256(path).encode())
     return hashed.hexdigest()
 
 

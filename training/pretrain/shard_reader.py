@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from socorpus.corpus import schema
 from socorpus.corpus.engine.receipts import fingerprint, tokenizer_identity
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.storage import manifest_file
+from socorpus.corpus.storage import files, manifest_file, parquet
 from socorpus.training.pretrain.packing import Group
 
 
@@ -74,8 +73,8 @@ class Corpus:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over the shards' names, rows and hashes as the manifest has them: which text a run is trained on."""
-        files = {name: entry for name, entry in self.manifest["files"].items() if name.startswith("shards/")}
-        return fingerprint(files)
+        entries = self.manifest["files"].items()
+        return fingerprint({name: entry for name, entry in entries if name.startswith("shards/")})
 
     def row_groups(self, split: str) -> list[RowGroup]:
         """The row groups of a split, in the order of their files.
@@ -84,17 +83,12 @@ class Corpus:
             InputError: the split is empty; a file is no shard, of another version, or not whole.
         """
         found = []
-        for path in sorted((self.root / "shards" / split).glob("*.parquet")):
+        for path in files.listed(self.root / "shards" / split):
             try:
-                file = pq.ParquetFile(path)
+                sizes = parquet.row_groups(path, schema.SHARDS)
             except (pa.ArrowInvalid, OSError) as error:
                 raise InputError(f"{path}: not a whole Parquet file ({error}); build the corpus again") from None
-            with file:
-                schema.check(file.schema_arrow, schema.SHARDS, str(path))
-                for number in range(file.num_row_groups):
-                    rows = file.metadata.row_group(number).num_rows
-                    if rows:
-                        found.append(RowGroup(path, number, rows))
+            found += [RowGroup(path, number, rows) for number, rows in enumerate(sizes) if rows]
         if not found:
             share = "" if split == "train" else f", or with a larger split.{split}"
             raise InputError(f"{self.root}: its {split} split has no documents; build it with more posts{share}")
@@ -137,8 +131,7 @@ def read(group: RowGroup) -> Group:
         InputError: the file has gone or cannot be read.
     """
     try:
-        with pq.ParquetFile(group.path) as file:
-            table = file.read_row_group(group.number, columns=["input_ids", "code_tokens"], use_threads=False)
+        table = parquet.read_group(group.path, group.number, ["input_ids", "code_tokens"])
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(f"{group.path}: row group {group.number} cannot be read: {error}") from None
     ids, bounds = _flat(table["input_ids"])

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from socorpus.corpus.arrays import njit
 from socorpus.labeling.tasks.entities import bio
 from socorpus.labeling.tasks.entities.post import Post
 from socorpus.labeling.tasks.entities.spans import Span

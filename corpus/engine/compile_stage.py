@@ -1,0 +1,69 @@
+"""The kernels of a build, and a post that calls each of them: so that they are compiled before the workers start."""
+
+import bz2
+import io
+
+import numpy as np
+import pyarrow as pa
+
+from socorpus.corpus.config import Documents, Near
+from socorpus.corpus.dedup import exact, lsh
+from socorpus.corpus.documents import build as documents_build
+from socorpus.corpus.dump import bzip2, xml_rows
+from socorpus.corpus.engine.compiling import compile_once
+from socorpus.corpus.engine.work import Show
+from socorpus.corpus.tokenizer import bpe
+
+STAGE = "compile"
+KERNELS = (
+    "socorpus.corpus.dedup.exact",
+    "socorpus.corpus.dedup.lsh",
+    "socorpus.corpus.dedup.minhash",
+    "socorpus.corpus.documents.html_kernel",
+    "socorpus.corpus.documents.markdown",
+    "socorpus.corpus.dump.bzip2",
+    "socorpus.corpus.dump.xml_kernel",
+    "socorpus.corpus.tokenizer.pretokenize",
+)
+"""Modules with kernels that a build calls."""
+
+_TEXT = "a loop that never ends in a program that nobody reads any more " * 2
+_POSTS = f"""<posts>
+<row Id="1" PostTypeId="1" CreationDate="2020-01-01T00:00:00.000" Title="A title" Tags="&lt;a&gt;"
+ Body="&lt;p&gt;{_TEXT}&lt;/p&gt;&lt;pre&gt;&lt;code&gt;{_TEXT}&lt;/code&gt;&lt;/pre&gt;" />
+<row Id="2" PostTypeId="2" ParentId="1" CreationDate="2020-01-01T00:00:00.000" Body="&lt;p&gt;{_TEXT}&lt;/p&gt;" />
+</posts>"""
+_COMMENTS = """<comments>
+<row Id="1" PostId="1" Score="0" Text="A comment" CreationDate="2020-01-01T00:00:00.000" />
+</comments>"""
+
+
+def warm_up(show: Show) -> None:
+    """Compile the kernels of a build, once after an install; some milliseconds where that is done."""
+    compile_once(STAGE, KERNELS, call, show)
+
+
+def call() -> None:
+    """Call every kernel as a build does."""
+    list(bzip2.decode(io.BytesIO(bz2.compress(_TEXT.encode())), 2))
+    documents = documents_build.build(
+        _rows("posts", _POSTS),
+        _rows("comments", _COMMENTS),
+        None,
+        None,
+        site="example",
+        host="example.com",
+        config=Documents(),
+    )
+    exact.text_hashes(documents)
+    near, edges = Near(), lsh.document_ids(0, 2).reshape(1, 2)
+    for form in lsh.FORMS.values():
+        lsh.fingerprints(documents, 0, near, form)
+        lsh.verify(edges, lsh.shingle_table(documents, 0, near, form, np.unique(edges)))
+    lsh.portions(edges)
+    bpe.encode(bpe.train([_TEXT], 300), documents["text"])
+
+
+def _rows(table: str, source: str) -> pa.Table:
+    rows = xml_rows.read(io.BytesIO(source.encode()), table=table, site="example", file="an example")
+    return pa.concat_tables([some.batch for some in rows])

@@ -1,0 +1,83 @@
+"""Compiling the kernels before any worker needs them: once after an install, then never again.
+
+numba compiles a kernel when it is first called, and keeps the machine code. Left to the workers, each of them would
+compile every kernel, and a first build would stand still for half a minute without a word.
+"""
+
+import hashlib
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core.dispatcher import Dispatcher
+from numba.core.registry import cpu_target
+
+from socorpus.corpus.engine.work import Progress, Show
+from socorpus.corpus.storage import files
+
+NOTE = "compiles its kernels, once after an install or an update: about half a minute"
+NO_CACHE = "no folder for compiled kernels can be written, so each process compiles them anew; set NUMBA_CACHE_DIR"
+
+
+def compile_once(stage: str, modules: Sequence[str], call: Callable[[], None], show: Show) -> None:
+    """Compile the kernels of some modules, unless their machine code is there.
+
+    Args:
+        stage: its name, for `show`.
+        modules: full names.
+        call: calls each kernel with arguments of the types that it is called with later.
+    """
+    note = _note(modules)
+    if note is None:
+        show(Progress(stage, 1, 1, 0, 1, 1, 0, NO_CACHE))
+        return
+    if _noted(note) == _sources(modules):
+        return
+    started = time.perf_counter()
+    show(Progress(stage, 0, 1, 0, 0, 1, 0, NOTE))
+    call()
+    kept = sorted(str(path) for path in _kept(modules))
+    files.write_json(note, {"sources": _sources(modules), "kept": kept})
+    show(Progress(stage, 1, 1, 0, 1, 1, time.perf_counter() - started))
+
+
+def kernels(modules: Sequence[str]) -> list[Any]:
+    """The kernels that some modules define or call; each has numba's `stats` of its cache."""
+    values = [value for module in modules for value in vars(import_module(module)).values()]
+    return list(dict.fromkeys(value for value in values if isinstance(value, Dispatcher)))
+
+
+def _note(modules: Sequence[str]) -> Path | None:
+    """Where it is noted, beside the first kernel, that all are compiled for this processor; None without a cache."""
+    folder = kernels(modules[:1])[0].stats.cache_path
+    if folder is None:
+        return None
+    processor = cpu_target.target_context.codegen().magic_tuple()
+    made_by = [platform.python_version(), numba.__version__, version("llvmlite"), *processor]
+    name = hashlib.sha256("\n".join([*modules, *made_by]).encode()).hexdigest()[:16]
+    return Path(folder) / f"compiled-{name}.json"
+
+
+def _noted(note: Path) -> dict[str, str] | None:
+    """The sources that were compiled; None where there is no note, or what it tells of is gone."""
+    try:
+        known = files.read_json(note)
+        return known["sources"] if all(files.exists(Path(path)) for path in known["kept"]) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _sources(modules: Sequence[str]) -> dict[str, str]:
+    names = {*modules, *(kernel.py_func.__module__ for kernel in kernels(modules))}
+    return {name: files.sha256(Path(str(import_module(name).__file__))) for name in sorted(names)}
+
+
+def _kept(modules: Sequence[str]) -> Iterator[Path]:
+    for kernel in kernels(modules):
+        name = f"{kernel.py_func.__module__.rpartition('.')[2]}.{kernel.py_func.__qualname__}"
+        yield from Path(kernel.stats.cache_path).glob(f"{name}-*.nb[ic]")
