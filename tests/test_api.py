@@ -13,6 +13,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import typer
+
+from socorpus.cli.main import app
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/python.md"
@@ -20,6 +23,19 @@ PACKAGES = ("corpus", "labeling", "training")
 HEAVY = ("numpy", "pyarrow", "dask", "distributed", "torch", "lxml", "numba", "scipy", "transformers")
 NEED_A_SERVER = {"labeling.install_studio", "labeling.studio"}
 """Their examples are run where a Label Studio is: in labeling/label_studio/test_client.py."""
+
+
+def commands(group: Any, words: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    return [
+        found
+        for name, command in group.commands.items()
+        for found in (commands(command, (*words, name)) if hasattr(command, "commands") else [(*words, name)])
+    ]
+
+
+COMMANDS = commands(typer.main.get_command(app))
+FOR_PLUGINS = "signal votes task preset system use_plugins"
+"""What plug-ins are made of: used in examples/, which have tests of their own."""
 
 
 def package(name: str) -> ModuleType:
@@ -32,7 +48,7 @@ def documented() -> list[str]:
     for name in PACKAGES:
         for public in package(name).__all__:
             value = getattr(package(name), public)
-            if inspect.isfunction(value) or public == "Corpus":
+            if (inspect.isfunction(value) and public not in FOR_PLUGINS.split()) or public == "Corpus":
                 shown.append(f"{name}.{public}")
     return shown
 
@@ -145,13 +161,20 @@ def test_a_docstring_has_an_example_that_runs(name: str, request: pytest.Fixture
         assert not wrong, wrong
 
 
-@pytest.mark.parametrize("name", [name for name in documented() if name not in ("corpus.Corpus",)])
-def test_the_pages_name_every_function(name: str) -> None:
-    helpers = {"last_stage", "task_named", "task_names", "explain_labels", "preset_names", "default_folder", "measured"}
-    helpers |= {"to_toml", "connect_model"}
-    public, plugins = name.partition(".")[2], PAGE.with_name("plugins.md")
-    pages = PAGE.read_text("utf-8") + plugins.read_text("utf-8")
-    assert public in helpers or public in pages, f"docs/python.md lacks {name}"
+def test_the_page_has_the_functions_of_every_command() -> None:
+    rows = re.findall(r"^\| (`socorpus .+?) \| (.+) \|$", PAGE.read_text("utf-8"), re.M)
+    for of, name in re.findall(r"`(\w+)\.(\w+)`", " ".join(functions for _, functions in rows)):
+        assert name in package(of).__all__, f"{of}.{name}"
+    shown = [name for commands, _ in rows for name in re.findall(r"`(?:socorpus )?([a-z ]+)`", commands)]
+    plain = {name.removeprefix("labeling ") for name in shown}
+    assert plain == {words[-1] for words in COMMANDS}
+
+
+def test_what_plugins_are_made_of_is_in_the_api_and_in_the_examples() -> None:
+    shown = "".join(path.read_text("utf-8") for path in (ROOT / "examples").glob("*.py"))
+    for name in FOR_PLUGINS.split():
+        assert [of for of in PACKAGES if name in package(of).__all__], name
+        assert name == "use_plugins" or re.search(rf"\b{name}\(", shown), name
 
 
 def test_a_corpus_is_opened_and_read(built: Path) -> None:

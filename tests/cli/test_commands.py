@@ -127,7 +127,7 @@ def test_open_names_are_completed_and_checked() -> None:
     assert options.complete_preset("") == preset_names()
     assert options.complete_build_preset("") == list(PRESETS)
     for wrong in (lambda: task_named("mood"), lambda: load_config(preset="bert")):
-        with pytest.raises(InputError, match=r"is not known; there are .*(closure|sobert)"):
+        with pytest.raises(InputError, match=r"is not known; .*(closure|sobert)"):
             wrong()
     for name in ("train", "plan"):
         (help_text,) = (one.help for one in COMMANDS[(name,)].params if one.name == "preset")
