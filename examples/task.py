@@ -1,18 +1,15 @@
 """A task of your own: does an answer show code that can be run as it is?
 
-    socorpus build dump -o corpus --plugin examples/task.py
-    socorpus labeling analyze corpus --task runnable
-    socorpus labeling export corpus --task runnable -o runnable
-    socorpus finetune model --task runnable --data corpus -o runnable-model
-    socorpus evaluate corpus --task runnable --system audits --system model
-    socorpus explain corpus SITE:ID
-
-`labeling sync` shows its question to people, `labeling serve` serves the model. Later commands know the plug-in.
+socorpus build dump -o corpus --plugin examples/task.py
+socorpus labeling analyze corpus --task runnable
+socorpus labeling export corpus --task runnable -o runnable
+socorpus finetune model --task runnable --data corpus -o runnable-model
+socorpus evaluate corpus --task runnable --system audits --system model
+socorpus explain corpus SITE:ID
 """
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from socorpus.labeling import Threads, Vote, task, votes
 
@@ -35,7 +32,7 @@ def _answers(threads: Threads) -> Iterator[tuple[int, list[str]]]:
     """Each answer with its blocks of code."""
     for post in threads.documents.to_pylist():
         if post["kind"] == "answer":
-            blocks: list[dict[str, Any]] = [part for part in post["segments"] if part["kind"] == "code"]
+            blocks = [part for part in post["segments"] if part["kind"] == "code"]
             yield post["post_id"], [post["text"][part["start"] : part["end"]] for part in blocks]
 
 

@@ -76,9 +76,9 @@ def apply(
         if active := plugins.active():
             named = {plugin.name: plugin.identity for plugin in active}
             facts = {**facts, "plugins": {**facts.get("plugins", {}), **named}}
+            plugin_memory.remember(root, active)
         storage_files.settle()
         manifest_file.save(root, facts)
-        plugin_memory.remember(root, plugins.active())
         corpus_pipeline.write_report(engine, facts, report_sections.SECTIONS)
         return Applied(facts, engine.ran - before)
 

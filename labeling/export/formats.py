@@ -117,9 +117,9 @@ def export(root: Path, task: Task, form: str, out: Path, least: float = 0.0, tok
     if form not in FORMATS:
         raise InputError(f"format {form!r} is not known; there are {', '.join(FORMATS)}")
     if form == "conll" and not task.spans:
-        raise InputError(f"CoNLL files hold entities, and {task.name} is of whole texts; choose jsonl or huggingface")
+        raise InputError(f"CoNLL files hold spans, and {task.name} is of whole texts; choose jsonl or huggingface")
     if tokens is not None and not task.spans:
-        raise InputError(f"tokens have tags of entities, and {task.name} is of whole texts; leave --tokens out")
+        raise InputError(f"tokens have tags of spans, and {task.name} is of whole texts; leave --tokens out")
     sampling.buckets(root, task)
     named = tokens or ("words" if form == "conll" else None)
     cut = export_tokens.cut(root, named) if named is not None else None

@@ -175,7 +175,7 @@ def test_a_hugging_face_folder_is_what_its_card_says(entities: Path, quality: Pa
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--task", "quality", "--format", "conll"], "CoNLL files hold entities, and quality is of whole texts"),
+        (["--task", "quality", "--format", "conll"], "CoNLL files hold spans, and quality is of whole texts"),
         (["--task", "quality", "--format", "xml"], "format 'xml' is not known; there are jsonl, conll, huggingface"),
         (["--task", "qualities"], "task 'qualities' is not known; there are quality, closure"),
         (["--task", "closure"], "no labels of closure; run socorpus labeling apply"),
