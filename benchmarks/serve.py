@@ -27,7 +27,7 @@ import httpx
 from socorpus.labeling.schema import TASKS
 from socorpus.training.examples.example import Example, Prediction
 from socorpus.training.serve import app as serve_app
-from socorpus.training.serve.settings import Settings
+from socorpus.training.serve.settings import ServeSettings
 
 SENTENCE = "My program stops with an error when I import numpy, what do I do wrong? "
 MEMORY_AT = (10.0, 30.0)
@@ -81,7 +81,7 @@ def server(arguments: argparse.Namespace) -> Iterator[str]:
 
 def run_server(arguments: argparse.Namespace) -> None:
     """Be that process."""
-    settings = Settings(port=0, token=None, workers=arguments.workers, batch=arguments.batch)
+    settings = ServeSettings(port=0, token=None, workers=arguments.workers, batch=arguments.batch)
 
     def say(line: str) -> None:
         print(line, flush=True)

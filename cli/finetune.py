@@ -93,7 +93,7 @@ class Screen:
     """Shows how far fine-tuning is: a line that is written over on a terminal, else one now and then."""
 
     def __init__(self) -> None:
-        self._line = view.Line()
+        self._line = view.ProgressLine()
 
     def begin(self, what: Mapping[str, Any]) -> None:
         """A model is fine-tuned; what of its texts is not read whole."""

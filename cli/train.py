@@ -93,7 +93,7 @@ class Screen:
     """Shows a run: a line that is written over on a terminal, else one now and then."""
 
     def __init__(self) -> None:
-        self._line = view.Line()
+        self._line = view.ProgressLine()
         self.used = False
 
     def begin(self, facts: Mapping[str, Any]) -> None:

@@ -67,7 +67,7 @@ def table(*columns: str) -> Table:
     return made
 
 
-class Line:
+class ProgressLine:
     """Lines of a run: one that is written over on a terminal, else now and then, and those that stay."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from socorpus.corpus.engine.work import Progress
     from socorpus.corpus.finished import Corpus
     from socorpus.corpus.pipeline import LastStage
-    from socorpus.corpus.plan import Plan
+    from socorpus.corpus.plan import BuildPlan
     from socorpus.corpus.report.story import Story
     from socorpus.corpus.sample.writer import Truth
 
@@ -46,7 +46,7 @@ def discover(sources: Sources, site: str | None = None) -> "list[Site]":
     return dump_sources.discover([os.fspath(source) for source in given], site)
 
 
-def plan_build(sources: Sources, config: Config | None = None, *, site: str | None = None) -> "Plan":
+def plan_build(sources: Sources, config: Config | None = None, *, site: str | None = None) -> "BuildPlan":
     """The sites that a build would read and the buckets that it would make; nothing is written.
 
     Raises:

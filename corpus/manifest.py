@@ -14,7 +14,7 @@ from socorpus.corpus.config import Config
 from socorpus.corpus.dump.sources import Site
 from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.errors import BuildError
-from socorpus.corpus.plan import Plan
+from socorpus.corpus.plan import BuildPlan
 from socorpus.corpus.signals.base import SIGNALS
 from socorpus.corpus.storage import files
 from socorpus.corpus.toml_config import as_dict
@@ -24,7 +24,7 @@ Done = Mapping[str, Receipt]
 
 def assemble(
     root: Path,
-    plan: Plan,
+    plan: BuildPlan,
     config: Config,
     done: Mapping[str, Done],
     signals: Mapping[str, Done],

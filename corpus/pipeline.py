@@ -18,7 +18,7 @@ from socorpus.corpus.dump import threads_stage
 from socorpus.corpus.dump.sources import Site
 from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.compile_stage import warm_up
-from socorpus.corpus.engine.context import Context
+from socorpus.corpus.engine.context import BuildContext
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.engine.work import WorkItem
 from socorpus.corpus.plan import plan
@@ -69,7 +69,7 @@ def build(
         laid = plan(sites, config)
         dump_diff.set_aside(root, manifest_file.load(root), laid.inputs)
         files.write_text(root / "socorpus.toml", to_toml(config))
-        context = Context(root, laid.buckets, config, engine)
+        context = BuildContext(root, laid.buckets, config, engine)
         reading = dump_stage.run(context, sites)
         threads = threads_stage.run(context, reading)
         documents = documents_stage.run(context, sites, reading.receipts, threads)

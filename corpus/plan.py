@@ -13,7 +13,7 @@ from socorpus.corpus.storage.buckets import Bucket
 
 
 @dataclass(frozen=True)
-class Plan:
+class BuildPlan:
     """What is to be built: the sites, their buckets, and the fingerprint of all inputs."""
 
     sites: tuple[Site, ...]
@@ -21,7 +21,7 @@ class Plan:
     inputs: str
 
 
-def plan(sites: Sequence[Site], config: Config) -> Plan:
+def plan(sites: Sequence[Site], config: Config) -> BuildPlan:
     """Lay out the buckets: how many a site has depends on its declared size alone, never on the machine.
 
     Raises:
@@ -40,4 +40,4 @@ def plan(sites: Sequence[Site], config: Config) -> Plan:
         given = ", ".join(site.name for site in sites)
         raise InputError(f"no table of posts for {given}: there is nothing to build a corpus of; add Posts.xml")
     stamps = {site.name: {table.table: table.member.stamp for table in site.tables} for site in sites}
-    return Plan(tuple(sites), tuple(found), receipts.fingerprint(stamps))
+    return BuildPlan(tuple(sites), tuple(found), receipts.fingerprint(stamps))

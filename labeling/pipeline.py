@@ -33,7 +33,7 @@ from socorpus.labeling.analysis import functions as analysis_functions
 from socorpus.labeling.analysis import report_sections
 from socorpus.labeling.corpus_view import Layout
 from socorpus.labeling.functions import FUNCTIONS, of_task
-from socorpus.labeling.plan import Plan
+from socorpus.labeling.plan import TaskPlan
 from socorpus.labeling.schema import FOLDER, TASKS
 
 TABLES = ("examples", "votes", "labels")
@@ -149,7 +149,7 @@ def _label(
 
 def _run(layout: Layout, chosen: Sequence[str], analyze: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     """All steps of some tasks; the manifest's entries of these, and of their files."""
-    plans = [Plan(layout, name) for name in chosen]
+    plans = [TaskPlan(layout, name) for name in chosen]
 
     def run(step: str, tasks: Iterable[Iterable[WorkItem]], *tables: str) -> Mapping[str, Receipt]:
         done = layout.engine.run(f"label_{step}", [task for several in tasks for task in several])

@@ -26,7 +26,7 @@ Done = Mapping[str, Receipt]
 _SIGNALS = ("statistics", "contamination", "exact", "near")
 
 
-class Plan:
+class TaskPlan:
     """The steps of one task over a corpus; each method answers work items, given the receipts of earlier steps."""
 
     def __init__(self, layout: Layout, task: str):

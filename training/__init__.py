@@ -26,23 +26,23 @@ if TYPE_CHECKING:
     from socorpus.training.errors import RankError
     from socorpus.training.evaluation.systems import system
     from socorpus.training.examples.example import Data, Example, Prediction
-    from socorpus.training.finetuning.learner import Line as FinetuningStep
-    from socorpus.training.finetuning.settings import Settings as FinetuneSettings
+    from socorpus.training.finetuning.learner import FinetuningStep
+    from socorpus.training.finetuning.settings import FinetuneSettings
     from socorpus.training.presets import load as load_config
     from socorpus.training.presets import preset
-    from socorpus.training.pretrain.log import Line as TrainingStep
-    from socorpus.training.pretrain.plan import Plan
+    from socorpus.training.pretrain.log import TrainingStep
+    from socorpus.training.pretrain.plan import CostPlan
 
     __version__: str
 
 __all__ = [
     "Comparison",
     "Config",
+    "CostPlan",
     "Data",
     "Example",
     "FinetuneSettings",
     "FinetuningStep",
-    "Plan",
     "Prediction",
     "RankError",
     "TrainingStep",
@@ -73,10 +73,10 @@ if not TYPE_CHECKING:
             "errors": "RankError",
             "evaluation.systems": "system",
             "examples.example": "Data Example Prediction",
-            "finetuning.learner": "Line:FinetuningStep",
-            "finetuning.settings": "Settings:FinetuneSettings",
+            "finetuning.learner": "FinetuningStep",
+            "finetuning.settings": "FinetuneSettings",
             "presets": "load:load_config preset",
-            "pretrain.log": "Line:TrainingStep",
-            "pretrain.plan": "Plan",
+            "pretrain.log": "TrainingStep",
+            "pretrain.plan": "CostPlan",
         },
     )

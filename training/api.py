@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from socorpus.training.examples.example import Data
     from socorpus.training.finetuning import learner
     from socorpus.training.finetuning.predictor import Fitted
-    from socorpus.training.finetuning.settings import Settings
-    from socorpus.training.pretrain.log import Show
-    from socorpus.training.pretrain.plan import Plan
+    from socorpus.training.finetuning.settings import FinetuneSettings
+    from socorpus.training.pretrain.log import TrainingShow
+    from socorpus.training.pretrain.plan import CostPlan
 
 Say = Callable[[str], None]
 
@@ -56,7 +56,7 @@ def train(
     gpus: int | None = None,
     price: float | None = None,
     force: bool = False,
-    show: "Show | None" = None,
+    show: "TrainingShow | None" = None,
 ) -> dict[str, Any]:
     """Pre-train an encoder on a corpus's shards, or go on with a run that was stopped.
 
@@ -127,7 +127,7 @@ def plan_training(
     gpu: str = "h100",
     gpus: int = 1,
     price: float | None = None,
-) -> "Plan":
+) -> "CostPlan":
     """What a training run would take: parameters, arithmetic, memory, hours, dollars.
 
     Args:
@@ -193,13 +193,13 @@ def finetune(
     task: str,
     data: Location,
     out: Location | None = None,
-    settings: "Settings | None" = None,
+    settings: "FinetuneSettings | None" = None,
     *,
     most: int | None = None,
     people: bool = False,
     download: bool = False,
     force: bool = False,
-    show: "learner.Show | None" = None,
+    show: "learner.FinetuningShow | None" = None,
 ) -> dict[str, Any]:
     """Fine-tune a pre-trained model on a task, and score it on held-out examples.
 
@@ -230,13 +230,13 @@ def finetune(
     from socorpus.labeling.api import task_named
     from socorpus.training.examples import readers
     from socorpus.training.finetuning import learner, pretrained
-    from socorpus.training.finetuning.settings import Settings
+    from socorpus.training.finetuning.settings import FinetuneSettings
 
     examples = readers.read(Path(data), task_named(task), most, people)
     name = str(model)
     folder = Path(out) if out is not None else default_folder(name, task)
     found = pretrained.find(name, download)
-    return learner.finetune(found, examples, settings or Settings(), folder, show or Silent(), force)
+    return learner.finetune(found, examples, settings or FinetuneSettings(), folder, show or Silent(), force)
 
 
 def default_folder(model: str, task: str) -> Path:
@@ -274,7 +274,7 @@ def evaluate(
     tasks: Sequence[str] | None = None,
     systems: Sequence[str] = (),
     out: Location | None = None,
-    settings: "Settings | None" = None,
+    settings: "FinetuneSettings | None" = None,
     *,
     on: Iterable[tuple[str, Location]] = (),
     most: int | None = None,
@@ -286,7 +286,7 @@ def evaluate(
     key: str = "OPENAI_API_KEY",
     ask: Callable[[str], float] | None = None,
     say: Say = _say_nothing,
-    show: "compare.Show | None" = None,
+    show: "compare.ComparisonShow | None" = None,
 ) -> Comparison:
     """Compare systems on tasks: scores with intervals, what they cost, and what simple audits reach.
 
@@ -319,17 +319,17 @@ def evaluate(
     need(*TRANSFORMERS, "sklearn", "peft")
     from socorpus.training.evaluation import compare
     from socorpus.training.evaluation import systems as evaluation_systems
-    from socorpus.training.finetuning.settings import Settings
+    from socorpus.training.finetuning.settings import FinetuneSettings
 
     root, others = Path(corpus) if corpus is not None else None, list(on)
     if root is None and not others:
         raise InputError("nothing to compare on: give a corpus, or --on TASK=FILE")
     folder = Path(out) if out is not None else (root / "comparison" if root is not None else Path("comparison"))
     chosen = evaluation_systems.chosen(list(systems))
-    plan = compare.Plan(
+    plan = compare.ComparisonPlan(
         _data(root, tasks, others, most, say),
         chosen,
-        settings or Settings(),
+        settings or FinetuneSettings(),
         compare.Asking(key, limit, token_prices or {}, ask=ask),
         most_test,
         download,
@@ -422,7 +422,7 @@ def serve_model(
     from socorpus.training.finetuning import predictor
     from socorpus.training.serve import app, settings
 
-    how = settings.Settings(host=host, port=port, workers=workers, batch=batch, queue=queue)
+    how = settings.ServeSettings(host=host, port=port, workers=workers, batch=batch, queue=queue)
     app.serve(lambda: predictor.load(Path(model)), how, say)
 
 

@@ -12,7 +12,7 @@ from socorpus.corpus.errors import InputError
 
 
 @dataclass(frozen=True)
-class Model:
+class ModelShape:
     """The encoder's shape."""
 
     family: str = "modern"
@@ -34,7 +34,7 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Data:
+class DataSettings:
     """From shards to packed sequences."""
 
     overlap: int = 0
@@ -71,7 +71,7 @@ class Masking:
 
 
 @dataclass(frozen=True)
-class Optimizer:
+class OptimizerSettings:
     """From gradients to new weights."""
 
     name: str = "adamw"
@@ -163,10 +163,10 @@ class Validation:
 class Config:
     """All of a run's configuration."""
 
-    model: Model = field(default_factory=Model)
-    data: Data = field(default_factory=Data)
+    model: ModelShape = field(default_factory=ModelShape)
+    data: DataSettings = field(default_factory=DataSettings)
     masking: Masking = field(default_factory=Masking)
-    optimizer: Optimizer = field(default_factory=Optimizer)
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     schedule: Schedule = field(default_factory=Schedule)
     batch: Batch = field(default_factory=Batch)
     parallel: Parallel = field(default_factory=Parallel)

@@ -33,7 +33,7 @@ PEER = 3.0
 """Times a peer's tokens a second."""
 
 
-def batches(found: shard_reader.Corpus, settings: Config, count: int) -> list[dataloader.Batch]:
+def batches(found: shard_reader.ShardCorpus, settings: Config, count: int) -> list[dataloader.Batch]:
     """The first micro-batches of a run."""
     groups = found.row_groups("train")
     cut = dataloader.shape(len(groups), settings.model.max_length, settings.batch, 1, None)
@@ -82,7 +82,7 @@ def build(settings: Config, vocabulary: int, device: torch.device, dtype: torch.
     return made
 
 
-def parity(found: shard_reader.Corpus, family: str, device: torch.device) -> dict[str, float]:
+def parity(found: shard_reader.ShardCorpus, family: str, device: torch.device) -> dict[str, float]:
     """Relative error of loss and gradients of a small model in bfloat16 on the device, against float32 on the CPU."""
     shape = {"family": family, "layers": 4, "hidden": 256, "heads": 4, "ffn": 512, "max_length": 2048}
     settings = presets.load("tiny", overrides={"model": shape, "batch": {"tokens": 8192, "micro_tokens": 8192}})
@@ -99,7 +99,7 @@ def parity(found: shard_reader.Corpus, family: str, device: torch.device) -> dic
 
 
 def ours(
-    found: shard_reader.Corpus,
+    found: shard_reader.ShardCorpus,
     settings: Config,
     ranks: Ranks,
     dtype: torch.dtype,
@@ -154,7 +154,7 @@ def padded(
 
 
 def peer(
-    name: str, found: shard_reader.Corpus, settings: Config, device: torch.device, dtype: Any, rounds: int
+    name: str, found: shard_reader.ShardCorpus, settings: Config, device: torch.device, dtype: Any, rounds: int
 ) -> float:
     """Tokens a second (documents' alone) of forward and backward of a padded model of the same shape."""
     model, longest = settings.model, settings.model.max_length

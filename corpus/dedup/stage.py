@@ -24,7 +24,7 @@ from socorpus.corpus.arrays import Float64, Int64
 from socorpus.corpus.config import Near
 from socorpus.corpus.dedup import clusters, components, exact, lsh
 from socorpus.corpus.engine import receipts
-from socorpus.corpus.engine.context import Context
+from socorpus.corpus.engine.context import BuildContext
 from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.engine.work import Outcome, WorkItem
 from socorpus.corpus.schema import TIME
@@ -59,7 +59,7 @@ _GROUP_DOCUMENTS = 200_000
 _DOCUMENT_COLUMNS = ["site", "post_id", "accepted", "score", "created", "text", "own_end", "segments"]
 
 
-def run(context: Context, documents: Mapping[str, Receipt]) -> tuple[Receipt, dict[str, dict[str, Receipt]]]:
+def run(context: BuildContext, documents: Mapping[str, Receipt]) -> tuple[Receipt, dict[str, dict[str, Receipt]]]:
     """All steps; the receipt of the twins, and those of the three signals by name and bucket."""
     near, engine = context.config.near, context.engine
     total = sum(output.rows for receipt in documents.values() for output in receipt.outputs.values())
@@ -107,7 +107,7 @@ def run(context: Context, documents: Mapping[str, Receipt]) -> tuple[Receipt, di
 _SIGNALS = ("exact", "near", "near_code")
 
 
-def _prepare_twins(context: Context, contents: Mapping[str, str], groups: int) -> None:
+def _prepare_twins(context: BuildContext, contents: Mapping[str, str], groups: int) -> None:
     near, engine, everything = context.config.near, context.engine, receipts.fingerprint(contents)
     inputs = {"fingerprints": everything}
     tasks = [

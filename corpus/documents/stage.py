@@ -12,7 +12,7 @@ from socorpus.corpus.config import Documents
 from socorpus.corpus.documents import build as documents_build
 from socorpus.corpus.documents import pairs as pairs_stage
 from socorpus.corpus.dump.sources import Site
-from socorpus.corpus.engine.context import Context, Receipts
+from socorpus.corpus.engine.context import BuildContext, Receipts
 from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.engine.work import Outcome, WorkItem
 from socorpus.corpus.storage import parquet
@@ -23,7 +23,7 @@ _TABLES = ("posts", "comments", "history")
 """Tables of the dump that documents are made of, beside its users."""
 
 
-def run(context: Context, sites: Sequence[Site], reading: Receipts, gathered: Receipts) -> dict[str, Receipt]:
+def run(context: BuildContext, sites: Sequence[Site], reading: Receipts, gathered: Receipts) -> dict[str, Receipt]:
     """Rows of a bucket -> documents; receipts by bucket.
 
     Args:
@@ -53,7 +53,7 @@ def run(context: Context, sites: Sequence[Site], reading: Receipts, gathered: Re
     return done
 
 
-def pair(context: Context, documents: Receipts, privacy: Receipts) -> dict[str, Receipt]:
+def pair(context: BuildContext, documents: Receipts, privacy: Receipts) -> dict[str, Receipt]:
     """Documents -> code with the prose around it, redacted; receipts by bucket."""
     done = context.by_bucket("pairs", build_pairs, documents, privacy)
     context.prune("pairs", done, ["pairs"])

@@ -18,7 +18,7 @@ from socorpus.corpus.arrays import counted
 from socorpus.corpus.dump import archives, xml_rows
 from socorpus.corpus.dump.sources import Site, Table
 from socorpus.corpus.engine import receipts
-from socorpus.corpus.engine.context import Context, Receipts
+from socorpus.corpus.engine.context import BuildContext, Receipts
 from socorpus.corpus.engine.work import Outcome, WorkItem
 from socorpus.corpus.storage import files, parquet, partitions
 
@@ -31,7 +31,7 @@ class Reading:
     receipts: Receipts
 
 
-def run(context: Context, sites: Sequence[Site]) -> Reading:
+def run(context: BuildContext, sites: Sequence[Site]) -> Reading:
     """Every table of every source -> parts, and quarantine/SITE.parquet for rows that can't be read."""
     items = tuple(_items(sites, context.config.read.part_mb))
     done = context.engine.run("read", items, transient=True)
@@ -182,7 +182,7 @@ class _Parts:
         self.read = self.repaired = self.quarantined = 0
         self._bad: list[pa.Table] = []
 
-    def write(self, rows: Iterator[xml_rows.Rows], limit: int | None) -> bool:
+    def write(self, rows: Iterator[xml_rows.ParsedRows], limit: int | None) -> bool:
         """Write one part, up to `limit` bytes of the stream; whether there may be more."""
         path, before = part_path(self.site, self.table, self.number), self.read
         more = [False]
@@ -205,7 +205,7 @@ class _Parts:
         counts |= {"unknown": dict(sorted(self.unknown.items())), "types": dict(sorted(self.types.items()))}
         return Outcome(self.outputs, {f"{self.site}/{self.table}": counts})
 
-    def _until(self, rows: Iterator[xml_rows.Rows], limit: int | None, more: list[bool]) -> Iterator[pa.Table]:
+    def _until(self, rows: Iterator[xml_rows.ParsedRows], limit: int | None, more: list[bool]) -> Iterator[pa.Table]:
         for some in rows:
             self.read += some.batch.num_rows
             self.quarantined += some.quarantine.num_rows

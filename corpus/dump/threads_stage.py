@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from socorpus.corpus import schema
 from socorpus.corpus.dump.stage import Reading, sites_of
 from socorpus.corpus.dump.threads import KEYS, KEYS_FOLDER, keys, last_of_each, thread_of
-from socorpus.corpus.engine.context import Context
+from socorpus.corpus.engine.context import BuildContext
 from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.engine.work import Outcome, WorkItem
 from socorpus.corpus.storage import files, parquet, partitions
@@ -29,7 +29,7 @@ Parts = Mapping[str, Mapping[str, Mapping[str, str]]]
 """Site -> table -> path of each of its parts, with the hash of its content."""
 
 
-def run(context: Context, reading: Reading) -> dict[str, Receipt]:
+def run(context: BuildContext, reading: Reading) -> dict[str, Receipt]:
     """Parts -> the tables of each bucket, sorted; receipts by bucket."""
     engine = context.engine
     parts: dict[str, dict[str, dict[str, str]]] = {bucket.site: {} for bucket in context.buckets}

@@ -23,7 +23,7 @@ from socorpus.corpus.schema import DUMP, QUARANTINE, ROOTS, TIME, Attribute, dum
 
 
 @dataclass(frozen=True)
-class Rows:
+class ParsedRows:
     """Some rows of a table, in the order of the file."""
 
     batch: pa.Table
@@ -118,7 +118,7 @@ def read(
     stop: int | None = None,
     batch_bytes: int = 4 << 20,
     row_bytes: int = 256 << 20,
-) -> Iterator[Rows]:
+) -> Iterator[ParsedRows]:
     """The rows of a table in a stream of decoded XML, in batches of about `batch_bytes` of XML.
 
     `start` and `stop` (bytes; seekable UTF-8 streams alone) give the rows whose `<row` begins in [start, stop): parts
@@ -146,7 +146,7 @@ def read(
     assert found is not None
     root = found[1].decode()
     plan = xml_columns.layout(table, root)
-    context = _Context(table, site, file, head.opening.removesuffix(b"/>").removesuffix(b">"), root)
+    context = _RowContext(table, site, file, head.opening.removesuffix(b"/>").removesuffix(b">"), root)
 
     closed = head.opening.endswith(b"/>")
     block, held, base = np.zeros(batch_bytes + xml_columns.PAD, np.uint8), 0, source.at
@@ -274,7 +274,7 @@ def _past_comment(stream: BinaryIO, first: int, start: int) -> int:
 
 
 @dataclass(frozen=True)
-class _Context:
+class _RowContext:
     table: str
     site: str
     file: str
@@ -294,8 +294,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _batch(
-    context: _Context, plan: xml_columns.Layout, block: xml_columns.Bytes, base: int, out: xml_columns.Output
-) -> Rows:
+    context: _RowContext, plan: xml_columns.Layout, block: xml_columns.Bytes, base: int, out: xml_columns.Output
+) -> ParsedRows:
     """The kernel's buffers and reports as a batch."""
     columns = xml_columns.arrays(context.table, plan, out)
     sites = pa.repeat(pa.scalar(context.site), int(out.state[xml_columns.ROWS]))
@@ -312,8 +312,12 @@ def _batch(
 
 
 def _rows(
-    context: _Context, fast: pa.Table, reports: list[tuple[int, bytes, bool, int]], unknown: Counter[str], consumed: int
-) -> Rows:
+    context: _RowContext,
+    fast: pa.Table,
+    reports: list[tuple[int, bytes, bool, int]],
+    unknown: Counter[str],
+    consumed: int,
+) -> ParsedRows:
     """`fast` with what can be read of the reports (offset, bytes, whether a row, place in `fast`)."""
     names = [field.name for field in fast.schema]
     slow: dict[str, list[Any]] = {name: [] for name in names}
@@ -343,10 +347,10 @@ def _rows(
         if stray := raw[end:].strip():
             quarantine(offset + raw.index(stray, end), "neither a row nor a comment", stray)
     batch = xml_columns.merge(fast, slow, places) if places else fast
-    return Rows(batch, pa.Table.from_pylist(lost, QUARANTINE), dict(unknown), repaired, consumed)
+    return ParsedRows(batch, pa.Table.from_pylist(lost, QUARANTINE), dict(unknown), repaired, consumed)
 
 
-def _careful(context: _Context, raw: bytes) -> tuple[dict[str, Any], list[str], bool]:
+def _careful(context: _RowContext, raw: bytes) -> tuple[dict[str, Any], list[str], bool]:
     """A row by lxml: its values by column, the unknown attributes, and whether it was repaired.
 
     Raises:

@@ -18,7 +18,7 @@ Receipts = Mapping[str, Receipt]
 
 
 @dataclass(frozen=True)
-class Context:
+class BuildContext:
     """A build: its corpus, the buckets, the configuration, and the engine that runs work items."""
 
     root: Path

@@ -78,7 +78,7 @@ _TEXT_SHOWN = 700
 
 
 @dataclass(frozen=True)
-class Post:
+class DumpPost:
     """A post's row in the dump. `events` counts its history, `votes` its votes; None without such a table."""
 
     type: str
@@ -157,7 +157,7 @@ class Story:
     """All that a corpus knows of a post. `decisions` begins with its own, then its survivor's, and so on."""
 
     key: str
-    post: Post | None
+    post: DumpPost | None
     document: Document | None
     marks: tuple[Mark, ...]
     decisions: tuple[Decision, ...]
@@ -235,7 +235,7 @@ def _key(key: str, sites: list[str]) -> tuple[str, int]:
     return parts
 
 
-def _post(root: Path, place: Place) -> Post:
+def _post(root: Path, place: Place) -> DumpPost:
     columns = ["post_type_id", "parent_id", "creation_date", "closed_date", "score", "title", "content_license"]
     row = row_lookup.take(root, [place], "tables/posts", columns)[place.key]
     title = row["title"]
@@ -245,7 +245,7 @@ def _post(root: Path, place: Place) -> Post:
         {name: sum(history[code] for code in codes) for name, codes in _EVENTS.items()} if history is not None else None
     )
     path = root / place.path("tables/comments")
-    return Post(
+    return DumpPost(
         _POST_TYPES.get(row["post_type_id"], f"type {row['post_type_id']}"),
         row["parent_id"],
         row["creation_date"],
@@ -371,7 +371,7 @@ def _quarantined(root: Path, site: str, number: int) -> Iterator[Quarantined]:
                 yield Quarantined(row["table"], row["file"], row["offset"], row["reason"], shown)
 
 
-def _note(root: Path, site: str, number: int, post: Post | None, quarantined: tuple[Quarantined, ...]) -> str:
+def _note(root: Path, site: str, number: int, post: DumpPost | None, quarantined: tuple[Quarantined, ...]) -> str:
     if post is not None:
         return f"a post of the type {post.type} is no document: documents are questions and answers"
     if any(bad.table == "posts" for bad in quarantined):
@@ -402,7 +402,7 @@ def _verdict(story: Story) -> str:
     return f"{kind}, kept" if own.keep else f"{kind}, dropped: {own.reason} ({own.meaning})"
 
 
-def _post_lines(post: Post | None) -> list[str]:
+def _post_lines(post: DumpPost | None) -> list[str]:
     if post is None:
         return []
     parts = {

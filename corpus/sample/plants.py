@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from socorpus.corpus.sample.forms import DAY, Record
-from socorpus.corpus.sample.site import Comment, Event, Post, Site
+from socorpus.corpus.sample.site import Comment, Event, SamplePost, Site
 from socorpus.corpus.sample.text import (
     ADVICE,
     ANSWERS,
@@ -124,7 +124,7 @@ class Planter:
         self.seen: dict[tuple[str, bool], int] = {}
         self.turn: dict[str, int] = {}
 
-    def __call__(self, site: Site, post: Post) -> None:
+    def __call__(self, site: Site, post: SamplePost) -> None:
         key = (site.form.site, post.question)
         count = self.seen[key] = self.seen.get(key, 0) + 1
         if count % site.form.plant_every:
@@ -141,12 +141,12 @@ class Planter:
         return turn % size
 
     @staticmethod
-    def _base(site: Site, post: Post) -> Base:
+    def _base(site: Site, post: SamplePost) -> Base:
         return Base(site.form.site, post.id, post.title, post.tags, tuple(post.blocks))
 
     # Twins.
 
-    def exact(self, site: Site, post: Post) -> bool:
+    def exact(self, site: Site, post: SamplePost) -> bool:
         """The text of an earlier post of this site, and its title."""
         base = self.last.get(post.question)
         if base is None or base.site != site.form.site:
@@ -157,7 +157,7 @@ class Planter:
         site.record("exact_duplicate", post.id, of=base.key)
         return True
 
-    def base(self, site: Site, post: Post) -> bool:
+    def base(self, site: Site, post: SamplePost) -> bool:
         """A long answer in prose, which twins are made from."""
         post.blocks = [site.prose(ANSWERS, post.topic, 5) for _ in range(3)]
         self.kept["near"] = self._base(site, post)
@@ -166,15 +166,15 @@ class Planter:
         site.record("near_base", post.id)
         return True
 
-    def above(self, site: Site, post: Post) -> bool:
+    def above(self, site: Site, post: SamplePost) -> bool:
         """An edited copy that is a near duplicate: Jaccard above 0.8."""
         return self._near(site, post, (0.93, 0.88, 0.84)[self._next("above", 3)], 0.805, 1.0)
 
-    def below(self, site: Site, post: Post) -> bool:
+    def below(self, site: Site, post: SamplePost) -> bool:
         """An edited copy that is none: Jaccard below 0.8, but not by much."""
         return self._near(site, post, (0.79, 0.76, 0.72)[self._next("below", 3)], 0.6, 0.795)
 
-    def _near(self, site: Site, post: Post, target: float, low: float, high: float) -> bool:
+    def _near(self, site: Site, post: SamplePost, target: float, low: float, high: float) -> bool:
         base = self.kept.get("near")
         if base is None or base.site != site.form.site:
             return False
@@ -190,7 +190,7 @@ class Planter:
         site.record("near_duplicate", post.id, of=base.key, jaccard=round(similar, 6), above=similar > 0.8)
         return True
 
-    def across(self, site: Site, post: Post) -> bool:
+    def across(self, site: Site, post: SamplePost) -> bool:
         """A copy of an answer of another site."""
         bases = [base for base in self.shared if base.site != site.form.site]
         if not bases:
@@ -200,7 +200,7 @@ class Planter:
         site.record("cross_site_duplicate", post.id, of=base.key)
         return True
 
-    def code_base(self, site: Site, post: Post) -> bool:
+    def code_base(self, site: Site, post: SamplePost) -> bool:
         """An answer with much code, which others will copy."""
         code = site.speaker.code(post.language, post.topic, 14)
         post.blocks = [site.prose(ANSWERS, post.topic, 3), Block("code", code), site.prose(ADVICE, post.topic, 2)]
@@ -208,7 +208,7 @@ class Planter:
         site.record("code_base", post.id)
         return True
 
-    def code_copy(self, site: Site, post: Post) -> bool:
+    def code_copy(self, site: Site, post: SamplePost) -> bool:
         """New prose about copied code."""
         base = self.kept.get("code")
         if base is None or base.site != site.form.site:
@@ -217,7 +217,7 @@ class Planter:
         site.record("copied_code", post.id, of=base.key, code=base.blocks[1].text)
         return True
 
-    def contaminate(self, site: Site, post: Post) -> bool:
+    def contaminate(self, site: Site, post: SamplePost) -> bool:
         """A benchmark example, whole or its first half."""
         row = self._next("example", len(self.benchmark))
         example, whole = self.benchmark[row], row % 2 == 0
@@ -230,7 +230,7 @@ class Planter:
 
     # Secrets, and what looks like them.
 
-    def secret(self, site: Site, post: Post) -> bool:
+    def secret(self, site: Site, post: SamplePost) -> bool:
         """A secret or personal datum in the body."""
         kind, form, value, text, code = _SECRETS[self._next("secret" + site.form.site, len(_SECRETS))](site)
         where = 1 + int(site.random() * (len(post.blocks) - 1))
@@ -238,14 +238,14 @@ class Planter:
         site.record("secret", post.id, kind=kind, form=form, value=value, field="body", code=code)
         return True
 
-    def secret_comment(self, site: Site, post: Post) -> bool:
+    def secret_comment(self, site: Site, post: SamplePost) -> bool:
         """A secret or personal datum in a comment."""
         kind, form, value, text, code = _SECRETS[self._next("comment" + site.form.site, len(_SECRETS) - 1)](site)
         record: Record = {"plant": "secret", "kind": kind, "form": form, "value": value, "code": code}
         post.comments.append(Comment(f"`{text}`" if code else text, site.someone(), [record]))
         return True
 
-    def harmless(self, site: Site, post: Post) -> bool:
+    def harmless(self, site: Site, post: SamplePost) -> bool:
         """Look-alikes, which must stay."""
         turn = self._next("harmless" + site.form.site, len(HARMLESS))
         kind, text, code = HARMLESS[turn]
@@ -256,26 +256,26 @@ class Planter:
 
     # Obsolete answers.
 
-    def obsolete(self, site: Site, post: Post) -> bool:
+    def obsolete(self, site: Site, post: SamplePost) -> bool:
         """A comment that says so."""
         text = OBSOLETE[self._next("obsolete" + site.form.site, len(OBSOLETE))]
         return self._remark(site, post, text, "comment", True)
 
-    def not_obsolete(self, site: Site, post: Post) -> bool:
+    def not_obsolete(self, site: Site, post: SamplePost) -> bool:
         """A comment with the same words that does not say so."""
         sign = tuple(NOT_OBSOLETE)[self._next("sign" + site.form.site, len(NOT_OBSOLETE))]
         texts = NOT_OBSOLETE[sign]
         return self._remark(site, post, texts[self._next(sign + site.form.site, len(texts))], sign, False)
 
     @staticmethod
-    def _remark(site: Site, post: Post, pattern: str, sign: str, counts: bool) -> bool:
+    def _remark(site: Site, post: SamplePost, pattern: str, sign: str, counts: bool) -> bool:
         text = markdown_inline(site.speaker.fill(pattern, post.topic))
         record: Record = {"plant": "obsolete", "sign": sign, "counts": counts, "text": text}
         when = site.later(post.created + 300 * DAY, 900) if post.created + 400 * DAY < site.last else None
         post.comments.append(Comment(text, site.another(post.owner), [record], when))
         return True
 
-    def version_edit(self, site: Site, post: Post) -> bool:
+    def version_edit(self, site: Site, post: SamplePost) -> bool:
         """The author brings the answer up to date."""
         lib, version = post.topic["lib"][0], post.topic["ver"][0]
         post.first_blocks = list(post.blocks)
@@ -287,7 +287,7 @@ class Planter:
         post.settled = True
         return True
 
-    def newer_answer(self, site: Site, post: Post) -> bool:
+    def newer_answer(self, site: Site, post: SamplePost) -> bool:
         """A later answer that names a newer version than the thread's earlier one."""
         if not post.elder:
             return False
@@ -297,7 +297,7 @@ class Planter:
         site.record("obsolete", post.elder, sign="newer_answer", counts=True, version=version, answer=post.id)
         return True
 
-    def notice(self, site: Site, post: Post) -> bool:
+    def notice(self, site: Site, post: SamplePost) -> bool:
         """A notice is put on the post: one that calls it obsolete and stands, one that is taken away, one that says
         something else."""
         added = site.later(post.created, 300)
@@ -311,7 +311,7 @@ class Planter:
 
     # What else happens to posts.
 
-    def story(self, site: Site, post: Post) -> bool:
+    def story(self, site: Site, post: SamplePost) -> bool:
         """Locks, protection, community ownership, migration, bumps, bounties and a suggested edit, in turn."""
         kinds: tuple[int, ...] = ((14, 15), (16,), (50,), (24,), (19, 20), (36,), (52, 53))[
             self._next("story" + site.form.site, 7 if post.question else 4)
@@ -330,7 +330,7 @@ class Planter:
         site.record("story", post.id, types=list(kinds))
         return True
 
-    def foreign(self, site: Site, post: Post) -> bool:
+    def foreign(self, site: Site, post: SamplePost) -> bool:
         """Another natural language."""
         name = tuple(FOREIGN)[self._next("foreign" + site.form.site, len(FOREIGN))]
         code = [block for block in post.blocks if block.kind == "code"][:1]
@@ -338,7 +338,7 @@ class Planter:
         site.record("language", post.id, language=name, right_to_left=name in ("ar", "he"))
         return True
 
-    def odd(self, site: Site, post: Post) -> bool:
+    def odd(self, site: Site, post: SamplePost) -> bool:
         """Odd but lawful texts, in turn: beyond the BMP, combining marks, tabs, very long, empty, owners below zero."""
         turn = self._next("odd" + site.form.site, len(ODD))
         name = ODD[turn]
@@ -369,7 +369,7 @@ class Planter:
 
     # Faults, in sites that have them.
 
-    def illegal(self, site: Site, post: Post) -> bool:
+    def illegal(self, site: Site, post: SamplePost) -> bool:
         """Character references that XML forbids."""
         if not site.form.faults:
             return False
@@ -377,7 +377,7 @@ class Planter:
         site.record("illegal_reference", post.id, references=["&#x00;", "&#x1F;"])
         return True
 
-    def unknown(self, site: Site, post: Post) -> bool:
+    def unknown(self, site: Site, post: SamplePost) -> bool:
         """Attributes that no schema has."""
         if not site.form.faults:
             return False
@@ -385,7 +385,7 @@ class Planter:
         site.record("unknown_attribute", post.id, attributes={"Mood": "sunny", "HeatIndex": "3"})
         return True
 
-    def orphan_answer(self, site: Site, post: Post) -> bool:
+    def orphan_answer(self, site: Site, post: SamplePost) -> bool:
         """An answer whose question is not there."""
         if not site.form.faults:
             return False
@@ -393,7 +393,7 @@ class Planter:
         site.record("orphan", post.id, table="posts", parent=post.parent)
         return True
 
-    def orphans(self, site: Site, post: Post) -> bool:
+    def orphans(self, site: Site, post: SamplePost) -> bool:
         """A comment and a vote whose post is not there, and posts of other types."""
         if not site.form.faults:
             return False
@@ -406,7 +406,7 @@ class Planter:
             site.record("other_type", site.other(kind, f"<p>{site.speaker.pick(post.topic['cl'])}</p>"), post_type=kind)
         return True
 
-    def faulty(self, site: Site, post: Post) -> bool:
+    def faulty(self, site: Site, post: SamplePost) -> bool:
         """A row that can't be read."""
         if not site.form.faults:
             return False
@@ -555,7 +555,7 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
     ("number", "comments", '<row Id="" PostId="{post}" Text="an empty number" CreationDate="{date}" UserId="1" />'),
 )
 
-Plant = Callable[[Planter, Site, Post], bool]
+Plant = Callable[[Planter, Site, SamplePost], bool]
 _P = Planter
 QUESTIONS: tuple[Plant, ...] = (
     *(_P.exact, _P.secret, _P.contaminate, _P.faulty, _P.odd, _P.story, _P.orphans, _P.secret_comment, _P.foreign),

@@ -72,7 +72,7 @@ class Event:
 
 
 @dataclass(slots=True)
-class Post:
+class SamplePost:
     """A question or an answer on its way to the tables; plants change it before it is written."""
 
     id: int
@@ -106,7 +106,7 @@ class Post:
 
 
 @dataclass(slots=True)
-class _Plan:
+class _ThreadPlan:
     question: int
     title: str
     language: Language
@@ -125,7 +125,7 @@ class Site:
         tables: Tables,
         seed: str,
         truth: Callable[[Record], None],
-        plant: Callable[["Site", Post], None],
+        plant: Callable[["Site", SamplePost], None],
     ) -> None:
         self.form, self.tables, self.emit, self.plant = form, tables, truth, plant
         rng = random.Random(seed)
@@ -137,7 +137,7 @@ class Site:
         self.types: Counter[int] = Counter()
         self.tag_counts: Counter[str] = Counter()
         self.wikis: dict[str, tuple[int, int]] = {}
-        self.plans: dict[int, _Plan] = {}
+        self.plans: dict[int, _ThreadPlan] = {}
         self.recent: deque[int] = deque(maxlen=500)
         self.old_reasons, self.new_reasons = cycle((4, 2, 3, 7, 1, 10, 20)), cycle((102, 103, 101, 104, 105))
 
@@ -208,7 +208,7 @@ class Site:
         """A paragraph."""
         return Block("p", self.speaker.paragraph(patterns, topic, count))
 
-    def close(self, post: Post, when: int, reason: int | None = None, reopened: int = 0) -> None:
+    def close(self, post: SamplePost, when: int, reason: int | None = None, reopened: int = 0) -> None:
         """Close a question, and list it; `reopened` is when it was opened again."""
         new = when >= NEW_REASONS and not self.form.area51
         reason = reason or next(self.new_reasons if new else self.old_reasons)
@@ -232,7 +232,7 @@ class Site:
             post.events.append(Event(reopened, 11, self.someone(), None, back))
         post.closed = 0 if reopened else when
 
-    def edit(self, post: Post, kind: int, user: int | None, when: int, comment: str | None = None) -> None:
+    def edit(self, post: SamplePost, kind: int, user: int | None, when: int, comment: str | None = None) -> None:
         """Edit a post, and list it; kinds 4 to 9. The body that stands is the last; the first is a shorter one."""
         by = "owner" if user == post.owner else "community" if user == -1 else "other"
         text = None
@@ -267,7 +267,7 @@ class Site:
             blocks.append(self._items(topic, "ol" if random_() < 0.4 else "ul"))
         blocks.append(say(ASKS, topic, 1 + int(random_() * 1.5)))
         tags = dict.fromkeys((language.tag, topic["lib"][0], *self.speaker.some(TAGS, int(random_() * 3))))
-        post = Post(
+        post = SamplePost(
             number, True, self.clock, language, topic, blocks, self._owner(), self.speaker.title(topic), tuple(tags)
         )
         post.answers = self._plan(post)
@@ -281,7 +281,7 @@ class Site:
             self.tag_counts[tag] += 1
         return None
 
-    def _quality(self, post: Post, roll: float) -> None:
+    def _quality(self, post: SamplePost, roll: float) -> None:
         """High and low quality by design, and closings of all kinds; anything else has a middling score."""
         post.score = int(6 * self.random() ** 2) - (1 if self.chance(0.2) else 0)
         when = self.later(post.created, 20)
@@ -306,7 +306,7 @@ class Site:
             self.close(post, when, reopened=when + DAY)
             self.close(post, when + 2 * DAY)
 
-    def _plan(self, post: Post) -> int:
+    def _plan(self, post: SamplePost) -> int:
         roll = self.random()
         count = 0 if roll < 0.25 else 1 if roll < 0.68 else 2 if roll < 0.88 else 3 if roll < 0.97 else 5
         chosen, elder = (0 if self.chance(0.6) else -1), 0
@@ -315,13 +315,15 @@ class Site:
             number = max(number, elder + 1, self.next_post)
             while number in self.plans:
                 number += 1
-            self.plans[number] = _Plan(post.id, post.title, post.language, post.topic, i == chosen, elder, post.owner)
+            self.plans[number] = _ThreadPlan(
+                post.id, post.title, post.language, post.topic, i == chosen, elder, post.owner
+            )
             if i == chosen:
                 post.accepted = number
             elder = number
         return count
 
-    def _answer(self, number: int, plan: _Plan) -> None:
+    def _answer(self, number: int, plan: _ThreadPlan) -> None:
         if self.form.deleted and not plan.accepted and self.chance(0.03):
             return self._stub(number, 2, plan.question)
         topic, language, say, random_ = plan.topic, plan.language, self.prose, self.random
@@ -338,7 +340,7 @@ class Site:
             blocks.append(self._items(topic, "ol" if random_() < 0.4 else "ul"))
         if random_() < 0.1:
             blocks += [Block("rule", ""), say(ANSWERS, topic, 2), self._code(language, topic)]
-        post = Post(number, False, self.clock, language, topic, blocks, self._owner(), parent=plan.question)
+        post = SamplePost(number, False, self.clock, language, topic, blocks, self._owner(), parent=plan.question)
         post.elder, post.score = plan.elder, int(8 * random_() ** 3) + (2 if plan.accepted else 0)
         self.plant(self, post)
         self._finish(post)
@@ -367,7 +369,7 @@ class Site:
         rest = blocks[1:-1] if len(blocks) > 2 and self.chance(0.5) else blocks[1:]
         return [Block(first.kind, " ".join(words), first.lexer), *rest]
 
-    def _finish(self, post: Post) -> None:
+    def _finish(self, post: SamplePost) -> None:
         """What happens to a post by chance, and its rows."""
         random_ = self.random
         if not post.settled and random_() < 0.22:
@@ -388,7 +390,7 @@ class Site:
                 post.comments.append(comment)
         self._rows(post)
 
-    def _rows(self, post: Post) -> None:
+    def _rows(self, post: SamplePost) -> None:
         iso, events = self.iso, sorted(post.events, key=lambda event: event.when)
         created = iso(post.created)
         modern = post.created >= MODERN_HTML
@@ -437,7 +439,7 @@ class Site:
         if post.question and len(self.recent) > 5 and self.random() < 0.08:
             self._link(post.id, self.recent[int(self.random() * len(self.recent))], 1, post.created)
 
-    def _history(self, post: Post, created: str, markdown: str, events: list[Event], modern: bool) -> None:
+    def _history(self, post: SamplePost, created: str, markdown: str, events: list[Event], modern: bool) -> None:
         if "history" not in self.form.tables:
             return
         first = render(post.first_blocks, modern)[1] if post.first_blocks is not None else markdown
@@ -486,7 +488,7 @@ class Site:
             self.emit(plant | {"post_id": post, "comment_id": number, "field": "comment"})
         return number
 
-    def _votes(self, post: Post, created: str) -> None:
+    def _votes(self, post: SamplePost, created: str) -> None:
         day = created[:10] if self.form.area51 else created[:11] + "00:00:00.000"
         downs = max(0, -post.score) + (1 if self.random() < 0.05 else 0)
         kinds = [2] * min(post.score + downs, 40) + [3] * downs

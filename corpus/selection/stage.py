@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from socorpus.corpus import schema
 from socorpus.corpus.arrays import counted
 from socorpus.corpus.config import Selection, SelectionRule
-from socorpus.corpus.engine.context import Context, Receipts
+from socorpus.corpus.engine.context import BuildContext, Receipts
 from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.engine.work import Outcome, WorkItem
 from socorpus.corpus.selection import election, own_rules
@@ -22,7 +22,9 @@ from socorpus.corpus.storage.buckets import Bucket
 from socorpus.corpus.toml_config import as_dict
 
 
-def run(context: Context, documents: Receipts, signals: Mapping[str, Receipts], twins: Receipt) -> dict[str, Receipt]:
+def run(
+    context: BuildContext, documents: Receipts, signals: Mapping[str, Receipts], twins: Receipt
+) -> dict[str, Receipt]:
     """Signals -> decisions: the rules, then the election among duplicates; receipts by bucket."""
     config = context.config.selection
     read = [signals[name] for name in own_rules.read_by(config)]

@@ -17,7 +17,7 @@ from socorpus.corpus import schema
 from socorpus.corpus.arrays import counted
 from socorpus.corpus.config import Shards, Split
 from socorpus.corpus.engine import receipts
-from socorpus.corpus.engine.context import Context
+from socorpus.corpus.engine.context import BuildContext
 from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.engine.work import Outcome, WorkItem
 from socorpus.corpus.shards import rows as shards_rows
@@ -29,7 +29,7 @@ from socorpus.corpus.tokenizer import folder as tokenizer_folder
 from socorpus.corpus.toml_config import as_dict
 
 
-def assign_splits(context: Context, documents: Mapping[str, Receipt], twins: Receipt) -> Receipt:
+def assign_splits(context: BuildContext, documents: Mapping[str, Receipt], twins: Receipt) -> Receipt:
     """Which threads are for training, validation and test."""
     config = context.config.split
     inputs = {name: receipt.content for name, receipt in documents.items()} | {"twins": twins.content}
@@ -39,7 +39,7 @@ def assign_splits(context: Context, documents: Mapping[str, Receipt], twins: Rec
 
 
 def run(
-    context: Context,
+    context: BuildContext,
     decisions: Mapping[str, Receipt],
     inputs: Mapping[str, Mapping[str, str]],
     splits: Receipt,

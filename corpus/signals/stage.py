@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from socorpus.corpus import plugins, schema, toml_config
 from socorpus.corpus.engine import receipts
-from socorpus.corpus.engine.context import Context, Receipts
+from socorpus.corpus.engine.context import BuildContext, Receipts
 from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.engine.work import Outcome, WorkItem
 from socorpus.corpus.errors import BuildError, InputError
@@ -23,7 +23,7 @@ from socorpus.corpus.storage import files, parquet
 from socorpus.corpus.storage.buckets import Bucket
 
 
-def run(context: Context, documents: Receipts) -> dict[str, dict[str, Receipt]]:
+def run(context: BuildContext, documents: Receipts) -> dict[str, dict[str, Receipt]]:
     """Documents -> one table of each signal that looks at documents one by one; receipts by signal and bucket."""
     markings = tuple(_marking(context, signal) for signal in SIGNALS.values() if signal.find is not None)
     recipes = {marking.signal: marking.recipe for marking in markings}
@@ -42,7 +42,7 @@ def run(context: Context, documents: Receipts) -> dict[str, dict[str, Receipt]]:
     }
 
 
-def _marking(context: Context, signal: Signal) -> Marking:
+def _marking(context: BuildContext, signal: Signal) -> Marking:
     section = context.config.section(signal.section) if signal.section else None
     values: Any = toml_config.as_dict(section) if section is not None else None
     content, prepared = values, None
@@ -53,7 +53,7 @@ def _marking(context: Context, signal: Signal) -> Marking:
     return Marking(signal.name, values, prepared, recipe)
 
 
-def _prepared(context: Context, signal: str, preparation: Preparation, section: Any, values: Any) -> Receipt:
+def _prepared(context: BuildContext, signal: str, preparation: Preparation, section: Any, values: Any) -> Receipt:
     """What a signal makes once of the user's files."""
     try:
         inputs = {name: files.sha256(Path(name)) for name in preparation.files(section)}

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus import arrays
-from socorpus.corpus.engine.context import Context
+from socorpus.corpus.engine.context import BuildContext
 from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.engine.work import Outcome, WorkItem
 from socorpus.corpus.shards import rows as shards_rows
@@ -26,7 +26,7 @@ from socorpus.corpus.tokenizer import folder as tokenizer_folder
 _SAMPLE = pa.schema([("text", pa.string())])
 
 
-def run(context: Context, inputs: Mapping[str, Mapping[str, str]], decisions: Mapping[str, Receipt]) -> Receipt:
+def run(context: BuildContext, inputs: Mapping[str, Mapping[str, str]], decisions: Mapping[str, Receipt]) -> Receipt:
     """The corpus's tokenizer.
 
     Args:

@@ -45,7 +45,7 @@ _ITERATIONS, _TOLERANCE = 500, 1e-7
 
 
 @dataclass(frozen=True)
-class Model:
+class LabelModel:
     """What was learned of a task's functions. m functions, k labels; the last outcome is to abstain."""
 
     method: str
@@ -101,10 +101,10 @@ class Model:
         }
 
 
-def from_dict(values: Mapping[str, Any]) -> Model:
+def from_dict(values: Mapping[str, Any]) -> LabelModel:
     """The model that `Model.as_dict` wrote."""
     m, k = len(values["functions"]), len(values["labels"])
-    return Model(
+    return LabelModel(
         values["method"],
         tuple(values["functions"]),
         tuple(values["labels"]),
@@ -117,7 +117,7 @@ def from_dict(values: Mapping[str, Any]) -> Model:
     )
 
 
-def fit(patterns: Votes, counts: Counts, functions: Sequence[str], labels: Sequence[str]) -> Model:
+def fit(patterns: Votes, counts: Counts, functions: Sequence[str], labels: Sequence[str]) -> LabelModel:
     """Learn how good each function is, from agreement and disagreement alone.
 
     The same patterns and counts give the same model, bit for bit: sort them first, as `distinct` does.
@@ -158,7 +158,7 @@ def fit(patterns: Votes, counts: Counts, functions: Sequence[str], labels: Seque
     else:
         rates = _rates(_said(patterns, believed * weight[:, None], k))
     nothing = np.full(m, np.nan)
-    model = Model(method, tuple(functions), tuple(labels), prior, rates, voices, votes, nothing, iterations)
+    model = LabelModel(method, tuple(functions), tuple(labels), prior, rates, voices, votes, nothing, iterations)
     return replace(model, accuracy=_accuracy(patterns, model.probabilities(patterns), met))
 
 

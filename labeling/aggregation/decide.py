@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from socorpus.labeling import schema
 from socorpus.labeling.aggregation import annotators, vote_matrix
-from socorpus.labeling.aggregation.dawid_skene import ABSTAIN, Model
+from socorpus.labeling.aggregation.dawid_skene import ABSTAIN, LabelModel
 from socorpus.labeling.aggregation.vote_matrix import NO_SPAN, Items
 from socorpus.labeling.schema import Task
 from socorpus.labeling.tasks.entities import spans
@@ -35,7 +35,7 @@ class _Outcome:
     conflict: npt.NDArray[np.bool_]
 
 
-def decide(examples: pa.Table, votes: pa.Table, model: Model, task: Task) -> pa.Table:
+def decide(examples: pa.Table, votes: pa.Table, model: LabelModel, task: Task) -> pa.Table:
     """The labels of a bucket.
 
     Args:
@@ -55,7 +55,7 @@ def decide(examples: pa.Table, votes: pa.Table, model: Model, task: Task) -> pa.
     return _table(examples, votes, found, result, model)
 
 
-def _functions(found: Items, votes: pa.Table, model: Model) -> _Outcome:
+def _functions(found: Items, votes: pa.Table, model: LabelModel) -> _Outcome:
     label, probabilities = model.choose(found.votes)
     spoken = (found.votes != ABSTAIN).any(1)
     said = np.asarray(pc.is_valid(votes["label"]))
@@ -124,7 +124,7 @@ def _mark_losers(found: Items, result: _Outcome, won: Sequence[int], stood: Sequ
         )
 
 
-def _table(examples: pa.Table, votes: pa.Table, found: Items, result: _Outcome, model: Model) -> pa.Table:
+def _table(examples: pa.Table, votes: pa.Table, found: Items, result: _Outcome, model: LabelModel) -> pa.Table:
     kept = np.flatnonzero(result.kept)
     place = pc.index_in(pa.array(found.post[kept]), value_set=examples["post_id"].combine_chunks())
     of = examples.select(["site", "thread_id", "split"]).take(place)

@@ -147,7 +147,7 @@ def analyse(root: Path, task: str, voters: Sequence[str], buckets: Sequence[Buck
 
 
 def functions(
-    patterns: dawid_skene.Votes, weight: Int64, truth: Int64, model: dawid_skene.Model, examples: int | None
+    patterns: dawid_skene.Votes, weight: Int64, truth: Int64, model: dawid_skene.LabelModel, examples: int | None
 ) -> list[dict[str, Any]]:
     """What is known of each voter, in the order of the model's.
 
@@ -191,7 +191,7 @@ def functions(
 
 
 def against_people(
-    patterns: dawid_skene.Votes, weight: Int64, truth: Int64, model: dawid_skene.Model
+    patterns: dawid_skene.Votes, weight: Int64, truth: Int64, model: dawid_skene.LabelModel
 ) -> dict[str, Any]:
     """How the functions' combined labels do where people judged: items, those with a vote, and those that are right."""
     judged = truth >= 0

@@ -33,7 +33,7 @@ _TAGS = 100
 
 
 @dataclass(frozen=True)
-class Rows:
+class AuditRows:
     """Labelled examples, or spans: n rows."""
 
     label: Int64
@@ -77,7 +77,7 @@ def _guesses(view: Float64, label: Int64, folds: Sequence[tuple[Int64, Int64]], 
     return np.concatenate(found)
 
 
-def _folds(rows: Rows, label: Int64) -> tuple[list[tuple[Int64, Int64]], str]:
+def _folds(rows: AuditRows, label: Int64) -> tuple[list[tuple[Int64, Int64]], str]:
     train, test = (np.flatnonzero(rows.split == name) for name in ("train", "test"))
     enough = (np.bincount(label[test]) >= FEWEST_LABEL).sum() >= 2 if len(test) >= FEWEST_TEST else False
     if enough and len(np.unique(label[train])) > 1:
@@ -87,7 +87,7 @@ def _folds(rows: Rows, label: Int64) -> tuple[list[tuple[Int64, Int64]], str]:
     return [(train, test) for train, test in found if len(test) and len(train)], "folds"
 
 
-def read(root: Path, buckets: Sequence[Bucket], task: Task) -> Rows:
+def read(root: Path, buckets: Sequence[Bucket], task: Task) -> AuditRows:
     """The labels of all buckets, or a share of them drawn by a hash of the post, with what each view sees of them."""
     places = [root / schema.path(task.name, "labels", bucket.name) for bucket in buckets]
     total = sum(parquet.read(place, columns=["post_id"]).num_rows for place in places)
@@ -111,7 +111,7 @@ def read(root: Path, buckets: Sequence[Bucket], task: Task) -> Rows:
     site = np.asarray(whole["site"].combine_chunks().dictionary_encode().indices, np.int64)
     thread = np.asarray(whole["thread_id"], np.int64) + (site << 48)
     label = np.asarray(pc.index_in(whole["label"], value_set=pa.array(task.labels)), np.int64)
-    return Rows(label, np.array(whole["split"].to_pylist(), object), thread, views)
+    return AuditRows(label, np.array(whole["split"].to_pylist(), object), thread, views)
 
 
 def _text_views(table: pa.Table, examples: pa.Table) -> dict[str, Any]:

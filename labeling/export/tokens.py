@@ -48,7 +48,7 @@ def cut(root: Path, name: str) -> Cut:
     """
     if name not in NAMES:
         raise InputError(f"tokens {name!r} are not known; there are {', '.join(NAMES)}")
-    return Words() if name == "words" else Corpus(root / "tokenizer")
+    return Words() if name == "words" else CorpusTokens(root / "tokenizer")
 
 
 class Words:
@@ -70,7 +70,7 @@ class Words:
         pass
 
 
-class Corpus:
+class CorpusTokens:
     """The tokens of a corpus, which its shards and the models that are trained on them have.
 
     A token may begin with the space before a word, and one that is a part of a character has that character's offsets.

@@ -56,7 +56,7 @@ class Revision:
 
 
 @dataclass(frozen=True)
-class State:
+class RevisionState:
     """The text by which a post is judged; what is None is as published."""
 
     form: str
@@ -68,19 +68,19 @@ class State:
     """Comments from this millisecond on are left out; None: no comment is."""
 
 
-PUBLISHED = State("published")
+PUBLISHED = RevisionState("published")
 
 
-def state(revision: Revision, form: str, until: int | None = None) -> State:
+def state(revision: Revision, form: str, until: int | None = None) -> RevisionState:
     """The text after a revision."""
     html = None if revision.body is None else markdown_html.html(without_note(revision.body), revision.at)
-    return State(form, html, revision.title, revision.tags, until)
+    return RevisionState(form, html, revision.title, revision.tags, until)
 
 
-def published(body: str | None) -> State:
+def published(body: str | None) -> RevisionState:
     """The published text, without the note that told of a duplicate."""
     without = _NOTE_HTML.sub("", body or "", count=1)
-    return PUBLISHED if without == (body or "") else State("published", without)
+    return PUBLISHED if without == (body or "") else RevisionState("published", without)
 
 
 def replay(history: pa.Table | None, posts: Collection[int] | None = None) -> dict[int, list[Revision]]:
@@ -181,7 +181,9 @@ def without_note(body: str) -> str:
     return _NOTE.sub("", body, count=1)
 
 
-def examples(threads: Threads, states: Mapping[int, State], votes: Sequence[Vote], *, comments: bool) -> pa.Table:
+def examples(
+    threads: Threads, states: Mapping[int, RevisionState], votes: Sequence[Vote], *, comments: bool
+) -> pa.Table:
     """`labeling.schema.EXAMPLES` of some posts, each with the text of its state; `split` and `digest` are yet empty.
 
     Args:
@@ -212,7 +214,9 @@ def examples(threads: Threads, states: Mapping[int, State], votes: Sequence[Vote
     return pa.table([columns[name] for name in EXAMPLES.names], schema=EXAMPLES)
 
 
-def _comments(table: pa.Table, states: Mapping[int, State], left_out: Mapping[int, Collection[int]]) -> pa.Table:
+def _comments(
+    table: pa.Table, states: Mapping[int, RevisionState], left_out: Mapping[int, Collection[int]]
+) -> pa.Table:
     """Comments of posts but for those left out, and those after a state's time."""
     gone = pa.array(sorted({comment for some in left_out.values() for comment in some}), pa.int64())
     table = table.filter(pc.invert(pc.is_in(table["comment_id"], gone)))
@@ -225,7 +229,7 @@ def _comments(table: pa.Table, states: Mapping[int, State], left_out: Mapping[in
     return table.filter(pc.fill_null(early, True))
 
 
-def _texts(threads: Threads, states: Mapping[int, State], comments: pa.Table) -> pa.Table:
+def _texts(threads: Threads, states: Mapping[int, RevisionState], comments: pa.Table) -> pa.Table:
     """Documents of all posts, in which those with a state have its body, title and tags."""
     posts = threads.posts
     places = {post: row for row, post in enumerate(posts["post_id"].to_pylist())}

@@ -18,7 +18,7 @@ from socorpus.labeling.label_studio import validation
 from socorpus.labeling.label_studio.client import TIME, Client, Filter
 from socorpus.labeling.label_studio.interface import Example
 from socorpus.labeling.label_studio.push import Project, Say
-from socorpus.labeling.label_studio.state import State
+from socorpus.labeling.label_studio.state import SyncState
 from socorpus.labeling.schema import Task
 
 OVERLAP = timedelta(seconds=60)
@@ -52,7 +52,7 @@ class Pulled:
     agreement: dict[str, Any] = field(default_factory=dict)
 
 
-def pull(project: Project, state: State, say: Say) -> Pulled:
+def pull(project: Project, state: SyncState, say: Say) -> Pulled:
     """Read annotations that are new or changed since the last pull into the state; safe to repeat, or to break off."""
     pulled = Pulled()
     newest = _newest(project)
@@ -92,7 +92,7 @@ def _annotated(project: Project) -> int:
 
 
 def _read(
-    project: Project, state: State, filters: Sequence[Filter], people: Mapping[int, str], pulled: Pulled, say: Say
+    project: Project, state: SyncState, filters: Sequence[Filter], people: Mapping[int, str], pulled: Pulled, say: Say
 ) -> None:
     """Read the annotations of all tasks that meet the filters; pages go by number, so that changes shift nothing."""
     last = 0
@@ -108,7 +108,7 @@ def _read(
         say(f"annotations read of {pulled.tasks:,} tasks")
 
 
-def _enter(state: State, task: Mapping[str, Any], people: Mapping[int, str], pulled: Pulled) -> None:
+def _enter(state: SyncState, task: Mapping[str, Any], people: Mapping[int, str], pulled: Pulled) -> None:
     ext_id = task["data"].get("ext_id")
     if not isinstance(ext_id, int):
         return
@@ -126,7 +126,7 @@ def _enter(state: State, task: Mapping[str, Any], people: Mapping[int, str], pul
     pulled.deleted += counts["deleted"]
 
 
-def _look_for_deletions(project: Project, state: State, people: Mapping[int, str], pulled: Pulled) -> None:
+def _look_for_deletions(project: Project, state: SyncState, people: Mapping[int, str], pulled: Pulled) -> None:
     """Read every task again that had annotations: some no longer have them."""
     numbers = sorted({one["task"] for one in state.annotations()})
     for at in range(0, len(numbers), PAGE):

@@ -15,7 +15,7 @@ from typing import Any
 from socorpus.corpus.errors import BuildError
 from socorpus.labeling.label_studio.client import Client, Filter
 from socorpus.labeling.label_studio.interface import PREFIX
-from socorpus.labeling.label_studio.state import Sent, State, digest
+from socorpus.labeling.label_studio.state import Sent, SyncState, digest
 
 BATCH = 2000
 """Tasks of one import; a killed one leaves at most so many to be looked for. Imports of 1,000 took a tenth longer in
@@ -85,7 +85,7 @@ def _ours(predictions: Iterable[Payload]) -> list[Payload]:
     return [one for one in predictions if str(one["model_version"]).startswith(PREFIX)]
 
 
-def settle(project: Project, state: State, say: Say) -> bool:
+def settle(project: Project, state: SyncState, say: Say) -> bool:
     """Wait until an import that was broken off is done with at the server; whether there was one.
 
     A server goes on with a request whose sender was killed: looking too early would find nothing, and send all again.
@@ -106,7 +106,7 @@ def settle(project: Project, state: State, say: Say) -> bool:
     return True
 
 
-def reconcile(project: Project, state: State, say: Say) -> Pushed:
+def reconcile(project: Project, state: SyncState, say: Say) -> Pushed:
     """Bring the state in line with the server: all tasks are looked up if counts differ, or a run was broken off."""
     pushed = Pushed()
     broken_off = settle(project, state, say)
@@ -122,7 +122,7 @@ def _counts(project: Project) -> tuple[int, int]:
     return project.facts()["task_number"] or 0, sum(n for name, n in versions.items() if name.startswith(PREFIX))
 
 
-def survey(project: Project, state: State, pushed: Pushed, say: Say) -> None:
+def survey(project: Project, state: SyncState, pushed: Pushed, say: Say) -> None:
     """Look at every task of the project: find ours again, remove doubles that nobody has judged, note what is gone."""
     known = state.tasks()
     seen: dict[int, list[dict[str, Any]]] = {}
@@ -194,7 +194,7 @@ def _task(project: Project, number: int) -> dict[str, Any] | None:
 
 
 def update(
-    project: Project, state: State, payloads: Iterable[Payload], judged: set[int], say: Say, pushed: Pushed
+    project: Project, state: SyncState, payloads: Iterable[Payload], judged: set[int], say: Say, pushed: Pushed
 ) -> int:
     """Bring tasks that are there up to date: those that differ, in the order given.
 
@@ -232,7 +232,7 @@ def update(
     return differ
 
 
-def _update(project: Project, state: State, sent: Sent, payload: Payload, pushed: Pushed) -> Sent | None:
+def _update(project: Project, state: SyncState, sent: Sent, payload: Payload, pushed: Pushed) -> Sent | None:
     """Send changed data, unless somebody has judged the text that it would change; the task as it is then."""
     task = _task(project, sent.number)
     if task is None:
@@ -253,7 +253,7 @@ def _update(project: Project, state: State, sent: Sent, payload: Payload, pushed
     return refreshed
 
 
-def _replace_predictions(project: Project, state: State, stale: Sequence[tuple[Sent, Payload]]) -> None:
+def _replace_predictions(project: Project, state: SyncState, stale: Sequence[tuple[Sent, Payload]]) -> None:
     """Delete the predictions of ours on these tasks, and send the new ones.
 
     They are marked before: a run that is broken off anywhere in here looks them up, and does it again.
@@ -283,7 +283,9 @@ def _replace_predictions(project: Project, state: State, stale: Sequence[tuple[S
     state.keep(replace(sent, prediction_hash=prediction_hash(payload["predictions"])) for sent, payload in stale)
 
 
-def create(project: Project, state: State, payloads: Iterable[Payload], count: int, say: Say, pushed: Pushed) -> None:
+def create(
+    project: Project, state: SyncState, payloads: Iterable[Payload], count: int, say: Say, pushed: Pushed
+) -> None:
     """Make tasks that are not there, in the order given, of payloads that were checked.
 
     One import goes after another. The next one is made ready while the server is at work, from an iterator that makes
@@ -322,7 +324,7 @@ class _Import:
     answer: "Future[Any]"
 
 
-def _unknown(state: State, payloads: Iterable[Payload], pushed: Pushed) -> Iterator[Payload]:
+def _unknown(state: SyncState, payloads: Iterable[Payload], pushed: Pushed) -> Iterator[Payload]:
     """Payloads without those whose identifier another post has."""
     posts = {ext_id: sent.post for ext_id, sent in state.tasks().items()}
     for payload in payloads:
@@ -334,7 +336,7 @@ def _unknown(state: State, payloads: Iterable[Payload], pushed: Pushed) -> Itera
         yield payload
 
 
-def _finish(project: Project, state: State, under_way: _Import) -> None:
+def _finish(project: Project, state: SyncState, under_way: _Import) -> None:
     """Wait for an import, and hold what the server says of it against what was sent."""
     batch, answer = under_way.batch, under_way.answer.result()
     numbers = answer.get("task_ids", [])
@@ -375,7 +377,7 @@ def _batches(new: Iterable[Payload]) -> Iterator[tuple[list[Payload], bytes]]:
         yield batch, b"[" + b",".join(parts) + b"]"
 
 
-def verified(project: Project, state: State) -> tuple[tuple[int, int], tuple[int, int]] | None:
+def verified(project: Project, state: SyncState) -> tuple[tuple[int, int], tuple[int, int]] | None:
     """Hold the project's counts of tasks and of predictions against what was sent: what is expected and found if they
     differ, None if all is there."""
     known = [task for task in state.tasks().values() if not task.removed]

@@ -49,7 +49,7 @@ class Sent:
     removed: bool = False
 
 
-class State:
+class SyncState:
     """The state of one project. `project` is its number and the time of its creation: both outlive a new address."""
 
     def __init__(self, database: sqlite3.Connection, project: str) -> None:

@@ -22,7 +22,7 @@ from socorpus.labeling.label_studio.client import Client
 from socorpus.labeling.label_studio.pull import Pulled
 from socorpus.labeling.label_studio.push import Project, Pushed
 from socorpus.labeling.label_studio.sampling import Sample
-from socorpus.labeling.label_studio.state import State
+from socorpus.labeling.label_studio.state import SyncState
 from socorpus.labeling.schema import Task
 
 UNCERTAIN = Sample("uncertain")
@@ -92,7 +92,7 @@ def sync(
     facts = facts if facts is not None else _create(client, title, task)
     project = Project(client, facts["id"], f"{facts['id']}@{facts['created_at']}")
     with label_studio_state.opened(root, dry=client.read_only) as database:
-        state = State(database, project.identity)
+        state = SyncState(database, project.identity)
         result = Synced(project.number, created, push.reconcile(project, state, say), Pulled())
         result.pulled = pull.pull(project, state, say)
         _push(root, task, project, state, result, sample, limit, version, blind, say)
@@ -151,7 +151,7 @@ def _push(
     root: Path,
     task: Task,
     project: Project,
-    state: State,
+    state: SyncState,
     result: Synced,
     sample: Sample,
     limit: int,
@@ -214,7 +214,7 @@ def _inputs(root: Path, task: Task, version: str) -> str:
     return hashed.hexdigest()
 
 
-def _sent(state: State) -> str | None:
+def _sent(state: SyncState) -> str | None:
     """Hash of what was sent; None where it is not known of each task."""
     sent = [task for task in state.tasks().values() if not task.removed]
     if any(task.prediction_hash is None for task in sent):
@@ -224,11 +224,11 @@ def _sent(state: State) -> str | None:
     )
 
 
-def _judged(state: State) -> str:
+def _judged(state: SyncState) -> str:
     return label_studio_state.digest(sorted(state.annotated()))
 
 
-def _compared(state: State, inputs: str) -> dict[str, Any] | None:
+def _compared(state: SyncState, inputs: str) -> dict[str, Any] | None:
     """What the comparison of tasks and corpus came to, if nothing of either has changed since; else None.
 
     To make 20,000 tasks only to find each the same as it was sent takes more than all the rest of a sync.
@@ -241,7 +241,7 @@ def _compared(state: State, inputs: str) -> dict[str, Any] | None:
     return found if found["judged"] in (None, _judged(state)) else None
 
 
-def _remember(state: State, inputs: str, there: "_Made", judged: str | None, *, clean: bool) -> None:
+def _remember(state: SyncState, inputs: str, there: "_Made", judged: str | None, *, clean: bool) -> None:
     """Note for `_compared` that all tasks are as the corpus has them; after a conflict they are compared again."""
     sent = _sent(state)
     value = {"inputs": inputs, "sent": sent, "judged": judged, "refused": there.refused, "gone": there.gone}

@@ -114,7 +114,7 @@ def test_choices_are_those_of_the_packages() -> None:
     assert values(choices.Weighting) == settings.WEIGHTS
     assert set(values(choices.Gpu)) == set(cost.gpus())
     for bits in choices.Bits:
-        settings.Settings(bits=int(bits.value)).check()
+        settings.FinetuneSettings(bits=int(bits.value)).check()
 
 
 def test_open_names_are_completed_and_checked() -> None:

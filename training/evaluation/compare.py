@@ -22,7 +22,7 @@ from socorpus.training.evaluation.systems import SYSTEMS, Answering, System
 from socorpus.training.examples import metrics, predictions, readers
 from socorpus.training.examples.example import Data, Example, Prediction
 from socorpus.training.finetuning import learner, pretrained
-from socorpus.training.finetuning.settings import Settings
+from socorpus.training.finetuning.settings import FinetuneSettings
 from socorpus.training.pretrain import cost
 
 RESULT = "comparison.json"
@@ -50,7 +50,7 @@ class Asking:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ComparisonPlan:
     """A comparison.
 
     Attributes:
@@ -61,7 +61,7 @@ class Plan:
 
     data: Sequence[Data]
     systems: Sequence[System]
-    settings: Settings = field(default_factory=Settings)
+    settings: FinetuneSettings = field(default_factory=FinetuneSettings)
     asking: Asking = field(default_factory=Asking)
     most_test: int | None = None
     download: bool = False
@@ -69,7 +69,7 @@ class Plan:
     work: Path = Path()
 
 
-class Show(learner.Show, Protocol):
+class ComparisonShow(learner.FinetuningShow, Protocol):
     """What is told while systems are compared."""
 
     def cell(self, system: str, task: str, data: str) -> None:
@@ -82,7 +82,7 @@ class Show(learner.Show, Protocol):
         """A system can't run."""
 
 
-def compare(plan: Plan, out: Path, show: Show) -> list[Cell]:
+def compare(plan: ComparisonPlan, out: Path, show: ComparisonShow) -> list[Cell]:
     """Run every system on every task and write comparison.json, .csv and .html into `out`.
 
     Returns:
@@ -118,7 +118,14 @@ def _scored(data: Data, most: int | None) -> Data:
     return replace(data, splits=splits, notes=(*data.notes, note))
 
 
-def _cell(system: System, data: Data, plan: Plan, out: Path, show: Show, seeds: dict[str, list[metrics.Sums]]) -> Cell:
+def _cell(
+    system: System,
+    data: Data,
+    plan: ComparisonPlan,
+    out: Path,
+    show: ComparisonShow,
+    seeds: dict[str, list[metrics.Sums]],
+) -> Cell:
     cell = Cell(system.name, data.task.name, data.name)
     folder = out / "cells" / _name(f"{data.task.name}-{data.name}") / _name(system.name)
     show.cell(system.name, data.task.name, data.name)
@@ -180,7 +187,9 @@ def _once(
     return predictions.read(folder / "test.parquet", test), facts
 
 
-def _defined(system: System, data: Data, plan: Plan, folder: Path, show: Show, cell: Cell) -> list[list[Prediction]]:
+def _defined(
+    system: System, data: Data, plan: ComparisonPlan, folder: Path, show: ComparisonShow, cell: Cell
+) -> list[list[Prediction]]:
     test = data.splits["test"]
 
     def answers() -> tuple[list[Prediction], dict[str, Any]]:
@@ -249,7 +258,9 @@ def _fault(data: Data, one: Example, said: Prediction) -> str | None:
     return None
 
 
-def _model(system: System, data: Data, plan: Plan, folder: Path, show: Show, cell: Cell) -> list[list[Prediction]]:
+def _model(
+    system: System, data: Data, plan: ComparisonPlan, folder: Path, show: ComparisonShow, cell: Cell
+) -> list[list[Prediction]]:
     what = system.what
     # A preset's run lies in the corpus.
     if what.startswith("runs/") and not Path(what).exists():
@@ -293,7 +304,9 @@ def _price(device: str | None) -> float | None:
     return kind.price if kind is not None else None
 
 
-def _chat(system: System, data: Data, plan: Plan, folder: Path, show: Show, cell: Cell) -> list[list[Prediction]]:
+def _chat(
+    system: System, data: Data, plan: ComparisonPlan, folder: Path, show: ComparisonShow, cell: Cell
+) -> list[list[Prediction]]:
     from socorpus.training.llm import endpoint
 
     asking, test = plan.asking, data.splits["test"]
@@ -344,7 +357,7 @@ _TOLD = {
 # The result.
 
 
-def _write(plan: Plan, cells: Sequence[Cell], out: Path) -> None:
+def _write(plan: ComparisonPlan, cells: Sequence[Cell], out: Path) -> None:
     from socorpus.training.evaluation import table as evaluate_table
 
     facts = {

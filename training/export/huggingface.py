@@ -24,12 +24,12 @@ from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.schema import SPLITS
 from socorpus.corpus.storage.files import disk_full, is_disk_full, write_json
 from socorpus.training import config, presets
-from socorpus.training.config import Config, Model
+from socorpus.training.config import Config, ModelShape
 from socorpus.training.export import card
 from socorpus.training.pretrain import checkpoint, distributed, packing, schedule, shard_reader
 from socorpus.training.pretrain.checkpoint import Found
 from socorpus.training.pretrain.run import Run
-from socorpus.training.pretrain.shard_reader import Corpus
+from socorpus.training.pretrain.shard_reader import ShardCorpus
 from socorpus.training.quiet import quiet
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ class Source:
     run: Run
     facts: Mapping[str, Any]
     config: Config
-    shape: Model
+    shape: ModelShape
     found: Found
-    corpus: Corpus
+    corpus: ShardCorpus
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def opened(root: Path, step: int | None = None) -> Source:
     if facts is None:
         raise InputError(f"{root}: no run (no run.json); give the folder that socorpus train wrote with --out")
     try:
-        shape = toml_config.section(Model, facts["model"], f"{root / 'run.json'}: model")
+        shape = toml_config.section(ModelShape, facts["model"], f"{root / 'run.json'}: model")
         place, tokenizer, vocabulary = Path(facts["corpus"]), facts["tokenizer"], facts["vocabulary"]
     except (KeyError, TypeError) as error:
         raise InputError(f"{root / 'run.json'}: not what socorpus train writes (no {error})") from None

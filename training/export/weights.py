@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from socorpus.training.config import Model
+from socorpus.training.config import ModelShape
 
 Tensors = dict[str, torch.Tensor]
 
@@ -49,7 +49,7 @@ _MODERN_LAYER = {
 _QKV = "self_attention.linear_qkv."
 
 
-def weights(own: Mapping[str, torch.Tensor], shape: Model) -> Tensors:
+def weights(own: Mapping[str, torch.Tensor], shape: ModelShape) -> Tensors:
     """Rename a model's parameters, and take its attention's projections apart.
 
     Raises:
@@ -80,7 +80,7 @@ def weights(own: Mapping[str, torch.Tensor], shape: Model) -> Tensors:
     return made
 
 
-def configuration(shape: Model, vocabulary: int, special: Mapping[str, int]) -> Any:
+def configuration(shape: ModelShape, vocabulary: int, special: Mapping[str, int]) -> Any:
     """transformers' configuration of a shape.
 
     Args:
@@ -124,7 +124,7 @@ def configuration(shape: Model, vocabulary: int, special: Mapping[str, int]) -> 
     )
 
 
-def rotation(shape: Model) -> dict[str, Any]:
+def rotation(shape: ModelShape) -> dict[str, Any]:
     """Where attention is global, and the bases of rotation, as transformers 4 writes them and 5 still reads them."""
     from socorpus.training.models.encoder import ROPE
 

@@ -26,7 +26,7 @@ from socorpus.training.finetuning import card as finetune_card
 from socorpus.training.finetuning import pretrained
 from socorpus.training.finetuning.inference import Seen, logits_of, parts, predict
 from socorpus.training.finetuning.pretrained import Pretrained
-from socorpus.training.finetuning.settings import Settings
+from socorpus.training.finetuning.settings import FinetuneSettings
 from socorpus.training.finetuning.windows import Encoded, Reading, Tags, encode
 from socorpus.training.quiet import quiet
 
@@ -36,7 +36,7 @@ _MOST_WEIGHT = 10.0
 
 
 @dataclass(frozen=True)
-class Line:
+class FinetuningStep:
     """How far a seed is."""
 
     seed: int
@@ -48,13 +48,13 @@ class Line:
     seconds_left: float
 
 
-class Show(Protocol):
+class FinetuningShow(Protocol):
     """What is told while models learn."""
 
     def begin(self, what: Mapping[str, Any]) -> None:
         """The model, and how texts were cut."""
 
-    def step(self, line: Line) -> None:
+    def step(self, line: FinetuningStep) -> None:
         """A step is done."""
 
     def validated(self, seed: int, epoch: int, scores: Mapping[str, float]) -> None:
@@ -62,7 +62,7 @@ class Show(Protocol):
 
 
 @dataclass
-class State:
+class LearnerState:
     """Where a seed stands."""
 
     epoch: int = 0
@@ -77,9 +77,9 @@ class State:
 def finetune(
     model: Pretrained,
     data: Data,
-    settings: Settings,
+    settings: FinetuneSettings,
     out: Path,
-    show: Show,
+    show: FinetuningShow,
     force: bool = False,
     renew: bool = False,
 ) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def _enter(out: Path, identity: Mapping[str, Any], model: Pretrained, force: boo
     write_json(mark, {**identity, "name": model.name})
 
 
-def _finished(out: Path, settings: Settings) -> dict[str, Any] | None:
+def _finished(out: Path, settings: FinetuneSettings) -> dict[str, Any] | None:
     path = out / FACTS
     if not path.is_file():
         return None
@@ -154,7 +154,7 @@ def _finished(out: Path, settings: Settings) -> dict[str, Any] | None:
     return facts if set(settings.seeds) == {one["seed"] for one in facts["seeds"]} else None
 
 
-def _run(model: Pretrained, data: Data, settings: Settings, out: Path, show: Show) -> dict[str, Any]:
+def _run(model: Pretrained, data: Data, settings: FinetuneSettings, out: Path, show: FinetuningShow) -> dict[str, Any]:
     tokenizer = pretrained.tokenizer(model)
     reading = Reading(min(settings.length or 2048, model.context), settings.windows)
     seen = {split: Seen(some, encode(tokenizer, data.task, some, reading)) for split, some in data.splits.items()}
@@ -222,12 +222,12 @@ class _Learner:
         self,
         model: Pretrained,
         data: Data,
-        settings: Settings,
+        settings: FinetuneSettings,
         seen: Mapping[str, Seen],
         seed: int,
         folder: Path,
         tokenizer: Any,
-        show: Show,
+        show: FinetuningShow,
     ) -> None:
         self.model_of, self.data, self.settings, self.seen = model, data, settings, seen
         self.seed, self.folder, self.show = seed, folder, show
@@ -235,7 +235,7 @@ class _Learner:
         assert settings.rate is not None  # `finetune` settles it, so that it is part of the work's identity
         self.rate = settings.rate
         self.padding = int(tokenizer.pad_token_id or 0)
-        self.state = State()
+        self.state = LearnerState()
         torch.manual_seed(seed)
         made = pretrained.head(model, data.task, self.padding, settings.bits if model.decoder else None)
         if model.decoder:
@@ -281,7 +281,7 @@ class _Learner:
             done = state.epoch * self.steps_of_epoch + state.step
             each = state.seconds / done
             self.show.step(
-                Line(self.seed, done, self.steps, state.epoch, loss, batch / each, each * (self.steps - done))
+                FinetuningStep(self.seed, done, self.steps, state.epoch, loss, batch / each, each * (self.steps - done))
             )
             if time.monotonic() - self._saved > _SAVE_SECONDS:
                 self._save()
@@ -354,10 +354,10 @@ class _Learner:
         if not path.is_file():
             return
         kept = torch.load(path, map_location=self.device, weights_only=True)
-        self.state = State(**kept["state"])
+        self.state = LearnerState(**kept["state"])
         # An epoch's best weights are put down before its state: without them the epoch is done again.
         if self.state.best_epoch >= 0 and not (self.folder / "best").is_dir():
-            self.state = State()
+            self.state = LearnerState()
             return
         with torch.no_grad():
             own = dict(self.model.named_parameters())
@@ -445,7 +445,7 @@ class _Targets:
         return target.to(device), (target * self.label_weights).sum(-1).to(device)
 
 
-def _targets(data: Data, settings: Settings) -> _Targets:
+def _targets(data: Data, settings: FinetuneSettings) -> _Targets:
     task, train = data.task, data.splits["train"]
     if task.spans:
         tags = Tags(task.labels)

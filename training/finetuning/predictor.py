@@ -13,7 +13,7 @@ from socorpus.corpus.storage import files
 from socorpus.labeling.schema import Task, Unit
 from socorpus.training.examples.example import Example, Prediction
 from socorpus.training.finetuning import inference, learner, pretrained
-from socorpus.training.finetuning.settings import Settings
+from socorpus.training.finetuning.settings import FinetuneSettings
 from socorpus.training.finetuning.windows import Reading, encode
 from socorpus.training.quiet import quiet
 
@@ -35,7 +35,7 @@ class Fitted:
     def predict(self, examples: Sequence[Example]) -> list[Prediction]:
         """What it says of each example; see `tasks.Predictor`."""
         seen = inference.Seen(examples, encode(self._tokenizer, self.task, examples, self._reading))
-        most = Settings().micro_tokens
+        most = FinetuneSettings().micro_tokens
         return inference.predict(self._model, seen, self.task, self._padding, self._device, most)
 
 

@@ -8,7 +8,7 @@ WEIGHTS = ("none", "sqrt", "balanced")
 
 
 @dataclass(frozen=True)
-class Settings:
+class FinetuneSettings:
     """How a model is fine-tuned.
 
     Attributes:

@@ -26,7 +26,7 @@ from megatron.core.transformer.transformer_config import TransformerConfig
 from megatron.core.transformer.transformer_layer import TransformerLayer, TransformerLayerSubmodules
 from torch.utils.checkpoint import checkpoint
 
-from socorpus.training.config import Model, Parallel
+from socorpus.training.config import ModelShape, Parallel
 from socorpus.training.models import attention
 from socorpus.training.models.attention import Documents, PackedAttention
 
@@ -47,7 +47,7 @@ class NormWithoutBias(torch.nn.LayerNorm):
 class Encoder(BertModel):
     """BertModel over packed documents."""
 
-    def __init__(self, config: TransformerConfig, shape: Model, spec: Any, vocabulary: int) -> None:
+    def __init__(self, config: TransformerConfig, shape: ModelShape, spec: Any, vocabulary: int) -> None:
         modern = shape.family == "modern"
         super().__init__(
             config,
@@ -128,7 +128,7 @@ class Encoder(BertModel):
         return logits
 
 
-def layer_config(shape: Model, tensor: int, dtype: torch.dtype) -> TransformerConfig:
+def layer_config(shape: ModelShape, tensor: int, dtype: torch.dtype) -> TransformerConfig:
     """megatron-core's configuration of a shape on `tensor` ranks."""
     modern = shape.family == "modern"
     settings: dict[str, Any] = {
@@ -164,7 +164,9 @@ def layer_config(shape: Model, tensor: int, dtype: torch.dtype) -> TransformerCo
         return TransformerConfig(**settings)
 
 
-def build(shape: Model, parallel: Parallel, vocabulary: int, tensor: int = 1, dtype: Any = torch.float32) -> Encoder:
+def build(
+    shape: ModelShape, parallel: Parallel, vocabulary: int, tensor: int = 1, dtype: Any = torch.float32
+) -> Encoder:
     """An encoder with first weights drawn from torch's generator; `vocabulary` is padded already."""
     config = layer_config(shape, tensor, dtype)
     spec: Any = _layer(WrappedTorchNorm)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from socorpus.corpus.errors import InputError
-from socorpus.training.config import Config, Model
+from socorpus.training.config import Config, ModelShape
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def named(device: str) -> Gpu | None:
     return next((one for one in gpus().values() if re.search(one.match, device)), None)
 
 
-def parameters(shape: Model, vocabulary: int) -> int:
+def parameters(shape: ModelShape, vocabulary: int) -> int:
     """Parameters of an encoder with its head on masked positions, the tied embedding counted once."""
     h, f = shape.hidden, shape.ffn
     if shape.family == "sobert":
@@ -88,14 +88,14 @@ class Work:
         )
 
 
-def work(lengths: Sequence[int], scored: int, shape: Model) -> Work:
+def work(lengths: Sequence[int], scored: int, shape: ModelShape) -> Work:
     """The work of some documents."""
     each = np.asarray(lengths, np.int64)
     local = each * np.minimum(each, shape.window + 1)
     return Work(int(each.sum()), scored, int((each * each).sum()), int(local.sum()))
 
 
-def flops(shape: Model, vocabulary: int, done: Work) -> float:
+def flops(shape: ModelShape, vocabulary: int, done: Work) -> float:
     """Floating-point operations of training on some work, there and back."""
     h = shape.hidden
     gated = 3 if shape.family == "modern" else 2

@@ -9,7 +9,7 @@ from socorpus.training.pretrain.run import Run
 
 
 @dataclass(frozen=True)
-class Line:
+class TrainingStep:
     """The state of a run after a step: `loss` in nats a scored token, `rate` the learning rate, `share` of the
     device's matrix-product rate that is used; `seconds_left` and `dollars_left` are None where they can't be told."""
 
@@ -24,13 +24,13 @@ class Line:
     dollars_left: float | None
 
 
-class Show(Protocol):
+class TrainingShow(Protocol):
     """Whoever shows a run to its user; the first rank's alone is called."""
 
     def begin(self, facts: Mapping[str, Any]) -> None:
         """The run begins, or goes on: `facts` tell where and with what."""
 
-    def step(self, line: Line) -> None:
+    def step(self, line: TrainingStep) -> None:
         """A step is done."""
 
     def validated(self, step: int, scores: Mapping[str, float]) -> None:

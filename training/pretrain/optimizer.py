@@ -11,7 +11,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from socorpus.training.config import Optimizer as Settings
+from socorpus.training.config import OptimizerSettings as Settings
 from socorpus.training.pretrain.distributed import Ranks
 
 

@@ -19,7 +19,7 @@ _SAMPLED = 16
 
 
 @dataclass(frozen=True)
-class Plan:
+class CostPlan:
     """What a run would take: `flops` in all, `memory` bytes a GPU, `hours` of each GPU, `dollars` for all of them;
     `tensor` GPUs that share a copy of the model."""
 
@@ -43,7 +43,7 @@ class Plan:
         return rows(self, measured)
 
 
-def plan(root: Path, config: Config, kind: str, gpus: int, price: float | None = None) -> Plan:
+def plan(root: Path, config: Config, kind: str, gpus: int, price: float | None = None) -> CostPlan:
     """Plan a run on a corpus, its attention counted by the documents' real lengths.
 
     Raises:
@@ -69,7 +69,7 @@ def plan(root: Path, config: Config, kind: str, gpus: int, price: float | None =
         f"Price: ${gpu.price if price is None else price:.2f} an hour and GPU"
         + (", a rough rate of GPU clouds; give yours with --price." if price is None else "."),
     )
-    return Plan(
+    return CostPlan(
         parameters,
         tokens,
         steps,
@@ -97,7 +97,7 @@ def measured(run: Path) -> Mapping[str, Any] | None:
     return facts if facts is not None and facts.get("flops") else None
 
 
-def rows(planned: Plan, seen: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:
+def rows(planned: CostPlan, seen: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:
     """The plan as rows of a table: what, planned, measured."""
     s = seen or {}
     ranks = s.get("ranks", {"data": 1, "tensor": 1})

@@ -24,7 +24,7 @@ from socorpus.corpus import toml_config
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage.files import atomic, write_json
 from socorpus.training.config import Config
-from socorpus.training.pretrain.shard_reader import Corpus
+from socorpus.training.pretrain.shard_reader import ShardCorpus
 
 _PATIENCE = 30.0
 
@@ -60,7 +60,7 @@ class Run:
             raise InputError(f"{path}: cannot be read: {error}; give another folder for a new run") from None
         return found
 
-    def begin(self, corpus: Corpus, config: Config) -> dict[str, Any]:
+    def begin(self, corpus: ShardCorpus, config: Config) -> dict[str, Any]:
         """Write run.toml and run.json, or hold them against this corpus and configuration.
 
         Between two starts all may change but the model's shape, the order of the data, the corpus and its tokenizer.

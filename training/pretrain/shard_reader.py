@@ -59,7 +59,7 @@ class Vocabulary:
 
 
 @dataclass(frozen=True)
-class Corpus:
+class ShardCorpus:
     """A finished corpus as the trainer sees it."""
 
     root: Path
@@ -95,14 +95,14 @@ class Corpus:
         return found
 
 
-def open_corpus(root: Path) -> Corpus:
+def open_corpus(root: Path) -> ShardCorpus:
     """A corpus that `socorpus build` has finished.
 
     Raises:
         InputError: there is none; it is of another version of the schemas; its tokenizer isn't that of its shards.
     """
     manifest = manifest_file.finished(root)
-    corpus = Corpus(root, manifest)
+    corpus = ShardCorpus(root, manifest)
     if corpus.vocabulary.identity != manifest["tokenizer"]["identity"]:
         raise InputError(
             f"{root / 'tokenizer'}: not the tokenizer that the shards were written with; put the old one back, "

@@ -22,9 +22,9 @@ from socorpus.training.config import Config
 from socorpus.training.pretrain import cost, dataloader, distributed, schedule, shard_reader
 from socorpus.training.pretrain.cost import Work
 from socorpus.training.pretrain.distributed import Ranks
-from socorpus.training.pretrain.log import Journal, Line, Show
+from socorpus.training.pretrain.log import Journal, TrainingShow, TrainingStep
 from socorpus.training.pretrain.run import Run
-from socorpus.training.pretrain.shard_reader import Corpus
+from socorpus.training.pretrain.shard_reader import ShardCorpus
 
 if TYPE_CHECKING:
     from socorpus.training.models.encoder import Encoder
@@ -35,7 +35,7 @@ _WINDOW = 20
 
 
 @dataclass
-class State:
+class TrainingState:
     """Where a run stands: steps done, tokens seen, the work in it, seconds of training, the lanes' cursors."""
 
     step: int = 0
@@ -46,7 +46,7 @@ class State:
     recent: list[tuple[float, int, float]] = field(default_factory=list)
 
 
-def train(root: Path, out: Path, config: Config, show: Show, price: float | None = None) -> dict[str, Any]:
+def train(root: Path, out: Path, config: Config, show: TrainingShow, price: float | None = None) -> dict[str, Any]:
     """Train a model on a corpus's shards, or go on with it; all ranks call this.
 
     Args:
@@ -81,13 +81,13 @@ class Training:
 
     def __init__(
         self,
-        corpus: Corpus,
+        corpus: ShardCorpus,
         run: Run,
         config: Config,
         ranks: Ranks,
         groups: Sequence[shard_reader.RowGroup],
         held: Sequence[shard_reader.RowGroup],
-        show: Show,
+        show: TrainingShow,
         price: float | None,
     ) -> None:
         from socorpus.training.pretrain import checkpoint
@@ -170,15 +170,15 @@ class Training:
             encoder.compile_layers(made)
         return made
 
-    def _resume(self, found: "Found | None") -> State:
+    def _resume(self, found: "Found | None") -> TrainingState:
         from socorpus.training.pretrain import checkpoint
 
         if found is None:
-            return State()
+            return TrainingState()
         checkpoint.load(found, self.model, self.optimizer, self.ranks)
         kept = found.state
         cursors = [(int(turn), int(done)) for turn, done in kept["cursors"]]
-        return State(found.step, kept["tokens"], kept["flops"], kept["seconds"], cursors)
+        return TrainingState(found.step, kept["tokens"], kept["flops"], kept["seconds"], cursors)
 
     def _step(self) -> None:
         start, state, config = time.perf_counter(), self.state, self.config
@@ -245,7 +245,7 @@ class Training:
         left = (self.steps - state.step) * seconds / len(state.recent)
         dollars = None if self.price is None else left / 3600 * self.price * self.ranks.size
         share = flops / seconds / self.ranks.size / self.peak
-        line = Line(
+        line = TrainingStep(
             state.step,
             self.steps,
             loss,
@@ -343,7 +343,7 @@ def _refuse(config: Config, vocabulary: int, ranks: Ranks) -> None:
             raise InputError(f"parallel.tensor ({tensor}) must divide {name} ({number})")
 
 
-def _begin(run: Run, corpus: Corpus, config: Config, ranks: Ranks) -> dict[str, Any]:
+def _begin(run: Run, corpus: ShardCorpus, config: Config, ranks: Ranks) -> dict[str, Any]:
     """Let the first rank write or check the run's facts, and all ranks hear what it found."""
     told: list[Any] = [None, None]
     if ranks.first:

@@ -33,7 +33,7 @@ from socorpus.training.serve.requests import read_body, read_tasks, read_texts, 
 
 if TYPE_CHECKING:
     import uvicorn
-from socorpus.training.serve.settings import TOKEN, Say, Settings
+from socorpus.training.serve.settings import TOKEN, Say, ServeSettings
 
 SECONDS_TO_END = 30
 """How long requests that are under way are waited for at the end."""
@@ -46,7 +46,7 @@ _GONE = 499
 """Status of what is sent to a client that went away: nobody reads it."""
 
 
-def app(predictors: Predictors, settings: Settings) -> Starlette:
+def app(predictors: Predictors, settings: ServeSettings) -> Starlette:
     """The application.
 
     Args:
@@ -73,7 +73,7 @@ def app(predictors: Predictors, settings: Settings) -> Starlette:
 class _Served:
     """A model with its queue, and the answers to requests."""
 
-    def __init__(self, copies: Sequence[Predictor], settings: Settings) -> None:
+    def __init__(self, copies: Sequence[Predictor], settings: ServeSettings) -> None:
         self.task, self.version, self.settings = copies[0].task, copies[0].version, settings
         self.events: Counter[str] = Counter()
         linger = settings.linger / 1000
@@ -303,7 +303,7 @@ def _memory() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
-def listening(settings: Settings) -> socket.socket:
+def listening(settings: ServeSettings) -> socket.socket:
     """A socket on the wanted address.
 
     Raises:
@@ -336,7 +336,7 @@ def server(application: Starlette) -> "uvicorn.Server":
     )
 
 
-def serve(predictors: Predictors, settings: Settings, say: Say = lambda _: None) -> None:
+def serve(predictors: Predictors, settings: ServeSettings, say: Say = lambda _: None) -> None:
     """Serve a model until Ctrl-C or SIGTERM; what is under way then is answered before the end.
 
     Raises:

@@ -13,14 +13,14 @@ from socorpus.training.examples.example import Example
 from socorpus.training.serve import label_studio
 
 if TYPE_CHECKING:
-    from socorpus.training.serve.settings import Settings
+    from socorpus.training.serve.settings import ServeSettings
 
 SECONDS_TO_SEND = 60.0
 """How long a client may take to send a body."""
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
-async def read_body(request: Request, settings: "Settings") -> dict[str, Any]:
+async def read_body(request: Request, settings: "ServeSettings") -> dict[str, Any]:
     """A request's JSON, which must be an object: read no further than allowed.
 
     Raises:
@@ -48,7 +48,7 @@ async def read_body(request: Request, settings: "Settings") -> dict[str, Any]:
     return body
 
 
-def read_texts(body: Mapping[str, Any], settings: "Settings") -> list[Example]:
+def read_texts(body: Mapping[str, Any], settings: "ServeSettings") -> list[Example]:
     """The texts of a request to the API.
 
     Raises:
@@ -70,7 +70,7 @@ def read_texts(body: Mapping[str, Any], settings: "Settings") -> list[Example]:
     return examples
 
 
-def read_tasks(body: Mapping[str, Any], settings: "Settings") -> tuple[list[Example], list[bool]]:
+def read_tasks(body: Mapping[str, Any], settings: "ServeSettings") -> tuple[list[Example], list[bool]]:
     """The texts of Label Studio's tasks, and which of them are blind.
 
     Raises:
@@ -92,7 +92,7 @@ def read_tasks(body: Mapping[str, Any], settings: "Settings") -> tuple[list[Exam
     return examples, blind
 
 
-def _list(body: Mapping[str, Any], name: str, settings: "Settings") -> list[Any]:
+def _list(body: Mapping[str, Any], name: str, settings: "ServeSettings") -> list[Any]:
     if name not in body:
         raise HTTPException(422, f"{name} is missing")
     found = body[name]
@@ -126,7 +126,7 @@ def string(body: Mapping[str, Any], name: str) -> str:
     return shown(body[name])
 
 
-def _text(value: Mapping[str, Any], where: str, settings: "Settings") -> str:
+def _text(value: Mapping[str, Any], where: str, settings: "ServeSettings") -> str:
     if "text" not in value:
         raise HTTPException(422, f"{where}.text is missing")
     text = value["text"]
@@ -137,11 +137,11 @@ def _text(value: Mapping[str, Any], where: str, settings: "Settings") -> str:
     return shown(_short(text, f"{where}.text", settings))
 
 
-def _title(title: str | None, where: str, settings: "Settings") -> str | None:
+def _title(title: str | None, where: str, settings: "ServeSettings") -> str | None:
     return None if title is None else shown(_short(title, f"{where}.title", settings)) or None
 
 
-def _short(text: str, where: str, settings: "Settings") -> str:
+def _short(text: str, where: str, settings: "ServeSettings") -> str:
     if len(text) > settings.max_chars:
         most = f"{settings.max_chars:,}"
         raise HTTPException(413, f"{where} has {len(text):,} characters; at most {most} are taken")

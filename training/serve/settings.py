@@ -20,7 +20,7 @@ def given_token() -> str | None:
 
 
 @dataclass(frozen=True)
-class Settings:
+class ServeSettings:
     """How a model is served.
 
     Attributes:

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 from socorpus.labeling.functions import Threads, votes
 from socorpus.labeling.tasks.entities import gazetteers, name_shapes
-from socorpus.labeling.tasks.entities.post import Found, Post, known, of_each_post
+from socorpus.labeling.tasks.entities.post import EntityPost, Found, known, of_each_post
 
 
 @votes("entities")
 @of_each_post
-def code_form(post: Post, threads: Threads) -> Iterator[Found]:
+def code_form(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """Inline code, by its form: `name()` is a function, `Name` a class, `snake_case` a variable."""
     for start, end in post.code:
         found = name_shapes.form(post.text[start:end])
@@ -24,7 +24,7 @@ _PLURAL = re.compile(r"\w+\((?:s|es|ies)\)")
 
 @votes("entities")
 @of_each_post
-def calls(post: Post, threads: Threads) -> Iterator[Found]:
+def calls(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """A name with parentheses behind it in prose: `foo()`, `obj.method(arg)`; not `file(s)` or `O(n)`."""
     for match in _CALL.finditer(post.prose) if "(" in post.prose else ():
         if not _PLURAL.fullmatch(match[0]) and not match[0].startswith("O("):
@@ -35,7 +35,7 @@ _IDENTIFIER = re.compile(r"(?<![\w.@#$/\\:<-])[$@]?[A-Za-z_]\w*(?:(?:\.|::|->)[A
 _CAMEL = re.compile(r"[A-Z]+[a-z\d]+(?:[A-Z]+[a-z\d]*)+|[A-Z]{2,}[a-z]\w*[A-Z]\w*")
 
 
-def _identifiers(post: Post) -> Iterator[tuple[int, int, str, str]]:
+def _identifiers(post: EntityPost) -> Iterator[tuple[int, int, str, str]]:
     """Names in prose that are spelled as in code and are no known ones: start, end, name, form."""
     taken = {hit.start for hit in post.names}
     for match in post.find(_IDENTIFIER):
@@ -49,7 +49,7 @@ def _identifiers(post: Post) -> Iterator[tuple[int, int, str, str]]:
 
 @votes("entities")
 @of_each_post
-def camel_case(post: Post, threads: Threads) -> Iterator[Found]:
+def camel_case(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """A name in prose in CamelCase that no gazetteer has is a class; one in camelCase a variable, or a function."""
     for start, end, name, form in _identifiers(post):
         if form == "capitalised" and _CAMEL.fullmatch(name) and len(name) > 4:
@@ -62,7 +62,7 @@ def camel_case(post: Post, threads: Threads) -> Iterator[Found]:
 
 @votes("entities")
 @of_each_post
-def snake_case(post: Post, threads: Threads) -> Iterator[Found]:
+def snake_case(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """A name in prose with underscores or a sigil is a variable, or a function if it begins with a verb."""
     for start, end, name, form in _identifiers(post):
         if form in ("snake", "constant", "sigil") and not name.startswith("@"):
@@ -73,7 +73,7 @@ def snake_case(post: Post, threads: Threads) -> Iterator[Found]:
 
 @votes("entities")
 @of_each_post
-def qualified_names(post: Post, threads: Threads) -> Iterator[Found]:
+def qualified_names(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """A name in prose with two dots or more, as `java.util.List`: a class. Fewer may be a sentence's end or a file."""
     for start, end, name, form in _identifiers(post):
         if form == "types" and len(re.split(r"\.|::", name)) > 2:
@@ -91,7 +91,7 @@ _GENERAL = frozenset(("Class", "Variable", "Function"))
 
 @votes("entities")
 @of_each_post
-def head_words(post: Post, threads: Threads) -> Iterator[Found]:
+def head_words(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """A name beside a word that tells its type: "the `foo` method", "class Foo", "the foo.bar property"."""
     heads, prose = gazetteers.heads(), post.prose
     for match in _HEADED.finditer(prose):
@@ -106,7 +106,7 @@ def head_words(post: Post, threads: Threads) -> Iterator[Found]:
 
 @votes("entities")
 @of_each_post
-def file_names(post: Post, threads: Threads) -> Iterator[Found]:
+def file_names(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """File names and paths, by extension or by their slashes; of an address nothing."""
     taken = {hit.start for hit in post.names}
     for start, end in (span for odd in post.odd for span in name_shapes.file_names(post.prose, *odd)):
@@ -119,7 +119,7 @@ _TAG = re.compile(r"</?[A-Za-z][\w:-]*\s?/?>(?:</[A-Za-z][\w:-]*>)?")
 
 @votes("entities")
 @of_each_post
-def markup_tags(post: Post, threads: Threads) -> Iterator[Found]:
+def markup_tags(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """HTML and XML tags: `<div>`, or `div` as a known name."""
     tags = []
     for match in _TAG.finditer(post.open) if "<" in post.open else ():
@@ -139,7 +139,7 @@ _STATUS = re.compile(r"\b(?:error|status|code|HTTP|response)\s(?:code\s)?(?:of\s
 
 @votes("entities")
 @of_each_post
-def errors(post: Post, threads: Threads) -> Iterator[Found]:
+def errors(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """Names of errors and exceptions, and HTTP status codes beside the word "error"."""
     for match in post.find(_ERROR):
         yield match.start(), match.end(), "Error_Name", {"rule": "name"}
@@ -150,7 +150,7 @@ def errors(post: Post, threads: Threads) -> Iterator[Found]:
 
 @votes("entities")
 @of_each_post
-def repeated_code(post: Post, threads: Threads) -> Iterator[Found]:
+def repeated_code(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """A name in prose that is inline code elsewhere in the post, and of a form that tells its type."""
     told: dict[str, str] = {}
     for start, end in post.code:

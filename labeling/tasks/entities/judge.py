@@ -20,7 +20,7 @@ from socorpus.labeling import logistic
 from socorpus.labeling.tasks.entities import gazetteers, perceptron, spans
 from socorpus.labeling.tasks.entities.gazetteers import Annotated
 from socorpus.labeling.tasks.entities.perceptron import Prepared, shape
-from socorpus.labeling.tasks.entities.post import Post
+from socorpus.labeling.tasks.entities.post import EntityPost
 from socorpus.labeling.tasks.entities.spans import Span
 
 THRESHOLD = 0.3
@@ -39,7 +39,7 @@ Vote = tuple[int, int, str, str, str]
 class Text:
     """A text with all that is said of it; `question` tells which texts must not be held against each other."""
 
-    post: Post
+    post: EntityPost
     votes: Sequence[Vote]
     widen: Callable[[int, int], tuple[int, int]]
     gold: frozenset[Span] = frozenset()
@@ -58,7 +58,7 @@ class Learned:
     """
 
     names: Annotated
-    context: perceptron.Model | None
+    context: perceptron.Perceptron | None
     features: Mapping[str, int]
     weights: Float64
 
@@ -83,7 +83,7 @@ def learn(texts: Sequence[Text], context: bool) -> Learned:
     numbers = {question: at % FOLDS for at, question in enumerate(sorted({text.question for text in texts}))}
     fold = [numbers[text.question] for text in texts]
 
-    def teach(rows: Iterable[int]) -> tuple[Annotated, perceptron.Model | None]:
+    def teach(rows: Iterable[int]) -> tuple[Annotated, perceptron.Perceptron | None]:
         chosen = list(rows)
         names = gazetteers.learn((texts[at].post.open, _in_code(texts[at].post), texts[at].gold) for at in chosen)
         seen = ((prepared[at], sorted(texts[at].gold)) for at in chosen)
@@ -102,7 +102,7 @@ def learn(texts: Sequence[Text], context: bool) -> Learned:
 
 
 def candidates(
-    text: Text, names: Annotated, model: perceptron.Model | None, prepared: Prepared | None
+    text: Text, names: Annotated, model: perceptron.Perceptron | None, prepared: Prepared | None
 ) -> dict[Span, set[str]]:
     """Spans that somebody names, each with the features by which it is judged."""
     post = text.post
@@ -159,13 +159,13 @@ _BEFORE = re.compile(r"(?:\w+|[^\w\s])\s?$")
 _BEHIND = re.compile(r"\s?(?:\w+|[^\w\s])")
 
 
-def _proposed(post: Post) -> Iterator[tuple[int, int, str, str]]:
+def _proposed(post: EntityPost) -> Iterator[tuple[int, int, str, str]]:
     for source, label, pattern in _PROPOSALS:
         for match in pattern.finditer(post.prose):
             yield match.start(), match.end(), label, source
 
 
-def _spelled(post: Post, span: Span) -> set[str]:
+def _spelled(post: EntityPost, span: Span) -> set[str]:
     """Features of what a span looks like."""
     word = post.text[span.start : span.end]
     spelled = shape(word)
@@ -211,7 +211,7 @@ def _prepare(text: Text) -> Prepared:
     return perceptron.prepare(text.post, [vote[:4] for vote in text.votes])
 
 
-def _in_code(post: Post) -> Callable[[int], bool]:
+def _in_code(post: EntityPost) -> Callable[[int], bool]:
     return lambda start: post.in_code(start) is not None
 
 

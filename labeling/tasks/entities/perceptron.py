@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from socorpus.corpus.arrays import njit
 from socorpus.labeling.tasks.entities import bio
-from socorpus.labeling.tasks.entities.post import Post
+from socorpus.labeling.tasks.entities.post import EntityPost
 from socorpus.labeling.tasks.entities.spans import Span
 
 EPOCHS = 8
@@ -49,14 +49,14 @@ class Prepared:
     names: Sequence[Sequence[str]]
 
 
-def prepare(post: Post, votes: Votes) -> Prepared:
+def prepare(post: EntityPost, votes: Votes) -> Prepared:
     """Tokens of a post with their features."""
     tokens, lines = tokenize(post.open)
     return Prepared(tokens, lines, features(post, tokens, lines, votes))
 
 
 @dataclass(frozen=True)
-class Model:
+class Perceptron:
     """What was learned.
 
     Attributes:
@@ -107,7 +107,7 @@ def shape(word: str) -> str:
 
 
 def features(
-    post: Post, tokens: Sequence[tuple[int, int]], lines: Sequence[tuple[int, int]], votes: Votes
+    post: EntityPost, tokens: Sequence[tuple[int, int]], lines: Sequence[tuple[int, int]], votes: Votes
 ) -> list[list[str]]:
     """Names of the features of each token."""
     text = post.open
@@ -167,7 +167,7 @@ def features(
     return found
 
 
-def train(examples: Iterable[tuple[Prepared, Sequence[Span]]], epochs: int = EPOCHS, seed: int = 0) -> Model:
+def train(examples: Iterable[tuple[Prepared, Sequence[Span]]], epochs: int = EPOCHS, seed: int = 0) -> Perceptron:
     """Train on prepared texts and their gold spans; the result depends on the seed alone.
 
     Features that occur once are left out.
@@ -200,7 +200,7 @@ def train(examples: Iterable[tuple[Prepared, Sequence[Span]]], epochs: int = EPO
             weights,
             transitions,
         )
-    return Model(labels, known, weights, np.where(allowed, transitions, np.float32(-1e9)))
+    return Perceptron(labels, known, weights, np.where(allowed, transitions, np.float32(-1e9)))
 
 
 def _voted(tokens: Sequence[tuple[int, int]], votes: Votes) -> dict[int, tuple[str, ...]]:
@@ -213,7 +213,7 @@ def _voted(tokens: Sequence[tuple[int, int]], votes: Votes) -> dict[int, tuple[s
     return {at: tuple(sorted(each)) for at, each in found.items()}
 
 
-def _coded(post: Post, tokens: Sequence[tuple[int, int]]) -> list[str]:
+def _coded(post: EntityPost, tokens: Sequence[tuple[int, int]]) -> list[str]:
     """Whether each token is inline code of one token, begins longer one, or lies in it; empty for prose."""
     coded = [""] * len(tokens)
     for start, end in post.code:

@@ -25,7 +25,7 @@ _NOT_BLANK = re.compile(r"[^\n]")
 
 
 @dataclass(frozen=True)
-class Post:
+class EntityPost:
     """A post's text.
 
     Attributes:
@@ -101,7 +101,7 @@ def post(
     tags: Iterable[str] = (),
     title: str | None = None,
     post_id: int = 0,
-) -> Post:
+) -> EntityPost:
     """A post from its text and `corpus.schema.SEGMENT`s."""
     code, blocks = [], []
     for one in segments:
@@ -113,13 +113,15 @@ def post(
             if stripped:
                 start = one["start"] + len(inside) - len(inside.lstrip())
                 code.append((start, start + len(stripped)))
-    return Post(post_id, text, sorted(code), sorted(blocks, key=lambda one: one[:2]), [t.lower() for t in tags], title)
+    return EntityPost(
+        post_id, text, sorted(code), sorted(blocks, key=lambda one: one[:2]), [t.lower() for t in tags], title
+    )
 
 
-_last: list[tuple[Any, list[Post]]] = []
+_last: list[tuple[Any, list[EntityPost]]] = []
 
 
-def posts(examples: pa.Table) -> list[Post]:
+def posts(examples: pa.Table) -> list[EntityPost]:
     """The posts of `labeling.schema.EXAMPLES`; kept for the next function that asks for those of the same table."""
     if _last and _last[0][0]() is examples:
         return _last[0][1]
@@ -132,7 +134,7 @@ def posts(examples: pa.Table) -> list[Post]:
 
 Found = tuple[int, int, str, Mapping[str, Any]]
 """Start, end, type and evidence."""
-Finder = Callable[[Post, Threads], Iterator[Found]]
+Finder = Callable[[EntityPost, Threads], Iterator[Found]]
 
 
 def of_each_post(find: Finder) -> Callable[[Threads], Iterator[Vote]]:
@@ -149,7 +151,7 @@ def of_each_post(find: Finder) -> Callable[[Threads], Iterator[Vote]]:
     return over
 
 
-def known(post: Post, *labels: str) -> Iterator[Found]:
+def known(post: EntityPost, *labels: str) -> Iterator[Found]:
     """Names of these types by the general gazetteer."""
     for hit in post.names:
         if hit.label in labels:

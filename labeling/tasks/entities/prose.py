@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from socorpus.labeling.functions import Threads, votes
 from socorpus.labeling.tasks.entities import gazetteers, name_shapes
-from socorpus.labeling.tasks.entities.post import Found, Post, known, of_each_post
+from socorpus.labeling.tasks.entities.post import EntityPost, Found, known, of_each_post
 
 _NUMBER = re.compile(
     r"(?: [vV](?:ersion)?)? (\d[\w.]*\d|\d+|\d+\.x)"
@@ -22,7 +22,7 @@ _HAVE_VERSIONS = frozenset(("Language", "Library", "Application", "Operating_Sys
 
 @votes("entities")
 @of_each_post
-def versions(post: Post, threads: Threads) -> Iterator[Found]:
+def versions(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """A number behind the name of a language, library, application or system, or behind "version"; or 1.2.3."""
     text = post.prose
     for hit in post.names:
@@ -39,42 +39,42 @@ def versions(post: Post, threads: Threads) -> Iterator[Found]:
 
 @votes("entities")
 @of_each_post
-def known_languages(post: Post, threads: Threads) -> Iterator[Found]:
+def known_languages(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """Languages by the general gazetteer; a single letter or a common word only where it stands as a name does."""
     return known(post, "Language")
 
 
 @votes("entities")
 @of_each_post
-def known_software(post: Post, threads: Threads) -> Iterator[Found]:
+def known_software(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """Applications, libraries and operating systems by the general gazetteer."""
     return known(post, "Application", "Library", "Operating_System")
 
 
 @votes("entities")
 @of_each_post
-def known_devices(post: Post, threads: Threads) -> Iterator[Found]:
+def known_devices(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """Devices and their parts by the general gazetteer."""
     return known(post, "Device")
 
 
 @votes("entities")
 @of_each_post
-def known_structures(post: Post, threads: Threads) -> Iterator[Found]:
+def known_structures(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """Data structures, data types and algorithms by the general gazetteer."""
     return known(post, "Data_Structure", "Data_Type", "Algorithm")
 
 
 @votes("entities")
 @of_each_post
-def known_interface(post: Post, threads: Threads) -> Iterator[Found]:
+def known_interface(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """Elements of user interfaces by the general gazetteer."""
     return known(post, "User_Interface_Element")
 
 
 @votes("entities")
 @of_each_post
-def known_websites(post: Post, threads: Threads) -> Iterator[Found]:
+def known_websites(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """Websites and organisations by the general gazetteer."""
     return known(post, "Website")
 
@@ -84,7 +84,7 @@ _TRUTH = re.compile(r"\b(?:[rR]eturn(?:s|ed|ing)?|[sS]et (?:it )?to|[eE]valuates
 
 @votes("entities")
 @of_each_post
-def literals(post: Post, threads: Threads) -> Iterator[Found]:
+def literals(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """Values that have a name: `null`, `None`; `true` and `false` where something returns them or is set to them."""
     yield from known(post, "Value")
     for match in _TRUTH.finditer(post.prose) if "e" in post.prose else ():
@@ -100,7 +100,7 @@ _FILES = re.compile(r"\b(text|binary|log|header|batch|cache|config|executable|im
 
 @votes("entities")
 @of_each_post
-def file_types(post: Post, threads: Threads) -> Iterator[Found]:
+def file_types(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """File types: an extension alone (`.png`), a known type, a language before "file" ("a Python file")."""
     text = post.open
     for match in _TYPE.finditer(text) if "." in text else ():
@@ -126,7 +126,7 @@ _KEY = re.compile(r"\b(?:[Pp]ress(?:ing|ed|es)?|[Hh]it(?:ting)?) (?:the )?([A-Z]
 
 @votes("entities")
 @of_each_post
-def keyboard_input(post: Post, threads: Threads) -> Iterator[Found]:
+def keyboard_input(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """Keys and chords: `Ctrl+C`, "press Enter", the names of keys."""
     for match in _KEYS.finditer(post.open) if "+" in post.open else ():
         yield match.start(), match.end(), "Keyboard_IP", {"rule": "chord"}
@@ -153,7 +153,7 @@ _NO_NAMES = re.compile(
 
 @votes("entities")
 @of_each_post
-def user_names(post: Post, threads: Threads) -> Iterator[Found]:
+def user_names(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """Names of users: `@name` in prose, also redacted, and a name behind thanks or credit."""
     for match in post.find(_MENTION):
         yield match.start(), match.end(), "User_Name", {"rule": "mention"}
@@ -180,7 +180,7 @@ _UNIT = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:px|pt|em|rem)\b")
 
 @votes("entities")
 @of_each_post
-def values(post: Post, threads: Threads) -> Iterator[Found]:
+def values(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """Values: short strings in quotes, and numbers, behind "value", "returns" and the like; lengths with their unit."""
     for match in _QUOTED.finditer(post.prose) if '"' in post.prose or "“" in post.prose else ():
         if _SAID.search(post.prose, max(0, match.start() - 14), match.start()):
@@ -196,7 +196,7 @@ _DOMAIN = re.compile(r"(?<![\w./@:-])(?:[A-Za-z][\w-]*\.){1,2}(?:com|org|io|edu|
 
 @votes("entities")
 @of_each_post
-def addresses(post: Post, threads: Threads) -> Iterator[Found]:
+def addresses(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """A domain that stands for a website, as "on example.com"; a whole address is no entity, so nothing else."""
     for match in post.find(_DOMAIN):
         yield match.start(), match.end(), "Website", {"rule": "domain"}

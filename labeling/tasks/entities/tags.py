@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from socorpus.corpus.documents import html
 from socorpus.labeling.functions import Threads, Vote, votes
 from socorpus.labeling.tasks.entities import gazetteers
-from socorpus.labeling.tasks.entities.post import Found, Post, of_each_post, posts
+from socorpus.labeling.tasks.entities.post import EntityPost, Found, of_each_post, posts
 
 _EXCERPT, _WIKI = 4, 5
 
@@ -63,19 +63,19 @@ _TYPED_BY_TAG = frozenset(("Language", "Library", "Application", "Operating_Syst
 
 @votes("entities")
 @of_each_post
-def own_tags(post: Post, threads: Threads) -> Iterator[Found]:
+def own_tags(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """A tag of the post's own that is a known name: `go`, `r` or `swift` in a post so tagged is the language."""
     yield from _named(post, post.tags, "tag")
 
 
 @votes("entities")
 @of_each_post
-def language_hints(post: Post, threads: Threads) -> Iterator[Found]:
+def language_hints(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """The language that a code block of the post is marked with, where its name stands in prose."""
     yield from _named(post, sorted({language for _, _, language in post.blocks if language}), "hint")
 
 
-def _named(post: Post, names: Iterable[str], rule: str) -> Iterator[Found]:
+def _named(post: EntityPost, names: Iterable[str], rule: str) -> Iterator[Found]:
     types = _types_of_tags()
     wanted = {name: types[name] for name in names if name in types}
     if not wanted:

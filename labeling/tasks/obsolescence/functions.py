@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from socorpus.labeling.functions import Threads, Vote, votes
 from socorpus.labeling.history import revisions
-from socorpus.labeling.history.revisions import Revision, State
+from socorpus.labeling.history.revisions import Revision, RevisionState
 from socorpus.labeling.schema import Task
 from socorpus.labeling.tasks.obsolescence.comments import UNWELL, comments_of, said
 from socorpus.labeling.tasks.obsolescence.newer_versions import (
@@ -101,13 +101,13 @@ def examples(threads: Threads, votes: Sequence[Vote]) -> pa.Table:
         if vote.evidence.get("note_in_text"):
             notes.add(vote.post_id)
     known = revisions.replay(threads.history, ends)
-    states: dict[int, State] = {}
+    states: dict[int, RevisionState] = {}
     for post in answers["post_id"].to_pylist():
         earlier = revisions.before(known.get(post, []), ends[post]) if post in ends else None
         if earlier is not None and earlier is not revisions.last(known[post]):
             states[post] = revisions.state(earlier, "before_notice", until=ends[post])
         elif post in notes:
-            states[post] = State("before_notice", _without_notes(bodies[post]))
+            states[post] = RevisionState("before_notice", _without_notes(bodies[post]))
         else:
             states[post] = revisions.PUBLISHED
     return revisions.examples(threads, states, votes, comments=True)

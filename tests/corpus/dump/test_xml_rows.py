@@ -37,7 +37,7 @@ def read(
     return gather(list(xml_rows.read(stream, table=table, site="s", file="f.xml", **options)), table)
 
 
-def gather(batches: list[xml_rows.Rows], table: str) -> tuple[pa.Table, list[dict[str, Any]], dict, int]:
+def gather(batches: list[xml_rows.ParsedRows], table: str) -> tuple[pa.Table, list[dict[str, Any]], dict, int]:
     unknown: dict[str, int] = {}
     for one in batches:
         one.batch.validate(full=True)
@@ -400,7 +400,7 @@ def test_a_truncated_file_gives_its_complete_rows_and_then_says_so() -> None:
     ends = [data.index(b"/>") + 2, data.index(b"/>", begins[1]) + 2, data.index(b"</row>") + 6]
     for cut in range(data.index(b"<posts>") + 7, len(data)):
         for size in (1, 1 << 20):
-            batches: list[xml_rows.Rows] = []
+            batches: list[xml_rows.ParsedRows] = []
             with pytest.raises(InputError, match=r"f\.xml: ends .*byte \d+.*truncated; download it again") as error:
                 for batch in xml_rows.read(
                     io.BytesIO(data[:cut]), table="posts", site="s", file="f.xml", batch_bytes=size

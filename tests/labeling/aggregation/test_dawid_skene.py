@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from socorpus.labeling.aggregation import dawid_skene
-from socorpus.labeling.aggregation.dawid_skene import Model
+from socorpus.labeling.aggregation.dawid_skene import LabelModel
 from socorpus.labeling.analysis.leaks import macro_f1
 
 Ints = npt.NDArray[np.int64]
@@ -16,7 +16,7 @@ Float = npt.NDArray[np.float64]
 SEEDS = range(5)
 
 
-def fitted(votes: npt.NDArray[np.int8], k: int) -> tuple[Model, npt.NDArray[np.float64]]:
+def fitted(votes: npt.NDArray[np.int8], k: int) -> tuple[LabelModel, npt.NDArray[np.float64]]:
     """A model of these votes, and the probabilities of each row."""
     patterns, counts = dawid_skene.distinct(votes, np.ones(len(votes), np.int64))
     names = [f"f{i}" for i in range(votes.shape[1])]

@@ -6,18 +6,18 @@ import pytest
 from socorpus.corpus.arrays import Float64, Int64
 from socorpus.labeling import logistic
 from socorpus.labeling.analysis import leaks
-from socorpus.labeling.analysis.leaks import Rows
+from socorpus.labeling.analysis.leaks import AuditRows
 from tests.our_tasks import QUALITY
 
 
-def rows(label: Int64, view: Float64, split: list[str] | None = None) -> Rows:
+def rows(label: Int64, view: Float64, split: list[str] | None = None) -> AuditRows:
     thread = np.arange(len(label))
     parts = np.array(split or ["train"] * len(label), object)
     noise = np.random.default_rng(9).normal(size=(len(label), 3))
-    return Rows(label, parts, thread, {"markup": view, "length": noise})
+    return AuditRows(label, parts, thread, {"markup": view, "length": noise})
 
 
-def scored(found: Rows, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, float]]:
+def scored(found: AuditRows, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, float]]:
     monkeypatch.setattr(leaks, "read", lambda *_: found)
     made = leaks.run(None, [], QUALITY)  # type: ignore[arg-type]
     views: dict[str, dict[str, float]] = made["views"]

@@ -15,7 +15,7 @@ from socorpus.labeling.label_studio.sampling import Sample
 from socorpus.training.examples import metrics, readers
 from socorpus.training.examples.example import Example
 from socorpus.training.finetuning import learner, predictor, pretrained
-from socorpus.training.finetuning.settings import Settings
+from socorpus.training.finetuning.settings import FinetuneSettings
 from socorpus.training.serve import label_studio
 from tests.building import socorpus
 from tests.labeling.syncing import choose
@@ -25,7 +25,7 @@ from tests.training.serve.test_app import served
 from tests.training.tiny_models import Quiet
 
 # Of each question little more than its title is read: that is where the difference is.
-SETTINGS = Settings(
+SETTINGS = FinetuneSettings(
     epochs=60, patience=60, batch=8, seeds=(0,), rate=3e-3, weights="balanced", length=48, windows=1, soft=False
 )
 EACH = 40

@@ -10,15 +10,15 @@ import pytest
 
 from socorpus.corpus.errors import InputError
 from socorpus.training.evaluation import compare, systems
-from socorpus.training.evaluation.compare import Asking, Plan
+from socorpus.training.evaluation.compare import Asking, ComparisonPlan
 from socorpus.training.evaluation.systems import OPENAI, System
 from socorpus.training.examples import metrics
-from socorpus.training.finetuning.settings import Settings
+from socorpus.training.finetuning.settings import FinetuneSettings
 from tests.training import tiny_models
 from tests.training.endpoint_server import scripted
 from tests.training.tiny_models import Quiet
 
-SETTINGS = Settings(epochs=4, batch=8, seeds=(0, 1), rate=5e-3)
+SETTINGS = FinetuneSettings(epochs=4, batch=8, seeds=(0, 1), rate=5e-3)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_every_kind_of_system_has_a_row(
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     named = ["audits", *(f"{kind}={folder}" for kind, folder in models.items()), "GPT=chat:gpt-4", "nobody/nothing"]
-    plan = Plan([tiny_models.texts(), tiny_models.spans()], systems.chosen(named), SETTINGS, price=3.6)
+    plan = ComparisonPlan([tiny_models.texts(), tiny_models.spans()], systems.chosen(named), SETTINGS, price=3.6)
     show = Quiet()
     cells = compare.compare(plan, tmp_path / "out", show)
     assert [(one.task, one.system) for one in cells] == [
@@ -85,7 +85,7 @@ def test_an_endpoint_has_a_row_and_is_paid_once(tmp_path: Path) -> None:
     with scripted(answer) as server:
         named = systems.chosen(["audits", f"GPT=chat:gpt-4@{server.url}?shots=2"])
         paid = Asking(prices={"gpt-4": (30.0, 60.0)}, limit=5.0)
-        plan = Plan([tiny_models.texts()], named, SETTINGS, paid)
+        plan = ComparisonPlan([tiny_models.texts()], named, SETTINGS, paid)
         (*_, gpt) = compare.compare(plan, tmp_path, Quiet())
         assert gpt.scores["macro_f1"].mean == 1.0 and gpt.best
         assert gpt.thousand_dollars and gpt.thousand_seconds and gpt.train_dollars is None
@@ -109,7 +109,7 @@ def test_an_endpoint_has_a_row_and_is_paid_once(tmp_path: Path) -> None:
 
 
 def test_fewer_test_examples_are_drawn_alike_for_all(tmp_path: Path) -> None:
-    plan = Plan([tiny_models.texts()], systems.chosen(["audits"]), SETTINGS, most_test=20)
+    plan = ComparisonPlan([tiny_models.texts()], systems.chosen(["audits"]), SETTINGS, most_test=20)
     cells = compare.compare(plan, tmp_path, Quiet())
     facts = json.loads((tmp_path / "comparison.json").read_text("utf-8"))
     assert all(one.scores for one in cells)
@@ -124,10 +124,12 @@ def test_systems_whose_names_clean_alike_have_cells_of_their_own(tmp_path: Path)
 
 def test_nothing_to_compare_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nothing to compare"):
-        compare.compare(Plan([], systems.chosen(["audits"])), tmp_path, Quiet())
+        compare.compare(ComparisonPlan([], systems.chosen(["audits"])), tmp_path, Quiet())
     with pytest.raises(InputError, match="two sets of examples are called 'toy'"):
         compare.compare(
-            Plan([tiny_models.texts(), tiny_models.texts(seed=1)], systems.chosen(["audits"])), tmp_path, Quiet()
+            ComparisonPlan([tiny_models.texts(), tiny_models.texts(seed=1)], systems.chosen(["audits"])),
+            tmp_path,
+            Quiet(),
         )
 
 

@@ -21,7 +21,7 @@ from socorpus.cli.main import app
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.sample import writer as sample_writer
 from socorpus.training import presets
-from socorpus.training.config import Model
+from socorpus.training.config import ModelShape
 from socorpus.training.export import huggingface, weights
 from socorpus.training.pretrain import cost, shard_reader, trainer
 from tests.building import manifest, table
@@ -139,7 +139,7 @@ def test_so_are_those_of_a_model_whose_every_weight_is_far_from_its_first(
     # And there the proof sees what is off by a little.
     right = weights.configuration
 
-    def wrong(shape: Model, *rest: Any) -> Any:
+    def wrong(shape: ModelShape, *rest: Any) -> Any:
         made = right(shape, *rest)
         if shape.family == "modern":
             made.local_attention += 2

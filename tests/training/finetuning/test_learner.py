@@ -15,7 +15,7 @@ from socorpus.corpus.errors import BuildError, InputError
 from socorpus.training.examples import predictions
 from socorpus.training.finetuning import inference, learner, predictor, pretrained
 from socorpus.training.finetuning.pretrained import Pretrained
-from socorpus.training.finetuning.settings import WEIGHTS, Settings
+from socorpus.training.finetuning.settings import WEIGHTS, FinetuneSettings
 from socorpus.training.finetuning.windows import Encoded, Window
 from socorpus.training.quiet import quiet
 from tests.building import small_disk
@@ -24,7 +24,7 @@ from tests.training.tiny_models import CONFIGS, Quiet
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-SETTINGS = Settings(epochs=6, batch=8, seeds=(0,), rate=5e-3)
+SETTINGS = FinetuneSettings(epochs=6, batch=8, seeds=(0,), rate=5e-3)
 
 _RUN = """
 import sys
@@ -164,7 +164,7 @@ def test_a_rare_label_weighs_more(models: dict[str, Pretrained]) -> None:
     data = tiny_models.texts((90, 0, 10))
     train = [one for at, one in enumerate(data.splits["train"]) if one.label == 0 or at % 10 == 1]
     few = replace(data, splits={**data.splits, "train": train})
-    hard = Settings(soft=False)
+    hard = FinetuneSettings(soft=False)
     weights = {name: learner._targets(few, replace(hard, weights=name)).label_weights.tolist() for name in WEIGHTS}
     assert weights["none"] == [1, 1]
     share = [45 / 54, 9 / 54]

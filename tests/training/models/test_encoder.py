@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from socorpus.training import config, presets
-from socorpus.training.config import Model
+from socorpus.training.config import ModelShape
 from socorpus.training.models import attention
 from socorpus.training.pretrain import cost, distributed, optimizer
 from socorpus.training.pretrain.distributed import Ranks
@@ -75,7 +75,7 @@ def test_no_token_sees_another_document(ranks: Ranks, family: str) -> None:
     from socorpus.training.models import encoder
 
     torch.manual_seed(2)
-    shape = Model(family=family, layers=3, hidden=32, heads=4, ffn=48, max_length=64, window=8, global_every=2)
+    shape = ModelShape(family=family, layers=3, hidden=32, heads=4, ffn=48, max_length=64, window=8, global_every=2)
     made = encoder.build(shape, config.Parallel(), 128)
     lengths = [20, 5, 33]
     ids = torch.randint(5, 128, (sum(lengths),))
@@ -103,7 +103,7 @@ def test_recomputation_changes_no_gradient(ranks: Ranks, recompute: bool) -> Non
     gradients = []
     for again in (False, recompute):
         torch.manual_seed(3)
-        shape = Model(layers=2, hidden=32, heads=4, ffn=48, max_length=64, window=8)
+        shape = ModelShape(layers=2, hidden=32, heads=4, ffn=48, max_length=64, window=8)
         made = encoder.build(shape, config.Parallel(recompute=again), 128)
         ids = torch.arange(40) % 120 + 5
         where = attention.documents([40], torch.device("cpu"), 64)

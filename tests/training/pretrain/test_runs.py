@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from socorpus.training.evaluation import compare, systems
-from socorpus.training.evaluation.compare import Plan
+from socorpus.training.evaluation.compare import ComparisonPlan
 from socorpus.training.evaluation.systems import System
 from socorpus.training.examples import readers
 from socorpus.training.finetuning import learner, predictor, pretrained
-from socorpus.training.finetuning.settings import Settings
+from socorpus.training.finetuning.settings import FinetuneSettings
 from socorpus.training.pretrain import distributed, shard_reader
 from tests.building import small_disk, wait_for
 from tests.our_tasks import ENTITIES
@@ -197,7 +197,7 @@ def test_a_full_disk_is_told_and_the_last_checkpoint_kept(corpus: Path, whole: P
 def test_a_run_can_be_taught_a_task(whole: Path, tmp_path: Path) -> None:
     found = pretrained.find(str(whole))
     assert found.folder == whole / "exported" / str(STEPS) and found.context == 128
-    settings = Settings(epochs=1, batch=16, seeds=(0,))
+    settings = FinetuneSettings(epochs=1, batch=16, seeds=(0,))
     for data in (tiny_models.texts(), tiny_models.spans()):
         facts = learner.finetune(found, data, settings, tmp_path / data.task.name, tiny_models.Quiet())
         assert facts["model_type"] == "modernbert" and predictor.load(tmp_path / data.task.name).task == data.task
@@ -212,8 +212,10 @@ def test_a_run_learns_real_entities_and_stands_beside_an_audit(real_data: Path, 
     """In short what benchmarks/skill_over_scale.py does at length."""
     data = readers.read(real_data / "benchmarks/ner", ENTITIES, most=100)
     named = [System("TF-IDF", "defined", "TF-IDF"), *systems.chosen([f"run={whole}", f"scratch=scratch:{whole}"])]
-    settings = Settings(epochs=3, batch=4, seeds=(0,), rate=5e-3, length=128)
-    cells = compare.compare(Plan([data], named, settings, most_test=50), tmp_path / "out", tiny_models.Quiet())
+    settings = FinetuneSettings(epochs=3, batch=4, seeds=(0,), rate=5e-3, length=128)
+    cells = compare.compare(
+        ComparisonPlan([data], named, settings, most_test=50), tmp_path / "out", tiny_models.Quiet()
+    )
     scores = {one.system: one.scores["span_f1"].mean for one in cells}
     assert not any(one.missing for one in cells)
     assert scores["TF-IDF"] > 0.2 and scores["run"] > 0.05 and scores["scratch"] > 0.05, scores

@@ -27,7 +27,7 @@ from socorpus.labeling.tasks.entities.spans import Span
 from socorpus.training.examples.example import Example, Prediction
 from socorpus.training.serve import app as serve_app
 from socorpus.training.serve import settings as serve_settings
-from socorpus.training.serve.settings import Settings
+from socorpus.training.serve.settings import ServeSettings
 from tests.our_tasks import CLOSURE, ENTITIES, QUALITY
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -69,7 +69,7 @@ class Keywords:
 @contextmanager
 def served(*predictors: Any, **settings: Any) -> Iterator[httpx.Client]:
     """A client of a model that is served on a free port of this machine."""
-    chosen = Settings(**{"port": 0, "token": None, **settings})
+    chosen = ServeSettings(**{"port": 0, "token": None, **settings})
     server = serve_app.server(serve_app.app(predictors or (Keywords(),), chosen))
     with serve_app.listening(chosen) as opened:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]})
@@ -146,7 +146,7 @@ def test_every_route_is_documented_and_answers_as_documented(quality: httpx.Clie
                 wrong = client.request("PUT", path)
                 assert wrong.status_code == 405
                 assert wrong.json()["error"].startswith(f"{path} takes no PUT; it takes ")
-    routes = serve_app.app((Keywords(),), Settings(token=None)).routes
+    routes = serve_app.app((Keywords(),), ServeSettings(token=None)).routes
     listed = {(route.path, method) for route in routes for method in route.methods - {"HEAD"}}  # type: ignore[attr-defined]
     assert listed == {(path, method.upper()) for path, on in document["paths"].items() for method in on}
 
@@ -347,27 +347,27 @@ def test_a_token_is_asked_for_everywhere() -> None:
 
 def test_settings_that_can_not_be_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(serve_settings.TOKEN, raising=False)
-    assert Settings().token is None
+    assert ServeSettings().token is None
     for host in ("0.0.0.0", "192.168.1.2", "::", "example.com"):
         with pytest.raises(InputError, match="SOCORPUS_SERVE_TOKEN"):
-            Settings(host=host)
+            ServeSettings(host=host)
     for host in ("::1", "127.0.0.2", "localhost"):
-        Settings(host=host)
+        ServeSettings(host=host)
     for wrong in ({"queue": 0}, {"batch": 0}, {"port": 70_000}, {"linger": -1}, {"queue": 5, "max_texts": 6}):
         with pytest.raises(InputError, match=next(iter(wrong))):
-            Settings(**wrong)  # type: ignore[arg-type]
+            ServeSettings(**wrong)  # type: ignore[arg-type]
     monkeypatch.setenv(serve_settings.TOKEN, " secret ")
-    assert Settings(host="0.0.0.0").token == "secret" and "secret" not in repr(Settings())
+    assert ServeSettings(host="0.0.0.0").token == "secret" and "secret" not in repr(ServeSettings())
 
 
 def test_models_that_can_not_be_served_are_refused() -> None:
     for models in ([], [Keywords(), Keywords(version="other")]):
         with pytest.raises(InputError, match="copies of one"):
-            serve_app.app(models, Settings(token=None))
+            serve_app.app(models, ServeSettings(token=None))
     with pytest.raises(InputError, match="the sync's own predictions"):
-        serve_app.app([Keywords(version=f"{interface.PREFIX}x")], Settings(token=None))
+        serve_app.app([Keywords(version=f"{interface.PREFIX}x")], ServeSettings(token=None))
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(InputError, match="--port"):
-        serve_app.listening(Settings(port=taken.getsockname()[1]))
+        serve_app.listening(ServeSettings(port=taken.getsockname()[1]))
 
 
 def test_requests_are_predicted_together() -> None:
