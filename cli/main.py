@@ -21,7 +21,7 @@ app = typer.Typer(
 )
 labeling = typer.Typer(
     name="labeling",
-    help="Weak labels for tasks, ours and your own: votes, their analysis, and people's corrections.",
+    help="Weak labels for tasks: votes, their analysis, and people's corrections.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
