@@ -90,7 +90,6 @@ Plugins = Annotated[
         show_default=False,
     ),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and stop.")]
 
 Epochs = Annotated[int, typer.Option(min=1, help="Maximum number of epochs.")]
 Patience = Annotated[int, typer.Option(min=1, help="Stop after this many epochs without a better validation score.")]

@@ -135,18 +135,6 @@ def candidates(rows: pa.Table, most: int = 64) -> tuple[Int64, int]:
     return unite([stars, pairs]), crowds
 
 
-def estimate(edges: Int64, signatures: UInt32) -> Float64:
-    """Estimated similarity of pairs of rows, float64[e]; a prefilter where signatures are at hand.
-
-    Verification costs little more than this, so the path below does without.
-    """
-    found = np.empty(len(edges), np.float64)
-    for start in range(0, len(edges), 1 << 16):
-        part = edges[start : start + (1 << 16)]
-        found[start : start + len(part)] = (signatures[part[:, 0]] == signatures[part[:, 1]]).mean(1)
-    return found
-
-
 def shingle_table(documents: pa.Table, bucket: int, near: Near, form: str, wanted: Int64) -> pa.Table:
     """`SETS` of those documents of a bucket that are among `wanted` (ids of any bucket), ascending."""
     here = wanted[wanted >> 32 == bucket]

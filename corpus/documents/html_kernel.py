@@ -33,7 +33,7 @@ _INLINE = (
     *("span", "img", "abbr", "cite", "dfn", "font", "mark", "samp", "var"),
 )
 # What a tag does: sets apart (a strength, up to BLANK), or one of these.
-_UNKNOWN, _P, _BR, _BLOCKQUOTE, _A, _CODE, _PRE = 255, 16, 17, 18, 19, 20, 21
+_P, _BR, _BLOCKQUOTE, _A, _CODE, _PRE = 16, 17, 18, 19, 20, 21
 OPERATIONS: dict[str, int] = {
     **dict.fromkeys(_BLANKS, BLANK),
     **dict.fromkeys(_LINES, LINE),

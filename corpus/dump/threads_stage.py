@@ -25,13 +25,10 @@ from socorpus.corpus.storage.buckets import Bucket, bucket_name, bucket_of
 _PAGE = 1024
 
 
-Parts = Mapping[str, Mapping[str, Mapping[str, str]]]
-"""Site -> table -> path of each of its parts, with the hash of its content."""
-
-
 def run(context: BuildContext, reading: Reading) -> dict[str, Receipt]:
     """Parts -> the tables of each bucket, sorted; receipts by bucket."""
     engine = context.engine
+    # Site -> table -> path of each of its parts, with the hash of its content.
     parts: dict[str, dict[str, dict[str, str]]] = {bucket.site: {} for bucket in context.buckets}
     for receipt in reading.receipts.values():
         for path, output in receipt.outputs.items():

@@ -64,16 +64,6 @@ def redacted_texts(documents: pa.Table, decisions: pa.Table, privacy: pa.Table) 
     return redact.redact(*_kept(documents.select(["site", "post_id", "text"]), decisions, privacy)).columns["text"]
 
 
-def sizes(rows: pa.Table) -> dict[str, int]:
-    """Bytes of text and tokens of `schema.SHARDS` rows, by split: what `number` takes, to be summed over buckets."""
-    each = pc.add(
-        pc.cast(pc.binary_length(rows["text"]), pa.int64()),
-        pc.multiply(pc.cast(pc.list_value_length(rows["input_ids"]), pa.int64()), 2),
-    )
-    total = pa.table({"split": rows["split"], "bytes": each}).group_by("split").aggregate([("bytes", "sum")])
-    return dict(sorted(zip(total["split"].to_pylist(), total["bytes_sum"].to_pylist(), strict=True)))
-
-
 def _kept(documents: pa.Table, decisions: pa.Table, privacy: pa.Table) -> tuple[pa.Table, pa.ChunkedArray]:
     """The kept rows, and the spans of their personal data."""
     for name, other in (("decisions", decisions), ("privacy", privacy)):

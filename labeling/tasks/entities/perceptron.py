@@ -25,7 +25,6 @@ RATE, DECAY = 0.07, 0.002
 GENEROSITY = (0.0, 0.7, 1.5, 2.5)
 """What is taken off the score of O, in nats: the more, the more spans. Each gives one reading of a text."""
 Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
 Float32 = npt.NDArray[np.float32]
 Votes = Sequence[tuple[int, int, str, str]]
 """Start, end, type and function of each vote on a text, by the functions."""
