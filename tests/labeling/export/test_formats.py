@@ -11,9 +11,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from socorpus.corpus.errors import InputError
 from socorpus.corpus.tokenizer import bpe
 from socorpus.corpus.tokenizer import folder as tokenizer_folder
 from socorpus.labeling.export import formats
+from socorpus.labeling.export import tokens as export_tokens
 from socorpus.labeling.tasks.entities import bio
 from socorpus.labeling.tasks.entities.spans import Span
 from tests.building import manifest, socorpus, table
@@ -176,8 +178,7 @@ def test_a_hugging_face_folder_is_what_its_card_says(entities: Path, quality: Pa
     ("options", "says"),
     [
         (["--task", "quality", "--format", "conll"], "CoNLL files hold spans, and quality is of whole texts"),
-        (["--task", "quality", "--format", "xml"], "format 'xml' is not known; there are jsonl, conll, huggingface"),
-        (["--task", "qualities"], "task 'qualities' is not known; there are quality, closure"),
+        (["--task", "qualities"], "task 'qualities' is not known"),
         (["--task", "closure"], "no labels of closure; run socorpus labeling apply"),
         (["--task", "quality", "--tokens", "words"], "and quality is of whole texts; leave --tokens out"),
     ],
@@ -190,11 +191,16 @@ def test_what_cannot_be_exported_is_told(quality: Path, tmp_path: Path, options:
 def test_tokens_that_there_are_not_are_told(entities: Path, tmp_path: Path) -> None:
     root = tmp_path / "corpus"
     label_tables.entities(root, {1: (TEXT, SPANS)})
-    for name, says in (
-        ("bytes", "tokens 'bytes' are not known; there are words, corpus"),
-        ("corpus", "tokenizer.json"),
-    ):
-        refused(says, "labeling", "export", root, "--task", "entities", "--tokens", name, "-o", tmp_path / "out")
+    export = ("labeling", "export", root, "--task", "entities", "-o", tmp_path / "out")
+    refused("tokenizer.json", *export, "--tokens", "corpus")
+    # Of a closed choice the command line names what there is; the API does too.
+    for option, choices in (("--tokens", export_tokens.NAMES), ("--format", formats.FORMATS)):
+        told = socorpus(*export, option, "bytes", code=2).stderr
+        assert option in told and all(name in told for name in choices)
+    with pytest.raises(InputError, match="tokens 'bytes' are not known; there are words, corpus"):
+        formats.export(root, ENTITIES, "jsonl", tmp_path / "out", tokens="bytes")
+    with pytest.raises(InputError, match="format 'xml' is not known; there are jsonl, conll, huggingface"):
+        formats.export(root, ENTITIES, "xml", tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
 
 
