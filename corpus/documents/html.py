@@ -213,8 +213,8 @@ def _parsed(body: str) -> Marked:
 
 def _walked(body: str) -> Marked:
     """By Python's own HTML parser: what libxml2 refuses, such as lone surrogates."""
-    from bs4 import BeautifulSoup, Comment, NavigableString, Tag
-    from bs4.element import PreformattedString
+    from bs4 import BeautifulSoup, Tag
+    from bs4.element import Comment, NavigableString, PreformattedString
 
     target = _Target()
     # With a tag in front BeautifulSoup doesn't wonder whether the text is an address or XML.
@@ -225,7 +225,7 @@ def _walked(body: str) -> Marked:
         node = stack.pop()
         if isinstance(node, Tag):
             if node.parent is not None:
-                target.start(node.name, node.attrs)
+                target.start(node.name, {name: str(value) for name, value in node.attrs.items()})
                 stack.append((node.name,))
             stack.extend(reversed(node.contents))
         elif isinstance(node, tuple):
