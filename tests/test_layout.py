@@ -8,6 +8,7 @@ import sys
 import tomllib
 import zipfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -397,3 +398,51 @@ def test_the_files_of_a_corpus_go_through_the_storage_room() -> None:
         else:
             assert not calls, f"{module}: {', '.join(sorted(calls))}; read and write a corpus by way of corpus.storage"
     assert needed == set(OWN_FILES), f"no exception is needed for {set(OWN_FILES) - needed}"
+
+
+# --- the words (docs/glossary.md) ------------------------------------------------------------------------------------
+
+RULED_OUT = {
+    "variables": {"one", "found", "made", "at", "said", "told", "several"},
+    "classes": {"State", "Plan", "Context", "Line", "Show", "Rows", "Settings"},
+}
+
+
+def glossary() -> str:
+    return (ROOT / "docs" / "glossary.md").read_text("utf-8").partition("## Ruled out in the code")[2]
+
+
+def names_of(tree: ast.AST) -> Iterator[tuple[int, str, str]]:
+    """Line, kind and name of every variable, parameter and class."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.lineno, "variables", node.id
+        elif isinstance(node, ast.arg):
+            yield node.lineno, "variables", node.arg
+        elif isinstance(node, ast.ClassDef):
+            yield node.lineno, "classes", node.name.lstrip("_")
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_names_say_what_they_hold(package: str) -> None:
+    wrong = [
+        f"{path}:{line}: {name}"
+        for path in sources(package)
+        for line, kind, name in names_of(ast.parse(path.read_text("utf-8")))
+        if name in RULED_OUT[kind]
+    ]
+    assert not wrong, "names that say nothing: " + ", ".join(wrong)
+
+
+def test_what_is_ruled_out_stands_in_the_glossary() -> None:
+    for names in RULED_OUT.values():
+        for name in names:
+            assert f"`{name}`" in glossary(), f"docs/glossary.md does not rule out {name}"
+
+
+def test_the_engine_runs_work_items_and_no_tasks() -> None:
+    """A task is a labelling task: below labeling/ nothing else has that name."""
+    for module in (name for name in MODULES if name.startswith("socorpus.corpus.")):
+        for line, _, name in names_of(ast.parse(MODULES[module].read_text("utf-8"))):
+            words = set(name.lower().split("_"))
+            assert not words & {"task", "tasks"} or name == "tasks", f"{MODULES[module]}:{line}: {name}"
