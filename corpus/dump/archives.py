@@ -2,7 +2,7 @@
 
 Nothing is unpacked to disk or held in memory: a container is decoded once, from front to back, in pieces of about a
 megabyte. The publisher's archives are solid BZip2, which is one plain bzip2 stream: it is decoded on several threads.
-Every member is held against the CRC32 and the size that the archive's header declares (7-Zip's 7zFormat.txt).
+Every member is checked against the CRC32 and the size that the archive's header declares (7-Zip's 7zFormat.txt).
 """
 
 import contextlib
@@ -65,7 +65,7 @@ class _Folder:
 
 
 def members(address: str) -> list[Member]:
-    """What lies in a container, or the one member that a plain file is.
+    """The members of a container; a plain file is its own only member.
 
     Raises:
         InputError: the file is absent, truncated, encrypted, no archive, or declares absurd sizes.
@@ -88,15 +88,15 @@ def open_plain(member: Member) -> BinaryIO:
         InputError: it is gone, or not plain.
     """
     if member.form != "plain":
-        raise InputError(f"{member.address}: a {member.form} container can be read from its start alone")
+        raise InputError(f"{member.address}: a {member.form} container can only be read from its start")
     return _open(member.address)
 
 
 def stream(address: str, wanted: Collection[int], threads: int) -> Generator[tuple[Member, BinaryIO], None, None]:
     """Streams of the wanted members, in the container's order, each valid until the next is asked for.
 
-    What lies before a wanted member is decoded and dropped; what lies after the last one isn't decoded. A member that
-    the caller leaves early is held against its CRC32 all the same, but for the last. `threads` serve bzip2 alone.
+    Data before a wanted member is decoded and dropped; data after the last one isn't decoded. A member that the caller
+    leaves early is still checked against its CRC32, except the last one. Only bzip2 uses `threads`.
 
     Raises:
         InputError: `address` can't be read, or has no such member; from a stream: truncated or damaged data, with the
@@ -105,15 +105,15 @@ def stream(address: str, wanted: Collection[int], threads: int) -> Generator[tup
     form = _form(address)
     with contextlib.ExitStack() as closing:
         file = closing.enter_context(_opened(address))
-        found, folders = _header(address, file) if form == "7z" else (members(address), [])
-        absent = set(wanted) - {member.index for member in found}
+        listed, folders = _header(address, file) if form == "7z" else (members(address), [])
+        absent = set(wanted) - {member.index for member in listed}
         if absent:
             raise InputError(f"{address}: there is no member {min(absent)}; it has changed since it was listed")
         for folder in folders:
             if any(member.index in wanted for member, _ in folder.entries):
                 yield from _unpack(folder, file, wanted, max(1, threads))
         if form != "7z" and wanted:
-            yield from _single(found[0], file, max(1, threads))
+            yield from _single(listed[0], file, max(1, threads))
 
 
 def is_address(source: str) -> bool:
@@ -174,7 +174,7 @@ def _open(address: str) -> BinaryIO:
             return path.open("rb")
         import fsspec
 
-        # The decoder's threads read ahead of one another, so a window of recent blocks is kept, not the last one alone.
+        # The decoder's threads read ahead of one another, so a window of recent blocks is kept, not only the last.
         cache = {"block_size": 1 << 21, "cache_type": "blockcache", "cache_options": {"maxblocks": 16}}
         filesystem, inner = fsspec.core.url_to_fs(address)
         return cast(BinaryIO, filesystem.open(inner, "rb", **cache))
@@ -248,7 +248,7 @@ class _Joined(io.RawIOBase):
 
 
 class _Checked(io.RawIOBase):
-    """The stream of one member: ends where the member does, and holds it against its size and CRC32."""
+    """The stream of one member: ends where the member does, and checks its size and CRC32."""
 
     def __init__(self, member: Member, source: Pieces, size: int | None, crc: int | None, limit: float) -> None:
         self._member, self._source, self._size, self._crc, self._limit = member, source, size, crc, limit
@@ -316,7 +316,7 @@ def _unpack(
         source = Pieces(pieces)
         for place, (member, crc) in enumerate(folder.entries[: last + 1]):
             if member.index not in wanted:
-                # What nobody reads isn't checked: damage there is no reason to refuse the rest.
+                # A member that nobody reads isn't checked: damage there is no reason to refuse the rest.
                 _Checked(member, source, member.size, None, math.inf).drain()
                 continue
             checked = _Checked(member, source, member.size, crc, math.inf)
@@ -393,15 +393,15 @@ def _layout(address: str, files: list[Any], streams: Any, length: int) -> tuple[
             place += max(count, 1) if known else 0
             if len(decoded) != count or min(decoded, default=0) < 0 or sum(decoded) > folder.get_unpack_size():
                 raise InputError(f"{address}: the header's sizes don't add up: damaged; fetch it again")
-            for one in decoded:
+            for size in decoded:
                 digest = len(slots)
                 crc = inner.digests[digest] if inner is not None and inner.digestsdefined[digest] else None
-                slots.append((number, one, crc))
+                slots.append((number, size, crc))
         if offset > length:
             raise InputError(
-                f"{address}: the header speaks of {offset} bytes, {length} are there: truncated or damaged"
+                f"{address}: the header declares {offset} bytes, the file has {length}: truncated or damaged"
             )
-    found: list[Member] = []
+    listed: list[Member] = []
     entries: list[list[tuple[Member, int | None]]] = [[] for _ in raw] or [[]]
     stamp, free, current = _stamp(address), iter(slots), 0
     for index, file in enumerate(files):
@@ -412,14 +412,14 @@ def _layout(address: str, files: list[Any], streams: Any, length: int) -> tuple[
         member = Member(file.filename, address, "7z", size, True, mark, index)
         entries[current].append((member, crc))
         if not (file.is_directory or file.is_symlink):
-            found.append(member)
+            listed.append(member)
     if next(free, None) is not None:
         raise InputError(f"{address}: the header has more streams than names: damaged; fetch it again")
     if not raw:
-        return found, [_Folder(Packing([], [], 0), 0, 0, tuple(entries[0]))]
-    return found, [
-        _Folder(Packing(one.coders, one.unpacksizes, sum(member.size for member, _ in held)), *pack, tuple(held))
-        for one, pack, held in zip(raw, packs, entries, strict=True)
+        return listed, [_Folder(Packing([], [], 0), 0, 0, tuple(entries[0]))]
+    return listed, [
+        _Folder(Packing(folder.coders, folder.unpacksizes, sum(member.size for member, _ in held)), *pack, tuple(held))
+        for folder, pack, held in zip(raw, packs, entries, strict=True)
     ]
 
 

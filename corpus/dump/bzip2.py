@@ -1,4 +1,4 @@
-"""A bzip2 stream decoded on several threads, in one pass, with nothing but Python's own decoder at work.
+"""A bzip2 stream decoded on several threads, in one pass, with Python's own decoder only.
 
 The format (Seward, bzip2 1.0; the marks are the 48-bit numbers pi and sqrt(pi)): a stream is the four bytes `BZh1` to
 `BZh9`, blocks, each a mark and its CRC, and an end: its own mark and a CRC over those of the blocks, filled up to a
@@ -7,7 +7,7 @@ header before and an end after them, are a stream of one block, which `bz2` deco
 lies between blocks: a mark that is damaged, or one that compressed data show by chance (once in some 2,000 archives of
 20 GB), makes a block that fails. Then the bytes are read again on one thread, which has the last word.
 
-rapidgzip does this too, and was left: its threads read through Python's file objects and so need the GIL, which its
+rapidgzip does this too, but is not used: its threads read through Python's file objects and so need the GIL, which its
 `close` holds while it waits for them. One in some thousand streams that were left early never ended.
 """
 
@@ -24,7 +24,7 @@ import numpy.typing as npt
 from socorpus.corpus.arrays import njit
 
 BLOCK, END = 0x314159265359, 0x177245385090
-"""What a block, and the end of a stream, begin with: 48 bits, at any bit."""
+"""First 48 bits of a block and of the end of a stream, which may begin at any bit."""
 
 _BITE = 1 << 18
 _MOST_PACKED = 1 << 22  # no block is longer: 900,000 symbols of at most 20 bits, and their tables
@@ -32,7 +32,7 @@ _MARKS = 4 * _BITE // 48
 
 
 class Readable(Protocol):
-    """What is read: a file that can be rewound."""
+    """A file that can be rewound."""
 
     def read(self, size: int | None = -1, /) -> bytes: ...
 
@@ -40,17 +40,17 @@ class Readable(Protocol):
 
 
 class _IrregularError(Exception):
-    """Not what a sound stream looks like: one thread must tell."""
+    """The stream is irregular: the decoder on one thread must decide."""
 
 
 def decode(file: Readable, threads: int) -> Iterator[bytes]:
     """Decoded pieces of bzip2 streams, one after the other, to the last byte of `file`, from its start.
 
     Args:
-        threads: how many decode; up to twice as many blocks (900 kB packed from text) are ahead of the reader.
+        threads: number of decoding threads; up to twice as many blocks (900 kB packed from text) are read ahead.
 
     Raises:
-        OSError: damaged data, or what follows a stream is none.
+        OSError: damaged data, or other data behind a stream.
         EOFError: the data end within a stream.
     """
     done = 0
@@ -70,13 +70,13 @@ def decode(file: Readable, threads: int) -> Iterator[bytes]:
 
 
 def serial(file: Readable) -> Iterator[bytes]:
-    """The same on the calling thread alone."""
+    """The same on the calling thread only."""
     file.seek(0)
     return frames(file, bz2.BZ2Decompressor, lambda frame, data: frame.decompress(data, 1 << 20), _BITE)
 
 
 def frames(file: Readable, start: Callable[[], Any], feed: Callable[[Any, bytes], bytes], bite: int) -> Iterator[bytes]:
-    """Compressed streams, one after the other, to the last byte: what is no stream is an error, not a trailer."""
+    """Compressed streams, one after the other, to the last byte: other data is an error, not a trailer."""
     data = file.read(bite)
     while data:
         frame = start()
@@ -117,8 +117,8 @@ def _decode(block: _Block) -> bytes:
     Raises:
         _IrregularError: it is not one whole block.
     """
-    at, shift = divmod(block.first, 8)
-    raw = np.frombuffer(block.packed, np.uint8)[at : (block.first + block.bits + 7) // 8]
+    start, shift = divmod(block.first, 8)
+    raw = np.frombuffer(block.packed, np.uint8)[start : (block.first + block.bits + 7) // 8]
     if shift:
         after = np.append(raw[1:], np.uint8(0))
         raw = (raw << np.uint8(shift)) | (after >> np.uint8(8 - shift))
@@ -139,10 +139,10 @@ def _decode(block: _Block) -> bytes:
 
 
 def _blocks(file: Readable) -> Iterator[_Block]:
-    """All blocks in order; the CRC of each stream is held against those of its blocks.
+    """All blocks in order; the CRC of each stream is checked against those of its blocks.
 
     Raises:
-        _IrregularError: something else than streams of blocks, or an end without a beginning.
+        _IrregularError: something other than streams of blocks, or an end without a beginning.
     """
     file.seek(0)
     source = _Bits(file)
@@ -150,7 +150,7 @@ def _blocks(file: Readable) -> Iterator[_Block]:
         level = source.header()
         combined = 0
         begin, kind, crc = source.mark()
-        if begin != source.at:
+        if begin != source.offset:
             raise _IrregularError
         while kind == BLOCK:
             following, next_kind, next_crc = source.mark(begin + 48)
@@ -163,37 +163,37 @@ def _blocks(file: Readable) -> Iterator[_Block]:
 
 
 class _Bits:
-    """The packed bytes that are looked at now; all places are bits from the start of the file."""
+    """A window of the packed bytes; all positions are bits from the start of the file."""
 
     def __init__(self, file: Readable):
         self._file = file
         self._data = b""
         self._start = 0  # byte of the file where `_data` begins
         self._marks: deque[int] = deque()
-        self._searched = 0  # bytes of the file whose bits were looked at for marks
-        self.at = 0
+        self._searched = 0  # bytes of the file already searched for marks
+        self.offset = 0
 
     def more(self) -> bool:
-        """Whether there are bytes at `at` and after."""
-        return len(self._data) > self.at // 8 - self._start or self._fill()
+        """Whether there are bytes from `offset` on."""
+        return len(self._data) > self.offset // 8 - self._start or self._fill()
 
     def header(self) -> bytes:
-        """The level in the header at `at`, which then lies behind it."""
-        head = self._bytes(self.at // 8, 4)
+        """The level in the header at `offset`, which moves behind the header."""
+        head = self._bytes(self.offset // 8, 4)
         if head[:3] != b"BZh" or not b"1" <= head[3:] <= b"9":
             raise _IrregularError
-        self.at += 32
+        self.offset += 32
         return head[3:]
 
     def finish(self, byte: int) -> None:
-        """Go on behind the end of a stream, at this byte of the file; all before it goes."""
+        """Go on behind the end of a stream, at this byte of the file; earlier bytes are dropped."""
         if byte > self._start + len(self._data):
             raise _IrregularError
-        self.at, self._data, self._start = 8 * byte, self._data[byte - self._start :], byte
+        self.offset, self._data, self._start = 8 * byte, self._data[byte - self._start :], byte
 
     def mark(self, least: int = 0) -> tuple[int, int, int]:
-        """The next mark from bit `least` (`at` if that is further on): its place, which it is, and its CRC."""
-        least = max(least, self.at)
+        """The next mark from bit `least` (`offset` if that is further on): its position, kind and CRC."""
+        least = max(least, self.offset)
         while True:
             while self._marks and self._marks[0] < least:
                 self._marks.popleft()
@@ -206,7 +206,7 @@ class _Bits:
         return place, value >> 32 & (1 << 48) - 1, value & 0xFFFFFFFF
 
     def cut(self, begin: int, end: int) -> tuple[bytes, int, int]:
-        """The bytes that hold the bits [begin, end), the first bit in them, and how many; what is before goes."""
+        """The bytes that hold bits [begin, end), the first bit in them, and how many; earlier bytes are dropped."""
         first, last = begin // 8 - self._start, (end + 7) // 8 - self._start
         packed = self._data[first:last]
         self._data, self._start = self._data[end // 8 - self._start :], end // 8
@@ -215,7 +215,7 @@ class _Bits:
     def _bytes(self, start: int, length: int) -> bytes:
         while len(self._data) < start + length - self._start:
             if not self._fill():
-                # A CRC may end with the file's last bits: what is read beyond them is not looked at.
+                # A CRC may end with the file's last bits: bits read beyond them are ignored.
                 break
         return self._data[start - self._start :][:length].ljust(length, b"\0")
 
@@ -225,16 +225,16 @@ class _Bits:
         return bool(more)
 
     def _search(self) -> bool:
-        """Look for marks in bytes that were not looked at; whether there were any."""
+        """Search for marks in bytes not searched yet; whether there were any such bytes."""
         # A mark lies in up to 7 bytes, and may stand across the border.
         low = max(self._start, self._searched - 6)
         if self._start + len(self._data) <= self._searched and not self._fill():
             return False
         data = np.frombuffer(self._data, np.uint8)[low - self._start :]
-        found = np.empty(_MARKS, np.int64)
-        count = _find(data, found)
-        known = self._marks[-1] if self._marks else self.at - 1
-        self._marks.extend(place for place in (found[:count] + 8 * low).tolist() if place > known)
+        marks = np.empty(_MARKS, np.int64)
+        count = _find(data, marks)
+        known = self._marks[-1] if self._marks else self.offset - 1
+        self._marks.extend(place for place in (marks[:count] + 8 * low).tolist() if place > known)
         self._searched = self._start + len(self._data)
         return True
 
@@ -252,18 +252,18 @@ _STARTS = _starts()
 
 
 @njit(cache=True, nogil=True)
-def _find(data: npt.NDArray[np.uint8], found: npt.NDArray[np.int64]) -> int:
-    """Bits of `data` where a mark begins, ascending, into `found`; how many. The last six bytes begin none."""
+def _find(data: npt.NDArray[np.uint8], marks: npt.NDArray[np.int64]) -> int:
+    """Bits of `data` where a mark begins, ascending, into `marks`; their number. The last six bytes begin none."""
     count = 0
-    for at in range(1, len(data) - 5):
-        if not _STARTS[data[at]]:
+    for index in range(1, len(data) - 5):
+        if not _STARTS[data[index]]:
             continue
         value = np.uint64(0)
         for offset in range(-1, 6):
-            value = value << np.uint64(8) | np.uint64(data[at + offset])
+            value = value << np.uint64(8) | np.uint64(data[index + offset])
         for shift in range(8):
             mark = value >> np.uint64(8 - shift) & np.uint64(0xFFFFFFFFFFFF)
-            if (mark == np.uint64(BLOCK) or mark == np.uint64(END)) and count < len(found):
-                found[count] = 8 * (at - 1) + shift
+            if (mark == np.uint64(BLOCK) or mark == np.uint64(END)) and count < len(marks):
+                marks[count] = 8 * (index - 1) + shift
                 count += 1
     return count

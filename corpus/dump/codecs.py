@@ -29,10 +29,10 @@ _LZMA, _LZMA2, _BZIP2 = b"\x03\x01\x01", b"\x21", b"\x04\x02\x02"  # methods of 
 
 @dataclass(frozen=True)
 class Packing:
-    """How one packed stream of a .7z was made, by the archive's header."""
+    """Coders and sizes of one packed stream of a .7z, from the archive's header."""
 
     coders: list[dict[str, Any]]
-    """As py7zr has them; none for what has no bytes."""
+    """As py7zr represents them; none for an empty stream."""
     unpacked: list[int]
     """Decoded bytes behind each coder."""
     size: int
@@ -52,7 +52,7 @@ class Packing:
 class Window(io.RawIOBase):
     """Bytes [offset, offset + size) of a file, as a file, for a packed stream inside an archive.
 
-    `read` never raises, since it may be called on a thread that nobody listens to. What went wrong is kept in `error`
+    `read` never raises, since it may be called on a thread that nobody listens to. The exception is kept in `error`
     and the data ends, which the decoder then reports as truncation.
     """
 
@@ -182,15 +182,15 @@ def _lzma_pieces(window: Window, method: bytes, properties: bytes) -> Iterator[b
         packed, dictionary = properties[0], int.from_bytes(properties[1:5], "little")
         if len(properties) != 5 or packed >= 9 * 5 * 5:
             raise ValueError("the LZMA coder has wrong properties")
-        made = {"id": lzma.FILTER_LZMA1, "lc": packed % 9, "lp": packed // 9 % 5, "pb": packed // 45}
+        specifier = {"id": lzma.FILTER_LZMA1, "lc": packed % 9, "lp": packed // 9 % 5, "pb": packed // 45}
     else:
         code = properties[0]
         if len(properties) != 1 or code > 40:
             raise ValueError("the LZMA2 coder has wrong properties")
         dictionary = 0xFFFFFFFF if code == 40 else (2 | code & 1) << code // 2 + 11
-        made = {"id": lzma.FILTER_LZMA2}
-    made["dict_size"] = max(dictionary, 4096)
-    decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[made])
+        specifier = {"id": lzma.FILTER_LZMA2}
+    specifier["dict_size"] = max(dictionary, 4096)
+    decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[specifier])
     while not decoder.eof:
         data = window.read(PIECE // 4) if decoder.needs_input else b""
         piece = decoder.decompress(data, PIECE)

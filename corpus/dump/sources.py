@@ -1,7 +1,7 @@
 """The user's SOURCE arguments to sites and their tables: which file holds which table of which site's release.
 
 A source is an archive, a table, a folder of tables, or a folder of any of these, on disk or at an fsspec address. Sites
-are named after folders and archives; names inside archives serve to recognise a table and nothing else.
+are named after folders and archives; names inside archives only serve to recognise a table.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ _HEAD = 1 << 16
 _TABLE = re.compile(r"^(?P<stem>.+?)\.xml(\.(gz|bz2|zst))?$", re.IGNORECASE)
 _ARCHIVE = re.compile(r"^(?P<stem>.+?)\.7z(\.001)?$", re.IGNORECASE)
 _DATE = re.compile(r"^(?:(?P<name>.+)[-_ ])?(?P<date>(?:19|20)\d\d(?:-\d\d(?:-\d\d)?|\d\d(?:\d\d)?)?)$")
-# Folders that say how files are kept, not which site they are of.
+# Names of folders that describe how files are kept, not a site.
 _UNSPECIFIC = re.compile(
     "archives?|content|data|downloads?|dumps?|export|extracted|files|input|raw|sources?|src|stackexchange|tables|tmp|"
     "unpacked|xml",
@@ -44,11 +44,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Site:
-    """One release of one site. `name` is its key and its folder's name in the output: [A-Za-z0-9._-] alone."""
+    """One release of one site. `name` is its key and its folder's name in the output: only [A-Za-z0-9._-]."""
 
     name: str
     host: str
-    """Where the site's posts are found on the web; the same for all releases of a site."""
+    """Host of the site's posts on the web; the same for all releases of a site."""
     tables: tuple[Table, ...]
     """In the order of `schema.DUMP`."""
     released: str | None
@@ -60,7 +60,7 @@ class _Found:
     table: str
     member: Member
     base: str
-    """The site's name, before `main` and `meta` are told apart."""
+    """The site's name, before `main` and `meta` are distinguished."""
     meta: bool
     released: str | None
 
@@ -74,33 +74,33 @@ def discover(sources: Sequence[str], site: str | None = None) -> list[Site]:
         InputError: a source is absent, unreadable or holds no table; two files claim the same table; `site` is no name,
             or there is more than one.
     """
-    found: dict[tuple[str, int], _Found] = {}
+    unique: dict[tuple[str, int], _Found] = {}
     for source in sources:
         here = list(_tables(source))
         if not here:
             raise InputError(f"no tables of a Stack Exchange dump in {source}; expected {EXPECTED}")
-        for one in here:
-            found.setdefault((_identity(one.member.address), one.member.index), one)
-    if not found:
+        for row in here:
+            unique.setdefault((_identity(row.member.address), row.member.index), row)
+    if not unique:
         raise InputError(f"no source was given; expected {EXPECTED}")
-    rows = list(found.values())
+    rows = list(unique.values())
     if site is not None:
-        bases = sorted({_dated(one.base, one.released) for one in rows})
+        bases = sorted({_dated(row.base, row.released) for row in rows})
         if len(bases) > 1:
             raise InputError(f"--site {site} names one site, but the sources hold {len(bases)}: {', '.join(bases)}")
         if not (name := _clean(site)):
             raise InputError(f"--site {site!r}: a name has letters, digits, '.', '_' and '-', and no '.' in front")
-        # A meta site that comes alone is what the name is meant for.
-        paired = any(not one.meta for one in rows)
-        rows = [_Found(one.table, one.member, name, one.meta and paired, one.released) for one in rows]
+        # Without a main site, the name is that of the meta site.
+        paired = any(not row.meta for row in rows)
+        rows = [_Found(row.table, row.member, name, row.meta and paired, row.released) for row in rows]
     releases: dict[str, dict[str | None, dict[str, Member]]] = defaultdict(lambda: defaultdict(dict))
-    for one in rows:
-        host = _meta(one.base) if one.meta else one.base
-        known = releases[host][one.released].setdefault(one.table, one.member)
-        if known is not one.member:
+    for row in rows:
+        host = _meta(row.base) if row.meta else row.base
+        known = releases[host][row.released].setdefault(row.table, row.member)
+        if known is not row.member:
             raise InputError(
-                f"{_dated(host, one.released)}: its table {one.table!r} is there twice, in {_show(known)} and in "
-                f"{_show(one.member)}; give or keep only one of them, or add the date of the release (-YYYY-MM) to the "
+                f"{_dated(host, row.released)}: its table {row.table!r} is there twice, in {_show(known)} and in "
+                f"{_show(row.member)}; give or keep only one of them, or add the date of the release (-YYYY-MM) to the "
                 "name of its folder or archive"
             )
     sites = []
@@ -109,7 +109,7 @@ def discover(sources: Sequence[str], site: str | None = None) -> list[Site]:
         for released, tables in dates.items():
             held = tuple(Table(table, tables[table]) for table in schema.DUMP if table in tables)
             sites.append(Site(host if released == plain else _dated(host, released), host, held, released))
-    return sorted(sites, key=lambda one: one.name)
+    return sorted(sites, key=lambda entry: entry.name)
 
 
 # --- where tables lie
@@ -150,7 +150,7 @@ def _walk(address: str, names: list[str], top: int, seen: set[str]) -> Iterator[
 
 
 def _file(address: str, names: list[str], top: int, explicit: bool) -> Iterator[_Found]:
-    """The tables that a file holds, if any. `names` leads to it, by the source from `top` on."""
+    """The tables that a file holds, if any. `names` is its path, in which the source is at index `top`."""
     if packed := _ARCHIVE.match(names[-1]):
         stem = re.sub(rf"-({'|'.join(schema.ROOTS)})$", "", packed["stem"], flags=re.IGNORECASE)
         for table, member in _in_archive(address):
@@ -163,12 +163,12 @@ def _file(address: str, names: list[str], top: int, explicit: bool) -> Iterator[
         if explicit and re.search(r"\.7z\.\d{3}$", names[-1].lower()):
             archives.members(address)  # says which volume to give instead
         return
-    found = schema.ROOTS.get(written["stem"].lower())
+    recognised = schema.ROOTS.get(written["stem"].lower())
     # In a folder, a file that only might be a table is no reason to fail.
-    with contextlib.nullcontext() if found or explicit else contextlib.suppress(InputError):
+    with contextlib.nullcontext() if recognised or explicit else contextlib.suppress(InputError):
         member = archives.members(address)[0]
-        if found := found or _sniff(_head(member)):
-            yield _named(found, member, names[:-1], top)
+        if recognised := recognised or _sniff(_head(member)):
+            yield _named(recognised, member, names[:-1], top)
 
 
 def _in_archive(address: str) -> Iterator[tuple[str, Member]]:
@@ -193,7 +193,7 @@ def _head(member: Member) -> bytes:
 
 
 def _sniff(head: bytes) -> str | None:
-    """The table whose root element `head` begins with; a root alone isn't enough, rows must follow if anything does."""
+    """The table whose root element `head` begins with; only rows may follow it."""
     wide = {b"\xff\xfe": "utf-16-le", b"<\0": "utf-16-le", b"\xfe\xff": "utf-16-be", b"\0<": "utf-16-be"}
     text = head.decode(wide.get(head[:2], "utf-8"), "ignore").lstrip("\ufeff")
     text = re.sub(r"^(\s*(<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>]*>))*\s*", "", text, flags=re.DOTALL)
@@ -209,12 +209,14 @@ def _entries(address: str) -> list[tuple[str, str, bool]]:
     path = archives.local_path(address)
     try:
         if path is not None:
-            return sorted((one.name, str(one), one.is_dir()) for one in path.iterdir() if one.is_dir() or one.is_file())
+            children = [child for child in path.iterdir() if child.is_dir() or child.is_file()]
+            return sorted((child.name, str(child), child.is_dir()) for child in children)
         import fsspec
 
         filesystem, inner = fsspec.core.url_to_fs(address)
         first, link, rest = address.partition("::")
-        listed = [(one["name"].rstrip("/"), one["type"] == "directory") for one in filesystem.ls(inner, detail=True)]
+        facts = filesystem.ls(inner, detail=True)
+        listed = [(entry["name"].rstrip("/"), entry["type"] == "directory") for entry in facts]
     except (OSError, ValueError, ImportError) as error:
         raise InputError(f"{address}: can't be listed: {error}") from error
     # Some stores list a folder among its own entries.
@@ -240,7 +242,7 @@ def _identity(address: str) -> str:
 
 
 def _names(address: str) -> list[str]:
-    """The names on the way to a file or folder, the last one its own."""
+    """The parts of the path of a file or folder, its own name last."""
     path = archives.local_path(address)
     if path is not None:
         # The name that the user gave, not what a link points to.
@@ -266,7 +268,7 @@ def _show(member: Member) -> str:
 
 
 def _named(table: str, member: Member, names: list[str], top: int) -> _Found:
-    """Name a table's site after the innermost folder or archive on the way to it that says something."""
+    """Name a table's site after the innermost folder or archive of its path with a specific name."""
     meta = bool(names) and names[-1].lower() == "meta"
     below = names[:-1] if names and names[-1].lower() in _PARTS else names
     cleaned = [_clean(_split(name)[0]) for name in below]
@@ -302,5 +304,5 @@ def _meta(base: str) -> str:
 
 
 def _clean(name: str) -> str:
-    """A name that can be a folder's: [A-Za-z0-9._-] alone, and neither hidden nor a way upwards."""
+    """A name that can be a folder's: only [A-Za-z0-9._-], and neither hidden nor a parent."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-_.")

@@ -1,7 +1,7 @@
 """The first stage: a dump's tables, wherever they lie, become parts of typed rows.
 
-A plain file is read in ranges, side by side. What lies in a container is one stream, decoded once and in order (in
-parallel where its codec allows), and cut into the same parts. Rows that can't be read go to the quarantine.
+A plain file is read in ranges, in parallel. A container is one stream, decoded once and in order (in parallel where its
+codec allows), and cut into the same parts. Rows that can't be read go to the quarantine.
 """
 
 import os
@@ -42,10 +42,10 @@ def run(context: BuildContext, sites: Sequence[Site]) -> Reading:
 
 
 def gather_quarantine(root: Path, sites: Sequence[Site], paths: Iterable[str]) -> None:
-    """Write quarantine/SITE.parquet for every site, also where nothing had to be put there."""
-    found = [path for path in paths if path.startswith(".work/quarantine/")]
+    """Write quarantine/SITE.parquet for every site, also for one without unreadable rows."""
+    quarantined = [path for path in paths if path.startswith(".work/quarantine/")]
     for site in sites:
-        own = [path for path in sorted(found) if path.startswith(f".work/quarantine/{site.name}/")]
+        own = [path for path in sorted(quarantined) if path.startswith(f".work/quarantine/{site.name}/")]
         tables = [schema.QUARANTINE.empty_table(), *(parquet.read(root / path) for path in own)]
         parquet.write(root / f"quarantine/{site.name}.parquet", pa.concat_tables(tables), schema.QUARANTINE)
     files.keep_only(root / "quarantine", {f"{site.name}.parquet" for site in sites})
@@ -72,18 +72,18 @@ def _items(sites: Sequence[Site], part_mb: int) -> Iterator[WorkItem]:
             else:
                 containers.setdefault(wanted.table.member.address, []).append(wanted)
     cores = len(os.sched_getaffinity(0))
-    for address, several in sorted(containers.items()):
-        stamps = {f"{one.site}/{one.table.table}": one.table.member.stamp for one in several}
+    for address, tables in sorted(containers.items()):
+        stamps = {f"{entry.site}/{entry.table.table}": entry.table.member.stamp for entry in tables}
         yield WorkItem(
             "read",
-            f"{several[0].site}/{receipts.fingerprint(address)[:8]}",
+            f"{tables[0].site}/{receipts.fingerprint(address)[:8]}",
             read_container,
-            {"address": address, "wanted": several, "part_mb": part_mb, "threads": cores},
+            {"address": address, "wanted": tables, "part_mb": part_mb, "threads": cores},
             stamps,
             1,
             [part_mb, address],
-            # Decoding costs several times what reading plain XML does.
-            4.0 * sum(one.table.member.size for one in several),
+            # Decoding costs several times as much as reading plain XML.
+            4.0 * sum(entry.table.member.size for entry in tables),
         )
 
 
@@ -114,14 +114,14 @@ class Wanted:
 
 
 def part_path(site: str, table: str, number: int) -> str:
-    """Where a part lies: rows of posts wait to be gathered by thread, those of a whole site are at home already."""
+    """Path of a part: rows of posts are gathered by thread later, those of a whole site are in their final place."""
     if table in schema.BY_POST:
         return f".work/parts/{site}/{table}-{number:05d}.arrow"
     return f"tables/{table}/{site}/{number:05d}.parquet"
 
 
 def quarantine_path(site: str, table: str, number: int) -> str:
-    """Where the unreadable rows of a part wait for the site's quarantine file."""
+    """Path of a part's unreadable rows, until they are gathered in the site's quarantine file."""
     return f".work/quarantine/{site}/{table}-{number:05d}.parquet"
 
 
@@ -148,31 +148,31 @@ def read_range(root: Path, wanted: Wanted, number: int, part_mb: int) -> Outcome
         )
         writer = _Parts(root, wanted, number)
         writer.write(rows, limit=None)
-    return writer.made()
+    return writer.outcome()
 
 
 def read_container(root: Path, address: str, wanted: Sequence[Wanted], part_mb: int, threads: int) -> Outcome:
     """Read the wanted tables of one container, or of one file that can't be read in ranges, part by part."""
-    tables = {one.table.member.index: one for one in wanted}
+    tables = {entry.table.member.index: entry for entry in wanted}
     outputs: dict[str, int] = {}
     counts: dict[str, Any] = {}
     for member, stream in archives.stream(address, tables.keys(), threads):
-        one = tables[member.index]
-        file = one.file if member.form == "plain" else f"{one.file}!{member.name}"
-        rows = xml_rows.read(stream, table=one.table.table, site=one.site, file=file)
-        writer = _Parts(root, one, 0)
+        entry = tables[member.index]
+        file = entry.file if member.form == "plain" else f"{entry.file}!{member.name}"
+        rows = xml_rows.read(stream, table=entry.table.table, site=entry.site, file=file)
+        writer = _Parts(root, entry, 0)
         number = 0
         while writer.write(rows, limit=(number + 1) * part_mb * MB):
             number += 1
             writer.number = number
-        made = writer.made()
-        outputs |= made.outputs
-        counts |= made.counts
+        outcome = writer.outcome()
+        outputs |= outcome.outputs
+        counts |= outcome.counts
     return Outcome(outputs, counts)
 
 
 class _Parts:
-    """Writes parts of one table and counts what is in them."""
+    """Writes parts of one table and counts their rows."""
 
     def __init__(self, root: Path, wanted: Wanted, number: int):
         self.root, self.site, self.table, self.number = root, wanted.site, wanted.table.table, number
@@ -199,8 +199,8 @@ class _Parts:
             self.outputs[path] = parquet.write(self.root / path, bad, schema.QUARANTINE)
         return more[0]
 
-    def made(self) -> Outcome:
-        """What was written, and its counts under `SITE/TABLE`."""
+    def outcome(self) -> Outcome:
+        """The written parts, and their counts under `SITE/TABLE`."""
         counts: dict[str, Any] = {"read": self.read, "quarantined": self.quarantined, "repaired": self.repaired}
         counts |= {"unknown": dict(sorted(self.unknown.items())), "types": dict(sorted(self.types.items()))}
         return Outcome(self.outputs, {f"{self.site}/{self.table}": counts})

@@ -1,4 +1,4 @@
-"""Which thread each post belongs to, and the last of rows that share an id."""
+"""The thread of each post, and the last of rows that share an id."""
 
 import hashlib
 
@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 KEYS = pa.schema([("post_id", pa.int64()), ("thread_id", pa.int64()), ("hash", pa.binary(8))])
-"""What tells a newer dump's posts from the older's: the hash is of what a reader sees, title, body and tags."""
+"""Columns that distinguish a newer dump's posts from an older one's: the hash covers title, body and tags."""
 
 KEYS_FOLDER = ".work/keys"
-"""The folder of a corpus with such a table a bucket."""
+"""The folder of a corpus with such a table for each bucket."""
 
 
 def thread_of(posts: pa.Table) -> npt.NDArray[np.int64]:

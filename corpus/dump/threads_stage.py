@@ -1,8 +1,8 @@
-"""Buckets of threads: a post meets its question, comments, history, links and votes in bounded memory.
+"""Buckets of threads, which bring a post together with its comments, history, links and votes in bounded memory.
 
 A thread is a question with its answers. Its bucket is a hash of its id modulo a power of two, so that a bucket of a
-grown site holds rows of one bucket of the smaller site alone. Answers, comments and the like do not know their thread:
-a compact map from post to bucket (2 bytes a post) tells it.
+grown site only holds rows of one bucket of the smaller site. Answers, comments and the like do not know their thread:
+a compact map from post to bucket (2 bytes a post) holds it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,10 +40,10 @@ def run(context: BuildContext, reading: Reading) -> dict[str, Receipt]:
     stale = {item.name.partition("/")[0] for item in engine.stale(items)}
     if stale:
         engine.ensure(item for item in reading.items if stale & sites_of(item))
-    # A site of one bucket needs no map from posts to buckets, and nothing to be sent anywhere.
-    several = {bucket.site: bucket.of for bucket in context.buckets if bucket.of > 1 and bucket.site in stale}
-    engine.run("map", [_map_item(site, of, parts[site]["posts"]) for site, of in several.items()])
-    partitions_of = [item for site, of in several.items() for item in _partition_items(site, of, parts[site])]
+    # A site of one bucket needs no map from posts to buckets, and no partitioning.
+    bucket_counts = {bucket.site: bucket.of for bucket in context.buckets if bucket.of > 1 and bucket.site in stale}
+    engine.run("map", [_map_item(site, of, parts[site]["posts"]) for site, of in bucket_counts.items()])
+    partitions_of = [item for site, of in bucket_counts.items() for item in _partition_items(site, of, parts[site])]
     if partitions_of:
         engine.run("partition", partitions_of)
     done = engine.run("threads", items)
@@ -97,19 +97,19 @@ def build_map(root: Path, site: str, parts: Sequence[str], of: int) -> Outcome:
 
 
 def map_path(site: str) -> str:
-    """Where the map of a site lies."""
+    """Path of a site's map."""
     return f".work/map/{site}.npz"
 
 
 def look_up(root: Path, site: str, posts: npt.NDArray[np.int64], of: int) -> npt.NDArray[np.uint16]:
-    """Bucket of each post by the site's map; a post that is not in the dump goes where its own id says."""
+    """Bucket of each post by the site's map; a post that is not in the dump is placed by its own id."""
     saved = files.read_arrays(root / map_path(site))
     pages, table = saved["pages"], saved["buckets"]
     if not len(pages):
         return bucket_of(posts, of)
     row = np.minimum(np.searchsorted(pages, posts // _PAGE), len(pages) - 1)
-    found = np.where(pages[row] == posts // _PAGE, table[row, posts % _PAGE], 0).astype(np.uint16)
-    return np.where(found > 0, found - 1, bucket_of(posts, of)).astype(np.uint16)
+    entries = np.where(pages[row] == posts // _PAGE, table[row, posts % _PAGE], 0).astype(np.uint16)
+    return np.where(entries > 0, entries - 1, bucket_of(posts, of)).astype(np.uint16)
 
 
 def partition(root: Path, site: str, table: str, part: str, of: int) -> Outcome:
@@ -126,7 +126,7 @@ def partition(root: Path, site: str, table: str, part: str, of: int) -> Outcome:
 
 
 def partition_path(part: str) -> str:
-    """Where the partitioned form of a part lies."""
+    """Path of a part's partitioned form."""
     return part.replace("/parts/", "/partitioned/")
 
 

@@ -1,7 +1,7 @@
-"""Blocks of `<row …/>` elements as Arrow columns: what the compiled kernel is told, its buffers, and columns over them.
+"""Blocks of `<row …/>` elements as Arrow columns: the compiled kernel's input, its buffers, and columns over them.
 
-`layout` makes a table's columns known to the kernel, `output` gives it room, `row_kernel.scan` fills that, and `arrays`
-are the columns. The kernel's names are part of this module, so that a caller needs no other.
+`layout` describes a table's columns to the kernel, `output` allocates its buffers, `xml_kernel.scan` fills them, and
+`arrays` returns the columns. The kernel's names are part of this module, so that a caller needs no other.
 """
 
 from typing import Any
@@ -102,7 +102,7 @@ def layout(table: str, root: str) -> Layout:
 
 
 def output(plan: Layout, size: int) -> Output:
-    """Empty buffers for a block of `size` bytes. What is not written is not touched, so it costs no memory."""
+    """Empty buffers for a block of `size` bytes. Unwritten parts are not touched, so they cost no memory."""
     rows = min(MAX_ROWS, size // 12 + 1)
     texts = int((plan.kinds >= STRING).sum())
     numbers = len(plan.kinds) - texts
@@ -137,7 +137,7 @@ def _array(kind: pa.DataType, rows: int, out: Output, column: int, code: int, sl
     nulls = rows - int(np.count_nonzero(valid))
     mask = pa.py_buffer(np.packbits(valid, bitorder="little")) if nulls else None
     if code < STRING:
-        # A null's number was never written: make the buffer a function of the input alone.
+        # A null's number was never written: make the buffer depend only on the input.
         numbers: Any = out.numbers[slot, :rows]
         if nulls:
             numbers[valid == 0] = 0

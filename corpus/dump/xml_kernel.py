@@ -4,12 +4,12 @@ It reads what is wholly regular and leaves the rest to `xml_rows`: a row that it
 reported by its place, never guessed at. One kernel serves all tables; `Layout` says what the attributes of a table are.
 
 A stream is a sequence of segments. A segment begins with `<row`, with `<!--` or with the root's closing tag, none of
-which can occur inside an attribute's value, and ends where the next one begins. What follows a row within its segment
-and isn't white space is stray: it is reported too, so that no byte is lost silently.
+which can occur inside an attribute's value, and ends where the next one begins. Anything but white
+space behind a row in its segment is stray: it is reported too, so that no byte is lost silently.
 
 Method: one pass over the bytes (XML 1.0, sections 2.2, 2.11, 3.3.3 and 4.1); dates by day numbers of the proleptic
-Gregorian calendar. The helpers are inlined, or they would count references to arrays at each call. All that
-the kernel is compiled from stands in this file, whose change alone makes numba compile it again.
+Gregorian calendar. The helpers are inlined, or they would count references to arrays at each call. All of
+the kernel's code is in this file, since numba compiles it again only when this file changes.
 """
 
 from typing import Any, NamedTuple
@@ -38,7 +38,7 @@ HASHES = 128
 # Kinds of columns.
 INT64, INT32, TIMESTAMP, BOOLEAN, STRING, TAGS = range(6)
 
-# What a segment is, by its first bytes; STRAY also names the reports of what is no segment.
+# Kinds of segments, by their first bytes; STRAY also marks reports of bytes outside any segment.
 STRAY, ROW, CLOSE, COMMENT = range(4)
 
 # Why the kernel came back: it needs more bytes, its buffers are full, it met the limit, or a segment is cut off.
@@ -57,7 +57,7 @@ _DAYS = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], np.int64)
 
 
 class Layout(NamedTuple):
-    """What the kernel knows of a table: attribute names by hash, kinds and places of the columns."""
+    """The kernel's view of a table: attribute names by hash, kinds and places of the columns."""
 
     names: Bytes  # (columns, 32)
     lengths: Ints  # (columns,)
@@ -68,7 +68,7 @@ class Layout(NamedTuple):
 
 
 class Output(NamedTuple):
-    """What the kernel writes. Offsets and counts are in bytes and rows of this block."""
+    """The kernel's results. Offsets and counts are in bytes and rows of this block."""
 
     numbers: Ints  # (typed columns, rows)
     valid: Bytes  # (columns, rows)
@@ -107,7 +107,7 @@ def scan(buf: Bytes, begin: int, size: int, limit: int, last: bool, plan: Layout
     """Read the segments of `buf[begin:size]` that begin before `limit`.
 
     `last`: the stream ends at `size`. The results, and where and why the kernel stopped, are in `out`, whose CLOSED and
-    INSIDE also go in: with INSIDE, all bytes up to the first segment are passed over. `buf` has `PAD` zero bytes behind
+    INSIDE also go in: with INSIDE, all bytes up to the first segment are skipped. `buf` has `PAD` zero bytes behind
     `size`.
     """
     buf = _borrow(buf)
@@ -135,27 +135,27 @@ def scan(buf: Bytes, begin: int, size: int, limit: int, last: bool, plan: Layout
     state = out.state
     look = len(plan.root) + 3
     capacity = out.valid.shape[1]
-    at = begin
+    pos = begin
     why = MORE
     if state[INSIDE]:
-        at = _next(buf, at, size, plan.root)
-        if at < 0:
+        pos = _next(buf, pos, size, plan.root)
+        if pos < 0:
             # A token may be cut by the block's end, so its first bytes are kept.
-            at = size if last else max(begin, size - look)
-            state[CONSUMED] = at
-            state[WHY] = LIMIT if at >= limit else MORE
+            pos = size if last else max(begin, size - look)
+            state[CONSUMED] = pos
+            state[WHY] = LIMIT if pos >= limit else MORE
             return
         state[INSIDE] = 0
     while True:
-        while _space(buf[at]):
-            at += 1
-        if at >= size:
-            at = size
+        while _space(buf[pos]):
+            pos += 1
+        if pos >= size:
+            pos = size
             break
-        if size - at < look and not last:
+        if size - pos < look and not last:
             break
-        kind = _token(buf, at, plan.root) if buf[at] == 60 else STRAY
-        if kind != STRAY and at >= limit:
+        kind = _token(buf, pos, plan.root) if buf[pos] == 60 else STRAY
+        if kind != STRAY and pos >= limit:
             why = LIMIT
             break
         if state[REPORTS] == MAX_REPORTS or state[ROWS] == capacity:
@@ -164,28 +164,28 @@ def scan(buf: Bytes, begin: int, size: int, limit: int, last: bool, plan: Layout
         end = -1
         if kind == ROW:
             state[CLOSED] = 0
-            end = _row(buf, at, plan, out)
+            end = _row(buf, pos, plan, out)
             if end >= 0:
-                at = end
+                pos = end
                 continue
         elif kind == CLOSE:
-            end = at + look - 1
+            end = pos + look - 1
             while _space(buf[end]):
                 end += 1
             if end < size and buf[end] == 62:
                 state[CLOSED] = 1
-                at = end + 1
+                pos = end + 1
                 continue
         elif kind == COMMENT:
-            end = at + 4
+            end = pos + 4
             while end < size and not (buf[end] == 45 and buf[end + 1] == 45 and buf[end + 2] == 62):
                 end += 1
             if end < size:
-                at = end + 3
+                pos = end + 3
                 continue
             why = CUT if last else MORE
             break
-        end = _next(buf, at + 1, size, plan.root)
+        end = _next(buf, pos + 1, size, plan.root)
         if end < 0:
             if not last:
                 break
@@ -195,12 +195,12 @@ def scan(buf: Bytes, begin: int, size: int, limit: int, last: bool, plan: Layout
             end = size
         report = state[REPORTS]
         out.reports[report, 0] = ROW if kind == ROW else STRAY
-        out.reports[report, 1] = at
+        out.reports[report, 1] = pos
         out.reports[report, 2] = end
         out.reports[report, 3] = state[ROWS]
         state[REPORTS] += 1
-        at = end
-    state[CONSUMED] = at
+        pos = end
+    state[CONSUMED] = pos
     state[WHY] = why
 
 
@@ -210,39 +210,39 @@ def _space(byte: int) -> bool:
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _token(buf: Bytes, at: int, root: Bytes) -> int:
-    """What begins with the `<` at `at`: ROW, CLOSE, COMMENT, or STRAY."""
-    if buf[at + 1] == 114 and buf[at + 2] == 111 and buf[at + 3] == 119:
-        after = buf[at + 4]
+def _token(buf: Bytes, pos: int, root: Bytes) -> int:
+    """Kind of the segment that begins with the `<` at `pos`: ROW, CLOSE, COMMENT, or STRAY."""
+    if buf[pos + 1] == 114 and buf[pos + 2] == 111 and buf[pos + 3] == 119:
+        after = buf[pos + 4]
         return ROW if _space(after) or after == 47 or after == 62 else STRAY
-    if buf[at + 1] == 33 and buf[at + 2] == 45 and buf[at + 3] == 45:
+    if buf[pos + 1] == 33 and buf[pos + 2] == 45 and buf[pos + 3] == 45:
         return COMMENT
-    if buf[at + 1] == 47:
+    if buf[pos + 1] == 47:
         for i in range(len(root)):
-            if buf[at + 2 + i] != root[i]:
+            if buf[pos + 2 + i] != root[i]:
                 return STRAY
-        after = buf[at + 2 + len(root)]
+        after = buf[pos + 2 + len(root)]
         return CLOSE if _space(after) or after == 62 else STRAY
     return STRAY
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _next(buf: Bytes, at: int, size: int, root: Bytes) -> int:
-    """Where the next segment begins, -1 where none does."""
-    while at < size:
-        if buf[at] == 60 and _token(buf, at, root) != STRAY:
-            return at
-        at += 1
+def _next(buf: Bytes, pos: int, size: int, root: Bytes) -> int:
+    """Start of the next segment, -1 where there is none."""
+    while pos < size:
+        if buf[pos] == 60 and _token(buf, pos, root) != STRAY:
+            return pos
+        pos += 1
     return -1
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _row(buf: Bytes, at: int, plan: Layout, out: Output) -> int:
-    """Read the row at `at` into the next free place of `out`: its end, or -1 and nothing written."""
+def _row(buf: Bytes, pos: int, plan: Layout, out: Output) -> int:
+    """Read the row at `pos` into the next free place of `out`: its end, or -1 and nothing written."""
     state = out.state
     row = state[ROWS]
     state[ATTEMPTS] += 1
-    end = _attributes(buf, at + 4, plan, out)
+    end = _attributes(buf, pos + 4, plan, out)
     texts = len(out.fill) - 1
     if end < 0 or out.valid[0, row] == 0:
         for c in range(len(plan.kinds)):
@@ -262,43 +262,43 @@ def _row(buf: Bytes, at: int, plan: Layout, out: Output) -> int:
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _attributes(buf: Bytes, at: int, plan: Layout, out: Output) -> int:
-    """Read a row's attributes from `at`, behind `<row`: the row's end, or -1 where anything is out of the ordinary."""
+def _attributes(buf: Bytes, pos: int, plan: Layout, out: Output) -> int:
+    """Read a row's attributes from `pos`, behind `<row`: the row's end, or -1 where anything is irregular."""
     state = out.state
     row = state[ROWS]
     attempt = state[ATTEMPTS]
     unkept = len(out.fill) - 1
     while True:
-        before = at
-        while _space(buf[at]):
-            at += 1
-        if buf[at] == 47:
-            return at + 2 if buf[at + 1] == 62 else -1
-        if buf[at] == 62:
-            return _closing(buf, at + 1)
-        if at == before:
+        before = pos
+        while _space(buf[pos]):
+            pos += 1
+        if buf[pos] == 47:
+            return pos + 2 if buf[pos + 1] == 62 else -1
+        if buf[pos] == 62:
+            return _closing(buf, pos + 1)
+        if pos == before:
             return -1
-        name = at
+        name = pos
         place = 0
-        while _NAME[buf[at]]:
-            place = (place * 31 + buf[at]) & (HASHES - 1)
-            at += 1
-        length = at - name
-        while _space(buf[at]):
-            at += 1
-        if length == 0 or buf[at] != 61:
+        while _NAME[buf[pos]]:
+            place = (place * 31 + buf[pos]) & (HASHES - 1)
+            pos += 1
+        length = pos - name
+        while _space(buf[pos]):
+            pos += 1
+        if length == 0 or buf[pos] != 61:
             return -1
-        at += 1
-        while _space(buf[at]):
-            at += 1
-        quote = buf[at]
+        pos += 1
+        while _space(buf[pos]):
+            pos += 1
+        quote = buf[pos]
         if quote != 34 and quote != 39:
             return -1
-        at += 1
+        pos += 1
         column = _column(buf, name, length, place, plan)
         if column < 0:
-            at, _ = _text(buf, at, quote, out.text[unkept], 0)
-            if at < 0 or not _note(buf, name, length, out):
+            pos, _ = _text(buf, pos, quote, out.text[unkept], 0)
+            if pos < 0 or not _note(buf, name, length, out):
                 return -1
             continue
         if out.seen[column] == attempt:
@@ -308,40 +308,42 @@ def _attributes(buf: Bytes, at: int, plan: Layout, out: Output) -> int:
         slot = plan.slots[column]
         if kind >= STRING:
             start = out.fill[slot]
-            at, stop = _text(buf, at, quote, out.text[slot], start)
-            if at >= 0 and kind == TAGS:
+            pos, stop = _text(buf, pos, quote, out.text[slot], start)
+            if pos >= 0 and kind == TAGS:
                 stop = _tags(out.text[slot], start, stop, out)
-            if at < 0 or stop < 0:
+            if pos < 0 or stop < 0:
                 return -1
             out.fill[slot] = stop
         else:
-            if buf[at] == quote:
-                at += 1
+            if buf[pos] == quote:
+                pos += 1
                 continue
             if kind == TIMESTAMP:
-                at, value = _time(buf, at)
+                pos, value = _time(buf, pos)
             elif kind == BOOLEAN:
-                at, value = _boolean(buf, at)
+                pos, value = _boolean(buf, pos)
             else:
-                at, value = _integer(buf, at, kind == INT32)
-            if at < 0 or buf[at] != quote:
+                pos, value = _integer(buf, pos, kind == INT32)
+            if pos < 0 or buf[pos] != quote:
                 return -1
-            at += 1
+            pos += 1
             out.numbers[slot, row] = value
         out.valid[column, row] = 1
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _closing(buf: Bytes, at: int) -> int:
+def _closing(buf: Bytes, pos: int) -> int:
     """The end of `</row>` behind a start tag, -1 where something else stands there."""
-    while _space(buf[at]):
-        at += 1
-    if not (buf[at] == 60 and buf[at + 1] == 47 and buf[at + 2] == 114 and buf[at + 3] == 111 and buf[at + 4] == 119):
+    while _space(buf[pos]):
+        pos += 1
+    if not (
+        buf[pos] == 60 and buf[pos + 1] == 47 and buf[pos + 2] == 114 and buf[pos + 3] == 111 and buf[pos + 4] == 119
+    ):
         return -1
-    at += 5
-    while _space(buf[at]):
-        at += 1
-    return at + 1 if buf[at] == 62 else -1
+    pos += 5
+    while _space(buf[pos]):
+        pos += 1
+    return pos + 1 if buf[pos] == 62 else -1
 
 
 @njit(cache=True, nogil=True, forceinline=True)
@@ -392,33 +394,33 @@ def _note(buf: Bytes, name: int, length: int, out: Output) -> bool:
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _text(buf: Bytes, at: int, quote: int, into: Bytes, to: int) -> tuple[int, int]:
+def _text(buf: Bytes, pos: int, quote: int, into: Bytes, to: int) -> tuple[int, int]:
     """Decode a value up to its quote: the place behind the quote and the end of the text, or -1 for the former."""
     plain = _PLAIN[0] if quote == 34 else _PLAIN[1]
     while True:
-        byte = buf[at]
+        byte = buf[pos]
         while plain[byte]:
             into[to] = byte
-            at += 1
+            pos += 1
             to += 1
-            byte = buf[at]
+            byte = buf[pos]
         if byte == quote:
-            return at + 1, to
+            return pos + 1, to
         if byte == 38:
-            at, to = _reference(buf, at + 1, into, to)
-            if at < 0:
+            pos, to = _reference(buf, pos + 1, into, to)
+            if pos < 0:
                 return -1, to
         elif byte >= 128:
-            width = _sequence(buf, at)
+            width = _sequence(buf, pos)
             if width == 0:
                 return -1, to
             for i in range(width):
-                into[to + i] = buf[at + i]
-            at += width
+                into[to + i] = buf[pos + i]
+            pos += width
             to += width
         elif _space(byte):
             # XML 1.0, 2.11 and 3.3.3: a line end of one or two characters becomes one space.
-            at += 2 if byte == 13 and buf[at + 1] == 10 else 1
+            pos += 2 if byte == 13 and buf[pos + 1] == 10 else 1
             into[to] = 32
             to += 1
         else:
@@ -426,37 +428,37 @@ def _text(buf: Bytes, at: int, quote: int, into: Bytes, to: int) -> tuple[int, i
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _reference(buf: Bytes, at: int, into: Bytes, to: int) -> tuple[int, int]:
-    """Decode the reference whose `&` is before `at`."""
-    byte = buf[at]
+def _reference(buf: Bytes, pos: int, into: Bytes, to: int) -> tuple[int, int]:
+    """Decode the reference whose `&` is before `pos`."""
+    byte = buf[pos]
     if byte == 35:
-        return _character(buf, at + 1, into, to)
-    if buf[at + 1] == 116 and buf[at + 2] == 59 and (byte == 108 or byte == 103):
+        return _character(buf, pos + 1, into, to)
+    if buf[pos + 1] == 116 and buf[pos + 2] == 59 and (byte == 108 or byte == 103):
         into[to] = 60 if byte == 108 else 62
-        return at + 3, to + 1
-    if byte == 113 and buf[at + 1] == 117 and buf[at + 2] == 111 and buf[at + 3] == 116 and buf[at + 4] == 59:
+        return pos + 3, to + 1
+    if byte == 113 and buf[pos + 1] == 117 and buf[pos + 2] == 111 and buf[pos + 3] == 116 and buf[pos + 4] == 59:
         into[to] = 34
-        return at + 5, to + 1
-    if byte == 97 and buf[at + 1] == 109 and buf[at + 2] == 112 and buf[at + 3] == 59:
+        return pos + 5, to + 1
+    if byte == 97 and buf[pos + 1] == 109 and buf[pos + 2] == 112 and buf[pos + 3] == 59:
         into[to] = 38
-        return at + 4, to + 1
-    if byte == 97 and buf[at + 1] == 112 and buf[at + 2] == 111 and buf[at + 3] == 115 and buf[at + 4] == 59:
+        return pos + 4, to + 1
+    if byte == 97 and buf[pos + 1] == 112 and buf[pos + 2] == 111 and buf[pos + 3] == 115 and buf[pos + 4] == 59:
         into[to] = 39
-        return at + 5, to + 1
+        return pos + 5, to + 1
     return -1, to
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _character(buf: Bytes, at: int, into: Bytes, to: int) -> tuple[int, int]:
-    """Decode the character reference whose `&#` is before `at`, and write it as UTF-8."""
+def _character(buf: Bytes, pos: int, into: Bytes, to: int) -> tuple[int, int]:
+    """Decode the character reference whose `&#` is before `pos`, and write it as UTF-8."""
     code: Any = 0
     base = 10
-    if buf[at] == 120:
+    if buf[pos] == 120:
         base = 16
-        at += 1
-    first = at
+        pos += 1
+    first = pos
     while True:
-        byte = np.int64(buf[at])
+        byte = np.int64(buf[pos])
         if 48 <= byte <= 57:
             digit = byte - 48
         elif base == 16 and 97 <= (byte | 32) <= 102:
@@ -466,8 +468,8 @@ def _character(buf: Bytes, at: int, into: Bytes, to: int) -> tuple[int, int]:
         code = code * base + digit
         if code > 0x10FFFF:
             return -1, to
-        at += 1
-    if at == first or buf[at] != 59:
+        pos += 1
+    if pos == first or buf[pos] != 59:
         return -1, to
     if code < 32 and code != 9 and code != 10 and code != 13:
         return -1, to
@@ -475,37 +477,37 @@ def _character(buf: Bytes, at: int, into: Bytes, to: int) -> tuple[int, int]:
         return -1, to
     if code < 0x80:
         into[to] = code
-        return at + 1, to + 1
+        return pos + 1, to + 1
     if code < 0x800:
         into[to] = 0xC0 | code >> 6
         into[to + 1] = 0x80 | code & 63
-        return at + 1, to + 2
+        return pos + 1, to + 2
     if code < 0x10000:
         into[to] = 0xE0 | code >> 12
         into[to + 1] = 0x80 | code >> 6 & 63
         into[to + 2] = 0x80 | code & 63
-        return at + 1, to + 3
+        return pos + 1, to + 3
     into[to] = 0xF0 | code >> 18
     into[to + 1] = 0x80 | code >> 12 & 63
     into[to + 2] = 0x80 | code >> 6 & 63
     into[to + 3] = 0x80 | code & 63
-    return at + 1, to + 4
+    return pos + 1, to + 4
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _sequence(buf: Bytes, at: int) -> int:
-    """Bytes of the UTF-8 sequence at `at`, 0 where it is invalid or U+FFFE or U+FFFF (Unicode, table 3-7)."""
-    first = buf[at]
-    second = buf[at + 1]
+def _sequence(buf: Bytes, pos: int) -> int:
+    """Bytes of the UTF-8 sequence at `pos`, 0 where it is invalid or U+FFFE or U+FFFF (Unicode, table 3-7)."""
+    first = buf[pos]
+    second = buf[pos + 1]
     if 0xC2 <= first <= 0xDF:
         return 2 if second & 0xC0 == 0x80 else 0
-    if second & 0xC0 != 0x80 or buf[at + 2] & 0xC0 != 0x80:
+    if second & 0xC0 != 0x80 or buf[pos + 2] & 0xC0 != 0x80:
         return 0
     if 0xE0 <= first <= 0xEF:
         if (first == 0xE0 and second < 0xA0) or (first == 0xED and second >= 0xA0):
             return 0
-        return 0 if first == 0xEF and second == 0xBF and buf[at + 2] >= 0xBE else 3
-    if 0xF0 <= first <= 0xF4 and buf[at + 3] & 0xC0 == 0x80:
+        return 0 if first == 0xEF and second == 0xBF and buf[pos + 2] >= 0xBE else 3
+    if 0xF0 <= first <= 0xF4 and buf[pos + 3] & 0xC0 == 0x80:
         return 0 if (first == 0xF0 and second < 0x90) or (first == 0xF4 and second >= 0x90) else 4
     return 0
 
@@ -517,28 +519,28 @@ def _tags(text: Bytes, start: int, stop: int, out: Output) -> int:
     if start == stop:
         return start
     to = start
-    at = start
+    pos = start
     opening = text[start]
     closing = np.uint8(62) if opening == 60 else np.uint8(124)
     if opening != 60 and opening != 124:
         return -1
     if opening == 124:
-        at += 1
-    while at < stop:
+        pos += 1
+    while pos < stop:
         if opening == 60:
-            if text[at] != 60:
+            if text[pos] != 60:
                 return -1
-            at += 1
+            pos += 1
         first = to
-        while at < stop and text[at] != closing:
-            if text[at] == opening:
+        while pos < stop and text[pos] != closing:
+            if text[pos] == opening:
                 return -1
-            text[to] = text[at]
+            text[to] = text[pos]
             to += 1
-            at += 1
-        if at == stop:
+            pos += 1
+        if pos == stop:
             return -1
-        at += 1
+        pos += 1
         if to > first:
             state[N_TAGS] += 1
             out.tag_ends[state[N_TAGS]] = to
@@ -546,32 +548,32 @@ def _tags(text: Bytes, start: int, stop: int, out: Output) -> int:
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _integer(buf: Bytes, at: int, narrow: bool) -> tuple[int, int]:
-    """The integer at `at`, of 18 digits or of 32 bits at most."""
-    negative = buf[at] == 45
+def _integer(buf: Bytes, pos: int, narrow: bool) -> tuple[int, int]:
+    """The integer at `pos`, of 18 digits or of 32 bits at most."""
+    negative = buf[pos] == 45
     if negative:
-        at += 1
-    first = at
+        pos += 1
+    first = pos
     value: Any = np.int64(0)
-    while 48 <= buf[at] <= 57:
-        value = value * 10 + (np.int64(buf[at]) - 48)
-        at += 1
-        if at - first > 18:
+    while 48 <= buf[pos] <= 57:
+        value = value * 10 + (np.int64(buf[pos]) - 48)
+        pos += 1
+        if pos - first > 18:
             return -1, 0
-    if at == first:
+    if pos == first:
         return -1, 0
     if negative:
         value = -value
     if narrow and not -0x80000000 <= value <= 0x7FFFFFFF:
         return -1, 0
-    return at, value
+    return pos, value
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _digits(buf: Bytes, at: int, count: int) -> int:
+def _digits(buf: Bytes, pos: int, count: int) -> int:
     value: Any = 0
     for i in range(count):
-        digit = np.int64(buf[at + i]) - 48
+        digit = np.int64(buf[pos + i]) - 48
         if digit < 0 or digit > 9:
             return -1
         value = value * 10 + digit
@@ -579,10 +581,10 @@ def _digits(buf: Bytes, at: int, count: int) -> int:
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _time(buf: Bytes, at: int) -> tuple[int, int]:
+def _time(buf: Bytes, pos: int) -> tuple[int, int]:
     """Milliseconds since 1970 in UTC of `2011-10-11T19:29:01.593Z`; the fraction, the time and the Z are optional."""
-    year, month, day = _digits(buf, at, 4), _digits(buf, at + 5, 2), _digits(buf, at + 8, 2)
-    if year < 1 or month < 1 or month > 12 or day < 1 or buf[at + 4] != 45 or buf[at + 7] != 45:
+    year, month, day = _digits(buf, pos, 4), _digits(buf, pos + 5, 2), _digits(buf, pos + 8, 2)
+    if year < 1 or month < 1 or month > 12 or day < 1 or buf[pos + 4] != 45 or buf[pos + 7] != 45:
         return -1, 0
     leap = month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     if day > _DAYS[month - 1] + (1 if leap else 0):
@@ -593,36 +595,36 @@ def _time(buf: Bytes, at: int) -> tuple[int, int]:
     of_cycle = shifted - cycle * 400
     of_year = (153 * (month - 3 if month > 2 else month + 9) + 2) // 5 + day - 1
     days = cycle * 146097 + of_cycle * 365 + of_cycle // 4 - of_cycle // 100 + of_year - 719468
-    at += 10
+    pos += 10
     value: Any = np.int64(days) * 86_400_000
-    if buf[at] != 84 and buf[at] != 32:
-        return at, value
-    hour, minute, second = _digits(buf, at + 1, 2), _digits(buf, at + 4, 2), _digits(buf, at + 7, 2)
+    if buf[pos] != 84 and buf[pos] != 32:
+        return pos, value
+    hour, minute, second = _digits(buf, pos + 1, 2), _digits(buf, pos + 4, 2), _digits(buf, pos + 7, 2)
     if hour < 0 or hour > 23 or minute < 0 or minute > 59 or second < 0 or second > 59:
         return -1, 0
-    if buf[at + 3] != 58 or buf[at + 6] != 58:
+    if buf[pos + 3] != 58 or buf[pos + 6] != 58:
         return -1, 0
     value += hour * 3_600_000 + minute * 60_000 + second * 1000
-    at += 9
-    if buf[at] == 46:
-        at += 1
-        first = at
+    pos += 9
+    if buf[pos] == 46:
+        pos += 1
+        first = pos
         unit = 100
-        while 48 <= buf[at] <= 57:
-            value += (np.int64(buf[at]) - 48) * unit
+        while 48 <= buf[pos] <= 57:
+            value += (np.int64(buf[pos]) - 48) * unit
             unit //= 10
-            at += 1
-        if at == first:
+            pos += 1
+        if pos == first:
             return -1, 0
-    return at + 1 if buf[at] == 90 else at, value
+    return pos + 1 if buf[pos] == 90 else pos, value
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _boolean(buf: Bytes, at: int) -> tuple[int, int]:
+def _boolean(buf: Bytes, pos: int) -> tuple[int, int]:
     """1 for `True`, 0 for `False`, in any case."""
-    first = buf[at] | 32
-    if first == 116 and buf[at + 1] | 32 == 114 and buf[at + 2] | 32 == 117 and buf[at + 3] | 32 == 101:
-        return at + 4, 1
-    if first == 102 and buf[at + 1] | 32 == 97 and buf[at + 2] | 32 == 108 and buf[at + 3] | 32 == 115:
-        return (at + 5, 0) if buf[at + 4] | 32 == 101 else (-1, 0)
+    first = buf[pos] | 32
+    if first == 116 and buf[pos + 1] | 32 == 114 and buf[pos + 2] | 32 == 117 and buf[pos + 3] | 32 == 101:
+        return pos + 4, 1
+    if first == 102 and buf[pos + 1] | 32 == 97 and buf[pos + 2] | 32 == 108 and buf[pos + 3] | 32 == 115:
+        return (pos + 5, 0) if buf[pos + 4] | 32 == 101 else (-1, 0)
     return -1, 0

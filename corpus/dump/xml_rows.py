@@ -1,8 +1,8 @@
 """Rows of a Stack Exchange dump: a stream of XML -> typed Arrow batches, through every drift seen since 2010.
 
-The compiled kernel (`dump.xml_columns`) reads what is regular. What it hands back is read here with care by lxml,
-which decides: read, repair, or quarantine. Repairs are counted, what could not be read is kept with its bytes and a
-reason, and attributes that the schema does not know are counted. docs/dump-format.md lists the drift.
+The compiled kernel (`dump.xml_columns`) reads what is regular. Rows that it hands back are read here by lxml, which
+decides: read, repair, or quarantine. Repairs are counted, unreadable rows are kept with their bytes and a reason, and
+attributes that the schema does not know are counted. docs/dump-format.md lists the drift.
 """
 
 import codecs
@@ -29,7 +29,7 @@ class ParsedRows:
     batch: pa.Table
     """Schema `dump_schema(table)`."""
     quarantine: pa.Table
-    """Schema `QUARANTINE`: what could not be read, with its byte offset in the stream, a reason and the raw bytes."""
+    """Schema `QUARANTINE`: unreadable rows, with their byte offset in the stream, a reason and the raw bytes."""
     unknown: dict[str, int]
     """Attributes that the schema does not know, with their number in the rows of `batch`."""
     repaired: int
@@ -40,7 +40,7 @@ class ParsedRows:
 
 @dataclass(frozen=True)
 class Sniff:
-    """What the first bytes of a file say."""
+    """Properties of a file, from its first bytes."""
 
     encoding: str
     """utf-8, utf-8-sig (UTF-8 with a byte order mark), utf-16-le or utf-16-be."""
@@ -51,7 +51,7 @@ class Sniff:
     end: int
     """Bytes of the UTF-8 stream up to the end of that tag, -1 where it does not end within the bytes."""
     problem: str | None
-    """Why this is no dump, to follow the file's name in an error; None where it is one, or more bytes must tell."""
+    """Why this is no dump, to follow the file's name in an error; None where it is one, or more bytes are needed."""
 
 
 _HEAD_BYTES = 1 << 20
@@ -69,7 +69,7 @@ _TAG = re.compile(rb"""<[^\s/>]+(?:\s+[^\s=/>"']+\s*=\s*(?:"[^"]*"|'[^']*'))*\s*
 def sniff(head: bytes) -> Sniff:
     """Encoding, table and root element from the first bytes of a decoded stream; never raises.
 
-    64 kB see past every header known. For UTF-16 the offset counts bytes of the stream transcoded into UTF-8.
+    64 kB reach past every known header. For UTF-16 the offset counts bytes of the stream transcoded into UTF-8.
     """
     if len(head) < 4:
         return Sniff("utf-8", None, b"", -1, None)
@@ -81,29 +81,29 @@ def sniff(head: bytes) -> Sniff:
     raw = head
     if encoding.startswith("utf-16"):
         raw = codecs.getincrementaldecoder(encoding)("replace").decode(head).encode()
-    at = 3 if raw.startswith(codecs.BOM_UTF8) else 0
+    offset = 3 if raw.startswith(codecs.BOM_UTF8) else 0
 
     def no(problem: str | None) -> Sniff:
         return Sniff(encoding, None, b"", -1, problem)
 
-    while match := _PROLOG.match(raw, at):
+    while match := _PROLOG.match(raw, offset):
         declared = _DECLARED.match(match[0])
         if declared and declared[1].lower().replace(b"_", b"-") not in (b"utf-8", b"utf8", b"utf-16", b"us-ascii"):
             return no(f"is declared as {declared[1].decode('ascii', 'replace')}; a dump is UTF-8 or UTF-16: convert it")
-        at = match.end()
-    if match := _NAME.match(raw, at):
+        offset = match.end()
+    if match := _NAME.match(raw, offset):
         name = match[1].decode("utf-8", "replace")
         if name.lower() == "html":
             return no("isn't a dump but an HTML page, as a failed download leaves it: download it again")
         if name.lower() not in ROOTS:
             return no(f"isn't a dump: its root element is <{name}>, not one of {', '.join(ROOTS)}")
-        tag = _TAG.match(raw, at)
+        tag = _TAG.match(raw, offset)
         return Sniff(encoding, ROOTS[name.lower()], tag[0], tag.end(), None) if tag else no(None)
-    if _SUBSET.match(raw, at):
+    if _SUBSET.match(raw, offset):
         return no("has a DOCTYPE with an internal subset, which no dump has; entities are never expanded: remove it")
-    if at < len(raw) and raw[at : at + 1] != b"<":
-        return no(f"isn't a dump: it begins with {raw[at : at + 20]!r} instead of XML")
-    if len(raw) - at > _HEAD_BYTES:
+    if offset < len(raw) and raw[offset : offset + 1] != b"<":
+        return no(f"isn't a dump: it begins with {raw[offset : offset + 20]!r} instead of XML")
+    if len(raw) - offset > _HEAD_BYTES:
         return no(f"isn't a dump: no root element within {_HEAD_BYTES >> 20} MB")
     return no(None)
 
@@ -121,9 +121,9 @@ def read(
 ) -> Iterator[ParsedRows]:
     """The rows of a table in a stream of decoded XML, in batches of about `batch_bytes` of XML.
 
-    `start` and `stop` (bytes; seekable UTF-8 streams alone) give the rows whose `<row` begins in [start, stop): parts
+    `start` and `stop` (bytes; only of seekable UTF-8 streams) give the rows whose `<row` begins in [start, stop): parts
     that tile a file give each of its rows once, wherever it is cut. UTF-16 is transcoded, and offsets are then those of
-    the UTF-8 stream. Comments are passed over (a part that begins in one looks back 64 kB for its beginning). Memory
+    the UTF-8 stream. Comments are skipped (a part that begins in one looks back 64 kB for its beginning). Memory
     is a few times the larger of `batch_bytes` and the longest row. Without rows there is no batch.
 
     Raises:
@@ -142,14 +142,14 @@ def read(
     inside = start > head.end
     if inside:
         source.seek(_past_comment(stream, head.end, start))
-    found = _NAME.match(head.opening)
-    assert found is not None
-    root = found[1].decode()
+    match = _NAME.match(head.opening)
+    assert match is not None
+    root = match[1].decode()
     plan = xml_columns.layout(table, root)
     context = _RowContext(table, site, file, head.opening.removesuffix(b"/>").removesuffix(b">"), root)
 
     closed = head.opening.endswith(b"/>")
-    block, held, base = np.zeros(batch_bytes + xml_columns.PAD, np.uint8), 0, source.at
+    block, held, base = np.zeros(batch_bytes + xml_columns.PAD, np.uint8), 0, source.offset
     while True:
         held, last = source.fill(block, held)
         begin, why = 0, xml_columns.FULL
@@ -199,7 +199,7 @@ class _Source:
         self._stream, self._file = stream, file
         self._decoder: codecs.IncrementalDecoder | None = None
         self._ahead = b""
-        self.at = 0
+        self.offset = 0
 
     def head(self, table: str) -> Sniff:
         """Read up to the end of the root's start tag; the next bytes are those behind it."""
@@ -221,7 +221,7 @@ class _Source:
             raise InputError(f"{self._file}: {root} is the root element of the table {seen.table}, not of {table}")
         if seen.encoding.startswith("utf-16"):
             self._decoder = codecs.getincrementaldecoder(seen.encoding)("surrogatepass")
-        self._ahead, self.at = self._utf8(raw)[seen.end :], seen.end
+        self._ahead, self.offset = self._utf8(raw)[seen.end :], seen.end
         return seen
 
     def _utf8(self, raw: bytes) -> bytes:
@@ -230,7 +230,7 @@ class _Source:
 
     def seek(self, to: int) -> None:
         self._stream.seek(to)
-        self._ahead, self.at = b"", to
+        self._ahead, self.offset = b"", to
 
     def fill(self, block: xml_columns.Bytes, held: int) -> tuple[int, bool]:
         """Fill the block from `held` on, and zero its padding: bytes now held, and whether the stream has ended."""
@@ -245,7 +245,7 @@ class _Source:
             self._ahead = more[len(taken) :]
             block[held : held + len(taken)] = np.frombuffer(taken, np.uint8)
             held += len(taken)
-            self.at += len(taken)
+            self.offset += len(taken)
         block[held : held + xml_columns.PAD] = 0
         return held, last
 
@@ -318,7 +318,7 @@ def _rows(
     unknown: Counter[str],
     consumed: int,
 ) -> ParsedRows:
-    """`fast` with what can be read of the reports (offset, bytes, whether a row, place in `fast`)."""
+    """`fast` with the readable rows of the reports (offset, bytes, whether a row, place in `fast`)."""
     names = [field.name for field in fast.schema]
     slow: dict[str, list[Any]] = {name: [] for name in names}
     places: list[int] = []

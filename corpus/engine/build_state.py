@@ -1,4 +1,4 @@
-"""Where a build stands, by its receipts."""
+"""The state of a build, by its receipts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ def forget(root: Path) -> None:
 
 @dataclass(frozen=True)
 class StageState:
-    """One stage of a build: tasks done of all, and the seconds that they took."""
+    """One stage of a build: work items done of all, and the seconds that they took."""
 
     name: str
     done: int
@@ -37,20 +37,20 @@ class StageState:
 
 @dataclass(frozen=True)
 class Status:
-    """Where a build stands."""
+    """The state of a build."""
 
     stages: tuple[StageState, ...]
     summary: str
 
 
 def status(root: Path) -> Status:
-    """Where the build at `root` stands, by its receipts.
+    """The state of the build at `root`, by its receipts.
 
     Raises:
-        InputError: no build was ever begun there.
+        InputError: no build was ever started there.
     """
     if not files.exists(root / "receipts"):
-        raise InputError(f"{root}: no corpus; socorpus build SOURCE -o {root} begins one")
+        raise InputError(f"{root}: no corpus; socorpus build SOURCE -o {root} starts one")
     stages = []
     for name in STAGES:
         run = receipts.run_of(root, name)
@@ -61,9 +61,9 @@ def status(root: Path) -> Status:
 
 def _summary(root: Path, stages: Sequence[StageState]) -> str:
     running = lock.holder(root)
-    at = stages[-1].name if stages else "nothing"
+    stage = stages[-1].name if stages else "nothing"
     if running:
-        return f"A build is at work ({running}), at {at}."
+        return f"A build is running ({running}), at {stage}."
     if stages and stages[-1].name == STAGES[-1] and manifest_file.load(root) is not None:
         return "The build is finished."
-    return f"The build stopped at {at}; the same command goes on from there."
+    return f"The build stopped at {stage}; the same command continues it."

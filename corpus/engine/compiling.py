@@ -1,7 +1,7 @@
 """Compiling the kernels before any worker needs them: once after an install, then never again.
 
 numba compiles a kernel when it is first called, and keeps the machine code. Left to the workers, each of them would
-compile every kernel, and a first build would stand still for half a minute without a word.
+compile every kernel, and a first build would stall for half a minute without a message.
 """
 
 import hashlib
@@ -53,7 +53,7 @@ def kernels(modules: Sequence[str]) -> list[Any]:
 
 
 def _note(modules: Sequence[str]) -> Path | None:
-    """Where it is noted, beside the first kernel, that all are compiled for this processor; None without a cache."""
+    """Path of the note, beside the first kernel, that all are compiled for this processor; None without a cache."""
     folder = kernels(modules[:1])[0].stats.cache_path
     if folder is None:
         return None
@@ -64,7 +64,7 @@ def _note(modules: Sequence[str]) -> Path | None:
 
 
 def _noted(note: Path) -> dict[str, str] | None:
-    """The sources that were compiled; None where there is no note, or what it tells of is gone."""
+    """The sources that were compiled; None where there is no note, or the compiled code is gone."""
     try:
         known = files.read_json(note)
         return known["sources"] if all(files.exists(Path(path)) for path in known["kept"]) else None

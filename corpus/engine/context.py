@@ -1,4 +1,4 @@
-"""What a stage needs to lay out its work items, and what most stages do in the same way."""
+"""The context in which a stage lays out its work items, and the steps that most stages share."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
-"""Running tasks: on local Dask workers, on any Dask scheduler, or in this process; skipping what is done.
+"""Running work items: on local Dask workers, on any Dask scheduler, or in this process; finished ones are skipped.
 
-No stage knows of this module. A task is a plain function with its arguments, the fingerprints of its inputs and its own
-section of the configuration; it writes files and says what it counted. Its receipt is written where it ran, after its
-outputs, so a task is either done as a whole or not at all.
+No stage knows of this module. A work item is a plain function with its arguments, the fingerprints of its inputs and
+its own section of the configuration; it writes files and returns counts. Its receipt is written where it ran, after its
+outputs, so an item is either done as a whole or not at all.
 """
 
 import os
@@ -25,31 +25,31 @@ from socorpus.corpus.plugins import Plugin
 from socorpus.corpus.storage import files
 
 
-def perform(root: Path, task: WorkItem, active: Sequence[Plugin] = ()) -> Receipt:
-    """Run one task where we are, hash what it wrote, and leave its receipt.
+def perform(root: Path, item: WorkItem, active: Sequence[Plugin] = ()) -> Receipt:
+    """Run one work item in this process, hash its outputs, and write its receipt.
 
     Args:
         active: the plug-ins of the process that asks for it.
 
     Raises:
-        SocorpusError: what the task itself says, or a full disk, or too little memory, in words for the user.
+        SocorpusError: an error of the item itself, a full disk, or too little memory, as a message for the user.
     """
     started = time.perf_counter()
     try:
         plugins.activate(active)
-        made = task.function(root, **task.arguments)
+        outcome = item.function(root, **item.arguments)
         outputs = {
             path: Output(rows, files.size(root / path), files.sha256(root / path))
-            for path, rows in made.outputs.items()
+            for path, rows in outcome.outputs.items()
         }
         seconds = round(time.perf_counter() - started, 3)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        receipt = Receipt(task.stage, task.name, task.key, task.recipe, outputs, made.counts, seconds, peak)
+        receipt = Receipt(item.stage, item.name, item.key, item.recipe, outputs, outcome.counts, seconds, peak)
         receipts.save(root, receipt)
     except SocorpusError:
         raise
     except MemoryError as error:
-        raise BuildError(f"{task.stage} {task.name}: out of memory; use fewer workers (--workers)") from error
+        raise BuildError(f"{item.stage} {item.name}: out of memory; use fewer workers (--workers)") from error
     except OSError as error:
         if files.is_disk_full(error):
             raise files.disk_full(root) from error
@@ -58,7 +58,7 @@ def perform(root: Path, task: WorkItem, active: Sequence[Plugin] = ()) -> Receip
 
 
 class Engine:
-    """Runs the tasks of one build; a context manager that starts workers when the first task needs one.
+    """Runs the work items of one build; a context manager that starts workers when the first item needs one.
 
     Args:
         root: the corpus.
@@ -84,70 +84,70 @@ class Engine:
             if part is not None:
                 part.close()
 
-    def run(self, stage: str, tasks: Sequence[WorkItem], transient: bool = False) -> dict[str, Receipt]:
-        """Run the tasks of a stage that are not done; receipts of all of them, by name.
+    def run(self, stage: str, items: Sequence[WorkItem], transient: bool = False) -> dict[str, Receipt]:
+        """Run the work items of a stage that are not done; receipts of all of them, by name.
 
         Args:
-            transient: the outputs may have been removed since; the receipt alone says that the task was done.
+            transient: the outputs may have been removed since; only the receipt shows that the item was done.
         """
-        found = ((task, self._current(task, transient)) for task in tasks)
-        known = {task.name: receipt for task, receipt in found if receipt is not None}
-        todo = [task for task in tasks if task.name not in known]
-        skipped, started, total = len(known), time.perf_counter(), sum(task.weight for task in todo)
-        receipts.begin(self.root, stage, len(tasks), time.time())
+        checked = ((item, self._current(item, transient)) for item in items)
+        known = {item.name: receipt for item, receipt in checked if receipt is not None}
+        todo = [item for item in items if item.name not in known]
+        skipped, started, total = len(known), time.perf_counter(), sum(item.weight for item in todo)
+        receipts.begin(self.root, stage, len(items), time.time())
         weight = 0.0
-        self.show(Progress(stage, skipped, len(tasks), skipped, 0, total, 0))
-        weights = {task.name: task.weight for task in todo}
+        self.show(Progress(stage, skipped, len(items), skipped, 0, total, 0))
+        weights = {item.name: item.weight for item in todo}
         for receipt in self._perform(todo):
             known[receipt.name] = receipt
             weight += weights[receipt.name]
             self.ran += 1
             elapsed = time.perf_counter() - started
-            self.show(Progress(stage, len(known), len(tasks), skipped, weight, total, elapsed))
-        return {task.name: known[task.name] for task in tasks}
+            self.show(Progress(stage, len(known), len(items), skipped, weight, total, elapsed))
+        return {item.name: known[item.name] for item in items}
 
-    def stale(self, tasks: Iterable[WorkItem], transient: bool = False) -> list[WorkItem]:
-        """Those tasks that `run` would run."""
-        return [task for task in tasks if self._current(task, transient) is None]
+    def stale(self, items: Iterable[WorkItem], transient: bool = False) -> list[WorkItem]:
+        """The work items that `run` would run."""
+        return [item for item in items if self._current(item, transient) is None]
 
-    def ensure(self, tasks: Iterable[WorkItem]) -> None:
-        """Run those tasks again whose outputs are no longer there, because somebody needs them after all."""
-        missing = self.stale(tasks)
+    def ensure(self, items: Iterable[WorkItem]) -> None:
+        """Run those work items again whose outputs are no longer there, because a later stage needs them."""
+        missing = self.stale(items)
         if missing:
             self.run(missing[0].stage, missing)
 
-    def _current(self, task: WorkItem, transient: bool) -> Receipt | None:
-        receipt = receipts.load(self.root, task.stage, task.name)
-        current = receipt is not None and receipt.key == task.key
+    def _current(self, item: WorkItem, transient: bool) -> Receipt | None:
+        receipt = receipts.load(self.root, item.stage, item.name)
+        current = receipt is not None and receipt.key == item.key
         return receipt if receipt and current and (transient or receipts.present(self.root, receipt)) else None
 
-    def _perform(self, tasks: Sequence[WorkItem]) -> Iterable[Receipt]:
+    def _perform(self, items: Sequence[WorkItem]) -> Iterable[Receipt]:
         if self.workers == 0:
-            for task in tasks:
-                yield perform(self.root, task, plugins.active())
-        elif tasks:
-            yield from self._distribute(tasks)
+            for item in items:
+                yield perform(self.root, item, plugins.active())
+        elif items:
+            yield from self._distribute(items)
 
-    def _distribute(self, tasks: Sequence[WorkItem]) -> Iterable[Receipt]:
+    def _distribute(self, items: Sequence[WorkItem]) -> Iterable[Receipt]:
         from distributed import KilledWorker, as_completed
         from distributed.client import FutureCancelledError
 
         client = self._connect()
         # A key that was used before would be answered from the earlier run.
         run, active = uuid.uuid4().hex[:8], plugins.active()
-        # The heaviest first, or the last of them would run alone at the end.
+        # The heaviest first, or one of them would run by itself at the end.
         futures = [
             client.submit(
-                perform, self.root, task, active, pure=False, retries=1, key=f"{task.stage}-{task.name}-{run}"
+                perform, self.root, item, active, pure=False, retries=1, key=f"{item.stage}-{item.name}-{run}"
             )
-            for task in sorted(tasks, key=lambda task: -task.weight)
+            for item in sorted(items, key=lambda item: -item.weight)
         ]
         try:
             for future in as_completed(futures):
                 yield future.result()
         except KilledWorker as error:
             raise BuildError(
-                f"a worker was killed while it ran {error.task}, probably for want of memory. What is finished is "
+                f"a worker was killed while it ran {error.task}, probably for lack of memory. What is finished is "
                 "kept; run the same command again, with fewer workers (--workers) if it happens again"
             ) from error
         except FutureCancelledError as error:
@@ -164,7 +164,7 @@ class Engine:
             import dask
             from distributed import Client, LocalCluster
 
-            # Progress and errors are ours to tell; a task that hashes 100 MB may well not yield for some seconds.
+            # The engine reports progress and errors; an item that hashes 100 MB may not yield for some seconds.
             dask.config.set({"distributed.logging.distributed": "critical", "distributed.admin.tick.limit": "1h"})
             if self.scheduler is None:
                 with _deaf_to_interrupts():
@@ -187,7 +187,7 @@ class Engine:
 
 @contextmanager
 def _deaf_to_interrupts() -> Iterator[None]:
-    """Processes that are started meanwhile ignore Ctrl-C, which a terminal sends to all: ending them is ours to do."""
+    """Processes that are started meanwhile ignore Ctrl-C, which a terminal sends to all: the engine ends them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

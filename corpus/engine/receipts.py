@@ -1,8 +1,8 @@
-"""What made a file: receipts, and writing that leaves no half-written file.
+"""Receipts: what each work item of a build was made of, and what it wrote.
 
-Every task of a build leaves one receipt, `receipts/STAGE/NAME.json`, that mirrors what it wrote. It holds a key (a hash
-of the stage, its version, its configuration and its inputs' content) and the hash of each output. A task is skipped
-if its receipt has the key that it would write now. Data folders hold nothing but Parquet, as dataset readers expect.
+Every work item of a build leaves one receipt, `receipts/STAGE/NAME.json`. It holds a key (a hash of the stage, its
+version, its configuration and its inputs' content) and the hash of each output. An item is skipped if its receipt has
+the key that it would write now. Data folders hold only Parquet, as dataset readers expect.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from socorpus.corpus.storage import files
 
 @dataclass(frozen=True)
 class Output:
-    """One file of a task: rows, size in bytes and SHA-256 of its content."""
+    """One file of a work item: rows, size in bytes and SHA-256 of its content."""
 
     rows: int
     bytes: int
@@ -26,7 +26,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a task did: its key, its outputs by path below the corpus, its counts, and its seconds.
+    """The result of a work item: its key, its outputs by path below the corpus, its counts, and its seconds.
 
     `recipe` is the key without the inputs: rows that the same recipe made can be used again one by one.
     """
@@ -39,11 +39,11 @@ class Receipt:
     counts: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     peak_bytes: int = 0
-    """Most memory that the process which ran the task had held by its end."""
+    """Peak memory of the process that ran the item, by the item's end."""
 
     @property
     def content(self) -> str:
-        """Hash of the outputs' content alone: what later tasks depend on."""
+        """Hash of only the outputs' content, on which later items depend."""
         return fingerprint({path: output.sha256 for path, output in self.outputs.items()})
 
 
@@ -64,7 +64,7 @@ def save(root: Path, receipt: Receipt) -> None:
 
 
 def load(root: Path, stage: str, name: str) -> Receipt | None:
-    """Read a receipt; None where there is none or where it can't be read (then its task runs again)."""
+    """Read a receipt; None where there is none or where it can't be read (then its item runs again)."""
     try:
         values = files.read_json(_place(root, stage, name))
         values["outputs"] = {path: Output(**output) for path, output in values["outputs"].items()}
@@ -75,7 +75,7 @@ def load(root: Path, stage: str, name: str) -> Receipt | None:
 
 @dataclass(frozen=True)
 class Run:
-    """The last run of a stage: how many tasks it had, when it began (seconds since 1970), seconds of each one done."""
+    """The last run of a stage: its number of items, when it began (seconds since 1970), seconds of each item done."""
 
     tasks: int
     started: float
@@ -83,7 +83,7 @@ class Run:
 
 
 def begin(root: Path, stage: str, tasks: int, started: float) -> None:
-    """Note that a stage of so many tasks is run."""
+    """Note that a stage of `tasks` work items is run."""
     files.write_json(_stage(root, stage), {"tasks": tasks, "started": started})
 
 
@@ -112,7 +112,7 @@ def present(root: Path, receipt: Receipt) -> bool:
 
 
 def portion(receipt: Receipt, folder: str, counts: Mapping[str, Any] | None = None) -> Receipt:
-    """Of a task that writes to several folders, what it did in one: so that its readers depend on that alone."""
+    """The part of an item's receipt that concerns one folder, so that readers of the folder depend only on it."""
     outputs = {path: output for path, output in receipt.outputs.items() if path.startswith(f"{folder}/")}
     return replace(receipt, outputs=outputs, counts=counts or {})
 

@@ -1,4 +1,4 @@
-"""Work items: a function with its arguments, and what it answers."""
+"""Work items: a function with its arguments, and its result."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from socorpus.corpus.engine import receipts
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a task's function answers: rows by output path (below the corpus), and what it counted."""
+    """The result of a work item's function: rows by output path (below the corpus), and counts."""
 
     outputs: Mapping[str, int]
     counts: Mapping[str, Any] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class WorkItem:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a stage is: tasks and weight done of all, tasks that were skipped, seconds since it began."""
+    """Progress of a stage: items and weight done of all, items that were skipped, seconds since it began."""
 
     stage: str
     done: int
@@ -51,7 +51,7 @@ class Progress:
     total: float
     seconds: float
     note: str = ""
-    """What else a user should know of it, in a line."""
+    """A further remark for the user, in a line."""
 
     @property
     def seconds_left(self) -> float | None:

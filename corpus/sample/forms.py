@@ -1,4 +1,4 @@
-"""The forms of a sample site: which drift of the publisher's dumps it has, and its eight tables as bytes on disk."""
+"""The forms of a sample site: its drift of the publisher's dumps, and its eight tables as bytes on disk."""
 
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -61,7 +61,7 @@ class SiteForm:
     """Rows that can't be read, illegal character references, unknown attributes, rows without their post."""
     tables: tuple[str, ...] = tuple(STEMS)
     plant_every: int = 3
-    """Every how many questions, and answers, one is planted."""
+    """One in this many questions, and answers, gets a plant."""
 
     def file(self, table: str) -> str:
         """Name of a table's file."""
@@ -146,7 +146,7 @@ def milliseconds(date: str) -> int:
 
 
 class Dates:
-    """Milliseconds as the dump writes them; the days are kept, for they are few."""
+    """Milliseconds as the dump writes them; the days are cached, as they are few."""
 
     def __init__(self) -> None:
         self.days: dict[int, str] = {}
@@ -178,7 +178,7 @@ class Tables:
     """The files of a site. Rows are given as the text of their attributes, and leave in blocks.
 
     A late row (a comment of next week, an edit of next year) leaves a thousand rows after it was given. `given` is
-    about how many bytes the rows so far have.
+    the approximate size in bytes of the rows so far.
     """
 
     def __init__(self, folder: Path, form: SiteForm, truth: Callable[[Record], None]) -> None:
@@ -189,7 +189,9 @@ class Tables:
     def __enter__(self) -> "Tables":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         for name, table in self.tables.items():
             table.rows.extend(table.late)
             table.rows.append(f"</{self.form.root(name)}>")
@@ -209,7 +211,7 @@ class Tables:
         return table
 
     def row(self, name: str, attributes: str) -> None:
-        """Write a row; a table that the form has not is passed over."""
+        """Write a row; a table that the form lacks is skipped."""
         table = self.tables.get(name)
         if table is not None:
             self._added(table, row := f"  <row {attributes}{self.end}")

@@ -1,4 +1,4 @@
-"""What is planted in a sample: twins, secrets, obsolete answers, odd texts and faulty rows, each listed as it is made.
+"""The plants of a sample: twins, secrets, obsolete answers, odd texts and faulty rows, each listed as it is made.
 
 A plant is a function of the site and a post; it changes the post, lists itself and answers True, or answers False where
 it does not fit. The plants of a site take turns, so that a site of some hundred threads has each of them.
@@ -67,14 +67,14 @@ NOT_OBSOLETE = {
 
 
 def shingles(text: str, size: int = 5) -> set[tuple[str, ...]]:
-    """Runs of so many `\\w+` words of the text in lower case."""
+    """Runs of `size` `\\w+` words of the text in lower case."""
     words = WORD.findall(text.lower())
     return {tuple(words[i : i + size]) for i in range(max(1, len(words) - size + 1))}
 
 
-def jaccard(one: str, two: str, size: int = 5) -> float:
+def jaccard(left: str, right: str, size: int = 5) -> float:
     """Share of common shingles among all: 1 for equal texts."""
-    a, b = shingles(one, size), shingles(two, size)
+    a, b = shingles(left, size), shingles(right, size)
     return len(a & b) / len(a | b)
 
 
@@ -105,12 +105,12 @@ class Example:
 def examples(seed: int, count: int = 30) -> tuple[Example, ...]:
     """Made-up benchmark examples, plain prose of 60 to 150 words."""
     speaker = Speaker(random.Random(f"{seed}:benchmark"))
-    made = []
+    drawn = []
     for _ in range(count):
         topic = speaker.topic()[1]
         text = [speaker.sentence(kind, topic) for kind in (OPENINGS, DETAILS, DETAILS, DETAILS, ASKS)]
-        made.append(Example(speaker.title(topic), re.sub(f"[{CODE}{CODE_END}]", "", " ".join(text))))
-    return tuple(made)
+        drawn.append(Example(speaker.title(topic), re.sub(f"[{CODE}{CODE_END}]", "", " ".join(text))))
+    return tuple(drawn)
 
 
 class Planter:
@@ -228,7 +228,7 @@ class Planter:
         site.record("contamination", post.id, example=row, share=1.0 if whole else 0.5)
         return True
 
-    # Secrets, and what looks like them.
+    # Secrets, and look-alikes.
 
     def secret(self, site: Site, post: SamplePost) -> bool:
         """A secret or personal datum in the body."""
@@ -257,12 +257,12 @@ class Planter:
     # Obsolete answers.
 
     def obsolete(self, site: Site, post: SamplePost) -> bool:
-        """A comment that says so."""
+        """A comment that calls the answer obsolete."""
         text = OBSOLETE[self._next("obsolete" + site.form.site, len(OBSOLETE))]
         return self._remark(site, post, text, "comment", True)
 
     def not_obsolete(self, site: Site, post: SamplePost) -> bool:
-        """A comment with the same words that does not say so."""
+        """A comment with the same words but another meaning."""
         sign = tuple(NOT_OBSOLETE)[self._next("sign" + site.form.site, len(NOT_OBSOLETE))]
         texts = NOT_OBSOLETE[sign]
         return self._remark(site, post, texts[self._next(sign + site.form.site, len(texts))], sign, False)
@@ -309,7 +309,7 @@ class Planter:
         site.record("notice", post.id, notice=number, removed=removed, counts=which == 0)
         return True
 
-    # What else happens to posts.
+    # Other events of posts.
 
     def story(self, site: Site, post: SamplePost) -> bool:
         """Locks, protection, community ownership, migration, bumps, bounties and a suggested edit, in turn."""
@@ -416,7 +416,7 @@ class Planter:
 
 
 def _reworded(site: Site, blocks: Sequence[Block], changes: int) -> list[Block]:
-    """Blocks with so many plain words changed, evenly spread, so that each change costs up to five shingles."""
+    """Blocks with `changes` plain words changed, evenly spread, so that each change costs up to five shingles."""
     words = [block.text.split(" ") for block in blocks]
     places = [
         (i, j) for i, text in enumerate(words) for j, word in enumerate(text) if word.isalpha() and word.islower()
@@ -521,7 +521,7 @@ _SECRETS: tuple[Callable[[Site], Secret], ...] = (
     _pem,
 )
 
-# What each looks like, the text, and whether it is code. HEX40 and UUID are filled in.
+# The kind that it looks like, the text, and whether it is code. HEX40 and UUID are filled in.
 HARMLESS: tuple[tuple[str, str, bool], ...] = (
     ("ip_address", "It listens on 127.0.0.1 and not on 0.0.0.0 as one may think.", False),
     ("ip_address", "ping 192.0.2.1", True),
@@ -539,7 +539,7 @@ HARMLESS: tuple[tuple[str, str, bool], ...] = (
     ("key", 'api_key = "YOUR_API_KEY_HERE"', True),
 )
 
-# Why it can't be read, the table, and the row.
+# The reason why it can't be read, the table, and the row.
 FAULTS: tuple[tuple[str, str, str], ...] = (
     ("number", "posts", '<row Id="{n}x" PostTypeId="1" CreationDate="{date}" Score="1" Body="bad number" />'),
     ("ampersand", "posts", '<row Id="{n}" PostTypeId="1" CreationDate="{date}" Score="0" Body="this & that" />'),

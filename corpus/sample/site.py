@@ -1,7 +1,7 @@
 """One site of the sample: questions, answers and all that happens to them, written row by row in order of time.
 
 A post's number is its place in time. Answers are planned at free numbers after their question, so the accepted answer
-is known when the question is written, and nothing is held but the plans of some thousand posts.
+is known when the question is written, and only the plans of some thousand posts are held.
 """
 
 import random
@@ -51,7 +51,7 @@ Topic = Mapping[str, Sequence[str]]
 
 @dataclass(slots=True)
 class Comment:
-    """A comment before it is written: Markdown, its author (None: by name alone), and what is planted in it."""
+    """A comment before it is written: Markdown, its author (None: only a name), and what is planted in it."""
 
     text: str
     user: int | None = None
@@ -142,7 +142,7 @@ class Site:
         self.old_reasons, self.new_reasons = cycle((4, 2, 3, 7, 1, 10, 20)), cycle((102, 103, 101, 104, 105))
 
     def write(self, threads: int | None, size: int | None) -> None:
-        """Write the site until it has so many threads, or about so many bytes."""
+        """Write the site until it has this many threads, or about this many bytes."""
         self._user(-1, "Community")
         if self.form.last > "2014":
             self._user(-2, "Answer Bot")
@@ -172,10 +172,10 @@ class Site:
                 "tags", f'Id="{number}" TagName="{escape(tag)}" Count="{self.tag_counts[tag]}" {wiki}'.rstrip()
             )
 
-    # What a plant needs.
+    # Methods for plants.
 
     def chance(self, share: float) -> bool:
-        """True in so large a share of calls."""
+        """True in this share of calls."""
         return self.random() < share
 
     def number(self, table: str) -> int:
@@ -197,8 +197,8 @@ class Site:
 
     def another(self, than: int | None) -> int:
         """A user who is not the given one."""
-        found = self.someone()
-        return found if found != than else found % self.users + 1
+        user = self.someone()
+        return user if user != than else user % self.users + 1
 
     def record(self, plant: str, post: int, **details: object) -> None:
         """List a plant."""
@@ -242,8 +242,8 @@ class Site:
             post.first_title, text = self.speaker.title(post.topic), post.title
         elif kind in (6, 9):
             text = "".join(f"<{tag}>" for tag in post.tags)
-        made = comment or EDITS[int(self.random() * len(EDITS))]
-        post.events.append(Event(when, kind, user, made, text, {"plant": "edit", "type": kind, "by": by}))
+        summary = comment or EDITS[int(self.random() * len(EDITS))]
+        post.events.append(Event(when, kind, user, summary, text, {"plant": "edit", "type": kind, "by": by}))
 
     def fault(self, table: str, row: str, reason: str) -> None:
         """Write a row that can't be read."""
@@ -360,7 +360,7 @@ class Site:
         return None if self.random() < 0.02 else self.someone()
 
     def _draft(self, blocks: list[Block]) -> list[Block]:
-        """What stood before an edit: a word less, and perhaps a block less."""
+        """The text before an edit: a word less, and perhaps a block less."""
         first = blocks[0] if blocks else Block("p", "Nothing is left of this text.")
         words = first.text.split(" ")
         plain = [i for i, word in enumerate(words) if word.isalpha()]
@@ -370,7 +370,7 @@ class Site:
         return [Block(first.kind, " ".join(words), first.lexer), *rest]
 
     def _finish(self, post: SamplePost) -> None:
-        """What happens to a post by chance, and its rows."""
+        """Random events of a post, and its rows."""
         random_ = self.random
         if not post.settled and random_() < 0.22:
             user = post.owner if random_() < 0.5 else self.another(post.owner)

@@ -88,7 +88,7 @@ STRINGS = [
     "text/html",
 ]
 
-# Phrases from words: their pool, how many are made, and their patterns. `sg` is a singular subject.
+# Phrases from words: their pool, their number, and their patterns. `sg` is a singular subject.
 PHRASES = (
     (
         "sg",
@@ -628,11 +628,11 @@ class Speaker:
 
     def fill(self, pattern: str, pools: Mapping[str, Sequence[str]]) -> str:
         """A pattern with each slot drawn from the pool of its name."""
-        found = self.compiled.get(pattern)
-        if found is None:
-            found = self.compiled[pattern] = _compile(pattern)
+        compiled = self.compiled.get(pattern)
+        if compiled is None:
+            compiled = self.compiled[pattern] = _compile(pattern)
         random_ = self.random
-        return found[0] % tuple([(pool := pools[slot])[int(random_() * len(pool))] for slot in found[1]])
+        return compiled[0] % tuple([(pool := pools[slot])[int(random_() * len(pool))] for slot in compiled[1]])
 
     def topic(self) -> tuple[Language, dict[str, Sequence[str]]]:
         """A thread's language and its pools: the common ones, and the few names that the thread talks about."""
@@ -711,7 +711,7 @@ class Speaker:
 
 
 def name_of(user: int) -> str:
-    """Display name of a user: a function of the number alone, so that no table of users is kept."""
+    """Display name of a user: a function of only the number, so that no table of users is kept."""
     mixed = (user * 2654435761) & 0xFFFFFFFF
     first, last = FIRST[mixed % len(FIRST)], LAST[(mixed >> 8) % len(LAST)]
     if mixed % 3 == 0:
@@ -758,7 +758,7 @@ def markdown_inline(text: str) -> str:
 
 
 def plain_inline(text: str) -> str:
-    """A prose string without its marks: what a reader sees."""
+    """A prose string without its marks."""
     text = re.sub(f"{LINK}.*?{LINK_TEXT}", "", text) if LINK in text else text
     return re.sub("[\x01-\x06\x12]", "", text)
 
@@ -801,5 +801,5 @@ def render(blocks: Sequence[Block], modern: bool) -> tuple[str, str]:
 
 
 def plain(blocks: Sequence[Block]) -> str:
-    """What a reader sees of blocks, a line break between them."""
+    """The visible text of blocks, a line break between them."""
     return "\n".join(block.text if block.kind == "code" else plain_inline(block.text) for block in blocks)

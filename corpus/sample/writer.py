@@ -1,7 +1,7 @@
 """The project's own sample: made-up sites in the exact form of a Stack Exchange dump, with known truth beside them.
 
-`FOLDER/SITE/` holds the tables of a site, `FOLDER/truth/` what was planted: `planted.jsonl` (one plant a line: `plant`,
-`site`, `post_id`, and what it is), `sample.json` (rows and posts of each site) and `benchmark.csv` (examples of which
+`FOLDER/SITE/` holds the tables of a site, `FOLDER/truth/` the plants: `planted.jsonl` (one plant a line: `plant`,
+`site`, `post_id`, and its details), `sample.json` (rows and posts of each site) and `benchmark.csv` (examples of which
 some are in posts). Nothing in it was written by anyone: it may be used without attribution.
 """
 
@@ -57,7 +57,7 @@ _TRUTH = "truth"
 
 @dataclass(frozen=True)
 class SiteTruth:
-    """What was written of one site."""
+    """The contents of one written site."""
 
     site: str
     rows: dict[str, int]
@@ -73,7 +73,7 @@ class SiteTruth:
 
 @dataclass(frozen=True)
 class Truth:
-    """What a sample holds."""
+    """The contents of a sample."""
 
     folder: Path
     seed: int
@@ -101,7 +101,7 @@ def write(
     seed: int = 1,
     sites: Sequence[SiteForm] = DEMO,
 ) -> Truth:
-    """Write a sample of so many threads, or about so many megabytes of XML, in equal parts over the sites.
+    """Write a sample of `threads` threads, or of about `size_mb` MB of XML, in equal parts over the sites.
 
     The bytes are a function of the arguments. Memory does not grow with the size. A site of 400 threads or more has
     every plant that its form allows.
@@ -122,18 +122,18 @@ def write(
     threads = THREADS if threads is None and size_mb is None else threads
     (folder / _TRUTH).mkdir(parents=True, exist_ok=True)
     benchmark = examples(seed)
-    planter, made = Planter(benchmark), []
+    planter, written = Planter(benchmark), []
     with (folder / _TRUTH / "planted.jsonl").open("w", encoding="utf-8", newline="\n") as lines:
         for i, form in enumerate(sites):
             share = None if threads is None else threads // len(sites) + (i < threads % len(sites))
             size = None if size_mb is None else size_mb * 1_000_000 // len(sites)
-            made.append(_site(folder, form, share, size, f"{seed}:{form.site}", planter, lines.write))
-    truth = Truth(folder, seed, tuple(made))
+            written.append(_site(folder, form, share, size, f"{seed}:{form.site}", planter, lines.write))
+    truth = Truth(folder, seed, tuple(written))
     with truth.benchmark.open("w", encoding="utf-8", newline="") as out:
         table = csv.writer(out, lineterminator="\n")
         table.writerow(("Title", "Body"))
         table.writerows((example.title, example.body) for example in benchmark)
-    summary = {"seed": seed, "sites": [dataclasses.asdict(site) for site in made]}
+    summary = {"seed": seed, "sites": [dataclasses.asdict(site) for site in written]}
     (folder / _TRUTH / "sample.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     return truth
 

@@ -1,7 +1,4 @@
-"""The stages that look at one bucket of documents at a time: what lies on disk goes through a pure function and back.
-
-A signal row depends on its document's content alone, so it is taken from an earlier build where the digest is the same.
-"""
+"""Buckets: shares of a site's threads, by a hash of the thread, with the same name in every folder."""
 
 from dataclasses import dataclass
 
@@ -34,7 +31,7 @@ _MOST_BUCKETS = 1 << 15
 
 
 def bucket_count(size: int, bucket_mb: int) -> int:
-    """How many buckets `size` bytes of XML need: a power of two."""
+    """Number of buckets for `size` bytes of XML: a power of two."""
     needed = max(1, -(-size // (bucket_mb << 20)))
     return min(_MOST_BUCKETS, 1 << (needed - 1).bit_length())
 

@@ -1,6 +1,6 @@
 """The files of a corpus: whole or not there; hashes, listings, full disks.
 
-All that reads or writes a corpus's files goes through this room, so that another kind of storage can come here.
+All reading and writing of a corpus's files goes through this package, so that other storage can be added here.
 """
 
 import errno
@@ -23,7 +23,7 @@ PARTIAL = ".partial"
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Let one process at a time through the block, whoever else names the same file; it is made, and stays."""
+    """Let one process at a time through the block, for all that name the same file; it is created, and stays."""
     import fcntl
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def atomic(path: Path) -> Iterator[Path]:
     """
     if not path.parent.is_dir():
         path.parent.mkdir(parents=True, exist_ok=True)
-    # The pid keeps two workers apart that were given the same task (Dask may run a task again elsewhere).
+    # The pid keeps two workers apart that were given the same item (Dask may run it again elsewhere).
     temporary = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
         yield temporary
@@ -73,10 +73,10 @@ def is_disk_full(error: BaseException) -> bool:
 
 
 def ran_out(error: BaseException, folder: Path) -> bool:
-    """Whether an exception comes of a full disk, though it may not say so: PyTorch speaks of an unexpected position.
+    """Whether a full disk caused an exception that may not name it: PyTorch reports an unexpected position.
 
     Args:
-        folder: where it was written to, with what was written still there.
+        folder: the folder written to, with the written files still there.
     """
     try:
         return is_disk_full(error) or shutil.disk_usage(folder).free < _FULL
@@ -192,7 +192,7 @@ def sha256(path: Path) -> str:
 
 
 def sweep(root: Path) -> None:
-    """Remove what a killed build left half-written."""
+    """Remove the half-written files of a killed build."""
     for folder, _, names in os.walk(root):
         for name in names:
             if name.startswith(".") and name.endswith(PARTIAL):

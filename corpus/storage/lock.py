@@ -11,7 +11,7 @@ from socorpus.corpus.errors import BuildError, InputError
 
 
 def holder(root: Path) -> str:
-    """Who is at work at `root`, as its lock says; empty where nobody is."""
+    """The process at work at `root`, from its lock; empty where there is none."""
     path = root / ".lock"
     try:
         with path.open("r+") as file:

@@ -34,7 +34,7 @@ def writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
 
 
 def read(path: Path, schema: pa.Schema | None = None, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read a file, or some columns of it; with `schema`, hold the whole file's schema against it first.
+    """Read a file, or some columns of it; with `schema`, check the whole file's schema against it first.
 
     Raises:
         InputError: the file's schema is another one.
@@ -53,7 +53,7 @@ def batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Tab
 
 
 def row_groups(path: Path, schema: pa.Schema | None = None) -> list[int]:
-    """Rows of each row group of a file; with `schema`, hold the file's against it first.
+    """Rows of each row group of a file; with `schema`, check the file's against it first.
 
     Raises:
         InputError: the file's schema is another one.

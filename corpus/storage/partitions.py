@@ -1,7 +1,7 @@
-"""Rows on their way from the tasks that make them to the tasks that gather them.
+"""Rows on their way from the work items that make them to those that gather them.
 
 A file holds one record batch a destination, in order, as Arrow IPC with LZ4: a reader takes its own batch from each
-file by a seek, so what a task holds is bounded by its own rows. Files of this kind are removed when a build is done.
+file by a seek, so an item's memory is bounded by its own rows. Files of this kind are removed when a build is done.
 Dask's own shuffle would lose its work with the process; these files outlive a kill.
 """
 

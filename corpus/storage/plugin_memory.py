@@ -1,7 +1,7 @@
-"""Which plug-ins a user named for which corpus, so that later commands on it need not name them again.
+"""The plug-ins that a user named for a corpus, so that later commands on it need not name them again.
 
 Kept in the user's own state folder (`$XDG_STATE_HOME/socorpus`, by default `~/.local/state/socorpus`) and not in the
-corpus: a corpus that came from somebody else must not say which code is run.
+corpus: a corpus that came from somebody else must not decide which code is run.
 """
 
 import json
@@ -63,12 +63,12 @@ def load(root: Path, named: Sequence[str], built_with: Mapping[str, str]) -> tup
         for name in _read().get(str(root.absolute()), [])
         if (Path(name).name if plugins.is_file(name) else name) not in given
     ]
-    found = plugins.find([*named, *kept])
-    lacking = [name for name in built_with if name not in {plugin.name for plugin in found}]
+    loaded = plugins.find([*named, *kept])
+    lacking = [name for name in built_with if name not in {plugin.name for plugin in loaded}]
     if lacking:
         raise InputError(
             f"{root}: built with the plug-in {lacking[0]}, which is not known here; "
             f"name it with --plugin {lacking[0]} (the file's path, or the module)"
         )
-    plugins.activate(found)
-    return found
+    plugins.activate(loaded)
+    return loaded

@@ -1,4 +1,4 @@
-"""Where posts lie in a corpus, found through the statistics of row groups, so that only what may hold them is read."""
+"""Places of posts in a corpus, by the statistics of row groups, so that only groups that may hold them are read."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from socorpus.corpus import schema
 
 @dataclass(frozen=True)
 class Place:
-    """Where a post's rows lie: `bucket` is `SITE/NUMBER-of-OF`, `row` its row there, the same in every folder."""
+    """Place of a post's rows: `bucket` is `SITE/NUMBER-of-OF`, `row` its row there, the same in every folder."""
 
     site: str
     post_id: int
@@ -43,7 +43,7 @@ def find(root: Path, keys: Iterable[str], folder: str = "documents") -> dict[str
     wanted: dict[str, set[int]] = {}
     for site, post in filter(None, map(split_key, keys)):
         wanted.setdefault(site, set()).add(post)
-    found: dict[str, Place] = {}
+    places: dict[str, Place] = {}
     for site, posts in wanted.items():
         left = np.array(sorted(posts), np.int64)
         for path in sorted((root / folder / site).glob("*.parquet")):
@@ -53,9 +53,9 @@ def find(root: Path, keys: Iterable[str], folder: str = "documents") -> dict[str
                 ids = np.asarray(table["post_id"], dtype=np.int64)
                 for row in np.flatnonzero(np.isin(ids, left)).tolist():
                     place = Place(site, int(ids[row]), f"{site}/{path.stem}", first + row)
-                    found[place.key] = place
-            left = np.array([post for post in left.tolist() if schema.key(site, post) not in found], np.int64)
-    return found
+                    places[place.key] = place
+            left = np.array([post for post in left.tolist() if schema.key(site, post) not in places], np.int64)
+    return places
 
 
 def groups(path: Path, columns: Sequence[str], column: str, values: Any) -> Iterator[tuple[int, pa.Table]]:
@@ -74,13 +74,13 @@ def groups(path: Path, columns: Sequence[str], column: str, values: Any) -> Iter
 
 def rows_of(path: Path, post: int, columns: Sequence[str]) -> pa.Table:
     """All rows of a post in one file of a table of the dump; `columns` without `post_id`."""
-    found = [
+    matches = [
         table.filter(pc.equal(table["post_id"], post)).select(columns)
         for _, table in groups(path, ["post_id", *columns], "post_id", [post])
     ]
     with pq.ParquetFile(path) as file:
         empty = pa.schema([file.schema_arrow.field(name) for name in columns]).empty_table()
-    return pa.concat_tables([empty, *found])
+    return pa.concat_tables([empty, *matches])
 
 
 def take(root: Path, places: Iterable[Place], folder: str, columns: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -88,16 +88,16 @@ def take(root: Path, places: Iterable[Place], folder: str, columns: Sequence[str
     by_file: dict[str, list[Place]] = {}
     for place in places:
         by_file.setdefault(place.path(folder), []).append(place)
-    found: dict[str, dict[str, Any]] = {}
-    for path, several in by_file.items():
+    rows: dict[str, dict[str, Any]] = {}
+    for path, wanted in by_file.items():
         with pq.ParquetFile(root / path) as file:
             first = 0
             for number in range(file.num_row_groups):
                 count = file.metadata.row_group(number).num_rows
-                here = [place for place in several if first <= place.row < first + count]
+                here = [place for place in wanted if first <= place.row < first + count]
                 if here:
                     table = file.read_row_group(number, columns=list(columns), use_threads=False)
                     for place in here:
-                        found[place.key] = table.slice(place.row - first, 1).to_pylist()[0]
+                        rows[place.key] = table.slice(place.row - first, 1).to_pylist()[0]
                 first += count
-    return found
+    return rows
