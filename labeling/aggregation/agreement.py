@@ -1,4 +1,4 @@
-"""How far people agree who judged the same posts."""
+"""Agreement of people, and of functions, on the same posts."""
 
 import itertools
 from collections import defaultdict
@@ -18,34 +18,28 @@ def agreement(rows: Iterable[Mapping[str, Any]], task: Task) -> dict[str, Any]:
     Returns:
         `posts`: judged by two or more (a skip is no judgement), `pairs` of judgements, and where there are any
         `equal`, the share of pairs that are the same. For whole texts also `alpha`, Krippendorff's with nominal
-        distances (None where one label alone is used); for spans `f1`, the mean over pairs of exact-span F1, 1 where
+        distances (None where only one label is used); for spans `f1`, the mean over pairs of exact-span F1, 1 where
         both marked nothing.
     """
-    said: dict[tuple[str, int], dict[str, Any]] = defaultdict(dict)
+    by_post: dict[tuple[str, int], dict[str, Any]] = defaultdict(dict)
     for row in rows:
         key = row["site"], row["post_id"]
         if task.spans and (row["label"] is not None or '"nothing": true' in row["evidence"]):
-            marks = said[key].setdefault(row["function"], set())
+            marks = by_post[key].setdefault(row["function"], set())
             if row["label"] is not None:
                 marks.add((row["start"], row["end"], row["label"]))
         elif not task.spans and row["label"] is not None:
-            said[key][row["function"]] = task.index(row["label"])
-    several = [judgements for judgements in said.values() if len(judgements) > 1]
-    pairs = [pair for judgements in several for pair in itertools.combinations(judgements.values(), 2)]
-    found: dict[str, Any] = {"posts": len(several), "pairs": len(pairs)}
+            by_post[key][row["function"]] = task.index(row["label"])
+    judged = [judgements for judgements in by_post.values() if len(judgements) > 1]
+    pairs = [pair for judgements in judged for pair in itertools.combinations(judgements.values(), 2)]
+    result: dict[str, Any] = {"posts": len(judged), "pairs": len(pairs)}
     if not pairs:
-        return found
-    found["equal"] = round(sum(a == b for a, b in pairs) / len(pairs), 4)
+        return result
+    result["equal"] = round(sum(a == b for a, b in pairs) / len(pairs), 4)
     if task.spans:
         scores = [2 * len(a & b) / (len(a) + len(b)) if a or b else 1.0 for a, b in pairs]
-        return found | {"f1": round(sum(scores) / len(scores), 4)}
-    return found | {"alpha": _alpha(several, len(task.labels))}
-
-
-def _alpha(several: list[dict[str, int]], labels: int) -> float | None:
-    from socorpus.labeling.aggregation.agreement import of_people
-
-    return of_people(several, labels)
+        return result | {"f1": round(sum(scores) / len(scores), 4)}
+    return result | {"alpha": of_people(judged, len(task.labels))}
 
 
 def of_patterns(patterns: dawid_skene.Votes, counts: dawid_skene.Counts, labels: int) -> float | None:
@@ -72,7 +66,7 @@ def of_patterns(patterns: dawid_skene.Votes, counts: dawid_skene.Counts, labels:
 
 
 def of_people(units: Sequence[Mapping[str, int]], labels: int) -> float | None:
-    """Alpha among people: of each item, what each of them said (the label's number). None as for `of_patterns`."""
+    """Alpha among people: of each item, the label's number by person. None as for `of_patterns`."""
     import krippendorff
 
     people = sorted({name for unit in units for name in unit})
@@ -80,7 +74,7 @@ def of_people(units: Sequence[Mapping[str, int]], labels: int) -> float | None:
     met = (~np.isnan(rows)).sum(0) >= 2 if len(people) else np.zeros(0, bool)
     if not met.any() or len(np.unique(rows[:, met][~np.isnan(rows[:, met])])) < 2:
         return None
-    found = krippendorff.alpha(
+    alpha = krippendorff.alpha(
         reliability_data=rows, level_of_measurement="nominal", value_domain=np.arange(labels, dtype=np.float64)
     )
-    return round(float(found), 4)
+    return round(float(alpha), 4)

@@ -1,4 +1,4 @@
-"""What people said: the last word of each, their majority, and where they are divided."""
+"""People's votes: the last one of each person, their majority, and where they are divided."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -12,14 +12,14 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What people make of one item. `label` is None where they are divided: then the functions decide."""
+    """People's verdict on one item. `label` is None where they are divided: then the functions decide."""
 
     label: str | None
     divided: bool
 
 
 def last_words(rows: Iterable[Row]) -> list[Row]:
-    """Of several rows of one person on one item the latest (`at`; of equal ones the last), in order of the items."""
+    """The latest row of each person on each item (`at`; on a tie the last), in order of the items."""
     last: dict[tuple[Any, ...], Row] = {}
     for row in sorted(rows, key=lambda row: (row["at"] is not None, row["at"] or 0)):
         last[row["post_id"], _place(row), row["function"]] = row
@@ -27,21 +27,21 @@ def last_words(rows: Iterable[Row]) -> list[Row]:
 
 
 def of_texts(rows: Iterable[Row]) -> dict[int, Verdict]:
-    """Post -> verdict of the most; who would not say (a null label) doesn't count."""
-    said: dict[int, Counter[str]] = defaultdict(Counter)
+    """Post -> verdict of most people; who would not decide (a null label) doesn't count."""
+    counts: dict[int, Counter[str]] = defaultdict(Counter)
     for row in last_words(rows):
         if row["label"] is not None:
-            said[row["post_id"]][row["label"]] += 1
-    return {post: _most(labels) for post, labels in said.items()}
+            counts[row["post_id"]][row["label"]] += 1
+    return {post: _most(labels) for post, labels in counts.items()}
 
 
 def of_spans(rows: Iterable[Row]) -> dict[int, dict[Place, Verdict]]:
     """Post -> the spans that people see in it, with their verdicts.
 
     A person who marks spans of a text is taken to have marked all of it: a span stands if more than half of the people
-    who marked the text have it, with the label of the most, and it is divided where just half have it. Who
-    said of the text that they would not say (a null label, no span) and marked nothing has no part in it; who found
-    nothing says so by evidence `{"nothing": true}`, and does.
+    who marked the text have it, with the label of most of them, and it is divided where exactly half have it. A
+    person who would not decide on the text (a null label, no span) and marked nothing does not count; one who looked
+    and saw no spans has evidence `{"nothing": true}`, and does.
     """
     marks: dict[int, dict[Place, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     people: dict[int, set[str]] = defaultdict(set)

@@ -1,4 +1,4 @@
-"""What is labelled, item by item: a post, or a distinct span of its text; with what every function says of it."""
+"""Items to label, each a post or a distinct span of its text, with every function's vote on them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,11 +45,11 @@ def gather(votes: pa.Table, functions: Sequence[str], task: Task) -> Items:
     item = item.ravel().astype(np.int64)
     matrix = np.full((len(keys), len(functions)), dawid_skene.ABSTAIN, np.int8)
     who, what = _places(votes["function"], functions), _places(votes["label"], task.labels)
-    said = who >= 0
-    matrix[item[said], who[said]] = what[said]
+    known = who >= 0
+    matrix[item[known], who[known]] = what[known]
     return Items(keys[:, 0], keys[:, 1], keys[:, 2], matrix, item)
 
 
 def _places(column: pa.ChunkedArray, names: Sequence[str]) -> Int64:
-    found = pc.index_in(column, value_set=pa.array(list(names), pa.string()), skip_nulls=True)
-    return np.asarray(pc.fill_null(found, -1), dtype=np.int64)
+    places = pc.index_in(column, value_set=pa.array(list(names), pa.string()), skip_nulls=True)
+    return np.asarray(pc.fill_null(places, -1), dtype=np.int64)
