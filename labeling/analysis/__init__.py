@@ -1,1 +1,1 @@
-"""How good labels are: coverage, conflicts, leaks, likely errors."""
+"""The quality of labels: coverage, conflicts, leaks, likely errors."""

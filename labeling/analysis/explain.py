@@ -1,4 +1,4 @@
-"""What a corpus knows of one post's labels, in lines: the end of `socorpus explain`."""
+"""Votes and labels of one post in lines of text: the end of `socorpus explain`."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -15,8 +15,8 @@ _MOST_SPANS = 40
 def lines(root: Path, key: str) -> list[str]:
     """The votes and labels of the post `key` (`SITE:POST_ID`); none where the corpus has no labels of it."""
     facts = manifest_file.load(root) or {}
-    told = [line for name in facts.get("labels", {}) for line in _task(root, key, name)]
-    return ["", "labels", *(f"  {line}" for line in told)] if told else []
+    text = [line for name in facts.get("labels", {}) for line in _task(root, key, name)]
+    return ["", "labels", *(f"  {line}" for line in text)] if text else []
 
 
 def _task(root: Path, key: str, task: str) -> Iterator[str]:
@@ -28,20 +28,20 @@ def _task(root: Path, key: str, task: str) -> Iterator[str]:
     ]
     left = f", without {len(example['left_out'])} comments that give it away" if example["left_out"] else ""
     about = f"{example['split']}, {example['form'].replace('_', ' ')}{left}"
-    found = list(_rows(root / place.path(f"{FOLDER}/{task}/labels"), place.post_id))
-    if not found:
+    rows = list(_rows(root / place.path(f"{FOLDER}/{task}/labels"), place.post_id))
+    if not rows:
         yield f"{task:<13} no vote ({about})"
         return
-    if found[0]["start"] is not None:
-        yield f"{task:<13} {len(found)} spans ({about})"
-        for row in found[:_MOST_SPANS]:
+    if rows[0]["start"] is not None:
+        yield f"{task:<13} {len(rows)} spans ({about})"
+        for row in rows[:_MOST_SPANS]:
             who = ", ".join(vote["function"] for vote in row["votes"])
             words = " ".join(example["text"][row["start"] : row["end"]].split())[:60]
             yield f"  {row['start']}-{row['end']} {words}: {row['label']} {row['probability']:.3f}, by {who}"
-        if len(found) > _MOST_SPANS:
-            yield f"  and {len(found) - _MOST_SPANS} more"
+        if len(rows) > _MOST_SPANS:
+            yield f"  and {len(rows) - _MOST_SPANS} more"
         return
-    for row in found:
+    for row in rows:
         differ = "; votes differ" if row["conflict"] else ""
         yield f"{task:<13} {row['label']} {row['probability']:.3f}, by {row['source']}{differ} ({about})"
         for vote in row["votes"]:
@@ -55,5 +55,5 @@ def _rows(path: Path, post: int) -> Iterator[dict[str, Any]]:
 
 
 def _evidence(vote: Mapping[str, Any]) -> str:
-    said = report_sections.evidence(vote["evidence"])
-    return said if json.loads(vote["evidence"]) else "no evidence"
+    text = report_sections.evidence(vote["evidence"])
+    return text if json.loads(vote["evidence"]) else "no evidence"

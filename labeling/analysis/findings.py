@@ -1,4 +1,4 @@
-"""The analysis of a task's labels, as whoever asked for it reads it."""
+"""The analysis of a task's labels, as tables and sentences."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ Table = tuple[list[str], list[list[Any]]]
 
 @dataclass(frozen=True)
 class Analysis:
-    """How good the labels of a task are; `facts` is the content of `labels/TASK/analysis.json`."""
+    """The quality of a task's labels; `facts` is the content of `labels/TASK/analysis.json`."""
 
     task: str
     facts: Mapping[str, Any]
 
     def functions(self) -> Table:
-        """A row a labelling function: votes, coverage, overlap, conflict, accuracy, accuracy against people."""
+        """One row per labelling function: votes, coverage, overlap, conflict, accuracy, accuracy against people."""
         head = [self.task, *report_sections.FUNCTION_HEAD[1:-1]]
         return head, [row[:-1] for row in report_sections.function_rows(self.facts)]
 
     def leaks(self) -> Table:
-        """What markup, length or tags alone predict; no rows where there were too few labels to tell."""
+        """Scores of models that see only markup, length or tags; no rows where there were too few labels."""
         return report_sections.AUDIT_HEAD, report_sections.audit_rows(self.facts)
 
     def likely_errors(self) -> list[Mapping[str, Any]]:
@@ -31,5 +31,5 @@ class Analysis:
         return list(self.facts["errors"]["found"])
 
     def summary(self) -> list[str]:
-        """Agreement, and what people say, in sentences."""
+        """Agreement, and comparison with people's labels, in sentences."""
         return functions.summary(self.facts)

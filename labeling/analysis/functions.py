@@ -1,4 +1,4 @@
-"""How good the labels are: each function's coverage, overlap, conflict and accuracy, agreement, errors, leaks.
+"""The quality of the labels: each function's coverage, overlap, conflict and accuracy, agreement, errors, leaks.
 
 Everything but the audit and the likely errors follows from counts of patterns, gathered bucket by bucket.
 """
@@ -27,42 +27,42 @@ Int64 = npt.NDArray[np.int64]
 
 
 def path(task: str) -> str:
-    """Where a task's analysis lies."""
+    """Path of a task's analysis."""
     return f"{FOLDER}/{task}/analysis.json"
 
 
 def load(root: Path, task: str) -> dict[str, Any] | None:
     """A task's analysis; None where there is none."""
     try:
-        found: dict[str, Any] = files.read_json(root / path(task))
-        return found
+        analysis: dict[str, Any] = files.read_json(root / path(task))
+        return analysis
     except FileNotFoundError:
         return None
 
 
 def extras() -> list[str]:
-    """Optional packages that are installed, with their versions: what is found depends on them."""
+    """Optional packages that are installed, with their versions: the analysis depends on them."""
     versions = {"cleanlab": label_errors.version(), "scikit-learn": logistic.version()}
     return [f"{name} {version}" for name, version in versions.items() if version]
 
 
 def compare(root: Path, bucket: Bucket, task: str, voters: Sequence[str], people: bool) -> Outcome:
-    """Patterns of a bucket's items together with what people say of each, and what single people say."""
+    """Patterns of a bucket's items with people's verdict on each, and the judgements of single people."""
     definition = TASKS[task]
     examples, votes = steps.all_votes(root, bucket, definition, people)
-    found = vote_matrix.gather(votes, voters, definition)
-    said = votes.filter(pc.equal(votes["source"], "person")).to_pylist()
-    truth, units = _truth(found, said, definition)
-    rows = np.concatenate([found.votes.astype(np.int64), truth[:, None]], 1)
+    items = vote_matrix.gather(votes, voters, definition)
+    judgements = votes.filter(pc.equal(votes["source"], "person")).to_pylist()
+    truth, units = _truth(items, judgements, definition)
+    rows = np.concatenate([items.votes.astype(np.int64), truth[:, None]], 1)
     counts = Counter(map(tuple, rows.tolist()))
-    made = {
+    comparison = {
         "examples": examples.num_rows,
         "patterns": [[list(row), count] for row, count in sorted(counts.items())],
         "units": units,
-        "seconds": sorted(row["seconds"] for row in said if row["seconds"] is not None),
+        "seconds": sorted(row["seconds"] for row in judgements if row["seconds"] is not None),
     }
     place = _compared(task, bucket)
-    files.write_text(root / place, json.dumps(made))
+    files.write_text(root / place, json.dumps(comparison))
     return Outcome({place: len(counts)})
 
 
@@ -70,15 +70,17 @@ def _compared(task: str, bucket: Bucket) -> str:
     return f".work/labels/{task}/compared/{bucket.name}.json"
 
 
-def _truth(found: vote_matrix.Items, said: Sequence[annotators.Row], task: Task) -> tuple[Int64, list[dict[str, int]]]:
+def _truth(
+    items: vote_matrix.Items, judgements: Sequence[annotators.Row], task: Task
+) -> tuple[Int64, list[dict[str, int]]]:
     """People's verdict on each item: a label's number, -1 for none, k for a span that they don't see in a text that
-    they marked; and what single people say of items that two or more of them judged."""
+    they marked; and the judgements of single people on items that two or more judged."""
     k = len(task.labels)
-    truth = np.full(len(found), -1, np.int64)
-    words = annotators.last_words(said)
+    truth = np.full(len(items), -1, np.int64)
+    words = annotators.last_words(judgements)
     if not task.spans:
-        row = {int(post): at for at, post in enumerate(found.post)}
-        for post, verdict in annotators.of_texts(said).items():
+        row = {int(post): number for number, post in enumerate(items.post)}
+        for post, verdict in annotators.of_texts(judgements).items():
             if verdict.label is not None:
                 truth[row[post]] = task.index(verdict.label)
         by_post: dict[int, dict[str, int]] = {}
@@ -86,7 +88,7 @@ def _truth(found: vote_matrix.Items, said: Sequence[annotators.Row], task: Task)
             if word["label"] is not None:
                 by_post.setdefault(word["post_id"], {})[word["function"]] = task.index(word["label"])
         return truth, [by_post[post] for post in sorted(by_post) if len(by_post[post]) > 1]
-    verdicts = annotators.of_spans(said)
+    verdicts = annotators.of_spans(judgements)
     markers: dict[int, set[str]] = {}
     marks: dict[tuple[int, int, int], dict[str, int]] = {}
     for word in words:
@@ -95,14 +97,14 @@ def _truth(found: vote_matrix.Items, said: Sequence[annotators.Row], task: Task)
             marks.setdefault(key, {})[word["function"]] = task.index(word["label"])
         if word["label"] is not None or annotators.found_nothing(word):
             markers.setdefault(word["post_id"], set()).add(word["function"])
-    for at, (post, start, end) in enumerate(zip(found.post, found.start, found.end, strict=True)):
+    for index, (post, start, end) in enumerate(zip(items.post, items.start, items.end, strict=True)):
         if int(post) in verdicts and start != vote_matrix.NO_SPAN:
             found_there = verdicts[int(post)].get((int(start), int(end)))
             if found_there is None:
-                truth[at] = k
+                truth[index] = k
             elif found_there.label is not None:
-                truth[at] = task.index(found_there.label)
-    # Who marked a text and not a span that another marked says that there is none.
+                truth[index] = task.index(found_there.label)
+    # A person who marked a text but not a span that another marked judges that there is none.
     units = [
         {name: labels.get(name, k) for name in sorted(markers[post])}
         for (post, _, _), labels in sorted(marks.items())
@@ -112,7 +114,7 @@ def _truth(found: vote_matrix.Items, said: Sequence[annotators.Row], task: Task)
 
 
 def analyse(root: Path, task: str, voters: Sequence[str], buckets: Sequence[Bucket]) -> Outcome:
-    """What was compared, and the labels -> labels/TASK/analysis.json."""
+    """Comparisons and labels -> labels/TASK/analysis.json."""
     definition = TASKS[task]
     compared = [files.read_json(root / _compared(task, bucket)) for bucket in buckets]
     counts: Counter[tuple[int, ...]] = Counter()
@@ -124,8 +126,8 @@ def analyse(root: Path, task: str, voters: Sequence[str], buckets: Sequence[Buck
     model = dawid_skene.from_dict(files.read_json(root / steps.model_path(task)))
     examples = sum(part["examples"] for part in compared)
     units = [unit for part in compared for unit in part["units"]]
-    seconds = [one for part in compared for one in part["seconds"]]
-    made = {
+    seconds = [value for part in compared for value in part["seconds"]]
+    analysis = {
         "task": task,
         "labels": list(definition.labels),
         "examples": examples,
@@ -142,14 +144,14 @@ def analyse(root: Path, task: str, voters: Sequence[str], buckets: Sequence[Buck
         "audit": leaks.run(root, buckets, definition),
         "errors": label_errors.find(root, buckets, definition),
     }
-    files.write_json(root / path(task), made)
+    files.write_json(root / path(task), analysis)
     return Outcome({path(task): len(voters)})
 
 
 def functions(
     patterns: dawid_skene.Votes, weight: Int64, truth: Int64, model: dawid_skene.LabelModel, examples: int | None
 ) -> list[dict[str, Any]]:
-    """What is known of each voter, in the order of the model's.
+    """Figures of each voter, in the model's order.
 
     Args:
         patterns: int8[n, m], votes; weight: int64[n], items of each pattern.
@@ -158,23 +160,23 @@ def functions(
 
     Returns:
         `coverage`: votes / examples; `overlap`: share of its votes on items where another votes too; `conflict`: share
-        of its votes where another votes otherwise; `accuracy`: learned by the model, None where it never votes;
-        `people`: of its votes on items that people judged, how many are right.
+        of its votes where another votes differently; `accuracy`: learned by the model, None where it never votes;
+        `people`: number of its votes on items that people judged, and of the right ones among them.
     """
-    found = []
+    rows = []
     voted = patterns != ABSTAIN
     total = examples if examples is not None else int(weight[voted.any(1)].sum())
-    for at, name in enumerate(model.functions):
-        here = voted[:, at]
+    for index, name in enumerate(model.functions):
+        here = voted[:, index]
         own, votes = weight * here, int(weight[here].sum())
-        others = np.delete(patterns, at, 1)
+        others = np.delete(patterns, index, 1)
         spoken = others != ABSTAIN
         overlap = int(own[spoken.any(1)].sum())
-        conflict = int(own[(spoken & (others != patterns[:, [at]])).any(1)].sum())
-        judged, right = here & (truth >= 0), here & (truth == patterns[:, at])
-        by = np.bincount(patterns[here, at], weights=weight[here], minlength=len(model.labels))
-        accuracy = model.accuracy[at]
-        found.append(
+        conflict = int(own[(spoken & (others != patterns[:, [index]])).any(1)].sum())
+        judged, right = here & (truth >= 0), here & (truth == patterns[:, index])
+        by = np.bincount(patterns[here, index], weights=weight[here], minlength=len(model.labels))
+        accuracy = model.accuracy[index]
+        rows.append(
             {
                 "name": name,
                 "votes": votes,
@@ -183,17 +185,17 @@ def functions(
                 "overlap": _share(overlap, votes),
                 "conflict": _share(conflict, votes),
                 "accuracy": None if np.isnan(accuracy) else round(float(accuracy), 4),
-                "voice": round(float(model.voices[at]), 4),
+                "voice": round(float(model.voices[index]), 4),
                 "people": {"judged": int(weight[judged].sum()), "right": int(weight[right].sum())},
             }
         )
-    return found
+    return rows
 
 
 def against_people(
     patterns: dawid_skene.Votes, weight: Int64, truth: Int64, model: dawid_skene.LabelModel
 ) -> dict[str, Any]:
-    """How the functions' combined labels do where people judged: items, those with a vote, and those that are right."""
+    """Combined labels of functions against people's: items judged, those with a vote, and those that are right."""
     judged = truth >= 0
     spoken = judged & (patterns != ABSTAIN).any(1)
     guess, _ = model.choose(patterns)
@@ -214,21 +216,21 @@ def _median(values: Sequence[float]) -> float | None:
     return round(float(np.median(values)), 1) if values else None
 
 
-def summary(found: Mapping[str, Any]) -> list[str]:
-    """What an analysis says beside its tables, in sentences."""
-    said = []
-    alpha = found["agreement"]["functions"]
+def summary(analysis: Mapping[str, Any]) -> list[str]:
+    """Sentences of an analysis, beside its tables."""
+    sentences = []
+    alpha = analysis["agreement"]["functions"]
     if alpha is not None:
-        said.append(f"Krippendorff's alpha among functions: {alpha:.3f}.")
-    human = found["people"]
+        sentences.append(f"Krippendorff's alpha among functions: {alpha:.3f}.")
+    human = analysis["people"]
     if human["judged"]:
         right = f"{human['right']:,} of {human['voted']:,} labels of functions are what people say"
-        said.append(f"People judged {human['judged']:,} items; {right}.")
-    several = found["agreement"]["judged_by_several"]
-    if several:
-        among = found["agreement"]["people"]
+        sentences.append(f"People judged {human['judged']:,} items; {right}.")
+    units = analysis["agreement"]["judged_by_several"]
+    if units:
+        among = analysis["agreement"]["people"]
         value = f"{among:.3f}" if among is not None else "not defined, as all say the same"
-        said.append(f"Krippendorff's alpha among people, on {several:,} items that several judged: {value}.")
-    if found["method"] == "majority":
-        said.append("Fewer than three functions speak often enough: the majority decides.")
-    return [*said, *filter(None, [found["audit"].get("note"), found["errors"]["note"]])]
+        sentences.append(f"Krippendorff's alpha among people, on {units:,} items that several judged: {value}.")
+    if analysis["method"] == "majority":
+        sentences.append("Fewer than three functions speak often enough: the majority decides.")
+    return [*sentences, *filter(None, [analysis["audit"].get("note"), analysis["errors"]["note"]])]

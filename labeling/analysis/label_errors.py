@@ -28,7 +28,7 @@ from socorpus.labeling.schema import Task
 
 MISSING = "Likely label errors are not looked for: cleanlab is not installed (pip install 'socorpus[cleanlab]')."
 MOST, SHOWN = 5_000, 50
-"""Labels that are looked at, drawn by a hash of the post; errors that are listed."""
+"""Number of labels examined, drawn by a hash of the post; number of errors listed."""
 _FEATURES, _WORDS, _FEWEST = 1 << 12, 400, 10
 _WORD = re.compile(r"\w+")
 
@@ -42,7 +42,7 @@ def version() -> str | None:
 
 
 def find(root: Path, buckets: Sequence[Bucket], task: Task) -> dict[str, Any]:
-    """Labels that are likely wrong, the likeliest first: key, label, what the text's model says, and how sure it is.
+    """Labels that are likely wrong, the likeliest first: key, label, the text model's label and its probability.
 
     Returns:
         `note`, a sentence on what was done, and `found`, a list.
@@ -58,23 +58,23 @@ def find(root: Path, buckets: Sequence[Bucket], task: Task) -> dict[str, Any]:
         return {"note": "Too few labels of two kinds to look for likely errors.", "found": []}
     rows = np.flatnonzero(np.isin(label, common))
     numbers = np.searchsorted(common, label[rows])
-    believed = _believed(_words([texts[at] for at in rows.tolist()]), numbers, thread[rows], len(common))
+    believed = _believed(_words([texts[row] for row in rows.tolist()]), numbers, thread[rows], len(common))
     from cleanlab.filter import find_label_issues
 
     ranked = find_label_issues(
         numbers, believed, return_indices_ranked_by="self_confidence", n_jobs=1, min_examples_per_class=1
     )
-    found = [
+    errors = [
         {
-            "key": keys[rows[at]],
-            "label": task.labels[common[numbers[at]]],
-            "rather": task.labels[common[believed[at].argmax()]],
-            "probability": round(float(believed[at].max()), 4),
+            "key": keys[rows[index]],
+            "label": task.labels[common[numbers[index]]],
+            "rather": task.labels[common[believed[index].argmax()]],
+            "probability": round(float(believed[index].max()), 4),
         }
-        for at in ranked.tolist()
+        for index in ranked.tolist()
     ]
-    note = f"Likely label errors by cleanlab {version()}: {len(found):,} of {len(rows):,} labels that were looked at."
-    return {"note": note, "found": found[:SHOWN]}
+    note = f"Likely label errors by cleanlab {version()}: {len(errors):,} of {len(rows):,} labels that were looked at."
+    return {"note": note, "found": errors[:SHOWN]}
 
 
 def _read(
@@ -93,8 +93,8 @@ def _read(
         examples = parquet.read(
             root / schema.path(task.name, "examples", bucket.name), columns=["post_id", "title", "text"]
         )
-        at = pc.index_in(table["post_id"], value_set=examples["post_id"].combine_chunks())
-        own = examples.take(at)
+        rows = pc.index_in(table["post_id"], value_set=examples["post_id"].combine_chunks())
+        own = examples.take(rows)
         texts += [
             f"{title or ''} {text}"
             for title, text in zip(own["title"].to_pylist(), own["text"].to_pylist(), strict=True)
@@ -114,22 +114,22 @@ def _words(texts: Sequence[str]) -> Any:
     for text in texts:
         columns += [zlib.crc32(word.encode()) % _FEATURES for word in _WORD.findall(text.lower())[:_WORDS]]
         bounds.append(len(columns))
-    found = csr_array((np.ones(len(columns)), np.array(columns, np.int32), bounds), shape=(len(texts), _FEATURES))
-    found.sum_duplicates()
-    found.data = np.sqrt(found.data)
-    length = np.sqrt(np.asarray((found * found).sum(1)).ravel())
-    found.data /= np.repeat(np.maximum(length, 1e-9), np.diff(found.indptr))
-    return found
+    matrix = csr_array((np.ones(len(columns)), np.array(columns, np.int32), bounds), shape=(len(texts), _FEATURES))
+    matrix.sum_duplicates()
+    matrix.data = np.sqrt(matrix.data)
+    length = np.sqrt(np.asarray((matrix * matrix).sum(1)).ravel())
+    matrix.data /= np.repeat(np.maximum(length, 1e-9), np.diff(matrix.indptr))
+    return matrix
 
 
 def _believed(
     words: Any, label: npt.NDArray[np.int64], thread: npt.NDArray[np.int64], k: int
 ) -> npt.NDArray[np.float64]:
-    """Of each text the probability of each label by a model of the other threads, float64[n, k]."""
+    """Probability of each label for each text by a model of the other threads, float64[n, k]."""
     fold = (arrays.splitmix64(thread) % np.uint64(leaks.FOLDS)).astype(np.int64)
-    found = np.full((len(label), k), 1 / k)
-    for at in range(leaks.FOLDS):
-        train, test = np.flatnonzero(fold != at), np.flatnonzero(fold == at)
+    probabilities = np.full((len(label), k), 1 / k)
+    for number in range(leaks.FOLDS):
+        train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         if len(test) and len(train):
-            found[test] = logistic.fit(words[train], label[train], k, words=True)(words[test])
-    return found
+            probabilities[test] = logistic.fit(words[train], label[train], k, words=True)(words[test])
+    return probabilities

@@ -1,6 +1,6 @@
-"""Leak audits: how far a model gets that sees only markup, only length or only tags, against the commonest label.
+"""Leak audits: scores of models that see only markup, only length or only tags, against the commonest label.
 
-A label that can be told from how a text is marked up, or from how long it is, teaches a model that and not the task:
+A label that a text's markup or length predicts teaches a model these and not the task:
 the trap of "60k Stack Overflow Questions with Quality Rating", where one class's bodies are of another format. A
 multinomial logistic regression is trained on the train split and scored on test; where test holds too little, all
 splits are cross-validated in five folds by thread.
@@ -25,9 +25,9 @@ from socorpus.labeling import logistic, schema
 from socorpus.labeling.schema import Task
 
 MOST = 10_000
-"""Labels that are looked at, drawn by a hash of the post."""
+"""Number of labels examined, drawn by a hash of the post."""
 FEWEST_TEST, FEWEST_LABEL = 100, 10
-"""Examples that the test split must have, and of how many at least two labels must be, to be scored on."""
+"""Fewest examples of a test split to score on, and of each of at least two labels in it."""
 FOLDS = 5
 _TAGS = 100
 
@@ -48,33 +48,33 @@ class AuditRows:
 def run(root: Path, buckets: Sequence[Bucket], task: Task) -> dict[str, Any]:
     """The audit of a task's labels; scores are shares, rounded to four decimals."""
     rows = read(root, buckets, task)
-    found: dict[str, Any] = {"examples": len(rows.label), "scored": 0, "by": "", "views": {}}
+    audit: dict[str, Any] = {"examples": len(rows.label), "scored": 0, "by": "", "views": {}}
     if logistic.version() is None:
-        return found | {"note": f"Leaks are not looked for: {logistic.MISSING}."}
+        return audit | {"note": f"Leaks are not looked for: {logistic.MISSING}."}
     present = np.unique(rows.label)
     if len(present) < 2 or len(np.unique(rows.thread)) < 2 * FOLDS:
-        return found
+        return audit
     label = np.searchsorted(present, rows.label)
     folds, by = _folds(rows, label)
     truth = np.concatenate([label[test] for _, test in folds])
-    found |= {"scored": len(truth), "by": by}
+    audit |= {"scored": len(truth), "by": by}
     usual = [np.full(len(test), np.bincount(label[train]).argmax()) for train, test in folds]
-    found["views"]["majority"] = _scores(truth, np.concatenate(usual), np.concatenate(usual))
+    audit["views"]["majority"] = _scores(truth, np.concatenate(usual), np.concatenate(usual))
     for name, view in rows.views.items():
         plain, fair = (_guesses(view, label, folds, balanced) for balanced in (False, True))
-        found["views"][name] = _scores(truth, plain, fair)
-    return found
+        audit["views"][name] = _scores(truth, plain, fair)
+    return audit
 
 
 def _guesses(view: Float64, label: Int64, folds: Sequence[tuple[Int64, Int64]], balanced: bool) -> Int64:
     """The likeliest labels of all folds' test rows, int64[scored]; `balanced`: labels weigh the same, however rare."""
-    found = []
+    guesses = []
     for train, test in folds:
         counts = np.bincount(label[train])
         weight = len(train) / (np.count_nonzero(counts) * counts[label[train]]) if balanced else None
         model = logistic.fit(view[train], label[train], int(label.max()) + 1, weight)
-        found.append(model(view[test]).argmax(1))
-    return np.concatenate(found)
+        guesses.append(model(view[test]).argmax(1))
+    return np.concatenate(guesses)
 
 
 def _folds(rows: AuditRows, label: Int64) -> tuple[list[tuple[Int64, Int64]], str]:
@@ -83,12 +83,12 @@ def _folds(rows: AuditRows, label: Int64) -> tuple[list[tuple[Int64, Int64]], st
     if enough and len(np.unique(label[train])) > 1:
         return [(train, test)], "test"
     fold = (arrays.splitmix64(rows.thread) % np.uint64(FOLDS)).astype(np.int64)
-    found = [(np.flatnonzero(fold != at), np.flatnonzero(fold == at)) for at in range(FOLDS)]
-    return [(train, test) for train, test in found if len(test) and len(train)], "folds"
+    folds = [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(FOLDS)]
+    return [(train, test) for train, test in folds if len(test) and len(train)], "folds"
 
 
 def read(root: Path, buckets: Sequence[Bucket], task: Task) -> AuditRows:
-    """The labels of all buckets, or a share of them drawn by a hash of the post, with what each view sees of them."""
+    """The labels of all buckets, or a share of them drawn by a hash of the post, with the features of each view."""
     places = [root / schema.path(task.name, "labels", bucket.name) for bucket in buckets]
     total = sum(parquet.read(place, columns=["post_id"]).num_rows for place in places)
     share = min(1.0, MOST / max(total, 1))
@@ -99,15 +99,15 @@ def read(root: Path, buckets: Sequence[Bucket], task: Task) -> AuditRows:
         table = table.filter(pa.array(drawn))
         columns = ["post_id", "title", "text", "own_end", "segments", "tags"]
         examples = parquet.read(root / schema.path(task.name, "examples", bucket.name), columns=columns)
-        at = pc.index_in(table["post_id"], value_set=examples["post_id"].combine_chunks())
-        examples = examples.take(at).combine_chunks()
+        rows = pc.index_in(table["post_id"], value_set=examples["post_id"].combine_chunks())
+        examples = examples.take(rows).combine_chunks()
         labels.append(table)
         features.append((_span_views if task.spans else _text_views)(table, examples))
         names.count(examples["tags"], table["split"])
         features[-1]["tags"] = names.codes(examples["tags"])
     whole = pa.concat_tables(labels)
-    views = {name: np.concatenate([one[name] for one in features]) for name in ("markup", "length")}
-    views["tags"] = names.one_hot([one["tags"] for one in features])
+    views = {name: np.concatenate([part[name] for part in features]) for name in ("markup", "length")}
+    views["tags"] = names.one_hot([part["tags"] for part in features])
     site = np.asarray(whole["site"].combine_chunks().dictionary_encode().indices, np.int64)
     thread = np.asarray(whole["thread_id"], np.int64) + (site << 48)
     label = np.asarray(pc.index_in(whole["label"], value_set=pa.array(task.labels)), np.int64)
@@ -138,11 +138,11 @@ def _span_views(table: pa.Table, examples: pa.Table) -> dict[str, Any]:
     markup = np.zeros((table.num_rows, len(kinds)))
     size = np.zeros((table.num_rows, 2))
     rows = zip(start, end, examples["segments"].to_pylist(), examples["text"].to_pylist(), strict=True)
-    for at, (first, last, segments, text) in enumerate(rows):
+    for row, (first, last, segments, text) in enumerate(rows):
         for segment in segments:
             if segment["start"] <= first < segment["end"]:
-                markup[at, kinds.index(segment["kind"])] = 1
-        size[at] = last - first, 1 + text[first:last].count(" ")
+                markup[row, kinds.index(segment["kind"])] = 1
+        size[row] = last - first, 1 + text[first:last].count(" ")
     size = np.log1p(size)
     return {"markup": markup, "length": np.concatenate([size, size**2], 1)}
 
@@ -160,23 +160,23 @@ class Tags:
 
     def codes(self, tags: pa.ChunkedArray) -> list[list[str]]:
         """Tags of each row."""
-        found: list[list[str]] = tags.to_pylist()
-        return found
+        codes: list[list[str]] = tags.to_pylist()
+        return codes
 
     def one_hot(self, parts: Sequence[list[list[str]]]) -> Float64:
-        """float64[n, tags + 1], the last for how many tags there are."""
+        """float64[n, tags + 1], the last column for the number of tags."""
         ranked = sorted(self.counts, key=lambda name: (-self.counts[name], name))[:_TAGS]
-        place = {name: at for at, name in enumerate(ranked)}
+        place = {name: column for column, name in enumerate(ranked)}
         rows = [row for part in parts for row in part]
-        found = np.zeros((len(rows), len(place) + 1))
-        for at, row in enumerate(rows):
-            found[at, [place[name] for name in row if name in place]] = 1
-            found[at, -1] = len(row)
-        return found
+        matrix = np.zeros((len(rows), len(place) + 1))
+        for index, row in enumerate(rows):
+            matrix[index, [place[name] for name in row if name in place]] = 1
+            matrix[index, -1] = len(row)
+        return matrix
 
 
 def _scores(truth: Int64, plain: Int64, fair: Int64) -> dict[str, float]:
-    """Accuracy of the plain model; macro F1 of the plain or the balanced one, whichever gets further."""
+    """Accuracy of the plain model; macro F1 of the plain or the balanced one, whichever is higher."""
     best = max(macro_f1(truth, plain), macro_f1(truth, fair))
     return {"accuracy": round(float((plain == truth).mean()), 4), "macro_f1": round(best, 4)}
 
@@ -185,7 +185,7 @@ def macro_f1(truth: Int64, guess: Int64) -> float:
     """Mean F1 of the labels that occur in the truth; a label that is never guessed has 0."""
 
     def f1(label: int) -> float:
-        real, said = truth == label, guess == label
-        return 2 * int((real & said).sum()) / int(real.sum() + said.sum())
+        real, guessed = truth == label, guess == label
+        return 2 * int((real & guessed).sum()) / int(real.sum() + guessed.sum())
 
     return float(np.mean([f1(label) for label in np.unique(truth).tolist()]))
