@@ -1,8 +1,8 @@
-"""Reader of "60k Stack Overflow Questions with Quality Rating" (Annamoradnejad et al. 2022), and what leaks in it.
+"""Reader of "60k Stack Overflow Questions with Quality Rating" (Annamoradnejad et al. 2022), and an audit of its leaks.
 
 A comma-separated file with the columns Id, Title, Body, Tags, CreationDate, Y. In the public set the bodies of one
 class are Markdown and those of the others HTML, so a model can learn the format: here both are rendered to the text
-that a reader sees. How far markup, length and tags alone get, before and after that, stands beside every score of a
+that a reader sees. Scores from markup, length and tags only, before and after that, stand beside every score of a
 text.
 """
 
@@ -122,12 +122,12 @@ def _date(text: str, where: str) -> datetime:
     raise InputError(f"{where}: CreationDate {text!r} is no date such as 2016-01-31 12:00:00 or 1/31/2016 12:00")
 
 
-# What can be told from what.
+# Leak audits.
 
 
 @dataclass(frozen=True)
 class Score:
-    """How far a model gets with one view of the questions."""
+    """Scores of a model that sees one view of the questions."""
 
     view: str
     accuracy: float
@@ -144,17 +144,17 @@ def audits(questions: Sequence[Question], split: str = "folds") -> list[Score]:
     Raises:
         InputError: fewer than two labels, or fewer than ten questions.
     """
-    names = sorted({one.label for one in questions})
+    names = sorted({question.label for question in questions})
     if len(names) < 2 or len(questions) < 10:
         raise InputError(f"{len(questions)} questions of {len(names)} labels: at least ten of two are needed")
-    label = np.array([names.index(one.label) for one in questions])
+    label = np.array([names.index(question.label) for question in questions])
     folds = _folds(questions, split)
     truth = np.concatenate([label[test] for _, test in folds])
     scores = []
     for view, fit in VIEWS.items():
         guesses = []
         for train, test in folds:
-            seen, unseen = ([questions[at] for at in part] for part in (train, test))
+            seen, unseen = ([questions[row] for row in part] for part in (train, test))
             guesses.append(fit(seen, label[train], unseen, len(names)))
         guess = np.concatenate(guesses)
         scores.append(Score(view, float((guess == truth).mean()), leaks.macro_f1(truth, guess)))
@@ -163,11 +163,11 @@ def audits(questions: Sequence[Question], split: str = "folds") -> list[Score]:
 
 def _folds(questions: Sequence[Question], split: str) -> list[tuple[Int64, Int64]]:
     if split == "time":
-        order = np.argsort(np.array([one.created.timestamp() for one in questions]), kind="stable")
+        order = np.argsort(np.array([question.created.timestamp() for question in questions]), kind="stable")
         last = len(order) - len(order) // 5
         return [(order[:last], order[last:])]
-    fold = (splitmix64(np.array([one.id for one in questions], np.int64)) % np.uint64(5)).astype(np.int64)
-    return [(np.flatnonzero(fold != at), np.flatnonzero(fold == at)) for at in range(5)]
+    fold = (splitmix64(np.array([question.id for question in questions], np.int64)) % np.uint64(5)).astype(np.int64)
+    return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(5)]
 
 
 Fit = Callable[[Sequence[Question], Int64, Sequence[Question], int], Int64]
@@ -181,18 +181,18 @@ def _view(features: Callable[[Question], Sequence[float]]) -> Fit:
     """A model on some numbers of each question."""
 
     def fit(seen: Sequence[Question], label: Int64, unseen: Sequence[Question], k: int) -> Int64:
-        one, other = (np.array([features(question) for question in some], np.float64) for some in (seen, unseen))
-        return logistic.fit(one, label, k)(other).argmax(1)
+        train, test = (np.array([features(question) for question in some], np.float64) for some in (seen, unseen))
+        return logistic.fit(train, label, k)(test).argmax(1)
 
     return fit
 
 
-def _markup_raw(one: Question) -> list[float]:
-    return [float(np.log1p(one.body.count(sign))) for sign in _SIGNS]
+def _markup_raw(question: Question) -> list[float]:
+    return [float(np.log1p(question.body.count(sign))) for sign in _SIGNS]
 
 
-def _markup_text(one: Question) -> list[float]:
-    kinds = Counter(kind for kind, *_ in one.text.segments)
+def _markup_text(question: Question) -> list[float]:
+    kinds = Counter(kind for kind, *_ in question.text.segments)
     return [float(np.log1p(kinds[kind])) for kind in schema.SEGMENT_KINDS]
 
 
@@ -202,10 +202,12 @@ def _sizes(title: str, text: str) -> list[float]:
 
 
 def _tags(seen: Sequence[Question], label: Int64, unseen: Sequence[Question], k: int) -> Int64:
-    common = [tag for tag, _ in Counter(tag for one in seen for tag in one.tags).most_common(_TAGS)]
+    common = [tag for tag, _ in Counter(tag for question in seen for tag in question.tags).most_common(_TAGS)]
 
     def features(some: Sequence[Question]) -> Float:
-        return np.array([[*(tag in one.tags for tag in common), len(one.tags)] for one in some], np.float64)
+        return np.array(
+            [[*(tag in question.tags for tag in common), len(question.tags)] for question in some], np.float64
+        )
 
     return logistic.fit(features(seen), label, k)(features(unseen)).argmax(1)
 
@@ -213,18 +215,18 @@ def _tags(seen: Sequence[Question], label: Int64, unseen: Sequence[Question], k:
 def terms(text: str) -> list[str]:
     """Words and signs of a text in lower case, and each pair of neighbours."""
     words = _WORD.findall(text.lower())
-    return words + [f"{one} {two}" for one, two in pairwise(words)]
+    return words + [f"{first} {second}" for first, second in pairwise(words)]
 
 
 def _text(seen: Sequence[Question], label: Int64, unseen: Sequence[Question], k: int) -> Int64:
-    """TF-IDF of words and pairs of words of title and text, learned from what is seen."""
-    bags = [[Counter(terms(f"{one.title}\n{one.text.text}")) for one in some] for some in (seen, unseen)]
+    """TF-IDF of words and pairs of words of title and text, learned from the seen questions."""
+    bags = [[Counter(terms(f"{question.title}\n{question.text.text}")) for question in some] for some in (seen, unseen)]
     within = Counter(term for bag in bags[0] for term in bag)
     ranked = sorted((term for term, count in within.items() if count > 1), key=lambda term: (-within[term], term))
-    place = {term: at for at, term in enumerate(ranked[:_TERMS])}
+    place = {term: column for column, term in enumerate(ranked[:_TERMS])}
     rarity = np.log((1 + len(seen)) / (1 + np.array([within[term] for term in place]))) + 1
-    one, other = (_weighted(some, place, rarity) for some in bags)
-    return logistic.fit(one, label, k, words=True)(other).argmax(1)
+    train, test = (_weighted(some, place, rarity) for some in bags)
+    return logistic.fit(train, label, k, words=True)(test).argmax(1)
 
 
 def _weighted(bags: Sequence[Counter[str]], place: Mapping[str, int], rarity: Float) -> Any:
@@ -234,8 +236,8 @@ def _weighted(bags: Sequence[Counter[str]], place: Mapping[str, int], rarity: Fl
     bounds, columns, values = [0], [], []
     for bag in bags:
         known = [(place[term], count) for term, count in bag.items() if term in place]
-        row = np.array([(1 + np.log(count)) * rarity[at] for at, count in known])
-        columns += [at for at, _ in known]
+        row = np.array([(1 + np.log(count)) * rarity[column] for column, count in known])
+        columns += [column for column, _ in known]
         values.append(row / (np.linalg.norm(row) or 1.0))
         bounds.append(len(columns))
     return sparse.csr_matrix((np.concatenate([*values, np.zeros(0)]), columns, bounds), (len(bags), len(place)))
@@ -243,20 +245,20 @@ def _weighted(bags: Sequence[Counter[str]], place: Mapping[str, int], rarity: Fl
 
 VIEWS: Mapping[str, Fit] = {
     "commonest label": _commonest,
-    "contains <p>, raw": _view(lambda one: [float("<p>" in one.body)]),
+    "contains <p>, raw": _view(lambda question: [float("<p>" in question.body)]),
     "markup, raw": _view(_markup_raw),
     "markup, normalised": _view(_markup_text),
-    "length, raw": _view(lambda one: _sizes(one.title, one.body)),
-    "length, normalised": _view(lambda one: _sizes(one.title, one.text.text)),
+    "length, raw": _view(lambda question: _sizes(question.title, question.body)),
+    "length, normalised": _view(lambda question: _sizes(question.title, question.text.text)),
     "tags": _tags,
     "text, normalised": _text,
 }
-"""What a model sees -> how it is fitted: (seen, their labels, unseen, number of labels) -> guesses of the unseen."""
+"""View of a model -> its fit: (seen, their labels, unseen, number of labels) -> guesses of the unseen."""
 
 
 def formats(questions: Sequence[Question]) -> pa.Table:
-    """How many bodies of each label are HTML, how many Markdown: columns label, html, markdown."""
-    counts = Counter((one.label, one.html) for one in questions)
-    names = sorted({one.label for one in questions})
+    """Numbers of HTML and Markdown bodies of each label: columns label, html, markdown."""
+    counts = Counter((question.label, question.html) for question in questions)
+    names = sorted({question.label for question in questions})
     columns = {"label": names, "html": [counts[name, True] for name in names]}
     return pa.table(columns | {"markdown": [counts[name, False] for name in names]})

@@ -2,10 +2,10 @@
 StackOverflow"): questions and answers as texts with token offsets, gold spans and segments.
 
 A line is four columns between tabs: token, BIO label, token again, markup label; a lone tab ends a sentence. The markup
-label is what a post's `<code>` elements tell, so a span of it is a segment of kind `inline_code`.
+label comes from a post's `<code>` elements: a span of it is a segment of kind `inline_code`.
 
 Left out, as they inflate scores: header lines (`Question_ID : …`, `Question_URL : …`, `Answer_to_Question_ID : …`) and
-what stands for omitted blocks (`CODE_BLOCK : Q_1 (code omitted for annotation)`, `OP_BLOCK : …`), in mid-sentence too.
+placeholders of omitted blocks (`CODE_BLOCK : Q_1 (code omitted for annotation)`, `OP_BLOCK : …`), in mid-sentence too.
 """
 
 import re
@@ -26,7 +26,7 @@ MERGED = {
     "Library_Variable": "Variable",
     "Organization": "Website",
 }
-"""Raw label -> the type that it becomes; other labels stay. Names of libraries and of users are not told apart."""
+"""Raw label -> the type that it becomes; other labels stay. Names of libraries and of users are not distinguished."""
 
 _HEADERS = {"Question_ID", "Question_URL", "Answer_to_Question_ID"}
 _OMITTED = {"CODE_BLOCK", "OP_BLOCK"}
@@ -39,7 +39,7 @@ class Document:
     """A question or an answer.
 
     Attributes:
-        question: number of the question, of an answer too: what splits are made by.
+        question: number of the question, also for an answer: the unit of splits.
         name: `QUESTION/0` for a question, `QUESTION/1` … for its answers.
         text: tokens joined by a space, sentences by a newline.
         tokens: start and end of each token in `text`, code points.
@@ -59,14 +59,14 @@ class Document:
     @property
     def segments(self) -> list[dict[str, Any]]:
         """`corpus.schema.SEGMENT`s of the text: inline code, and prose between."""
-        found: list[dict[str, Any]] = []
-        at = 0
+        parts: list[dict[str, Any]] = []
+        offset = 0
         for start, end in (*self.code, (len(self.text), len(self.text))):
-            for kind, a, b in (("prose", at, start), ("inline_code", start, end)):
+            for kind, a, b in (("prose", offset, start), ("inline_code", start, end)):
                 if a < b:
-                    found.append({"kind": kind, "start": a, "end": b, "language": None, "id": self.question})
-            at = end
-        return found
+                    parts.append({"kind": kind, "start": a, "end": b, "language": None, "id": self.question})
+            offset = end
+        return parts
 
 
 Line = tuple[str, str, str]
@@ -80,12 +80,12 @@ def read(path: Path) -> list[Document]:
         InputError: names file and line: it can't be read, a line doesn't have four columns, a label is none, or a text
             comes before the first `Question_ID`.
     """
-    found: list[Document] = []
+    documents: list[Document] = []
     question, answers, sentences = -1, 0, list[list[Line]]()
 
     def flush() -> None:
         if sentences:
-            found.append(_document(question, answers, sentences))
+            documents.append(_document(question, answers, sentences))
             sentences.clear()
 
     for number, sentence in _sentences(path):
@@ -104,21 +104,21 @@ def read(path: Path) -> list[Document]:
         if kept:
             sentences.append(kept)
     flush()
-    return found
+    return documents
 
 
 def decode(labels: Sequence[str]) -> list[tuple[int, int, str]]:
     """Runs of BIO labels: first, one behind the last, type. As in conlleval an I- that continues nothing begins one."""
-    found: list[tuple[int, int, str]] = []
+    runs: list[tuple[int, int, str]] = []
     first, running = 0, ""
-    for at, label in enumerate([*labels, "O"]):
+    for index, label in enumerate([*labels, "O"]):
         kind = label[2:]
         if running and (label[0] != "I" or kind != running):
-            found.append((first, at, running))
+            runs.append((first, index, running))
             running = ""
         if kind and not running:
-            first, running = at, kind
-    return found
+            first, running = index, kind
+    return runs
 
 
 def _sentences(path: Path) -> Iterator[tuple[int, list[Line]]]:
@@ -158,17 +158,17 @@ def _number(path: Path, line: int, token: str) -> int:
 
 
 def _without_omitted(sentence: list[Line]) -> list[Line]:
-    """The sentence without what stands for an omitted block."""
+    """The sentence without placeholders of omitted blocks."""
     kept: list[Line] = []
-    at = 0
-    while at < len(sentence):
-        if sentence[at][0] in _OMITTED and at + 1 < len(sentence) and sentence[at + 1][0] == ":":
-            words = [token for token, _, _ in sentence[at : at + 12]]
+    index = 0
+    while index < len(sentence):
+        if sentence[index][0] in _OMITTED and index + 1 < len(sentence) and sentence[index + 1][0] == ":":
+            words = [token for token, _, _ in sentence[index : index + 12]]
             if "omitted" in words and ")" in words:
-                at += words.index(")", words.index("omitted")) + 1
+                index += words.index(")", words.index("omitted")) + 1
                 continue
-        kept.append(sentence[at])
-        at += 1
+        kept.append(sentence[index])
+        index += 1
     return kept
 
 
@@ -178,12 +178,12 @@ def _document(question: int, answer: int, sentences: list[list[Line]]) -> Docume
     bounds: list[tuple[int, int]] = []
     spans: list[Span] = []
     code: list[tuple[int, int]] = []
-    at = 0
+    offset = 0
     for sentence in sentences:
         first = len(tokens)
         for token, _, _ in sentence:
-            tokens.append((at, at + len(token)))
-            at += len(token) + 1
+            tokens.append((offset, offset + len(token)))
+            offset += len(token) + 1
         parts.append(" ".join(token for token, _, _ in sentence))
         bounds.append((first, len(tokens)))
         for a, b, kind in decode([label for _, label, _ in sentence]):
