@@ -1,7 +1,7 @@
-"""Labels for other programs: JSON Lines, CoNLL, and a Hugging Face dataset folder with its card; one file a split.
+"""Labels for other programs: JSON Lines, CoNLL, and a Hugging Face dataset folder with its card; one file per split.
 
-What people said stands in the labels already, above the functions. A whole text without a label is left out; a text
-without entities is kept, since that there are none is what its labels say.
+The labels already include people's votes, which override the functions'. A whole text without a label is left out; a
+text without entities is kept: that it has none is its label.
 """
 
 import functools
@@ -44,7 +44,7 @@ SPAN = pa.struct(
 )
 """A labelled span: `text[start:end]` in code points."""
 
-_TOLD = {
+_DESCRIPTIONS = {
     "site": "site of the post",
     "post_id": "the post's number there",
     "thread_id": "its question's number: posts of one thread are in one split",
@@ -71,7 +71,7 @@ _TOLD = {
 
 @dataclass
 class Written:
-    """What an export holds, by split, and the least probability of its labels."""
+    """Counts of an export, by split, and the least probability of its labels."""
 
     least: float = 0.0
     texts: Counter[str] = field(default_factory=Counter)
@@ -106,8 +106,8 @@ def export(root: Path, task: Task, form: str, out: Path, least: float = 0.0, tok
     Args:
         form: one of `FORMATS`.
         least: probability below which a label is left out, and with it a whole text.
-        tokens: of what entities have BIO tags beside their spans, one of `tokenization.NAMES`; a CoNLL file has words
-            if None.
+        tokens: the tokens that get BIO tags, beside the spans of entities, one of `tokens.NAMES`; a CoNLL file has
+            words if None.
 
     Raises:
         InputError: the format or the tokens are not known or not made for this task; the folder is not new, or can't
@@ -148,8 +148,8 @@ def _new_folder(out: Path) -> Iterator[Path]:
         if not out.exists():
             partial.rename(out)
             return
-        for made in partial.iterdir():
-            made.rename(out / made.name)
+        for path in partial.iterdir():
+            path.rename(out / path.name)
         partial.rmdir()
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -181,16 +181,16 @@ def rows(root: Path, task: Task, written: Written, cut: Cut | None) -> Iterator[
                 labels.setdefault(row.pop("post_id"), []).append(row)
         path = root / schema.path(task.name, "examples", bucket)
         examples = parquet.read(path, schema.EXAMPLES, ["split", *_CARRIED, *_ORIGIN]).to_pylist()
-        found = []
+        kept = []
         for example in examples:
             of = labels.get(example["post_id"], [])
             if of or task.spans:
                 # The labels' split is stratified, and not always that of the shards.
                 split = of[0]["split"] if of else example["split"]
-                found.append((split, _row(example, split, of, task, written)))
+                kept.append((split, _row(example, split, of, task, written)))
         if cut is not None:
-            cut.tag([row for _, row in found])
-        yield found
+            cut.tag([row for _, row in kept])
+        yield kept
 
 
 def _row(
@@ -202,7 +202,7 @@ def _row(
         written.labelled[split, label["label"]] += 1
         written.sources[split, label["source"]] += 1
     if task.spans:
-        names = [one.name for one in SPAN]
+        names = [column.name for column in SPAN]
         own: dict[str, Any] = {"spans": [{name: label[name] for name in names} for label in labels]}
     else:
         own = {name: labels[0][name] for name in ("label", "probability", "source", "conflict")}
@@ -224,12 +224,12 @@ def _lines(root: Path, task: Task, folder: Path, written: Written, form: str, cu
 
 
 def _json(file: IO[str], row: dict[str, Any]) -> None:
-    made = row | {"created": row["created"].isoformat()}
-    if "probability" in made:
-        made["probability"] = round(made["probability"], 4)
-    for span in made.get("spans", ()):
+    values = row | {"created": row["created"].isoformat()}
+    if "probability" in values:
+        values["probability"] = round(values["probability"], 4)
+    for span in values.get("spans", ()):
         span["probability"] = round(span["probability"], 4)
-    file.write(json.dumps(made, ensure_ascii=False) + "\n")
+    file.write(json.dumps(values, ensure_ascii=False) + "\n")
 
 
 def _conll(cut: Cut, file: IO[str], row: dict[str, Any]) -> None:
@@ -241,7 +241,7 @@ def _conll(cut: Cut, file: IO[str], row: dict[str, Any]) -> None:
     file.write(f"-DOCSTART-\t{row['site']}\t{row['post_id']}\tO\n\n")
     begun = None
     for name, (start, end), tag in zip(cut.names(row), row["offsets"], row["ner_tags"], strict=True):
-        # A mark that goes on over a line's end stays in one sentence: a reader would take its I- for a fault.
+        # A span across a line's end stays in one sentence: a reader would reject its I-.
         if begun is not None and "\n" in text[begun:start] and tag[0] != "I":
             file.write("\n")
         file.write(f"{name}\t{start}\t{end}\t{tag}\n")
@@ -281,7 +281,10 @@ def card(task: Task, written: Written, version: str, cut: Cut | None = None) -> 
         ),
     ]
     table = "\n".join(f"| {name} | {' | '.join(f'{n:,}' for n in figures)} |" for name, figures in counts)
-    columns = "\n".join(f"| `{one.name}` | {_type(one.type)} | {_TOLD[one.name]} |" for one in table_schema(task, cut))
+    columns = "\n".join(
+        f"| `{column.name}` | {_type(column.type)} | {_DESCRIPTIONS[column.name]} |"
+        for column in table_schema(task, cut)
+    )
     licenses = "\n".join(f"- {name}: {count:,} texts" for name, count in sorted(written.licenses.items()))
     left_out = f" Labels below {written.least:g} are left out." if written.least else ""
     return f"""---
@@ -335,8 +338,8 @@ share adaptations alike. Personal data and secrets that were found are replaced 
 def _hub_license(written: Written) -> str:
     """The licence as the hub's header has it: it has names for two of the three licences, and none for a mixture."""
     known = {"CC BY-SA 3.0": "cc-by-sa-3.0", "CC BY-SA 4.0": "cc-by-sa-4.0"}
-    if len(written.licenses) == 1 and (one := known.get(next(iter(written.licenses)))):
-        return one
+    if len(written.licenses) == 1 and (name := known.get(next(iter(written.licenses)))):
+        return name
     return "other\nlicense_name: cc-by-sa-as-each-row-says\nlicense_link: https://creativecommons.org/licenses/by-sa/"
 
 

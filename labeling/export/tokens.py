@@ -1,4 +1,4 @@
-"""How an export cuts a text into tokens that have BIO tags: into words, or into the corpus's own tokens."""
+"""Tokens of an export that have BIO tags: words, or the corpus's own tokens."""
 
 import shutil
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ _TAGS = (
 
 
 class Cut(Protocol):
-    """A way to cut texts."""
+    """A tokenisation of texts."""
 
     columns: tuple[pa.Field, ...]
-    """What it adds to a row: the tokens, then `offsets` and `ner_tags`."""
+    """Columns that it adds to a row: the tokens, then `offsets` and `ner_tags`."""
 
     def tag(self, rows: Sequence[dict[str, Any]]) -> None:
         """Add the columns to rows that have `text` and `spans`."""
@@ -36,15 +36,15 @@ class Cut(Protocol):
         ...
 
     def save(self, folder: Path) -> None:
-        """Put beside the rows what it takes to read them."""
+        """Write the files that a reader of the rows needs beside them."""
         ...
 
 
 def cut(root: Path, name: str) -> Cut:
-    """The way of a name; `root` is the corpus, which has a tokenizer.
+    """The tokenisation of a name; `root` is the corpus, which has a tokenizer.
 
     Raises:
-        InputError: there is no such way; the tokenizer can't be read.
+        InputError: there is no such tokenisation; the tokenizer can't be read.
     """
     if name not in NAMES:
         raise InputError(f"tokens {name!r} are not known; there are {', '.join(NAMES)}")
@@ -63,15 +63,15 @@ class Words:
             _tag(row, offsets)
 
     def names(self, row: dict[str, Any]) -> list[str]:
-        found: list[str] = row["tokens"]
-        return found
+        words: list[str] = row["tokens"]
+        return words
 
     def save(self, folder: Path) -> None:
         pass
 
 
 class CorpusTokens:
-    """The tokens of a corpus, which its shards and the models that are trained on them have.
+    """The tokens of a corpus, as in its shards and in the models trained on them.
 
     A token may begin with the space before a word, and one that is a part of a character has that character's offsets.
     """
@@ -90,12 +90,12 @@ class CorpusTokens:
             _tag(row, bio.token_offsets(row["text"], ids, self.lengths))
 
     def names(self, row: dict[str, Any]) -> list[str]:
-        return [str(self.tokenizer.id_to_token(one)) for one in row["input_ids"]]
+        return [str(self.tokenizer.id_to_token(token)) for token in row["input_ids"]]
 
     def save(self, folder: Path) -> None:
         shutil.copytree(self.folder, folder / "tokenizer")
 
 
 def _tag(row: dict[str, Any], offsets: list[tuple[int, int]]) -> None:
-    row["offsets"] = [list(one) for one in offsets]
-    row["ner_tags"] = bio.tags([Span(one["start"], one["end"], one["label"]) for one in row["spans"]], offsets)
+    row["offsets"] = [list(pair) for pair in offsets]
+    row["ner_tags"] = bio.tags([Span(span["start"], span["end"], span["label"]) for span in row["spans"]], offsets)
