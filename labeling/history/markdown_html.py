@@ -1,9 +1,8 @@
-"""Markdown of a post -> the HTML that Stack Exchange publishes of it, near enough for its text.
+"""Markdown of a post -> the HTML that Stack Exchange publishes of it, close enough for its text.
 
-CommonMark with raw HTML and tables, and what the site adds: spoilers, links to tags. Up to June 2020 it was an older
+CommonMark with raw HTML and tables, and the site's additions: spoilers, links to tags. Up to June 2020 it was an older
 Markdown, whose differences that change words are kept: headings without a space, definitions of links that follow a
-paragraph at once, fewer characters to
-escape, no list right after a line of prose, none numbered `1)`.
+paragraph at once, fewer characters to escape, no list right after a line of prose, none numbered `1)`.
 """
 
 import re
@@ -29,17 +28,17 @@ _FORMULA = re.compile(r"\$\$[^$]+\$\$|\$(?=[^\s$])(?:\\.|[^$\\\n`])*?(?<=[^\s\\]
 _OLD_ESCAPES = frozenset("\\`*_{}[]()#+-.!>")
 
 
-def html(markdown: str, at: int) -> str:
+def html(markdown: str, created: int) -> str:
     """HTML of a revision's body.
 
     Args:
         markdown: as in PostHistory.
-        at: when it was written, in milliseconds since 1970 (UTC): which Markdown it is.
+        created: time of the revision, in milliseconds since 1970 (UTC), which determines the Markdown.
     """
     text = _SPOILER.sub(r"\1", markdown.replace("\r\n", "\n"))
-    if at < COMMONMARK:
+    if created < COMMONMARK:
         text = _as_commonmark(text)
-    return str(_renderer(at < COMMONMARK).render(text))
+    return str(_renderer(created < COMMONMARK).render(text))
 
 
 def _as_commonmark(text: str) -> str:
@@ -47,44 +46,44 @@ def _as_commonmark(text: str) -> str:
     text = _CLOSED_HEADING.sub(r"\1 ", _HEADING.sub(r"\1 ", text))
     text = _NUMBERED.sub(r"\1\\)", _DEFINITION.sub("\n\n", text))
     defined = {name.casefold() for name in _DEFINED.findall(text)}
-    return _APART.sub(lambda found: "" if found[1].casefold() in defined else found[0], text) if defined else text
+    return _APART.sub(lambda match: "" if match[1].casefold() in defined else match[0], text) if defined else text
 
 
 @cache
 def _renderer(old: bool) -> "MarkdownIt":
     from markdown_it import MarkdownIt
 
-    made = MarkdownIt("commonmark", {"html": True}).enable("table")
-    made.inline.ruler.before("link", "tag", _tag)
-    made.inline.ruler.before("escape", "formula", _formula)
+    renderer = MarkdownIt("commonmark", {"html": True}).enable("table")
+    renderer.inline.ruler.before("link", "tag", _tag)
+    renderer.inline.ruler.before("escape", "formula", _formula)
     if old:
-        made.inline.ruler.before("escape", "backslash", _backslash)
-        made.block.ruler.at("list", _list, {"alt": ["paragraph", "reference", "blockquote"]})
-    return made
+        renderer.inline.ruler.before("escape", "backslash", _backslash)
+        renderer.block.ruler.at("list", _list, {"alt": ["paragraph", "reference", "blockquote"]})
+    return renderer
 
 
 def _tag(state: Any, silent: bool) -> bool:
     """`[tag:name]`: a link whose text is the tag, in lower case."""
-    found = _TAG.match(state.src, state.pos) if state.src[state.pos] == "[" else None
-    if found is None:
+    match = _TAG.match(state.src, state.pos) if state.src[state.pos] == "[" else None
+    if match is None:
         return False
     if not silent:
-        name = found[1].lower()
+        name = match[1].lower()
         state.push("link_open", "a", 1).attrs = {"href": f"/questions/tagged/{name}"}
         state.push("text", "", 0).content = name
         state.push("link_close", "a", -1)
-    state.pos = found.end()
+    state.pos = match.end()
     return True
 
 
 def _formula(state: Any, silent: bool) -> bool:
-    """`$…$` and `$$…$$`, which stand as they are."""
-    found = _FORMULA.match(state.src, state.pos) if state.src[state.pos] == "$" else None
-    if found is None:
+    """`$…$` and `$$…$$`, kept as they are."""
+    match = _FORMULA.match(state.src, state.pos) if state.src[state.pos] == "$" else None
+    if match is None:
         return False
     if not silent:
-        state.push("text", "", 0).content = found[0]
-    state.pos = found.end()
+        state.push("text", "", 0).content = match[0]
+    state.pos = match.end()
     return True
 
 
@@ -100,7 +99,7 @@ def _backslash(state: Any, silent: bool) -> bool:
 
 
 def _list(state: Any, start: int, end: int, silent: bool) -> bool:
-    """In the old Markdown a list began after a blank line only, but for lists within lists."""
+    """In the old Markdown a list began only after a blank line, except within lists."""
     from markdown_it.rules_block import list_block
 
     return not (silent and state.parentType == "paragraph" and state.level == 0) and list_block(

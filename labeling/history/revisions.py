@@ -2,7 +2,7 @@
 
 A revision is what one `RevisionGUID` did to title, body and tags: types 1, 2, 3 begin a post, 4, 5, 6 edit it, 7, 8, 9
 roll it back. Its body is Markdown; rendered as the publisher renders it, it goes through the same reader of HTML as a
-published body, so that the way by which a text came can't be seen in it.
+published body: a text does not show its origin.
 """
 
 import re
@@ -34,7 +34,7 @@ _NOTE = re.compile(r"\A\s*(?:>\s*)?\*\*possible duplicate:?\*\*.*(?:\n(?:>.*|\s*
 
 @dataclass(frozen=True)
 class Revision:
-    """What a post was after one revision; a field is None while no row has told it."""
+    """A post after one revision; a field is None until a row sets it."""
 
     number: int
     """From 1, in order of time."""
@@ -57,7 +57,7 @@ class Revision:
 
 @dataclass(frozen=True)
 class RevisionState:
-    """The text by which a post is judged; what is None is as published."""
+    """The text by which a post is judged; a field that is None is as published."""
 
     form: str
     """One of those of `schema.EXAMPLES`."""
@@ -78,7 +78,7 @@ def state(revision: Revision, form: str, until: int | None = None) -> RevisionSt
 
 
 def published(body: str | None) -> RevisionState:
-    """The published text, without the note that told of a duplicate."""
+    """The published text, without the note of a duplicate."""
     without = _NOTE_HTML.sub("", body or "", count=1)
     return PUBLISHED if without == (body or "") else RevisionState("published", without)
 
@@ -86,8 +86,8 @@ def published(body: str | None) -> RevisionState:
 def replay(history: pa.Table | None, posts: Collection[int] | None = None) -> dict[int, list[Revision]]:
     """Revisions of each post that has any, in order of time.
 
-    Rows of one `RevisionGUID` are one revision; a row without a GUID, or without a text, does as little as it says: its
-    own field, or nothing. A rollback without a text gets that of the revision which its comment names.
+    Rows of one `RevisionGUID` are one revision; a row without a GUID changes only its own field, one without a text
+    nothing. A rollback without a text gets that of the revision which its comment names.
 
     Args:
         history: `corpus.schema.dump_schema("history")`; None where a site has none.
@@ -100,12 +100,12 @@ def replay(history: pa.Table | None, posts: Collection[int] | None = None) -> di
         wanted = pc.and_(wanted, pc.is_in(history["post_id"], pa.array(sorted(posts), pa.int64())))
     table = history.filter(wanted).select([*_COLUMNS, "comment", "text"])
     table = table.set_column(4, "creation_date", pc.fill_null(table["creation_date"].cast(pa.int64()), 0))
-    found: dict[int, list[Revision]] = {}
+    revisions: dict[int, list[Revision]] = {}
     order = [(name, "ascending") for name in ("post_id", "creation_date", "history_id")]
     for post, of_post in groupby(table.sort_by(order).to_pylist(), lambda row: row["post_id"]):
         if post is not None:
-            found[post] = _replay(list(of_post))
-    return found
+            revisions[post] = _replay(list(of_post))
+    return revisions
 
 
 def _replay(events: Sequence[Mapping[str, Any]]) -> list[Revision]:
@@ -113,27 +113,27 @@ def _replay(events: Sequence[Mapping[str, Any]]) -> list[Revision]:
     grouped: dict[str, list[Mapping[str, Any]]] = {}
     for row in events:
         grouped.setdefault(row["revision_guid"] or f"row {row['history_id']}", []).append(row)
-    made: list[Revision] = []
+    revisions: list[Revision] = []
     for guid, members in grouped.items():
         head = members[0]
         kinds = {row["post_history_type_id"] for row in members}
-        now = made[-1] if made else Revision(0, 0, 0, None, frozenset(), None, None, None, "", None)
+        now = revisions[-1] if revisions else Revision(0, 0, 0, None, frozenset(), None, None, None, "", None)
         fields: dict[str, Any] = {}
         for row in members:
             name = _FIELDS[row["post_history_type_id"]]
             text = row["text"]
             if text is None and row["post_history_type_id"] >= 7:
-                source = _rolled_back_to(row["comment"], made)
+                source = _rolled_back_to(row["comment"], revisions)
                 value = getattr(source, name) if source else None
             else:
                 value = None if text is None else _value(name, text)
             if value is not None:
                 fields[name] = value
-        made.append(
+        revisions.append(
             replace(
                 now,
                 **fields,
-                number=len(made) + 1,
+                number=len(revisions) + 1,
                 history_id=head["history_id"],
                 at=head["creation_date"],
                 user=head["user_id"],
@@ -143,7 +143,7 @@ def _replay(events: Sequence[Mapping[str, Any]]) -> list[Revision]:
                 rollback=max(kinds) >= 7,
             )
         )
-    return made
+    return revisions
 
 
 def _value(name: str, text: str) -> str | tuple[str, ...]:
@@ -152,28 +152,32 @@ def _value(name: str, text: str) -> str | tuple[str, ...]:
     return text.replace("\r\n", "\n") if name == "body" else text
 
 
-def _rolled_back_to(comment: str | None, made: Sequence[Revision]) -> Revision | None:
+def _rolled_back_to(comment: str | None, revisions: Sequence[Revision]) -> Revision | None:
     named = _ROLLBACK.search(comment or "")
     if named is None:
         return None
     if named["guid"]:
-        return next((one for one in made if one.guid == named["guid"].lower()), None)
-    return next((one for one in made if one.number == int(named["number"])), None)
+        return next((revision for revision in revisions if revision.guid == named["guid"].lower()), None)
+    return next((revision for revision in revisions if revision.number == int(named["number"])), None)
 
 
 def first(revisions: Sequence[Revision]) -> Revision | None:
-    """The first revision whose body is known: the first of all, but for posts whose beginning is missing."""
-    return next((one for one in revisions if one.body is not None), None)
+    """The first revision whose body is known: the first of all, except for posts whose beginning is missing."""
+    return next((revision for revision in revisions if revision.body is not None), None)
 
 
 def last(revisions: Sequence[Revision]) -> Revision | None:
     """The last revision that changed the body."""
-    return next((one for one in reversed(revisions) if "body" in one.changed and one.body is not None), None)
+    return next(
+        (revision for revision in reversed(revisions) if "body" in revision.changed and revision.body is not None), None
+    )
 
 
-def before(revisions: Sequence[Revision], at: int) -> Revision | None:
+def before(revisions: Sequence[Revision], time: int) -> Revision | None:
     """The last revision before a millisecond whose body is known."""
-    return next((one for one in reversed(revisions) if one.at < at and one.body is not None), None)
+    return next(
+        (revision for revision in reversed(revisions) if revision.at < time and revision.body is not None), None
+    )
 
 
 def without_note(body: str) -> str:
@@ -184,12 +188,12 @@ def without_note(body: str) -> str:
 def examples(
     threads: Threads, states: Mapping[int, RevisionState], votes: Sequence[Vote], *, comments: bool
 ) -> pa.Table:
-    """`labeling.schema.EXAMPLES` of some posts, each with the text of its state; `split` and `digest` are yet empty.
+    """`labeling.schema.EXAMPLES` of some posts, each with the text of its state; `split` and `digest` are still empty.
 
     Args:
         states: by post; in the result they are sorted by it.
         votes: comments that these name (`gives_away`) are left out of their post's text.
-        comments: whether a text has the comments of its post at all.
+        comments: whether texts include the comments of their posts.
     """
     wanted = pa.array(sorted(states), pa.int64())
     kept = threads.documents.filter(pc.is_in(threads.documents["post_id"], wanted)).sort_by("post_id")
@@ -197,8 +201,8 @@ def examples(
     for vote in votes:
         if vote.gives_away:
             left_out.setdefault(vote.post_id, set()).update(vote.gives_away)
-    said = _comments(threads.comments, states, left_out) if comments else threads.comments.slice(0, 0)
-    texts = _texts(threads, states, said)
+    comment_rows = _comments(threads.comments, states, left_out) if comments else threads.comments.slice(0, 0)
+    texts = _texts(threads, states, comment_rows)
     texts = texts.take(pc.index_in(kept["post_id"], value_set=texts["post_id"].combine_chunks()))
     forms = [states[post].form for post in kept["post_id"].to_pylist()]
     given_away = [sorted(left_out.get(post, ())) for post in kept["post_id"].to_pylist()]
@@ -217,14 +221,14 @@ def examples(
 def _comments(
     table: pa.Table, states: Mapping[int, RevisionState], left_out: Mapping[int, Collection[int]]
 ) -> pa.Table:
-    """Comments of posts but for those left out, and those after a state's time."""
+    """Comments of posts except those left out, and those after a state's time."""
     gone = pa.array(sorted({comment for some in left_out.values() for comment in some}), pa.int64())
     table = table.filter(pc.invert(pc.is_in(table["comment_id"], gone)))
     ends = {post: state.until for post, state in states.items() if state.until is not None}
     if not ends:
         return table
-    at = pc.index_in(table["post_id"], value_set=pa.array(list(ends), pa.int64()))
-    end = pa.array(list(ends.values()), pa.int64()).take(at.combine_chunks())
+    place = pc.index_in(table["post_id"], value_set=pa.array(list(ends), pa.int64()))
+    end = pa.array(list(ends.values()), pa.int64()).take(place.combine_chunks())
     early = pc.less(table["creation_date"].cast(pa.int64()).combine_chunks(), end)
     return table.filter(pc.fill_null(early, True))
 
@@ -235,8 +239,8 @@ def _texts(threads: Threads, states: Mapping[int, RevisionState], comments: pa.T
     places = {post: row for row, post in enumerate(posts["post_id"].to_pylist())}
     for name in ("body", "title", "tags"):
         column = posts[name].to_pylist()
-        for post, one in states.items():
-            value = one.html if name == "body" else one.title if name == "title" else one.tags
+        for post, state in states.items():
+            value = state.html if name == "body" else state.title if name == "title" else state.tags
             if value is not None and post in places:
                 column[places[post]] = value
         place = posts.schema.get_field_index(name)
