@@ -1,6 +1,6 @@
 """The functions of `socorpus.labeling`, the package's Python API.
 
-What they need is imported when they are called: some of it takes seconds.
+Their dependencies are imported at the call, since some take seconds.
 """
 
 import os
@@ -73,7 +73,7 @@ def apply(
 
     Raises:
         InputError: there is no finished corpus, or a task is not known.
-        BuildError: another build is at work there, or a labelling function votes what it must not.
+        BuildError: another build is at work there, or a labelling function gives an invalid vote.
 
     Examples:
         >>> corpus = apply("corpus", ["closure"], workers=0)
@@ -91,7 +91,7 @@ def analyze(
     scheduler: str | None = None,
     show: "Callable[[Progress], None] | None" = None,
 ) -> "dict[str, Analysis]":
-    """How good the labels are, by task: coverage, conflict, accuracy, agreement, likely errors, leaks.
+    """The quality of the labels by task: coverage, conflict, accuracy, agreement, likely errors, leaks.
 
     Labels that are not up to date are made first. The arguments and errors are those of `apply`.
 

@@ -35,18 +35,18 @@ class Layout:
         """The layout of a corpus by its manifest's files; settles the splits."""
         contents = {name: entry["sha256"] for name, entry in files.items()}
         names = [name for name in contents if name.startswith("documents/")]
-        found = [(name.split("/")[1], Path(name).stem.split("-of-")) for name in sorted(names)]
-        buckets = tuple(Bucket(site, int(at), int(of), index) for index, (site, (at, of)) in enumerate(found))
+        parts = [(name.split("/")[1], Path(name).stem.split("-of-")) for name in sorted(names)]
+        buckets = tuple(Bucket(site, int(number), int(of), index) for index, (site, (number, of)) in enumerate(parts))
         folders = ("documents", *(f"signals/{name}" for name in splits.SIGNALS))
         inputs = {path: contents[path] for bucket in buckets for folder in folders for path in [bucket.path(folder)]}
         given = {"buckets": buckets, "config": config.split}
-        task = WorkItem("label_splits", "all", splits.assign, given, inputs, 3, as_dict(config.split))
-        split = engine.run("label_splits", [task])["all"]
+        item = WorkItem("label_splits", "all", splits.assign, given, inputs, 3, as_dict(config.split))
+        split = engine.run("label_splits", [item])["all"]
         sizes = {name: entry["bytes"] for name, entry in files.items()}
         return cls(root, buckets, contents, sizes, config, engine, split.counts["batches"], split.counts["tied"])
 
     def tables(self, bucket: Bucket) -> list[str]:
-        """Tables of the dump that the bucket has rows' files of."""
+        """Tables of the dump of which the bucket has a file."""
         return [name for name in corpus_schema.BY_POST if bucket.path(f"tables/{name}") in self.contents]
 
     def tags(self, bucket: Bucket) -> list[str]:
@@ -54,6 +54,6 @@ class Layout:
         return sorted(name for name in self.contents if name.startswith(f"tables/tags/{bucket.site}/"))
 
     def inputs(self, bucket: Bucket) -> dict[str, str]:
-        """What labelling functions look at."""
+        """Files that labelling functions read, with their hashes."""
         paths = [bucket.path("documents"), *(bucket.path(f"tables/{name}") for name in self.tables(bucket))]
         return {path: self.contents[path] for path in [*paths, *self.tags(bucket)]}

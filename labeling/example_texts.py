@@ -1,4 +1,4 @@
-"""The text of examples as it is judged: personal data replaced as in the shards, and a digest of what is left."""
+"""The text of examples as it is judged: personal data replaced as in the shards, and a digest of the result."""
 
 import hashlib
 import json
@@ -20,30 +20,30 @@ def redacted(examples: pa.Table, config: Privacy) -> pa.Table:
         `schema.EXAMPLES`, row for row, `digest` filled.
     """
     whole = examples.cast(schema.EXAMPLES).combine_chunks()
-    made = redact.table(whole, detect.find(whole, config))
-    at = schema.EXAMPLES.get_field_index("digest")
-    return made.set_column(at, schema.EXAMPLES.field(at), digests(made))
+    replaced = redact.table(whole, detect.find(whole, config))
+    column = schema.EXAMPLES.get_field_index("digest")
+    return replaced.set_column(column, schema.EXAMPLES.field(column), digests(replaced))
 
 
 def digests(examples: pa.Table) -> pa.Array:
-    """Hash of title and text of each example, binary(16): equal for what a person would see as the same."""
+    """Hash of title and text of each example, binary(16): equal where a person would see the same."""
     titles, texts = (examples[name].to_pylist() for name in ("title", "text"))
     seen = (
         f"{title or ''}\0{text}".encode("utf-8", "surrogatepass") for title, text in zip(titles, texts, strict=True)
     )
-    return pa.array([hashlib.blake2b(one, digest_size=16).digest() for one in seen], pa.binary(16))
+    return pa.array([hashlib.blake2b(content, digest_size=16).digest() for content in seen], pa.binary(16))
 
 
-def evidence(found: Sequence[Mapping[str, Any]], config: Privacy) -> list[str]:
-    """Evidence as JSON, with placeholders for personal data and secrets in every text of it; keys stay as they are."""
-    # Most votes rest on what others rest on too, such as a name that many texts have.
-    raw = [_json(one) for one in found]
-    distinct = dict(zip(raw, found, strict=True))
-    texts = list(dict.fromkeys(text for one in distinct.values() for text in _texts(one)))
-    # Looked at as comments are, which may mention people.
+def evidence(values: Sequence[Mapping[str, Any]], config: Privacy) -> list[str]:
+    """Evidence as JSON, with placeholders for personal data and secrets in all its texts; keys are kept."""
+    # Many votes share their evidence, such as a name that occurs in many texts.
+    raw = [_json(value) for value in values]
+    distinct = dict(zip(raw, values, strict=True))
+    texts = list(dict.fromkeys(text for value in distinct.values() for text in _texts(value)))
+    # Checked as comments are: evidence may mention people.
     clean = dict(zip(texts, display.texts(texts, config, comments=True), strict=True)) if texts else {}
-    made = {text: _json(_replaced(one, clean)) for text, one in distinct.items()}
-    return [made[text] for text in raw]
+    replaced = {text: _json(_replaced(value, clean)) for text, value in distinct.items()}
+    return [replaced[text] for text in raw]
 
 
 def _json(value: Any) -> str:
@@ -54,20 +54,20 @@ def _texts(value: Any) -> Iterable[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from _texts(one)
+        for part in value.values():
+            yield from _texts(part)
     elif isinstance(value, list | tuple):
-        for one in value:
-            yield from _texts(one)
+        for part in value:
+            yield from _texts(part)
 
 
 def _replaced(value: Any, clean: Mapping[str, str]) -> Any:
     if isinstance(value, str):
         return clean[value]
     if isinstance(value, Mapping):
-        return {name: _replaced(one, clean) for name, one in value.items()}
+        return {name: _replaced(part, clean) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_replaced(one, clean) for one in value]
+        return [_replaced(part, clean) for part in value]
     return value
 
 

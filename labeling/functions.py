@@ -1,7 +1,7 @@
-"""What a labelling function is, and the posts of a bucket as it sees them.
+"""Labelling functions, and the posts of a bucket as they see them.
 
 A function is small, named and versioned. It looks at the tables of one bucket of threads and votes, with its evidence,
-or says nothing. Adding one costs one function, in the task's module or in a plug-in, with `@votes` above it:
+or abstains. Adding one takes one function, in the task's module or in a plug-in, with `@votes` above it:
 
     @votes("obsolescence")
     def comment_says_so(threads: Threads) -> Iterator[Vote]:
@@ -37,11 +37,11 @@ class Vote:
 
 @dataclass(frozen=True)
 class Threads:
-    """What functions look at: whole threads of one site, all tables of one bucket.
+    """The input of functions: whole threads of one site, all tables of one bucket.
 
     `documents` (`corpus.schema.DOCUMENTS`), `posts`, `comments`, `links`, `votes` and, where the site has it, `history`
-    (`corpus.schema.dump_schema`) are sorted by post; `facts` holds what must be known of the whole corpus (score
-    quantiles by site and year, tags with their counts and wikis, gazetteers), as its task's `merge` made it.
+    (`corpus.schema.dump_schema`) are sorted by post; `facts` holds facts of the whole corpus (score quantiles by
+    site and year, tags with their counts and wikis, gazetteers), as its task's `merge` returned them.
     """
 
     site: str
@@ -52,11 +52,11 @@ class Threads:
     votes: pa.Table
     history: pa.Table | None
     tags: pa.Table
-    """The site's tags (not of this bucket alone)."""
+    """The site's tags (not only of this bucket)."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     examples: pa.Table | None = None
-    """The task's examples, personal data replaced; for tasks of spans alone, whose offsets are of these texts. Some
-    hundreds of the bucket's at a time."""
+    """The task's examples, personal data replaced; only for tasks of spans, whose offsets refer to these texts. Some
+    hundreds at a time."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class Function:
         name: without its task.
         task: name of its task.
         find: from `Threads` to votes.
-        says: what it does, in a sentence: the first line of its docstring.
-        version: raise it when what it says changes. None, in a plug-in: from the plug-in's hash or version.
+        says: a sentence on what it does: the first line of its docstring.
+        version: raise it when its votes change. None in a plug-in: from the plug-in's hash or version.
     """
 
     name: str
@@ -96,8 +96,8 @@ def votes(task: Task | str, version: int | None = None) -> Callable[[Find], Find
 
     Args:
         task: the task, or its name.
-        version: raise it when what the function says changes; by default 1, and in a plug-in from the plug-in's hash
-            or version.
+        version: raise it when the function's votes change; by default 1, and in a plug-in from the plug-in's hash or
+            version.
 
     Raises:
         InputError: the task has a function of this name, or the version is no number.
@@ -116,7 +116,7 @@ def votes(task: Task | str, version: int | None = None) -> Callable[[Find], Find
 
 
 def of_task(task: str, without: Collection[str] = ()) -> list[Function]:
-    """The labelling functions of a task with the versions that count, but for those left out by name."""
+    """The labelling functions of a task with their effective versions, except those left out by name."""
     return [
         replace(function, version=_number(FUNCTIONS.version(key)))
         for key, function in FUNCTIONS.items()

@@ -1,4 +1,4 @@
-"""Logistic regression: scikit-learn's, for what is learned of few features or of words, and for audits.
+"""Logistic regression by scikit-learn: for models of few features or of words, and for audits.
 
 scikit-learn comes with `socorpus[labeling]` and `socorpus[training]`; it is imported when a model is fitted.
 """
@@ -28,7 +28,7 @@ def version() -> str | None:
 
 
 def weights(x: Any, right: Int64, strength: float) -> Float64:
-    """Weights of features by which rows are right, float64[features], without an intercept.
+    """Weights of features that predict whether rows are right, float64[features], without an intercept.
 
     Args:
         x: [n, features], an array or a scipy sparse matrix.
@@ -38,18 +38,18 @@ def weights(x: Any, right: Int64, strength: float) -> Float64:
     Raises:
         InputError: scikit-learn is not installed.
     """
-    found: Float64 = _fitted(x, right, None, C=1 / strength, fit_intercept=False, tol=1e-6).coef_[0]
-    return found
+    coefficients: Float64 = _fitted(x, right, None, C=1 / strength, fit_intercept=False, tol=1e-6).coef_[0]
+    return coefficients
 
 
 def fit(x: Any, label: Int64, labels: int, weight: Float64 | None = None, words: bool = False) -> Model:
-    """A model of labels, which takes rows like `x` and gives the probability of each label, float64[n, labels].
+    """A model of labels, which takes rows like `x` and returns the probability of each label, float64[n, labels].
 
     Args:
         x: [n, features], an array, whose features are standardised.
-        label: int64[n], 0 to labels - 1; one that does not occur is given no probability.
-        weight: float64[n], how much each row weighs; None: all the same.
-        words: whether rows are sparse and of length 1, such as weighed words: not standardised, and penalised less.
+        label: int64[n], 0 to labels - 1; a label that does not occur gets probability 0.
+        weight: float64[n], weight of each row; None: equal weights.
+        words: whether rows are sparse and of length 1, such as weighted words: not standardised, and penalised less.
 
     Raises:
         InputError: scikit-learn is not installed.
@@ -63,9 +63,9 @@ def fit(x: Any, label: Int64, labels: int, weight: Float64 | None = None, words:
     model = _fitted(ready(x), label, weight, C=10.0 if words else 1.0) if len(present) > 1 else None
 
     def probabilities(rows: Any) -> Float64:
-        found = np.zeros((rows.shape[0], labels))
-        found[:, present] = 1 if model is None else model.predict_proba(ready(rows))
-        return found
+        result = np.zeros((rows.shape[0], labels))
+        result[:, present] = 1 if model is None else model.predict_proba(ready(rows))
+        return result
 
     return probabilities
 

@@ -1,7 +1,7 @@
-"""The labels of a corpus on one page: votes, what combines them, labels; each step with receipts as a build's have.
+"""The labels of a corpus on one page: votes, the label model, labels; each step with receipts like a build's.
 
     splits   once            -> train, validation, test of every thread
-    collect  a task, bucket  -> what must be known of the whole corpus
+    collect  a task, bucket  -> its part of the facts
     merge    a task          -> facts
     vote     a task, bucket  -> labels/TASK/examples, labels/TASK/votes
     count    a task, bucket  -> patterns of votes
@@ -9,7 +9,7 @@
     stratify a task          -> the split of its labels
     label    a task, bucket  -> labels/TASK/labels
 
-People's votes come in at the last step alone, so a new one runs again the label step of its bucket and nothing else.
+People's votes enter only at the last step: a new one re-runs only the label step of its bucket.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -41,7 +41,7 @@ TABLES = ("examples", "votes", "labels")
 
 @dataclass(frozen=True)
 class Applied:
-    """What `apply` left: the manifest with its labels, and how many tasks of the engine ran."""
+    """The result of `apply`: the manifest with its labels, and the number of work items that ran."""
 
     manifest: dict[str, Any]
     ran: int
@@ -60,8 +60,8 @@ def apply(
     The active plug-ins are noted in the manifest beside those of the build, and remembered for later commands.
 
     Raises:
-        InputError: no finished corpus, an unknown task, or what `check` says.
-        BuildError: another build is at work there; a labelling function votes what it must not, or fails.
+        InputError: no finished corpus, an unknown task, or an error of `check`.
+        BuildError: another build is at work there; a labelling function gives an invalid vote, or fails.
     """
     facts = finished(root)
     check(configs.of_corpus(facts["config"]), tasks)
@@ -84,10 +84,10 @@ def apply(
 
 
 def check(config: configs.Config, tasks: Sequence[str] | None = None) -> None:
-    """Hold what a configuration says of labels against the tasks and labelling functions that there are.
+    """Check that the tasks and labelling functions that a configuration names exist.
 
     Args:
-        tasks: what is labelled instead of the configuration's tasks.
+        tasks: those to label instead of the configuration's.
 
     Raises:
         InputError: a task or a function is not known, or a plug-in's function votes for a task that is not.
@@ -107,7 +107,7 @@ def _unknown_function(key: str) -> str:
     task, _, name = key.partition(".")
     if task not in TASKS or not name:
         return f"wants TASK.FUNCTION, such as {next(iter(FUNCTIONS))}, not {key!r}"
-    return f"{task} has no labelling function {name}; it has {', '.join(one.name for one in of_task(task))}"
+    return f"{task} has no labelling function {name}; it has {', '.join(function.name for function in of_task(task))}"
 
 
 def _run_last(
@@ -138,12 +138,12 @@ def _label(
     config, chosen = configs.of_corpus(facts["config"]), _chosen(facts, tasks)
     others = {name: entry for name, entry in facts.get("labels", {}).items() if name not in chosen}
     files = {name: entry for name, entry in facts["files"].items() if _task_of(name) in (None, *others)}
-    made, outputs = _run(Layout.of(root, files, config, engine), chosen, analyze) if chosen else ({}, {})
-    found = others | made
+    new, outputs = _run(Layout.of(root, files, config, engine), chosen, analyze) if chosen else ({}, {})
+    entries = others | new
     for folder in _folders(root):
-        if folder not in found:
+        if folder not in entries:
             _remove(root, folder)
-    labels = {name: found[name] for name in dict.fromkeys([*TASKS, *found]) if name in found}
+    labels = {name: entries[name] for name in dict.fromkeys([*TASKS, *entries]) if name in entries}
     return {**facts, "labels": labels, "files": dict(sorted({**files, **outputs}.items()))}
 
 
@@ -151,8 +151,8 @@ def _run(layout: Layout, chosen: Sequence[str], analyze: bool) -> tuple[dict[str
     """All steps of some tasks; the manifest's entries of these, and of their files."""
     plans = [TaskPlan(layout, name) for name in chosen]
 
-    def run(step: str, tasks: Iterable[Iterable[WorkItem]], *tables: str) -> Mapping[str, Receipt]:
-        done = layout.engine.run(f"label_{step}", [task for several in tasks for task in several])
+    def run(step: str, items: Iterable[Iterable[WorkItem]], *tables: str) -> Mapping[str, Receipt]:
+        done = layout.engine.run(f"label_{step}", [item for group in items for item in group])
         _prune(layout, step, done, chosen, tables)
         return done
 
@@ -165,7 +165,7 @@ def _run(layout: Layout, chosen: Sequence[str], analyze: bool) -> tuple[dict[str
     people = {plan.task: plan.people() for plan in plans}
     labelled = run("label", (plan.label(voted, fitted, stratified, people[plan.task]) for plan in plans), "labels")
     analyses = {plan.task: plan.analysis(voted, labelled, people[plan.task]) for plan in plans}
-    stale = {task.name for task in layout.engine.stale(task for tasks in analyses.values() for task in tasks)}
+    stale = {item.name for item in layout.engine.stale(item for items in analyses.values() for item in items)}
     if analyze and stale:
         run("compare", (plan.compare(voted, people[plan.task]) for plan in plans))
     for name in () if analyze else stale:
@@ -203,7 +203,7 @@ def _folders(root: Path) -> list[str]:
 
 
 def _remove(root: Path, task: str) -> None:
-    """Remove what `apply` made of a task; what people and models said stays."""
+    """Remove the files that `apply` wrote for a task; votes of people and models stay."""
     for table in TABLES:
         storage_files.remove(root / FOLDER / task / table)
     for name in (steps.model_path(task), analysis_functions.path(task)):

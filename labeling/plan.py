@@ -1,4 +1,4 @@
-"""The engine's tasks of one labelling task, step by step: what each depends on, and so what makes it run again."""
+"""The work items of one labelling task, step by step, with the inputs whose change makes each run again."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ _SIGNALS = ("statistics", "contamination", "exact", "near")
 
 
 class TaskPlan:
-    """The steps of one task over a corpus; each method answers work items, given the receipts of earlier steps."""
+    """The steps of one task over a corpus; each method returns work items, given the receipts of earlier steps."""
 
     def __init__(self, layout: Layout, task: str):
         self.layout, self.task = layout, task
@@ -36,18 +36,18 @@ class TaskPlan:
         self.without = tuple(name.partition(".")[2] for name in names if name.startswith(f"{task}."))
         self.functions = of_task(task, self.without)
         version = TASKS.version(task)
-        # Of ours a test holds labels and unit; a plug-in's may change under a version of its own.
+        # A test pins labels and unit of our tasks; a plug-in's may change under a version of its own.
         self.edition: Any = [version, self.definition.labels, self.definition.unit] if TASKS.origin(task) else version
         models = layout.root / steps.models_path(task)
         self.models_content = files.sha256(models) if files.exists(models) else ""
-        said = (
+        model_names = (
             parquet.read(models, VOTES, ["function"])["function"].unique().to_pylist() if files.exists(models) else []
         )
-        self.models = sorted(said)
-        self.voters = [*(one.name for one in self.functions), *self.models]
+        self.models = sorted(model_names)
+        self.voters = [*(function.name for function in self.functions), *self.models]
 
     def collect(self) -> list[WorkItem]:
-        """Threads -> what must be known of the whole corpus; nothing where the task needs none."""
+        """Threads -> parts of the facts of the whole corpus; nothing where the task needs none."""
         if self.definition.collect is None:
             return []
         return [
@@ -66,8 +66,8 @@ class TaskPlan:
 
     def vote(self, merged: Done) -> list[WorkItem]:
         """Threads and facts -> examples and votes."""
-        layout, config, tasks = self.layout, self.layout.config, []
-        versions = {one.name: one.version for one in self.functions}
+        layout, config, items = self.layout, self.layout.config, []
+        versions = {function.name: function.version for function in self.functions}
         section = [versions, self.edition, as_dict(config.privacy), config.selection.max_overlap]
         for bucket in layout.buckets:
             given = self._tables(bucket) | {
@@ -78,17 +78,17 @@ class TaskPlan:
             paths = [bucket.path(name) for name in ("decisions", *(f"signals/{signal}" for signal in _SIGNALS))]
             inputs = layout.inputs(bucket) | {path: layout.contents[path] for path in paths}
             inputs |= {"facts": merged[self.task].content, "split": layout.split[bucket.name]}
-            tasks.append(self._of_bucket("vote", bucket, steps.vote, given, inputs, section))
-        return tasks
+            items.append(self._of_bucket("vote", bucket, steps.vote, given, inputs, section))
+        return items
 
     def count(self, voted: Done) -> list[WorkItem]:
         """Votes -> patterns."""
-        tasks = []
+        items = []
         for bucket in self.layout.buckets:
             votes = voted[self.name(bucket)].outputs[path(self.task, "votes", bucket.name)].sha256
             inputs = {"votes": votes, "models": self.models_content}
-            tasks.append(self._of_bucket("count", bucket, steps.count, {"voters": self.voters}, inputs, self._voting))
-        return tasks
+            items.append(self._of_bucket("count", bucket, steps.count, {"voters": self.voters}, inputs, self._voting))
+        return items
 
     def fit(self, counted: Done) -> list[WorkItem]:
         """Patterns -> the model."""
@@ -111,29 +111,29 @@ class TaskPlan:
 
     def label(self, voted: Done, fitted: Done, stratified: Done, people: Mapping[str, str]) -> list[WorkItem]:
         """Votes, model, the labels' split and people -> labels."""
-        tasks = []
+        items = []
         for bucket in self.layout.buckets:
             inputs = {"voted": voted[self.name(bucket)].content, "model": fitted[self.task].content}
             inputs |= {"models": self.models_content, "people": people.get(bucket.name, "")}
             if self.task in stratified:
                 inputs["split"] = stratified[self.task].counts["batches"][bucket.name]
             given = {"people": bucket.name in people}
-            tasks.append(self._of_bucket("label", bucket, steps.label, given, inputs, dawid_skene.VERSION))
-        return tasks
+            items.append(self._of_bucket("label", bucket, steps.label, given, inputs, dawid_skene.VERSION))
+        return items
 
     def compare(self, voted: Done, people: Mapping[str, str]) -> list[WorkItem]:
         """Votes and people -> counts for the analysis."""
-        tasks = []
+        items = []
         for bucket in self.layout.buckets:
             inputs = {"votes": voted[self.name(bucket)].content, "models": self.models_content}
             inputs["people"] = people.get(bucket.name, "")
             given = {"voters": self.voters, "people": bucket.name in people}
             config = [*self._voting, analysis_functions.VERSION]
-            tasks.append(self._of_bucket("compare", bucket, analysis_functions.compare, given, inputs, config))
-        return tasks
+            items.append(self._of_bucket("compare", bucket, analysis_functions.compare, given, inputs, config))
+        return items
 
     def analysis(self, voted: Done, labelled: Done, people: Mapping[str, str]) -> list[WorkItem]:
-        """Labels, and what was compared -> labels/TASK/analysis.json."""
+        """Labels and comparisons -> labels/TASK/analysis.json."""
         inputs = self._contents(labelled) | {f"votes/{name}": text for name, text in self._contents(voted).items()}
         inputs |= {f"people/{name}": content for name, content in people.items()} | {"models": self.models_content}
         given = {"task": self.task, "voters": self.voters, "buckets": self.layout.buckets}
@@ -151,20 +151,22 @@ class TaskPlan:
         ]
 
     def people(self) -> dict[str, str]:
-        """Bucket -> hash of what people said of its examples; `""` -> of posts that are no examples."""
+        """Bucket -> hash of people's votes on its examples; `""` -> on posts that are no examples."""
         place = self.layout.root / people_path(self.task)
         if not files.exists(place):
             return {}
         rows = parquet.read(place, VOTES).to_pylist()
         keys = [corpus_schema.key(row["site"], row["post_id"]) for row in rows]
-        found = row_lookup.find(self.layout.root, keys, f"{FOLDER}/{self.task}/examples")
+        places = row_lookup.find(self.layout.root, keys, f"{FOLDER}/{self.task}/examples")
         by: dict[str, list[list[str]]] = {}
         for key, row in zip(keys, rows, strict=True):
-            by.setdefault(found[key].bucket if key in found else "", []).append([str(value) for value in row.values()])
-        return {bucket: receipts.fingerprint(several) for bucket, several in sorted(by.items())}
+            by.setdefault(places[key].bucket if key in places else "", []).append(
+                [str(value) for value in row.values()]
+            )
+        return {bucket: receipts.fingerprint(votes) for bucket, votes in sorted(by.items())}
 
     def entry(self, voted: Done, fitted: Done, labelled: Done) -> dict[str, Any]:
-        """What the manifest says of the task."""
+        """The manifest's entry of the task."""
         counts: dict[str, Counter[str]] = {"examples": Counter(), "forms": Counter(), "functions": Counter()}
         split: dict[str, Counter[str]] = {}
         sources: Counter[str] = Counter()
@@ -177,12 +179,12 @@ class TaskPlan:
             conflicts += of["conflicts"]
             for name, label, count in of["labels"]:
                 split.setdefault(name, Counter())[label] += count
-        versions = {one.name: one.version for one in self.functions}
-        said = counts["functions"]
+        versions = {function.name: function.version for function in self.functions}
+        votes = counts["functions"]
         return {
             "examples": dict(sorted(counts["examples"].items())),
             "forms": dict(sorted(counts["forms"].items())),
-            "functions": {name: {"version": version, "votes": said[name]} for name, version in versions.items()},
+            "functions": {name: {"version": version, "votes": votes[name]} for name, version in versions.items()},
             "models": self.models,
             "method": fitted[self.task].counts["method"],
             "labels": {
@@ -193,12 +195,12 @@ class TaskPlan:
         }
 
     def name(self, bucket: Bucket) -> str:
-        """Name of the engine's task of a bucket."""
+        """Name of a bucket's work item."""
         return f"{self.task}/{bucket.name}"
 
     @property
     def _voting(self) -> list[Any]:
-        """Who votes for what: what the numbers of a pattern mean."""
+        """Voters and labels: the meaning of the numbers of a pattern."""
         return [self.voters, self.definition.labels]
 
     def _tables(self, bucket: Bucket) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Calling what a task consists of: what a plug-in's code raises names its file, its line, and the post at fault."""
+"""Calls of a task's parts: an error in a plug-in's code names its file, its line, and the post at fault."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,28 +20,28 @@ def votes(function: Function, threads: Threads) -> list[Vote]:
     """The votes of a labelling function on a bucket.
 
     Raises:
-        BuildError: a plug-in's function raised something, or yields something else.
+        BuildError: a plug-in's function raised an exception, or yields something else.
     """
 
     origin, name = FUNCTIONS.origin(function.key), f"labelling function {function.key}"
 
     def find(some: Threads) -> list[Vote]:
-        found: Any = function.find(some)
-        if not isinstance(found, Iterable):
-            raise BuildError(f"{plugins.where(origin)}: {name} answers {type(found).__name__}; it must yield votes")
-        return list(found)
+        answer: Any = function.find(some)
+        if not isinstance(answer, Iterable):
+            raise BuildError(f"{plugins.where(origin)}: {name} returns {type(answer).__name__}; it must yield votes")
+        return list(answer)
 
-    found = plugins.call(find, threads, plugin=origin, name=name, culprit=lambda: culprit(find, threads))
-    if strange := next((vote for vote in found if not isinstance(vote, Vote)), None):
+    yielded = plugins.call(find, threads, plugin=origin, name=name, culprit=lambda: culprit(find, threads))
+    if strange := next((vote for vote in yielded if not isinstance(vote, Vote)), None):
         raise BuildError(f"{plugins.where(origin)}: {name} yields {type(strange).__name__}, not Vote")
-    return found
+    return yielded
 
 
 def collected(task: Task, threads: Threads) -> Mapping[str, Any]:
-    """What of a bucket must be known everywhere.
+    """A bucket's part of the facts of the whole corpus.
 
     Raises:
-        BuildError: a plug-in's function raised something, or answers what is no JSON.
+        BuildError: a plug-in's function raised an exception, or returns no JSON.
     """
     find = task.collect
     assert find is not None
@@ -53,22 +53,22 @@ def collected(task: Task, threads: Threads) -> Mapping[str, Any]:
 
 
 def merged(task: Task, parts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The facts of the whole corpus; none of a task without. Errors as of `collected`."""
+    """The facts of the whole corpus; none if the task has none. Errors as of `collected`."""
     merge = task.merge
     return {} if merge is None else _part(task, "merge", lambda some: _json(merge(some)), parts)
 
 
-def examples(task: Task, threads: Threads, said: Sequence[Vote]) -> pa.Table:
+def examples(task: Task, threads: Threads, task_votes: Sequence[Vote]) -> pa.Table:
     """The examples of a bucket as `schema.EXAMPLES`.
 
     Raises:
-        BuildError: a plug-in's function raised something, or answers another table.
+        BuildError: a plug-in's function raised an exception, or returns another table.
     """
 
     def make(some: Threads) -> pa.Table:
         if task.examples is None:
-            return defaults.published(some, said, task.kinds)
-        return task.examples(some, said).cast(EXAMPLES)
+            return defaults.published(some, task_votes, task.kinds)
+        return task.examples(some, task_votes).cast(EXAMPLES)
 
     return _part(task, "examples", make, threads, lambda: culprit(make, threads))
 
@@ -87,7 +87,7 @@ def _part(
 
 
 def culprit(run: Callable[[Threads], object], threads: Threads) -> str | None:
-    """Key of the post on which a function fails, else of the question of its thread; None where no thread fails alone.
+    """Key of the post on which a function fails, else of its thread's question; None where no thread fails by itself.
 
     The bucket is halved until one thread is left.
     """

@@ -18,7 +18,7 @@ from socorpus.corpus.schema import KEY, SEGMENT, TIME
 from socorpus.corpus.schema import VERSION as CORPUS_VERSION
 
 FOLDER = "labels"
-"""Folder of the corpus that holds all of this."""
+"""Folder of the corpus with all these files."""
 
 
 Unit = Literal["question", "answer", "span"]
@@ -33,18 +33,18 @@ class Task:
     Attributes:
         name: lower-case letters, digits and underscores; its files are in `labels/NAME`.
         meanings: each label with its meaning in a few words, for people and for prompted models. Their order is that of
-            `labels`, and so of every table and model.
-        question: what people and prompted models are asked of a text.
-        unit: what has a label: a `question`, an `answer`, or a `span` of either.
-        collect: what of a bucket must be known everywhere, as plain JSON values, from `functions.Threads`.
-        merge: from what `collect` gave of all buckets to the facts of the whole corpus (`Threads.facts`), as JSON.
+            `labels`, and of every table and model.
+        question: the one put to people and prompted models about a text.
+        unit: what one label is of: a `question`, an `answer`, or a `span` of either.
+        collect: from `functions.Threads` to a bucket's part of the facts, as plain JSON values.
+        merge: from the results of `collect` of all buckets to the facts of the whole corpus (`Threads.facts`), as JSON.
         examples: `EXAMPLES` of a bucket, from `Threads` and the votes of all functions (none for spans, whose examples
             come first); the pipeline fills `split` and `digest` and replaces personal data. None: every post of the
             unit as it was published, without the comments that votes name as giving the label away.
         leave_out: labels of spans that do not count in scores.
         listed: a label whose posts the report lists, with the votes on them.
-        version: raise it when `collect`, `merge` or `examples` do something else. None, in a plug-in: the plug-in's
-            hash or version.
+        version: raise it when `collect`, `merge` or `examples` change. None in a plug-in: the plug-in's hash or
+            version.
         labels: the names of the labels.
     """
 
@@ -76,7 +76,7 @@ class Task:
         return ("question", "answer") if self.spans else (self.unit,)
 
     def index(self, label: str) -> int:
-        """Place of a label, which is its number in votes' matrices.
+        """Number of a label, as in vote matrices.
 
         Raises:
             ValueError: the task has no such label.
@@ -93,10 +93,10 @@ _Given = ParamSpec("_Given")
 def _entered(make: Callable[_Given, Task]) -> Callable[_Given, Task]:
     @wraps(make)
     def enter(*arguments: _Given.args, **named: _Given.kwargs) -> Task:
-        made = make(*arguments, **named)
-        if fault := _fault(made):
-            raise plugins.rejected(f"task {made.name}: {fault}")
-        return TASKS.add(made.name, made)
+        definition = make(*arguments, **named)
+        if fault := _fault(definition):
+            raise plugins.rejected(f"task {definition.name}: {fault}")
+        return TASKS.add(definition.name, definition)
 
     return enter
 
@@ -105,28 +105,32 @@ task = _entered(Task)
 """Define a task; arguments as of `Task`.
 
 Raises:
-    InputError: there is a task of this name, or something about it is not right.
+    InputError: a task of this name exists, or its definition is invalid.
 """
 
 
-def _fault(made: Task) -> str | None:
-    """What is not right about a task."""
-    fewest = 1 if made.spans else 2
-    odd = [label for label in made.labels if not _fit(label, made.spans)]
+def _fault(definition: Task) -> str | None:
+    """The fault of a task's definition; None if it has none."""
+    fewest = 1 if definition.spans else 2
+    odd = [label for label in definition.labels if not _fit(label, definition.spans)]
     strange = [
-        label for label in (*made.leave_out, *([made.listed] if made.listed else ())) if label not in made.labels
+        label
+        for label in (*definition.leave_out, *([definition.listed] if definition.listed else ()))
+        if label not in definition.labels
     ]
-    if not _NAME.fullmatch(made.name):
+    if not _NAME.fullmatch(definition.name):
         return "a name has lower-case letters, digits and underscores, and begins with a letter"
-    if made.unit not in get_args(Unit):
-        return f"its unit must be one of {', '.join(get_args(Unit))}, not {made.unit!r}"
-    if not fewest <= len(made.labels) <= MOST_LABELS:
-        return f"{len(made.labels)} labels; it needs {fewest} to {MOST_LABELS}"
+    if definition.unit not in get_args(Unit):
+        return f"its unit must be one of {', '.join(get_args(Unit))}, not {definition.unit!r}"
+    if not fewest <= len(definition.labels) <= MOST_LABELS:
+        return f"{len(definition.labels)} labels; it needs {fewest} to {MOST_LABELS}"
     if odd:
-        return f"label {odd[0]!r}: {'a word' if made.spans else 'one line'} without white space around it is needed"
+        return (
+            f"label {odd[0]!r}: {'a word' if definition.spans else 'one line'} without white space around it is needed"
+        )
     if strange:
         return f"{strange[0]!r} is none of its labels"
-    if (made.collect is None) != (made.merge is None):
+    if (definition.collect is None) != (definition.merge is None):
         return "collect and merge need one another"
     return None
 
@@ -138,10 +142,10 @@ def _fit(label: object, spans: bool) -> bool:
 
 
 MOST_LABELS = 100
-"""Labels of a task, at most: votes are kept as int8."""
+"""Most labels of a task: votes are kept as int8."""
 
 SOURCES = ("function", "model", "person")
-"""Who votes. A person's vote stands above all others."""
+"""Sources of votes. A person's vote overrides all others."""
 
 
 def _schema(name: str, *fields: pa.Field) -> pa.Schema:
@@ -158,7 +162,7 @@ EXAMPLES = _schema(
     pa.field("score", pa.int32(), nullable=False),
     pa.field("tags", pa.list_(pa.string()), nullable=False),
     pa.field("title", pa.string()),
-    pa.field("text", pa.string(), nullable=False),  # what is judged, personal data replaced
+    pa.field("text", pa.string(), nullable=False),  # the text to judge, personal data replaced
     pa.field("own_end", pa.int32(), nullable=False),  # text[:own_end] is the post's, the rest its comments'
     pa.field("segments", pa.list_(SEGMENT), nullable=False),  # of `text`
     pa.field("form", pa.string(), nullable=False),  # published, first_revision, before_closing, before_notice
@@ -168,7 +172,7 @@ EXAMPLES = _schema(
     pa.field("author", pa.string()),
     pa.field("digest", pa.binary(16), nullable=False),  # hash of title and text
 )
-"""What is labelled: one row a post of the task. The text is that which a person, or a model, gets to judge."""
+"""Posts to label: one row per post of the task. The text is the one that a person or a model judges."""
 
 VOTES = _schema(
     "votes",
@@ -179,12 +183,12 @@ VOTES = _schema(
     ),  # its name; of a person "person:ANNOTATOR", of a model its version
     pa.field("version", pa.int32(), nullable=False),
     pa.field("source", pa.string(), nullable=False),  # one of SOURCES
-    pa.field("label", pa.string()),  # null: a person saw it and would not say
+    pa.field("label", pa.string()),  # null: a person saw it and would not decide
     pa.field("evidence", pa.string(), nullable=False),  # JSON: which rule, comment, revision or event
-    pa.field("at", TIME),  # when a person said so
-    pa.field("seconds", pa.float32()),  # how long that took
+    pa.field("at", TIME),  # when a person voted
+    pa.field("seconds", pa.float32()),  # time that the person took
 )
-"""Who said what, and why. A function that abstains has no row."""
+"""Votes with their evidence. A function that abstains has no row."""
 
 VOTE = pa.struct(
     [
@@ -199,23 +203,23 @@ LABELS = _schema(
     pa.field("start", pa.int32()),
     pa.field("end", pa.int32()),
     pa.field("label", pa.string(), nullable=False),
-    pa.field("probability", pa.float32(), nullable=False),  # of `label`; 1 where a person said so
+    pa.field("probability", pa.float32(), nullable=False),  # of `label`; 1 where a person chose it
     pa.field("probabilities", pa.list_(pa.float32()), nullable=False),  # of all labels, in the order of the task's
     pa.field("source", pa.string(), nullable=False),  # function: combined; model; person
-    pa.field("version", pa.string(), nullable=False),  # of what combined the votes
+    pa.field("version", pa.string(), nullable=False),  # of the label model
     pa.field("conflict", pa.bool_(), nullable=False),  # whether votes differ
     pa.field("votes", pa.list_(VOTE), nullable=False),
     pa.field("split", pa.string(), nullable=False),  # stratified by label (labeling.stratify): that of the thread
     pa.field("thread_id", pa.int64(), nullable=False),
 )
-"""The result: one row an example that has a vote, or, of a task of spans, a span."""
+"""The result: one row per example that has a vote, or, for a task of spans, per span."""
 
 
 def path(task: str, table: str, bucket: str) -> str:
-    """Where a bucket's file lies below the corpus: `labels/TASK/TABLE/SITE/BUCKET.parquet`."""
+    """Path of a bucket's file below the corpus: `labels/TASK/TABLE/SITE/BUCKET.parquet`."""
     return f"{FOLDER}/{task}/{table}/{bucket}.parquet"
 
 
 def people_path(task: str) -> str:
-    """Where what people said of a task lies, as `VOTES`; written by the sync, never removed by `apply`."""
+    """Path of people's votes on a task, as `VOTES`; written by the sync, never removed by `apply`."""
     return f"{FOLDER}/{task}/people.parquet"

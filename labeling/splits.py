@@ -1,4 +1,4 @@
-"""The split of every thread, made anew from what a corpus keeps: the same as its shards have.
+"""The split of every thread, computed again from a corpus's files: the same as in its shards.
 
 Within a site the newest threads are for test, those before them for validation, and threads that a duplicate ties
 together stay together (`corpus.shards.split`). Examples have this split; labels have that of `labeling.stratify`.
@@ -26,10 +26,10 @@ SIGNALS = ("exact", "near", "near_code")
 
 
 def assign(root: Path, buckets: Sequence[Bucket], config: Split) -> Outcome:
-    """The split of every thread, one batch a bucket; `counts["batches"]` has a hash of each."""
+    """The split of every thread, one batch per bucket; `counts["batches"]` has a hash of each."""
     survivors = [parquet.read(root / bucket.path("signals/exact"), columns=["survivor"]) for bucket in buckets]
     named = pc.drop_null(pc.unique(pa.concat_tables(survivors)["survivor"])) if survivors else pa.array([], pa.string())
-    linked, found, tied = [], [], []
+    linked, threads, tied = [], [], []
     for bucket in buckets:
         columns = ["site", "post_id", "thread_id", "kind", "created"]
         documents = parquet.read(root / bucket.path("documents"), columns=columns)
@@ -38,11 +38,11 @@ def assign(root: Path, buckets: Sequence[Bucket], config: Split) -> Outcome:
             ties = split.clusters(documents, signal, named if name == "exact" else None)
             names = pc.binary_join_element_wise(pa.scalar(name), ties["cluster"], ":")
             linked.append(ties.set_column(0, split.LINKED.field(0), names))
-        found.append(split.threads(documents))
-        several = linked[-len(SIGNALS) :]
-        tied.append(pa.table([pc.unique(pa.concat_tables(several)["thread_id"])], schema=_TIED))
+        threads.append(split.threads(documents))
+        own_ties = linked[-len(SIGNALS) :]
+        tied.append(pa.table([pc.unique(pa.concat_tables(own_ties)["thread_id"])], schema=_TIED))
     partitions.write(root / TIED_PATH, _TIED, tied)
-    assigned, batches = split_files.write_splits(root / PATH, found, linked, config)
+    assigned, batches = split_files.write_splits(root / PATH, threads, linked, config)
     named_batches = {bucket.name: batch for bucket, batch in zip(buckets, batches, strict=True)}
     rows = {PATH: assigned.num_rows, TIED_PATH: sum(part.num_rows for part in tied)}
     counts = {"threads": counted(assigned["split"]), "batches": named_batches}

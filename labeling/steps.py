@@ -1,4 +1,4 @@
-"""The steps of labelling that look at one bucket of threads at a time, and what they read."""
+"""The steps of labelling, and the tables of a bucket that they read."""
 
 import json
 from collections import Counter
@@ -28,11 +28,11 @@ LEFT_OUT = ("fabricated", "empty", "contaminated", "exact_duplicate", "near_dupl
 """Reasons of decisions for which a post is no example. Others, such as its kind or score, say nothing of its label."""
 
 PART = 500
-"""Examples that functions of a task of spans look at at a time."""
+"""Number of examples that functions of a task of spans get at a time."""
 
 
 def models_path(task: str) -> str:
-    """Where votes of models lie, as `schema.VOTES`, if there are any; a model counts as one function more."""
+    """Path of the votes of models, as `schema.VOTES`, if there are any; a model counts as one more function."""
     return f"{schema.FOLDER}/{task}/models.parquet"
 
 
@@ -64,24 +64,24 @@ def threads(root: Path, bucket: Bucket, tables: Sequence[str], tags: Sequence[st
 
 
 def collect(root: Path, bucket: Bucket, task: str, tables: Sequence[str], tags: Sequence[str]) -> Outcome:
-    """What of a bucket must be known everywhere."""
+    """Threads -> a bucket's part of the facts."""
     path = parts_path(task, bucket)
     files.write_json(root / path, plugin_calls.collected(TASKS[task], threads(root, bucket, tables, tags, None)))
     return Outcome({path: 1})
 
 
 def parts_path(task: str, bucket: Bucket) -> str:
-    """Where what was collected of a bucket lies."""
+    """Path of a bucket's part of the facts."""
     return f".work/labels/{task}/parts/{bucket.name}.json"
 
 
 def facts_path(task: str) -> str:
-    """Where a task's facts of the whole corpus lie."""
+    """Path of a task's facts of the whole corpus."""
     return f".work/labels/{task}/facts.json"
 
 
 def merge(root: Path, task: str, parts: Sequence[str]) -> Outcome:
-    """What was collected of all buckets -> facts."""
+    """Parts of all buckets -> facts."""
     path = facts_path(task)
     collected = [files.read_json(root / part) for part in parts]
     files.write_json(root / path, plugin_calls.merged(TASKS[task], collected))
@@ -104,15 +104,15 @@ def vote(
     allowed = _allowed(root, bucket, max_overlap)
     by: list[tuple[Function, Vote]] = []
     if not definition.spans:
-        by = [(function, one) for function in functions for one in plugin_calls.votes(function, seen)]
-    made = plugin_calls.examples(definition, seen, [one for _, one in by]).cast(schema.EXAMPLES)
+        by = [(function, vote) for function in functions for vote in plugin_calls.votes(function, seen)]
+    all_examples = plugin_calls.examples(definition, seen, [vote for _, vote in by]).cast(schema.EXAMPLES)
     examples = example_texts.redacted(
-        _with_split(example_texts.within(made, allowed), splits.of_bucket(root, bucket)), privacy
+        _with_split(example_texts.within(all_examples, allowed), splits.of_bucket(root, bucket)), privacy
     )
     if definition.spans:
-        # What functions make of a text and keep for one another is many times its size.
-        parts = (replace(seen, examples=examples.slice(at, PART)) for at in range(0, examples.num_rows, PART))
-        by = [(which, one) for part in parts for which in functions for one in plugin_calls.votes(which, part)]
+        # Functions share intermediate results on a text many times its size.
+        parts = (replace(seen, examples=examples.slice(start, PART)) for start in range(0, examples.num_rows, PART))
+        by = [(which, vote) for part in parts for which in functions for vote in plugin_calls.votes(which, part)]
     table = _votes(bucket.site, by, examples, definition, privacy)
     paths = {name: schema.path(task, name, bucket.name) for name in ("examples", "votes")}
     parquet.write(root / paths["examples"], examples, schema.EXAMPLES)
@@ -131,7 +131,7 @@ def _allowed(root: Path, bucket: Bucket, max_overlap: float) -> pa.Array:
     """Posts that may be examples: no copies, nothing of a benchmark, nothing planted."""
     decided = parquet.read(root / bucket.path("decisions"), columns=["post_id", "keep", "reason"])
     out = pc.is_in(decided["reason"], value_set=pa.array(LEFT_OUT))
-    # A post that an earlier rule dropped was not tried by the later ones: its marks tell.
+    # A post that an earlier rule dropped was not tested by the later ones: its signals decide.
     marked = pc.greater(parquet.read(root / bucket.path("signals/contamination"))["overlap"], max_overlap)
     marked = pc.or_(marked, pc.equal(parquet.read(root / bucket.path("signals/statistics"))["words"], 0))
     for name in ("exact", "near"):
@@ -140,61 +140,61 @@ def _allowed(root: Path, bucket: Bucket, max_overlap: float) -> pa.Array:
     return decided["post_id"].filter(pc.invert(out)).combine_chunks()
 
 
-def _with_split(examples: pa.Table, found: pa.Table) -> pa.Table:
-    place = pc.index_in(examples["thread_id"], value_set=found["thread_id"].combine_chunks())
-    at = schema.EXAMPLES.get_field_index("split")
-    return examples.set_column(at, schema.EXAMPLES.field(at), found["split"].take(place))
+def _with_split(examples: pa.Table, assigned: pa.Table) -> pa.Table:
+    place = pc.index_in(examples["thread_id"], value_set=assigned["thread_id"].combine_chunks())
+    column = schema.EXAMPLES.get_field_index("split")
+    return examples.set_column(column, schema.EXAMPLES.field(column), assigned["split"].take(place))
 
 
 def _votes(
     site: str, by: Sequence[tuple[Function, Vote]], examples: pa.Table, task: schema.Task, privacy: Privacy
 ) -> pa.Table:
-    """Votes on examples as `schema.VOTES`, in order of post, span and function; one a function and item, its first."""
+    """Votes on examples as `schema.VOTES`, in order of post, span and function; a function's first on each item."""
     lengths = dict(zip(examples["post_id"].to_pylist(), pc.utf8_length(examples["text"]).to_pylist(), strict=True))
-    order = {function.name: at for at, function in enumerate(of_task(task.name))}
-    found: dict[tuple[int, int, int, int], tuple[Function, Vote]] = {}
-    for function, one in by:
-        if one.post_id in lengths:
-            _check(function, one, lengths[one.post_id], task, site)
+    order = {function.name: number for number, function in enumerate(of_task(task.name))}
+    votes: dict[tuple[int, int, int, int], tuple[Function, Vote]] = {}
+    for function, vote in by:
+        if vote.post_id in lengths:
+            _check(function, vote, lengths[vote.post_id], task, site)
             start, end = (
                 (vote_matrix.NO_SPAN, vote_matrix.NO_SPAN)
-                if one.start is None or one.end is None
-                else (one.start, one.end)
+                if vote.start is None or vote.end is None
+                else (vote.start, vote.end)
             )
-            found.setdefault((one.post_id, start, end, order[function.name]), (function, one))
-    rows = [found[key] for key in sorted(found)]
+            votes.setdefault((vote.post_id, start, end, order[function.name]), (function, vote))
+    rows = [votes[key] for key in sorted(votes)]
     columns: dict[str, Iterable[Any]] = {
         "site": [site] * len(rows),
-        "post_id": [one.post_id for _, one in rows],
-        "start": [one.start for _, one in rows],
-        "end": [one.end for _, one in rows],
+        "post_id": [vote.post_id for _, vote in rows],
+        "start": [vote.start for _, vote in rows],
+        "end": [vote.end for _, vote in rows],
         "function": [function.name for function, _ in rows],
         "version": [function.version for function, _ in rows],
         "source": ["function"] * len(rows),
-        "label": [one.label for _, one in rows],
-        "evidence": example_texts.evidence([one.evidence for _, one in rows], privacy),
+        "label": [vote.label for _, vote in rows],
+        "evidence": example_texts.evidence([vote.evidence for _, vote in rows], privacy),
         "at": [None] * len(rows),
         "seconds": [None] * len(rows),
     }
     return pa.table({name: columns[name] for name in schema.VOTES.names}, schema=schema.VOTES)
 
 
-def _check(function: Function, one: Vote, length: int, task: schema.Task, site: str) -> None:
+def _check(function: Function, vote: Vote, length: int, task: schema.Task, site: str) -> None:
     origin = FUNCTIONS.origin(function.key)
     of = f"{origin.where}: " if origin is not None else ""
-    where = f"{of}labelling function {function.key} on {site}:{one.post_id}"
-    if one.label not in task.labels:
-        raise BuildError(f"{where}: votes {one.label!r}; the task has {', '.join(task.labels)}. Correct the function")
-    if task.spans != (one.start is not None and one.end is not None):
+    where = f"{of}labelling function {function.key} on {site}:{vote.post_id}"
+    if vote.label not in task.labels:
+        raise BuildError(f"{where}: votes {vote.label!r}; the task has {', '.join(task.labels)}. Correct the function")
+    if task.spans != (vote.start is not None and vote.end is not None):
         raise BuildError(f"{where}: {'a span without offsets' if task.spans else 'offsets'}. Correct the function")
-    if one.start is not None and one.end is not None and not 0 <= one.start < one.end <= length:
-        raise BuildError(f"{where}: span {one.start}:{one.end} of a text of {length}. Correct the function")
+    if vote.start is not None and vote.end is not None and not 0 <= vote.start < vote.end <= length:
+        raise BuildError(f"{where}: span {vote.start}:{vote.end} of a text of {length}. Correct the function")
 
 
 def all_votes(root: Path, bucket: Bucket, task: schema.Task, people: bool) -> tuple[pa.Table, pa.Table]:
     """The bucket's examples, and the votes on them of functions, of models and, if asked for, of people."""
     examples = parquet.read(root / schema.path(task.name, "examples", bucket.name))
-    found = [parquet.read(root / schema.path(task.name, "votes", bucket.name))]
+    tables = [parquet.read(root / schema.path(task.name, "votes", bucket.name))]
     others = [models_path(task.name)] + ([schema.people_path(task.name)] if people else [])
     lengths = pc.utf8_length(examples["text"]).combine_chunks()
     for path in others:
@@ -202,31 +202,31 @@ def all_votes(root: Path, bucket: Bucket, task: schema.Task, people: bool) -> tu
             continue
         rows = parquet.read(root / path, schema.VOTES)
         rows = rows.filter(pc.equal(rows["site"], bucket.site))
-        at = pc.index_in(rows["post_id"], value_set=examples["post_id"].combine_chunks())
-        rows, at = rows.filter(pc.is_valid(at)), pc.drop_null(at)
-        inside = pc.fill_null(pc.less_equal(rows["end"], lengths.take(at)), True)
+        place = pc.index_in(rows["post_id"], value_set=examples["post_id"].combine_chunks())
+        rows, place = rows.filter(pc.is_valid(place)), pc.drop_null(place)
+        inside = pc.fill_null(pc.less_equal(rows["end"], lengths.take(place)), True)
         known = pc.or_(pc.is_null(rows["label"]), pc.is_in(rows["label"], value_set=pa.array(task.labels)))
-        found.append(rows.filter(pc.and_(inside, known)))
-    return examples, pa.concat_tables(found)
+        tables.append(rows.filter(pc.and_(inside, known)))
+    return examples, pa.concat_tables(tables)
 
 
 def count(root: Path, bucket: Bucket, task: str, voters: Sequence[str]) -> Outcome:
-    """Patterns of the votes of functions and models on a bucket's items, and how many items have each."""
+    """Patterns of the votes of functions and models on a bucket's items, and the number of items of each."""
     _, votes = all_votes(root, bucket, TASKS[task], people=False)
-    found = vote_matrix.gather(votes, voters, TASKS[task])
-    patterns, counts = dawid_skene.distinct(found.votes, np.ones(len(found), np.int64))
+    items = vote_matrix.gather(votes, voters, TASKS[task])
+    patterns, counts = dawid_skene.distinct(items.votes, np.ones(len(items), np.int64))
     path = patterns_path(task, bucket)
     files.write_text(root / path, json.dumps({"patterns": patterns.tolist(), "counts": counts.tolist()}))
     return Outcome({path: len(counts)})
 
 
 def patterns_path(task: str, bucket: Bucket) -> str:
-    """Where the patterns of a bucket lie."""
+    """Path of a bucket's patterns."""
     return f".work/labels/{task}/patterns/{bucket.name}.json"
 
 
 def model_path(task: str) -> str:
-    """Where what combines a task's votes lies."""
+    """Path of a task's label model."""
     return f"{schema.FOLDER}/{task}/model.json"
 
 
@@ -239,14 +239,14 @@ def fit(root: Path, task: str, voters: Sequence[str], parts: Sequence[str]) -> O
 
 
 def read_patterns(root: Path, parts: Sequence[str], width: int) -> tuple[dawid_skene.Votes, dawid_skene.Counts]:
-    """The patterns of several buckets, put together."""
-    found: Counter[tuple[int, ...]] = Counter()
+    """The patterns of several buckets, with the sums of their counts."""
+    counts: Counter[tuple[int, ...]] = Counter()
     for part in parts:
         values = files.read_json(root / part)
-        found.update(dict(zip(map(tuple, values["patterns"]), values["counts"], strict=True)))
-    rows = sorted(found)
+        counts.update(dict(zip(map(tuple, values["patterns"]), values["counts"], strict=True)))
+    rows = sorted(counts)
     patterns = np.array(rows, np.int8).reshape(len(rows), width)
-    return patterns, np.array([found[row] for row in rows], np.int64)
+    return patterns, np.array([counts[row] for row in rows], np.int64)
 
 
 def stratify(root: Path, task: str, buckets: Sequence[Bucket], shares: Split) -> Outcome:

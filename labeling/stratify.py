@@ -5,8 +5,8 @@ which are the shards' test split, have next to no such label. Therefore the newe
 split, those before them to its validation split. What the shards hold out is never trained on, and threads that a
 duplicate ties to others stay where those are.
 
-Votes of labelling functions alone decide what a thread's stratum is: the split does not move when a person or a model
-judges a post.
+Only votes of labelling functions decide a thread's stratum: the split does not move when a person or a model judges a
+post.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ _THREADS = np.dtype([("bucket", "i4"), ("thread", "i8"), ("created", "i8"), ("la
 
 
 def path(task: str) -> str:
-    """Where the splits of a task's threads lie that differ from the shards', one batch a bucket."""
+    """Path of the splits of a task's threads that differ from the shards', one batch per bucket."""
     return f".work/labels/{task}/splits.arrow"
 
 
@@ -44,8 +44,8 @@ def stratify(root: Path, buckets: Sequence[Bucket], task: Task, shares: Split) -
     Args:
         shares: of each label's threads.
     """
-    found = np.concatenate([np.zeros(0, _THREADS), *(_voted(root, bucket, task) for bucket in buckets)])
-    rows = _by_thread(found, len(task.labels))
+    voted = np.concatenate([np.zeros(0, _THREADS), *(_voted(root, bucket, task) for bucket in buckets)])
+    rows = _by_thread(voted, len(task.labels))
     tied = _tied(root, rows)
     site = np.unique([bucket.site for bucket in buckets], return_inverse=True)[1]
     new = assign(rows["label"], _age(rows, site[rows["bucket"]]), rows["split"], tied, shares)
@@ -65,13 +65,13 @@ def assign(label: Ints, age: npt.NDArray[np.float64], held: Ints, tied: npt.NDAr
     Args:
         label: of each thread.
         age: place in time, the newest last.
-        held: the split in the shards. What is held out there is first to be held out here, and is never trained on.
+        held: the split in the shards. Threads held out there are held out here first, and are never trained on.
         tied: threads that keep that split.
         shares: of the threads of each label that has `corpus.shards.split.FEWEST` or more.
     """
     new = held.copy()
-    for one in np.unique(label).tolist():
-        rows = np.flatnonzero(label == one)
+    for stratum in np.unique(label).tolist():
+        rows = np.flatnonzero(label == stratum)
         validation, test = split.sizes(len(rows), shares)
         fixed = held[rows[tied[rows]]]
         free = rows[~tied[rows]]
@@ -88,14 +88,14 @@ def assign(label: Ints, age: npt.NDArray[np.float64], held: Ints, tied: npt.NDAr
 def resplit(root: Path, bucket: Bucket, task: str, examples: pa.Table) -> pa.Table:
     """The examples of a bucket with the split of their labels."""
     moved = partitions.read([root / path(task)], split_files.SPLIT, bucket.index)
-    at = pc.index_in(examples["thread_id"], value_set=moved["thread_id"].combine_chunks())
+    row = pc.index_in(examples["thread_id"], value_set=moved["thread_id"].combine_chunks())
     place = schema.EXAMPLES.get_field_index("split")
-    new = pc.coalesce(moved["split"].combine_chunks().take(at), examples["split"])
+    new = pc.coalesce(moved["split"].combine_chunks().take(row), examples["split"])
     return examples.set_column(place, schema.EXAMPLES.field(place), new)
 
 
 def _voted(root: Path, bucket: Bucket, task: Task) -> npt.NDArray[np.void]:
-    """The examples of a bucket on which functions voted, with the label that most vote for; of equals the first."""
+    """The examples of a bucket on which functions voted, with the label of most votes; on a tie the first."""
     votes = parquet.read(root / schema.path(task.name, "votes", bucket.name), columns=["post_id", "label"])
     columns = ["post_id", "thread_id", "created", "split"]
     examples = parquet.read(root / schema.path(task.name, "examples", bucket.name), columns=columns)
@@ -103,31 +103,31 @@ def _voted(root: Path, bucket: Bucket, task: Task) -> npt.NDArray[np.void]:
     counts = np.zeros((len(posts), len(task.labels)), np.int64)
     np.add.at(counts, (post, pc.index_in(votes["label"], value_set=pa.array(task.labels)).to_numpy()), 1)
     rows = examples.take(pc.index_in(pa.array(posts), value_set=examples["post_id"].combine_chunks()))
-    found = np.zeros(len(posts), _THREADS)
-    found["bucket"] = bucket.index
-    found["thread"] = rows["thread_id"].to_numpy()
-    found["created"] = rows["created"].cast(pa.int64()).to_numpy()
-    found["label"] = counts.argmax(1)
-    found["split"] = pc.index_in(rows["split"], value_set=pa.array(SPLITS)).to_numpy()
-    return found
+    voted = np.zeros(len(posts), _THREADS)
+    voted["bucket"] = bucket.index
+    voted["thread"] = rows["thread_id"].to_numpy()
+    voted["created"] = rows["created"].cast(pa.int64()).to_numpy()
+    voted["label"] = counts.argmax(1)
+    voted["split"] = pc.index_in(rows["split"], value_set=pa.array(SPLITS)).to_numpy()
+    return voted
 
 
-def _by_thread(found: npt.NDArray[np.void], labels: int) -> npt.NDArray[np.void]:
-    """One row a thread, in order: of its examples' labels the rarest, of their times the earliest."""
-    rarity = np.bincount(found["label"], minlength=labels)
-    found = found[np.lexsort((found["label"], rarity[found["label"]], found["thread"], found["bucket"]))]
-    begins = np.r_[True, np.diff(found["bucket"]).astype(bool) | np.diff(found["thread"]).astype(bool)][: len(found)]
-    rows = found[begins].copy()
+def _by_thread(voted: npt.NDArray[np.void], labels: int) -> npt.NDArray[np.void]:
+    """One row per thread, in order, with the rarest label and the earliest time of its examples."""
+    rarity = np.bincount(voted["label"], minlength=labels)
+    voted = voted[np.lexsort((voted["label"], rarity[voted["label"]], voted["thread"], voted["bucket"]))]
+    begins = np.r_[True, np.diff(voted["bucket"]).astype(bool) | np.diff(voted["thread"]).astype(bool)][: len(voted)]
+    rows = voted[begins].copy()
     if len(rows):
-        rows["created"] = np.minimum.reduceat(found["created"], np.flatnonzero(begins))
+        rows["created"] = np.minimum.reduceat(voted["created"], np.flatnonzero(begins))
     return rows
 
 
 def _age(rows: npt.NDArray[np.void], site: Ints) -> npt.NDArray[np.float64]:
     """Place of each thread among those of its site by time, from 0 to 1: sites of all ages count alike."""
     age = np.zeros(len(rows), np.float64)
-    for one in np.unique(site).tolist():
-        of = np.flatnonzero(site == one)
+    for number in np.unique(site).tolist():
+        of = np.flatnonzero(site == number)
         order = of[np.lexsort((rows["thread"][of], rows["created"][of]))]
         age[order] = (np.arange(len(of)) + 1) / len(of)
     return age

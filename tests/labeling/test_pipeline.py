@@ -495,7 +495,7 @@ def test_what_a_function_raises_names_file_line_and_post(corpus: Path, tmp_path:
 def test_a_function_that_does_not_yield_is_told(corpus: Path, tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text(WRONG.format(task="toy", does="pass").replace("yield from ()", "return None"), "utf-8")
-    with pytest.raises(BuildError, match=r"mine\.py: labelling function toy\.wrong answers NoneType; it must yield"):
+    with pytest.raises(BuildError, match=r"mine\.py: labelling function toy\.wrong returns NoneType; it must yield"):
         apply(corpus, more=[path])
 
 
