@@ -1,6 +1,6 @@
 """The functions of `socorpus.corpus`, the package's Python API.
 
-What they need is imported when they are called: some of it takes seconds.
+Each imports its dependencies when it is called: some take seconds.
 """
 
 import os

@@ -94,5 +94,5 @@ def readonly(array: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:
 
 
 def counted(column: pa.ChunkedArray) -> dict[str, int]:
-    """How often each value occurs, by its name; a null is called None."""
+    """Counts of the values by name; a null is called None."""
     return {str(pair["values"]): pair["counts"] for pair in pc.value_counts(column).to_pylist()}

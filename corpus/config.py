@@ -1,7 +1,7 @@
 """The configuration of a build: frozen dataclasses, read from TOML, every key typed and checked.
 
-A section belongs to one stage. A stage's receipt holds its own section alone, so that a changed key runs again only
-what depends on it.
+A section belongs to one stage. A stage's receipt holds only its own section: a changed key runs again only what
+depends on it.
 """
 
 import os
@@ -59,7 +59,7 @@ class Privacy:
     """Personal data and secrets."""
 
     kinds: tuple[str, ...] = ("email", "ip_address", "phone", "user", "key", "token", "password", "private_key")
-    """What is looked for, and replaced in the shards."""
+    """Kinds that are searched for, and replaced in the shards."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class SelectionRule:
     drop_if: str
     """When a document is dropped: a boolean expression of DuckDB over columns of documents and signals."""
     meaning: str = ""
-    """What the reason means, in a few words, for the report and `socorpus explain`."""
+    """Meaning of the reason in a few words, for the report and `socorpus explain`."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Selection:
     languages: tuple[str, ...] = ()
     """Natural languages that are kept (ISO 639-1); empty keeps all."""
     language_probability: float = 0.5
-    """How sure the language must be before another language drops a post."""
+    """Lowest probability at which another language drops a post."""
     max_code_share: float = 1.0
     """Largest share of code in the post's own text."""
     max_overlap: float = 0.5

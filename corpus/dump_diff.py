@@ -1,4 +1,4 @@
-"""What a newer dump of the same sites brought: posts that came, changed and went.
+"""Changes in a newer dump of the same sites: posts that came, changed and went.
 
 Each bucket keeps a small table of its posts with a hash of what a reader sees (`threads.KEYS`). When a build begins
 whose sources are not those of the finished corpus, these tables are set aside, and compared at its end.
@@ -40,35 +40,35 @@ def compare(root: Path, buckets: Sequence[Bucket], inputs: str) -> dict[str, Any
     mark = root / _BEFORE / "of.json"
     if not files.exists(mark) or files.read_json(mark)["now"] != inputs:
         return {}
-    found: dict[str, dict[str, Any]] = {}
+    changes: dict[str, dict[str, Any]] = {}
     for bucket in buckets:
         before, now = _before(root, bucket), parquet.read(root / bucket.path(_NOW))
-        _add(found, bucket.site, *_compare(before, now))
+        _add(changes, bucket.site, *_compare(before, now))
     for site in files.folders(root / _BEFORE):
-        if site not in found:
+        if site not in changes:
             for path in files.listed(root / _BEFORE / site):
-                _add(found, site, *_compare(parquet.read(path), KEYS.empty_table()))
-    return found
+                _add(changes, site, *_compare(parquet.read(path), KEYS.empty_table()))
+    return changes
 
 
 def _before(root: Path, bucket: Bucket) -> pa.Table:
-    found = [KEYS.empty_table()]
+    tables = [KEYS.empty_table()]
     for path in files.listed(root / _BEFORE / bucket.site):
         number, _, of = path.stem.partition("-of-")
         if int(number) % min(int(of), bucket.of) == bucket.number % min(int(of), bucket.of):
             rows = parquet.read(path)
             here = bucket_of(np.asarray(rows["thread_id"], dtype=np.int64), bucket.of) == bucket.number
-            found.append(rows.filter(pa.array(here)))
-    return pa.concat_tables(found)
+            tables.append(rows.filter(pa.array(here)))
+    return pa.concat_tables(tables)
 
 
 def _compare(before: pa.Table, now: pa.Table) -> tuple[dict[str, int], dict[str, npt.NDArray[np.int64]]]:
-    at = pc.index_in(now["post_id"], value_set=before["post_id"].combine_chunks())
-    known = now.filter(pc.is_valid(at))
-    old = before.take(pc.drop_null(at).combine_chunks())
+    places = pc.index_in(now["post_id"], value_set=before["post_id"].combine_chunks())
+    known = now.filter(pc.is_valid(places))
+    old = before.take(pc.drop_null(places).combine_chunks())
     same = pc.equal(known["hash"], old["hash"])
     posts = {
-        "new": now.filter(pc.is_null(at))["post_id"],
+        "new": now.filter(pc.is_null(places))["post_id"],
         "changed": known.filter(pc.invert(same))["post_id"],
         "gone": before.filter(pc.invert(pc.is_in(before["post_id"], now["post_id"].combine_chunks())))["post_id"],
     }
@@ -77,9 +77,9 @@ def _compare(before: pa.Table, now: pa.Table) -> tuple[dict[str, int], dict[str,
 
 
 def _add(
-    found: dict[str, dict[str, Any]], site: str, counts: Mapping[str, int], posts: Mapping[str, npt.NDArray[np.int64]]
+    changes: dict[str, dict[str, Any]], site: str, counts: Mapping[str, int], posts: Mapping[str, npt.NDArray[np.int64]]
 ) -> None:
-    entry = found.setdefault(site, {"new": 0, "changed": 0, "unchanged": 0, "gone": 0, "examples": {}})
+    entry = changes.setdefault(site, {"new": 0, "changed": 0, "unchanged": 0, "gone": 0, "examples": {}})
     for name, count in counts.items():
         entry[name] += count
     for name, ids in posts.items():

@@ -1,4 +1,4 @@
-"""A finished corpus, opened to be read: its tables as Arrow datasets, its threads, and what is known of a post."""
+"""A finished corpus, opened for reading: its tables as Arrow datasets, its threads, and the stories of posts."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -54,9 +54,9 @@ class Thread:
 class Corpus:
     """A finished corpus.
 
-    Every table is a `pyarrow.dataset.Dataset`, which reads the columns and rows that are asked for: nothing is read
-    when a corpus is opened but its manifest. `documents` and `tables` hold the text as it was published, `shards`,
-    `pairs` and labels hold placeholders for personal data.
+    Every table is a `pyarrow.dataset.Dataset`, which reads only the columns and rows that are asked for. Opening a
+    corpus reads only its manifest. `documents` and `tables` hold the text as it was published, `shards`, `pairs` and
+    labels hold placeholders for personal data.
 
     Args:
         path: the folder that `build` wrote.
@@ -108,7 +108,7 @@ class Corpus:
 
     @cached_property
     def decisions(self) -> ds.Dataset:
-        """What is kept, and which rule dropped the rest, row for row with `documents`."""
+        """Kept or dropped, and by which rule, row for row with `documents`."""
         return self._dataset("decisions")
 
     def shards(self, split: str | None = None) -> ds.Dataset:
@@ -197,11 +197,11 @@ def _threads_of(documents: pa.Table, comments: pa.Table) -> Iterator[Thread]:
     rows = (row for batch in documents.to_batches(max_chunksize=_BATCH) for row in batch.to_pylist())
     for thread_id, group in groupby(rows, key=itemgetter("thread_id")):
         posts = list(group)
-        found = {}
+        by_post = {}
         for post in posts:
             start, end = np.searchsorted(commented, [post["post_id"], post["post_id"] + 1]).tolist()
             if end > start:
-                found[post["post_id"]] = tuple(comments.slice(start, end - start).to_pylist())
+                by_post[post["post_id"]] = tuple(comments.slice(start, end - start).to_pylist())
         question = next((post for post in posts if post["kind"] == "question"), None)
         answers = tuple(post for post in posts if post is not question)
-        yield Thread(posts[0]["site"], thread_id, question, answers, found)
+        yield Thread(posts[0]["site"], thread_id, question, answers, by_post)

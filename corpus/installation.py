@@ -1,4 +1,4 @@
-"""What is installed on this machine, and what is missing of what this project asks for."""
+"""The packages installed on this machine, and those that this project asks for and that are missing."""
 
 import os
 import platform
@@ -45,7 +45,7 @@ class Installation:
 
 
 def check_installation() -> Installation:
-    """What is installed, and what is missing.
+    """The installed packages, and the missing ones.
 
     Examples:
         >>> installation = check_installation()

@@ -1,4 +1,4 @@
-"""MANIFEST.json: what a corpus is, what it was made of, and that its numbers add up.
+"""MANIFEST.json: contents and sources of a corpus, with a check that its numbers add up.
 
 It holds no times, and no paths but the sources as they were named, so equal builds have equal manifests.
 """
@@ -82,7 +82,7 @@ def assemble(
             **{name: _sum(signals[name], "values") for name in SIGNALS if SIGNALS[name].counts is not None},
             "duplicates": twins.counts,
         },
-        "reused": {name: sum(r.counts.get("reused", 0) for r in found.values()) for name, found in signals.items()},
+        "reused": {name: sum(r.counts.get("reused", 0) for r in marked.values()) for name, marked in signals.items()},
         "pairs": _sum(done["pairs"], "languages"),
         "tokenizer": dict(tokenizer.counts),
         "shards": _shards(done["shards"]),
@@ -153,16 +153,16 @@ def _totals(sites: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _shards(done: Done) -> dict[str, dict[str, int]]:
-    found: dict[str, Counter[str]] = {}
+    splits: dict[str, Counter[str]] = {}
     for name, receipt in done.items():
-        entry = found.setdefault(name.rpartition("-")[0], Counter())
+        entry = splits.setdefault(name.rpartition("-")[0], Counter())
         entry.update({"files": 1, "rows": sum(output.rows for output in receipt.outputs.values())})
         entry.update({key: int(value or 0) for key, value in receipt.counts.items()})
-    return {name: dict(entry) for name, entry in found.items()}
+    return {name: dict(entry) for name, entry in splits.items()}
 
 
 def _sum(done: Done, name: str) -> dict[str, int]:
-    found: Counter[str] = Counter()
+    totals: Counter[str] = Counter()
     for receipt in done.values():
-        found.update(receipt.counts.get(name, {}))
-    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+        totals.update(receipt.counts.get(name, {}))
+    return dict(sorted(totals.items(), key=lambda item: (-item[1], item[0])))

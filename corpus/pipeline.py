@@ -1,7 +1,7 @@
 """The whole build on one page: the ordered stages, from the sources to the manifest and the report.
 
-A stage is run for what its receipts do not hold. What only hands rows on (`.work`) is removed at the end; should a
-later build need some of it again, it is made again.
+A stage is run for what its receipts do not hold. Intermediate files (`.work`) are removed at the end, and made again
+if a later build needs them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +37,7 @@ _PASSING = ("parts", "partitioned", "map", "fingerprints", "candidates", "shingl
 
 @dataclass(frozen=True)
 class LastStage:
-    """What may come between the manifest and the report.
+    """A stage of another package, between the manifest and the report.
 
     Attributes:
         check: holds a configuration against what the stage knows, before anything is read; raises `InputError`.
@@ -51,7 +51,7 @@ class LastStage:
 def build(
     root: Path, sites: Sequence[Site], config: Config, engine: Engine, last: LastStage | None = None
 ) -> dict[str, Any]:
-    """Build the corpus at `root`, or bring it up to date; its manifest.
+    """Build the corpus at `root`, or bring it up to date; returns its manifest.
 
     Args:
         last: a stage of another package that a build ends with, such as the labels'.
@@ -100,7 +100,7 @@ def build(
 
 def write_report(engine: Engine, facts: Mapping[str, Any], more: tuple[report_page.Maker, ...] = ()) -> None:
     """The manifest and samples of the tables -> report.html; `more` are sections of other packages."""
-    # A section is told by its module and name, and by what it is given: the manifest.
+    # A section is identified by its module and name, and by its input: the manifest.
     inputs = {
         "manifest": receipts.fingerprint(facts),
         "more": receipts.fingerprint([f"{make.__module__}.{make.__qualname__}" for make in more]),

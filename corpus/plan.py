@@ -1,4 +1,4 @@
-"""What is to be built: the sites and their buckets."""
+"""The plan of a build: its sites and their buckets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from socorpus.corpus.storage.buckets import Bucket
 
 @dataclass(frozen=True)
 class BuildPlan:
-    """What is to be built: the sites, their buckets, and the fingerprint of all inputs."""
+    """The sites of a build, their buckets, and the fingerprint of all inputs."""
 
     sites: tuple[Site, ...]
     buckets: tuple[Bucket, ...]
@@ -22,22 +22,22 @@ class BuildPlan:
 
 
 def plan(sites: Sequence[Site], config: Config) -> BuildPlan:
-    """Lay out the buckets: how many a site has depends on its declared size alone, never on the machine.
+    """Lay out the buckets: their number depends only on a site's declared size, never on the machine.
 
     Raises:
         InputError: no site has posts, or a rule of the configuration can't be right.
     """
     own_rules.check(config.selection)
-    found: list[Bucket] = []
+    laid_out: list[Bucket] = []
     for site in sites:
         names = {table.table for table in site.tables}
         of = buckets.bucket_count(sum(table.member.size for table in site.tables), config.threads.bucket_mb)
         if "posts" in names:
-            found += [Bucket(site.name, number, of, len(found) + number) for number in range(of)]
+            laid_out += [Bucket(site.name, number, of, len(laid_out) + number) for number in range(of)]
     # Bucket numbers count from 0 over all sites.
-    found = [replace(bucket, index=index) for index, bucket in enumerate(found)]
-    if not found:
+    laid_out = [replace(bucket, index=index) for index, bucket in enumerate(laid_out)]
+    if not laid_out:
         given = ", ".join(site.name for site in sites)
         raise InputError(f"no table of posts for {given}: there is nothing to build a corpus of; add Posts.xml")
     stamps = {site.name: {table.table: table.member.stamp for table in site.tables} for site in sites}
-    return BuildPlan(tuple(sites), tuple(found), receipts.fingerprint(stamps))
+    return BuildPlan(tuple(sites), tuple(laid_out), receipts.fingerprint(stamps))

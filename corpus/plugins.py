@@ -107,7 +107,7 @@ class Registry(Mapping[str, Definition]):
         return next((plugin for plugin in _active if name in self._entries.get(plugin, {})), None)
 
     def version(self, name: str) -> int | str:
-        """What a receipt holds of a definition: its own version, else its plug-in's identity, else 1.
+        """Version of a definition in receipts: its own, else its plug-in's identity, else 1.
 
         Raises:
             InputError: there is none of this name.
@@ -155,7 +155,7 @@ class Registry(Mapping[str, Definition]):
         del self._entries[None][name]
 
     def forget(self, plugin: Plugin) -> None:
-        """Remove what a plug-in entered."""
+        """Remove a plug-in's definitions."""
         self._entries.pop(plugin, None)
 
     def _load_ours(self) -> None:
@@ -195,14 +195,14 @@ def find(names: Sequence[str], base: Path | None = None) -> tuple[Plugin, ...]:
     Raises:
         InputError: there is no such file or module.
     """
-    found = {plugin.name: plugin for plugin in _installed()}
+    by_name = {plugin.name: plugin for plugin in _installed()}
     for name in names:
         plugin = _file(name, base) if is_file(name) else _module(name)
-        known = found.get(plugin.name)
+        known = by_name.get(plugin.name)
         if known is not None and known != plugin:
             raise InputError(f"{plugin.where}: a plug-in of the name {plugin.name} is loaded from {known.where} too")
-        found[plugin.name] = plugin
-    return tuple(found.values())
+        by_name[plugin.name] = plugin
+    return tuple(by_name.values())
 
 
 def activate(plugins: Sequence[Plugin]) -> None:
@@ -256,7 +256,7 @@ def only(plugins: Sequence[Plugin]) -> Iterator[None]:
 
 
 def described() -> list[tuple[str, str, list[str]]]:
-    """What is loaded: for each active plug-in its name, identity, and its definitions as `KIND NAME`."""
+    """The active plug-ins: name and identity of each, and its definitions as `KIND NAME`."""
     return [
         (
             plugin.where,
@@ -268,7 +268,7 @@ def described() -> list[tuple[str, str, list[str]]]:
 
 
 def failure(error: BaseException, plugin: Plugin | None, function: str, key: str | None = None) -> BuildError:
-    """What a plug-in's code raised, as an error that names the file and line, the function, and the row.
+    """An exception of a plug-in's code, as an error that names the file and line, the function, and the row.
 
     Args:
         function: the definition's name.
@@ -290,7 +290,7 @@ def call(
     name: str,
     culprit: Callable[[], str | None] = lambda: None,
 ) -> Definition:
-    """Call a definition's function; what a plug-in's raises is told by `failure`, what ours raises is not touched.
+    """Call a definition's function; `failure` reports exceptions of a plug-in's, those of ours pass unchanged.
 
     Args:
         culprit: finds the key of the row at fault, after a failure.
@@ -335,12 +335,12 @@ def enters(module: str, what: str) -> bool:
 
 @cache
 def _installed() -> tuple[Plugin, ...]:
-    found = []
+    declared = []
     for entry in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda entry: entry.value):
         package = entry.dist
         identity = f"{package.name} {package.version}" if package is not None else entry.value
-        found.append(Plugin(entry.value, identity))
-    return tuple(found)
+        declared.append(Plugin(entry.value, identity))
+    return tuple(declared)
 
 
 def _file(name: str, base: Path | None) -> Plugin:

@@ -1,4 +1,4 @@
-"""Every Arrow schema of a corpus, in one place, and the check that says what differs.
+"""Every Arrow schema of a corpus, in one place, and the check that reports differences.
 
 The key of all post-wise tables is (`site`, `post_id`). Timestamps are UTC milliseconds. Offsets into `text` are Unicode
 code points, so that `text[start:end]` in Python is the slice. Source of the dump's columns: the publisher's schema
@@ -40,11 +40,11 @@ def _snake(name: str) -> str:
 
 def _attributes(identifier: str, spec: str) -> tuple[Attribute, ...]:
     types = {"i": pa.int64(), "n": pa.int32(), "t": TIME, "s": pa.string(), "b": pa.bool_(), "g": pa.list_(pa.string())}
-    found = [Attribute("Id", identifier, pa.int64())]
+    attributes = [Attribute("Id", identifier, pa.int64())]
     for word in spec.split():
         name, letter = word.split(":")
-        found.append(Attribute(name, _snake(name), types[letter]))
-    return tuple(found)
+        attributes.append(Attribute(name, _snake(name), types[letter]))
+    return tuple(attributes)
 
 
 # Letters: i int64 (identifiers), n int32 (counts and codes), t timestamp, s string, b boolean, g list of tags.
@@ -112,7 +112,7 @@ SEGMENT = pa.struct(
         pa.field("kind", pa.string(), nullable=False),  # prose, code, inline_code, quote, comment
         pa.field("start", pa.int32(), nullable=False),
         pa.field("end", pa.int32(), nullable=False),
-        pa.field("language", pa.string()),  # programming language, for kind "code" alone
+        pa.field("language", pa.string()),  # programming language, only for kind "code"
         pa.field("id", pa.int64(), nullable=False),  # the post's id, or the comment's
     ]
 )
@@ -136,7 +136,7 @@ SPAN = pa.struct(
 )
 
 DIGEST = pa.field("digest", pa.binary(16), nullable=False)
-"""Hash of what the signals are computed from: a signal row is used again while its digest is unchanged."""
+"""Hash of the signals' inputs: a signal row is used again while its digest is unchanged."""
 
 DOCUMENTS = _schema(
     "documents",
@@ -166,7 +166,7 @@ DOCUMENTS = _schema(
 
 PAIRS = _schema(
     "pairs",
-    pa.field("block", pa.int32(), nullable=False),  # which code block of the post, from 0
+    pa.field("block", pa.int32(), nullable=False),  # number of the code block in the post, from 0
     pa.field("code", pa.string(), nullable=False),
     pa.field("language", pa.string()),
     pa.field("title", pa.string()),
@@ -230,7 +230,7 @@ DECISIONS = _schema(
     "decisions",
     pa.field("keep", pa.bool_(), nullable=False),
     pa.field("reason", pa.string()),  # name of the rule that dropped it, null for a kept row
-    pa.field("evidence", pa.string()),  # JSON: what the rule saw
+    pa.field("evidence", pa.string()),  # JSON: the values that the rule saw
 )
 
 SHARDS = _schema(
@@ -270,16 +270,16 @@ def key(site: str, post_id: int) -> str:
     return f"{site}:{post_id}"
 
 
-def check(found: pa.Schema, expected: pa.Schema, where: str) -> None:
+def check(actual: pa.Schema, expected: pa.Schema, where: str) -> None:
     """Hold a schema against the expected one, metadata included.
 
     Raises:
         InputError: names `where`, every column that is missing, unknown or of another type, and both versions.
     """
-    version = (found.metadata or {}).get(b"socorpus.version", b"none").decode()
+    version = (actual.metadata or {}).get(b"socorpus.version", b"none").decode()
     if version != VERSION:
         raise InputError(f"{where}: written by schema version {version}, this is version {VERSION}; build it again")
-    have, want = {f.name: f.type for f in found}, {f.name: f.type for f in expected}
+    have, want = {f.name: f.type for f in actual}, {f.name: f.type for f in expected}
     differences = [f"column {name} is missing" for name in want if name not in have]
     differences += [f"column {name} is not known" for name in have if name not in want]
     differences += [

@@ -1,7 +1,7 @@
 """The data contracts in words: parts of docs/corpus.md and of docs/configuration.md are written by this module.
 
 `python -m socorpus.corpus.schema_docs docs/corpus.md docs/configuration.md` brings the pages up to date; a test holds
-them to that. What a key of the configuration means is the docstring below it in `config`'s source.
+them to that. The meaning of a key of the configuration is the docstring below it in `config`'s source.
 """
 
 import ast
@@ -21,15 +21,15 @@ from socorpus.corpus.selection import election
 from socorpus.corpus.selection import rules as selection_rules
 
 _KEY = {"site": "the site's name, its folder everywhere", "post_id": "the post's number on its site"}
-_DIGEST = {"digest": "hash of what signals are computed from; equal digests have equal signals"}
+_DIGEST = {"digest": "hash of the signals' inputs; equal digests have equal signals"}
 _TEXT = {
     "thread_id": "the question's `post_id`, of its answers too",
     "kind": "`question` or `answer`",
     "created": "when it was posted",
-    "score": "up votes less down votes at the dump",
+    "score": "up votes minus down votes at the time of the dump",
     "tags": "tags; an answer has its question's",
     "title": "title; an answer has its question's",
-    "segments": "what the text is made of, in order: `kind` (prose, code, inline_code, quote, comment), `start` and"
+    "segments": "parts of the text, in order: `kind` (prose, code, inline_code, quote, comment), `start` and"
     " `end` in the text, `language` of code, `id` of the post or comment",
     "url": "its address on the web",
     "license": "its licence, from the dump or from its date",
@@ -71,7 +71,7 @@ TABLES: dict[str, tuple[str, str, pa.Schema, dict[str, str]]] = {
         schema.PAIRS,
         {
             **_KEY,
-            "block": "which code block of the post, from 0",
+            "block": "number of the code block in the post, from 0",
             "code": "the code",
             "language": "its programming language; null where it is not known",
             "title": "the document's title",
@@ -87,7 +87,7 @@ TABLES: dict[str, tuple[str, str, pa.Schema, dict[str, str]]] = {
             **_KEY,
             **_DIGEST,
             "language": "ISO 639-1; null where there is too little prose",
-            "probability": "how sure that is, 0 to 1",
+            "probability": "probability of that language, 0 to 1",
         },
     ),
     "signals/statistics": (
@@ -152,13 +152,13 @@ TABLES: dict[str, tuple[str, str, pa.Schema, dict[str, str]]] = {
     ),
     "decisions": (
         "decisions/SITE/BUCKET.parquet",
-        "What is kept, and why the rest is not.",
+        "Which documents are kept, and the reason for each drop.",
         schema.DECISIONS,
         {
             **_KEY,
             "keep": "whether it is in the shards",
             "reason": "the rule that dropped it; null for a kept row",
-            "evidence": "JSON: what the rule saw, such as the `survivor` of a duplicate",
+            "evidence": "JSON: the values that the rule saw, such as the `survivor` of a duplicate",
         },
     ),
     "shards": (
@@ -189,7 +189,7 @@ TABLES: dict[str, tuple[str, str, pa.Schema, dict[str, str]]] = {
         },
     ),
 }
-"""Table -> where it lies, what a row is, its schema, and what each column means."""
+"""Table -> its place, what a row is, its schema, and the meaning of each column."""
 
 
 def schema_markdown() -> str:
@@ -198,7 +198,7 @@ def schema_markdown() -> str:
 
 
 def reasons_markdown() -> str:
-    """What each reason of a decision means, in the order in which the rules are tried, as Markdown."""
+    """Meaning of each reason of a decision, in the order in which the rules are tried, as Markdown."""
     rows = [(rule.reason, rule.says, ", ".join(rule.evidence)) for rule in selection_rules.RULES]
     rows += [(name, says, "survivor, jaccard, link, link_jaccard") for name, says in election.DUPLICATES.items()]
     return _rows(("reason", "meaning", "evidence"), ((f"`{a}`", b, c) for a, b, c in rows))
@@ -217,18 +217,18 @@ def keys_markdown(config: ModuleType = config) -> str:
     own = classes["Config"]
     # Keys outside of all sections; `own` holds the sections of plug-ins, which are documented where they are written.
     whole = [field for field in _fields(own, classes) if field[1] not in classes and field[0] != "own"]
-    made = [f"### Above all sections\n\n{_keys(whole)}"] if whole else []
+    parts = [f"### Above all sections\n\n{_keys(whole)}"] if whole else []
     for name, kind, _, _ in _fields(own, classes):
         if kind not in classes:
             continue
         keys = list(_fields(classes[kind], classes))
-        made.append(f"### [{name}]\n\n{_meaning(classes[kind])}\n\n{_keys(keys)}")
+        parts.append(f"### [{name}]\n\n{_meaning(classes[kind])}\n\n{_keys(keys)}")
         for key, annotation, _, _ in keys:
             table = _listed(annotation)
             if table in classes:
                 rows = list(_fields(classes[table], classes))
-                made.append(f"### [[{name}.{key}]]\n\n{_meaning(classes[table])}\n\n{_keys(rows)}")
-    return "\n\n".join(made)
+                parts.append(f"### [[{name}.{key}]]\n\n{_meaning(classes[table])}\n\n{_keys(rows)}")
+    return "\n\n".join(parts)
 
 
 def _keys(fields: Sequence[tuple[str, str, Any, str]]) -> str:
@@ -244,7 +244,7 @@ def _meaning(section: ast.ClassDef) -> str:
 
 
 def presets_markdown() -> str:
-    """What each preset sets, as Markdown."""
+    """Settings of each preset, as Markdown."""
     rows = []
     for name, sections in config.PRESETS.items():
         keys = [
@@ -262,7 +262,7 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
 
 
 def update(page: str, name: str = "corpus.md") -> str:
-    """A page with its generated parts made anew; each lies between `<!-- NAME -->` and `<!-- end of NAME -->`.
+    """A page with its generated parts regenerated; each lies between `<!-- NAME -->` and `<!-- end of NAME -->`.
 
     Args:
         page: the page's text.
@@ -273,10 +273,10 @@ def update(page: str, name: str = "corpus.md") -> str:
     """
     for part, make in PARTS[name].items():
         lines = re.compile(rf"(?<=<!-- {part} -->\n).*?(?=<!-- end of {part} -->)", re.DOTALL)
-        found = lines.search(page)
-        if found is None:
+        match = lines.search(page)
+        if match is None:
             raise ValueError(f"the page has no part <!-- {part} --> … <!-- end of {part} -->")
-        page = f"{page[: found.start()]}\n{make()}\n\n{page[found.end() :]}"
+        page = f"{page[: match.start()]}\n{make()}\n\n{page[match.end() :]}"
     return page
 
 
@@ -324,12 +324,12 @@ def _table(name: str) -> str:
 
 
 def _dump() -> str:
-    made = ["### Tables of the dump", "`tables/TABLE/SITE/….parquet`: `site`, then the dump's attributes, typed."]
+    head = ["### Tables of the dump", "`tables/TABLE/SITE/….parquet`: `site`, then the dump's attributes, typed."]
     rows = (
         (f"`{table}`", ", ".join(f"`{a.column}` {_type(a.type)}" for a in attributes))
         for table, attributes in schema.DUMP.items()
     )
-    return "\n\n".join([*made, _rows(("table", "columns"), rows)])
+    return "\n\n".join([*head, _rows(("table", "columns"), rows)])
 
 
 def _type(kind: pa.DataType) -> str:

@@ -40,8 +40,8 @@ def load(
     overrides: Mapping[str, Any] | None,
     more: Callable[[Mapping[str, Any], Path | None], Mapping[str, type]] | None = None,
 ) -> tuple[_Section, str]:
-    """A configuration of a preset, then of a TOML file, then of `overrides` (nested like the file); and what errors in
-    its values are to name.
+    """A configuration of a preset, then of a TOML file, then of `overrides` (nested like the file); and the
+    source that errors in its values are to name.
 
     Args:
         more: from all values and the file's folder, further sections by name: the field `own` of `kind` holds them.
@@ -112,7 +112,7 @@ def section(kind: type[_Section], values: Any, where: str, prefix: str = "", kno
     if not isinstance(values, Mapping):
         raise InputError(f"{where}: {prefix.rstrip('.')} must be a table of keys, not {values!r}")
     hints = get_type_hints(kind)
-    made: dict[str, Any] = {}
+    parsed: dict[str, Any] = {}
     for name, value in values.items():
         if name not in hints:
             names = [*(hint for hint in hints if hint != "own"), *known]
@@ -121,16 +121,16 @@ def section(kind: type[_Section], values: Any, where: str, prefix: str = "", kno
             raise InputError(f"{where}: unknown key {prefix}{name}{meant}")
         hint = hints[name]
         if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-            made[name] = section(hint, value, where, f"{prefix}{name}.")
+            parsed[name] = section(hint, value, where, f"{prefix}{name}.")
         elif name == "own":
-            made[name] = value
+            parsed[name] = value
         else:
-            made[name] = _value(hint, value, where, f"{prefix}{name}")
+            parsed[name] = _value(hint, value, where, f"{prefix}{name}")
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        if required and field.name not in made:
+        if required and field.name not in parsed:
             raise InputError(f"{where}: {prefix}{field.name} is missing")
-    return kind(**made)
+    return kind(**parsed)
 
 
 def _value(hint: Any, value: Any, where: str, key: str) -> Any:
@@ -143,8 +143,8 @@ def _value(hint: Any, value: Any, where: str, key: str) -> Any:
         if not isinstance(value, list | tuple):
             raise InputError(f"{where}: {key} must be a list of {item.__name__}, not {value!r}")
         if dataclasses.is_dataclass(item) and isinstance(item, type):
-            return tuple(section(item, one, where, f"{key}[{place}].") for place, one in enumerate(value))
-        return tuple(_value(item, one, where, key) for one in value)
+            return tuple(section(item, entry, where, f"{key}[{place}].") for place, entry in enumerate(value))
+        return tuple(_value(item, entry, where, key) for entry in value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):

@@ -4,8 +4,8 @@ Two posts are near duplicates if the exact Jaccard similarity of their shingles 
 own code) reaches a threshold. MinHash signatures, cut into bands, only name the candidates (Leskovec, Rajaraman and
 Ullman, "Mining of Massive Datasets", chapter 3); every pair is verified before a row is marked.
 
-All functions are pure, and no engine is named here. A row of any bucket of documents is told by an int64,
-`bucket << 32 | row`. `near` below is the whole path over one table; over many buckets each step is a map:
+All functions are pure, and no engine is named here. A row of any bucket of documents is identified by an
+int64, `bucket << 32 | row`. `near` below is the whole path over one table; over many buckets each step is a map:
 
     rows = fingerprints(documents, bucket, near, form)     # a bucket: (hash, document, set); write by hash % groups
     edges, crowds = candidates(rows)                       # a group of hashes, all buckets: pairs of documents
@@ -62,7 +62,7 @@ def clusters(edges: Int64, similarity: Float64, threshold: float) -> pa.Table:
 
 
 def members(documents: pa.Table, bucket: int, wanted: Int64 | None = None) -> pa.Table:
-    """`MEMBERS`: what decides between twins, for the documents of a bucket, or those among `wanted` (ids)."""
+    """`MEMBERS`: columns that decide between twins, for the documents of a bucket, or those among `wanted` (ids)."""
     ids = document_ids(bucket, documents.num_rows)
     if wanted is not None:
         chosen = np.isin(ids, wanted)
@@ -87,7 +87,7 @@ def survivors(
     Args:
         people: `MEMBERS` of at least all clusters' documents.
         labels: `CLUSTERS`.
-        edges, similarity: the verified pairs, those below the threshold among them or not.
+        edges, similarity: the verified pairs, with or without those below the threshold.
         verify_more: exact similarity of pairs that were no candidates, int64[e, 2] of ids -> float64[e].
     """
     people = people.join(labels, "document", join_type="inner").select([*MEMBERS.names, "cluster"])
@@ -114,17 +114,17 @@ def survivors(
     more = wanted[~known]
     pairs = np.concatenate([pairs, more])
     values = np.concatenate([values, verify_more(np.sort(ids[more], 1)) if len(more) else np.empty(0)])
-    one, other = np.concatenate([pairs, pairs[:, ::-1]]).T
+    left, right = np.concatenate([pairs, pairs[:, ::-1]]).T
     values = np.concatenate([values, values])
 
-    to_best = np.flatnonzero(best[one] == other)
+    to_best = np.flatnonzero(best[left] == right)
     jaccard = np.full(n, np.nan)
-    jaccard[one[to_best]] = values[to_best]
+    jaccard[left[to_best]] = values[to_best]
     # The nearest, and of equally near ones the best in rank.
-    order = np.lexsort((other, -values, one))
-    _, nearest = np.unique(one[order], return_index=True)
+    order = np.lexsort((right, -values, left))
+    _, nearest = np.unique(left[order], return_index=True)
     link = np.full(n, -1)
-    link[one[order][nearest]] = order[nearest]
+    link[left[order][nearest]] = order[nearest]
 
     alone = best == np.arange(n)
     keys = people["key"].combine_chunks()
@@ -134,7 +134,7 @@ def survivors(
             keys.take(pa.array(name)),
             keys.take(pa.array(best, mask=alone)),
             pa.array(jaccard, pa.float32(), mask=alone),
-            keys.take(pa.array(other[link], mask=alone)),
+            keys.take(pa.array(right[link], mask=alone)),
             pa.array(values[link], pa.float32(), mask=alone),
         ],
         schema=TWINS,
@@ -147,9 +147,9 @@ def signals(documents: pa.Table, bucket: int, twins: pa.Table, name: str) -> pa.
     own = np.flatnonzero(ids >> 32 == bucket)
     places = np.full(documents.num_rows, -1)
     places[ids[own] & 0xFFFFFFFF] = own
-    found = twins.take(pa.array(places, mask=places < 0))
+    marks = twins.take(pa.array(places, mask=places < 0))
     columns = {column: documents[column] for column in ("site", "post_id", "digest")}
-    columns |= {column: found[column] for column in TWINS.names[1:]}
+    columns |= {column: marks[column] for column in TWINS.names[1:]}
     return pa.table([columns[field.name] for field in SIGNALS[name]], schema=SIGNALS[name])
 
 

@@ -25,16 +25,16 @@ def text_hashes(documents: pa.Table) -> pa.Array:
         np.empty(len(ends), bool),
     )
     _fold(data, places[:-1], ends, folded, bounds, plain)
-    view, at = folded.data, bounds.tolist()
-    found = [hashlib.blake2b(view[a:b], digest_size=16).digest() for a, b in pairwise(at)]
+    view, edges = folded.data, bounds.tolist()
+    hashes = [hashlib.blake2b(view[a:b], digest_size=16).digest() for a, b in pairwise(edges)]
     for row in np.flatnonzero(~plain).tolist():
         own = unicodedata.normalize("NFKC", texts[row].as_py()[: ends[row]]).casefold()
-        found[row] = _digest(" ".join(own.split()))
-    return pa.array(found, pa.binary(16))
+        hashes[row] = _digest(" ".join(own.split()))
+    return pa.array(hashes, pa.binary(16))
 
 
 def exact_survivors(hashes: pa.Array | pa.ChunkedArray, people: pa.Table) -> pa.Table:
-    """Who is removed as an exact copy, and for whom: columns `document` int64, `survivor` string.
+    """Documents removed as exact copies, and their survivors: columns `document` int64, `survivor` string.
 
     Texts of nothing but white space are no copies of one another.
 
@@ -76,9 +76,9 @@ def _digest(text: str) -> bytes:
 @njit(cache=True, nogil=True)
 def _fold(data, starts, ends, out, bounds, plain):  # type: ignore[no-untyped-def]
     """Of texts in ASCII, the first `ends` bytes in lower case with white space collapsed; the others are left empty."""
-    at = 0
+    written = 0
     for row in range(len(starts)):
-        first = at
+        first = written
         gap = False
         plain[row] = True
         for i in range(starts[row], starts[row] + ends[row]):
@@ -86,15 +86,15 @@ def _fold(data, starts, ends, out, bounds, plain):  # type: ignore[no-untyped-de
             if byte > 127:
                 # From here on code points are no bytes, and folding is Python's.
                 plain[row] = False
-                at = first
+                written = first
                 break
             if byte == 32 or 9 <= byte <= 13 or 28 <= byte <= 31:
-                gap = at > first
+                gap = written > first
                 continue
             if gap:
-                out[at] = 32
-                at += 1
+                out[written] = 32
+                written += 1
                 gap = False
-            out[at] = byte + 32 if 65 <= byte <= 90 else byte
-            at += 1
-        bounds[row + 1] = at
+            out[written] = byte + 32 if 65 <= byte <= 90 else byte
+            written += 1
+        bounds[row + 1] = written

@@ -14,7 +14,7 @@ from socorpus.corpus.dedup.minhash import Shingles
 from socorpus.corpus.errors import InputError
 
 FORMS = {"near": "text", "near_code": "code"}
-"""Name of the signal -> what is compared."""
+"""Name of the signal -> the text that is compared."""
 
 RECALL = 0.995
 """Least probability with which a pair just at the threshold becomes a candidate."""
@@ -25,7 +25,7 @@ SETS = pa.schema([("document", pa.int64()), ("shingles", pa.large_list(pa.uint64
 
 @dataclass(frozen=True)
 class Bands:
-    """How a signature is cut: `bands` groups of `rows` columns; the columns left over are not used."""
+    """The cut of a signature: `bands` groups of `rows` columns; the columns left over are not used."""
 
     bands: int
     rows: int
@@ -70,14 +70,14 @@ def band_hashes(signatures: UInt32, cut: Bands) -> UInt64:
     if signatures.shape[1] < cut.bands * cut.rows:
         raise ValueError(f"signatures of {signatures.shape[1]} columns have no {cut.bands} bands of {cut.rows}")
     columns = signatures[:, : cut.bands * cut.rows].reshape(n, cut.bands, cut.rows)
-    found = np.broadcast_to(mix64(np.arange(1, cut.bands + 1, dtype=np.uint64)), (n, cut.bands))
+    hashes = np.broadcast_to(mix64(np.arange(1, cut.bands + 1, dtype=np.uint64)), (n, cut.bands))
     for row in range(cut.rows):
-        found = mix64(found ^ columns[:, :, row])
-    return found
+        hashes = mix64(hashes ^ columns[:, :, row])
+    return hashes
 
 
 def document_ids(bucket: int, rows: int) -> Int64:
-    """The int64 that tell the rows of a bucket."""
+    """The int64 ids of the rows of a bucket."""
     return (np.int64(bucket) << 32) + np.arange(rows, dtype=np.int64)
 
 
@@ -105,22 +105,22 @@ def fingerprints(documents: pa.Table, bucket: int, near: Near, form: str = "text
 
 
 def candidates(rows: pa.Table, most: int = 64) -> tuple[Int64, int]:
-    """Pairs of documents that share a hash, int64[e, 2], ascending, a < b; and how many hashes were crowded.
+    """Pairs of documents that share a hash, int64[e, 2], ascending, a < b; and the number of crowded hashes.
 
     A group of hashes must have all rows of each of its hashes. Documents with equal sets are collapsed to the first,
-    and each is paired with that one alone. Of the sets that share a hash, each is paired with the next `most`, in the
+    and each is paired only with that one. Of the sets that share a hash, each is paired with the next `most`, in the
     order of their sets' hashes, which does not depend on how documents lie in buckets; a hash is crowded if that
     leaves pairs out.
 
     Args:
         rows: `FINGERPRINTS` of all buckets.
-        most: how many of the sets that follow it each set is paired with.
+        most: number of following sets that each set is paired with.
     """
     hashes, ids, sets = (rows[name].to_numpy() for name in FINGERPRINTS.names)
     order = np.argsort(hashes)
     inner = hashes[order]
     same = inner[1:] == inner[:-1]
-    # Nearly all hashes are alone: only the others are worth a full sort.
+    # Nearly all hashes are unique: only the others are worth a full sort.
     shared = order[np.concatenate([same, [False]]) | np.concatenate([[False], same])] if len(order) else order
     hashes, ids, sets = hashes[shared], ids[shared], sets[shared]
     order = np.lexsort((ids, sets, hashes))
@@ -146,7 +146,7 @@ def shingle_table(documents: pa.Table, bucket: int, near: Near, form: str, wante
 def portions(edges: Int64, most: int = 100_000) -> list[Int64]:
     """Cut pairs into parts that need the sets of at most `most` documents each: arrays of row numbers of `edges`.
 
-    Pairs that hang together stay together, so that few documents are needed by more than one part.
+    Connected pairs stay together, so that few documents are needed by more than one part.
     """
     if most < 2:
         raise ValueError(f"a pair needs two documents, not {most}")
@@ -188,18 +188,18 @@ def _windows(hashes: UInt64, ids: Int64, most: int) -> tuple[Int64, int]:
 
 @njit(cache=True, nogil=True)
 def _cuts(nodes, n, most):  # type: ignore[no-untyped-def]
-    """Where to cut an ordered list of pairs, so that each part has at most `most` different nodes."""
+    """Cuts of an ordered list of pairs into parts of at most `most` different nodes."""
     part = np.zeros(n, np.int64)
     cuts = np.empty(len(nodes), np.int64)
-    now, held, found = 1, 0, 0
+    now, held, count = 1, 0, 0
     for i in range(len(nodes)):
         a, b = nodes[i, 0], nodes[i, 1]
         new = (part[a] != now) + (part[b] != now)
         if held + new > most:
-            cuts[found] = i
-            found += 1
+            cuts[count] = i
+            count += 1
             now += 1
             held, new = 0, 2
         part[a], part[b] = now, now
         held += new
-    return cuts[:found]
+    return cuts[:count]

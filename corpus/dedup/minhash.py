@@ -1,6 +1,6 @@
 """The compiled kernel of duplicate detection: Arrow text -> sets of shingle hashes -> MinHash signatures.
 
-What is a word and what is its lower case are Python's own (`\\w` of `re`, `str.lower`), taken from tables over all code
+Words and their lower case are Python's own (`\\w` of `re`, `str.lower`), taken from tables over all code
 points; so the sets are exactly those of
 
     words = re.findall(r"\\w+", text[:end].lower())
@@ -11,7 +11,7 @@ neighbours, dotted capital I becomes two): texts with one of these are lower-cas
 
 Signatures: a permutation is h(x) = a * low(x) + c * high(x) + b modulo 2^32 over the two halves of the mixed 64-bit
 hash, with random a (odd), b, c of 32 bits. Two such functions are independent over random hashes as soon as their
-(a, c) are linearly independent; with one half alone they would be multiples of one another, and with 31-bit
+(a, c) are linearly independent; with only one half they would be multiples of one another, and with 31-bit
 multipliers that are shifted down by 32 they would all order the shingles in the same way. Pairwise independence is
 what the variance of the estimate, J(1 - J) / permutations, needs. MinHash: Broder, "On the resemblance and containment
 of documents", 1997.
@@ -29,7 +29,7 @@ import pyarrow.compute as pc
 from socorpus.corpus.arrays import Float64, Int64, UInt8, UInt32, UInt64, mix64, njit, readonly, utf8
 
 EMPTY = np.uint32(0xFFFFFFFF)
-"""What fills the signature of an empty set."""
+"""Value that fills the signature of an empty set."""
 
 _CODE_POINTS = 0x110000
 _BY_CONTEXT = (0x0130, 0x03A3)
@@ -91,13 +91,13 @@ def shingles(
     fold = _tables()[0]
     firsts, begins = np.arange(n + 1), np.zeros(n, np.int64)
     room = int(((stops - starts + 1) // 2).sum())
-    found, context = _run(data, starts, stops, firsts, begins, ends, fold, width, 1, room)
+    sets, context = _run(data, starts, stops, firsts, begins, ends, fold, width, 1, room)
     if not len(context):
-        return found
+        return sets
     chosen = texts.take(pa.array(context)).to_pylist()
     lowered = [text[:end].lower() for text, end in zip(chosen, ends[context], strict=True)]
     again = shingles(pa.array(lowered, pa.large_string()), np.array([len(text) for text in lowered]), width)
-    return _replace(found, context, again)
+    return _replace(sets, context, again)
 
 
 def code_shingles(documents: pa.Table, width: int, min_tokens: int) -> Shingles:
@@ -121,7 +121,7 @@ def code_shingles(documents: pa.Table, width: int, min_tokens: int) -> Shingles:
 def signatures(sets: Shingles, permutations: int, seed: int) -> UInt32:
     """MinHash signatures, uint32[n, permutations]: the share of equal columns estimates the Jaccard similarity.
 
-    The row of an empty set is filled with `EMPTY`; `sets.sizes == 0` tells these rows.
+    The row of an empty set is filled with `EMPTY`; `sets.sizes == 0` in these rows.
     """
     if permutations < 1:
         raise ValueError(f"permutations must be at least 1, not {permutations}")
@@ -150,7 +150,7 @@ def jaccard(sets: Shingles, left: Int64, right: Int64) -> Float64:
 
 @functools.cache
 def _tables() -> tuple[UInt32, UInt32]:
-    """For text and for code: what each code point is to the kernel, uint32[0x110000]. Takes some 30 ms a process."""
+    """Class of each code point for the kernel, for text and for code, uint32[0x110000]. Takes some 30 ms a process."""
     every = np.arange(_CODE_POINTS, dtype="<u4").tobytes().decode("utf-32-le", "surrogatepass")
     word = np.zeros(_CODE_POINTS, bool)
     for run in re.finditer(r"\w+", every):
@@ -207,7 +207,7 @@ def _run(
     fewest: int,
     room: int,
 ) -> tuple[Shingles, Int64]:
-    """Run the kernel with room for `room` tokens; also says which documents need Python's lower case, int64[]."""
+    """Run the kernel with room for `room` tokens; also returns the documents that need Python's lower case, int64[]."""
     hashes = np.empty(room, np.uint64)
     offsets = np.zeros(len(starts) + 1, np.int64)
     context = np.zeros(len(starts), np.bool_)
@@ -247,12 +247,12 @@ def _shingle(data, starts, stops, firsts, begins, ends, table, width, fewest, ou
     for document in range(len(starts)):
         # First the tokens' hashes, one after another.
         pos = base
-        p, stop, at = starts[document], stops[document], 0
+        p, stop, code_point = starts[document], stops[document], 0
         for block in range(firsts[document], firsts[document + 1]):
-            while p < stop and (at < begins[block] or data[p] & 0xC0 == 0x80):
-                at += data[p] & 0xC0 != 0x80
+            while p < stop and (code_point < begins[block] or data[p] & 0xC0 == 0x80):
+                code_point += data[p] & 0xC0 != 0x80
                 p += 1
-            left = ends[block] - at
+            left = ends[block] - code_point
             word = _START
             while p < stop and left > 0:
                 left -= 1
@@ -278,7 +278,7 @@ def _shingle(data, starts, stops, firsts, begins, ends, table, width, fewest, ou
                 elif kind != 0:
                     out[pos] = _mix((_START ^ np.uint64(kind)) * _LETTER)
                     pos += 1
-            at = ends[block] - left
+            code_point = ends[block] - left
             if word != _START:
                 out[pos] = _mix(word)
                 pos += 1

@@ -7,8 +7,8 @@
     twins         once      -> clusters and survivors: a row for each member, `.work/twins.parquet`
     duplicates    a bucket  -> signals exact, near and near_code
 
-Only pairs of candidates reach the client. What a task holds does not grow with the dump: a group is a share of the
-hashes, a portion is bounded by its documents.
+Only pairs of candidates reach the client. The memory of a work item does not grow with the dump: a group is a share of
+the hashes, a portion is bounded by its documents.
 """
 
 from collections.abc import Mapping, Sequence
@@ -110,7 +110,7 @@ _SIGNALS = ("exact", "near", "near_code")
 def _prepare_twins(context: BuildContext, contents: Mapping[str, str], groups: int) -> None:
     near, engine, everything = context.config.near, context.engine, receipts.fingerprint(contents)
     inputs = {"fingerprints": everything}
-    tasks = [
+    items = [
         WorkItem(
             "candidates",
             f"{name}-{group:05d}",
@@ -121,7 +121,7 @@ def _prepare_twins(context: BuildContext, contents: Mapping[str, str], groups: i
         for name in _SIGNALS
         for group in range(groups)
     ]
-    engine.run("candidates", tasks)
+    engine.run("candidates", items)
     shingled, verified = [], []
     for name in lsh.FORMS:
         edges = _edges(context.root, name, groups)
@@ -136,12 +136,12 @@ def _prepare_twins(context: BuildContext, contents: Mapping[str, str], groups: i
             verified.append(WorkItem("verify", f"{name}-{number:05d}", verify, arguments, inputs))
     engine.run("shingles", shingled)
     engine.run("verify", verified)
-    names = {task.name for task in verified}
+    names = {item.name for item in verified}
     receipts.prune(context.root, "verify", names, {".work/verified": {f"{name}.parquet" for name in names}})
 
 
 def fingerprints(root: Path, bucket: Bucket, near: Near, groups: int) -> Outcome:
-    """What can be compared of a bucket's documents, sent to groups by hash."""
+    """The fingerprints of a bucket's documents, sent to groups by hash."""
     documents = parquet.read(root / bucket.path("documents"), columns=_DOCUMENT_COLUMNS)
     outputs = {}
     for name, form in lsh.FORMS.items():
@@ -165,15 +165,15 @@ def candidates(root: Path, name: str, group: int, buckets: Sequence[Bucket]) -> 
     if name == "exact":
         rows = partitions.read(paths, EXACT, group).combine_chunks()
         codes = rows["hash"].combine_chunks().dictionary_encode().indices.to_numpy()
-        several = np.bincount(codes, minlength=1)[codes] > 1 if len(codes) else np.zeros(0, bool)
-        return Outcome({path: parquet.write(root / path, rows.filter(pa.array(several)), EXACT)})
+        copied = np.bincount(codes, minlength=1)[codes] > 1 if len(codes) else np.zeros(0, bool)
+        return Outcome({path: parquet.write(root / path, rows.filter(pa.array(copied)), EXACT)})
     edges, crowds = lsh.candidates(partitions.read(paths, lsh.FINGERPRINTS, group).combine_chunks())
     table = pa.table([edges[:, 0], edges[:, 1]], schema=PAIRS)
     return Outcome({path: parquet.write(root / path, table, PAIRS)}, {"crowds": crowds})
 
 
 def shingles(root: Path, bucket: Bucket, near: Near, name: str, wanted: Sequence[Int64]) -> Outcome:
-    """The shingle sets of a bucket's documents that each portion needs, and who they are."""
+    """The shingle sets of a bucket's documents that each portion needs, and their rows of `MEMBERS`."""
     ids = np.unique(np.concatenate([*wanted, np.empty(0, np.int64)]))
     if len(ids):
         documents = parquet.read(root / bucket.path("documents"), columns=_DOCUMENT_COLUMNS)
@@ -199,7 +199,7 @@ def verify(root: Path, name: str, number: int, edges: Int64, buckets: Sequence[B
 
 
 def find_twins(root: Path, near: Near, buckets: Sequence[Bucket], groups: int) -> Outcome:
-    """Verified pairs -> clusters, and who survives; exact copies likewise."""
+    """Verified pairs -> clusters and survivors; exact copies likewise."""
     tables, counts = [], {}
     for name in lsh.FORMS:
         paths = [path for path in files.listed(root / ".work/verified") if path.stem.rpartition("-")[0] == name]
@@ -228,7 +228,7 @@ def find_twins(root: Path, near: Near, buckets: Sequence[Bucket], groups: int) -
     removed = exact.exact_survivors(same["hash"], people)
     group = pa.array([value.hex() for value in same["hash"].to_pylist()], pa.string())
     joined = people.append_column("group", group).join(removed, "document", join_type="left outer")
-    # Texts without a word to them are no copies of one another.
+    # Texts without a word are no copies of one another.
     kept = pc.is_in(joined["key"], pc.unique(joined["survivor"].drop_null()))
     joined = joined.filter(pc.or_(kept, pc.is_valid(joined["survivor"])))
     tables.append(_ranked(joined, "exact"))
@@ -245,15 +245,15 @@ def _ranked(rows: pa.Table, family: str) -> pa.Table:
     starts = np.flatnonzero(np.diff(codes, prepend=-1)) if n else np.empty(0, np.int64)
     rank = np.arange(n) - np.repeat(starts, np.diff(np.append(starts, n)))
     ids = np.asarray(rows["document"], dtype=np.int64)
-    made = {
+    computed = {
         "family": pa.array([family] * n, pa.string()),
         "bucket": pa.array(ids >> 32, pa.int32()),
         "row": pa.array(ids & 0xFFFFFFFF),
         "rank": pa.array(rank, pa.int32()),
     }
     columns = [
-        made[field.name]
-        if field.name in made
+        computed[field.name]
+        if field.name in computed
         else rows[field.name]
         if field.name in rows.column_names
         else pa.nulls(n, field.type)
@@ -284,23 +284,23 @@ def mark(root: Path, bucket: Bucket, groups: int) -> Outcome:
 
 
 def _edges(root: Path, name: str, groups: int) -> Int64:
-    found = []
+    parts = []
     for group in range(groups):
         table = parquet.read(root / f".work/candidates/{name}-{group:05d}.parquet")
-        found.append(np.column_stack([table["a"].to_numpy(), table["b"].to_numpy()]))
-    return components.unite(found)
+        parts.append(np.column_stack([table["a"].to_numpy(), table["b"].to_numpy()]))
+    return components.unite(parts)
 
 
 def _sets_of(root: Path, name: str, buckets: Sequence[Bucket], ids: Int64) -> pa.Table:
     wanted = pa.array(ids)
-    found = [lsh.SETS.empty_table()]
+    tables = [lsh.SETS.empty_table()]
     for bucket in buckets:
         rows = partitions.read([root / _sets_path(name, bucket)], lsh.SETS)
         rows = rows.filter(pc.is_in(rows["document"], wanted))
         # A document that several portions need is there several times.
         first = np.unique(rows["document"].to_numpy(), return_index=True)[1]
-        found.append(rows.take(pa.array(first)))
-    return pa.concat_tables(found)
+        tables.append(rows.take(pa.array(first)))
+    return pa.concat_tables(tables)
 
 
 def _print_path(name: str, bucket: Bucket) -> str:

@@ -1,4 +1,4 @@
-"""Posts and their comments -> documents: one text a post, with spans, and what is known of it."""
+"""Posts and their comments -> documents: one text a post, with spans, and its metadata."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -137,19 +137,19 @@ def _texts(posts: pa.Table, comments: pa.Table, tags: pa.ListArray) -> _Texts:
     comments = comments.append_column("row", pa.array(row)).filter(pa.array(row >= 0))
     keys = [("row", "ascending"), ("creation_date", "ascending"), ("comment_id", "ascending")]
     comments = comments.take(pc.sort_indices(comments, keys)) if comments.num_rows else comments
-    said, row = markdown.comments(comments.column("text")), comments.column("row").to_numpy()
+    commented, row = markdown.comments(comments.column("text")), comments.column("row").to_numpy()
 
-    # One after another: a post's own text, and its comments', but those that are empty.
-    some = np.concatenate([own.lengths, said.lengths]) > 0
+    # One after another: a post's own text, and its comments', without the empty ones.
+    some = np.concatenate([own.lengths, commented.lengths]) > 0
     owner = np.concatenate([np.arange(size), row])
     order = np.flatnonzero(some)
     order = order[np.argsort(owner[order], kind="stable")]
-    pieces = pa.concat_arrays([own.text, said.text]).take(pa.array(order))
+    pieces = pa.concat_arrays([own.text, commented.text]).take(pa.array(order))
     counts = np.bincount(owner[order], minlength=size)
     bounds = np.concatenate([[0], np.cumsum(counts)])
     text = pc.binary_join(pa.ListArray.from_arrays(pa.array(bounds.astype(np.int32)), pieces), _SEPARATOR)
     # Where each piece begins, in code points: after those before it in its document.
-    widths = np.concatenate([own.lengths, said.lengths])[order] + len(_SEPARATOR)
+    widths = np.concatenate([own.lengths, commented.lengths])[order] + len(_SEPARATOR)
     before = np.concatenate([[0], np.cumsum(widths)])
     places = np.zeros(len(some), np.int64)
     places[order] = before[:-1] - np.repeat(before[bounds[:-1]], counts)
@@ -157,29 +157,29 @@ def _texts(posts: pa.Table, comments: pa.Table, tags: pa.ListArray) -> _Texts:
 
     spans, languages = own.segments.copy(), _languages(own, tags)
     spans[:, 3][spans[:, 3] >= 0] = np.arange(len(languages))
-    spans_said, links_said = said.segments.copy(), said.links.copy()
-    segment_counts, link_counts = np.diff(said.bounds), np.diff(said.link_bounds)
-    spans_said[:, 1:3] += np.repeat(starts, segment_counts)[:, None]
-    links_said += np.repeat(starts, link_counts)[:, None]
+    comment_spans, comment_links = commented.segments.copy(), commented.links.copy()
+    segment_counts, link_counts = np.diff(commented.bounds), np.diff(commented.link_bounds)
+    comment_spans[:, 1:3] += np.repeat(starts, segment_counts)[:, None]
+    comment_links += np.repeat(starts, link_counts)[:, None]
     ids = np.concatenate(
         [
             np.repeat(posts.column("post_id").to_numpy(), np.diff(own.bounds)),
             np.repeat(comments.column("comment_id").to_numpy(), segment_counts),
         ]
     )
-    segment_bounds, by_row = documents_spans.merged(own.bounds, said.bounds, row)
-    link_bounds, links_by_row = documents_spans.merged(own.link_bounds, said.link_bounds, row)
+    segment_bounds, by_row = documents_spans.merged(own.bounds, commented.bounds, row)
+    link_bounds, links_by_row = documents_spans.merged(own.link_bounds, commented.link_bounds, row)
     return _Texts(
         text,
         own.lengths,
-        np.bincount(row[said.lengths > 0], minlength=size),
+        np.bincount(row[commented.lengths > 0], minlength=size),
         segment_bounds,
-        np.concatenate([spans, spans_said])[by_row],
+        np.concatenate([spans, comment_spans])[by_row],
         languages,
         ids[by_row],
         link_bounds,
-        np.concatenate([own.links, links_said])[links_by_row],
-        pa.concat_arrays([own.targets, said.targets]).take(pa.array(links_by_row)),
+        np.concatenate([own.links, comment_links])[links_by_row],
+        pa.concat_arrays([own.targets, commented.targets]).take(pa.array(links_by_row)),
     )
 
 
@@ -189,11 +189,11 @@ def _languages(own: documents_spans.Column, tags: pa.ListArray) -> pa.StringArra
     of = np.searchsorted(own.bounds, blocks, "right") - 1
     rows, place = np.unique(of, return_inverse=True)
     texts, tagged = (column.take(pa.array(rows)).to_pylist() for column in (own.text, tags))
-    found = [
-        code_language.of(texts[at][start:end], own.hints[hint], tagged[at])
-        for at, (_, start, end, hint) in zip(place.tolist(), own.segments[blocks].tolist(), strict=True)
+    languages = [
+        code_language.of(texts[index][start:end], own.hints[hint], tagged[index])
+        for index, (_, start, end, hint) in zip(place.tolist(), own.segments[blocks].tolist(), strict=True)
     ]
-    return pa.array(found, pa.string())
+    return pa.array(languages, pa.string())
 
 
 def _digests(kinds: pa.StringArray, titles: pa.ChunkedArray, texts: _Texts) -> pa.Array:
@@ -238,7 +238,7 @@ def _lists(bounds: Int64, columns: list[pa.Array], struct: pa.StructType) -> pa.
 
 
 def _places(identifiers: Int64, wanted: Int64) -> Int64:
-    """Where each of `wanted` stands in the sorted identifiers, -1 where it doesn't."""
+    """Place of each of `wanted` in the sorted identifiers, -1 where it is not among them."""
     if not len(identifiers):
         return np.full(len(wanted), -1)
     place = np.minimum(np.searchsorted(identifiers, wanted), len(identifiers) - 1)
@@ -267,7 +267,7 @@ def _urls(host: str, answer: npt.NDArray[np.bool_], identifiers: pa.ChunkedArray
 
 
 def _posts(posts: pa.Table) -> pa.Table:
-    """Questions and answers alone, their type known, the last of each identifier, sorted by it."""
+    """Only questions and answers, their type known, the last of each identifier, sorted by it."""
     kind = pc.coalesce(
         posts.column("post_type_id"),
         pc.if_else(

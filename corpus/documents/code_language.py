@@ -135,7 +135,7 @@ _IMPLIED = {
 }
 _HINTS = {name: language for language, names in _NAMES.items() for name in (language, *names.split())}
 _TAGS = {**_HINTS, **{tag: language for language, tags in _IMPLIED.items() for tag in tags.split()}}
-# Tags that say what a question is about more often than what its code is written in, or mean other things elsewhere.
+# Tags that more often name a question's subject than its code's language, or mean other things elsewhere.
 for _tag in (
     "ada",
     "json",
@@ -156,7 +156,7 @@ for _tag in (
 ):
     _TAGS.pop(_tag, None)
 
-# Code points of a block that are looked at, and the signs that it takes to speak where no tag does.
+# Code points of a block that are read, and the signs that decide where no tag does.
 _SAMPLE = 2048
 _LEAST = 2
 
@@ -305,11 +305,11 @@ _DIALECTS = (("typescript", "javascript"), ("c++", "c"), ("vba", "vb.net"))
 
 
 def of(code: str, hint: str | None, tags: Iterable[str]) -> str | None:
-    """Language of a code block, None where nothing speaks clearly enough.
+    """Language of a code block, None where nothing shows it clearly enough.
 
     Args:
         code: the block.
-        hint: what its markup says, as `markup.Marked` gives it ("py", "cpp", or a tag's name).
+        hint: of its markup, as `spans.Marked` gives it ("py", "cpp", or a tag's name).
         tags: the question's tags.
     """
     if hint:

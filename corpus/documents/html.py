@@ -1,7 +1,7 @@
 """Post HTML -> plain text and spans, in one pass.
 
 The text is the markup's text up to white space, laid out by the rules of `spans`. Code blocks stand character for
-character as an HTML parser gives them. Two readers make the same of HTML: `html_kernel`, compiled, takes what Stack
+character as an HTML parser gives them. Two readers give the same: `html_kernel`, compiled, takes what Stack
 Exchange's sanitiser emits and gives up on anything else, which lxml then parses.
 """
 
@@ -70,11 +70,11 @@ def html(body: str | None) -> Marked:
 
 
 def posts(bodies: pa.ChunkedArray) -> Column:
-    """What `html` makes of each of a column of Bodies, string[rows]; a null is empty."""
+    """The results of `html` for a column of Bodies, string[rows]; a null is empty."""
     data, bounds = arrays.utf8(bodies)
     read = html_kernel.read(data, bounds)
     source: Any = data
-    found = Column(
+    column = Column(
         arrays.strings(read.text, read.text_ends),
         np.maximum(read.lengths, 0),
         np.concatenate([[0], read.segment_ends]),
@@ -85,7 +85,7 @@ def posts(bodies: pa.ChunkedArray) -> Column:
         arrays.strings(read.targets, read.target_ends),
     )
     rows = np.flatnonzero(read.lengths < 0)
-    return documents_spans.replaced(found, rows, [_parsed(body) for body in bodies.take(pa.array(rows)).to_pylist()])
+    return documents_spans.replaced(column, rows, [_parsed(body) for body in bodies.take(pa.array(rows)).to_pylist()])
 
 
 def _hint(source: Any, block: list[int]) -> str | None:
@@ -194,7 +194,7 @@ class _Target:
         if any(not element and not text.isspace() for element, text, _ in self.block):
             self.writer.code([(text, link) for _, text, link in self.block], language)
             return
-        # Only code elements, or white space alone.
+        # Only code elements, or only white space.
         for number in range(1, self.elements + 1) if self.elements else (0,):
             self.writer.code([(text, link) for element, text, link in self.block if element == number], language)
 
@@ -212,7 +212,7 @@ def _parsed(body: str) -> Marked:
 
 
 def _walked(body: str) -> Marked:
-    """By Python's own HTML parser: what libxml2 refuses, such as lone surrogates."""
+    """The reader of what libxml2 refuses, such as lone surrogates: Python's own HTML parser."""
     from bs4 import BeautifulSoup, Tag
     from bs4.element import Comment, NavigableString, PreformattedString
 

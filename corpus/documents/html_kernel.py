@@ -4,7 +4,7 @@ It lays out text by the rules of `spans.Writer`, and gives up on a body that hol
 have ideas of their own: an unknown tag or entity, an unbalanced paragraph, link or quote, a control character. Such a
 row is left empty and marked, for another reader to take.
 
-All of it stands in one file, as numba's cache sees changes in the file of a compiled function alone.
+All of it stands in one file, as numba's cache sees changes only in the file of a compiled function.
 """
 
 from html.entities import html5, name2codepoint
@@ -32,7 +32,7 @@ _INLINE = (
     *("strong", "em", "b", "i", "u", "s", "sup", "sub", "kbd", "del", "ins", "strike", "big", "small", "tt"),
     *("span", "img", "abbr", "cite", "dfn", "font", "mark", "samp", "var"),
 )
-# What a tag does: sets apart (a strength, up to BLANK), or one of these.
+# Effect of a tag: it sets apart (a strength, up to BLANK), or one of these.
 _P, _BR, _BLOCKQUOTE, _A, _CODE, _PRE = 16, 17, 18, 19, 20, 21
 OPERATIONS: dict[str, int] = {
     **dict.fromkeys(_BLANKS, BLANK),
@@ -72,7 +72,7 @@ _TAG_KEYS = np.array(sorted(map(_name_key, OPERATIONS)), np.int64)
 _TAG_OPERATIONS = np.array([OPERATIONS[name] for name in sorted(OPERATIONS, key=_name_key)], np.uint8)
 _ENTITY_KEYS = np.array(sorted(_ENTITIES), np.int64)
 _ENTITY_CODES = np.array([_ENTITIES[key] for key in sorted(_ENTITIES)], np.int32)
-# Closing tags of `br` are read as breaks by some parsers; elements without content alone may end in a slash.
+# Closing tags of `br` are read as breaks by some parsers; only elements without content may end in a slash.
 _VOID = np.array([_name_key(name) for name in ("br", "hr", "img")], np.int64)
 
 _PLAIN, _WHITE, _BAD, _LT, _AMP, _WIDE = range(6)
@@ -110,8 +110,8 @@ class Read(NamedTuple):
     segment_ends: Int64
     """Shape [rows]."""
     blocks: Int64
-    """What names the language of a code block: bounds in the input of the class of `<code>`, of that of `<pre>`, of the
-    note before it, of the note for all; -1 where there is none. Shape [blocks, 8]."""
+    """Sources of a code block's language: bounds in the input of the class of `<code>`, of that of `<pre>`, of the note
+    before it, of the note for all; -1 where there is none. Shape [blocks, 8]."""
     links: Int32
     """Start, end; shape [links, 2]."""
     link_ends: Int64
@@ -342,7 +342,7 @@ _part = njit(cache=True, nogil=True, forceinline=True, _nrt=False)
 
 
 class _Page(NamedTuple):
-    """What is being written of all rows, as in `Read`, and the state of reading."""
+    """The output of all rows so far, as in `Read`, and the state of reading."""
 
     text: UInt8
     segments: Int32
@@ -354,7 +354,7 @@ class _Page(NamedTuple):
     """Shape [_STATES], at the places that are named below."""
 
 
-# How much is written of each array.
+# Lengths written so far of each array.
 _TEXT, _SEGMENTS, _BLOCKS, _LINKS, _TARGETS, _WRITTEN = (*range(5), 5)
 # Of the row: code points written, and the separator that the next text asks for.
 _POSITION, _PENDING = 5, 6
@@ -390,7 +390,7 @@ def _cut(page: _Page) -> None:
 
 @_part
 def _begin(page: _Page, kind: int, gap: bool) -> None:
-    """Before the first character of running text: what sets it apart, its segment, its link."""
+    """Before the first character of running text: its separator, its segment, its link."""
     state, text = page.state, page.text
     pending, position, o = state[_PENDING], state[_POSITION], state[_TEXT]
     if gap and pending == JOIN:
@@ -553,7 +553,7 @@ def _code_block(data: UInt8, i: int, end: int, page: _Page) -> int:
 
 @_part
 def _set_apart(operation: int, closing: bool, page: _Page) -> bool:
-    """What a tag does that only sets apart what is around it; false: it may not stand here."""
+    """The effect of a tag that only sets apart its surroundings; false: it may not stand here."""
     state = page.state
     pending = state[_PENDING]
     if operation <= BLANK:

@@ -58,14 +58,14 @@ def comment(source: str | None) -> Marked:
 
 
 def comments(sources: pa.ChunkedArray) -> Column:
-    """What `comment` makes of each of a column of comments' Texts, string[rows]; a null is empty."""
+    """The results of `comment` for a column of comments' Texts, string[rows]; a null is empty."""
     data, ends, lengths = _read_plain(*arrays.utf8(sources))
     rows, size = np.flatnonzero(lengths < 0), len(lengths)
     lengths = np.maximum(lengths, 0)
     some = lengths > 0
     segments = np.zeros((np.count_nonzero(some), 4), np.int32)
     segments[:, 0], segments[:, 2], segments[:, 3] = COMMENT, lengths[some], -1
-    found = Column(
+    column = Column(
         arrays.strings(data, ends),
         lengths,
         np.concatenate([[0], np.cumsum(some)]),
@@ -76,7 +76,7 @@ def comments(sources: pa.ChunkedArray) -> Column:
         pa.array([], pa.string()),
     )
     return documents_spans.replaced(
-        found, rows, [comment(source) for source in sources.take(pa.array(rows)).to_pylist()]
+        column, rows, [comment(source) for source in sources.take(pa.array(rows)).to_pylist()]
     )
 
 
@@ -155,14 +155,14 @@ def _inline(source: str, writer: Writer, nesting: int = 0) -> None:
         writer.words(source[done:begin], "comment")
         look = done = match.end()
         sort = match.lastgroup or ""
-        found = match[sort]
+        content = match[sort]
         if sort == "url":
-            writer.open_link(found)
+            writer.open_link(content)
             _nested(match["label"], writer, nesting)
             writer.close_link()
         elif sort == "tag":
-            writer.open_link(f"/questions/tagged/{found}")
-            writer.words(found, "comment")
+            writer.open_link(f"/questions/tagged/{content}")
+            writer.words(content, "comment")
             writer.close_link()
         elif sort == "address":
             # The sentence's own punctuation, which may be markup too, is read again.
@@ -172,9 +172,9 @@ def _inline(source: str, writer: Writer, nesting: int = 0) -> None:
             writer.words(address, "comment")
             writer.close_link()
         elif sort in ("escaped", "entity"):
-            writer.words(unescape(found), "comment")
+            writer.words(unescape(content), "comment")
         else:
-            _nested(found, writer, nesting)
+            _nested(content, writer, nesting)
     writer.words(source[done:], "comment")
 
 

@@ -19,8 +19,8 @@ def build(documents: pa.Table, privacy: pa.Table | None) -> pa.Table:
 
     Returns:
         A table of `schema.PAIRS`, in the documents' order. `before` reaches back to the previous block or the start,
-        `after` to the next block or the end of the post's own text, both without outer white space. A block of white
-        space alone has a number and no row.
+        `after` to the next block or the end of the post's own text, both without outer white space. A block of only
+        white space has a number and no row.
     """
     own_ends = documents.column("own_end").to_numpy()
     bounds, spans, languages = _blocks(documents, own_ends)
@@ -28,24 +28,26 @@ def build(documents: pa.Table, privacy: pa.Table | None) -> pa.Table:
     with_code = np.flatnonzero(counts)
     some = documents.select(["title", "text"]).take(pa.array(with_code))
     texts, titles = some.column("text").to_pylist(), some.column("title").to_pylist()
-    found = privacy.column("spans").take(pa.array(with_code)).to_pylist() if privacy is not None else [[]] * len(texts)
+    spans_by_row = (
+        privacy.column("spans").take(pa.array(with_code)).to_pylist() if privacy is not None else [[]] * len(texts)
+    )
     of, kept = list[int](), list[int]()  # of each pair: place in `with_code`, block
     codes, before, after = list[str](), list[str](), list[str]()
     named: list[str | None] = []
     edges = zip(bounds[with_code].tolist(), bounds[with_code + 1].tolist(), own_ends[with_code].tolist(), strict=True)
     starts, ends = spans[:, 0].tolist(), spans[:, 1].tolist()
-    for at, (first, last, own_end) in enumerate(edges):
-        text, title = texts[at], titles[at]
+    for place, (first, last, own_end) in enumerate(edges):
+        text, title = texts[place], titles[place]
         in_text: list[Replacement] = []
-        if found[at]:
-            in_text = placeholders(text, spans_of(found[at], "text"))
-            title = replace(title, placeholders(title, spans_of(found[at], "title"))) if title else title
+        if spans_by_row[place]:
+            in_text = placeholders(text, spans_of(spans_by_row[place], "text"))
+            title = replace(title, placeholders(title, spans_of(spans_by_row[place], "title"))) if title else title
         reached = [0, *ends[first:last]], [*starts[first:last], own_end]
         around = [replace(text, in_text, start, end).strip() for start, end in zip(*reached, strict=True)]
         for number in range(last - first):
             code = replace(text, in_text, starts[first + number], ends[first + number])
             if not code.isspace():
-                of.append(at)
+                of.append(place)
                 kept.append(first + number)
                 codes.append(code)
                 named.append(title)

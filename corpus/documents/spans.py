@@ -20,7 +20,7 @@ from socorpus.corpus.arrays import Int32, Int64
 Segment = tuple[str, int, int, str | None]
 Link = tuple[int, int, str]
 
-# What stands between two pieces of text, by growing strength; code that ends a line needs one newline less.
+# Separators between two pieces of text, by growing strength; code that ends a line needs one newline less.
 JOIN, SPACE, CELL, LINE, BLANK, AFTER_CODE = range(6)
 SEPARATORS = ("", " ", "\t", "\n", "\n\n", "\n")
 
@@ -68,20 +68,20 @@ def column(marked: Sequence[Marked]) -> Column:
     """The same as flat arrays."""
     segments: list[tuple[int, int, int, int]] = []
     hints: list[str | None] = []
-    for one in marked:
-        for kind, start, end, hint in one.segments:
+    for entry in marked:
+        for kind, start, end, hint in entry.segments:
             code = kind == "code"
             segments.append((schema.SEGMENT_KINDS.index(kind), start, end, len(hints) if code else -1))
             if code:
                 hints.append(hint)
-    links = [link for one in marked for link in one.links]
+    links = [link for entry in marked for link in entry.links]
     return Column(
-        pa.array([one.text for one in marked], pa.string()),
-        np.array([len(one.text) for one in marked], np.int64),
-        np.cumsum([0, *(len(one.segments) for one in marked)]),
+        pa.array([entry.text for entry in marked], pa.string()),
+        np.array([len(entry.text) for entry in marked], np.int64),
+        np.cumsum([0, *(len(entry.segments) for entry in marked)]),
         np.array(segments, np.int32).reshape(-1, 4),
         hints,
-        np.cumsum([0, *(len(one.links) for one in marked)]),
+        np.cumsum([0, *(len(entry.links) for entry in marked)]),
         np.array([(start, end) for start, end, _ in links], np.int32).reshape(-1, 2),
         pa.array([target for _, _, target in links], pa.string()),
     )

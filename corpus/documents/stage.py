@@ -93,12 +93,12 @@ def _rows(root: Path, bucket: Bucket, table: str) -> pa.Table:
 def _authors(root: Path, users: Sequence[str], owners: pa.ChunkedArray) -> pa.Table | None:
     # Row group by row group: the users of the whole site would not fit.
     wanted = owners.unique()
-    found = [
+    accounts = [
         some.filter(pc.is_in(some["user_id"], wanted))
         for part in users
         for some in parquet.batches(root / part, ["user_id", "display_name"])
     ]
-    return pa.concat_tables(found) if found else None
+    return pa.concat_tables(accounts) if accounts else None
 
 
 def build_pairs(root: Path, bucket: Bucket) -> Outcome:

@@ -1,10 +1,10 @@
 """Personal data and secrets, as spans.
 
 Two passes. One google-re2 expression and one search for `@` go over the UTF-8 bytes of a whole batch and leave a few
-suspicious places; the exact rules of `socorpus.corpus.privacy.rules` look at those alone.
+suspicious places; the exact rules of `socorpus.corpus.privacy.rules` look only at those.
 
-Numbers in code are no telephone numbers, and only comments have mentions. A mention keeps its `@`: its span is the name
-alone.
+Numbers in code are no telephone numbers, and only comments have mentions. A mention keeps its `@`: its span is only
+the name.
 """
 
 from collections.abc import Iterator, Sequence
@@ -39,27 +39,27 @@ def find(documents: pa.Table, config: Privacy) -> pa.Table:
 
 
 def kinds(table: pa.Table) -> dict[str, int]:
-    """How many spans of each kind there are in `schema.SIGNALS["privacy"]` rows."""
-    found = pc.value_counts(pc.struct_field(pc.list_flatten(table["spans"]), "kind"))
-    return {str(pair["values"]): pair["counts"] for pair in found.to_pylist()}
+    """Number of spans of each kind in `schema.SIGNALS["privacy"]` rows."""
+    counts = pc.value_counts(pc.struct_field(pc.list_flatten(table["spans"]), "kind"))
+    return {str(pair["values"]): pair["counts"] for pair in counts.to_pylist()}
 
 
 def _batch(batch: pa.RecordBatch, config: Privacy) -> pa.Array:
     code = _Code(batch["segments"])
     own_end = batch["own_end"].to_numpy(zero_copy_only=False)
-    found: list[tuple[int, str, Span]] = []
+    located: list[tuple[int, str, Span]] = []
     for field, column in (("text", _Texts(batch["text"])), ("title", _Texts(batch["title"]))):
         for row, spans in _column(column, own_end if field == "text" else None, code if field == "text" else None):
-            found += [(row, field, span) for span in spans if span[2] in config.kinds]
-    found.sort(key=lambda one: (one[0], one[1]))  # stable: spans of a field are sorted already
-    counts = np.bincount(np.array([row for row, _, _ in found], np.int64), minlength=batch.num_rows)
+            located += [(row, field, span) for span in spans if span[2] in config.kinds]
+    located.sort(key=lambda entry: (entry[0], entry[1]))  # stable: spans of a field are sorted already
+    counts = np.bincount(np.array([row for row, _, _ in located], np.int64), minlength=batch.num_rows)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
     spans = pa.StructArray.from_arrays(
         [
-            pa.array([field for _, field, _ in found], pa.string()),
-            pa.array([span[0] for _, _, span in found], pa.int32()),
-            pa.array([span[1] for _, _, span in found], pa.int32()),
-            pa.array([span[2] for _, _, span in found], pa.string()),
+            pa.array([field for _, field, _ in located], pa.string()),
+            pa.array([span[0] for _, _, span in located], pa.int32()),
+            pa.array([span[1] for _, _, span in located], pa.int32()),
+            pa.array([span[2] for _, _, span in located], pa.string()),
         ],
         fields=list(schema.SPAN),
     )
@@ -112,7 +112,7 @@ def _column(column: _Texts, own_end: NDArray[np.int32] | None, code: _Code | Non
     for row, text, suspects in _suspicious(column, own_end, code):
         end = len(text) if own_end is None else int(own_end[row])
         spans = _resolve(_exactly(text, suspects, end))
-        # A value may hide another, or be the word that speaks for the next: look again until nothing is new.
+        # A value may hide another, or be the word that announces the next: look again until nothing is new.
         while spans and any(rule != "@" for rule, _, _ in suspects):
             blanked = _Texts(pa.array([blank(text, spans)]))
             ends = None if own_end is None else own_end[row : row + 1]
@@ -132,36 +132,36 @@ _Suspect = tuple[str, int, bool]
 def _suspicious(
     column: _Texts, own_end: NDArray[np.int32] | None, code: _Code | None, first: int = 0
 ) -> Iterator[tuple[int, str, list[_Suspect]]]:
-    """Rows with something to look at, their text and the places; row 0 of the column is row `first` to `code`."""
+    """Rows with suspicious places, their text and these places; row 0 of the column is row `first` to `code`."""
     places = list(_suspects(column))
-    ats = _signs(column, own_end)
-    rules = [_NAMES[group] for _, group in places] + ["@"] * len(ats)
-    rows, points = column.locate(np.concatenate([np.array([place for place, _ in places], np.int64), ats]))
+    signs = _signs(column, own_end)
+    rules = [_NAMES[group] for _, group in places] + ["@"] * len(signs)
+    rows, points = column.locate(np.concatenate([np.array([place for place, _ in places], np.int64), signs]))
     in_code = np.zeros(len(rows), bool) if code is None else code.holds(rows + first, points)
     order = np.argsort(rows, kind="stable")
-    found = zip(
+    suspects = zip(
         rows[order].tolist(),
-        [rules[at] for at in order.tolist()],
+        [rules[index] for index in order.tolist()],
         points[order].tolist(),
         in_code[order].tolist(),
         strict=True,
     )
-    for row, group in groupby(found, key=itemgetter(0)):
+    for row, group in groupby(suspects, key=itemgetter(0)):
         yield row, column.text(row), [(rule, point, inside) for _, rule, point, inside in group]
 
 
 def _exactly(text: str, suspects: list[_Suspect], own_end: int) -> list[Found]:
-    found: list[Found] = []
+    finds: list[Found] = []
     for rule, point, in_code in suspects:
         if rule == "@":
             before = text[point - 1] if point else " "
             if not before.isspace():
-                found += at_sign(text, point)
+                finds += at_sign(text, point)
             if point >= own_end and not in_code and (before.isspace() or before in _OPENING):
-                found += mention(text, point, own_end)
+                finds += mention(text, point, own_end)
         elif rule != "phone" or not in_code:
-            found += RULES[rule](text, point)
-    return found
+            finds += RULES[rule](text, point)
+    return finds
 
 
 _NAMES = tuple(SUSPECTS)
@@ -204,12 +204,14 @@ def _signs(column: _Texts, own_end: NDArray[np.int32] | None) -> NDArray[np.int6
 _NAME_BYTES = np.array([chr(byte).isalnum() or byte >= 128 for byte in range(256)])
 
 
-def _resolve(found: list[Found], taken: Sequence[Span] = ()) -> list[Span]:
+def _resolve(finds: list[Found], taken: Sequence[Span] = ()) -> list[Span]:
     """Sorted spans without overlap: those taken, then the more specific rule, the earlier and the longer."""
-    if not taken and all(rank == "user" for rank, *_ in found):
-        return [(start, end, kind) for _, start, end, kind in found]  # in order, and apart, as their signs are
+    if not taken and all(rank == "user" for rank, *_ in finds):
+        return [(start, end, kind) for _, start, end, kind in finds]  # in order, and apart, as their signs are
     spans = list(taken)
-    for _, start, end, kind in sorted(found, key=lambda one: (RANKS.index(one[0]), one[1], -one[2])):
+    for _, start, end, kind in sorted(
+        finds, key=lambda candidate: (RANKS.index(candidate[0]), candidate[1], -candidate[2])
+    ):
         if all(end <= other[0] or start >= other[1] for other in spans):
             spans.append((start, end, kind))
     return sorted(spans)

@@ -26,7 +26,7 @@ class Shown:
 
 
 def documents(rows: Sequence[Mapping[str, Any]], spans: Sequence[Sequence[Mapping[str, Any]]]) -> list[Shown]:
-    """Rows of documents (title, text, own_end, segments) and the privacy spans of each -> what may be shown."""
+    """Rows of documents (title, text, own_end, segments) and the privacy spans of each -> their redacted forms."""
     fields = [schema.DOCUMENTS.field(name) for name in redact.COLUMNS]
     table = pa.Table.from_pylist([{field.name: row[field.name] for field in fields} for row in rows], pa.schema(fields))
     redacted = redact.redact(table, pa.array(spans, schema.SIGNALS["privacy"].field("spans").type))
@@ -51,7 +51,7 @@ def texts(raw: Sequence[str], config: Privacy, comments: bool = False) -> list[s
     """Texts that are no documents, with placeholders.
 
     Args:
-        comments: whether they are looked at as comments are, in which people are mentioned.
+        comments: whether they are read as comments, in which people are mentioned.
     """
     count = len(raw)
     values: dict[str, Any] = {
@@ -64,8 +64,8 @@ def texts(raw: Sequence[str], config: Privacy, comments: bool = False) -> list[s
         "digest": pa.array([bytes(16)] * count, pa.binary(16)),
     }
     rows = pa.table(values)
-    found = detect.find(rows, config)
-    redacted: list[str] = redact.redact(rows.select(["text"]), found["spans"]).columns["text"].to_pylist()
+    signal = detect.find(rows, config)
+    redacted: list[str] = redact.redact(rows.select(["text"]), signal["spans"]).columns["text"].to_pylist()
     return redacted
 
 

@@ -1,4 +1,4 @@
-"""Redaction: placeholders in the place of personal data and secrets, and where the rest of a text goes.
+"""Redaction: placeholders in the place of personal data and secrets, and the new offsets of the rest of a text.
 
 Spans are those of `schema.SIGNALS["privacy"]`: sorted, without overlap, in code points.
 """
@@ -30,13 +30,13 @@ _BLANK = "\ue000"  # of the private use area
 
 _KINDS = "|".join(kind.upper() for kind in Privacy().kinds)
 STAND_IN = re.compile(rf"\[(?:{_KINDS})_\d+\]|{_BLANK}")
-"""What `placeholders` and `blank` put in the place of a value: no value itself, and nothing that speaks for one."""
+"""Text that `placeholders` and `blank` put in the place of a value: neither a value nor a sign of one."""
 
 
 def placeholders(text: str, spans: Sequence[Span]) -> list[Replacement]:
-    """What replaces each span: `[KIND_N]`, where N numbers the distinct values of a kind by first appearance.
+    """The replacement of each span: `[KIND_N]`, where N numbers the distinct values of a kind by first appearance.
 
-    Case doesn't tell e-mail addresses or user names apart. A title is numbered apart from its text.
+    E-mail addresses and user names are compared without case. A title is numbered separately from its text.
     """
     numbers: dict[tuple[str, str], int] = {}
     counts: Counter[str] = Counter()
@@ -78,7 +78,7 @@ def spans_of(row: Sequence[Mapping[str, Any]], field: str) -> list[Span]:
 
 @dataclass(frozen=True)
 class Moves:
-    """What was replaced in a column of texts, by row and place; all int64[spans]."""
+    """The replacements in a column of texts, by row and place; all int64[spans]."""
 
     rows: Int64
     starts: Int64
@@ -113,7 +113,7 @@ class Redacted:
 
 
 def redact(rows: pa.Table, spans: pa.Array | pa.ChunkedArray) -> Redacted:
-    """Replace the personal data of documents; `own_end` and `segments` go where their text goes.
+    """Replace the personal data of documents; `own_end` and `segments` move with their text.
 
     A segment that is left empty is dropped; a span across the border of two goes, as one placeholder, to the second.
 
@@ -123,11 +123,11 @@ def redact(rows: pa.Table, spans: pa.Array | pa.ChunkedArray) -> Redacted:
     """
     whole = spans.combine_chunks() if isinstance(spans, pa.ChunkedArray) else spans
     some = np.flatnonzero(pc.list_value_length(whole).to_numpy(zero_copy_only=False))
-    found = whole.take(pa.array(some)).to_pylist()
+    spans_by_row = whole.take(pa.array(some)).to_pylist()
     columns: dict[str, pa.Array] = {}
-    columns["text"], moves = _texts(rows["text"], some, [spans_of(row, "text") for row in found])
+    columns["text"], moves = _texts(rows["text"], some, [spans_of(row, "text") for row in spans_by_row])
     if "title" in rows.column_names:
-        columns["title"], _ = _texts(rows["title"], some, [spans_of(row, "title") for row in found])
+        columns["title"], _ = _texts(rows["title"], some, [spans_of(row, "title") for row in spans_by_row])
     touched = np.unique(moves.rows)
     if "own_end" in rows.column_names:
         ends = rows["own_end"].to_numpy().copy()
@@ -151,7 +151,7 @@ def table(rows: pa.Table, privacy: pa.Table) -> pa.Table:
 
 
 def _texts(column: pa.ChunkedArray, rows: Int64, spans: Sequence[Sequence[Span]]) -> tuple[pa.Array, Moves]:
-    """The texts of a column with the spans of some rows replaced, and what moved."""
+    """The texts of a column with the spans of some rows replaced, and the moves."""
     texts = column.combine_chunks()
     touched = [(row, own) for row, own in zip(rows.tolist(), spans, strict=True) if own]
     changed = [row for row, _ in touched]

@@ -1,9 +1,9 @@
-"""What personal data and secrets look like: one expression that stops at suspicious places, and an exact rule for each.
+"""Patterns of personal data and secrets: one expression that stops at suspicious places, and an exact rule for each.
 
-A rule takes a text and the code point of a suspicious place, and gives what lies there. The rules prefer the formats
+A rule takes a text and the code point of a suspicious place, and yields the value there. The rules prefer the formats
 that issuers document (prefix, length, alphabet) and, for values without one, the name they are assigned to.
 
-Left alone, since they identify nobody and open nothing: addresses that are not globally routable (private, loopback,
+Not reported, since they identify nobody and open nothing: addresses that are not globally routable (private, loopback,
 link-local, netmasks, the documentation ranges of RFC 5737 and RFC 3849) and public resolvers, the reserved domains of
 RFC 2606, telephone numbers 555-0100 to 555-0199, placeholders, users of code hosts (`git@`), logins in addresses
 (`ssh://me@host`).
@@ -111,30 +111,30 @@ def _mailbox(domain: str) -> int:
     return 0
 
 
-def at_sign(text: str, at: int) -> Iterator[Found]:
-    """What the `@` at `at` belongs to: a password in a URL, or an e-mail address."""
-    scheme = text.rfind("://", max(0, at - 256), at)
+def at_sign(text: str, place: int) -> Iterator[Found]:
+    """The value that the `@` at `place` belongs to: a password in a URL, or an e-mail address."""
+    scheme = text.rfind("://", max(0, place - 256), place)
     authority = _AUTHORITY.match(text, scheme + 3) if scheme > 0 else None
-    if authority is not None and authority.end() > at:
+    if authority is not None and authority.end() > place:
         info = authority[0]
         user, colon, password = info[: info.rfind("@")].partition(":")
         if colon and not _placeholder(password):
             start = authority.start() + len(user) + 1
             yield "url_password", start, start + len(password), "password"
         return
-    host = _HOST.match(text, at + 1)
+    host = _HOST.match(text, place + 1)
     if host is None:
         return
-    name = _before(_LOCAL, text, at).lstrip(".-%+")
+    name = _before(_LOCAL, text, place).lstrip(".-%+")
     length = _mailbox(host[0])
-    end = at + 1 + length
+    end = place + 1 + length
     if not length or not name or name.lower() in _ACCOUNTS or _COPY.match(text, end) or text[end : end + 1] == "(":
         return
-    yield "email", at - len(name), end, "email"
+    yield "email", place - len(name), end, "email"
 
 
 def _before(pattern: re.Pattern[str], text: str, place: int) -> str:
-    """What `pattern`, a run of one class of characters, matches right before a place: linear, unlike a search."""
+    """The match of `pattern`, a run of one class of characters, right before a place: linear, unlike a search."""
     match = pattern.match(text[max(0, place - 64) : place][::-1])
     return match[0][::-1] if match else ""
 
@@ -282,9 +282,9 @@ _ANNOTATIONS = _words(
 )
 
 
-def mention(text: str, at: int, own_end: int) -> Iterator[Found]:
-    """The user whose name follows the `@` at `at`, in a text whose comments begin at `own_end`."""
-    match = _MENTION.match(text, at + 1)
+def mention(text: str, place: int, own_end: int) -> Iterator[Found]:
+    """The user whose name follows the `@` at `place`, in a text whose comments begin at `own_end`."""
+    match = _MENTION.match(text, place + 1)
     if match is None:
         return
     start, end = match.span()
@@ -297,7 +297,7 @@ def mention(text: str, at: int, own_end: int) -> Iterator[Found]:
         or ("." in name and name.split(".")[0] in _ANNOTATIONS)
     ):
         return
-    if text.count("`", max(own_end, text.rfind("\n", 0, at)), at) % 2:  # Markdown's code
+    if text.count("`", max(own_end, text.rfind("\n", 0, place)), place) % 2:  # Markdown's code
         return
     if after == " =" or (after[:1] == "/" and after[1:].isalnum()):  # a variable, a scope of packages
         return

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 TEXT_SHOWN = 900
 """Code points of a text that are shown."""
 _EQUAL_SHOWN = 160
-"""Of a long beginning that two texts share, only so many code points are shown."""
+"""Code points that are shown of a long beginning that two texts share."""
 _NUMBER = re.compile(r"[−–\d.,]+%?")
 _DAY = re.compile(r"\d{4}-\d\d(-\d\d)?")
 _HOST = re.compile(r"[\w-]+(\.[\w-]+){2,}")
@@ -43,19 +43,19 @@ def bullets(lines: Iterable[Markup | str]) -> Markup:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], last: Sequence[Any] | None = None) -> Markup:
-    """A table; integers and percentages stand to the right, and the last row, if any, is a sum."""
+    """A table; integers and percentages are aligned right, and the last row, if any, is a sum."""
 
     body = [list(row) for row in rows]
     # A heading stands where its column's numbers do.
-    right = [bool(body) and all(_kind(row[at]) == "n" for row in body) for at in range(len(head))]
+    right = [bool(body) and all(_kind(row[column]) == "n" for row in body) for column in range(len(head))]
     heads = join(
         Markup("<th{}>{}</th>").format(Markup(' class="n"') if on else "", name)
         for name, on in zip(head, right, strict=True)
     )
     lines = join(Markup("<tr>{}</tr>").format(join(map(_cell, row))) for row in body)
     foot = Markup("<tfoot><tr>{}</tr></tfoot>").format(join(map(_cell, last))) if last is not None else ""
-    made = Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody>{}</table>").format(heads, lines, foot)
-    return Markup('<div class="wide">{}</div>').format(made)
+    markup = Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody>{}</table>").format(heads, lines, foot)
+    return Markup('<div class="wide">{}</div>').format(markup)
 
 
 def _kind(value: Any) -> str:
@@ -83,7 +83,7 @@ def grid(figures: Iterable[Markup]) -> Markup:
 
 
 def text(value: str, most: int = TEXT_SHOWN) -> Markup:
-    """A text as it is, cut where it is long, and the cut told."""
+    """A text as it is; where it is long, it is cut and ends in the number of characters left out."""
     rest = _rest(len(value) - most)
     return Markup('<div class="text">{}{}</div>').format(value[:most], rest)
 
@@ -121,11 +121,11 @@ def _rest(left: int) -> Markup | str:
 
 def _differences(left: str, right: str) -> tuple[Markup, Markup]:
     a, b = _WORDS.findall(left), _WORDS.findall(right)
-    made: tuple[list[Markup], list[Markup]] = ([], [])
+    sides: tuple[list[Markup], list[Markup]] = ([], [])
     for kind, a1, a2, b1, b2 in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
-        for side, words in zip(made, (a[a1:a2], b[b1:b2]), strict=True):
+        for side, words in zip(sides, (a[a1:a2], b[b1:b2]), strict=True):
             joined = "".join(words)
-            # White space alone is no difference worth a mark.
+            # Differences of only white space are not marked.
             same = kind == "equal" or not joined.strip()
             side.append(escape(joined) if same else Markup("<mark>{}</mark>").format(joined))
-    return join(made[0]), join(made[1])
+    return join(sides[0]), join(sides[1])

@@ -38,14 +38,14 @@ def write(root: Path, facts: Mapping[str, Any], more: Sequence[Maker] = ()) -> O
 
 def render(facts: Facts, more: Sequence[Maker] = ()) -> str:
     """The page."""
-    at = SECTIONS.index(AFTER) + 1
-    makers = (*SECTIONS[:at], *more, *SECTIONS[at:])
+    place = SECTIONS.index(AFTER) + 1
+    makers = (*SECTIONS[:place], *more, *SECTIONS[place:])
     sections = [section for make in makers if (section := make(facts)) is not None]
     sites = list(facts.sites)
     title = ", ".join(sites[:3]) + (f" and {len(sites) - 3} more sites" if len(sites) > 3 else "")
     dates = _dates(facts)
-    made = f"corpus version {facts.manifest['version']}, made by socorpus {facts.manifest['socorpus']}"
-    under = f"{dates}; {made}" if dates else made
+    origin = f"corpus version {facts.manifest['version']}, made by socorpus {facts.manifest['socorpus']}"
+    under = f"{dates}; {origin}" if dates else origin
     return page("Corpus report", title or "no site", under, _headline(facts), sections)
 
 
@@ -54,12 +54,12 @@ def page(kind: str, title: str, under: str, figures: Sequence[tuple[str, str]], 
     from jinja2 import Environment
 
     template = resources.files("socorpus.corpus.report").joinpath("report.html").read_text("utf-8")
-    made: str = (
+    rendered: str = (
         Environment(autoescape=True)
         .from_string(template)
         .render(kind=kind, title=title, under=under, figures=figures, sections=sections)
     )
-    return made
+    return rendered
 
 
 def _headline(facts: Facts) -> list[tuple[str, str]]:
@@ -79,15 +79,15 @@ def _headline(facts: Facts) -> list[tuple[str, str]]:
 def _dates(facts: Facts) -> str:
     released = sorted({site["released"] for site in facts.sites.values() if site["released"]})
     spans = facts.summary.distributions.spans.values()
-    said = []
+    phrases = []
     if released:
-        said.append(f"dumps of {released[0]}" + (f" to {released[-1]}" if len(released) > 1 else ""))
+        phrases.append(f"dumps of {released[0]}" + (f" to {released[-1]}" if len(released) > 1 else ""))
     if spans:
-        said.append(f"posts from {summary.day(min(s[0] for s in spans))} to {summary.day(max(s[1] for s in spans))}")
-    return ", ".join(said)
+        phrases.append(f"posts from {summary.day(min(s[0] for s in spans))} to {summary.day(max(s[1] for s in spans))}")
+    return ", ".join(phrases)
 
 
 def _seconds(root: Path) -> dict[str, tuple[int, float]]:
     runs = {stage: receipts.run_of(root, stage) for stage in receipts.stages(root) if stage != "report"}
-    found = sorted((run.started, stage, run.seconds) for stage, run in runs.items() if run is not None)
-    return {stage: (len(seconds), sum(seconds)) for _, stage, seconds in found if seconds}
+    ordered = sorted((run.started, stage, run.seconds) for stage, run in runs.items() if run is not None)
+    return {stage: (len(seconds), sum(seconds)) for _, stage, seconds in ordered if seconds}

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 INK, QUIET, GRID, KEPT, OTHER, LOST = "#22303c", "#8795a1", "#e3e8ec", "#2f6690", "#7fb0cc", "#c8794f"
-"""Colours: text, axes, grid, what is kept, a second series, what is dropped."""
+"""Colours: text, axes, grid, kept rows, a second series, dropped rows."""
 
 Counts = npt.NDArray[np.int64]
 Scale = Callable[[float], float]
@@ -27,7 +27,7 @@ def waterfall(steps: Sequence[tuple[str, int, str]]) -> str:
     """Horizontal bars from rows in the dump to rows in the shards.
 
     Args:
-        steps: label, number, and what it is: "level" (a bar from zero) or "loss" (a bar that is taken away).
+        steps: label, number, and kind: "level" (a bar from zero) or "loss" (a bar that is taken away).
     """
     top = max((number for _, number, kind in steps if kind == "level"), default=0)
     rows, level = [], 0
@@ -112,8 +112,8 @@ def by_factor(counts: Counts, edges: Sequence[float]) -> Counts:
     """Sum counts of whole numbers into bins [edges[i], edges[i + 1])."""
     bounds = np.clip(np.ceil(np.asarray(edges)).astype(np.int64), 0, len(counts))
     total = np.concatenate([[0], np.cumsum(counts)])
-    made: Counts = np.diff(total[bounds])
-    return made
+    sums: Counts = np.diff(total[bounds])
+    return sums
 
 
 def factors(low: float, high: float, bins: int) -> list[float]:
@@ -122,17 +122,17 @@ def factors(low: float, high: float, bins: int) -> list[float]:
 
 
 def _horizontal(name: str, rows: Sequence[tuple[str, int, int, str, str]], top: int, width: float, pitch: float) -> str:
-    """Bars from left to right: label, start, end, what stands behind it, colour."""
+    """Bars from left to right: label, start, end, text behind it, colour."""
     left = _LETTER * max((len(label) for label, *_ in rows), default=0) + 10
-    behind = _LETTER * max((len(said) for *_, said, _ in rows), default=0) + 8
+    behind = _LETTER * max((len(text) for *_, text, _ in rows), default=0) + 8
     x = _linear(0, top or 1, left, width - behind)
     height = pitch * len(rows) + 12
     drawn = []
-    for at, (label, start, end, said, colour) in enumerate(rows):
-        middle = pitch * (at + 0.5) + 5
+    for number, (label, start, end, text, colour) in enumerate(rows):
+        middle = pitch * (number + 0.5) + 5
         drawn.append(_text(left - 6, middle, label, "end"))
         drawn.append(_rectangle(x(start), middle - 0.34 * pitch, x(end) - x(start), 0.68 * pitch, colour))
-        drawn.append(_text(x(end) + 5, middle, said))
+        drawn.append(_text(x(end) + 5, middle, text))
     drawn.append(f'<path d="M{_n(left)} 2V{_n(height - 2)}" stroke="{QUIET}"/>')
     return _svg(name, drawn, width, height)
 
@@ -147,19 +147,19 @@ def _chart(
     label: str,
     legend: Mapping[str, str],
 ) -> str:
-    """Two axes and a grid around what is drawn; `across` and `up` are the ticks."""
+    """Two axes and a grid around the shapes in `drawn`; `across` and `up` are the ticks."""
     floor_, right = _HEIGHT - _BOTTOM, _WIDTH - _RIGHT
     heights = [y(tick) for tick in up]
-    parts = [f'<path d="{"".join(f"M{_n(_LEFT)} {_n(at)}H{_n(right)}" for at in heights)}" stroke="{GRID}"/>']
+    parts = [f'<path d="{"".join(f"M{_n(_LEFT)} {_n(height)}H{_n(right)}" for height in heights)}" stroke="{GRID}"/>']
     parts += drawn
     parts.append(f'<path d="M{_n(_LEFT)} {_n(_TOP)}V{_n(floor_)}H{_n(right)}" fill="none" stroke="{QUIET}"/>')
-    parts += [_text(_LEFT - 6, at, f"{tick:,.0f}", "end") for tick, at in zip(up, heights, strict=True)]
-    parts += [_text(x(tick), floor_ + 13, said, "middle") for tick, said in across]
+    parts += [_text(_LEFT - 6, height, f"{tick:,.0f}", "end") for tick, height in zip(up, heights, strict=True)]
+    parts += [_text(x(tick), floor_ + 13, text, "middle") for tick, text in across]
     parts.append(_text((_LEFT + right) / 2, floor_ + 32, label, "middle"))
     for row, (kind, colour) in enumerate(legend.items()):
-        at = right - _LETTER * max(map(len, legend)) - 16
-        parts.append(_rectangle(at, _TOP + 16 * row + 3, 10, 10, colour))
-        parts.append(_text(at + 15, _TOP + 16 * row + 8, kind))
+        left = right - _LETTER * max(map(len, legend)) - 16
+        parts.append(_rectangle(left, _TOP + 16 * row + 3, 10, 10, colour))
+        parts.append(_text(left + 15, _TOP + 16 * row + 8, kind))
     return _svg(name, parts, _WIDTH, _HEIGHT)
 
 
@@ -203,10 +203,10 @@ def _rectangle(x: float, y: float, width: float, height: float, colour: str) -> 
     return f'<rect x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" height="{_n(height)}" fill="{colour}"/>'
 
 
-def _text(x: float, y: float, said: str, anchor: str = "start") -> str:
+def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
     # A third of the size below the middle: not all viewers know dominant-baseline.
     place = "" if anchor == "start" else f' text-anchor="{anchor}"'
-    return f'<text x="{_n(x)}" y="{_n(y + 0.35 * _SIZE)}"{place}>{escape(said)}</text>'
+    return f'<text x="{_n(x)}" y="{_n(y + 0.35 * _SIZE)}"{place}>{escape(text)}</text>'
 
 
 def _n(value: float) -> str:

@@ -28,25 +28,25 @@ _LISTED = 15
 
 @dataclass(frozen=True)
 class Facts:
-    """What sections draw on: the manifest, what was gathered from the tables, and seconds by stage."""
+    """Input of the sections: the manifest, the summary of the tables, and seconds by stage."""
 
     root: Path
     manifest: Mapping[str, Any]
     summary: Summary
     seconds: Mapping[str, tuple[int, float]]
-    """Stage -> tasks and their seconds, in the order in which the stages began."""
+    """Stage -> number of work items and their seconds, in the order in which the stages began."""
 
     @property
     def totals(self) -> Mapping[str, Any]:
         """The manifest's sums over all sites."""
-        found: Mapping[str, Any] = self.manifest["totals"]
-        return found
+        totals: Mapping[str, Any] = self.manifest["totals"]
+        return totals
 
     @property
     def sites(self) -> Mapping[str, Any]:
         """The manifest's facts of each site."""
-        found: Mapping[str, Any] = self.manifest["sites"]
-        return found
+        sites: Mapping[str, Any] = self.manifest["sites"]
+        return sites
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Section:
 
 
 def _sites(facts: Facts) -> Section | None:
-    """What was read, site by site and table by table."""
+    """Rows that were read, by site and table."""
     tables = list(facts.totals["rows"])
     spans = facts.summary.distributions.spans
     rows = [
@@ -73,8 +73,8 @@ def _sites(facts: Facts) -> Section | None:
     ]
     last = ["all", "", "", *(facts.totals["rows"][table] for table in tables), facts.totals["quarantined"]]
     head = ["site", "dump of", "posts of", *tables, "quarantined"]
-    made = html.paragraph("Rows that were read of each table, and rows of any table that could not be read.")
-    made += html.table(head, _limited(rows, len(head)), last)
+    content = html.paragraph("Rows that were read of each table, and rows of any table that could not be read.")
+    content += html.table(head, _limited(rows, len(head)), last)
     notes = [
         [name, what.replace("_", " "), ", ".join(f"{k} {_count(v)}" for k, v in site[what].items())]
         for name, site in facts.sites.items()
@@ -82,12 +82,12 @@ def _sites(facts: Facts) -> Section | None:
         if site[what]
     ]
     if notes:
-        made += html.paragraph(
+        content += html.paragraph(
             "Repaired rows had characters that XML forbids. Repeated rows came more than once. Orphans belong to a "
             "post that is not in the dump. Unknown attributes are counted and left out."
         )
-        made += html.table(["site", "seen", "rows by table"], _limited(notes, 3))
-    return Section("Sites and tables", made)
+        content += html.table(["site", "seen", "rows by table"], _limited(notes, 3))
+    return Section("Sites and tables", content)
 
 
 def _count(value: Any) -> str:
@@ -118,28 +118,30 @@ def _funnel(facts: Facts) -> Section | None:
     body = [_funnel_row(name, site, losses, facts.sites[name]["dropped"], reasons) for name, site in rows.items()]
     last = _funnel_row("all", total, losses, facts.totals["dropped"], reasons)
     lost = sum(abs(site["lost"]) for site in rows.values()) + abs(total["kept"] - sharded)
-    said = (
-        f"All rows are accounted for: in each line the rows of posts in the dump, less what the columns with a minus "
-        f"take, are the documents and then the kept ones; the {sharded:,} rows of the shards are the kept ones."
+    account = (
+        f"All rows are accounted for: in each line the rows of posts in the dump, minus the columns marked with a "
+        f"minus sign, are the documents and then the kept ones; the {sharded:,} rows of the shards are the kept ones."
         if not lost
         else f"The numbers do not add up: {lost:,} rows are not accounted for."
     )
-    made = html.figure(plots.waterfall(steps), "From rows of posts in the dump to rows in the shards")
-    made += html.paragraph(said, "" if not lost else "warning")
-    made += html.table(head, _limited(body, len(head)), last)
-    made += html.paragraph("Other types are tag wikis, nominations and the like; no document is made of them.", "note")
-    return Section("From the dump to the shards", made)
+    content = html.figure(plots.waterfall(steps), "From rows of posts in the dump to rows in the shards")
+    content += html.paragraph(account, "" if not lost else "warning")
+    content += html.table(head, _limited(body, len(head)), last)
+    content += html.paragraph(
+        "Other types are tag wikis, nominations and the like; no document is made of them.", "note"
+    )
+    return Section("From the dump to the shards", content)
 
 
 def _steps(site: Mapping[str, Any]) -> dict[str, int]:
     quarantined = site["quarantined_by_table"].get("posts", 0)
     read = site["rows"].get("posts", 0)
     repeated = site["repeated"].get("posts", 0)
-    made = {"in the dump": read + quarantined, "quarantined": quarantined, "repeated": repeated}
-    made |= {"other types": site["posts"] - site["documents"], "documents": site["documents"], "kept": site["kept"]}
-    # Rows without an account, which is none: the manifest would not have been written.
-    made["lost"] = read - repeated - site["posts"] + site["documents"] - site["kept"] - sum(site["dropped"].values())
-    return made
+    counts = {"in the dump": read + quarantined, "quarantined": quarantined, "repeated": repeated}
+    counts |= {"other types": site["posts"] - site["documents"], "documents": site["documents"], "kept": site["kept"]}
+    # Rows not accounted for. There are none: the manifest would not have been written.
+    counts["lost"] = read - repeated - site["posts"] + site["documents"] - site["kept"] - sum(site["dropped"].values())
+    return counts
 
 
 def _add(rows: Iterable[Mapping[str, int]]) -> Counter[str]:
@@ -168,7 +170,7 @@ def _reasons(dropped: Mapping[str, int]) -> list[str]:
 
 
 def _rules(facts: Facts) -> Section | None:
-    """What each rule dropped, with samples."""
+    """Drops by rule, with samples."""
     dropped, documents = facts.totals["dropped"], facts.totals["documents"]
     own = facts.manifest["config"]["selection"].get("rules", ())
     says = election.meanings(toml_config.section(SelectionRule, rule, "manifest") for rule in own)
@@ -177,55 +179,57 @@ def _rules(facts: Facts) -> Section | None:
         for reason, meaning in says.items()
     ]
     last = ["all", "", sum(dropped.values()), html.share(sum(dropped.values()), documents)]
-    made = html.paragraph("The rules in the order in which they are tried; the first that speaks is the reason.")
-    made += html.table(["rule", "meaning", "dropped", "of documents"], rows, last)
+    content = html.paragraph("The rules in the order in which they are tried; the first that applies is the reason.")
+    content += html.table(["rule", "meaning", "dropped", "of documents"], rows, last)
     for reason in _reasons(dropped):
         if reason in election.DUPLICATES or reason not in facts.summary.dropped:
             continue
         samples = facts.summary.dropped[reason]
-        made += Markup("<h3>{}: {} of {}</h3>").format(reason.replace("_", " "), len(samples), f"{dropped[reason]:,}")
-        made += html.join(html.sample(_heading(one), html.text(one.shown.text, 420)) for one in samples)
-    return Section("What the rules dropped", made)
+        content += Markup("<h3>{}: {} of {}</h3>").format(
+            reason.replace("_", " "), len(samples), f"{dropped[reason]:,}"
+        )
+        content += html.join(html.sample(_heading(sample), html.text(sample.shown.text, 420)) for sample in samples)
+    return Section("What the rules dropped", content)
 
 
 def _heading(sample: Sample, with_evidence: bool = True) -> Markup:
     facts = ", ".join(f"{name} {value}" for name, value in sample.evidence.items()) if with_evidence else ""
-    made = html.link(sample.place.key, sample.url)
+    heading = html.link(sample.place.key, sample.url)
     if sample.shown.title:
-        made += Markup(" <b>{}</b>").format(sample.shown.title)
-    return made + (Markup(' <span class="evidence">{}</span>').format(facts) if facts else "")
+        heading += Markup(" <b>{}</b>").format(sample.shown.title)
+    return heading + (Markup(' <span class="evidence">{}</span>').format(facts) if facts else "")
 
 
 def _duplicates(facts: Facts) -> Section | None:
     """Copies, beside the posts that stay."""
-    found = facts.manifest["signals"]["duplicates"]
+    duplicates = facts.manifest["signals"]["duplicates"]
     names = {"exact": "exact copies", "near": "near duplicates", "near_code": "copies of code"}
     rows = [
         [names.get(name, name), *(counts.get(part, "–") for part in ("candidates", "verified", "members", "clusters"))]
-        for name, counts in found.items()
+        for name, counts in duplicates.items()
     ]
     near = facts.manifest["config"]["near"]
-    made = html.paragraph(
+    content = html.paragraph(
         f"Candidates come from MinHash bands; every pair is verified by the exact Jaccard similarity of "
         f"{near['shingle']}-word shingles (of code: tokens), with {near['threshold']} as the threshold. "
         "Of each cluster the accepted post stays, then the one of highest score, then the oldest."
     )
-    made += html.table(["form", "candidate pairs", "verified pairs", "members", "clusters"], rows)
+    content += html.table(["form", "candidate pairs", "verified pairs", "members", "clusters"], rows)
     similar = facts.summary.distributions.similar
     if similar.sum():
         edges = [float(edge) for edge in np.linspace(0.5, 1.0, 51)]
         first = int(np.flatnonzero(similar)[0])
         svg = plots.columns("similarity", {"duplicates": similar[first:]}, edges[first:], "Jaccard similarity")
-        made += html.grid([html.figure(svg, "Near duplicates by similarity with their survivor")])
+        content += html.grid([html.figure(svg, "Near duplicates by similarity with their survivor")])
     for reason, meaning in election.DUPLICATES.items():
         samples = facts.summary.dropped.get(reason, ())
         if not samples:
             continue
         count = facts.totals["dropped"].get(reason, 0)
-        made += Markup("<h3>{}: {} of {}</h3>").format(reason.replace("_", " "), len(samples), f"{count:,}")
-        made += html.paragraph(f"Dropped (left) is {meaning} (right). Words that differ are marked.", "note")
-        made += html.join(_pair(facts, one) for one in samples)
-    return Section("Duplicates", made)
+        content += Markup("<h3>{}: {} of {}</h3>").format(reason.replace("_", " "), len(samples), f"{count:,}")
+        content += html.paragraph(f"Dropped (left) is {meaning} (right). Words that differ are marked.", "note")
+        content += html.join(_pair(facts, sample) for sample in samples)
+    return Section("Duplicates", content)
 
 
 def _pair(facts: Facts, sample: Sample) -> Markup:
@@ -258,15 +262,15 @@ def _quarantine(facts: Facts) -> Section | None:
     tables: Counter[str] = Counter()
     for site in facts.sites.values():
         tables.update(site["quarantined_by_table"])
-    made = html.paragraph("Rows that could not be read lie as they are in quarantine/, with place and reason.")
-    made += html.table(["table", "rows"], tables.items(), ["all", facts.totals["quarantined"]])
+    content = html.paragraph("Rows that could not be read lie as they are in quarantine/, with place and reason.")
+    content += html.table(["table", "rows"], tables.items(), ["all", facts.totals["quarantined"]])
     for row, raw in facts.summary.quarantined[:_LISTED]:
         where = f"{Path(row['file']).name}, byte {row['offset']:,}"
         head = Markup('{} {} <b>{}</b> <span class="evidence">{}</span>').format(
             row["site"], row["table"], where, row["reason"]
         )
-        made += html.sample(head, html.text(raw, 420))
-    return Section("Quarantine", made)
+        content += html.sample(head, html.text(raw, 420))
+    return Section("Quarantine", content)
 
 
 def _privacy(facts: Facts) -> Section | None:
@@ -275,19 +279,23 @@ def _privacy(facts: Facts) -> Section | None:
     wanted = facts.manifest["config"]["privacy"]["kinds"]
     if not wanted:
         return Section("Personal data and secrets", html.paragraph("Not looked for (privacy.kinds is empty)."))
-    made = html.paragraph("Found in all documents; the shards, like this page, have placeholders in their place.")
+    content = html.paragraph("Found in all documents; the shards, like this page, have placeholders in their place.")
     rows = [[kind.replace("_", " "), kinds.get(kind, 0)] for kind in wanted]
-    made += html.table(["kind", "found"], rows, ["all", sum(kinds.values())])
-    for kind, found in facts.summary.findings.items():
-        made += Markup("<h3>{}: {} of {}</h3>").format(kind.replace("_", " "), len(found), f"{kinds.get(kind, 0):,}")
-        made += html.join(
-            html.sample(
-                one.key,
-                Markup('<div class="text">…{}<mark>{}</mark>{}…</div>').format(one.before, one.placeholder, one.after),
-            )
-            for one in found
+    content += html.table(["kind", "found"], rows, ["all", sum(kinds.values())])
+    for kind, findings in facts.summary.findings.items():
+        content += Markup("<h3>{}: {} of {}</h3>").format(
+            kind.replace("_", " "), len(findings), f"{kinds.get(kind, 0):,}"
         )
-    return Section("Personal data and secrets", made)
+        content += html.join(
+            html.sample(
+                finding.key,
+                Markup('<div class="text">…{}<mark>{}</mark>{}…</div>').format(
+                    finding.before, finding.placeholder, finding.after
+                ),
+            )
+            for finding in findings
+        )
+    return Section("Personal data and secrets", content)
 
 
 def _contamination(facts: Facts) -> Section | None:
@@ -296,10 +304,10 @@ def _contamination(facts: Facts) -> Section | None:
     files = config["contamination"]["benchmarks"]
     if not files:
         return Section(
-            "Benchmarks", html.paragraph("No benchmark was held against the corpus (contamination.benchmarks).")
+            "Benchmarks", html.paragraph("The corpus was compared with no benchmark (contamination.benchmarks).")
         )
     hits = facts.summary.benchmarks
-    made = html.paragraph(
+    content = html.paragraph(
         f"Documents that share {config['contamination']['ngram']}-word sequences with an example of a benchmark. "
         f"Dropped are those that hold more than {config['selection']['max_overlap']:.0%} of an example's sequences: "
         f"{facts.totals['dropped'].get('contaminated', 0):,}."
@@ -307,19 +315,21 @@ def _contamination(facts: Facts) -> Section | None:
     names = sorted({*files, *hits}, key=lambda name: (-hits[name], name))
     # A hit names the file as the stage does, which may be its bare name.
     names = [name for name in names if hits[name] or not any(Path(name).name == Path(hit).name for hit in hits)]
-    made += html.table(["benchmark", "documents with an overlap"], [[Path(name).name, hits[name]] for name in names])
-    made += html.join(html.sample(_heading(one), html.text(one.shown.text, 420)) for one in facts.summary.overlapping)
-    return Section("Benchmarks", made)
+    content += html.table(["benchmark", "documents with an overlap"], [[Path(name).name, hits[name]] for name in names])
+    content += html.join(
+        html.sample(_heading(sample), html.text(sample.shown.text, 420)) for sample in facts.summary.overlapping
+    )
+    return Section("Benchmarks", content)
 
 
 def _plugin_signals(facts: Facts) -> Section | None:
-    """Signals of plug-ins: where they come from, what their columns mean, and how often each value occurs."""
+    """Signals of plug-ins: origin, meaning of the columns, and counts of the values."""
     own = {name: origin for name in facts.manifest["signals"] if name in SIGNALS and (origin := SIGNALS.origin(name))}
-    made = Markup("")
+    content = Markup("")
     for name, origin in own.items():
         meaning = SIGNALS[name].meaning or {}
-        made += Markup("<h3>{} <span>{}</span></h3>").format(name, origin.name)
-        made += html.table(
+        content += Markup("<h3>{} <span>{}</span></h3>").format(name, origin.name)
+        content += html.table(
             ["column", "type", "meaning"],
             [
                 [column, str(SIGNALS[name].columns.field(column).type), meaning.get(column, "")]
@@ -327,49 +337,54 @@ def _plugin_signals(facts: Facts) -> Section | None:
             ],
         )
         counts = facts.manifest["signals"][name]
-        made += html.table(["value", "documents"], _limited([[value, count] for value, count in counts.items()], 2))
-    return Section("Signals of plug-ins", made) if own else None
+        content += html.table(["value", "documents"], _limited([[value, count] for value, count in counts.items()], 2))
+    return Section("Signals of plug-ins", content) if own else None
 
 
 def _distributions(facts: Facts) -> Section | None:
-    """What the documents are like."""
-    found = facts.summary.distributions
-    if not found.documents:
+    """Distributions over the documents."""
+    distributions = facts.summary.distributions
+    if not distributions.documents:
         return None
-    made = Markup("")
+    content = Markup("")
     if facts.summary.sampled:
         shares = ", ".join(f"{share:.0%} of {site}" for site, share in facts.summary.sampled.items())
-        made += html.paragraph(f"Counted over a sample, drawn by thread: {shares}; of other sites all.", "note")
+        content += html.paragraph(f"Counted over a sample, drawn by thread: {shares}; of other sites all.", "note")
     words = plots.factors(1, summary.WORDS, 40)
-    lengths = {"all": plots.by_factor(found.words[0], words), "kept": plots.by_factor(found.words[1], words)}
+    lengths = {
+        "all": plots.by_factor(distributions.words[0], words),
+        "kept": plots.by_factor(distributions.words[1], words),
+    }
     low, high = summary.SCORES
-    scores = {"questions": found.scores[0], "answers": found.scores[1]}
-    shown = slice(0, max(int(np.flatnonzero(found.scores.sum(0)).max()) + 1, 1 - low))
+    scores = {"questions": distributions.scores[0], "answers": distributions.scores[1]}
+    shown = slice(0, max(int(np.flatnonzero(distributions.scores.sum(0)).max()) + 1, 1 - low))
     edges = [float(edge) for edge in range(low, high + 2)]
     scores = {kind: counts[shown] for kind, counts in scores.items()}
     twentieths = [5.0 * edge for edge in range(21)]
     figures = [
         html.figure(plots.lines("words", lengths, words, "words of the post's own text"), "Documents by length"),
         html.figure(plots.columns("scores", scores, edges[: shown.stop + 1], "score", log=True), "Documents by score"),
-        html.figure(plots.stacked("years", {f"{k}s": v for k, v in found.years.items()}, "year"), "Documents by year"),
         html.figure(
-            plots.columns("code", {"documents": found.code[1:]}, twentieths, "% of the post's own text"),
-            f"Share of code, of the {int(found.code[1:].sum()):,} documents that have any",
+            plots.stacked("years", {f"{k}s": v for k, v in distributions.years.items()}, "year"), "Documents by year"
+        ),
+        html.figure(
+            plots.columns("code", {"documents": distributions.code[1:]}, twentieths, "% of the post's own text"),
+            f"Share of code, of the {int(distributions.code[1:].sum()):,} documents that have any",
         ),
     ]
     ranked = {
-        "Tags of questions": dict(found.tags.most_common(_LISTED)),
+        "Tags of questions": dict(distributions.tags.most_common(_LISTED)),
         "Natural languages": _top(facts.manifest["signals"]["language"]),
         "Code blocks by language": _top(facts.manifest["pairs"]),
     }
     figures += [html.figure(plots.bars(name, counts), name) for name, counts in ranked.items() if counts]
     quantiles = [
         [name, *(int(summary.median(counts, share)) for share in (0.05, 0.25, 0.5, 0.75, 0.95, 0.99))]
-        for name, counts in (("all", found.words[0]), ("kept", found.words[1]))
+        for name, counts in (("all", distributions.words[0]), ("kept", distributions.words[1]))
     ]
-    made += html.grid(figures)
-    made += html.table(["words of documents", "5%", "25%", "median", "75%", "95%", "99%"], quantiles)
-    return Section("What the documents are like", made)
+    content += html.grid(figures)
+    content += html.table(["words of documents", "5%", "25%", "median", "75%", "95%", "99%"], quantiles)
+    return Section("What the documents are like", content)
 
 
 def _top(counts: Mapping[str, int]) -> dict[str, int]:
@@ -378,19 +393,19 @@ def _top(counts: Mapping[str, int]) -> dict[str, int]:
 
 def _tokens(facts: Facts) -> Section | None:
     """The tokenizer, and lengths in tokens."""
-    shards, found = facts.manifest["shards"], facts.summary.tokens
+    shards, counts = facts.manifest["shards"], facts.summary.tokens
     entries = facts.manifest["tokenizer"].get("entries", 0)
     tokens = sum(shard.get("tokens", 0) for shard in shards.values())
     text_bytes = sum(shard.get("text_bytes", 0) for shard in shards.values())
-    made = html.paragraph(
-        f"A byte-level BPE of {entries:,} entries, {text_bytes / tokens:.2f} bytes a token. The {found.validation:,} "
-        f"tokens of the validation split that were read use {html.share(found.used, entries)} of the entries."
+    content = html.paragraph(
+        f"A byte-level BPE of {entries:,} entries, {text_bytes / tokens:.2f} bytes a token. The {counts.validation:,} "
+        f"tokens of the validation split that were read use {html.share(counts.used, entries)} of the entries."
         if tokens
         else "The shards hold no tokens."
     )
     rows = []
     for split, shard in shards.items():
-        lengths = found.lengths.get(split, np.zeros(1, np.int64))
+        lengths = counts.lengths.get(split, np.zeros(1, np.int64))
         read = int(lengths.sum())
         code = html.share(shard.get("code_tokens", 0), shard.get("tokens", 0))
         over = [html.share(int(lengths[limit + 1 :].sum()), read) for limit in (512, 2048)]
@@ -399,67 +414,73 @@ def _tokens(facts: Facts) -> Section | None:
     head = ["split", "files", "documents", "tokens", "of code", "median length", "over 512 tokens", "over 2,048 tokens"]
     every = sum(shard["rows"] for shard in shards.values())
     code = html.share(sum(shard.get("code_tokens", 0) for shard in shards.values()), tokens)
-    both = sum(found.lengths.values(), np.zeros(summary.LENGTHS + 1, np.int64))
+    both = sum(counts.lengths.values(), np.zeros(summary.LENGTHS + 1, np.int64))
     read = int(both.sum())
     over = [html.share(int(both[limit + 1 :].sum()), read) for limit in (512, 2048)]
     files = sum(shard["files"] for shard in shards.values())
-    made += html.table(head, rows, ["all", files, every, tokens, code, summary.median(both) if read else None, *over])
-    if found.sampled:
-        made += html.paragraph(f"Lengths are those of {read:,} documents, read in the order of the shuffle.", "note")
+    content += html.table(
+        head, rows, ["all", files, every, tokens, code, summary.median(both) if read else None, *over]
+    )
+    if counts.sampled:
+        content += html.paragraph(f"Lengths are those of {read:,} documents, read in the order of the shuffle.", "note")
     if read:
         edges = plots.factors(4, summary.LENGTHS, 40)
         svg = plots.lines("tokens", {"documents": plots.by_factor(both, edges)}, edges, "tokens", (512, 2048))
-        made += html.grid([html.figure(svg, "Documents by length in tokens; dotted: 512 and 2,048")])
-    if found.longest:
-        made += html.paragraph("The longest: " + ", ".join(f"{key} ({size:,})" for key, size in found.longest) + ".")
-    return Section("Tokenizer and shards", made)
+        content += html.grid([html.figure(svg, "Documents by length in tokens; dotted: 512 and 2,048")])
+    if counts.longest:
+        content += html.paragraph(
+            "The longest: " + ", ".join(f"{key} ({size:,})" for key, size in counts.longest) + "."
+        )
+    return Section("Tokenizer and shards", content)
 
 
 def _changes(facts: Facts) -> Section | None:
-    """What a newer dump brought."""
+    """Changes in a newer dump."""
     changes, reused = facts.manifest["changes"], facts.manifest["reused"]
     if not changes and not any(reused.values()):
         return None
-    made = Markup("")
+    content = Markup("")
     if changes:
         kinds = ("new", "changed", "unchanged", "gone")
         rows = [[site, *(counts[kind] for kind in kinds)] for site, counts in changes.items()]
         last = ["all", *(sum(counts[kind] for counts in changes.values()) for kind in kinds)]
-        made += html.paragraph("Posts of these dumps, held against those of the build before.")
-        made += html.table(["site", *kinds], _limited(rows, 5), last)
+        content += html.paragraph("Posts of these dumps, compared with those of the previous build.")
+        content += html.table(["site", *kinds], _limited(rows, 5), last)
         examples = [
             [site, kind, ", ".join(map(str, counts["examples"].get(kind, ())))]
             for site, counts in changes.items()
             for kind in ("new", "changed", "gone")
             if counts["examples"].get(kind)
         ]
-        made += html.table(["site", "posts", "the first of them"], _limited(examples, 3))
+        content += html.table(["site", "posts", "the first of them"], _limited(examples, 3))
     if any(reused.values()):
-        made += html.paragraph("Rows of signals that were taken from the build before, their documents being the same:")
+        content += html.paragraph(
+            "Rows of signals used again from the previous build, as their documents are the same:"
+        )
         documents = facts.totals["documents"]
         rows = [
             [name.replace("_", " "), count, html.share(count, documents)] for name, count in reused.items() if count
         ]
-        made += html.table(["signal", "rows used again", "of documents"], rows)
-    return Section("Since the build before", made)
+        content += html.table(["signal", "rows used again", "of documents"], rows)
+    return Section("Since the previous build", content)
 
 
 def _licences(facts: Facts) -> Section | None:
-    """Licences, and what they ask for."""
+    """Licences and their terms."""
     counts = facts.manifest["licenses"]
     rows = [[name, count, html.share(count, sum(counts.values()))] for name, count in counts.items()]
-    made = html.table(["licence", "documents", "of documents"], rows, ["all", sum(counts.values()), "100.0%"])
-    made += html.paragraph(
+    content = html.table(["licence", "documents", "of documents"], rows, ["all", sum(counts.values()), "100.0%"])
+    content += html.paragraph(
         "Every document and every row of the shards carries its licence, its author where the dump names one, and its "
         "address. CC BY-SA asks those who share the text, or a work made from it, to name author and source, to say "
         "what was changed, and to share under the same terms. The shards change the text: markup becomes plain text, "
         "personal data and secrets become placeholders."
     )
-    return Section("Licences and attribution", made)
+    return Section("Licences and attribution", content)
 
 
 def _configuration(facts: Facts) -> Section | None:
-    """What was asked for."""
+    """The configuration and the sources."""
     config = facts.manifest["config"]
     whole = {name: value for name, value in config.items() if not isinstance(value, Mapping)}
     tables = {"": whole} | {name: value for name, value in config.items() if isinstance(value, Mapping)}
@@ -468,14 +489,14 @@ def _configuration(facts: Facts) -> Section | None:
         for section, values in tables.items()
         for number, (name, value) in enumerate(values.items())
     ]
-    made = html.table(["section", "key", "value"], [[a, b, Markup("<code>{}</code>").format(c)] for a, b, c in rows])
+    content = html.table(["section", "key", "value"], [[a, b, Markup("<code>{}</code>").format(c)] for a, b, c in rows])
     folders: dict[str, set[str]] = {}
     for source in facts.manifest["sources"]:
         folder, _, name = source["file"].rpartition("/")
         folders.setdefault(folder, set()).add(name)
     rows = [[folder or "–", ", ".join(sorted(names))] for folder, names in sorted(folders.items())]
-    made += html.table(["folder of sources", "files"], _limited(rows, 2))
-    return Section("Configuration", made)
+    content += html.table(["folder of sources", "files"], _limited(rows, 2))
+    return Section("Configuration", content)
 
 
 def _time(facts: Facts) -> Section | None:
@@ -488,13 +509,15 @@ def _time(facts: Facts) -> Section | None:
         for stage, (tasks, seconds) in facts.seconds.items()
     ]
     every = f"{posts / total:,.0f}" if total else "–"
-    made = html.paragraph("Seconds of work, summed over the tasks of each stage as they last ran, on all workers.")
-    made += html.table(
-        ["stage", "tasks", "seconds", "of all", "posts a second"],
+    content = html.paragraph(
+        "Seconds of work, summed over the work items of each stage as they last ran, on all workers."
+    )
+    content += html.table(
+        ["stage", "work items", "seconds", "of all", "posts a second"],
         rows,
         ["all", sum(tasks for tasks, _ in facts.seconds.values()), f"{total:,.2f}", "100.0%", every],
     )
-    return Section("Time", made)
+    return Section("Time", content)
 
 
 SECTIONS: tuple[Callable[[Facts], Section | None], ...] = (

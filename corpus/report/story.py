@@ -1,4 +1,4 @@
-"""One post's whole story: the dump, its document, what each signal says, the decision and its twin, its shard.
+"""One post's whole story: the dump, its document, its signals, the decision and its twin, its shard.
 
 Personal data and secrets are never part of a story: their placeholders stand for them.
 """
@@ -113,7 +113,7 @@ class Document:
 
 @dataclass(frozen=True)
 class Mark:
-    """What one signal says, a line each."""
+    """The lines of one signal."""
 
     signal: str
     says: tuple[str, ...]
@@ -121,7 +121,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Decision:
-    """What was decided of a post, by which rule, and what the rule saw."""
+    """The decision on a post: by which rule, and the values that the rule saw."""
 
     key: str
     keep: bool
@@ -132,7 +132,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Shard:
-    """Where a post lies in the shards."""
+    """A post's place in the shards."""
 
     split: str
     path: str
@@ -182,21 +182,23 @@ def find(root: Path, key: str) -> Story:
     place = row_lookup.find(root, [key], "tables/posts").get(key)
     post = _post(root, place) if place is not None else None
     quarantined = tuple(_quarantined(root, site, number))
-    at = row_lookup.find(root, [key]).get(key)
-    if at is None:
+    document_place = row_lookup.find(root, [key]).get(key)
+    if document_place is None:
         note = _note(root, site, number, post, quarantined)
         return Story(key, post, None, (), (), None, quarantined, note)
-    document = _document(root, at)
-    decisions = tuple(_decisions(root, at))
+    document = _document(root, document_place)
+    decisions = tuple(_decisions(root, document_place))
     kept = bool(decisions) and decisions[0].keep
-    shard = _shard(root, at) if kept else None
-    return Story(key, post, document, tuple(_marks(root, at, document.shown)), decisions, shard, quarantined, None)
+    shard = _shard(root, document_place) if kept else None
+    return Story(
+        key, post, document, tuple(_marks(root, document_place, document.shown)), decisions, shard, quarantined, None
+    )
 
 
 def lines(story: Story) -> list[str]:
     """A story as plain lines of text."""
     shown = [f"{story.key}: {_verdict(story)}"]
-    for title, found in (
+    for title, part in (
         ("in the dump", _post_lines(story.post)),
         ("in quarantine", [line for bad in story.quarantined for line in _quarantine_lines(bad)]),
         ("as a document", _document_lines(story.document)),
@@ -205,12 +207,12 @@ def lines(story: Story) -> list[str]:
         ("in the shards", _shard_lines(story)),
         ("its text", _text_lines(story.document)),
     ):
-        if found:
-            shown += ["", title, *(f"  {line}" for line in found)]
+        if part:
+            shown += ["", title, *(f"  {line}" for line in part)]
     return shown
 
 
-# --- looking -------------------------------------------------------------------------------------------------------
+# --- lookup --------------------------------------------------------------------------------------------------------
 
 
 def _sites(root: Path) -> list[str]:
@@ -318,12 +320,12 @@ class _Explained:
     shown: Shown
 
     def sharing(self, signal: str, column: str, value: str) -> list[str]:
-        found: list[str] = []
+        keys: list[str] = []
         for path in files.listed(self.root / "signals" / signal, deep=True):
             for table in parquet.batches(path, ["site", "post_id", column]):
                 rows = table.filter(pc.equal(table[column], value))
-                found += [schema.key(row["site"], row["post_id"]) for row in rows.to_pylist()]
-        return found
+                keys += [schema.key(row["site"], row["post_id"]) for row in rows.to_pylist()]
+        return keys
 
 
 def _decisions(root: Path, place: Place) -> Iterator[Decision]:
@@ -331,14 +333,14 @@ def _decisions(root: Path, place: Place) -> Iterator[Decision]:
     own = facts.get("config", {}).get("selection", {}).get("rules", ())
     meanings = election.meanings(toml_config.section(SelectionRule, rule, "manifest") for rule in own)
     seen: set[str] = set()
-    at: Place | None = place
-    while at is not None and at.key not in seen and files.exists(root / at.path("decisions")):
-        seen.add(at.key)
-        row = row_lookup.take(root, [at], "decisions", ["keep", "reason", "evidence"])[at.key]
+    current: Place | None = place
+    while current is not None and current.key not in seen and files.exists(root / current.path("decisions")):
+        seen.add(current.key)
+        row = row_lookup.take(root, [current], "decisions", ["keep", "reason", "evidence"])[current.key]
         evidence = json.loads(row["evidence"]) if row["evidence"] else {}
-        yield Decision(at.key, row["keep"], row["reason"], meanings.get(row["reason"] or ""), evidence)
+        yield Decision(current.key, row["keep"], row["reason"], meanings.get(row["reason"] or ""), evidence)
         survivor = evidence.get("survivor")
-        at = row_lookup.find(root, [survivor]).get(survivor) if survivor else None
+        current = row_lookup.find(root, [survivor]).get(survivor) if survivor else None
 
 
 def _shard(root: Path, place: Place) -> Shard | None:
@@ -378,18 +380,18 @@ def _note(root: Path, site: str, number: int, post: DumpPost | None, quarantined
         return "its row in the dump could not be read, and is in quarantine"
     facts = manifest_file.load(root) or {}
     if number in facts.get("changes", {}).get(site, {}).get("examples", {}).get("gone", ()):
-        return "it was in the dump of the build before, and is gone from this one"
+        return "it was in the dump of the previous build, and is gone from this one"
     near: list[int] = []
     for path in files.listed(root / "tables/posts" / site):
         for table in parquet.batches(path, ["post_id"]):
             near += table["post_id"].to_pylist()
-            near = sorted(near, key=lambda one: (abs(one - number), one))[:3]
+            near = sorted(near, key=lambda other: (abs(other - number), other))[:3]
     if not near:
         return "the site has no posts"
-    return f"the dump has no post of this number; the nearest are {some([str(one) for one in sorted(near)], 3)}"
+    return f"the dump has no post of this number; the nearest are {some([str(other) for other in sorted(near)], 3)}"
 
 
-# --- telling -------------------------------------------------------------------------------------------------------
+# --- as lines of text ----------------------------------------------------------------------------------------------
 
 
 def _verdict(story: Story) -> str:
@@ -461,8 +463,8 @@ def _text_lines(document: Document | None) -> list[str]:
     return _cut(document.shown.text.strip(), _TEXT_SHOWN).splitlines() if document else []
 
 
-def _labelled(label: str, found: tuple[str, ...]) -> list[str]:
-    return [f"{label if i == 0 else '':<14}{line}" for i, line in enumerate(found)]
+def _labelled(label: str, says: tuple[str, ...]) -> list[str]:
+    return [f"{label if i == 0 else '':<14}{line}" for i, line in enumerate(says)]
 
 
 def _table(parts: Mapping[str, str | None]) -> list[str]:

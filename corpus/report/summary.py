@@ -1,7 +1,7 @@
-"""What the report shows of a corpus beyond its manifest: distributions, and samples drawn by a hash of the key.
+"""The report's figures beyond the manifest: distributions, and samples drawn by a hash of the key.
 
-Light columns are read bucket by bucket; texts only for what was drawn. A bucket is a hash of the thread, so where a
-site is very large its first buckets are a fair sample of it, and the summary says so. Memory stays bounded.
+Light columns are read bucket by bucket; texts only of the samples. A bucket is a hash of the thread, so the first
+buckets of a very large site are a fair sample of it; the summary then names the share. Memory stays bounded.
 """
 
 import heapq
@@ -35,16 +35,16 @@ MOST_GROUPS = 256
 DRAWN = 4
 """Samples of each rule and each kind of finding."""
 WORDS = 20_000
-"""Texts of more words are counted as ones of so many."""
+"""Longer texts are counted as ones of this many words."""
 SCORES = (-20, 200)
-"""Scores beyond are counted as these."""
+"""Scores beyond are counted as the nearer of these."""
 LENGTHS = 65_536
-"""Documents of more tokens are counted as ones of so many."""
+"""Longer documents are counted as ones of this many tokens."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One document that was drawn: where it lies, what was decided of it and why, and what of it may be shown."""
+    """One document that was drawn: its place, the reason and evidence of its decision, and its redacted text."""
 
     place: Place
     reason: str | None
@@ -132,11 +132,11 @@ class _Drawn:
     def offer(self, name: str, hashes: npt.NDArray[np.uint64], rows: Ints, make: Any) -> None:
         """Draw among rows with these hashes; `make(row)` gives key and value of one that is drawn."""
         heap = self._heaps.setdefault(name, [])
-        for at in np.argsort(hashes, kind="stable")[: self.most].tolist():
-            number = int(hashes[at])
+        for index in np.argsort(hashes, kind="stable")[: self.most].tolist():
+            number = int(hashes[index])
             if len(heap) == self.most and number >= -heap[0][0]:
                 break
-            key, value = make(int(rows[at]))
+            key, value = make(int(rows[index]))
             entry = (-number, key, value)
             if len(heap) < self.most:
                 heapq.heappush(heap, entry)
@@ -144,17 +144,17 @@ class _Drawn:
                 heapq.heapreplace(heap, entry)
 
     def drawn(self) -> dict[str, list[Any]]:
-        """What was drawn, in the order of the hashes."""
+        """The drawn values, in the order of the hashes."""
         return {
-            name: [value for _, _, value in sorted(heap, key=lambda one: (-one[0], one[1]))]
+            name: [value for _, _, value in sorted(heap, key=lambda entry: (-entry[0], entry[1]))]
             for name, heap in sorted(self._heaps.items())
         }
 
 
 def gather(root: Path, facts: Mapping[str, Any]) -> Summary:
-    """Read what the report needs of the corpus at `root`, whose manifest is `facts`."""
+    """Read the report's figures from the corpus at `root`, whose manifest is `facts`."""
     counted = _Counting()
-    dropped, found = _Drawn(DRAWN), _Drawn(DRAWN)
+    dropped, findings = _Drawn(DRAWN), _Drawn(DRAWN)
     benchmarks: Counter[str] = Counter()
     best: list[tuple[float, Place, dict[str, Any]]] = []
     sampled: dict[str, float] = {}
@@ -166,13 +166,13 @@ def gather(root: Path, facts: Mapping[str, Any]) -> Summary:
             bucket = f"{site}/{path.stem}"
             read += counted.add(root, site, bucket)
             _draw_dropped(root, bucket, dropped)
-            _draw_findings(root, bucket, found)
+            _draw_findings(root, bucket, findings)
             best = _overlapping(root, bucket, benchmarks, best)
         if read < every:
             sampled[site] = read / every
     lost = {name: _samples(root, places) for name, places in dropped.drawn().items()}
     survivors = [
-        sample.evidence["survivor"] for one in lost.values() for sample in one if "survivor" in sample.evidence
+        sample.evidence["survivor"] for samples in lost.values() for sample in samples if "survivor" in sample.evidence
     ]
     stayed = row_lookup.find(root, survivors)
     hits = _samples(root, [(place, None, row) for _, place, row in best])
@@ -180,7 +180,7 @@ def gather(root: Path, facts: Mapping[str, Any]) -> Summary:
         counted.distributions(),
         lost,
         {sample.place.key: sample for sample in _samples(root, [(p, None, {}) for p in stayed.values()])},
-        _findings(root, found.drawn()),
+        _findings(root, findings.drawn()),
         benchmarks,
         hits,
         tuple(_quarantined(root, facts["sites"])),
@@ -193,48 +193,48 @@ class _Counting:
     """Adds up the distributions, bucket by bucket."""
 
     def __init__(self) -> None:
-        self.made = Distributions(years={"question": Counter(), "answer": Counter()})
+        self.sums = Distributions(years={"question": Counter(), "answer": Counter()})
         self.documents = 0
         self.dates: dict[str, tuple[datetime, datetime]] = {}
 
     def add(self, root: Path, site: str, bucket: str) -> int:
-        """Count one bucket; its documents."""
+        """Count one bucket; returns its number of documents."""
         rows = _columns(root, "documents", bucket, ["kind", "created", "score", "tags"])
         marks = _columns(root, "signals/statistics", bucket, ["words", "code_share"])
         keep = np.asarray(_columns(root, "decisions", bucket, ["keep"])["keep"])
-        made, n = self.made, rows.num_rows
+        sums, n = self.sums, rows.num_rows
         if not n:
             return 0
         words = np.minimum(np.asarray(marks["words"], dtype=np.int64), WORDS)
-        made.words[0] += np.bincount(words, minlength=WORDS + 1)
-        made.words[1] += np.bincount(words[keep], minlength=WORDS + 1)
+        sums.words[0] += np.bincount(words, minlength=WORDS + 1)
+        sums.words[1] += np.bincount(words[keep], minlength=WORDS + 1)
         question = np.asarray(pc.equal(rows["kind"], "question"))
         scores = np.clip(np.asarray(rows["score"], dtype=np.int64), *SCORES) - SCORES[0]
         for place, mask in enumerate((question, ~question)):
-            made.scores[place] += np.bincount(scores[mask], minlength=made.scores.shape[1])
+            sums.scores[place] += np.bincount(scores[mask], minlength=sums.scores.shape[1])
         share = np.asarray(marks["code_share"], dtype=np.float64)
-        made.code[:] += np.bincount(
+        sums.code[:] += np.bincount(
             np.where(share > 0, np.clip(np.ceil(share * 20), 1, 20), 0).astype(int), minlength=21
         )
         years = np.asarray(pc.year(rows["created"]), dtype=np.int64)
         for kind, mask in (("question", question), ("answer", ~question)):
             values, counts = np.unique(years[mask], return_counts=True)
-            made.years[kind].update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+            sums.years[kind].update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
         tags = pc.list_flatten(rows["tags"].filter(pa.array(question)))
-        made.tags.update({pair["values"]: pair["counts"] for pair in pc.value_counts(tags).to_pylist()})
+        sums.tags.update({pair["values"]: pair["counts"] for pair in pc.value_counts(tags).to_pylist()})
         ends = pc.min_max(rows["created"]).as_py()
         old = self.dates.get(site, (ends["min"], ends["max"]))
         self.dates[site] = (min(old[0], ends["min"]), max(old[1], ends["max"]))
         near = _columns(root, "signals/near", bucket, ["jaccard"])["jaccard"].drop_null()
-        made.similar[:] += np.histogram(np.asarray(near, dtype=np.float64), bins=50, range=(0.5, 1.0))[0]
+        sums.similar[:] += np.histogram(np.asarray(near, dtype=np.float64), bins=50, range=(0.5, 1.0))[0]
         self.documents += n
         return n
 
     def distributions(self) -> Distributions:
-        """What was counted."""
-        made = self.made
+        """The counts so far."""
+        sums = self.sums
         return Distributions(
-            self.documents, made.words, made.scores, made.code, made.years, made.tags, made.similar, self.dates
+            self.documents, sums.words, sums.scores, sums.code, sums.years, sums.tags, sums.similar, self.dates
         )
 
 
@@ -291,58 +291,60 @@ def _overlapping(
     hits = np.flatnonzero(np.asarray(pc.is_valid(rows["benchmark"])))
     if not len(hits):
         return best
-    found = rows.take(pa.array(hits))
-    benchmarks.update(found["benchmark"].to_pylist())
-    top = np.argsort(-np.asarray(found["overlap"], dtype=np.float64), kind="stable")[: 2 * DRAWN]
-    for at in top.tolist():
-        row = found.slice(at, 1).to_pylist()[0]
-        place = Place(row.pop("site"), row.pop("post_id"), bucket, int(hits[at]))
+    matches = rows.take(pa.array(hits))
+    benchmarks.update(matches["benchmark"].to_pylist())
+    top = np.argsort(-np.asarray(matches["overlap"], dtype=np.float64), kind="stable")[: 2 * DRAWN]
+    for index in top.tolist():
+        row = matches.slice(index, 1).to_pylist()[0]
+        place = Place(row.pop("site"), row.pop("post_id"), bucket, int(hits[index]))
         best.append((row["overlap"], place, row))
-    return sorted(best, key=lambda one: (-one[0], one[1].key))[: 2 * DRAWN]
+    return sorted(best, key=lambda entry: (-entry[0], entry[1].key))[: 2 * DRAWN]
 
 
 _SHOWN = ["title", "text", "own_end", "segments", "url"]
 
 
 def _samples(root: Path, chosen: Iterable[tuple[Place, str | None, Mapping[str, Any]]]) -> tuple[Sample, ...]:
-    several = list(chosen)
-    places = [place for place, _, _ in several]
+    drawn = list(chosen)
+    places = [place for place, _, _ in drawn]
     texts = row_lookup.take(root, places, "documents", _SHOWN)
     spans = row_lookup.take(root, places, "signals/privacy", ["spans"])
     shown = display.documents([texts[place.key] for place in places], [spans[place.key]["spans"] for place in places])
     return tuple(
         Sample(place, reason, evidence, text, texts[place.key]["url"])
-        for (place, reason, evidence), text in zip(several, shown, strict=True)
+        for (place, reason, evidence), text in zip(drawn, shown, strict=True)
     )
 
 
 def _findings(root: Path, drawn: Mapping[str, list[Place]]) -> dict[str, tuple[Finding, ...]]:
-    made: dict[str, tuple[Finding, ...]] = {}
+    findings: dict[str, tuple[Finding, ...]] = {}
     for kind, places in drawn.items():
-        found = []
+        of_kind = []
         for sample in _samples(root, [(place, None, {}) for place in places]):
             text = sample.shown.text
             start, end = next((s, e) for name, s, e in sample.shown.spans if name == kind)
             around = (text[max(0, start - 90) : start], text[end : end + 90])
             before, after = (re.sub(r"\s*\n\s*", "\n", part) for part in around)
-            found.append(Finding(kind, sample.place.key, before, text[start:end], after))
-        made[kind] = tuple(found)
-    return made
+            of_kind.append(Finding(kind, sample.place.key, before, text[start:end], after))
+        findings[kind] = tuple(of_kind)
+    return findings
 
 
 def _quarantined(root: Path, sites: Iterable[str]) -> Iterable[tuple[Mapping[str, Any], str]]:
-    # The first of each reason tell more than many of one.
+    # The first rows of each reason show more than many of one.
     seen: Counter[str] = Counter()
     for site in sites:
         path = root / "quarantine" / f"{site}.parquet"
         if not files.exists(path):
             continue
         for table in parquet.batches(path):
-            for row in table.select(["table", "reason"]).append_column("at", pa.array(range(len(table)))).to_pylist():
+            for row in (
+                table.select(["table", "reason"]).append_column("position", pa.array(range(len(table)))).to_pylist()
+            ):
                 group = f"{site} {row['table']} {row['reason'][:24]}"
                 seen[group] += 1
                 if seen[group] <= 2 and len(seen) <= 20:
-                    full = table.slice(row["at"], 1).to_pylist()[0]
+                    full = table.slice(row["position"], 1).to_pylist()[0]
                     raw = full.pop("row")
                     yield full, display.text(raw[:4000].decode("utf-8", "replace"))
 

@@ -1,4 +1,4 @@
-"""Which of several duplicates survives, among the posts that the rules keep."""
+"""The election of a survivor among duplicates, of the posts that the rules keep."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -19,13 +19,13 @@ DUPLICATES = {
 
 
 def meanings(own: Iterable[SelectionRule] = ()) -> dict[str, str]:
-    """What each reason of a drop means, in the order in which the rules are tried; `own` are the configuration's."""
+    """Meaning of each reason of a drop, in the order in which the rules are tried; `own` are the configuration's."""
     ours = {rule.reason: rule.says for rule in RULES}
     return ours | {rule.reason: rule.meaning or rule.drop_if for rule in own} | DUPLICATES
 
 
 def drop_duplicates(decisions: pa.Table, elected: pa.Table) -> pa.Table:
-    """Drop what lost against its twin.
+    """Drop the documents that lost against a twin.
 
     Args:
         decisions: of one bucket, by `apply_rules`.
@@ -80,7 +80,7 @@ def elect(twins: pa.Table, keep: Mask, config: Selection) -> pa.Table:
                 facts["jaccard"] = round(member["jaccard"], 4)
             if member["link"] is not None and member["link"] != best["key"]:
                 facts |= {"link": member["link"], "link_jaccard": round(member["link_jaccard"], 4)}
-            # An exact copy is told as such even where it is also in a near-duplicate cluster.
+            # An exact copy is reported as one even where it is also in a near-duplicate cluster.
             dropped[place] = (reason, facts)
             gone.add(place)
     for _, facts in dropped.values():

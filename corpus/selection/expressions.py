@@ -1,9 +1,9 @@
 """Boolean expressions over the columns of documents and signals, evaluated by DuckDB on Arrow tables.
 
 An expression is one scalar expression of DuckDB's SQL: `chars > 150`, `statistics.chars > 150` where a name is not
-unique, `language.probability < 0.5 AND score < 0`. DuckDB parses it, and its syntax tree says which columns it reads.
-What would make a build depend on more than its documents is refused: subqueries, aggregates, windows, and functions
-that do not always answer the same (`random`, `now`). The connection can reach no file and no network.
+unique, `language.probability < 0.5 AND score < 0`. DuckDB parses it, and its syntax tree shows which columns it reads.
+Subqueries, aggregates, windows, and functions that do not always return the same (`random`, `now`) are refused: a
+build would depend on more than its documents. The connection can reach no file and no network.
 """
 
 import functools
@@ -22,7 +22,7 @@ Tables = Mapping[str, pa.Table]
 
 
 class ExpressionError(Exception):
-    """What is wrong with an expression, in a sentence."""
+    """An expression is wrong; the text is a sentence that says why."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,12 @@ def check(text: str, schemas: Mapping[str, pa.Schema]) -> Expression:
     empty = {name: schemas[name].empty_table().select(names) for name, names in columns.items()}
     kind = _run(text, empty).schema.field(0).type
     if not pa.types.is_boolean(kind):
-        raise ExpressionError(f"answers {kind}, not true or false")
+        raise ExpressionError(f"is {kind}, not true or false")
     return Expression(text, columns)
 
 
 def evaluate(expression: Expression, tables: Tables) -> npt.NDArray[np.bool_]:
-    """Where an expression holds, bool[rows]; unknown (null) does not hold.
+    """The rows where an expression holds, bool[rows]; unknown (null) does not hold.
 
     Args:
         tables: those of `expression.columns`, n rows each, in the same order.
@@ -88,7 +88,7 @@ def _database() -> duckdb.DuckDBPyConnection:
 
 
 def _parsed(text: str) -> Mapping[str, Any]:
-    """The syntax tree of an expression; refuses what is more than one."""
+    """The syntax tree of an expression; refuses more than one."""
     ((answer,),) = _database().execute("SELECT json_serialize_sql(?)", [f"SELECT {text}\n"]).fetchall()
     parsed = json.loads(answer)
     if parsed.get("error"):
@@ -155,12 +155,12 @@ _UNSTABLE = (
     "current_setting",
     "version",
 )
-"""Functions that answer by the clock (`age` of one date) or by the connection, whatever DuckDB says of them."""
+"""Functions that depend on the clock (`age` of one date) or on the connection, whatever DuckDB says of them."""
 
 
 @functools.cache
 def _functions() -> dict[str, tuple[set[str], bool]]:
-    """Name of each function of DuckDB -> its kinds, and whether it can be relied on to answer the same.
+    """Name of each function of DuckDB -> its kinds, and whether it always returns the same.
 
     Functions of a time with a time zone count as unstable in DuckDB, since they go by the connection's zone; that is
     UTC here, so one stable form is enough.
@@ -168,14 +168,14 @@ def _functions() -> dict[str, tuple[set[str], bool]]:
     rows = _database().execute(
         "SELECT function_name, function_type, stability, macro_definition FROM duckdb_functions()"
     )
-    found: dict[str, tuple[set[str], bool]] = {}
+    functions: dict[str, tuple[set[str], bool]] = {}
     for name, kind, stability, definition in rows.fetchall():
         # Macros have no stability of their own; those over the clock or chance name what they call.
         clock = any(word in (definition or "") for word in ("random(", "now(", "current_", "get_current", "nextval("))
         stable = stability not in ("VOLATILE", "CONSISTENT_WITHIN_QUERY") and not clock
-        kinds, before = found.get(name, (set(), False))
-        found[name] = (kinds | {kind}, before or stable)
-    return found | {name: ({"scalar"}, False) for name in _UNSTABLE}
+        kinds, before = functions.get(name, (set(), False))
+        functions[name] = (kinds | {kind}, before or stable)
+    return functions | {name: ({"scalar"}, False) for name in _UNSTABLE}
 
 
 def _columns(node: Mapping[str, Any], schemas: Mapping[str, pa.Schema]) -> dict[str, tuple[str, ...]]:
@@ -187,16 +187,16 @@ def _columns(node: Mapping[str, Any], schemas: Mapping[str, pa.Schema]) -> dict[
         for side in _nodes(part.get("lhs"))
         for name in side.get("column_names", ())[:1]
     }
-    found: dict[str, list[str]] = {}
+    by_table: dict[str, list[str]] = {}
     for part in _nodes(node):
         if part["class"] != "COLUMN_REF" or part["column_names"][0] in own:
             continue
         table, column = _place(part["column_names"], schemas)
-        if column not in found.setdefault(table, []):
-            found[table].append(column)
-    if not found:
+        if column not in by_table.setdefault(table, []):
+            by_table[table].append(column)
+    if not by_table:
         raise ExpressionError("reads no column, so it says the same of every document")
-    return {table: tuple(found[table]) for table in schemas if table in found}
+    return {table: tuple(by_table[table]) for table in schemas if table in by_table}
 
 
 def _place(names: list[str], schemas: Mapping[str, pa.Schema]) -> tuple[str, str]:

@@ -16,10 +16,10 @@ from socorpus.corpus.signals.base import SIGNALS
 
 
 def check(config: Selection) -> tuple[Expression, ...]:
-    """Check the configuration's own rules against the columns of documents and signals; their expressions.
+    """Check the configuration's own rules against the columns of documents and signals; returns their expressions.
 
     Raises:
-        InputError: names the rule, and what is wrong with it.
+        InputError: names the rule and its fault.
     """
     taken = set(election.meanings())
     checked = []
@@ -45,10 +45,10 @@ def read_by(config: Selection) -> list[str]:
 
 def _schemas() -> dict[str, pa.Schema]:
     """Columns that the configuration's own rules may read, by table."""
-    found = {"documents": pa.schema([field for field in schema.DOCUMENTS if field.name != "digest"])}
+    schemas = {"documents": pa.schema([field for field in schema.DOCUMENTS if field.name != "digest"])}
     for name, signal in SIGNALS.items():
-        found[name] = pa.schema([signal.columns.field(column) for column in signal.own_columns])
-    return found
+        schemas[name] = pa.schema([signal.columns.field(column) for column in signal.own_columns])
+    return schemas
 
 
 def apply(rule: SelectionRule, expression: Expression, tables: Mapping[str, pa.Table], keys: pa.Table) -> Dropped:

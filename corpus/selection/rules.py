@@ -1,7 +1,8 @@
 """The only place that drops: signals and the configuration's rules become decisions, each with its reason and evidence.
 
-Rules are tried in the order of `RULES`; the first that speaks is the reason. Duplicates come last and are settled among
-the posts that all other rules keep, so that a text is never lost because its best copy was dropped for another reason.
+Rules are tried in the order of `RULES`; the first that applies is the reason. Duplicates come last and are settled
+among the posts that all other rules keep, so that a text is never lost because its best copy was dropped for another
+reason.
 """
 
 import json
@@ -89,7 +90,7 @@ RULES = (
     Rule("mostly_code", _code, ("code_share",), "more code than selection.max_code_share"),
     Rule("contaminated", _overlap, ("benchmark", "example", "overlap"), "holds a benchmark's example"),
 )
-"""The rules that look at one row alone, in the order in which they are tried."""
+"""The rules that look at only one row, in the order in which they are tried."""
 
 
 DOCUMENT_COLUMNS = ("site", "post_id", "kind", "score", "author_id", "revisions")
@@ -138,7 +139,7 @@ def apply_rules(rows: pa.Table, config: Selection, more: Sequence[Dropped] = ())
             evidence[dropped] = evidence_json({})
             continue
         seen = rule.evidence.take(pa.array(dropped)).to_pylist() if len(dropped) else []
-        evidence[dropped] = [evidence_json(one) for one in seen]
+        evidence[dropped] = [evidence_json(row) for row in seen]
     return decision_table(rows, names, evidence)
 
 
@@ -150,4 +151,4 @@ def decision_table(rows: pa.Table, reasons: npt.NDArray[Any], evidence: npt.NDAr
 
 def evidence_json(facts: Mapping[str, Any]) -> str:
     plain = {k: round(v, 4) if isinstance(v, float) else v for k, v in facts.items() if v is not None}
-    return json.dumps(plain, ensure_ascii=False, default=str)  # times are told as text
+    return json.dumps(plain, ensure_ascii=False, default=str)  # times are written as text

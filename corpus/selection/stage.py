@@ -1,4 +1,4 @@
-"""Decisions of one bucket: rules, the election among duplicates, and what they lead to."""
+"""Decisions of one bucket: the rules, then the election among duplicates."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -41,7 +41,7 @@ def run(
 
 
 def apply_rules(root: Path, bucket: Bucket, config: Selection) -> Outcome:
-    """The rules of one row: decisions but for duplicates."""
+    """The rules of one row: decisions before duplicates."""
     rows = parquet.read(root / bucket.path("documents"), columns=selection_rules.DOCUMENT_COLUMNS)
     for signal, columns in selection_rules.SIGNAL_COLUMNS.items():
         marks = parquet.read(root / bucket.path(f"signals/{signal}"), columns=columns)
@@ -68,7 +68,7 @@ def _own(root: Path, bucket: Bucket, rule: SelectionRule, expression: Expression
 
 
 def decide(root: Path, bucket: Bucket, elected: str) -> Outcome:
-    """The rules' decisions and the elected twins -> decisions; counts what is kept and dropped, and why."""
+    """The rules' decisions and the elected twins -> decisions; counts kept documents, and drops by reason."""
     lost = parquet.read(root / elected)
     lost = lost.filter(pc.equal(lost["bucket"], bucket.index))
     table = election.drop_duplicates(parquet.read(root / bucket.path(".work/rules")), lost)

@@ -1,7 +1,7 @@
 """From kept documents to the files that a trainer reads: redacted, tokenised, shuffled.
 
-Where a row goes, and where it stands there, follow from a hash of (seed, site, post_id) alone. So the shards are the
-same for any number of workers and buckets, and the shards of a split, read one after another, are one global shuffle.
+A row's shard, and its place there, follow only from a hash of (seed, site, post_id). The shards are therefore the same
+for any number of workers and buckets, and the shards of a split, read one after another, are one global shuffle.
 
 The bytes of a shard are determined by its rows, the seed, the row group, the schema's version, and the release of
 pyarrow, which writes its own version into the footer and brings its own zstd.
@@ -37,10 +37,10 @@ def prepare(
     code if its first byte is. Segments that redaction leaves empty are dropped.
 
     Args:
-        documents, decisions, privacy: tables of these schemas (of documents: but for what SHARDS has not), aligned.
+        documents, decisions, privacy: tables of these schemas, aligned; documents need no columns that SHARDS lacks.
         splits: site, thread_id, split, of at least the kept threads, each once, in any order; `site` may be left out
             where the documents are of one site.
-        tokenizer: as `tokens.train` or `tokens.load` gives it.
+        tokenizer: of `bpe.train` or `tokenizer.folder.load`.
 
     Raises:
         ValueError: the tables are not aligned.
@@ -55,8 +55,8 @@ def prepare(
         "input_ids": ids,
         "code_tokens": _code_tokens(kept, text, segments, ids, bpe.byte_lengths(tokenizer)),
     }
-    found = [columns[name] if name in columns else kept[name] for name in schema.SHARDS.names]
-    return pa.table(found, schema=schema.SHARDS)
+    values = [columns[name] if name in columns else kept[name] for name in schema.SHARDS.names]
+    return pa.table(values, schema=schema.SHARDS)
 
 
 def redacted_texts(documents: pa.Table, decisions: pa.Table, privacy: pa.Table) -> pa.Array:
@@ -78,15 +78,15 @@ def _split_of(kept: pa.Table, splits: pa.Table) -> pa.Array:
     key = [name for name in ("site", "thread_id") if name in splits.column_names]
     wanted = kept.select(key).append_column("row", pa.array(np.arange(kept.num_rows)))
     known = pa.table({name: pc.cast(splits[name], schema.SHARDS.field(name).type) for name in [*key, "split"]})
-    found = wanted.join(known, key, join_type="left outer").sort_by("row")
-    if found.num_rows != kept.num_rows:
+    joined = wanted.join(known, key, join_type="left outer").sort_by("row")
+    if joined.num_rows != kept.num_rows:
         raise ValueError("a thread has several splits")
-    if found["split"].null_count:
-        row = pc.index(pc.is_null(found["split"]), True).as_py()
+    if joined["split"].null_count:
+        row = pc.index(pc.is_null(joined["split"]), True).as_py()
         raise BuildError(
             f"thread {kept['thread_id'][row]} of {kept['site'][row]} has no split; build it again (--force)"
         )
-    return found["split"].combine_chunks()
+    return joined["split"].combine_chunks()
 
 
 def _code_tokens(

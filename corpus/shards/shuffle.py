@@ -15,7 +15,7 @@ STRETCHES = 8
 
 
 def number(bytes_by_split: Mapping[str, int], size_mb: int) -> dict[str, int]:
-    """How many shards of about `size_mb` (10^6 bytes) each split needs; none where it has no bytes."""
+    """Number of shards of about `size_mb` (10^6 bytes) that each split needs; 0 where it has no bytes."""
     return {split: -(-size // (size_mb * 1_000_000)) for split, size in bytes_by_split.items()}
 
 
@@ -80,8 +80,8 @@ def groups(parts: Iterable[pa.Table], shards: config.Shards) -> Iterator[pa.Tabl
         last = (ends[1], table["post_id"][-1].as_py())
         held = pa.concat_tables([held, table])
         whole = held.num_rows // size * size
-        for at in range(0, whole, size):
-            yield held.slice(at, size).combine_chunks()
+        for start in range(0, whole, size):
+            yield held.slice(start, size).combine_chunks()
         held = held.slice(whole).combine_chunks()
     if held.num_rows or last is None:
         yield held

@@ -31,13 +31,13 @@ def threads(documents: pa.Table) -> pa.Table:
     """
     asked = pc.if_else(pc.equal(documents["kind"], "question"), documents["created"], pa.scalar(None, schema.TIME))
     table = documents.select(["site", "thread_id", "created"]).append_column("asked", asked)
-    found = table.group_by(["site", "thread_id"], use_threads=False).aggregate([("asked", "min"), ("created", "min")])
-    created = pc.coalesce(found["asked_min"], found["created_min"])
-    return pa.table([found["site"], found["thread_id"], created], schema=THREADS)
+    grouped = table.group_by(["site", "thread_id"], use_threads=False).aggregate([("asked", "min"), ("created", "min")])
+    created = pc.coalesce(grouped["asked_min"], grouped["created_min"])
+    return pa.table([grouped["site"], grouped["thread_id"], created], schema=THREADS)
 
 
 def clusters(documents: pa.Table, signal: pa.Table, survivors: pa.Array | None = None) -> pa.Table:
-    """Which threads a duplicate signal ties together, as `LINKED`, from rows that are aligned.
+    """The threads that a duplicate signal ties together, as `LINKED`, from rows that are aligned.
 
     `signal` is `near` or `near_code`, whose `cluster` is the name, or `exact`: there the survivor's key is the name,
     and `survivors` are the keys that the signals of all buckets name (default: those of this one). Clusters of
@@ -57,7 +57,7 @@ def clusters(documents: pa.Table, signal: pa.Table, survivors: pa.Array | None =
 
 
 def sizes(count: int, shares: config.Split) -> tuple[int, int]:
-    """How many of a site's `count` threads are for validation and test; at least one of each that has a share."""
+    """Numbers of validation and test threads among a site's `count`; at least one of each that has a share."""
     if count < FEWEST:
         return 0, 0
     test = min(count - 2, max(1, int(count * shares.test + 0.5))) if shares.test else 0
@@ -65,29 +65,29 @@ def sizes(count: int, shares: config.Split) -> tuple[int, int]:
     return validation, test
 
 
-def assign(found: pa.Table, linked: pa.Table, shares: config.Split) -> pa.Table:
+def assign(all_threads: pa.Table, linked: pa.Table, shares: config.Split) -> pa.Table:
     """The split of each thread.
 
     Args:
-        found: every thread once, as `THREADS`, in any order.
+        all_threads: every thread once, as `THREADS`, in any order.
         linked: threads that belong to a cluster of duplicates, as `LINKED`, in any order; those that are not in
-            `found` tie nothing.
+            `all_threads` tie nothing.
         shares: the shares of validation and test.
 
     Returns:
-        site, thread_id (as in `found`, row for row) and split, which is a dictionary array.
+        site, thread_id (as in `all_threads`, row for row) and split, which is a dictionary array.
 
     Raises:
         ValueError: a thread is given twice.
     """
-    sites, codes = _codes(found["site"])
-    numbers = found["thread_id"].to_numpy()
-    created = found["created"].cast(pa.int64()).to_numpy()
+    sites, codes = _codes(all_threads["site"])
+    numbers = all_threads["thread_id"].to_numpy()
+    created = all_threads["created"].cast(pa.int64()).to_numpy()
     split = np.zeros(len(numbers), np.int8)
     linked_sites, linked_codes = _codes(linked["site"])
     linked_numbers = linked["thread_id"].to_numpy()
     position = {name: code for code, name in enumerate(linked_sites)}
-    node = np.full(len(linked), -1, np.int64)  # row of `found`
+    node = np.full(len(linked), -1, np.int64)  # row of `all_threads`
     rows_of_link = dict(_runs(linked_codes))
     for code, rows in _runs(codes):
         validation, test = sizes(len(rows), shares)
@@ -102,11 +102,11 @@ def assign(found: pa.Table, linked: pa.Table, shares: config.Split) -> pa.Table:
         del by_time
         links = rows_of_link.get(position.get(sites[code], -1))
         if links is not None:
-            at = np.minimum(np.searchsorted(ordered, linked_numbers[links]), len(ordered) - 1)
-            node[links] = np.where(ordered[at] == linked_numbers[links], by_number[at], -1)
+            places = np.minimum(np.searchsorted(ordered, linked_numbers[links]), len(ordered) - 1)
+            node[links] = np.where(ordered[places] == linked_numbers[links], by_number[places], -1)
     _unite(split, node, linked["cluster"])
     names = pa.DictionaryArray.from_arrays(pa.array(split), pa.array(schema.SPLITS))
-    return pa.table({"site": found["site"], "thread_id": found["thread_id"], "split": names})
+    return pa.table({"site": all_threads["site"], "thread_id": all_threads["thread_id"], "split": names})
 
 
 def _unite(split: npt.NDArray[np.int8], node: npt.NDArray[np.int64], cluster: pa.ChunkedArray) -> None:

@@ -23,7 +23,7 @@ _COLUMNS = [name for name in schema.DOCUMENTS.names if name not in ("closed", "e
 
 
 def write_splits(
-    path: Path, found: Sequence[pa.Table], linked: Sequence[pa.Table], config: Split
+    path: Path, threads: Sequence[pa.Table], linked: Sequence[pa.Table], config: Split
 ) -> tuple[pa.Table, list[str]]:
     """Assign the threads of all buckets (`split.THREADS`, one table a bucket) and write them, one batch a bucket.
 
@@ -33,10 +33,10 @@ def write_splits(
     Returns:
         All threads as `SPLIT`, and a hash of each batch's content.
     """
-    threads_of = pa.concat_tables([split.THREADS.empty_table(), *found])
+    threads_of = pa.concat_tables([split.THREADS.empty_table(), *threads])
     assigned = split.assign(threads_of, pa.concat_tables([split.LINKED.empty_table(), *linked]), config)
     assigned = pa.table([assigned["thread_id"], assigned["split"].cast(pa.string())], schema=SPLIT)
-    sizes = [table.num_rows for table in found]
+    sizes = [table.num_rows for table in threads]
     starts = np.concatenate([[0], np.cumsum(sizes)]).tolist()
     parts = [assigned.slice(start, size) for start, size in zip(starts, sizes, strict=False)]
     partitions.write(path, SPLIT, parts)
@@ -64,7 +64,7 @@ def inputs(
     privacy: Mapping[str, Receipt],
     splits: Receipt,
 ) -> dict[str, dict[str, str]]:
-    """Hashes of what `decided_rows` reads of each bucket, by bucket."""
+    """Hashes of the inputs of `decided_rows`, by bucket."""
     return {
         bucket.name: {
             "documents": documents[bucket.name].content,

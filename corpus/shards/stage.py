@@ -1,6 +1,6 @@
 """From decided documents to the files that a trainer reads: splits, then shuffled shards.
 
-split      once      -> which threads are for training, validation and test
+split      once      -> the split of each thread: train, validation or test
 prepare    a bucket  -> redacted and tokenised rows, sent to their shards
 shards     a shard   -> one Parquet file, in the order of the shuffle
 """
@@ -30,7 +30,7 @@ from socorpus.corpus.toml_config import as_dict
 
 
 def assign_splits(context: BuildContext, documents: Mapping[str, Receipt], twins: Receipt) -> Receipt:
-    """Which threads are for training, validation and test."""
+    """The split of each thread: train, validation or test."""
     config = context.config.split
     inputs = {name: receipt.content for name, receipt in documents.items()} | {"twins": twins.content}
     arguments = {"buckets": context.buckets, "twins": next(iter(twins.outputs)), "config": config}
@@ -48,7 +48,7 @@ def run(
     """Decided documents -> shards.
 
     Args:
-        inputs: hashes of what a bucket's kept rows are made of (`split_files.inputs`), by bucket.
+        inputs: hashes of the inputs of a bucket's kept rows (`split_files.inputs`), by bucket.
     """
     config, engine, root = context.config.shards, context.engine, context.root
     numbers = shuffle.number(_bytes_by_split(splits, decisions), config.size_mb)
@@ -89,14 +89,14 @@ def split_threads(root: Path, buckets: Sequence[Bucket], twins: str, config: Spl
     """The split of every thread, one batch a bucket; threads that a duplicate ties together stay together."""
     members = parquet.read(root / twins, columns=["family", "group", "bucket", "row"])
     names = pc.binary_join_element_wise(members["family"], members["group"], ":")
-    linked, found = [], []
+    linked, threads = [], []
     for bucket in buckets:
         documents = parquet.read(root / bucket.path("documents"), columns=["site", "thread_id", "kind", "created"])
         here = pc.equal(members["bucket"], bucket.index)
         rows = documents.take(members["row"].filter(here).combine_chunks())
         linked.append(pa.table([names.filter(here), rows["site"], rows["thread_id"]], schema=split.LINKED))
-        found.append(split.threads(documents))
-    assigned, batches = write_splits(root / SPLITS_PATH, found, linked, config)
+        threads.append(split.threads(documents))
+    assigned, batches = write_splits(root / SPLITS_PATH, threads, linked, config)
     counts = {"threads": counted(assigned["split"])}
     return Outcome(
         {SPLITS_PATH: assigned.num_rows},

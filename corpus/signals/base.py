@@ -1,4 +1,4 @@
-"""What a signal is: columns beside the documents, from a function over a bucket of them."""
+"""The definition of a signal: columns beside the documents, from a function over a bucket of them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,11 +31,11 @@ class Explained(Protocol):
 
 @dataclass(frozen=True)
 class Preparation:
-    """What a signal makes once of files of the user's, before any document is looked at.
+    """The preparation of a signal from files of the user's, once, before any document is read.
 
     Attributes:
         files: paths of the files, by the signal's section of the configuration.
-        make: from that section, writes a file at the path that it is given; answers counts for the receipt.
+        make: from that section, writes a file at the path that it is given; returns counts for the receipt.
         load: reads that file; `find` gets the result in place of the section. Called once a bucket: cache it.
     """
 
@@ -59,11 +59,11 @@ class Signal:
             covers kind, title, text, segments and links, stays the same: other columns must not be read.
         section: section of the configuration.
         config: the section's frozen dataclass, of a plug-in's signal; ours are fields of `config.Config`.
-        prepare: what is made once, of files.
-        counts: how often each value occurs in a table, for the manifest and the report; None: nothing is counted.
+        prepare: the preparation from files.
+        counts: counts of the values in a table, for the manifest and the report; None: nothing is counted.
         explain: lines of `socorpus explain`, from a row without key and digest; None: the columns and their values.
-        meaning: what each column means, for the report.
-        version: raise it when `find` answers something else. None, in a plug-in: the plug-in's hash or version.
+        meaning: of each column, for the report.
+        version: raise it when the results of `find` change. None, in a plug-in: the plug-in's hash or version.
     """
 
     name: str
@@ -175,7 +175,7 @@ class Marking:
     Attributes:
         signal: its name.
         config: its section of the configuration as plain values; None: it has none.
-        prepared: what was prepared for it, relative to the corpus; None: nothing.
+        prepared: path of its prepared file, relative to the corpus; None: there is none.
         recipe: hash of all that its rows depend on beside their documents: rows of an equal recipe can be used again.
     """
 

@@ -58,7 +58,7 @@ def _csv(path: Path) -> Iterator[str]:
                     rows.append(cells)
         except csv.Error as error:
             raise InputError(f"{path}:{reader.line_num}: not a table that csv can read: {error}") from None
-    yield from _joined(path, {name: [cells[at] for cells in rows] for at, name in enumerate(header)})
+    yield from _joined(path, {name: [cells[column] for cells in rows] for column, name in enumerate(header)})
 
 
 def _jsonl(path: Path) -> Iterator[str]:
@@ -68,12 +68,12 @@ def _jsonl(path: Path) -> Iterator[str]:
             if not line.strip():
                 continue
             try:
-                made = json.loads(line)
+                parsed = json.loads(line)
             except json.JSONDecodeError as error:
                 raise InputError(f"{path}:{number}: not JSON: {error}") from None
-            if not isinstance(made, dict):
-                raise InputError(f"{path}:{number}: expected an object of columns, not {type(made).__name__}")
-            rows.append(made)
+            if not isinstance(parsed, dict):
+                raise InputError(f"{path}:{number}: expected an object of columns, not {type(parsed).__name__}")
+            rows.append(parsed)
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {name: [value if isinstance(value := row.get(name), str) else None for row in rows] for name in names}
     yield from _joined(path, columns)
@@ -123,7 +123,7 @@ _MADE_UP = ("Question_ID", "Question_URL", "Answer_to_Question_ID", "CODE_BLOCK"
 
 
 def _conll(path: Path, lines: list[str]) -> Iterator[str]:
-    """Examples of a CoNLL file: what stands between two headers, or single sentences where there are none."""
+    """Examples of a CoNLL file: the text between two headers, or single sentences where there are none."""
     sentences: list[list[str]] = [[]]
     for number, line in enumerate(lines, start=1):
         if not line.strip():

@@ -1,4 +1,4 @@
-"""Overlap with benchmarks: how much of an example that a model will be judged on is in a document.
+"""Overlap with benchmarks: the share of a benchmark's example that is in a document.
 
 Word n-grams of each example and of each document are hashed by the kernel of near-duplicate detection; a document's
 overlap is the largest share of one example's n-grams that it holds. Method: Brown et al., "Language Models are Few-Shot
@@ -45,7 +45,7 @@ class Index:
     """`examples[offsets[i]:offsets[i + 1]]` are the examples that hold `hashes[i]`."""
     examples: NDArray[np.int64]
     seen: NDArray[np.bool_]
-    """A table over the leading bits of a hash: false where no example has such a one. Most n-grams end here."""
+    """A table over the leading bits of a hash: false where no example has such a hash. Most n-grams end here."""
     skipped: int
     """Examples shorter than `SHORTEST` words, which aren't looked for."""
 
@@ -136,12 +136,12 @@ def find(documents: pa.Table, index: Index) -> pa.Table:
 
     sets = shingles(_whole(documents), np.full(documents.num_rows, _EVERYTHING, np.int32), index.ngram)
     example, overlap = _best(sets.offsets, sets.hashes, index)
-    found = example >= 0
+    overlaps = example >= 0
     names = pa.array([Path(name).name for name in index.files], pa.string())
-    at = np.maximum(example, 0)
+    known = np.maximum(example, 0)
     if len(index.file):
-        benchmark = names.take(pa.array(index.file[at], mask=~found))
-        rows = pa.array(index.row[at], mask=~found)
+        benchmark = names.take(pa.array(index.file[known], mask=~overlaps))
+        rows = pa.array(index.row[known], mask=~overlaps)
     else:
         benchmark, rows = pa.nulls(len(example), pa.string()), pa.nulls(len(example), pa.int64())
     key = [documents[name] for name in ("site", "post_id", "digest")]
@@ -155,13 +155,13 @@ def _best(
     documents = len(offsets) - 1
     best, overlap = np.full(documents, -1, np.int64), np.zeros(documents, np.float32)
     maybe = np.flatnonzero(index.seen[_slot(hashes, index.seen)])
-    at = np.searchsorted(index.hashes, hashes[maybe])
-    known = np.flatnonzero(at < len(index.hashes))
-    known = known[index.hashes[at[known]] == hashes[maybe[known]]]
+    places = np.searchsorted(index.hashes, hashes[maybe])
+    known = np.flatnonzero(places < len(index.hashes))
+    known = known[index.hashes[places[known]] == hashes[maybe[known]]]
     if not len(known):
         return best, overlap
     rows = np.searchsorted(offsets, maybe[known], "right") - 1
-    begins, lengths = index.offsets[at[known]], np.diff(index.offsets)[at[known]]
+    begins, lengths = index.offsets[places[known]], np.diff(index.offsets)[places[known]]
     # Every pair (document, example) that shares an n-gram, once for each that they share.
     steps = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     examples = index.examples[np.repeat(begins, lengths) + steps]

@@ -20,9 +20,9 @@ from socorpus.corpus import schema
 from socorpus.corpus.errors import BuildError
 
 CHARS = 120
-"""Code points of prose that are looked at: more of them don't change the answer, and cost in proportion."""
+"""Code points of prose that are read: more of them don't change the result, and cost in proportion."""
 LETTERS = 20
-"""Fewest letters from which a language is told."""
+"""Fewest letters from which a language is determined."""
 
 _LETTERS = re.compile(rf"(?:[^\W\d_][\W\d_]*){{{LETTERS}}}")
 _ADDRESS = re.compile(r"(?:\b[a-z][a-z0-9+.\-]*://|\bwww\.)\S+", re.I)

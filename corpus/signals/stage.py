@@ -1,6 +1,6 @@
 """The signals of one bucket of documents; rows of an earlier build are used again.
 
-A signal's row depends on its document's content alone, so it is taken from an earlier build where the digest is the
+A signal's row depends only on its document's content, so it is taken from an earlier build where the digest is the
 same.
 """
 
@@ -54,7 +54,7 @@ def _marking(context: BuildContext, signal: Signal) -> Marking:
 
 
 def _prepared(context: BuildContext, signal: str, preparation: Preparation, section: Any, values: Any) -> Receipt:
-    """What a signal makes once of the user's files."""
+    """The receipt of a signal's preparation from the user's files."""
     try:
         inputs = {name: files.sha256(Path(name)) for name in preparation.files(section)}
     except OSError as error:
@@ -67,7 +67,7 @@ def _prepared(context: BuildContext, signal: str, preparation: Preparation, sect
 
 
 def mark(root: Path, bucket: Bucket, markings: Sequence[Marking]) -> Outcome:
-    """Run the signals over a bucket, but for the rows that an earlier build has."""
+    """Run the signals over a bucket, except for the rows that an earlier build has."""
     signals = [SIGNALS[marking.signal] for marking in markings]
     columns = dict.fromkeys(["site", "post_id", "digest", *(column for signal in signals for column in signal.reads)])
     documents = parquet.read(root / bucket.path("documents"), columns=list(columns))
@@ -85,7 +85,7 @@ def mark(root: Path, bucket: Bucket, markings: Sequence[Marking]) -> Outcome:
 
 
 def prepare(root: Path, signal: str, config: Mapping[str, Any] | None, path: str) -> Outcome:
-    """Make what a signal needs once, of files of the user's."""
+    """Run a signal's preparation from the user's files."""
     definition = SIGNALS[signal]
     assert definition.prepare is not None
     section = _section(definition, config)
@@ -102,7 +102,7 @@ def _section(signal: Signal, config: Mapping[str, Any] | None) -> Any:
 
 
 def _given(root: Path, signal: Signal, marking: Marking) -> tuple[Any, ...]:
-    """What `find` gets beside the documents."""
+    """The arguments of `find` after the documents."""
     if marking.prepared is not None and signal.prepare is not None:
         return (signal.prepare.load(root / marking.prepared),)
     return () if marking.config is None else (_section(signal, marking.config),)
@@ -111,9 +111,9 @@ def _given(root: Path, signal: Signal, marking: Marking) -> tuple[Any, ...]:
 def _marked(documents: pa.Table, signal: Signal, given: tuple[Any, ...], old: pa.Table | None) -> tuple[pa.Table, int]:
     if old is None:
         return _find(signal, documents, given), 0
-    at = pc.index_in(documents["digest"], value_set=old["digest"].combine_chunks())
-    known = np.asarray(pc.is_valid(at))
-    again = old.take(pc.drop_null(at).combine_chunks())
+    places = pc.index_in(documents["digest"], value_set=old["digest"].combine_chunks())
+    known = np.asarray(pc.is_valid(places))
+    again = old.take(pc.drop_null(places).combine_chunks())
     same = documents.filter(pa.array(known))
     for position, name in enumerate(("site", "post_id")):
         again = again.set_column(position, signal.columns.field(name), same[name])
@@ -128,7 +128,7 @@ def _find(signal: Signal, documents: pa.Table, given: tuple[Any, ...]) -> pa.Tab
     """The signal's table of some documents.
 
     Raises:
-        BuildError: a plug-in's function raised something, or answers another number of rows or other columns.
+        BuildError: a plug-in's function raised something, or returns another number of rows or other columns.
     """
     assert signal.find is not None
     origin = SIGNALS.origin(signal.name)
@@ -143,18 +143,18 @@ def _find(signal: Signal, documents: pa.Table, given: tuple[Any, ...]) -> pa.Tab
                 return schema.key(only["site"][0].as_py(), only["post_id"][0].as_py())
         return None
 
-    made = plugins.call(find, documents, *given, plugin=origin, name=f"signal {signal.name}", culprit=culprit)
-    return made if origin is None and isinstance(made, pa.Table) else _checked(signal, documents, made)
+    answer = plugins.call(find, documents, *given, plugin=origin, name=f"signal {signal.name}", culprit=culprit)
+    return answer if origin is None and isinstance(answer, pa.Table) else _checked(signal, documents, answer)
 
 
-def _checked(signal: Signal, documents: pa.Table, made: pa.Table | Mapping[str, Any]) -> pa.Table:
+def _checked(signal: Signal, documents: pa.Table, answer: pa.Table | Mapping[str, Any]) -> pa.Table:
     """A plug-in's columns as the signal's table."""
     where = plugins.where(SIGNALS.origin(signal.name))
-    columns = {name: made[name] for name in (made.column_names if isinstance(made, pa.Table) else made)}
+    columns = {name: answer[name] for name in (answer.column_names if isinstance(answer, pa.Table) else answer)}
     lacking = [name for name in signal.own_columns if name not in columns]
     extra = [name for name in columns if name not in signal.columns.names]
     if lacking or extra:
-        what = f"does not answer {lacking[0]!r}" if lacking else f"answers {extra[0]!r}, which it does not declare"
+        what = f"does not return {lacking[0]!r}" if lacking else f"returns {extra[0]!r}, which it does not declare"
         raise BuildError(f"{where}: signal {signal.name} {what}; its columns are {', '.join(signal.own_columns)}")
     parts = [documents[name] for name in ("site", "post_id", "digest")]
     for name in signal.own_columns:
@@ -173,8 +173,8 @@ def _checked(signal: Signal, documents: pa.Table, made: pa.Table | Mapping[str, 
 
 
 def _earlier(root: Path, bucket: Bucket, marking: Marking) -> pa.Table | None:
-    """What an earlier build marked by the same recipe in the buckets that may hold this bucket's threads."""
-    found = []
+    """Rows that an earlier build made by the same recipe, of the buckets that may hold this bucket's threads."""
+    tables = []
     name = marking.signal
     for path in files.listed(root / "signals" / name / bucket.site):
         number, _, of = path.stem.partition("-of-")
@@ -182,5 +182,5 @@ def _earlier(root: Path, bucket: Bucket, marking: Marking) -> pa.Table | None:
         if int(number) % fewer == bucket.number % fewer:
             receipt = receipts.load(root, "signals", f"{bucket.site}/{path.stem}")
             if receipt and receipt.counts.get(name, {}).get("recipe") == marking.recipe:
-                found.append(parquet.read(path))
-    return pa.concat_tables(found) if found else None
+                tables.append(parquet.read(path))
+    return pa.concat_tables(tables) if tables else None

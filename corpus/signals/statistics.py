@@ -17,7 +17,7 @@ def find(documents: pa.Table) -> pa.Table:
     """Statistics of each post's own text, comments left out.
 
     Words are the runs of `\\w` as Python's `re` has it. Quotes count as prose; `code_chars` are those of code blocks
-    and of inline code, `code_blocks` the blocks alone.
+    and of inline code, `code_blocks` only the blocks.
 
     Returns:
         `schema.SIGNALS["statistics"]`, row for row with `documents`.

@@ -47,8 +47,8 @@ def size_for(text_bytes: int, most: int = 50_048) -> int:
 def train(texts: Iterable[str], vocabulary: int, show: Callable[[int], None] | None = None) -> Tokenizer:
     """Train a tokenizer of `vocabulary` entries, special tokens included.
 
-    The result depends on the texts and their number alone, neither on their order nor on the number of threads.
-    `show` is told, now and then, how many texts have been read.
+    The result depends only on the texts and their number, neither on their order nor on the number of threads. `show`
+    is called now and then with the number of texts read so far.
 
     Method: Sennrich et al. 2016 on bytes (Radford et al. 2019), cut by `pretokenize.PATTERN`.
     """
@@ -73,7 +73,7 @@ def train(texts: Iterable[str], vocabulary: int, show: Callable[[int], None] | N
 
 
 def parse(text: str, where: str) -> Tokenizer:
-    """Read the text of a tokenizer.json and hold it to what a corpus needs.
+    """Read the text of a tokenizer.json and check it against the needs of a corpus.
 
     Args:
         where: the file that errors are to name.
@@ -144,8 +144,8 @@ def encode(tokenizer: Tokenizer, texts: pa.Array | pa.ChunkedArray, threads: int
     """Token ids of texts, as lists of uint16; no special token is added or made.
 
     A tokenizer that cuts as ours does is run only on the distinct pieces of the texts (`pretokenize`), any other on
-    all of them. The ids are the library's either way. `threads` is for a caller who has the machine to himself: the
-    library is told by the environment variable RAYON_NUM_THREADS instead.
+    all of them. The ids are the library's either way. `threads` is for a caller that has the machine to itself: the
+    threads of the library are set by the environment variable RAYON_NUM_THREADS instead.
 
     Raises:
         ValueError: a text is null.
@@ -218,12 +218,12 @@ def _cuts_as_ours(tokenizer: Tokenizer) -> bool:
 def _ids(tokenizer: Tokenizer, texts: list[str]) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.int64]]:
     """Ids of all texts in a row, and their bounds, from the library."""
     parts, bounds = [], np.zeros(len(texts) + 1, np.int64)
-    for at in range(0, len(texts), BATCH):
-        batch = tokenizer.encode_batch_fast(texts[at : at + BATCH], add_special_tokens=False)
-        lists = [one.ids for one in batch]
-        bounds[at + 1 : at + 1 + len(lists)] = np.fromiter(map(len, lists), np.int64, len(lists))
+    for start in range(0, len(texts), BATCH):
+        batch = tokenizer.encode_batch_fast(texts[start : start + BATCH], add_special_tokens=False)
+        lists = [encoding.ids for encoding in batch]
+        bounds[start + 1 : start + 1 + len(lists)] = np.fromiter(map(len, lists), np.int64, len(lists))
         parts.append(
-            np.fromiter(chain.from_iterable(lists), np.uint16, int(bounds[at + 1 : at + 1 + len(lists)].sum()))
+            np.fromiter(chain.from_iterable(lists), np.uint16, int(bounds[start + 1 : start + 1 + len(lists)].sum()))
         )
     return np.concatenate(parts) if parts else np.zeros(0, np.uint16), np.cumsum(bounds)
 
@@ -250,10 +250,10 @@ def _check(tokenizer: Tokenizer, where: str) -> None:
     ids = tokenizer.encode(_PROBE, add_special_tokens=False).ids
     back = tokenizer.decode(ids, skip_special_tokens=False)
     if back != _PROBE:
-        at = next(
+        place = next(
             (i for i, (a, b) in enumerate(zip(_PROBE, back, strict=False)) if a != b), min(len(_PROBE), len(back))
         )
-        given, got = _PROBE[at : at + 12], back[at : at + 12]
+        given, got = _PROBE[place : place + 12], back[place : place + 12]
         raise InputError(
             f"{where}: the tokenizer does not round-trip: {given!r} comes back as {got!r}; "
             "a corpus needs a byte-level one without a normaliser"

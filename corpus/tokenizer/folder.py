@@ -1,4 +1,4 @@
-"""A tokenizer's folder: tokenizer.json, and what transformers reads beside it."""
+"""A tokenizer's folder: tokenizer.json, and the files that transformers reads beside it."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from socorpus.corpus.tokenizer import bpe
 
 
 def load(path: Path) -> bpe.Tokenizer:
-    """Read a tokenizer.json, or a folder's, and hold it to what a corpus needs.
+    """Read a tokenizer.json, or a folder's, and check it against the needs of a corpus.
 
     Raises:
         InputError: it is not there or no tokenizer, or not one that a corpus can have (`bpe.parse`).

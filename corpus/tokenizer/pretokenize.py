@@ -1,4 +1,4 @@
-"""Where text is cut before byte-pair encoding: the pattern, and a compiled kernel that cuts and counts as it does.
+"""The cuts of text before byte-pair encoding: the pattern, and a compiled kernel that cuts and counts as it does.
 
 Byte-pair encoding never crosses a cut, so each distinct piece of a batch need be encoded only once; and few pieces make
 most of a text (Zipf's law). The kernel cuts a whole Arrow column and numbers its distinct pieces in one pass.
@@ -43,20 +43,20 @@ BYTES_PER_PIECE = 3
 def classes() -> npt.NDArray[np.uint8]:
     """Bits of each code point, shape [0x110000].
 
-    They are asked of the tokenizers library itself: Unicode grows, and two tables of different age would cut apart.
+    They come from the tokenizers library itself: Unicode grows, and two tables of different age would cut differently.
     """
     from tokenizers import Regex
     from tokenizers.pre_tokenizers import Split
 
     def matches(pattern: str) -> npt.NDArray[np.bool_]:
         # "removed" leaves the gaps between the matches: whatever is in no gap is of the class.
-        found, split = np.zeros(0x110000, bool), Split(Regex(pattern), "removed")
+        members, split = np.zeros(0x110000, bool), Split(Regex(pattern), "removed")
         for block in _blocks():
             inside = np.ones(len(block), bool)
             for _, (start, end) in split.pre_tokenize_str(block.tobytes().decode("utf-32-le")):
                 inside[start:end] = False
-            found[block] = inside
-        return found
+            members[block] = inside
+        return members
 
     table = np.zeros(0x110000, np.uint8)
     for bit, name in ((WORD, _WORD), (NUMBER, _NUMBER), (SPACE, _SPACE)):
@@ -230,7 +230,7 @@ def _cut(data: Any, offsets: Any, table: Any, pieces: Any, bounds: Any) -> Any:
         after_word = False
         while i < end:
             j, after_word = _piece(data, table, i, end, after_word)
-            h = np.uint64(0xCBF29CE484222325)  # FNV-1a; distinct pieces are told apart by their bytes, not by it
+            h = np.uint64(0xCBF29CE484222325)  # FNV-1a; pieces are equal by their bytes, not by it
             for k in range(i, j):
                 h = (h ^ np.uint64(data[k])) * np.uint64(0x100000001B3)
             h ^= h >> np.uint64(32)
@@ -282,9 +282,9 @@ def _spread(pieces: Any, bounds: Any, ids: Any, ids_at: Any) -> Any:
             total += ids_at[pieces[k] + 1] - ids_at[pieces[k]]
         ends[text + 1] = total
     flat = np.empty(total, np.uint16)
-    at = 0
+    position = 0
     for k in range(len(pieces)):
         for j in range(ids_at[pieces[k]], ids_at[pieces[k] + 1]):
-            flat[at] = ids[j]
-            at += 1
+            flat[position] = ids[j]
+            position += 1
     return flat, ends

@@ -30,15 +30,15 @@ def run(context: BuildContext, inputs: Mapping[str, Mapping[str, str]], decision
     """The corpus's tokenizer.
 
     Args:
-        inputs: hashes of what a bucket's kept rows are made of (`split_files.inputs`), by bucket.
+        inputs: hashes of the inputs of a bucket's kept rows (`split_files.inputs`), by bucket.
     """
     kept = sum(receipt.counts["kept_bytes"] for receipt in decisions.values())
     config, engine = context.config.tokenizer, context.engine
     if config.path is not None:
         given = Path(config.path)
         content = tokenizer_folder.identity(tokenizer_folder.load(given))
-        task = WorkItem("tokenizer", "tokenizer", take, {"path": str(given.absolute())}, {"given": content})
-        return engine.run("tokenizer", [task])["tokenizer"]
+        item = WorkItem("tokenizer", "tokenizer", take, {"path": str(given.absolute())}, {"given": content})
+        return engine.run("tokenizer", [item])["tokenizer"]
     share = min(1.0, config.sample_mb * 1e6 / max(kept, 1))
     samples = [
         WorkItem("sample", bucket.name, sample, {"bucket": bucket, "share": share}, inputs[bucket.name], 1, share)
@@ -50,10 +50,10 @@ def run(context: BuildContext, inputs: Mapping[str, Mapping[str, str]], decision
     # The result is the same for any number; one worker means one core.
     threads = engine.workers if engine.workers is not None else len(os.sched_getaffinity(0))
     arguments = {"buckets": context.buckets, "vocabulary": vocabulary, "threads": max(1, threads)}
-    task = WorkItem("tokenizer", "tokenizer", train, arguments, contents, 1, vocabulary)
-    if engine.stale([task]):
+    item = WorkItem("tokenizer", "tokenizer", train, arguments, contents, 1, vocabulary)
+    if engine.stale([item]):
         engine.ensure(samples)
-    return engine.run("tokenizer", [task])["tokenizer"]
+    return engine.run("tokenizer", [item])["tokenizer"]
 
 
 def sample(root: Path, bucket: Bucket, share: float) -> Outcome:
@@ -85,10 +85,10 @@ def train(root: Path, buckets: Sequence[Bucket], vocabulary: int, threads: int) 
     os.environ["TOKENIZERS_PARALLELISM"] = "true" if threads > 1 else "false"
     os.environ["RAYON_NUM_THREADS"] = str(threads)
     try:
-        made = bpe.train(texts(), vocabulary)
+        tokenizer = bpe.train(texts(), vocabulary)
     finally:
         os.environ["TOKENIZERS_PARALLELISM"] = before or "false"
-    return _saved(root, made)
+    return _saved(root, tokenizer)
 
 
 def take(root: Path, path: str) -> Outcome:
@@ -96,8 +96,8 @@ def take(root: Path, path: str) -> Outcome:
     return _saved(root, tokenizer_folder.load(Path(path)))
 
 
-def _saved(root: Path, made: bpe.Tokenizer) -> Outcome:
-    paths = tokenizer_folder.save(made, root / "tokenizer")
-    entries = made.get_vocab_size()
+def _saved(root: Path, tokenizer: bpe.Tokenizer) -> Outcome:
+    paths = tokenizer_folder.save(tokenizer, root / "tokenizer")
+    entries = tokenizer.get_vocab_size()
     outputs = {str(path.relative_to(root)): entries for path in paths}
-    return Outcome(outputs, {"entries": entries, "identity": tokenizer_folder.identity(made)})
+    return Outcome(outputs, {"entries": entries, "identity": tokenizer_folder.identity(tokenizer)})

@@ -153,7 +153,7 @@ def test_without_the_plugin_its_table_goes_and_the_rest_stays(tmp_path: Path) ->
             SIGNAL.replace("text.count", "text.cuont"),
             r"mine.py, line \d+, in <listcomp>: signal marks, on .*:\d+: Attr",
         ),
-        (SIGNAL.replace('{"questions": [text', '{"question": [text'), "signal marks does not answer 'questions'"),
+        (SIGNAL.replace('{"questions": [text', '{"question": [text'), "signal marks does not return 'questions'"),
         (SIGNAL.replace('text.count("?") for', "text for"), "signal marks: column questions is not int32"),
         (
             SIGNAL.replace(".to_pylist()]}\n", ".to_pylist()][1:]}\n"),

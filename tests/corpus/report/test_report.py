@@ -151,7 +151,7 @@ def test_benchmarks_and_a_newer_dump(tmp_path: Path) -> None:
     page = (corpus / "report.html").read_text("utf-8")
     assert _table(page, "Benchmarks") == [["benchmark.jsonl", "3"]]
     assert next(row for row in _table(page, "What the rules dropped") if row[0] == "contaminated")[2] == "3"
-    assert "Since the build before" not in page
+    assert "Since the previous build" not in page
     posts = folder / "Posts.xml"
     lines = posts.read_text("utf-8").splitlines()
     gone = [line for line in lines if '<row Id="105"' not in line]
@@ -159,7 +159,7 @@ def test_benchmarks_and_a_newer_dump(tmp_path: Path) -> None:
     facts = small_site.build(corpus, folder, contamination={"benchmarks": [str(benchmark)]})
     page = (corpus / "report.html").read_text("utf-8")
     unchanged = facts["totals"]["posts"] - 1
-    assert _table(page, "Since the build before")[0] == [small_site.SITE, "0", "1", f"{unchanged}", "1"]
+    assert _table(page, "Since the previous build")[0] == [small_site.SITE, "0", "1", f"{unchanged}", "1"]
 
 
 def test_real_sites(real_data: Path, tmp_path: Path) -> None:

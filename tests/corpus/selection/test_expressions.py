@@ -60,7 +60,7 @@ def test_what_an_expression_reads_and_answers(
         ("chars > 1, chars > 2", "not one expression"),
         ("chars > 1 FROM documents", "not one expression"),
         ("chars > 1 ORDER BY 1", "not one expression"),
-        ("chars", "answers int32, not true or false"),
+        ("chars", "is int32, not true or false"),
         ("true", "reads no column"),
         ("lenght > 1", "no column lenght; there are chars, created"),
         ("statistics.words > 1", "statistics has no column words; it has chars, score"),
