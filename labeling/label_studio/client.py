@@ -1,13 +1,13 @@
-"""A Label Studio server for the sync: label-studio-sdk for calls that are few, JSON for what is many.
+"""A Label Studio server for the sync: label-studio-sdk for the few calls, JSON for the bulk.
 
-The SDK speaks through `connection.Connection`, as the rest does. It is imported when a client is made, which
-takes a second. Past it go, measured with Label Studio 1.23.2 and label-studio-sdk 2.1.2 on two cores:
+The SDK connects through `connection.Connection`, as the rest does. It is imported when a client is created, which takes
+a second. These bypass it, measured with Label Studio 1.23.2 and label-studio-sdk 2.1.2 on two cores:
 
-- Imports of tasks: 2,000 with 17,000 regions take 2.3 s as bytes that were written before, 2.5 s through the SDK, of
+- Imports of tasks: 2,000 with 17,000 regions take 2.3 s as bytes that were encoded before, 2.5 s through the SDK, of
   which 0.4 s are its encoding, while the server waits. Imports of predictions: 3.2 to 3.5 s against 3.6 to 3.8 s.
-- Lists of tasks: 5,000 with their predictions take 7.1 s as JSON, 8.4 s as models that are made JSON again, with twice
-  the CPU time here. The values were the same; but what people said is kept, and compared, as the server wrote it, and
-  not as the models of one version of the SDK read it.
+- Lists of tasks: 5,000 with their predictions take 7.1 s as JSON, 8.4 s as models that are dumped to JSON again, with
+  twice the CPU time here. The values were the same; but annotations are kept and compared as the server wrote them, not
+  as the models of one version of the SDK read them.
 - The counts of predictions by model version, for which the SDK has no call.
 """
 
@@ -22,7 +22,7 @@ from socorpus.corpus.errors import InputError
 from socorpus.labeling.label_studio.server import User
 
 TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
-"""The only form that the server's filters of dates take (others are answered by an error 500)."""
+"""The only date format that the server's filters accept (others are answered by an error 500)."""
 
 _PROJECTS_A_PAGE = 100
 
@@ -38,7 +38,7 @@ class Filter:
 
 
 class Client:
-    """A server, as one user of it sees it.
+    """A server as one of its users sees it.
 
     Args:
         url: address of the server, such as `http://127.0.0.1:8080`.
@@ -46,7 +46,7 @@ class Client:
         read_only: refuse everything that would change the server.
 
     Raises:
-        InputError: the address is none, the server is not there or refuses the token, or the SDK is not installed.
+        InputError: the address is invalid, no server answers, it refuses the token, or the SDK is not installed.
     """
 
     def __init__(self, url: str, access: str | User, *, read_only: bool = False, timeout: float = 900.0) -> None:
@@ -65,11 +65,11 @@ class Client:
             base_url=self.url, api_key="the connection has it", httpx_client=self._http
         )
         try:
-            found = self._sdk.users.whoami()
+            user = self._sdk.users.whoami()
         except BaseException:
             self.close()
             raise
-        self.user: dict[str, Any] = {"id": found.id, "email": found.email}
+        self.user: dict[str, Any] = {"id": user.id, "email": user.email}
 
     def __enter__(self) -> "Client":
         return self
@@ -82,31 +82,31 @@ class Client:
         self._http.close()
 
     def users(self) -> dict[int, str]:
-        """Number of each user that this one may see -> e-mail."""
-        return {one.id: one.email for one in self._sdk.users.list()}
+        """Number -> e-mail of each user that this user may see."""
+        return {user.id: user.email for user in self._sdk.users.list()}
 
     def projects(self, title: str) -> list[int]:
-        """Numbers of the projects of just this title."""
-        found: list[int] = []
+        """Numbers of the projects with exactly this title."""
+        numbers: list[int] = []
         for page in range(1, 1 << 30):
             asked: Any = self._sdk.projects.list(title=title, include="id,title", page=page, page_size=_PROJECTS_A_PAGE)
             items: list[Any] = asked.items or []
-            found += [one.id for one in items if one.title == title]
+            numbers += [item.id for item in items if item.title == title]
             if len(items) < _PROJECTS_A_PAGE:
                 break
-        return found
+        return numbers
 
     def project(self, number: int, *fields: str) -> dict[str, Any]:
-        """Facts of a project that are named (all take two to four times as long); dates are as in the server's JSON."""
+        """The named fields of a project (all take two to four times as long); dates are as in the server's JSON."""
         named: Any = {"additional_query_parameters": {"include": ",".join(fields)}}
-        found = self._sdk.projects.get(number, request_options=named)
-        facts = {name: getattr(found, name) for name in fields}
+        project = self._sdk.projects.get(number, request_options=named)
+        facts = {name: getattr(project, name) for name in fields}
         return {name: _as_written(value) for name, value in facts.items()}
 
     def create_project(self, settings: Mapping[str, Any]) -> int:
-        """Make a project; its number. The server refuses an interface that it can't read."""
-        made: Any = self._sdk.projects.create(**settings)
-        return int(made.id)
+        """Create a project and return its number. The server refuses an interface that it can't read."""
+        project: Any = self._sdk.projects.create(**settings)
+        return int(project.id)
 
     def show_predictions(self, project: int, version: str) -> None:
         """Let a project show the predictions of one model version."""
@@ -114,11 +114,11 @@ class Client:
 
     def prediction_versions(self, project: int) -> dict[str, int]:
         """Model version -> number of its predictions."""
-        found: dict[str, int] = self.get(f"/api/projects/{project}/model-versions/")
-        return found
+        counts: dict[str, int] = self.get(f"/api/projects/{project}/model-versions/")
+        return counts
 
     def set_data(self, task: int, data: Mapping[str, Any]) -> None:
-        """Put other data into a task."""
+        """Replace the data of a task."""
         self._sdk.tasks.update(str(task), data=dict(data))
 
     def delete_task(self, number: int) -> None:
@@ -137,17 +137,17 @@ class Client:
         self._sdk.actions.create(id="delete_tasks_predictions", project=project, selected_items=selected)
 
     def import_tasks(self, project: int, body: bytes) -> dict[str, Any]:
-        """Make tasks of a list's JSON; the server's counts, and the tasks' numbers in the order of the list."""
+        """Create tasks from a list's JSON; returns the server's counts and the tasks' numbers in the list's order."""
         path = f"/api/projects/{project}/import"
         answer: dict[str, Any] = self._json("POST", path, {"return_task_ids": "true"}, body)
         return answer
 
     def import_predictions(self, project: int, predictions: Sequence[Mapping[str, Any]]) -> int:
-        """Make predictions, each with the number of its `task`; how many the server made."""
+        """Create predictions, each with the number of its `task`; returns how many the server created."""
         return int(self.post(f"/api/projects/{project}/import/predictions", predictions)["created"])
 
     def get(self, path: str, **parameters: Any) -> Any:
-        """Answer of a GET, as JSON; asked again where the connection is lost."""
+        """Answer of a GET, as JSON; repeated if the connection is lost."""
         return self._json("GET", path, parameters)
 
     def post(self, path: str, body: Any, **parameters: Any) -> Any:
@@ -173,13 +173,13 @@ class Client:
     ) -> Iterator[dict[str, Any]]:
         """Tasks of a project that meet all filters, page by page, in the order of their numbers.
 
-        `include` names the fields to have, of tasks and of what is in them alike: without "result" the annotations
-        and predictions lack it.
+        `include` names the fields to return, of tasks and of what they contain: without "result" annotations and
+        predictions lack it.
         """
         for page in range(1, 1 << 30):
-            found = self.page(project, filters, include, page_size=page_size, page=page)
-            yield from found
-            if len(found) < page_size:
+            tasks = self.page(project, filters, include, page_size=page_size, page=page)
+            yield from tasks
+            if len(tasks) < page_size:
                 return
 
     def page(
@@ -193,11 +193,11 @@ class Client:
         page: int = 1,
     ) -> list[dict[str, Any]]:
         """One page of `tasks`, from 1; empty after the last."""
-        found: list[dict[str, Any]] = self._page(project, filters, include, order, page_size, page)["tasks"]
-        return found
+        tasks: list[dict[str, Any]] = self._page(project, filters, include, order, page_size, page)["tasks"]
+        return tasks
 
     def count(self, project: int, filters: Sequence[Filter]) -> int:
-        """How many tasks of a project meet all filters."""
+        """Number of a project's tasks that meet all filters."""
         return int(self._page(project, filters, ("id",), "tasks:id", 1, 1)["total"])
 
     def _page(
@@ -218,7 +218,7 @@ class Client:
             "page": page,
             "page_size": page_size,
         }
-        # Without the slash at its end the server answers a query of more than 16,384 characters (2,000 numbers) by 400.
+        # Without the final slash the server answers a query of more than 16,384 characters (2,000 numbers) with 400.
         try:
             answer: dict[str, Any] = self._json("GET", "/api/tasks/", parameters)
         except AbsentError:  # a page after the last
@@ -244,5 +244,5 @@ def _gone_already() -> Iterator[None]:
 
 
 def _as_written(value: Any) -> Any:
-    """A value as it stands in the server's JSON, of which the SDK makes dates."""
+    """A value as in the server's JSON; the SDK parses dates."""
     return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value

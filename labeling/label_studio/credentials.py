@@ -1,4 +1,4 @@
-"""Which server a command talks to, and how it is let in: a token is no argument, and in no file of a project."""
+"""The server that a command uses, and its credentials: a token is never an argument, nor in a project's files."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,12 +16,12 @@ def access(
 ) -> Iterator[tuple[str, str | User]]:
     """Address of the server, and a token or the embedded server's user, for the length of a block.
 
-    Without `url` it is the embedded server: the one that runs, else one that is started on its default folder and
-    ended with the block.
+    Without `url` it is the embedded server: the running one, else one that is started on the default folder and ended
+    with the block.
 
     Args:
-        token: of the environment, if there is one.
-        ask: asks the user for the token of an address, unseen; None where there is nobody to ask.
+        token: from the environment, if there is one.
+        ask: asks the user for the token of an address, without echo; returns None if there is nobody to ask.
 
     Raises:
         InputError: there is no such server, or no token for it.
@@ -30,10 +30,10 @@ def access(
         if known := label_studio_server.running(url):
             yield known[0], label_studio_server.user_of(known[1])
             return
-        found = (token or "").strip() or (ask(url) or "").strip()
-        if not found:
+        key = (token or "").strip() or (ask(url) or "").strip()
+        if not key:
             raise InputError(f"{url}: needs a token; put it into the environment variable {TOKEN}")
-        yield url, found
+        yield url, key
     elif known := label_studio_server.running():
         yield known[0], label_studio_server.user_of(known[1])
     elif (

@@ -1,7 +1,7 @@
-"""What people see in Label Studio: the interface of each task, and a post as a task of it.
+"""The annotators' view in Label Studio: the interface of each task, and a post as a Label Studio task.
 
-A task's data holds the text with `\\n` alone (offsets of `<Text>` are code points, as Python's are), what helps to
-judge it, and an identifier of ours by which it is found again.
+A task's data holds the text with only `\\n` as line ends (offsets of `<Text>` are code points, as in Python), context
+for the annotator, and an identifier by which the post is found again.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from socorpus.labeling.label_studio import validation
 from socorpus.labeling.schema import Task
 
 PREFIX = "socorpus "
-"""Predictions whose model version begins so are ours; others (of a connected model, say) are left alone."""
+"""Prefix of our predictions' model version; others (such as a connected model's) are not touched."""
 MOST_EVIDENCE = 40
 """Votes that are shown beside a text."""
 _EVIDENCE_CHARS = 160
@@ -76,7 +76,7 @@ def config(task: Task) -> str:
 
 
 def instruction(task: Task) -> str:
-    """What an annotator is told of the task, as HTML."""
+    """A task's instructions to annotators, as HTML."""
     meanings = "".join(
         f"<li><b>{html.escape(label)}</b>: {html.escape(meaning)}</li>" for label, meaning in task.meanings.items()
     )
@@ -87,13 +87,13 @@ def _asked(task: Task) -> str:
     return f"{task.question} Choose a type, then mark each mention of that type." if task.spans else task.question
 
 
-def fits(found: Mapping[str, Any], task: Task) -> str | None:
-    """Why a project's interface can't take this task's labels; None where it can.
+def fits(controls: Mapping[str, Any], task: Task) -> str | None:
+    """The reason why a project's interface can't take this task's labels; None if it can.
 
     Args:
-        found: the server's `parsed_label_config`: control -> type, to_name, labels.
+        controls: the server's `parsed_label_config`: control -> type, to_name, labels.
     """
-    control = found.get(task.name)
+    control = controls.get(task.name)
     kind = "Labels" if task.spans else "Choices"
     if control is None or control.get("type") != kind or "text" not in control.get("to_name", ()):
         return f"it has no <{kind} name={task.name!r} toName='text'>"
@@ -104,7 +104,7 @@ def fits(found: Mapping[str, Any], task: Task) -> str | None:
 
 @dataclass(frozen=True)
 class Label:
-    """One label of an example, of the whole text or of a span of it (code points), with who voted how."""
+    """One label of an example, of the whole text or of a span of it (code points), with the votes for it."""
 
     label: str
     probability: float
@@ -142,16 +142,16 @@ class Example:
 
 
 def external_id(key: str) -> int:
-    """The number by which a post is found again on a server: 53 bits of a hash of `SITE:POST_ID`.
+    """The number that identifies a post on a server: 53 bits of a hash of `SITE:POST_ID`.
 
-    The server compares such numbers as floats, and browsers hold them as such: above 2^53 neighbours are one. Two of
-    100,000 posts have the same with a chance of 1 in 2 million; that is seen, and the second is refused.
+    The server and browsers treat such numbers as floats, whose neighbours above 2^53 are equal. Two of 100,000 posts
+    have the same number with a chance of 1 in 2 million; that is detected, and the second is refused.
     """
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big") >> 11
 
 
 def is_blind(key: str, share: float) -> bool:
-    """Whether a post is in the share whose annotators see neither predictions nor evidence; always the same posts."""
+    """Whether a post is in the share that is shown without predictions and evidence; always the same posts."""
     drawn = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8, person=b"blind").digest(), "big")
     return drawn < share * 2.0**64
 
@@ -159,7 +159,7 @@ def is_blind(key: str, share: float) -> bool:
 def payload(example: Example, task: Task, model_version: str, blind: bool) -> dict[str, Any]:
     """A post as a task: its data and at most one prediction.
 
-    A label that people gave is not sent as a prediction: nobody is to be shown what others said. A blind task has no
+    A person's label is not sent as a prediction: annotators must not see each other's labels. A blind task has no
     prediction, no evidence and no score.
     """
     mended = validation.mend(example.text)
@@ -181,12 +181,12 @@ def payload(example: Example, task: Task, model_version: str, blind: bool) -> di
 
 
 def judged_by_people(example: Example) -> bool:
-    """Whether a person's label stands above the functions' in this example: its prediction is then left as it was."""
+    """Whether a person's label overrides the functions' in this example; its prediction then stays as it was."""
     return any(label.source == "person" for label in example.labels)
 
 
 def _prediction(labels: Sequence[Label], task: Task, mended: validation.Mended, version: str) -> dict[str, Any]:
-    """Labels as Label Studio's prediction; its score is the probability, of spans their mean."""
+    """Labels as a Label Studio prediction; its score is the probability, for spans the mean."""
     regions: list[dict[str, Any]] = []
     for label in labels:
         region: dict[str, Any] = {"from_name": task.name, "to_name": "text"}
@@ -203,7 +203,7 @@ def _prediction(labels: Sequence[Label], task: Task, mended: validation.Mended, 
 
 
 def _about(example: Example, task: Task, blind: bool) -> str:
-    """What stands beside the text, as HTML: the post's link, tags, score, licence, and the evidence of the votes."""
+    """The panel beside the text, as HTML: the post's link, tags, score, licence, and the evidence of the votes."""
     written = html.escape(f"by {example.author}, " if example.author else "") + html.escape(example.license)
     link = f'<a href="{html.escape(_web(example.url))}" target="_blank" rel="noopener noreferrer">'
     rows = [f"<p>{link}{html.escape(example.key)}</a> ({example.kind}, {example.created:%Y-%m-%d}), {written}</p>"]
@@ -226,7 +226,7 @@ def _evidence(example: Example, task: Task) -> list[str]:
     for label in example.labels:
         what = f"“{example.text[label.start : label.end]}” " if task.spans else ""
         for function, voted, evidence in label.votes:
-            # What other people said is nobody's evidence.
+            # Other people's labels are not evidence.
             if not function.startswith("person:"):
                 lines.append((f"{what}{voted}: {function}", _short(evidence)))
     if not lines:
@@ -242,5 +242,5 @@ def _short(evidence: str) -> str:
     except ValueError:
         value = evidence
     pairs = value.items() if isinstance(value, dict) else ()
-    text = ", ".join(f"{name}: {one}" for name, one in pairs) if pairs else "" if value == {} else str(value)
+    text = ", ".join(f"{name}: {item}" for name, item in pairs) if pairs else "" if value == {} else str(value)
     return text if len(text) <= _EVIDENCE_CHARS else text[: _EVIDENCE_CHARS - 1] + "…"

@@ -1,7 +1,7 @@
-"""What a connected model suggested in a project, as votes of a model.
+"""Suggestions of a connected model in a project, as votes of a model.
 
-A suggestion's model version is that of the model, without `interfaces.PREFIX`: the sync's own are not looked at. Which
-versions count is said by the caller, or those of the models that are connected to the project now.
+A suggestion's model version is that of the model, without `interface.PREFIX`; the sync's own predictions are ignored.
+The caller names the versions that count; by default they are those of the models connected to the project now.
 """
 
 import json
@@ -13,24 +13,24 @@ from socorpus.labeling.label_studio.push import Project
 from socorpus.labeling.schema import Task
 
 VERSION = 1
-"""Version of the votes that are made of suggestions."""
+"""Version of votes from suggestions."""
 PAGE = 500
 
 _FIELDS = ("id", "data", "predictions", "result", "model_version", "score")
 
 
 def connected(project: Project) -> list[str]:
-    """Versions of the models that are connected to the project, none of them the sync's."""
-    found = project.client.get("/api/ml/", project=project.number)
-    versions = {one["model_version"] or one["title"] for one in found}
+    """Versions of the models connected to the project, without the sync's."""
+    models = project.client.get("/api/ml/", project=project.number)
+    versions = {model["model_version"] or model["title"] for model in models}
     return sorted(version for version in versions if version and not version.startswith(PREFIX))
 
 
 def votes(project: Project, task: Task, versions: Collection[str] | None = None) -> list[dict[str, Any]]:
-    """Suggestions as rows of `schema.VOTES`, offsets still those of the text that was sent, and `slice` (`pull.moved`).
+    """Suggestions as rows of `schema.VOTES`, with offsets in the text as sent, and `slice` (`pull.moved`).
 
-    Of several suggestions of one version for one task the last counts. Tasks that are not of the sync, labels that the
-    task hasn't and marks that lie outside the text are passed over; a text in which a model found nothing has no row.
+    For each task only the last suggestion of a version counts. Tasks that the sync didn't create, other labels than the
+    task's and marks outside the text are ignored; a text in which a model found nothing has no row.
 
     Args:
         versions: model versions that count; None: those of the `connected` models.
@@ -40,18 +40,20 @@ def votes(project: Project, task: Task, versions: Collection[str] | None = None)
     if not wanted:
         return []
     rows: list[dict[str, Any]] = []
-    for one in project.client.tasks(project.number, include=_FIELDS, page_size=PAGE):
-        if not isinstance(one["data"].get("ext_id"), int):
+    for studio_task in project.client.tasks(project.number, include=_FIELDS, page_size=PAGE):
+        if not isinstance(studio_task["data"].get("ext_id"), int):
             continue
-        found = sorted(one["predictions"], key=lambda prediction: int(prediction["id"]))
-        last = {prediction["model_version"]: prediction for prediction in found}
+        predictions = sorted(studio_task["predictions"], key=lambda prediction: int(prediction["id"]))
+        last = {prediction["model_version"]: prediction for prediction in predictions}
         for version in sorted(wanted & last.keys()):
-            rows += _rows(one, last[version], task, project.identity)
+            rows += _rows(studio_task, last[version], task, project.identity)
     return rows
 
 
-def _rows(one: Mapping[str, Any], prediction: Mapping[str, Any], task: Task, project: str) -> Iterator[dict[str, Any]]:
-    data = one["data"]
+def _rows(
+    studio_task: Mapping[str, Any], prediction: Mapping[str, Any], task: Task, project: str
+) -> Iterator[dict[str, Any]]:
+    data = studio_task["data"]
     site, _, post = data["post"].rpartition(":")
     for region in prediction["result"] or ():
         if (mark := _mark(region, task, data["text"])) is None:
@@ -77,7 +79,7 @@ def _rows(one: Mapping[str, Any], prediction: Mapping[str, Any], task: Task, pro
 
 
 def _mark(region: Mapping[str, Any], task: Task, text: str) -> tuple[int | None, int | None, str] | None:
-    """Start, end and label of a region; None where it is none of the task's."""
+    """Start, end and label of a region; None if it isn't one of the task's."""
     value = region.get("value") or {}
     labels = value.get("labels" if task.spans else "choices") or []
     if region.get("from_name") != task.name or len(labels) != 1 or labels[0] not in task.labels:

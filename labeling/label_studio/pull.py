@@ -1,4 +1,4 @@
-"""What people said in a project: only what changed since the last time, deletions seen; and as votes of persons."""
+"""Annotations of a project: those changed or deleted since the last pull, and as votes of persons."""
 
 import hashlib
 import json
@@ -22,10 +22,10 @@ from socorpus.labeling.label_studio.state import SyncState
 from socorpus.labeling.schema import Task
 
 OVERLAP = timedelta(seconds=60)
-"""How far a pull looks back before the last one: a change gets its time before it can be seen."""
+"""Overlap with the last pull: a change gets its time stamp before it is visible."""
 PAGE = 500
 VERSION = 1
-"""Version of the votes that are made of annotations."""
+"""Version of votes from annotations."""
 
 _FIELDS = (
     *("id", "data", "updated_at", "annotations", "result", "completed_by", "was_cancelled", "ground_truth"),
@@ -34,12 +34,12 @@ _FIELDS = (
 _KEPT = ("id", "result", "was_cancelled", "ground_truth", "lead_time", "created_at", "updated_at", "parent_prediction")
 _ANNOTATED = (("total_annotations", "greater", "Number", 0), ("cancelled_annotations", "greater", "Number", 0))
 _Mark = tuple[int | None, int | None, str | None, str | None]
-"""Start, end, label, and the slice that was marked, as the browser tells it."""
+"""Start, end, label, and the marked slice as the browser reported it."""
 
 
 @dataclass
 class Pulled:
-    """What a pull brought."""
+    """Result of a pull."""
 
     tasks: int = 0
     new: int = 0
@@ -53,7 +53,7 @@ class Pulled:
 
 
 def pull(project: Project, state: SyncState, say: Say) -> Pulled:
-    """Read annotations that are new or changed since the last pull into the state; safe to repeat, or to break off."""
+    """Read annotations that are new or changed since the last pull into the state; safe to repeat or interrupt."""
     pulled = Pulled()
     newest = _newest(project)
     if newest is None:
@@ -63,17 +63,17 @@ def pull(project: Project, state: SyncState, say: Say) -> Pulled:
     after = [] if since is None else [_updated_after(datetime.strptime(since, TIME) - OVERLAP)]
     for condition in _ANNOTATED:
         _read(project, state, [Filter(*condition), *after], people, pulled, say)
-    # All that are annotated now are known; so equal counts mean that no task has lost its last annotation.
+    # All annotated tasks are known now; equal counts mean that no task has lost its last annotation.
     if len(state.annotated()) != _annotated(project):
         _look_for_deletions(project, state, people, pulled)
-    # What changes from here on is newer; what the overlap holds twice changes nothing.
+    # Later changes are newer; reading the overlap twice changes nothing.
     state.set_note("pulled", newest)
     return pulled
 
 
 def _newest(project: Project) -> str | None:
-    found = project.client.page(project.number, (), ("id", "updated_at"), order="-tasks:updated_at", page_size=1)
-    return _canonical(found[0]["updated_at"]) if found else None
+    tasks = project.client.page(project.number, (), ("id", "updated_at"), order="-tasks:updated_at", page_size=1)
+    return _canonical(tasks[0]["updated_at"]) if tasks else None
 
 
 def _canonical(time: str) -> str:
@@ -85,7 +85,7 @@ def _updated_after(time: datetime) -> Filter:
 
 
 def _annotated(project: Project) -> int:
-    """Tasks that have an annotation or were skipped, as the server counts them."""
+    """Number of tasks that have an annotation or were skipped, as counted by the server."""
     both = [project.client.count(project.number, [Filter(*condition)]) for condition in _ANNOTATED]
     twice = project.client.count(project.number, [Filter(*condition) for condition in _ANNOTATED]) if all(both) else 0
     return sum(both) - twice
@@ -94,7 +94,7 @@ def _annotated(project: Project) -> int:
 def _read(
     project: Project, state: SyncState, filters: Sequence[Filter], people: Mapping[int, str], pulled: Pulled, say: Say
 ) -> None:
-    """Read the annotations of all tasks that meet the filters; pages go by number, so that changes shift nothing."""
+    """Read the annotations of all tasks that meet the filters, paged by task number so that changes shift nothing."""
     last = 0
     while True:
         conditions = [*filters, Filter("id", "greater", "Number", last)]
@@ -112,13 +112,13 @@ def _enter(state: SyncState, task: Mapping[str, Any], people: Mapping[int, str],
     ext_id = task["data"].get("ext_id")
     if not isinstance(ext_id, int):
         return
-    found = [
-        {name: one.get(name) for name in _KEPT}
-        | {"person": _person(one.get("completed_by"), people), "post": task["data"]["post"]}
+    annotations = [
+        {name: annotation.get(name) for name in _KEPT}
+        | {"person": _person(annotation.get("completed_by"), people), "post": task["data"]["post"]}
         | {"digest": task["data"].get("digest"), "blind": bool(task["data"].get("blind")), "task": task["id"]}
-        for one in task["annotations"]
+        for annotation in task["annotations"]
     ]
-    counts = state.replace_annotations(task["id"], ext_id, found)
+    counts = state.replace_annotations(task["id"], ext_id, annotations)
     pulled.tasks += 1
     pulled.new += counts["new"]
     pulled.changed += counts["changed"]
@@ -127,10 +127,10 @@ def _enter(state: SyncState, task: Mapping[str, Any], people: Mapping[int, str],
 
 
 def _look_for_deletions(project: Project, state: SyncState, people: Mapping[int, str], pulled: Pulled) -> None:
-    """Read every task again that had annotations: some no longer have them."""
-    numbers = sorted({one["task"] for one in state.annotations()})
-    for at in range(0, len(numbers), PAGE):
-        chosen = Filter("id", "in_list", "Number", numbers[at : at + PAGE])
+    """Reread every task that had annotations: some no longer have any."""
+    numbers = sorted({annotation["task"] for annotation in state.annotations()})
+    for start in range(0, len(numbers), PAGE):
+        chosen = Filter("id", "in_list", "Number", numbers[start : start + PAGE])
         tasks = project.client.page(project.number, [chosen], _FIELDS, page_size=PAGE)
         with state.together():
             for task in tasks:
@@ -138,13 +138,13 @@ def _look_for_deletions(project: Project, state: SyncState, people: Mapping[int,
 
 
 def _people(client: Client) -> dict[int, str]:
-    """Number of a user -> the name under which their votes are kept: a hash of the e-mail, the same on every server."""
+    """Number of a user -> name of their votes: a hash of the e-mail, the same on every server."""
     from socorpus.corpus.errors import SocorpusError
 
     try:
         users = client.users()
     except SocorpusError:
-        # Some servers show users to their administrators alone.
+        # Some servers show users only to administrators.
         users = {client.user["id"]: client.user["email"]}
     return {user: hashlib.sha256(email.strip().lower().encode()).hexdigest()[:12] for user, email in users.items()}
 
@@ -155,44 +155,44 @@ def _person(completed_by: Any, people: Mapping[int, str]) -> str:
 
 
 def votes(annotations: Iterable[Mapping[str, Any]], project: str, task: Task, pulled: Pulled) -> list[dict[str, Any]]:
-    """Annotations as rows of `schema.VOTES`, offsets still those of the text that was sent, and `slice` (see `moved`).
+    """Annotations as rows of `schema.VOTES`, with offsets in the text as sent, and `slice` (see `moved`).
 
-    Of several annotations by one person of one post the last stands. A skipped post is a null label; a text of the
-    entities task in which a person marked nothing is one too, with `"nothing": true` as evidence.
+    Only the last annotation of a post by each person counts. A skipped post is a null label; so is a text of the
+    entities task in which a person marked nothing, with `"nothing": true` as evidence.
     """
     last: dict[tuple[int, str], Mapping[str, Any]] = {}
-    for one in sorted(annotations, key=lambda one: (one["updated_at"], one["id"])):
-        last[one["ext_id"], one["person"]] = one
+    for annotation in sorted(annotations, key=lambda annotation: (annotation["updated_at"], annotation["id"])):
+        last[annotation["ext_id"], annotation["person"]] = annotation
     rows = []
-    for one in last.values():
-        marks, refused = _marks(one, task)
-        pulled.conflicts += [f"{one['post']}: annotation {one['id']}: {reason}" for reason in refused]
+    for annotation in last.values():
+        marks, refused = _marks(annotation, task)
+        pulled.conflicts += [f"{annotation['post']}: annotation {annotation['id']}: {reason}" for reason in refused]
         for start, end, label, slice_ in marks:
             evidence = {
-                "annotation": one["id"],
+                "annotation": annotation["id"],
                 "project": project,
-                "blind": one["blind"],
-                "from_prediction": one["parent_prediction"] is not None,
-                "digest": one["digest"],
+                "blind": annotation["blind"],
+                "from_prediction": annotation["parent_prediction"] is not None,
+                "digest": annotation["digest"],
             }
-            if one["ground_truth"]:
+            if annotation["ground_truth"]:
                 evidence["ground_truth"] = True
             if label is None:
-                evidence["skipped" if one["was_cancelled"] else "nothing"] = True
-            site, _, post = one["post"].rpartition(":")
+                evidence["skipped" if annotation["was_cancelled"] else "nothing"] = True
+            site, _, post = annotation["post"].rpartition(":")
             rows.append(
                 {
                     "site": site,
                     "post_id": int(post),
                     "start": start,
                     "end": end,
-                    "function": f"person:{one['person']}",
+                    "function": f"person:{annotation['person']}",
                     "version": VERSION,
                     "source": "person",
                     "label": label,
                     "evidence": json.dumps(evidence),
-                    "at": datetime.fromisoformat(one["updated_at"].replace("Z", "+00:00")),
-                    "seconds": one["lead_time"],
+                    "at": datetime.fromisoformat(annotation["updated_at"].replace("Z", "+00:00")),
+                    "seconds": annotation["lead_time"],
                     "slice": slice_,
                 }
             )
@@ -200,11 +200,11 @@ def votes(annotations: Iterable[Mapping[str, Any]], project: str, task: Task, pu
 
 
 def _marks(annotation: Mapping[str, Any], task: Task) -> tuple[list[_Mark], list[str]]:
-    """Everything that an annotation says; and what in it can't be taken."""
+    """The marks of an annotation, and the reasons why others are refused."""
     nothing: list[_Mark] = [(None, None, None, None)]
     if annotation["was_cancelled"]:
         return nothing, []
-    found: list[_Mark] = []
+    marks: list[_Mark] = []
     refused = []
     for region in annotation["result"] or ():
         if region.get("from_name") != task.name:
@@ -214,22 +214,22 @@ def _marks(annotation: Mapping[str, Any], task: Task) -> tuple[list[_Mark], list
         if len(labels) != 1 or labels[0] not in task.labels:
             refused.append(f"label {labels} is none of the task's")
         elif not task.spans:
-            found.append((None, None, labels[0], None))
+            marks.append((None, None, labels[0], None))
         elif not 0 <= value["start"] < value["end"]:
             refused.append(f"mark {value['start']} to {value['end']} is empty")
         else:
-            found.append((value["start"], value["end"], labels[0], value.get("text")))
-    unique = {mark[:3]: mark for mark in found}
+            marks.append((value["start"], value["end"], labels[0], value.get("text")))
+    unique = {mark[:3]: mark for mark in marks}
     return [
         unique[key] for key in sorted(unique, key=lambda key: (key[0] or 0, key[1] or 0, key[2] or ""))
     ] or nothing, refused
 
 
 def moved(rows: Sequence[dict[str, Any]], examples: Iterable[Example], pulled: Pulled) -> list[dict[str, Any]]:
-    """Votes as `schema.VOTES`, their offsets moved to the corpus's texts (`examples`: the posts as they are now).
+    """Votes as `schema.VOTES`, their offsets moved to the corpus's texts (`examples`: the current posts).
 
-    Marks of a text that has changed since are kept where what they marked still stands there; else they are left out,
-    and told. What was said of whole texts is kept.
+    Marks of a text that has changed since are kept if their slice is still there; else they are left out and reported
+    as conflicts. Labels of whole texts are kept.
     """
     by_post: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
@@ -251,16 +251,16 @@ def moved(rows: Sequence[dict[str, Any]], examples: Iterable[Example], pulled: P
 
 
 def write(path: Path, project: str, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Put the votes of one project in place of its earlier ones; those of other projects stay. Rows of the whole file.
+    """Replace the earlier votes of a project; those of other projects stay. Returns the rows of the whole file.
 
-    The file is not written again where nothing changed, so that nothing that depends on it runs again.
+    The file is only written if something changed, so that nothing that depends on it runs again.
 
     Args:
         path: of the votes of people, or of models.
     """
     old = parquet.read(path, schema.VOTES) if files.exists(path) else schema.VOTES.empty_table()
     evidence = (json.loads(text) for text in old["evidence"].to_pylist())
-    others = old.filter(pa.array([one.get("project") != project for one in evidence], pa.bool_()))
+    others = old.filter(pa.array([values.get("project") != project for values in evidence], pa.bool_()))
     new = pa.Table.from_pylist(list(rows), schema=schema.VOTES)
     order = [(name, "ascending") for name in ("site", "post_id", "function", "start", "end", "label")]
     table = pa.concat_tables([others, new])

@@ -1,8 +1,8 @@
-"""Posts to a project: new tasks, changed data, changed predictions; whatever was broken off is mended first.
+"""Posts to a project: new tasks, changed data, changed predictions; interrupted runs are repaired first.
 
-Identity is the external id in a task's data. What the server does not promise is compared: an import's counts, who is
-which task, and in the end the project's numbers of tasks and predictions. Batches go one after another: parallel ones
-lose predictions on SQLite, answered by 201.
+A post is identified by the external id in its task's data. What the server does not guarantee is checked: an import's
+counts, which post is which task, and finally the project's numbers of tasks and predictions. Batches are sent one after
+another: parallel ones lose predictions on SQLite, though answered with 201.
 """
 
 import json
@@ -18,11 +18,11 @@ from socorpus.labeling.label_studio.interface import PREFIX
 from socorpus.labeling.label_studio.state import Sent, SyncState, digest
 
 BATCH = 2000
-"""Tasks of one import; a killed one leaves at most so many to be looked for. Imports of 1,000 took a tenth longer in
-all, those of 5,000 no less."""
+"""Tasks of one import; a killed one leaves at most this many to look for. In all, imports of 1,000 took a tenth longer,
+those of 5,000 no less."""
 BATCH_BYTES = 20_000_000
 PREDICTIONS = 2000
-"""Predictions that are replaced in one go: each import of predictions counts the whole project anew."""
+"""Predictions replaced at once: each import of predictions recounts the whole project."""
 
 _FACTS = ("task_number", "total_predictions_number", "model_version", "show_collab_predictions")
 _QUIET = 5
@@ -43,20 +43,20 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Project:
-    """A project of a server: its number, and what tells it from every other one, whatever the server's address."""
+    """A project of a server: its number, and an identity that is unique whatever the server's address."""
 
     client: Client
     number: int
     identity: str
 
     def facts(self) -> dict[str, Any]:
-        """What the server says of the project that changes with a sync."""
+        """The project's fields that change with a sync."""
         return self.client.project(self.number, *_FACTS)
 
 
 @dataclass
 class Pushed:
-    """What a push did, or would do."""
+    """Result of a push; of a dry run, the expected one."""
 
     created: int = 0
     updated: int = 0
@@ -69,7 +69,7 @@ class Pushed:
 
 
 def prediction_hash(predictions: Sequence[Payload]) -> str:
-    """Hash of the predictions of ours on a task; empty where there is none."""
+    """Hash of our predictions on a task; empty if there are none."""
     kept = [
         {"model_version": p["model_version"], "score": round(p["score"] or 0.0, 3), "result": _sorted(p["result"])}
         for p in predictions
@@ -82,18 +82,18 @@ def _sorted(result: Iterable[Payload]) -> list[Payload]:
 
 
 def _ours(predictions: Iterable[Payload]) -> list[Payload]:
-    return [one for one in predictions if str(one["model_version"]).startswith(PREFIX)]
+    return [prediction for prediction in predictions if str(prediction["model_version"]).startswith(PREFIX)]
 
 
 def settle(project: Project, state: SyncState, say: Say) -> bool:
-    """Wait until an import that was broken off is done with at the server; whether there was one.
+    """Wait until the server is done with an interrupted import; returns whether there was one.
 
-    A server goes on with a request whose sender was killed: looking too early would find nothing, and send all again.
+    A server continues with a request whose sender was killed: looking too early would find nothing and send all again.
     """
     noted = state.note("flight")
     if noted is None:
         return False
-    say("an import was broken off: waiting until the server is done with it")
+    say("an import was interrupted: waiting until the server is done with it")
     flight, last, quiet = json.loads(noted), (-1, -1), 0
     while quiet < _QUIET:
         facts = project.facts()
@@ -107,7 +107,7 @@ def settle(project: Project, state: SyncState, say: Say) -> bool:
 
 
 def reconcile(project: Project, state: SyncState, say: Say) -> Pushed:
-    """Bring the state in line with the server: all tasks are looked up if counts differ, or a run was broken off."""
+    """Bring the state in line with the server: all tasks are looked up if counts differ or a run was interrupted."""
     pushed = Pushed()
     broken_off = settle(project, state, say)
     if broken_off or verified(project, state) is not None:
@@ -117,13 +117,13 @@ def reconcile(project: Project, state: SyncState, say: Say) -> Pushed:
 
 
 def _counts(project: Project) -> tuple[int, int]:
-    """Tasks, and predictions of ours, that the server counts."""
+    """Numbers of tasks and of our predictions, as counted by the server."""
     versions = project.client.prediction_versions(project.number)
     return project.facts()["task_number"] or 0, sum(n for name, n in versions.items() if name.startswith(PREFIX))
 
 
 def survey(project: Project, state: SyncState, pushed: Pushed, say: Say) -> None:
-    """Look at every task of the project: find ours again, remove doubles that nobody has judged, note what is gone."""
+    """Read every task of the project: find ours again, remove duplicates without annotations, note what is gone."""
     known = state.tasks()
     seen: dict[int, list[dict[str, Any]]] = {}
     others: list[dict[str, Any]] = []
@@ -138,18 +138,18 @@ def survey(project: Project, state: SyncState, pushed: Pushed, say: Say) -> None
         others += left
         ours = _ours(first["predictions"])
         data = first["data"]
-        # Several of ours: a replacement was broken off.
+        # More than one of ours: a replacement was interrupted.
         hashed = prediction_hash(ours) if len(ours) < 2 else None
         kept.append(Sent(ext_id, first["id"], data["post"], digest(data), hashed, bool(data.get("blind"))))
         pushed.found_again += ext_id not in known or known[ext_id].number != first["id"]
     state.keep(kept)
-    # Tasks that people made there, and doubles that they judged, stay: they are counted with ours from now on.
+    # Tasks that people created there, and duplicates that they judged, stay: they are counted with ours from now on.
     state.set_note("others", json.dumps([len(others), sum(len(_ours(task["predictions"])) for task in others)]))
     gone = [sent for ext_id, sent in known.items() if ext_id not in seen and not sent.removed]
     with state.together():
         for sent in gone:
             state.replace_annotations(sent.number, sent.ext_id, ())
-    state.keep(replace(one, prediction_hash="", removed=True) for one in gone)
+    state.keep(replace(sent, prediction_hash="", removed=True) for sent in gone)
     pushed.removed_there += len(gone)
     say(f"looked up {sum(map(len, seen.values())):,} tasks on the server")
 
@@ -157,8 +157,8 @@ def survey(project: Project, state: SyncState, pushed: Pushed, say: Say) -> None
 def _without_doubles(
     project: Project, tasks: list[dict[str, Any]], pushed: Pushed
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The task of several of one post that counts: one that people have judged, else the oldest. The others go, but for
-    those that people have judged too: these are the second answer."""
+    """Of a post's tasks the one that counts: one that people have judged, else the oldest. The others are deleted,
+    except those that people have judged too: these are the second answer."""
     judged = [task for task in tasks if task["total_annotations"] or task["cancelled_annotations"]]
     first = min(judged or tasks, key=lambda task: int(task["id"]))
     left = []
@@ -177,33 +177,33 @@ def _without_doubles(
 
 
 def _untouched(project: Project, number: int) -> bool:
-    """Whether nobody has judged a task, or begun to."""
+    """Whether nobody has judged a task or begun to."""
     task = _task(project, number)
     return task is not None and not task["annotations"] and not task["drafts"]
 
 
 def _task(project: Project, number: int) -> dict[str, Any] | None:
-    found = list(
+    tasks = list(
         project.client.tasks(
             project.number,
             [Filter("id", "equal", "Number", number)],
             ("id", "data", "annotations", "drafts", "result"),
         )
     )
-    return found[0] if found else None
+    return tasks[0] if tasks else None
 
 
 def update(
     project: Project, state: SyncState, payloads: Iterable[Payload], judged: set[int], say: Say, pushed: Pushed
 ) -> int:
-    """Bring tasks that are there up to date: those that differ, in the order given.
+    """Update existing tasks that differ, in the given order.
 
     Args:
-        payloads: tasks that were checked (`checks.problems`).
-        judged: identifiers of tasks whose prediction is left as it is, since people have judged them.
+        payloads: checked tasks (`validation.problems`).
+        judged: identifiers of tasks whose prediction stays as it is, since people have judged them.
 
     Returns:
-        How many of them have another prediction than the given one, and were left with it.
+        Number of tasks that keep a prediction other than the given one.
     """
     known = state.tasks()
     stale: list[tuple[Sent, Payload]] = []
@@ -211,7 +211,7 @@ def update(
     for payload in payloads:
         sent = known.get(payload["data"]["ext_id"])
         if sent is None or sent.post != payload["data"]["post"]:
-            continue  # it was removed from the server, or is found to be a double, since the keys were read
+            continue  # removed from the server, or recognised as a duplicate, since the keys were read
         changed = sent.data_hash != digest(payload["data"])
         if changed:
             refreshed = _update(project, state, sent, payload, pushed)
@@ -233,7 +233,7 @@ def update(
 
 
 def _update(project: Project, state: SyncState, sent: Sent, payload: Payload, pushed: Pushed) -> Sent | None:
-    """Send changed data, unless somebody has judged the text that it would change; the task as it is then."""
+    """Send changed data, unless somebody has judged the text that would change; returns the task's new state."""
     task = _task(project, sent.number)
     if task is None:
         state.keep([replace(sent, prediction_hash="", removed=True)])
@@ -254,9 +254,9 @@ def _update(project: Project, state: SyncState, sent: Sent, payload: Payload, pu
 
 
 def _replace_predictions(project: Project, state: SyncState, stale: Sequence[tuple[Sent, Payload]]) -> None:
-    """Delete the predictions of ours on these tasks, and send the new ones.
+    """Delete our predictions on these tasks, and send the new ones.
 
-    They are marked before: a run that is broken off anywhere in here looks them up, and does it again.
+    They are marked first: after an interruption in here the next run looks them up and repeats this.
     """
     client = project.client
     if client.read_only:
@@ -270,29 +270,29 @@ def _replace_predictions(project: Project, state: SyncState, stale: Sequence[tup
         if len(ours) == len(task["predictions"]):
             only_ours += [task["id"]] if ours else []
         else:
-            one_by_one += [one["id"] for one in ours]
+            one_by_one += [prediction["id"] for prediction in ours]
     if only_ours:
         client.delete_predictions(project.number, only_ours)
     for number in one_by_one:
         client.delete_prediction(number)
-    wanted = [{"task": sent.number, **one} for sent, payload in stale for one in payload["predictions"]]
+    wanted = [{"task": sent.number, **prediction} for sent, payload in stale for prediction in payload["predictions"]]
     if wanted:
-        made = client.import_predictions(project.number, wanted)
-        if made != len(wanted):
-            raise BuildError(f"the server made {made} of {len(wanted)} predictions; run the same command again")
+        created = client.import_predictions(project.number, wanted)
+        if created != len(wanted):
+            raise BuildError(f"the server made {created} of {len(wanted)} predictions; run the same command again")
     state.keep(replace(sent, prediction_hash=prediction_hash(payload["predictions"])) for sent, payload in stale)
 
 
 def create(
     project: Project, state: SyncState, payloads: Iterable[Payload], count: int, say: Say, pushed: Pushed
 ) -> None:
-    """Make tasks that are not there, in the order given, of payloads that were checked.
+    """Create missing tasks, in the given order, from checked payloads.
 
-    One import goes after another. The next one is made ready while the server is at work, from an iterator that makes
-    each payload when it is asked for: that is a quarter of the time of 20,000.
+    Imports are sent one after another. The next one is prepared while the server works, from an iterator that creates
+    payloads on demand: that is a quarter of the time of 20,000.
 
     Args:
-        count: number of payloads, to be told.
+        count: number of payloads, for progress messages.
     """
     new = _unknown(state, payloads, pushed)
     if project.client.read_only:
@@ -307,7 +307,7 @@ def create(
                 _finish(project, state, under_way)
                 say(f"tasks created: {done:,} of {count:,}")
             done += len(batch)
-            predictions += sum(len(one["predictions"]) for one in batch)
+            predictions += sum(len(payload["predictions"]) for payload in batch)
             state.set_note("flight", json.dumps({"tasks": tasks + done, "predictions": predictions}))
             under_way = _Import(batch, sender.submit(project.client.import_tasks, project.number, body))
         if under_way is not None:
@@ -318,14 +318,14 @@ def create(
 
 @dataclass(frozen=True)
 class _Import:
-    """Tasks that the server is at work on."""
+    """An import that the server is working on."""
 
     batch: list[Payload]
     answer: "Future[Any]"
 
 
 def _unknown(state: SyncState, payloads: Iterable[Payload], pushed: Pushed) -> Iterator[Payload]:
-    """Payloads without those whose identifier another post has."""
+    """Payloads, except those whose identifier belongs to another post."""
     posts = {ext_id: sent.post for ext_id, sent in state.tasks().items()}
     for payload in payloads:
         ext_id, post = payload["data"]["ext_id"], payload["data"]["post"]
@@ -337,7 +337,7 @@ def _unknown(state: SyncState, payloads: Iterable[Payload], pushed: Pushed) -> I
 
 
 def _finish(project: Project, state: SyncState, under_way: _Import) -> None:
-    """Wait for an import, and hold what the server says of it against what was sent."""
+    """Wait for an import, and compare the server's answer with what was sent."""
     batch, answer = under_way.batch, under_way.answer.result()
     numbers = answer.get("task_ids", [])
     if answer["task_count"] != len(batch) or len(numbers) != len(batch):
@@ -345,17 +345,17 @@ def _finish(project: Project, state: SyncState, under_way: _Import) -> None:
             f"the server made {answer['task_count']} tasks of {len(batch)}; run the same command again, it looks "
             "up what is there"
         )
-    ends = {numbers[at]: batch[at]["data"]["ext_id"] for at in (0, -1)}
+    ends = {numbers[index]: batch[index]["data"]["ext_id"] for index in (0, -1)}
     chosen = Filter("id", "in_list", "Number", list(ends))
-    found = {task["id"]: task["data"]["ext_id"] for task in project.client.tasks(project.number, [chosen], _IDENTITY)}
-    if found != ends:
+    there = {task["id"]: task["data"]["ext_id"] for task in project.client.tasks(project.number, [chosen], _IDENTITY)}
+    if there != ends:
         raise BuildError("the server numbers tasks in another order than they were sent; run the same command")
-    # A locked database loses predictions, answered by 201: those of this batch are looked up, and sent again.
-    whole = answer["prediction_count"] == sum(len(one["predictions"]) for one in batch)
-    hashes = [prediction_hash(one["predictions"]) if whole else None for one in batch]
+    # A locked database loses predictions, though answered with 201: those of this batch are looked up and sent again.
+    whole = answer["prediction_count"] == sum(len(payload["predictions"]) for payload in batch)
+    hashes = [prediction_hash(payload["predictions"]) if whole else None for payload in batch]
     state.keep(
         Sent(d["ext_id"], number, d["post"], digest(d), hashed, d["blind"])
-        for d, number, hashed in zip((one["data"] for one in batch), numbers, hashes, strict=True)
+        for d, number, hashed in zip((payload["data"] for payload in batch), numbers, hashes, strict=True)
     )
     state.set_note("flight", None)
 
@@ -378,11 +378,11 @@ def _batches(new: Iterable[Payload]) -> Iterator[tuple[list[Payload], bytes]]:
 
 
 def verified(project: Project, state: SyncState) -> tuple[tuple[int, int], tuple[int, int]] | None:
-    """Hold the project's counts of tasks and of predictions against what was sent: what is expected and found if they
-    differ, None if all is there."""
+    """Compare the project's counts of tasks and predictions with what was sent: expected and actual counts, or None if
+    they agree."""
     known = [task for task in state.tasks().values() if not task.removed]
     tasks, predictions = json.loads(state.note("others") or "[0, 0]")
     expected = len(known) + tasks, sum(bool(task.prediction_hash) for task in known) + predictions
-    found = _counts(project)
+    counted = _counts(project)
     unsure = any(task.prediction_hash is None for task in known)
-    return (expected, found) if unsure or found != expected else None
+    return (expected, counted) if unsure or counted != expected else None

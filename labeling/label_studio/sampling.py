@@ -1,6 +1,6 @@
-"""Which posts people are asked about, and the posts themselves, from the tables of a labelled corpus.
+"""The sample of posts for annotation, from the tables of a labelled corpus.
 
-Tables are read bucket by bucket: of all posts only the key and a number to sort by are held, texts of the chosen alone.
+Tables are read bucket by bucket: of all posts only the key and a sort value are held, texts only of the sample.
 """
 
 import hashlib
@@ -37,10 +37,10 @@ class Sample:
 
     @staticmethod
     def parse(text: str) -> "Sample":
-        """Read what the user wrote.
+        """Parse the user's choice.
 
         Raises:
-            InputError: there is no such way.
+            InputError: there is no such kind of sample.
         """
         kind, _, tag = text.partition(":")
         if (kind == "tag") != bool(tag) or kind not in ("uncertain", "disagreement", "random", "tag"):
@@ -52,30 +52,30 @@ def buckets(root: Path, task: Task) -> list[str]:
     """Names of the buckets (`SITE/BUCKET`) that have examples of a task.
 
     Raises:
-        InputError: the corpus has none; says what to run.
+        InputError: the corpus has none; names the command to run.
     """
     folder = root / schema.FOLDER / task.name / "examples"
-    found = sorted(str(path.relative_to(folder).with_suffix("")) for path in files.listed(folder, deep=True))
-    if not found:
+    names = sorted(str(path.relative_to(folder).with_suffix("")) for path in files.listed(folder, deep=True))
+    if not names:
         raise InputError(f"{root}: no labels of {task.name}; run socorpus labeling apply {root} first")
-    return found
+    return names
 
 
 def version(root: Path, task: Task) -> str:
-    """The version of what combined the votes, as the labels have it; several are joined. Empty without labels."""
-    found: set[str] = set()
+    """Version of the label model, from the labels; different ones are joined. Empty without labels."""
+    versions: set[str] = set()
     for bucket in buckets(root, task):
         if files.exists(path := root / schema.path(task.name, "labels", bucket)):
-            found |= set(pc.unique(parquet.read(path, schema.LABELS, ["version"])["version"]).to_pylist())
-    return "+".join(sorted(found))
+            versions |= set(pc.unique(parquet.read(path, schema.LABELS, ["version"])["version"]).to_pylist())
+    return "+".join(sorted(versions))
 
 
 def choose(root: Path, task: Task, sample: Sample, limit: int, without: Collection[str] = ()) -> list[str]:
-    """Keys of at most `limit` posts, the most wanted first; equal ones in an order that is random and always the same.
+    """Keys of at most `limit` posts, the most wanted first; ties in a random order that is always the same.
 
-    Uncertain ones come by the probability of their label (of spans, the mean), disagreement by the share of labels
-    whose votes differ. Posts that no function spoke of are chosen by "random" and by tag alone, and posts that people
-    have judged by neither of the first two.
+    "uncertain" sorts by the probability of the label (of spans, the mean), "disagreement" by the share of labels whose
+    votes differ. Posts without votes are only chosen by "random" and by tag, posts that people have judged by neither
+    of the first two.
     """
     skipped = set(without)
     ranked: list[tuple[float, bytes, str]] = []
@@ -95,7 +95,7 @@ def choose(root: Path, task: Task, sample: Sample, limit: int, without: Collecti
 
 
 def _weights(root: Path, task: Task, bucket: str, kind: str) -> dict[int, float]:
-    """Post -> a number that is the smaller, the more it is wanted."""
+    """Post -> sort value; the most wanted have the smallest."""
     path = root / schema.path(task.name, "labels", bucket)
     if not files.exists(path):
         return {}
@@ -107,22 +107,21 @@ def _weights(root: Path, task: Task, bucket: str, kind: str) -> dict[int, float]
         .group_by("post_id", use_threads=False)
         .aggregate([("probability", "mean"), ("conflict", "mean"), ("judged", "any")])
     )
-    found: dict[int, float] = {}
+    weights: dict[int, float] = {}
     for post, probability, conflict, by_person in zip(
         *(grouped[name].to_pylist() for name in ("post_id", "probability_mean", "conflict_mean", "judged_any")),
         strict=True,
     ):
         if by_person or (kind == "disagreement" and not conflict):
             continue
-        found[post] = probability if kind == "uncertain" else -conflict
-    return found
+        weights[post] = probability if kind == "uncertain" else -conflict
+    return weights
 
 
 def examples(root: Path, task: Task, keys: Collection[str]) -> Iterator[Example]:
-    """The posts of these keys with their labels, in the order of the keys; those that the corpus no longer has are left
-    out.
+    """The posts of these keys with their labels, in the order of the keys; those no longer in the corpus are left out.
 
-    All of the chosen rows are held as Arrow tables, as Python's objects those of `_CHUNK` posts.
+    All chosen rows are held as Arrow tables, only those of `_CHUNK` posts as Python objects.
     """
     wanted: dict[str, dict[int, int]] = defaultdict(dict)
     for number, key in enumerate(keys):
@@ -140,19 +139,19 @@ def examples(root: Path, task: Task, keys: Collection[str]) -> Iterator[Example]
         return
     in_order, of_labels = _sorted(posts), _sorted(labels) if labels else None
     starts = of_labels["place"].to_numpy() if of_labels is not None else np.zeros(0, np.int64)
-    for at in range(0, in_order.num_rows, _CHUNK):
-        chunk = in_order.slice(at, _CHUNK)
+    for offset in range(0, in_order.num_rows, _CHUNK):
+        chunk = in_order.slice(offset, _CHUNK)
         places = chunk["place"].to_numpy()
-        found: dict[int, list[Label]] = {}
+        by_place: dict[int, list[Label]] = {}
         if of_labels is not None:
             first, end = np.searchsorted(starts, [places[0], places[-1] + 1]).tolist()
-            found = _labels(of_labels.slice(first, end - first))
+            by_place = _labels(of_labels.slice(first, end - first))
         for place, row in zip(places.tolist(), chunk.drop_columns(["place"]).to_pylist(), strict=True):
-            yield Example(**row | {"tags": tuple(row["tags"]), "labels": tuple(found.get(place, ()))})
+            yield Example(**row | {"tags": tuple(row["tags"]), "labels": tuple(by_place.get(place, ()))})
 
 
 def _chosen(path: Path, expected: pa.Schema, columns: list[str], places: dict[int, int]) -> pa.Table:
-    """The rows of some posts, with the place that each post has among all that are wanted."""
+    """The rows of some posts, with each post's place among the wanted ones."""
     table = parquet.read(path, expected, columns)
     table = table.filter(pc.is_in(table["post_id"], value_set=pa.array(list(places))))
     return table.append_column("place", pa.array([places[post] for post in table["post_id"].to_pylist()], pa.int64()))
@@ -164,7 +163,7 @@ def _sorted(tables: list[pa.Table]) -> pa.Table:
 
 
 def _labels(rows: pa.Table) -> dict[int, list[Label]]:
-    """Place -> labels; column by column, which is several times faster than row by row."""
+    """Place -> labels; by columns, which is several times faster than by rows."""
     votes = rows["votes"].combine_chunks()
     votes = votes.chunk(0) if isinstance(votes, pa.ChunkedArray) else votes
     bounds = votes.offsets.to_numpy()
@@ -173,11 +172,11 @@ def _labels(rows: pa.Table) -> dict[int, list[Label]]:
     columns = (
         rows[name].to_pylist() for name in ("place", "start", "end", "label", "probability", "source", "conflict")
     )
-    found: dict[int, list[Label]] = defaultdict(list)
+    by_place: dict[int, list[Label]] = defaultdict(list)
     for number, (place, start, end, label, probability, source, conflict) in enumerate(zip(*columns, strict=True)):
         of = tuple(each[bounds[number] : bounds[number + 1]])
-        found[place].append(Label(label, probability, source, conflict, start, end, of))
-    return found
+        by_place[place].append(Label(label, probability, source, conflict, start, end, of))
+    return by_place
 
 
 _CHUNK = 1000

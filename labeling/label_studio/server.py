@@ -1,8 +1,8 @@
-"""The embedded Label Studio: installed once in an environment of its own, run on loopback with SQLite, silent outwards.
+"""The embedded Label Studio: installed once in its own environment, run on loopback with SQLite, no outgoing calls.
 
-The server needs some 150 packages (1 GB) that this project does not, of versions that it would rule, so it lies in a
-virtual environment below the user's data folder. Everything that makes it call home (analytics, crash reports, version
-check, remote feature flags) is switched off by the environment variables that its settings read.
+The server needs some 150 packages (1 GB) that this project does not need, and would dictate their versions. It
+therefore has a virtual environment below the user's data folder. Everything that makes it call home (analytics, crash
+reports, version check, remote feature flags) is switched off by the environment variables that its settings read.
 """
 
 import json
@@ -26,7 +26,7 @@ from socorpus.corpus.storage import files
 VERSION = "1.23.2"
 HOST = "127.0.0.1"
 EMAIL = "socorpus@localhost"
-"""The first user, who owns the projects; the server is reached from this machine alone."""
+"""The first user, who owns the projects; the server can only be reached from this machine."""
 
 USER_FILE = "socorpus-user.json"
 _RUNNING = "running.json"
@@ -43,7 +43,7 @@ def home() -> Path:
 
 
 def default_data() -> Path:
-    """Where the embedded server keeps its database unless another folder is named."""
+    """Default folder of the embedded server's database."""
     return home() / "data"
 
 
@@ -64,7 +64,7 @@ def install(say: Say = lambda _: None) -> None:
     """Install the server and prepare an empty database, unless that is done; safe to repeat after a kill.
 
     Args:
-        say: is told what goes on, a line at a time.
+        say: receives progress messages, a line at a time.
 
     Raises:
         BuildError: pip or the server's migrations fail; names the log.
@@ -89,7 +89,7 @@ def _install_packages(folder: Path, say: Say) -> None:
     known.write_text("\n".join(json.loads((Path(__file__).parent / "versions.json").read_text("utf-8"))), "utf-8")
     log = home() / "install.log"
     pip = [str(folder / "bin/python"), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-    # Versions that are known to work first; another Python or another system may need others.
+    # First the versions that are known to work; another Python or system may need others.
     for number, options in enumerate((["--constraint", str(known)], [])):
         say(f"installing label-studio {VERSION}" + (" with the newest versions of what it needs" if number else ""))
         command = [*pip, *options, f"label-studio=={VERSION}"]
@@ -110,7 +110,7 @@ def _install_packages(folder: Path, say: Say) -> None:
         if process.returncode == 0:
             (folder / ".complete").touch()
             return
-    raise BuildError(f"label-studio {VERSION} could not be installed; what pip said is in {log}")
+    raise BuildError(f"label-studio {VERSION} could not be installed; pip's output is in {log}")
 
 
 def _migrate() -> None:
@@ -123,13 +123,13 @@ def _migrate() -> None:
         command = [str(_environment_folder() / "bin/python"), str(site / "manage.py"), "migrate", "--no-color"]
         done = subprocess.run(command, env=_variables(folder), stdout=file, stderr=subprocess.STDOUT, cwd=folder)
     if done.returncode != 0:
-        raise BuildError(f"label-studio could not prepare its database; what it said is in {log}")
+        raise BuildError(f"label-studio could not prepare its database; its output is in {log}")
     (folder / "label_studio.sqlite3").replace(_migrated())
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def _variables(data: Path) -> dict[str, str]:
-    """The server's environment: quiet, without anything of the user's own Label Studio."""
+    """The server's environment variables: no outgoing calls, nothing of the user's own Label Studio."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("LABEL_STUDIO_", "DJANGO_"))}
     return {
         **kept,
@@ -140,7 +140,7 @@ def _variables(data: Path) -> dict[str, str]:
         "LABEL_STUDIO_FRONTEND_SENTRY_DSN": "",
         "LABEL_STUDIO_FEATURE_FLAGS_OFFLINE": "true",
         "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
-        # It listens on this machine alone, and so does `socorpus labeling serve`, which it must be able to reach.
+        # It only listens on this machine, as does `socorpus labeling serve`, which it must be able to reach.
         "ML_BLOCK_LOCAL_IP": "false",
         "SSRF_PROTECTION_ENABLED": "false",
         "PYTHONUNBUFFERED": "1",
@@ -149,14 +149,14 @@ def _variables(data: Path) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class User:
-    """Who signs in at the embedded server."""
+    """A user of the embedded server, with the password to sign in."""
 
     email: str
     password: str
 
 
 def user_of(data: Path) -> User:
-    """The first user of a data folder; made, with a random password in a file that only its owner reads, if absent."""
+    """A data folder's first user; created if absent, with a random password in a file that only its owner reads."""
     path = data / USER_FILE
     try:
         values = json.loads(path.read_text("utf-8"))
@@ -184,11 +184,11 @@ class Server:
 
     @property
     def user_file(self) -> Path:
-        """Holds the password of the user."""
+        """The file with the user's password."""
         return self.data / USER_FILE
 
     def stop(self) -> None:
-        """End the server and all that it started."""
+        """End the server and all its child processes."""
         for sign, wait in ((signal.SIGINT, 10.0), (signal.SIGKILL, 10.0)):
             if self.process.poll() is None:
                 try:
@@ -203,7 +203,7 @@ class Server:
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody uses now."""
+    """A free port of the loopback interface."""
     with socket.socket() as listening:
         listening.bind((HOST, 0))
         return int(listening.getsockname()[1])
@@ -213,7 +213,7 @@ def start(data: Path, port: int | None = None) -> Server:
     """Start the installed server on `data`, and wait until it answers.
 
     Args:
-        data: folder of its database; made from the prepared empty one if it is new.
+        data: folder of its database; a new one is copied from the prepared empty database.
         port: of the loopback interface; None takes a free one.
 
     Raises:
@@ -230,7 +230,7 @@ def start(data: Path, port: int | None = None) -> Server:
             raise InputError(f"port {port} is taken; name another one with --port") from None
     for known in _running():
         if known.get("data") == str(data):
-            raise InputError(f"{data}: a server is at work there already, at {known['url']}")
+            raise InputError(f"{data}: a server is already running there, at {known['url']}")
     database = data / "label_studio.sqlite3"
     if not database.exists():
         shutil.copyfile(_migrated(), temporary := data / f".database.{os.getpid()}")
@@ -246,7 +246,7 @@ def start(data: Path, port: int | None = None) -> Server:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            # Of a group of its own: Ctrl-C in the terminal is for this process, which then ends the server.
+            # A process group of its own: Ctrl-C in the terminal reaches this process, which then ends the server.
             start_new_session=True,
         )
     server = Server(f"http://{HOST}:{port}", data, user, process)
@@ -287,7 +287,7 @@ def serving(data: Path, port: int | None = None) -> Iterator[Server]:
 
 
 def running(url: str | None = None) -> tuple[str, Path] | None:
-    """Address and data folder of an embedded server that runs now: that of `url`, or the one that was started last."""
+    """Address and data folder of a running embedded server: that of `url`, or the one started last."""
     for known in reversed(_running()):
         if url is None or known["url"] == url.rstrip("/"):
             return known["url"], Path(known["data"])
@@ -299,7 +299,7 @@ def _running() -> list[dict[str, Any]]:
         known = json.loads((home() / _RUNNING).read_text("utf-8"))
     except (OSError, ValueError):
         return []
-    return [one for one in known if _alive(one)]
+    return [server for server in known if _alive(server)]
 
 
 def _alive(known: Mapping[str, Any]) -> bool:
@@ -317,7 +317,7 @@ def _remember(server: Server) -> None:
 
 def _forget(url: str, *new: dict[str, Any]) -> None:
     with files.locked(home() / ".running.lock"):
-        known = [one for one in _running() if one["url"] != url]
+        known = [server for server in _running() if server["url"] != url]
         temporary = home() / f".{_RUNNING}"
         temporary.write_text(json.dumps([*known, *new]), "utf-8")
         temporary.replace(home() / _RUNNING)

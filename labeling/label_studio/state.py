@@ -1,7 +1,7 @@
-"""What the last sync knew: which post is which task, what was sent, and what people had said. A small SQLite file.
+"""State of the last sync: the task of each post, what was sent, and people's annotations. A small SQLite file.
 
-It only saves asking: everything in it is found again on the server (`push.survey`), so it may be
-lost, or copied, at any time. One sync at a time works with it.
+It is only a cache: everything in it can be read again from the server (`push.survey`), so it may be lost or copied at
+any time. It is used by one sync at a time.
 """
 
 import fcntl
@@ -38,7 +38,7 @@ def digest(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Sent:
-    """A task as it was last sent. `prediction_hash` is None while that is not known to be complete."""
+    """A task as last sent. `prediction_hash` is None while its predictions are not known to be complete."""
 
     ext_id: int
     number: int
@@ -50,14 +50,14 @@ class Sent:
 
 
 class SyncState:
-    """The state of one project. `project` is its number and the time of its creation: both outlive a new address."""
+    """The state of one project. `project` is its number and creation time: both outlive a new address."""
 
     def __init__(self, database: sqlite3.Connection, project: str) -> None:
         self._database = database
         self.project = project
 
     def tasks(self) -> dict[int, Sent]:
-        """Identifier -> task, those too that somebody has removed from the server."""
+        """Identifier -> task, including those removed from the server."""
         rows = self._database.execute(
             "select ext_id, number, post, data_hash, prediction_hash, blind, removed from task where project = ?",
             (self.project,),
@@ -65,7 +65,7 @@ class SyncState:
         return {row[0]: Sent(row[0], row[1], row[2], row[3], row[4], bool(row[5]), bool(row[6])) for row in rows}
 
     def keep(self, tasks: Iterable[Sent]) -> None:
-        """Enter tasks, or what is new of them."""
+        """Insert or update tasks."""
         with self._database:
             self._database.executemany(
                 "insert or replace into task values (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -76,7 +76,7 @@ class SyncState:
             )
 
     def unsure(self, ext_ids: Iterable[int]) -> None:
-        """Mark predictions as not known to be complete: they are looked up before anything else is done to them."""
+        """Mark predictions as not known to be complete: they are looked up before anything else."""
         with self._database:
             self._database.executemany(
                 "update task set prediction_hash = null where project = ? and ext_id = ?",
@@ -84,23 +84,23 @@ class SyncState:
             )
 
     def annotations(self) -> list[dict[str, Any]]:
-        """All annotations that are there, as the server told them, with `ext_id`, by task and number."""
+        """All annotations as the server reported them, with `ext_id`, by task and number."""
         rows = self._database.execute(
             "select body, ext_id from annotation where project = ? order by ext_id, number", (self.project,)
         )
         return [json.loads(body) | {"ext_id": ext_id} for body, ext_id in rows]
 
     def annotated(self) -> set[int]:
-        """Identifiers of the tasks that somebody has judged, or skipped."""
+        """Identifiers of the tasks that somebody has judged or skipped."""
         rows = self._database.execute("select distinct ext_id from annotation where project = ?", (self.project,))
         return {row[0] for row in rows}
 
-    def replace_annotations(self, task: int, ext_id: int, found: Iterable[dict[str, Any]]) -> dict[str, int]:
-        """Set what people said of a task; how many annotations are new, changed, unchanged and deleted."""
+    def replace_annotations(self, task: int, ext_id: int, annotations: Iterable[dict[str, Any]]) -> dict[str, int]:
+        """Replace the annotations of a task; returns how many are new, changed, the same and deleted."""
         query = "select number, hash from annotation where project = ? and task = ?"
         before: dict[int, str] = dict(self._database.execute(query, (self.project, task)))
         counts = {"new": 0, "changed": 0, "same": 0, "deleted": 0}
-        for body in found:
+        for body in annotations:
             hashed = digest(body)
             old = before.pop(body["id"], None)
             counts["new" if old is None else "same" if old == hashed else "changed"] += 1
@@ -130,7 +130,7 @@ class SyncState:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """All changes of a block, or none."""
+        """A transaction: all changes of a block, or none."""
         with self._database:
             yield
 
@@ -139,10 +139,10 @@ class SyncState:
 def opened(root: Path, *, dry: bool = False) -> Iterator[sqlite3.Connection]:
     """The state's file, for one sync at a time; a dry run works on a copy in memory, and leaves the file as it is.
 
-    A file that can't be read is put aside: all of it is found again.
+    An unreadable file is put aside: all of it can be read again from the server.
 
     Raises:
-        BuildError: another sync of this corpus is at work.
+        BuildError: another sync of this corpus is running.
     """
     folder = root / FOLDER
     path = folder / NAME

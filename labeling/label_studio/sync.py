@@ -1,7 +1,7 @@
-"""The two-way sync of a task of a corpus with a project of a Label Studio server, in the order in which it happens.
+"""The two-way sync of a corpus's task with a project of a Label Studio server, in order.
 
-It may be killed at any moment, and run again: what the server has is compared with what was sent, nothing is doubled,
-nothing that people did is overwritten.
+It may be killed at any moment and run again: the server's tasks are compared with what was sent, nothing is duplicated,
+no annotation is overwritten.
 """
 
 import hashlib
@@ -28,13 +28,13 @@ from socorpus.labeling.schema import Task
 UNCERTAIN = Sample("uncertain")
 LIMIT = 1000
 BLIND = 0.1
-"""Share of the posts that are judged without a suggestion: what people's labels are measured on without its pull."""
+"""Share of posts judged without a suggestion, to measure people's labels without its influence."""
 Say = Callable[[str], None]
 
 
 @dataclass
 class Synced:
-    """What a sync did; of a dry run, what it would do."""
+    """Result of a sync; of a dry run, the expected one."""
 
     project: int | None
     created_project: bool
@@ -42,15 +42,15 @@ class Synced:
     pulled: Pulled
     refused: list[str] = field(default_factory=list)
     gone: int = 0
-    """Tasks whose posts the corpus no longer has; they are left as they are."""
+    """Tasks whose posts are no longer in the corpus; they stay as they are."""
     suggested: int = 0
-    """Posts that connected models suggested something for, each model by itself."""
+    """Posts with suggestions of connected models, counted per model."""
     address: str = ""
     """Of the server."""
 
     @property
     def conflicts(self) -> list[str]:
-        """Everything that a person has to decide."""
+        """Conflicts that a person has to resolve."""
         return [*self.pushed.conflicts, *self.pulled.conflicts]
 
 
@@ -66,27 +66,27 @@ def sync(
     say: Say = lambda _: None,
     then: Callable[[Project], None] = lambda _: None,
 ) -> Synced:
-    """Bring a project and a corpus up to date with one another.
+    """Bring a project and a corpus up to date with each other.
 
     Args:
         root: folder of the corpus, with labels of `task`.
-        client: of the server; one that is `read_only` makes this a dry run.
+        client: of the server; a `read_only` one makes this a dry run.
         title: of the project, which is created if there is none.
-        sample: how posts are chosen that are not in the project yet.
-        limit: number of tasks that the project is filled up to; those that are there stay.
-        blind: share of the new tasks that show no prediction and no evidence.
-        then: what is done with the project before the suggestions of connected models are read.
+        sample: choice of posts that are not in the project yet.
+        limit: number of tasks to fill the project up to; existing ones stay.
+        blind: share of new tasks without prediction and evidence.
+        then: called with the project before the suggestions of connected models are read.
 
     Raises:
         InputError: the corpus has no labels of the task; the project is of another task, or its title is not unique.
-        BuildError: the connection was lost, or the server does not have what was sent; the same command goes on.
+        BuildError: the connection was lost, or the server lacks what was sent; the same command continues.
     """
     version = label_studio_interface.PREFIX + sampling.version(root, task)
     facts = _find(client, title, task)
     if facts is None and client.read_only:
-        keys, made = sampling.choose(root, task, sample, limit), _Made()
-        result = Synced(None, True, Pushed(), Pulled(), made.refused)
-        result.pushed.created = sum(1 for _ in _payloads(root, task, keys, {}, version, blind, made, set()))
+        keys, outcome = sampling.choose(root, task, sample, limit), _Made()
+        result = Synced(None, True, Pushed(), Pulled(), outcome.refused)
+        result.pushed.created = sum(1 for _ in _payloads(root, task, keys, {}, version, blind, outcome, set()))
         return result
     created = facts is None
     facts = facts if facts is not None else _create(client, title, task)
@@ -117,16 +117,16 @@ def _moved(root: Path, task: Task, rows: Sequence[dict[str, Any]], result: "Sync
 
 
 def _find(client: Client, title: str, task: Task) -> dict[str, Any] | None:
-    """The project of this title, if there is one, whose interface takes the task's labels."""
+    """The project of this title, if there is one; its interface takes the task's labels."""
     if not 3 <= len(title) <= 50:
         raise InputError(f"project {title!r}: a title has 3 to 50 characters")
-    found = client.projects(title)
-    if len(found) > 1:
-        numbers = ", ".join(map(str, found))
-        raise InputError(f"{client.url}: has several projects {title!r} ({numbers}); rename all but one")
-    if not found:
+    projects = client.projects(title)
+    if len(projects) > 1:
+        numbers = ", ".join(map(str, projects))
+        raise InputError(f"{client.url}: several projects are named {title!r} ({numbers}); rename all but one")
+    if not projects:
         return None
-    facts = client.project(found[0], "id", "created_at", "parsed_label_config")
+    facts = client.project(projects[0], "id", "created_at", "parsed_label_config")
     if why := label_studio_interface.fits(facts["parsed_label_config"] or {}, task):
         raise InputError(f"project {title!r} can't take labels of {task.name}: {why}; name another project")
     return facts
@@ -140,7 +140,7 @@ def _create(client: Client, title: str, task: Task) -> dict[str, Any]:
         "expert_instruction": label_studio_interface.instruction(task),
         "show_instruction": True,
         "show_skip_button": True,
-        # A text without entities is a judgement; a post without a choice is none.
+        # A text without entities is a valid annotation; a post without a choice is not.
         "enable_empty_annotation": task.spans,
         "show_collab_predictions": True,
     }
@@ -164,7 +164,7 @@ def _push(
         known = state.tasks()
         present = {sent.post: sent.blind for sent in known.values() if not sent.removed}
         removed = [sent.post for sent in known.values() if sent.removed]
-        told, differ = len(pushed.conflicts), 0
+        conflicts, differ = len(pushed.conflicts), 0
         compared = _compared(state, inputs)
         if compared is not None:
             there = _Made(refused=compared["refused"], gone=compared["gone"])
@@ -178,30 +178,30 @@ def _push(
             result.refused, result.gone = list(there.refused), there.gone
             more = max(0, limit - len(present))
             new = sampling.choose(root, task, sample, more, [*present, *removed]) if more else []
-            made = _Made()
+            outcome = _Made()
             if new:
-                payloads = _payloads(root, task, new, {}, version, blind, made, set())
+                payloads = _payloads(root, task, new, {}, version, blind, outcome, set())
                 push.create(project, state, payloads, len(new), say, pushed)
-            result.refused += made.refused
+            result.refused += outcome.refused
         if project.client.read_only:
             return
         if push.verified(project, state) is None:
             if compared is None or pushed.created:
                 kept = compared["judged"] if compared is not None else _judged(state) if differ else None
-                _remember(state, inputs, there, kept, clean=len(pushed.conflicts) == told)
+                _remember(state, inputs, there, kept, clean=len(pushed.conflicts) == conflicts)
             return
         say("the server does not have all that was sent: looking up what is there, and sending the rest")
         push.survey(project, state, pushed, say)
     if lacking := push.verified(project, state):
-        (tasks, predictions), found = lacking
+        (tasks, predictions), counted = lacking
         raise BuildError(
-            f"project {project.number} has {found[0]:,} tasks and {found[1]:,} predictions, where {tasks:,} and "
+            f"project {project.number} has {counted[0]:,} tasks and {counted[1]:,} predictions, where {tasks:,} and "
             f"{predictions:,} were sent; run the same command again"
         )
 
 
 def _inputs(root: Path, task: Task, version: str) -> str:
-    """Hash of all that tasks are made of: the tables' bytes, and the code that makes tasks of them."""
+    """Hash of all inputs of tasks: the tables' bytes, and the code that turns them into tasks."""
     hashed = hashlib.blake2b(f"{task.name} {version}".encode(), digest_size=12)
     for module in (label_studio_interface, validation, sampling, schema):
         hashed.update(files.sha256(Path(str(module.__file__))).encode())
@@ -215,7 +215,7 @@ def _inputs(root: Path, task: Task, version: str) -> str:
 
 
 def _sent(state: SyncState) -> str | None:
-    """Hash of what was sent; None where it is not known of each task."""
+    """Hash of what was sent; None if that is not known of every task."""
     sent = [task for task in state.tasks().values() if not task.removed]
     if any(task.prediction_hash is None for task in sent):
         return None
@@ -229,20 +229,20 @@ def _judged(state: SyncState) -> str:
 
 
 def _compared(state: SyncState, inputs: str) -> dict[str, Any] | None:
-    """What the comparison of tasks and corpus came to, if nothing of either has changed since; else None.
+    """Result of the last comparison of tasks and corpus, if neither has changed since; else None.
 
-    To make 20,000 tasks only to find each the same as it was sent takes more than all the rest of a sync.
+    Creating 20,000 tasks only to find each unchanged takes more time than the rest of a sync.
     """
     noted = state.note("compared")
-    found: dict[str, Any] = json.loads(noted) if noted else {}
-    if found.get("inputs") != inputs or found.get("sent") != _sent(state):
+    comparison: dict[str, Any] = json.loads(noted) if noted else {}
+    if comparison.get("inputs") != inputs or comparison.get("sent") != _sent(state):
         return None
-    # Suggestions that differ were left on the tasks that people have judged: are these still the same?
-    return found if found["judged"] in (None, _judged(state)) else None
+    # Differing suggestions were left on tasks that people have judged: are these still the same?
+    return comparison if comparison["judged"] in (None, _judged(state)) else None
 
 
 def _remember(state: SyncState, inputs: str, there: "_Made", judged: str | None, *, clean: bool) -> None:
-    """Note for `_compared` that all tasks are as the corpus has them; after a conflict they are compared again."""
+    """Note for `_compared` that all tasks match the corpus; after a conflict they are compared again."""
     sent = _sent(state)
     value = {"inputs": inputs, "sent": sent, "judged": judged, "refused": there.refused, "gone": there.gone}
     state.set_note("compared", json.dumps(value) if clean and sent is not None else None)
@@ -250,7 +250,7 @@ def _remember(state: SyncState, inputs: str, there: "_Made", judged: str | None,
 
 @dataclass
 class _Made:
-    """What became of posts that tasks were to be made of."""
+    """Posts from which no task was created."""
 
     refused: list[str] = field(default_factory=list)
     gone: int = 0
@@ -263,23 +263,23 @@ def _payloads(
     present: Mapping[str, bool],
     version: str,
     blind: float,
-    made: _Made,
+    outcome: _Made,
     judged: set[int],
 ) -> Iterator[dict[str, Any]]:
-    """Posts as tasks that may be sent, in the order of `keys`, each made when it is asked for.
+    """Posts as valid tasks, in the order of `keys`, created on demand.
 
-    What must not be sent goes to `made`; the identifiers of those that people have judged are added to `judged`.
+    Refused ones are noted in `outcome`; the identifiers of those that people have judged are added to `judged`.
     """
     interface = validation.interface(label_studio_interface.config(task))
-    made.gone = len(keys)
+    outcome.gone = len(keys)
     for example in sampling.examples(root, task, keys):
         key = example.key
-        made.gone -= 1
+        outcome.gone -= 1
         payload = label_studio_interface.payload(
             example, task, version, present.get(key, label_studio_interface.is_blind(key, blind))
         )
-        if found := validation.problems(payload, task) or validation.misfits(payload, interface):
-            made.refused.append(f"{key}: {'; '.join(found)}")
+        if reasons := validation.problems(payload, task) or validation.misfits(payload, interface):
+            outcome.refused.append(f"{key}: {'; '.join(reasons)}")
             continue
         if label_studio_interface.judged_by_people(example):
             judged.add(payload["data"]["ext_id"])
@@ -287,12 +287,12 @@ def _payloads(
 
 
 def _show_predictions(project: Project, version: str, say: Say) -> None:
-    """A project shows the predictions of one model version alone: make it ours, unless someone chose another one."""
+    """A project shows the predictions of only one model version: make it ours, unless someone chose another."""
     if project.client.read_only:
         return
     facts = project.facts()
     if not facts["total_predictions_number"]:
-        return  # the server refuses the version of predictions that it does not have
+        return  # the server refuses a version without predictions
     now = facts["model_version"] or ""
     if now and not now.startswith(label_studio_interface.PREFIX) and now != "undefined":
         say(f"the project shows the predictions of {now!r}; to see ours choose {version!r} in its settings")

@@ -1,8 +1,8 @@
-"""Closed questions: open, or why it was closed, from what happened to it in order.
+"""Closed questions: open, or the reason for closing, from a question's events in order.
 
 Events 10 (closed) and 11 (reopened) of a question's history decide; both numberings of reasons are mapped by `REASONS`.
-Where a site has no history, `ClosedDate` tells open from closed alone, and the reason is left to links, notes and
-comments.
+Where a site has no history, `ClosedDate` only separates open from closed, and the reason is left to links, notes
+and comments.
 """
 
 import json
@@ -43,58 +43,58 @@ _NOTE = re.compile(r"\W*possible duplicate\b", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Event:
-    """A question is closed, or opened again."""
+    """The closing or reopening of a question."""
 
     history_id: int
     at: int
     """Milliseconds since 1970, UTC."""
     closed: bool
     reason: str | None
-    """The publisher's number, as text; of a closing alone."""
+    """The publisher's number, as text; only of a closing."""
     originals: tuple[int, ...]
-    """Questions that it is said to repeat."""
+    """Questions that it repeats, according to the event."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How a question stands at the dump, and how it came to."""
+    """A question's state at the time of the dump, with its events."""
 
     closed: bool
     events: tuple[Event, ...]
-    """In order; empty where nothing is known of any."""
+    """In order; empty if none is known."""
     closed_date: int | None
     """ClosedDate of the post, in milliseconds."""
 
     @property
     def first_closed(self) -> int | None:
-        """When it was first closed, by its events, else by ClosedDate."""
+        """Time of the first closing, by its events, else by ClosedDate."""
         return next((event.at for event in self.events if event.closed), self.closed_date)
 
     @property
     def reopened(self) -> bool:
-        """Whether it is open after having been closed."""
+        """Whether it was closed and is open again."""
         return bool(self.events) and not self.closed
 
     @property
     def last_closing(self) -> Event | None:
-        """The closing that stands; None for an open question, or where no event tells of it."""
+        """The closing that stands; None for an open question, or if no event reports it."""
         return self.events[-1] if self.closed and self.events and self.events[-1].closed else None
 
     @property
     def label(self) -> str | None:
-        """Label of the closing that stands; None where its reason isn't known."""
+        """Label of the closing that stands; None if its reason isn't known."""
         event = self.last_closing
         known = REASONS.get(event.reason or "") if event is not None else None
         return known[0] if known is not None else None
 
 
 def standings(threads: Threads) -> dict[int, Standing]:
-    """How each question stands: by its last event, or by ClosedDate where it has no event."""
-    found = _events(threads.history)
+    """State of each question: by its last event, or by ClosedDate if it has no event."""
+    events = _events(threads.history)
     questions = threads.documents.filter(pc.equal(threads.documents["kind"], "question"))
     dates = questions["closed"].cast(pa.int64()).to_pylist()
     return {
-        post: Standing(found[post][-1].closed if post in found else date is not None, found.get(post, ()), date)
+        post: Standing(events[post][-1].closed if post in events else date is not None, events.get(post, ()), date)
         for post, date in zip(questions["post_id"].to_pylist(), dates, strict=True)
     }
 
@@ -106,11 +106,11 @@ def _events(history: pa.Table | None) -> dict[int, tuple[Event, ...]]:
     rows = rows.set_column(
         rows.schema.get_field_index("creation_date"), "at", pc.fill_null(rows["creation_date"].cast(pa.int64()), 0)
     )
-    found: dict[int, tuple[Event, ...]] = {}
+    events: dict[int, tuple[Event, ...]] = {}
     for row in rows.sort_by([(name, "ascending") for name in ("post_id", "at", "history_id")]).to_pylist():
         event = _event(row)
-        found[row["post_id"]] = (*found.get(row["post_id"], ()), event)
-    return found
+        events[row["post_id"]] = (*events.get(row["post_id"], ()), event)
+    return events
 
 
 def _event(row: Mapping[str, Any]) -> Event:
@@ -122,25 +122,27 @@ def _event(row: Mapping[str, Any]) -> Event:
 
 
 def _originals(text: str | None) -> tuple[int, ...]:
-    """`OriginalQuestionIds` of an event's text: JSON, of 2012 an array of voters, or nothing that is known."""
+    """`OriginalQuestionIds` of an event's text: JSON; in 2012 an array of voters; or something unknown."""
     try:
-        told = json.loads(text or "null")
+        parsed = json.loads(text or "null")
     except ValueError:
         return ()
-    ids = told.get("OriginalQuestionIds") if isinstance(told, dict) else None
-    return tuple(one for one in ids if isinstance(one, int)) if isinstance(ids, list) else ()
+    ids = parsed.get("OriginalQuestionIds") if isinstance(parsed, dict) else None
+    return tuple(number for number in ids if isinstance(number, int)) if isinstance(ids, list) else ()
 
 
 # Facts, and the texts that are judged.
 
 
 def collect(threads: Threads) -> dict[str, Any]:
-    """Counts of the bucket's questions: how they stand, and the reasons by the publisher's numbers."""
+    """Counts of the bucket's questions by state, and of the reasons by the publisher's numbers."""
     counts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
-    found = standings(threads)
-    explained = {vote.post_id for function in (_duplicate_links, _notes, _remarks) for vote in function(threads, found)}
-    for post, standing in found.items():
+    questions = standings(threads)
+    explained = {
+        vote.post_id for function in (_duplicate_links, _notes, _remarks) for vote in function(threads, questions)
+    }
+    for post, standing in questions.items():
         counts["questions"] += 1
         counts["closed" if standing.closed else "open"] += 1
         counts["reopened"] += standing.reopened
@@ -154,33 +156,33 @@ def collect(threads: Threads) -> dict[str, Any]:
 def merge(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Sums by site: `{"sites": {SITE: {"history", "counts", "reasons"}}}`.
 
-    `closed_without_reason` counts closed questions whose event is not told, `closed_unexplained` those of them for
-    which nothing else names a reason: of them only that they are closed is known, so they have no vote.
+    `closed_without_reason` counts closed questions whose events give no known reason, `closed_unexplained` those of
+    them without any other reason: they are only known to be closed, so they have no vote.
     """
     sites: dict[str, dict[str, Any]] = {}
     for part in parts:
-        for site, found in part.items():
+        for site, facts in part.items():
             into = sites.setdefault(site, {"history": False, "counts": {}, "reasons": {}})
-            into["history"] = into["history"] or found["history"]
+            into["history"] = into["history"] or facts["history"]
             for name in ("counts", "reasons"):
-                into[name] = dict(sorted((Counter(into[name]) + Counter(found[name])).items()))
+                into[name] = dict(sorted((Counter(into[name]) + Counter(facts[name])).items()))
     return {"sites": dict(sorted(sites.items()))}
 
 
 def examples(threads: Threads, votes: Sequence[Vote]) -> pa.Table:
     """Every question: as it stood before it was first closed, else its first known text; without comments.
 
-    Both are rendered from history. Without history it is the published text, less the note that names a duplicate.
+    Both are rendered from history. Without history it is the published text, minus the note that names a duplicate.
     """
     bodies = dict(zip(threads.posts["post_id"].to_pylist(), threads.posts["body"].to_pylist(), strict=True))
-    found = standings(threads)
-    known = revisions.replay(threads.history, found)
+    questions = standings(threads)
+    known = revisions.replay(threads.history, questions)
     states = {}
-    for post, standing in found.items():
-        made = known.get(post, [])
+    for post, standing in questions.items():
+        replayed = known.get(post, [])
         closed = standing.first_closed
-        earlier = revisions.before(made, closed) if closed is not None else None
-        beginning = revisions.first(made)
+        earlier = revisions.before(replayed, closed) if closed is not None else None
+        beginning = revisions.first(replayed)
         if earlier is not None:
             states[post] = revisions.state(earlier, "before_closing")
         elif beginning is not None:
@@ -214,7 +216,7 @@ TASK = Task(
 
 @votes(TASK)
 def events_in_order(threads: Threads) -> Iterator[Vote]:
-    """The last of its events: the reason of a closing that stands, or open after a reopening."""
+    """The last event: the reason of a closing that stands, or open after a reopening."""
     for post, standing in standings(threads).items():
         if not standing.events:
             continue
@@ -222,8 +224,8 @@ def events_in_order(threads: Threads) -> Iterator[Vote]:
         label = standing.label if last.closed else "open"
         if label is not None:
             code = last.reason or ""
-            told = {"reason": code, "means": REASONS[code][1]} if last.closed else {"reopened": True}
-            yield Vote(post, label, {"history_id": last.history_id, "events": len(standing.events), **told})
+            details = {"reason": code, "means": REASONS[code][1]} if last.closed else {"reopened": True}
+            yield Vote(post, label, {"history_id": last.history_id, "events": len(standing.events), **details})
 
 
 @votes(TASK)
@@ -238,11 +240,11 @@ def never_closed(threads: Threads) -> Iterator[Vote]:
 
 @votes(TASK)
 def closed_date(threads: Threads) -> Iterator[Vote]:
-    """No ClosedDate at the dump: open. A ClosedDate alone names no reason, so of a closed question it says nothing."""
+    """No ClosedDate at the dump: open. A ClosedDate names no reason, so there is no vote on closed questions."""
     for post, standing in standings(threads).items():
         if standing.closed_date is None:
-            told = {} if threads.history is not None else {"history": "none: closed or open alone is known"}
-            yield Vote(post, "open", {"closed_date": None, **told})
+            details = {} if threads.history is not None else {"history": "none: closed or open alone is known"}
+            yield Vote(post, "open", {"closed_date": None, **details})
 
 
 @votes(TASK)
@@ -260,18 +262,18 @@ def duplicate_link(threads: Threads) -> Iterator[Vote]:
     yield from _duplicate_links(threads, standings(threads))
 
 
-def _duplicate_links(threads: Threads, found: Mapping[int, Standing]) -> Iterator[Vote]:
+def _duplicate_links(threads: Threads, questions: Mapping[int, Standing]) -> Iterator[Vote]:
     links = threads.links.filter(pc.equal(threads.links["link_type_id"], _DUPLICATE_LINK))
     originals: dict[int, list[int]] = {}
     for post, other in zip(links["post_id"].to_pylist(), links["related_post_id"].to_pylist(), strict=True):
         originals.setdefault(post, []).append(other)
     for post, others in originals.items():
-        if post in found and found[post].closed:
-            yield Vote(post, "duplicate", {"originals": others, **_alone(threads, found[post])})
+        if post in questions and questions[post].closed:
+            yield Vote(post, "duplicate", {"originals": others, **_without_event(threads, questions[post])})
 
 
-def _alone(threads: Threads, standing: Standing) -> dict[str, Any]:
-    """What a vote's evidence says where no event tells of the closing."""
+def _without_event(threads: Threads, standing: Standing) -> dict[str, Any]:
+    """Evidence of a vote if no event reports the closing."""
     if standing.events:
         return {}
     return {"closing": "by ClosedDate alone: " + ("no such event" if threads.history is not None else "no history")}
@@ -283,11 +285,11 @@ def duplicate_note(threads: Threads) -> Iterator[Vote]:
     yield from _notes(threads, standings(threads))
 
 
-def _notes(threads: Threads, found: Mapping[int, Standing]) -> Iterator[Vote]:
+def _notes(threads: Threads, questions: Mapping[int, Standing]) -> Iterator[Vote]:
     documents = threads.documents
     for post, text in zip(documents["post_id"].to_pylist(), documents["text"].to_pylist(), strict=True):
-        if post in found and found[post].closed and _NOTE.match(text):
-            yield Vote(post, "duplicate", {"note": text[:120], **_alone(threads, found[post])})
+        if post in questions and questions[post].closed and _NOTE.match(text):
+            yield Vote(post, "duplicate", {"note": text[:120], **_without_event(threads, questions[post])})
 
 
 @votes(TASK)
@@ -295,12 +297,12 @@ def moved_away(threads: Threads) -> Iterator[Vote]:
     """Closed and moved to another site (event 17 or 35, before or after it was closed): off topic here."""
     if threads.history is None:
         return
-    found = standings(threads)
+    questions = standings(threads)
     types = pa.array([_AWAY, _AWAY_OLD], pa.int32())
     rows = threads.history.filter(pc.is_in(threads.history["post_history_type_id"], types))
     seen: dict[int, Mapping[str, Any]] = {}
     for row in rows.select(["post_id", "history_id", "comment"]).to_pylist():
-        if row["post_id"] in found and found[row["post_id"]].closed:
+        if row["post_id"] in questions and questions[row["post_id"]].closed:
             seen[row["post_id"]] = row
     for post, row in seen.items():
         yield Vote(post, "off_topic", {"history_id": row["history_id"], "moved": row["comment"] or ""})
@@ -325,34 +327,34 @@ _AUTOMATIC = re.compile(r"^(?:possible duplicate of|does this answer your questi
 
 @votes(TASK)
 def closing_remark(threads: Threads) -> Iterator[Vote]:
-    """A comment under a closed question that speaks of closing it and names one reason."""
+    """A comment under a closed question that speaks of closing it and names a single reason."""
     yield from _remarks(threads, standings(threads))
 
 
-def _remarks(threads: Threads, found: Mapping[int, Standing]) -> Iterator[Vote]:
-    closed = pa.array(sorted(post for post, one in found.items() if one.closed), pa.int64())
+def _remarks(threads: Threads, questions: Mapping[int, Standing]) -> Iterator[Vote]:
+    closed = pa.array(sorted(post for post, standing in questions.items() if standing.closed), pa.int64())
     comments = threads.comments.filter(pc.is_in(threads.comments["post_id"], closed))
-    said: dict[int, dict[str, int]] = {}
+    reasons: dict[int, dict[str, int]] = {}
     for row in comments.select(["post_id", "comment_id", "text"]).to_pylist():
         label = named_reason(row["text"] or "")
         if label is not None:
-            said.setdefault(row["post_id"], {}).setdefault(label, row["comment_id"])
-    for post, labels in said.items():
+            reasons.setdefault(row["post_id"], {}).setdefault(label, row["comment_id"])
+    for post, labels in reasons.items():
         if len(labels) == 1:
             ((label, comment),) = labels.items()
-            told = {"comment": comment, **_alone(threads, found[post])}
-            yield Vote(post, label, told, gives_away=(comment,))
+            evidence = {"comment": comment, **_without_event(threads, questions[post])}
+            yield Vote(post, label, evidence, gives_away=(comment,))
 
 
 def named_reason(comment: str) -> str | None:
-    """The one reason for closing that a comment names; None if it names none or two, asks, or speaks against it."""
+    """The only reason for closing that a comment names; None if it names none or two, asks, or argues against it."""
     text = unquoted(comment).strip()
     if not _CLOSING.search(text) or (text.endswith("?") and not _AUTOMATIC.search(text)):
         return None
-    found = {label: match for label, pattern in _SAYS if (match := pattern.search(text)) is not None}
-    if len(found) != 1:
+    matches = {label: match for label, pattern in _SAYS if (match := pattern.search(text)) is not None}
+    if len(matches) != 1:
         return None
-    ((label, match),) = found.items()
+    ((label, match),) = matches.items()
     return None if _DENIED.search(text[: match.start()]) else label
 
 
@@ -362,21 +364,21 @@ def answered_later(threads: Threads) -> Iterator[Vote]:
     documents = threads.documents
     answers = documents.filter(pc.equal(documents["kind"], "answer"))
     last: dict[int, int] = {}
-    for thread, at in zip(
+    for thread, created in zip(
         answers["thread_id"].to_pylist(), answers["created"].cast(pa.int64()).to_pylist(), strict=True
     ):
-        last[thread] = max(at, last.get(thread, at))
+        last[thread] = max(created, last.get(thread, created))
     questions = documents.filter(pc.and_(pc.equal(documents["kind"], "question"), pc.is_null(documents["closed"])))
     asked = questions["created"].cast(pa.int64()).to_pylist()
-    for post, at in zip(questions["post_id"].to_pylist(), asked, strict=True):
-        days = (last.get(post, at) - at) / 86_400_000
+    for post, created in zip(questions["post_id"].to_pylist(), asked, strict=True):
+        days = (last.get(post, created) - created) / 86_400_000
         if days >= 30:
             yield Vote(post, "open", {"days_to_last_answer": round(days)})
 
 
 @votes(TASK)
 def close_votes(threads: Threads) -> Iterator[Vote]:
-    """No vote to close it (type 6), on a site and in a time whose dump has them: open."""
+    """No vote to close it (type 6), on a site and in a period for which the dump has them: open."""
     table = threads.votes
     kinds = table.filter(pc.equal(table["vote_type_id"], _CLOSE_VOTE))
     if not kinds.num_rows:
@@ -385,8 +387,8 @@ def close_votes(threads: Threads) -> Iterator[Vote]:
     times = kinds["creation_date"].cast(pa.int64())
     first, last = pc.min(times).as_py(), pc.max(times).as_py()
     documents = threads.documents.filter(pc.equal(threads.documents["kind"], "question"))
-    for post, at in zip(
+    for post, created in zip(
         documents["post_id"].to_pylist(), documents["created"].cast(pa.int64()).to_pylist(), strict=True
     ):
-        if post not in against and first is not None and first <= at <= last:
+        if post not in against and first is not None and first <= created <= last:
             yield Vote(post, "open", {"close_votes": 0})

@@ -1,4 +1,4 @@
-"""What a task has that says nothing else: posts as they were published, and no facts."""
+"""Defaults of a task: posts as published, and no facts."""
 
 from collections.abc import Sequence
 
@@ -11,19 +11,19 @@ from socorpus.labeling.schema import EXAMPLES
 
 
 def published(threads: Threads, votes: Sequence[Vote], kinds: Sequence[str]) -> pa.Table:
-    """`schema.EXAMPLES`: every post of some kinds with its comments, less those that a vote says give its label away.
+    """`schema.EXAMPLES`: every post of some kinds with its comments, except those that give its label away.
 
-    `split` and `digest` are yet empty.
+    `split` and `digest` are still empty.
     """
     documents = threads.documents.filter(pc.is_in(threads.documents["kind"], value_set=pa.array(kinds)))
     if any(vote.gives_away for vote in votes):
         states = dict.fromkeys(documents["post_id"].to_pylist(), revisions.PUBLISHED)
         return revisions.examples(threads, states, votes, comments=True)
     rows = documents.num_rows
-    made = {
+    columns = {
         "split": pa.array([""] * rows, pa.string()),
         "form": pa.array(["published"] * rows, pa.string()),
         "left_out": pa.array([[]] * rows, pa.list_(pa.int64())),
         "digest": pa.array([bytes(16)] * rows, pa.binary(16)),
     }
-    return pa.table([made[name] if name in made else documents[name] for name in EXAMPLES.names], schema=EXAMPLES)
+    return pa.table([columns[name] if name in columns else documents[name] for name in EXAMPLES.names], schema=EXAMPLES)

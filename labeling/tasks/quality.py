@@ -1,8 +1,8 @@
 """Quality of questions, in the classes of the public set: HQ, LQ_EDIT, LQ_CLOSE; and a score from 0 to 1.
 
-The set says: HQ has a score of 30 or more and no edit; LQ_EDIT a negative score and several edits by the community, but
-it is open; LQ_CLOSE was closed without an edit. Scores depend on a site and on a question's age, so they are held
-against those of the same site and year. The text that is judged is the first revision, of every class alike.
+The set's definition: HQ has a score of 30 or more and no edit; LQ_EDIT a negative score and several edits by the
+community, but it is open; LQ_CLOSE was closed without an edit. Scores depend on the site and on a question's age, so
+they are compared with those of the same site and year. The judged text is the first revision, for every class.
 """
 
 import re
@@ -29,7 +29,7 @@ HQ, LQ_EDIT, LQ_CLOSE = "HQ", "LQ_EDIT", "LQ_CLOSE"
 HIGH_SCORE, SEVERAL_EDITS = 30, 2
 """The public set's bounds: score of HQ, edits of LQ_EDIT."""
 FEW = 50
-"""A year of fewer questions is held against all years of its site."""
+"""Questions of a year with fewer than this are ranked among all years of the site."""
 
 _BODY_EDITS = pa.array([5, 8], pa.int32())
 _FAVOURITE, _UP, _DOWN = 5, 2, 3
@@ -38,30 +38,30 @@ _ALL = "all"
 
 @dataclass(frozen=True)
 class Judged:
-    """What is known of a question that speaks for or against it."""
+    """Facts for and against a question's quality."""
 
     post_id: int
     score: int
     rank: float
     """Share of the site's questions of that year with a lower score, ties by half; 0 to 1."""
     view_rank: float | None
-    """The same of views; None where the dump has none."""
+    """The same for views; None if the dump has none."""
     edits: int | None
-    """Body edits by others than its owner and the system (types 5 and 8); None where the site has no history."""
+    """Body edits by others than its owner and the system (types 5 and 8); None if the site has no history."""
     edited: bool
     """Whether anyone but the system ever edited its body (without history: anything of it)."""
     closed: bool
     reason: str | None
-    """Label of `closure.REASONS`, None where it is open or the reason isn't known."""
+    """Label of `closure.REASONS`; None if it is open or the reason isn't known."""
     answers: int
     accepted: bool
 
     @property
     def value(self) -> float:
-        """Quality from 0 to 1: the rank of the score, and of the views, moved by what else happened to it.
+        """Quality from 0 to 1: ranks of score and views, adjusted for answers, closing and edits.
 
-        Six tenths are the score's rank, two tenths the views' (or the score's again), a tenth each an answer and an
-        accepted answer; a closing but as a duplicate takes away four tenths, edits by others a tenth each, at most two.
+        0.6 for the score's rank, 0.2 for the views' (or the score's again), 0.1 each for an answer and an accepted
+        answer; minus 0.4 if closed for any reason except duplicate, minus 0.1 for each edit by others, at most two.
         """
         views = self.rank if self.view_rank is None else self.view_rank
         good = 0.6 * self.rank + 0.2 * views + 0.1 * (self.answers > 0) + 0.1 * self.accepted
@@ -70,19 +70,19 @@ class Judged:
 
     @property
     def evidence(self) -> dict[str, Any]:
-        """What every vote tells: the figures that it rests on, and the quality."""
-        told: dict[str, Any] = {"quality": self.value, "score": self.score, "rank": round(self.rank, 3)}
-        told |= {"edits_by_others": self.edits, "closed": self.closed}
-        return told if self.edits is not None else told | {"history": "none: only whether it was edited is known"}
+        """Evidence of every vote: the figures that it rests on, and the quality."""
+        figures: dict[str, Any] = {"quality": self.value, "score": self.score, "rank": round(self.rank, 3)}
+        figures |= {"edits_by_others": self.edits, "closed": self.closed}
+        return figures if self.edits is not None else figures | {"history": "none: only whether it was edited is known"}
 
 
 def judged(threads: Threads) -> dict[int, Judged]:
     """All questions of a bucket."""
     facts = threads.facts.get("sites", {}).get(threads.site) or merge([collect(threads)])["sites"].get(threads.site, {})
     scores, views = _Ranks(facts.get("scores", {})), _Ranks(facts.get("views", {}))
-    standing = closure.standings(threads)
+    standings = closure.standings(threads)
     edits = _edits(threads)
-    posts = threads.posts.filter(pc.is_in(threads.posts["post_id"], pa.array(list(standing), pa.int64())))
+    posts = threads.posts.filter(pc.is_in(threads.posts["post_id"], pa.array(list(standings), pa.int64())))
     columns = [
         "post_id",
         "score",
@@ -92,29 +92,29 @@ def judged(threads: Threads) -> dict[int, Judged]:
         "creation_date",
         "last_edit_date",
     ]
-    found = {}
+    questions = {}
     for row in posts.select(columns).to_pylist():
-        post, one = row["post_id"], standing[row["post_id"]]
+        post, standing = row["post_id"], standings[row["post_id"]]
         year = _year(row["creation_date"])
         seen = row["view_count"]
         others, anyone = edits.get(post, (0, 0))
-        found[post] = Judged(
+        questions[post] = Judged(
             post,
             row["score"] or 0,
             scores.rank(year, row["score"] or 0),
             None if seen is None else views.rank(year, _octave(seen)),
             None if threads.history is None else others,
             row["last_edit_date"] is not None if threads.history is None else anyone > 0,
-            one.closed,
-            one.label,
+            standing.closed,
+            standing.label,
             row["answer_count"] or 0,
             row["accepted_answer_id"] is not None,
         )
-    return found
+    return questions
 
 
 def _edits(threads: Threads) -> dict[int, tuple[int, int]]:
-    """Body edits of each post: by others than its owner, and by anyone; the system's own count as neither."""
+    """Body edits of each post: by others than its owner, and by anyone; the system's own are not counted."""
     if threads.history is None:
         return {}
     names = ["post_id", "owner_user_id", "owner_display_name"]
@@ -131,7 +131,7 @@ def _edits(threads: Threads) -> dict[int, tuple[int, int]]:
 
 
 def _another(row: Mapping[str, Any], owner: Mapping[str, Any]) -> bool:
-    """Whether an editor isn't the owner; where an account is gone, its name tells, and without one nobody knows."""
+    """Whether an editor isn't the owner; by the names if an account is gone, and False if nothing is known."""
     if row["user_id"] is not None and owner["owner_user_id"] is not None:
         return bool(row["user_id"] != owner["owner_user_id"])
     if row["user_display_name"] and owner["owner_display_name"]:
@@ -159,8 +159,8 @@ def merge(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Histograms by site and year: `{"sites": {SITE: {"scores" or "views": {YEAR or "all": {VALUE: questions}}}}}`."""
     sites: dict[str, dict[str, dict[str, Counter[str]]]] = {}
     for part in parts:
-        for site, found in part.items():
-            for name, years in found.items():
+        for site, tables in part.items():
+            for name, years in tables.items():
                 into = sites.setdefault(site, {}).setdefault(name, {})
                 for year, histogram in years.items():
                     for to in (year, _ALL):
@@ -172,9 +172,9 @@ def merge(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
                     year: dict(sorted(histogram.items(), key=lambda item: int(item[0])))
                     for year, histogram in sorted(years.items())
                 }
-                for name, years in sorted(found.items())
+                for name, years in sorted(tables.items())
             }
-            for site, found in sorted(sites.items())
+            for site, tables in sorted(sites.items())
         }
     }
 
@@ -199,8 +199,8 @@ class _Ranks:
         return (below + to) / (2 * sums[-1])
 
 
-def _year(at: Any) -> str:
-    return "0" if at is None else str(at.year)
+def _year(moment: Any) -> str:
+    return "0" if moment is None else str(moment.year)
 
 
 @cache
@@ -210,9 +210,9 @@ def _octave(views: int) -> int:
 
 
 def examples(threads: Threads, votes: Sequence[Vote]) -> pa.Table:
-    """Every question by its first known revision, rendered from history, whatever its class; without comments.
+    """Every question as its first known revision, rendered from history, whatever its class; without comments.
 
-    Without history it is the published text, less the note that names a duplicate.
+    Without history it is the published text, minus the note that names a duplicate.
     """
     questions = threads.documents.filter(pc.equal(threads.documents["kind"], "question"))["post_id"].to_pylist()
     bodies = dict(zip(threads.posts["post_id"].to_pylist(), threads.posts["body"].to_pylist(), strict=True))
@@ -246,85 +246,85 @@ TASK = Task(
 
 @votes(TASK)
 def as_in_the_public_set(threads: Threads) -> Iterator[Vote]:
-    """The public set's own words: 30 and unedited; negative, edited by several and open; closed and unedited."""
-    for post, one in judged(threads).items():
+    """The public set's definition: 30 and unedited; negative, with several edits and open; closed and unedited."""
+    for post, question in judged(threads).items():
         label = None
-        if one.closed:
-            label = LQ_CLOSE if not one.edited and one.reason != "duplicate" else None
-        elif one.score >= HIGH_SCORE and not one.edited:
+        if question.closed:
+            label = LQ_CLOSE if not question.edited and question.reason != "duplicate" else None
+        elif question.score >= HIGH_SCORE and not question.edited:
             label = HQ
-        elif one.score < 0 and (one.edits or 0) >= SEVERAL_EDITS:
+        elif question.score < 0 and (question.edits or 0) >= SEVERAL_EDITS:
             label = LQ_EDIT
         if label is not None:
-            yield Vote(post, label, one.evidence)
+            yield Vote(post, label, question.evidence)
 
 
 @votes(TASK)
 def score_in_its_year(threads: Threads) -> Iterator[Vote]:
     """Among the highest tenth of its site's and year's scores: HQ; among the lowest and edited by others: LQ_EDIT."""
-    for post, one in judged(threads).items():
-        if one.rank >= 0.9 and one.score > 0:
-            yield Vote(post, HQ, one.evidence)
-        elif not one.closed and one.rank <= 0.15 and one.score <= 0 and (one.edits or 0) > 0:
-            yield Vote(post, LQ_EDIT, one.evidence)
+    for post, question in judged(threads).items():
+        if question.rank >= 0.9 and question.score > 0:
+            yield Vote(post, HQ, question.evidence)
+        elif not question.closed and question.rank <= 0.15 and question.score <= 0 and (question.edits or 0) > 0:
+            yield Vote(post, LQ_EDIT, question.evidence)
 
 
 @votes(TASK)
 def closed_by_others(threads: Threads) -> Iterator[Vote]:
-    """Closed at the dump, and not as a duplicate, which says nothing of quality."""
+    """Closed at the time of the dump, except as a duplicate, which says nothing about quality."""
     repeated = {vote.post_id for vote in closure.duplicate_link(threads)}
     repeated |= {vote.post_id for vote in closure.original_questions(threads)}
-    for post, one in judged(threads).items():
-        if one.closed and one.reason != "duplicate" and post not in repeated:
-            yield Vote(post, LQ_CLOSE, one.evidence | {"reason": one.reason})
+    for post, question in judged(threads).items():
+        if question.closed and question.reason != "duplicate" and post not in repeated:
+            yield Vote(post, LQ_CLOSE, question.evidence | {"reason": question.reason})
 
 
 @votes(TASK)
 def edited_by_others(threads: Threads) -> Iterator[Vote]:
-    """Its body was edited by others twice or more, it is open and scores no better than most."""
-    for post, one in judged(threads).items():
-        if not one.closed and (one.edits or 0) >= SEVERAL_EDITS and one.rank <= 0.5:
-            yield Vote(post, LQ_EDIT, one.evidence)
+    """Body edited by others twice or more, open, and scored no better than most: LQ_EDIT."""
+    for post, question in judged(threads).items():
+        if not question.closed and (question.edits or 0) >= SEVERAL_EDITS and question.rank <= 0.5:
+            yield Vote(post, LQ_EDIT, question.evidence)
 
 
 @votes(TASK)
 def well_answered(threads: Threads) -> Iterator[Vote]:
     """Two answers or more, one accepted, a score above most of its year, and no edit by others: HQ."""
-    for post, one in judged(threads).items():
-        good = one.answers >= 2 and one.accepted and one.rank >= 0.7 and one.score > 0
-        if good and not one.edits and (one.edits is not None or not one.edited):
-            yield Vote(post, HQ, one.evidence | {"answers": one.answers})
+    for post, question in judged(threads).items():
+        good = question.answers >= 2 and question.accepted and question.rank >= 0.7 and question.score > 0
+        if good and not question.edits and (question.edits is not None or not question.edited):
+            yield Vote(post, HQ, question.evidence | {"answers": question.answers})
 
 
 @votes(TASK)
 def much_viewed(threads: Threads) -> Iterator[Vote]:
     """Among the most viewed tenth of its site and year, with a score above most: HQ."""
-    for post, one in judged(threads).items():
-        if (one.view_rank or 0) >= 0.9 and one.rank >= 0.6 and one.score > 0:
-            yield Vote(post, HQ, one.evidence | {"view_rank": round(one.view_rank or 0, 3)})
+    for post, question in judged(threads).items():
+        if (question.view_rank or 0) >= 0.9 and question.rank >= 0.6 and question.score > 0:
+            yield Vote(post, HQ, question.evidence | {"view_rank": round(question.view_rank or 0, 3)})
 
 
 @votes(TASK)
 def down_votes(threads: Threads) -> Iterator[Vote]:
     """More votes down than up: LQ_CLOSE if it is closed, LQ_EDIT if it is open and others edited it."""
     counts = _votes(threads, (_UP, _DOWN))
-    for post, one in judged(threads).items():
+    for post, question in judged(threads).items():
         up, down = (counts.get(post, Counter())[kind] for kind in (_UP, _DOWN))
         if down > up and down >= 2:
-            label = LQ_CLOSE if one.closed and one.reason != "duplicate" else None
-            label = LQ_EDIT if not one.closed and (one.edits or 0) > 0 else label
+            label = LQ_CLOSE if question.closed and question.reason != "duplicate" else None
+            label = LQ_EDIT if not question.closed and (question.edits or 0) > 0 else label
             if label is not None:
-                yield Vote(post, label, one.evidence | {"up": up, "down": down})
+                yield Vote(post, label, question.evidence | {"up": up, "down": down})
 
 
 @votes(TASK)
 def favourites(threads: Threads) -> Iterator[Vote]:
     """Five users or more marked it as a favourite: HQ."""
     counts = _votes(threads, (_FAVOURITE,))
-    for post, one in judged(threads).items():
+    for post, question in judged(threads).items():
         marked = counts.get(post, Counter())[_FAVOURITE]
-        if marked >= 5 and one.rank >= 0.5:
-            yield Vote(post, HQ, one.evidence | {"favourites": marked})
+        if marked >= 5 and question.rank >= 0.5:
+            yield Vote(post, HQ, question.evidence | {"favourites": marked})
 
 
 def _votes(threads: Threads, kinds: Sequence[int]) -> dict[int, Counter[int]]:
@@ -351,17 +351,17 @@ _ASKS_FOR_MORE = re.compile(
 @votes(TASK)
 def comments_ask_for_more(threads: Threads) -> Iterator[Vote]:
     """Others' comments ask for clarity, code or effort: LQ_CLOSE if it was closed, LQ_EDIT if others then edited it."""
-    found = judged(threads)
+    questions = judged(threads)
     owners = dict(zip(threads.posts["post_id"].to_pylist(), threads.posts["owner_user_id"].to_pylist(), strict=True))
-    table = threads.comments.filter(pc.is_in(threads.comments["post_id"], pa.array(list(found), pa.int64())))
+    table = threads.comments.filter(pc.is_in(threads.comments["post_id"], pa.array(list(questions), pa.int64())))
     asked: dict[int, list[int]] = {}
     for row in table.select(["post_id", "comment_id", "text", "user_id"]).to_pylist():
         own = row["user_id"] is not None and row["user_id"] == owners[row["post_id"]]
         if not own and _ASKS_FOR_MORE.search(row["text"] or ""):
             asked.setdefault(row["post_id"], []).append(row["comment_id"])
     for post, comments in asked.items():
-        one = found[post]
-        label = LQ_CLOSE if one.closed and one.reason != "duplicate" else None
-        label = LQ_EDIT if not one.closed and (one.edits or 0) > 0 and one.rank < 0.6 else label
+        question = questions[post]
+        label = LQ_CLOSE if question.closed and question.reason != "duplicate" else None
+        label = LQ_EDIT if not question.closed and (question.edits or 0) > 0 and question.rank < 0.6 else label
         if label is not None:
-            yield Vote(post, label, one.evidence | {"comments": comments}, gives_away=tuple(comments))
+            yield Vote(post, label, question.evidence | {"comments": comments}, gives_away=tuple(comments))

@@ -1,4 +1,4 @@
-"""Our tasks, in the order in which they are labelled and listed. A new one costs its module and a line here."""
+"""Our tasks, in the order in which they are labelled and listed. A new one needs its module and a line here."""
 
 from socorpus.labeling.schema import TASKS
 from socorpus.labeling.tasks import closure, quality

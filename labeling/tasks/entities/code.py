@@ -1,4 +1,4 @@
-"""Labelling functions for entities that are spelled as code is: functions, classes, variables, files, tags, errors."""
+"""Labelling functions for entities that are spelled like code: functions, classes, variables, files, tags, errors."""
 
 import re
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ from socorpus.labeling.tasks.entities.post import EntityPost, Found, known, of_e
 def code_form(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """Inline code, by its form: `name()` is a function, `Name` a class, `snake_case` a variable."""
     for start, end in post.code:
-        found = name_shapes.form(post.text[start:end])
-        if found is not None:
-            yield start, end, found[0], {"rule": found[1]}
+        form = name_shapes.form(post.text[start:end])
+        if form is not None:
+            yield start, end, form[0], {"rule": form[1]}
 
 
 _CALL = re.compile(r"(?<![\w.$>])[A-Za-z_$][\w$]*(?:(?:\.|::|->)\w+)*\((?:[\w$]+(?:, ?[\w$]+)*)?\)(?!\w)")
@@ -25,7 +25,7 @@ _PLURAL = re.compile(r"\w+\((?:s|es|ies)\)")
 @votes("entities")
 @of_each_post
 def calls(post: EntityPost, threads: Threads) -> Iterator[Found]:
-    """A name with parentheses behind it in prose: `foo()`, `obj.method(arg)`; not `file(s)` or `O(n)`."""
+    """A name followed by parentheses in prose: `foo()`, `obj.method(arg)`; not `file(s)` or `O(n)`."""
     for match in _CALL.finditer(post.prose) if "(" in post.prose else ():
         if not _PLURAL.fullmatch(match[0]) and not match[0].startswith("O("):
             yield match.start(), match.end(), "Function", {"rule": "call"}
@@ -36,15 +36,15 @@ _CAMEL = re.compile(r"[A-Z]+[a-z\d]+(?:[A-Z]+[a-z\d]*)+|[A-Z]{2,}[a-z]\w*[A-Z]\w
 
 
 def _identifiers(post: EntityPost) -> Iterator[tuple[int, int, str, str]]:
-    """Names in prose that are spelled as in code and are no known ones: start, end, name, form."""
+    """Names in prose that are spelled like code and not in a gazetteer: start, end, name, form."""
     taken = {hit.start for hit in post.names}
     for match in post.find(_IDENTIFIER):
         name = match[0]
         if match.start() in taken or (name.isalpha() and (name.islower() or name.isupper() or name[1:].islower())):
             continue
-        found = name_shapes.form(name)
-        if found is not None:
-            yield match.start(), match.end(), name, found[1]
+        form = name_shapes.form(name)
+        if form is not None:
+            yield match.start(), match.end(), name, form[1]
 
 
 @votes("entities")
@@ -74,7 +74,7 @@ def snake_case(post: EntityPost, threads: Threads) -> Iterator[Found]:
 @votes("entities")
 @of_each_post
 def qualified_names(post: EntityPost, threads: Threads) -> Iterator[Found]:
-    """A name in prose with two dots or more, as `java.util.List`: a class. Fewer may be a sentence's end or a file."""
+    """A name in prose with two or more dots (`java.util.List`): a class. Fewer may be a file or end a sentence."""
     for start, end, name, form in _identifiers(post):
         if form == "types" and len(re.split(r"\.|::", name)) > 2:
             yield start, end, "Class", {"rule": "qualified"}
@@ -92,7 +92,7 @@ _GENERAL = frozenset(("Class", "Variable", "Function"))
 @votes("entities")
 @of_each_post
 def head_words(post: EntityPost, threads: Threads) -> Iterator[Found]:
-    """A name beside a word that tells its type: "the `foo` method", "class Foo", "the foo.bar property"."""
+    """A name beside a word that names its type: "the `foo` method", "class Foo", "the foo.bar property"."""
     heads, prose = gazetteers.heads(), post.prose
     for match in _HEADED.finditer(prose):
         label = heads.get(match[2].lower())
@@ -107,7 +107,7 @@ def head_words(post: EntityPost, threads: Threads) -> Iterator[Found]:
 @votes("entities")
 @of_each_post
 def file_names(post: EntityPost, threads: Threads) -> Iterator[Found]:
-    """File names and paths, by extension or by their slashes; of an address nothing."""
+    """File names and paths, by extension or slashes; no parts of addresses."""
     taken = {hit.start for hit in post.names}
     for start, end in (span for odd in post.odd for span in name_shapes.file_names(post.prose, *odd)):
         if start not in taken:
@@ -127,9 +127,9 @@ def markup_tags(post: EntityPost, threads: Threads) -> Iterator[Found]:
         if code is None or code == match.span():
             tags.append(match.span())
             yield match.start(), match.end(), "HTML_XML_Tag", {"rule": "tag"}
-    for found in known(post, "HTML_XML_Tag"):
-        if not any(start <= found[0] < end for start, end in tags):
-            yield found
+    for hit in known(post, "HTML_XML_Tag"):
+        if not any(start <= hit[0] < end for start, end in tags):
+            yield hit
 
 
 _ERROR = re.compile(r"(?<![\w.])(?:[a-z]\w*\.)*[A-Z]\w+(?:Error|Exception)\b(?!\()")
@@ -151,14 +151,14 @@ def errors(post: EntityPost, threads: Threads) -> Iterator[Found]:
 @votes("entities")
 @of_each_post
 def repeated_code(post: EntityPost, threads: Threads) -> Iterator[Found]:
-    """A name in prose that is inline code elsewhere in the post, and of a form that tells its type."""
-    told: dict[str, str] = {}
+    """A name in prose that is inline code elsewhere in the post, and whose form shows its type."""
+    types: dict[str, str] = {}
     for start, end in post.code:
         code = post.text[start:end]
-        found = name_shapes.form(code)
-        if found is not None and found[0] in _GENERAL and re.fullmatch(r"\w{3,}(?:\(\))?", code):
-            told[code.removesuffix("()")] = found[0]
-    for start, end, _ in post.spoken({gazetteers.lowered(name) for name in told}):
-        label = told.get(post.open[start:end])
+        form = name_shapes.form(code)
+        if form is not None and form[0] in _GENERAL and re.fullmatch(r"\w{3,}(?:\(\))?", code):
+            types[code.removesuffix("()")] = form[0]
+    for start, end, _ in post.spoken({gazetteers.lowered(name) for name in types}):
+        label = types.get(post.open[start:end])
         if label is not None:
             yield start, end, label, {"rule": "code elsewhere"}

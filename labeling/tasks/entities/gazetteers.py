@@ -1,6 +1,6 @@
 """Gazetteers: names with their types, from three sources.
 
-1. `known()`: `gazetteers.json`, written down from general knowledge.
+1. `known()`: `gazetteers.json`, written from general knowledge.
 2. `from_tags()`: a site's tags, typed by the words of their wikis' excerpts.
 3. `learn()`: an annotated file, with how often each name is annotated and how often not.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 WORD = re.compile(r"[.#]?\w+(?:(?:[-.+/:&*]|::)\w+)*(?:\+\+|[#+*](?!\w))?")
-"""A word as names are made of them: `C#`, `.NET`, `node.js`, `scikit-learn`, `std::vector`."""
+"""A word of a name: `C#`, `.NET`, `node.js`, `scikit-learn`, `std::vector`."""
 _NEXT = re.compile(rf" (?:{WORD.pattern})")
 DATA = Path(__file__).with_name("gazetteers.json")
 
@@ -26,18 +26,18 @@ Words = Mapping[str, Sequence[int]]
 
 def words(text: str) -> Words:
     """Words of a text."""
-    found: dict[str, list[int]] = {}
+    starts: dict[str, list[int]] = {}
     for match in WORD.finditer(lowered(text)):
         word = match[0]
-        if word in found:
-            found[word].append(match.start())
+        if word in starts:
+            starts[word].append(match.start())
         else:
-            found[word] = [match.start()]
-    return found
+            starts[word] = [match.start()]
+    return starts
 
 
 def lowered(text: str) -> str:
-    """The text in lower case, character for character: what would become two characters stays as it is."""
+    """The text in lower case, character for character: one that would become two stays as it is."""
     low = text.lower()
     return low if len(low) == len(text) else "".join(c if len(c.lower()) > 1 else c.lower() for c in text)
 
@@ -57,8 +57,8 @@ class Gazetteer:
 
     Attributes:
         any: name in lower case, its words joined by a space -> type.
-        exact: the same for names that count only as they are written.
-        longest: first word, in lower case -> words of the longest name that begins so.
+        exact: the same for case-sensitive names.
+        longest: first word, in lower case -> number of words of the longest name that begins with it.
     """
 
     any: Mapping[str, str] = field(default_factory=dict)
@@ -69,15 +69,15 @@ class Gazetteer:
         """The longest names, from left to right, without overlap. A name never begins or ends within a word.
 
         Args:
-            of_text: `words(text)`, where several gazetteers look at one text.
+            of_text: `words(text)`, to share it between gazetteers.
         """
-        low, at = lowered(text), 0
-        found = words(text) if of_text is None else of_text
+        low, done = lowered(text), 0
+        places = words(text) if of_text is None else of_text
         # Most words begin no name.
         for start, first in sorted(
-            (start, word) for word in found.keys() & self.longest.keys() for start in found[word]
+            (start, word) for word in places.keys() & self.longest.keys() for start in places[word]
         ):
-            if start < at:
+            if start < done:
                 continue  # within the last name
             ends, most = [start + len(first)], self.longest[first]
             while len(ends) < most and (more := _NEXT.match(low, ends[-1])) is not None:
@@ -86,11 +86,11 @@ class Gazetteer:
                 label = self.any.get(low[start:end]) or self._exactly(text, start, end)
                 if label is not None:
                     yield Hit(start, end, label, text[start:end])
-                    at = end
+                    done = end
                     break
 
     def _exactly(self, text: str, start: int, end: int) -> str | None:
-        """Type of a name that counts as it is written alone; not of a capital that a sentence's beginning asks for."""
+        """Type of a case-sensitive name; None if a capital may be due to the beginning of a sentence."""
         name = text[start:end]
         label = self.exact.get(name)
         if label is None or not (name[0].isupper() and name[1:].islower()):
@@ -100,7 +100,7 @@ class Gazetteer:
 
 
 def gazetteer(any_case: Mapping[str, str], exact: Mapping[str, str] | None = None) -> Gazetteer:
-    """A gazetteer from name -> type. Names that have no word are left out."""
+    """A gazetteer from name -> type. Names without a word are left out."""
     insensitive: dict[str, str] = {}
     sensitive: dict[str, str] = {}
     longest: dict[str, int] = {}
@@ -122,7 +122,7 @@ def _data() -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def known() -> Gazetteer:
-    """Names of the field in general. A name of two types has that which stands first in the file."""
+    """General names of the field. A name of two types gets the first in the file."""
     insensitive: dict[str, str] = {}
     exact: dict[str, str] = {}
     for label, lists in _data()["names"].items():
@@ -137,19 +137,19 @@ def known() -> Gazetteer:
 
 
 def names_of(label: str) -> frozenset[str]:
-    """Names of a type in lower case, one word each, however they are listed."""
+    """Names of a type in lower case that are single words, from all of its lists."""
     lists = _data()["names"].get(label, {})
     return frozenset(name.lower() for each in lists.values() for name in each if " " not in name)
 
 
 @lru_cache(maxsize=1)
 def heads() -> dict[str, str]:
-    """Words that tell the type of a name beside them ("method", "library") -> that type."""
-    found: dict[str, str] = {}
+    """Words that name the type of a name beside them ("method", "library") -> that type."""
+    types: dict[str, str] = {}
     for label, words in _data()["heads"].items():
         for word in words:
-            found.setdefault(word, label)
-    return found
+            types.setdefault(word, label)
+    return types
 
 
 def plurals(name: str) -> tuple[str, ...]:
@@ -163,7 +163,7 @@ def plurals(name: str) -> tuple[str, ...]:
     return (name + "s",)
 
 
-# What a wiki's excerpt says of a tag: "X is a …". The first kind it names counts; of two at one place the one above.
+# The kind in a wiki's excerpt: "X is a …". The first kind counts; of two at the same place the upper one here.
 _KINDS = {
     "Operating_System": "operating systems?|linux distribution|distribution of linux|mobile platform",
     "Language": "(?:programming|scripting|markup|query|style ?sheet|domain-specific|functional|modell?ing) languages?"
@@ -189,20 +189,20 @@ _IS_A = re.compile(r"\b(?:is|are|was|refers to|stands for)\b(?: (?:a|an|the|any|
 
 
 def type_of(excerpt: str) -> str | None:
-    """Type of the thing that a tag wiki's excerpt describes, by the first kind it names behind "is"; else None."""
+    """Type of the thing that a tag wiki's excerpt describes, by the first kind it names after "is"; else None."""
     sentence = re.split(r"(?<=[a-z)]{2})\.(?:\s|$)|\n", excerpt.strip(), maxsplit=1)[0]
-    said = _IS_A.search(sentence)
-    if said is None:
+    verb = _IS_A.search(sentence)
+    if verb is None:
         return None
-    kind = _KIND.search(sentence, said.end())
-    # The kind stands in the noun phrase: what comes after "for", "that" or "used" tells the purpose.
-    if kind is None or _PURPOSE.search(sentence, said.end(), kind.start()):
+    kind = _KIND.search(sentence, verb.end())
+    # The kind is in the noun phrase: the words after "for", "that" or "used" describe the purpose.
+    if kind is None or _PURPOSE.search(sentence, verb.end(), kind.start()):
         return None
     return kind.lastgroup
 
 
 def from_tags(types: Mapping[str, str]) -> Gazetteer:
-    """A gazetteer of a site's tags: tag -> type; a hyphen of a tag may be a space in a text, an end number apart."""
+    """A gazetteer of a site's tags: tag -> type; a hyphen of a tag may be a space in a text."""
     names: dict[str, str] = {}
     for tag, label in types.items():
         for form in (tag, tag.replace("-", " ")):
@@ -211,7 +211,7 @@ def from_tags(types: Mapping[str, str]) -> Gazetteer:
 
 
 class Learned(NamedTuple):
-    """A name found in a text: the probability of each type it was seen with, and how often it was seen."""
+    """A name found in a text: the probability of each type it was seen with, and the times it was seen."""
 
     start: int
     end: int
@@ -222,24 +222,24 @@ class Learned(NamedTuple):
 
 @dataclass(frozen=True)
 class Annotated:
-    """Names of an annotated file: how often each is of which type, and how often of none.
+    """Names of an annotated file, with the times each is of a type or of none.
 
     Attributes:
         names: name in lower case -> place (`code`, `prose`) -> type -> times; "O" stands for no entity.
-        gazetteer: the names, to be found.
+        gazetteer: the names, to find them in texts.
     """
 
     names: Mapping[str, Mapping[str, Mapping[str, int]]]
     gazetteer: Gazetteer
 
     def find(self, text: str, in_code: Callable[[int], bool]) -> Iterator[Learned]:
-        """The longest names that were seen, each with what it may be there, "O" (no entity) among it."""
+        """The longest known names, each with the probabilities of its types there, including "O" (no entity)."""
         for hit in self.gazetteer.find(text):
             times = sum(sum(counts.values()) for counts in self.names[hit.name.lower()].values())
             yield Learned(hit.start, hit.end, self.types(hit.name, in_code(hit.start)), times, hit.name)
 
     def types(self, name: str, code: bool) -> dict[str, float]:
-        """Probability of each type, "O" too: times it was seen in such a place, plus a third of those elsewhere."""
+        """Probability of each type, including "O": times seen in such a place, plus a third of those elsewhere."""
         weighed: dict[str, float] = defaultdict(float)
         for place, counts in self.names.get(name.lower(), {}).items():
             for label, times in counts.items():
@@ -249,22 +249,22 @@ class Annotated:
 
 
 _DOUBT = 0.5
-"""Times that a name is taken to have been something else: one seen once is right by 2/3."""
+"""Pseudo-count of another type: a name seen once has its type with probability 2/3."""
 
 
 def learn(texts: Iterable[tuple[str, Callable[[int], bool], Iterable[tuple[int, int, str]]]]) -> Annotated:
     """Learn from annotated texts: each a text, whether a place of it is inline code, and its spans.
 
-    Counted are the annotated names, and those of `known()`, wherever they occur: what is seldom annotated though it
-    occurs often is known to be no entity.
+    The annotated names and those of `known()` are counted wherever they occur: a frequent name that is seldom
+    annotated is no entity.
     """
     kept = [(text, in_code, {(a, b): label for a, b, label in spans}) for text, in_code, spans in texts]
     gold = {text[a:b]: label for text, _, spans in kept for (a, b), label in spans.items() if label != "Code_Block"}
     general = known()
-    found = gazetteer({**general.any, **{name.lower(): name for name in general.exact}, **gold})
+    lookup = gazetteer({**general.any, **{name.lower(): name for name in general.exact}, **gold})
     counts: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: {"code": Counter(), "prose": Counter()})
     for text, in_code, spans in kept:
-        for hit in found.find(text):
+        for hit in lookup.find(text):
             label = spans.get((hit.start, hit.end), "O")
             counts[hit.name.lower()]["code" if in_code(hit.start) else "prose"][label] += 1
     names = {name: {place: dict(each) for place, each in places.items() if each} for name, places in counts.items()}

@@ -1,9 +1,9 @@
-"""What an annotated file teaches: its names, how far to believe each function, and names in their context.
+"""Learning from an annotated file: its names, the reliability of each function, and names in their context.
 
-Candidates are the spans that anybody names: the functions, the gazetteer of the annotated file, and, if it is wanted,
-the context model. A logistic regression judges each by who named it as what, and by what is said of the spans it
-overlaps; those that it finds likely enough are resolved. It is trained on texts whose questions neither gazetteer nor
-context model had seen (cross-fitting), as else it would believe these two too much.
+Candidates are the spans proposed by any source: the functions, the gazetteer of the annotated file, and optionally the
+context model. A logistic regression judges each by its sources and their types, and by the sources of the spans that
+overlap it; the likely ones are resolved. It is trained on texts whose questions neither gazetteer nor context model had
+seen (cross-fitting), since it would otherwise overrate these two.
 """
 
 import re
@@ -24,12 +24,12 @@ from socorpus.labeling.tasks.entities.post import EntityPost
 from socorpus.labeling.tasks.entities.spans import Span
 
 THRESHOLD = 0.3
-"""Probability from which a span is kept: where F1 was best in cross-validation within train.txt."""
+"""Lowest probability of a kept span: the best F1 in cross-validation within train.txt."""
 DECAY = 4.0
 """L2 of the regression."""
 FOLDS = 5
 _LEAST = 0.1
-"""Probability from which a type of a learned name is considered."""
+"""Lowest probability of a learned name's type to be considered."""
 
 Vote = tuple[int, int, str, str, str]
 """Start, end, type, function and rule of a vote."""
@@ -37,7 +37,7 @@ Vote = tuple[int, int, str, str, str]
 
 @dataclass(frozen=True)
 class Text:
-    """A text with all that is said of it; `question` tells which texts must not be held against each other."""
+    """A text with its votes and gold; texts with the same `question` stay in one fold."""
 
     post: EntityPost
     votes: Sequence[Vote]
@@ -48,7 +48,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Learned:
-    """What was learned of an annotated file.
+    """The result of learning from an annotated file.
 
     Attributes:
         names: its gazetteer.
@@ -64,8 +64,8 @@ class Learned:
 
     def label(self, text: Text, threshold: float = THRESHOLD) -> list[Span]:
         """Sorted spans of a text, without overlap."""
-        found = self.probabilities(text)
-        return spans.resolve((span, probability) for span, probability in found.items() if probability >= threshold)
+        likely = self.probabilities(text)
+        return spans.resolve((span, probability) for span, probability in likely.items() if probability >= threshold)
 
     def probabilities(self, text: Text) -> dict[Span, float]:
         """Probability of each candidate of a text."""
@@ -78,41 +78,45 @@ class Learned:
 
 
 def learn(texts: Sequence[Text], context: bool) -> Learned:
-    """Learn from texts with gold spans, with a context model or without."""
+    """Learn from texts with gold spans, with or without a context model."""
     prepared = [_prepare(text) if context else None for text in texts]
-    numbers = {question: at % FOLDS for at, question in enumerate(sorted({text.question for text in texts}))}
+    numbers = {question: index % FOLDS for index, question in enumerate(sorted({text.question for text in texts}))}
     fold = [numbers[text.question] for text in texts]
 
     def teach(rows: Iterable[int]) -> tuple[Annotated, perceptron.Perceptron | None]:
         chosen = list(rows)
-        names = gazetteers.learn((texts[at].post.open, _in_code(texts[at].post), texts[at].gold) for at in chosen)
-        seen = ((prepared[at], sorted(texts[at].gold)) for at in chosen)
-        return names, perceptron.train((one, gold) for one, gold in seen if one is not None) if context else None
+        names = gazetteers.learn(
+            (texts[index].post.open, _in_code(texts[index].post), texts[index].gold) for index in chosen
+        )
+        seen = ((prepared[index], sorted(texts[index].gold)) for index in chosen)
+        return names, perceptron.train(
+            (example, gold) for example, gold in seen if example is not None
+        ) if context else None
 
     known: dict[str, int] = {}
     rows: list[list[int]] = []
     right: list[bool] = []
     for out in range(FOLDS):
-        names, model = teach(at for at in range(len(texts)) if fold[at] != out)
-        for at in (at for at in range(len(texts)) if fold[at] == out):
-            for span, features in candidates(texts[at], names, model, prepared[at]).items():
+        names, model = teach(index for index in range(len(texts)) if fold[index] != out)
+        for index in (index for index in range(len(texts)) if fold[index] == out):
+            for span, features in candidates(texts[index], names, model, prepared[index]).items():
                 rows.append([known.setdefault(name, len(known)) for name in sorted(features)])
-                right.append(span in texts[at].gold)
+                right.append(span in texts[index].gold)
     return Learned(*teach(range(len(texts))), known, _weights(rows, right, len(known)))
 
 
 def candidates(
     text: Text, names: Annotated, model: perceptron.Perceptron | None, prepared: Prepared | None
 ) -> dict[Span, set[str]]:
-    """Spans that somebody names, each with the features by which it is judged."""
+    """Spans proposed by any source, each with the features by which it is judged."""
     post = text.post
     sources: dict[Span, set[str]] = {}
-    found: dict[Span, set[str]] = {}
+    features_of: dict[Span, set[str]] = {}
 
     def enter(start: int, end: int, label: str, source: str, detail: str) -> None:
         span = Span(*text.widen(start, end), label)
         sources.setdefault(span, set()).add(source)
-        found.setdefault(span, set()).update((source, detail))
+        features_of.setdefault(span, set()).update((source, detail))
 
     for start, end, label, function, rule in text.votes:
         enter(start, end, label, f"f {function}", f"f {function} {rule} {label}")
@@ -122,7 +126,7 @@ def candidates(
         for label, probability in hit.types.items():
             if label != "O" and probability >= _LEAST:
                 enter(hit.start, hit.end, label, f"g {int(probability * 5)}{often}", f"g {label}")
-        likeliest = max(hit.types, key=lambda one: hit.types[one])
+        likeliest = max(hit.types, key=lambda kind: hit.types[kind])
         known[text.widen(hit.start, hit.end)] = f"{likeliest} {int(hit.types[likeliest] * 5)}{often}"
     if model is not None and prepared is not None:
         for number, reading in enumerate(model.readings(prepared)):
@@ -130,19 +134,19 @@ def candidates(
                 enter(*span, f"m{number}", f"m{number} {span.label}")
     for start, end, label, source in _proposed(post):
         enter(start, end, label, source, f"{source} {label}")
-    for span, features in found.items():
+    for span, features in features_of.items():
         features |= _spelled(post, span)
         seen = known.get(span[:2])
         if seen is not None and seen.split()[0] != span.label:
             features |= {f"g not {seen}", f"g not {seen.split()[0]} {span.label}"}
-    for one, other_one in _overlapping(sorted(found)):
-        for span, rival in ((one, other_one), (other_one, one)):
+    for left, right in _overlapping(sorted(features_of)):
+        for span, rival in ((left, right), (right, left)):
             place = _place(rival, span)
-            found[span] |= {f"o {place} {source}" for source in sources[rival]}
-    return found
+            features_of[span] |= {f"o {place} {source}" for source in sources[rival]}
+    return features_of
 
 
-# What is no vote, since it is too seldom right, yet may be with the right words beside it.
+# Proposals that are too seldom right for a vote, but may be right beside certain words.
 _PROPOSALS = (
     (
         "quoted",
@@ -166,7 +170,7 @@ def _proposed(post: EntityPost) -> Iterator[tuple[int, int, str, str]]:
 
 
 def _spelled(post: EntityPost, span: Span) -> set[str]:
-    """Features of what a span looks like."""
+    """Features of a span's spelling and neighbours."""
     word = post.text[span.start : span.end]
     spelled = shape(word)
     code = "code" if post.in_code(span.start) else "prose"
@@ -191,15 +195,15 @@ def _spelled(post: EntityPost, span: Span) -> set[str]:
 
 def _overlapping(ordered: Sequence[Span]) -> Iterator[tuple[Span, Span]]:
     """Pairs of sorted spans that overlap."""
-    for at, span in enumerate(ordered):
-        for other in ordered[at + 1 :]:
+    for index, span in enumerate(ordered):
+        for other in ordered[index + 1 :]:
             if other.start >= span.end:
                 break
             yield span, other
 
 
 def _place(other: Span, span: Span) -> str:
-    """How another span lies to a span that it overlaps."""
+    """Position of another span relative to a span that it overlaps."""
     if other[:2] == span[:2]:
         return "same"
     if other.start <= span.start and other.end >= span.end:

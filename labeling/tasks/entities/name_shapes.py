@@ -1,4 +1,4 @@
-"""What the spelling of a name in code tells of its type."""
+"""Types of names in code by their spelling."""
 
 import re
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ _VERB_PASCAL = re.compile(
 )
 _ERROR = re.compile(r"(?:[\w.]+[.:])?[A-Z]\w*(?:Error|Exception|Fault)")
 
-# In this order: the first that matches the whole of a name tells its type.
+# In this order: the first that matches the whole name determines its type.
 _FORMS: tuple[tuple[str, str, str], ...] = (
     ("call", "Function", r"[\w.:>$@-]*\w\s?\((?:[\w$]+(?:, ?[\w$]+)*)?\)"),
     ("quoted", "Value", r"([\"']).*\1"),
@@ -58,14 +58,14 @@ _COMPILED = [(name, label, re.compile(pattern, re.S)) for name, label, pattern i
 
 
 _LONGEST = 200
-"""Characters of the longest name that is looked at."""
+"""Characters of the longest name that is considered."""
 
 
 @lru_cache(maxsize=1 << 16)
 def form(code: str) -> tuple[str, str] | None:
-    """Type of a name in code, and the name of the form that told it; None where the form tells nothing.
+    """Type of a name in code, and the name of the form that determined it; None if no form matches.
 
-    `code` has no white space around. What has several words or operators is a Code_Block.
+    `code` has no surrounding white space. Code with several words or operators is a Code_Block.
     """
     if len(code) > _LONGEST:
         return "Code_Block", "expression"
@@ -102,7 +102,7 @@ _DOT_FILES = frozenset(
 
 
 def file_names(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Start and end of what looks like a file name or a path in text[start:end]."""
+    """Start and end of apparent file names and paths in text[start:end]."""
     for match in _IN_TEXT.finditer(text, start, end):
         if not _NO_FILES.fullmatch(match[0]):
             yield match.span()
@@ -114,7 +114,7 @@ def is_extension(text: str) -> bool:
 
 
 def is_verb(name: str) -> bool:
-    """Whether a name begins with a verb, as functions' do: `getName`, `to_s`, `CreateObject`."""
+    """Whether a name begins with a verb, like those of functions: `getName`, `to_s`, `CreateObject`."""
     return bool(_VERB_CAMEL.fullmatch(name) or _VERB_SNAKE.fullmatch(name) or _VERB_PASCAL.fullmatch(name))
 
 

@@ -1,7 +1,7 @@
 """A small model of names in their context: a linear-chain conditional random field (Lafferty et al. 2001) over tokens.
 
-It learns from an annotated file alone, in a minute, and speaks beside the labelling functions: its features are the
-token and its neighbours, their spelling, the segments, and what the functions vote. Labels are BIO of the types.
+It learns only from an annotated file, in a minute, and complements the labelling functions: its features are the token
+and its neighbours, their spelling, the segments, and the functions' votes. Labels are BIO of the types.
 Training is by AdaGrad (Duchi et al. 2011) on single lines, with L2; decoding is Viterbi's.
 """
 
@@ -23,7 +23,7 @@ EPOCHS = 8
 RATE, DECAY = 0.07, 0.002
 """Step length and L2, chosen by cross-validation within train.txt."""
 GENEROSITY = (0.0, 0.7, 1.5, 2.5)
-"""What is taken off the score of O, in nats: the more, the more spans. Each gives one reading of a text."""
+"""Reductions of the score of O, in nats: the larger, the more spans. Each gives a reading of a text."""
 Int32 = npt.NDArray[np.int32]
 Float32 = npt.NDArray[np.float32]
 Votes = Sequence[tuple[int, int, str, str]]
@@ -41,7 +41,7 @@ TOKEN = re.compile(
 
 @dataclass(frozen=True)
 class Prepared:
-    """A text as the model sees it: tokens (start, end), lines (first token, one behind the last), names of features."""
+    """A text as the model sees it: tokens (start, end), lines (first token, last + 1), names of features."""
 
     tokens: Sequence[tuple[int, int]]
     lines: Sequence[tuple[int, int]]
@@ -56,13 +56,13 @@ def prepare(post: EntityPost, votes: Votes) -> Prepared:
 
 @dataclass(frozen=True)
 class Perceptron:
-    """What was learned.
+    """A trained model.
 
     Attributes:
         labels: BIO labels; label 0 is O.
         features: feature -> its row.
         weights: float32[features, labels].
-        transitions: float32[labels + 1, labels], from the label before; its last row is of a line's first token.
+        transitions: float32[labels + 1, labels], from the label before; the last row is for a line's first token.
     """
 
     labels: tuple[str, ...]
@@ -80,23 +80,23 @@ class Perceptron:
         _score(self.weights, flat, bounds, scores)
         read = []
         for less in GENEROSITY:
-            found = np.zeros(len(text.tokens), np.int32)
-            _viterbi(scores, np.array(text.lines, np.int32), self.transitions, np.float32(less), found)
-            read.append(bio.spans([self.labels[number] for number in found.tolist()], text.tokens))
+            decoded = np.zeros(len(text.tokens), np.int32)
+            _viterbi(scores, np.array(text.lines, np.int32), self.transitions, np.float32(less), decoded)
+            read.append(bio.spans([self.labels[number] for number in decoded.tolist()], text.tokens))
         return read
 
 
 def tokenize(text: str) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Tokens of a text (start, end), and its lines that have some (first token, one behind the last)."""
+    """Tokens of a text (start, end), and its lines that have tokens (first token, last + 1)."""
     tokens: list[tuple[int, int]] = []
     lines: list[tuple[int, int]] = []
-    at = 0
+    offset = 0
     for line in text.split("\n"):
         first = len(tokens)
-        tokens += [(at + m.start(), at + m.end()) for m in TOKEN.finditer(line)]
+        tokens += [(offset + m.start(), offset + m.end()) for m in TOKEN.finditer(line)]
         if len(tokens) > first:
             lines.append((first, len(tokens)))
-        at += len(line) + 1
+        offset += len(line) + 1
     return tokens, lines
 
 
@@ -116,19 +116,19 @@ def features(
     voted = _voted(tokens, votes)
     coded = _coded(post, tokens)
     in_code = {word for word, code in zip(words, coded, strict=True) if code == "code1"}
-    found: list[list[str]] = []
+    rows: list[list[str]] = []
     for first, last in lines:
-        for at in range(first, last):
-            word, low = words[at], lower[at]
-            before = lower[at - 1] if at > first else "<"
-            after = lower[at + 1] if at + 1 < last else ">"
-            before2 = lower[at - 2] if at > first + 1 else "<"
-            after2 = lower[at + 2] if at + 2 < last else ">"
+        for token in range(first, last):
+            word, low = words[token], lower[token]
+            before = lower[token - 1] if token > first else "<"
+            after = lower[token + 1] if token + 1 < last else ">"
+            before2 = lower[token - 2] if token > first + 1 else "<"
+            after2 = lower[token + 2] if token + 2 < last else ">"
             names = [
                 "1",
                 f"w={low}",
                 f"W={word}",
-                f"s={shapes[at]}",
+                f"s={shapes[token]}",
                 f"p3={low[:3]}",
                 f"x3={low[-3:]}",
                 f"p4={low[:4]}",
@@ -143,33 +143,33 @@ def features(
                 f"-1,+1={before},{after}",
                 f"-2,-1={before2},{before}",
                 f"+1,+2={after},{after2}",
-                f"c={coded[at]}",
-                f"c,s={coded[at]},{shapes[at]}",
-                f"c,-1={coded[at]},{before}",
-                f"c,+1={coded[at]},{after}",
-                f"s,-1={shapes[at]},{before}",
-                f"s,+1={shapes[at]},{after}",
-                f"-1s={shapes[at - 1] if at > first else '<'}",
-                f"+1s={shapes[at + 1] if at + 1 < last else '>'}",
+                f"c={coded[token]}",
+                f"c,s={coded[token]},{shapes[token]}",
+                f"c,-1={coded[token]},{before}",
+                f"c,+1={coded[token]},{after}",
+                f"s,-1={shapes[token]},{before}",
+                f"s,+1={shapes[token]},{after}",
+                f"-1s={shapes[token - 1] if token > first else '<'}",
+                f"+1s={shapes[token + 1] if token + 1 < last else '>'}",
             ]
-            if coded[at] == "" and word in in_code:
+            if coded[token] == "" and word in in_code:
                 names.append("code elsewhere")
-            votes_here = voted.get(at, ())
+            votes_here = voted.get(token, ())
             names += [f"v={vote}" for vote in votes_here]
             if not votes_here:
-                names.append(f"no vote,{shapes[at]}")
+                names.append(f"no vote,{shapes[token]}")
             if len(votes_here) > 1:
                 names.append("vs=" + "|".join(votes_here))
-            names += [f"v-1={vote}" for vote in voted.get(at - 1, ()) if at > first]
-            names += [f"v+1={vote}" for vote in voted.get(at + 1, ()) if at + 1 < last]
-            found.append(names)
-    return found
+            names += [f"v-1={vote}" for vote in voted.get(token - 1, ()) if token > first]
+            names += [f"v+1={vote}" for vote in voted.get(token + 1, ()) if token + 1 < last]
+            rows.append(names)
+    return rows
 
 
 def train(examples: Iterable[tuple[Prepared, Sequence[Span]]], epochs: int = EPOCHS, seed: int = 0) -> Perceptron:
-    """Train on prepared texts and their gold spans; the result depends on the seed alone.
+    """Train on prepared texts and their gold spans; the result depends only on the seed.
 
-    Features that occur once are left out.
+    Features that occur only once are left out.
     """
     given = list(examples)
     times = Counter(name for text, _ in given for names in text.names for name in names)
@@ -203,22 +203,22 @@ def train(examples: Iterable[tuple[Prepared, Sequence[Span]]], epochs: int = EPO
 
 
 def _voted(tokens: Sequence[tuple[int, int]], votes: Votes) -> dict[int, tuple[str, ...]]:
-    """Votes on each token that has some: function, B or I, type."""
-    found: dict[int, set[str]] = {}
+    """Votes on each token with votes: function, B or I, type."""
+    by_token: dict[int, set[str]] = {}
     for start, end, label, function in votes:
         first, last = bio.touched(tokens, start, end)
-        for at in range(first, last):
-            found.setdefault(at, set()).add(f"{function},{'B' if at == first else 'I'},{label}")
-    return {at: tuple(sorted(each)) for at, each in found.items()}
+        for token in range(first, last):
+            by_token.setdefault(token, set()).add(f"{function},{'B' if token == first else 'I'},{label}")
+    return {token: tuple(sorted(each)) for token, each in by_token.items()}
 
 
 def _coded(post: EntityPost, tokens: Sequence[tuple[int, int]]) -> list[str]:
-    """Whether each token is inline code of one token, begins longer one, or lies in it; empty for prose."""
+    """Whether each token is inline code of a single token, begins a longer one, or lies in it; empty for prose."""
     coded = [""] * len(tokens)
     for start, end in post.code:
         first, last = bio.touched(tokens, start, end)
-        for at in range(first, last):
-            coded[at] = "code1" if last - first == 1 else "codeB" if at == first else "codeI"
+        for token in range(first, last):
+            coded[token] = "code1" if last - first == 1 else "codeB" if token == first else "codeI"
     return coded
 
 
@@ -229,7 +229,7 @@ def _flat(rows: Sequence[Sequence[int]]) -> tuple[Int32, npt.NDArray[np.int64]]:
 
 
 def _allowed(labels: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """Which label may follow which: an I- its own type's B- or I- alone. The last row is of a line's first token."""
+    """Allowed transitions: an I- only follows its own type's B- or I-. The last row is for a line's first token."""
     allowed = np.ones((len(labels) + 1, len(labels)), bool)
     for to, label in enumerate(labels):
         if label[0] == "I":
@@ -240,40 +240,40 @@ def _allowed(labels: Sequence[str]) -> npt.NDArray[np.bool_]:
 @njit(cache=True, nogil=True)
 def _score(weights, flat, bounds, scores):  # type: ignore[no-untyped-def]
     """Fill scores[token, label] with the sums of the weights of each token's features."""
-    for at in range(len(bounds) - 1):
-        for place in range(bounds[at], bounds[at + 1]):
+    for token in range(len(bounds) - 1):
+        for place in range(bounds[token], bounds[token + 1]):
             row = flat[place]
             for label in range(weights.shape[1]):
-                scores[at, label] += weights[row, label]
+                scores[token, label] += weights[row, label]
 
 
 @njit(cache=True, nogil=True)
-def _viterbi(scores, lines, transitions, less, found):  # type: ignore[no-untyped-def]
-    """Fill found[token] with the best labels of each line, with `less` taken off the scores of label 0."""
+def _viterbi(scores, lines, transitions, less, decoded):  # type: ignore[no-untyped-def]
+    """Fill found[token] with the best labels of each line, with `less` subtracted from the scores of label 0."""
     labels = scores.shape[1]
     best = np.zeros(scores.shape, np.float32)
     back = np.zeros(scores.shape, np.int32)
     for number in range(len(lines)):
         start, end = lines[number]
-        for at in range(start, end):
+        for token in range(start, end):
             for label in range(labels):
                 source = labels
                 value = transitions[labels, label]
-                if at > start:
-                    source, value = 0, best[at - 1, 0] + transitions[0, label]
+                if token > start:
+                    source, value = 0, best[token - 1, 0] + transitions[0, label]
                     for other in range(1, labels):
-                        one = best[at - 1, other] + transitions[other, label]
-                        if one > value:
-                            source, value = other, one
-                best[at, label] = value + scores[at, label] - (less if label == 0 else 0)
-                back[at, label] = source
+                        candidate = best[token - 1, other] + transitions[other, label]
+                        if candidate > value:
+                            source, value = other, candidate
+                best[token, label] = value + scores[token, label] - (less if label == 0 else 0)
+                back[token, label] = source
         last = 0
         for label in range(1, labels):
             if best[end - 1, label] > best[end - 1, last]:
                 last = label
-        for at in range(end - 1, start - 1, -1):
-            found[at] = last
-            last = back[at, last]
+        for token in range(end - 1, start - 1, -1):
+            decoded[token] = last
+            last = back[token, last]
 
 
 @njit(cache=True, nogil=True)
@@ -327,7 +327,7 @@ def _train(flat, bounds, gold, lines, allowed, orders, weights, transitions):  #
                     for b in range(labels):
                         reach += step[a, b] * emit[i + 1, b] * backward[i + 1, b]
                     backward[i, a] = reach / scale[i + 1]
-            # Expected less observed transitions.
+            # Expected minus observed transitions.
             for b in range(labels):
                 expected[labels, b] = forward[0, b] * backward[0, b]
             expected[labels, gold[start]] -= 1.0

@@ -16,10 +16,10 @@ from socorpus.labeling.tasks.entities.gazetteers import Hit, Words
 
 _ADDRESS = re.compile(r"[a-z][a-z+.-]*://[^\s<>\"]+", re.I)
 _PLACEHOLDER = re.compile(r"\[[A-Z]+(?:_[A-Z]+)*_\d+\]")
-"""What stands for personal data in a redacted text (`corpus.privacy.redact`)."""
+"""Placeholders for personal data in a redacted text (`corpus.privacy.redact`)."""
 _ENDLESS = re.compile(r"\S{201,}")
 _PLAIN = r"(?:[\"'(]?[A-Za-z]?[a-z'’]*(?:-[a-z]+)?[\"')]?[.,:;!?]*|[-–—&]|·+[.,:;)]*)"
-# Runs of plain words are passed over by the engine: one match each, not one a word.
+# Runs of plain words are skipped by the engine: one match a run, not one a word.
 _ODD = re.compile(rf"(?:{_PLAIN}(?!\S)\s*)+|(\S+)\s*")
 _NOT_BLANK = re.compile(r"[^\n]")
 
@@ -29,8 +29,8 @@ class EntityPost:
     """A post's text.
 
     Attributes:
-        text: all of it, its comments' too.
-        code: start and end of each inline code, sorted, without white space around.
+        text: all of it, including comments.
+        code: start and end of each inline code, sorted, without surrounding white space.
         blocks: start, end and language of each code block.
         tags: in lower case.
     """
@@ -44,16 +44,16 @@ class EntityPost:
 
     @cached_property
     def open(self) -> str:
-        """What functions may vote on: code blocks, addresses, placeholders, endless words are blanked. Offsets stay."""
+        """The text open to votes: code blocks, addresses, placeholders, endless words are blanked. Offsets stay."""
         text = _blanked(self.text, [(start, end) for start, end, _ in self.blocks])
-        # Names within an address, or placeholders of personal data, are no entities; no name is so long.
+        # Names within an address and placeholders of personal data are no entities; endless words are no names.
         text = _ADDRESS.sub(_spaces, text) if "://" in text else text
         text = _PLACEHOLDER.sub(_spaces, text) if "_" in text else text
         return _ENDLESS.sub(_spaces, text)
 
     @cached_property
     def prose(self) -> str:
-        """The text with inline code blanked too, each character of it by a middle dot: `the ··· method`."""
+        """The text with inline code blanked too, each of its characters by a middle dot: `the ··· method`."""
         return _blanked(self.open, self.code, "·")
 
     @cached_property
@@ -62,22 +62,22 @@ class EntityPost:
         return gazetteers.words(self.open)
 
     def spoken(self, names: Iterable[str]) -> Iterator[tuple[int, int, str]]:
-        """Where words in lower case stand outside of inline code, from left to right: start, end, word."""
-        found = ((start, start + len(name), name) for name in names for start in self.words.get(name, ()))
-        return (one for one in sorted(found) if self.in_code(one[0]) is None)
+        """Occurrences of words (in lower case) outside of inline code, from left to right: start, end, word."""
+        places = ((start, start + len(name), name) for name in names for start in self.words.get(name, ()))
+        return (place for place in sorted(places) if self.in_code(place[0]) is None)
 
     @cached_property
     def names(self) -> list[Hit]:
-        """Names of the field in general that the text has."""
+        """General names of the field in the text."""
         return list(gazetteers.known().find(self.open, self.words))
 
     @cached_property
     def odd(self) -> list[tuple[int, int]]:
-        """Start and end of what stands between white space in prose and isn't a plain word with its punctuation."""
+        """Start and end of each string between white space in prose that isn't a plain word with its punctuation."""
         return [match.span(1) for match in _ODD.finditer(self.prose) if match[1] is not None]
 
     def find(self, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
-        """Matches in prose of a pattern that has no white space and matches no plain word."""
+        """Matches in prose of a pattern that matches neither white space nor plain words."""
         for start, end in self.odd:
             yield from pattern.finditer(self.prose, start, end)
 
@@ -86,13 +86,13 @@ class EntityPost:
         return [start for start, _ in self.code]
 
     def in_block(self, start: int) -> bool:
-        """Whether a place lies in a code block."""
+        """Whether a position lies in a code block."""
         return any(first <= start < end for first, end, _ in self.blocks)
 
     def in_code(self, start: int) -> tuple[int, int] | None:
-        """The inline code that a place lies in."""
-        at = bisect_right(self._starts, start) - 1
-        return self.code[at] if at >= 0 and start < self.code[at][1] else None
+        """The inline code that a position lies in."""
+        index = bisect_right(self._starts, start) - 1
+        return self.code[index] if index >= 0 and start < self.code[index][1] else None
 
 
 def post(
@@ -104,17 +104,17 @@ def post(
 ) -> EntityPost:
     """A post from its text and `corpus.schema.SEGMENT`s."""
     code, blocks = [], []
-    for one in segments:
-        if one["kind"] == "code":
-            blocks.append((one["start"], one["end"], one["language"]))
-        elif one["kind"] == "inline_code":
-            inside = text[one["start"] : one["end"]]
+    for segment in segments:
+        if segment["kind"] == "code":
+            blocks.append((segment["start"], segment["end"], segment["language"]))
+        elif segment["kind"] == "inline_code":
+            inside = text[segment["start"] : segment["end"]]
             stripped = inside.strip()
             if stripped:
-                start = one["start"] + len(inside) - len(inside.lstrip())
+                start = segment["start"] + len(inside) - len(inside.lstrip())
                 code.append((start, start + len(stripped)))
     return EntityPost(
-        post_id, text, sorted(code), sorted(blocks, key=lambda one: one[:2]), [t.lower() for t in tags], title
+        post_id, text, sorted(code), sorted(blocks, key=lambda block: block[:2]), [t.lower() for t in tags], title
     )
 
 
@@ -122,14 +122,14 @@ _last: list[tuple[Any, list[EntityPost]]] = []
 
 
 def posts(examples: pa.Table) -> list[EntityPost]:
-    """The posts of `labeling.schema.EXAMPLES`; kept for the next function that asks for those of the same table."""
+    """The posts of `labeling.schema.EXAMPLES`; cached for the next function with the same table."""
     if _last and _last[0][0]() is examples:
         return _last[0][1]
     columns = ("post_id", "text", "segments", "tags", "title")
     rows = zip(*(examples[name].to_pylist() for name in columns), strict=True)
-    found = [post(text, segments, tags, title, number) for number, text, segments, tags, title in rows]
-    _last[:] = [(weakref.ref(examples), found)]
-    return found
+    entity_posts = [post(text, segments, tags, title, number) for number, text, segments, tags, title in rows]
+    _last[:] = [(weakref.ref(examples), entity_posts)]
+    return entity_posts
 
 
 Found = tuple[int, int, str, Mapping[str, Any]]
@@ -138,7 +138,7 @@ Finder = Callable[[EntityPost, Threads], Iterator[Found]]
 
 
 def of_each_post(find: Finder) -> Callable[[Threads], Iterator[Vote]]:
-    """A function of a post, and the bucket it is in, as one of all posts' examples."""
+    """A function of a post and its bucket as a function over the examples of all posts."""
 
     @wraps(find)
     def over(threads: Threads) -> Iterator[Vote]:
@@ -165,9 +165,9 @@ def _spaces(match: re.Match[str]) -> str:
 def _blanked(text: str, spans: Sequence[tuple[int, int]], by: str = " ") -> str:
     if not spans:
         return text
-    parts, at = [], 0
+    parts, done = [], 0
     for start, end in spans:
-        if start >= at:
-            parts += [text[at:start], _NOT_BLANK.sub(by, text[start:end])]
-            at = end
-    return "".join([*parts, text[at:]])
+        if start >= done:
+            parts += [text[done:start], _NOT_BLANK.sub(by, text[start:end])]
+            done = end
+    return "".join([*parts, text[done:]])

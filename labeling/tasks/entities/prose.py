@@ -1,4 +1,4 @@
-"""Labelling functions for entities that are known by name, or by what stands around them."""
+"""Labelling functions for entities known by name or by their context."""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _HAVE_VERSIONS = frozenset(("Language", "Library", "Application", "Operating_Sys
 @votes("entities")
 @of_each_post
 def versions(post: EntityPost, threads: Threads) -> Iterator[Found]:
-    """A number behind the name of a language, library, application or system, or behind "version"; or 1.2.3."""
+    """A number after the name of a language, library, application or system, or after "version"; or 1.2.3."""
     text = post.prose
     for hit in post.names:
         if hit.label in _HAVE_VERSIONS:
@@ -40,7 +40,7 @@ def versions(post: EntityPost, threads: Threads) -> Iterator[Found]:
 @votes("entities")
 @of_each_post
 def known_languages(post: EntityPost, threads: Threads) -> Iterator[Found]:
-    """Languages by the general gazetteer; a single letter or a common word only where it stands as a name does."""
+    """Languages by the general gazetteer; a single letter or a common word only where it is used as a name."""
     return known(post, "Language")
 
 
@@ -101,7 +101,7 @@ _FILES = re.compile(r"\b(text|binary|log|header|batch|cache|config|executable|im
 @votes("entities")
 @of_each_post
 def file_types(post: EntityPost, threads: Threads) -> Iterator[Found]:
-    """File types: an extension alone (`.png`), a known type, a language before "file" ("a Python file")."""
+    """File types: a bare extension (`.png`), a known type, a language before "file" ("a Python file")."""
     text = post.open
     for match in _TYPE.finditer(text) if "." in text else ():
         if name_shapes.is_extension(match[0]):
@@ -154,7 +154,7 @@ _NO_NAMES = re.compile(
 @votes("entities")
 @of_each_post
 def user_names(post: EntityPost, threads: Threads) -> Iterator[Found]:
-    """Names of users: `@name` in prose, also redacted, and a name behind thanks or credit."""
+    """Names of users: `@name` in prose, also redacted, and a name after thanks or credit."""
     for match in post.find(_MENTION):
         yield match.start(), match.end(), "User_Name", {"rule": "mention"}
     for match in _REDACTED.finditer(post.text) if "[USER_" in post.text else ():
@@ -181,7 +181,7 @@ _UNIT = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:px|pt|em|rem)\b")
 @votes("entities")
 @of_each_post
 def values(post: EntityPost, threads: Threads) -> Iterator[Found]:
-    """Values: short strings in quotes, and numbers, behind "value", "returns" and the like; lengths with their unit."""
+    """Values: short strings in quotes, and numbers, after "value", "returns" and the like; lengths with a unit."""
     for match in _QUOTED.finditer(post.prose) if '"' in post.prose or "“" in post.prose else ():
         if _SAID.search(post.prose, max(0, match.start() - 14), match.start()):
             yield match.start(), match.end(), "Value", {"rule": "quotes"}
@@ -197,6 +197,6 @@ _DOMAIN = re.compile(r"(?<![\w./@:-])(?:[A-Za-z][\w-]*\.){1,2}(?:com|org|io|edu|
 @votes("entities")
 @of_each_post
 def addresses(post: EntityPost, threads: Threads) -> Iterator[Found]:
-    """A domain that stands for a website, as "on example.com"; a whole address is no entity, so nothing else."""
+    """A domain that stands for a website, such as "on example.com"; whole addresses are no entities."""
     for match in post.find(_DOMAIN):
         yield match.start(), match.end(), "Website", {"rule": "domain"}

@@ -1,9 +1,9 @@
-"""Spans of a text: resolving those that overlap, and the one scorer of spans.
+"""Spans of a text: resolution of overlaps, and the scorer of spans.
 
 **The score.** A predicted span is right if the gold has one of the same text with equal start, end and type, as in
 conlleval (Tjong Kim Sang and Buchholz 2000). Repeated spans count once. Over all texts and types (micro): precision =
 right / predicted, recall = right / gold, F1 their harmonic mean; each is 0 where its denominator is. Types that are
-left out are taken from gold and prediction alike.
+left out are removed from both gold and prediction.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True)
 class Counts:
-    """How many spans are right, predicted and in the gold."""
+    """Numbers of spans that are right, predicted and in the gold."""
 
     right: int
     predicted: int
@@ -46,7 +46,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Scores:
-    """Counts over all types, and of each type that gold or prediction has, in alphabetical order."""
+    """Counts over all types, and of each type in gold or prediction, in alphabetical order."""
 
     micro: Counts
     types: dict[str, Counts]
@@ -58,32 +58,34 @@ def score(
     leave_out: Collection[str] = ("Code_Block",),
     only: Collection[str] | None = None,
 ) -> Scores:
-    """Hold predicted spans against gold ones, text by text; see the module for the definition.
+    """Compare predicted spans with gold ones, text by text; see the module for the definition.
 
     Args:
         leave_out: types that don't count, neither in the gold nor as predictions.
         only: types that count; None: all.
 
     Raises:
-        ValueError: `gold` and `predicted` are of different numbers of texts.
+        ValueError: `gold` and `predicted` have different numbers of texts.
     """
 
     def counted(spans: Iterable[Span]) -> set[Span]:
         return {span for span in spans if span.label not in leave_out and (only is None or span.label in only)}
 
-    right, found, wanted = Counter[str](), Counter[str](), Counter[str]()
+    right, guessed, wanted = Counter[str](), Counter[str](), Counter[str]()
     for truth, guess in zip(map(counted, gold), map(counted, predicted), strict=True):
         right.update(span.label for span in truth & guess)
-        found.update(span.label for span in guess)
+        guessed.update(span.label for span in guess)
         wanted.update(span.label for span in truth)
-    types = {label: Counts(right[label], found[label], wanted[label]) for label in sorted(found.keys() | wanted.keys())}
-    return Scores(Counts(right.total(), found.total(), wanted.total()), types)
+    types = {
+        label: Counts(right[label], guessed[label], wanted[label]) for label in sorted(guessed.keys() | wanted.keys())
+    }
+    return Scores(Counts(right.total(), guessed.total(), wanted.total()), types)
 
 
 def resolve(spans: Iterable[tuple[Span, float]]) -> list[Span]:
-    """Sorted spans that don't overlap, of spans with weights: the heaviest first, then the longer, then the earlier.
+    """Sorted spans without overlap from weighted ones: the heaviest first, then the longer, then the earlier.
 
-    Weights of one span add up, so that two that agree stand above either. Empty spans are dropped; the order of the
+    Weights of the same span add up, so two that agree outweigh either. Empty spans are dropped; the order of the
     input doesn't matter.
     """
     weights: dict[Span, list[float]] = {}
@@ -93,7 +95,7 @@ def resolve(spans: Iterable[tuple[Span, float]]) -> list[Span]:
     # Sorted before they are added: a sum of floats depends on the order.
     sums = {span: sum(sorted(each)) for span, each in weights.items()}
     taken: list[Span] = []
-    for span in sorted(sums, key=lambda one: (-sums[one], one.start - one.end, one)):
+    for span in sorted(sums, key=lambda span: (-sums[span], span.start - span.end, span)):
         if all(span.end <= other.start or span.start >= other.end for other in taken):
             taken.append(span)
     return sorted(taken)

@@ -1,11 +1,11 @@
-"""Named entities: spans of the types of Tabassum et al. 2020 in a post's text, its comments' included.
+"""Named entities: spans of the types of Tabassum et al. 2020 in a post's text, including comments.
 
-Every labelling function (`code`, `prose`, `tags`) looks at one post at a time, outside of code
-blocks, and abstains where it is unsure. Types, and what is annotated, follow the guideline of that corpus: versions
-stand apart from the names they belong to, an address is no entity, quotes are part of a value.
+Every labelling function (`code`, `prose`, `tags`) reads one post at a time, outside of code blocks, and abstains where
+it is unsure. Types and spans follow the guideline of that corpus: versions are separate from the names they belong to,
+an address is no entity, quotes are part of a value.
 
-In a corpus the votes are combined as those of the other tasks are (`combined` does so for texts alone). `label` goes by
-fixed weights, or with `learn` by an annotated file.
+In a corpus the votes are combined like those of other tasks (`combined` does this for plain texts). `label` uses fixed
+weights, or what `learn` learned from an annotated file.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -66,7 +66,7 @@ TASK = Task(
     leave_out=("Code_Block",),
 )
 """The 20 types of Tabassum et al. 2020 (names of libraries and of users merged, organisations as websites; Code_Block
-is inline code), then two more that their files have."""
+is inline code), then two more from their files."""
 
 FUNCTIONS = (entities_code, entities_prose, entities_tags)
 """Modules whose functions are registered by their import."""
@@ -95,7 +95,7 @@ TRUST = {
     "values": 0.5,
     "addresses": 0.5,
 }
-"""Weight of each function where spans overlap and nothing was learned; 1 for others. By judgement: the narrower the
+"""Weight of each function where spans overlap and nothing was learned; 1 for others. Set by judgement: the narrower the
 rule, the heavier."""
 
 
@@ -106,26 +106,26 @@ def label(
     tokens: Sequence[bio.Offsets] | None = None,
     learned: Learned | None = None,
 ) -> list[list[Span]]:
-    """Label texts end to end: sorted spans without overlap, of each text.
+    """Label texts end to end: sorted spans of each text, without overlap.
 
     Args:
-        segments: of each text, as `corpus.schema.SEGMENT`; None: all is prose.
+        segments: of each text, as `corpus.schema.SEGMENT`; None: only prose.
         tags: of each text's question.
         tokens: of each text; spans are then widened to whole tokens.
-        learned: what `learn` made of an annotated file; None: nothing annotated is used.
+        learned: result of `learn` on an annotated file; None: no annotations are used.
     """
-    found = _texts(texts, segments, tags)
+    voted = _texts(texts, segments, tags)
     if tokens is not None:
-        found = [replace(text, widen=widener(each)) for text, each in zip(found, tokens, strict=True)]
+        voted = [replace(text, widen=widener(each)) for text, each in zip(voted, tokens, strict=True)]
     if learned is not None:
-        return [learned.label(text) for text in found]
-    # The heaviest of those that overlap.
+        return [learned.label(text) for text in voted]
+    # The heaviest of overlapping spans.
     return [
         spans.resolve(
             (Span(*text.widen(start, end), name), TRUST.get(function, 1.0))
             for start, end, name, function, _ in text.votes
         )
-        for text in found
+        for text in voted
     ]
 
 
@@ -135,50 +135,50 @@ def combined(
     tags: Sequence[Iterable[str]] | None = None,
     tokens: Sequence[bio.Offsets] | None = None,
 ) -> list[list[tuple[Span, float]]]:
-    """What a corpus of these texts alone would have for labels: sorted spans of each text, with their probabilities.
+    """Labels of a corpus of only these texts: sorted spans of each text, with their probabilities.
 
-    Args: as of `label`.
+    Args: as for `label`.
     """
     names = [function.name for function in labelling.of_task(TASK.name)]
     rows = [
-        {"site": "", "post_id": at, "start": vote.start, "end": vote.end, "label": vote.label}
+        {"site": "", "post_id": index, "start": vote.start, "end": vote.end, "label": vote.label}
         | {"function": function.name, "version": function.version, "source": "function", "evidence": "{}"}
-        for at, said in enumerate(votes_on(texts, segments, tags))
-        for function, vote in said
+        for index, text_votes in enumerate(votes_on(texts, segments, tags))
+        for function, vote in text_votes
     ]
     votes = pa.Table.from_pylist(rows, schema=VOTES)
-    found = vote_matrix.gather(votes, names, TASK)
-    model = dawid_skene.fit(*dawid_skene.distinct(found.votes, np.ones(len(found), np.int64)), names, TASK.labels)
+    matrix = vote_matrix.gather(votes, names, TASK)
+    model = dawid_skene.fit(*dawid_skene.distinct(matrix.votes, np.ones(len(matrix), np.int64)), names, TASK.labels)
     posts = pa.array(range(len(texts)), pa.int64())
     nothing = pa.array([""] * len(texts))
     keys = pa.table({"site": nothing, "post_id": posts, "thread_id": posts, "split": nothing})
-    made: list[list[tuple[Span, float]]] = [[] for _ in texts]
+    labelled: list[list[tuple[Span, float]]] = [[] for _ in texts]
     for row in decide.decide(keys, votes, model, TASK).to_pylist():
         widen = widener(tokens[row["post_id"]] if tokens is not None else None)
         span = Span(*widen(row["start"], row["end"]), row["label"])
-        made[row["post_id"]].append((span, row["probability"]))
-    return made
+        labelled[row["post_id"]].append((span, row["probability"]))
+    return labelled
 
 
 def learn(path: Path, context: bool = False) -> Learned:
-    """Learn from a file of the StackOverflow NER corpus: its gazetteer, and how far to believe each function.
+    """Learn from a file of the StackOverflow NER corpus: its gazetteer, and the reliability of each function.
 
     Args:
         context: also train a context model (about a minute).
 
     Raises:
-        InputError: the file can't be read, or is no such file.
+        InputError: the file can't be read, or is not of that format.
     """
     return learn_documents(so_ner.read(path), context)
 
 
 def learn_documents(documents: Sequence[so_ner.Document], context: bool = False) -> Learned:
     """As `learn`, from documents."""
-    texts = _texts([one.text for one in documents], [one.segments for one in documents], None)
+    texts = _texts([document.text for document in documents], [document.segments for document in documents], None)
     return _learn(
         [
-            replace(text, widen=widener(one.tokens), gold=frozenset(one.spans), question=one.question)
-            for text, one in zip(texts, documents, strict=True)
+            replace(text, widen=widener(document.tokens), gold=frozenset(document.spans), question=document.question)
+            for text, document in zip(texts, documents, strict=True)
         ],
         context,
     )
@@ -190,24 +190,24 @@ def votes_on(
     tags: Sequence[Iterable[str]] | None = None,
     functions: Sequence[Function] | None = None,
 ) -> list[list[tuple[Function, Vote]]]:
-    """What the functions, all of them if None, vote on each text."""
+    """Votes of the functions (None: all) on each text."""
     numbers = range(len(texts))
     table = pa.table(
         {
             "post_id": pa.array(numbers, pa.int64()),
             "text": pa.array(texts, pa.string()),
-            "segments": pa.array([list(segments[at]) if segments else [] for at in numbers], pa.list_(SEGMENT)),
-            "tags": pa.array([list(tags[at]) if tags else [] for at in numbers], pa.list_(pa.string())),
+            "segments": pa.array([list(segments[index]) if segments else [] for index in numbers], pa.list_(SEGMENT)),
+            "tags": pa.array([list(tags[index]) if tags else [] for index in numbers], pa.list_(pa.string())),
             "title": pa.nulls(len(texts), pa.string()),
         }
     )
     nothing = pa.table({})
     threads = Threads("", nothing, nothing, nothing, nothing, nothing, None, nothing, examples=table)
-    found: list[list[tuple[Function, Vote]]] = [[] for _ in texts]
+    voted: list[list[tuple[Function, Vote]]] = [[] for _ in texts]
     for function in labelling.of_task(TASK.name) if functions is None else functions:
         for vote in function.find(threads):
-            found[vote.post_id].append((function, vote))
-    return found
+            voted[vote.post_id].append((function, vote))
+    return voted
 
 
 def _texts(
@@ -215,20 +215,20 @@ def _texts(
     segments: Sequence[Iterable[Mapping[str, Any]]] | None,
     tags: Sequence[Iterable[str]] | None,
 ) -> list[Text]:
-    found = []
-    for at, said in enumerate(votes_on(texts, segments, tags)):
-        post = entities_post.post(texts[at], segments[at] if segments else (), tags[at] if tags else ())
+    prepared = []
+    for index, text_votes in enumerate(votes_on(texts, segments, tags)):
+        post = entities_post.post(texts[index], segments[index] if segments else (), tags[index] if tags else ())
         votes = [
-            (one.start, one.end, one.label, function.name, str(one.evidence.get("rule", "")))
-            for function, one in said
-            if one.start is not None and one.end is not None
+            (vote.start, vote.end, vote.label, function.name, str(vote.evidence.get("rule", "")))
+            for function, vote in text_votes
+            if vote.start is not None and vote.end is not None
         ]
-        found.append(Text(post, votes, widener(None)))
-    return found
+        prepared.append(Text(post, votes, widener(None)))
+    return prepared
 
 
 def widener(tokens: bio.Offsets | None) -> Callable[[int, int], tuple[int, int]]:
-    """A function that widens a span to the tokens that it touches; it leaves it as it is where there are none."""
+    """A function that widens a span to the tokens that it touches; it leaves a span as it is if there are none."""
     if tokens is None:
         return lambda start, end: (start, end)
 

@@ -1,6 +1,6 @@
-"""What the comments of an answer come to, read one after another: the last word counts.
+"""The verdict of an answer's comments, read in order: the last word counts.
 
-A denial takes an earlier saying back, and a "yes" makes a saying of somebody's question.
+A denial takes back an earlier statement, and a "yes" turns somebody's question into a statement.
 """
 
 import re
@@ -21,34 +21,34 @@ _YES = re.compile(
     re.IGNORECASE,
 )
 UNWELL = re.compile(r"\b(?:but|however|n't|not|except|unfortunately)\b|\?", re.IGNORECASE)
-"""Words that take back a thanks, or a yes."""
+"""Words that take back a thanks or a yes."""
 
 
 @dataclass(frozen=True)
-class Said:
-    """What the comments of an answer come to."""
+class LastWord:
+    """The verdict of an answer's comments."""
 
     post_id: int
     label: str
     comment_id: int
-    """The last that says so."""
+    """The last that states it."""
     at: int
     """Milliseconds since 1970, UTC."""
     cue: str
     sentence: str
     give_away: tuple[int, ...]
-    """Comments that speak of it: this one, those that it takes back or that answer it, questions about it."""
+    """Comments that mention it: this one, those that it takes back or that answer it, questions about it."""
 
 
-def said(threads: Threads) -> Iterator[Said]:
-    """What comments say of the answers below which they stand, in order of time; the last word counts."""
+def last_words(threads: Threads) -> Iterator[LastWord]:
+    """The verdict of the comments on each answer, in order of time; the last word counts."""
     answers = threads.documents.filter(pc.equal(threads.documents["kind"], "answer"))
     accepted = dict(zip(answers["post_id"].to_pylist(), answers["accepted"].to_pylist(), strict=True))
     for post, comments in comments_of(threads, accepted).items():
         if any(has_cue(comment["text"]) for comment in comments):
-            found = _last_word(post, comments, accepted[post])
-            if found is not None:
-                yield found
+            word = _last_word(post, comments, accepted[post])
+            if word is not None:
+                yield word
 
 
 def comments_of(threads: Threads, posts: Mapping[int, Any]) -> dict[int, list[dict[str, Any]]]:
@@ -57,29 +57,29 @@ def comments_of(threads: Threads, posts: Mapping[int, Any]) -> dict[int, list[di
     table = table.select(["post_id", "comment_id", "text", "creation_date", "user_id", "user_display_name"])
     table = table.set_column(3, "at", pc.fill_null(table["creation_date"].cast(pa.int64()), 0))
     table = table.filter(pc.is_valid(table["text"]))
-    found: dict[int, list[dict[str, Any]]] = {}
+    by_post: dict[int, list[dict[str, Any]]] = {}
     for row in table.sort_by([(name, "ascending") for name in ("post_id", "at", "comment_id")]).to_pylist():
-        found.setdefault(row["post_id"], []).append(row)
-    return found
+        by_post.setdefault(row["post_id"], []).append(row)
+    return by_post
 
 
-def _last_word(post: int, comments: Sequence[Mapping[str, Any]], accepted: bool) -> Said | None:
-    word: Said | None = None
+def _last_word(post: int, comments: Sequence[Mapping[str, Any]], accepted: bool) -> LastWord | None:
+    word: LastWord | None = None
     spoken: list[int] = []
     asked = False
     for comment in comments:
         text = comment["text"]
         about = has_cue(text)
         label, cue, sentence = None, "", ""
-        for one in statements(text, accepted=accepted):
-            # "No, it isn't" says nothing by itself.
-            if not one.reply or asked or word is not None:
-                label, cue, sentence = one.label, one.cue, one.sentence
+        for statement in statements(text, accepted=accepted):
+            # "No, it isn't" means nothing by itself.
+            if not statement.reply or asked or word is not None:
+                label, cue, sentence = statement.label, statement.cue, statement.sentence
         if label is None and asked and _YES.search(unquoted(text)) and not UNWELL.search(text):
             label, cue, sentence, about = OBSOLETE, "yes", text[:200], True
         if about or label is not None:
             spoken.append(comment["comment_id"])
         if label is not None:
-            word = Said(post, label, comment["comment_id"], comment["at"], cue, sentence, ())
+            word = LastWord(post, label, comment["comment_id"], comment["at"], cue, sentence, ())
         asked = asks(text) or (asked and label is None)
     return None if word is None else replace(word, give_away=tuple(sorted(spoken)))

@@ -1,7 +1,7 @@
-"""Obsolete answers: from what comments, notices, votes, later edits and later answers say of them.
+"""Obsolete answers: from comments, notices, votes, later edits and later answers.
 
-What `sentences` reads in a comment counts as it stands after all comments: a denial takes an earlier saying
-back, a "yes" makes one of a question. What gives a label away is in no example's text, be it a comment or an edit.
+Statements in comments (`sentences`) count as they stand after all comments: a denial takes back an earlier statement, a
+"yes" turns a question into one. Comments and edits that give a label away are in no example's text.
 """
 
 import re
@@ -18,7 +18,7 @@ from socorpus.labeling.functions import Threads, Vote, votes
 from socorpus.labeling.history import revisions
 from socorpus.labeling.history.revisions import Revision, RevisionState
 from socorpus.labeling.schema import Task
-from socorpus.labeling.tasks.obsolescence.comments import UNWELL, comments_of, said
+from socorpus.labeling.tasks.obsolescence.comments import UNWELL, comments_of, last_words
 from socorpus.labeling.tasks.obsolescence.newer_versions import (
     MARKER,
     SUMMARY,
@@ -30,9 +30,9 @@ from socorpus.labeling.tasks.obsolescence.newer_versions import (
 from socorpus.labeling.tasks.obsolescence.sentences import CURRENT, OBSOLETE, has_cue, sentences, statements, unquoted
 
 NOTICES: Mapping[str, str] = {"22": "historical significance", "28": "obsolete"}
-"""Kinds of a post's notice that say so, by the publisher's number."""
+"""Kinds of post notices that mark a post as obsolete, by the publisher's number."""
 OUTDATED_NOTICE = "10"
-"""Of a question's notice (a bounty's reason): current answers are outdated."""
+"""The kind of a question's notice (a bounty's reason) by which current answers are outdated."""
 
 _ADDED, _REMOVED = 33, 34
 _OUTDATED_VOTE, _NOT_OUTDATED_VOTE = 29, 30
@@ -49,7 +49,7 @@ _THANKS = re.compile(
 
 
 def collect(threads: Threads) -> dict[str, Any]:
-    """Posts of the bucket by the number that their notices have."""
+    """Number of the bucket's posts by the number of their notices."""
     notices = _rows(threads, (_ADDED,))
     posts = {(row["comment"], row["post_id"]) for row in notices if row["comment"]}
     return {threads.site: dict(Counter(number for number, _ in posts))}
@@ -58,17 +58,17 @@ def collect(threads: Threads) -> dict[str, Any]:
 def merge(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """`{"sites": {SITE: {"notices": {NUMBER: posts}, "kinds": bool}}}`.
 
-    A dump's number of a notice is meant to be that of the single notice, so each is on one post; only where numbers
-    come again on several posts (`kinds`) can they be read as kinds of notices.
+    A dump's notice number is meant to identify a single notice, on one post; only if numbers recur on several posts
+    (`kinds`) can they be read as kinds of notices.
     """
     sites: dict[str, Counter[str]] = {}
     for part in parts:
-        for site, found in part.items():
-            sites.setdefault(site, Counter()).update(found)
+        for site, counts in part.items():
+            sites.setdefault(site, Counter()).update(counts)
     return {
         "sites": {
-            site: {"notices": dict(sorted(found.items())), "kinds": max(found.values(), default=0) > 1}
-            for site, found in sorted(sites.items())
+            site: {"notices": dict(sorted(counts.items())), "kinds": max(counts.values(), default=0) > 1}
+            for site, counts in sorted(sites.items())
         }
     }
 
@@ -85,9 +85,9 @@ def _rows(threads: Threads, kinds: Sequence[int]) -> list[dict[str, Any]]:
 
 
 def examples(threads: Threads, votes: Sequence[Vote]) -> pa.Table:
-    """Every answer with its comments, less those that give its label away.
+    """Every answer with its comments, except those that give its label away.
 
-    Where a vote rests on an edit, or the answer was edited after the comment on which it rests, the text is that before
+    If a vote rests on an edit, or the answer was edited after the comment on which it rests, the text is the one before
     (`before_notice`), with the comments until then. Without history the answer's own note is cut out.
     """
     answers = threads.documents.filter(pc.equal(threads.documents["kind"], "answer"))
@@ -96,8 +96,8 @@ def examples(threads: Threads, votes: Sequence[Vote]) -> pa.Table:
     notes: set[int] = set()
     for vote in votes:
         if "text_before" in vote.evidence:
-            at = _milliseconds(vote.evidence["text_before"])
-            ends[vote.post_id] = min(at, ends.get(vote.post_id, at))
+            end = _milliseconds(vote.evidence["text_before"])
+            ends[vote.post_id] = min(end, ends.get(vote.post_id, end))
         if vote.evidence.get("note_in_text"):
             notes.add(vote.post_id)
     known = revisions.replay(threads.history, ends)
@@ -117,13 +117,13 @@ _BLOCK = re.compile(r"<(p|li|h[1-6]|blockquote)\b[^>]*>.*?</\1>", re.IGNORECASE 
 
 
 def _without_notes(body: str) -> str:
-    """HTML without the paragraphs that say of themselves that the answer is out of date."""
-    return _BLOCK.sub(lambda found: "" if _own_note(re.sub(r"<[^>]+>", " ", found[0])) else found[0], body)
+    """HTML without the paragraphs that state that the answer is out of date."""
+    return _BLOCK.sub(lambda match: "" if _own_note(re.sub(r"<[^>]+>", " ", match[0])) else match[0], body)
 
 
-def _moment(at: int) -> str:
-    """A time as evidence has it, of milliseconds since 1970."""
-    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds")
+def _moment(milliseconds: int) -> str:
+    """A time for evidence, from milliseconds since 1970."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
 
 
 def _milliseconds(moment: str) -> int:
@@ -152,19 +152,24 @@ TASK = Task(
 @votes(TASK)
 def comment_says_so(threads: Threads) -> Iterator[Vote]:
     """A comment says that the answer is out of date, and none denies it later."""
-    for one in said(threads):
-        if one.label == OBSOLETE:
-            told = {"comment": one.comment_id, "cue": one.cue, "sentence": one.sentence, "text_before": _moment(one.at)}
-            yield Vote(one.post_id, OBSOLETE, told, gives_away=one.give_away)
+    for word in last_words(threads):
+        if word.label == OBSOLETE:
+            evidence = {
+                "comment": word.comment_id,
+                "cue": word.cue,
+                "sentence": word.sentence,
+                "text_before": _moment(word.at),
+            }
+            yield Vote(word.post_id, OBSOLETE, evidence, gives_away=word.give_away)
 
 
 @votes(TASK)
 def comment_denies_it(threads: Threads) -> Iterator[Vote]:
     """A comment says that the answer still works, or denies that it is out of date, and none says otherwise later."""
-    for one in said(threads):
-        if one.label == CURRENT:
-            told = {"comment": one.comment_id, "cue": one.cue, "sentence": one.sentence}
-            yield Vote(one.post_id, CURRENT, told, gives_away=one.give_away)
+    for word in last_words(threads):
+        if word.label == CURRENT:
+            evidence = {"comment": word.comment_id, "cue": word.cue, "sentence": word.sentence}
+            yield Vote(word.post_id, CURRENT, evidence, gives_away=word.give_away)
 
 
 @votes(TASK)
@@ -179,7 +184,7 @@ def notice(threads: Threads) -> Iterator[Vote]:
             standing.get(row["post_id"], {}).pop(number, None)
             continue
         standing.setdefault(row["post_id"], {})[number] = row
-        # A bounty's notice goes with the bounty; what it said of the answers of its time remains.
+        # A bounty's notice ends with the bounty; its verdict on the answers of its time remains.
         if kinds and number == OUTDATED_NOTICE:
             outdated[row["post_id"]] = row
     answers = threads.documents.filter(pc.equal(threads.documents["kind"], "answer"))
@@ -190,17 +195,21 @@ def notice(threads: Threads) -> Iterator[Vote]:
             if means is None and has_cue(f"{row['comment'] or ''} {row['text'] or ''}"):
                 means = "its text says so"
             if means is not None:
-                told = {
+                evidence = {
                     "history_id": row["history_id"],
                     "notice": number,
                     "means": means,
                     "text_before": _moment(row["at"]),
                 }
-                yield Vote(post, OBSOLETE, told)
+                yield Vote(post, OBSOLETE, evidence)
         if thread in outdated and created < outdated[thread]["at"]:
             row = outdated[thread]
-            told = {"history_id": row["history_id"], "notice": OUTDATED_NOTICE, "means": "current answers are outdated"}
-            yield Vote(post, OBSOLETE, told | {"text_before": _moment(row["at"])})
+            evidence = {
+                "history_id": row["history_id"],
+                "notice": OUTDATED_NOTICE,
+                "means": "current answers are outdated",
+            }
+            yield Vote(post, OBSOLETE, evidence | {"text_before": _moment(row["at"])})
 
 
 @votes(TASK)
@@ -223,12 +232,12 @@ def outdated_votes(threads: Threads) -> Iterator[Vote]:
 def edit_names_newer_version(threads: Threads) -> Iterator[Vote]:
     """An edit of the answer brings it up to a newer version: the text before it was out of date."""
     names = names_of(threads)
-    for post, made in _edited(threads).items():
-        for earlier, later in _edits(made):
-            found = newer_in_edit(earlier, later, names)
-            if found is not None:
-                told = {"history_id": later.history_id, "version": f"{found.name} {found.version}"}
-                yield Vote(post, OBSOLETE, told | {"text_before": _moment(later.at)})
+    for post, replayed in _edited(threads).items():
+        for earlier, later in _edits(replayed):
+            mention = newer_in_edit(earlier, later, names)
+            if mention is not None:
+                evidence = {"history_id": later.history_id, "version": f"{mention.name} {mention.version}"}
+                yield Vote(post, OBSOLETE, evidence | {"text_before": _moment(later.at)})
                 break
 
 
@@ -242,38 +251,38 @@ def _edited(threads: Threads) -> dict[int, list[Revision]]:
     return revisions.replay(threads.history, posts)
 
 
-def _edits(made: Sequence[Revision]) -> Iterator[tuple[Revision, Revision]]:
-    """Edits of a body: the revision before and after; rollbacks are none."""
-    for earlier, later in pairwise(made):
+def _edits(replayed: Sequence[Revision]) -> Iterator[tuple[Revision, Revision]]:
+    """Edits of a body: the revision before and after; without rollbacks."""
+    for earlier, later in pairwise(replayed):
         if "body" in later.changed and not later.rollback and earlier.body is not None and later.body is not None:
             yield earlier, later
 
 
 @votes(TASK)
 def edit_summary_says_so(threads: Threads) -> Iterator[Vote]:
-    """The summary of an edit of the body speaks of what is deprecated, or of another version."""
-    for post, made in _edited(threads).items():
-        for _, later in _edits(made):
+    """The summary of a body's edit mentions something deprecated, or another version."""
+    for post, replayed in _edited(threads).items():
+        for _, later in _edits(replayed):
             if SUMMARY.search(later.comment) and not _SUMMARY_OTHER.search(later.comment):
-                told = {
+                evidence = {
                     "history_id": later.history_id,
                     "summary": later.comment[:200],
                     "text_before": _moment(later.at),
                 }
-                yield Vote(post, OBSOLETE, told)
+                yield Vote(post, OBSOLETE, evidence)
                 break
 
 
 @votes(TASK)
 def own_note(threads: Threads) -> Iterator[Vote]:
-    """The answer came to say of itself, in a later edit or a marked note, that it is out of date."""
+    """The answer itself states, in a later edit or a marked note, that it is out of date."""
     edited = _edited(threads)
-    for post, made in edited.items():
-        for earlier, later in _edits(made):
+    for post, replayed in edited.items():
+        for earlier, later in _edits(replayed):
             said_so = next((text for line in added(earlier, later) if (text := _own_note(line))), None)
             if said_so:
-                told = {"history_id": later.history_id, "sentence": said_so, "text_before": _moment(later.at)}
-                yield Vote(post, OBSOLETE, told)
+                evidence = {"history_id": later.history_id, "sentence": said_so, "text_before": _moment(later.at)}
+                yield Vote(post, OBSOLETE, evidence)
                 break
     if threads.history is not None:
         return
@@ -294,21 +303,21 @@ _SELF = re.compile(
 
 
 def _own_note(paragraph: str) -> str | None:
-    """The sentence of a paragraph that says so of the answer that it is in."""
+    """The sentence of a paragraph that calls its own answer out of date."""
     if not has_cue(paragraph):
         return None
     marked = MARKER.match(paragraph)
     for sentence in sentences(unquoted(paragraph)):
         bare = MARKER.sub("", sentence).lstrip(" :*_-")
-        for one in statements(bare):
-            if one.label == OBSOLETE and (marked or _SELF.search(one.sentence)):
-                return one.sentence
+        for statement in statements(bare):
+            if statement.label == OBSOLETE and (marked or _SELF.search(statement.sentence)):
+                return statement.sentence
     return None
 
 
 @votes(TASK)
 def later_answer_names_newer_version(threads: Threads) -> Iterator[Vote]:
-    """A later answer of the thread tells of a version newer than any that this one and the question know."""
+    """A later answer of the thread names a version newer than any in this one and the question."""
     names = names_of(threads)
     threads_posts: dict[int, list[dict[str, Any]]] = {}
     columns = ["post_id", "thread_id", "kind", "created", "tags", "title", "text", "own_end", "segments"]
@@ -331,7 +340,7 @@ def thanked_later(threads: Threads) -> Iterator[Vote]:
 
 @votes(TASK)
 def discussed_later(threads: Threads) -> Iterator[Vote]:
-    """Two people or more spoke about it a year or more after it was written, and none said that it is out of date."""
+    """Two people or more commented a year or more after it was written, and no comment calls it out of date."""
     yield from _unopposed(threads, 365, lambda text: True, 2)
 
 

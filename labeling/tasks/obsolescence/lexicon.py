@@ -1,6 +1,6 @@
-"""The words by which people say that something is out of date, and those that take it back: a lexicon of patterns.
+"""A lexicon of patterns: words that call something out of date, and words that take it back.
 
-A space in a phrase stands for any white space. `labeling.tasks.obsolescence.sentences` says how they are read together.
+A space in a phrase stands for any white space. `labeling.tasks.obsolescence.sentences` combines them.
 """
 
 import re
@@ -62,7 +62,7 @@ CUE = _compile(
     r"\b(?:needs?|requires?|could use|is due for|in need of) (?:an? )?(?:updat(?:e|ing)|to be updated|refresh)\b",
     r"(?:\b(?:not|hardly)|n't) (?:\w+ )?up[-\s]to[-\s]date\b",
     r"\b(?:is|are|was|now) (?:\w+ )?(?:defunct|end[-\s]of[-\s]life|EOL|unmaintained|abandoned)\b",
-    # Whatever it is that is not so any more.
+    # Anything that is no longer the case.
     r"(?:\b(?:not|never|no|nothing)|n't)\b[^.,;!?]{1,60}?\bany\s?(?:more|longer)\b"
     r"(?=\s*(?:$|[.,;:!?)(]|(?:in|on|since|with|as|from|because|so|and|but|for|due|after)\b))",
     rf"\bnot (?:valid|applicable|available|supported|possible)\b[^.;!?]{{0,25}}?\b{_WHEN}",
@@ -70,7 +70,7 @@ CUE = _compile(
     rf"\bbroken\b[^.;!?]{{0,30}}?\b{_WHEN}",
     rf"\bthere(?:'s| is| are) no (?:\S+ ){{1,4}}?{_WHEN}",
     rf"^\W*(?:removed|dropped|deleted|gone|renamed|replaced) {_WHEN}",
-    # Who did away with it.
+    # With its remover as the subject.
     rf"\b(?:has|have|had) (?:\w+ly |also |now |since )?"
     rf"(?:{_REMOVED}|disabled|closed|(?:switched|turned|shut) (?:off|down))\b",
     rf"{VERSION} (?:has |also |finally )?(?:remove[sd]|drop(?:s|ped)|disable[sd]|kill(?:s|ed)|refuses)\b",
@@ -84,7 +84,7 @@ CUE = _compile(
     r"\bused to (?:work|be (?:true|correct|possible|valid|the way))\b",
     r"\bold (?:way|method|approach|syntax)\b[^.;!?]{0,40}?\b(?:now|nowadays|today|these days)\b",
 )
-"""That something is out of date."""
+"""Something is out of date."""
 
 STILL = _compile(
     r"(?:^|[,:] |\b(?:it|this|that|these|they|answer|solution|method|approach|code|trick|way|which|and|but) "
@@ -95,7 +95,7 @@ STILL = _compile(
     rf"(?:in|with|on|since|for|as of|from) {_WORKS_IN}",
     r"\bis (?:still )?up[-\s]to[-\s]date\b",
 )
-"""That it still works."""
+"""It still works."""
 
 _IT = _words("it this that they")
 DENIAL = re.compile(
@@ -104,7 +104,7 @@ DENIAL = re.compile(
         # taken back
         r"(?:i )?take (?:it|that|this) back\b|never\s?mind\b|scratch that\b|my (?:bad|mistake)\b|i stand corrected\b",
         r"(?:down)?vote (?:retracted|removed)\b|QUOTE (?:is|was) (?:simply |just |plain )?(?:false|wrong|nonsense)\b",
-        # "no", with what is denied or alone
+        # "no", with or without what is denied
         rf"(?:no|nope|nah|wrong|false|incorrect)\b[,.!]?\s*,?\s*{_IT}\s*(?:'s|is|are|does|do)?\s*"
         r"(?:n't|not|isn't|doesn't|aren't|does|still)?\b",
         r"(?:no|nope|nah|wrong|false|incorrect)[.!]*$",
@@ -116,9 +116,9 @@ DENIAL = re.compile(
     ),
     re.IGNORECASE,
 )
-"""An answer to an earlier comment that says so."""
+"""A denial of an earlier comment."""
 
-# What takes a cue back.
+# Words that take a cue back.
 
 NEGATION = _compile(
     r"\b(?:not|never|nothing|none|neither|nor|hardly|scarcely|nowhere|nobody|without|cannot|far from|anything but)\b",
@@ -138,7 +138,7 @@ SUPPOSED = _compile(
 )
 CONDITION = _compile(r"\b(?:if|unless|in case|suppose|assuming|whether|when(?:ever)? (?:it|they|this|that))\b")
 NOWADAYS = _compile(VERSION, r"\b(?:today|nowadays|20[012]\d)\b", rf"\b{_NEWER}\b")
-"""What makes a supposition an assertion: the case that it names is that of a newer version, or of today."""
+"""Words that turn a supposition into an assertion: it is about a newer version, or about today."""
 
 _AUXILIARY = _words(
     "is are was were has have had does do did can could should would will won't isn't aren't hasn't doesn't don't why"
@@ -154,7 +154,7 @@ ASKED = re.compile(
     rf"(?:{_AUXILIARY}\s+{_ASKED_OF}\b|any(?:one|body)\s+knows?\b|does\s+any)",
     re.IGNORECASE,
 )
-"""A question by its order of words, whatever sign ends it."""
+"""A question by its word order, whatever punctuation ends it."""
 
 _SAY = _any(
     *("read", "heard", r"sa(?:y|ys|id|ying)", r"claim(?:s|ed|ing)?", "wrote", "write", "told", "tell", "thought"),
@@ -165,7 +165,7 @@ TOLD = _compile(
     rf"\b(?:i(?:'ve| have)?|you|he|she|they|some(?:one|body)?|people|others|many|everyone|(?:\w+ )?who(?:ever)?)"
     rf" (?:\w+ly |also |just |once |had |have |keep |might )?{_SAY}\b"
 )
-"""That somebody said so, which isn't to say it."""
+"""Somebody else's statement, which is not an assertion."""
 SOURCE = _any(
     *("docs?", "documentation", "manual", "changelog", "release notes?", "compiler", "ide", "xcode", "linter", "api"),
     *("apple", "google", "microsoft", "oracle", "spec", "man page", "javadocs?"),
@@ -175,9 +175,9 @@ REPORTED = _compile(
     r"(?:says?|states?|mentions?|marks?|lists?|flags?|notes?|warns?)\b",
     rf"\b(?:according to|as per|per|see|in) (?:the |official )*(?:\w+ ){{0,2}}?{SOURCE}\b",
 )
-"""A source that knows: what it says is asserted."""
+"""An authoritative source: its statements are assertions."""
 
-# What a cue may be about, other than this answer.
+# Subjects of a cue other than this answer.
 
 _OTHER_THING = _any(
     *("links?", "urls?", "page", "site", "website", "blog", "article", "tutorial", "books?", "docs?", "documentation"),
@@ -188,7 +188,7 @@ _OTHER_THING = _any(
     *("job", "project", r"code\s?base", "news", "bookmark"),
 )
 OTHER_NOUN = re.compile(rf"\s*(?:\w+\s+)?(?:versions?|releases?|{_OTHER_THING})\b", re.IGNORECASE)
-"""The noun that the cue stands before: "an outdated version"."""
+"""The noun that a cue modifies: "an outdated version"."""
 ATTRIBUTE = re.compile(
     r"\b(?:the|an?|any|some|all|long|trying|these|those|old|of|with|this|that|on|using|same) (?:\w+ly |now |long )?$",
     re.IGNORECASE,
@@ -198,7 +198,7 @@ NOT_A_NOUN = re.compile(
     r"|answers?|approach|solution|method|way|advice|technique|post|code|info\w*|stuff|one)\b|\s*[^\w\s]|\s*$",
     re.IGNORECASE,
 )
-"""What stands after a state that is said of something, and not before the noun of it: "the deprecated call"."""
+"""Words after a predicative state, as opposed to one before its noun: "the deprecated call"."""
 _ANSWERS = _any("answers?", "solutions?", "suggestions?", "responses?")
 OTHER_SUBJECT = _compile(
     r"\b(?:my|our|his|her|their|the|that|those|these|this|your|an?|all|some|both|first|second|last|original|linked|official"
@@ -225,7 +225,7 @@ AVOIDS = re.compile(
     + r"\b[^.;]{0,30}$",
     re.IGNORECASE,
 )
-"""What comes before a deprecated thing that this answer doesn't use."""
+"""Words before a deprecated thing that this answer doesn't use."""
 PASSING = re.compile(
     r"\b(?:"
     r"goes?|going|gets?|getting|(?<!has )(?<!have )(?<!'s )(?<!'ve )becomes?"
@@ -234,7 +234,7 @@ PASSING = re.compile(
     r")\s+(?:\w+ly\s+)?$",
     re.IGNORECASE,
 )
-"""Things that go out of date in general, or shall be called so."""
+"""Things that go out of date in general, or requests to mark them as such."""
 RELATIVE = re.compile(
     r"(?<![,;:])\b(?!(?:think|note|notice|know|believe|says?|said|seems|see|fear|is|was|and|but|because|as|since|so|now|means)\b)"
     r"\w+\s+(?:that|which|who)(?:\s+(?:is|are|was|were|has been|have been))?\s+(?:\w+\s+)?$",
@@ -242,7 +242,7 @@ RELATIVE = re.compile(
 )
 """A clause about a thing, such as "a method that is deprecated"."""
 USES = _compile(r"\b(?:uses?|using|used|rel(?:y|ies)|calls?|needs?|based on|this is|here is|it is)\b")
-"""What makes of "a method that is deprecated" a saying about this answer."""
+"""Words that make "a method that is deprecated" a statement about this answer."""
 PERSON = re.compile(
     r"(?:^|\b)(?:i|you|we|he|she)(?:'m|'re|'ve|'s| am| are| is| have| has)?\s+(?:\w+ly\s+)?$", re.IGNORECASE
 )
@@ -252,10 +252,10 @@ MODERATED = re.compile(
     r"(?:deleted|removed|closed|merged|edited|changed)\b(?!.*\b(?:api|version|function|method)\b)",
     re.IGNORECASE,
 )
-"""The removal of a post, rather than of what it tells of."""
+"""The removal of a post, rather than of its subject."""
 CLAUSE = re.compile(
     r"[;:—–]\s*|\s-+\s|,?\s+(?:but|however|yet|although|though|whereas|while)\b,?\s*"
     r"|,\s+(?:and|so|because|as|since)\b\s*|,\s+",
     re.IGNORECASE,
 )
-"""Where a clause ends."""
+"""Ends of clauses."""

@@ -1,4 +1,4 @@
-"""Newer versions than an answer knows: in a later edit of it, and in a later answer of its thread."""
+"""Versions newer than those in an answer: in a later edit of it, or in a later answer of its thread."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ _FENCED = re.compile(r"^(```|~~~).*?^\1|^(?: {4}|\t).*$|`[^`\n]*`|<pre>.*?</pre>
 
 
 def names_of(threads: Threads) -> versions.Names:
-    """Names of software: the site's tags, and those of the questions, as the oldest dumps have no table of tags."""
+    """Names of software: the site's tags, and the questions', since the oldest dumps have no table of tags."""
     used = pc.list_flatten(threads.documents["tags"]).unique().to_pylist()
     return versions.names({*threads.tags["tag_name"].drop_null().to_pylist(), *used})
 
@@ -38,7 +38,7 @@ def added(earlier: Revision, later: Revision) -> list[str]:
 
 
 def newer_in_edit(earlier: Revision, later: Revision, names: versions.Names) -> versions.Mention | None:
-    """A version that an edit adds, newer than those which the text had, or that the edit is said to be for."""
+    """A version added by an edit that is newer than those in the text, or that the edit is marked to be for."""
     had = versions.newest(versions.mentions(_FENCED.sub("", earlier.body or ""), names))
     for line in added(earlier, later):
         for mention in versions.mentions(line, names):
@@ -59,34 +59,34 @@ def overtaken(
         known = versions.newest(asked) | versions.of_tags(question["tags"] or ())
     topics = versions.names(answers[0]["tags"]).known
     proses = [prose_of(answer) for answer in answers]
-    found = [versions.mentions(prose, names) for prose in proses]
+    mentioned = [versions.mentions(prose, names) for prose in proses]
     for number, answer in enumerate(answers):
         own = known | {
-            name: max(version, known.get(name, version)) for name, version in versions.newest(found[number]).items()
+            name: max(version, known.get(name, version)) for name, version in versions.newest(mentioned[number]).items()
         }
         for later in range(number + 1, len(answers)):
             days = (answers[later]["created"] - answer["created"]).days
-            mention = _overtaking(found[later], proses[later], own, topics, days)
+            mention = _overtaking(mentioned[later], proses[later], own, topics, days)
             if mention is not None:
-                told = {
+                evidence = {
                     "answer": answers[later]["post_id"],
                     "version": f"{mention.name} {mention.version}",
                     "days": days,
                 }
-                yield Vote(answer["post_id"], OBSOLETE, told)
+                yield Vote(answer["post_id"], OBSOLETE, evidence)
                 break
 
 
 def _overtaking(
-    found: Sequence[versions.Mention],
+    mentioned: Sequence[versions.Mention],
     prose: str,
     own: Mapping[str, versions.Number],
     topics: Collection[str],
     days: int,
 ) -> versions.Mention | None:
-    for mention in found:
-        # "Since 3.0 one can …": who doesn't know that was out of date from the first, as more than half of such answers
-        # are (Zhang et al. 2019). Named in passing, a newer version says little before half a year has gone by.
+    for mention in mentioned:
+        # "Since 3.0 one can …": an answer without that was out of date from the start, as more than half of them are
+        # (Zhang et al. 2019). Named in passing, a newer version means little within the first half year.
         since = _SINCE.search(prose[: mention.start]) is not None
         if versions.outdated_by(mention, own) and (since or days >= 180):
             return mention
@@ -96,7 +96,7 @@ def _overtaking(
 
 
 def prose_of(row: Mapping[str, Any]) -> str:
-    """A document's own text, its blocks of code blanked."""
+    """A document's own text, with blocks of code blanked."""
     text = row["text"][: row["own_end"]]
     for segment in row["segments"]:
         if segment["kind"] == "code" and segment["end"] <= len(text):

@@ -1,8 +1,9 @@
-"""What a sentence says of the answer that it is about: out of date, still good, or nothing.
+"""Verdict of a sentence on the answer that it is about: out of date, current, or none.
 
 Rules of English, without a model: a cue ("deprecated", "no longer works", "was removed in 3.0") counts where the
-sentence asserts it of this answer now. It doesn't where it is quoted, asked, supposed, told by others, denied, or said
-of something else, such as the reader's own browser. A denied cue, and "still works", say that the answer is current.
+sentence asserts it of this answer now. It doesn't count if it is quoted, asked, supposed, reported from others, denied,
+or about something else, such as the reader's own browser. A denied cue and "still works" mean that the answer is
+current.
 """
 
 import re
@@ -15,14 +16,14 @@ OBSOLETE, CURRENT = "obsolete", "current"
 
 @dataclass(frozen=True)
 class Statement:
-    """What one sentence says."""
+    """The verdict of a sentence."""
 
     label: str
     cue: str
-    """The words that say it."""
+    """The words that state it."""
     sentence: str
     reply: bool = False
-    """Whether it only has a meaning as the answer to an earlier comment: "no, it isn't"."""
+    """Whether it only makes sense as a reply to an earlier comment: "no, it isn't"."""
 
 
 _QUOTE_LINE = re.compile(r"^[ \t]*>.*$", re.MULTILINE)
@@ -32,7 +33,7 @@ _ADDRESS = re.compile(r"\b(?:https?|ftp)://\S+")
 _QUOTED = re.compile(
     r"\"[^\"\n]{1,400}\"|“[^”\n]{1,400}”|«[^»\n]{1,400}»|(?<!\w)'[^'\n]{3,400}'(?!\w)|‘[^’\n]{3,400}’(?!\w)"
 )
-# Quotation marks around what is asserted all the same: it is marked as "deprecated".
+# Quotation marks around an assertion: it is marked as "deprecated".
 _ASSERTED = re.compile(r"\b(?:is|are|as|be|been|being|now|become|became|considered|officially)\s+$", re.IGNORECASE)
 _JOKE = re.compile(r"(?:^|\s)/s\s*$")
 _SENTENCE = re.compile(r"(?<=[.!?…])[\"')\]*_]*\s+(?=\S)|\n+")
@@ -41,14 +42,14 @@ _ABBREVIATION = re.compile(r"\b(e\.g|i\.e|etc|vs|ver|v|approx|cf)\.(?=\s)", re.I
 
 
 def unquoted(text: str) -> str:
-    """A comment's text without what it quotes, its code and addresses; each leaves a word in its place."""
+    """A comment's text with quotations, code and addresses each replaced by a word."""
     text = _QUOTE_LINE.sub("", text.replace("\r\n", "\n"))
-    text = _CODE.sub(lambda found: " CODE " if len(found[2]) else "", text)
+    text = _CODE.sub(lambda match: " CODE " if len(match[2]) else "", text)
     text = _ADDRESS.sub("ADDRESS", _LINK.sub(r"\1", text))
 
-    def quote(found: re.Match[str]) -> str:
-        inner = found[0][1:-1]
-        if len(inner.split()) <= 2 and _ASSERTED.search(found.string[: found.start()]):
+    def quote(match: re.Match[str]) -> str:
+        inner = match[0][1:-1]
+        if len(inner.split()) <= 2 and _ASSERTED.search(match.string[: match.start()]):
             return inner
         return " QUOTE "
 
@@ -56,30 +57,30 @@ def unquoted(text: str) -> str:
 
 
 def sentences(text: str) -> list[str]:
-    """Sentences of plain text; the points of versions and abbreviations such as "e.g." end none."""
+    """Sentences of plain text; not split at the points of versions and of abbreviations such as "e.g."."""
     joined = _ABBREVIATION.sub(r"\1", text)
     return [part.strip() for part in _SENTENCE.split(joined) if part and part.strip()]
 
 
 def statements(comment: str, *, accepted: bool = True) -> list[Statement]:
-    """What the sentences of a comment say of the answer below which it stands, in order.
+    """Verdicts of a comment's sentences on its answer, in order.
 
     Args:
         comment: Markdown, as in the dump.
-        accepted: whether that answer is the accepted one, of which "the accepted answer is outdated" may speak.
+        accepted: whether that answer is the accepted one, to which "the accepted answer is outdated" may refer.
     """
-    found: list[Statement] = []
+    results: list[Statement] = []
     if _JOKE.search(comment):
-        return found
+        return results
     for sentence in sentences(unquoted(comment)):
-        one = _statement(sentence, accepted)
-        if one is not None:
-            found.append(one)
-    return found
+        statement = _statement(sentence, accepted)
+        if statement is not None:
+            results.append(statement)
+    return results
 
 
 def has_cue(comment: str) -> bool:
-    """Whether any such words occur, whatever they mean there."""
+    """Whether any cue occurs, whatever it means there."""
     return lexicon.CUE.search(_SIGNS.sub("", comment)) is not None or lexicon.STILL.search(comment) is not None
 
 
@@ -106,7 +107,7 @@ def _uncertain(before: str) -> bool:
 
 
 def _asserted(sentence: str, cue: re.Match[str], accepted: bool) -> str | None:
-    """Label that a cue gives, None where it is about something else or isn't asserted."""
+    """Label of a cue; None if it is about something else or isn't asserted."""
     before, after = sentence[: cue.start()], sentence[cue.end() :]
     state = re.search(lexicon.STATES, cue[0], re.IGNORECASE)
     if not state and not re.search(r"\d", cue[0]) and lexicon.MODERATED.search(before[-30:] + cue[0]):
@@ -123,7 +124,7 @@ def _asserted(sentence: str, cue: re.Match[str], accepted: bool) -> str | None:
     before = lexicon.REPORTED.sub(" ", before)
     own = lexicon.CLAUSE.split(before)[-1]
     lead = before[: len(before) - len(own)]
-    # A clause that is nothing but the cue says it of what comes before.
+    # A clause of only the cue refers to what comes before.
     subject = own if own.strip() else lead
     if lexicon.TOLD.search(subject) and not reported:
         return None
@@ -136,11 +137,11 @@ def _asserted(sentence: str, cue: re.Match[str], accepted: bool) -> str | None:
 
 
 def _supposed(own: str, lead: str) -> bool:
-    """Whether the cue's clause, or a condition before it, leaves open if it is so."""
-    found = lexicon.SUPPOSED.search(lexicon.HEDGE.sub("", own))
-    if found is not None:
-        condition = found[0].lower() in ("if", "when", "once")
-        return not (condition and lexicon.NOWADAYS.search(own[found.end() :]))
+    """Whether the cue's clause, or a condition before it, leaves the cue open."""
+    supposed = lexicon.SUPPOSED.search(lexicon.HEDGE.sub("", own))
+    if supposed is not None:
+        condition = supposed[0].lower() in ("if", "when", "once")
+        return not (condition and lexicon.NOWADAYS.search(own[supposed.end() :]))
     given = lexicon.CONDITION.search(lead)
     return given is not None and not lexicon.NOWADAYS.search(lead[given.end() :])
 

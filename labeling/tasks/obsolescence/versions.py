@@ -1,4 +1,4 @@
-"""Versions of software that a text names, and whether those of another text are newer."""
+"""Versions of software named in a text, and comparison with those of another text."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -9,7 +9,7 @@ Number = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Mention:
-    """A version, and what it is of."""
+    """A version, with the name of its software."""
 
     name: str
     """In lower case."""
@@ -20,7 +20,7 @@ class Mention:
 
     @property
     def version(self) -> str:
-        """The number as it is written."""
+        """The number as text."""
         return ".".join(map(str, self.number))
 
 
@@ -28,7 +28,7 @@ _MENTION = re.compile(
     r"(?<![\w./@-])(?P<name>[A-Za-z][\w+#]*(?:[.-][A-Za-z]\w*)*)(?:['’]s)?[-\s]{1,2}"
     r"(?:(?:versions?|release|ver\.?|v\.?)\s*)?(?P<number>\d{1,3}(?:\.\d{1,4}){0,3})(?:\.x)?(?![\w%/°€$£]|[.,:-]\d)"
 )
-# Words that stand before a number without being the name of anything that has versions.
+# Words before a number that are not names of anything with versions.
 _NO_NAMES = frozenset(
     re.findall(
         r"\w+",
@@ -52,38 +52,38 @@ class Names:
 
     known: frozenset[str]
     versioned: frozenset[str]
-    """Those of which even a number without a point is a version, in any case: "python 3"."""
+    """Those after which even a number without a point is a version, in any case: "python 3"."""
 
 
 def names(tags: Collection[str]) -> Names:
     """Names of software among a site's tags: `python-3.x` and `c++11` are of Python and C++, which have versions."""
-    found, versioned = set(), set()
+    known, versioned = set(), set()
     for tag in tags:
         suffixed = _SUFFIX.match(tag.lower())
         if suffixed and suffixed["name"]:
             versioned.add(suffixed["name"])
-        found.add(suffixed["name"] if suffixed and suffixed["name"] else tag.lower())
-    return Names(frozenset(found), frozenset(versioned))
+        known.add(suffixed["name"] if suffixed and suffixed["name"] else tag.lower())
+    return Names(frozenset(known), frozenset(versioned))
 
 
 def of_tags(tags: Collection[str]) -> dict[str, Number]:
-    """The newest version of each name that tags like `angular-2` tell of."""
-    found: dict[str, Number] = {}
+    """The newest version of each name in tags like `angular-2`."""
+    numbers: dict[str, Number] = {}
     for tag in tags:
         suffixed = _SUFFIX.match(tag)
         if suffixed and suffixed["name"]:
             name, number = suffixed["name"].lower(), _number(suffixed["number"])
-            found[name] = max(number, found.get(name, number))
-    return found
+            numbers[name] = max(number, numbers.get(name, number))
+    return numbers
 
 
 def mentions(text: str, names: Names) -> list[Mention]:
     """Versions in prose: `numpy 1.14`, `Python 3`, `GHC 8.10.4`; "step 3" and "about 2.5" are none.
 
-    A name is one of the site's tags, or at least looks like one: it has a capital, a digit or a sign in it. A number
+    A name is one of the site's tags, or at least looks like one: it contains a capital, a digit or a sign. A number
     without a point counts after a tag with a capital, and after tags that have versions.
     """
-    found = []
+    named = []
     for match in _MENTION.finditer(text):
         name, number = match["name"].lower(), match["number"]
         if name in _NO_NAMES:
@@ -91,16 +91,16 @@ def mentions(text: str, names: Names) -> list[Mention]:
         like = name in names.known or not (match["name"].isalpha() and match["name"].islower())
         whole = name in names.versioned or (name in names.known and match["name"] != name)
         if like if "." in number else whole:
-            found.append(Mention(name, _number(number), match.start(), match.end()))
-    return found
+            named.append(Mention(name, _number(number), match.start(), match.end()))
+    return named
 
 
-def newest(found: Collection[Mention]) -> dict[str, Number]:
+def newest(mentioned: Collection[Mention]) -> dict[str, Number]:
     """The newest version of each name."""
-    made: dict[str, Number] = {}
-    for one in found:
-        made[one.name] = max(one.number, made.get(one.name, one.number))
-    return made
+    numbers: dict[str, Number] = {}
+    for mention in mentioned:
+        numbers[mention.name] = max(mention.number, numbers.get(mention.name, mention.number))
+    return numbers
 
 
 def newer(number: Number, than: Number) -> bool:

@@ -163,7 +163,7 @@ def test_the_server_listens_on_this_machine_alone_and_talks_to_nobody(server: Se
 def test_a_port_that_is_taken_is_told(server: Server, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"port .* is taken"):
         label_studio_server.start(tmp_path / "data", int(server.url.rpartition(":")[2]))
-    with pytest.raises(InputError, match=r"a server is at work there already"):
+    with pytest.raises(InputError, match=r"a server is already running there"):
         label_studio_server.start(server.data)
 
 
