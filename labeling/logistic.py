@@ -74,9 +74,11 @@ def _fitted(x: Any, label: Int64, weight: Float64 | None, **options: Any) -> Any
     try:
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
+        from threadpoolctl import threadpool_limits
     except ModuleNotFoundError:
         raise InputError(MISSING) from None
-    with warnings.catch_warnings():
+    # Sums are the same on any number of cores, and a worker has one: more threads would only wait for each other.
+    with warnings.catch_warnings(), threadpool_limits(1):
         # More steps would change it a little.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return LogisticRegression(max_iter=_STEPS, **options).fit(x, label, weight)
