@@ -127,7 +127,7 @@ def status(corpus: options.Corpus) -> None:
     state = build_status(corpus)
     table = view.table("stage", "done", "of", "seconds")
     for stage in state.stages:
-        table.add_row(stage.name, view.number(stage.done), view.number(stage.tasks), f"{stage.seconds:,.1f}")
+        table.add_row(stage.name, view.number(stage.done), view.number(stage.items), f"{stage.seconds:,.1f}")
     view.out.print(table)
     view.out.print(state.summary)
 

@@ -114,13 +114,13 @@ class Stages:
     def __call__(self, now: "StageProgress") -> None:
         """Show the state of a stage."""
         self.ran += now.done > now.skipped
-        if now.tasks == now.skipped:
+        if now.items == now.skipped:
             return
         if self._bars is not None:
             if now.stage not in self._known:
                 self._known[now.stage] = self._bars.add_task(now.stage, total=now.total or 1)
             self._bars.update(self._known[now.stage], completed=now.weight, now=now)
-        elif now.note or now.done == now.tasks or time.monotonic() - self._last > _EVERY_SECONDS:
+        elif now.note or now.done == now.items or time.monotonic() - self._last > _EVERY_SECONDS:
             self._last = time.monotonic()
             err.print(f"{now.stage:>22}  {_state(now)}")
 
@@ -132,10 +132,10 @@ class _Left(ProgressColumn):
 
 
 def _state(now: "StageProgress") -> str:
-    done = f"{now.done:,}/{now.tasks:,}" + (f" ({now.skipped:,} kept from before)" if now.skipped else "")
+    done = f"{now.done:,}/{now.items:,}" + (f" ({now.skipped:,} kept from before)" if now.skipped else "")
     if now.note:
         return f"{done}  {now.note}"
     left = now.seconds_left
-    if now.done == now.tasks:
+    if now.done == now.items:
         return f"{done}  {duration(now.seconds)}"
     return f"{done}  {duration(left)} left" if left is not None else done

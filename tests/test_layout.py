@@ -413,9 +413,11 @@ def glossary() -> str:
 
 
 def names_of(tree: ast.AST) -> Iterator[tuple[int, str, str]]:
-    """Line, kind and name of every variable, parameter and class."""
+    """Line, kind and name of every variable, parameter and class; fields have their class to explain them."""
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    fields = {id(part.target) for node in classes for part in node.body if isinstance(part, ast.AnnAssign)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and id(node) not in fields:
             yield node.lineno, "variables", node.id
         elif isinstance(node, ast.arg):
             yield node.lineno, "variables", node.arg
@@ -441,8 +443,9 @@ def test_what_is_ruled_out_stands_in_the_glossary() -> None:
 
 
 def test_the_engine_runs_work_items_and_no_tasks() -> None:
-    """A task is a labelling task: below labeling/ nothing else has that name."""
+    """A task is a labelling task; in corpus/ only the readers of its labels have that name."""
     for module in (name for name in MODULES if name.startswith("socorpus.corpus.")):
+        if module == "socorpus.corpus.finished":
+            continue
         for line, _, name in names_of(ast.parse(MODULES[module].read_text("utf-8"))):
-            words = set(name.lower().split("_"))
-            assert not words & {"task", "tasks"} or name == "tasks", f"{MODULES[module]}:{line}: {name}"
+            assert not {"task", "tasks"} & set(name.lower().split("_")), f"{MODULES[module]}:{line}: {name}"

@@ -31,7 +31,7 @@ class StageState:
 
     name: str
     done: int
-    tasks: int
+    items: int
     seconds: float
 
 
@@ -54,8 +54,8 @@ def status(root: Path) -> Status:
     stages = []
     for name in STAGES:
         run = receipts.run_of(root, name)
-        if run is not None and run.tasks:
-            stages.append(StageState(name, min(len(run.seconds), run.tasks), run.tasks, sum(run.seconds)))
+        if run is not None and run.items:
+            stages.append(StageState(name, min(len(run.seconds), run.items), run.items, sum(run.seconds)))
     return Status(tuple(stages), _summary(root, stages))
 
 

@@ -77,14 +77,14 @@ def load(root: Path, stage: str, name: str) -> Receipt | None:
 class Run:
     """The last run of a stage: its number of items, when it began (seconds since 1970), seconds of each item done."""
 
-    tasks: int
+    items: int
     started: float
     seconds: tuple[float, ...]
 
 
-def begin(root: Path, stage: str, tasks: int, started: float) -> None:
-    """Note that a stage of `tasks` work items is run."""
-    files.write_json(_stage(root, stage), {"tasks": tasks, "started": started})
+def begin(root: Path, stage: str, items: int, started: float) -> None:
+    """Note that a stage of `items` work items is run."""
+    files.write_json(_stage(root, stage), {"items": items, "started": started})
 
 
 def stages(root: Path) -> list[str]:
@@ -96,11 +96,11 @@ def run_of(root: Path, stage: str) -> Run | None:
     """The last run of a stage; None where there was none or it can't be read."""
     try:
         values = files.read_json(_stage(root, stage))
-        tasks, started = int(values["tasks"]), float(values["started"])
+        items, started = int(values["items"]), float(values["started"])
     except (OSError, ValueError, TypeError, KeyError):
         return None
     done = files.listed(root / "receipts" / stage, ".json", deep=True)
-    return Run(tasks, started, tuple(float(files.read_json(path)["seconds"]) for path in done))
+    return Run(items, started, tuple(float(files.read_json(path)["seconds"]) for path in done))
 
 
 def present(root: Path, receipt: Receipt) -> bool:

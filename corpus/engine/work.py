@@ -45,7 +45,7 @@ class Progress:
 
     stage: str
     done: int
-    tasks: int
+    items: int
     skipped: int
     weight: float
     total: float

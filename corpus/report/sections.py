@@ -505,8 +505,8 @@ def _time(facts: Facts) -> Section | None:
         return None
     posts, total = facts.totals["posts"], sum(seconds for _, seconds in facts.seconds.values())
     rows = [
-        [stage, tasks, f"{seconds:,.2f}", html.share(seconds, total), f"{posts / seconds:,.0f}" if seconds else "–"]
-        for stage, (tasks, seconds) in facts.seconds.items()
+        [stage, items, f"{seconds:,.2f}", html.share(seconds, total), f"{posts / seconds:,.0f}" if seconds else "–"]
+        for stage, (items, seconds) in facts.seconds.items()
     ]
     every = f"{posts / total:,.0f}" if total else "–"
     content = html.paragraph(
@@ -515,7 +515,7 @@ def _time(facts: Facts) -> Section | None:
     content += html.table(
         ["stage", "work items", "seconds", "of all", "posts a second"],
         rows,
-        ["all", sum(tasks for tasks, _ in facts.seconds.values()), f"{total:,.2f}", "100.0%", every],
+        ["all", sum(items for items, _ in facts.seconds.values()), f"{total:,.2f}", "100.0%", every],
     )
     return Section("Time", content)
 

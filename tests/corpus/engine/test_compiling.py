@@ -61,7 +61,7 @@ def compile_once(module: str) -> list[Progress]:
 
 def test_kernels_are_compiled_once_and_again_when_they_change(module: str, tmp_path: Path) -> None:
     before, after = compile_once(module)
-    assert (before.done, before.tasks, after.done, after.tasks) == (0, 1, 1, 1)
+    assert (before.done, before.items, after.done, after.items) == (0, 1, 1, 1)
     assert "once after an install" in before.note
     assert compile_once(module) == []
     for kept in (tmp_path / "__pycache__").glob("*.nbi"):

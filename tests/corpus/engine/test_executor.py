@@ -134,7 +134,7 @@ def test_progress_counts_up_to_all_and_estimates_the_time_left(tmp_path: Path) -
     with Engine(tmp_path, workers=0, show=seen.append) as engine:
         engine.run("write", [task("a", weight=1), task("b", weight=3)])
         engine.run("write", [task("a"), task("b"), task("c")])
-    assert [(now.done, now.tasks, now.skipped) for now in seen] == [
+    assert [(now.done, now.items, now.skipped) for now in seen] == [
         *[(0, 2, 0), (1, 2, 0), (2, 2, 0)],
         *[(2, 3, 2), (3, 3, 2)],
     ]
