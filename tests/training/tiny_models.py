@@ -85,7 +85,7 @@ def model(folder: Path, kind: str = "Bert", **changes: Any) -> Path:
 
 def texts(sizes: tuple[int, int, int] = (96, 32, 48), seed: int = 0, noise: float = 0.0) -> Data:
     """Questions that are poor where they say "plz" or "urgent"; `noise` of the training labels are wrong."""
-    draw, task = random.Random(seed), Task("quality", dict.fromkeys(("HQ", "LQ"), ""))
+    draw, task = random.Random(seed), Task("quality", {"HQ": "a good question", "LQ": "a poor question"})
     splits: dict[str, list[Example]] = {}
     for split, size in zip(("train", "validation", "test"), sizes, strict=True):
         splits[split] = []
