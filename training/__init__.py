@@ -1,4 +1,4 @@
-"""Pre-training an encoder straight from a corpus's shards, and what comes of it.
+"""Pre-training an encoder directly on a corpus's shards, and fine-tuning, evaluation and serving.
 
 The names below are the package's Python API (docs/python.md); each is imported when it is first used.
 """

@@ -1,6 +1,6 @@
 """The functions of `socorpus.training`, the package's Python API.
 
-What they need is imported when they are called: PyTorch and transformers take seconds.
+Heavy imports wait until a function is called: PyTorch and transformers take seconds to load.
 """
 
 import tempfile
@@ -58,7 +58,7 @@ def train(
     force: bool = False,
     show: "TrainingShow | None" = None,
 ) -> dict[str, Any]:
-    """Pre-train an encoder on a corpus's shards, or go on with a run that was stopped.
+    """Pre-train an encoder on a corpus's shards, or resume a run that was stopped.
 
     Args:
         out: folder of the run; CORPUS/runs/PRESET, if None.
@@ -66,16 +66,16 @@ def train(
         config: a TOML file over the preset; or the whole configuration (`load_config`), instead of the preset.
         gpus: ranks to start on this machine, each a process of its own that shows its progress on the terminal; by
             default as many as it has GPUs. One works in this process.
-        price: dollars an hour of one GPU; by its kind, if None.
-        force: forget what the run's folder holds, and begin anew.
+        price: dollars an hour of one GPU; if None, the default price of its kind.
+        force: delete the contents of the run's folder and start again.
         show: called with the progress of a run in this process.
 
     Returns:
-        What run.json says. `step` is below `steps` where the run was stopped (Ctrl-C); the same call goes on.
+        The contents of run.json. `step` is below `steps` if the run was stopped (Ctrl-C); the same call resumes it.
 
     Raises:
         InputError: a package is missing; or corpus, configuration and folder don't go together.
-        BuildError: the run broke off; its last checkpoint is kept.
+        BuildError: the run failed; its last checkpoint is kept.
 
     Examples:
         >>> small = {"schedule": {"tokens": 8_192}, "model": {"layers": 1, "max_length": 128}}
@@ -112,7 +112,7 @@ def _launch(count: int, corpus: Path, run: Path, settings: Config, price: float 
     if price is not None:
         arguments += ["--price", str(price)]
     with tempfile.TemporaryDirectory() as folder:
-        # The ranks get every value, and so need neither the user's file nor the plug-in of a preset.
+        # The ranks get every value: they need neither the user's file nor the plug-in of a preset.
         path = Path(folder) / "config.toml"
         path.write_text(toml_config.to_toml(settings), "utf-8")
         launch.ranks(count, [*arguments, "--config", str(path)], run)
@@ -128,13 +128,13 @@ def plan_training(
     gpus: int = 1,
     price: float | None = None,
 ) -> "CostPlan":
-    """What a training run would take: parameters, arithmetic, memory, hours, dollars.
+    """The cost of a training run before it starts: parameters, arithmetic, memory, hours, dollars.
 
     Args:
-        preset, config: as of `train`.
+        preset, config: as for `train`.
         gpu: kind of GPU: a100-40, a100, h100, h200, l40s or l4.
         gpus: number of GPUs.
-        price: dollars an hour of one; by its kind, if None.
+        price: dollars an hour of one GPU; if None, the default price of its kind.
 
     Raises:
         InputError: there is no finished corpus, the kind of GPU is not known, or the model fits none of them.
@@ -152,7 +152,7 @@ def plan_training(
 
 
 def measured(run: Location) -> Mapping[str, Any] | None:
-    """The figures of a training run (run.json), to show beside a plan; None where no run has got so far.
+    """The figures of a training run (run.json), to show beside a plan; None where no run has written them yet.
 
     Examples:
         >>> measured("no-run") is None
@@ -167,15 +167,15 @@ def export_model(run: Location, out: Location, *, step: int | None = None, force
     """Write a run's model for transformers, with tokenizer and card, and prove that it is the same model.
 
     Args:
-        step: of the checkpoint to take; the newest, if None.
+        step: step of the checkpoint; the newest, if None.
         force: replace what the folder holds.
 
     Returns:
-        What the card says: architecture, parameters, step, largest difference to the run's own model.
+        The facts in the card: architecture, parameters, step, largest difference from the run's own model.
 
     Raises:
         InputError: a package is missing, there is no such run or step, or `out` holds something else.
-        BuildError: the written model is not the same.
+        BuildError: the written model differs from the run's.
 
     Examples:
         >>> facts = export_model("run", "another-model")
@@ -206,19 +206,19 @@ def finetune(
     Args:
         model: folder of a run or a model, or a name on the Hugging Face hub; `scratch:` before it: random weights.
         data: a corpus with labels, or a benchmark's file or folder.
-        out: folder of the model; MODEL-TASK in the current one, if None.
+        out: folder of the model; MODEL-TASK in the current folder, if None.
         settings: `FinetuneSettings`.
-        most: number of training examples to draw; all, if None.
-        people: learn only from what people judged.
-        download: fetch what is missing from the hub.
-        force: forget what the folder holds, and begin anew.
+        most: number of training examples to sample; all, if None.
+        people: train only on labels from people.
+        download: fetch missing models from the hub.
+        force: delete the folder's contents and start again.
 
     Returns:
-        What finetune.json says: scores of each seed, and which is the best.
+        The contents of finetune.json: scores of each seed, and which is the best.
 
     Raises:
         InputError: a package is missing; model, task and data don't go together; or `out` holds something else.
-        BuildError: the loss is no number, or the disk is full.
+        BuildError: the loss is not finite, or the disk is full.
 
     Examples:
         >>> quick = FinetuneSettings(epochs=1, seeds=(0,))
@@ -235,12 +235,12 @@ def finetune(
     examples = readers.read(Path(data), task_named(task), most, people)
     name = str(model)
     folder = Path(out) if out is not None else default_folder(name, task)
-    found = pretrained.find(name, download)
-    return learner.finetune(found, examples, settings or FinetuneSettings(), folder, show or Silent(), force)
+    base = pretrained.find(name, download)
+    return learner.finetune(base, examples, settings or FinetuneSettings(), folder, show or Silent(), force)
 
 
 def default_folder(model: str, task: str) -> Path:
-    """The folder that `finetune` writes to where none is named: MODEL-TASK in the current one.
+    """The default folder of `finetune`: MODEL-TASK in the current folder.
 
     Examples:
         >>> str(default_folder("runs/tiny", "closure"))
@@ -251,11 +251,11 @@ def default_folder(model: str, task: str) -> Path:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a comparison of systems found; `folder` has it as comparison.json, .csv and .html."""
+    """The result of a comparison of systems; `folder` holds it as comparison.json, .csv and .html."""
 
     folder: Path
     cells: "Sequence[Cell]"
-    """One a task and system."""
+    """One per task and system."""
 
     @property
     def missing(self) -> list[str]:
@@ -263,7 +263,7 @@ class Comparison:
         return list(dict.fromkeys(cell.system for cell in self.cells if cell.missing))
 
     def tables(self) -> "list[TaskTable]":
-        """A table a task, of text."""
+        """One text table per task."""
         from socorpus.training.evaluation import table
 
         return table.tables(self.cells)
@@ -288,24 +288,24 @@ def evaluate(
     say: Say = _say_nothing,
     show: "compare.ComparisonShow | None" = None,
 ) -> Comparison:
-    """Compare systems on tasks: scores with intervals, what they cost, and what simple audits reach.
+    """Compare systems on tasks: scores with intervals, costs, and the scores of simple audits.
 
     Args:
         corpus: a corpus with labels.
-        tasks: of the corpus; all that have labels, if None.
+        tasks: tasks of the corpus; all that have labels, if None.
         systems: `audits`, `[NAME=]FOLDER`, a name on the hub, `chat:MODEL[@URL][?shots=N]`, the name of a plug-in's,
             or `paper`, the default.
         out: folder of the comparison; CORPUS/comparison, if None.
-        settings: of fine-tuning, `FinetuneSettings`.
+        settings: settings of fine-tuning.
         on: other data: a task, and a benchmark's file or folder, or another corpus.
-        most, most_test: number of training and of test examples to draw; all, if None.
-        download: fetch what is missing from the hub.
-        price: dollars an hour of this machine; of its GPU, if None.
-        token_prices: dollars for a million tokens of input and of output, by an endpoint's model.
-        limit: dollars for each endpoint and task, at most.
+        most, most_test: number of training and of test examples to sample; all, if None.
+        download: fetch missing models from the hub.
+        price: dollars an hour of this machine; if None, the default price of its GPU.
+        token_prices: dollars per million tokens of input and of output, by the endpoint's model.
+        limit: highest spending in dollars on each endpoint and task.
         key: environment variable that holds the endpoints' key.
-        ask: called with the expected cost where there is no limit; answers the limit.
-        say: called with a sentence on each task that is left out.
+        ask: called with the expected cost if there is no limit; returns the limit.
+        say: called with a sentence about each task that is left out.
         show: called with the progress.
 
     Raises:
@@ -358,7 +358,7 @@ def _data(
             try:
                 data.append(readers.read(corpus, task_named(name), most))
             except InputError as error:
-                # A small corpus has no example of some task; one that was asked for must have.
+                # A small corpus may have no examples of a task; a task that was asked for must have some.
                 if tasks:
                     raise
                 say(f"left out: {error}")
@@ -369,11 +369,11 @@ def _data(
 
 
 def load_predictor(model: Location, device: str | None = None) -> "Fitted":
-    """A fine-tuned model, to label texts with.
+    """A fine-tuned model that labels texts.
 
     Args:
         model: folder that `finetune` wrote.
-        device: `cpu` or `cuda`; CUDA where it is there, if None.
+        device: `cpu` or `cuda`; CUDA where available, if None.
 
     Raises:
         InputError: a package is missing, or the folder holds no fine-tuned model.
@@ -402,12 +402,12 @@ def serve_model(
 
     Args:
         model: folder that `finetune` wrote.
-        host: address to listen on; one that other machines reach needs a token (docs/serve.md).
-        port: 0 takes a free one.
-        workers: copies of the model that work side by side.
-        batch: texts that are judged at once.
-        queue: texts that may wait; more are refused.
-        say: called with a line of text now and then, the first with the address.
+        host: address to listen on; a token is required if other machines can reach it (docs/serve.md).
+        port: port to listen on; 0 picks a free port.
+        workers: copies of the model that run in parallel.
+        batch: texts per forward pass.
+        queue: texts that may wait; further requests are refused.
+        say: called with status lines; the first has the address.
 
     Raises:
         InputError: a package is missing, the folder holds no fine-tuned model, or the port is taken.
@@ -427,14 +427,15 @@ def serve_model(
 
 
 def connect_model(url: str, task: str, say: Say = _say_nothing) -> "Callable[[Project], None]":
-    """What connects a served model to a project of Label Studio and has it suggest labels there: `then` of
-    `socorpus.labeling.sync`.
+    """A function that connects a served model to a project of Label Studio, so that it suggests labels there.
+
+    Pass it as `then` of `socorpus.labeling.sync`.
 
     Args:
         url: address of a model that `serve_model` serves; its token is read from the environment.
 
     Raises:
-        InputError: no model of the task answers there.
+        InputError: no model of the task answers at the URL.
 
     Examples:
         >>> connect_model("http://127.0.0.1:1", "closure")

@@ -1,8 +1,8 @@
 """The configuration of a training run: presets, then a TOML file, then single keys.
 
 Sources of the shapes: "Skill over Scale" (Mukherjee and Hellendoorn 2025) for `sobert-*`; ModernBERT (Warner et al.
-2024) for `modern-*`; Ettin (Weller et al. 2025) for `mini`. What those papers do not say (learning rates of SOBert, for
-one) is our choice, and docs/training.md says so.
+2024) for `modern-*`; Ettin (Weller et al. 2025) for `mini`. Values that those papers do not
+report (such as SOBert's learning rates) are our choice, as docs/training.md notes.
 """
 
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ class ModelShape:
     window: int = 128
     """Tokens that a token sees around itself in local layers, half on each side (`modern`)."""
     global_every: int = 3
-    """Every how many layers attention is global, from the first on (`modern`)."""
+    """One layer in this many has global attention, starting with the first (`modern`)."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ class DataSettings:
     seed: int = 1
     """Seed of the order, the masks and the first weights."""
     lanes: int | None = None
-    """Streams that the row groups are dealt to; a multiple of the data-parallel ranks. Default: as many as there can
-    be, at most 16."""
+    """Streams that the row groups are dealt to; a multiple of the data-parallel ranks. Default: as many as
+    possible, at most 16."""
     ahead: int = 4
     """Micro-batches read ahead."""
     stall_minutes: float = 10.0
-    """How long reading may take to give one micro-batch before the run ends."""
+    """Minutes to wait for one micro-batch from the reader before the run ends."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,11 @@ class Masking:
     rate: float = 0.30
     """Share of tokens that are masked."""
     final_rate: float = 0.15
-    """Share at the end of the decay, approached in a straight line (Ettin)."""
+    """Share at the end of the decay, approached linearly (Ettin)."""
     words: bool = False
     """Whether all tokens of a word are masked together."""
     code_rate: float | None = None
-    """Share of tokens masked in code blocks, where it is to be another than in prose."""
+    """Share of tokens masked in code blocks, if it differs from prose."""
     mask: float = 0.8
     """Share of the masked that become [MASK]."""
     random: float = 0.1
@@ -87,14 +87,14 @@ class OptimizerSettings:
     eps: float = 1e-6
     """Added to the root of the mean squared gradient."""
     weight_decay: float = 1e-5
-    """Decoupled; matrices alone, neither biases nor norms."""
+    """Decoupled; applied only to matrices, not to biases or norms."""
     clip: float = 1.0
     """Largest norm of the gradient; 0 does not clip."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long, and the learning rate's way."""
+    """Length of the run, and the course of the learning rate."""
 
     tokens: int = 27_000_000_000
     """Tokens that the model sees, rounded up to whole steps."""
@@ -120,13 +120,13 @@ class Batch:
 
 @dataclass(frozen=True)
 class Parallel:
-    """How a run is spread over ranks."""
+    """Distribution of a run over ranks."""
 
     tensor: int | None = None
-    """Ranks that share one copy of the model; the others are data-parallel. Default: the fewest in whose memory the
-    model fits."""
+    """Ranks that share one copy of the model; the others are data-parallel. Default: the fewest whose memory
+    holds the model."""
     recompute: bool = False
-    """Whether layers are computed again on the way back: less memory, a third more arithmetic."""
+    """Whether layers are recomputed in the backward pass: less memory, a third more arithmetic."""
     compile: bool | None = None
     """Whether layers go through torch.compile. Default: on CUDA."""
     precision: str | None = None
@@ -135,7 +135,7 @@ class Parallel:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What is kept of a run."""
+    """Checkpoints of a run."""
 
     minutes: float = 15.0
     """Minutes between checkpoints."""
@@ -144,7 +144,7 @@ class Checkpoint:
     keep: int = 2
     """Newest checkpoints that are kept."""
     keep_every: int | None = None
-    """Every how many steps a checkpoint is kept for good."""
+    """Steps between checkpoints that are kept for good."""
 
 
 @dataclass(frozen=True)

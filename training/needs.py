@@ -1,4 +1,4 @@
-"""Whether what training needs is installed: said before anything is begun."""
+"""The check that the packages for training are installed, before any work starts."""
 
 from importlib.util import find_spec
 
@@ -8,13 +8,13 @@ TRANSFORMERS = ("safetensors", "transformers")
 
 
 def need(*more: str) -> None:
-    """Refuse to begin where a package is missing.
+    """Refuse to start if a package is missing.
 
     Args:
-        more: modules that are needed beside those that every training needs.
+        more: modules needed in addition to those that every training run needs.
 
     Raises:
-        InputError: names what is missing, and how to install it.
+        InputError: names the missing packages and the command that installs them.
     """
     wanted = ("torch", "megatron", "psutil", "tensorboard", "tokenizers", *more)
     missing = [name for name in wanted if find_spec(name) is None]

@@ -18,11 +18,11 @@ def preset(name: str, values: Mapping[str, Any], base: str | None = None) -> Map
 
     Args:
         name: for `socorpus train --preset NAME`.
-        values: nested like the TOML file (docs/training.md lists the keys); what is not given has its default.
-        base: a preset whose values hold where `values` has none.
+        values: nested like the TOML file (docs/training.md lists the keys); missing keys have defaults.
+        base: a preset that gives the values that `values` lacks.
 
     Raises:
-        InputError: there is a preset of this name, none of the name `base`, or a key or a value is not right.
+        InputError: there is a preset of this name, none of the name `base`, or a key or value is invalid.
     """
     whole = toml_config.merge(PRESETS.named(base), values) if base is not None else dict(values)
     try:
@@ -59,7 +59,7 @@ _SMALL = {
 _OURS: Mapping[str, Mapping[str, Any]] = {
     "tiny": toml_config.merge(
         _modern(4, 128, 4, 192, 3e-3, max_length=512),
-        # Better than AdamW at equal steps, where both were tried: at this size (benchmarks/optimizers.py).
+        # Better than AdamW at equal steps at this size, the only one tried (benchmarks/optimizers.py).
         {**_SMALL, "optimizer": {"name": "muon", "muon_lr": 1e-2}},
     ),
     "sobert-tiny": toml_config.merge(_sobert(4, 128, 4, 2e-3, max_length=512), _SMALL),

@@ -1,4 +1,4 @@
-"""transformers, without what it prints."""
+"""transformers without its output."""
 
 import warnings
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import Any
 
 @contextmanager
 def quiet() -> Iterator[Any]:
-    """transformers without its bars and remarks: on modules it lacks, and on its own deprecations."""
+    """transformers without progress bars and without warnings of missing modules and its own deprecations."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import transformers

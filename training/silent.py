@@ -1,4 +1,4 @@
-"""What is called with the progress of training where nobody wants to see it."""
+"""Progress callbacks that show nothing."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ class Silent:
     """Shows nothing: of pre-training, of fine-tuning, of a comparison."""
 
     def begin(self, facts: Any) -> None:
-        """A run begins, or goes on."""
+        """A run begins or resumes."""
 
     def step(self, line: Any) -> None:
         """A step is done."""
@@ -19,10 +19,10 @@ class Silent:
         """A checkpoint is being written."""
 
     def cell(self, system: str, task: str, data: str) -> None:
-        """A system is next."""
+        """The next system begins."""
 
     def asked(self, done: int, total: int) -> None:
-        """Answers have come."""
+        """Answers have arrived."""
 
     def missing(self, system: str, sentence: str) -> None:
         """A system can't run."""

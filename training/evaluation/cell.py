@@ -10,11 +10,11 @@ class Cell:
     """A system on a task.
 
     Attributes:
-        missing: what it lacks, in a sentence; then there is nothing else.
+        missing: a sentence on why it could not run; the other fields are then empty.
         scores: metric -> mean, spread, low and high over seeds.
         labels: mean F1 of each label or type.
-        p: that the best system of the column is no better; None of the best itself.
-        notes: of its answers: how many could not be read, what was cut.
+        p: p-value of the difference from the best system of the column; None for the best itself.
+        notes: facts on its answers, such as how many could not be read, and texts that were cut.
     """
 
     system: str

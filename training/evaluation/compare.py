@@ -1,8 +1,8 @@
-"""The comparison: every system on every task, on equal examples, with what it costs and how sure the difference is.
+"""The comparison: every system on every task, on the same examples, with costs and the significance of differences.
 
-Each cell has a folder `cells/TASK-DATA/SYSTEM`, with what the system said of the test split (`predictions`) and
-done.json; a cell that is done is not computed again, so a comparison grows, and goes on after a kill. A system that
-can't run here gets a row that says what is missing.
+Each cell has a folder `cells/TASK-DATA/SYSTEM` with the system's predictions for the test split (`predictions`) and
+done.json. A finished cell is not computed again: a comparison can be extended, and resumes after a kill. A system that
+can't run here gets a row with the reason.
 """
 
 import json
@@ -30,7 +30,7 @@ RESULT = "comparison.json"
 
 @dataclass(frozen=True)
 class Asking:
-    """How endpoints are asked.
+    """Settings of the requests to endpoints.
 
     Attributes:
         key: environment variable that holds the key.
@@ -38,7 +38,7 @@ class Asking:
         prices: model -> dollars for a million tokens of input, of output.
         concurrency: requests at a time.
         timeout: seconds that an answer may take.
-        ask: what is told the cost, and answers the limit; None: whoever gave no limit is refused.
+        ask: called with the expected cost, returns the limit; None: refuse if there is no limit.
     """
 
     key: str = "OPENAI_API_KEY"
@@ -54,9 +54,9 @@ class ComparisonPlan:
     """A comparison.
 
     Attributes:
-        most_test: examples that are scored on, drawn alike for all systems; None: all.
-        price: dollars an hour of this machine; None: of its GPU by the table, unknown without one.
-        work: folder whose `runs/` holds runs that systems are named by.
+        most_test: number of test examples, the same sample for all systems; None: all.
+        price: dollars an hour of this machine; None: the default price of its GPU, unknown without a GPU.
+        work: folder whose `runs/` holds the runs that systems name.
     """
 
     data: Sequence[Data]
@@ -70,13 +70,13 @@ class ComparisonPlan:
 
 
 class ComparisonShow(learner.FinetuningShow, Protocol):
-    """What is told while systems are compared."""
+    """Callbacks with the progress of a comparison."""
 
     def cell(self, system: str, task: str, data: str) -> None:
-        """A cell is begun."""
+        """A cell begins."""
 
     def asked(self, done: int, total: int) -> None:
-        """So many questions of so many have been answered."""
+        """`done` of `total` requests have been answered."""
 
     def missing(self, system: str, sentence: str) -> None:
         """A system can't run."""
@@ -93,10 +93,10 @@ def compare(plan: ComparisonPlan, out: Path, show: ComparisonShow) -> list[Cell]
     """
     if not plan.data or not plan.systems:
         raise InputError("nothing to compare: name a corpus or a benchmark's file, and systems")
-    for at, one in enumerate(plan.data):
-        if any((one.task.name, one.name) == (other.task.name, other.name) for other in plan.data[:at]):
+    for number, data in enumerate(plan.data):
+        if any((data.task.name, data.name) == (other.task.name, other.name) for other in plan.data[:number]):
             raise InputError(
-                f"{one.task.name}: two sets of examples are called {one.name!r}; rename one, or name it once"
+                f"{data.task.name}: two sets of examples are called {data.name!r}; rename one, or name it once"
             )
     out.mkdir(parents=True, exist_ok=True)
     cells: list[Cell] = []
@@ -130,7 +130,7 @@ def _cell(
     folder = out / "cells" / _name(f"{data.task.name}-{data.name}") / _name(system.name)
     show.cell(system.name, data.task.name, data.name)
     try:
-        said = {"defined": _defined, "model": _model, "chat": _chat}[system.kind](
+        by_seed = {"defined": _defined, "model": _model, "chat": _chat}[system.kind](
             system, data, plan, folder, show, cell
         )
     except SocorpusError as error:
@@ -138,50 +138,50 @@ def _cell(
         show.missing(system.name, cell.missing)
         return cell
     test = data.splits["test"]
-    cell.seeds = len(said)
-    sums = [metrics.sums(data.task, test, one, data.leave_out) for one in said]
+    cell.seeds = len(by_seed)
+    sums = [metrics.sums(data.task, test, answers, data.leave_out) for answers in by_seed]
     seeds[system.name] = sums
     cell.scores = {name: metrics.summary(name, sums) for name in metrics.names(data.task)}
-    cell.labels = metrics.by_label([metrics.scores(data.task, test, one, data.leave_out) for one in said])
-    silent = sum(not one.answered for one in said[0])
+    cell.labels = metrics.by_label([metrics.scores(data.task, test, answers, data.leave_out) for answers in by_seed])
+    silent = sum(not answer.answered for answer in by_seed[0])
     if silent:
         cell.notes.append(f"{silent:,} of {len(test):,} answers could not be read and count as not knowing")
     return cell
 
 
 def _name(text: str) -> str:
-    """A text as a folder's name of its own: where it had to be changed, its fingerprint tells it from others."""
+    """A unique folder name for a text: where characters were replaced, its fingerprint is appended."""
     clean = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")
     return clean if clean and clean == text else f"{clean}-{fingerprint(text)[:8]}".lstrip("-")
 
 
 def _rank(data: Data, column: Sequence[Cell], seeds: Mapping[str, list[metrics.Sums]]) -> None:
-    """Mark the best of a column, and say of each other one how likely the difference is by chance."""
+    """Mark the best of a column, and set the p-value of each other cell's difference from it."""
     main = metrics.main(data.task)
-    there = [one for one in column if one.scores]
+    there = [cell for cell in column if cell.scores]
     if not there:
         return
-    best = max(there, key=lambda one: one.scores[main].mean)
+    best = max(there, key=lambda cell: cell.scores[main].mean)
     best.best = True
-    for one in there:
-        if one is not best:
-            one.p = metrics.p_value(main, seeds[best.system], seeds[one.system])
+    for cell in there:
+        if cell is not best:
+            cell.p = metrics.p_value(main, seeds[best.system], seeds[cell.system])
 
 
-# How each kind runs.
+# Runs of each kind of system.
 
 
 def _once(
     folder: Path, work: Mapping[str, Any], data: Data, predict: Callable[[], tuple[list[Prediction], dict[str, Any]]]
 ) -> tuple[list[Prediction], dict[str, Any]]:
-    """What a system says of the test split and what is known of its answers; asked for unless the same work is done."""
+    """A system's predictions for the test split and facts about them; computed unless the same work is done."""
     path, test = folder / "done.json", data.splits["test"]
     identity = fingerprint({**work, "data": data.identity})
     facts: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     if facts.get("identity") != identity:
         folder.mkdir(parents=True, exist_ok=True)
-        said, more = predict()
-        predictions.write(folder / "test.parquet", data.task, test, said)
+        answers, more = predict()
+        predictions.write(folder / "test.parquet", data.task, test, answers)
         facts = {"identity": identity, **more}
         write_json(path, facts)
     return predictions.read(folder / "test.parquet", test), facts
@@ -194,15 +194,15 @@ def _defined(
 
     def answers() -> tuple[list[Prediction], dict[str, Any]]:
         started = time.perf_counter()
-        # What is scored is not there to learn from, and the labels of the test split are in nobody's hands.
+        # The system never sees the test split's texts while it learns, nor its labels at all.
         fitted = _of_plugin(system, "fit", SYSTEMS[system.what].fit, replace(data, splits={**data.splits, "test": ()}))
         trained = time.perf_counter()
-        said = _said(system, data, fitted)
+        predicted = _predicted(system, data, fitted)
         times = {"train_seconds": trained - started, "predict_seconds": time.perf_counter() - trained}
-        return said, {**times, "parameters": getattr(fitted, "parameters", None)}
+        return predicted, {**times, "parameters": getattr(fitted, "parameters", None)}
 
     work = {"system": system.what, "version": SYSTEMS.version(system.what)}
-    said, facts = _once(folder, work, data, answers)
+    predicted, facts = _once(folder, work, data, answers)
     cell.parameters, cell.device = facts["parameters"], "CPU"
     cell.train_seconds = facts["train_seconds"]
     cell.thousand_seconds = 1000 * facts["predict_seconds"] / len(test)
@@ -210,7 +210,7 @@ def _defined(
         cell.train_dollars, cell.thousand_dollars = (
             seconds / 3600 * plan.price for seconds in (cell.train_seconds, cell.thousand_seconds)
         )
-    return [said]
+    return [predicted]
 
 
 def _of_plugin(system: System, part: str, function: Callable[..., Any], given: Any, **more: Any) -> Any:
@@ -218,43 +218,43 @@ def _of_plugin(system: System, part: str, function: Callable[..., Any], given: A
     return plugins.call(function, given, plugin=origin, name=name, **more)
 
 
-def _said(system: System, data: Data, fitted: Answering) -> list[Prediction]:
-    """What a fitted system says of the test split.
+def _predicted(system: System, data: Data, fitted: Answering) -> list[Prediction]:
+    """Predictions of a fitted system for the test split.
 
     Raises:
-        BuildError: it fails, or what it says is no prediction of the task; names the example.
+        BuildError: it fails, or returns something that is not a prediction of the task; names the example.
     """
-    test = [replace(one, label=-1, probabilities=(), spans=(), source="gold") for one in data.splits["test"]]
+    test = [replace(example, label=-1, probabilities=(), spans=(), source="gold") for example in data.splits["test"]]
 
     def culprit() -> str | None:
-        for one in test:
+        for example in test:
             try:
-                fitted.predict([one])
+                fitted.predict([example])
             except Exception:
-                return one.key
+                return example.key
         return None
 
-    said = list(_of_plugin(system, "predict", fitted.predict, test, culprit=culprit))
+    predicted = list(_of_plugin(system, "predict", fitted.predict, test, culprit=culprit))
     where = f"{plugins.where(SYSTEMS.origin(system.what))}: system {system.what}"
-    if len(said) != len(test):
-        raise BuildError(f"{where}: {len(said)} predictions for {len(test)} examples")
-    for one, prediction in zip(test, said, strict=True):
-        if fault := _fault(data, one, prediction):
-            raise BuildError(f"{where}, on {one.key}: {fault}")
-    return said
+    if len(predicted) != len(test):
+        raise BuildError(f"{where}: {len(predicted)} predictions for {len(test)} examples")
+    for example, prediction in zip(test, predicted, strict=True):
+        if fault := _fault(data, example, prediction):
+            raise BuildError(f"{where}, on {example.key}: {fault}")
+    return predicted
 
 
-def _fault(data: Data, one: Example, said: Prediction) -> str | None:
-    """What is not right about a prediction."""
-    if not isinstance(said, Prediction):
-        return f"{type(said).__name__} is no Prediction"
+def _fault(data: Data, example: Example, prediction: Prediction) -> str | None:
+    """A description of what is wrong with a prediction, or None."""
+    if not isinstance(prediction, Prediction):
+        return f"{type(prediction).__name__} is no Prediction"
     if not data.task.spans:
-        count, labels = len(said.probabilities), len(data.task.labels)
-        fine = count == labels and all(0 <= value <= 1 for value in said.probabilities)
-        return None if fine else f"{count} probabilities from 0 to 1 for {labels} labels: {said.probabilities}"
-    for span, _ in said.spans:
-        if span.label not in data.task.labels or not 0 <= span.start < span.end <= len(one.text):
-            return f"{span.label!r} at {span.start}:{span.end} of a text of {len(one.text)} characters"
+        count, labels = len(prediction.probabilities), len(data.task.labels)
+        fine = count == labels and all(0 <= value <= 1 for value in prediction.probabilities)
+        return None if fine else f"{count} probabilities from 0 to 1 for {labels} labels: {prediction.probabilities}"
+    for span, _ in prediction.spans:
+        if span.label not in data.task.labels or not 0 <= span.start < span.end <= len(example.text):
+            return f"{span.label!r} at {span.start}:{span.end} of a text of {len(example.text)} characters"
     return None
 
 
@@ -262,34 +262,34 @@ def _model(
     system: System, data: Data, plan: ComparisonPlan, folder: Path, show: ComparisonShow, cell: Cell
 ) -> list[list[Prediction]]:
     what = system.what
-    # A preset's run lies in the corpus.
+    # A preset's run is in the corpus's folder.
     if what.startswith("runs/") and not Path(what).exists():
         what = str(plan.work / what)
-    found = pretrained.find(what, plan.download)
-    facts = learner.finetune(replace(found, name=system.name), data, plan.settings, folder, show, renew=True)
-    chosen = [one for one in facts["seeds"] if one["seed"] in plan.settings.seeds]
+    base = pretrained.find(what, plan.download)
+    facts = learner.finetune(replace(base, name=system.name), data, plan.settings, folder, show, renew=True)
+    chosen = [result for result in facts["seeds"] if result["seed"] in plan.settings.seeds]
     cell.parameters = facts["parameters"]
     cell.device = chosen[0]["device"]
-    cell.train_seconds = sum(one["train_seconds"] for one in chosen) / len(chosen)
-    predicted = sum(one["predicted"] for one in chosen)
-    cell.thousand_seconds = 1000 * sum(one["predict_seconds"] for one in chosen) / max(predicted, 1)
+    cell.train_seconds = sum(result["train_seconds"] for result in chosen) / len(chosen)
+    predicted = sum(result["predicted"] for result in chosen)
+    cell.thousand_seconds = 1000 * sum(result["predict_seconds"] for result in chosen) / max(predicted, 1)
     price = plan.price if plan.price is not None else _price(cell.device)
     if price is not None:
         cell.train_dollars, cell.thousand_dollars = (
             seconds / 3600 * price for seconds in (cell.train_seconds, cell.thousand_seconds)
         )
-    if any(one["cut"] for one in facts["cut"].values()):
+    if any(counts["cut"] for counts in facts["cut"].values()):
         cut = facts["cut"]["test"]
         cell.notes.append(
             f"{cut['cut']:,} of {cut['texts']:,} test texts lost their end ({cut['tokens_cut']:,} tokens)"
         )
-    cell.notes += [] if found.scratch else _pretraining(found.folder)
+    cell.notes += [] if base.scratch else _pretraining(base.folder)
     place = folder / "seeds"
-    return [predictions.read(place / str(one["seed"]) / "test.parquet", data.splits["test"]) for one in chosen]
+    return [predictions.read(place / str(result["seed"]) / "test.parquet", data.splits["test"]) for result in chosen]
 
 
 def _pretraining(folder: Path) -> list[str]:
-    """What a model of ours was pre-trained on, and for how much."""
+    """A note on the tokens, hours and dollars of the pre-training of one of our models."""
     path = folder / "export.json"
     if not path.is_file():
         return []
@@ -318,7 +318,7 @@ def _chat(
         concurrency=asking.concurrency,
         timeout=asking.timeout,
         price=None if price is None else endpoint.Price(*price),
-        # A server of one's own has no price, and needs no limit.
+        # A self-hosted server has no price and needs no limit.
         limit=None if price is None else asking.limit,
         variable=asking.key,
     )
@@ -334,21 +334,21 @@ def _chat(
                 asker = endpoint.Chat(data.task, limited, kept, data.splits["train"], show.asked)
         return asker.predict(test), {"usage": asdict(asker.usage)}
 
-    said, facts = _once(folder, {"version": chat.version}, data, ask)
+    predicted, facts = _once(folder, {"version": chat.version}, data, ask)
     used = facts["usage"]
     cell.device = "endpoint"
-    # What was kept from an earlier run took no time now.
+    # Answers cached by an earlier run took no time now.
     if not used["cached"]:
         cell.thousand_seconds = 1000 * used["seconds"] / len(test)
     tokens = [used[f"{kind}_tokens"] + used[f"cached_{kind}_tokens"] for kind in ("input", "output")]
     if price is not None:
         cell.thousand_dollars = 1000 * endpoint.Price(*price).of(tokens[0], tokens[1]) / len(test)
     cell.notes.append(f"{tokens[0]:,} tokens of input, {tokens[1]:,} of output, {used['repaired']:,} answers repaired")
-    cell.notes += [f"{used[what]:,} {told}" for what, told in _TOLD.items() if used[what]]
-    return [said]
+    cell.notes += [f"{used[what]:,} {sentence}" for what, sentence in _NOTES.items() if used[what]]
+    return [predicted]
 
 
-_TOLD = {
+_NOTES = {
     "cut": "texts were too long for the prompt and lost their middle",
     "unmatched": "entities were dropped, since their quote is not in the text or their type is none",
 }
@@ -363,17 +363,17 @@ def _write(plan: ComparisonPlan, cells: Sequence[Cell], out: Path) -> None:
     facts = {
         "data": [
             {
-                "task": one.task.name,
-                "name": one.name,
-                "identity": one.identity,
-                "labels": list(one.task.labels),
-                "counts": {split: len(some) for split, some in one.splits.items()},
-                "notes": list(one.notes),
+                "task": data.task.name,
+                "name": data.name,
+                "identity": data.identity,
+                "labels": list(data.task.labels),
+                "counts": {split: len(some) for split, some in data.splits.items()},
+                "notes": list(data.notes),
             }
-            for one in plan.data
+            for data in plan.data
         ],
         "settings": asdict(plan.settings),
-        "cells": [asdict(one) for one in cells],
+        "cells": [asdict(cell) for cell in cells],
     }
     write_json(out / RESULT, facts)
     evaluate_table.write_csv(out / "comparison.csv", cells)

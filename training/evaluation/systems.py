@@ -1,8 +1,8 @@
-"""The systems of a comparison: what they are called, how they run, and how to get what they need.
+"""The systems of a comparison: their names, how they run, and how to get missing models.
 
 A system is written as `[NAME=]WHAT`. WHAT is `audits`; one of `SYSTEMS`, ours or a plug-in's; the folder of a run or a
-model, or a name on the hub, with `scratch:` before it for the same model from random weights; or
-`chat:MODEL[@URL][?shots=N]` for an OpenAI-compatible endpoint.
+model, or a name on the hub, prefixed with `scratch:` to start from random weights; or `chat:MODEL[@URL][?shots=N]` for
+an OpenAI-compatible endpoint.
 """
 
 import re
@@ -20,10 +20,10 @@ _CHAT = re.compile(r"chat:([^@?]+)(?:@([^?]+))?(?:\?shots=(\d+))?")
 
 
 class Answering(Protocol):
-    """What a system is once it has learned. It may have `parameters`, their number, for the table."""
+    """A fitted system. It may have an attribute `parameters`, their number, for the table."""
 
     def predict(self, examples: Sequence[Example]) -> Sequence[Prediction]:
-        """What it says of each example, in order."""
+        """The predictions for the examples, in order."""
         ...
 
 
@@ -32,8 +32,8 @@ class Definition:
     """A system that is defined by a function or a class.
 
     Attributes:
-        fit: from a task's data, whose test split is empty, to what answers.
-        version: raise it when it would answer otherwise. None, in a plug-in: the plug-in's hash or version.
+        fit: fits the system to a task's data, whose test split is empty.
+        version: raise it when the predictions change. None, in a plug-in: the plug-in's hash or version.
     """
 
     fit: Callable[[Data], Answering]
@@ -41,16 +41,16 @@ class Definition:
 
 
 SYSTEMS: Registry[Definition] = Registry("system", ("socorpus.training.evaluation.baselines",))
-"""Systems that are named: ours, the audits, then those of active plug-ins."""
+"""Systems with names: our audits, then those of active plug-ins."""
 
 Fit = TypeVar("Fit", bound=Callable[[Data], Answering])
 
 
 def system(name: str, version: int | str | None = None) -> Callable[[Fit], Fit]:
-    """Make a function, or a class, a system of the comparison: it learns from a task's `Data` and then answers.
+    """Make a function, or a class, a system of the comparison: it is fitted to a task's `Data` and then predicts.
 
-    It is called with the data, whose test split is empty, and answers an object whose `predict` gets the test examples
-    without their labels, and answers a `Prediction` for each.
+    It is called with the data, whose test split is empty, and returns an object whose `predict` gets the test examples
+    without their labels and returns a `Prediction` for each.
 
     Args:
         name: for `socorpus evaluate --system NAME`.
@@ -74,10 +74,10 @@ class System:
     Attributes:
         name: in the table.
         kind: `defined`, `model` or `chat`.
-        what: a name in `SYSTEMS`, the model's, or the endpoint's model.
-        url: of an endpoint.
+        what: a name in `SYSTEMS`, a model's name or folder, or the endpoint's model.
+        url: base URL of an endpoint.
         shots: examples in an endpoint's prompt.
-        hint: how to get it, where it is missing.
+        hint: how to get it if it is missing.
     """
 
     name: str
@@ -105,10 +105,10 @@ def parse(text: str) -> list[System]:
     if what in SYSTEMS:
         return [System(name or what, "defined", what)]
     if what.startswith("chat:"):
-        found = _CHAT.fullmatch(what)
-        if found is None:
+        match = _CHAT.fullmatch(what)
+        if match is None:
             raise InputError(f"system {text!r}: an endpoint is chat:MODEL, chat:MODEL@URL or chat:MODEL@URL?shots=4")
-        model, url, shots = found.groups()
+        model, url, shots = match.groups()
         label = name or (f"{model}, {shots} shots" if shots else model)
         return [System(label, "chat", model, url or OPENAI, int(shots or 0))]
     return [System(name or what.rstrip("/").rsplit("/", 1)[-1], "model", what)]
@@ -155,8 +155,8 @@ def chosen(texts: list[str]) -> list[System]:
     Raises:
         InputError: one can't be read.
     """
-    found: dict[str, System] = {}
+    by_name: dict[str, System] = {}
     for text in texts or ["paper"]:
-        for one in parse(text):
-            found[one.name] = one
-    return list(found.values())
+        for row in parse(text):
+            by_name[row.name] = row
+    return list(by_name.values())

@@ -18,26 +18,26 @@ TITLES = {
     "recall": "recall",
 }
 HEAD = ("size", "seeds", "p", "train", "train $", "1,000", "1,000 $")
-"""Columns behind the metrics."""
+"""Columns after the metrics."""
 EXPLAINED = (
     "Scores are means over seeds on the test split, in brackets the interval in which 95 of 100 bootstrap samples of "
-    "its threads lie; ± is the standard deviation over seeds. p: how likely a system that is as good as the best one "
-    "(bold, or marked *) falls behind it as far as this one, by approximate randomization over threads. Macro F1 is "
+    "its threads lie; ± is the standard deviation over seeds. p: the probability of a gap this large to the best "
+    "system (bold, or marked *) if both were equally good, by approximate randomization over threads. Macro F1 is "
     "the mean over the labels that the test split has, log loss is in nats, spans count where start, end and type are "
     "right. Size is the number of parameters. Costs are of this machine or endpoint, for one seed's training and for "
-    "1,000 texts; a dash is a price that is not known, which --price gives. What markup, length or tags alone reach is "
-    "no skill of a model."
+    "1,000 texts; a dash is an unknown price, which --price sets. The score that a system reaches from only markup, "
+    "length or tags shows no skill of a model."
 )
 
 
 @dataclass(frozen=True)
 class TaskTable:
-    """The comparison on one task, as a screen shows it.
+    """The comparison on one task, for the terminal.
 
     Attributes:
         head: the task with its data, metrics, costs.
-        rows: a system each, the best marked with *.
-        missing: sentences on the systems that could not run.
+        rows: one per system, the best marked with *.
+        missing: sentences about the systems that could not run.
     """
 
     head: tuple[str, ...]
@@ -46,7 +46,7 @@ class TaskTable:
 
 
 def tables(cells: Sequence[Cell]) -> list[TaskTable]:
-    """The tables of a comparison, one a task: the main metric with its interval, the others as means."""
+    """The tables of a comparison, one per task: the main metric with its interval, the others as means."""
     columns: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for cell in cells:
         columns.setdefault((cell.task, cell.data), []).append(asdict(cell))
@@ -65,10 +65,10 @@ def _table(title: str, column: Sequence[Mapping[str, Any]]) -> TaskTable:
     return TaskTable((title, *(TITLES[name] for name in metrics), *HEAD), rows, missing)
 
 
-def score(found: Mapping[str, Any]) -> str:
+def score(figures: Mapping[str, Any]) -> str:
     """A score with its interval: 0.712 [0.680, 0.741] ±0.004."""
-    spread = f"\u00a0±{found['spread']:.3f}" if found["spread"] else ""
-    return f"{found['mean']:.3f}\u00a0[{found['low']:.3f},\u00a0{found['high']:.3f}]{spread}"
+    spread = f"\u00a0±{figures['spread']:.3f}" if figures["spread"] else ""
+    return f"{figures['mean']:.3f}\u00a0[{figures['low']:.3f},\u00a0{figures['high']:.3f}]{spread}"
 
 
 def costs(cell: Mapping[str, Any]) -> list[str]:
@@ -104,7 +104,7 @@ def _dollars(value: float | None) -> str:
 
 
 def write_csv(path: Path, cells: Sequence[Cell]) -> None:
-    """One row a system, task and metric; of a system that is missing one row that says so."""
+    """One row per system, task and metric; a missing system has one row with the reason."""
     columns = ("task", "data", "system", "metric", "mean", "spread", "low", "high", "best", "p", "parameters", "seeds")
     more = ("train_seconds", "train_dollars", "thousand_seconds", "thousand_dollars", "device", "missing")
     with atomic(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
@@ -127,32 +127,32 @@ def write_page(path: Path, facts: Mapping[str, Any]) -> None:
 
     sections = []
     for data in facts["data"]:
-        column = [one for one in facts["cells"] if (one["task"], one["data"]) == (data["task"], data["name"])]
-        there = [one for one in column if one["scores"]]
+        column = [cell for cell in facts["cells"] if (cell["task"], cell["data"]) == (data["task"], data["name"])]
+        there = [cell for cell in column if cell["scores"]]
         if not column:
             continue
         counts = ", ".join(f"{count:,} {split}" for split, count in data["counts"].items())
-        made = html.paragraph(f"Examples: {counts}. " + "; ".join(data["notes"]) + ".")
+        body = html.paragraph(f"Examples: {counts}. " + "; ".join(data["notes"]) + ".")
         if there:
             metrics = list(there[0]["scores"])
-            rows = [[_name(one), *(score(one["scores"][name]) for name in metrics), *costs(one)] for one in there]
-            made += html.table(["system", *(TITLES[name] for name in metrics), *HEAD], rows)
-            made += Markup("<h3>F1 by label</h3>")
-            labels = list(dict.fromkeys(label for one in there for label in one["labels"]))
-            figures = [[label, *(f"{one['labels'].get(label, 0):.3f}" for one in there)] for label in labels]
-            made += html.table(["label", *(one["system"] for one in there)], figures)
-        notes = [f"{one['system']}: {note}" for one in there for note in one["notes"]]
-        notes += [f"{one['system']} is missing: {one['missing']}" for one in column if one["missing"]]
-        made += html.bullets(notes) if notes else Markup("")
-        sections.append(Section(f"{data['task']} – {data['name']}", made))
+            rows = [[_name(cell), *(score(cell["scores"][name]) for name in metrics), *costs(cell)] for cell in there]
+            body += html.table(["system", *(TITLES[name] for name in metrics), *HEAD], rows)
+            body += Markup("<h3>F1 by label</h3>")
+            labels = list(dict.fromkeys(label for cell in there for label in cell["labels"]))
+            figures = [[label, *(f"{cell['labels'].get(label, 0):.3f}" for cell in there)] for label in labels]
+            body += html.table(["label", *(cell["system"] for cell in there)], figures)
+        notes = [f"{cell['system']}: {note}" for cell in there for note in cell["notes"]]
+        notes += [f"{cell['system']} is missing: {cell['missing']}" for cell in column if cell["missing"]]
+        body += html.bullets(notes) if notes else Markup("")
+        sections.append(Section(f"{data['task']} – {data['name']}", body))
     settings = facts["settings"]
-    told = ", ".join(f"{name} {value}" for name, value in settings.items())
+    shown = ", ".join(f"{name} {value}" for name, value in settings.items())
     sections.append(Section("How to read this", html.paragraph(EXPLAINED)))
-    sections.append(Section("Fine-tuning", html.paragraph(told)))
+    sections.append(Section("Fine-tuning", html.paragraph(shown)))
     headline = [
-        ("systems", f"{len({one['system'] for one in facts['cells']}):,}"),
+        ("systems", f"{len({cell['system'] for cell in facts['cells']}):,}"),
         ("tasks", f"{len(facts['data']):,}"),
-        ("missing", f"{sum(bool(one['missing']) for one in facts['cells']):,}"),
+        ("missing", f"{sum(bool(cell['missing']) for cell in facts['cells']):,}"),
         ("seeds", f"{len(settings['seeds']):,}"),
     ]
     page = report_page.page("Comparison", "Comparison of systems", "", headline, sections)

@@ -1,7 +1,7 @@
-"""The public benchmarks of our tasks as examples to learn from and to be scored on.
+"""The public benchmarks of our tasks as examples for training and scoring.
 
 Splits are by thread and by time, never by row: a CSV file's oldest rows are for training and its newest for test; the
-files of the NER corpus keep theirs, and what they lack is drawn from `train.txt` by question.
+NER corpus keeps the splits of its files, and a missing split is sampled from `train.txt` by question.
 """
 
 import csv
@@ -28,7 +28,7 @@ _MEANINGS: Mapping[str, str] = {
     "not constructive": "asks for opinions, debate or a poll",
     "too localized": "of no help to anyone but its author",
 }
-"""Labels that only these files have, with their meanings."""
+"""Labels that occur only in these files, with their meanings."""
 
 
 # The StackOverflow NER corpus.
@@ -37,7 +37,7 @@ _MEANINGS: Mapping[str, str] = {
 def conll(folder: Path, task: Task) -> Data:
     """The files of Tabassum et al. 2020, read by `datasets.so_ner`; scored on `test.txt`, or on `dev.txt` without it.
 
-    `dev.txt` is for validation where there is a `test.txt`, else a tenth of the questions of `train.txt` is.
+    `dev.txt` is for validation if there is a `test.txt`; otherwise a tenth of the questions of `train.txt` is.
     """
     train = _documents(folder / "train.txt")
     dev, test = (_documents(folder / name) if (folder / name).is_file() else [] for name in ("dev.txt", "test.txt"))
@@ -45,11 +45,15 @@ def conll(folder: Path, task: Task) -> Data:
     notes = [f"scored on {scored}, Code_Block and pseudo-sentences left out"]
     if not test:
         share = readers.VALIDATION * 256
-        held = [one for one in train if readers.drawing_order(one.thread)[0] < share]
-        train, dev, test = [one for one in train if readers.drawing_order(one.thread)[0] >= share], held, dev
+        held = [example for example in train if readers.drawing_order(example.thread)[0] < share]
+        train, dev, test = (
+            [example for example in train if readers.drawing_order(example.thread)[0] >= share],
+            held,
+            dev,
+        )
         notes.append("validation is a tenth of the questions of train.txt")
     splits = {"train": train, "validation": dev, "test": test}
-    named = {span.label for part in splits.values() for one in part for span, _ in one.spans}
+    named = {span.label for part in splits.values() for example in part for span, _ in example.spans}
     meanings = {**task.meanings, **dict.fromkeys(sorted(named - set(task.labels)), "")}
     return Data(replace(task, meanings=meanings), "StackOverflow NER", splits, tuple(notes), task.leave_out)
 
@@ -57,22 +61,22 @@ def conll(folder: Path, task: Task) -> Data:
 def _documents(path: Path) -> list[Example]:
     from socorpus.labeling.datasets import so_ner
 
-    found = []
+    examples = []
     seen: dict[str, int] = {}
-    for one in so_ner.read(path):
-        # A question stands twice in the published files.
-        times = seen[one.name] = seen.get(one.name, 0) + 1
-        found.append(
+    for document in so_ner.read(path):
+        # One question occurs twice in the published files.
+        times = seen[document.name] = seen.get(document.name, 0) + 1
+        examples.append(
             Example(
-                key=f"{path.stem}:{one.name}" + (f"#{times}" if times > 1 else ""),
-                thread=str(one.question),
-                text=one.text,
-                kinds=tuple((part["kind"], part["start"], part["end"]) for part in one.segments),
-                words=one.tokens,
-                spans=tuple((span, 1.0) for span in one.spans),
+                key=f"{path.stem}:{document.name}" + (f"#{times}" if times > 1 else ""),
+                thread=str(document.question),
+                text=document.text,
+                kinds=tuple((part["kind"], part["start"], part["end"]) for part in document.segments),
+                words=document.tokens,
+                spans=tuple((span, 1.0) for span in document.spans),
             )
         )
-    return found
+    return examples
 
 
 # Files of questions.
@@ -81,29 +85,29 @@ def _documents(path: Path) -> list[Example]:
 def quality(path: Path, task: Task) -> Data:
     """ "60k Stack Overflow Questions with Quality Rating": the newest fifth is for test, a tenth before for validation.
 
-    Bodies are rendered to what a reader sees: in the public file one class is Markdown, the others HTML.
+    Bodies are rendered as a reader sees them: in the public file one class is Markdown, the others HTML.
     """
     from socorpus.labeling.datasets import so60k
 
     questions = so60k.read(path)
-    named = {one.label for one in questions}
+    named = {question.label for question in questions}
     own = [*(label for label in task.labels if label in named), *sorted(named - set(task.labels))]
     labels = {label: task.meanings.get(label, _MEANINGS.get(label, "")) for label in own}
-    found = [
+    examples = [
         _labelled(
-            own.index(one.label),
+            own.index(question.label),
             len(labels),
-            key=str(one.id),
-            thread=str(one.id),
-            text=one.text.text,
-            title=one.title,
-            created=int(one.created.timestamp() * 1000),
-            tags=one.tags,
-            kinds=tuple((str(kind), int(start), int(end)) for kind, start, end, *_ in one.text.segments),
+            key=str(question.id),
+            thread=str(question.id),
+            text=question.text.text,
+            title=question.title,
+            created=int(question.created.timestamp() * 1000),
+            tags=question.tags,
+            kinds=tuple((str(kind), int(start), int(end)) for kind, start, end, *_ in question.text.segments),
         )
-        for one in questions
+        for question in questions
     ]
-    return _of_file(path, replace(task, meanings=labels), found)
+    return _of_file(path, replace(task, meanings=labels), examples)
 
 
 def kaggle(path: Path, task: Task) -> Data:
@@ -113,7 +117,7 @@ def kaggle(path: Path, task: Task) -> Data:
         InputError: a column is missing, or a row has no number, date or known status.
     """
     csv.field_size_limit(10_000_000)
-    found = []
+    examples = []
     with path.open(encoding="utf-8-sig", newline="") as lines:
         rows = csv.DictReader(lines)
         missing = [name for name in _KAGGLE_COLUMNS if name not in (rows.fieldnames or ())]
@@ -121,18 +125,18 @@ def kaggle(path: Path, task: Task) -> Data:
             raise InputError(f"{path}: has no column {', '.join(missing)}; it needs {', '.join(_KAGGLE_COLUMNS)}")
         try:
             for number, row in enumerate(rows, start=1):
-                found.append(_kaggle_row(row, f"{path}, row {number}"))
+                examples.append(_kaggle_row(row, f"{path}, row {number}"))
         except (UnicodeDecodeError, csv.Error) as error:
-            raise InputError(f"{path}, row {len(found) + 1}: can't be read as CSV in UTF-8: {error}") from None
+            raise InputError(f"{path}, row {len(examples) + 1}: can't be read as CSV in UTF-8: {error}") from None
     labels = {label: task.meanings.get(label, _MEANINGS.get(label, "")) for label in KAGGLE}
-    return _of_file(path, replace(task, meanings=labels), found)
+    return _of_file(path, replace(task, meanings=labels), examples)
 
 
 def _kaggle_row(row: Mapping[str, str | None], where: str) -> Example:
     from socorpus.corpus.documents import html
     from socorpus.labeling.history import markdown_html
 
-    given = {name: row.get(name) or "" for name in (*_KAGGLE_COLUMNS, *(f"Tag{at}" for at in range(1, 6)))}
+    given = {name: row.get(name) or "" for name in (*_KAGGLE_COLUMNS, *(f"Tag{number}" for number in range(1, 6)))}
     if given["OpenStatus"] not in KAGGLE:
         raise InputError(f"{where}: OpenStatus {given['OpenStatus']!r} is none of {', '.join(KAGGLE)}")
     try:
@@ -141,8 +145,8 @@ def _kaggle_row(row: Mapping[str, str | None], where: str) -> Example:
         raise InputError(
             f"{where}: PostCreationDate {given['PostCreationDate']!r} is no date such as 05/14/2012 14:39:25"
         ) from None
-    at = int(created.timestamp() * 1000)
-    text = html.html(markdown_html.html(given["BodyMarkdown"], at))
+    created_ms = int(created.timestamp() * 1000)
+    text = html.html(markdown_html.html(given["BodyMarkdown"], created_ms))
     return _labelled(
         KAGGLE.index(given["OpenStatus"]),
         len(KAGGLE),
@@ -150,18 +154,18 @@ def _kaggle_row(row: Mapping[str, str | None], where: str) -> Example:
         thread=given["PostId"],
         text=text.text,
         title=given["Title"],
-        created=at,
+        created=created_ms,
         tags=tuple(tag for number in range(1, 6) if (tag := given[f"Tag{number}"])),
         kinds=tuple((str(kind), int(start), int(end)) for kind, start, end, *_ in text.segments),
     )
 
 
-def _of_file(path: Path, task: Task, found: Sequence[Example]) -> Data:
-    return Data(task, path.stem, readers.by_time(found), ("the newest fifth of the file is scored on",))
+def _of_file(path: Path, task: Task, examples: Sequence[Example]) -> Data:
+    return Data(task, path.stem, readers.by_time(examples), ("the newest fifth of the file is scored on",))
 
 
 def _labelled(label: int, labels: int, **about: Any) -> Example:
-    return Example(label=label, probabilities=tuple(float(at == label) for at in range(labels)), **about)
+    return Example(label=label, probabilities=tuple(float(number == label) for number in range(labels)), **about)
 
 
 def _has_column(name: str) -> Callable[[Path], bool]:

@@ -1,7 +1,7 @@
-"""The tasks as they are learned: texts with what is known of them, and what a system says of a text.
+"""Examples of the tasks, and predictions of systems.
 
-Every system of the comparison, be it an encoder, a decoder, an endpoint or an audit, is given `Example`s of one task
-and answers with a `Prediction` for each. Labels and their order are those of a `labeling.schema.Task`; a benchmark file
+Every system of the comparison (encoder, decoder, endpoint or audit) gets `Example`s of one task and returns a
+`Prediction` for each. Labels and their order are those of a `labeling.schema.Task`; a benchmark file
 with labels of its own has a task of the same name with those.
 """
 
@@ -20,21 +20,21 @@ from socorpus.labeling.tasks.entities.spans import Span
 
 @dataclass(frozen=True)
 class Example:
-    """A text to judge, and what is known of it.
+    """A text to classify or tag, with its metadata and labels.
 
     Attributes:
-        key: its name in the data, such as `SITE:POST_ID`; no two are the same.
-        thread: what is split and resampled as one.
-        created: when it was written, ms of UTC; 0 where that is not known.
-        title: of the question; None where there is none.
-        text: what is judged; offsets of everything else are code points of it.
-        tags: of the question.
+        key: its unique name in the data, such as `SITE:POST_ID`.
+        thread: the unit of splitting and resampling.
+        created: time of writing, ms of UTC; 0 if unknown.
+        title: title of the question; None if there is none.
+        text: the text itself; all offsets are in its code points.
+        tags: tags of the question.
         kinds: kind, start and end of each segment (`corpus.schema.SEGMENT_KINDS`).
-        words: start and end of what is tagged, sorted; None: `labeling.tasks.entities.bio.words` of the text.
-        label: number of its label; -1 in a task of spans.
-        probabilities: of each label, as far as it is known; adds up to 1.
+        words: start and end of the words to tag, sorted; None: `labeling.tasks.entities.bio.words` of the text.
+        label: index of its label; -1 in a task of spans.
+        probabilities: probability of each label; they add up to 1.
         spans: its spans with their probabilities, sorted, none overlapping; empty in a task of whole texts.
-        source: who says so: `function`, `model`, `person`, or `gold` of a benchmark's file.
+        source: source of the label: `function`, `model`, `person`, or `gold` of a benchmark's file.
     """
 
     key: str
@@ -51,19 +51,19 @@ class Example:
     source: str = "gold"
 
     def offsets(self) -> Sequence[tuple[int, int]]:
-        """Start and end of the words that are tagged."""
+        """Start and end of the words to tag."""
         return bio.words(self.text) if self.words is None else self.words
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a system says of an example.
+    """A system's prediction for an example.
 
     Attributes:
-        probabilities: of each label; empty in a task of spans.
+        probabilities: probability of each label; empty in a task of spans.
         spans: spans with their probabilities, sorted; empty in a task of whole texts.
-        answered: whether the system gave an answer that could be read; where not, `probabilities` are those of not
-            knowing, and the report counts it.
+        answered: whether the system gave a readable answer; if not, `probabilities` express no knowledge, and the
+            report counts it.
     """
 
     probabilities: tuple[float, ...] = ()
@@ -72,7 +72,7 @@ class Prediction:
 
     @property
     def label(self) -> int:
-        """Number of the likeliest label, the first of equal ones; -1 where there are no probabilities."""
+        """Index of the most probable label, the first if equal; -1 without probabilities."""
         return max(range(len(self.probabilities)), key=self.probabilities.__getitem__, default=-1)
 
 
@@ -81,10 +81,10 @@ class Predictor(Protocol):
 
     task: Task
     version: str
-    """Name and hash of what answers: equal versions give equal answers."""
+    """Name and hash of the model: equal versions give equal predictions."""
 
     def predict(self, examples: Sequence[Example]) -> list[Prediction]:
-        """What it says of each example; `label`, `probabilities` and `spans` of an example are not looked at."""
+        """The predictions for the examples; their `label`, `probabilities` and `spans` are ignored."""
         ...
 
 
@@ -94,8 +94,8 @@ class Data:
 
     Attributes:
         name: short, for tables: the corpus's or the file's.
-        notes: what a reader of the scores must know, such as which file was scored on.
-        leave_out: types of spans that don't count.
+        notes: facts that a reader of the scores needs, such as which file was scored.
+        leave_out: types of spans that are not scored.
     """
 
     task: Task
@@ -106,26 +106,35 @@ class Data:
 
     @cached_property
     def identity(self) -> str:
-        """Hash of all that is learned from and scored on; of many texts it takes a while, so it is made once."""
+        """Hash of everything used for training and scoring; computed once, since many texts take a while."""
         digest = hashlib.blake2b(digest_size=16)
         digest.update(json.dumps([self.task.name, self.task.labels, self.leave_out]).encode())
         for split in SPLITS:
-            for one in self.splits[split]:
-                seen = (split, one.key, one.thread, one.title, one.text, one.words, one.probabilities, one.spans)
+            for example in self.splits[split]:
+                seen = (
+                    split,
+                    example.key,
+                    example.thread,
+                    example.title,
+                    example.text,
+                    example.words,
+                    example.probabilities,
+                    example.spans,
+                )
                 digest.update(repr(seen).encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
 
     def counts(self, split: str) -> list[int]:
-        """How many texts, or spans, of each label a split has."""
+        """Numbers of texts, or spans, of each label in a split."""
         return counts(self.task, self.splits[split])
 
 
 def counts(task: Task, examples: Iterable[Example]) -> list[int]:
-    """How many texts, or spans, of each label there are, in the task's order."""
-    found = [0] * len(task.labels)
-    for one in examples:
-        if one.label >= 0:
-            found[one.label] += 1
-        for span, _ in one.spans:
-            found[task.index(span.label)] += 1
-    return found
+    """Numbers of texts, or spans, of each label, in the task's order."""
+    totals = [0] * len(task.labels)
+    for example in examples:
+        if example.label >= 0:
+            totals[example.label] += 1
+        for span, _ in example.spans:
+            totals[task.index(span.label)] += 1
+    return totals

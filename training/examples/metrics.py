@@ -1,13 +1,13 @@
-"""Scores of predictions, how sure they are, and whether two systems differ.
+"""Scores of predictions, their intervals, and tests of whether two systems differ.
 
 Whole texts: macro F1 over the labels that the truth has, accuracy, and log loss in nats (scikit-learn). Spans: exact
-micro F1 and that of each type (`entities.spans`: as conlleval, and as nervaluate's strict schema).
+micro F1 and the F1 of each type (`entities.spans`: as in conlleval and nervaluate's strict schema).
 
-Every score is a function of sums over examples, so examples are resampled by adding up rows. What is drawn is a thread
-and all of its examples, since those of one thread are not independent. Intervals are percentiles of the bootstrap
+Every score is a function of sums over examples, so resampling adds up rows. The unit of resampling is a thread with all
+of its examples, since examples of one thread are not independent. Intervals are percentiles of the bootstrap
 (Efron 1979); two systems are compared by approximate randomization (Noreen 1989; Yeh 2000): thread by thread, their
-predictions change places with a chance of a half, and the p-value is the share of such worlds whose difference is as
-large as the one that was seen.
+predictions are swapped with probability one half, and the p-value is the share of shuffles whose difference is at least
+as large as the observed one.
 """
 
 import math
@@ -26,14 +26,14 @@ Float = npt.NDArray[np.float64]
 RESAMPLES = 1000
 LEVEL = 0.95
 _LEAST = 1e-15
-"""Below this a probability counts as this in the log loss, as in Kaggle's scoring."""
+"""Lower bound of probabilities in the log loss, as in Kaggle's scoring."""
 
 TEXT_METRICS = ("macro_f1", "accuracy", "log_loss")
 SPAN_METRICS = ("span_f1", "precision", "recall")
 
 
 def main(task: Task) -> str:
-    """The metric that systems are ranked by."""
+    """The metric by which systems are ranked."""
     return "span_f1" if task.spans else "macro_f1"
 
 
@@ -45,10 +45,10 @@ def names(task: Task) -> tuple[str, ...]:
 def scores(
     task: Task, examples: Sequence[Example], predictions: Sequence[Prediction], leave_out: Sequence[str] = ()
 ) -> dict[str, float]:
-    """The metrics of predictions, and `f1:LABEL` of every label or type that the truth has.
+    """The metrics of predictions, and `f1:LABEL` of every label or type in the truth.
 
     Raises:
-        ValueError: there are no examples, or not as many predictions.
+        ValueError: there are no examples, or a different number of predictions.
     """
     if not examples or len(examples) != len(predictions):
         raise ValueError(f"{len(examples)} examples, {len(predictions)} predictions")
@@ -56,26 +56,26 @@ def scores(
         return _span_scores(examples, predictions, leave_out)
     from sklearn import metrics
 
-    truth = np.array([one.label for one in examples])
-    guess = np.array([one.label for one in predictions])
-    probabilities = np.array([one.probabilities for one in predictions])
+    truth = np.array([example.label for example in examples])
+    guess = np.array([prediction.label for prediction in predictions])
+    probabilities = np.array([prediction.probabilities for prediction in predictions])
     present = sorted(set(truth.tolist()))
     each = metrics.f1_score(truth, guess, labels=present, average=None, zero_division=0)
-    found = {
+    figures = {
         "macro_f1": float(np.mean(each)),
         "accuracy": float(metrics.accuracy_score(truth, guess)),
         "log_loss": float(metrics.log_loss(truth, _safe(probabilities), labels=range(len(task.labels)))),
     }
-    return found | {f"f1:{task.labels[label]}": float(one) for label, one in zip(present, each, strict=True)}
+    return figures | {f"f1:{task.labels[label]}": float(f1) for label, f1 in zip(present, each, strict=True)}
 
 
 def _span_scores(
     examples: Sequence[Example], predictions: Sequence[Prediction], leave_out: Sequence[str]
 ) -> dict[str, float]:
-    gold = [[span for span, _ in one.spans] for one in examples]
-    found = score(gold, [[span for span, _ in one.spans] for one in predictions], leave_out)
-    types = {f"f1:{label}": counts.f1 for label, counts in found.types.items() if counts.gold}
-    return {"span_f1": found.micro.f1, "precision": found.micro.precision, "recall": found.micro.recall} | types
+    gold = [[span for span, _ in example.spans] for example in examples]
+    result = score(gold, [[span for span, _ in prediction.spans] for prediction in predictions], leave_out)
+    types = {f"f1:{label}": counts.f1 for label, counts in result.types.items() if counts.gold}
+    return {"span_f1": result.micro.f1, "precision": result.micro.precision, "recall": result.micro.recall} | types
 
 
 def _safe(probabilities: Float) -> Float:
@@ -83,17 +83,17 @@ def _safe(probabilities: Float) -> Float:
     return clipped / clipped.sum(1, keepdims=True)
 
 
-# Sums that scores are made of.
+# Sums from which scores are computed.
 
 
 @dataclass(frozen=True)
 class Sums:
-    """What the metrics of one system are made of, thread by thread.
+    """The sums from which the metrics of one system are computed, thread by thread.
 
     Attributes:
-        values: float64[threads, figures]: of whole texts examples, right ones, loss, then of each label right,
-            predicted and true; of spans right, predicted and true ones.
-        task: what they are of.
+        values: float64[threads, figures]: for whole texts the examples, correct ones and loss, then for each label
+            the correct, predicted and true ones; for spans the correct, predicted and true ones.
+        task: their task.
     """
 
     values: Float
@@ -103,29 +103,31 @@ class Sums:
 def sums(
     task: Task, examples: Sequence[Example], predictions: Sequence[Prediction], leave_out: Sequence[str] = ()
 ) -> Sums:
-    """The sums of each thread, in order of the threads' names: those of several systems on equal examples fit."""
+    """The sums of each thread, ordered by the threads' names, so that systems on the same examples align."""
     rows = _span_rows(examples, predictions, leave_out) if task.spans else _text_rows(task, examples, predictions)
-    threads = {name: at for at, name in enumerate(sorted({one.thread for one in examples}))}
+    threads = {name: row for row, name in enumerate(sorted({example.thread for example in examples}))}
     values = np.zeros((len(threads), rows.shape[1]))
-    np.add.at(values, [threads[one.thread] for one in examples], rows)
+    np.add.at(values, [threads[example.thread] for example in examples], rows)
     return Sums(values, task)
 
 
 def _text_rows(task: Task, examples: Sequence[Example], predictions: Sequence[Prediction]) -> Float:
-    truth = np.array([one.label for one in examples])
-    guess = np.array([one.label for one in predictions])
-    safe = _safe(np.array([one.probabilities for one in predictions]))
+    truth = np.array([example.label for example in examples])
+    guess = np.array([prediction.label for prediction in predictions])
+    safe = _safe(np.array([prediction.probabilities for prediction in predictions]))
     loss = -np.log(safe[np.arange(len(truth)), truth])
-    true, said = (np.eye(len(task.labels))[one] for one in (truth, guess))
+    true, predicted = (np.eye(len(task.labels))[labels] for labels in (truth, guess))
     parts = [np.ones(len(truth)), truth == guess, loss]
-    return np.column_stack([*parts, true * said, said, true]).astype(np.float64)
+    return np.column_stack([*parts, true * predicted, predicted, true]).astype(np.float64)
 
 
 def _span_rows(examples: Sequence[Example], predictions: Sequence[Prediction], leave_out: Sequence[str]) -> Float:
     rows = []
     for example, prediction in zip(examples, predictions, strict=True):
-        gold, said = ({span for span, _ in one.spans if span.label not in leave_out} for one in (example, prediction))
-        rows.append([len(gold & said), len(said), len(gold)])
+        gold, predicted = (
+            {span for span, _ in judged.spans if span.label not in leave_out} for judged in (example, prediction)
+        )
+        rows.append([len(gold & predicted), len(predicted), len(gold)])
     return np.array(rows, np.float64).reshape(-1, 3)
 
 
@@ -139,18 +141,18 @@ def of_sums(metric: str, task: Task, values: Float) -> Float:
         float64[…].
     """
     if task.spans:
-        right, said, true = values[..., 0], values[..., 1], values[..., 2]
+        right, predicted, true = values[..., 0], values[..., 1], values[..., 2]
         if metric == "precision":
-            return _share(right, said)
-        return _share(right, true) if metric == "recall" else _share(2 * right, said + true)
+            return _share(right, predicted)
+        return _share(right, true) if metric == "recall" else _share(2 * right, predicted + true)
     if metric == "log_loss":
         return _share(values[..., 2], values[..., 0])
     if metric == "accuracy":
         return _share(values[..., 1], values[..., 0])
     labels = len(task.labels)
-    right, said, true = (values[..., 3 + at * labels : 3 + (at + 1) * labels] for at in range(3))
+    right, predicted, true = (values[..., 3 + block * labels : 3 + (block + 1) * labels] for block in range(3))
     present = true > 0
-    return _share((_share(2 * right, said + true) * present).sum(-1), present.sum(-1))
+    return _share((_share(2 * right, predicted + true) * present).sum(-1), present.sum(-1))
 
 
 def _share(part: Float, whole: npt.NDArray[np.generic]) -> Float:
@@ -158,12 +160,12 @@ def _share(part: Float, whole: npt.NDArray[np.generic]) -> Float:
     return np.divide(part, wide, out=np.zeros_like(wide), where=wide > 0)
 
 
-# How sure a score is.
+# Intervals and p-values.
 
 
 def interval(metric: str, seeds: Sequence[Sums], resamples: int = RESAMPLES, seed: int = 0) -> tuple[float, float]:
     """Bounds within which the mean over seeds lies in 95 of 100 bootstrap samples of the threads."""
-    values = np.stack([one.values for one in seeds])
+    values = np.stack([of_seed.values for of_seed in seeds])
     threads = values.shape[1]
     random = np.random.default_rng(seed)
     drawn = []
@@ -176,20 +178,20 @@ def interval(metric: str, seeds: Sequence[Sums], resamples: int = RESAMPLES, see
 
 
 def p_value(
-    metric: str, one: Sequence[Sums], other: Sequence[Sums], resamples: int = RESAMPLES, seed: int = 0
+    metric: str, system: Sequence[Sums], other: Sequence[Sums], resamples: int = RESAMPLES, seed: int = 0
 ) -> float:
-    """How likely two systems that are equally good differ as much as these do, in their means over seeds.
+    """The probability of a difference this large, in means over seeds, if both systems were equally good.
 
-    A system with fewer seeds is taken with its seeds again.
+    Seeds of the system with fewer seeds are repeated.
 
     Raises:
         ValueError: the two were not scored on the same threads.
     """
-    if one[0].values.shape != other[0].values.shape:
+    if system[0].values.shape != other[0].values.shape:
         raise ValueError("the systems were scored on different examples")
-    pairs = math.lcm(len(one), len(other))
-    first, second = (np.stack([some[at % len(some)].values for at in range(pairs)]) for some in (one, other))
-    task = one[0].task
+    pairs = math.lcm(len(system), len(other))
+    first, second = (np.stack([some[number % len(some)].values for number in range(pairs)]) for some in (system, other))
+    task = system[0].task
 
     def difference(a: Float, b: Float) -> float:
         return float(abs(of_sums(metric, task, a).mean() - of_sums(metric, task, b).mean()))
@@ -206,7 +208,7 @@ def p_value(
 
 @dataclass(frozen=True)
 class Score:
-    """A metric of a system: mean and standard deviation over its seeds (0 of one), and the interval."""
+    """A metric of a system: mean and standard deviation over its seeds (0 for a single seed), and the interval."""
 
     mean: float
     spread: float
@@ -216,12 +218,12 @@ class Score:
 
 def summary(metric: str, seeds: Sequence[Sums]) -> Score:
     """A metric over the seeds of a system."""
-    each = [float(of_sums(metric, one.task, one.values.sum(0))) for one in seeds]
+    each = [float(of_sums(metric, of_seed.task, of_seed.values.sum(0))) for of_seed in seeds]
     spread = float(np.std(each, ddof=1)) if len(each) > 1 else 0.0
     return Score(float(np.mean(each)), spread, *interval(metric, seeds))
 
 
-def by_label(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Mean F1 of each label over seeds, of what `scores` found."""
-    labels = [name for name in found[0] if name.startswith("f1:")]
-    return {name.removeprefix("f1:"): float(np.mean([one.get(name, 0.0) for one in found])) for name in labels}
+def by_label(seeds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Mean F1 of each label over seeds, from the results of `scores`."""
+    labels = [name for name in seeds[0] if name.startswith("f1:")]
+    return {name.removeprefix("f1:"): float(np.mean([figures.get(name, 0.0) for figures in seeds])) for name in labels}

@@ -1,4 +1,4 @@
-"""Readers of what is learned from: a corpus's own labels, and the files of benchmarks (`READERS`).
+"""Readers of training data: a corpus's own labels, and the files of benchmarks (`READERS`).
 
 Splits are by thread and by time, never by row: a corpus has its own.
 """
@@ -18,9 +18,9 @@ from socorpus.labeling.tasks.entities.spans import Span
 from socorpus.training.examples.example import Data, Example
 
 FEW = 100
-"""Test examples of a corpus below which a reader of the scores is warned."""
+"""Number of test examples of a corpus below which a note warns the reader of the scores."""
 VALIDATION, TEST = 0.1, 0.2
-"""Shares of a file without splits of its own that are for validation and for test."""
+"""Shares for validation and for test of a file without splits."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Reader:
     """A reader of a benchmark's files.
 
     Attributes:
-        task: name of the task that they are of.
-        what: the files, in a few words, for messages.
+        task: name of the files' task.
+        what: short description of the files, for messages.
         fits: whether a path is such a file or folder.
-        read: examples of the task in three splits; labels of the file's own are those of the data's task.
+        read: examples of the task in three splits; the data's task has the labels of the file.
     """
 
     task: str
@@ -51,22 +51,22 @@ def read(path: Path, task: Task, most: int | None = None, people: bool = False) 
 
     Args:
         path: a corpus's folder, or the file or folder of a benchmark that one of `READERS` knows.
-        most: of more training examples than this, so many are drawn by a hash of their names.
-        people: whether only what people judged is learned from; all of the test split is scored on.
+        most: if there are more training examples, this many are sampled by a hash of their keys.
+        people: whether to train only on labels from people; the whole test split is scored.
 
     Raises:
-        InputError: it is none of these, is not of this task, or a split that is needed is empty.
+        InputError: it is neither, is not of this task, or a required split is empty.
     """
     data = corpus(path, task) if (path / "MANIFEST.json").is_file() else _benchmark(path, task)
     if people:
-        judged = {split: [one for one in data.splits[split] if one.source == "person"] for split in SPLITS[:2]}
+        judged = {
+            split: [example for example in data.splits[split] if example.source == "person"] for split in SPLITS[:2]
+        }
         if not judged["train"]:
             raise InputError(
                 f"{path}: nobody has judged a {task.name} example of the train split; see docs/label-studio.md"
             )
-        data = replace(
-            data, splits={**data.splits, **judged}, notes=(*data.notes, "learned from people's labels alone")
-        )
+        data = replace(data, splits={**data.splits, **judged}, notes=(*data.notes, "learned only from people's labels"))
     if most is not None and len(data.splits["train"]) > most:
         splits = {**data.splits, "train": drawn(data.splits["train"], most)}
         kept = f"{most:,} of {len(data.splits['train']):,} training examples were drawn"
@@ -78,13 +78,13 @@ def read(path: Path, task: Task, most: int | None = None, people: bool = False) 
 
 
 def drawn(examples: Sequence[Example], most: int, salt: str = "") -> list[Example]:
-    """So many examples, by a hash of their names, in their order: of a larger number all of a smaller are part."""
-    order = sorted(range(len(examples)), key=lambda at: drawing_order(salt + examples[at].key))
-    return [examples[at] for at in sorted(order[:most])]
+    """A sample of `most` examples by a hash of their keys, in order; a larger sample contains every smaller one."""
+    order = sorted(range(len(examples)), key=lambda number: drawing_order(salt + examples[number].key))
+    return [examples[number] for number in sorted(order[:most])]
 
 
 def drawing_order(text: str) -> bytes:
-    """A hash by which examples are drawn: equal names are always drawn alike."""
+    """The hash by which examples are sampled: the same text always has the same place."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
@@ -108,7 +108,7 @@ def _benchmark(path: Path, task: Task) -> Data:
 def corpus(root: Path, task: Task) -> Data:
     """The labelled examples of a corpus, in the splits of its labels.
 
-    In a task of spans a text counts as labelled though nothing was found in it.
+    In a task of spans, a text without any span counts as labelled.
     """
     from socorpus.labeling.label_studio import sampling
 
@@ -119,9 +119,9 @@ def corpus(root: Path, task: Task) -> Data:
             splits[split].append(example)
             shown += split == "test" and of_shards == "train"
     judged = {
-        source: sum(one.source == source for one in splits["test"])
+        source: sum(test.source == source for test in splits["test"])
         for source in schema.SOURCES
-        if any(one.source == source for one in splits["test"])
+        if any(test.source == source for test in splits["test"])
     }
     by = ", ".join(f"{count:,} by {source}s" for source, count in judged.items())
     notes: tuple[str, ...] = (f"labels of the test split: {by}",) if by else ()
@@ -146,16 +146,20 @@ def _bucket(root: Path, task: Task, bucket: str) -> Iterator[tuple[str, str, Exa
     site = bucket.split("/")[0]
     table = parquet.read(root / schema.path(task.name, "examples", bucket), schema.EXAMPLES, [*_CORPUS])
     for row in table.to_pylist():
-        found = labels.get(row["post_id"], [])
-        if found or task.spans:
-            yield found[0]["split"] if found else row["split"], row["split"], _example(row, site, found, task)
+        post_labels = labels.get(row["post_id"], [])
+        if post_labels or task.spans:
+            yield (
+                post_labels[0]["split"] if post_labels else row["split"],
+                row["split"],
+                _example(row, site, post_labels, task),
+            )
 
 
 def _example(row: Mapping[str, Any], site: str, labels: Sequence[Mapping[str, Any]], task: Task) -> Example:
     known: dict[str, Any] = {"source": labels[0]["source"] if labels else "function"}
     if task.spans:
         known["spans"] = tuple(
-            sorted((Span(one["start"], one["end"], one["label"]), one["probability"]) for one in labels)
+            sorted((Span(label["start"], label["end"], label["label"]), label["probability"]) for label in labels)
         )
     else:
         known["label"] = task.index(labels[0]["label"])
@@ -167,14 +171,14 @@ def _example(row: Mapping[str, Any], site: str, labels: Sequence[Mapping[str, An
         title=row["title"],
         created=int(row["created"].timestamp() * 1000),
         tags=tuple(row["tags"]),
-        kinds=tuple((one["kind"], one["start"], one["end"]) for one in row["segments"]),
+        kinds=tuple((segment["kind"], segment["start"], segment["end"]) for segment in row["segments"]),
         **known,
     )
 
 
 def by_time(examples: Sequence[Example]) -> dict[str, list[Example]]:
-    """The oldest for training, then those for validation, the newest for test; of equal times by name."""
-    ordered = sorted(examples, key=lambda one: (one.created, one.key))
+    """The oldest for training, then those for validation, the newest for test; equal times are ordered by key."""
+    ordered = sorted(examples, key=lambda example: (example.created, example.key))
     test = len(ordered) - round(TEST * len(ordered))
     train = test - round(VALIDATION * len(ordered))
     return {"train": ordered[:train], "validation": ordered[train:test], "test": ordered[test:]}

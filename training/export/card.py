@@ -1,4 +1,4 @@
-"""The model card of an export: what it is, what it was made of and at what cost, and how to use it."""
+"""The model card of an export: architecture, data, cost and use."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,9 +15,9 @@ def text(facts: Mapping[str, Any], manifest: Mapping[str, Any], toml: str) -> st
     """README.md of an exported model.
 
     Args:
-        facts: of export.json.
-        manifest: MANIFEST.json of the corpus.
-        toml: run.toml.
+        facts: contents of export.json.
+        manifest: contents of MANIFEST.json of the corpus.
+        toml: text of run.toml.
     """
     parts = [
         _front(manifest),
@@ -86,7 +86,7 @@ personal data in it was replaced where it was recognised, which is never everywh
 
 def _data(facts: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     sites = [
-        (f"[{site['host']}](https://{site['host']})", site.get("released") or "not told", f"{site['kept']:,}")
+        (f"[{site['host']}](https://{site['host']})", site.get("released") or "not recorded", f"{site['kept']:,}")
         for site in manifest["sites"].values()
     ]
     licences = [(_licence(name), f"{count:,}") for name, count in manifest["licenses"].items()]
@@ -140,13 +140,13 @@ def _scores(facts: Mapping[str, Any]) -> str:
     ]
     return (
         f"## Held-out scores\n\nOn masked tokens of the corpus's validation split, at step {scores['step']:,}.\n"
-        "The loss depends on the vocabulary: compare it with models of the same tokenizer alone.\n\n"
+        "The loss depends on the vocabulary: compare only models with the same tokenizer.\n\n"
         f"{_table(('text', 'loss, nats a token', 'right'), rows)}"
     )
 
 
 def _same(facts: Mapping[str, Any]) -> str:
-    lengths = ", ".join(f"{one:,}" for one in facts["proof"]["document_tokens"])
+    lengths = ", ".join(f"{length:,}" for length in facts["proof"]["document_tokens"])
     return (
         "## Same as the trained model\n\n"
         f"Logits of this folder's model under transformers {facts['transformers']} and of the trained one differ by "

@@ -1,8 +1,7 @@
-"""From a run's checkpoint to a folder that `transformers` reads, with a proof that both models say the same.
+"""From a run's checkpoint to a folder that `transformers` reads, with a proof that both models are equal.
 
 The proof is part of the export: documents of the corpus go through the trainer's model, packed, and through
-transformers' model as it was written to the disk, padded. Where their logits differ by more than rounding, there is no
-folder.
+transformers' model as read from the disk, padded. If their logits differ by more than rounding, no folder is written.
 """
 
 import json
@@ -44,7 +43,7 @@ _GROUPS = 8
 
 @dataclass(frozen=True)
 class Source:
-    """What is exported: a run, one of its checkpoints, and the corpus it was trained on."""
+    """The source of an export: a run, one of its checkpoints, and the corpus it was trained on."""
 
     run: Run
     facts: Mapping[str, Any]
@@ -56,8 +55,8 @@ class Source:
 
 @dataclass(frozen=True)
 class Proof:
-    """How the two models were held against each other: the split, the documents' lengths in tokens, and the largest
-    difference of two logits."""
+    """The comparison of the two models: the split, the documents' lengths in tokens, and the largest difference of two
+    logits."""
 
     split: str
     lengths: tuple[int, ...]
@@ -69,15 +68,15 @@ def export(run: Path, out: Path, force: bool = False, step: int | None = None) -
 
     Args:
         run: the run's folder.
-        out: the folder to write; it appears whole or not at all.
-        force: whether a folder that is there already is replaced.
-        step: the checkpoint's step; the newest where it is left out.
+        out: the folder to write; it appears complete or not at all.
+        force: whether to replace an existing folder.
+        step: the checkpoint's step; the newest, if None.
 
     Returns:
-        What export.json says, and `folder`.
+        The contents of export.json, and `folder`.
 
     Raises:
-        InputError: the run, its checkpoint or its corpus is not there; `out` holds something.
+        InputError: the run, its checkpoint or its corpus is missing; or `out` is not empty.
         BuildError: the two models differ; or the disk is full. Nothing is left behind.
     """
     out = out.absolute().resolve()
@@ -103,7 +102,7 @@ def opened(root: Path, step: int | None = None) -> Source:
     """Find a run's checkpoint and corpus.
 
     Raises:
-        InputError: says which of them is not there, or does not belong to the others.
+        InputError: one of them is missing or does not belong to the others; names it.
     """
     if distributed.size() > 1:
         raise InputError("export is the work of one process; start it without torchrun or srun")
@@ -116,7 +115,7 @@ def opened(root: Path, step: int | None = None) -> Source:
         place, tokenizer, vocabulary = Path(facts["corpus"]), facts["tokenizer"], facts["vocabulary"]
     except (KeyError, TypeError) as error:
         raise InputError(f"{root / 'run.json'}: not what socorpus train writes (no {error})") from None
-    found = _chosen(run, step)
+    saved = _chosen(run, step)
     if not place.is_dir():
         raise InputError(
             f'{place}: the corpus of this run is gone; put it back there, or set "corpus" in {root / "run.json"} '
@@ -128,23 +127,25 @@ def opened(root: Path, step: int | None = None) -> Source:
             f"{place}: the corpus has another tokenizer than the one this run was trained with; "
             "build it again with tokenizer.path set to the old one"
         )
-    return Source(run, facts, presets.load(path=root / "run.toml"), shape, found, corpus)
+    return Source(run, facts, presets.load(path=root / "run.toml"), shape, saved, corpus)
 
 
 def _chosen(run: Run, step: int | None) -> Found:
-    found = checkpoint.listed(run.checkpoints)
-    if not found:
+    listed = checkpoint.listed(run.checkpoints)
+    if not listed:
         raise InputError(f"{run.root}: no checkpoint yet; let socorpus train go on until it has saved one")
     if step is None:
-        return found[-1]
-    for one in found:
-        if one.step == step:
-            return one
-    raise InputError(f"{run.root}: no checkpoint of step {step:,}; there are {', '.join(f'{f.step:,}' for f in found)}")
+        return listed[-1]
+    for saved in listed:
+        if saved.step == step:
+            return saved
+    raise InputError(
+        f"{run.root}: no checkpoint of step {step:,}; there are {', '.join(f'{f.step:,}' for f in listed)}"
+    )
 
 
 def _room(out: Path, source: Source, force: bool) -> None:
-    """Refuse a folder that must not be written over."""
+    """Refuse a folder that must not be overwritten."""
     for kept in (source.run.root.resolve(), source.corpus.root.resolve()):
         if out == kept or out in kept.parents or out == kept / "checkpoints":
             raise InputError(f"{out}: holds the run or its corpus; give another folder with --out")
@@ -155,7 +156,7 @@ def _room(out: Path, source: Source, force: bool) -> None:
 
 
 def _put(partial: Path, out: Path) -> None:
-    """Give a finished folder its name; what had it before goes, and comes back should that fail."""
+    """Rename a finished folder to its final name; the old folder is removed, or restored if that fails."""
     if not out.exists():
         partial.rename(out)
         return
@@ -173,12 +174,12 @@ def _put(partial: Path, out: Path) -> None:
 def _write(source: Source, folder: Path) -> dict[str, Any]:
     split, documents = _documents(source)
     with distributed.joined() as ranks, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # megatron-core's, of its own defaults, in every layer
+        warnings.simplefilter("ignore")  # megatron-core warns of its own defaults in every layer
         ours = _ours(source, ranks)
         _save(source, ours, folder)
         theirs = _theirs(source, folder)
         proof = Proof(
-            split, tuple(len(one) for one in documents), _difference(ours, theirs, documents, source.corpus.vocabulary)
+            split, tuple(len(ids) for ids in documents), _difference(ours, theirs, documents, source.corpus.vocabulary)
         )
     if not proof.difference < TOLERANCE:
         raise BuildError(
@@ -195,7 +196,7 @@ def _write(source: Source, folder: Path) -> dict[str, Any]:
 
 
 def _documents(source: Source) -> tuple[str, list[npt.NDArray[np.int64]]]:
-    """Held-out documents of several lengths, special tokens included, the longest that was seen among them."""
+    """Held-out documents of different lengths with special tokens, including the longest that was read."""
     shape, special = source.shape, source.corpus.vocabulary.special
     train, *held_out = SPLITS
     shards = source.corpus.manifest["shards"]
@@ -204,9 +205,9 @@ def _documents(source: Source) -> tuple[str, list[npt.NDArray[np.int64]]]:
     for group in source.corpus.row_groups(split)[:_GROUPS]:
         pieces += [ids for ids, _ in packing.cut_out(shard_reader.read(group), shape.max_length, 0, True)]
     pieces.sort(key=len)
-    chosen = sorted({round(at) for at in np.linspace(0, len(pieces) - 1, _DOCUMENTS)})
+    chosen = sorted({round(number) for number in np.linspace(0, len(pieces) - 1, _DOCUMENTS)})
     ends = np.array([special["[CLS]"]]), np.array([special["[SEP]"]])
-    return split, [np.concatenate((ends[0], pieces[at], ends[1])).astype(np.int64) for at in chosen]
+    return split, [np.concatenate((ends[0], pieces[number], ends[1])).astype(np.int64) for number in chosen]
 
 
 def _ours(source: Source, ranks: distributed.Ranks) -> "Encoder":
@@ -214,10 +215,10 @@ def _ours(source: Source, ranks: distributed.Ranks) -> "Encoder":
     from socorpus.training.models import encoder
     from socorpus.training.pretrain.optimizer import Optimizer
 
-    made = encoder.build(source.shape, config.Parallel(), source.corpus.vocabulary.padded)
+    model = encoder.build(source.shape, config.Parallel(), source.corpus.vocabulary.padded)
     here = replace(ranks, device=torch.device("cpu"))
-    checkpoint.load(source.found, made, Optimizer(made, source.config.optimizer, here), here, moments=False)
-    return made.eval()
+    checkpoint.load(source.found, model, Optimizer(model, source.config.optimizer, here), here, moments=False)
+    return model.eval()
 
 
 def _save(source: Source, ours: "Encoder", folder: Path) -> None:
@@ -228,15 +229,15 @@ def _save(source: Source, ours: "Encoder", folder: Path) -> None:
         vocabulary = source.corpus.vocabulary
         described = weights.configuration(source.shape, vocabulary.padded, vocabulary.special)
         theirs = getattr(transformers, weights.ARCHITECTURES[source.shape.family])(described)
-        own = {name: one.detach() for name, one in ours.named_parameters()}
-        told = theirs.load_state_dict(weights.weights(own, source.shape), strict=False)
-        if told.missing_keys or told.unexpected_keys:
+        own = {name: tensor.detach() for name, tensor in ours.named_parameters()}
+        keys = theirs.load_state_dict(weights.weights(own, source.shape), strict=False)
+        if keys.missing_keys or keys.unexpected_keys:
             raise BuildError(
                 f"transformers {transformers.__version__} names the weights of {type(theirs).__name__} in another way: "
-                f"missing {told.missing_keys[:3]}, unexpected {told.unexpected_keys[:3]}; nothing was written"
+                f"missing {keys.missing_keys[:3]}, unexpected {keys.unexpected_keys[:3]}; nothing was written"
             )
         theirs.float().save_pretrained(folder, max_shard_size="1000GB")
-    # safetensors lets nobody else read what it writes.
+    # safetensors writes files that only their owner can read.
     (folder / "model.safetensors").chmod((folder / "config.json").stat().st_mode)
     if source.shape.family == "modern":
         path = folder / "config.json"
@@ -249,7 +250,7 @@ def _save(source: Source, ours: "Encoder", folder: Path) -> None:
 
 
 def _theirs(source: Source, folder: Path) -> Any:
-    """transformers' model as it is read from the disk."""
+    """transformers' model as read from the disk."""
     from socorpus.training.export import weights
 
     with quiet() as transformers:
@@ -261,10 +262,10 @@ def _theirs(source: Source, folder: Path) -> Any:
 def _difference(
     ours: "Encoder", theirs: Any, documents: Sequence[npt.NDArray[np.int64]], vocabulary: shard_reader.Vocabulary
 ) -> float:
-    """The largest difference of two logits of the same token: ours of all documents packed, theirs of padded pairs."""
+    """The largest difference of two logits of the same token: ours of packed documents, theirs of padded pairs."""
     from socorpus.training.models import attention
 
-    lengths = [len(one) for one in documents]
+    lengths = [len(document) for document in documents]
     where = attention.documents(lengths, torch.device("cpu"), max(lengths))
     ids = torch.from_numpy(np.concatenate(documents))
     positions = torch.cat([torch.arange(length) for length in lengths])
@@ -273,16 +274,16 @@ def _difference(
     # Logits of all documents at once would take gigabytes; a long document beside a short one has the most padding.
     for first in range((len(documents) + 1) // 2):
         pair = sorted({first, len(documents) - 1 - first})
-        longest = max(lengths[one] for one in pair)
+        longest = max(lengths[number] for number in pair)
         padded = torch.full((len(pair), longest), vocabulary.special["[PAD]"])
         mask = torch.zeros_like(padded)
-        for row, one in enumerate(pair):
-            padded[row, : lengths[one]] = torch.from_numpy(documents[one])
-            mask[row, : lengths[one]] = 1
+        for row, number in enumerate(pair):
+            padded[row, : lengths[number]] = torch.from_numpy(documents[number])
+            mask[row, : lengths[number]] = 1
         with quiet():
             logits = theirs(input_ids=padded, attention_mask=mask).logits
-        for row, one in enumerate(pair):
-            apart = (ours.score(hidden[one])[:, 0] - logits[row, : lengths[one]]).abs().max().item()
+        for row, number in enumerate(pair):
+            apart = (ours.score(hidden[number])[:, 0] - logits[row, : lengths[number]]).abs().max().item()
             if not math.isfinite(apart):
                 return math.inf
             largest = max(largest, apart)
@@ -290,7 +291,7 @@ def _difference(
 
 
 def _facts(source: Source, proof: Proof, theirs: Any) -> dict[str, Any]:
-    """What export.json says; no path of this machine is in it."""
+    """The contents of export.json; it contains no path of this machine."""
     facts, state, step = source.facts, source.found.state, source.found.step
     ranks = facts.get("ranks")
     hours = None if ranks is None else state["seconds"] / 3600 * math.prod(ranks.values())
@@ -323,12 +324,12 @@ def _facts(source: Source, proof: Proof, theirs: Any) -> dict[str, Any]:
 
 def _validation(run: Run, step: int) -> dict[str, Any] | None:
     """The last held-out scores up to a step."""
-    found = None
+    last = None
     for line in run.log.read_text("utf-8").splitlines() if run.log.exists() else []:
         try:
             entry = json.loads(line)
             if entry["kind"] == "validation" and entry["step"] <= step:
-                found = {name: value for name, value in entry.items() if name != "kind"}
+                last = {name: value for name, value in entry.items() if name != "kind"}
         except (ValueError, KeyError, TypeError):
             continue  # the half line of a run that was killed
-    return found
+    return last

@@ -11,10 +11,10 @@ from socorpus.training.config import ModelShape
 Tensors = dict[str, torch.Tensor]
 
 TOKEN_TYPES = 2
-"""Rows of MegatronBERT's token-type embedding; all zero, since the trainer knows no types."""
+"""Rows of MegatronBERT's token-type embedding; all zero, since the trainer has no token types."""
 
 ARCHITECTURES = {"sobert": "MegatronBertForMaskedLM", "modern": "ModernBertForMaskedLM"}
-"""The class that reads a family's weights."""
+"""The class in transformers of each family."""
 
 _SOBERT = {
     "embedding.word_embeddings.weight": ("bert.embeddings.word_embeddings.weight", "cls.predictions.decoder.weight"),
@@ -50,17 +50,17 @@ _QKV = "self_attention.linear_qkv."
 
 
 def weights(own: Mapping[str, torch.Tensor], shape: ModelShape) -> Tensors:
-    """Rename a model's parameters, and take its attention's projections apart.
+    """Rename a model's parameters, and split its attention projections.
 
     Raises:
-        KeyError: there is a parameter that has no place there.
+        KeyError: a parameter has no counterpart in transformers.
     """
     modern = shape.family == "modern"
-    made: Tensors = {}
+    renamed: Tensors = {}
     for name, tensor in own.items():
         in_layer = re.fullmatch(r"encoder\.layers\.(\d+)\.(.+)", name)
         if in_layer is None:
-            made |= dict.fromkeys(_renamed(name, _MODERN if modern else _SOBERT), tensor)
+            renamed |= dict.fromkeys(_renamed(name, _MODERN if modern else _SOBERT), tensor)
             continue
         number, rest = in_layer.groups()
         layer = f"model.layers.{number}." if modern else f"bert.encoder.layer.{number}."
@@ -68,20 +68,20 @@ def weights(own: Mapping[str, torch.Tensor], shape: ModelShape) -> Tensors:
             kind = rest.removeprefix(_QKV)
             parts = _apart(tensor, shape.heads)
             if modern:
-                made[f"{layer}attn.Wqkv.{kind}"] = torch.cat(parts)
+                renamed[f"{layer}attn.Wqkv.{kind}"] = torch.cat(parts)
             else:
-                for part, one in zip(("query", "key", "value"), parts, strict=True):
-                    made[f"{layer}attention.self.{part}.{kind}"] = one
+                for part, projection in zip(("query", "key", "value"), parts, strict=True):
+                    renamed[f"{layer}attention.self.{part}.{kind}"] = projection
         else:
             places = {old: (new,) for old, new in (_MODERN_LAYER if modern else _SOBERT_LAYER).items()}
-            made |= {layer + new: tensor for new in _renamed(rest, places)}
+            renamed |= {layer + new: tensor for new in _renamed(rest, places)}
     if not modern:
-        made["bert.embeddings.token_type_embeddings.weight"] = torch.zeros(TOKEN_TYPES, shape.hidden)
-    return made
+        renamed["bert.embeddings.token_type_embeddings.weight"] = torch.zeros(TOKEN_TYPES, shape.hidden)
+    return renamed
 
 
 def configuration(shape: ModelShape, vocabulary: int, special: Mapping[str, int]) -> Any:
-    """transformers' configuration of a shape.
+    """transformers' configuration for a shape.
 
     Args:
         vocabulary: rows of the embedding, padding included.
@@ -108,7 +108,7 @@ def configuration(shape: ModelShape, vocabulary: int, special: Mapping[str, int]
     if shape.family == "sobert":
         return transformers.MegatronBertConfig(
             **common,
-            hidden_act="gelu",  # the exact one, as the trainer's
+            hidden_act="gelu",  # the exact GELU, as in the trainer
             hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
             layer_norm_eps=EPS["sobert"],
@@ -138,11 +138,11 @@ def rotation(shape: ModelShape) -> dict[str, Any]:
 def _renamed(name: str, places: Mapping[str, tuple[str, ...]]) -> list[str]:
     for old, new in places.items():
         if name.startswith(old):
-            return [one + name.removeprefix(old) for one in new]
+            return [start + name.removeprefix(old) for start in new]
     raise KeyError(name)
 
 
 def _apart(tensor: torch.Tensor, heads: int) -> list[torch.Tensor]:
-    """Queries, keys and values of all heads, each [hidden, ...], from megatron-core's rows: per head its three."""
+    """Queries, keys and values of all heads, each [hidden, ...], from megatron-core's rows, grouped by head."""
     by_head = tensor.unflatten(0, (heads, 3, -1))
     return [by_head[:, part].flatten(0, 1).contiguous() for part in range(3)]

@@ -1,4 +1,4 @@
-"""README.md of a fine-tuned model: what it tells apart, what it learned from, how good it is, and what that means."""
+"""README.md of a fine-tuned model: its labels, its training data, its scores and their meaning."""
 
 from collections.abc import Mapping
 from statistics import mean, stdev
@@ -6,13 +6,15 @@ from typing import Any
 
 
 def text(facts: Mapping[str, Any]) -> str:
-    """The card, with the header that the hub reads.
+    """The card, with the metadata header of the hub.
 
     Args:
-        facts: what finetune.json says.
+        facts: contents of finetune.json.
     """
     kind = "token-classification" if facts["spans"] else "text-classification"
-    labels = "\n".join(f"- `{one}`" + (f": {meaning}" if meaning else "") for one, meaning in facts["meanings"].items())
+    labels = "\n".join(
+        f"- `{label}`" + (f": {meaning}" if meaning else "") for label, meaning in facts["meanings"].items()
+    )
     counts = ", ".join(f"{sum(numbers):,} labels for {split}" for split, numbers in facts["counts"].items())
     notes = "".join(f" {note[:1].upper()}{note[1:]}." for note in facts["data"]["notes"])
     cut = facts["cut"]["test"]
@@ -30,7 +32,7 @@ tags:
 # {facts["task"].capitalize()} of Stack Exchange posts
 
 `{facts["model"].rsplit("/", 1)[-1]}` ({facts["parameters"]:,} parameters), fine-tuned by socorpus {facts["socorpus"]}.
-{"It tags words with B- and I- of these types" if facts["spans"] else "It tells these labels apart"}:
+{"It tags words with B- and I- of these types" if facts["spans"] else "It distinguishes these labels"}:
 
 {labels}
 
@@ -38,8 +40,8 @@ tags:
 
 {facts["data"]["name"]}: {counts}.{notes} Texts are read in windows of {facts["reading"]["length"]:,} tokens.{lost}
 
-Labels of a corpus are mostly those of labelling functions, not of people: what the scores say is how well the model
-foretells them. The posts are CC BY-SA; no licence is chosen here for the weights.
+Labels of a corpus come mostly from labelling functions, not from people: the scores show how well the model predicts
+the functions. The posts are CC BY-SA; no licence is chosen here for the weights.
 
 ## Scores on the test split
 
@@ -51,9 +53,9 @@ Seed {facts["best_seed"]}, the best on the validation split, is the one in this 
 
 def _scores(facts: Mapping[str, Any]) -> str:
     names = [name for name in facts["seeds"][0]["test"] if ":" not in name]
-    rows = [[f"seed {one['seed']}", *(f"{one['test'][name]:.3f}" for name in names)] for one in facts["seeds"]]
+    rows = [[f"seed {result['seed']}", *(f"{result['test'][name]:.3f}" for name in names)] for result in facts["seeds"]]
     if len(facts["seeds"]) > 1:
-        columns = [[one["test"][name] for one in facts["seeds"]] for name in names]
+        columns = [[result["test"][name] for result in facts["seeds"]] for name in names]
         rows.append(["mean", *(f"{mean(column):.3f} ± {stdev(column):.3f}" for column in columns)])
     head = ["", *(name.replace("_", " ") for name in names)]
     lines = [head, ["---", *("---:" for _ in names)], *rows]

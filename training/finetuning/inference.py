@@ -1,4 +1,4 @@
-"""What a model with a task's head says of texts: windows in groups of like length, logits put together again."""
+"""Predictions of a model with a task's head: windows in groups of similar length, logits merged per text."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -13,7 +13,7 @@ from socorpus.training.examples.example import Example, Prediction
 from socorpus.training.finetuning.windows import Encoded, Tags
 
 _SMALL = 256
-"""Tokens below which a group of examples is filled up though that pads it."""
+"""Number of tokens below which a group of examples is filled despite padding."""
 
 
 @dataclass(frozen=True)
@@ -25,31 +25,31 @@ class Seen:
 
     @property
     def cut(self) -> dict[str, int]:
-        """How many texts there are, are of several windows, and lost their end; and tokens in all and lost."""
+        """Numbers of texts, of texts in several windows, of cut texts; and of all tokens and cut tokens."""
         return {
             "texts": len(self.encoded),
-            "in_windows": sum(len(one.windows) > 1 for one in self.encoded),
-            "cut": sum(one.cut > 0 for one in self.encoded),
-            "tokens": sum(one.tokens for one in self.encoded),
-            "tokens_cut": sum(one.cut for one in self.encoded),
+            "in_windows": sum(len(text.windows) > 1 for text in self.encoded),
+            "cut": sum(text.cut > 0 for text in self.encoded),
+            "tokens": sum(text.tokens for text in self.encoded),
+            "tokens_cut": sum(text.cut for text in self.encoded),
         }
 
 
 def parts(encoded: Sequence[Encoded], chosen: Sequence[int], most: int) -> Iterator[list[int]]:
-    """Examples in groups of like length whose windows, padded, hold no more than so many tokens (but one at least).
+    """Groups of examples of similar length whose padded windows hold at most `most` tokens (but at least one example).
 
-    A group ends where more than a fifth of it would be padding, but for groups so small that a call costs more.
+    A group ends where more than a fifth of it would be padding, unless it is so small that an extra call costs more.
     """
-    ordered = sorted(chosen, key=lambda at: (max(len(one.ids) for one in encoded[at].windows), at))
+    ordered = sorted(chosen, key=lambda number: (max(len(window.ids) for window in encoded[number].windows), number))
     group: list[int] = []
     rows = tokens = 0
-    for at in ordered:
-        lengths = [len(one.ids) for one in encoded[at].windows]
+    for number in ordered:
+        lengths = [len(window.ids) for window in encoded[number].windows]
         padded = (rows + len(lengths)) * max(lengths)
         if group and (padded > most or (tokens > _SMALL and tokens + sum(lengths) < 0.8 * padded)):
             yield group
             group, rows, tokens = [], 0, 0
-        group.append(at)
+        group.append(number)
         rows += len(lengths)
         tokens += sum(lengths)
     if group:
@@ -60,9 +60,9 @@ def logits_of(
     model: Any, encoded: Sequence[Encoded], part: Sequence[int], padding: int, device: torch.device, task: Task
 ) -> torch.Tensor:
     """Logits of whole texts [texts, labels], the mean of their windows'; or of words [words, classes], in order."""
-    windows = [window for at in part for window in encoded[at].windows]
+    windows = [window for number in part for window in encoded[number].windows]
     longest = max(len(window.ids) for window in windows)
-    # Shapes that come again are faster; but a model may know no places beyond its context.
+    # Repeated shapes are faster, but a model may have no positions beyond its context.
     rounded = -(-longest // 8) * 8
     longest = max(longest, min(rounded, getattr(model.config, "max_position_embeddings", None) or rounded))
     ids = np.full((len(windows), longest), padding, np.int64)
@@ -77,14 +77,16 @@ def logits_of(
         rows = np.repeat(np.arange(len(windows)), [len(window.heads) for window in windows])
         heads = np.concatenate([window.heads for window in windows])
         return logits[torch.from_numpy(rows).to(device), torch.from_numpy(heads.astype(np.int64)).to(device)]
-    which = torch.from_numpy(np.repeat(np.arange(len(part)), [len(encoded[at].windows) for at in part])).to(device)
+    which = torch.from_numpy(np.repeat(np.arange(len(part)), [len(encoded[number].windows) for number in part])).to(
+        device
+    )
     summed = torch.zeros(len(part), logits.shape[-1], device=device, dtype=torch.float32)
     summed = summed.index_add(0, which, logits.float())
     return summed / torch.bincount(which, minlength=len(part)).unsqueeze(1)
 
 
 def _half(device: torch.device) -> AbstractContextManager[Any]:
-    """bfloat16 where the device multiplies it faster: on CUDA, and on processors that have instructions for it."""
+    """bfloat16 where it is faster: on CUDA, and on processors with instructions for it."""
     if device.type == "cuda" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
         return torch.autocast(device.type, torch.bfloat16)
     return nullcontext()
@@ -94,24 +96,24 @@ def _half(device: torch.device) -> AbstractContextManager[Any]:
 def predict(
     model: Any, seen: Seen, task: Task, padding: int, device: torch.device, micro_tokens: int
 ) -> list[Prediction]:
-    """What a model says of examples, in their order."""
+    """Predictions for examples, in their order."""
     model.eval()
-    found: list[Prediction | None] = [None] * len(seen.examples)
+    answers: list[Prediction | None] = [None] * len(seen.examples)
     tags = Tags(task.labels)
     for part in parts(seen.encoded, range(len(seen.examples)), micro_tokens):
         logits = logits_of(model, seen.encoded, part, padding, device, task)
         sure = torch.softmax(logits.float(), -1).cpu().numpy()
         if not task.spans:
-            for row, at in enumerate(part):
-                found[at] = Prediction(tuple(sure[row].tolist()))
+            for row, number in enumerate(part):
+                answers[number] = Prediction(tuple(sure[row].tolist()))
             continue
         first = 0
-        for at in part:
-            words = seen.examples[at].offsets()
+        for number in part:
+            words = seen.examples[number].offsets()
             judged = np.zeros((len(words), sure.shape[1]), np.float32)
             judged[:, 0] = 1
-            for window in seen.encoded[at].windows:
+            for window in seen.encoded[number].windows:
                 judged[window.words] = sure[first : first + len(window.words)]
                 first += len(window.words)
-            found[at] = Prediction(spans=tuple(tags.spans(judged, words)))
-    return [one for one in found if one is not None]
+            answers[number] = Prediction(spans=tuple(tags.spans(judged, words)))
+    return [answer for answer in answers if answer is not None]

@@ -1,8 +1,8 @@
-"""Fine-tuning: a pre-trained model learns one task, with several seeds, and the best one is kept.
+"""Fine-tuning: a pre-trained model learns one task with several seeds, and the best seed is kept.
 
-Of each seed there is a folder `seeds/N` with its state while it runs, and when it is done what it says of the test
-split; the folder above is the best seed's model as transformers loads it. A run that was killed goes on from the last
-state; each state is whole or not there.
+Each seed has a folder `seeds/N` with its state while it runs, and its predictions for the test split when it is done;
+the folder above is the best seed's model as transformers loads it. A killed run resumes from the last state; each state
+is complete or does not exist.
 """
 
 import json
@@ -37,7 +37,7 @@ _MOST_WEIGHT = 10.0
 
 @dataclass(frozen=True)
 class FinetuningStep:
-    """How far a seed is."""
+    """Progress of a seed."""
 
     seed: int
     step: int
@@ -49,25 +49,25 @@ class FinetuningStep:
 
 
 class FinetuningShow(Protocol):
-    """What is told while models learn."""
+    """Callbacks with the progress of fine-tuning."""
 
     def begin(self, what: Mapping[str, Any]) -> None:
-        """The model, and how texts were cut."""
+        """Fine-tuning begins; `what` has the model and how texts were cut."""
 
     def step(self, line: FinetuningStep) -> None:
         """A step is done."""
 
     def validated(self, seed: int, epoch: int, scores: Mapping[str, float]) -> None:
-        """An epoch is done and was scored."""
+        """An epoch is done and scored."""
 
 
 @dataclass
 class LearnerState:
-    """Where a seed stands."""
+    """The resumable state of a seed."""
 
     epoch: int = 0
     step: int = 0
-    """Steps of the epoch that are done."""
+    """Completed steps of the epoch."""
     best: float = -math.inf
     best_epoch: int = -1
     seconds: float = 0.0
@@ -83,26 +83,26 @@ def finetune(
     force: bool = False,
     renew: bool = False,
 ) -> dict[str, Any]:
-    """Fine-tune a model on the train split with each seed, and keep the one that is best on the validation split.
+    """Fine-tune a model on the train split with each seed, and keep the best on the validation split.
 
     Args:
-        out: folder of the result; what of it is done already is kept.
-        force: begin anew.
-        renew: begin anew where the folder is of another model, data or settings, instead of refusing.
+        out: folder of the result; finished parts are kept.
+        force: start again.
+        renew: start again if the folder is of another model, data or settings, instead of refusing.
 
     Returns:
-        What finetune.json says.
+        The contents of finetune.json.
 
     Raises:
         InputError: the folder holds another model, task or settings, or something else.
-        BuildError: the loss is no number; or the disk is full. What is done is kept.
+        BuildError: the loss is not finite, or the disk is full. Finished parts are kept.
     """
     settings.check()
     settings = settings if settings.rate is not None else replace(settings, rate=usual_rate(model))
     identity = {
         "model": model.identity,
         "data": data.identity,
-        # More seeds are more of the same work.
+        # Seeds are left out: more of them extend the same work.
         "settings": {name: value for name, value in asdict(settings).items() if name != "seeds"},
     }
     _enter(out, identity, model, force, renew)
@@ -117,29 +117,29 @@ def finetune(
 
 
 def usual_rate(model: Pretrained) -> float:
-    """5e-5 at a width of 768, as encoders of that size are fine-tuned with; narrower ones take more (1.6e-4 at 384, and
-    1e-3 at 128, found on validation splits), wider ones less; of adapters 2e-4."""
+    """The default learning rate: 5e-5 at a width of 768, as usual for encoders of that size; higher for narrower ones
+    (1.6e-4 at 384 and 1e-3 at 128, tuned on validation splits), lower for wider ones; 2e-4 for adapters."""
     if model.decoder:
         return 2e-4
     return float(np.clip(5e-5 * (768 / model.described.get("hidden_size", 768)) ** (5 / 3), 2e-5, 1e-3))
 
 
 def _enter(out: Path, identity: Mapping[str, Any], model: Pretrained, force: bool, renew: bool) -> None:
-    """Make the folder, or see that it is of this work."""
+    """Make the folder, or check that it belongs to this work."""
     mark = out / "identity.json"
     if force and mark.is_file():
         shutil.rmtree(out)
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not mark.is_file())):
         raise InputError(f"{out}: holds something else; give a new folder with --out")
     if mark.is_file():
-        told = json.loads(mark.read_text("utf-8"))
-        differ = [name for name in identity if told.get(name) != identity[name]]
+        written = json.loads(mark.read_text("utf-8"))
+        differ = [name for name in identity if written.get(name) != identity[name]]
         if not differ:
             return
         if not renew:
             raise InputError(
                 f"{out}: was fine-tuned with other {' and '.join(differ)}; give another folder with --out, "
-                "or --force to begin anew"
+                "or --force to start again"
             )
         shutil.rmtree(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -151,14 +151,14 @@ def _finished(out: Path, settings: FinetuneSettings) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     facts: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return facts if set(settings.seeds) == {one["seed"] for one in facts["seeds"]} else None
+    return facts if set(settings.seeds) == {result["seed"] for result in facts["seeds"]} else None
 
 
 def _run(model: Pretrained, data: Data, settings: FinetuneSettings, out: Path, show: FinetuningShow) -> dict[str, Any]:
     tokenizer = pretrained.tokenizer(model)
     reading = Reading(min(settings.length or 2048, model.context), settings.windows)
     seen = {split: Seen(some, encode(tokenizer, data.task, some, reading)) for split, some in data.splits.items()}
-    cut = {split: one.cut for split, one in seen.items()}
+    cut = {split: texts.cut for split, texts in seen.items()}
     show.begin({"model": model.name, "task": data.task.name, "data": data.name, "cut": cut, "length": reading.length})
     seeds = []
     for seed in settings.seeds:
@@ -167,7 +167,7 @@ def _run(model: Pretrained, data: Data, settings: FinetuneSettings, out: Path, s
         if not done.is_file():
             _Learner(model, data, settings, seen, seed, folder, tokenizer, show).run()
         seeds.append(json.loads(done.read_text("utf-8")))
-    best = max(seeds, key=lambda one: (one["validation_score"], -one["seed"]))
+    best = max(seeds, key=lambda result: (result["validation_score"], -result["seed"]))
     _keep(out, best["seed"], tokenizer, reading)
     facts = {
         "socorpus": version("socorpus"),
@@ -194,9 +194,9 @@ def _run(model: Pretrained, data: Data, settings: FinetuneSettings, out: Path, s
     with atomic(out / "README.md") as partial:
         partial.write_text(finetune_card.text(facts), "utf-8")
     write_json(out / FACTS, facts)
-    for one in seeds:
-        if one["seed"] != best["seed"]:
-            shutil.rmtree(out / "seeds" / str(one["seed"]) / "best", ignore_errors=True)
+    for result in seeds:
+        if result["seed"] != best["seed"]:
+            shutil.rmtree(out / "seeds" / str(result["seed"]) / "best", ignore_errors=True)
     return facts
 
 
@@ -208,7 +208,7 @@ def _keep(out: Path, seed: int, tokenizer: Any, reading: Reading) -> None:
         partial.unlink(missing_ok=True)
         try:
             partial.hardlink_to(path)
-        except OSError:  # a file system without
+        except OSError:  # a file system without hard links
             shutil.copyfile(path, partial)
         partial.replace(out / path.name)
     tokenizer.model_max_length = reading.length
@@ -216,7 +216,7 @@ def _keep(out: Path, seed: int, tokenizer: Any, reading: Reading) -> None:
 
 
 class _Learner:
-    """One seed."""
+    """Fine-tuning with one seed."""
 
     def __init__(
         self,
@@ -232,15 +232,15 @@ class _Learner:
         self.model_of, self.data, self.settings, self.seen = model, data, settings, seen
         self.seed, self.folder, self.show = seed, folder, show
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        assert settings.rate is not None  # `finetune` settles it, so that it is part of the work's identity
+        assert settings.rate is not None  # `finetune` sets it: it is part of the work's identity
         self.rate = settings.rate
         self.padding = int(tokenizer.pad_token_id or 0)
         self.state = LearnerState()
         torch.manual_seed(seed)
-        made = pretrained.head(model, data.task, self.padding, settings.bits if model.decoder else None)
+        network = pretrained.head(model, data.task, self.padding, settings.bits if model.decoder else None)
         if model.decoder:
-            made = pretrained.adapted(made, data.task, settings.rank, settings.bits is not None)
-        self.model = made if settings.bits is not None and model.decoder else made.to(self.device)
+            network = pretrained.adapted(network, data.task, settings.rank, settings.bits is not None)
+        self.model = network if settings.bits is not None and model.decoder else network.to(self.device)
         self.steps_of_epoch = math.ceil(len(seen["train"].examples) / settings.batch)
         self.steps = self.steps_of_epoch * settings.epochs
         self.optimizer = self._optimizer()
@@ -248,7 +248,7 @@ class _Learner:
         self._saved = time.monotonic()
 
     def run(self) -> None:
-        """Learn, score, and say what the test split is taken for."""
+        """Train, validate, and predict the test split."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._resume()
         state, settings = self.state, self.settings
@@ -260,12 +260,15 @@ class _Learner:
         self._finish()
 
     def _optimizer(self) -> torch.optim.AdamW:
-        learned = [(name, one) for name, one in self.model.named_parameters() if one.requires_grad]
+        learned = [(name, parameter) for name, parameter in self.model.named_parameters() if parameter.requires_grad]
         groups = [
-            {"params": [one for _, one in learned if one.ndim > 1], "weight_decay": self.settings.decay},
-            {"params": [one for _, one in learned if one.ndim <= 1], "weight_decay": 0.0},
+            {
+                "params": [parameter for _, parameter in learned if parameter.ndim > 1],
+                "weight_decay": self.settings.decay,
+            },
+            {"params": [parameter for _, parameter in learned if parameter.ndim <= 1], "weight_decay": 0.0},
         ]
-        return torch.optim.AdamW([one for one in groups if one["params"]], lr=self.rate, betas=(0.9, 0.98))
+        return torch.optim.AdamW([group for group in groups if group["params"]], lr=self.rate, betas=(0.9, 0.98))
 
     def _epoch(self) -> None:
         state, train = self.state, self.seen["train"]
@@ -290,7 +293,7 @@ class _Learner:
         """One step over some examples, in parts that fit; their mean loss."""
         train, total = self.seen["train"], 0.0
         self.optimizer.zero_grad(set_to_none=True)
-        weight = sum(self.targets.weight(at) for at in chosen) or 1.0
+        weight = sum(self.targets.weight(number) for number in chosen) or 1.0
         for part in parts(train.encoded, chosen, self.settings.micro_tokens):
             logits = logits_of(self.model, train.encoded, part, self.padding, self.device, self.data.task)
             target, weights = self.targets.of(part, train.encoded, self.device)
@@ -307,7 +310,9 @@ class _Learner:
         share = min((done + 1) / warm, (self.steps - done) / max(1, self.steps - warm))
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate * share
-        torch.nn.utils.clip_grad_norm_([one for g in self.optimizer.param_groups for one in g["params"]], 1.0)
+        torch.nn.utils.clip_grad_norm_(
+            [parameter for g in self.optimizer.param_groups for parameter in g["params"]], 1.0
+        )
         self.optimizer.step()
         return total
 
@@ -315,13 +320,13 @@ class _Learner:
         """Score the validation split, and keep the weights where they are the best so far."""
         state, held = self.state, self.seen["validation"]
         if held.examples:
-            said = predict(self.model, held, self.data.task, self.padding, self.device, self.settings.micro_tokens)
-            scores = metrics.scores(self.data.task, held.examples, said, self.data.leave_out)
+            answers = predict(self.model, held, self.data.task, self.padding, self.device, self.settings.micro_tokens)
+            scores = metrics.scores(self.data.task, held.examples, answers, self.data.leave_out)
         else:
-            scores = {metrics.main(self.data.task): float(state.epoch)}  # nothing to judge by: the last is kept
+            scores = {metrics.main(self.data.task): float(state.epoch)}  # so that the last epoch is kept
         state.history.append({name: round(value, 6) for name, value in scores.items() if not name.startswith("f1:")})
         self.show.validated(self.seed, state.epoch, scores if held.examples else {})
-        # Scores of small splits are often equal; then the likelier labels are the better ones.
+        # Scores of small splits are often equal; the log loss breaks ties.
         value = scores[metrics.main(self.data.task)] - 1e-6 * scores.get("log_loss", 0.0)
         if value > state.best:
             state.best, state.best_epoch = value, state.epoch
@@ -338,7 +343,7 @@ class _Learner:
     def _save(self) -> None:
         kept = {
             "state": asdict(self.state),
-            "model": {name: one for name, one in self.model.named_parameters() if one.requires_grad},
+            "model": {name: parameter for name, parameter in self.model.named_parameters() if parameter.requires_grad},
             "buffers": dict(self.model.named_buffers()),
             "optimizer": self.optimizer.state_dict(),
             "random": torch.get_rng_state(),
@@ -355,42 +360,42 @@ class _Learner:
             return
         kept = torch.load(path, map_location=self.device, weights_only=True)
         self.state = LearnerState(**kept["state"])
-        # An epoch's best weights are put down before its state: without them the epoch is done again.
+        # An epoch's best weights are written before its state: without them training starts again.
         if self.state.best_epoch >= 0 and not (self.folder / "best").is_dir():
             self.state = LearnerState()
             return
         with torch.no_grad():
             own = dict(self.model.named_parameters())
-            for name, one in kept["model"].items():
-                own[name].copy_(one)
+            for name, value in kept["model"].items():
+                own[name].copy_(value)
             buffers = dict(self.model.named_buffers())
-            for name, one in kept["buffers"].items():
+            for name, value in kept["buffers"].items():
                 if name in buffers:
-                    buffers[name].copy_(one)
+                    buffers[name].copy_(value)
         self.optimizer.load_state_dict(kept["optimizer"])
         torch.set_rng_state(kept["random"].cpu())
         if kept["cuda"]:
-            torch.cuda.set_rng_state_all([one.cpu() for one in kept["cuda"]])
+            torch.cuda.set_rng_state_all([state.cpu() for state in kept["cuda"]])
 
     def _finish(self) -> None:
-        """Score the best weights on the test split, write what they say of it, and take the state away."""
+        """Score the best weights on the test split, write their predictions, and remove the state."""
         with torch.no_grad():
             self._load_best()
         test = self.seen["test"]
         started = time.perf_counter()
-        said = predict(self.model, test, self.data.task, self.padding, self.device, self.settings.micro_tokens)
+        answers = predict(self.model, test, self.data.task, self.padding, self.device, self.settings.micro_tokens)
         seconds = time.perf_counter() - started
-        predictions.write(self.folder / "test.parquet", self.data.task, test.examples, said)
-        learned = sum(one.numel() for one in self.model.parameters() if one.requires_grad)
+        predictions.write(self.folder / "test.parquet", self.data.task, test.examples, answers)
+        learned = sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
         facts = {
             "seed": self.seed,
-            "parameters": sum(one.numel() for one in self.model.parameters()),
+            "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
             "learned_parameters": learned,
             "epochs": self.state.epoch,
             "best_epoch": self.state.best_epoch,
             "history": self.state.history,
             "validation_score": self.state.best,
-            "test": metrics.scores(self.data.task, test.examples, said, self.data.leave_out),
+            "test": metrics.scores(self.data.task, test.examples, answers, self.data.leave_out),
             "train_seconds": self.state.seconds,
             "predict_seconds": seconds,
             "predicted": len(test.examples),
@@ -411,26 +416,26 @@ class _Learner:
         kept: dict[str, torch.Tensor] = {}
         for path in best.glob("*.safetensors"):
             kept |= load_file(path)
-        told = self.model.load_state_dict(kept, strict=False)
-        # Tied weights are written once.
-        if told.unexpected_keys:
-            raise BuildError(f"{best}: holds weights that the model lacks: {told.unexpected_keys[:3]}")
+        keys = self.model.load_state_dict(kept, strict=False)
+        # Tied weights are written once, so missing keys are expected.
+        if keys.unexpected_keys:
+            raise BuildError(f"{best}: holds weights that the model lacks: {keys.unexpected_keys[:3]}")
 
 
-# What is learned.
+# Training targets.
 
 
 @dataclass(frozen=True)
 class _Targets:
-    """Of each training example, float32[classes], or float32[words, classes]; and what each label weighs."""
+    """Targets of each training example, float32[classes] or float32[words, classes], and the weights of labels."""
 
     values: Sequence[torch.Tensor]
     label_weights: torch.Tensor
     spans: bool
 
-    def weight(self, at: int) -> float:
-        """What an example's loss is divided by: its weight, or its number of words."""
-        value = self.values[at]
+    def weight(self, number: int) -> float:
+        """The divisor of an example's loss: its weight, or its number of words."""
+        value = self.values[number]
         return float(len(value)) if self.spans else float((value * self.label_weights).sum())
 
     def of(
@@ -438,10 +443,10 @@ class _Targets:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Targets and weights in the order of `logits_of`."""
         if self.spans:
-            rows = [self.values[at][window.words] for at in part for window in encoded[at].windows]
+            rows = [self.values[number][window.words] for number in part for window in encoded[number].windows]
             target = torch.cat(rows) if rows else torch.zeros(0, 1)
             return target.to(device), torch.ones(len(target), device=device)
-        target = torch.stack([self.values[at] for at in part])
+        target = torch.stack([self.values[number] for number in part])
         return target.to(device), (target * self.label_weights).sum(-1).to(device)
 
 
@@ -449,13 +454,13 @@ def _targets(data: Data, settings: FinetuneSettings) -> _Targets:
     task, train = data.task, data.splits["train"]
     if task.spans:
         tags = Tags(task.labels)
-        values = [torch.from_numpy(tags.targets(one, settings.soft)) for one in train]
+        values = [torch.from_numpy(tags.targets(example, settings.soft)) for example in train]
         return _Targets(values, torch.ones(1), True)
-    rows = torch.tensor([one.probabilities for one in train])
+    rows = torch.tensor([example.probabilities for example in train])
     if not settings.soft:
-        rows = torch.nn.functional.one_hot(torch.tensor([one.label for one in train]), len(task.labels)).float()
+        rows = torch.nn.functional.one_hot(torch.tensor([example.label for example in train]), len(task.labels)).float()
     share = rows.sum(0) / len(rows)
-    # A label that is hardly there must not outweigh all others.
+    # A very rare label must not outweigh all others.
     inverse = torch.where(share > 0, 1 / (share * len(task.labels)).clamp(min=1e-9), torch.zeros(()))
     power = {"none": 0.0, "sqrt": 0.5, "balanced": 1.0}[settings.weights]
     return _Targets(list(rows), inverse.pow(power).clamp(max=_MOST_WEIGHT), False)

@@ -1,4 +1,4 @@
-"""A fine-tuned model as a `tasks.Predictor`: from its folder to what it says of texts."""
+"""A fine-tuned model, loaded from its folder, as an `example.Predictor`."""
 
 import json
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ from socorpus.training.quiet import quiet
 
 
 class Fitted:
-    """A model that socorpus finetune wrote; one call at a time.
+    """A model that socorpus finetune wrote; not for concurrent calls.
 
     Attributes:
-        task: with the labels that it tells apart.
+        task: its task, with its labels.
         version: name of its folder and a hash of its weights.
     """
 
@@ -33,7 +33,7 @@ class Fitted:
         self._padding = int(tokenizer.pad_token_id or 0)
 
     def predict(self, examples: Sequence[Example]) -> list[Prediction]:
-        """What it says of each example; see `tasks.Predictor`."""
+        """The predictions for the examples; see `example.Predictor`."""
         seen = inference.Seen(examples, encode(self._tokenizer, self.task, examples, self._reading))
         most = FinetuneSettings().micro_tokens
         return inference.predict(self._model, seen, self.task, self._padding, self._device, most)
@@ -43,16 +43,16 @@ def load(folder: Path, device: str | None = None) -> Fitted:
     """The model of a folder that socorpus finetune wrote.
 
     Args:
-        device: `cpu` or `cuda`; by default CUDA where it is there.
+        device: `cpu` or `cuda`; CUDA where available, if None.
 
     Raises:
-        InputError: the folder is none, or lacks a part.
+        InputError: the folder holds no such model, or a part is missing.
     """
     path = folder / learner.FACTS
     if not path.is_file():
         raise InputError(
             f"{folder}: no fine-tuned model (no {learner.FACTS}); give the folder that socorpus finetune wrote, "
-            "once it has come to its end"
+            "after it has finished"
         )
     try:
         facts = json.loads(path.read_text("utf-8"))

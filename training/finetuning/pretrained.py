@@ -1,6 +1,6 @@
-"""The models that are fine-tuned: a run of ours, an exported folder, or any encoder or decoder of transformers.
+"""The models to fine-tune: one of our runs, an exported folder, or any encoder or decoder of transformers.
 
-A name on the Hugging Face hub is looked for in the cache of this machine; it is fetched only where that was asked for.
+A name on the Hugging Face hub is looked up in the local cache; it is downloaded only on request.
 """
 
 import json
@@ -19,18 +19,18 @@ from socorpus.training.quiet import quiet
 _WANTED = ("*.json", "*.safetensors", "*.bin", "*.txt", "*.model", "tokenizer*")
 _LEFT = ("onnx/*", "openvino/*", "*.onnx", "*.msgpack", "*.h5", "training_args.bin", "coreml/*")
 _SHORT = 16_384
-"""Tokenizers without a limit say 1e30; no model here takes more than this."""
+"""Upper bound of any context, in tokens; used if a model states none."""
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A model's folder, and what is known of it without its weights.
+    """A model's folder, with the facts known without its weights.
 
     Attributes:
-        name: what the user called it, for tables.
-        folder: where config.json, weights and tokenizer lie.
-        described: config.json.
-        scratch: whether its weights are left aside and drawn anew.
+        name: the user's name for it, for tables.
+        folder: folder of config.json, weights and tokenizer.
+        described: contents of config.json.
+        scratch: whether to use random weights instead of its own.
     """
 
     name: str
@@ -49,22 +49,22 @@ class Pretrained:
 
     @property
     def context(self) -> int:
-        """Most tokens that it can read, special ones included."""
+        """Longest input in tokens, special ones included."""
         given = [self.described.get(name) for name in ("max_position_embeddings", "n_positions")]
-        limits = [one for one in given if isinstance(one, int) and one > 0]
-        # RoBERTa and its like begin to count behind the number of the padding token.
+        limits = [limit for limit in given if isinstance(limit, int) and limit > 0]
+        # RoBERTa-like models number positions from the padding token's id plus one.
         if limits and self.described.get("model_type") in ("roberta", "xlm-roberta", "camembert", "mpnet"):
             limits = [limits[0] - 2]
         return min([*limits, _SHORT])
 
     @property
     def identity(self) -> str:
-        """Hash of what is learned from it: configuration, tokenizer and, unless drawn anew, weights."""
-        said = {"config.json", "tokenizer.json", "vocab.txt", "merges.txt"}
+        """Hash of configuration, tokenizer and, unless random, weights."""
+        names = {"config.json", "tokenizer.json", "vocab.txt", "merges.txt"}
         files = {
             path.name: storage_files.sha256(path)
             for path in self.folder.iterdir()
-            if path.name in said or (path.suffix in (".safetensors", ".bin", ".pt") and not self.scratch)
+            if path.name in names or (path.suffix in (".safetensors", ".bin", ".pt") and not self.scratch)
         }
         return receipts.fingerprint({"files": files, "scratch": self.scratch})
 
@@ -74,11 +74,11 @@ def find(name: str, download: bool = False) -> Pretrained:
 
     Args:
         name: folder of a run or of a model, or name on the hub (`answerdotai/ModernBERT-base`); `scratch:` before it
-            leaves its weights aside.
-        download: whether what is not on this machine may be fetched from the hub.
+            gives random weights.
+        download: whether a model that is not on this machine may be downloaded from the hub.
 
     Raises:
-        InputError: there is none; says how to get it.
+        InputError: there is no such model; the message says how to get it.
     """
     scratch = name.startswith("scratch:")
     plain = name.removeprefix("scratch:")
@@ -99,7 +99,7 @@ def find(name: str, download: bool = False) -> Pretrained:
 
 
 def _exported(run: Path) -> Path:
-    """The run's newest checkpoint as a model, in the run's own folder, so that it is made once."""
+    """The run's newest checkpoint as a model, exported once into the run's own folder."""
     from socorpus.training.export import huggingface
 
     folder = run / "exported" / str(huggingface.opened(run).found.step)
@@ -117,7 +117,7 @@ def _of_hub(name: str, download: bool) -> Path:
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
-        found = snapshot_download(
+        folder = snapshot_download(
             name, allow_patterns=list(_WANTED), ignore_patterns=list(_LEFT), local_files_only=not download
         )
     except HFValidationError:
@@ -126,37 +126,37 @@ def _of_hub(name: str, download: bool) -> Path:
         raise InputError(
             f"{name}: not on this machine; fetch it with --download, or give the folder it lies in"
         ) from None
-    except Exception as error:  # the hub's own errors, and those of the network below it
+    except Exception as error:  # errors of the hub and of the network
         if isinstance(error, OSError | ValueError | RuntimeError):
             raise InputError(f"{name}: can't be fetched from the Hugging Face hub: {error}") from None
         raise
-    return Path(found)
+    return Path(folder)
 
 
 def tokenizer(model: Pretrained) -> Any:
-    """The model's fast tokenizer. Padding is masked, so a tokenizer without a token for it may pad with any.
+    """The model's fast tokenizer. Padding is masked, so a tokenizer without a padding token may pad with any token.
 
     Raises:
-        InputError: it has none that gives offsets.
+        InputError: it has no tokenizer that gives offsets.
     """
     with quiet() as transformers:
         try:
-            made = transformers.AutoTokenizer.from_pretrained(model.folder, local_files_only=True)
+            loaded = transformers.AutoTokenizer.from_pretrained(model.folder, local_files_only=True)
         except Exception as error:
             raise InputError(f"{model.folder}: its tokenizer can't be loaded: {error}") from None
-    if not made.is_fast:
+    if not loaded.is_fast:
         raise InputError(f"{model.folder}: has no fast tokenizer (tokenizer.json), which gives tokens their places")
-    if made.pad_token is None and (other := made.eos_token or made.unk_token):
-        made.pad_token = other
-    return made
+    if loaded.pad_token is None and (other := loaded.eos_token or loaded.unk_token):
+        loaded.pad_token = other
+    return loaded
 
 
 def head(model: Pretrained, task: Task, padding: int, bits: int | None = None) -> Any:
-    """The model with a new head for a task, float32: of tokens for spans, else of sequences.
+    """The model with a new head for a task, float32: a token classifier for spans, else a sequence classifier.
 
     Args:
-        padding: number of the padding token.
-        bits: 8 or 4 to load the weights so (CUDA and bitsandbytes); None as they are.
+        padding: id of the padding token.
+        bits: 8 or 4 to load quantised weights (CUDA and bitsandbytes); None: unquantised.
 
     Raises:
         InputError: transformers has no such head for this kind of model, or it can't be loaded.
@@ -167,11 +167,11 @@ def head(model: Pretrained, task: Task, padding: int, bits: int | None = None) -
             config = transformers.AutoConfig.from_pretrained(model.folder, local_files_only=True)
             config.num_labels = len(names)
             config.id2label = dict(enumerate(names))
-            config.label2id = {name: at for at, name in enumerate(names)}
+            config.label2id = {name: number for number, name in enumerate(names)}
             config.problem_type = None
             if config.pad_token_id is None or model.decoder:
                 config.pad_token_id = padding
-            # A compiled encoder is built anew for each shape, and shapes here differ.
+            # A compiled encoder is recompiled for each shape, and shapes here differ.
             if hasattr(config, "reference_compile"):
                 config.reference_compile = False
             of_task = transformers.AutoModelForTokenClassification if task.spans else None
@@ -189,14 +189,14 @@ def _quantized(transformers: Any, bits: int) -> dict[str, Any]:
 
     if not torch.cuda.is_available():
         raise InputError(f"{bits}-bit weights need a CUDA GPU, and there is none; leave --bits out")
-    made = transformers.BitsAndBytesConfig(
+    quantization = transformers.BitsAndBytesConfig(
         load_in_4bit=bits == 4, load_in_8bit=bits == 8, bnb_4bit_compute_dtype=torch.bfloat16
     )
-    return {"quantization_config": made, "device_map": {"": 0}}
+    return {"quantization_config": quantization, "device_map": {"": 0}}
 
 
 def adapted(model: Any, task: Task, rank: int, quantized: bool) -> Any:
-    """A decoder of which only low-rank adapters of its linear layers, and the head, are learned (LoRA, Hu et al. 2021).
+    """A decoder with trainable low-rank adapters of its linear layers and a trainable head (LoRA, Hu et al. 2021).
 
     Raises:
         BuildError: peft is not installed.
@@ -209,10 +209,10 @@ def adapted(model: Any, task: Task, rank: int, quantized: bool) -> Any:
         if quantized:
             model = peft.prepare_model_for_kbit_training(model)
         kind = peft.TaskType.TOKEN_CLS if task.spans else peft.TaskType.SEQ_CLS
-        # All but the head, which is learned whole.
+        # All linear layers but the head, which is trained in full.
         from torch.nn import Linear
 
-        linear = [name for name, one in model.named_modules() if isinstance(one, Linear)]
+        linear = [name for name, module in model.named_modules() if isinstance(module, Linear)]
         inner = [name for name in linear if name.split(".")[0] not in ("score", "classifier")]
         settings = peft.LoraConfig(task_type=kind, r=rank, lora_alpha=2 * rank, target_modules=inner)
         return peft.get_peft_model(model, settings)

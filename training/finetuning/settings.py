@@ -1,4 +1,4 @@
-"""How a model is fine-tuned."""
+"""Settings of fine-tuning."""
 
 from dataclasses import dataclass
 
@@ -9,21 +9,21 @@ WEIGHTS = ("none", "sqrt", "balanced")
 
 @dataclass(frozen=True)
 class FinetuneSettings:
-    """How a model is fine-tuned.
+    """Settings of fine-tuning.
 
     Attributes:
-        epochs: at most so many.
-        patience: epochs without a better score on the validation split after which it ends.
+        epochs: highest number of epochs.
+        patience: epochs without a better validation score after which training stops.
         rate: highest learning rate; None: `usual_rate`.
-        batch: examples of a step.
-        micro_tokens: tokens, padding included, that are computed at once.
+        batch: examples per step.
+        micro_tokens: tokens per forward pass, padding included.
         length: tokens of a window; None: the model's context, 2,048 at most.
-        windows: most windows of a whole text.
-        soft: whether labels are learned with their probabilities.
-        weights: of the labels of whole texts: none, sqrt (of the inverse frequency), balanced.
-        rank: of adapters.
-        bits: 8 or 4 to load a decoder's weights so.
-        seeds: numbers that the head, the order and dropout are drawn by.
+        windows: highest number of windows of a whole text.
+        soft: whether label probabilities are the targets, instead of hard labels.
+        weights: class weighting of whole texts: none, sqrt (of the inverse frequency), balanced.
+        rank: rank of the adapters.
+        bits: 8 or 4 to load a decoder's weights quantised.
+        seeds: random seeds of the head, the order and dropout; one model is trained per seed.
     """
 
     epochs: int = 5
@@ -42,7 +42,7 @@ class FinetuneSettings:
     seeds: tuple[int, ...] = (0, 1, 2)
 
     def check(self) -> None:
-        """Refuse what can't be.
+        """Refuse invalid values.
 
         Raises:
             InputError: names the setting.
