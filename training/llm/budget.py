@@ -1,4 +1,4 @@
-"""What answers cost: those that were paid for are kept, and no more is spent than is allowed."""
+"""Cost control of chat models: paid answers are cached, and a spending limit is enforced."""
 
 import json
 import sqlite3
@@ -14,13 +14,13 @@ from socorpus.corpus.storage import files
 
 
 class Kept:
-    """Answers that were paid for: a SQLite file, which is whole whenever a process is killed.
+    """A cache of paid answers: a SQLite file, which stays intact when a process is killed.
 
     Args:
-        path: of the file; made, with its folder, where it isn't.
+        path: of the file; created, with its folder, if missing.
 
     Raises:
-        InputError: it is another file, or can't be written.
+        InputError: it is another kind of file, or can't be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -28,9 +28,9 @@ class Kept:
         self._database: sqlite3.Connection | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Long, since another process may be writing.
+            # A long timeout, since another process may be writing.
             self._database = sqlite3.connect(path, timeout=60.0, check_same_thread=False, isolation_level=None)
-            # As safe when a process is killed, and it doesn't wait for the disk at each answer.
+            # Equally safe when a process is killed, without waiting for the disk at each answer.
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
             self._database.execute(
@@ -49,12 +49,12 @@ class Kept:
         self.close()
 
     def close(self) -> None:
-        """Give the file free."""
+        """Release the file."""
         if self._database is not None:
             self._database.close()
 
     def get(self, key: str) -> dict[str, Any] | None:
-        """A completion that is kept, as the server sent it.
+        """A cached completion, as the server sent it.
 
         Raises:
             BuildError: the file can't be read any more.
@@ -63,7 +63,7 @@ class Kept:
         return None if row is None else json.loads(row[0])
 
     def put(self, key: str, model: str, answer: Mapping[str, Any]) -> None:
-        """Keep a completion: it is there whenever the process is killed from now on.
+        """Store a completion durably: it survives the process.
 
         Raises:
             BuildError: the disk is full, or the file can't be written any more.
@@ -82,10 +82,10 @@ class Kept:
 
 
 class Purse:
-    """What is spent, and what requests on their way may cost at most: together never more than the limit.
+    """Spending, and the maximum cost of requests in flight: together never more than the limit.
 
-    Where a server counts more tokens than were reckoned, all that is reckoned counts so many times more from then on:
-    only requests that were sent before its first answer can take the spending past the limit.
+    Where a server counts more tokens than estimated, all estimates are scaled up by that ratio from then on:
+    only requests sent before its first answer can take the spending past the limit.
     """
 
     def __init__(self, limit: float | None) -> None:
@@ -96,10 +96,10 @@ class Purse:
 
     @contextmanager
     def hold(self, most: float) -> Iterator[Callable[[float], None]]:
-        """Wait until so many dollars may be spent; gives what is told the true cost.
+        """Wait until `most` dollars may be spent; yields a function that takes the true cost.
 
         Raises:
-            BuildError: they may not be, whatever the requests on their way will cost.
+            BuildError: the limit does not allow it, whatever the requests in flight will cost.
         """
         with self._changed:
             while self._limit is not None and self._at_most(most) > self._limit * (1 + 1e-9):

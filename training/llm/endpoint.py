@@ -1,8 +1,8 @@
 """A chat model behind an OpenAI-compatible endpoint as a system: GPT-3.5, GPT-4, or a local vLLM or llama.cpp server.
 
-Nothing is paid twice: every answer is in a SQLite file as soon as it is here, under a hash of the address, the model,
-the messages and the parameters, so that a run that was killed asks for what is missing alone. Nothing is paid by
-surprise: what a run may cost is reckoned first, and no request is sent that could take the spending past the limit.
+Nothing is paid twice: every answer goes into a SQLite file on arrival, under a hash of the address, the model, the
+messages and the parameters, so a run that was killed asks only for what is missing. Nothing is paid by surprise: the
+cost of a run is estimated first, and no request is sent that could take the spending past the limit.
 """
 
 import json
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     import httpx
 
 CHARACTERS = 3.5
-"""Characters of English that a token has, about: what tokens are reckoned by before a server has counted them."""
+"""Characters of English per token, approximately: for estimates before a server has counted the tokens."""
 _FRAME = 8
-"""Tokens that a message costs besides its content, at most."""
+"""Maximum overhead of a message besides its content, in tokens."""
 _FIRST, _LONGEST = 0.5, 60.0
 _PATIENCE = 300.0
-"""Seconds that a server's Retry-After may ask for."""
+"""Longest accepted Retry-After of a server, in seconds."""
 _AGAIN = (408, 409, 429, 500, 502, 503, 504, 529)
 
 Show = Callable[[int, int], None]
@@ -51,27 +51,27 @@ class Price:
     output: float
 
     def of(self, input_tokens: float, output_tokens: float) -> float:
-        """Dollars that so many tokens cost."""
+        """Cost of this many tokens, in dollars."""
         return (self.input * input_tokens + self.output * output_tokens) / 1e6
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A model of a server, and how it is asked.
+    """A model of a server, and the settings for querying it.
 
     Attributes:
-        model: its name there.
+        model: its name on the server.
         url: base address, such as `https://api.openai.com/v1`.
-        shots: examples that are shown with each text; 0: none.
-        concurrency: requests at a time.
+        shots: examples shown with each text; 0: none.
+        concurrency: maximum number of concurrent requests.
         timeout: seconds that an answer may take.
-        retries: how often a request is sent again that failed for a reason that may pass.
+        retries: maximum number of retries after a transient failure.
         price: of the model; None: not known.
-        limit: dollars that this process may spend on it; None: nothing that costs.
+        limit: dollars that this process may spend on it; None: only free requests.
         seed: of the shots, and of the server's sampling where it takes one.
-        variable: environment variable that holds the key.
-        characters: of a text that are shown at most; more are cut from its middle.
-        answer_tokens: most tokens of an answer; None: `prompts.answer_tokens`.
+        variable: environment variable with the key.
+        characters: maximum characters shown of a text; more are cut from its middle.
+        answer_tokens: maximum tokens of an answer; None: `prompts.answer_tokens`.
     """
 
     model: str
@@ -89,20 +89,20 @@ class Endpoint:
 
     @property
     def local(self) -> bool:
-        """Whether it is of this machine."""
+        """Whether the server runs on this machine."""
         return urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run would ask for, that isn't kept yet.
+    """The requests of a run that are not cached yet, and their cost.
 
     Attributes:
-        requests: of which each may be followed by one more, where its answer can't be read.
-        input_tokens: reckoned by characters.
+        requests: each may be followed by a second one, if its answer can't be read.
+        input_tokens: estimated from characters.
         output_tokens: at most.
-        dollars: at most, by these tokens; None: the price is not known.
-        basis: how the tokens are reckoned.
+        dollars: at most, for these tokens; None: the price is not known.
+        basis: method of estimating the tokens.
     """
 
     requests: int
@@ -120,21 +120,21 @@ class Estimate:
 
 @dataclass
 class Usage:
-    """What was asked so far.
+    """Requests, tokens and spending so far.
 
     Attributes:
-        requests: that were answered, not counting those that were sent again.
-        cached: answers that were kept from earlier.
+        requests: answered requests, not counting retries.
+        cached: answers from the cache.
         input_tokens: of `requests`, by the server's count; by `CHARACTERS` where it gives none.
         output_tokens: likewise.
         cached_input_tokens: of `cached`.
         cached_output_tokens: likewise.
-        dollars: spent on `requests`; None: the price is not known. A request that was answered too late, or not at all,
-            isn't in it, though a server may count it.
-        repaired: answers that had to be asked for once more, and could be read then.
-        unanswered: texts without an answer that could be read.
+        dollars: spent on `requests`; None: the price is not known. Requests answered too late, or not at all, are not
+            counted, though a server may count them.
+        repaired: answers that could be read only at the second request.
+        unanswered: texts without a readable answer.
         cut: texts that were too long to be shown whole.
-        unmatched: entities that were dropped, since their quote isn't in the text or their type is none.
+        unmatched: entities dropped because their quote isn't in the text or their type is unknown.
         retries: requests that were sent again.
         seconds: of all runs.
     """
@@ -156,28 +156,28 @@ class Usage:
 
 @dataclass(frozen=True)
 class Dialect:
-    """What a server takes of a request; each refusal narrows it."""
+    """The parts of a request that a server accepts; each refusal narrows it."""
 
     form: str = "json_schema"
     length: str = "max_tokens"
     temperature: bool = True
     seed: bool = True
 
-    def without(self, said: str) -> "Dialect | None":
-        """What is left after a 400 or 422 that said so; None where it speaks of nothing that can be left out."""
-        if self.length == "max_tokens" and "max_completion_tokens" in said:
+    def without(self, message: str) -> "Dialect | None":
+        """The dialect after a 400 or 422 with this message; None if the message names nothing that can be left out."""
+        if self.length == "max_tokens" and "max_completion_tokens" in message:
             return replace(self, length="max_completion_tokens")
-        if self.temperature and "temperature" in said:
+        if self.temperature and "temperature" in message:
             return replace(self, temperature=False)
-        if self.seed and re.search(r"\bseed\b", said):
+        if self.seed and re.search(r"\bseed\b", message):
             return replace(self, seed=False)
         lesser = {"json_schema": "json_object", "json_object": ""}
-        if self.form and re.search(r"response.?format|json.?(schema|object)|grammar|guided|structured", said, re.I):
+        if self.form and re.search(r"response.?format|json.?(schema|object)|grammar|guided|structured", message, re.I):
             return replace(self, form=lesser[self.form])
         return None
 
     def body(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """The request that the server takes, of the one that is wanted."""
+        """The wanted request, reduced to what the server accepts."""
         left_out = {"response_format", "max_tokens"}
         left_out |= set() if self.temperature else {"temperature"}
         left_out |= set() if self.seed else {"seed"}
@@ -194,13 +194,13 @@ class Chat:
     """A chat model as a `tasks.Predictor`.
 
     Args:
-        kept: SQLite file of the answers; made where it isn't.
+        kept: SQLite file of the answers; created if missing.
         train: examples that shots are drawn from.
-        show: told how many texts are done, of how many.
-        pause: waits so many seconds before a request is sent again; None: as long, or until the run has failed.
+        show: called with the number of finished texts and the total.
+        pause: waits the given seconds before a retry; None: waits until then, or until the run has failed.
 
     Raises:
-        InputError: the address is none; there are to be shots and no example is there to draw from.
+        InputError: the address is invalid, or shots are asked for without an example to draw from.
     """
 
     def __init__(
@@ -220,7 +220,7 @@ class Chat:
                 f"{endpoint.model}: {endpoint.shots} shots are asked for, but no training example is there"
             )
         self._frame = prompts.frame(task, self.shots, endpoint.characters)
-        # Of a text of nothing: all that isn't the text's.
+        # The request for an empty text: everything that does not depend on the text.
         asked = self.key(self.wanted(self._frame.prompt(Example("", "", "")).messages, 0))
         self.version = f"{endpoint.model}:{receipts.fingerprint([asked, endpoint.characters])[:12]}"
         self.usage = Usage(dollars=None if endpoint.price is None else 0.0)
@@ -230,39 +230,39 @@ class Chat:
         self._lock = threading.Lock()
 
     def estimate(self, examples: Sequence[Example]) -> Estimate:
-        """What `predict` would ask for now, and cost; nothing is sent.
+        """The requests that `predict` would send now, and their cost; nothing is sent.
 
         Raises:
-            InputError: the file of answers isn't one.
+            InputError: the file is no file of answers.
         """
         with Kept(self.kept) as kept:
             return self._estimate(self._prompts(examples), examples, kept)
 
     def predict(self, examples: Sequence[Example]) -> list[Prediction]:
-        """What the model says of each text.
+        """The model's prediction for each text.
 
         Raises:
-            InputError: it would cost more than the limit, or costs and there is no limit; nothing was sent then. Or the
-                server refuses the key, lacks the model, or doesn't answer at all.
-            BuildError: the limit was reached on the way, or the server failed; what was answered is kept.
+            InputError: it would cost more than the limit, or costs something without a limit; nothing was sent then. Or
+                the server refuses the key, lacks the model, or doesn't answer at all.
+            BuildError: the limit was reached meanwhile, or the server failed; answers received are kept.
         """
         began = time.monotonic()
-        made = self._prompts(examples)
+        queries = self._prompts(examples)
         try:
             with Kept(self.kept) as kept:
-                self._permit(self._estimate(made, examples, kept))
+                self._permit(self._estimate(queries, examples, kept))
                 with _client(self.endpoint) as client:
-                    read = _Run(self, kept, client).all(made, examples)
+                    read = _Run(self, kept, client).all(queries, examples)
         finally:
             self.usage.seconds += time.monotonic() - began
-        self.usage.cut += sum(one.cut for one in made)
+        self.usage.cut += sum(query.cut for query in queries)
         return read
 
     def _prompts(self, examples: Sequence[Example]) -> list[Prompt]:
-        return [self._frame.prompt(one) for one in examples]
+        return [self._frame.prompt(example) for example in examples]
 
     def wanted(self, messages: Sequence[Message], shown: int) -> dict[str, Any]:
-        """The request as it is wanted, whatever the server takes of it: answers are kept under its hash."""
+        """The request before it is reduced to what the server accepts; answers are cached under its hash."""
         most = self.endpoint.answer_tokens or prompts.answer_tokens(self.task, shown)
         return {
             "model": self.endpoint.model,
@@ -274,33 +274,33 @@ class Chat:
         }
 
     def key(self, wanted: Mapping[str, Any]) -> str:
-        """What the answer to a request is kept under."""
+        """The cache key of a request's answer."""
         return receipts.fingerprint([self.endpoint.url.rstrip("/"), wanted])
 
-    def _estimate(self, made: Sequence[Prompt], examples: Sequence[Example], kept: Kept) -> Estimate:
+    def _estimate(self, queries: Sequence[Prompt], examples: Sequence[Example], kept: Kept) -> Estimate:
         missing: dict[str, tuple[int, int]] = {}
 
         def look(wanted: Mapping[str, Any]) -> str:
             key = self.key(wanted)
-            found = kept.get(key)
-            if found is None:
+            completion = kept.get(key)
+            if completion is None:
                 missing[key] = input_tokens(wanted), wanted["max_tokens"]
                 raise _MissingError
-            return _reply(found)
+            return _reply(completion)
 
-        for prompt, example in zip(made, examples, strict=True):
+        for prompt, example in zip(queries, examples, strict=True):
             try:
                 self.converse(prompt, example, look)
             except _MissingError:
                 continue
-        tokens, most = (sum(each[at] for each in missing.values()) for at in (0, 1))
+        tokens, most = (sum(each[column] for each in missing.values()) for column in (0, 1))
         price = self.endpoint.price
         return Estimate(len(missing), tokens, most, None if price is None else price.of(tokens, most))
 
     def converse(
         self, prompt: Prompt, example: Example, ask: Callable[[Mapping[str, Any]], str]
     ) -> tuple[answers.Read, int]:
-        """Ask for a text, and once more where the answer can't be read; also how many requests that took."""
+        """Ask for a text, and a second time if the answer can't be read; returns the number of requests too."""
         reply = ask(self.wanted(prompt.messages, prompt.shown))
         try:
             return answers.read(self.task, example.text, reply, prompt.gap), 1
@@ -313,7 +313,7 @@ class Chat:
             return answers.Read(answers.unanswered(self.task)), 2
 
     def _permit(self, estimate: Estimate) -> None:
-        """Refuse what would cost too much, before anything is sent."""
+        """Refuse a run that would cost too much, before anything is sent."""
         endpoint = self.endpoint
         if not estimate.requests:
             return
@@ -344,67 +344,71 @@ class Chat:
 def estimate(
     task: Task, examples: Sequence[Example], endpoint: Endpoint, kept: Path, train: Sequence[Example] = ()
 ) -> Estimate:
-    """What it would cost to ask for these texts, without what is kept in the file `kept`; nothing is sent.
+    """The cost of asking for these texts, except those answered in the file `kept`; nothing is sent.
 
     Raises:
-        InputError: as `Chat` and `Chat.estimate` do.
+        InputError: as for `Chat` and `Chat.estimate`.
     """
     return Chat(task, endpoint, kept, train).estimate(examples)
 
 
 def input_tokens(wanted: Mapping[str, Any]) -> int:
-    """Tokens of a request's messages, about: `CHARACTERS` to one."""
-    return sum(int(len(one["content"]) / CHARACTERS) + 1 + _FRAME for one in wanted["messages"])
+    """Approximate number of tokens of a request's messages, from `CHARACTERS`."""
+    return sum(int(len(message["content"]) / CHARACTERS) + 1 + _FRAME for message in wanted["messages"])
 
 
 class _MissingError(Exception):
-    """An answer isn't kept."""
+    """An answer isn't cached."""
 
 
 class _StoppedError(Exception):
-    """Another request failed for good, so that this one isn't sent."""
+    """Another request failed permanently; this one isn't sent."""
 
 
 @dataclass
 class _Run:
-    """One run over some texts: requests in threads, the first failure stops them all."""
+    """A run over some texts: requests in threads; the first failure stops them all."""
 
     chat: Chat
     kept: Kept
     client: "httpx.Client"
     stop: threading.Event = field(default_factory=threading.Event)
 
-    def all(self, made: Sequence[Prompt], examples: Sequence[Example]) -> list[Prediction]:
-        """Predictions in order; texts whose prompts are the same are asked for once."""
+    def all(self, queries: Sequence[Prompt], examples: Sequence[Example]) -> list[Prediction]:
+        """Predictions in order; identical prompts are sent once."""
         first: dict[str, int] = {}
-        for at, prompt in enumerate(made):
-            first.setdefault(self.chat.key(self.chat.wanted(prompt.messages, prompt.shown)), at)
+        for index, prompt in enumerate(queries):
+            first.setdefault(self.chat.key(self.chat.wanted(prompt.messages, prompt.shown)), index)
         once = set(first.values())
-        found: dict[int, Prediction] = {}
-        # The others find what the first was answered.
-        for turn in (sorted(once), [at for at in range(len(made)) if at not in once]):
-            self._pass(turn, made, examples, found)
-        return [found[at] for at in range(len(made))]
+        predictions: dict[int, Prediction] = {}
+        # The second pass finds the answers of the first in the cache.
+        for turn in (sorted(once), [index for index in range(len(queries)) if index not in once]):
+            self._pass(turn, queries, examples, predictions)
+        return [predictions[index] for index in range(len(queries))]
 
     def _pass(
-        self, turn: Sequence[int], made: Sequence[Prompt], examples: Sequence[Example], found: dict[int, Prediction]
+        self,
+        turn: Sequence[int],
+        queries: Sequence[Prompt],
+        examples: Sequence[Example],
+        predictions: dict[int, Prediction],
     ) -> None:
-        # What was on its way when one failed is paid for: leaving the pool waits for it, and it is kept.
+        # Requests in flight at a failure are paid for: leaving the pool waits for them, and their answers are kept.
         with ThreadPoolExecutor(max(1, self.chat.endpoint.concurrency)) as pool:
             try:
-                running = {pool.submit(self._one, made[at], examples[at]): at for at in turn}
-                for one in as_completed(running):
-                    # The failure that stopped the others comes too, and is the one to tell of.
-                    if not isinstance(one.exception(), _StoppedError):
-                        found[running[one]] = one.result()
+                running = {pool.submit(self._predict_one, queries[index], examples[index]): index for index in turn}
+                for future in as_completed(running):
+                    # The failure that stopped the others comes too, and is the one to report.
+                    if not isinstance(future.exception(), _StoppedError):
+                        predictions[running[future]] = future.result()
                         if self.chat._show is not None:
-                            self.chat._show(len(found), len(made))
+                            self.chat._show(len(predictions), len(queries))
             except BaseException:
                 self.stop.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def _one(self, prompt: Prompt, example: Example) -> Prediction:
+    def _predict_one(self, prompt: Prompt, example: Example) -> Prediction:
         read, asked = self.chat.converse(prompt, example, self._ask)
         with self.chat._lock:
             usage = self.chat.usage
@@ -431,7 +435,7 @@ class _Run:
                 pay(price.of(*used))
                 self.kept.put(key, wanted["model"], answer)
             except BaseException:
-                # Before the purse is free: those that wait for it must not go on.
+                # Before the purse is released: requests that wait for it must not continue.
                 self.stop.set()
                 raise
         with self.chat._lock:
@@ -444,7 +448,7 @@ class _Run:
         return _reply(answer)
 
     def _send_on(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """Send a request until it is answered, as often as the endpoint says."""
+        """Send a request until it is answered, up to the endpoint's number of retries."""
         endpoint, failed = self.chat.endpoint, 0
         while True:
             if self.stop.is_set():
@@ -458,7 +462,7 @@ class _Run:
                     raise _refusal(endpoint, answer)
                 continue
             if answer is not None and "insufficient_quota" in answer.text:
-                raise InputError(f"{endpoint.url}: {_said(answer)}; what was answered is kept")
+                raise InputError(f"{endpoint.url}: {_server_message(answer)}; what was answered is kept")
             failed += 1
             if failed > endpoint.retries:
                 raise _given_up(endpoint, fault, answer)
@@ -470,7 +474,7 @@ class _Run:
         import httpx
 
         try:
-            # As ASCII: nothing of a text can be what UTF-8 has no bytes for.
+            # ASCII JSON: a text may hold characters that UTF-8 cannot encode.
             answer = self.client.post("chat/completions", content=json.dumps(body).encode())
         except httpx.ConnectError as error:
             return None, f"no server answers ({error})"
@@ -478,28 +482,28 @@ class _Run:
             return None, f"no answer in {self.chat.endpoint.timeout:g} s"
         except httpx.TransportError as error:
             return None, f"the connection was lost ({error!r})"
-        return answer, f"answered {answer.status_code}: {_said(answer)}"
+        return answer, f"answered {answer.status_code}: {_server_message(answer)}"
 
     def _narrowed(self, dialect: Dialect, answer: "httpx.Response") -> bool:
-        """Whether to send it again without what this answer refuses; the server is asked without it from now on."""
+        """Whether to send it again without the part that this answer refuses; later requests leave it out too."""
         if answer.status_code not in (400, 422):
             return False
         with self.chat._lock:
             if self.chat._dialect != dialect:
-                return True  # another request found it out meanwhile
+                return True  # another request has narrowed it meanwhile
             less = dialect.without(answer.text)
             self.chat._dialect = less or dialect
         return less is not None
 
     def _wait(self, failed: int, asked: float | None) -> None:
-        # Jitter, so that requests that failed together don't come back together.
+        # Jitter spreads the retries of requests that failed together.
         delay = min(_LONGEST, _FIRST * 2 ** (failed - 1)) * random.uniform(0.5, 1.0)
         if asked is not None and asked > _PATIENCE:
             raise BuildError(
                 f"{self.chat.endpoint.url}: asks to wait {asked:,.0f} s; what was answered is kept: run the same "
                 "command again then"
             )
-        # A little beside what the server asks for too, never less.
+        # Jitter on the server's delay too, never below it.
         delay = delay if asked is None else asked + random.uniform(0.0, 0.1)
         (self.chat._pause or self.stop.wait)(delay)
 
@@ -518,9 +522,9 @@ def _client(endpoint: Endpoint) -> "httpx.Client":
     except ImportError:
         raise InputError("asking an endpoint needs httpx; install it with pip install httpx") from None
     key = os.environ.get(endpoint.variable, "").strip()
-    # httpx would show it in its own error.
+    # Otherwise httpx would show the key in its own error.
     if not key.isascii() or not key.isprintable() or " " in key:
-        raise InputError(f"{endpoint.variable}: not a key, it has characters that none has; copy it again")
+        raise InputError(f"{endpoint.variable}: not a key, it has invalid characters; copy it again")
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
     most = max(1, endpoint.concurrency)
     return httpx.Client(
@@ -528,7 +532,7 @@ def _client(endpoint: Endpoint) -> "httpx.Client":
         headers=headers,
         timeout=httpx.Timeout(endpoint.timeout, connect=min(20.0, endpoint.timeout)),
         limits=httpx.Limits(max_connections=most, max_keepalive_connections=most),
-        # A proxy of the environment is not asked about this machine.
+        # The environment's proxy is not used for this machine.
         trust_env=not endpoint.local,
         # Without TLS no certificates are read, which takes a tenth of a second.
         verify=urlsplit(endpoint.url).scheme == "https",
@@ -547,22 +551,22 @@ def _completion(endpoint: Endpoint, answer: "httpx.Response") -> dict[str, Any]:
 
 
 def _reply(body: Mapping[str, Any]) -> str:
-    """The text of a completion; empty where the model refused or has none."""
+    """The text of a completion; empty if the model refused or gave none."""
     content = body["choices"][0]["message"].get("content")
     return content if isinstance(content, str) else ""
 
 
 def _tokens(body: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[int, int]:
-    """Tokens of input and output, by the server's count where it gives one."""
+    """Tokens of input and output, by the server's count if it gives one."""
     used = body.get("usage")
-    given, made = (used.get(f"{of}_tokens") if isinstance(used, dict) else None for of in ("prompt", "completion"))
+    given, output = (used.get(f"{of}_tokens") if isinstance(used, dict) else None for of in ("prompt", "completion"))
     return (
         given if isinstance(given, int) else input_tokens(wanted),
-        made if isinstance(made, int) else int(len(_reply(body)) / CHARACTERS) + 1,
+        output if isinstance(output, int) else int(len(_reply(body)) / CHARACTERS) + 1,
     )
 
 
-def _said(answer: "httpx.Response") -> str:
+def _server_message(answer: "httpx.Response") -> str:
     """A server's message, in one line, without the key."""
     try:
         body = answer.json()
@@ -577,18 +581,20 @@ def _said(answer: "httpx.Response") -> str:
 
 
 def _refusal(endpoint: Endpoint, answer: "httpx.Response") -> InputError | BuildError:
-    said, code = _said(answer), answer.status_code
+    message, code = _server_message(answer), answer.status_code
     if code in (401, 403):
         held = "is not accepted" if answer.request.headers.get("Authorization") else "is missing"
-        return InputError(f"{endpoint.url}: the key {held} ({said}); set the environment variable {endpoint.variable}")
-    if code == 404 and "model" in said.lower():
-        return InputError(f"{endpoint.url}: has no model {endpoint.model} ({said}); check its name")
+        return InputError(
+            f"{endpoint.url}: the key {held} ({message}); set the environment variable {endpoint.variable}"
+        )
+    if code == 404 and "model" in message.lower():
+        return InputError(f"{endpoint.url}: has no model {endpoint.model} ({message}); check its name")
     if code == 404:
         return InputError(f"{endpoint.url}: has no chat/completions there; the address mostly ends in /v1")
     if 300 <= code < 400:
         return InputError(f"{endpoint.url}: sends on to {answer.headers.get('location')}; give that address")
     error = InputError if code < 500 else BuildError
-    return error(f"{endpoint.url}: answered {code} to {endpoint.model}: {said}; what was answered is kept")
+    return error(f"{endpoint.url}: answered {code} to {endpoint.model}: {message}; what was answered is kept")
 
 
 def _given_up(endpoint: Endpoint, fault: str, answer: "httpx.Response | None") -> InputError | BuildError:
@@ -600,16 +606,16 @@ def _given_up(endpoint: Endpoint, fault: str, answer: "httpx.Response | None") -
 
 
 def _asked_to_wait(answer: "httpx.Response") -> float | None:
-    """Seconds of a Retry-After, which is a number or a date; None where there is none that can be read."""
-    said = answer.headers.get("retry-after")
-    if said is None:
+    """Seconds of a Retry-After, which is a number or a date; None if it is missing or can't be read."""
+    header = answer.headers.get("retry-after")
+    if header is None:
         return None
     try:
-        return max(0.0, float(said))
+        return max(0.0, float(header))
     except ValueError:
         pass
     try:
-        at = parsedate_to_datetime(said)
+        date = parsedate_to_datetime(header)
     except ValueError:
         return None
-    return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+    return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds())

@@ -1,7 +1,8 @@
-"""What a chat model is asked: the task, its labels and the form of the answer, then examples, then the text.
+"""Prompts for a chat model: the task, its labels and the form of the answer, then examples, then the text.
 
-A text is data. It stands between two lines with a mark that is made from the text and isn't in it, so that no text can
-end itself and go on as an instruction; the system message says so, and the form of the answer is said again behind it.
+A text is data. It stands between two lines with a mark that is derived from the text and doesn't occur in it, so that
+no text can end itself and continue as an instruction; the system message says so, and the form of the answer is
+repeated after the text.
 """
 
 import hashlib
@@ -20,12 +21,12 @@ Message = dict[str, str]
 """`role` (system, user, assistant) and `content`."""
 
 TEXT = 8_000
-"""Characters of a text that are shown, where nothing else is said."""
+"""Default number of characters shown of a text."""
 SHOTS = 6_000
-"""Characters of all shots' texts together: with a text and an answer, GPT-4's 8,192 tokens hold them."""
+"""Characters of all shots' texts together; with a text and an answer they fit GPT-4's 8,192 tokens."""
 _TITLE = 300
 _HEAD = 2 / 3
-"""Share of what is shown of a long text that is its beginning."""
+"""Share of the beginning in the shown part of a long text."""
 _POOL = 2_000
 
 _DATA = (
@@ -40,8 +41,8 @@ class Prompt:
     """Messages for one text.
 
     Attributes:
-        gap: what was left out of a text that was too long; None: nothing was.
-        shown: characters of it that are in the prompt.
+        gap: the part left out of a text that was too long; None: nothing was left out.
+        shown: characters of the text in the prompt.
     """
 
     messages: tuple[Message, ...]
@@ -56,12 +57,12 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Frame:
-    """What all prompts of a task have in common.
+    """The common part of all prompts of a task.
 
     Attributes:
         head: the system's message.
         shots: thread of each shot, and its two messages.
-        budget: characters of a text that are shown at most.
+        budget: maximum number of characters shown of a text.
     """
 
     task: Task
@@ -70,7 +71,7 @@ class Frame:
     budget: int
 
     def prompt(self, example: Example) -> Prompt:
-        """Messages that ask for one text; shots of the text's own thread are left out."""
+        """Messages for one text; shots of the text's own thread are left out."""
         gap = too_long(example.text, self.budget)
         shots = [message for thread, *pair in self.shots if thread != example.thread for message in pair]
         last = {"role": "user", "content": _post(self.task, example, gap)}
@@ -79,7 +80,7 @@ class Frame:
 
 
 def frame(task: Task, shots: Sequence[Example] = (), budget: int = TEXT) -> Frame:
-    """Build what all prompts share: the system's message, and two for each shot, whose text is cut to its share."""
+    """Build the common part of all prompts: the system message, and two for each shot, its text cut to its share."""
     share = min(budget, SHOTS // max(1, len(shots)))
     shown: list[tuple[str, Message, Message]] = []
     for shot in shots:
@@ -90,7 +91,7 @@ def frame(task: Task, shots: Sequence[Example] = (), budget: int = TEXT) -> Fram
 
 
 def system(task: Task) -> str:
-    """The system message: what is asked, of which labels, in which form."""
+    """The system message: question, labels, and form of the answer."""
     names = [f"- {label}: {meaning}" if meaning else f"- {label}" for label, meaning in task.meanings.items()]
     lines = [
         "You annotate posts of a question-and-answer site for programmers.",
@@ -122,11 +123,11 @@ def _form(task: Task) -> str:
 
 
 def repair(task: Task, reply: str, fault: str) -> tuple[Message, Message]:
-    """The two messages that ask once more after an answer that could not be read."""
+    """The two messages that ask again after an answer that could not be read."""
     again = f"That can't be read: {fault}. {_form(task)}"
-    # A server may refuse a turn that is empty; of one that rambles, a part is enough.
-    said = _sendable(reply[:2_000].strip() or "(nothing)")
-    return {"role": "assistant", "content": said}, {"role": "user", "content": _sendable(again)}
+    # A server may refuse an empty turn; of a long one a part is enough.
+    answer = _sendable(reply[:2_000].strip() or "(nothing)")
+    return {"role": "assistant", "content": answer}, {"role": "user", "content": _sendable(again)}
 
 
 def response_format(task: Task) -> dict[str, Any]:
@@ -136,12 +137,12 @@ def response_format(task: Task) -> dict[str, Any]:
 
 
 def answer_tokens(task: Task, shown: int) -> int:
-    """Most tokens that an answer may have: of spans, more for a longer text."""
+    """Maximum tokens of an answer; for spans, more for a longer text."""
     return min(2_048, 256 + shown) if task.spans else 96
 
 
 def too_long(text: str, budget: int) -> Gap | None:
-    """What to leave out of a text so that `budget` characters are left, at white space where it is near."""
+    """The part to leave out of a text to keep `budget` characters, cut at white space where it is near."""
     if len(text) <= budget:
         return None
     head = int(budget * _HEAD)
@@ -152,7 +153,7 @@ def too_long(text: str, budget: int) -> Gap | None:
 
 
 def mark(text: str) -> str:
-    """A word that is not in the text, the same whenever it is asked for."""
+    """A word that is not in the text; the same for the same text."""
     turn = 0
     while True:
         digest = hashlib.blake2b(f"{turn}:{text}".encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
@@ -175,49 +176,51 @@ def _post(task: Task, example: Example, gap: Gap | None) -> str:
 
 
 def _sendable(text: str) -> str:
-    """Half surrogates and NULs, which servers refuse, as replacement characters: no offset changes."""
+    """The text with lone surrogates and NULs, which servers refuse, replaced one for one: no offset changes."""
     return re.sub("[\x00\ud800-\udfff]", "\ufffd", text)
 
 
 def choose(task: Task, train: Iterable[Example], count: int, seed: int = 0) -> list[Example]:
-    """Draw examples to show: each label about as often as another, of short texts that are sure, by the seed.
+    """Draw examples to show: labels about equally often, short texts with certain labels, by the seed.
 
     Args:
-        train: of the training split, in any order: they are drawn by a hash of the seed and their names.
-        count: how many; fewer come back where there are fewer.
+        train: of the training split, in any order; drawn by a hash of the seed and their keys.
+        count: number of examples; fewer are returned if there are fewer.
     """
     if count <= 0:
         return []
     share = SHOTS // count
 
-    def rank(one: Example) -> tuple[bool, int, bool, bytes]:
-        # Those that fit are alike; of those that don't, the shortest is cut the least.
-        over = max(0, len(one.text) - share)
-        unsure = bool(one.probabilities) and max(one.probabilities) < 0.9
-        return not one.text.strip(), over, unsure, _hash(f"{seed}:{one.key}")
+    def rank(example: Example) -> tuple[bool, int, bool, bytes]:
+        # Those that fit rank equally; of the others, the shortest is cut the least.
+        over = max(0, len(example.text) - share)
+        unsure = bool(example.probabilities) and max(example.probabilities) < 0.9
+        return not example.text.strip(), over, unsure, _hash(f"{seed}:{example.key}")
 
     ranked = sorted(train, key=rank)
     drawn = _covering(ranked, count) if task.spans else _balanced(task, ranked, count, seed)
-    # Not by label, so that the last shot's isn't always the same one.
-    return sorted(drawn, key=lambda one: _hash(f"order:{seed}:{one.key}"))
+    # Not by label: the last shot's label should not always be the same.
+    return sorted(drawn, key=lambda example: _hash(f"order:{seed}:{example.key}"))
 
 
 def _balanced(task: Task, ranked: Sequence[Example], count: int, seed: int) -> list[Example]:
-    of = {label: [one for one in ranked if one.label == label] for label in range(len(task.labels))}
-    # Which labels have one more than others is the seed's to say.
+    of = {label: [example for example in ranked if example.label == label] for label in range(len(task.labels))}
+    # The seed determines which labels get one more than others.
     order = sorted(of, key=lambda label: _hash(f"label:{seed}:{label}"))
     rounds = max(map(len, of.values()), default=0)
     turns = (of[label][turn] for turn in range(rounds) for label in order if turn < len(of[label]))
-    return [one for one, _ in zip(turns, range(count), strict=False)]
+    return [example for example, _ in zip(turns, range(count), strict=False)]
 
 
 def _covering(ranked: Sequence[Example], count: int) -> list[Example]:
-    """One after another, the example whose types were shown the least so far."""
+    """Greedy choice: each time the example whose types were shown the least so far."""
     pool = list(ranked[:_POOL])
     seen = Counter[str]()
     drawn: list[Example] = []
     while pool and len(drawn) < count:
-        gains = [sum(1 / (1 + seen[kind]) ** 2 for kind in {span.label for span, _ in one.spans}) for one in pool]
+        gains = [
+            sum(1 / (1 + seen[kind]) ** 2 for kind in {span.label for span, _ in example.spans}) for example in pool
+        ]
         best = pool.pop(max(range(len(pool)), key=gains.__getitem__))
         seen.update({span.label for span, _ in best.spans})
         drawn.append(best)
