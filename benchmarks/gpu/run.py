@@ -67,7 +67,7 @@ def loss_of(model: Any, batch: dataloader.Batch, device: torch.device, longest: 
     from socorpus.training.models import attention
 
     where = attention.documents(batch.lengths, device, longest)
-    ids, positions, at, labels = (one.to(device) for one in (batch.ids, batch.positions, batch.at, batch.labels))
+    ids, positions, at, labels = (one.to(device) for one in (batch.ids, batch.positions, batch.places, batch.labels))
     result: torch.Tensor = model(ids, positions, where, at, labels).sum()
     return result
 
@@ -144,7 +144,7 @@ def padded(
     ids = torch.zeros(len(lengths), longest, dtype=torch.int64)
     seen, labels = torch.zeros_like(ids), torch.full_like(ids, -100)
     flat = torch.full((len(batch.ids),), -100, dtype=torch.int64)
-    flat[batch.at] = batch.labels
+    flat[batch.places] = batch.labels
     at = 0
     for row, length in enumerate(lengths):
         ids[row, :length], labels[row, :length] = batch.ids[at : at + length], flat[at : at + length]

@@ -1,9 +1,9 @@
-"""Attention over packed documents: each token sees its own document alone, or a window of it, and nothing is padded.
+"""Attention over packed documents: each token sees only its own document, or a window of it, without padding.
 
 On CUDA `torch.nn.attention.varlen.varlen_attn` (FlashAttention with `cu_seqlens`; Dao 2023), elsewhere PyTorch's
-`scaled_dot_product_attention` document by document. It takes the place of megatron-core's DotProductAttention, and
-turns queries and keys by RoPE itself (Su et al. 2021) from tables made once a step: megatron-core's own rotation of
-packed sequences waits for the GPU in every layer.
+`scaled_dot_product_attention` document by document. It replaces megatron-core's DotProductAttention, and applies RoPE
+to queries and keys itself (Su et al. 2021) from tables computed once a step: megatron-core's own rotation of packed
+sequences waits for the GPU in every layer.
 """
 
 from collections.abc import Sequence
@@ -31,9 +31,9 @@ EVERYWHERE = (-1, -1)
 
 @dataclass
 class Documents(PackedSeqParams):
-    """Where documents lie in a packed sequence, as megatron-core's layers pass it down.
+    """Document boundaries of a packed sequence, as megatron-core's layers pass them down.
 
-    `lengths` is the same on the host, so that nothing waits for the GPU; `rope` is set once a step.
+    `lengths` holds the same on the host, to avoid waiting for the GPU; `rope` is set once a step.
     """
 
     lengths: tuple[int, ...] = ()
@@ -45,12 +45,12 @@ def documents(lengths: Sequence[int], device: torch.device, longest: int) -> Doc
 
     Args:
         lengths: tokens of each document, in order.
-        longest: the context. It is told to the kernel in place of the longest length here, and on CUDA `cu_seqlens` is
-            filled up with empty documents, so that shapes rarely change and little is compiled twice.
+        longest: the context length. The kernel gets it instead of the longest length here, and on CUDA `cu_seqlens` is
+            filled up with empty documents: shapes rarely change, and little is compiled twice.
     """
     most = len(lengths)
     if device.type == "cuda":
-        # As many as there could be documents of four tokens would be too many to be worth it.
+        # Room for the largest possible number of documents would cost too much.
         most = max(1024, 1 << (most - 1).bit_length())
     bounds = torch.zeros(most + 1, dtype=torch.int32)
     torch.cumsum(torch.tensor(lengths, dtype=torch.int32), 0, out=bounds[1 : len(lengths) + 1])
@@ -69,24 +69,24 @@ def documents(lengths: Sequence[int], device: torch.device, longest: int) -> Doc
 
 def rope(positions: torch.Tensor, width: int, bases: dict[str, float]) -> Rope:
     """Tables for the positions of a step, int64[tokens], for heads of `width` and each kind of layer's base."""
-    made = {}
+    tables = {}
     steps = torch.arange(0, width, 2, dtype=torch.float32, device=positions.device) / width
     for kind, base in bases.items():
         angles = positions.float()[:, None] * (1.0 / base**steps)
         both = torch.cat((angles, angles), -1)[:, None]
-        made[kind] = (both.cos(), both.sin())
-    return made
+        tables[kind] = (both.cos(), both.sin())
+    return tables
 
 
 def rotate(vectors: torch.Tensor, cosines: torch.Tensor, sines: torch.Tensor) -> torch.Tensor:
-    """Turn vectors [tokens, heads, head] by their positions; halves, not neighbours, make pairs, as in GPT-NeoX."""
+    """Rotate vectors [tokens, heads, head] by their positions; pairs are halves, not neighbours, as in GPT-NeoX."""
     first, second = vectors.chunk(2, -1)
     wide = vectors.float() * cosines + torch.cat((-second, first), -1).float() * sines
     return wide.to(vectors.dtype)
 
 
 class PackedAttention(MegatronModule):
-    """Core attention over packed documents, in the place of megatron-core's DotProductAttention."""
+    """Core attention over packed documents, in place of megatron-core's DotProductAttention."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class PackedAttention(MegatronModule):
         """Attend within documents; query, key, value and result are [tokens, heads, head]."""
         packed = packed_seq_params
         if packed is None:
-            raise ValueError("this attention takes packed documents alone")
+            raise ValueError("this attention takes only packed documents")
         if packed.rope is not None:
             query, key = rotate(query, *packed.rope[self.kind]), rotate(key, *packed.rope[self.kind])
         if query.is_cuda:
@@ -150,7 +150,7 @@ def one_by_one(
 ) -> torch.Tensor:
     """Attention document by document: [tokens, heads, head] each, tokens the sum of `lengths`.
 
-    With a window (left, right) a token sees so many tokens before and after it.
+    With a window (left, right) a token sees this many tokens before and after it.
     """
     outputs = []
     parts = (tensor.split(list(lengths)) for tensor in (query, key, value))

@@ -1,9 +1,9 @@
-"""The encoder: megatron-core's BertModel in two shapes, over packed documents, with a head on masked positions alone.
+"""The encoder: megatron-core's BertModel in two shapes, over packed documents, with a head only on masked positions.
 
 `sobert` is Megatron's BERT: pre-norm, learned positions, GELU, biases (Shoeybi et al. 2019; used in "Skill over
 Scale"). `modern` is ModernBERT's: RoPE, GeGLU, no biases, a norm after the embedding and none before the first
-attention, local and global layers (Warner et al. 2024). Dropout is 0 in both: packed kernels have none, and a run of
-one epoch does not need it.
+attention, local and global layers (Warner et al. 2024). Dropout is 0 in both: packed kernels have none, and a one-epoch
+run does not need it.
 """
 
 import warnings
@@ -38,7 +38,7 @@ EPS = {"sobert": 1e-12, "modern": 1e-5}
 
 
 class NormWithoutBias(torch.nn.LayerNorm):
-    """A LayerNorm whose bias is left out, made as megatron-core makes norms."""
+    """A LayerNorm without bias, with the constructor that megatron-core expects."""
 
     def __init__(self, config: TransformerConfig, hidden_size: int, eps: float = 1e-5, **_: Any) -> None:
         super().__init__(hidden_size, eps=eps, bias=False)
@@ -67,14 +67,14 @@ class Encoder(BertModel):
             self.lm_head.dense.bias = None
 
     def _sanity_check_attention_and_get_attn_mask_dimension(self) -> str:
-        # The stock check knows the attention classes of megatron-core alone.
+        # The stock check knows only the attention classes of megatron-core.
         return "b1ss"
 
     def expect(self, shares: torch.Tensor, tensor_rank: int) -> None:
-        """Let the untrained model guess by how frequent tokens are: the head's bias is the logarithm of their shares.
+        """Let the untrained model predict token frequencies: the head's bias is the logarithm of the tokens' shares.
 
-        A bias moves by no more than the learning rate a step, and frequencies differ by e to the 10th. Without this the
-        vectors of rare tokens move all one way in its stead, and are alike for long (Gao et al. 2019,
+        A bias moves by no more than the learning rate a step, and frequencies differ by e to the 10th. Without this,
+        the vectors of rare tokens all move in one direction instead, and stay similar for long (Gao et al. 2019,
         "Representation degeneration problem"): small models then know less of such words than untrained ones do.
 
         Args:
@@ -91,24 +91,24 @@ class Encoder(BertModel):
         ids: torch.Tensor,
         positions: torch.Tensor,
         documents: Documents,
-        at: torch.Tensor | None = None,
+        scored: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Score tokens.
 
         Args:
             ids, positions: int64[tokens].
-            documents: where the documents lie.
-            at: int64[masked], the positions to score; all where it is left out.
-            labels: int64[masked], what stood there.
+            documents: the documents' boundaries.
+            scored: int64[masked], the positions to score; default: all.
+            labels: int64[masked], the original tokens there.
 
         Returns:
-            The loss of each scored position in nats, float32[masked]; or without labels its logits
+            The loss of each scored position in nats, float32[masked]; without labels its logits
             [masked, vocabulary / tensor ranks].
         """
         hidden = self.hidden(ids, positions, documents)
-        if at is not None:
-            hidden = hidden.index_select(0, at)
+        if scored is not None:
+            hidden = hidden.index_select(0, scored)
         logits = self.score(hidden)
         if labels is None:
             return logits[:, 0]
@@ -142,9 +142,9 @@ def layer_config(shape: ModelShape, tensor: int, dtype: torch.dtype) -> Transfor
         "hidden_dropout": 0.0,
         "attention_dropout": 0.0,
         "layernorm_epsilon": EPS[shape.family],
-        # First weights are drawn whole and then cut, so that they are the same for any number of ranks.
+        # Initial weights are drawn whole and then cut: they are the same for any number of ranks.
         "use_cpu_initialization": True,
-        # With GELU it would silently take the tanh form, which shifts logits by 1e-3 against transformers' models.
+        # With GELU fusion silently uses the tanh form, which shifts logits by 1e-3 against transformers' models.
         "bias_activation_fusion": False,
         "bias_dropout_fusion": False,
         "gradient_accumulation_fusion": False,
@@ -160,31 +160,31 @@ def layer_config(shape: ModelShape, tensor: int, dtype: torch.dtype) -> Transfor
             "hetereogenous_dist_checkpoint": True,
         }
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of its own defaults
+        warnings.simplefilter("ignore")  # megatron-core warns of its own defaults
         return TransformerConfig(**settings)
 
 
 def build(
     shape: ModelShape, parallel: Parallel, vocabulary: int, tensor: int = 1, dtype: Any = torch.float32
 ) -> Encoder:
-    """An encoder with first weights drawn from torch's generator; `vocabulary` is padded already."""
+    """An encoder with initial weights drawn from torch's generator; `vocabulary` is the padded size."""
     config = layer_config(shape, tensor, dtype)
     spec: Any = _layer(WrappedTorchNorm)
     if shape.family == "modern":
         layers = [_layer(NormWithoutBias, IdentityOp if number == 0 else None) for number in range(shape.layers)]
         spec = TransformerBlockSubmodules(layer_specs=layers, layer_norm=NormWithoutBias)
-    # PyTorch's norms are made in float32 whatever the configuration says.
-    made = Encoder(config, shape, spec, vocabulary).to(dtype)
+    # PyTorch's norms are created in float32 whatever the configuration says.
+    model = Encoder(config, shape, spec, vocabulary).to(dtype)
     if parallel.recompute:
-        for layer in made.encoder.layers:
-            # megatron-core's own recomputation keeps CUDA's random state, and there is none on the CPU, nor dropout.
+        for layer in model.encoder.layers:
+            # megatron-core's own recomputation needs CUDA's random state; the CPU has none, and there is no dropout.
             layer.forward = partial(checkpoint, layer.forward, use_reentrant=False, preserve_rng_state=False)
-    return made
+    return model
 
 
 def compile_layers(model: Encoder) -> None:
-    """Let each layer go through torch.compile."""
-    # megatron-core warns in every layer, and a warning breaks a graph.
+    """Compile each layer with torch.compile."""
+    # megatron-core warns in every layer, and a warning breaks the graph.
     torch._dynamo.config.reorderable_logging_functions.add(warnings.warn)
     for layer in model.encoder.layers:
         layer.compile(dynamic=False)

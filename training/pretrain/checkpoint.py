@@ -1,11 +1,11 @@
-"""Checkpoints: written beside the training, whole or not there, and readable in another layout of ranks.
+"""Checkpoints: written in the background, atomic, and readable in another layout of ranks.
 
-The format is megatron-core's `torch_dist`: every tensor is known by its name and its place in the whole, so what two
-tensor ranks wrote one rank can read. What is written is copied first; then a thread writes it, talking to the other
-ranks over a group of its own, while training goes on. A folder gets its name when all of it is on the disk.
+The format is megatron-core's `torch_dist`: every tensor has its name and its place in the whole, so one rank can read
+what two tensor ranks wrote. The tensors are copied first; then a thread writes them, talking to the other ranks over a
+group of its own, while training continues. A folder gets its name when all of it is on the disk.
 
-megatron-core's own save calls CUDA also where there is none, and forks; so the tensors are translated by it and written
-by PyTorch's distributed checkpoint, which it is built on.
+megatron-core's own save calls CUDA even on the CPU, and forks. Therefore it only translates the tensors; PyTorch's
+distributed checkpoint, which it is built on, writes them.
 """
 
 import json
@@ -35,7 +35,7 @@ _STATE = "state.json"
 
 @dataclass(frozen=True)
 class Found:
-    """A whole checkpoint: its step, its folder, and its state in plain values."""
+    """A complete checkpoint: its step, its folder, and its state in plain values."""
 
     step: int
     path: Path
@@ -43,24 +43,24 @@ class Found:
 
 
 def newest(folder: Path) -> Found | None:
-    """The newest whole checkpoint of a run."""
+    """The newest complete checkpoint of a run."""
     return next(iter(reversed(listed(folder))), None)
 
 
 def go_on(folder: Path) -> str:
-    """What a run that broke off is told: what is kept, and how to go on."""
+    """Advice after a run broke off: what is kept, and how to resume."""
     last = newest(folder)
     kept = f"the checkpoint of step {last.step:,} is kept, and" if last else "nothing was saved yet;"
     return f"{kept} the same command goes on from there"
 
 
 def listed(folder: Path) -> list[Found]:
-    """All whole checkpoints of a run, oldest first.
+    """All complete checkpoints of a run, oldest first.
 
     Raises:
-        InputError: one has no state that can be read.
+        InputError: the state of one can't be read.
     """
-    found = []
+    checkpoints = []
     for path in sorted(folder.glob("step-*")) if folder.is_dir() else []:
         if not _NAME.fullmatch(path.name):
             continue
@@ -70,8 +70,8 @@ def listed(folder: Path) -> list[Found]:
             raise InputError(
                 f"{path}: a damaged checkpoint ({error}); delete this folder, and the run goes on from the one before"
             ) from None
-        found.append(Found(int(state["step"]), path, state))
-    return found
+        checkpoints.append(Found(int(state["step"]), path, state))
+    return checkpoints
 
 
 def sharded(model: Any, optimizer: Optimizer, ranks: Ranks) -> dict[str, Any]:
@@ -85,23 +85,23 @@ def sharded(model: Any, optimizer: Optimizer, ranks: Ranks) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         of_model = model.sharded_state_dict(metadata=group)
-        places = get_param_id_to_sharded_param_map(of_model, (one.model for one in optimizer.weights))
-    made: dict[str, Any] = {"weights": {}}
-    for number, one in enumerate(optimizer.weights):
-        made["weights"][one.name] = make_sharded_optimizer_tensor(places[number], one.master, "weights")
-        for kind, moment in optimizer.moments[one.name].items():
-            made.setdefault(kind, {})[one.name] = make_sharded_optimizer_tensor(places[number], moment, kind)
-    return made
+        places = get_param_id_to_sharded_param_map(of_model, (weight.model for weight in optimizer.weights))
+    tensors: dict[str, Any] = {"weights": {}}
+    for number, weight in enumerate(optimizer.weights):
+        tensors["weights"][weight.name] = make_sharded_optimizer_tensor(places[number], weight.master, "weights")
+        for kind, moment in optimizer.moments[weight.name].items():
+            tensors.setdefault(kind, {})[weight.name] = make_sharded_optimizer_tensor(places[number], moment, kind)
+    return tensors
 
 
-def load(found: Found, model: Any, optimizer: Optimizer, ranks: Ranks, moments: bool = True) -> None:
+def load(checkpoint: Found, model: Any, optimizer: Optimizer, ranks: Ranks, moments: bool = True) -> None:
     """Read a checkpoint into a model and its optimizer, whatever layout wrote it.
 
     Args:
-        moments: whether the optimizer's state is read too; without it the weights alone.
+        moments: whether to read the optimizer's state too, or only the weights.
 
     Raises:
-        InputError: it is of another shape, or damaged.
+        InputError: it has another shape, or is damaged.
     """
     from megatron.core import dist_checkpointing
     from torch.distributed.checkpoint import CheckpointException
@@ -112,21 +112,21 @@ def load(found: Found, model: Any, optimizer: Optimizer, ranks: Ranks, moments: 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            values = dist_checkpointing.load(wanted, str(found.path))
-    except (Exception, CheckpointException) as error:  # the latter is none of the former
+            values = dist_checkpointing.load(wanted, str(checkpoint.path))
+    except (Exception, CheckpointException) as error:  # the latter is a BaseException
         raise InputError(
-            f"{found.path}: cannot be read as a checkpoint of this model ({_brief(error)}); "
+            f"{checkpoint.path}: cannot be read as a checkpoint of this model ({_brief(error)}); "
             "delete the folder to go on from the one before, or give another folder for a new run"
         ) from error
-    for one in optimizer.weights:
-        one.master.copy_(values["weights"][one.name])
-        if one.model.dtype != torch.float32:
-            one.model.data.copy_(one.master)
+    for weight in optimizer.weights:
+        weight.master.copy_(values["weights"][weight.name])
+        if weight.model.dtype != torch.float32:
+            weight.model.data.copy_(weight.master)
         if moments:
-            for kind, moment in optimizer.moments[one.name].items():
-                moment.copy_(values[kind][one.name])
+            for kind, moment in optimizer.moments[weight.name].items():
+                moment.copy_(values[kind][weight.name])
     if moments:
-        optimizer.go_on(found.step)
+        optimizer.go_on(checkpoint.step)
 
 
 class Writer:
@@ -144,7 +144,7 @@ class Writer:
         dist.barrier(group=ranks.files)
 
     def save(self, step: int, model: Any, optimizer: Optimizer, state: Mapping[str, Any]) -> None:
-        """Begin to write a checkpoint; all ranks call this together. One that is still being written is waited for.
+        """Start writing a checkpoint, after any earlier one is finished; all ranks call this together.
 
         Args:
             state: plain values, equal on all ranks.
@@ -167,10 +167,10 @@ class Writer:
         self._thread.start()
 
     def wait(self) -> None:
-        """Wait for what is being written.
+        """Wait until the checkpoint is written.
 
         Raises:
-            BuildError: it could not be.
+            BuildError: it could not be written.
         """
         if self._thread is not None:
             self._thread.join()
@@ -230,20 +230,20 @@ class Writer:
                 _delete(old.path)
 
     def _together(self, job: Callable[[], object]) -> None:
-        """Let the first rank do a job, and all hear how it went."""
-        told: list[Any] = [None]
+        """Let the first rank do a job, and share its outcome with all ranks."""
+        errors: list[Any] = [None]
         if self._ranks.first:
             try:
                 job()
             except OSError as error:
-                told = [str(error)]
-        dist.broadcast_object_list(told, src=0, group=self._ranks.files)
-        if told[0] is not None:
-            raise SocorpusError(told[0])
+                errors = [str(error)]
+        dist.broadcast_object_list(errors, src=0, group=self._ranks.files)
+        if errors[0] is not None:
+            raise SocorpusError(errors[0])
 
 
 def _delete(path: Path) -> None:
-    """Delete a checkpoint so that half of one is never there under its name."""
+    """Delete a checkpoint atomically: half of one is never visible under its name."""
     if path.is_dir():
         doomed = path.with_name(f"{path.name}.old{_PARTIAL}")
         path.rename(doomed)
@@ -251,7 +251,7 @@ def _delete(path: Path) -> None:
 
 
 def _brief(error: BaseException) -> str:
-    """The part of an error that a user can act on, in one line."""
+    """The last line of an error, which a user can act on."""
     for line in reversed(str(error).strip().splitlines() or [type(error).__name__]):
         if line.strip():
             return line.strip()[:300]

@@ -1,8 +1,8 @@
-"""What a run costs: parameters, arithmetic, memory, time and money, before it and after.
+"""The cost of a run: parameters, arithmetic, memory, time and money, before and after it.
 
-Arithmetic is counted as in Megatron-LM and PaLM: a product of an m x k and a k x n matrix is 2mkn operations, the way
-back costs twice the way there, and what is computed a second time to save memory does not count. Attention is counted
-by the documents' real lengths, and the head by the positions that are scored.
+Arithmetic is counted as in Megatron-LM and PaLM: a product of an m x k and a k x n matrix is 2mkn operations, the
+backward pass costs twice the forward pass, and recomputation does not count. Attention is counted by the documents'
+real lengths, and the head by the scored positions.
 """
 
 import json
@@ -21,8 +21,8 @@ from socorpus.training.config import Config, ModelShape
 
 @dataclass(frozen=True)
 class Gpu:
-    """A kind of GPU: dense bf16 TFLOP/s by its data sheet and in a large matrix product, GB of memory, dollars an hour,
-    and where these are from."""
+    """A kind of GPU: dense bf16 TFLOP/s by its data sheet (`tflops`) and in a large matrix product (`reached`), GB of
+    memory, dollars per hour, and the source of these."""
 
     kind: str
     name: str
@@ -47,7 +47,7 @@ def gpu(kind: str) -> Gpu:
     """A kind of GPU by its name in the table.
 
     Raises:
-        InputError: it is not there.
+        InputError: the kind is not known.
     """
     if kind not in gpus():
         raise InputError(f"GPU kind {kind!r} is not known; there are {', '.join(gpus())}")
@@ -55,12 +55,12 @@ def gpu(kind: str) -> Gpu:
 
 
 def named(device: str) -> Gpu | None:
-    """The kind of a GPU by the name that its driver gives."""
-    return next((one for one in gpus().values() if re.search(one.match, device)), None)
+    """The kind of a GPU by the name that its driver reports."""
+    return next((kind for kind in gpus().values() if re.search(kind.match, device)), None)
 
 
 def parameters(shape: ModelShape, vocabulary: int) -> int:
-    """Parameters of an encoder with its head on masked positions, the tied embedding counted once."""
+    """Number of parameters of an encoder with its masked-token head, the tied embedding counted once."""
     h, f = shape.hidden, shape.ffn
     if shape.family == "sobert":
         layer = 4 * h * h + 2 * h * f + 4 * h + (f + h) + 4 * h
@@ -71,8 +71,8 @@ def parameters(shape: ModelShape, vocabulary: int) -> int:
 
 @dataclass(frozen=True)
 class Work:
-    """What was, or will be, read: tokens, positions scored, and for attention the sum over documents of what their
-    tokens see, in layers of either kind."""
+    """The amount of training data: tokens, scored positions, and for attention the sum over documents of the tokens
+    that their tokens see, in global and in local layers."""
 
     tokens: int
     scored: int
@@ -96,7 +96,7 @@ def work(lengths: Sequence[int], scored: int, shape: ModelShape) -> Work:
 
 
 def flops(shape: ModelShape, vocabulary: int, done: Work) -> float:
-    """Floating-point operations of training on some work, there and back."""
+    """Floating-point operations of training on some work, forward and backward."""
     h = shape.hidden
     gated = 3 if shape.family == "modern" else 2
     globally = shape.layers
@@ -109,16 +109,16 @@ def flops(shape: ModelShape, vocabulary: int, done: Work) -> float:
 
 
 def memory(config: Config, vocabulary: int, parameters: int, tensor: int, wide: bool) -> float:
-    """Bytes that a rank needs, roughly: weights, master weights, gradients and moments, and one micro-batch's tensors.
+    """Approximate memory of a rank in bytes: weights, master weights, gradients, moments, a micro-batch's tensors.
 
     Args:
-        wide: whether the model is float32 throughout.
+        wide: whether the whole model is float32.
     """
     shape, tokens = config.model, config.batch.micro_tokens
     size = 4 if wide else 2
     state = parameters / tensor * ((4 if wide else 2) + (0 if wide else 4) + 4 + 8)
     gated = 3 if shape.family == "modern" else 2
-    # Of a layer: its two norms' inputs and outputs, q, k, v, attention's output, and the inside of the feed-forward.
+    # Per layer: its two norms' inputs and outputs, q, k, v, attention's output, and the inside of the feed-forward.
     layer = tokens * (6 * shape.hidden + (4 * shape.hidden + gated * shape.ffn) / tensor) * size
     held = layer * (1 if config.parallel.recompute else shape.layers)
     if config.parallel.recompute:
@@ -128,10 +128,10 @@ def memory(config: Config, vocabulary: int, parameters: int, tensor: int, wide: 
 
 
 def choose_tensor(config: Config, vocabulary: int, parameters: int, ranks: int, bytes_of_gpu: float | None) -> int:
-    """Ranks that share a copy of the model: the fewest in whose memory it fits; without a GPU, one.
+    """Number of ranks that share a copy of the model: the fewest in whose memory it fits; without a GPU, one.
 
     Raises:
-        InputError: it fits in none.
+        InputError: it never fits.
     """
     if config.parallel.tensor is not None:
         return config.parallel.tensor
@@ -148,7 +148,7 @@ def choose_tensor(config: Config, vocabulary: int, parameters: int, ranks: int, 
 
 
 def matmul_rate(device: Any, dtype: Any) -> float:
-    """Operations a second that a device reaches in a large matrix product: what a share of the peak is a share of."""
+    """Throughput of a device in a large matrix product, in operations per second; utilisation is relative to it."""
     import time
 
     import torch

@@ -1,9 +1,9 @@
 """From shards to batches: an order that follows from (seed, epoch), shared by ranks, and restored from a few integers.
 
 Row groups are dealt to a fixed number of lanes. In an endless sequence of epochs, each a permutation of its own, lane
-`i` of `n` has the groups `i`, `i + n`, `i + 2n` …; it packs one after another. A step takes equally many packs of every
-lane. A rank reads some of the lanes, so what a step is made of is the same for any number of ranks, and where a run
-stands is two integers a lane: the group, and the pack within it.
+`i` of `n` has the groups `i`, `i + n`, `i + 2n` …; it packs one after another. A step takes the same number of packs
+from every lane. A rank reads some of the lanes, so the content of a step is the same for any number of ranks. The
+position of a run is two integers per lane: the group, and the pack within it.
 """
 
 import queue
@@ -24,15 +24,15 @@ from socorpus.training.pretrain.packing import Pack, Piece, cut_out, pack, part
 from socorpus.training.pretrain.shard_reader import RowGroup, Vocabulary
 
 LANES = 16
-"""Lanes where the configuration names no number."""
+"""Default number of lanes."""
 
 TAILS = 8
-"""Groups of a lane whose left-over documents are packed together."""
+"""Number of groups of a lane whose left-over documents are packed together."""
 
 _TAIL_NUMBER = 1 << 20  # above the number of any pack of one group
 
 Cursor = tuple[int, int]
-"""Where a lane stands: the number of its next group in the endless sequence, and packs of that group already read."""
+"""Position of a lane: the number of its next group in the endless sequence, and packs of that group already read."""
 
 
 @dataclass(frozen=True)
@@ -40,21 +40,21 @@ class Batch:
     """A micro-batch of `tokens` tokens, all packs in a row.
 
     `ids`, `positions` int64[tokens] (positions count from each document's start; the rest after the last document is
-    padding, a document of its own); `lengths` the documents' tokens in order; `at` int64[masked] positions to score,
-    `labels` int64[masked]; `code` bool[masked].
+    padding, a document of its own); `lengths` the documents' tokens in order; `places` int64[masked] the positions to
+    score, `labels` int64[masked]; `code` bool[masked].
     """
 
     ids: torch.Tensor
     positions: torch.Tensor
     lengths: tuple[int, ...]
-    at: torch.Tensor
+    places: torch.Tensor
     labels: torch.Tensor
     code: torch.Tensor
     filled: int
 
     @property
     def documents(self) -> tuple[int, ...]:
-        """The lengths that are documents': those of the padding come last."""
+        """The lengths of documents; those of the padding come last."""
         left, count = self.filled, 0
         while left > 0:
             left -= self.lengths[count]
@@ -64,7 +64,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Shape:
-    """How a step is cut: `lanes` of the whole run, `packs` a step over all ranks, `micro` packs a micro-batch."""
+    """Division of a step: `lanes` of the whole run, `packs` per step over all ranks, `micro` packs per micro-batch."""
 
     lanes: int
     packs: int
@@ -73,12 +73,12 @@ class Shape:
 
     @property
     def micro_batches(self) -> int:
-        """Micro-batches that a rank takes in a step."""
+        """Micro-batches of a rank per step."""
         return self.packs // self.ranks // self.micro
 
 
 def shape(groups: int, length: int, batch: BatchConfig, ranks: int, lanes: int | None) -> Shape:
-    """Cut a step for a number of data-parallel ranks.
+    """Divide a step among a number of data-parallel ranks.
 
     Raises:
         InputError: more ranks than row groups, or a batch that can't be dealt evenly.
@@ -103,7 +103,7 @@ def shape(groups: int, length: int, batch: BatchConfig, ranks: int, lanes: int |
 
 
 class Order:
-    """Which row group stands at a place of the endless sequence of epochs."""
+    """The row groups in the endless sequence of epochs, by place."""
 
     def __init__(self, groups: int, seed: int) -> None:
         self._groups, self._seed = groups, seed
@@ -144,15 +144,15 @@ class Lane:
         raise InputError("the train split's documents have no tokens")
 
     def _load(self, turn: int) -> None:
-        # After a resume the tails of the groups before are not there; they are read once more.
+        # After a resume the tails of the earlier groups are missing; they are read again.
         first = turn if self._loaded == turn - 1 else turn - turn % TAILS
-        for one in range(first, turn + 1):
-            if one % TAILS == 0:
+        for index in range(first, turn + 1):
+            if index % TAILS == 0:
                 self._tails = []
-            epoch, group = self._order[self._number + one * self._of]
+            epoch, group = self._order[self._number + index * self._of]
             self._packs, rest = self._packer.packs(self._groups[group], epoch, group)
             self._tails += rest
-            if one % TAILS == TAILS - 1:
+            if index % TAILS == TAILS - 1:
                 self._packs += self._packer.tails(self._tails, epoch, group)
         self._loaded = turn
 
@@ -171,13 +171,13 @@ class Packer:
     def all(self, group: RowGroup, epoch: int, number: int) -> list[Pack]:
         """All packs of a row group."""
         data, room = self.config.data, self.config.model.max_length
-        found = cut_out(shard_reader.read(group), room, data.overlap, data.cut)
-        return pack(found, room, self.specials, (epoch, number), data.seed)
+        pieces = cut_out(shard_reader.read(group), room, data.overlap, data.cut)
+        return pack(pieces, room, self.specials, (epoch, number), data.seed)
 
-    def tails(self, found: list[Piece], epoch: int, number: int) -> list[Pack]:
+    def tails(self, pieces: list[Piece], epoch: int, number: int) -> list[Pack]:
         """The packs of several groups' left-over pieces."""
         return pack(
-            found, self.config.model.max_length, self.specials, (epoch, number), self.config.data.seed, _TAIL_NUMBER
+            pieces, self.config.model.max_length, self.specials, (epoch, number), self.config.data.seed, _TAIL_NUMBER
         )
 
 
@@ -188,23 +188,23 @@ def packer(config: Config, vocabulary: Vocabulary) -> Packer:
 
 def collate(packs: Sequence[Pack], masked: Sequence[Masked], tokens: int, pad: int) -> Batch:
     """Put packs side by side into a micro-batch of exactly `tokens` tokens."""
-    filled = sum(len(one.ids) for one in packs)
+    filled = sum(len(packed.ids) for packed in packs)
     ids = np.full(tokens, pad, np.int64)
     positions = np.zeros(tokens, np.int64)
-    lengths = tuple(length for one in packs for length in one.lengths)
+    lengths = tuple(length for packed in packs for length in packed.lengths)
     if filled:
-        np.concatenate([one.ids for one in masked], out=ids[:filled], casting="same_kind")
+        np.concatenate([hidden.ids for hidden in masked], out=ids[:filled], casting="same_kind")
         starts = np.repeat(np.cumsum([0, *lengths[:-1]]), lengths)
         positions[:filled] = np.arange(filled) - starts
-    shifts = np.cumsum([0, *(len(one.ids) for one in packs[:-1])])
-    at = [one.at + shift for one, shift in zip(masked, shifts.tolist(), strict=True)]
+    shifts = np.cumsum([0, *(len(packed.ids) for packed in packs[:-1])])
+    places = [hidden.places + shift for hidden, shift in zip(masked, shifts.tolist(), strict=True)]
     return Batch(
         torch.from_numpy(ids),
         torch.from_numpy(positions),
         lengths if filled == tokens else (*lengths, *_padding(tokens - filled)),
-        torch.from_numpy(np.concatenate(at) if at else np.zeros(0, np.int64)),
-        torch.from_numpy(np.concatenate([one.labels for one in masked]) if masked else np.zeros(0, np.int64)),
-        torch.from_numpy(np.concatenate([one.code for one in masked]) if masked else np.zeros(0, np.bool_)),
+        torch.from_numpy(np.concatenate(places) if places else np.zeros(0, np.int64)),
+        torch.from_numpy(np.concatenate([hidden.labels for hidden in masked]) if masked else np.zeros(0, np.int64)),
+        torch.from_numpy(np.concatenate([hidden.code for hidden in masked]) if masked else np.zeros(0, np.bool_)),
         filled,
     )
 
@@ -213,7 +213,7 @@ _PADDED = 128
 
 
 def _padding(tokens: int) -> list[int]:
-    # Short documents: what nobody reads must not cost attention either.
+    # Short documents: padding should not cost attention either.
     whole, rest = divmod(tokens, _PADDED)
     return [_PADDED] * whole + ([rest] if rest else [])
 
@@ -221,7 +221,7 @@ def _padding(tokens: int) -> list[int]:
 class Stream:
     """The micro-batches of a rank, read ahead by a thread.
 
-    Each step's micro-batches come one after another; `cursors` after a step's last one is the state to go on from.
+    Each step's micro-batches come one after another; `cursors` after a step's last one is the state to resume from.
     """
 
     def __init__(
@@ -255,7 +255,7 @@ class Stream:
 
         Raises:
             BuildError: reading has stalled for `data.stall_minutes`.
-            SocorpusError: what reading failed with.
+            SocorpusError: reading failed.
         """
         minutes = self._config.data.stall_minutes
         try:
@@ -280,10 +280,10 @@ class Stream:
 
     def _fill(self) -> None:
         try:
-            for made in self._batches():
+            for prepared in self._batches():
                 while not self._stop.is_set():
                     try:
-                        self._ready.put(made, timeout=0.2)
+                        self._ready.put(prepared, timeout=0.2)
                         break
                     except queue.Full:
                         continue
@@ -304,7 +304,7 @@ class Stream:
                 for lane in self._lanes.values():
                     held.append(lane.next())
                     if len(held) == cut.micro:
-                        masked = [mask(one, rate, config.masking, vocabulary, config.data.seed) for one in held]
+                        masked = [mask(packed, rate, config.masking, vocabulary, config.data.seed) for packed in held]
                         cursors = {n: lane.cursor for n, lane in self._lanes.items()}
                         yield collate(held, masked, tokens, pad), cursors
                         held = []
@@ -314,9 +314,9 @@ class Stream:
 def held_out(
     config: Config, vocabulary: Vocabulary, groups: Sequence[RowGroup], rank: int, ranks: int
 ) -> Iterator[Batch]:
-    """Micro-batches of a held-out split for one of the ranks, masked always alike, up to `validation.tokens` in all.
+    """Micro-batches of a held-out split for one of the ranks, always masked alike, up to `validation.tokens` in all.
 
-    All ranks together have the same texts, however many they are.
+    All ranks together have the same texts, whatever their number.
     """
     room = config.model.max_length
     packs_of, micro = packer(config, vocabulary), max(1, config.batch.micro_tokens // room)
@@ -324,20 +324,20 @@ def held_out(
     pad = vocabulary.special["[PAD]"]
 
     def batch() -> Batch:
-        masked = [mask(one, config.validation.rate, config.masking, vocabulary, 0) for one in held]
+        masked = [mask(packed, config.validation.rate, config.masking, vocabulary, 0) for packed in held]
         return collate(held, masked, micro * room, pad)
 
     def every() -> Iterator[Pack]:
         left = config.validation.tokens
         for number, group in enumerate(groups):
-            for one in packs_of.all(group, 0, number):
+            for packed in packs_of.all(group, 0, number):
                 if left <= 0:
                     return
-                left -= len(one.ids)
-                yield one
+                left -= len(packed.ids)
+                yield packed
 
-    for one in islice(every(), (rank - 1) % ranks, None, ranks):
-        held.append(one)
+    for packed in islice(every(), (rank - 1) % ranks, None, ranks):
+        held.append(packed)
         if len(held) == micro:
             yield batch()
             held = []

@@ -1,7 +1,7 @@
-"""Ranks: joining them, and who they are. One process is one rank on one GPU, or on the CPU.
+"""Process groups of ranks. One process is one rank on one GPU, or on the CPU.
 
 Started by `socorpus train --gpus N`, by torchrun, or by Slurm's srun: whichever set the environment. A script that
-Slurm runs has the job's variables too (SLURM_NTASKS), but is no rank: only a step's count, which srun sets.
+Slurm runs has the job's variables too (SLURM_NTASKS), but is no rank: only the variables of a step, set by srun, count.
 """
 
 import ctypes
@@ -24,12 +24,12 @@ import torch.distributed as dist
 from socorpus.corpus.errors import InputError
 
 STALLED = timedelta(minutes=20)
-"""How long a rank waits for the others before it gives up."""
+"""Time that a rank waits for the others before it gives up."""
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """This rank among all: its number and size in all, in the tensor group, in the data group; its device.
+    """This rank: its number and the size of the world, of the tensor group and of the data group; its device.
 
     `data_group` and `tensor_group` are the process groups; `files` is a gloo group of all ranks for checkpoints, whose
     messages come from a thread and must not cross those of training.
@@ -48,12 +48,12 @@ class Ranks:
 
     @property
     def first(self) -> bool:
-        """Whether this rank speaks for all."""
+        """Whether this rank reports for all."""
         return self.rank == 0
 
 
 def started() -> bool:
-    """Whether a launcher has made this process one rank of several."""
+    """Whether a launcher started this process as a rank."""
     return "RANK" in _launched()
 
 
@@ -63,7 +63,7 @@ def first() -> bool:
 
 
 def gpus() -> int:
-    """GPUs of this machine."""
+    """Number of GPUs of this machine."""
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
@@ -74,13 +74,13 @@ def size() -> int:
 
 @contextmanager
 def joined(tensor: int = 1) -> Iterator[Ranks]:
-    """Join the other ranks for the time of the block; a process that nobody launched is the only one.
+    """Join the other ranks for the duration of the block; a process without a launcher is the only rank.
 
     Args:
-        tensor: ranks that share one copy of the model; it divides their number.
+        tensor: ranks that share one copy of the model; must divide the number of ranks.
 
     Raises:
-        InputError: it does not.
+        InputError: it does not divide it.
     """
     with _environment():
         cuda = torch.cuda.is_available()
@@ -89,7 +89,7 @@ def joined(tensor: int = 1) -> Iterator[Ranks]:
             raise InputError(f"parallel.tensor ({tensor}) must divide the number of ranks ({count})")
         device = torch.device("cpu")
         if cuda:
-            # Slurm may let each task see its own GPU alone, as the first one.
+            # Slurm may let each task see only its own GPU, as the first one.
             device = torch.device("cuda", int(os.environ["LOCAL_RANK"]) if gpus() > 1 else 0)
             torch.cuda.set_device(device)
         dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=STALLED)
@@ -120,7 +120,7 @@ LAUNCHED = "SOCORPUS_LAUNCHED"
 
 
 def end_with_launcher() -> None:
-    """Let this rank be told to stop (SIGTERM: it saves, and ends) when the process that started it is gone (Linux)."""
+    """Make the kernel send SIGTERM (this rank saves and ends) when the process that started it is gone (Linux)."""
     if LAUNCHED in os.environ and sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
@@ -129,32 +129,32 @@ _PR_SET_PDEATHSIG = 1
 
 
 def _launched() -> dict[str, str]:
-    """The environment with what torchrun sets, made of Slurm's variables where this is one task of several in a step.
+    """The environment with torchrun's variables, derived from Slurm's if the step has more than one task.
 
-    srun deals ranks in the nodes' order, so the first of them is rank 0's. Every rank must find the same port by
-    itself: one for each step, below those that Linux gives away.
+    srun deals ranks in the nodes' order, so the first node is rank 0's. Every rank must determine the same port by
+    itself: one for each step, below the range of Linux's ephemeral ports.
     """
     given = dict(os.environ)
     if "RANK" in given or int(given.get("SLURM_STEP_NUM_TASKS", "1")) == 1:
         return given
     step = int(given["SLURM_JOB_ID"]) * 61 + int(given["SLURM_STEP_ID"])
-    made = {
+    variables = {
         "RANK": given["SLURM_PROCID"],
         "WORLD_SIZE": given["SLURM_STEP_NUM_TASKS"],
         "LOCAL_RANK": given["SLURM_LOCALID"],
         "MASTER_ADDR": first_host(given["SLURM_STEP_NODELIST"]),
         "MASTER_PORT": str(20000 + step % 12000),
     }
-    return made | given
+    return variables | given
 
 
 def first_host(nodes: str) -> str:
-    """The first of a list as Slurm writes it: `gpu[03-05,9],login` is gpu03 and so on."""
+    """The first host of a Slurm node list: gpu03 for `gpu[03-05,9],login`."""
     return re.sub(r"\[(\d+)[^]]*]", r"\1", nodes).partition(",")[0]
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """A free port of this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -162,18 +162,18 @@ def free_port() -> int:
 
 
 def _megatron() -> Any:
-    """megatron-core's groups; its modules warn, when they are first imported, of kernels that are not wanted here."""
+    """megatron-core's groups, without its warnings at import about kernels that are not used here."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from megatron.core import parallel_state
         from megatron.core.models.bert import bert_model  # noqa: F401
-    logging.getLogger("megatron").setLevel(logging.ERROR)  # it tells its own authors what to migrate
+    logging.getLogger("megatron").setLevel(logging.ERROR)  # its warnings are for its own authors
     return parallel_state
 
 
 @contextmanager
 def _environment() -> Iterator[None]:
-    """What init_process_group asks for, for the time of the block: from Slurm's variables, or of an only rank."""
+    """Set the variables of init_process_group for the duration of the block: Slurm's, or those of a single rank."""
     environ, before = os.environ, dict(os.environ)
     try:
         environ.update(_launched())

@@ -1,7 +1,7 @@
-"""Starting several ranks on this machine: torchrun's elastic agent, inside.
+"""Starting several ranks on this machine with torchrun's elastic agent.
 
-Each rank is this same command in a process of its own. A rank that fails ends the others; what it said is on the
-screen already, so its exit code is all that comes back.
+Each rank is this same command in a process of its own. A rank that fails ends the others; its message is on the screen
+already, so only its exit code is returned.
 """
 
 import logging
@@ -27,7 +27,7 @@ def ranks(count: int, arguments: Sequence[str], out: Path) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    # One thread a rank on the CPU, as torchrun has it, unless the user says otherwise.
+    # The cores are divided among the ranks, unless the user sets the number of threads.
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // count)))
     os.environ[distributed.LAUNCHED] = "1"
@@ -48,6 +48,6 @@ def ranks(count: int, arguments: Sequence[str], out: Path) -> None:
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         if failure.exitcode < 0:
-            told = checkpoint.go_on(Run(out).checkpoints)
-            raise BuildError(f"rank {rank} was killed by signal {-failure.exitcode}; {told}") from None
+            advice = checkpoint.go_on(Run(out).checkpoints)
+            raise BuildError(f"rank {rank} was killed by signal {-failure.exitcode}; {advice}") from None
         raise RankError(rank, int(failure.exitcode)) from None

@@ -1,4 +1,4 @@
-"""What a run tells of itself: JSON Lines, TensorBoard, and a line for the screen."""
+"""The log of a run: JSON Lines, TensorBoard, and a line for the screen."""
 
 import json
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from socorpus.training.pretrain.run import Run
 
 @dataclass(frozen=True)
 class TrainingStep:
-    """The state of a run after a step: `loss` in nats a scored token, `rate` the learning rate, `share` of the
-    device's matrix-product rate that is used; `seconds_left` and `dollars_left` are None where they can't be told."""
+    """The state of a run after a step: `loss` in nats per scored token, `rate` the learning rate, `share` of the
+    device's matmul throughput that is used; `seconds_left` and `dollars_left` are None if unknown."""
 
     step: int
     steps: int
@@ -25,10 +25,10 @@ class TrainingStep:
 
 
 class TrainingShow(Protocol):
-    """Whoever shows a run to its user; the first rank's alone is called."""
+    """An observer that shows a run to its user; only the first rank's is called."""
 
     def begin(self, facts: Mapping[str, Any]) -> None:
-        """The run begins, or goes on: `facts` tell where and with what."""
+        """The run begins or resumes; `facts` describe it."""
 
     def step(self, line: TrainingStep) -> None:
         """A step is done."""
@@ -58,6 +58,6 @@ class Journal:
                 self._board.add_scalar(f"{kind}/{name}", value, step)
 
     def close(self) -> None:
-        """Write what is not written yet."""
+        """Flush and close the files."""
         self._file.close()
         self._board.close()

@@ -1,4 +1,4 @@
-"""From gradients to new weights: float32 master weights, AdamW, and Muon for matrices where it is asked for.
+"""From gradients to new weights: float32 master weights, AdamW, and optionally Muon for matrices.
 
 The model's own parameters may be bfloat16. Gradients of all micro-batches add up in one flat float32 buffer, which is
 summed over the data-parallel ranks in one call.
@@ -28,56 +28,58 @@ class Weights:
 
     @property
     def moments(self) -> tuple[str, ...]:
-        """Names of what the optimizer remembers of it."""
+        """Names of the optimizer's state for it."""
         return ("momentum",) if self.muon else ("exp_avg", "exp_avg_sq")
 
     @property
     def decays(self) -> bool:
-        """Whether weight decay falls on it: on matrices, neither on biases nor on norms."""
+        """Whether weight decay applies to it: to matrices, neither to biases nor to norms."""
         return self.model.dim() > 1
 
 
 class Optimizer:
-    """Holds gradients and moments of a model, and steps."""
+    """Gradients and moments of a model, and the steps that update it."""
 
     def __init__(self, model: torch.nn.Module, settings: Settings, ranks: Ranks) -> None:
         self._settings, self._ranks = settings, ranks
-        named = [(name, one) for name, one in model.named_parameters() if one.requires_grad]
-        self._flat = torch.zeros(sum(one.numel() for _, one in named), dtype=torch.float32, device=ranks.device)
+        named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+        self._flat = torch.zeros(
+            sum(parameter.numel() for _, parameter in named), dtype=torch.float32, device=ranks.device
+        )
         self.weights: list[Weights] = []
-        at = 0
-        for name, one in named:
-            gradient = self._flat[at : at + one.numel()].view(one.shape)
-            at += one.numel()
-            master = one.data if one.dtype == torch.float32 else one.data.float()
-            sharded = ranks.tensor > 1 and bool(getattr(one, "tensor_model_parallel", False))
-            inside = ".layers." in f".{name}" and one.dim() == 2
-            self.weights.append(Weights(name, one, master, gradient, sharded, settings.name == "muon" and inside))
+        offset = 0
+        for name, parameter in named:
+            gradient = self._flat[offset : offset + parameter.numel()].view(parameter.shape)
+            offset += parameter.numel()
+            master = parameter.data if parameter.dtype == torch.float32 else parameter.data.float()
+            sharded = ranks.tensor > 1 and bool(getattr(parameter, "tensor_model_parallel", False))
+            inside = ".layers." in f".{name}" and parameter.dim() == 2
+            self.weights.append(Weights(name, parameter, master, gradient, sharded, settings.name == "muon" and inside))
         self.moments: dict[str, dict[str, torch.Tensor]] = {
-            one.name: {kind: torch.zeros_like(one.master) for kind in one.moments} for one in self.weights
+            weight.name: {kind: torch.zeros_like(weight.master) for kind in weight.moments} for weight in self.weights
         }
-        self._adam = self._adamw([one for one in self.weights if not one.muon])
+        self._adam = self._adamw([weight for weight in self.weights if not weight.muon])
 
     def accumulate(self) -> None:
-        """Add the gradients of a micro-batch to the step's, and let the model's own go."""
-        held = [one for one in self.weights if one.model.grad is not None]
-        torch._foreach_add_([one.gradient for one in held], [_wide(one.model.grad) for one in held])
-        for one in held:
-            one.model.grad = None
+        """Add the gradients of a micro-batch to the step's, and free the model's own."""
+        held = [weight for weight in self.weights if weight.model.grad is not None]
+        torch._foreach_add_([weight.gradient for weight in held], [_wide(weight.model.grad) for weight in held])
+        for weight in held:
+            weight.model.grad = None
 
     def go_on(self, steps: int) -> None:
-        """Say how many steps the moments have seen: after they were read from a checkpoint."""
+        """Set the number of steps that the moments have seen, after they were read from a checkpoint."""
         for state in self._adam.state.values():
             state["step"].fill_(steps)
 
     def gather(self, scored: float) -> torch.Tensor:
-        """Sum the step's gradients over the data-parallel ranks, and make them those of the mean loss.
+        """Sum the step's gradients over the data-parallel ranks, and scale them to those of the mean loss.
 
         Args:
-            scored: positions scored by all data-parallel ranks: gradients so far are of the sum of losses.
+            scored: positions scored by all data-parallel ranks; so far the gradients are of the sum of losses.
 
         Returns:
-            Their norm, float32 scalar on the device, equal on all ranks.
+            Their norm, a float32 scalar on the device, equal on all ranks.
         """
         if self._ranks.data > 1:
             dist.all_reduce(self._flat, group=self._ranks.data_group)
@@ -85,7 +87,7 @@ class Optimizer:
         return self._norm()
 
     def step(self, norm: torch.Tensor, rate: float) -> None:
-        """Change the weights by the gathered gradients, clipped by their norm.
+        """Update the weights by the gathered gradients, clipped by their norm.
 
         Args:
             rate: the learning rate as a share of the highest.
@@ -95,15 +97,15 @@ class Optimizer:
         for group in self._adam.param_groups:
             group["lr"] = rate * self._settings.lr
         self._adam.step()
-        self._muon([one for one in self.weights if one.muon], rate * self._settings.muon_lr)
-        narrow = [one for one in self.weights if one.model.dtype != torch.float32]
+        self._muon([weight for weight in self.weights if weight.muon], rate * self._settings.muon_lr)
+        narrow = [weight for weight in self.weights if weight.model.dtype != torch.float32]
         if narrow:
-            torch._foreach_copy_([one.model.data for one in narrow], [one.master for one in narrow])
+            torch._foreach_copy_([weight.model.data for weight in narrow], [weight.master for weight in narrow])
         self._flat.zero_()
 
     def _norm(self) -> torch.Tensor:
-        # A parameter that every tensor rank has whole is counted once.
-        own = [one.gradient for one in self.weights if one.sharded or self._ranks.tensor_rank == 0]
+        # A parameter that every tensor rank holds whole is counted once.
+        own = [weight.gradient for weight in self.weights if weight.sharded or self._ranks.tensor_rank == 0]
         squares = torch.zeros((), dtype=torch.float32, device=self._flat.device)
         if own:
             squares = torch.stack(torch._foreach_norm(own)).square().sum()
@@ -116,40 +118,40 @@ class Optimizer:
         settings, cuda = self._settings, self._flat.is_cuda
         groups = []
         for decays in (True, False):
-            group = [one.master for one in weights if one.decays == decays]
+            group = [weight.master for weight in weights if weight.decays == decays]
             groups.append({"params": group, "weight_decay": settings.weight_decay if decays else 0.0})
-        made = torch.optim.AdamW(
+        adamw = torch.optim.AdamW(
             [group for group in groups if group["params"]],
             betas=(settings.beta1, settings.beta2),
             eps=settings.eps,
             fused=cuda,
             foreach=not cuda,
         )
-        for one in weights:
-            one.master.grad = one.gradient
-            # The fused kernel wants its counter beside the weights, the other one on the host.
+        for weight in weights:
+            weight.master.grad = weight.gradient
+            # The fused kernel needs its counter beside the weights, the other one on the host.
             steps = torch.zeros((), dtype=torch.float32, device=self._flat.device if cuda else "cpu")
-            made.state[one.master] = {"step": steps, **self.moments[one.name]}
-        return made
+            adamw.state[weight.master] = {"step": steps, **self.moments[weight.name]}
+        return adamw
 
     def _muon(self, weights: Sequence[Weights], lr: float) -> None:
         """Muon (Jordan et al. 2024) with Nesterov momentum, its step scaled to AdamW's (Liu et al. 2025)."""
-        for one in weights:
-            momentum = self.moments[one.name]["momentum"]
-            momentum.lerp_(one.gradient, 1 - _MOMENTUM)
-            update = self._orthogonal(one, one.gradient.lerp(momentum, _MOMENTUM))
-            one.master.mul_(1 - lr * self._settings.weight_decay)
-            one.master.add_(update, alpha=-lr)
+        for weight in weights:
+            momentum = self.moments[weight.name]["momentum"]
+            momentum.lerp_(weight.gradient, 1 - _MOMENTUM)
+            update = self._orthogonal(weight, weight.gradient.lerp(momentum, _MOMENTUM))
+            weight.master.mul_(1 - lr * self._settings.weight_decay)
+            weight.master.add_(update, alpha=-lr)
 
-    def _orthogonal(self, one: Weights, update: torch.Tensor) -> torch.Tensor:
+    def _orthogonal(self, weight: Weights, update: torch.Tensor) -> torch.Tensor:
         size = self._ranks.tensor
-        axis = int(getattr(one.model, "partition_dim", 0))
-        if one.sharded:
+        axis = int(getattr(weight.model, "partition_dim", 0))
+        if weight.sharded:
             parts = [torch.empty_like(update) for _ in range(size)]
             dist.all_gather(parts, update.contiguous(), group=self._ranks.tensor_group)
             update = torch.cat(parts, axis)
         update = newton_schulz(update) * 0.2 * max(update.shape) ** 0.5
-        return update.chunk(size, axis)[self._ranks.tensor_rank] if one.sharded else update
+        return update.chunk(size, axis)[self._ranks.tensor_rank] if weight.sharded else update
 
 
 _MOMENTUM = 0.95
@@ -157,7 +159,7 @@ _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
 def newton_schulz(matrix: torch.Tensor, rounds: int = 5) -> torch.Tensor:
-    """The nearest semi-orthogonal matrix, roughly: singular values come out between 0.7 and 1.2 (Jordan et al. 2024).
+    """Approximately the nearest semi-orthogonal matrix, with singular values from 0.7 to 1.2 (Jordan et al. 2024).
 
     Works in bfloat16 on CUDA, in float32 elsewhere.
     """

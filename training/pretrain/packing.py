@@ -1,7 +1,7 @@
-"""Documents into packs: sequences of at most `max_length` tokens in which whole documents stand side by side.
+"""Packing of documents into sequences of at most `max_length` tokens that hold whole documents side by side.
 
-Best-fit decreasing (Johnson 1974): the longest document first, each into the fullest pack that still takes it. A row
-group is packed alone, so that a pack is known by its group and number, whoever reads it.
+Best-fit decreasing (Johnson 1974): the longest document first, each into the fullest pack that still takes it. Each row
+group is packed separately, so its number and the pack's identify a pack for every reader.
 """
 
 from bisect import bisect_left, insort
@@ -16,10 +16,10 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Pack:
-    """Documents that are read together; none sees another.
+    """Documents that are read together without seeing each other.
 
     `ids` int32[tokens], `code` bool[tokens] (whether a token lies in a code block), `lengths` the documents' tokens in
-    order, special tokens included; `key` tells this pack from every other one: epoch, row group, number.
+    order, special tokens included; `key` identifies the pack: epoch, row group, number.
     """
 
     ids: Ids
@@ -30,7 +30,7 @@ class Pack:
 
 @dataclass(frozen=True)
 class Group:
-    """The documents of a row group: `ids` uint16[tokens] and `code` bool[tokens] in a row, cut at `bounds`."""
+    """The documents of a row group, concatenated: `ids` uint16[tokens] and `code` bool[tokens], split at `bounds`."""
 
     ids: npt.NDArray[np.uint16]
     code: Flags
@@ -38,26 +38,26 @@ class Group:
 
 
 def pieces(bounds: npt.NDArray[np.int64], room: int, overlap: int, cut: bool) -> list[tuple[int, int]]:
-    """Where documents lie in their group: one piece each, or several of at most `room` tokens for a long one.
+    """Start and end of documents in their group: one piece each, or more of at most `room` tokens for a long one.
 
     Args:
-        bounds: int64[documents + 1]. A document of no tokens gives no piece.
+        bounds: int64[documents + 1]. An empty document gives no piece.
         overlap: tokens that neighbouring pieces share.
-        cut: whether what goes beyond the first piece is read too.
+        cut: whether a long document is cut into pieces; otherwise only its first piece is read.
     """
-    found = []
+    spans = []
     for start, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
         if end - start <= room or not cut:
             if end > start:
-                found.append((start, min(end, start + room)))
+                spans.append((start, min(end, start + room)))
             continue
-        at = start
+        begin = start
         while True:
-            found.append((at, min(at + room, end)))
-            if at + room >= end:
+            spans.append((begin, min(begin + room, end)))
+            if begin + room >= end:
                 break
-            at += room - overlap
-    return found
+            begin += room - overlap
+    return spans
 
 
 def best_fit(lengths: list[int], room: int) -> list[list[int]]:
@@ -66,9 +66,9 @@ def best_fit(lengths: list[int], room: int) -> list[list[int]]:
     free: list[tuple[int, int]] = []  # (room left, pack), sorted: the first that fits is the fullest
     for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
         length = lengths[index]
-        at = bisect_left(free, (length, -1))
-        if at < len(free):
-            left, pack = free.pop(at)
+        slot = bisect_left(free, (length, -1))
+        if slot < len(free):
+            left, pack = free.pop(slot)
             packs[pack].append(index)
         else:
             left, pack = room, len(packs)
@@ -79,19 +79,19 @@ def best_fit(lengths: list[int], room: int) -> list[list[int]]:
 
 
 Piece = tuple[npt.NDArray[np.uint16], Flags]
-"""A document, or a piece of one, without special tokens: its ids and which of them are code."""
+"""A document, or a piece of one, without special tokens: its ids, and a flag for those in code."""
 
 
 def cut_out(group: Group, room: int, overlap: int, cut: bool) -> list[Piece]:
     """The pieces of a group's documents that fit packs of `room` tokens with their two special tokens."""
-    found = pieces(group.bounds, room - 2, overlap, cut)
-    return [(group.ids[start:end], group.code[start:end]) for start, end in found]
+    spans = pieces(group.bounds, room - 2, overlap, cut)
+    return [(group.ids[start:end], group.code[start:end]) for start, end in spans]
 
 
 def pack(
-    found: list[Piece], room: int, specials: tuple[int, int], key: tuple[int, int], seed: int, first: int = 0
+    documents: list[Piece], room: int, specials: tuple[int, int], key: tuple[int, int], seed: int, first: int = 0
 ) -> list[Pack]:
-    """The packs of some pieces, in an order drawn from (seed, key, first).
+    """The packs of some documents, or pieces of them, in an order drawn from (seed, key, first).
 
     Args:
         room: tokens of a pack.
@@ -100,37 +100,36 @@ def pack(
         first: the number of the first pack.
     """
     random = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, *key, first])))
-    found = [found[i] for i in random.permutation(len(found)).tolist()]
-    chosen = best_fit([len(ids) + 2 for ids, _ in found], room)
+    documents = [documents[i] for i in random.permutation(len(documents)).tolist()]
+    chosen = best_fit([len(ids) + 2 for ids, _ in documents], room)
     chosen = [chosen[i] for i in random.permutation(len(chosen)).tolist()]
-    head, tail = (np.array([one], np.uint16) for one in specials)
+    head, tail = (np.array([special], np.uint16) for special in specials)
     outside = np.zeros(1, np.bool_)
     packs = []
     for number, members in enumerate(chosen, first):
-        ids = [part for i in members for part in (head, found[i][0], tail)]
-        code = [part for i in members for part in (outside, found[i][1], outside)]
-        lengths = tuple(len(found[i][0]) + 2 for i in members)
+        ids = [part for i in members for part in (head, documents[i][0], tail)]
+        code = [part for i in members for part in (outside, documents[i][1], outside)]
+        lengths = tuple(len(documents[i][0]) + 2 for i in members)
         packs.append(Pack(np.concatenate(ids).astype(np.int32), np.concatenate(code), lengths, (*key, number)))
     return packs
 
 
 def part(packs: list[Pack], room: int) -> tuple[list[Pack], list[Piece]]:
-    """Packs that are full but for a sixty-fourth of their room, and the pieces of the others.
+    """Packs that are full except for at most 1/64 of their room, and the pieces of the others.
 
-    Best fit leaves one or two packs of a group with much room: their pieces fill up when several groups' are packed
-    together.
+    Best fit leaves one or two packs of a group with much room; packing the pieces of several groups together fills it.
     """
-    full = [one for one in packs if room - len(one.ids) <= room // 64]
+    full = [packed for packed in packs if room - len(packed.ids) <= room // 64]
     rest: list[Piece] = []
-    for one in packs:
-        if room - len(one.ids) > room // 64:
-            ends = np.cumsum(one.lengths).tolist()
-            for length, end in zip(one.lengths, ends, strict=True):
+    for packed in packs:
+        if room - len(packed.ids) > room // 64:
+            ends = np.cumsum(packed.lengths).tolist()
+            for length, end in zip(packed.lengths, ends, strict=True):
                 inner = slice(end - length + 1, end - 1)
-                rest.append((one.ids[inner].astype(np.uint16), one.code[inner]))
+                rest.append((packed.ids[inner].astype(np.uint16), packed.code[inner]))
     return full, rest
 
 
 def efficiency(packs: list[Pack], room: int) -> float:
     """Share of the packs' room that is filled."""
-    return sum(len(one.ids) for one in packs) / max(1, room * len(packs))
+    return sum(len(packed.ids) for packed in packs) / max(1, room * len(packs))

@@ -1,4 +1,4 @@
-"""The plan of a run beside what was measured: hours and dollars before any is spent."""
+"""The cost estimate of a run, in hours and dollars, beside measured values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from socorpus.training.pretrain.cost import Gpu
 from socorpus.training.pretrain.run import Run
 
 ASSUMED = 0.45
-"""Share of a GPU's peak that a plan counts on, where no run of the same model was measured."""
+"""Assumed utilisation of a GPU, if no run of the same model was measured."""
 
 _SAMPLED = 16
 
 
 @dataclass(frozen=True)
 class CostPlan:
-    """What a run would take: `flops` in all, `memory` bytes a GPU, `hours` of each GPU, `dollars` for all of them;
-    `tensor` GPUs that share a copy of the model."""
+    """The estimated cost of a run: `flops` in all, `memory` in bytes per GPU, `hours` of each GPU, `dollars` for all of
+    them; `tensor` GPUs share a copy of the model."""
 
     parameters: int
     tokens: int
@@ -39,15 +39,15 @@ class CostPlan:
     notes: tuple[str, ...]
 
     def rows(self, measured: Mapping[str, Any] | None = None) -> list[tuple[str, str, str]]:
-        """Rows of a table: what is planned, its figure, and that of a run (`measured`) beside it."""
+        """Rows of a table: quantity, planned value, and the value of a run (`measured`)."""
         return rows(self, measured)
 
 
 def plan(root: Path, config: Config, kind: str, gpus: int, price: float | None = None) -> CostPlan:
-    """Plan a run on a corpus, its attention counted by the documents' real lengths.
+    """Plan a run on a corpus, with attention counted by the documents' real lengths.
 
     Raises:
-        InputError: the corpus is none, the kind of GPU is not known, or the model fits none of them.
+        InputError: there is no corpus, the kind of GPU is not known, or the model does not fit it.
     """
     corpus, gpu = shard_reader.open_corpus(root), cost.gpu(kind)
     groups = corpus.row_groups("train")
@@ -88,7 +88,7 @@ def plan(root: Path, config: Config, kind: str, gpus: int, price: float | None =
 
 
 def measured(run: Path) -> Mapping[str, Any] | None:
-    """What a run's run.json says of its course; None where no run has got so far.
+    """The measured values of a run's run.json; None if there are none yet.
 
     Raises:
         InputError: the file can't be read.
@@ -98,7 +98,7 @@ def measured(run: Path) -> Mapping[str, Any] | None:
 
 
 def rows(planned: CostPlan, seen: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:
-    """The plan as rows of a table: what, planned, measured."""
+    """The plan as rows of a table: quantity, planned, measured."""
     s = seen or {}
     ranks = s.get("ranks", {"data": 1, "tensor": 1})
     size = ranks["data"] * ranks["tensor"]
@@ -121,11 +121,11 @@ def rows(planned: CostPlan, seen: Mapping[str, Any] | None) -> list[tuple[str, s
 
 
 def _lengths(groups: list[shard_reader.RowGroup], longest: int) -> list[int]:
-    """Tokens of the documents of some row groups, spread evenly, as they would be packed."""
+    """Tokens of each document in evenly spaced row groups, as they would be packed."""
     chosen = [groups[i] for i in np.linspace(0, len(groups) - 1, min(_SAMPLED, len(groups))).astype(int).tolist()]
-    found: list[int] = []
+    lengths: list[int] = []
     for group in chosen:
         for length in np.diff(shard_reader.read(group).bounds).tolist():
             whole, rest = divmod(length, longest - 2)
-            found += [longest] * whole + ([rest + 2] if rest else [])
-    return found
+            lengths += [longest] * whole + ([rest + 2] if rest else [])
+    return lengths

@@ -1,9 +1,9 @@
-"""Where a run keeps what: one folder, written by one run at a time.
+"""The folder of a run, written by one run at a time.
 
 ```
 RUN/run.toml         the resolved configuration
-RUN/run.json         what the run is of: corpus, tokenizer, shape, versions, ranks, figures at its end
-RUN/log.jsonl        one line a logged step, validation and checkpoint
+RUN/run.json         facts of the run: corpus, tokenizer, shape, versions, ranks, figures at its end
+RUN/log.jsonl        one line per logged step, validation and checkpoint
 RUN/tensorboard/     the same for TensorBoard
 RUN/checkpoints/     step-000000100/ …
 RUN/.lock            held by the run that writes here
@@ -46,27 +46,28 @@ class Run:
         return self.root / "log.jsonl"
 
     def facts(self) -> dict[str, Any] | None:
-        """What run.json says; None where there is none.
+        """The content of run.json; None if there is none.
 
         Raises:
             InputError: it can't be read.
         """
         path = self.root / "run.json"
         try:
-            found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+            facts: dict[str, Any] = json.loads(path.read_text("utf-8"))
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
             raise InputError(f"{path}: cannot be read: {error}; give another folder for a new run") from None
-        return found
+        return facts
 
     def begin(self, corpus: ShardCorpus, config: Config) -> dict[str, Any]:
-        """Write run.toml and run.json, or hold them against this corpus and configuration.
+        """Write run.toml and run.json, or compare them with this corpus and configuration.
 
-        Between two starts all may change but the model's shape, the order of the data, the corpus and its tokenizer.
+        Between two starts everything may change except the model's shape, the order of the data, the corpus and its
+        tokenizer.
 
         Raises:
-            InputError: says what differs from how the run was begun, and what to do.
+            InputError: one of these changed; the message says which, and what to do.
         """
         new = {
             "corpus": str(corpus.root.absolute()),
@@ -91,7 +92,7 @@ class Run:
         write_json(self.root / "run.json", facts)
 
     def clear(self) -> None:
-        """Delete what a run wrote here, and nothing else."""
+        """Delete the files that a run wrote here, and nothing else."""
         for path in (self.checkpoints, self.root / "tensorboard"):
             shutil.rmtree(path, ignore_errors=True)
         for path in (self.log, self.root / "run.json", self.root / "run.toml"):
@@ -99,10 +100,11 @@ class Run:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other runs out of the folder for the time of the block.
+        """Keep other runs out of the folder for the duration of the block.
 
         Raises:
-            InputError: another one is in it, also after a while: ranks whose launcher was killed take some time to end.
+            InputError: another run is in it, even after some waiting: ranks take time to end when their launcher was
+                killed.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / ".lock").open("w") as file:
@@ -121,7 +123,7 @@ class Run:
             yield
 
     def forget_after(self, step: int) -> None:
-        """Drop lines of the log of later steps: they are about to be written again."""
+        """Drop the log's lines of later steps, which will be written again."""
         if not self.log.exists():
             return
         kept = []
@@ -130,7 +132,7 @@ class Run:
                 if json.loads(line)["step"] <= step:
                     kept.append(line)
             except (ValueError, KeyError):
-                continue  # the half line of a run that was killed
+                continue  # a partial line of a run that was killed
         with atomic(self.log) as temporary:
             temporary.write_text("".join(f"{line}\n" for line in kept), "utf-8")
 

@@ -1,4 +1,4 @@
-"""What changes from step to step: learning rate and masking rate. Both are functions of the step alone."""
+"""Schedules of the learning rate and the masking rate. Both depend only on the step."""
 
 import math
 
@@ -26,12 +26,12 @@ def rate(schedule: Schedule, step: int, of: int) -> float:
 
 
 def decayed(schedule: Schedule, step: int, of: int) -> float:
-    """How much of the decay is over at a step, from 0 to 1; with `cosine` too the last `decay` share counts as it."""
+    """Completed share of the decay at a step, from 0 to 1; the decay is the last `decay` share, with `cosine` too."""
     falling = schedule.decay * of
     return min(1.0, max(0.0, (step - (of - falling)) / falling)) if falling else 0.0
 
 
 def masking_rate(config: Config, step: int, of: int) -> float:
-    """The share of tokens that a step masks: `masking.rate`, approaching `masking.final_rate` in the decay."""
+    """The share of tokens masked in a step: `masking.rate`, approaching `masking.final_rate` in the decay."""
     masking = config.masking
     return masking.rate + (masking.final_rate - masking.rate) * decayed(config.schedule, step, of)

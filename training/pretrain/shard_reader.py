@@ -1,4 +1,4 @@
-"""Reading a corpus's shards: row group by row group, straight from the Parquet files."""
+"""Reading a corpus's shards, one row group at a time, directly from the Parquet files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,11 +28,11 @@ class RowGroup:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What the trainer needs to know of the corpus's tokenizer.
+    """The trainer's view of the corpus's tokenizer.
 
     `identity` is the SHA-256 of its canonical JSON; `special` maps names to ids; `joins` uint8[entries] has bit 1 where
-    an entry begins with a letter or digit and bit 2 where it ends with one: two neighbours that meet in both are parts
-    of one word.
+    an entry begins with a letter or digit and bit 2 where it ends with one: two neighbours that meet in both belong to
+    the same word.
     """
 
     entries: int
@@ -42,15 +42,15 @@ class Vocabulary:
 
     @property
     def padded(self) -> int:
-        """Entries, rounded up to a multiple of 64: what the model has rows for, and tensor ranks can divide."""
+        """Entries, rounded up to a multiple of 64: the rows of the embedding, which tensor ranks can divide."""
         return -(-self.entries // 64) * 64
 
     @cached_property
     def is_special(self) -> npt.NDArray[np.bool_]:
         """Whether an entry is a special token, bool[entries]."""
-        found = np.zeros(self.entries, np.bool_)
-        found[list(self.special.values())] = True
-        return found
+        flags = np.zeros(self.entries, np.bool_)
+        flags[list(self.special.values())] = True
+        return flags
 
     @cached_property
     def ordinary(self) -> npt.NDArray[np.int64]:
@@ -72,7 +72,7 @@ class ShardCorpus:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over the shards' names, rows and hashes as the manifest has them: which text a run is trained on."""
+        """SHA-256 over the shards' names, rows and hashes in the manifest; it identifies the text of a run."""
         entries = self.manifest["files"].items()
         return fingerprint({name: entry for name, entry in entries if name.startswith("shards/")})
 
@@ -80,26 +80,26 @@ class ShardCorpus:
         """The row groups of a split, in the order of their files.
 
         Raises:
-            InputError: the split is empty; a file is no shard, of another version, or not whole.
+            InputError: the split is empty; a file is no shard, has another version, or is incomplete.
         """
-        found = []
+        groups = []
         for path in files.listed(self.root / "shards" / split):
             try:
                 sizes = parquet.row_groups(path, schema.SHARDS)
             except (pa.ArrowInvalid, OSError) as error:
                 raise InputError(f"{path}: not a whole Parquet file ({error}); build the corpus again") from None
-            found += [RowGroup(path, number, rows) for number, rows in enumerate(sizes) if rows]
-        if not found:
+            groups += [RowGroup(path, number, rows) for number, rows in enumerate(sizes) if rows]
+        if not groups:
             share = "" if split == "train" else f", or with a larger split.{split}"
             raise InputError(f"{self.root}: its {split} split has no documents; build it with more posts{share}")
-        return found
+        return groups
 
 
 def open_corpus(root: Path) -> ShardCorpus:
     """A corpus that `socorpus build` has finished.
 
     Raises:
-        InputError: there is none; it is of another version of the schemas; its tokenizer isn't that of its shards.
+        InputError: there is none; its schemas have another version; its tokenizer isn't that of its shards.
     """
     manifest = manifest_file.finished(root)
     corpus = ShardCorpus(root, manifest)
@@ -112,11 +112,11 @@ def open_corpus(root: Path) -> ShardCorpus:
 
 
 def shares(groups: Sequence[RowGroup], vocabulary: Vocabulary) -> npt.NDArray[np.float64]:
-    """How often each entry stands in documents, of all tokens, float64[padded entries]; from at most 64 row groups, and
-    one is added to each count.
+    """Share of each entry among all tokens, float64[padded entries]; from at most 64 row groups, with one added to each
+    count.
 
     Raises:
-        InputError: a file has gone or cannot be read.
+        InputError: a file is missing or cannot be read.
     """
     counts = np.ones(vocabulary.padded, np.int64)
     for group in groups[:: -(-len(groups) // 64)]:
@@ -125,10 +125,10 @@ def shares(groups: Sequence[RowGroup], vocabulary: Vocabulary) -> npt.NDArray[np
 
 
 def read(group: RowGroup) -> Group:
-    """The tokens of a row group's documents, and which of them are code.
+    """The tokens of a row group's documents, with a flag for those in code.
 
     Raises:
-        InputError: the file has gone or cannot be read.
+        InputError: the file is missing or cannot be read.
     """
     try:
         table = parquet.read_group(group.path, group.number, ["input_ids", "code_tokens"])
@@ -146,10 +146,10 @@ def read(group: RowGroup) -> Group:
 
 
 def vocabulary(path: Path) -> Vocabulary:
-    """Read a tokenizer.json for what the trainer needs.
+    """Read the trainer's view of a tokenizer.json.
 
     Raises:
-        InputError: it is not there, cannot be read, or lacks a special token.
+        InputError: it is missing, cannot be read, or lacks a special token.
     """
     from tokenizers import Tokenizer
 
@@ -165,7 +165,7 @@ def vocabulary(path: Path) -> Vocabulary:
     special = set(tokenizer.get_added_tokens_decoder())
     for token, number in entries.items():
         if number not in special and token:
-            # In the byte-level alphabet letters beyond ASCII are two or more characters from U+0080 on.
+            # In the byte-level alphabet, letters beyond ASCII are two or more characters from U+0080 on.
             joins[number] = _wordlike(token[0]) | _wordlike(token[-1]) << 1
     return Vocabulary(
         len(joins),
@@ -180,7 +180,7 @@ def _wordlike(character: str) -> int:
 
 
 def _flat(column: pa.ChunkedArray) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
-    """Values and bounds of a column of lists, in a row."""
+    """Values and bounds of a column of lists, flattened."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if isinstance(array, pa.ChunkedArray):
         array = pa.concat_arrays(array.chunks)

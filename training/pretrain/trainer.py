@@ -1,8 +1,8 @@
-"""Pre-training: the loop.
+"""The pre-training loop.
 
-A step reads its share of packs, adds up the gradients of its micro-batches, and changes the weights once. Everything
-that a step does follows from the configuration and the step's number, so a run that is killed and started again goes
-the same way, to the last bit on the CPU.
+A step reads its share of packs, adds up the gradients of its micro-batches, and updates the weights once. A step
+depends only on the configuration and the step's number, so a run that is killed and resumed gives the same result,
+bit for bit on the CPU.
 """
 
 import math
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from socorpus.training.pretrain.checkpoint import Found, Writer
 
 _WINDOW = 20
-"""Steps over which speed is told."""
+"""Number of steps over which speed is averaged."""
 
 
 @dataclass
 class TrainingState:
-    """Where a run stands: steps done, tokens seen, the work in it, seconds of training, the lanes' cursors."""
+    """Progress of a run: steps done, tokens seen, operations, seconds of training, the lanes' cursors."""
 
     step: int = 0
     tokens: int = 0
@@ -47,18 +47,18 @@ class TrainingState:
 
 
 def train(root: Path, out: Path, config: Config, show: TrainingShow, price: float | None = None) -> dict[str, Any]:
-    """Train a model on a corpus's shards, or go on with it; all ranks call this.
+    """Train a model on a corpus's shards, or resume; all ranks call this.
 
     Args:
         root: the corpus.
         out: the run's folder.
-        price: dollars an hour of one GPU; by the table of kinds where it is left out.
+        price: dollars per hour of one GPU; default: from the table of kinds.
 
     Returns:
         The facts of run.json.
 
     Raises:
-        InputError: corpus, configuration and the run's folder don't go together.
+        InputError: corpus, configuration and the run's folder don't match.
         BuildError: the run broke off; its last good checkpoint is kept.
     """
     corpus, run = shard_reader.open_corpus(root), Run(out)
@@ -69,7 +69,7 @@ def train(root: Path, out: Path, config: Config, show: TrainingShow, price: floa
     tensor = _tensor(config, vocabulary, size)
     distributed.end_with_launcher()
     lock = run.locked() if distributed.first() else nullcontext()
-    with _told(run), lock, distributed.joined(tensor) as ranks:
+    with _explained(run), lock, distributed.joined(tensor) as ranks:
         _refuse(config, vocabulary, ranks)
         facts = _begin(run, corpus, config, ranks)
         with Training(corpus, run, config, ranks, groups, held, show, price) as training:
@@ -77,7 +77,7 @@ def train(root: Path, out: Path, config: Config, show: TrainingShow, price: floa
 
 
 class Training:
-    """A run on its way."""
+    """A run in progress."""
 
     def __init__(
         self,
@@ -97,13 +97,13 @@ class Training:
         self.show = show if ranks.first else None
         self.steps = schedule.steps(config)
         self.vocabulary = corpus.vocabulary
-        self.found = checkpoint.newest(run.checkpoints)
-        before = self.found.state if self.found else {}
+        self.resumed = checkpoint.newest(run.checkpoints)
+        before = self.resumed.state if self.resumed else {}
         lanes = int(before["lanes"]) if before else config.data.lanes
         self.cut = dataloader.shape(len(groups), config.model.max_length, config.batch, ranks.data, lanes)
         self.model = self._model(groups)
         self.optimizer: Optimizer = Optimizer(self.model, config.optimizer, ranks)
-        self.state = self._resume(self.found)
+        self.state = self._resume(self.resumed)
         self.gpu = cost.named(torch.cuda.get_device_name(ranks.device)) if ranks.device.type == "cuda" else None
         self.price = price if price is not None else (self.gpu.price if self.gpu else None)
         self.peak = cost.matmul_rate(ranks.device, self.dtype)
@@ -135,18 +135,18 @@ class Training:
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the model's own parameters."""
+        """Data type of the model's own parameters."""
         wanted = self.config.parallel.precision or ("bf16" if self.ranks.device.type == "cuda" else "fp32")
         return torch.bfloat16 if wanted == "bf16" else torch.float32
 
     def run(self, facts: dict[str, Any]) -> dict[str, Any]:
-        """Step until the schedule's end; the facts of run.json."""
+        """Step until the schedule's end; returns the facts of run.json."""
         if self.show is not None:
             self.show.begin({**facts, "step": self.state.step, "steps": self.steps, "run": str(self.run_folder.root)})
         with _signals(self._stop):
             while self.state.step < self.steps and not self._stopping:
                 self._step()
-            if self.state.step and (self.found is None or self.state.step > self.found.step):
+            if self.state.step and (self.resumed is None or self.state.step > self.resumed.step):
                 self._save()
             self.writer.wait()
         facts |= self._figures()
@@ -159,26 +159,26 @@ class Training:
 
         config = self.config
         torch.manual_seed(config.data.seed)
-        made = encoder.build(config.model, config.parallel, self.vocabulary.padded, self.ranks.tensor, self.dtype)
-        if self.found is None:
-            made.expect(torch.from_numpy(shard_reader.shares(groups, self.vocabulary)), self.ranks.tensor_rank)
-        made = made.to(self.ranks.device)
+        model = encoder.build(config.model, config.parallel, self.vocabulary.padded, self.ranks.tensor, self.dtype)
+        if self.resumed is None:
+            model.expect(torch.from_numpy(shard_reader.shares(groups, self.vocabulary)), self.ranks.tensor_rank)
+        model = model.to(self.ranks.device)
         compiled = config.parallel.compile
         if compiled is None:
             compiled = self.ranks.device.type == "cuda"
         if compiled:
-            encoder.compile_layers(made)
-        return made
+            encoder.compile_layers(model)
+        return model
 
-    def _resume(self, found: "Found | None") -> TrainingState:
+    def _resume(self, saved: "Found | None") -> TrainingState:
         from socorpus.training.pretrain import checkpoint
 
-        if found is None:
+        if saved is None:
             return TrainingState()
-        checkpoint.load(found, self.model, self.optimizer, self.ranks)
-        kept = found.state
+        checkpoint.load(saved, self.model, self.optimizer, self.ranks)
+        kept = saved.state
         cursors = [(int(turn), int(done)) for turn, done in kept["cursors"]]
-        return TrainingState(found.step, kept["tokens"], kept["flops"], kept["seconds"], cursors)
+        return TrainingState(saved.step, kept["tokens"], kept["flops"], kept["seconds"], cursors)
 
     def _step(self) -> None:
         start, state, config = time.perf_counter(), self.state, self.config
@@ -221,14 +221,16 @@ class Training:
 
         to = self.ranks.device
         where = attention.documents(batch.lengths, to, self.config.model.max_length)
-        ids, positions, at, labels = (_moved(one, to) for one in (batch.ids, batch.positions, batch.at, batch.labels))
-        losses: torch.Tensor = self.model(ids, positions, where, at, labels)
+        ids, positions, scored, labels = (
+            _moved(tensor, to) for tensor in (batch.ids, batch.positions, batch.places, batch.labels)
+        )
+        losses: torch.Tensor = self.model(ids, positions, where, scored, labels)
         return losses
 
     def _shared(self, own: list[float]) -> list[float]:
-        """Sums over the data-parallel ranks, and at the end: whether any rank was told to stop, whether to save."""
+        """Sums over the data-parallel ranks, then two flags: whether any rank was asked to stop, whether to save."""
         due = time.monotonic() - self._saved > 60 * self.config.checkpoint.minutes
-        counts = [one if self.ranks.tensor_rank == 0 else 0.0 for one in own]
+        counts = [value if self.ranks.tensor_rank == 0 else 0.0 for value in own]
         flags = [float(self._stopping), float(due and self.ranks.first)]
         if self.ranks.size == 1:
             return [*counts, *flags]
@@ -344,31 +346,31 @@ def _refuse(config: Config, vocabulary: int, ranks: Ranks) -> None:
 
 
 def _begin(run: Run, corpus: ShardCorpus, config: Config, ranks: Ranks) -> dict[str, Any]:
-    """Let the first rank write or check the run's facts, and all ranks hear what it found."""
-    told: list[Any] = [None, None]
+    """Let the first rank write or check the run's facts, and share the outcome with all ranks."""
+    outcome: list[Any] = [None, None]
     if ranks.first:
         try:
-            told[0] = run.begin(corpus, config)
+            outcome[0] = run.begin(corpus, config)
         except InputError as error:
-            told[1] = str(error)
-    dist.broadcast_object_list(told, src=0, group=ranks.files)
-    if told[1] is not None:
-        raise InputError(told[1])
-    facts: dict[str, Any] = told[0]
+            outcome[1] = str(error)
+    dist.broadcast_object_list(outcome, src=0, group=ranks.files)
+    if outcome[1] is not None:
+        raise InputError(outcome[1])
+    facts: dict[str, Any] = outcome[0]
     return facts
 
 
 @contextmanager
 def _signals(stop: Any) -> Iterator[None]:
-    """Let the first SIGTERM or Ctrl-C end the run after its step, with a checkpoint."""
+    """Let the first SIGTERM or Ctrl-C end the run after the current step, with a checkpoint."""
     before: dict[int, Any] = {}
 
-    def told(number: int, _: Any) -> None:
+    def handle(number: int, _: Any) -> None:
         stop()
         signal.signal(number, before[number])
 
     for number in (int(signal.SIGTERM), int(signal.SIGINT)):
-        before[number] = signal.signal(number, told)
+        before[number] = signal.signal(number, handle)
     try:
         yield
     finally:
@@ -377,8 +379,8 @@ def _signals(stop: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _told(run: Run) -> Iterator[None]:
-    """Turn what ends a run from outside into a sentence."""
+def _explained(run: Run) -> Iterator[None]:
+    """Turn failures from outside (full memory, a lost rank) into a readable error."""
     try:
         yield
     except torch.cuda.OutOfMemoryError as error:
@@ -395,6 +397,6 @@ def _told(run: Run) -> Iterator[None]:
 
 
 def _is_lost_rank(error: BaseException) -> bool:
-    said = str(error)
+    message = str(error)
     signs = ("Connection closed by peer", "Connection reset", "Broken pipe", "NCCL", "Timed out", "timeout", "gloo")
-    return any(sign in said for sign in signs)
+    return any(sign in message for sign in signs)

@@ -87,11 +87,11 @@ def test_positions_begin_anew_with_each_document_and_labels_are_what_was_hidden(
             if at < batch.filled:
                 assert batch.positions[at : at + length].tolist() == list(range(length))
             at += length
-        hidden = batch.ids[batch.at]
+        hidden = batch.ids[batch.places]
         share = (hidden == vocabulary.special["[MASK]"]).float().mean().item()
         assert 0.7 < share < 0.9 and ((hidden == batch.labels).float().mean().item()) < 0.2
         assert not set(batch.labels.tolist()) & set(vocabulary.special.values())
-        assert 0.25 < len(batch.at) / batch.filled < 0.35 and int(batch.at.max()) < batch.filled
+        assert 0.25 < len(batch.places) / batch.filled < 0.35 and int(batch.places.max()) < batch.filled
 
 
 @pytest.mark.parametrize(
@@ -106,14 +106,14 @@ def test_masks_follow_the_configuration(corpus: Path, changes: dict[str, object]
     made = [masking.mask(pack, 0.3, settings.masking, found.vocabulary, 1) for pack in packs]
     in_code = sum(int(one.code.sum()) for one in made)
     prose = sum(int((~pack.code).sum()) for pack in packs)
-    assert low < (sum(len(one.at) for one in made) - in_code) / prose < high
+    assert low < (sum(len(one.places) for one in made) - in_code) / prose < high
     assert (in_code == 0) == ("code_rate" in changes)
     again = [masking.mask(pack, 0.3, settings.masking, found.vocabulary, 1) for pack in packs]
     assert all((one.ids == two.ids).all() for one, two in zip(made, again, strict=True))
     if changes.get("words"):
         for pack, one in zip(packs, made, strict=True):
             hidden = np.zeros(len(pack.ids), np.bool_)
-            hidden[one.at] = True
+            hidden[one.places] = True
             joins = found.vocabulary.joins[pack.ids]
             inside = (joins[1:] & 1).astype(bool) & (joins[:-1] & 2).astype(bool)
             assert (hidden[1:][inside] == hidden[:-1][inside]).all()
