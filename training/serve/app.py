@@ -1,7 +1,7 @@
 """A fine-tuned model over HTTP: for programs, and as the ML backend of a Label Studio project.
 
-`app` is the application, `serve` runs it until it is told to end. Whoever is admitted may ask for everything; the
-server itself asks nobody. What is refused is answered by JSON with a sentence: `{"error": "..."}`.
+`app` is the application, `serve` runs it until it is stopped. An admitted client may use every route; the server itself
+calls no other. A refused request is answered by JSON with a sentence: `{"error": "..."}`.
 """
 
 import asyncio
@@ -36,42 +36,42 @@ if TYPE_CHECKING:
 from socorpus.training.serve.settings import TOKEN, Say, ServeSettings
 
 SECONDS_TO_END = 30
-"""How long requests that are under way are waited for at the end."""
+"""Time for requests in progress to finish at the end."""
 
 Predictors = Sequence[Predictor] | Callable[[], Predictor]
 
 
 _T = TypeVar("_T")
 _GONE = 499
-"""Status of what is sent to a client that went away: nobody reads it."""
+"""Status of the response to a client that went away; nobody reads it."""
 
 
 def app(predictors: Predictors, settings: ServeSettings) -> Starlette:
     """The application.
 
     Args:
-        predictors: copies of one model, or what loads one, which is done `settings.workers` times.
+        predictors: copies of one model, or a function that loads one, which is called `settings.workers` times.
 
     Raises:
-        InputError: the copies are not of one model, or its version looks like that of the sync's predictions.
+        InputError: the copies are of different models, or the version looks like that of the sync's predictions.
     """
     copies = list(predictors) if isinstance(predictors, Sequence) else [predictors() for _ in range(settings.workers)]
-    if not copies or len({(one.task, one.version) for one in copies}) > 1:
+    if not copies or len({(copy.task, copy.version) for copy in copies}) > 1:
         raise InputError(f"{len(copies)} models to serve: must be copies of one, at least one")
     label_studio.checked_version(copies[0].version)
     served = _Served(copies, settings)
-    made = Starlette(
+    application = Starlette(
         routes=served.routes(),
         middleware=[Middleware(_Admission, settings.token)],
         exception_handlers={HTTPException: _refused, Exception: _broken},
         lifespan=served.lifespan,
     )
-    made.router.redirect_slashes = False
-    return made
+    application.router.redirect_slashes = False
+    return application
 
 
 class _Served:
-    """A model with its queue, and the answers to requests."""
+    """A model with its queue, and the handlers of requests."""
 
     def __init__(self, copies: Sequence[Predictor], settings: ServeSettings) -> None:
         self.task, self.version, self.settings = copies[0].task, copies[0].version, settings
@@ -81,7 +81,7 @@ class _Served:
         self.document = openapi.document(self.task, self.version, settings.limits, token=settings.token is not None)
 
     def routes(self) -> list[Route]:
-        """All of them; `openapi` describes each."""
+        """All routes; `openapi` describes each."""
         get: dict[str, Callable[[Request], Coroutine[Any, Any, Response]]] = {
             "/": self.health,
             "/health": self.health,
@@ -104,7 +104,7 @@ class _Served:
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        """The copies work from the start to the end."""
+        """Run the copies from start to end of the application."""
         self.queue.start()
         try:
             yield
@@ -112,7 +112,7 @@ class _Served:
             await self.queue.close()
 
     async def health(self, _: Request) -> Response:
-        """Never waits for the model: Label Studio waits one second for it."""
+        """Health, without waiting for the model: Label Studio waits one second for the answer."""
         counts = self.queue.counts
         about = {"status": "UP", "model_class": f"socorpus {self.task.name}", "model_version": self.version}
         numbers = {"waiting": self.queue.waiting, "texts": counts.texts, "failed": counts.failed}
@@ -135,23 +135,23 @@ class _Served:
         return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
 
     async def openapi(self, _: Request) -> Response:
-        """The document."""
+        """The OpenAPI document."""
         return JSONResponse(self.document)
 
     async def docs(self, _: Request) -> Response:
-        """The document as a page."""
+        """The OpenAPI document as a page."""
         return HTMLResponse(openapi.page(self.document), headers=openapi.PAGE_HEADERS)
 
     async def model(self, _: Request) -> Response:
-        """What is served."""
+        """Task, labels, version and limits of the served model."""
         about = {"task": self.task.name, "spans": self.task.spans, "labels": list(self.task.labels)}
         return JSONResponse({**about, "version": self.version, "limits": self.settings.limits})
 
     async def predict(self, request: Request) -> Response:
-        """Labels with probabilities, or spans, of texts."""
+        """Labels with probabilities, or spans, for texts."""
         examples = read_texts(await read_body(request, self.settings), self.settings)
-        found = await self._ask(request, examples)
-        results = [self._result(example, prediction) for example, prediction in zip(examples, found, strict=True)]
+        predictions = await self._ask(request, examples)
+        results = [self._result(example, prediction) for example, prediction in zip(examples, predictions, strict=True)]
         return JSONResponse({"model_version": self.version, "task": self.task.name, "results": results})
 
     def _result(self, example: Example, prediction: Prediction) -> dict[str, Any]:
@@ -176,21 +176,21 @@ class _Served:
         }
 
     async def setup(self, request: Request) -> Response:
-        """Label Studio sends a project's interface, and its owner's token, which is not looked at."""
+        """Check a project's interface, which Label Studio sends with its owner's token; the token is ignored."""
         body = await read_body(request, self.settings)
         self._fits(string(body, "schema"))
         return JSONResponse({"model_version": self.version})
 
     async def suggest(self, request: Request) -> Response:
-        """Suggestions for Label Studio's tasks."""
+        """Suggestions for tasks of Label Studio."""
         body = await read_body(request, self.settings)
         if body.get("label_config") is not None:
             self._fits(string(body, "label_config"))
         examples, blind = read_tasks(body, self.settings)
-        found = await self._ask(request, examples)
+        predictions = await self._ask(request, examples)
         results = [
             label_studio.suggestion(prediction, self.task, example.text, self.version, blind=hidden)
-            for example, prediction, hidden in zip(examples, found, blind, strict=True)
+            for example, prediction, hidden in zip(examples, predictions, blind, strict=True)
         ]
         return JSONResponse({"results": results})
 
@@ -199,14 +199,14 @@ class _Served:
             raise HTTPException(422, why)
 
     async def webhook(self, request: Request) -> Response:
-        """Events are counted; a model learns by a command, not by them."""
+        """Count events; training is started by a command, not by them."""
         action = string(await read_body(request, self.settings), "action")
         self.events[action[:100]] += 1
         LOG.info("event %r, %d in all", action[:100], self.events.total())
         return JSONResponse({"status": "ok"}, 201)
 
     async def versions(self, _: Request) -> Response:
-        """The one that is served."""
+        """The version that is served."""
         return JSONResponse({"versions": [self.version]})
 
     async def _ask(self, request: Request, examples: Sequence[Example]) -> list[Prediction]:
@@ -222,7 +222,7 @@ class _Served:
 
 
 async def _unless_gone(request: Request, work: Coroutine[Any, Any, _T]) -> _T:
-    """What work comes to; it is cancelled if the client goes away before."""
+    """The result of `work`, which is cancelled if the client goes away first."""
     asked, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
     try:
         await asyncio.wait({asked, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -241,7 +241,7 @@ async def _gone(request: Request) -> None:
 
 
 class _Admission:
-    """Lets requests through that have the token."""
+    """Middleware that admits only requests with the token."""
 
     def __init__(self, inner: ASGIApp, token: str | None) -> None:
         self.inner, self.token = inner, token
@@ -256,7 +256,7 @@ class _Admission:
 
 
 def _admitted(header: bytes, token: str) -> bool:
-    """Whether an `Authorization` has the token: as a bearer's, or as a password of basic auth, whoever the user."""
+    """Whether an `Authorization` has the token: as bearer token, or as basic-auth password of any user."""
     kind, _, value = header.strip().partition(b" ")
     given = value.strip()
     if kind.lower() == b"basic":
@@ -287,7 +287,7 @@ async def _refused(request: Request, error: Exception) -> Response:
     if error.status_code == 404:
         return _error(404, f"there is no {path}; GET /docs shows what there is")
     if error.status_code == 405:
-        allowed = sorted({one.strip() for one in (error.headers or {}).get("Allow", "").split(",")} - {"HEAD"})
+        allowed = sorted({method.strip() for method in (error.headers or {}).get("Allow", "").split(",")} - {"HEAD"})
         return _error(405, f"{path} takes no {request.method}; it takes {', '.join(allowed)}", error.headers)
     return _error(error.status_code, error.detail, error.headers)
 
@@ -297,17 +297,17 @@ async def _broken(_: Request, error: Exception) -> Response:
 
 
 def _memory() -> int:
-    """Bytes of memory that this process holds."""
+    """Resident memory of this process, in bytes."""
     import psutil  # type: ignore[import-untyped]
 
     return int(psutil.Process().memory_info().rss)
 
 
 def listening(settings: ServeSettings) -> socket.socket:
-    """A socket on the wanted address.
+    """A listening socket on the configured address.
 
     Raises:
-        InputError: the port is taken, or the address is none of this machine.
+        InputError: the port is taken, or this machine does not have the address.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
@@ -320,14 +320,14 @@ def listening(settings: ServeSettings) -> socket.socket:
 
 
 def server(application: Starlette) -> "uvicorn.Server":
-    """What runs an application: `run(sockets=[listening(...)])`; ends by itself once `should_exit` is set."""
+    """A server for an application: `run(sockets=[listening(...)])`; it ends by itself once `should_exit` is set."""
     import uvicorn
 
     return uvicorn.Server(
         uvicorn.Config(
             application,
             lifespan="on",
-            # Of requests a server of one user need not tell; of failures the queue does.
+            # A server of one user need not log requests; the queue logs failures.
             access_log=False,
             log_level="warning",
             server_header=False,
@@ -337,16 +337,16 @@ def server(application: Starlette) -> "uvicorn.Server":
 
 
 def serve(predictors: Predictors, settings: ServeSettings, say: Say = lambda _: None) -> None:
-    """Serve a model until Ctrl-C or SIGTERM; what is under way then is answered before the end.
+    """Serve a model until Ctrl-C or SIGTERM; requests in progress are answered before the end.
 
     Raises:
-        InputError: the port is taken; and whatever `app` raises.
+        InputError: the port is taken; and as for `app`.
     """
     application = app(predictors, settings)
-    with listening(settings) as open_socket, _told(say):
+    with listening(settings) as open_socket, _logged_to(say):
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         say(f"serving at http://{host}:{open_socket.getsockname()[1]} (its routes: /docs); Ctrl-C ends it")
-        # Once all is answered, uvicorn raises the signal again, which would end this process without a word.
+        # Once all requests are answered, uvicorn raises the signal again, which would end this process silently.
         main = threading.current_thread() is threading.main_thread()
         before = signal.signal(signal.SIGTERM, signal.default_int_handler) if main else None
         try:
@@ -365,13 +365,13 @@ class _Telling(logging.Handler):
         self.say = say
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Say a line of the log, with its traceback if there is one."""
+        """Show a line of the log, with its traceback if there is one."""
         self.say(self.format(record))
 
 
 @contextmanager
-def _told(say: Say) -> Iterator[None]:
-    """For the length of a block what is logged is said."""
+def _logged_to(say: Say) -> Iterator[None]:
+    """Pass log records to `say` for the duration of the block."""
     handler, level = _Telling(say), LOG.level
     LOG.addHandler(handler)
     LOG.setLevel(logging.INFO)

@@ -1,8 +1,8 @@
-"""Texts of many requests, predicted some at a time: a bounded queue before the loaded copies of a model.
+"""Batched prediction of the texts of many requests: a bounded queue in front of the loaded copies of a model.
 
-All of it lives in one event loop; a copy predicts in a thread of its own, always the same one. Threads rather than
-processes: what takes the time (PyTorch, tokenizers) runs without the interpreter's lock, and copies in one process
-share everything but their weights.
+Everything runs in one event loop; each copy predicts in its own thread. Threads rather than processes: the expensive
+parts (PyTorch, tokenizers) release the interpreter's lock, and copies in one process share everything except their
+weights.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ from socorpus.training.examples.example import Example, Prediction, Predictor
 
 LOG = logging.getLogger("socorpus.serve")
 _REMEMBERED = 0.8
-"""Weight of what was measured before, in the running mean of a text's seconds."""
+"""Weight of earlier measurements in the running mean of seconds per text."""
 
 
 class FullError(Exception):
-    """No room for so many texts; `seconds` until there may be."""
+    """No room for this many texts; `seconds` until there may be."""
 
     def __init__(self, waiting: int, seconds: int) -> None:
         super().__init__(f"{waiting} texts are waiting already")
@@ -34,18 +34,18 @@ class PredictionError(Exception):
 
 
 class ClosedError(Exception):
-    """The server is being ended."""
+    """The server is shutting down."""
 
 
 @dataclass
 class Counts:
-    """What was done since the start.
+    """Counters since the start.
 
     Attributes:
-        texts: that were predicted.
-        batches: in which they were.
+        texts: predicted texts.
+        batches: predicted batches.
         failed: texts on which the model failed.
-        refused: texts for which there was no room.
+        refused: texts without room in the queue.
         dropped: texts whose client went away before their turn.
     """
 
@@ -66,10 +66,10 @@ class Batching:
     """A queue of texts and the copies that take from it.
 
     Args:
-        predictors: copies of one model; each is called by one thread alone.
-        batch: texts that a copy is given at most.
+        predictors: copies of one model; each is called from only one thread.
+        batch: maximum texts per batch.
         linger: seconds that a copy waits for more texts once it has one.
-        limit: texts that wait at most.
+        limit: maximum number of waiting texts.
     """
 
     def __init__(self, predictors: Sequence[Predictor], *, batch: int, linger: float, limit: int) -> None:
@@ -88,14 +88,14 @@ class Batching:
         return len(self._queue)
 
     def start(self) -> None:
-        """Set the copies to work; within the event loop that is to run them."""
+        """Start the copies, within the event loop that runs them."""
         for number, predictor in enumerate(self._predictors):
             thread = ThreadPoolExecutor(1, f"predictor-{number}")
             self._threads.append(thread)
             self._workers.append(asyncio.create_task(self._work(predictor, thread)))
 
     async def close(self) -> None:
-        """End the copies once they are done with what they have in hand; what waits is answered by `ClosedError`."""
+        """End the copies after their current batch; waiting texts are answered by `ClosedError`."""
         self._closed = True
         while self._queue:
             _fail(self._queue.popleft(), ClosedError("the server is being ended"))
@@ -105,12 +105,12 @@ class Batching:
             thread.shutdown()
 
     async def predict(self, examples: Sequence[Example]) -> list[Prediction]:
-        """What the model says of each text; given up, with the texts that wait, where the caller is cancelled.
+        """The model's prediction for each text; if the caller is cancelled, its waiting texts leave the queue.
 
         Raises:
-            FullError: there is no room for all of them; none is kept.
+            FullError: there is no room for all of them; none is queued.
             PredictionError: the model failed on one of them.
-            ClosedError: the server is being ended.
+            ClosedError: the server is shutting down.
         """
         if self._closed:
             raise ClosedError("the server is being ended")
@@ -122,19 +122,19 @@ class Batching:
         self._queue += asked
         self._arrived.set()
         try:
-            return list(await asyncio.gather(*(one.answer for one in asked)))
+            return list(await asyncio.gather(*(entry.answer for entry in asked)))
         finally:
             self._forget(asked)
 
     def _forget(self, asked: Sequence[_Waiting]) -> None:
-        """Take texts out of the queue that nobody waits for any more."""
-        left = {id(one) for one in asked if not one.answer.done() or one.answer.cancelled()}
-        kept = deque(one for one in self._queue if id(one) not in left) if left else self._queue
+        """Remove texts from the queue that nobody waits for any more."""
+        left = {id(entry) for entry in asked if not entry.answer.done() or entry.answer.cancelled()}
+        kept = deque(entry for entry in self._queue if id(entry) not in left) if left else self._queue
         self.counts.dropped += len(self._queue) - len(kept)
         self._queue = kept
 
     def _wait(self) -> int:
-        """Whole seconds after which what waits now should be done."""
+        """Estimated seconds until the waiting texts are done, rounded up."""
         return max(1, min(60, math.ceil(len(self._queue) * self._seconds / len(self._predictors))))
 
     async def _work(self, predictor: Predictor, thread: ThreadPoolExecutor) -> None:
@@ -148,7 +148,7 @@ class Batching:
             self._seconds = _REMEMBERED * self._seconds + (1 - _REMEMBERED) * each if self._seconds else each
 
     async def _take(self) -> list[_Waiting]:
-        """At most a batch; empty where another copy was faster, or the server is being ended."""
+        """At most a batch; empty if another copy was faster, or the server is shutting down."""
         while not self._queue and not self._closed:
             await self._more(None)
         until = time.monotonic() + self._linger
@@ -165,13 +165,13 @@ class Batching:
 
     async def _answer(self, predictor: Predictor, thread: ThreadPoolExecutor, taken: Sequence[_Waiting]) -> None:
         try:
-            found = await self._run(predictor, thread, taken)
+            predictions = await self._run(predictor, thread, taken)
         except Exception as error:
             if len(taken) > 1:
-                # One bad text must not fail those of other requests: each for itself.
-                for one in taken:
-                    if not one.answer.done():
-                        await self._answer(predictor, thread, [one])
+                # One bad text must not fail those of other requests: predict each separately.
+                for entry in taken:
+                    if not entry.answer.done():
+                        await self._answer(predictor, thread, [entry])
                 return
             LOG.exception("the model failed on a text of %d characters", len(taken[0].example.text))
             self.counts.failed += 1
@@ -179,20 +179,20 @@ class Batching:
             return
         self.counts.batches += 1
         self.counts.texts += len(taken)
-        for one, prediction in zip(taken, found, strict=True):
-            if not one.answer.done():
-                one.answer.set_result(prediction)
+        for entry, prediction in zip(taken, predictions, strict=True):
+            if not entry.answer.done():
+                entry.answer.set_result(prediction)
 
     async def _run(
         self, predictor: Predictor, thread: ThreadPoolExecutor, taken: Sequence[_Waiting]
     ) -> list[Prediction]:
-        examples = [one.example for one in taken]
-        found = await asyncio.get_running_loop().run_in_executor(thread, predictor.predict, examples)
-        if len(found) != len(examples):
-            raise ValueError(f"{len(found)} predictions of {len(examples)} texts")
-        return found
+        examples = [entry.example for entry in taken]
+        predictions = await asyncio.get_running_loop().run_in_executor(thread, predictor.predict, examples)
+        if len(predictions) != len(examples):
+            raise ValueError(f"{len(predictions)} predictions of {len(examples)} texts")
+        return predictions
 
 
-def _fail(one: _Waiting, error: Exception) -> None:
-    if not one.answer.done():
-        one.answer.set_exception(error)
+def _fail(entry: _Waiting, error: Exception) -> None:
+    if not entry.answer.done():
+        entry.answer.set_exception(error)

@@ -1,8 +1,8 @@
 """A model as the ML backend of a Label Studio project: tasks as texts, predictions as suggestions, and the connection.
 
-The protocol is what the server's `ml/api_connector.py` (1.23.2) sends and takes: `/health`, `/setup` with the project's
-interface, `/predict` with tasks. A suggestion looks like those of the sync (`label_studio.interface`), and its model
-version is the predictor's, by which the sync tells it from its own.
+The protocol is that of the server's `ml/api_connector.py` (1.23.2): `/health`, `/setup` with the project's interface,
+`/predict` with tasks. A suggestion looks like those of the sync (`label_studio.interface`); the sync distinguishes it
+from its own by the model version, which is the predictor's.
 """
 
 import re
@@ -16,13 +16,13 @@ from socorpus.labeling.schema import Task
 from socorpus.training.examples.example import Example, Prediction
 
 USER = "socorpus"
-"""Who a Label Studio server says that it is, with the token as the password: it knows no other way than basic auth."""
+"""User name of a Label Studio server, with the token as the password: it supports only basic auth."""
 DESCRIPTION = "socorpus labeling serve"
-"""By this a connection is known as ours, whatever its address or version."""
+"""Marks a connection as ours, whatever its address or version."""
 NOTHING_FOUND = 0.5
-"""Score of a text without spans: there is none whose probability could be asked, so it is put in the middle."""
+"""Score of a text without spans: with no probability to use, it is placed in the middle."""
 CHUNK = 100
-"""Tasks that the server is made to ask for in one go; it waits 100 seconds for an answer."""
+"""Tasks per request of the server, which waits 100 seconds for an answer."""
 SECONDS = 100.0
 UNCERTAINTY = "Uncertainty sampling"
 _LOCAL = "reserved network address"
@@ -32,29 +32,29 @@ _SUGGESTED = ("id", "data", "predictions", "model_version")
 
 
 def controls(config: str) -> dict[str, dict[str, Any]]:
-    """A project's interface as the server's `parsed_label_config` has it, as far as `interfaces.fits` asks.
+    """A project's interface in the form of the server's `parsed_label_config`, as far as `interface.fits` needs it.
 
     Raises:
         ValueError: it is no XML.
     """
     from lxml import etree
 
-    # What others send: nothing outside is read, and nothing grows.
+    # Untrusted input: no external resources, no entity expansion.
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     try:
         root = etree.fromstring(config.encode("utf-8", "replace"), parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise ValueError(f"the interface is no XML: {error}") from None
-    found = {}
+    parsed = {}
     for element in root.iter("Labels", "Choices"):
-        labels = [str(one.get("alias") or one.get("value") or "") for one in element.iter("Label", "Choice")]
+        labels = [str(option.get("alias") or option.get("value") or "") for option in element.iter("Label", "Choice")]
         to = str(element.get("toName") or "").split(",")
-        found[str(element.get("name") or "")] = {"type": str(element.tag), "to_name": to, "labels": labels}
-    return found
+        parsed[str(element.get("name") or "")] = {"type": str(element.tag), "to_name": to, "labels": labels}
+    return parsed
 
 
 def misfit(config: str, task: Task) -> str | None:
-    """Why a model of this task can't suggest anything in a project of this interface; None where it can."""
+    """The reason why a model of this task can't make suggestions in a project of this interface; None if it can."""
     try:
         why = interface.fits(controls(config), task)
     except ValueError as error:
@@ -68,13 +68,13 @@ def misfit(config: str, task: Task) -> str | None:
 
 
 def example(number: int, data: Mapping[str, Any]) -> Example:
-    """A task's data as a text to judge; a title that the sync made up counts as none.
+    """A task's data as an example; a title that the sync generated is dropped.
 
     Args:
-        number: place in the request, for tasks that are not of the sync.
+        number: place in the request, for tasks that are not from the sync.
     """
     post, title, tags = str(data.get("post") or number), data.get("title"), data.get("tags")
-    if isinstance(title, str) and (made := _MADE_TITLE.fullmatch(title)) and post.endswith(f":{made[1]}"):
+    if isinstance(title, str) and (match := _MADE_TITLE.fullmatch(title)) and post.endswith(f":{match[1]}"):
         title = None
     return Example(
         key=post,
@@ -86,7 +86,8 @@ def example(number: int, data: Mapping[str, Any]) -> Example:
 
 
 def certainty(prediction: Prediction) -> float:
-    """How sure a model is, from 0 to 1: the probability of its label, of spans their mean, `NOTHING_FOUND` without any.
+    """Confidence of a prediction, from 0 to 1: its label's probability, or the mean of its spans'; `NOTHING_FOUND`
+    without spans.
 
     Label Studio's uncertainty sampling serves the lowest first.
     """
@@ -98,10 +99,10 @@ def certainty(prediction: Prediction) -> float:
 
 
 def suggestion(prediction: Prediction, task: Task, text: str, version: str, *, blind: bool = False) -> dict[str, Any]:
-    """A prediction as Label Studio's, its offsets those of the text that was sent.
+    """A prediction in Label Studio's form, with offsets in the text that was sent.
 
-    A blind task has no regions, so that nothing is suggested, but the score of any other: it is served in its turn,
-    and those who judge it are measured on the same posts.
+    A blind task gets a score but no regions: nothing is suggested, yet it is served in its turn, and its annotators are
+    measured on the same posts.
     """
     score = round(min(1.0, max(0.0, certainty(prediction))), 4)
     regions: list[dict[str, Any]] = []
@@ -120,10 +121,10 @@ def suggestion(prediction: Prediction, task: Task, text: str, version: str, *, b
 
 
 def checked_version(version: str) -> str:
-    """A model's version, which must not look like that of the sync's own predictions.
+    """A model's version, after a check that it does not look like that of the sync's own predictions.
 
     Raises:
-        InputError: it does, or it is empty.
+        InputError: it does, or is empty.
     """
     if not version.strip() or version.startswith(interface.PREFIX):
         raise InputError(
@@ -136,18 +137,18 @@ def checked_version(version: str) -> str:
 def connect(client: Client, project: int, task: Task, url: str, version: str, token: str | None = None) -> None:
     """Register a served model with a project, which then shows its suggestions, the least certain texts first.
 
-    May be repeated: the connection is brought up to date with address, version and token. Its title is the version,
-    since the server asks a backend of just that title, and samples by predictions of just that version.
+    May be repeated: this updates the connection's address, version and token. Its title is the version, since the
+    server looks for a backend of exactly that title, and samples by predictions of exactly that version.
 
     Args:
         project: number of the project.
-        task: the model's.
+        task: task of the model.
         url: address under which the server reaches the model.
         version: `Predictor.version`.
-        token: `Settings.token` of the served model.
+        token: `ServeSettings.token` of the served model.
 
     Raises:
-        InputError: the project's interface has not the task's labels, another model is connected, or the server does
+        InputError: the project's interface lacks the task's labels, another model is connected, or the server does
             not ask local addresses.
         BuildError: the server does not reach the model, or the token is wrong.
     """
@@ -171,24 +172,28 @@ def _connection(project: int, url: str, version: str, token: str | None) -> dict
 
 def _register(client: Client, project: int, wanted: Mapping[str, Any]) -> None:
     there = client.get("/api/ml/", project=project)
-    ours = [one for one in there if one["description"] == DESCRIPTION or one["url"].rstrip("/") == wanted["url"]]
-    if others := [one for one in there if one not in ours]:
+    ours = [
+        backend
+        for backend in there
+        if backend["description"] == DESCRIPTION or backend["url"].rstrip("/") == wanted["url"]
+    ]
+    if others := [backend for backend in there if backend not in ours]:
         raise InputError(
             f"project {project} has another model connected ({others[0]['title']!r} at {others[0]['url']}), and the "
-            "server asks one alone; remove it under Settings, Model"
+            "server asks only one; remove it under Settings, Model"
         )
     if ours:
-        # Also where nothing seems to change: the password can't be read, and a changed model is asked for its name.
+        # Even if nothing seems to change: the password can't be read, and a changed model is asked for its name.
         _send(client, wanted, ours[0]["id"])
     else:
         _send(client, wanted)
-    for one in ours[1:]:
-        client.delete(f"/api/ml/{one['id']}")
-    _webhooks(client, project, wanted, {one["url"].rstrip("/") for one in ours} - {wanted["url"]})
+    for backend in ours[1:]:
+        client.delete(f"/api/ml/{backend['id']}")
+    _webhooks(client, project, wanted, {backend["url"].rstrip("/") for backend in ours} - {wanted["url"]})
 
 
 def _send(client: Client, wanted: Mapping[str, Any], known: int | None = None) -> None:
-    """Make a connection, or change a known one."""
+    """Create a connection, or change a known one."""
     try:
         if known is None:
             client.post("/api/ml/", wanted)
@@ -197,8 +202,8 @@ def _send(client: Client, wanted: Mapping[str, Any], known: int | None = None) -
     except SocorpusError as error:
         if _LOCAL not in str(error):
             raise
-        # A server that asks local models, but sends no webhooks to them, keeps the connection, refuses the webhook
-        # that it adds by itself, and answers 403. The webhook is not needed.
+        # A server that asks local models but sends no webhooks to them keeps the connection, refuses the webhook that
+        # it adds by itself, and answers 403. The webhook is not needed.
         kept = client.get("/api/ml/", project=wanted["project"]) if known is None else []
         if not kept:
             raise InputError(
@@ -209,22 +214,22 @@ def _send(client: Client, wanted: Mapping[str, Any], known: int | None = None) -
 
 
 def _webhooks(client: Client, project: int, wanted: Mapping[str, Any], left: Collection[str]) -> None:
-    """Give the webhook that the server added the token, which it sends none of, and remove those of addresses left."""
+    """Add the token to the webhook that the server created without one, and remove webhooks of abandoned addresses."""
     token = wanted.get("basic_auth_pass")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    for one in client.get("/api/webhooks/", project=project):
-        url = one["url"].removesuffix("/webhook")
-        if url in left and url != one["url"]:
-            client.delete(f"/api/webhooks/{one['id']}/")
-        elif one["url"] == f"{wanted['url']}/webhook":
-            client.patch(f"/api/webhooks/{one['id']}/", {"headers": headers})
+    for hook in client.get("/api/webhooks/", project=project):
+        url = hook["url"].removesuffix("/webhook")
+        if url in left and url != hook["url"]:
+            client.delete(f"/api/webhooks/{hook['id']}/")
+        elif hook["url"] == f"{wanted['url']}/webhook":
+            client.patch(f"/api/webhooks/{hook['id']}/", {"headers": headers})
 
 
 def served_version(url: str, task: Task, token: str | None = None) -> str:
-    """Version of the model that is served at an address, which must be of the task.
+    """Version of the model that is served at an address; the model must be for the task.
 
     Raises:
-        InputError: nothing answers there, the token is refused, or the model is of another task.
+        InputError: nothing answers there, the token is refused, or the model is for another task.
     """
     import httpx
 
@@ -242,32 +247,32 @@ def served_version(url: str, task: Task, token: str | None = None) -> str:
 
 
 def suggest(client: Client, project: int, version: str, say: Callable[[str], None] = lambda _: None) -> int:
-    """Have the server ask the connected model for every task that has no suggestion of this version yet.
+    """Make the server ask the connected model for every task that has no suggestion of this version yet.
 
-    Else it asks for a task when a person opens it: the first ones would be served in no order, and none of those that
-    have a suggestion of the sync would ever be asked for from the list of tasks.
+    Otherwise it asks only when a person opens a task: the first ones would be served in no order, and those that have a
+    suggestion of the sync would never be asked for from the list of tasks.
 
     Returns:
-        How many suggestions there are now.
+        The number of suggestions now.
 
     Raises:
-        BuildError: the server got none for some tasks; tells where to look.
+        BuildError: the server got none for some tasks; the message says where to look.
     """
     lacking = [
         task["id"]
         for task in client.tasks(project, include=_SUGGESTED)
-        if not any(one["model_version"] == version for one in task["predictions"])
+        if not any(prediction["model_version"] == version for prediction in task["predictions"])
     ]
-    for at in range(0, len(lacking), CHUNK):
-        _retrieve(client, project, lacking[at : at + CHUNK])
-        say(f"suggestions made: {min(at + CHUNK, len(lacking)):,} of {len(lacking):,}")
-    found, tasks = client.prediction_versions(project).get(version, 0), client.count(project, ())
-    if found < tasks:
+    for start in range(0, len(lacking), CHUNK):
+        _retrieve(client, project, lacking[start : start + CHUNK])
+        say(f"suggestions made: {min(start + CHUNK, len(lacking)):,} of {len(lacking):,}")
+    suggested, tasks = client.prediction_versions(project).get(version, 0), client.count(project, ())
+    if suggested < tasks:
         raise BuildError(
-            f"project {project}: {tasks - found:,} of {tasks:,} tasks got no suggestion of {version!r}; the served "
+            f"project {project}: {tasks - suggested:,} of {tasks:,} tasks got no suggestion of {version!r}; the served "
             "model's log says why. The same command goes on from there"
         )
-    return found
+    return suggested
 
 
 def _retrieve(client: Client, project: int, tasks: Sequence[int]) -> None:

@@ -1,4 +1,4 @@
-"""The served model's routes as an OpenAPI 3.1 document, and a page of it that asks nobody else for anything."""
+"""The served model's routes as an OpenAPI 3.1 document, and a self-contained page of it."""
 
 import html
 import json
@@ -16,9 +16,9 @@ def document(task: Task, version: str, limits: Mapping[str, int], *, token: bool
 
     Args:
         limits: `texts` of a request, `chars` of a text, `bytes` of a body.
-        token: whether one is asked for.
+        token: whether a token is required.
     """
-    made: Document = {
+    content: Document = {
         "openapi": "3.1.0",
         "info": {
             "title": f"socorpus: {task.name}",
@@ -30,15 +30,15 @@ def document(task: Task, version: str, limits: Mapping[str, int], *, token: bool
         "components": {"schemas": _schemas(task, limits)},
     }
     if not token:
-        for operation in (one for on in made["paths"].values() for one in on.values()):
+        for operation in (entry for methods in content["paths"].values() for entry in methods.values()):
             del operation["responses"]["401"]
     else:
-        made["security"] = [{"token": []}, {"password": []}]
-        made["components"]["securitySchemes"] = {
+        content["security"] = [{"token": []}, {"password": []}]
+        content["components"]["securitySchemes"] = {
             "token": {"type": "http", "scheme": "bearer", "description": "Authorization: Bearer TOKEN"},
             "password": {"type": "http", "scheme": "basic", "description": "Any user, and the token as password."},
         }
-    return made
+    return content
 
 
 def _paths() -> Document:
@@ -51,7 +51,7 @@ def _paths() -> Document:
         "/docs": {"get": _operation("This document as a page", {"200": ("The page", "text/html")}, ())},
         "/v1/model": {"get": _operation("Task, labels and version", {"200": ("The model", model)}, ())},
         "/v1/predict": {
-            "post": _operation("What the model says of texts", {"200": ("Of each text", "Answer")}, _BODY, "Request")
+            "post": _operation("Predictions for texts", {"200": ("For each text", "Answer")}, _BODY, "Request")
         },
         "/setup": {
             "post": _operation(
@@ -60,7 +60,7 @@ def _paths() -> Document:
         },
         "/predict": {
             "post": _operation(
-                "Label Studio: suggestions for tasks", {"200": ("Of each task", "Suggestions")}, _BODY, "Tasks"
+                "Label Studio: suggestions for tasks", {"200": ("For each task", "Suggestions")}, _BODY, "Tasks"
             )
         },
         "/webhook": {
@@ -79,7 +79,7 @@ _ERRORS = {
     "401": "The token is missing or wrong",
     "408": "The body did not come in time",
     "413": "Too much: bytes, texts, or characters of a text",
-    "422": "Something is missing, or of the wrong type; tells what and where",
+    "422": "Something is missing, or of the wrong type; the message says what and where",
     "500": "The model failed",
     "503": "Too many texts are waiting; Retry-After has seconds",
 }
@@ -91,10 +91,10 @@ def _operation(summary: str, good: Mapping[str, tuple[str, str]], bad: tuple[str
         responses[code] = _response(_ERRORS[code], "Error")
         if code == "503":
             responses[code]["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"}}
-    made: Document = {"summary": summary, "responses": responses}
+    operation: Document = {"summary": summary, "responses": responses}
     if body:
-        made["requestBody"] = {"required": True, "content": {JSON: {"schema": _reference(body)}}}
-    return made
+        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": _reference(body)}}}
+    return operation
 
 
 def _response(text: str, schema: str) -> Document:
@@ -108,12 +108,12 @@ def _reference(schema: str) -> Document:
 
 
 def _object(optional: tuple[str, ...] = (), closed: bool = False, **properties: Document) -> Document:
-    made: Document = {
+    schema: Document = {
         "type": "object",
         "required": [name for name in properties if name not in optional],
         "properties": properties,
     }
-    return made | ({"additionalProperties": False} if closed else {})
+    return schema | ({"additionalProperties": False} if closed else {})
 
 
 def _schemas(task: Task, limits: Mapping[str, int]) -> Document:
@@ -179,7 +179,7 @@ def _schemas(task: Task, limits: Mapping[str, int]) -> Document:
 
 
 PAGE_HEADERS = {
-    # The page's own style and script alone, and requests to this server alone.
+    # Only the page's own style and script, and only requests to this server.
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
     "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -205,23 +205,29 @@ document.querySelector('form').addEventListener('submit', async event => {
   const texts = [{title: form.title.value || null, text: form.text.value}];
   answer.textContent = 'asking';
   try {
-    const said = await fetch('v1/predict', {method: 'POST', headers, body: JSON.stringify({texts})});
-    answer.textContent = said.status + '\\n' + JSON.stringify(await said.json(), null, 2);
+    const response = await fetch('v1/predict', {method: 'POST', headers, body: JSON.stringify({texts})});
+    answer.textContent = response.status + '\\n' + JSON.stringify(await response.json(), null, 2);
   } catch (error) { answer.textContent = String(error); }
 });
 """
 
 
-def page(made: Mapping[str, Any]) -> str:
-    """A document as an HTML page with a form for `/v1/predict`; nothing of it comes from another host."""
-    info = made["info"]
-    routes = "".join(_route(path, method, one) for path, on in made["paths"].items() for method, one in on.items())
+def page(content: Mapping[str, Any]) -> str:
+    """A document as an HTML page with a form for `/v1/predict`; it loads nothing from other hosts."""
+    info = content["info"]
+    routes = "".join(
+        _route(path, method, operation)
+        for path, methods in content["paths"].items()
+        for method, operation in methods.items()
+    )
     schemas = "".join(
         f"<details id='{html.escape(name)}'><summary><code>{html.escape(name)}</code></summary><pre>"
         f"{html.escape(json.dumps(schema, indent=2, ensure_ascii=False))}</pre></details>"
-        for name, schema in made["components"]["schemas"].items()
+        for name, schema in content["components"]["schemas"].items()
     )
-    token = '<label>Token <input name="token" type="password" autocomplete="off"></label>' if "security" in made else ""
+    token = (
+        '<label>Token <input name="token" type="password" autocomplete="off"></label>' if "security" in content else ""
+    )
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{html.escape(info["title"])}</title><style>{_STYLE}</style></head><body>
@@ -238,14 +244,14 @@ def page(made: Mapping[str, Any]) -> str:
 """
 
 
-def _route(path: str, method: str, one: Mapping[str, Any]) -> str:
+def _route(path: str, method: str, operation: Mapping[str, Any]) -> str:
     rows = "".join(
         f"<tr><td>{code}</td><td>{html.escape(response['description'])}</td><td>{_named(response)}</td></tr>"
-        for code, response in one["responses"].items()
+        for code, response in operation["responses"].items()
     )
-    body = f"<p>Body: {_named(one['requestBody'])}</p>" if "requestBody" in one else ""
+    body = f"<p>Body: {_named(operation['requestBody'])}</p>" if "requestBody" in operation else ""
     return (
-        f"<h3><code>{method.upper()} {html.escape(path)}</code></h3><p>{html.escape(one['summary'])}</p>{body}"
+        f"<h3><code>{method.upper()} {html.escape(path)}</code></h3><p>{html.escape(operation['summary'])}</p>{body}"
         f"<table>{rows}</table>"
     )
 

@@ -1,4 +1,4 @@
-"""What requests to a served model must be: they are read no further than allowed, and refused by naming the place."""
+"""Checks of requests to a served model: bodies are read up to a limit, and a refusal names the place of the error."""
 
 import asyncio
 import json
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from socorpus.training.serve.settings import ServeSettings
 
 SECONDS_TO_SEND = 60.0
-"""How long a client may take to send a body."""
+"""Time that a client may take to send a body."""
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 async def read_body(request: Request, settings: "ServeSettings") -> dict[str, Any]:
-    """A request's JSON, which must be an object: read no further than allowed.
+    """A request's JSON object, read up to the limit.
 
     Raises:
         HTTPException: it is too large, too slow, no JSON, or no object.
@@ -56,33 +56,33 @@ def read_texts(body: Mapping[str, Any], settings: "ServeSettings") -> list[Examp
     """
     _known(body, ("texts",), "the body")
     examples = []
-    for number, one in enumerate(_list(body, "texts", settings)):
+    for number, entry in enumerate(_list(body, "texts", settings)):
         where = f"texts[{number}]"
-        _object(one, where)
-        _known(one, ("text", "title", "tags"), where)
-        title, tags = one.get("title"), one.get("tags", [])
+        _object(entry, where)
+        _known(entry, ("text", "title", "tags"), where)
+        title, tags = entry.get("title"), entry.get("tags", [])
         if not (title is None or isinstance(title, str)):
             raise HTTPException(422, f"{where}.title must be a string or null")
         if not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
             raise HTTPException(422, f"{where}.tags must be a list of strings")
-        text, clean = _text(one, where, settings), _title(title, where, settings)
+        text, clean = _text(entry, where, settings), _title(title, where, settings)
         examples.append(Example(where, where, text, clean, tags=tuple(map(shown, tags))))
     return examples
 
 
 def read_tasks(body: Mapping[str, Any], settings: "ServeSettings") -> tuple[list[Example], list[bool]]:
-    """The texts of Label Studio's tasks, and which of them are blind.
+    """The texts of Label Studio's tasks, with a flag for blind ones.
 
     Raises:
         HTTPException: names the place, and says what it must be.
     """
     examples, blind = [], []
-    for number, one in enumerate(_list(body, "tasks", settings)):
+    for number, task in enumerate(_list(body, "tasks", settings)):
         where = f"tasks[{number}]"
-        _object(one, where)
-        if "data" not in one:
+        _object(task, where)
+        if "data" not in task:
             raise HTTPException(422, f"{where}.data is missing")
-        data = one["data"]
+        data = task["data"]
         _object(data, f"{where}.data")
         text = _text(data, f"{where}.data", settings)
         title = data.get("title")
@@ -95,12 +95,12 @@ def read_tasks(body: Mapping[str, Any], settings: "ServeSettings") -> tuple[list
 def _list(body: Mapping[str, Any], name: str, settings: "ServeSettings") -> list[Any]:
     if name not in body:
         raise HTTPException(422, f"{name} is missing")
-    found = body[name]
-    if not isinstance(found, list) or not found:
+    entries = body[name]
+    if not isinstance(entries, list) or not entries:
         raise HTTPException(422, f"{name} must be a list with at least one entry")
-    if len(found) > settings.max_texts:
-        raise HTTPException(413, f"{name} has {len(found):,} entries; at most {settings.max_texts:,} go at a time")
-    return found
+    if len(entries) > settings.max_texts:
+        raise HTTPException(413, f"{name} has {len(entries):,} entries; at most {settings.max_texts:,} go at a time")
+    return entries
 
 
 def _object(value: Any, where: str) -> None:
@@ -117,7 +117,7 @@ def string(body: Mapping[str, Any], name: str) -> str:
     """A field that must be a string.
 
     Raises:
-        HTTPException: it is missing, or is none.
+        HTTPException: it is missing, or no string.
     """
     if name not in body:
         raise HTTPException(422, f"{name} is missing")
@@ -149,5 +149,5 @@ def _short(text: str, where: str, settings: "ServeSettings") -> str:
 
 
 def shown(text: str) -> str:
-    """A text without lone surrogates, which JSON may hold and nothing can encode; its length stays."""
+    """A text without lone surrogates, which JSON may hold but UTF-8 can't encode; its length stays the same."""
     return _SURROGATES.sub("�", text)

@@ -1,4 +1,4 @@
-"""How a model is served."""
+"""Settings of a served model."""
 
 import ipaddress
 import os
@@ -15,28 +15,28 @@ Say = Callable[[str], None]
 
 
 def given_token() -> str | None:
-    """The token of the environment, `TOKEN`; None where there is none."""
+    """The token of the environment variable `TOKEN`; None if it is not set."""
     return os.environ.get(TOKEN, "").strip() or None
 
 
 @dataclass(frozen=True)
 class ServeSettings:
-    """How a model is served.
+    """Settings of a served model.
 
     Attributes:
         host: address to listen on.
         port: 0 takes a free one.
-        token: that each request must have, of the environment variable `SOCORPUS_SERVE_TOKEN`; None: nobody is asked.
-        queue: texts that wait at most; beyond that requests are answered by 503.
-        batch: texts that are predicted in one go.
+        token: required of each request, by default from the variable `SOCORPUS_SERVE_TOKEN`; None: none is required.
+        queue: maximum number of waiting texts; beyond that requests are answered by 503.
+        batch: texts per batch.
         linger: milliseconds that a batch waits to be filled.
-        max_chars: code points of a text or a title; what the sync sends is never longer than the default.
-        max_texts: texts of a request.
+        max_chars: code points of a text or a title; texts of the sync are never longer than the default.
+        max_texts: texts per request.
         max_body: bytes of a request.
-        workers: copies of the model, each in a thread of its own; used where a predictor is loaded by a function.
+        workers: copies of the model, each in a thread of its own; used if a function loads the predictor.
 
     Raises:
-        InputError: a number is out of range, or another host than this machine is named without a token.
+        InputError: a number is out of range, or the host is not loopback and there is no token.
     """
 
     host: str = "127.0.0.1"
@@ -59,21 +59,21 @@ class ServeSettings:
         if not 0 <= self.port <= 65_535:
             raise InputError(f"port {self.port}: must be 0 to 65535")
         if self.max_texts > self.queue:
-            raise InputError(f"max_texts {self.max_texts}: so many would never fit a queue of {self.queue}")
+            raise InputError(f"max_texts {self.max_texts}: this many would never fit a queue of {self.queue}")
         if self.token is None and not is_loopback(self.host):
             raise InputError(
-                f"host {self.host}: others than this machine could ask the model; put a token into the environment "
+                f"host {self.host}: other machines could use the model; put a token into the environment "
                 f"variable {TOKEN}, or serve on 127.0.0.1"
             )
 
     @property
     def limits(self) -> dict[str, int]:
-        """What a client has to keep to."""
+        """Limits for clients."""
         return {"texts": self.max_texts, "chars": self.max_chars, "bytes": self.max_body}
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address is of this machine alone."""
+    """Whether only this machine can reach an address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
