@@ -121,7 +121,7 @@ def _show_result(corpus: "Corpus", ran: int) -> None:
 
 
 def status(corpus: options.Corpus) -> None:
-    """Show how far a build is, stage by stage."""
+    """Show the progress of a build, stage by stage."""
     from socorpus.corpus import status as build_status
 
     state = build_status(corpus)

@@ -12,7 +12,7 @@ class Format(StrEnum):
 
 
 class Tokens(StrEnum):
-    """What BIO tags of entities are of: words, or the corpus's own tokens."""
+    """Units of BIO tags for entities: words, or the corpus's own tokens."""
 
     WORDS = "words"
     CORPUS = "corpus"

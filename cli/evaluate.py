@@ -93,7 +93,7 @@ def evaluate(
             show=Screen(),
         )
     _show(comparison)
-    # Of the paper's systems some are always missing; one that was named must not be.
+    # Some of the paper's systems are always missing; a system that was named must not be.
     if system and comparison.missing and "paper" not in system:
         raise BuildError(f"not compared: {', '.join(comparison.missing)}; the table says why")
 

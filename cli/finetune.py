@@ -73,7 +73,7 @@ def settings(
     weights: Weighting,
     bits: Bits | None,
 ) -> "FinetuneSettings":
-    """Settings of fine-tuning from what the options say."""
+    """Settings of fine-tuning from the options."""
     from socorpus.training import FinetuneSettings
 
     return FinetuneSettings(
@@ -90,13 +90,13 @@ def settings(
 
 
 class Screen:
-    """Shows how far fine-tuning is: a line that is written over on a terminal, else one now and then."""
+    """Progress of fine-tuning: a line that is overwritten on a terminal, else a line now and then."""
 
     def __init__(self) -> None:
         self._line = view.ProgressLine()
 
     def begin(self, what: Mapping[str, Any]) -> None:
-        """A model is fine-tuned; what of its texts is not read whole."""
+        """Fine-tuning begins; shows the number of texts that are cut or read in windows."""
         for split, cut in what["cut"].items():
             if cut["in_windows"]:
                 lost = f", {cut['cut']:,} lost their end ({cut['tokens_cut']:,} of {cut['tokens']:,} tokens)"

@@ -1,4 +1,4 @@
-"""The entry point: all commands, and what an error looks like.
+"""The entry point: all commands, and the display of errors.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 stopped by Ctrl-C.
 """
@@ -45,7 +45,7 @@ def options(
 
 
 def _add(group: typer.Typer, command: Callable[..., Any], *examples: str) -> None:
-    """Add a command, with command lines that its help ends with."""
+    """Add a command, with examples at the end of its help."""
     lines = "\n".join(f"  socorpus {example}" for example in examples)
     group.command(epilog=f"\b\nExample{'s' * (len(examples) > 1)}:\n{lines}")(command)
 
@@ -86,7 +86,7 @@ _add(app, doctor.doctor, "doctor")
 
 
 def run() -> None:
-    """Run the command line; known errors are said in one sentence."""
+    """Run the command line; known errors are reported in one sentence."""
     try:
         app(prog_name="socorpus")
     except SocorpusError as error:

@@ -1,4 +1,4 @@
-"""Arguments and options that several commands have, and how their values are completed in a shell."""
+"""Arguments and options shared by several commands, and the shell completion of their values."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -10,7 +10,7 @@ from socorpus.cli.choices import Bits, Weighting
 
 
 def _completed(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
-    """A completion whose names are looked up when they are asked for: help must not wait for them."""
+    """A completion that looks up its names only when needed: help must not wait for them."""
 
     def complete(incomplete: str) -> list[str]:
         return [name for name in names() if name.startswith(incomplete)]
@@ -38,10 +38,10 @@ complete_system = _completed(lambda: ("audits", "paper", "chat:", "scratch:"))
 
 
 def use(plugin: list[str] | None, corpus: Path | None = None, *, needed: bool = False) -> None:
-    """Load the plug-ins that a command names, and those that were named for its corpus before.
+    """Load the plug-ins that a command names, and those that its corpus was built with.
 
     Args:
-        needed: whether all that the corpus was made with must be there.
+        needed: whether all plug-ins of the corpus must be available.
     """
     from socorpus.corpus import use_plugins
 

@@ -40,7 +40,7 @@ def studio(
             while server.process.poll() is None:
                 ended.wait(0.5)
         except KeyboardInterrupt:
-            view.err.print("socorpus: Label Studio is ended")
+            view.err.print("socorpus: Label Studio has stopped")
             return
     raise BuildError(f"Label Studio ended by itself; its log is {server.data / 'server.log'}")
 
@@ -106,10 +106,10 @@ def _show(done: "Synced", dry: bool) -> None:
         "predictions replaced": pushed.predictions,
         "unchanged": pushed.unchanged,
         "found again": pushed.found_again,
-        "doubles removed": pushed.doubles_removed,
+        "duplicates removed": pushed.doubles_removed,
         "removed by people there": pushed.removed_there,
         "no longer in the corpus": done.gone,
-        "not fit to be sent": len(done.refused),
+        "cannot be sent": len(done.refused),
     }
     for name, count in rows.items():
         if count or name in ("created", "unchanged"):

@@ -42,9 +42,9 @@ def train(
     try:
         facts = pretrain(corpus, run, preset, config, gpus=gpus, price=price, force=force, show=screen)
     except RankError as error:
-        # It has said itself what was wrong.
+        # The rank has reported its error itself.
         raise typer.Exit(error.code) from None
-    # Of several ranks the first one shows it.
+    # Only the first rank shows the result.
     if screen.used:
         _show_end(run, facts)
     if facts["step"] < facts["steps"]:
@@ -90,14 +90,14 @@ def export(
 
 
 class Screen:
-    """Shows a run: a line that is written over on a terminal, else one now and then."""
+    """Progress of a run: a line that is overwritten on a terminal, else a line now and then."""
 
     def __init__(self) -> None:
         self._line = view.ProgressLine()
         self.used = False
 
     def begin(self, facts: Mapping[str, Any]) -> None:
-        """The run begins, or goes on."""
+        """The run begins or resumes."""
         self.used = True
         start = f"from step {facts['step']:,} on" if facts["step"] else "from the start"
         view.say(f"training to step {facts['steps']:,}, {start}: {facts['run']}")

@@ -1,4 +1,4 @@
-"""What the commands show: progress with time left, tables, and errors in one sentence."""
+"""Output of the commands: progress with time left, tables, and errors in one sentence."""
 
 import sys
 import time
@@ -22,13 +22,13 @@ _EVERY_SECONDS = 10.0
 
 
 def say(line: str) -> None:
-    """A line of text on what goes on, apart from the result."""
+    """Print a line about progress to standard error, apart from the result."""
     err.print(line, markup=False)
 
 
 @contextmanager
 def stoppable(then: str = "what is finished is kept, and the same command goes on from there") -> Iterator[None]:
-    """A block that Ctrl-C ends with a sentence on how it goes on, and exit code 130."""
+    """A block that Ctrl-C ends with a sentence on how to continue, and exit code 130."""
     try:
         yield
     except KeyboardInterrupt:
@@ -37,7 +37,7 @@ def stoppable(then: str = "what is finished is kept, and the same command goes o
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person reads them: 4.2 s, 3 min 20 s, 2 h 05 min."""
+    """Seconds in readable form: 4.2 s, 3 min 20 s, 2 h 05 min."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     if seconds < 3600:
@@ -46,12 +46,12 @@ def duration(seconds: float) -> str:
 
 
 def number(value: int) -> str:
-    """A whole number with its thousands apart."""
+    """A whole number with thousands separators."""
     return f"{value:,}"
 
 
 def size(value: float) -> str:
-    """Bytes as a person reads them."""
+    """Bytes in readable form."""
     for unit in ("B", "kB", "MB", "GB"):
         if value < 1000:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
@@ -61,21 +61,21 @@ def size(value: float) -> str:
 
 def table(*columns: str) -> Table:
     """A plain table: the first column is text, the others are figures."""
-    made = Table(box=None, pad_edge=False, header_style="bold")
+    grid = Table(box=None, pad_edge=False, header_style="bold")
     for position, column in enumerate(columns):
-        made.add_column(column, justify="left" if position == 0 else "right", overflow="fold", no_wrap=position > 0)
-    return made
+        grid.add_column(column, justify="left" if position == 0 else "right", overflow="fold", no_wrap=position > 0)
+    return grid
 
 
 class ProgressLine:
-    """Lines of a run: one that is written over on a terminal, else now and then, and those that stay."""
+    """Lines about a run: one that is overwritten on a terminal (else shown now and then), and lines that stay."""
 
     def __init__(self) -> None:
         self._last = 0.0
         self.live = sys.stderr.isatty()
 
     def now(self, text: str, last: bool = False) -> None:
-        """How far it is; `last` is always shown."""
+        """Show the current progress; `last` is always shown."""
         if self.live:
             sys.stderr.write(f"\r\x1b[K{text}")
             sys.stderr.flush()
@@ -84,14 +84,14 @@ class ProgressLine:
             err.print(text, markup=False)
 
     def stay(self, text: str) -> None:
-        """What happened."""
+        """Print a line that stays."""
         if self.live:
             sys.stderr.write("\r\x1b[K")
         err.print(text, markup=False)
 
 
 class Stages:
-    """Shows each stage as it runs: a bar with the time left on a terminal, else a line now and then."""
+    """Progress of each stage: a bar with the time left on a terminal, else a line now and then."""
 
     def __init__(self) -> None:
         self.ran = 0
