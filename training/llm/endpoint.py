@@ -513,7 +513,9 @@ def _check(endpoint: Endpoint) -> None:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InputError(f"{endpoint.url}: not the address of a server; it looks like https://api.openai.com/v1")
     if parts.username or parts.password:
-        raise InputError(f"{parts.hostname}: give no key in the address but in the environment, as {endpoint.variable}")
+        raise InputError(
+            f"{parts.hostname}: put the key in the environment variable {endpoint.variable}, not the address"
+        )
 
 
 def _client(endpoint: Endpoint) -> "httpx.Client":
@@ -545,7 +547,7 @@ def _completion(endpoint: Endpoint, answer: "httpx.Response") -> dict[str, Any]:
         _reply(body)
     except (ValueError, LookupError, TypeError, AttributeError):
         raise InputError(
-            f"{endpoint.url}: answers, but not as a chat endpoint does; the address mostly ends in /v1"
+            f"{endpoint.url}: answers, but not like a chat endpoint; the address usually ends in /v1"
         ) from None
     return dict(body)
 
@@ -590,9 +592,9 @@ def _refusal(endpoint: Endpoint, answer: "httpx.Response") -> InputError | Build
     if code == 404 and "model" in message.lower():
         return InputError(f"{endpoint.url}: has no model {endpoint.model} ({message}); check its name")
     if code == 404:
-        return InputError(f"{endpoint.url}: has no chat/completions there; the address mostly ends in /v1")
+        return InputError(f"{endpoint.url}: has no chat/completions there; the address usually ends in /v1")
     if 300 <= code < 400:
-        return InputError(f"{endpoint.url}: sends on to {answer.headers.get('location')}; give that address")
+        return InputError(f"{endpoint.url}: redirects to {answer.headers.get('location')}; give that address")
     error = InputError if code < 500 else BuildError
     return error(f"{endpoint.url}: answered {code} to {endpoint.model}: {message}; what was answered is kept")
 

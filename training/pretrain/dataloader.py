@@ -262,7 +262,7 @@ class Stream:
             got = self._ready.get(timeout=60 * minutes)
         except queue.Empty:
             raise BuildError(
-                f"reading the shards gave nothing for {minutes:g} minutes; look at the disk or network they lie on"
+                f"no data was read from the shards for {minutes:g} minutes; check their disk or network"
             ) from None
         if isinstance(got, BaseException):
             raise got

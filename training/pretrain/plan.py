@@ -64,7 +64,7 @@ def plan(root: Path, config: Config, kind: str, gpus: int, price: float | None =
     hours = flops / (ASSUMED * gpu.reached * 1e12 * gpus) / 3600
     total = corpus.manifest["shards"]["train"]["tokens"]
     notes = (
-        f"Hours and dollars count on {ASSUMED:.0%} of a large matrix product's {gpu.reached:,.0f} TFLOP/s.",
+        f"Hours and dollars assume {ASSUMED:.0%} of a large matrix product's {gpu.reached:,.0f} TFLOP/s.",
         f"The peak is {gpu.tflops:,.0f} TFLOP/s by the {gpu.source}.",
         f"Price: ${gpu.price if price is None else price:.2f} an hour and GPU"
         + (", a rough rate of GPU clouds; give yours with --price." if price is None else "."),
@@ -111,7 +111,7 @@ def rows(planned: CostPlan, seen: Mapping[str, Any] | None) -> list[tuple[str, s
         ("steps", f"{planned.steps:,}", f"{s.get('step', 0):,}"),
         ("mean document", f"{planned.mean_length:,.0f} tokens", ""),
         ("arithmetic", f"{planned.flops:.3g} FLOP", f"{s.get('flops', 0.0):.3g} FLOP"),
-        ("memory a GPU", f"{planned.memory / 1e9:,.1f} of {planned.gpu.memory_gb:,.0f} GB", ""),
+        ("memory per GPU", f"{planned.memory / 1e9:,.1f} of {planned.gpu.memory_gb:,.0f} GB", ""),
         ("devices", f"{planned.gpus} x {planned.gpu.name}", f"{size} x {s.get('device', '')}"),
         ("share of peak", f"{planned.share:.0%}, assumed", f"{s.get('share_of_peak', 0.0):.0%}"),
         ("tokens/s", f"{speed:,.0f}", f"{s.get('tokens', 0) / max(hours * 3600, 1e-9):,.0f}"),

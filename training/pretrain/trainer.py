@@ -208,7 +208,7 @@ class Training:
         seconds = time.perf_counter() - start
         state.seconds += seconds
         state.recent = [*state.recent[-_WINDOW + 1 :], (seconds, int(sums[2]), flops)]
-        self._tell(mean, share * config.optimizer.lr, norm.item())
+        self._report(mean, share * config.optimizer.lr, norm.item())
         self._stopping = self._stopping or sums[-2] > 0
         if config.validation.steps and (state.step % config.validation.steps == 0 or state.step == self.steps):
             self._validate()
@@ -239,7 +239,7 @@ class Training:
         shared: list[float] = sums.tolist()
         return shared
 
-    def _tell(self, loss: float, rate: float, norm: float) -> None:
+    def _report(self, loss: float, rate: float, norm: float) -> None:
         if self.show is None or self.journal is None:
             return
         state = self.state
@@ -393,7 +393,7 @@ def _explained(run: Run) -> Iterator[None]:
             raise
         from socorpus.training.pretrain import checkpoint
 
-        raise BuildError(f"another rank has gone; {checkpoint.go_on(run.checkpoints)}") from error
+        raise BuildError(f"another rank is gone; {checkpoint.go_on(run.checkpoints)}") from error
 
 
 def _is_lost_rank(error: BaseException) -> bool:

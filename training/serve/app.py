@@ -57,7 +57,7 @@ def app(predictors: Predictors, settings: ServeSettings) -> Starlette:
     """
     copies = list(predictors) if isinstance(predictors, Sequence) else [predictors() for _ in range(settings.workers)]
     if not copies or len({(copy.task, copy.version) for copy in copies}) > 1:
-        raise InputError(f"{len(copies)} models to serve: must be copies of one, at least one")
+        raise InputError(f"{len(copies)} models to serve: give at least one, all copies of the same model")
     label_studio.checked_version(copies[0].version)
     served = _Served(copies, settings)
     application = Starlette(
@@ -314,7 +314,7 @@ def listening(settings: ServeSettings) -> socket.socket:
         return socket.create_server((settings.host, settings.port), family=family)
     except OSError as error:
         raise InputError(
-            f"{settings.host}, port {settings.port}: can't be listened on ({error.strerror or error}); name another "
+            f"{settings.host}, port {settings.port}: can't listen there ({error.strerror or error}); name another "
             "one with --port"
         ) from None
 
@@ -356,7 +356,7 @@ def serve(predictors: Predictors, settings: ServeSettings, say: Say = lambda _: 
         finally:
             if main:
                 signal.signal(signal.SIGTERM, before)
-        say("the server is ended")
+        say("the server has stopped")
 
 
 class _Telling(logging.Handler):

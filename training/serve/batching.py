@@ -98,7 +98,7 @@ class Batching:
         """End the copies after their current batch; waiting texts are answered by `ClosedError`."""
         self._closed = True
         while self._queue:
-            _fail(self._queue.popleft(), ClosedError("the server is being ended"))
+            _fail(self._queue.popleft(), ClosedError("the server is shutting down"))
         self._arrived.set()
         await asyncio.gather(*self._workers)
         for thread in self._threads:
@@ -113,7 +113,7 @@ class Batching:
             ClosedError: the server is shutting down.
         """
         if self._closed:
-            raise ClosedError("the server is being ended")
+            raise ClosedError("the server is shutting down")
         if len(self._queue) + len(examples) > self._limit:
             self.counts.refused += len(examples)
             raise FullError(len(self._queue), self._wait())

@@ -75,7 +75,7 @@ def _paths() -> Document:
 _SMALL = ("400", "408", "413", "422")
 _BODY = (*_SMALL, "500", "503")
 _ERRORS = {
-    "400": "The body is no JSON",
+    "400": "The body is not JSON",
     "401": "The token is missing or wrong",
     "408": "The body did not come in time",
     "413": "Too much: bytes, texts, or characters of a text",

@@ -42,7 +42,7 @@ async def read_body(request: Request, settings: "ServeSettings") -> dict[str, An
     try:
         body = json.loads(read)
     except (ValueError, RecursionError) as error:
-        raise HTTPException(400, f"the request's body is no JSON: {error}") from None
+        raise HTTPException(400, f"the request's body is not JSON: {error}") from None
     if not isinstance(body, dict):
         raise HTTPException(422, "the request's body must be an object")
     return body

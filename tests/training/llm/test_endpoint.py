@@ -311,7 +311,7 @@ def test_no_server(kept: Path) -> None:
         chat(gone, kept, retries=1).predict(texts(1))
     with pytest.raises(InputError, match="not the address of a server"):
         chat("api.openai.com/v1", kept)
-    with pytest.raises(InputError, match=r"give no key in the address but in the environment") as caught:
+    with pytest.raises(InputError, match=r"put the key in the environment variable") as caught:
         chat("https://me:sk-secret@example.com/v1", kept)
     assert "sk-secret" not in str(caught.value)
 
@@ -323,16 +323,16 @@ def test_no_server(kept: Path) -> None:
         (
             Reply(status=404, body="<h1>Not Found</h1>"),
             InputError,
-            "no chat/completions there; the address mostly ends in",
+            "no chat/completions there; the address usually ends in",
         ),
         (
             Reply("maximum context length is 4097 tokens", 400),
             InputError,
             "answered 400 to a-model: maximum context length",
         ),
-        (Reply(body="<p>welcome</p>"), InputError, "answers, but not as a chat endpoint does"),
-        (Reply(body='{"choices": []}'), InputError, "answers, but not as a chat endpoint does"),
-        (Reply(status=307, headers={"location": "https://elsewhere"}), InputError, "sends on to https://elsewhere"),
+        (Reply(body="<p>welcome</p>"), InputError, "answers, but not like a chat endpoint"),
+        (Reply(body='{"choices": []}'), InputError, "answers, but not like a chat endpoint"),
+        (Reply(status=307, headers={"location": "https://elsewhere"}), InputError, "redirects to https://elsewhere"),
         (Reply("not built in", 501), BuildError, "answered 501 to a-model: not built in"),
         (
             Reply(status=429, body='{"error":{"message":"You exceeded your quota","code":"insufficient_quota"}}'),

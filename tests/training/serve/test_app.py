@@ -218,9 +218,9 @@ def test_a_task_is_read_as_the_sync_wrote_it() -> None:
 
 OTHER = interface.config(CLOSURE)
 REFUSED: dict[str, tuple[str, Any, int, str]] = {
-    "no JSON": ("/v1/predict", b"{", 400, "no JSON"),
-    "deep": ("/v1/predict", b"[" * 10_000, 400, "no JSON"),
-    "bytes that are no text": ("/predict", b"\xff\xfe\xff", 400, "no JSON"),
+    "no JSON": ("/v1/predict", b"{", 400, "not JSON"),
+    "deep": ("/v1/predict", b"[" * 10_000, 400, "not JSON"),
+    "bytes that are no text": ("/predict", b"\xff\xfe\xff", 400, "not JSON"),
     "a list": ("/v1/predict", [], 422, "must be an object"),
     "no texts": ("/v1/predict", {}, 422, "texts is missing"),
     "texts of a wrong type": ("/v1/predict", {"texts": "a"}, 422, "texts must be a list"),
@@ -535,7 +535,7 @@ def test_a_server_that_is_told_to_end_answers_what_is_under_way(sign: signal.Sig
                 assert process.stdout.readline() == "asked\n"
                 process.send_signal(sign)
                 assert asked.result().status_code == 200
-            assert process.stdout.read() == "the server is ended\n"
+            assert process.stdout.read() == "the server has stopped\n"
             assert process.wait(20) == 0
         finally:
             process.kill()
