@@ -362,7 +362,7 @@ def test_settings_that_can_not_be_are_refused(monkeypatch: pytest.MonkeyPatch) -
 
 def test_models_that_can_not_be_served_are_refused() -> None:
     for models in ([], [Keywords(), Keywords(version="other")]):
-        with pytest.raises(InputError, match="copies of one"):
+        with pytest.raises(InputError, match="all copies of the same model"):
             serve_app.app(models, ServeSettings(token=None))
     with pytest.raises(InputError, match="the sync's own predictions"):
         serve_app.app([Keywords(version=f"{interface.PREFIX}x")], ServeSettings(token=None))
