@@ -2,10 +2,13 @@
 
 import os
 import platform
+import re
 import shutil
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+
+_EXTRA = re.compile(r"""extra == ['"]([\w-]+)['"]""")
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,10 @@ def check_installation() -> Installation:
     packages = []
     for line in requires("socorpus") or []:
         wanted = Requirement(line)
-        extra = str(wanted.marker).partition("==")[2].strip(" '\"") if wanted.marker else ""
+        named = _EXTRA.search(str(wanted.marker))
+        extra = named[1] if named else ""
+        if wanted.marker is not None and not wanted.marker.evaluate({"extra": extra}):
+            continue  # for another Python or another system
         try:
             installed = version(wanted.name)
         except PackageNotFoundError:
