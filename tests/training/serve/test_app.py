@@ -515,7 +515,7 @@ class Slow(Keywords):
         time.sleep(1.0)
         return super().predict(examples)
 
-app.serve(Slow, settings.Settings(port=0, token=None), lambda line: print(line, flush=True))
+app.serve(Slow, settings.ServeSettings(port=0, token=None), lambda line: print(line, flush=True))
 """
 
 
