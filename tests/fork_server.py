@@ -288,6 +288,8 @@ def _command(arguments: list[str], environment: dict[str, str], folder: str) -> 
 
     from socorpus.cli import main
 
+    # A shell that runs the tests in the background has them ignore it, which children inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

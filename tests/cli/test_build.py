@@ -157,7 +157,7 @@ def test_ctrl_c_stops_a_build_with_a_word_and_it_goes_on(small: Path, tmp_path: 
     wait_for(lambda: next((out / "receipts/read").rglob("*.json"), None) is not None)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
     told = process.communicate()[1]
-    assert process.returncode == 130
+    assert process.returncode == 130, told
     assert "stopped; what is finished is kept" in told
     assert "Traceback" not in told
     socorpus("build", small, "-o", out, "--workers", 0)

@@ -9,11 +9,10 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from socorpus.cli import studio
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.storage import parquet
 from socorpus.labeling import schema, steps
-from socorpus.labeling.label_studio import interface, model_votes, pull, sampling
+from socorpus.labeling.label_studio import credentials, interface, model_votes, pull, sampling
 from socorpus.labeling.label_studio.client import Client
 from socorpus.labeling.label_studio.pull import Pulled
 from socorpus.labeling.label_studio.push import Project
@@ -194,7 +193,7 @@ def test_a_sync_connects_a_model_and_brings_its_votes(
 ) -> None:
     _texts(tmp_path)
     model, web = models["quality"]
-    keys = {studio.TOKEN: personal_token(client), settings.TOKEN: "se:cret"}
+    keys = {credentials.TOKEN: personal_token(client), settings.TOKEN: "se:cret"}
     arguments = ("sync", tmp_path, "--project", title, "--task", "quality", "--url", server.url, "--blind", 0)
     told = run(*arguments, "--model", web.base_url, environment=keys)
     assert f"suggestions for {len(TEXTS)} posts" in told.stdout

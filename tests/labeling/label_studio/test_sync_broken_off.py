@@ -1,6 +1,5 @@
 """A sync that is killed, cut off or refused: run again, it has doubled and lost nothing."""
 
-import os
 import signal
 import subprocess
 import time
@@ -191,7 +190,12 @@ def test_ctrl_c_ends_with_a_sentence(tmp_path: Path, server: Server, title: str)
     label_tables.classified(tmp_path, "quality", COUNT)
     arguments = ["sync", tmp_path, "--project", title[:50], "--task", "quality", "--url", server.url, "--limit", COUNT]
     process = subprocess.Popen(
-        syncing.command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
+        syncing.command(*arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that runs the tests in the background has them ignore the signal, which children inherit.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     path = tmp_path / schema.FOLDER / label_studio_state.NAME
     while _flight(path) is None and process.poll() is None:
