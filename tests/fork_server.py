@@ -39,7 +39,7 @@ PRELOADED = (
 FOLDER = "SOCORPUS_TESTS_FOLDER"
 """Variable of the environment with a folder that all processes of a test run share."""
 
-_HEAD, _NEEDED = 8, b"needed.."
+_HEAD, _NEEDED, _READY = 8, b"needed..", b"ready\n"
 
 
 class Process:
@@ -181,7 +181,8 @@ def _launch(address: str) -> None:
         start_new_session=True,
     )
     assert server.stdout is not None
-    assert server.stdout.readline() == b"ready\n", "the fork server does not start"
+    said = server.stdout.readline()
+    assert said == _READY, f"the fork server does not start: {said!r}, exit code {server.poll()}; its stderr is ours"
     server.stdout.close()
     atexit.register(_leave, server)
 
@@ -199,6 +200,9 @@ class _Child:
 
 def _serve(address: str) -> None:
     """Fork a child for each request, as long as there is a process that needs the server."""
+    # What an import prints is no answer.
+    answer = os.dup(1)
+    os.dup2(2, 1)
     _preload()
     Path(address).unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)
@@ -206,7 +210,8 @@ def _serve(address: str) -> None:
     listener.listen()
     # Objects that no collection touches stay shared with the children.
     gc.freeze()
-    print("ready", flush=True)
+    os.write(answer, _READY)
+    os.close(answer)
     needing = 0
     with selectors.DefaultSelector() as waiting:
         waiting.register(listener, selectors.EVENT_READ)
