@@ -113,6 +113,7 @@ def test_every_kernel_is_kept_and_those_of_a_build_are_warmed_up() -> None:
     assert {name for name in with_kernels if name.startswith("socorpus.corpus.")} == set(compile_stage.KERNELS)
 
 
+@pytest.mark.slow
 def test_the_second_build_after_an_install_compiles_nothing(tmp_path: Path) -> None:
     environment = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
     source = small_site.dump(tmp_path / "dump")

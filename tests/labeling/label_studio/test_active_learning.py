@@ -53,6 +53,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "corpus"
 
 
+@pytest.mark.slow
 def test_each_round_comes_nearer_to_what_people_think(corpus: Path, tmp_path: Path, client: Client, title: str) -> None:
     held = [
         replace(one, label=CLOSURE.index(judged(one.title)))

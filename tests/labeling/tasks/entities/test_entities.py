@@ -58,6 +58,7 @@ def test_the_floors_on_the_real_benchmark(real_data: Path) -> None:
     assert taught.micro.f1 >= 0.58
 
 
+@pytest.mark.slow
 def test_a_context_model_adds_to_the_gazetteers(real_data: Path) -> None:
     # A part of train alone, as the whole takes a minute.
     documents = so_ner.read(real_data / "benchmarks" / "ner" / "train.txt")
