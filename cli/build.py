@@ -47,13 +47,16 @@ def build(
 ) -> None:
     """Build a corpus from dumps: curated, aligned, deduplicated Parquet shards, and a report."""
     from socorpus.corpus import build as build_corpus
-    from socorpus.corpus import load_config
+    from socorpus.corpus import load_config, plugins_left_out
     from socorpus.labeling import last_stage
 
     settings = load_config(config, preset, more_plugins=plugin or ())
     if dry_run:
         _show_plan(sources, site, settings)
         return
+    for name in plugins_left_out(out):
+        message = f"plug-in {name} is not named this time: what it defines is removed from {out}; --plugin keeps it"
+        view.err.print(f"socorpus: {message}", markup=False)
     first = not _is_finished(out)
     with view.stoppable(), view.Stages() as show:
         corpus = build_corpus(

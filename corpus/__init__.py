@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         discover,
         explain,
         plan_build,
+        plugins_left_out,
         status,
         use_plugins,
         write_sample,
@@ -48,6 +49,7 @@ __all__ = [
     "explain",
     "load_config",
     "plan_build",
+    "plugins_left_out",
     "signal",
     "status",
     "to_toml",
@@ -59,7 +61,7 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = hand_on(
         __name__,
         {
-            "api": "active_plugins build discover explain plan_build status use_plugins write_sample",
+            "api": "active_plugins build discover explain plan_build status use_plugins write_sample plugins_left_out",
             "config": "Config load:load_config",
             "engine.work": "Progress",
             "errors": "BuildError InputError SocorpusError",

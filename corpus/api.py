@@ -179,6 +179,21 @@ def use_plugins(names: Sequence[str] = (), corpus: Location | None = None, *, ne
     return [plugin.name for plugin in plugin_memory.load(Path(corpus), names, (facts or {}).get("plugins", {}))]
 
 
+def plugins_left_out(corpus: Location) -> list[str]:
+    """The plug-ins that a corpus was made with and that are not active: a build takes out what they define.
+
+    Examples:
+        >>> plugins_left_out("corpus")
+        []
+    """
+    from socorpus.corpus import plugins
+    from socorpus.corpus.storage import manifest_file
+
+    facts = manifest_file.load(Path(corpus)) or {}
+    active = {plugin.name for plugin in plugins.active()}
+    return [name for name in facts.get("plugins", {}) if name not in active]
+
+
 def active_plugins() -> list[tuple[str, str, list[str]]]:
     """The active plug-ins: file or module of each, its hash or version, and what it defines, as `KIND NAME`.
 

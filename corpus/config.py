@@ -204,7 +204,7 @@ def load(
 ) -> Config:
     """The configuration of a preset, then of a TOML file, then of `overrides` (nested like the file).
 
-    The plug-ins that it names become the active ones.
+    The plug-ins that it names become the active ones; where it has no key `plugins`, those that are active stay.
 
     Args:
         more_plugins: plug-ins beside those of the file; files are relative to the working directory.
@@ -223,6 +223,8 @@ def load(
         if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
             raise InputError(f"{path}: plugins must be a list of files and modules, not {names!r}")
         # A file that is named again, such as by --plugin with the configuration that a build wrote, stands for both.
+        if "plugins" not in values and not more_plugins and plugins.active():
+            return dict(plugins.SECTIONS)  # those of `use_plugins`
         again = {Path(name).name for name in more_plugins if plugins.is_file(name)}
         names = [name for name in names if Path(name).name not in again]
         given = [name if base is None or not plugins.is_file(name) else str(base / name) for name in names]
@@ -243,7 +245,7 @@ def of_corpus(values: Mapping[str, Any]) -> Config:
     active = {plugin.name for plugin in plugins.active()}
     for name in values.get("plugins", ()):
         if name not in active:
-            raise InputError(f"the corpus was built with the plug-in {name}: name it with --plugin")
+            raise InputError(f"the corpus was built with the plug-in {name}: name it with --plugin, or by use_plugins")
     sections = dict(plugins.SECTIONS)
     rest = {name: value for name, value in values.items() if name not in sections}
     own: dict[str, Any] = {

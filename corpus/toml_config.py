@@ -118,7 +118,8 @@ def section(kind: type[_Section], values: Any, where: str, prefix: str = "", kno
             names = [*(hint for hint in hints if hint != "own"), *known]
             near = difflib.get_close_matches(name, names, 1)
             meant = f"; did you mean {prefix}{near[0]}?" if near else f"; known are {', '.join(names)}"
-            raise InputError(f"{where}: unknown key {prefix}{name}{meant}")
+            section_of = "" if prefix else "; the section of a plug-in needs the plug-in's name in plugins, or --plugin"
+            raise InputError(f"{where}: unknown key {prefix}{name}{meant}{section_of}")
         hint = hints[name]
         if isinstance(hint, type) and dataclasses.is_dataclass(hint):
             parsed[name] = section(hint, value, where, f"{prefix}{name}.")

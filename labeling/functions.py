@@ -105,6 +105,8 @@ def votes(task: Task | str, version: int | None = None) -> Callable[[Find], Find
 
     def enter(find: Find) -> Find:
         name = getattr(find, "__name__", "function")
+        if not plugins.enters(find.__module__, f"labelling function {name}"):
+            return find
         says = (find.__doc__ or name).strip().splitlines()[0]
         function = Function(name, task if isinstance(task, str) else task.name, find, says, version)
         if version is not None and not (type(version) is int and 1 <= version <= _MOST_VERSION):

@@ -6,6 +6,7 @@ Subqueries, aggregates, windows, and functions that do not always return the sam
 build would depend on more than its documents. The connection can reach no file and no network.
 """
 
+import difflib
 import functools
 import json
 from collections.abc import Iterator, Mapping
@@ -208,7 +209,9 @@ def _place(names: list[str], schemas: Mapping[str, pa.Schema]) -> tuple[str, str
     having = [table for table, schema in schemas.items() if names[0] in schema.names]
     if not having:
         every = sorted({column for schema in schemas.values() for column in schema.names})
-        raise ExpressionError(f"there is no column {names[0]}; there are {', '.join(every)}")
+        near = difflib.get_close_matches(names[0], every, 1)
+        known = f"did you mean {near[0]}?" if near else f"there are {', '.join(every)}"
+        raise ExpressionError(f"there is no column {names[0]} of documents or signals; {known}")
     if len(having) > 1:
         choices = " or ".join(f"{table}.{names[0]}" for table in having)
         raise ExpressionError(f"{names[0]} is a column of {len(having)} tables: write {choices}")

@@ -1,5 +1,6 @@
 """The definition of a signal: columns beside the documents, from a function over a bucket of them."""
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +122,9 @@ def signal(
         if config is not None:
             if name in Config.__dataclass_fields__:
                 raise plugins.rejected(f"signal {name}: [{name}] is a section of ours; give the signal another name")
+            for key in dataclasses.fields(config):
+                if key.default is dataclasses.MISSING and key.default_factory is dataclasses.MISSING:
+                    raise plugins.rejected(f"signal {name}: {config.__name__}.{key.name} needs a default value")
             plugins.SECTIONS.add(name, config)
         fields = [pa.field(column, kind) for column, kind in columns.items()]
         SIGNALS.add(

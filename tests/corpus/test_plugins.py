@@ -11,11 +11,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from socorpus.corpus import config, plugins
+from socorpus.corpus import config, plugins, plugins_left_out, use_plugins
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.report import story
 from socorpus.corpus.signals.base import SIGNALS
 from socorpus.corpus.storage import plugin_memory
+from tests.building import socorpus
 from tests.corpus import small_site
 from tests.corpus.small_site import SITE
 
@@ -138,7 +139,7 @@ def test_a_changed_file_runs_again_for_itself_alone(tmp_path: Path) -> None:
 def test_without_the_plugin_its_table_goes_and_the_rest_stays(tmp_path: Path) -> None:
     root, dump = tmp_path / "corpus", small_site.dump(tmp_path)
     small_site.build(root, dump, plugins=[write(tmp_path)])
-    facts = small_site.build(root, dump)
+    facts = small_site.build(root, dump, plugins=[])
     assert not (root / "signals" / "shouting").exists()
     assert "plugins" not in facts and "shouting" not in facts["signals"] and "shouting" not in SIGNALS
     assert facts["reused"]["language"] == facts["totals"]["documents"]
@@ -181,6 +182,7 @@ def test_the_row_at_fault_is_named(tmp_path: Path) -> None:
         (SIGNAL.replace("def marks", "def shouting"), r"mine.py: signal 'shouting' is defined by .*mine.py already"),
         (SIGNAL.replace('("text",), version', '("score",), version'), r"signal marks reads 'score'; it may read kind"),
         (SIGNAL.replace("def shouting", "def shards"), r"\[shards\] is a section of ours"),
+        (SIGNAL.replace("least: int = 1", "least: int"), r"signal shouting: Shouting.least needs a default value"),
     ],
 )
 def test_a_plugin_that_can_not_be_loaded_is_told_and_leaves_nothing(tmp_path: Path, source: str, told: str) -> None:
@@ -263,6 +265,23 @@ def test_plugins_of_a_corpus_are_remembered_for_their_user(tmp_path: Path) -> No
     with pytest.raises(InputError, match=r"built with the plug-in mine.py, which is not known here; name it with"):
         plugin_memory.load(root, (), built_with)
     assert [plugin.name for plugin in plugin_memory.load(root, [given], built_with)] == ["mine.py"]
+
+
+def test_a_build_without_the_plugin_says_what_goes(tmp_path: Path) -> None:
+    root, dump = tmp_path / "corpus", small_site.dump(tmp_path)
+    small_site.build(root, dump, plugins=[write(tmp_path)])
+    assert plugins_left_out(root) == []
+    plugins.activate(())
+    assert plugins_left_out(root) == ["mine.py"]
+    done = socorpus("build", dump, "-o", root, "--workers", 0, "--no-labels")
+    assert "plug-in mine.py is not named this time: what it defines is removed from" in done.stderr
+    assert plugins_left_out(root) == []
+
+
+def test_a_configuration_that_names_none_keeps_those_of_use_plugins(tmp_path: Path) -> None:
+    use_plugins([write(tmp_path)])
+    assert config.load(overrides={"shouting": {"least": 4}}).section("shouting").least == 4
+    assert config.load(overrides={"plugins": []}).plugins == () and "shouting" not in SIGNALS
 
 
 def test_a_script_is_told_to_become_a_file() -> None:
