@@ -15,8 +15,8 @@ from rich.text import Text
 if TYPE_CHECKING:
     from socorpus.corpus import Progress as StageProgress
 
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
+err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 _EVERY_SECONDS = 10.0
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from socorpus.corpus.config import Config
+from socorpus.corpus.config import Config, load
 
 if TYPE_CHECKING:
     from socorpus.corpus.dump.sources import Site
@@ -58,7 +58,7 @@ def plan_build(sources: Sources, config: Config | None = None, *, site: str | No
     """
     from socorpus.corpus import plan
 
-    return plan.plan(discover(sources, site), config or Config())
+    return plan.plan(discover(sources, site), config or load())
 
 
 def build(
@@ -107,7 +107,7 @@ def build(
     # Workers of a running scheduler have current folders of their own.
     root = Path(out).absolute()
     with Engine(root, workers, scheduler, show) as engine:
-        pipeline.build(root, sites, config or Config(), engine, last)
+        pipeline.build(root, sites, config or load(), engine, last)
     return Corpus(out)
 
 
@@ -174,7 +174,10 @@ def use_plugins(names: Sequence[str] = (), corpus: Location | None = None, *, ne
     from socorpus.corpus.storage import manifest_file, plugin_memory
 
     if corpus is None:
-        return [plugin.name for plugin in plugins.load(names)]
+        return [
+            plugin.name
+            for plugin in plugins.load([str(name) for name in names] if not isinstance(names, str) else names)
+        ]
     facts = manifest_file.load(Path(corpus)) if needed else None
     return [plugin.name for plugin in plugin_memory.load(Path(corpus), names, (facts or {}).get("plugins", {}))]
 

@@ -21,6 +21,7 @@ from socorpus.corpus.engine.compile_stage import warm_up
 from socorpus.corpus.engine.context import BuildContext
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.engine.work import WorkItem
+from socorpus.corpus.errors import InputError
 from socorpus.corpus.plan import plan
 from socorpus.corpus.report import page as report_page
 from socorpus.corpus.selection import stage as selection_stage
@@ -62,6 +63,13 @@ def build(
     """
     if last is not None:
         last.check(config)
+    active = tuple(plugin.name for plugin in plugins.active())
+    if config.plugins != active:
+        names = ", ".join(config.plugins) or "none"
+        raise InputError(
+            f"the configuration has the plug-ins {names}, and active are {', '.join(active) or 'none'}: "
+            "load the configuration anew before the build"
+        )
     with lock(root):
         files.sweep(root)
         if engine.scheduler is None:  # whose workers are on machines of their own

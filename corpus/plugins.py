@@ -195,6 +195,8 @@ def find(names: Sequence[str], base: Path | None = None) -> tuple[Plugin, ...]:
     Raises:
         InputError: there is no such file or module.
     """
+    if isinstance(names, str):
+        raise InputError(f"plug-ins are named in a list, not as the text {names!r}")
     by_name = {plugin.name: plugin for plugin in _installed()}
     for name in names:
         plugin = _file(name, base) if is_file(name) else _module(name)
@@ -302,9 +304,9 @@ def call(
         return function(*arguments)
     try:
         return function(*arguments)
-    except SocorpusError:
+    except (SocorpusError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:  # sys.exit too, which would end a worker without a word
         raise failure(error, plugin, name, culprit()) from error
 
 
@@ -347,9 +349,9 @@ def _file(name: str, base: Path | None) -> Plugin:
     path = Path(name) if base is None else base / name
     try:
         content = path.read_bytes()
-        source = content.decode("utf-8")
+        source = content.decode("utf-8-sig")
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such plug-in file") from None
+        raise InputError(f"{path}: there is no such plug-in file; --plugin names the place where it lies") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: a plug-in file that can't be read: {error}") from None
     return Plugin(path.name, hashlib.sha256(content).hexdigest(), str(path), source)
@@ -385,10 +387,10 @@ def _run(plugin: Plugin) -> ModuleType:
         linecache.cache[str(plugin.path)] = (len(plugin.source), None, lines, str(plugin.path))
         exec(compile(plugin.source, str(plugin.path), "exec"), module.__dict__)
         return module
-    except Exception as error:
+    except BaseException as error:
         for registry in _registries.values():
             registry.forget(plugin)
-        if isinstance(error, SocorpusError):
+        if isinstance(error, SocorpusError | KeyboardInterrupt):
             raise
         if isinstance(error, SyntaxError):
             raise InputError(f"{plugin.where}, line {error.lineno}: not valid Python: {error.msg}") from error

@@ -48,9 +48,12 @@ def check(text: str, schemas: Mapping[str, pa.Schema]) -> Expression:
     Raises:
         ExpressionError: it is not one boolean expression, names a column that is not there, or is refused.
     """
-    node = _parsed(text)
-    for part in _nodes(node):
-        _refuse(part)
+    try:
+        node = _parsed(text)
+        for part in _nodes(node):
+            _refuse(part)
+    except RecursionError:
+        raise ExpressionError("is nested too deeply; write several rules") from None
     columns = _columns(node, schemas)
     empty = {name: schemas[name].empty_table().select(names) for name, names in columns.items()}
     kind = _run(text, empty).schema.field(0).type
@@ -68,7 +71,15 @@ def evaluate(expression: Expression, tables: Tables) -> npt.NDArray[np.bool_]:
     Raises:
         ExpressionError: it fails on a value, such as a text that is no number.
     """
-    column = _run(expression.text, {name: tables[name].select(names) for name, names in expression.columns.items()})
+    read = {name: tables[name].select(names) for name, names in expression.columns.items()}
+    try:
+        column = _run(expression.text, read)
+    except ExpressionError as error:
+        # DuckDB quotes the value at fault, which may be a text with personal data.
+        raise ExpressionError(str(error).partition("'")[0].rstrip() + " …") from None
+    rows = next(iter(read.values())).num_rows
+    if column.num_rows != rows:
+        raise ExpressionError(f"answers {column.num_rows} rows for {rows} documents")
     return np.asarray(column["holds"].fill_null(False).combine_chunks().to_numpy(zero_copy_only=False), bool)
 
 
@@ -77,6 +88,7 @@ def _database() -> duckdb.DuckDBPyConnection:
     """This process's database in memory, with everything outside of it out of reach."""
     settings: dict[str, Any] = {
         "threads": 1,
+        "memory_limit": "1GB",
         "enable_external_access": "false",
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
@@ -143,8 +155,24 @@ def _refuse(node: Mapping[str, Any]) -> None:
         raise ExpressionError(f"{name} looks at many rows: an expression sees one document at a time")
     if (kinds & {"table", "table_macro", "pragma"} and not kinds & {"scalar", "macro"}) or name == "unnest":
         raise ExpressionError(f"{name} makes rows: an expression sees one document at a time")
+    if "macro" in kinds:
+        _refuse_macro(name)
     if not stable:
         raise ExpressionError(f"{name} does not always answer the same, so builds would differ")
+
+
+def _refuse_macro(name: str) -> None:
+    """Hold what a macro of DuckDB stands for to the same rules."""
+    rows = _database().execute(
+        "SELECT macro_definition FROM duckdb_functions() WHERE function_name = ? AND function_type = 'macro'", [name]
+    )
+    for (definition,) in rows.fetchall():
+        for part in _nodes(_parsed(definition)):
+            if part["class"] != "FUNCTION" or part["function_name"] != name:
+                try:
+                    _refuse(part)
+                except ExpressionError as error:
+                    raise ExpressionError(f"{name} can not be used: {error}") from None
 
 
 _UNSTABLE = (

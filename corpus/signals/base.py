@@ -126,6 +126,11 @@ def signal(
                 if key.default is dataclasses.MISSING and key.default_factory is dataclasses.MISSING:
                     raise plugins.rejected(f"signal {name}: {config.__name__}.{key.name} needs a default value")
             plugins.SECTIONS.add(name, config)
+        if not name.isidentifier() or name in _RESERVED:
+            raise plugins.rejected(f"signal {name}: not a name that a signal can have; give the function another")
+        for column in columns:
+            if not column.isidentifier() or column in ("site", "post_id", "digest"):
+                raise plugins.rejected(f"signal {name}: {column!r} is not a name that a column can have")
         fields = [pa.field(column, kind) for column, kind in columns.items()]
         SIGNALS.add(
             name,
@@ -147,6 +152,9 @@ def signal(
 
     return enter
 
+
+_RESERVED = ("documents", "pairs", "decisions", "shards", "tables", "labels", "quarantine", "tokenizer")
+"""Folders of a corpus: in rules a table of that name is theirs."""
 
 READABLE = ("kind", "title", "text", "own_end", "segments", "links")
 """Columns of documents that their digest covers."""

@@ -139,7 +139,7 @@ def _find(signal: Signal, documents: pa.Table, given: tuple[Any, ...]) -> pa.Tab
             only = documents.slice(row, 1)
             try:
                 find(only, *given)
-            except Exception:
+            except BaseException:
                 return schema.key(only["site"][0].as_py(), only["post_id"][0].as_py())
         return None
 
@@ -150,6 +150,10 @@ def _find(signal: Signal, documents: pa.Table, given: tuple[Any, ...]) -> pa.Tab
 def _checked(signal: Signal, documents: pa.Table, answer: pa.Table | Mapping[str, Any]) -> pa.Table:
     """A plug-in's columns as the signal's table."""
     where = plugins.where(SIGNALS.origin(signal.name))
+    if not isinstance(answer, pa.Table | Mapping):
+        raise BuildError(
+            f"{where}: signal {signal.name} returns {type(answer).__name__}, not a table or columns by name"
+        )
     columns = {name: answer[name] for name in (answer.column_names if isinstance(answer, pa.Table) else answer)}
     lacking = [name for name in signal.own_columns if name not in columns]
     extra = [name for name in columns if name not in signal.columns.names]
@@ -161,9 +165,9 @@ def _checked(signal: Signal, documents: pa.Table, answer: pa.Table | Mapping[str
         field = signal.columns.field(name)
         try:
             values = columns[name]
-            array = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, field.type)
-            parts.append(array.cast(field.type))
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+            array = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
+            parts.append(array.cast(field.type))  # which refuses to round
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, OverflowError) as error:
             raise BuildError(f"{where}: signal {signal.name}: column {name} is not {field.type}: {error}") from error
         if len(array) != documents.num_rows:
             raise BuildError(

@@ -182,6 +182,9 @@ def test_the_row_at_fault_is_named(tmp_path: Path) -> None:
         (SIGNAL.replace("def marks", "def shouting"), r"mine.py: signal 'shouting' is defined by .*mine.py already"),
         (SIGNAL.replace('("text",), version', '("score",), version'), r"signal marks reads 'score'; it may read kind"),
         (SIGNAL.replace("def shouting", "def shards"), r"\[shards\] is a section of ours"),
+        ("import sys\nsys.exit(3)\n", r"mine.py, line 2: SystemExit: 3"),
+        (SIGNAL.replace("def marks", "def documents"), r"signal documents: not a name that a signal can have"),
+        (SIGNAL.replace('"questions": pa', '"post_id": pa'), r"'post_id' is not a name that a column can have"),
         (SIGNAL.replace("least: int = 1", "least: int"), r"signal shouting: Shouting.least needs a default value"),
     ],
 )
@@ -282,6 +285,13 @@ def test_a_configuration_that_names_none_keeps_those_of_use_plugins(tmp_path: Pa
     use_plugins([write(tmp_path)])
     assert config.load(overrides={"shouting": {"least": 4}}).section("shouting").least == 4
     assert config.load(overrides={"plugins": []}).plugins == () and "shouting" not in SIGNALS
+
+
+def test_a_configuration_and_other_plugins_are_refused(tmp_path: Path) -> None:
+    named = config.load(overrides={"plugins": [write(tmp_path)]})
+    config.load(overrides={"plugins": []})
+    with pytest.raises(InputError, match=r"the configuration has the plug-ins mine.py, and active are none"):
+        small_site.build_with(tmp_path / "corpus", named, small_site.dump(tmp_path), workers=0)
 
 
 def test_a_script_is_told_to_become_a_file() -> None:
