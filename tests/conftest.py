@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,6 +92,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Load
 
     config.option.loadscopereorder = False
     return Groups(config, log)
+
+
+@pytest.fixture(autouse=True)
+def plugins_stay_as_they_were() -> Iterator[None]:
+    """A plug-in that a test loads is not active in the next one."""
+    from socorpus.corpus import plugins
+
+    before = plugins.active()
+    yield
+    plugins.activate(before)
 
 
 Once = Callable[[str, Callable[[Path], object]], Path]
