@@ -1,7 +1,8 @@
 """Boolean expressions over the columns of documents and signals, evaluated by DuckDB on Arrow tables.
 
 An expression is one scalar expression of DuckDB's SQL: `chars > 150`, `statistics.chars > 150` where a name is not
-unique, `language.probability < 0.5 AND score < 0`. DuckDB parses it, and its syntax tree shows which columns it reads.
+unique, `language.probability < 0.5 AND score < 0`. DuckDB parses it, and its syntax tree shows which columns it reads;
+names are those of SQL, without regard to case.
 Subqueries, aggregates, windows, and functions that do not always return the same (`random`, `now`) are refused: a
 build would depend on more than its documents. The connection can reach no file and no network.
 """
@@ -9,8 +10,10 @@ build would depend on more than its documents. The connection can reach no file 
 import difflib
 import functools
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,8 +51,15 @@ def check(text: str, schemas: Mapping[str, pa.Schema]) -> Expression:
         schemas: of the tables by name. Where two tables share a column's name, it must be written `TABLE.COLUMN`.
 
     Raises:
-        ExpressionError: it is not one boolean expression, names a column that is not there, or is refused.
+        ExpressionError: it is not one boolean expression, names a column that is not there, fails whatever the
+            document, takes text for a number or a date, or is refused.
     """
+    return _check(text, tuple(schemas.items()))
+
+
+@functools.lru_cache(maxsize=256)  # a worker asks again for each of its buckets
+def _check(text: str, tables: tuple[tuple[str, pa.Schema], ...]) -> Expression:
+    schemas = dict(tables)
     try:
         node = _parsed(text)
         for part in _nodes(node):
@@ -61,6 +71,8 @@ def check(text: str, schemas: Mapping[str, pa.Schema]) -> Expression:
     kind = _run(text, empty).schema.field(0).type
     if not pa.types.is_boolean(kind):
         raise ExpressionError(f"is {kind}, not true or false")
+    _check_casts(text, node, empty)
+    _check_on_made_up_rows(text, empty)
     return Expression(text, columns)
 
 
@@ -78,7 +90,7 @@ def evaluate(expression: Expression, tables: Tables) -> npt.NDArray[np.bool_]:
         column = _run(expression.text, read)
     except ExpressionError as error:
         # DuckDB quotes the value at fault, which may be a text with personal data.
-        raise ExpressionError(str(error).partition("'")[0].rstrip() + " …") from None
+        raise ExpressionError(re.split("['\"]", str(error))[0].rstrip() + " …") from None
     rows = next(iter(read.values())).num_rows
     if column.num_rows != rows:
         raise ExpressionError(f"answers {column.num_rows} rows for {rows} documents")
@@ -162,7 +174,13 @@ def _refuse(node: Mapping[str, Any]) -> None:
     if "macro" in kinds:
         _refuse_macro(name)
     if not stable:
-        raise ExpressionError(f"{name} does not always answer the same, so builds would differ")
+        raise _differs(name)
+
+
+def _differs(name: str) -> ExpressionError:
+    clock = re.search("date|time|now|today|age", name, re.IGNORECASE)
+    instead = "; name a date instead, such as DATE '2020-01-31'" if clock else ""
+    return ExpressionError(f"{name} does not always answer the same, so builds would differ{instead}")
 
 
 def _refuse_macro(name: str) -> None:
@@ -181,14 +199,25 @@ def _refuse_macro(name: str) -> None:
 
 _UNSTABLE = (
     "age",
+    "current_catalog",
     "current_database",
+    "current_date",
     "current_query",
+    "current_role",
     "current_schema",
     "current_schemas",
     "current_setting",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "localtime",
+    "localtimestamp",
+    "session_user",
+    "user",
     "version",
 )
-"""Functions that depend on the clock (`age` of one date) or on the connection, whatever DuckDB says of them."""
+"""Functions that depend on the clock (`age` of one date), the user or the connection, whatever DuckDB says of them. SQL
+writes some of them without parentheses, like columns."""
 
 
 @functools.cache
@@ -213,41 +242,184 @@ def _functions() -> dict[str, tuple[set[str], bool]]:
 
 def _columns(node: Mapping[str, Any], schemas: Mapping[str, pa.Schema]) -> dict[str, tuple[str, ...]]:
     """Columns that a syntax tree reads, by table; parameters of lambda functions are none."""
-    own = {
-        name
-        for part in _nodes(node)
-        if part["class"] == "LAMBDA"
-        for side in _nodes(part.get("lhs"))
-        for name in side.get("column_names", ())[:1]
-    }
-    by_table: dict[str, list[str]] = {}
+    every = {column.lower() for schema in schemas.values() for column in schema.names}
     for part in _nodes(node):
-        if part["class"] != "COLUMN_REF" or part["column_names"][0] in own:
-            continue
-        table, column = _place(part["column_names"], schemas)
-        if column not in by_table.setdefault(table, []):
-            by_table[table].append(column)
+        if part["class"] == "LAMBDA" and part["syntax_type"] != "LAMBDA_KEYWORD" and not _parameters(part) <= every:
+            raise ExpressionError("x -> … is no longer DuckDB's form of a function: write lambda x: …")
+    by_table: dict[str, list[str]] = {}
+    for names, parameters in _references(node, frozenset()):
+        place = _place(names, parameters, schemas)
+        if place is not None and place[1] not in by_table.setdefault(place[0], []):
+            by_table[place[0]].append(place[1])
     if not by_table:
         raise ExpressionError("reads no column, so it says the same of every document")
     return {table: tuple(by_table[table]) for table in schemas if table in by_table}
 
 
-def _place(names: list[str], schemas: Mapping[str, pa.Schema]) -> tuple[str, str]:
-    if len(names) > 1 and names[0] in schemas:
-        table, column = names[0], names[1]
-        if column not in schemas[table].names:
-            raise ExpressionError(f"{table} has no column {column}; it has {', '.join(schemas[table].names)}")
-        return table, column
-    having = [table for table, schema in schemas.items() if names[0] in schema.names]
+def _references(node: Any, parameters: frozenset[str]) -> Iterator[tuple[list[str], frozenset[str]]]:
+    """Names that stand for values, each with the parameters of the lambda functions that it stands in."""
+    if isinstance(node, list):
+        for value in node:
+            yield from _references(value, parameters)
+    if not isinstance(node, dict):
+        return
+    kind = node.get("class")
+    if kind == "LAMBDA" and node["syntax_type"] == "LAMBDA_KEYWORD":
+        yield from _references(node["expr"], parameters | _parameters(node))
+        return
+    if kind == "COLUMN_REF":
+        yield node["column_names"], parameters
+    elif kind == "FUNCTION" and node["schema"] and node["schema"].lower() not in ("main", "pg_catalog"):
+        yield [name for name in (node["catalog"], node["schema"]) if name], parameters  # title.upper()
+    for value in node.values():
+        yield from _references(value, parameters)
+
+
+def _parameters(function: Mapping[str, Any]) -> set[str]:
+    """Names of a lambda function's parameters, in small letters."""
+    return {side["column_names"][0].lower() for side in _nodes(function["lhs"]) if side["class"] == "COLUMN_REF"}
+
+
+def _place(names: list[str], parameters: frozenset[str], schemas: Mapping[str, pa.Schema]) -> tuple[str, str] | None:
+    """Table and column of a name; None for a parameter, which hides a column but not TABLE.COLUMN."""
+    first, *more = (name.lower() for name in names)
+    tables = {table.lower(): table for table in schemas}
+    columns = {table: {column.lower(): column for column in schema.names} for table, schema in schemas.items()}
+    if more and first in tables:
+        table = tables[first]
+        if more[0] in columns[table]:
+            return table, columns[table][more[0]]
+        if first not in parameters:
+            raise ExpressionError(f"{table} has no column {names[1]}; it has {', '.join(schemas[table].names)}")
+    if first in parameters:
+        return None
+    having = [(table, own[first]) for table, own in columns.items() if first in own]
     if not having:
+        if not more and not _functions().get(first, (set(), True))[1]:
+            raise _differs(names[0])
         every = sorted({column for schema in schemas.values() for column in schema.names})
-        near = difflib.get_close_matches(names[0], every, 1)
+        near = difflib.get_close_matches(first, [*every, *schemas] if more else every, 1)
         known = f"did you mean {near[0]}?" if near else f"there are {', '.join(every)}"
         raise ExpressionError(f"there is no column {names[0]} of documents or signals; {known}")
     if len(having) > 1:
-        choices = " or ".join(f"{table}.{names[0]}" for table in having)
+        choices = " or ".join(f"{table}.{column}" for table, column in having)
         raise ExpressionError(f"{names[0]} is a column of {len(having)} tables: write {choices}")
-    return having[0], names[0]
+    return having[0]
+
+
+_VALUE_TYPES = re.compile("U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL|BOOLEAN|DATE|TIME.*|INTERVAL")
+"""DuckDB's types that are not every text's: numbers, dates, truth."""
+
+
+def _check_casts(text: str, node: Mapping[str, Any], empty: Tables) -> None:
+    """Refuse constants that are not of the type that DuckDB gives them, and columns of text that it takes for numbers.
+
+    DuckDB casts both silently, and a comparison in a branch that few documents reach would fail late.
+    """
+    query = _query(text, empty)
+    written = {part["query_location"] + len("(") for part in _nodes(node) if part["class"] == "CAST"}
+    for cast in _casts(_plan(query, empty)):
+        child, target = cast["children"][0], cast["return_type"]["id"]
+        source = (child.get("return_type") or child.get("value", {}).get("type") or {}).get("id")
+        if source != "VARCHAR" or not _VALUE_TYPES.fullmatch(target):
+            continue
+        place = cast["query_location"]
+        if child["expression_class"] == "BOUND_CONSTANT":
+            _check_constant(child["value"].get("value"), target)
+        elif place not in written:
+            part = query.encode()[place : place + cast["query_location_length"]].decode(errors="replace")
+            # Of tags[1] DuckDB gives the place of [1] only.
+            named = f"{part}, which is text," if re.fullmatch(r"[\w.]+", part) else "a text"
+            raise ExpressionError(
+                f"takes {named} for {target}, and would fail on any other text: put the other side in quotes, or write "
+                f"TRY_CAST(… AS {target})"
+            )
+
+
+def _check_constant(value: str | None, target: str) -> None:
+    import duckdb
+
+    try:
+        _database().execute(f"SELECT CAST(? AS {target})", [value]).fetchall()
+    except duckdb.Error as error:
+        raise ExpressionError(_first_line(error)) from error
+
+
+def _casts(node: Any) -> Iterator[Mapping[str, Any]]:
+    """Casts of a plan that fail on a value of another type."""
+    if isinstance(node, list):
+        for value in node:
+            yield from _casts(value)
+    if not isinstance(node, dict) or node.get("type") == "OPERATOR_TRY":
+        return
+    if node.get("type") == "OPERATOR_CAST" and not node["function_data"]["try_cast"]:
+        yield node
+    for value in node.values():
+        yield from _casts(value)
+
+
+def _plan(query: str, empty: Tables) -> Any:
+    """DuckDB's plan of a query, in which every cast stands and every type is known."""
+    connection = _database().cursor()  # its temporary tables go with it
+    try:
+        for name, table in empty.items():
+            connection.register("given", table)  # a plan over an Arrow table itself can not be written as JSON
+            connection.execute(f'CREATE TEMP TABLE "{name}" AS SELECT * FROM given')
+        ((plan,),) = connection.execute("SELECT json_serialize_plan(?, optimize := false)", [query]).fetchall()
+        return json.loads(plan)
+    finally:
+        connection.close()
+
+
+_NUMBERS = (0, 1, 2, 5, 100, 30_000)
+
+
+def _check_on_made_up_rows(text: str, empty: Tables) -> None:
+    """Refuse an expression that fails on a row of nulls, or on every row of usual values.
+
+    Texts are null in all of them: which of them a cast or a date's format takes is known only to whoever writes it.
+    """
+    failures = []
+    for number in (None, *_NUMBERS):
+        rows = {
+            name: pa.table({field.name: pa.array([_made_up(field.type, number)], field.type) for field in table.schema})
+            for name, table in empty.items()
+        }
+        try:
+            _run(text, rows)
+        except ExpressionError as error:
+            failures.append(error)
+            if number is None:
+                break
+        else:
+            if number is not None:
+                return
+    raise failures[0]
+
+
+def _made_up(kind: pa.DataType, number: int | None) -> Any:
+    """A value of a type, or null."""
+    if number is None:
+        return None
+    if pa.types.is_integer(kind):
+        return min(number, 2 ** (kind.bit_width - 1) - 1)
+    if pa.types.is_float32(kind) or pa.types.is_float64(kind):
+        return float(number)
+    if pa.types.is_boolean(kind):
+        return number > 0
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        moment = datetime(2010, 1 + number % 12, 1, tzinfo=UTC)
+        return moment if pa.types.is_timestamp(kind) else moment.date()
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return [_made_up(kind.value_type, number)] * min(number, 5)
+    if pa.types.is_struct(kind):
+        return {field.name: _made_up(field.type, number) for field in kind}
+    return None
+
+
+def _query(text: str, tables: Tables) -> str:
+    source = " POSITIONAL JOIN ".join(f'"{name}"' for name in tables)
+    return f"SELECT ({text}\n) AS holds FROM {source}"
 
 
 def _run(text: str, tables: Tables) -> pa.Table:
@@ -257,9 +429,12 @@ def _run(text: str, tables: Tables) -> pa.Table:
     try:
         for name, table in tables.items():
             connection.register(name, table)
-        source = " POSITIONAL JOIN ".join(f'"{name}"' for name in tables)
-        return connection.sql(f"SELECT ({text}\n) AS holds FROM {source}").to_arrow_table()
+        return connection.sql(_query(text, tables)).to_arrow_table()
     except duckdb.Error as error:
-        raise ExpressionError(str(error).partition("\n")[0]) from error
+        raise ExpressionError(_first_line(error)) from error
     finally:
         connection.close()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
