@@ -4,6 +4,9 @@
 code 2. `BuildError` is everything else that has a known cause (a full disk, a lost worker) and answers 1.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class SocorpusError(Exception):
     """An error whose text is meant for the user: what happened, where, and what to do."""
@@ -11,6 +14,20 @@ class SocorpusError(Exception):
 
 class InputError(SocorpusError):
     """Wrong usage or wrong input: names the file and the place."""
+
+
+class UnknownNameError(InputError, KeyError):
+    """A name that isn't there, of a table, a signal, a task or a split; for those who read a mapping, a `KeyError`."""
+
+    __str__ = Exception.__str__  # a KeyError shows its text in quotes
+
+    @classmethod
+    def of(cls, sentence: str, name: object, known: Iterable[str]) -> "UnknownNameError":
+        """The error of a sentence, followed by the nearest of the known names, and all of them."""
+        names = list(known)
+        near = difflib.get_close_matches(str(name).lower(), names, 1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        return cls(f"{sentence}; {meant}there are {', '.join(names) or 'none'}")
 
 
 class BuildError(SocorpusError):

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from socorpus.corpus import schema
-from socorpus.corpus.errors import InputError
+from socorpus.corpus.errors import UnknownNameError
 from socorpus.corpus.report import story
 from socorpus.corpus.report.story import Story
 from socorpus.corpus.schema import SPLITS
@@ -49,6 +49,17 @@ class Thread:
     question: Row | None
     answers: tuple[Row, ...]
     comments: Mapping[int, tuple[Row, ...]]
+
+
+class _Datasets(dict[str, ds.Dataset]):
+    """Datasets by name; for another name an error that says which there are."""
+
+    def __init__(self, where: str, datasets: Mapping[str, ds.Dataset]):
+        super().__init__(datasets)
+        self._where = where
+
+    def __missing__(self, name: object) -> ds.Dataset:
+        raise UnknownNameError.of(f"{self._where} {name!r}", name, self)
 
 
 class Corpus:
@@ -87,8 +98,10 @@ class Corpus:
 
     @cached_property
     def tables(self) -> Mapping[str, ds.Dataset]:
-        """The dump's tables by name (posts, comments, history, and so on), those that it has."""
-        return {name: self._dataset(f"tables/{name}") for name in schema.DUMP if self._paths(f"tables/{name}")}
+        """The dump's tables by name (posts, comments, history, and so on), those that it has. Another name raises
+        `UnknownNameError`, a `KeyError`."""
+        names = [name for name in schema.DUMP if self._paths(f"tables/{name}")]
+        return _Datasets(f"{self.path}: no table", {name: self._dataset(f"tables/{name}") for name in names})
 
     @cached_property
     def documents(self) -> ds.Dataset:
@@ -102,9 +115,10 @@ class Corpus:
 
     @cached_property
     def signals(self) -> Mapping[str, ds.Dataset]:
-        """Tables of signals by name, each row for row with `documents`."""
+        """Tables of signals by name, each row for row with `documents`. Another name raises `UnknownNameError`, a
+        `KeyError`."""
         names = dict.fromkeys(path.split("/")[1] for path in self._paths("signals"))
-        return {name: self._dataset(f"signals/{name}") for name in names}
+        return _Datasets(f"{self.path}: no signal", {name: self._dataset(f"signals/{name}") for name in names})
 
     @cached_property
     def decisions(self) -> ds.Dataset:
@@ -115,24 +129,24 @@ class Corpus:
         """The kept documents of a split (train, validation, test), or of all three.
 
         Raises:
-            InputError: there is no such split.
+            UnknownNameError: there is no such split.
         """
         if split is not None and split not in SPLITS:
-            raise InputError(f"split {split!r} is not known; there are {', '.join(SPLITS)}")
+            raise UnknownNameError.of(f"split {split!r} is not known", split, SPLITS)
         return self._dataset("shards" if split is None else f"shards/{split}")
 
     def labels(self, task: str, table: str = "labels") -> ds.Dataset:
         """The labels of a task, or its `votes` or `examples`.
 
         Raises:
-            InputError: the corpus has no labels of the task, or there is no such table.
+            UnknownNameError: the corpus has no labels of the task, or there is no such table.
         """
         if table not in LABEL_TABLES:
-            raise InputError(f"table {table!r} is not known; there are {', '.join(LABEL_TABLES)}")
+            raise UnknownNameError.of(f"table {table!r} is not known", table, LABEL_TABLES)
         labelled = self.manifest.get("labels", {})
         if task not in labelled:
-            known = f"it has those of {', '.join(labelled)}" if labelled else "it has none"
-            raise InputError(f"{self.path}: no labels of {task}; {known} (socorpus labeling apply makes them)")
+            sentence = f"{self.path}: no labels of {task} (socorpus labeling apply makes them)"
+            raise UnknownNameError.of(sentence, task, labelled)
         return self._dataset(f"labels/{task}/{table}")
 
     def explain(self, key: str) -> Story:
@@ -155,7 +169,7 @@ class Corpus:
             site: only this site's.
 
         Raises:
-            InputError: the site is not in the corpus.
+            UnknownNameError: the site is not in the corpus.
 
         Examples:
             >>> threads = Corpus("corpus").threads()
@@ -164,7 +178,7 @@ class Corpus:
             True
         """
         if site is not None and site not in self.manifest["sites"]:
-            raise InputError(f"{self.path}: no site {site}; it has {', '.join(self.manifest['sites'])}")
+            raise UnknownNameError.of(f"{self.path}: no site {site}", site, self.manifest["sites"])
         return self._threads("documents" if site is None else f"documents/{site}")
 
     def _threads(self, folder: str) -> Iterator[Thread]:

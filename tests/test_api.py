@@ -8,6 +8,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -202,13 +203,42 @@ def test_a_corpus_is_opened_and_read(built: Path) -> None:
     for task in facts["labels"]:
         for table in ("labels", "votes", "examples"):
             assert corpus.labels(task, table).count_rows() == rows(f"labels/{task}/{table}")
-    for wrong in (lambda: corpus.shards("dev"), lambda: corpus.labels("mood"), lambda: corpus.labels("closure", "x")):
-        with pytest.raises(InputError, match=r"not known|no labels of mood"):
-            wrong()
     with pytest.raises(InputError, match="no finished corpus"):
         Corpus(built / "tables")
-    with pytest.raises(InputError, match="no site nowhere"):
-        corpus.threads("nowhere")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (
+            lambda corpus: corpus.shards("Tran"),
+            "split 'Tran' is not known; did you mean train[?] there are train",
+        ),
+        (lambda corpus: corpus.labels("closures"), "no labels of closures .*; did you mean closure[?] there are "),
+        (lambda corpus: corpus.labels("mood"), r"no labels of mood \(socorpus labeling apply makes them\); there are "),
+        (lambda corpus: corpus.labels("closure", "vote"), "table 'vote' is not known; did you mean votes[?] there are"),
+        (lambda corpus: corpus.signals["privcy"], "no signal 'privcy'; did you mean privacy[?] there are "),
+        (lambda corpus: corpus.signals[3], "no signal 3; there are "),
+        (lambda corpus: corpus.tables["Posts"], "no table 'Posts'; did you mean posts[?] there are posts, "),
+        (lambda corpus: corpus.threads("moder.example.com"), "no site moder.*; did you mean modern.example.com[?] "),
+    ],
+)
+def test_a_name_that_is_not_there_is_answered_with_the_nearest(
+    built: Path, wrong: Callable[[Any], object], said: str
+) -> None:
+    from socorpus.corpus import Corpus, InputError
+
+    with pytest.raises(InputError, match=said) as error:
+        wrong(Corpus(built))
+    assert isinstance(error.value, KeyError) and not str(error.value).startswith(("'", '"'))
+
+
+def test_datasets_by_name_are_a_mapping_as_any(built: Path) -> None:
+    from socorpus.corpus import Corpus
+
+    for datasets in (Corpus(built).signals, Corpus(built).tables):
+        assert "typo" not in datasets and datasets.get("typo") is None
+        assert len(list(datasets)) == len(datasets) > 3
 
 
 def test_threads_hold_every_document_and_comment_once(built: Path) -> None:
