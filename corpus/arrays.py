@@ -86,6 +86,24 @@ def strings(data: UInt8, ends: Int64) -> pa.StringArray:
     return pa.StringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(data[: offsets[-1]].copy()))
 
 
+def lists(column: pa.Array | pa.ChunkedArray) -> tuple[pa.Array, Int64]:
+    """The values of a column of n lists, one after another: list i is `values[bounds[i] : bounds[i + 1]]`.
+
+    Args:
+        column: list or large_list; slices and chunks too. A null is an empty list.
+
+    Returns:
+        The values, not copied where the column is one chunk; and int64[n + 1], beginning with 0.
+    """
+    if isinstance(column, pa.ChunkedArray):
+        column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    if column.null_count:  # Arrow leaves it open what lies below a null
+        counts = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+        return column.flatten(), np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+    bounds: Int64 = column.offsets.to_numpy().astype(np.int64)
+    return column.values.slice(bounds[0], bounds[-1] - bounds[0]), bounds - bounds[0]
+
+
 def readonly(array: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:
     """A contiguous read-only view: numba compiles read-only and writable arrays apart, and Arrow's are read-only."""
     view = np.ascontiguousarray(array).view()

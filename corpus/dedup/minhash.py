@@ -26,7 +26,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from socorpus.corpus.arrays import Float64, Int64, UInt8, UInt32, UInt64, mix64, njit, readonly, utf8
+from socorpus.corpus.arrays import Float64, Int64, UInt8, UInt32, UInt64, lists, mix64, njit, readonly, utf8
 
 EMPTY = np.uint32(0xFFFFFFFF)
 """Value that fills the signature of an empty set."""
@@ -65,11 +65,8 @@ class Shingles:
     @staticmethod
     def from_arrow(array: pa.LargeListArray | pa.ChunkedArray) -> "Shingles":
         """The inverse of `to_arrow`, for any slice or chunks of it."""
-        if isinstance(array, pa.ChunkedArray):
-            array = array.combine_chunks()
-        offsets = array.offsets.to_numpy()
-        hashes = array.values.to_numpy()[offsets[0] : offsets[-1]]
-        return Shingles(offsets - offsets[0], hashes)
+        hashes, offsets = lists(array)
+        return Shingles(offsets, hashes.to_numpy())
 
 
 def shingles(
@@ -178,10 +175,8 @@ def _int64(array: npt.NDArray[np.integer]) -> Int64:
 def _blocks(segments: pa.ChunkedArray, own_ends: Int64) -> tuple[Int64, Int64, Int64]:
     """Code in the own text: document i has blocks firsts[i] … firsts[i + 1] of begins and ends, in code points."""
     n = len(segments)
-    if isinstance(segments, pa.ChunkedArray):
-        segments = segments.combine_chunks() if segments.num_chunks != 1 else segments.chunk(0)
-    rows = pc.list_parent_indices(segments).to_numpy()
-    flat = segments.flatten()
+    flat, bounds = lists(segments)
+    rows = np.repeat(np.arange(n), np.diff(bounds))
     begins = flat.field("start").to_numpy().astype(np.int64)
     ends = np.minimum(flat.field("end").to_numpy(), own_ends[rows]).astype(np.int64)
     code = pc.equal(flat.field("kind"), "code").to_numpy(zero_copy_only=False) & (begins < ends)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus import arrays, schema
-from socorpus.corpus.arrays import Int32, Int64
+from socorpus.corpus.arrays import Int32, Int64, lists
 from socorpus.corpus.config import Documents
 from socorpus.corpus.documents import code_language, html, markdown
 from socorpus.corpus.documents import spans as documents_spans
@@ -245,13 +245,10 @@ def _places(identifiers: Int64, wanted: Int64) -> Int64:
     return np.where(identifiers[place] == wanted, place, -1)
 
 
-def _no_nulls(lists: pa.ChunkedArray) -> pa.ListArray:
+def _no_nulls(column: pa.ChunkedArray) -> pa.ListArray:
     """Lists of strings, empty where they are null."""
-    whole = lists.combine_chunks()
-    counts = pc.fill_null(pc.list_value_length(whole), 0).to_numpy()
-    return pa.ListArray.from_arrays(
-        pa.array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)), whole.flatten()
-    )
+    values, bounds = lists(column)
+    return pa.ListArray.from_arrays(pa.array(bounds.astype(np.int32)), values)
 
 
 def _created(posts: pa.Table) -> Int64:

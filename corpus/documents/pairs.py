@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus import schema
-from socorpus.corpus.arrays import Int32, Int64
+from socorpus.corpus.arrays import Int32, Int64, lists
 from socorpus.corpus.privacy.redact import Replacement, placeholders, replace, spans_of
 
 
@@ -70,12 +70,10 @@ def build(documents: pa.Table, privacy: pa.Table | None) -> pa.Table:
 
 def _blocks(documents: pa.Table, own_ends: Int32) -> tuple[Int64, Int32, pa.Array]:
     """The posts' own code blocks: bounds of each row's in all, their start and end, their languages."""
-    lists = documents.column("segments").combine_chunks()
-    counts = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
-    flat = lists.flatten()
-    of = np.repeat(np.arange(len(lists)), counts)
+    flat, whole = lists(documents.column("segments"))
+    of = np.repeat(np.arange(len(whole) - 1), np.diff(whole))
     ends = flat.field("end").to_numpy()
     code = pc.equal(flat.field("kind"), "code").to_numpy(zero_copy_only=False) & (ends <= own_ends[of])
-    bounds = np.concatenate([[0], np.cumsum(np.bincount(of[code], minlength=len(lists)))])
+    bounds = np.concatenate([[0], np.cumsum(np.bincount(of[code], minlength=len(whole) - 1))])
     spans = np.column_stack([flat.field("start").to_numpy()[code], ends[code]])
     return bounds, spans, flat.field("language").filter(pa.array(code))

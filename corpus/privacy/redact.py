@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus import schema
-from socorpus.corpus.arrays import Int32, Int64
+from socorpus.corpus.arrays import Int32, Int64, lists
 from socorpus.corpus.config import Privacy
 
 Span = tuple[int, int, str]
@@ -134,7 +134,7 @@ def redact(rows: pa.Table, spans: pa.Array | pa.ChunkedArray) -> Redacted:
         ends[touched] = moves(touched, ends[touched].astype(np.int64))
         columns["own_end"] = pa.array(ends)
     if "segments" in rows.column_names:
-        columns["segments"] = _segments(rows["segments"].combine_chunks(), touched, moves)
+        columns["segments"] = _segments(rows["segments"], touched, moves)
     return Redacted(columns, moves)
 
 
@@ -167,13 +167,12 @@ def _texts(column: pa.ChunkedArray, rows: Int64, spans: Sequence[Sequence[Span]]
     return redacted, Moves(*np.array(moves, np.int64).reshape(-1, 4).T)
 
 
-def _segments(lists: pa.ListArray, touched: Int64, moves: Moves) -> pa.ListArray:
+def _segments(segments: pa.ChunkedArray, touched: Int64, moves: Moves) -> pa.ListArray:
     """Segments after redaction, without those that it left empty."""
-    counts = pc.list_value_length(lists).to_numpy(zero_copy_only=False).astype(np.int64)
-    bounds = np.r_[0, np.cumsum(counts)]
-    flat = lists.flatten()
+    flat, bounds = lists(segments)
+    counts = np.diff(bounds)
     start, end = (flat.field(name).to_numpy().copy() for name in ("start", "end"))
-    mask: npt.NDArray[np.bool_] = np.zeros(len(lists), bool)
+    mask: npt.NDArray[np.bool_] = np.zeros(len(segments), bool)
     mask[touched] = True
     some = np.repeat(mask, counts)
     of = np.repeat(touched, counts[touched])

@@ -94,8 +94,8 @@ def _code_tokens(
 ) -> pa.ListArray:
     """[start, end) in tokens of each code segment, by row; all rows at once, in code points counted over all texts."""
     data, byte_bounds = arrays.utf8(text)
-    token_bounds = ids.offsets.to_numpy().astype(np.int64)
-    token_ends = np.cumsum(lengths[ids.values.to_numpy()], dtype=np.int64)
+    tokens, token_bounds = arrays.lists(ids)
+    token_ends = np.cumsum(lengths[tokens.to_numpy()], dtype=np.int64)
     wrong = np.flatnonzero(np.r_[0, token_ends][token_bounds] != byte_bounds)
     if len(wrong):
         row = int(wrong[0]) - 1
@@ -110,10 +110,9 @@ def _code_tokens(
         first = np.zeros(0, np.int64)
     point_bounds = np.r_[0, np.cumsum(pc.utf8_length(text).to_numpy(zero_copy_only=False), dtype=np.int64)]
 
-    flat = segments.flatten()
-    counts = pc.list_value_length(segments).to_numpy(zero_copy_only=False)
+    flat, bounds = arrays.lists(segments)
     code = pc.equal(flat.field("kind"), "code").to_numpy(zero_copy_only=False)
-    row = np.repeat(np.arange(len(segments)), counts)[code]
+    row = np.repeat(np.arange(len(segments)), np.diff(bounds))[code]
     start, end = (
         np.searchsorted(first, flat.field(name).to_numpy()[code] + point_bounds[row]) - token_bounds[row]
         for name in ("start", "end")

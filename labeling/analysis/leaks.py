@@ -116,13 +116,11 @@ def read(root: Path, buckets: Sequence[Bucket], task: Task) -> AuditRows:
 
 def _text_views(table: pa.Table, examples: pa.Table) -> dict[str, Any]:
     """Counts of segments by kind; length of text, title and words."""
-    segments = examples["segments"].combine_chunks()
-    row = np.repeat(np.arange(len(segments)), pc.list_value_length(segments).to_numpy(zero_copy_only=False))
-    kind = np.asarray(
-        pc.index_in(segments.flatten().field("kind"), value_set=pa.array(corpus_schema.SEGMENT_KINDS)), np.int64
-    )
+    segments, bounds = arrays.lists(examples["segments"])
+    row = np.repeat(np.arange(examples.num_rows), np.diff(bounds))
+    kind = np.asarray(pc.index_in(segments.field("kind"), value_set=pa.array(corpus_schema.SEGMENT_KINDS)), np.int64)
     kinds = len(corpus_schema.SEGMENT_KINDS)
-    counts = np.bincount(row * kinds + kind, minlength=len(segments) * kinds).reshape(len(segments), kinds)
+    counts = np.bincount(row * kinds + kind, minlength=examples.num_rows * kinds).reshape(-1, kinds)
     own = np.asarray(examples["own_end"], np.float64)
     chars = np.asarray(pc.utf8_length(examples["text"]), np.float64)
     words = np.asarray(pc.count_substring(examples["text"], " "), np.float64)

@@ -4,6 +4,7 @@ Tables are read bucket by bucket: of all posts only the key and a sort value are
 """
 
 import hashlib
+import itertools
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from socorpus.corpus import arrays
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files, parquet
 from socorpus.labeling import schema
@@ -164,17 +166,15 @@ def _sorted(tables: list[pa.Table]) -> pa.Table:
 
 def _labels(rows: pa.Table) -> dict[int, list[Label]]:
     """Place -> labels; by columns, which is several times faster than by rows."""
-    votes = rows["votes"].combine_chunks()
-    votes = votes.chunk(0) if isinstance(votes, pa.ChunkedArray) else votes
-    bounds = votes.offsets.to_numpy()
-    flat, bounds = votes.values.slice(bounds[0], bounds[-1] - bounds[0]), (bounds - bounds[0]).tolist()
+    flat, bounds = arrays.lists(rows["votes"])
     each = list(zip(*(flat.field(name).to_pylist() for name in ("function", "label", "evidence")), strict=True))
     columns = (
         rows[name].to_pylist() for name in ("place", "start", "end", "label", "probability", "source", "conflict")
     )
     by_place: dict[int, list[Label]] = defaultdict(list)
-    for number, (place, start, end, label, probability, source, conflict) in enumerate(zip(*columns, strict=True)):
-        of = tuple(each[bounds[number] : bounds[number + 1]])
+    for (first, after), row in zip(itertools.pairwise(bounds.tolist()), zip(*columns, strict=True), strict=True):
+        place, start, end, label, probability, source, conflict = row
+        of = tuple(each[first:after])
         by_place[place].append(Label(label, probability, source, conflict, start, end, of))
     return by_place
 

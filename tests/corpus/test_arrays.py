@@ -33,6 +33,36 @@ def test_a_column_is_its_texts_whatever_its_form(
     assert taken_apart(pa.chunked_array([], kind)) == []
 
 
+LISTS = st.lists(st.none() | st.lists(st.integers(0, 9), max_size=4), max_size=6)
+
+
+def rows_of(column: pa.Array | pa.ChunkedArray) -> list[list[int]]:
+    values, bounds = arrays.lists(column)
+    assert bounds[0] == 0 and bounds[-1] == len(values) and len(bounds) == len(column) + 1
+    assert bounds.dtype == np.int64
+    return [values[a:b].to_pylist() for a, b in itertools.pairwise(bounds)]
+
+
+@given(LISTS, LISTS, st.sampled_from([pa.list_(pa.int8()), pa.large_list(pa.int8())]))
+def test_a_column_of_lists_is_its_values_whatever_its_form(
+    first: list[list[int] | None], second: list[list[int] | None], kind: pa.DataType
+) -> None:
+    column, other = pa.array(first, kind), pa.array(second, kind)
+    assert rows_of(column) == [row or [] for row in first]
+    assert rows_of(column[1:]) == [row or [] for row in first[1:]]
+    assert rows_of(column[1:-1]) == [row or [] for row in first[1:-1]]
+    assert rows_of(pa.chunked_array([column, other], kind)) == [row or [] for row in first + second]
+    assert rows_of(pa.chunked_array([other[:-1]], kind)) == [row or [] for row in second[:-1]]
+    assert rows_of(pa.chunked_array([], kind)) == []
+
+
+def test_values_below_a_null_are_not_of_its_list() -> None:
+    valid = pa.py_buffer(np.packbits([True, False, True], bitorder="little"))
+    offsets = pa.py_buffer(np.array([0, 1, 3, 4], np.int32))
+    column = pa.Array.from_buffers(pa.list_(pa.int64()), 3, [valid, offsets], children=[pa.array([1, 2, 3, 4])])
+    assert rows_of(column) == [[1], [], [4]]
+
+
 def test_bytes_below_a_null_are_not_its_text() -> None:
     whole = pa.array(["a", "secret", "b"])
     _, offsets, data = whole.buffers()

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from socorpus.corpus import schema
+from socorpus.corpus.arrays import lists
 from socorpus.corpus.engine.receipts import fingerprint, tokenizer_identity
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files, manifest_file, parquet
@@ -181,9 +182,5 @@ def _wordlike(character: str) -> int:
 
 def _flat(column: pa.ChunkedArray) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
     """Values and bounds of a column of lists, flattened."""
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if isinstance(array, pa.ChunkedArray):
-        array = pa.concat_arrays(array.chunks)
-    offsets = array.offsets.to_numpy().astype(np.int64)
-    values = array.values.to_numpy(zero_copy_only=False)[offsets[0] : offsets[-1]]
-    return values, offsets - offsets[0]
+    values, bounds = lists(column)
+    return values.to_numpy(zero_copy_only=False), bounds
