@@ -59,13 +59,17 @@ def real_data() -> Path:
 STUDIO = "tests/labeling/label_studio/"
 LONGEST = (
     STUDIO,
-    *("tests/cli/test_build.py", "tests/training/pretrain/test_runs.py", "tests/cli/test_evaluate.py"),
-    *(
-        "tests/cli/test_labels.py",
-        "tests/test_docs.py",
-        "tests/corpus/test_truth.py",
-        "tests/labeling/test_pipeline.py",
-    ),
+    "tests/examples/test_examples.py",
+    "tests/labeling/tasks/entities/test_entities.py",
+    "tests/corpus/engine/test_compiling.py",
+    "tests/cli/test_build.py",
+    "tests/test_api.py",
+    "tests/cli/test_labels.py",
+    "tests/training/pretrain/test_runs.py",
+    "tests/cli/test_evaluate.py",
+    "tests/test_docs.py",
+    "tests/corpus/test_truth.py",
+    "tests/labeling/test_pipeline.py",
 )
 """Groups of tests that take longest, in this order."""
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import LONGEST
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = [name for name in ("corpus", "labeling", "training", "cli") if (ROOT / name).is_dir()]
 MAY_IMPORT = {
@@ -62,6 +64,10 @@ def test_packages_import_in_one_direction(package: str) -> None:
             other = rest.partition(".")[0]
             if first == "socorpus" and other in PACKAGES and other != package:
                 assert other in MAY_IMPORT[package], f"{path}: {package} must not import {other}"
+
+
+def test_the_groups_of_tests_that_take_longest_are_there() -> None:
+    assert [group for group in LONGEST if not (ROOT / group).exists()] == []
 
 
 def test_help_answers_without_the_heavy_packages() -> None:

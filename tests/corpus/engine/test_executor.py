@@ -10,13 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.engine.work import Outcome, Progress, WorkItem
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.storage import files
-from tests.building import wait_for
+from tests.building import small_disk, wait_for
 
 
 def write(root: Path, name: str, text: str) -> Outcome:
@@ -31,6 +33,28 @@ def refuse(root: Path, name: str) -> Outcome:
 
 def die(root: Path) -> Outcome:
     os._exit(9)
+
+
+def take_memory(root: Path, by: str) -> Outcome:
+    """Ask for more memory than any machine has."""
+    size = 1 << 60
+    if by == "python":
+        bytearray(size)
+    elif by == "numpy":
+        np.empty(size, np.uint8)
+    else:
+        pa.allocate_buffer(size)
+    return Outcome({})
+
+
+def fill(root: Path, name: str, size: int) -> Outcome:
+    """Write zeros, as a library does that knows nothing of the engine."""
+    (root / name).write_bytes(bytes(size))
+    return Outcome({name: 1})
+
+
+def read(root: Path, name: str) -> Outcome:
+    return Outcome({}, {"bytes": len((root / name).read_bytes())})
 
 
 def task(name: str, text: str = "text", **more: Any) -> WorkItem:
@@ -79,6 +103,32 @@ def test_an_error_reaches_the_caller_and_leaves_no_receipt(engine: Engine) -> No
         engine.run("refuse", [bad])
     assert engine.stale([bad]) == [bad]
     assert engine.run("write", [task("a")])
+
+
+def test_too_little_memory_is_told_with_what_to_do(engine: Engine) -> None:
+    for by in ("python", "numpy", "arrow"):
+        greedy = WorkItem("greedy", by, take_memory, {"by": by}, {})
+        with pytest.raises(BuildError, match=rf"greedy {by}: out of memory; use fewer workers \(--workers\)"):
+            engine.run("greedy", [greedy])
+        assert engine.stale([greedy]) == [greedy]
+    assert engine.run("write", [task("a")])  # and the worker lives on
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_full_disk_is_told_and_the_work_is_done_when_there_is_room(tmp_path: Path, workers: int) -> None:
+    with small_disk(tmp_path / "disk", "200k") as resize, Engine(tmp_path / "disk", workers) as engine:
+        done, large = task("a"), WorkItem("fill", "x", fill, {"name": "large", "size": 1 << 20}, {})
+        engine.run("write", [done])
+        with pytest.raises(BuildError, match=r"disk: no space left on the disk .*What is finished is kept; make room"):
+            engine.run("fill", [large])
+        assert engine.stale([done, large]) == [large]
+        resize("4m")
+        assert engine.run("fill", [large])["x"].outputs["large"].bytes == 1 << 20
+
+
+def test_another_error_of_the_system_is_not_taken_for_a_full_disk(engine: Engine) -> None:
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        engine.run("read", [WorkItem("read", "x", read, {"name": "nowhere"}, {})])
 
 
 def test_a_worker_that_dies_again_and_again_is_told(tmp_path: Path) -> None:

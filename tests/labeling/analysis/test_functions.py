@@ -1,5 +1,6 @@
 """The analysis against numbers worked out by hand, and of a corpus with people's votes."""
 
+import itertools
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -106,6 +107,61 @@ def test_a_corpus_with_people(corpus: Path, tmp_path: Path) -> None:
         hits = [row for row, vote in said if vote["label"] == ("unclear" if found.index(row) >= 4 else row["label"])]
         assert one["people"]["right"] == len(hits)
     assert analysis_functions.path("toy") in manifest(root)["files"]
+
+
+def test_a_corpus_whose_spans_people_judged(corpus: Path, tmp_path: Path) -> None:
+    root = tmp_path / "corpus"
+    shutil.copytree(corpus, root)
+    by_post: dict[tuple[str, int], dict[tuple[int, int], dict[str, str]]] = {}
+    for vote in rows(root, "toy_spans", "votes"):
+        spans = by_post.setdefault((vote["site"], vote["post_id"]), {})
+        spans.setdefault((vote["start"], vote["end"]), {})[vote["function"]] = vote["label"]
+    # Of spans that overlap the functions' label is a choice; these posts have none.
+    clear = {
+        key: spans
+        for key, spans in sorted(by_post.items())
+        if len(spans) >= 4 and all(a[1] < b[0] for a, b in itertools.pairwise(sorted(spans)))
+    }
+    marked, empty, skipped, *_ = clear
+    agreed, divided = sorted(clear[marked])[:2]
+    (label,) = set(clear[marked][agreed].values())
+    other = "Name" if set(clear[marked][divided].values()) != {"Name"} else "Number"
+    unseen = (divided[1], divided[1] + 1)
+
+    def person(
+        number: int, key: tuple[str, int], place: tuple[int, int] | None, label: str | None
+    ) -> dict[str, object]:
+        start, end = place or (None, None)
+        post = {"site": key[0], "post_id": key[1], "function": f"person:{number}"}
+        return post | {"start": start, "end": end, "label": label}
+
+    said = [
+        *(person(number, marked, place, of) for number in (1, 2) for place, of in ((agreed, label), (unseen, "Mail"))),
+        person(1, marked, divided, other),  # one of two: it is left to the functions
+        person(1, empty, None, None) | {"evidence": '{"nothing": true}'},
+        person(1, skipped, None, None),  # would not decide
+    ]
+    say(root, "toy_spans", said)
+    apply(root, analyze=True)
+    analysis = analysis_functions.load(root, "toy_spans")
+    assert analysis is not None
+    wrong = [spans for place, spans in clear[marked].items() if place not in (agreed, divided)]
+    wrong += clear[empty].values()
+    figures = {name: count for name, count in analysis["people"].items() if name != "seconds"}
+    assert figures == {
+        "judged": 1 + len(wrong) + 1,  # the last is the span that only people see
+        "voted": 1 + len(wrong),
+        "right": 1,
+        "no_span": len(wrong),
+    }
+    for row in analysis["functions"]:
+        right = row["name"] in clear[marked][agreed]
+        assert row["people"] == {"judged": right + sum(row["name"] in spans for spans in wrong), "right": int(right)}
+    # Pairs of judgements: the label twice, Mail twice, and a label against none.
+    assert analysis["agreement"]["judged_by_several"] == 3
+    by_hand = 1 - (2 / 6) / (1 - (2 * 1 + 2 * 1) / (6 * 5)) if label != other else None
+    assert by_hand is None or analysis["agreement"]["people"] == pytest.approx(by_hand, abs=1e-4)
+    assert any(f"People judged {len(wrong) + 2:,} items" in line for line in analysis_functions.summary(analysis))
 
 
 def test_an_analysis_is_made_once_and_goes_when_it_is_no_longer_true(corpus: Path, tmp_path: Path) -> None:

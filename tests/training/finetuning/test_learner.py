@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -135,6 +136,47 @@ def test_a_killed_run_goes_on_to_the_same_model(tmp_path: Path, models: dict[str
     kept = [{name: value for name, value in facts["seeds"][0].items() if name not in timed} for facts in (one, other)]
     assert kept[0] == kept[1]
     assert (out / "model.safetensors").read_bytes() == (tmp_path / "whole/model.safetensors").read_bytes()
+
+
+class StoppedError(Exception):
+    """Ends a run where it stands, as a signal does."""
+
+
+class StopsIn(Quiet):
+    """Stops a run in the middle of a pass."""
+
+    def __init__(self, epoch: int):
+        super().__init__()
+        self.epoch = epoch
+
+    def step(self, line: learner.FinetuningStep) -> None:
+        super().step(line)
+        if line.epoch == self.epoch and line.step % 2 == 0:
+            raise StoppedError
+
+
+@pytest.mark.parametrize(("kind", "lost"), [("Bert", "best"), ("Llama", None)])
+def test_a_run_that_was_stopped_goes_on_after_its_last_whole_pass(
+    tmp_path: Path, models: dict[str, Pretrained], kind: str, lost: str | None
+) -> None:
+    data, settings = tiny_models.texts(), replace(SETTINGS, epochs=2)
+    whole = learner.finetune(models[kind], data, settings, tmp_path / "whole", Quiet())
+    out = tmp_path / "stopped"
+    with pytest.raises(StoppedError):
+        learner.finetune(models[kind], data, settings, out, StopsIn(1))
+    assert (out / "seeds/0/state.pt").is_file() and not (out / "finetune.json").exists()
+    if lost is not None:
+        shutil.rmtree(out / "seeds/0" / lost)  # then its state is worth nothing
+    again = Quiet()
+    facts = learner.finetune(models[kind], data, settings, out, again)
+    assert {line.epoch for line in again.steps} == ({1} if lost is None else {0, 1})
+    timed = {"train_seconds": 0, "predict_seconds": 0}
+    assert facts["seeds"][0] | timed == whole["seeds"][0] | timed
+    weights = [path.name for path in (tmp_path / "whole").glob("*.safetensors")]
+    assert weights
+    for name in weights:
+        assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert not list(out.rglob("state.pt"))
 
 
 def test_a_full_disk_is_told_and_it_goes_on_when_there_is_room(tmp_path: Path, models: dict[str, Pretrained]) -> None:
