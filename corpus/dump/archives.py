@@ -11,12 +11,12 @@ import math
 import re
 import zlib
 from collections.abc import Collection, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import unquote
 
-from socorpus.corpus.dump import codecs
+from socorpus.corpus.dump import codecs, methods
 from socorpus.corpus.dump.codecs import MAGIC, PIECE, Packing, Pieces, Window
 from socorpus.corpus.errors import InputError
 
@@ -28,7 +28,7 @@ BOMB_RATIO, BOMB_BYTES = 1000, 1 << 30
 _SUFFIXES = {".gz": "gz", ".bz2": "bz2", ".zst": "zst"}
 _SIGNATURE = b"7z\xbc\xaf\x27\x1c"
 _SIGNATURE_BYTES = 32
-_AES = b"\x06\xf1\x07\x01"
+_DAMAGED = "{}: the archive's header can't be read ({}): damaged; fetch it again"
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,8 @@ class Member:
     """Changes when the content does: CRC32 and size in a .7z, else size and modification time, or fsspec's own."""
     index: int
     """Place in the container, from 0, directories counted."""
+    obstacle: str | None = None
+    """A sentence on why a member of a .7z can't be read, and what to do: its method is not supported, or encrypts."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +69,20 @@ class _Folder:
 def members(address: str) -> list[Member]:
     """The members of a container; a plain file is its own only member.
 
+    An archive may hold members that can't be read beside others that can: see `Member.obstacle`.
+
     Raises:
-        InputError: the file is absent, truncated, encrypted, no archive, or declares absurd sizes.
+        InputError: the file is absent, truncated, encrypted, no archive, or declares absurd sizes; or no member with
+            content is packed by methods that can be read.
     """
     form = _form(address)
     with _opened(address) as file:
         if form == "7z":
-            return _header(address, file)[0]
+            listed = _header(address, file)[0]
+            full = [member for member in listed if member.size]
+            if full and all(member.obstacle for member in full):
+                raise InputError(full[0].obstacle)
+            return listed
         size, stamp = _length(file), _stamp(address)
         name = re.split(r"[\\/]", _path_part(address).rstrip("/"))[-1]
         if form == "plain":
@@ -99,8 +108,8 @@ def stream(address: str, wanted: Collection[int], threads: int) -> Generator[tup
     leaves early is still checked against its CRC32, except the last one. Only bzip2 uses `threads`.
 
     Raises:
-        InputError: `address` can't be read, or has no such member; from a stream: truncated or damaged data, with the
-            names of container and member and how many of its bytes were read.
+        InputError: `address` or a wanted member can't be read, or there is no such member; from a stream: truncated
+            or damaged data, with the names of container and member and how many of its bytes were read.
     """
     form = _form(address)
     with contextlib.ExitStack() as closing:
@@ -109,6 +118,8 @@ def stream(address: str, wanted: Collection[int], threads: int) -> Generator[tup
         absent = set(wanted) - {member.index for member in listed}
         if absent:
             raise InputError(f"{address}: there is no member {min(absent)}; it has changed since it was listed")
+        if obstacles := [member.obstacle for member in listed if member.index in wanted and member.obstacle]:
+            raise InputError(obstacles[0])
         for folder in folders:
             if any(member.index in wanted for member, _ in folder.entries):
                 yield from _unpack(folder, file, wanted, max(1, threads))
@@ -366,18 +377,23 @@ def _header(address: str, file: BinaryIO) -> tuple[list[Member], list[_Folder]]:
         files, streams = list(archive.files), archive.header.main_streams
         return _layout(address, files, streams, size)
     except py7zr.PasswordRequired:
-        raise InputError(f"{address}: encrypted; unpack it with its password and give the folder") from None
+        raise InputError(methods.obstacle(address, [methods.AES])) from None
+    except py7zr.UnsupportedCompressionMethodError as error:  # of the header itself, which is packed too
+        named = error.args[0] if error.args and isinstance(error.args[0], bytes) else b""
+        raise InputError(
+            methods.obstacle(address, [methods.number(named)]) or _DAMAGED.format(address, error)
+        ) from None
     except (InputError, MemoryError):
         raise
     except Exception as error:  # a damaged header makes py7zr fail in any way there is
-        raise InputError(
-            f"{address}: the archive's header can't be read ({error!r}): damaged; fetch it again"
-        ) from error
+        raise InputError(_DAMAGED.format(address, repr(error))) from error
 
 
 def _layout(address: str, files: list[Any], streams: Any, length: int) -> tuple[list[Member], list[_Folder]]:
     slots: list[tuple[int, int, int | None]] = []  # folder, size, CRC32 of each stream, in order
     packs: list[tuple[int, int]] = []  # offset and size of each folder's packed bytes
+    obstacles: list[str | None] = []  # of each folder
+    packings: list[Packing] = []
     raw = streams.unpackinfo.folders if streams is not None and streams.unpackinfo is not None else []
     if raw:
         inner, offset, place = streams.substreamsinfo, _SIGNATURE_BYTES + streams.packinfo.packpos, 0
@@ -387,6 +403,9 @@ def _layout(address: str, files: list[Any], streams: Any, length: int) -> tuple[
             packs.append((offset, packed))
             offset += packed
             _refuse(address, folder, packed)
+            coders, unpacked = _chain(folder)
+            obstacles.append(methods.obstacle(address, [methods.number(coder["method"]) for coder in coders]))
+            packings.append(Packing(coders, unpacked, 0))
             count = inner.num_unpackstreams_folders[number] if inner is not None else 1
             known = inner is not None and inner.unpacksizes is not None
             decoded = inner.unpacksizes[place : place + count] if known else [folder.get_unpack_size()] * count
@@ -405,11 +424,12 @@ def _layout(address: str, files: list[Any], streams: Any, length: int) -> tuple[
     entries: list[list[tuple[Member, int | None]]] = [[] for _ in raw] or [[]]
     stamp, free, current = _stamp(address), iter(slots), 0
     for index, file in enumerate(files):
-        size, crc, mark = 0, None, "empty"
+        size, crc, mark, obstacle = 0, None, "empty", None
         if raw and not file.emptystream:
             current, size, crc = next(free)
             mark = f"{stamp}-{index}" if crc is None else f"{crc:08x}-{size}"
-        member = Member(file.filename, address, "7z", size, True, mark, index)
+            obstacle = obstacles[current]
+        member = Member(file.filename, address, "7z", size, True, mark, index, obstacle)
         entries[current].append((member, crc))
         if not (file.is_directory or file.is_symlink):
             listed.append(member)
@@ -418,8 +438,8 @@ def _layout(address: str, files: list[Any], streams: Any, length: int) -> tuple[
     if not raw:
         return listed, [_Folder(Packing([], [], 0), 0, 0, tuple(entries[0]))]
     return listed, [
-        _Folder(Packing(folder.coders, folder.unpacksizes, sum(member.size for member, _ in held)), *pack, tuple(held))
-        for folder, pack, held in zip(raw, packs, entries, strict=True)
+        _Folder(replace(packing, size=sum(member.size for member, _ in held)), *pack, tuple(held))
+        for packing, pack, held in zip(packings, packs, entries, strict=True)
     ]
 
 
@@ -427,5 +447,17 @@ def _refuse(address: str, folder: Any, packed: int) -> None:
     decoded = folder.get_unpack_size()
     if decoded > BOMB_BYTES and decoded > BOMB_RATIO * packed:
         raise InputError(f"{address}: declares {decoded} bytes in {packed} packed ones: not a dump, or damaged")
-    if any(coder["method"] == _AES for coder in folder.coders):
-        raise InputError(f"{address}: encrypted; unpack it with its password and give the folder")
+
+
+def _chain(folder: Any) -> tuple[list[dict[str, Any]], list[int]]:
+    """Coders and decoded sizes of a folder from the packed bytes on; of a tree of coders (BCJ2), as they are listed."""
+    coders, sizes = list(folder.coders), list(folder.unpacksizes)
+    if any((coder["numinstreams"], coder["numoutstreams"]) != (1, 1) for coder in coders):
+        return coders, sizes
+    after = {bond.outcoder: bond.incoder for bond in folder.bindpairs}
+    order = [folder.packed_indices[0]]
+    while (place := after.get(order[-1])) is not None and place not in order:
+        order.append(place)
+    if sorted(order) != list(range(len(coders))):
+        raise ValueError("the coders of a packed stream form no chain")
+    return [coders[place] for place in order], [sizes[place] for place in order]

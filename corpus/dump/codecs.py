@@ -9,7 +9,6 @@ import gzip
 import io
 import lzma
 import pickle
-import shutil
 import subprocess
 import sys
 import threading
@@ -17,14 +16,14 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
-from socorpus.corpus.dump import bzip2
+from socorpus.corpus.dump import bzip2, methods
 
 PIECE = 1 << 20
 """Most bytes that a decoder is asked for at once."""
 MAGIC = {"gz": rb"\x1f\x8b", "bz2": rb"BZh[1-9]", "zst": rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"}
 """Form of a compressed file -> expression that its first bytes match."""
-
-_LZMA, _LZMA2, _BZIP2 = b"\x03\x01\x01", b"\x21", b"\x04\x02\x02"  # methods of a .7z
+_LONGEST_WINDOW = 1 << 31
+"""Bytes that a Zstandard frame may refer back to: what `zstd --long=31` and 7-Zip ZS write at most."""
 
 
 @dataclass(frozen=True)
@@ -32,21 +31,21 @@ class Packing:
     """Coders and sizes of one packed stream of a .7z, from the archive's header."""
 
     coders: list[dict[str, Any]]
-    """As py7zr represents them; none for an empty stream."""
+    """As py7zr represents them, from the packed bytes on; none for an empty stream."""
     unpacked: list[int]
     """Decoded bytes behind each coder."""
     size: int
     """Decoded bytes of all members."""
 
     @property
-    def method(self) -> bytes | None:
+    def method(self) -> int | None:
         """The only coder's, None where there are several or none."""
-        return self.coders[0]["method"] if len(self.coders) == 1 else None
+        return methods.number(self.coders[0]["method"]) if len(self.coders) == 1 else None
 
     @property
     def exact(self) -> bool:
         """Whether the decoder can say that the packed stream holds no more than was declared."""
-        return self.method in (_BZIP2, _LZMA2)
+        return self.method in (methods.BZIP2, methods.LZMA2, methods.ZSTD)
 
 
 class Window(io.RawIOBase):
@@ -154,11 +153,21 @@ def _guarded(window: Window, pieces: Iterator[bytes]) -> Generator[bytes, None, 
 def _folder_pieces(packing: Packing, window: Window, threads: int) -> Iterator[bytes]:
     if not packing.coders:
         return iter(())
-    if packing.method == _BZIP2:
+    properties = packing.coders[0]["properties"]
+    if packing.method == methods.BZIP2:
         return bzip2.decode(window, threads)
-    if packing.method in (_LZMA, _LZMA2) and packing.coders[0]["properties"]:
-        return _lzma_pieces(window, packing.method, packing.coders[0]["properties"])
-    return _other_pieces(window, packing)
+    if packing.method in (methods.LZMA, methods.LZMA2) and properties:
+        return _lzma_pieces(window, packing.method, properties)
+    first = methods.number(packing.coders[0]["method"])
+    if first in (methods.ZSTD, methods.BROTLI):
+        # py7zr stops behind the first frame, and 7-Zip ZS writes as many as there are threads or pieces.
+        pieces = _zstd_pieces(window) if first == methods.ZSTD else _brotli_pieces(window)
+        if len(packing.coders) == 1:
+            return pieces
+        copy = {"method": b"\0", "properties": None, "numinstreams": 1, "numoutstreams": 1}
+        rest = Packing([copy, *packing.coders[1:]], packing.unpacked, packing.size)
+        return _other_pieces(pieces, packing.unpacked[0], rest)
+    return _other_pieces(iter(lambda: window.read(PIECE // 4), b""), window.size, packing)
 
 
 def _gzip_pieces(window: Window) -> Iterator[bytes]:
@@ -171,14 +180,46 @@ def _zstd_pieces(window: Window) -> Iterator[bytes]:
     """Zstandard. Small bites, because this decoder's output has no bound but its input's size."""
     import zstandard
 
-    return bzip2.frames(
-        window, zstandard.ZstdDecompressor().decompressobj, lambda frame, data: frame.decompress(data), 4096
-    )
+    decoder = zstandard.ZstdDecompressor(max_window_size=_LONGEST_WINDOW)
+    return bzip2.frames(window, decoder.decompressobj, lambda frame, data: frame.decompress(data), 4096)
 
 
-def _lzma_pieces(window: Window, method: bytes, properties: bytes) -> Iterator[bytes]:
+def _brotli_pieces(window: Window) -> Iterator[bytes]:
+    """Brotli: one stream, or frames of 7-Zip ZS (its C/zstdmt/brotli-mt.h), each behind a head of 16 bytes.
+
+    The head: 0x184D2A50, 8 and the frame's bytes, each in four bytes, "BR", and a hint at the decoded size in two.
+    """
+    head = window.read(16)
+    window.seek(0)
+    if not head.startswith(b"\x50\x2a\x4d\x18"):
+        yield from _brotli_stream(window, window.size)
+        return
+    while head := window.read(16):
+        if len(head) < 16 or head[:8] != b"\x50\x2a\x4d\x18\x08\0\0\0" or head[12:14] != b"BR":
+            raise ValueError("the head of a Brotli frame was expected")
+        yield from _brotli_stream(window, int.from_bytes(head[8:12], "little"))
+
+
+def _brotli_stream(window: Window, size: int) -> Iterator[bytes]:
+    """The pieces of one Brotli stream (RFC 7932) of `size` packed bytes."""
+    import brotli
+
+    decoder, left = brotli.Decompressor(), size
+    while not decoder.is_finished():
+        data = window.read(min(left, PIECE // 4)) if decoder.can_accept_more_data() else b""
+        left -= len(data)
+        piece = decoder.process(data, output_buffer_limit=PIECE)
+        if piece:
+            yield piece
+        elif not data and decoder.can_accept_more_data():
+            raise EOFError("the compressed data end within a stream")
+    if left:
+        raise ValueError("data lie behind the end of a Brotli stream")
+
+
+def _lzma_pieces(window: Window, method: int, properties: bytes) -> Iterator[bytes]:
     """Raw LZMA, whose properties are lc, lp, pb in a byte and the dictionary's size, or LZMA2: the size's code."""
-    if method == _LZMA:
+    if method == methods.LZMA:
         packed, dictionary = properties[0], int.from_bytes(properties[1:5], "little")
         if len(properties) != 5 or packed >= 9 * 5 * 5:
             raise ValueError("the LZMA coder has wrong properties")
@@ -200,10 +241,15 @@ def _lzma_pieces(window: Window, method: bytes, properties: bytes) -> Iterator[b
             return
 
 
-def _other_pieces(window: Window, packing: Packing) -> Iterator[bytes]:
-    """Any other chain of coders, by py7zr in a process of its own: damaged data makes its PPMd kill the process."""
+def _other_pieces(pieces: Iterator[bytes], size: int, packing: Packing) -> Iterator[bytes]:
+    """Any other chain of coders, by py7zr in a process of its own: damaged data makes its PPMd kill the process.
+
+    Args:
+        pieces: what the first coder is given, `size` bytes in all.
+    """
     program = "from socorpus.corpus.dump import codecs; codecs.decode_apart()"
-    shape = (packing.coders, window.size, packing.unpacked, packing.size)
+    shape = (packing.coders, size, packing.unpacked, packing.size)
+    failed: list[Exception] = []
     child = subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
@@ -211,17 +257,21 @@ def _other_pieces(window: Window, packing: Packing) -> Iterator[bytes]:
     packed, decoded = child.stdin, child.stdout
 
     def feed() -> None:
-        with contextlib.suppress(OSError), packed:
-            pickle.dump(shape, packed)
-            shutil.copyfileobj(cast(BinaryIO, window), packed, PIECE // 4)
+        try:
+            with contextlib.suppress(BrokenPipeError), packed:
+                pickle.dump(shape, packed)
+                for piece in pieces:
+                    packed.write(piece)
+        except Exception as error:  # of the decoder before: on this thread nobody would hear of it
+            failed.append(error)
 
     feeder = threading.Thread(target=feed, daemon=True)
     feeder.start()
     try:
         while piece := decoded.read(PIECE):
             yield piece
-        if child.wait() != 0:
-            raise OSError("invalid data stream")
+        if child.wait() != 0 or failed:
+            raise failed[0] if failed else OSError("invalid data stream")
     finally:
         child.kill()
         decoded.close()

@@ -181,6 +181,9 @@ def _in_archive(address: str) -> Iterator[tuple[str, Member]]:
         if match and not match[2] and match["stem"].lower() in schema.ROOTS
     ]
     unknown = [] if known else [member.index for match, member in stems if match and not match[2]]
+    for _, member in known:
+        if member.obstacle is not None:
+            raise InputError(member.obstacle)
     yield from known
     for member, data in archives.stream(address, unknown, 1) if unknown else []:
         if table := _sniff(data.read(_HEAD)):

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import brotli
 import fsspec
 import py7zr
 import pytest
@@ -257,6 +258,157 @@ def test_encrypted_archives_say_so(hidden: bool, tmp_path: Path) -> None:
         made.writestr(rows(100), "Posts.xml")
     with pytest.raises(InputError, match=r"x\.7z: encrypted"):
         archives.members(str(path))
+
+
+def headed(
+    coders: list[tuple[str, int]], packed: list[bytes], content: bytes, bonds: str = "", places: str = ""
+) -> bytes:
+    """A .7z of one Posts.xml, whose header names any coders: (identifier, streams in), from the packed bytes on."""
+
+    def many(*numbers: int) -> bytes:
+        return b"".join(b"\xff" + number.to_bytes(8, "little") for number in numbers)
+
+    described = b""
+    for identifier, streams in coders:
+        method = bytes.fromhex(identifier)
+        described += bytes([len(method) | (0 if streams == 1 else 0x10)]) + method
+        described += b"" if streams == 1 else many(streams, 1)
+    chain = bytes.fromhex(bonds) or b"".join(bytes([place + 1, place]) for place in range(len(coders) - 1))
+    header = b"\1\4\6" + many(0, len(packed)) + b"\x09" + many(*map(len, packed)) + b"\0"
+    header += b"\7\x0b\1\0" + bytes([len(coders)]) + described + chain + bytes.fromhex(places)
+    header += (
+        b"\x0c"
+        + many(*[len(content)] * len(coders))
+        + b"\x0a\1"
+        + zlib.crc32(content).to_bytes(4, "little")
+        + b"\0\x08\0\0"
+    )
+    name = "Posts.xml\0".encode("utf-16-le")
+    header += b"\5\1\x11" + many(len(name) + 1) + b"\0" + name + b"\0\0"
+    return sealed(b"".join(packed), header)
+
+
+def sealed(whole: bytes, header: bytes) -> bytes:
+    """Packed bytes and a header, with the sums in front that make them an archive."""
+    start = len(whole).to_bytes(8, "little") + len(header).to_bytes(8, "little")
+    start += zlib.crc32(header).to_bytes(4, "little")
+    return b"7z\xbc\xaf\x27\x1c\0\4" + zlib.crc32(start).to_bytes(4, "little") + start + whole + header
+
+
+def brotli_frame(data: bytes) -> bytes:
+    """As 7-Zip ZS writes it."""
+    packed = brotli.compress(data)
+    return b"\x50\x2a\x4d\x18\x08\0\0\0" + len(packed).to_bytes(4, "little") + b"BR\1\0" + packed
+
+
+CONTENT = rows(3000)
+HALF = len(CONTENT) // 2
+FRAMES = {
+    "zstd": ("04f71101", b"".join(zstandard.compress(half) for half in (CONTENT[:HALF], CONTENT[HALF:]))),
+    # With a head that a decoder skips, as 7-Zip ZS puts before each frame.
+    "zstd, heads": (
+        "04f71101",
+        b"".join(
+            b"\x50\x2a\x4d\x18\x04\0\0\0" + len(frame).to_bytes(4, "little") + frame
+            for frame in (zstandard.compress(CONTENT[:HALF]), zstandard.compress(CONTENT[HALF:]))
+        ),
+    ),
+    "brotli": ("04f71102", brotli.compress(CONTENT, quality=4)),
+    "brotli, frames": ("04f71102", brotli_frame(CONTENT[:HALF]) + brotli_frame(CONTENT[HALF:])),
+}
+
+
+@pytest.mark.parametrize(
+    ("form", "filtered"), [*((form, False) for form in FRAMES), ("zstd, heads", True), ("brotli, frames", True)]
+)
+def test_several_frames(form: str, filtered: bool, tmp_path: Path) -> None:
+    method, packed = FRAMES[form]
+    path = tmp_path / "x.7z"
+    # BCJ leaves a text of ASCII as it is: it has no byte E8 or E9.
+    path.write_bytes(headed([(method, 1), ("03030103", 1)][: 1 + filtered], [packed], CONTENT))
+    assert read(path) == {"Posts.xml": CONTENT}
+    for damaged in (packed[:-40], packed[: len(packed) // 2] + bytes(9) + packed[len(packed) // 2 + 9 :]):
+        path.write_bytes(headed([(method, 1), ("03030103", 1)][: 1 + filtered], [damaged], CONTENT))
+        with pytest.raises(InputError, match="damaged; fetch the file again"):
+            read(path)
+
+
+def test_a_zstandard_frame_may_refer_back_two_gigabytes(tmp_path: Path) -> None:
+    data = b"<posts></posts>"
+    # RFC 8878: no checksum, a window of 2 ** 31; one block, the last one, raw.
+    frame = b"\x28\xb5\x2f\xfd\x00\xa8" + (len(data) << 3 | 1).to_bytes(3, "little") + data
+    (tmp_path / "Posts.xml.zst").write_bytes(frame)
+    assert read(tmp_path / "Posts.xml.zst") == {"Posts.xml.zst": data}
+
+
+@pytest.mark.parametrize(
+    ("coders", "name"),
+    [
+        (["04f71104"], "LZ4"),
+        (["04f71105"], "LZ5"),
+        (["04f71106"], "Lizard"),
+        (["21", "0a"], "ARM64"),
+        (["21", "0b"], "RISCV"),
+        (["030101", "020304"], "Swap4"),
+        (["040305"], "Rar5"),
+        (["3f0123456789abcd"], "the unknown method 3f0123456789abcd"),
+        (["030401", "03"], r"PPMd \+ Delta in a chain"),
+        (["03030103"], "BCJ in a chain"),
+        (["06f10701", "21"], None),
+        (["06f00181"], None),
+    ],
+)
+def test_methods_that_can_not_be_read_are_named(coders: list[str], name: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "x.7z"
+    path.write_bytes(headed([(coder, 1) for coder in coders], [b"packed somehow"], b"<posts></posts>"))
+    said = rf"x\.7z: packed with {name}, which is not supported; .*7z x x\.7z" if name else r"x\.7z: encrypted"
+    for use in (lambda: archives.members(str(path)), lambda: read(path, [0])):
+        with pytest.raises(InputError, match=said) as raised:
+            use()
+        assert "damaged" not in str(raised.value) and "fetch" not in str(raised.value)
+
+
+def test_a_header_in_such_a_method_is_no_damage_either(tmp_path: Path) -> None:
+    described = b"\6\0\1\x09\3\0\7\x0b\1\0\1\4\x04\xf7\x11\x04\x0c\x20\0\0"  # 3 bytes of LZ4, 32 decoded
+    (tmp_path / "x.7z").write_bytes(sealed(b"abc", b"\x17" + described))
+    with pytest.raises(InputError, match=r"x\.7z: packed with LZ4, which is not supported"):
+        archives.members(str(tmp_path / "x.7z"))
+
+
+def test_bcj2_is_named(tmp_path: Path) -> None:
+    """Of four streams in, the first from LZMA2."""
+    made = headed([("21", 1), ("0303011b", 4)], [b"abc"] * 4, b"<posts></posts>", bonds="0100", places="00020304")
+    (tmp_path / "x.7z").write_bytes(made)
+    with pytest.raises(InputError, match=r"packed with BCJ2, which is not supported"):
+        archives.members(str(tmp_path / "x.7z"))
+
+
+def test_coders_are_followed_from_the_packed_bytes_on(tmp_path: Path) -> None:
+    """Their order in the header is free: 7-Zip of old lists the last one first."""
+    packed = zstandard.compress(CONTENT)
+    made = headed([("03030103", 1), ("04f71101", 1)], [packed], CONTENT, bonds="0001")
+    (tmp_path / "x.7z").write_bytes(made)
+    assert read(tmp_path / "x.7z") == {"Posts.xml": CONTENT}
+
+
+def test_what_can_be_read_beside_what_can_not_is_read(tmp_path: Path) -> None:
+    """7-Zip packs programs with filters of their own, and a dump may lie beside one."""
+    path = tmp_path / "x.7z"
+    with py7zr.SevenZipFile(path, "w", filters=BZIP2) as made:
+        made.writestr(CONTENT, "Posts.xml")
+    with py7zr.SevenZipFile(path, "a", filters=CODERS["delta+lzma2"]) as made:
+        made.set_encoded_header_mode(False)
+        made.writestr(rows(9), "Tool.exe")
+    raw = bytearray(path.read_bytes())
+    start = 32 + int.from_bytes(raw[12:20], "little")
+    delta = raw.index(b"\x21\x03\x01", start)  # a method of one byte, Delta, with one byte of properties
+    raw[delta + 1] = 0x0B
+    raw[28:32] = zlib.crc32(raw[start:]).to_bytes(4, "little")
+    raw[8:12] = zlib.crc32(raw[12:32]).to_bytes(4, "little")
+    path.write_bytes(raw)
+    assert read(path, [0]) == {"Posts.xml": CONTENT}
+    with pytest.raises(InputError, match="RISCV"):
+        read(path, [0, 1])
 
 
 def test_volumes(tmp_path: Path) -> None:
