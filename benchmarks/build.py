@@ -89,7 +89,7 @@ def one_site(data: Path, out: Path) -> None:
     """
     out.mkdir()
     newest = [
-        site for site in sources.discover([str(data / "archives"), str(data / "dumps")]) if site.name == site.host
+        site for site in sources.discover([str(data / "archives"), str(data / "dumps")]) if site.name == site.base
     ]
     files = {
         table: (out / f"{root}.xml").open("wb") for root, table in schema.ROOTS.items() if root != "postswithdeleted"

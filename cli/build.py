@@ -71,6 +71,8 @@ def build(
             show=show,
         )
     _show_result(corpus, show.ran)
+    for warning in corpus.manifest.get("warnings", ()):
+        view.say(f"socorpus: {warning}")
     if first:
         view.out.print(_LICENCE, style="dim")
 
@@ -94,6 +96,8 @@ def _show_plan(sources: list[str], site: str | None, config: "Config") -> None:
         names = ", ".join(sorted(part.table for part in planned.tables))
         table.add_row(planned.name, names, view.size(sum(part.member.size for part in planned.tables)), of)
     view.out.print(table)
+    for warning in plan.warnings:
+        view.say(f"socorpus: {warning}")
     view.out.print("\nConfiguration:\n")
     view.out.print(to_toml(config), markup=False)
 

@@ -5,10 +5,12 @@ depends on it.
 """
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from socorpus.corpus import plugins, toml_config
 from socorpus.corpus.errors import InputError
@@ -165,6 +167,14 @@ class Labels:
 
 
 @dataclass(frozen=True)
+class SiteSettings:
+    """A site, by its name. The sites of the Stack Exchange network need none of these."""
+
+    url: str
+    """Its base address on the web, for `url` of its posts: without the `/q/1` behind it."""
+
+
+@dataclass(frozen=True)
 class Config:
     """All of a build's configuration, one section a stage."""
 
@@ -179,6 +189,7 @@ class Config:
     tokenizer: Tokenizer = field(default_factory=Tokenizer)
     shards: Shards = field(default_factory=Shards)
     labels: Labels = field(default_factory=Labels)
+    sites: Mapping[str, SiteSettings] = field(default_factory=dict)
     plugins: tuple[str, ...] = ()
     """Plug-ins: files, relative to this one, and modules."""
     own: Mapping[str, Any] = field(default_factory=dict)
@@ -188,6 +199,9 @@ class Config:
         """A section, of ours or of a plug-in, by name."""
         return self.own[name] if name in self.own else getattr(self, name)
 
+
+_HOST = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]+"
+"""A host's name in ASCII (of others, the `xn--` form), or an IP address; `urlsplit` has it in lower case."""
 
 PRESETS: dict[str, Mapping[str, Any]] = {
     "default": {},
@@ -291,7 +305,27 @@ def _check_ranges(config: Config, where: str) -> None:
     for name in config.selection.kinds:
         if name not in ("question", "answer"):
             raise InputError(f"{where}: selection.kinds knows question and answer, not {name!r}")
+    for name, site in config.sites.items():
+        _check_address(site.url, f'{where}: sites."{name}".url')
     known = Privacy().kinds
     for name in config.privacy.kinds:
         if name not in known:
             raise InputError(f"{where}: privacy.kinds knows {', '.join(known)}, not {name!r}")
+
+
+def _check_address(url: str, where: str) -> None:
+    """Hold an address to the form `https://HOST[:PORT][/BASE]`."""
+    expected = f"{where} must be the address of a site, such as https://qa.example.com, not {url!r}"
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  # raises where it is no number
+    except ValueError:
+        raise InputError(expected) from None
+    path = parts.path.rstrip("/")
+    odd = re.search(r"[^!-~]|[\\\"'<>^`{|}]", url) or re.search(r"//|/\.", path)
+    if parts.scheme not in ("http", "https") or not parts.hostname or odd or not re.fullmatch(_HOST, parts.hostname):
+        raise InputError(expected)
+    if parts.username is not None or "?" in url or "#" in url:
+        raise InputError(f"{expected}: it may have a path, and no user, query or fragment")
+    if re.search(r"/(q|a|questions?|answers?)(/\d+.*)?$", path):
+        raise InputError(f"{expected}: leave out {path!r}, since posts get their own, such as /q/1")

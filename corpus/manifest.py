@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from socorpus.corpus import dump_diff, plugins, schema
 from socorpus.corpus.config import Config
+from socorpus.corpus.dump import addresses
 from socorpus.corpus.dump.sources import Site
 from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.errors import BuildError
@@ -36,7 +38,7 @@ def assemble(
     Raises:
         BuildError: rows or documents were lost on the way, which no build may do.
     """
-    sites = {site.name: _site(site, done) for site in plan.sites}
+    sites = {site.name: _site(site, addresses.of(site, config), done) for site in plan.sites}
     for name, entry in sites.items():
         if entry["documents"] != entry["kept"] + sum(entry["dropped"].values()):
             raise BuildError(
@@ -76,6 +78,7 @@ def assemble(
             for table in site.tables
         ],
         "sites": sites,
+        **({"warnings": list(plan.warnings)} if plan.warnings else {}),
         "totals": _totals(sites),
         "licenses": dict(sorted(licenses.items())),
         "signals": {
@@ -93,7 +96,7 @@ def assemble(
     }
 
 
-def _site(site: Site, done: Mapping[str, Done]) -> dict[str, Any]:
+def _site(site: Site, address: str | None, done: Mapping[str, Done]) -> dict[str, Any]:
     rows: dict[str, int] = {}
     bad: dict[str, int] = {}
     repaired: dict[str, int] = {}
@@ -123,7 +126,8 @@ def _site(site: Site, done: Mapping[str, Done]) -> dict[str, Any]:
     for receipt in own["decisions"]:
         dropped.update(receipt.counts["dropped"])
     return {
-        "host": site.host,
+        "host": urlsplit(address).netloc if address is not None else None,
+        "url": address,
         "released": site.released,
         "rows": dict(sorted(rows.items())),
         "quarantined": sum(bad.values()),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from socorpus.corpus.config import Config
+from socorpus.corpus.dump import addresses
 from socorpus.corpus.dump.sources import Site
 from socorpus.corpus.engine import receipts
 from socorpus.corpus.errors import InputError
@@ -14,11 +15,12 @@ from socorpus.corpus.storage.buckets import Bucket
 
 @dataclass(frozen=True)
 class BuildPlan:
-    """The sites of a build, their buckets, and the fingerprint of all inputs."""
+    """The sites of a build, their buckets, the fingerprint of all inputs, and sentences on what a user should know."""
 
     sites: tuple[Site, ...]
     buckets: tuple[Bucket, ...]
     inputs: str
+    warnings: tuple[str, ...] = ()
 
 
 def plan(sites: Sequence[Site], config: Config) -> BuildPlan:
@@ -40,4 +42,6 @@ def plan(sites: Sequence[Site], config: Config) -> BuildPlan:
         given = ", ".join(site.name for site in sites)
         raise InputError(f"no table of posts for {given}: there is nothing to build a corpus of; add Posts.xml")
     stamps = {site.name: {table.table: table.member.stamp for table in site.tables} for site in sites}
-    return BuildPlan(tuple(sites), tuple(laid_out), receipts.fingerprint(stamps))
+    return BuildPlan(
+        tuple(sites), tuple(laid_out), receipts.fingerprint(stamps), tuple(addresses.warnings(sites, config))
+    )

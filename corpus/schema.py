@@ -157,7 +157,7 @@ DOCUMENTS = _schema(
     pa.field("own_end", pa.int32(), nullable=False),  # text[:own_end] is the post's, the rest its comments'
     pa.field("segments", pa.list_(SEGMENT), nullable=False),
     pa.field("links", pa.list_(LINK), nullable=False),
-    pa.field("url", pa.string(), nullable=False),
+    pa.field("url", pa.string()),  # null where no address of the site is known
     pa.field("license", pa.string(), nullable=False),
     pa.field("author", pa.string()),
     pa.field("author_id", pa.int64()),
@@ -247,7 +247,7 @@ SHARDS = _schema(
     pa.field("segments", pa.list_(SEGMENT), nullable=False),  # offsets into the redacted text
     pa.field("input_ids", pa.list_(pa.uint16()), nullable=False),  # tokens of `text`, no special tokens added
     pa.field("code_tokens", pa.list_(pa.int32()), nullable=False),  # start, end, start, end … of code, in tokens
-    pa.field("url", pa.string(), nullable=False),
+    pa.field("url", pa.string()),  # null where no address of the site is known
     pa.field("license", pa.string(), nullable=False),
     pa.field("author", pa.string()),
 )

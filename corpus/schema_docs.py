@@ -31,7 +31,7 @@ _TEXT = {
     "title": "title; an answer has its question's",
     "segments": "parts of the text, in order: `kind` (prose, code, inline_code, quote, comment), `start` and"
     " `end` in the text, `language` of code, `id` of the post or comment",
-    "url": "its address on the web",
+    "url": "its address on the web; null where none of the site is known",
     "license": "its licence, from the dump or from its date",
     "author": "display name of the owner, null where the dump has none",
 }
@@ -216,15 +216,18 @@ def keys_markdown(config: ModuleType = config) -> str:
     classes = {node.name: node for node in ast.parse(inspect.getsource(config)).body if isinstance(node, ast.ClassDef)}
     own = classes["Config"]
     # Keys outside of all sections; `own` holds the sections of plug-ins, which are documented where they are written.
-    whole = [field for field in _fields(own, classes) if field[1] not in classes and field[0] != "own"]
+    named = {field[0]: field[1].removeprefix("Mapping[str, ").removesuffix("]") for field in _fields(own, classes)}
+    whole = [field for field in _fields(own, classes) if named[field[0]] not in classes and field[0] != "own"]
     parts = [f"### Above all sections\n\n{_keys(whole)}"] if whole else []
-    for name, kind, _, _ in _fields(own, classes):
+    for name, annotation, _, _ in _fields(own, classes):
+        kind = named[name]
         if kind not in classes:
             continue
         keys = list(_fields(classes[kind], classes))
-        parts.append(f"### [{name}]\n\n{_meaning(classes[kind])}\n\n{_keys(keys)}")
-        for key, annotation, _, _ in keys:
-            table = _listed(annotation)
+        head = name if kind == annotation else f'{name}."NAME"'
+        parts.append(f"### [{head}]\n\n{_meaning(classes[kind])}\n\n{_keys(keys)}")
+        for key, listed, _, _ in keys:
+            table = _listed(listed)
             if table in classes:
                 rows = list(_fields(classes[table], classes))
                 parts.append(f"### [[{name}.{key}]]\n\n{_meaning(classes[table])}\n\n{_keys(rows)}")
@@ -289,7 +292,7 @@ def _fields(section: ast.ClassDef, classes: Collection[str]) -> Iterable[tuple[s
         name, annotation, says = field.target.id, ast.unparse(field.annotation), ""
         if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and isinstance(after.value.value, str):
             says = " ".join(after.value.value.split())
-        elif annotation not in classes:
+        elif annotation.removeprefix("Mapping[str, ").removesuffix("]") not in classes:
             raise ValueError(f"config.{section.name}.{name} has no docstring")
         plain = field.value is not None and not isinstance(field.value, ast.Call)
         yield name, annotation, ast.literal_eval(field.value) if plain and field.value else _REQUIRED, says

@@ -1,6 +1,7 @@
 """Settings of any part: frozen dataclasses from TOML, every key typed and checked, unknown keys refused.
 
-A configuration is a dataclass whose fields are sections, and a section a dataclass whose fields are keys.
+A configuration is a dataclass whose fields are sections, and a section a dataclass whose fields are keys. A field of
+tables by name, `Mapping[str, SECTION]`, holds such sections as `[FIELD."NAME"]`.
 """
 
 import dataclasses
@@ -80,7 +81,10 @@ def as_dict(config: Any) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and field.name != "own":
+            if value:  # tables by name, of which most configurations have none
+                values[field.name] = {name: as_dict(table) for name, table in value.items()}
+        elif isinstance(value, Mapping):
             values |= {name: as_dict(own) for name, own in value.items()}
         else:
             values[field.name] = _plain(value)
@@ -127,6 +131,8 @@ def section(kind: type[_Section], values: Any, where: str, prefix: str = "", kno
             parsed[name] = section(hint, value, where, f"{prefix}{name}.")
         elif name == "own":
             parsed[name] = value
+        elif get_origin(hint) is Mapping:
+            parsed[name] = _tables(get_args(hint)[1], value, where, f"{prefix}{name}")
         else:
             parsed[name] = _value(hint, value, where, f"{prefix}{name}")
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
@@ -134,6 +140,13 @@ def section(kind: type[_Section], values: Any, where: str, prefix: str = "", kno
         if required and field.name not in parsed:
             raise InputError(f"{where}: {prefix}{field.name} is missing")
     return kind(**parsed)
+
+
+def _tables(kind: type[_Section], value: Any, where: str, key: str) -> dict[str, _Section]:
+    """Tables by their names, such as `[sites."NAME"]`."""
+    if not isinstance(value, Mapping):
+        raise InputError(f'{where}: {key} must be tables, [{key}."NAME"], not {value!r}')
+    return {name: section(kind, table, where, f'{key}."{name}".') for name, table in value.items()}
 
 
 def _value(hint: Any, value: Any, where: str, key: str) -> Any:
@@ -170,6 +183,10 @@ def to_toml(config: Any) -> str:
     lines = [*_keys({name: value for name, value in values.items() if not isinstance(value, dict)}), ""]
     for name, section in values.items():
         if isinstance(section, dict):
+            if section and all(isinstance(value, dict) for value in section.values()):
+                for key, table in section.items():
+                    lines += [f"[{name}.{_quoted(key)}]", *_keys(table), ""]
+                continue
             lists = {key: value for key, value in section.items() if _is_tables(value)}
             lines += [f"[{name}]", *_keys({key: value for key, value in section.items() if key not in lists}), ""]
             for key, tables in lists.items():
@@ -182,6 +199,9 @@ def _is_tables(value: Any) -> bool:
 
 
 def _keys(values: Mapping[str, Any]) -> list[str]:
+    return [f"{name} = {_quoted(value)}" for name, value in values.items() if value is not None]
+
+
+def _quoted(value: Any) -> str:
     # JSON's strings, numbers, booleans and lists of these are TOML's too, but for DEL in a string.
-    given = {name: value for name, value in values.items() if value is not None}
-    return [f"{n} = " + json.dumps(v, ensure_ascii=False).replace("\x7f", "\\u007f") for n, v in given.items()]
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -167,7 +167,7 @@ EXAMPLES = _schema(
     pa.field("segments", pa.list_(SEGMENT), nullable=False),  # of `text`
     pa.field("form", pa.string(), nullable=False),  # published, first_revision, before_closing, before_notice
     pa.field("left_out", pa.list_(pa.int64()), nullable=False),  # comments that are not in `text` since they give away
-    pa.field("url", pa.string(), nullable=False),
+    pa.field("url", pa.string()),  # null where no address of the site is known
     pa.field("license", pa.string(), nullable=False),
     pa.field("author", pa.string()),
     pa.field("digest", pa.binary(16), nullable=False),  # hash of title and text

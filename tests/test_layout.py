@@ -158,7 +158,6 @@ KNOW_FILES = {
     # What a dump is read from; the rows and columns that are made of it know none.
     "dump.sources": "finds the sites' files",
     "dump.archives": "reads them",
-    "dump.codecs": "decompresses them",
     # Files that are no corpus's, or not only a corpus's.
     "signals.benchmark_files": "reads the files of benchmarks that the user names",
     "signals.contamination": "indexes those files, and keeps the index for the workers",

@@ -37,7 +37,7 @@ def build(
     authors: pa.Table | None,
     *,
     site: str,
-    host: str,
+    host: str | None,
     config: Documents,
 ) -> pa.Table:
     """Documents of the questions and answers in `posts`, sorted by post_id.
@@ -47,7 +47,8 @@ def build(
             is None where the site has no such table. Of rows with the same identifier the last one counts.
         authors: columns user_id and display_name.
         site: name of the site, the first half of the key.
-        host: its address, for links ("beer.stackexchange.com").
+        host: where the site is on the web, for `url`: a host ("beer.stackexchange.com") or a base address
+            ("https://qa.example.com/base"); None where that is not known: `url` is null then.
 
     Returns:
         A table of `schema.DOCUMENTS`. A post without body and comments has an empty text.
@@ -258,8 +259,13 @@ def _created(posts: pa.Table) -> Int64:
     return pc.fill_null(pc.coalesce(dates[0], pc.min_element_wise(*dates)), 0).to_numpy()
 
 
-def _urls(host: str, answer: npt.NDArray[np.bool_], identifiers: pa.ChunkedArray) -> pa.ChunkedArray:
-    before = pc.if_else(pa.array(answer), f"https://{host}/a/", f"https://{host}/q/")
+def _urls(
+    host: str | None, answer: npt.NDArray[np.bool_], identifiers: pa.ChunkedArray
+) -> pa.ChunkedArray | pa.StringArray:
+    if host is None:
+        return pa.nulls(len(identifiers), pa.string())
+    base = host if "://" in host else f"https://{host}"
+    before = pc.if_else(pa.array(answer), f"{base}/a/", f"{base}/q/")
     return pc.binary_join_element_wise(before, identifiers.cast(pa.string()), "")
 
 

@@ -11,6 +11,7 @@ from socorpus.corpus.arrays import counted
 from socorpus.corpus.config import Documents
 from socorpus.corpus.documents import build as documents_build
 from socorpus.corpus.documents import pairs as pairs_stage
+from socorpus.corpus.dump import addresses
 from socorpus.corpus.dump.sources import Site
 from socorpus.corpus.engine.context import BuildContext, Receipts
 from socorpus.corpus.engine.receipts import Receipt
@@ -35,7 +36,7 @@ def run(context: BuildContext, sites: Sequence[Site], reading: Receipts, gathere
         for path, output in receipt.outputs.items():
             if path.startswith("tables/users/"):
                 users.setdefault(path.split("/")[2], {})[path] = output.sha256
-    hosts = {site.name: site.host for site in sites}
+    hosts = {site.name: addresses.configured(site, context.config) or site.host for site in sites}
     config = context.config.documents
     items = []
     for bucket in context.buckets:
@@ -47,7 +48,7 @@ def run(context: BuildContext, sites: Sequence[Site], reading: Receipts, gathere
         arguments = {"bucket": bucket, "host": host, "tables": tables, "users": sorted(authors), "config": config}
         weight = receipt.outputs[bucket.path("tables/posts")].bytes + 1
         section = [as_dict(config), host]
-        items.append(WorkItem("documents", bucket.name, build_documents, arguments, inputs, 1, section, weight))
+        items.append(WorkItem("documents", bucket.name, build_documents, arguments, inputs, 2, section, weight))
     done = context.engine.run("documents", items)
     context.prune("documents", done, ["documents"])
     return done
@@ -61,11 +62,12 @@ def pair(context: BuildContext, documents: Receipts, privacy: Receipts) -> dict[
 
 
 def build_documents(
-    root: Path, bucket: Bucket, host: str, tables: Sequence[str], users: Sequence[str], config: Documents
+    root: Path, bucket: Bucket, host: str | None, tables: Sequence[str], users: Sequence[str], config: Documents
 ) -> Outcome:
     """Rows of a bucket -> documents.
 
     Args:
+        host: as `documents.build.build` takes it.
         tables: the tables of `schema.BY_POST` that the site has.
         users: parts of the site's users.
     """

@@ -4,8 +4,8 @@ Identifiers: 7-Zip's DOC/Methods.txt (24.02), and 7-Zip ZS's DOC/Methods-Extern.
 They are numbers: leading zeros of the bytes in a header mean nothing.
 """
 
+import re
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 
 COPY, DELTA, LZMA2, LZMA, PPMD = 0x00, 0x03, 0x21, 0x030101, 0x030401
 BZIP2, DEFLATE, DEFLATE64, ZSTD, BROTLI = 0x040202, 0x040108, 0x040109, 0x04F71101, 0x04F71102
@@ -110,7 +110,7 @@ def obstacle(address: str, chain: Sequence[int]) -> str | None:
         address: the archive, for the sentence.
         chain: methods in the order of decoding, from the packed bytes on.
     """
-    file = PurePosixPath(address.replace("\\", "/")).name
+    file = re.split(r"[\\/]", address)[-1]
     if any(is_cipher(method) for method in chain):
         return (
             f"{address}: encrypted, which is not supported; unpack it with its password (7z x {file}) and give the "

@@ -8,11 +8,11 @@ import contextlib
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from socorpus.corpus import schema
-from socorpus.corpus.dump import archives
+from socorpus.corpus.dump import archives, site_names
 from socorpus.corpus.dump.archives import Member
 from socorpus.corpus.errors import InputError
 
@@ -44,15 +44,20 @@ class Table:
 
 @dataclass(frozen=True)
 class Site:
-    """One release of one site. `name` is its key and its folder's name in the output: only [A-Za-z0-9._-]."""
+    """One release of one site. `name` is its key and its folder's name in the output, as `site_names` has it."""
 
     name: str
-    host: str
-    """Host of the site's posts on the web; the same for all releases of a site."""
+    base: str
+    """The name without the date of a release: the same for all releases of a site."""
     tables: tuple[Table, ...]
     """In the order of `schema.DUMP`."""
     released: str | None
     """The date found in the path: YYYY, YYYY-MM or YYYY-MM-DD."""
+
+    @property
+    def host(self) -> str | None:
+        """Host of the site's posts on the web, where its name is one that is known."""
+        return site_names.host(self.base)
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,8 @@ class _Found:
     member: Member
     base: str
     """The site's name, before `main` and `meta` are distinguished."""
+    folder: str
+    """What it was made of, so that two that make the same are told apart."""
     meta: bool
     released: str | None
 
@@ -72,7 +79,7 @@ def discover(sources: Sequence[str], site: str | None = None) -> list[Site]:
 
     Raises:
         InputError: a source is absent, unreadable or holds no table; two files claim the same table; `site` is no name,
-            or there is more than one.
+            or there is more than one; two sites would have the same name.
     """
     unique: dict[tuple[str, int], _Found] = {}
     for source in sources:
@@ -84,32 +91,52 @@ def discover(sources: Sequence[str], site: str | None = None) -> list[Site]:
     if not unique:
         raise InputError(f"no source was given; expected {EXPECTED}")
     rows = list(unique.values())
+    _keep_apart(rows)
     if site is not None:
         bases = sorted({_dated(row.base, row.released) for row in rows})
         if len(bases) > 1:
             raise InputError(f"--site {site} names one site, but the sources hold {len(bases)}: {', '.join(bases)}")
-        if not (name := _clean(site)):
-            raise InputError(f"--site {site!r}: a name has letters, digits, '.', '_' and '-', and no '.' in front")
+        name = site_names.given(site)
         # Without a main site, the name is that of the meta site.
         paired = any(not row.meta for row in rows)
-        rows = [_Found(row.table, row.member, name, row.meta and paired, row.released) for row in rows]
+        rows = [replace(row, base=name, meta=row.meta and paired) for row in rows]
     releases: dict[str, dict[str | None, dict[str, Member]]] = defaultdict(lambda: defaultdict(dict))
     for row in rows:
-        host = _meta(row.base) if row.meta else row.base
-        known = releases[host][row.released].setdefault(row.table, row.member)
+        base = _meta(row.base) if row.meta else row.base
+        known = releases[base][row.released].setdefault(row.table, row.member)
         if known is not row.member:
             raise InputError(
-                f"{_dated(host, row.released)}: its table {row.table!r} is there twice, in {_show(known)} and in "
+                f"{_dated(base, row.released)}: its table {row.table!r} is there twice, in {_show(known)} and in "
                 f"{_show(row.member)}; give or keep only one of them, or add the date of the release (-YYYY-MM) to the "
                 "name of its folder or archive"
             )
-    sites = []
-    for host, dates in releases.items():
+    sites: dict[str, Site] = {}
+    for base, dates in releases.items():
         plain = max(dates, key=lambda date: (date is None, date or ""))
         for released, tables in dates.items():
             held = tuple(Table(table, tables[table]) for table in schema.DUMP if table in tables)
-            sites.append(Site(host if released == plain else _dated(host, released), host, held, released))
-    return sorted(sites, key=lambda entry: entry.name)
+            name = base if released == plain else _dated(base, released)
+            entry = Site(site_names.checked(name, _show(held[0].member)), base, held, released)
+            # Some file systems hold two names that differ only in case to be one.
+            other = sites.setdefault(name.casefold(), entry)
+            if other is not entry:
+                raise InputError(
+                    f"{_show(other.tables[0].member)} and {_show(held[0].member)} are two sites of one name, "
+                    f"{other.name} and {name}; rename one of them"
+                )
+    return sorted(sites.values(), key=lambda entry: entry.name)
+
+
+def _keep_apart(rows: Sequence[_Found]) -> None:
+    """Refuse names of folders that differ and would make one site."""
+    known: dict[str, _Found] = {}
+    for row in rows:
+        other = known.setdefault(row.base, row)
+        if other.folder != row.folder:
+            raise InputError(
+                f"{_show(other.member)} and {_show(row.member)}: {other.folder!r} and {row.folder!r} would both be the "
+                f"site {row.base}; rename one, or build each with a --site of its own"
+            )
 
 
 # --- where tables lie
@@ -270,17 +297,20 @@ def _show(member: Member) -> str:
 # --- names
 
 
-def _named(table: str, member: Member, names: list[str], top: int) -> _Found:
+def _named(table: str, member: Member, path: list[str], top: int) -> _Found:
     """Name a table's site after the innermost folder or archive of its path with a specific name."""
-    meta = bool(names) and names[-1].lower() == "meta"
-    below = names[:-1] if names and names[-1].lower() in _PARTS else names
-    cleaned = [_clean(_split(name)[0]) for name in below]
-    telling = [place for place, name in enumerate(cleaned) if name and not _UNSPECIFIC.fullmatch(name)]
+    meta = bool(path) and path[-1].lower() == "meta"
+    below = path[:-1] if path and path[-1].lower() in _PARTS else path
+    stems = [_split(name)[0] for name in below]
+    cleaned = [site_names.of_folder(stem) for stem in stems]
+    specific = [place for place, name in enumerate(cleaned) if not _UNSPECIFIC.fullmatch(name or stems[place] or "xml")]
+    telling = [place for place in specific if cleaned[place]]
     place = telling[-1] if telling else len(below)
-    base = cleaned[place] if telling else next((_clean(name) for name in reversed(below) if _clean(name)), "site")
+    whole = (site_names.of_folder(name) for name in reversed(below))
+    base = cleaned[place] if telling else next(filter(None, whole), "site")
     # Further up, a date need not be a release's: /home/user/2020/beer.stackexchange.com
-    dates = (date for name in reversed(names[min(place, top) :]) if (date := _split(name)[1]))
-    return _Found(table, member, base, meta, next(dates, None))
+    dates = (date for name in reversed(path[min(place, top) :]) if (date := _split(name)[1]))
+    return _Found(table, member, base, stems[specific[-1]] if specific else "", meta, next(dates, None))
 
 
 def _split(name: str) -> tuple[str, str | None]:
@@ -300,12 +330,9 @@ def _dated(name: str, released: str | None) -> str:
 
 def _meta(base: str) -> str:
     """The name of a site's meta site: since 2014, `X.meta.stackexchange.com` within the network, `meta.X` outside."""
+    if language := re.fullmatch(r"(es|ja|pt|ru)\.stackoverflow\.com", base):
+        return f"{language[1]}.meta.stackoverflow.com"
     name, dot, network = base.partition(".stackexchange.com")
     if dot and not network:
         return base if name.endswith(".meta") else f"{name}.meta.stackexchange.com"
     return f"meta.{base}" if "." in base else f"{base}.meta"
-
-
-def _clean(name: str) -> str:
-    """A name that can be a folder's: only [A-Za-z0-9._-], and neither hidden nor a parent."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-_.")

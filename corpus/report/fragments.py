@@ -88,9 +88,9 @@ def text(value: str, most: int = TEXT_SHOWN) -> Markup:
     return Markup('<div class="text">{}{}</div>').format(value[:most], rest)
 
 
-def link(label: str, url: str) -> Markup:
-    """A link, if the address is one of the web: other schemes could run a script."""
-    if not url.startswith(("https://", "http://")):
+def link(label: str, url: str | None) -> Markup:
+    """A link, if the address is known and one of the web: other schemes could run a script."""
+    if url is None or not url.startswith(("https://", "http://")):
         return escape(label)
     return Markup('<a href="{}" rel="noreferrer">{}</a>').format(url, label)
 

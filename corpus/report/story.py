@@ -99,7 +99,7 @@ class Document:
 
     kind: str
     thread_id: int
-    url: str
+    url: str | None
     author: str | None
     license: str
     tags: tuple[str, ...]
@@ -427,7 +427,7 @@ def _document_lines(document: Document | None) -> list[str]:
     title = document.shown.title
     parts = {
         "title": title,
-        "url": document.url,
+        "url": document.url or "not known",
         "author": document.author or "not known",
         "licence": document.license,
         "thread": f"{document.thread_id}" + (", the accepted answer" if document.accepted else ""),

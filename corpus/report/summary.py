@@ -50,7 +50,7 @@ class Sample:
     reason: str | None
     evidence: Mapping[str, Any]
     shown: Shown
-    url: str
+    url: str | None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Places of posts in a corpus, by the statistics of row groups, so that only groups that may hold them are read."""
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +34,8 @@ class Place:
 
 
 def split_key(key: str) -> tuple[str, int] | None:
-    """Site and post of a key; None where it is none."""
-    site, colon, number = key.strip().rpartition(":")
+    """Site and post of a key, in any of Unicode's forms; None where it is none."""
+    site, colon, number = unicodedata.normalize("NFC", key).strip().rpartition(":")
     return (site, int(number)) if colon and site and number.isascii() and number.isdigit() else None
 
 

@@ -63,7 +63,7 @@ _DESCRIPTIONS = {
     "input_ids": "the text in the tokens of the corpus (`tokenizer/`), without special ones",
     "offsets": "start and end (code points) of each token in the text",
     "ner_tags": "BIO tag of each token",
-    "url": "address of the post",
+    "url": "address of the post; null where none of its site is known",
     "license": "of the text",
     "author": "name to give as the author; null where the dump has none",
 }

@@ -129,7 +129,7 @@ class Example:
     tags: tuple[str, ...]
     title: str | None
     text: str
-    url: str
+    url: str | None
     license: str
     author: str | None
     digest: bytes
@@ -205,8 +205,10 @@ def _prediction(labels: Sequence[Label], task: Task, mended: validation.Mended, 
 def _about(example: Example, task: Task, blind: bool) -> str:
     """The panel beside the text, as HTML: the post's link, tags, score, licence, and the evidence of the votes."""
     written = html.escape(f"by {example.author}, " if example.author else "") + html.escape(example.license)
-    link = f'<a href="{html.escape(_web(example.url))}" target="_blank" rel="noopener noreferrer">'
-    rows = [f"<p>{link}{html.escape(example.key)}</a> ({example.kind}, {example.created:%Y-%m-%d}), {written}</p>"]
+    post = html.escape(example.key)
+    if address := _web(example.url):
+        post = f'<a href="{html.escape(address)}" target="_blank" rel="noopener noreferrer">{post}</a>'
+    rows = [f"<p>{post} ({example.kind}, {example.created:%Y-%m-%d}), {written}</p>"]
     if example.tags:
         rows.append(f"<p>Tags: <b>{html.escape(' '.join(example.tags))}</b></p>")
     if blind:
@@ -217,8 +219,9 @@ def _about(example: Example, task: Task, blind: bool) -> str:
     return validation.line("".join(rows))
 
 
-def _web(url: str) -> str:
-    return url if url.startswith(("https://", "http://")) else ""
+def _web(url: str | None) -> str | None:
+    """The address, if it is one of the web: other schemes could run a script."""
+    return url if url is not None and url.startswith(("https://", "http://")) else None
 
 
 def _evidence(example: Example, task: Task) -> list[str]:

@@ -40,6 +40,31 @@ def test_a_file_overrides_a_preset_and_the_rest_keeps_its_defaults(tmp_path: Pat
         ("[shards]\nrow_group = 0", r"shards\.row_group must be at least 1"),
         ("[tokenizer]\nvocabulary = 70000", r"tokenizer\.vocabulary must lie between"),
         ("shards = 3", r"shards must be a table of keys"),
+        ("sites = 3", r'sites must be tables, \[sites."NAME"\], not 3'),
+        ("[sites]\ncooking = 'https://x.com'", r'sites\."cooking" must be a table of keys'),
+        ("[sites.cooking]", r'sites\."cooking"\.url is missing'),
+        ("[sites.cooking]\nurl = 3", r'sites\."cooking"\.url must be str, not 3'),
+        ("[sites.cooking]\nulr = 'https://x.com'", r'unknown key sites\."cooking"\.ulr; did you mean'),
+        *(
+            (f"[sites.cooking]\nurl = {url!r}", r'sites\."cooking"\.url must be the address of a site')
+            for url in (
+                "",
+                "qa.example.com",
+                "ftp://qa.example.com",
+                "https://",
+                "https:///q",
+                "https://qa.example.com/?a=1",
+                "https://qa.example.com/#a",
+                "https://ann:secret@qa.example.com",
+                "https://qa.example.com:port",
+                "https://qa.example.com/q/1",
+                "https://qa.example.com/questions",
+                "https://qa example.com",
+                "https://qa.example.com/../x",
+                "javascript:alert(1)",
+                'https://qa.example.com/">x',
+            )
+        ),
         ("[selection", r"not valid TOML"),
     ],
 )
@@ -55,6 +80,20 @@ def test_a_missing_file_and_an_unknown_preset_are_told(tmp_path: Path) -> None:
         config.load(tmp_path / "nothing.toml")
     with pytest.raises(InputError, match="there are default, sobert"):
         config.load(preset="bert")
+
+
+def test_addresses_of_sites(tmp_path: Path) -> None:
+    addresses = {
+        "cooking": "https://qa.example.com",
+        'Käse "日本" & C++': "http://qa.intra:8080/base/",
+        "x.com-2020-01": "https://[::1]/qa",
+    }
+    made = config.load(overrides={"sites": {name: {"url": url} for name, url in addresses.items()}})
+    assert {name: site.url for name, site in made.sites.items()} == addresses
+    path = written(tmp_path, toml_config.to_toml(made))
+    assert config.load(path) == made == config.of_corpus(toml_config.as_dict(made))
+    # A configuration without any is as it was before there were some.
+    assert "sites" not in toml_config.as_dict(config.load()) and "sites" not in toml_config.to_toml(config.load())
 
 
 @given(

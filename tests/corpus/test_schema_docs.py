@@ -34,15 +34,16 @@ def test_every_key_of_the_configuration_is_there_with_its_default() -> None:
     for section, keys in values.items():
         if isinstance(keys, dict):
             expected[f"[{section}]"] = keys
-    rule = dataclasses.fields(config.SelectionRule)
-    required = {field.name for field in rule if field.default is dataclasses.MISSING}
+    rule, site = dataclasses.fields(config.SelectionRule), dataclasses.fields(config.SiteSettings)
+    required = {field.name for field in (*rule, *site) if field.default is dataclasses.MISSING}
     expected["[[selection.rules]]"] = {field.name: field.default for field in rule}
+    expected['[sites."NAME"]'] = {field.name: field.default for field in site}
     assert set(tables) == set(expected)
     for section, keys in expected.items():
         rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", tables[section], re.M)
         assert [key for key, *_ in rows] == list(keys)
         for key, _, default, meaning in rows:
-            if section == "[[selection.rules]]" and key in required:
+            if section in ("[[selection.rules]]", '[sites."NAME"]') and key in required:
                 assert default == "required"
             else:
                 assert default == "not set" if keys[key] is None else json.loads(default.strip("`")) == keys[key]

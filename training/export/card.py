@@ -47,7 +47,7 @@ def _front(manifest: Mapping[str, Any]) -> str:
 
 def _what(facts: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     shape = facts["model"]
-    hosts = [str(site["host"]) for site in manifest["sites"].values()]
+    hosts = [site["host"] or name for name, site in manifest["sites"].items()]
     shown = ", ".join(hosts) if len(hosts) <= 5 else f"{len(hosts)} sites of Stack Exchange"
     rows = [
         ("family", f"{shape['family']} ({_FAMILIES[shape['family']]}); `{facts['architecture']}`"),
@@ -86,8 +86,8 @@ personal data in it was replaced where it was recognised, which is never everywh
 
 def _data(facts: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     sites = [
-        (f"[{site['host']}](https://{site['host']})", site.get("released") or "not recorded", f"{site['kept']:,}")
-        for site in manifest["sites"].values()
+        (_site(name, site), site.get("released") or "not recorded", f"{site['kept']:,}")
+        for name, site in manifest["sites"].items()
     ]
     licences = [(_licence(name), f"{count:,}") for name, count in manifest["licenses"].items()]
     shards = manifest["shards"]
@@ -108,11 +108,19 @@ Their authors licensed them under Creative Commons Attribution-ShareAlike, in th
 
 {_table(("licence", "documents, dropped ones included"), licences)}
 
-Each document of the corpus has its author's name, its address and its licence in the columns `author`, `url` and
-`license`: that is the attribution of single works. The text was changed: extracted from HTML, duplicates dropped,
-personal data and secrets replaced. Whether a model trained on such text is derived from it in the licence's sense is
-disputed, so this card chooses no licence for the weights: whoever publishes them does, and writes it into the block at
-the top of this file. The dump's publisher has terms of its own; see them where the dump is downloaded.{again}"""
+Each document of the corpus has its author's name, its address (where that of its site is known) and its licence in the
+columns `author`, `url` and `license`: that is the attribution of single works. The text was changed: extracted from
+HTML, duplicates dropped, personal data and secrets replaced. Whether a model trained on such text is derived from it
+in the licence's sense is disputed, so this card chooses no licence for the weights: whoever publishes them does, and
+writes it into the block at the top of this file. The dump's publisher has terms of its own; see them where the dump is
+downloaded.{again}"""
+
+
+def _site(name: str, site: Mapping[str, Any]) -> str:
+    if site["host"] is None:
+        return f"{name} (its address is not known)"
+    # Corpora of older releases have no `url`.
+    return f"[{site['host']}]({site.get('url') or 'https://' + site['host']})"
 
 
 def _training(facts: Mapping[str, Any]) -> str:

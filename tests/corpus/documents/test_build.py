@@ -48,6 +48,7 @@ def _build(
     history: list[Row] | None = None,
     authors: list[Row] | None = None,
     config: Documents | None = None,
+    host: str | None = "s.example",
 ) -> list[Row]:
     users = pa.schema([("user_id", pa.int64()), ("display_name", pa.string())])
     table = documents_build.build(
@@ -56,7 +57,7 @@ def _build(
         None if history is None else _table("history", history),
         None if authors is None else pa.Table.from_pylist(authors, schema=users),
         site="s",
-        host="s.example",
+        host=host,
         config=config or Documents(),
     )
     table.validate(full=True)
@@ -113,6 +114,18 @@ def test_a_question_and_its_answer() -> None:
     assert (question["license"], answer["license"]) == ("CC BY-SA 2.5", "CC BY-SA 4.0")
     assert answer["links"] == [{"start": 4, "end": 7, "target": "/q/1"}]
     assert _build([QUESTION])[0]["revisions"] is None
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("s.example", "https://s.example/q/10"),
+        ("http://s.example:81/base", "http://s.example:81/base/q/10"),
+        (None, None),
+    ],
+)
+def test_the_address_of_a_post_is_that_of_its_site_or_null(host: str | None, url: str | None) -> None:
+    assert [row["url"] for row in _build([QUESTION], host=host)] == [url]
 
 
 def test_comments_follow_in_the_order_of_their_dates() -> None:

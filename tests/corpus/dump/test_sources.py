@@ -1,10 +1,12 @@
 """SOURCE arguments to sites: the real dumps in every arrangement, names, releases, and what is refused."""
 
 import bz2
+import contextlib
 import gzip
 import re
 import shutil
 from pathlib import Path
+from unicodedata import category, normalize
 
 import fsspec
 import py7zr
@@ -14,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from socorpus.corpus import schema
-from socorpus.corpus.dump import sources
+from socorpus.corpus.dump import site_names
 from socorpus.corpus.dump.sources import Site, discover
 from socorpus.corpus.errors import InputError
 
@@ -49,7 +51,7 @@ def tables(site: Site) -> tuple[str, ...]:
 def test_all_real_data(real_data: Path) -> None:
     found = {site.name: site for site in discover([str(real_data / "archives"), str(real_data / "dumps")])}
     assert list(found) == sorted(found)
-    assert {name: (site.host, site.released) for name, site in found.items()} == {
+    assert {name: (site.base, site.released) for name, site in found.items()} == {
         "ai.stackexchange.com": ("ai.stackexchange.com", None),
         "alcohol.meta.stackexchange.com": ("alcohol.meta.stackexchange.com", "2022-05"),
         "beer.meta.stackexchange.com": ("beer.meta.stackexchange.com", "2014-03"),
@@ -87,36 +89,46 @@ def test_a_source_alone_is_named_as_among_others(real_data: Path, monkeypatch: p
         (economics / "main" / ".." / "meta", meta, 6),
     ):
         site = only(source)
-        assert (site.name, site.host, site.released, len(site.tables)) == (name, name, "2012", count)
+        assert (site.name, site.base, site.host) == (name, name, name)
+        assert (site.released, len(site.tables)) == ("2012", count)
     monkeypatch.chdir(economics / "meta")
     for source in ("posts.xml", ".", "../meta", "./posts.xml"):
         assert (only(source).name, only(source).released) == (meta, "2012")
 
 
 @pytest.mark.parametrize(
-    ("path", "name", "host", "released"),
+    ("path", "name", "known", "released"),
     [
-        ("beer.stackexchange.com-2014-05/Posts.xml", "beer.stackexchange.com", None, "2014-05"),
-        ("beer.stackexchange.com-2014-05-12/data/Posts.xml", "beer.stackexchange.com", None, "2014-05-12"),
-        ("beer.stackexchange.com_20240402/Posts.xml", "beer.stackexchange.com", None, "2024-04-02"),
-        ("beer.stackexchange.com/2024-04/posts.XML", "beer.stackexchange.com", None, "2024-04"),
-        ("startups/data/meta/PostsWithDeleted.xml", "startups.meta", None, None),
-        ("stackoverflow.com/meta/Posts.xml", "meta.stackoverflow.com", None, None),
-        ("area51/Posts.xml", "area51", None, None),
-        ("route-6699/Posts.xml", "route-6699", None, None),
-        ("bicycles.meta.stackexchange.com/Meta/Posts.xml", "bicycles.meta.stackexchange.com", None, None),
-        ("092011 Super User/Posts.xml", "092011-Super-User", None, None),
-        ("..hidden..x/Posts.xml", "hidden..x", None, None),
-        ("Käse & Brot/Posts.xml", "K-se-Brot", None, None),
+        ("beer.stackexchange.com-2014-05/Posts.xml", "beer.stackexchange.com", True, "2014-05"),
+        ("beer.stackexchange.com-2014-05-12/data/Posts.xml", "beer.stackexchange.com", True, "2014-05-12"),
+        ("beer.stackexchange.com_20240402/Posts.xml", "beer.stackexchange.com", True, "2024-04-02"),
+        ("beer.stackexchange.com/2024-04/posts.XML", "beer.stackexchange.com", True, "2024-04"),
+        ("startups/data/meta/PostsWithDeleted.xml", "startups.meta", False, None),
+        ("stackoverflow.com/meta/Posts.xml", "meta.stackoverflow.com", True, None),
+        ("es.stackoverflow.com/meta/Posts.xml", "es.meta.stackoverflow.com", True, None),
+        ("mathoverflow.net/Posts.xml", "mathoverflow.net", True, None),
+        ("area51/Posts.xml", "area51", False, None),
+        ("route-6699/Posts.xml", "route-6699", False, None),
+        ("cooking/Posts.xml", "cooking", False, None),
+        ("qa.company.com/Posts.xml", "qa.company.com", False, None),
+        ("bicycles.meta.stackexchange.com/Meta/Posts.xml", "bicycles.meta.stackexchange.com", True, None),
+        ("092011 Super User/Posts.xml", "092011-Super-User", False, None),
+        ("..hidden..x/Posts.xml", "hidden..x", False, None),
+        ("Käse & Brot/Posts.xml", "Käse-Brot", False, None),
+        ("Ka\u0308se/Posts.xml", "Käse", False, None),
+        ("é.example.com-2020/Posts.xml", "é.example.com", False, "2020"),
+        ("日本/Posts.xml", "日本", False, None),
+        ("हिन्दी/Posts.xml", "हिन्दी", False, None),
     ],
 )
-def test_names(tmp_path: Path, path: str, name: str, host: str | None, released: str | None) -> None:
+def test_names(tmp_path: Path, path: str, name: str, known: bool, released: str | None) -> None:
     put(tmp_path / path)
     first = tmp_path / Path(path).parts[0]
     for source in (first, tmp_path / path):
         if released is None or source is first or "data" not in path:
             site = only(source)
-            assert (site.name, site.host, tables(site)) == (name, host or name, ("posts",))
+            assert (site.name, site.base, tables(site)) == (name, name, ("posts",))
+            assert site.host == (name if known else None)
             assert site.released == released
 
 
@@ -128,16 +140,42 @@ def test_dates_above_the_source_are_no_release(tmp_path: Path) -> None:
 
 @given(st.text(max_size=30))
 def test_any_name_is_safe_as_a_folder(text: str) -> None:
-    cleaned = sources._clean(text)
-    assert re.fullmatch(r"([A-Za-z0-9_-][A-Za-z0-9._-]*)?", cleaned)
-    assert sources._clean(cleaned) == cleaned
+    cleaned = site_names.of_folder(text)
+    assert all(category(letter)[0] in "LMN" or letter in "._-" for letter in cleaned)
+    assert not cleaned or cleaned[0].isalnum()
+    assert site_names.of_folder(cleaned) == cleaned
+
+
+@given(st.text(max_size=30))
+def test_a_name_that_is_given_is_taken_as_it_is_or_refused(text: str) -> None:
+    with contextlib.suppress(InputError):
+        assert site_names.given(text) == normalize("NFC", text)
+
+
+def test_folders_whose_names_would_become_one_are_refused(tmp_path: Path) -> None:
+    put(tmp_path / "a b" / "Posts.xml")
+    put(tmp_path / "a-b" / "Comments.xml", b"<comments></comments>")
+    for site in (None, "c"):
+        with pytest.raises(InputError, match=r"'a b' and 'a-b' would both be the site a-b; rename one"):
+            discover([str(tmp_path)], site)
+    assert [only(tmp_path / name).name for name in ("a b", "a-b")] == ["a-b", "a-b"]
+
+
+@pytest.mark.parametrize(
+    "pair", [("x.com", "X.com"), ("x.com", "x.com-2019", "x.com-2019-2021"), ("data/!!!", "data/???")]
+)
+def test_no_two_sites_have_one_name(tmp_path: Path, pair: tuple[str, ...]) -> None:
+    for name in pair:
+        put(tmp_path / "dumps" / name / "Posts.xml")
+    with pytest.raises(InputError, match=r"are two sites of one name|would both be the site"):
+        discover([str(tmp_path / "dumps")])
 
 
 def test_archives_by_table(tmp_path: Path) -> None:
     for table in ("Posts", "Comments", "PostHistory", "Users"):
         pack(tmp_path / f"stackoverflow.com-{table}.7z", f"{table}.xml")
     site = only(tmp_path)
-    assert (site.name, site.host, tables(site)) == (
+    assert (site.name, site.base, tables(site)) == (
         *["stackoverflow.com"] * 2,
         ("posts", "comments", "history", "users"),
     )
@@ -224,7 +262,7 @@ def test_releases(tmp_path: Path) -> None:
     for name in ("x.com-2014-05", "x.com-2020", "x.com-2019-12"):
         put(tmp_path / name / "Posts.xml")
     found = discover([str(tmp_path)])
-    assert [(site.name, site.host, site.released) for site in found] == [
+    assert [(site.name, site.base, site.released) for site in found] == [
         ("x.com", "x.com", "2020"),
         ("x.com-2014-05", "x.com", "2014-05"),
         ("x.com-2019-12", "x.com", "2019-12"),
@@ -247,10 +285,25 @@ def test_the_same_table_twice(tmp_path: Path) -> None:
 def test_site_overrides_the_name(real_data: Path, tmp_path: Path) -> None:
     beer = real_data / "archives" / "beer.stackexchange.com.7z"
     site = only(beer, site="pub.example.org")
-    assert (site.name, site.host, len(site.tables)) == ("pub.example.org", "pub.example.org", 8)
-    assert only(beer, site="../pub").name == "pub"
-    with pytest.raises(InputError, match="--site"):
-        only(beer, site="..")
+    assert (site.name, site.base, len(site.tables)) == ("pub.example.org", "pub.example.org", 8)
+    for name in ("日本", "é.example.com", "a b", "a-b", "Q&A", "C++", "東京.example.jp", "हिन्दी", "x" * 200, "é" * 100):
+        assert only(beer, site=name).name == name
+    assert only(beer, site="Cafe\u0301").name == "Café"
+    for name, why in (
+        ("..", "begin with a letter"),
+        ("../pub", "has '/'"),
+        ("a/b", "has '/'"),
+        ("a:b", "has ':'"),
+        ("a\x1b[2J", r"U\+001B"),
+        ("a\u202eb", r"U\+202E"),
+        ("", "is empty"),
+        ("_a", "begin with a letter"),
+        ("a.", "end in no"),
+        ("x" * 240, "240 bytes in UTF-8"),
+        ("日" * 80, "240 bytes in UTF-8"),
+    ):
+        with pytest.raises(InputError, match=f"--site .*{why}"):
+            only(beer, site=name)
     economics = str(real_data / "dumps" / "economics.stackexchange.com-2012")
     assert [one.name for one in discover([economics], "e.stackexchange.com")] == [
         "e.meta.stackexchange.com", "e.stackexchange.com"

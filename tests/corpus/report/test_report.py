@@ -206,8 +206,8 @@ def test_long_texts_begin_where_they_differ() -> None:
     assert "more characters" in shown
 
 
-@pytest.mark.parametrize("address", ["javascript:alert(1)", "data:text/html,x", " https://x", ""])
-def test_only_web_addresses_become_links(address: str) -> None:
+@pytest.mark.parametrize("address", [None, "javascript:alert(1)", "data:text/html,x", " https://x", ""])
+def test_only_web_addresses_become_links(address: str | None) -> None:
     assert "<a" not in fragments.link("label", address)
 
 

@@ -1,5 +1,6 @@
 """What the server takes without a word is refused here, with its reason."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -120,6 +121,14 @@ def example(*labels: interface.Label) -> interface.Example:
         *("a.example.com", 5, "train", "question", datetime(2020, 1, 1, tzinfo=UTC), 41, ("x",), "Which?"),
         *("use numpy here", "https://a.example.com/q/5", "CC BY-SA 4.0", "me", b"1", labels),
     )
+
+
+def test_a_post_whose_address_is_not_known_has_no_link() -> None:
+    for url, linked in (("https://a.example.com/q/5", True), (None, False), ("javascript:alert(1)", False)):
+        payload = interface.payload(replace(example(), url=url), ENTITIES, "socorpus x", False)
+        about = payload["data"]["about"]
+        assert "a.example.com:5" in about and ("<a " in about) == linked and "javascript" not in about
+        assert validation.problems(payload, ENTITIES) == []
 
 
 def test_a_blind_task_has_no_prediction_no_evidence_and_no_score() -> None:

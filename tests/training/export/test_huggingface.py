@@ -22,6 +22,7 @@ from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.sample import writer as sample_writer
 from socorpus.training import presets
 from socorpus.training.config import ModelShape
+from socorpus.training.export import card as card_of
 from socorpus.training.export import huggingface, weights
 from socorpus.training.pretrain import cost, shard_reader, trainer
 from tests.building import manifest, table
@@ -191,6 +192,9 @@ def test_the_card_tells_of_data_cost_and_scores(models: dict[str, Path], runs: d
         assert front and "library_name: transformers" in front[1] and "pipeline_tag: fill-mask" in front[1]
         for site in manifest(corpus)["sites"].values():
             assert f"https://{site['host']}" in card
+        nowhere = {name: site | {"host": None, "url": None} for name, site in manifest(corpus)["sites"].items()}
+        unlinked = card_of.text(facts(models[preset]), manifest(corpus) | {"sites": nowhere}, "")
+        assert all(f"| {name} (its address is not known) |" in unlinked for name in nowhere)
         for name, count in manifest(corpus)["licenses"].items():
             assert f"[{name}]" in card and f"{count:,}" in card
         told = facts(models[preset])
