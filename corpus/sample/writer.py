@@ -28,6 +28,7 @@ from socorpus.corpus.sample.forms import (
 )
 from socorpus.corpus.sample.plants import Planter, examples, jaccard, shingles
 from socorpus.corpus.sample.site import Site
+from socorpus.corpus.storage import json_lines
 
 __all__ = [
     "AREA51",
@@ -180,10 +181,8 @@ def pack(folder: Path, archive: Path, codec: str = "bzip2") -> None:
 def _site(
     folder: Path, form: SiteForm, threads: int | None, size: int | None, seed: str, planter: Planter, line: Any
 ) -> SiteTruth:
-    encode = json.JSONEncoder(ensure_ascii=False).encode
-
     def truth(record: Record) -> None:
-        line(encode({"plant": record["plant"], "site": form.site, **record}) + "\n")
+        line(json_lines.line({"plant": record["plant"], "site": form.site, **record}))
 
     with Tables(folder / form.site, form, truth) as tables:
         site = Site(form, tables, seed, truth, planter)

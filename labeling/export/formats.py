@@ -5,7 +5,6 @@ text without entities is kept: that it has none is its label.
 """
 
 import functools
-import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ import pyarrow.compute as pc
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.schema import SPLITS, TIME
 from socorpus.corpus.storage import files as storage_files
-from socorpus.corpus.storage import parquet
+from socorpus.corpus.storage import json_lines, parquet
 from socorpus.labeling import schema
 from socorpus.labeling.export import tokens as export_tokens
 from socorpus.labeling.export.tokens import Cut
@@ -229,7 +228,7 @@ def _json(file: IO[str], row: dict[str, Any]) -> None:
         values["probability"] = round(values["probability"], 4)
     for span in values.get("spans", ()):
         span["probability"] = round(span["probability"], 4)
-    file.write(json.dumps(values, ensure_ascii=False) + "\n")
+    file.write(json_lines.line(values))
 
 
 def _conll(cut: Cut, file: IO[str], row: dict[str, Any]) -> None:

@@ -1,10 +1,10 @@
 """The log of a run: JSON Lines, TensorBoard, and a line for the screen."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from socorpus.corpus.storage import json_lines
 from socorpus.training.pretrain.run import Run
 
 
@@ -51,7 +51,7 @@ class Journal:
 
     def write(self, kind: str, step: int, values: Mapping[str, float | int | None]) -> None:
         """Add a line and its scalars."""
-        self._file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
+        self._file.write(json_lines.line({"kind": kind, "step": step, **values}))
         self._file.flush()
         for name, value in values.items():
             if value is not None:

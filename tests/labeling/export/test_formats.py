@@ -22,7 +22,7 @@ from tests.building import manifest, socorpus, table
 from tests.labeling import label_tables, syncing
 from tests.our_tasks import ENTITIES, QUALITY
 
-TEXT = "I can't load numpy 1.2, and you cannot.\n\nTry e\u0301cole_x() 😀 in\nWindows 10 now."
+TEXT = "I can't load\x85numpy 1.2, and\u2028you cannot.\n\nTry e\u0301cole_x() 😀 in\nWindows 10 now."
 SPANS = [
     ("numpy", "Library"),
     ("1.2", "Version"),
@@ -60,7 +60,7 @@ def quality(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def blocks(path: Path) -> Iterator[list[list[str]]]:
     """The sentences of a CoNLL file: rows of columns, until an empty line."""
     rows: list[list[str]] = []
-    for line in path.read_text("utf-8").split("\n"):
+    for line in path.read_text("utf-8").splitlines():
         if line:
             rows.append(line.split("\t"))
         elif rows:
