@@ -20,7 +20,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from socorpus.corpus.dump import archives, codecs
+from socorpus.corpus.dump import archives, codecs, sources
 from socorpus.corpus.errors import InputError
 
 BZIP2 = [{"id": py7zr.FILTER_BZIP2}]
@@ -391,14 +391,15 @@ def test_coders_are_followed_from_the_packed_bytes_on(tmp_path: Path) -> None:
     assert read(tmp_path / "x.7z") == {"Posts.xml": CONTENT}
 
 
-def test_what_can_be_read_beside_what_can_not_is_read(tmp_path: Path) -> None:
-    """7-Zip packs programs with filters of their own, and a dump may lie beside one."""
+@pytest.mark.parametrize("name", ["Tool.exe", "Comments.xml"])
+def test_what_can_be_read_beside_what_can_not_is_read(name: str, tmp_path: Path) -> None:
+    """7-Zip packs programs with filters of their own, and a dump may lie beside one; a table is not left out."""
     path = tmp_path / "x.7z"
     with py7zr.SevenZipFile(path, "w", filters=BZIP2) as made:
         made.writestr(CONTENT, "Posts.xml")
     with py7zr.SevenZipFile(path, "a", filters=CODERS["delta+lzma2"]) as made:
         made.set_encoded_header_mode(False)
-        made.writestr(rows(9), "Tool.exe")
+        made.writestr(rows(9), name)
     raw = bytearray(path.read_bytes())
     start = 32 + int.from_bytes(raw[12:20], "little")
     delta = raw.index(b"\x21\x03\x01", start)  # a method of one byte, Delta, with one byte of properties
@@ -409,6 +410,11 @@ def test_what_can_be_read_beside_what_can_not_is_read(tmp_path: Path) -> None:
     assert read(path, [0]) == {"Posts.xml": CONTENT}
     with pytest.raises(InputError, match="RISCV"):
         read(path, [0, 1])
+    if name == "Tool.exe":
+        assert [table.table for table in sources.discover([str(path)])[0].tables] == ["posts"]
+    else:
+        with pytest.raises(InputError, match=r"x\.7z: packed with RISCV, which is not supported"):
+            sources.discover([str(path)])
 
 
 def test_volumes(tmp_path: Path) -> None:
