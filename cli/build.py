@@ -143,7 +143,7 @@ def report(corpus: options.Corpus, plugin: options.Plugins = None) -> None:
     """Rewrite report.html of a finished corpus."""
     from socorpus.labeling import write_report
 
-    options.use(plugin, corpus, needed=True)
+    options.use(plugin, corpus, needed=True, reads=("signals", "labels"))
     view.out.print(str(write_report(corpus)))
 
 
@@ -156,7 +156,7 @@ def explain(
     from socorpus.corpus import explain as explain_post
     from socorpus.labeling import explain_labels
 
-    options.use(plugin, corpus, needed=True)
+    options.use(plugin, corpus, needed=True, reads=("signals", "labels"))
     story = explain_post(corpus, post)
     for line in [str(story), *explain_labels(corpus, story.key)]:
         view.out.print(line, markup=False)

@@ -6,6 +6,7 @@ from socorpus.cli import options, view
 def doctor(plugin: options.Plugins = None) -> None:
     """Check the installation: what is there, what is missing, and how to get it."""
     from socorpus.corpus import active_plugins, check_installation
+    from socorpus.labeling import tasks_without_functions
 
     options.use(plugin)
     checked = check_installation()
@@ -26,3 +27,5 @@ def doctor(plugin: options.Plugins = None) -> None:
     for place, identity, definitions in active_plugins():
         shown = identity[:12] if len(identity) == 64 else identity
         view.out.print(f"plug-in {place} ({shown}): {', '.join(definitions) or 'defines nothing'}", markup=False)
+    for sentence in tasks_without_functions():
+        view.out.print(sentence, markup=False)

@@ -128,7 +128,7 @@ class Screen:
 
     def missing(self, system: str, sentence: str) -> None:
         """A system can't run."""
-        self._line.stay(f"{system} is missing: {sentence}")
+        self._line.stay(f"{system} was not compared: {sentence}")
 
 
 def _show(place: Path, facts: Mapping[str, Any]) -> None:

@@ -26,7 +26,7 @@ def apply(
     """Run the labelling functions, combine their votes, and put people's labels first."""
     from socorpus.labeling import apply as apply_labels
 
-    options.use(plugin, corpus, needed=True)
+    options.use(plugin, corpus, needed=True, reads=("signals",))
     with view.stoppable(), view.Stages() as show:
         labelled = apply_labels(corpus, task, workers=workers, scheduler=scheduler, force=force, show=show)
     _show_labels(labelled, show.ran)
@@ -42,7 +42,7 @@ def analyze(
     """Measure the labels: coverage, conflicts, accuracy, agreement, likely errors, leaks."""
     from socorpus.labeling import analyze as analyze_labels
 
-    options.use(plugin, corpus, needed=True)
+    options.use(plugin, corpus, needed=True, reads=("signals",))
     with view.stoppable(), view.Stages() as show:
         analyses = analyze_labels(corpus, task, workers=workers, scheduler=scheduler, show=show)
     for analysis in analyses.values():

@@ -4,13 +4,14 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 stopped by Ctrl-C.
 """
 
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
 from socorpus.cli import build, doctor, evaluate, finetune, labels, serve, studio, train, view
-from socorpus.corpus import InputError, SocorpusError
+from socorpus.corpus import InputError, SocorpusError, SocorpusWarning
 
 app = typer.Typer(
     name="socorpus",
@@ -86,12 +87,25 @@ _add(app, doctor.doctor, "doctor")
 
 
 def run() -> None:
-    """Run the command line; known errors are reported in one sentence."""
-    try:
-        app(prog_name="socorpus")
-    except SocorpusError as error:
-        view.say(f"socorpus: {error}")
-        sys.exit(2 if isinstance(error, InputError) else 1)
+    """Run the command line; known errors and warnings are reported in one sentence."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", SocorpusWarning)
+        warnings.showwarning = _show_warning
+        try:
+            app(prog_name="socorpus")
+        except SocorpusError as error:
+            view.say(f"socorpus: {error}")
+            sys.exit(2 if isinstance(error, InputError) else 1)
+
+
+_show_others = warnings.showwarning
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    if issubclass(category, SocorpusWarning):
+        view.say(f"socorpus: {message}")
+    else:
+        _show_others(message, category, *where, **more)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Arguments and options shared by several commands, and the shell completion of their values."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -37,15 +37,18 @@ complete_sample = _completed(lambda: ("uncertain", "disagreement", "random", "ta
 complete_system = _completed(lambda: ("audits", "paper", "chat:", "scratch:"))
 
 
-def use(plugin: list[str] | None, corpus: Path | None = None, *, needed: bool = False) -> None:
+def use(
+    plugin: list[str] | None, corpus: Path | None = None, *, needed: bool = False, reads: Collection[str] = ("labels",)
+) -> None:
     """Load the plug-ins that a command names, and those that its corpus was built with.
 
     Args:
         needed: whether all plug-ins of the corpus must be available.
+        reads: the plug-ins' tables in the corpus that the command reads: signals, labels.
     """
     from socorpus.corpus import use_plugins
 
-    use_plugins(plugin or (), corpus, needed=needed)
+    use_plugins(plugin or (), corpus, needed=needed, reads=reads)
 
 
 Corpus = Annotated[Path, typer.Argument(help="Folder of the corpus.", show_default=False)]

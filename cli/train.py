@@ -33,7 +33,7 @@ def train(
     from socorpus.training import RankError
     from socorpus.training import train as pretrain
 
-    options.use(plugin, corpus)
+    options.use(plugin, corpus, reads=())
     if dry_run:
         _show_plan(corpus, preset, config, Gpu.H100, gpus or 1, price)
         _show_configuration(preset, config)
@@ -64,7 +64,7 @@ def plan(
     ] = None,
 ) -> None:
     """Estimate what a training run takes: parameters, arithmetic, memory, hours and dollars."""
-    options.use(plugin, corpus)
+    options.use(plugin, corpus, reads=())
     _show_plan(corpus, preset, config, gpu, gpus, price, run or corpus / "runs" / preset)
 
 

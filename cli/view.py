@@ -113,7 +113,7 @@ class Stages:
 
     def __call__(self, now: "StageProgress") -> None:
         """Show the state of a stage."""
-        self.ran += now.done > now.skipped
+        self.ran += now.done > now.skipped and not now.note
         if now.items == now.skipped:
             return
         if self._bars is not None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         build,
         discover,
         explain,
+        load_config,
         plan_build,
         plugins_left_out,
         status,
@@ -20,9 +21,8 @@ if TYPE_CHECKING:
         write_sample,
     )
     from socorpus.corpus.config import Config
-    from socorpus.corpus.config import load as load_config
     from socorpus.corpus.engine.work import Progress
-    from socorpus.corpus.errors import BuildError, InputError, SocorpusError
+    from socorpus.corpus.errors import BuildError, InputError, SocorpusError, SocorpusWarning
     from socorpus.corpus.finished import Corpus, Thread
     from socorpus.corpus.installation import check_installation
     from socorpus.corpus.report.story import Story
@@ -39,6 +39,7 @@ __all__ = [
     "Preparation",
     "Progress",
     "SocorpusError",
+    "SocorpusWarning",
     "Story",
     "Thread",
     "__version__",
@@ -61,10 +62,11 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = hand_on(
         __name__,
         {
-            "api": "active_plugins build discover explain plan_build status use_plugins write_sample plugins_left_out",
-            "config": "Config load:load_config",
+            "api": "active_plugins build discover explain load_config plan_build plugins_left_out status use_plugins "
+            "write_sample",
+            "config": "Config",
             "engine.work": "Progress",
-            "errors": "BuildError InputError SocorpusError",
+            "errors": "BuildError InputError SocorpusError SocorpusWarning",
             "finished": "Corpus Thread",
             "installation": "check_installation",
             "signals.base": "Preparation signal",

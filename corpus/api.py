@@ -4,11 +4,14 @@ Each imports its dependencies when it is called: some take seconds.
 """
 
 import os
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from socorpus.corpus import config as configs
 from socorpus.corpus.config import Config, load
+from socorpus.corpus.errors import SocorpusWarning
 
 if TYPE_CHECKING:
     from socorpus.corpus.dump.sources import Site
@@ -44,6 +47,33 @@ def discover(sources: Sources, site: str | None = None) -> "list[Site]":
 
     given = [sources] if isinstance(sources, str | os.PathLike) else sources
     return dump_sources.discover([os.fspath(source) for source in given], site)
+
+
+def load_config(
+    path: Location | None = None,
+    preset: str = "default",
+    overrides: Mapping[str, Any] | None = None,
+    more_plugins: Sequence[str] = (),
+) -> Config:
+    """The configuration of a preset, then of a TOML file, then of `overrides` (nested like the file).
+
+    The plug-ins that it names become the active ones; where it has no key `plugins`, those that are active stay.
+
+    Args:
+        path: a TOML file, such as the `socorpus.toml` that a build wrote.
+        more_plugins: plug-ins beside those of the file; files are relative to the working directory.
+
+    Raises:
+        InputError: names the file, the key, what was expected, and the nearest known key; or what is wrong with a
+            plug-in.
+
+    Examples:
+        >>> load_config(preset="sobert", overrides={"near": {"threshold": 0.9}}).selection.kinds
+        ('answer',)
+    """
+    from socorpus.corpus.storage import plugin_memory
+
+    return configs.load(path, preset, overrides, more_plugins, plugin_memory.remembered)
 
 
 def plan_build(sources: Sources, config: Config | None = None, *, site: str | None = None) -> "BuildPlan":
@@ -147,7 +177,13 @@ def explain(corpus: Location, key: str) -> "Story":
     return story.find(Path(corpus), key)
 
 
-def use_plugins(names: Sequence[str] = (), corpus: Location | None = None, *, needed: bool = False) -> list[str]:
+def use_plugins(
+    names: Sequence[str] = (),
+    corpus: Location | None = None,
+    *,
+    needed: bool = False,
+    reads: Collection[str] = ("signals", "labels"),
+) -> list[str]:
     """Make plug-ins the active ones, in place of those that were: their definitions are known by name from then on.
 
     Args:
@@ -155,6 +191,8 @@ def use_plugins(names: Sequence[str] = (), corpus: Location | None = None, *, ne
             themselves.
         corpus: a corpus that is going to be worked on: plug-ins that were named for it before need not be named again.
         needed: whether all plug-ins that the corpus was made with must be there.
+        reads: the tables of plug-ins in the corpus that are going to be read. A `SocorpusWarning` says which of them
+            are older than the plug-in's file as it is now.
 
     Returns:
         Their names.
@@ -178,8 +216,11 @@ def use_plugins(names: Sequence[str] = (), corpus: Location | None = None, *, ne
             plugin.name
             for plugin in plugins.load([str(name) for name in names] if not isinstance(names, str) else names)
         ]
-    facts = manifest_file.load(Path(corpus)) if needed else None
-    return [plugin.name for plugin in plugin_memory.load(Path(corpus), names, (facts or {}).get("plugins", {}))]
+    facts = manifest_file.load(Path(corpus)) or {}
+    loaded = plugin_memory.load(Path(corpus), names, facts.get("plugins", {}) if needed else {})
+    for line in plugin_memory.changed(Path(corpus), facts, loaded, reads):
+        warnings.warn(line, SocorpusWarning, stacklevel=2)
+    return [plugin.name for plugin in loaded]
 
 
 def plugins_left_out(corpus: Location) -> list[str]:

@@ -6,7 +6,7 @@ depends on it.
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -215,6 +215,7 @@ def load(
     preset: str = "default",
     overrides: Mapping[str, Any] | None = None,
     more_plugins: Sequence[str] = (),
+    remembered: Callable[[Path], Sequence[str]] = lambda folder: (),
 ) -> Config:
     """The configuration of a preset, then of a TOML file, then of `overrides` (nested like the file).
 
@@ -222,14 +223,12 @@ def load(
 
     Args:
         more_plugins: plug-ins beside those of the file; files are relative to the working directory.
+        remembered: places of the plug-in files that the user named for the corpus in a folder. One of them is meant
+            where the configuration that a build wrote there has only its name.
 
     Raises:
         InputError: names the file, the key, what was expected, and the nearest known key; or what is wrong with a
             plug-in.
-
-    Examples:
-        >>> load_config(preset="sobert", overrides={"near": {"threshold": 0.9}}).selection.kinds
-        ('answer',)
     """
 
     def activated(values: Mapping[str, Any], base: Path | None) -> Mapping[str, type]:
@@ -241,7 +240,10 @@ def load(
             return dict(plugins.SECTIONS)  # those of `use_plugins`
         again = {Path(name).name for name in more_plugins if plugins.is_file(name)}
         names = [name for name in names if Path(name).name not in again]
-        given = [name if base is None or not plugins.is_file(name) else str(base / name) for name in names]
+        given = [
+            name if path is None or not plugins.is_file(name) else plugins.place(Path(path), name, remembered)
+            for name in names
+        ]
         plugins.load([*given, *more_plugins])
         return dict(plugins.SECTIONS)
 

@@ -1,4 +1,4 @@
-"""The two ways in which a job ends badly, each with a sentence that helps.
+"""The two ways in which a job ends badly, each with a sentence that helps; and what is worth a warning.
 
 `InputError` is the user's to mend (a path, a key, a file that isn't a dump); the command line answers it with exit
 code 2. `BuildError` is everything else that has a known cause (a full disk, a lost worker) and answers 1.
@@ -32,3 +32,7 @@ class UnknownNameError(InputError, KeyError):
 
 class BuildError(SocorpusError):
     """The job failed although its input was right: names the cause and what is kept."""
+
+
+class SocorpusWarning(UserWarning):
+    """Something that the user should know and that stops nothing; the command line shows it in one line."""

@@ -5,7 +5,7 @@ if a later build needs them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ def build(
             warm_up(engine.show)
         laid = plan(sites, config)
         dump_diff.set_aside(root, manifest_file.load(root), laid.inputs)
-        files.write_text(root / "socorpus.toml", to_toml(config))
+        files.write_text(root / "socorpus.toml", to_toml(replace(config, plugins=plugins.names_from(root))))
         context = BuildContext(root, laid.buckets, config, engine)
         reading = dump_stage.run(context, sites)
         threads = threads_stage.run(context, reading)

@@ -16,6 +16,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import linecache
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -257,13 +258,58 @@ def only(plugins: Sequence[Plugin]) -> Iterator[None]:
         activate(before)
 
 
+def place(path: Path, name: str, remembered: Callable[[Path], Sequence[str]]) -> str:
+    """The place of a plug-in file that the configuration at `path` names.
+
+    Raises:
+        InputError: it is not there.
+    """
+    beside = path.parent / name
+    if ".." in Path(name).parts:  # the way that a build wrote, which nobody wants to read
+        beside = Path(os.path.realpath(beside.parent), beside.name)
+    if beside.exists():
+        return str(beside)
+    known = [other for other in remembered(path.parent) if Path(other).name == str(Path(name)) and Path(other).exists()]
+    if not known:
+        raise InputError(
+            f"{path}: there is no plug-in file {beside}, which the configuration names; correct plugins = [...], or "
+            f"name the place of {beside.name} with --plugin"
+        )
+    return known[0]
+
+
+def names_from(folder: Path) -> tuple[str, ...]:
+    """The active plug-ins as a configuration file in `folder` names them: modules, and files by their way from there.
+
+    A file that has no folder but the root of the file system in common with `folder` is named without its way, which
+    would be a place on one machine.
+    """
+    here, names = os.path.realpath(folder), []
+    for plugin in _active:
+        name = plugin.name
+        if plugin.path is not None:
+            file = Path(os.path.realpath(Path(plugin.path).parent), name)
+            near = len(Path(os.path.commonpath([here, file])).parts) > 1
+            name = os.path.relpath(file, here) if near else name
+            name = name if is_file(name) else f"./{name}"
+        names.append(name)
+    return tuple(names)
+
+
+def definitions(plugin: Plugin) -> Iterator[tuple[str, str, int | str | None]]:
+    """Kind and name of all that a plug-in defines, with its own version; None: it has the plug-in's."""
+    for kind, registry in _registries.items():
+        for name in registry.by_plugin(plugin):
+            yield kind, name, getattr(registry[name], "version", None)
+
+
 def described() -> list[tuple[str, str, list[str]]]:
     """The active plug-ins: name and identity of each, and its definitions as `KIND NAME`."""
     return [
         (
             plugin.where,
             plugin.identity,
-            [f"{kind} {name}" for kind, registry in _registries.items() for name in registry.by_plugin(plugin)],
+            [f"{kind} {name}" for kind, name, _ in definitions(plugin)],
         )
         for plugin in _active
     ]
@@ -282,7 +328,27 @@ def failure(error: BaseException, plugin: Plugin | None, function: str, key: str
     if own:
         line = f", line {own[-1].lineno}, in {own[-1].name}"
     row = f", on {key}" if key else ""
-    return BuildError(f"{where}{line}: {function}{row}: {type(error).__name__}: {error}")
+    return BuildError(f"{where}{line}: {function}{row}: {type(error).__name__}: {_text(error)}")
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # a class of the plug-in's own
+        return "its text can't be read"
+
+
+_note: ContextVar[Callable[[str | None], None] | None] = ContextVar("note", default=None)
+
+
+@contextmanager
+def noted(note: Callable[[str | None], None]) -> Iterator[None]:
+    """Within the block `note` gets the name of each plug-in's function before `call` calls it, and None afterwards."""
+    token = _note.set(note)
+    try:
+        yield
+    finally:
+        _note.reset(token)
 
 
 def call(
@@ -302,12 +368,16 @@ def call(
     """
     if plugin is None:
         return function(*arguments)
+    note = _note.get() or (lambda what: None)
+    note(f"{plugin.where}: {name}")
     try:
         return function(*arguments)
     except (SocorpusError, KeyboardInterrupt):
         raise
     except BaseException as error:  # sys.exit too, which would end a worker without a word
         raise failure(error, plugin, name, culprit()) from error
+    finally:
+        note(None)
 
 
 def where(plugin: Plugin | None) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from socorpus.corpus.errors import InputError
+from socorpus.corpus.errors import InputError, SocorpusError
 
 _Section = TypeVar("_Section")
 
@@ -106,11 +106,13 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def section(kind: type[_Section], values: Any, where: str, prefix: str = "", known: Collection[str] = ()) -> _Section:
+def section(
+    kind: type[_Section], values: Any, where: str, prefix: str = "", known: Collection[str] | None = None
+) -> _Section:
     """A dataclass from plain values; keys that are not given keep their defaults.
 
     Args:
-        known: further keys, for the message on an unknown one.
+        known: sections of plug-ins, for the message on an unknown one; None: there can be none.
 
     Raises:
         InputError: names `where`, the key under `prefix`, what was expected, and the nearest known key.
@@ -121,11 +123,16 @@ def section(kind: type[_Section], values: Any, where: str, prefix: str = "", kno
     parsed: dict[str, Any] = {}
     for name, value in values.items():
         if name not in hints:
-            names = [*(hint for hint in hints if hint != "own"), *known]
+            names = [*(hint for hint in hints if hint != "own"), *(known or ())]
             near = difflib.get_close_matches(name, names, 1)
-            meant = f"; did you mean {prefix}{near[0]}?" if near else f"; known are {', '.join(names)}"
-            section_of = "" if prefix else "; the section of a plug-in needs the plug-in's name in plugins, or --plugin"
-            raise InputError(f"{where}: unknown key {prefix}{name}{meant}{section_of}")
+            meant = f"did you mean {prefix}{near[0]}?" if near else f"known are {', '.join(names)}."
+            own = ""
+            if known is not None and isinstance(value, Mapping):
+                own = (
+                    f" If [{name}] configures a plug-in's signal, the plug-in is needed too: in plugins = [...] at the "
+                    "top of the file, or by --plugin"
+                )
+            raise InputError(f"{where}: unknown key {prefix}{name}; {meant}{own}")
         hint = hints[name]
         if isinstance(hint, type) and dataclasses.is_dataclass(hint):
             parsed[name] = section(hint, value, where, f"{prefix}{name}.")
@@ -139,7 +146,12 @@ def section(kind: type[_Section], values: Any, where: str, prefix: str = "", kno
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required and field.name not in parsed:
             raise InputError(f"{where}: {prefix}{field.name} is missing")
-    return kind(**parsed)
+    try:
+        return kind(**parsed)
+    except SocorpusError:
+        raise
+    except Exception as error:  # a check of its own, of a plug-in's section
+        raise InputError(f"{where}: [{prefix.rstrip('.')}]: {error}") from error
 
 
 def _tables(kind: type[_Section], value: Any, where: str, key: str) -> dict[str, _Section]:

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
         sync,
         task_named,
         task_names,
+        tasks_without_functions,
         write_report,
     )
     from socorpus.labeling.functions import Threads, Vote, votes
     from socorpus.labeling.label_studio.sync import Synced
     from socorpus.labeling.pipeline import last_stage
     from socorpus.labeling.schema import Task, task
+    from socorpus.labeling.tasks.defaults import published as published_examples
 
     __version__: str
 
@@ -41,11 +43,13 @@ __all__ = [
     "export_labels",
     "install_studio",
     "last_stage",
+    "published_examples",
     "studio",
     "sync",
     "task",
     "task_named",
     "task_names",
+    "tasks_without_functions",
     "votes",
     "write_report",
 ]
@@ -56,10 +60,11 @@ if not TYPE_CHECKING:
         {
             "analysis.findings": "Analysis",
             "api": "analyze apply explain_labels export_labels install_studio studio sync task_named task_names "
-            "write_report",
+            "tasks_without_functions write_report",
             "functions": "Threads Vote votes",
             "label_studio.sync": "Synced",
             "pipeline": "last_stage",
             "schema": "Task task",
+            "tasks.defaults": "published:published_examples",
         },
     )

@@ -55,6 +55,18 @@ def task_named(name: str) -> "Task":
     return schema.TASKS.named(name)
 
 
+def tasks_without_functions() -> list[str]:
+    """A sentence for each task on which no labelling function votes, such as one of a plug-in without any.
+
+    Examples:
+        >>> tasks_without_functions()
+        []
+    """
+    from socorpus.labeling import pipeline, schema
+
+    return [fault for name in schema.TASKS if (fault := pipeline.without_functions(name)) is not None]
+
+
 def apply(
     corpus: Location,
     tasks: Sequence[str] | None = None,

@@ -12,6 +12,7 @@
 People's votes enter only at the last step: a new one re-runs only the label step of its bucket.
 """
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from socorpus.corpus import plugins
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.engine.work import WorkItem
-from socorpus.corpus.errors import InputError
+from socorpus.corpus.errors import InputError, SocorpusWarning
 from socorpus.corpus.report import page as report_page
 from socorpus.corpus.storage import files as storage_files
 from socorpus.corpus.storage import lock as lock_file
@@ -74,8 +75,10 @@ def apply(
             storage_files.remove(root / "receipts/label_splits")
         facts = _label(root, facts, engine, tasks, analyze)
         if active := plugins.active():
-            named = {plugin.name: plugin.identity for plugin in active}
-            facts = {**facts, "plugins": {**facts.get("plugins", {}), **named}}
+            known, built = facts.get("plugins", {}), facts["config"].get("plugins", ())
+            # Signals are still those of the plug-in that the build was given.
+            named = {plugin.name: plugin.identity for plugin in active if plugin.name not in {*built} & {*known}}
+            facts = {**facts, "plugins": {**known, **named}}
             plugin_memory.remember(root, active)
         storage_files.settle()
         manifest_file.save(root, facts)
@@ -91,8 +94,12 @@ def check(config: configs.Config, tasks: Sequence[str] | None = None) -> None:
 
     Raises:
         InputError: a task or a function is not known, or a plug-in's function votes for a task that is not.
+
+    Warns:
+        SocorpusWarning: no labelling function votes on one of the tasks.
     """
-    for name in config.labels.tasks or () if tasks is None else tasks:
+    chosen = (TASKS if config.labels.tasks is None else config.labels.tasks) if tasks is None else tasks
+    for name in chosen:
         TASKS.named(name)
     for key in config.labels.without:
         if key not in FUNCTIONS:
@@ -101,6 +108,27 @@ def check(config: configs.Config, tasks: Sequence[str] | None = None) -> None:
         if function.task not in TASKS:
             where = plugins.where(FUNCTIONS.origin(key))
             raise InputError(f"{where}: {function.name} votes for the task {function.task!r}, which is not known")
+    for name in chosen:
+        if fault := without_functions(name, config.labels.without):
+            warnings.warn(fault, SocorpusWarning, stacklevel=3)
+
+
+def without_functions(task: str, without: Sequence[str] = ()) -> str | None:
+    """A sentence for a task on which no labelling function votes; None where one does.
+
+    Args:
+        without: functions that do not vote, each TASK.FUNCTION.
+    """
+    functions = {function.key for function in of_task(task)}
+    if functions - set(without):
+        return None
+    where = plugins.where(TASKS.origin(task))
+    why = (
+        "labels.without leaves out all of its labelling functions"
+        if functions
+        else (f"it has no labelling function; write one with @votes({task!r})")
+    )
+    return f"{where}: task {task}: only people and models can label it, since {why}"
 
 
 def _unknown_function(key: str) -> str:
@@ -208,6 +236,7 @@ def _remove(root: Path, task: str) -> None:
         storage_files.remove(root / FOLDER / task / table)
     for name in (steps.model_path(task), analysis_functions.path(task)):
         storage_files.remove(root / name)
+    storage_files.remove_if_empty(root / FOLDER / task)
     _forget(root, task)
     storage_files.remove(root / ".work/labels" / task)
 

@@ -17,7 +17,7 @@ from socorpus.labeling import steps
 from socorpus.labeling.aggregation import dawid_skene
 from socorpus.labeling.analysis import functions as analysis_functions
 from socorpus.labeling.corpus_view import Layout
-from socorpus.labeling.functions import of_task
+from socorpus.labeling.functions import FUNCTIONS, of_task
 from socorpus.labeling.schema import FOLDER, TASKS, VOTES, path, people_path
 
 Done = Mapping[str, Receipt]
@@ -192,7 +192,13 @@ class TaskPlan:
             },
             "sources": dict(sorted(sources.items())),
             "conflicts": conflicts,
+            **({"plugins": origins} if (origins := self._plugins()) else {}),
         }
+
+    def _plugins(self) -> dict[str, str]:
+        """The plug-ins that define the task or functions of it, with their identities."""
+        origins = [TASKS.origin(self.task), *(FUNCTIONS.origin(function.key) for function in self.functions)]
+        return {origin.name: origin.identity for origin in origins if origin is not None}
 
     def name(self, bucket: Bucket) -> str:
         """Name of a bucket's work item."""

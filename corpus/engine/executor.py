@@ -12,17 +12,32 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from socorpus.corpus import plugins
-from socorpus.corpus.engine import receipts
+from socorpus.corpus.engine import long_calls, receipts
 from socorpus.corpus.engine.receipts import Output, Receipt
 from socorpus.corpus.engine.work import Progress, Show, WorkItem
-from socorpus.corpus.errors import BuildError, SocorpusError
+from socorpus.corpus.errors import BuildError, InputError, SocorpusError
 from socorpus.corpus.plugins import Plugin
 from socorpus.corpus.storage import files
+
+
+def perform_on_worker(root: Path, item: WorkItem, active: Sequence[Plugin]) -> Receipt:
+    """`perform` on a worker of Dask, whose errors are sent without the exceptions behind them.
+
+    Those may be of a plug-in's own class, which can't be pickled, or not read again.
+
+    Raises:
+        SocorpusError: as of `perform`.
+    """
+    try:
+        return perform(root, item, active)
+    except SocorpusError as error:
+        plain = (InputError if isinstance(error, InputError) else BuildError)(str(error))
+    raise plain
 
 
 def perform(root: Path, item: WorkItem, active: Sequence[Plugin] = ()) -> Receipt:
@@ -37,7 +52,8 @@ def perform(root: Path, item: WorkItem, active: Sequence[Plugin] = ()) -> Receip
     started = time.perf_counter()
     try:
         plugins.activate(active)
-        outcome = item.function(root, **item.arguments)
+        with long_calls.noted(root, item) if active else nullcontext():
+            outcome = item.function(root, **item.arguments)
         outputs = {
             path: Output(rows, files.size(root / path), files.sha256(root / path))
             for path, rows in outcome.outputs.items()
@@ -96,14 +112,18 @@ class Engine:
         skipped, started, total = len(known), time.perf_counter(), sum(item.weight for item in todo)
         receipts.begin(self.root, stage, len(items), time.time())
         weight = 0.0
-        self.show(Progress(stage, skipped, len(items), skipped, 0, total, 0))
+
+        def progress(note: str = "") -> Progress:
+            return Progress(stage, len(known), len(items), skipped, weight, total, time.perf_counter() - started, note)
+
+        self.show(progress())
         weights = {item.name: item.weight for item in todo}
-        for receipt in self._perform(todo):
-            known[receipt.name] = receipt
-            weight += weights[receipt.name]
-            self.ran += 1
-            elapsed = time.perf_counter() - started
-            self.show(Progress(stage, len(known), len(items), skipped, weight, total, elapsed))
+        with long_calls.watched(self.root, lambda note: self.show(progress(note))):
+            for receipt in self._perform(todo):
+                known[receipt.name] = receipt
+                weight += weights[receipt.name]
+                self.ran += 1
+                self.show(progress())
         return {item.name: known[item.name] for item in items}
 
     def stale(self, items: Iterable[WorkItem], transient: bool = False) -> list[WorkItem]:
@@ -138,7 +158,7 @@ class Engine:
         # The heaviest first, or one of them would run by itself at the end.
         futures = [
             client.submit(
-                perform, self.root, item, active, pure=False, retries=1, key=f"{item.stage}-{item.name}-{run}"
+                perform_on_worker, self.root, item, active, pure=False, retries=1, key=f"{item.stage}-{item.name}-{run}"
             )
             for item in sorted(items, key=lambda item: -item.weight)
         ]
@@ -166,6 +186,8 @@ class Engine:
 
             # The engine reports progress and errors; an item that hashes 100 MB may not yield for some seconds.
             dask.config.set({"distributed.logging.distributed": "critical", "distributed.admin.tick.limit": "1h"})
+            # A worker that is silent while a plug-in's function works is not dead: one that died closes its connection.
+            dask.config.set({"distributed.scheduler.worker-ttl": None})
             if self.scheduler is None:
                 with _deaf_to_interrupts():
                     self._cluster = LocalCluster(

@@ -294,11 +294,15 @@ def _place(names: list[str], parameters: frozenset[str], schemas: Mapping[str, p
     if first in parameters:
         return None
     having = [(table, own[first]) for table, own in columns.items() if first in own]
+    if more and not having:
+        near = difflib.get_close_matches(first, tables, 1)
+        known = f"did you mean {tables[near[0]]}.{names[1]}?" if near else f"the tables are {', '.join(schemas)}"
+        raise ExpressionError(f"there is no table {names[0]}, as in {names[0]}.{names[1]}; {known}")
     if not having:
         if not more and not _functions().get(first, (set(), True))[1]:
             raise _differs(names[0])
         every = sorted({column for schema in schemas.values() for column in schema.names})
-        near = difflib.get_close_matches(first, [*every, *schemas] if more else every, 1)
+        near = difflib.get_close_matches(first, every, 1)
         known = f"did you mean {near[0]}?" if near else f"there are {', '.join(every)}"
         raise ExpressionError(f"there is no column {names[0]} of documents or signals; {known}")
     if len(having) > 1:

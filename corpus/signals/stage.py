@@ -4,6 +4,8 @@ A signal's row depends only on its document's content, so it is taken from an ea
 same.
 """
 
+import json
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,7 +58,9 @@ def _marking(context: BuildContext, signal: Signal) -> Marking:
 def _prepared(context: BuildContext, signal: str, preparation: Preparation, section: Any, values: Any) -> Receipt:
     """The receipt of a signal's preparation from the user's files."""
     try:
-        inputs = {name: files.sha256(Path(name)) for name in preparation.files(section)}
+        origin = SIGNALS.origin(signal)
+        names = plugins.call(lambda: list(preparation.files(section)), plugin=origin, name=f"files of signal {signal}")
+        inputs = {name: files.sha256(Path(name)) for name in names}
     except OSError as error:
         raise InputError(f"{error.filename}: a file of [{signal}] that can't be read: {error.strerror}") from None
     path = f".work/prepared_signals/{signal}"
@@ -80,7 +84,7 @@ def mark(root: Path, bucket: Bucket, markings: Sequence[Marking]) -> Outcome:
         outputs[path] = parquet.write(root / path, table, signal.columns)
         counts[signal.name] = {"recipe": marking.recipe, "reused": reused}
         if signal.counts is not None:
-            counts[signal.name]["values"] = dict(signal.counts(table))
+            counts[signal.name]["values"] = _counts(signal, table)
     return Outcome(outputs, counts)
 
 
@@ -91,8 +95,17 @@ def prepare(root: Path, signal: str, config: Mapping[str, Any] | None, path: str
     section = _section(definition, config)
     files.make_folder((root / path).parent)
     origin = SIGNALS.origin(signal)
-    counts = plugins.call(definition.prepare.make, section, root / path, plugin=origin, name=f"signal {signal}")
-    return Outcome({path: 1}, dict(counts))
+    make = definition.prepare.make
+
+    def run() -> dict[str, Any]:
+        answer = dict(make(section, root / path))
+        json.dumps(answer)
+        return answer
+
+    counts = plugins.call(run, plugin=origin, name=f"prepare of signal {signal}")
+    if not files.exists(root / path):
+        raise BuildError(f"{plugins.where(origin)}: prepare of signal {signal} wrote no file at the path it was given")
+    return Outcome({path: 1}, counts)
 
 
 def _section(signal: Signal, config: Mapping[str, Any] | None) -> Any:
@@ -101,10 +114,28 @@ def _section(signal: Signal, config: Mapping[str, Any] | None) -> Any:
     return toml_config.section(signal.config, config, f"section [{signal.section}]")
 
 
+def _counts(signal: Signal, table: pa.Table) -> dict[str, int]:
+    """Counts of the values in a signal's table.
+
+    Raises:
+        BuildError: the function of a plug-in raised something, or what it returns are no counts.
+    """
+    count, origin = signal.counts, SIGNALS.origin(signal.name)
+    assert count is not None
+    if origin is None:
+        return dict(count(table))
+
+    def run() -> dict[str, int]:
+        return {str(value): operator.index(number) for value, number in count(table).items()}
+
+    return plugins.call(run, plugin=origin, name=f"counts of signal {signal.name}")
+
+
 def _given(root: Path, signal: Signal, marking: Marking) -> tuple[Any, ...]:
     """The arguments of `find` after the documents."""
     if marking.prepared is not None and signal.prepare is not None:
-        return (signal.prepare.load(root / marking.prepared),)
+        load, origin = signal.prepare.load, SIGNALS.origin(signal.name)
+        return (plugins.call(load, root / marking.prepared, plugin=origin, name=f"load of signal {signal.name}"),)
     return () if marking.config is None else (_section(signal, marking.config),)
 
 

@@ -185,6 +185,12 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def remove_if_empty(folder: Path) -> None:
+    """Remove a folder that has nothing in it."""
+    if folder.is_dir() and next(folder.iterdir(), None) is None:
+        folder.rmdir()
+
+
 def sha256(path: Path) -> str:
     """SHA-256 of a file's content."""
     with path.open("rb") as file:

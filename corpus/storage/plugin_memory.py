@@ -6,8 +6,9 @@ corpus: a corpus that came from somebody else must not decide which code is run.
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from socorpus.corpus import plugins
 from socorpus.corpus.errors import InputError
@@ -37,7 +38,7 @@ def remember(root: Path, active: Sequence[Plugin]) -> None:
     """
     names = [str(Path(plugin.path).absolute()) if plugin.path else plugin.name for plugin in active]
     key = str(root.absolute())
-    if _read().get(key, []) == names:
+    if remembered(root) == names:
         return
     try:
         with files.locked(_place().with_suffix(".lock")):
@@ -45,6 +46,44 @@ def remember(root: Path, active: Sequence[Plugin]) -> None:
             files.write_json(_place(), {**known, key: names} if names else {k: v for k, v in known.items() if k != key})
     except (OSError, InputError):
         return
+
+
+def remembered(root: Path) -> list[str]:
+    """The plug-ins that the user named for the corpus at `root`: absolute paths of files, and modules."""
+    return _read().get(str(root.absolute()), [])
+
+
+def changed(root: Path, facts: Mapping[str, Any], loaded: Sequence[Plugin], reads: Collection[str]) -> Iterator[str]:
+    """A line for each plug-in that is another than the one that tables of the corpus at `root` were made with.
+
+    Args:
+        facts: the corpus's manifest.
+        loaded: the plug-ins as they are now.
+        reads: the tables that matter: `signals`, `labels`, or both.
+    """
+    labels = facts.get("labels", {})
+    for plugin in loaded:
+        signals, labelled = [], dict[str, None]()
+        for kind, name, version in plugins.definitions(plugin):
+            of, _, function = name.partition(".")
+            if kind == "signal" and name in facts.get("signals", {}) and version is None:
+                signals += [name] if facts.get("plugins", {}).get(plugin.name) not in (None, plugin.identity) else []
+            elif kind in ("task", "labelling function") and of in labels:
+                before: Any = labels[of].get("plugins", {}).get(plugin.name)
+                now: Any = plugin.identity
+                if version is not None:
+                    now, before = version, labels[of]["functions"].get(function, {}).get("version")
+                if before not in (None, now):
+                    labelled[of] = None
+        parts = []
+        if signals and "signals" in reads:
+            parts.append(f"signals ({', '.join(signals)}) are of its earlier version until socorpus build runs again")
+        if labelled and "labels" in reads:
+            parts.append(
+                f"labels ({', '.join(labelled)}) are of its earlier version until socorpus labeling apply runs"
+            )
+        if parts:
+            yield f"plug-in {plugin.where} has changed since {root} was made: {'; '.join(parts)}"
 
 
 def load(root: Path, named: Sequence[str], built_with: Mapping[str, str]) -> tuple[Plugin, ...]:
@@ -58,11 +97,7 @@ def load(root: Path, named: Sequence[str], built_with: Mapping[str, str]) -> tup
         InputError: a plug-in of the corpus is neither named nor remembered, or one can't be run.
     """
     given = {Path(name).name if plugins.is_file(name) else name for name in named}
-    kept = [
-        name
-        for name in _read().get(str(root.absolute()), [])
-        if (Path(name).name if plugins.is_file(name) else name) not in given
-    ]
+    kept = [name for name in remembered(root) if (Path(name).name if plugins.is_file(name) else name) not in given]
     loaded = plugins.find([*named, *kept])
     lacking = [name for name in built_with if name not in {plugin.name for plugin in loaded}]
     if lacking:

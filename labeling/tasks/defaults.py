@@ -13,7 +13,11 @@ from socorpus.labeling.schema import EXAMPLES
 def published(threads: Threads, votes: Sequence[Vote], kinds: Sequence[str]) -> pa.Table:
     """`schema.EXAMPLES`: every post of some kinds with its comments, except those that give its label away.
 
-    `split` and `digest` are still empty.
+    `split` and `digest` are still empty. A plug-in's task whose `examples` are not these can start from them.
+
+    Args:
+        votes: of the task's functions; none of a task of spans, whose examples come first.
+        kinds: `question`, `answer`, or both.
     """
     documents = threads.documents.filter(pc.is_in(threads.documents["kind"], value_set=pa.array(kinds)))
     if any(vote.gives_away for vote in votes):

@@ -100,7 +100,7 @@ def test_a_comparison_is_shown_and_written(taught: Path, questions: Path, encode
     offline = {"HF_HUB_OFFLINE": "1", "OPENAI_API_KEY": ""}
     paper = socorpus("evaluate", "--on", f"quality={questions}", "-o", out, *FAST, environment=offline)
     for name in ("SOBertBase", "BERTOverflow", "GPT-4", "CodeLlama", "StackLlama", "sobert-large"):
-        assert f"{name} is missing: " in paper.stdout
+        assert f"{name} was not compared: " in paper.stdout
     assert "socorpus train CORPUS --preset sobert-large" in paper.stdout and "majority" in paper.stdout
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from socorpus.corpus import config, plugins, plugins_left_out, use_plugins
-from socorpus.corpus.errors import BuildError, InputError
+from socorpus.corpus import config, load_config, plugins, plugins_left_out, use_plugins
+from socorpus.corpus.errors import BuildError, InputError, SocorpusWarning
 from socorpus.corpus.report import story
 from socorpus.corpus.signals.base import SIGNALS
 from socorpus.corpus.storage import plugin_memory
@@ -212,7 +212,7 @@ def test_names_that_lead_nowhere_are_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"plugins must be a list"):
         config.load(toml)
     toml.write_text(f"plugins = ['{Path(write(tmp_path)).name}']\n[shoutin]\nleast = 2\n", "utf-8")
-    with pytest.raises(InputError, match=r"unknown key shoutin; did you mean shouting"):
+    with pytest.raises(InputError, match=r"unknown key shoutin; did you mean shouting\? If \[shoutin\]"):
         config.load(toml)
     toml.write_text("plugins = ['mine.py']\n[shouting]\nmost = 2\n", "utf-8")
     with pytest.raises(InputError, match=r"unknown key shouting.most"):
@@ -229,6 +229,8 @@ def test_names_that_lead_nowhere_are_told(tmp_path: Path) -> None:
         ({"reason": "too_short"}, "there is a rule of this reason already"),
         ({"reason": "near_duplicate"}, "there is a rule of this reason already"),
         ({"drop_if": "no_such > 1"}, "there is no column no_such"),
+        ({"drop_if": "statistic.words > 1"}, "there is no table statistic, .*; did you mean statistics.words"),
+        ({"drop_if": "mine.words > 1"}, "there is no table mine, as in mine.words; the tables are documents, "),
         ({"drop_if": "random() > 0.5 and score > 1"}, "random does not always answer the same"),
         ({"drop_if": 3}, r"selection.rules\[0\].drop_if must be str"),
         ({"dropif": "score > 1"}, r"unknown key selection.rules\[0\].dropif; did you mean"),
@@ -285,6 +287,131 @@ def test_a_configuration_that_names_none_keeps_those_of_use_plugins(tmp_path: Pa
     use_plugins([write(tmp_path)])
     assert config.load(overrides={"shouting": {"least": 4}}).section("shouting").least == 4
     assert config.load(overrides={"plugins": []}).plugins == () and "shouting" not in SIGNALS
+
+
+def test_the_configuration_that_a_build_wrote_finds_its_plugins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, root = tmp_path / "rules" / "mine.py", tmp_path / "corpora" / "corpus"
+    mine.parent.mkdir()
+    root.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    (root / "socorpus.toml").write_text(f"plugins = {json.dumps(written(root, write(mine.parent)))}\n", "utf-8")
+    assert (root / "socorpus.toml").read_text("utf-8") == 'plugins = ["../../rules/mine.py"]\n'
+    monkeypatch.chdir(root)
+    assert load_config("socorpus.toml", overrides={"shouting": {"least": 3}}).plugins == ("mine.py",)
+    # So it does where all of it was moved to.
+    (tmp_path / "moved").mkdir()
+    for name in ("rules", "corpora"):
+        (tmp_path / name).rename(tmp_path / "moved" / name)
+    assert load_config(tmp_path / "moved/corpora/corpus/socorpus.toml").plugins == ("mine.py",)
+    (tmp_path / "moved/rules/mine.py").unlink()
+    with pytest.raises(InputError, match=r"socorpus.toml: there is no plug-in file .*/moved/rules/mine.py, which the"):
+        load_config(tmp_path / "moved/corpora/corpus/socorpus.toml")
+    assert load_config(tmp_path / "moved/corpora/corpus/socorpus.toml", more_plugins=[write(tmp_path)]).plugins
+
+
+def written(root: Path, *names: str) -> list[str]:
+    """The plug-ins as a build at `root` writes them into its configuration."""
+    plugins.load(names)
+    return list(plugins.names_from(root))
+
+
+def test_a_file_beside_the_corpus_and_one_far_away_are_named_without_their_place(tmp_path: Path) -> None:
+    assert written(tmp_path, write(tmp_path)) == ["mine.py"]
+    (tmp_path / "rules").write_text(SIGNAL, "utf-8")
+    assert written(tmp_path, f"{tmp_path}/rules") == ["./rules"]
+    # A way up to the root of the file system would say where things are on this machine.
+    root = Path("/no such place/corpus")
+    assert written(root, write(tmp_path)) == ["mine.py"]
+
+
+def test_the_plugin_of_a_corpus_far_away_is_the_one_that_was_named_for_it(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    root, given = tmp_path / "corpus", write(tmp_path / "far")
+    root.mkdir()
+    (root / "socorpus.toml").write_text('plugins = ["mine.py"]\n', "utf-8")
+    with pytest.raises(InputError, match=r"socorpus.toml: there is no plug-in file .*/corpus/mine.py"):
+        load_config(root / "socorpus.toml")
+    plugin_memory.remember(root, plugins.find([given]))
+    load_config(root / "socorpus.toml")
+    assert plugins.active()[0].path == given
+
+
+def test_a_build_writes_such_a_configuration(tmp_path: Path) -> None:
+    root, dump = tmp_path / "corpus", small_site.dump(tmp_path)
+    facts = small_site.build(root, dump, plugins=[write(tmp_path)], shouting={"least": 3})
+    assert (root / "socorpus.toml").read_text("utf-8").startswith('plugins = ["../mine.py"]\n')
+    plugins.activate(())
+    again = small_site.build_with(tmp_path / "again", load_config(root / "socorpus.toml"), dump, workers=0)
+    assert again["signals"] == facts["signals"] and again["config"] == facts["config"]
+
+
+def test_a_plugin_that_has_changed_is_told_where_its_tables_are_read(tmp_path: Path) -> None:
+    root, changed = tmp_path / "corpus", SIGNAL.replace("> 0.5", "> 0.4")
+    root.mkdir()
+    (loaded,) = plugins.load([write(tmp_path)])
+    entry = {"plugins": {"mine.py": loaded.identity}, "functions": {"counts": {"version": 1}}}
+    facts = {"plugins": {"mine.py": loaded.identity}, "signals": {"shouting": {}, "marks": {}}, "inputs": {}}
+    (root / "MANIFEST.json").write_text(json.dumps(facts | {"labels": {"length": entry}}), "utf-8")
+    assert use_plugins([write(tmp_path)], root) == ["mine.py"]
+    labelled = "from socorpus.labeling import task, votes\ntask('length', {'a': '', 'b': ''})\n"
+    # `marks` has a version of its own: another text of the file changes nothing about it.
+    told = r"plug-in .*/mine.py has changed since .*/corpus was made: signals \(shouting\) are of its earlier version"
+    with pytest.warns(SocorpusWarning, match=told + r" until socorpus build runs again$"):
+        use_plugins([write(tmp_path, changed)], root)
+    with pytest.warns(SocorpusWarning, match=told + r".*; labels \(length\) are of its .* labeling apply runs$"):
+        use_plugins([write(tmp_path, changed + labelled)], root)
+    with pytest.warns(SocorpusWarning, match=r"corpus was made: labels \(length\) are of its earlier version"):
+        use_plugins([write(tmp_path, changed + labelled)], root, reads=("labels",))
+    assert use_plugins([write(tmp_path, changed + labelled)], root, reads=()) == ["mine.py"]
+    raised = "from socorpus.labeling import votes\n@votes('length', version=2)\ndef counts(threads):\n    return []\n"
+    with pytest.warns(SocorpusWarning, match=r"corpus was made: labels \(length\) are"):
+        use_plugins([write(tmp_path, raised)], root)
+    assert use_plugins([write(tmp_path, raised.replace("version=2", "version=1"))], root) == ["mine.py"]
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ("counts=lambda table: {'one': 'many'}", "mine.py: counts of signal marks: TypeError"),
+        ("counts=lambda table: 1 // 0", "mine.py, line .*: counts of signal marks: ZeroDivisionError"),
+        ("config=Few", r"\[marks\]: few is too many"),
+        ("prepare=Preparation(lambda _: [1 // 0], print, print)", "mine.py, line .*: files of signal marks: ZeroDiv"),
+        (
+            "prepare=Preparation(lambda _: [], lambda c, p: {'a': p}, print)",
+            "mine.py: prepare of signal marks: TypeErr",
+        ),
+        ("prepare=Preparation(lambda _: [], lambda c, p: {}, print)", "mine.py: prepare of signal marks wrote no file"),
+        ("prepare=Preparation(lambda _: [], wrote, lambda p: 1 // 0)", "line .*: load of signal marks: ZeroDivision"),
+    ],
+)
+def test_what_is_wrong_with_other_parts_of_a_signal_is_told(tmp_path: Path, more: str, told: str) -> None:
+    source = PARTS_OF_A_SIGNAL + SIGNAL.replace("version=1)\n", f"version=1, {more})\n").replace(
+        "def marks(documents", "def marks(documents, *_"
+    )
+    with pytest.raises((BuildError, InputError), match=told):
+        small_site.build(tmp_path / "corpus", small_site.dump(tmp_path), plugins=[write(tmp_path, source)])
+
+
+PARTS_OF_A_SIGNAL = """
+from dataclasses import dataclass
+
+from socorpus.corpus import Preparation
+
+
+@dataclass(frozen=True)
+class Few:
+    few: int = 3
+
+    def __post_init__(self):
+        raise ValueError("few is too many")
+
+
+def wrote(config, path):
+    path.write_text("")
+    return {}
+"""
 
 
 def test_a_configuration_and_other_plugins_are_refused(tmp_path: Path) -> None:

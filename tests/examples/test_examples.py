@@ -3,14 +3,17 @@
 import csv
 import json
 import random
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from socorpus.corpus import load_config, plugins, use_plugins
+from socorpus.corpus import explain, load_config, plugins, use_plugins
 from socorpus.corpus.errors import InputError
+from socorpus.labeling import plugin_calls
 from socorpus.labeling.functions import of_task
 from socorpus.labeling.schema import TASKS
 from tests.building import manifest, socorpus, table
@@ -36,8 +39,10 @@ def test_there_is_one_of_each_kind_and_each_is_short() -> None:
             defined[path.stem] = [name.rpartition(" ")[0] for name in plugins.described()[0][2]]
     assert defined == {
         "signal": ["configuration section", "signal"],
+        "signal_with_files": ["configuration section", "signal"],
         "labelling_function": ["labelling function"],
         "task": ["task", *["labelling function"] * 3],
+        "task_with_facts": ["task", "labelling function"],
         "span_task": ["task", "labelling function"],
         "preset": ["preset"],
         "system": ["system"],
@@ -59,6 +64,81 @@ def test_the_signal_and_the_rules(tmp_path: Path) -> None:
     assert max(row["question_marks"] for row in found) >= 21
     assert facts["config"]["questions"] == {"marks": "?"} and facts["totals"]["dropped"]["homework"] == 1
     assert facts["totals"]["dropped"]["asks_too_much"] >= 1
+
+
+def test_the_signal_with_files(tmp_path: Path) -> None:
+    root, dump, listed = tmp_path / "corpus", small_site.dump(tmp_path), tmp_path / "spam.txt"
+    posts = dump / "Posts.xml"
+    link = "&lt;a href=&quot;https://{}/x&quot;&gt;here&lt;/a&gt;"
+    text = posts.read_text("utf-8").replace("What went wrong with it?", link.format("spam.example") + " or what?")
+    posts.write_text(text.replace("of the brewery.", f"of the {link.format('fine.example')}."), "utf-8")
+    listed.write_text("spam.example\n\nother.example\n", "utf-8")
+    settings = {"listed_links": {"lists": [str(listed)]}}
+
+    def built() -> dict[str, object]:
+        config = load_config(overrides=settings, more_plugins=[str(EXAMPLES / "signal_with_files.py")])
+        facts: dict[str, object] = small_site.build_with(root, config, dump, workers=0)["signals"]["listed_links"]
+        return facts
+
+    assert built() == {"links to listed sites": 1}
+    receipt = json.loads((root / "receipts/signal_inputs/listed_links.json").read_text("utf-8"))
+    assert receipt["counts"] == {"hosts": 2}
+    said = {post: str(explain(root, f"{small_site.SITE}:{post}")) for post in (small_site.QUESTION, small_site.PRIVATE)}
+    assert "listed_links  links to spam.example" in said[small_site.QUESTION]
+    assert "listed_links  no link to a listed site" in said[small_site.PRIVATE]
+    listed.write_text("fine.example\nspam.example\n", "utf-8")
+    assert built() == {"links to listed sites": 2}
+
+
+def test_the_task_with_facts() -> None:
+    plugins.load([str(EXAMPLES / "task_with_facts.py")])
+    task, (function,) = TASKS["brevity"], of_task("brevity")
+    lengths = {1: 3, 2: 30, 3: 30, 4: 31, 5: 10}
+    posts = [bucket.question(post, body=f"<p>{'word ' * words}</p>") for post, words in lengths.items()]
+    threads = bucket.threads(posts, comments=[bucket.comment(1, 1, "far too short, far too short")])
+    elsewhere = replace(bucket.threads([bucket.question(6, body="<p>one two</p>")]), site="other.example.com")
+    parts = [plugin_calls.collected(task, some) for some in (threads, elsewhere)]
+    facts = plugin_calls.merged(task, json.loads(json.dumps(parts)))
+    assert facts == {bucket.SITE: 30, "other.example.com": 2}
+    found = plugin_calls.votes(function, replace(threads, facts=facts))
+    assert {vote.post_id: vote.label for vote in found} == {1: "brief", **dict.fromkeys((2, 3, 4, 5), "usual")}
+    rows = {row["post_id"]: row for row in plugin_calls.examples(task, threads, found).to_pylist()}
+    assert list(rows) == list(lengths) and rows[1]["text"] == rows[1]["text"][: rows[1]["own_end"]]
+    assert "too short" in threads.documents["text"][0].as_py() and "too short" not in rows[1]["text"]
+    assert all(part["end"] <= rows[1]["own_end"] for part in rows[1]["segments"])
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> list[str]:
+    """What docs/plugins.md shows as Python, each block a file of its own."""
+    shown = re.findall(r"^```python\n(.*?)^```$", (EXAMPLES.parent / "docs/plugins.md").read_text("utf-8"), re.S | re.M)
+    for number, block in enumerate(shown):
+        (tmp_path / f"shown_{number}.py").write_text(block, "utf-8")
+    return [str(tmp_path / f"shown_{number}.py") for number in range(len(shown))]
+
+
+def test_the_signals_of_the_page(page: list[str], tmp_path: Path) -> None:
+    root, dump = tmp_path / "corpus", small_site.dump(tmp_path)
+    posts = dump / "Posts.xml"
+    posts.write_text(posts.read_text("utf-8").replace("&lt;p&gt;Just wait.", "&lt;p&gt;Thanks for it."), "utf-8")
+    facts = small_site.build_with(root, load_config(more_plugins=page), dump, workers=0)["signals"]
+    assert facts["questions"]["question_marks: above 0"] > 1
+    assert facts["greetings"] == {"documents that greet": 1}
+    assert "greetings     greets" in str(explain(root, f"{small_site.SITE}:{small_site.SHORT}"))
+
+
+def test_the_tasks_of_the_page(page: list[str]) -> None:
+    plugins.load(page)
+    assert "homework" in TASKS and [function.name for function in of_task("quality")][-1] == "shouts"
+    task, (function,) = TASKS["star"], of_task("star")
+    scores = {1: 10, 2: 6, 3: 5}
+    tagless = bucket.question(4, tags=[], score=9)
+    threads = bucket.threads([*(bucket.question(post, score=score) for post, score in scores.items()), tagless])
+    facts = plugin_calls.merged(task, [plugin_calls.collected(task, threads), {"site": bucket.SITE, "highest": 11}])
+    assert facts == {bucket.SITE: 11}
+    found = plugin_calls.votes(function, replace(threads, facts=facts))
+    assert {vote.post_id: vote.label for vote in found} == {1: "star", 2: "star", 3: "other", 4: "star"}
+    assert plugin_calls.examples(task, threads, found)["post_id"].to_pylist() == [1, 2, 3]
 
 
 def test_the_labelling_function() -> None:
@@ -167,7 +247,7 @@ class Broken:
     use_plugins([str(tmp_path / "mine.py")])
     (cell,) = evaluate(None, None, ["broken"], tmp_path / "out", on=[("quality", questions)]).cells
     assert cell.missing is not None
-    assert __import__("re").search(said, cell.missing), cell.missing
+    assert re.search(said, cell.missing), cell.missing
 
 
 def test_a_system_runs_again_when_its_file_is_another(questions: Path, tmp_path: Path) -> None:

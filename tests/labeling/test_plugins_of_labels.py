@@ -4,15 +4,18 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from socorpus.cli import main as cli
 from socorpus.corpus import active_plugins, build, load_config, plugins, use_plugins
-from socorpus.corpus.errors import InputError
-from socorpus.labeling import apply, explain_labels, last_stage, schema
+from socorpus.corpus.errors import InputError, SocorpusWarning
+from socorpus.labeling import apply, explain_labels, last_stage, schema, tasks_without_functions
 from socorpus.labeling.functions import FUNCTIONS, of_task
 from tests.building import hashes, manifest, wait_for
 from tests.corpus import small_site
@@ -120,6 +123,21 @@ def test_only_what_a_changed_file_defines_runs_again(tmp_path: Path, dump: Path,
     before = after
     made(root, dump, mine)
     assert receipts(root) == before
+    # Each task says which file its labels are of.
+    labels = manifest(root)["labels"]
+    (loaded,) = plugins.active()
+    assert labels["length"]["plugins"] == labels["closure"]["plugins"] == {"mine.py": loaded.identity}
+    assert "plugins" not in labels["quality"]
+    # A build keeps the hash that signals were made with; labels have that of the later file.
+    mine.write_text(MINE.replace('"Question 3"', '"Question 5"'), "utf-8")
+    use_plugins([str(mine)])
+    apply(root, workers=0)
+    assert manifest(root)["plugins"] == {"mine.py": loaded.identity}
+    assert manifest(root)["labels"]["closure"]["plugins"] == {"mine.py": plugins.active()[0].identity}
+    # Without the plug-in nothing of its task stays, not even a folder; people's votes would.
+    plugins.activate(())
+    made(root, dump)
+    assert not (root / "labels/length").exists() and (root / "labels/closure").exists()
 
 
 STEPS = ("label_vote", "label_count", "label_fit", "label_stratify", "label_label")
@@ -147,6 +165,36 @@ def test_a_plugin_that_apply_was_given_is_known_from_then_on(tmp_path: Path, dum
     mine.unlink()
     with pytest.raises(InputError, match="there is no such plug-in file"):
         use_plugins((), root, needed=True)
+
+
+def test_a_task_on_which_no_function_votes_is_told(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    no_function = "from socorpus.labeling import task\ntask('moods', {'a': '', 'b': ''})\n"
+    mine.write_text(no_function, "utf-8")
+    config = load_config(overrides={"labels": {"tasks": ["moods", "quality"]}}, more_plugins=[str(mine)])
+    with pytest.warns(SocorpusWarning, match=r"mine.py: task moods: only people and models .* write one with @votes"):
+        last_stage.check(config)
+    (sentence,) = tasks_without_functions()
+    assert sentence.startswith(f"{mine}: task moods: ")
+    done = CliRunner().invoke(cli.app, ["doctor", "--plugin", str(mine)])
+    assert done.exit_code == 0
+    assert sentence in capsys.readouterr().out + done.output
+    without = [function.key for function in of_task("quality")]
+    config = load_config(overrides={"labels": {"tasks": ["quality"], "without": without}})
+    with pytest.warns(SocorpusWarning, match=r"socorpus: task quality: .* labels.without leaves out all of its"):
+        last_stage.check(config)
+    last_stage.check(load_config(overrides={"labels": {"tasks": ["quality"], "without": without[1:]}}))
+
+
+def test_the_command_line_shows_a_warning_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command(**_: object) -> None:
+        for _number in range(2):
+            warnings.warn("labels are of an earlier file", SocorpusWarning, stacklevel=1)
+
+    monkeypatch.setattr(cli, "app", command)
+    cli.run()
+    assert capsys.readouterr().err == "socorpus: labels are of an earlier file\n" * 2
 
 
 def test_what_is_not_known_is_told_before_a_build(tmp_path: Path, dump: Path, mine: Path) -> None:

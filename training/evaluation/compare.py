@@ -17,6 +17,7 @@ from socorpus.corpus import plugins
 from socorpus.corpus.engine.receipts import fingerprint
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
 from socorpus.corpus.storage.files import write_json
+from socorpus.training.evaluation import systems
 from socorpus.training.evaluation.cell import Cell
 from socorpus.training.evaluation.systems import SYSTEMS, Answering, System
 from socorpus.training.examples import metrics, predictions, readers
@@ -265,7 +266,12 @@ def _model(
     # A preset's run is in the corpus's folder.
     if what.startswith("runs/") and not Path(what).exists():
         what = str(plan.work / what)
-    base = pretrained.find(what, plan.download)
+    try:
+        base = pretrained.find(what, plan.download)
+    except InputError as error:
+        if Path(what.removeprefix("scratch:")).exists():
+            raise
+        raise InputError(f"{error}; {systems.suggestion(system.what)}") from None
     facts = learner.finetune(replace(base, name=system.name), data, plan.settings, folder, show, renew=True)
     chosen = [result for result in facts["seeds"] if result["seed"] in plan.settings.seeds]
     cell.parameters = facts["parameters"]

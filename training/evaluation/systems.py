@@ -5,6 +5,7 @@ model, or a name on the hub, prefixed with `scratch:` to start from random weigh
 an OpenAI-compatible endpoint.
 """
 
+import difflib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -147,6 +148,20 @@ PAPER = (
 )
 """The systems of "Skill over Scale", our own presets, and today's general encoders. Names on the hub drift: a folder
 given with NAME=FOLDER takes a row's place."""
+
+
+def suggestion(what: str) -> str:
+    """The nearest known system to a name that is none, and what can be named."""
+    own = [*SYSTEMS, "audits", "paper"]
+    written = {name: name for name in own} | {row.name: row.what for row in PAPER if row.kind == "model"}
+    written |= {what: what for what in written.values()}
+    lower = {name.lower(): name for name in written}
+    near = difflib.get_close_matches(what.removeprefix("scratch:").lower(), lower, 1)
+    meant = f"did you mean {written[lower[near[0]]]}? " if near else ""
+    return (
+        f"{meant}A system is one of {', '.join(own)}; of a plug-in (--plugin); the folder of a run or of a model; a "
+        "name on the Hugging Face hub, such as answerdotai/ModernBERT-base; or chat:MODEL"
+    )
 
 
 def chosen(texts: list[str]) -> list[System]:

@@ -61,7 +61,7 @@ def _table(title: str, column: Sequence[Mapping[str, Any]]) -> TaskTable:
         figures = [score(cell["scores"][name]) for name in metrics[:1]]
         figures += [f"{cell['scores'][name]['mean']:.3f}" for name in metrics[1:]]
         rows.append((cell["system"] + (" *" if cell["best"] else ""), *figures, *costs(cell)))
-    missing = [f"{cell['system']} is missing: {cell['missing']}" for cell in column if cell["missing"]]
+    missing = [f"{cell['system']} was not compared: {cell['missing']}" for cell in column if cell["missing"]]
     return TaskTable((title, *(TITLES[name] for name in metrics), *HEAD), rows, missing)
 
 
@@ -142,7 +142,7 @@ def write_page(path: Path, facts: Mapping[str, Any]) -> None:
             figures = [[label, *(f"{cell['labels'].get(label, 0):.3f}" for cell in there)] for label in labels]
             body += html.table(["label", *(cell["system"] for cell in there)], figures)
         notes = [f"{cell['system']}: {note}" for cell in there for note in cell["notes"]]
-        notes += [f"{cell['system']} is missing: {cell['missing']}" for cell in column if cell["missing"]]
+        notes += [f"{cell['system']} was not compared: {cell['missing']}" for cell in column if cell["missing"]]
         body += html.bullets(notes) if notes else Markup("")
         sections.append(Section(f"{data['task']} – {data['name']}", body))
     settings = facts["settings"]

@@ -109,7 +109,7 @@ def test_what_an_expression_reads_and_answers(
         ("CURRENT_DATE > created", "CURRENT_DATE does not always answer the same, so builds would differ; name a date"),
         ("localtimestamp > created", "localtimestamp does not always answer the same"),
         ("user = title", "user does not always answer the same"),
-        ("Statistic.chars > 1", "no column Statistic of documents or signals; did you mean statistics?"),
+        ("Statistic.chars > 1", "there is no table Statistic, as in Statistic.chars; did you mean statistics.chars?"),
         ("SCOER > 1", "no column SCOER of documents or signals; did you mean score?"),
         ("Score > 1", "write documents.score or statistics.score"),
         ("len(list_filter(tags, lambda x: x = 'c')) = 1 AND x = 'c'", "no column x of documents"),

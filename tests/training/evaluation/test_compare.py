@@ -44,6 +44,7 @@ def test_every_kind_of_system_has_a_row(
         gpt, nothing = by[task, "GPT"], by[task, "nothing"]
         assert gpt.missing and "limit" in gpt.missing and not gpt.scores
         assert nothing.missing and "--download" in nothing.missing and not nothing.scores
+        assert "A system is one of majority, " in nothing.missing
         assert sum(one.best for one in cells if one.task == task) == 1
         main = metrics.main(next(data.task for data in plan.data if data.task.name == task))
         bert = by[task, "Bert"]
@@ -150,6 +151,30 @@ def test_nothing_to_compare_is_refused(tmp_path: Path) -> None:
 )
 def test_systems_are_read(text: str, wanted: System) -> None:
     assert systems.parse(text) == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("audit", "audits"),
+        ("Majorty", "majority"),
+        ("length_only", "length only"),
+        ("SOBertBas", "mmukh/SOBertBase"),
+        ("sobertbase", "mmukh/SOBertBase"),
+        ("answerdotai/ModernBERT-bse", "answerdotai/ModernBERT-base"),
+        ("scratch:modernbert-base", "answerdotai/ModernBERT-base"),
+        ("runs/modern-bas", "runs/modern-base"),
+    ],
+)
+def test_a_system_that_is_not_known_gets_the_nearest_one(text: str, meant: str) -> None:
+    assert systems.suggestion(text).startswith(f"did you mean {meant}? A system is one of majority, ")
+
+
+def test_a_system_like_no_other_gets_all_that_can_be_named() -> None:
+    said = systems.suggestion("xyz")
+    assert said.startswith("A system is one of majority, ")
+    for part in ("TF-IDF", "audits, paper", "--plugin", "the folder of a run or of a model", "hub", "chat:MODEL"):
+        assert part in said
 
 
 def test_systems_that_are_none_are_refused_and_a_later_name_wins() -> None:
