@@ -20,15 +20,15 @@ _LICENCE = (
 
 
 def build(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the corpus.", show_default=False)],
     sources: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="SOURCE",
             help="Dumps: .7z archives, folders of tables, tables (.xml, .gz, .bz2, .zst), or URLs of these.",
             show_default=False,
         ),
-    ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the corpus.", show_default=False)],
+    ] = None,
     site: Annotated[str | None, typer.Option(help="Name of the site, if the path does not have it.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file (keys: docs/configuration.md).")] = None,
     preset: Annotated[
@@ -44,12 +44,22 @@ def build(
     no_labels: Annotated[bool, typer.Option("--no-labels", help="Build without weak labels.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be read and built, and stop.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Rebuild everything.")] = False,
+    abandon: Annotated[
+        bool, typer.Option("--abandon", help="Drop what a stopped build has done; the finished corpus stays.")
+    ] = False,
 ) -> None:
     """Build a corpus from dumps: curated, aligned, deduplicated Parquet shards, and a report."""
+    from socorpus.corpus import abandon as abandon_build
     from socorpus.corpus import build as build_corpus
     from socorpus.corpus import load_config, plugins_left_out
     from socorpus.labeling import last_stage
 
+    if abandon:
+        dropped = abandon_build(out)
+        view.out.print(f"{out}: " + ("the stopped build is dropped" if dropped else "no stopped build"))
+        return
+    if not sources:
+        raise typer.BadParameter("name at least one dump", param_hint="SOURCE")
     settings = load_config(config, preset, more_plugins=plugin or ())
     if dry_run:
         _show_plan(sources, site, settings)
@@ -137,6 +147,29 @@ def status(corpus: options.Corpus) -> None:
         table.add_row(stage.name, view.number(stage.done), view.number(stage.items), f"{stage.seconds:,.1f}")
     view.out.print(table)
     view.out.print(state.summary)
+
+
+def verify(
+    corpus: options.Corpus,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MANIFEST", help="Another machine's MANIFEST.json: are the rows the same?", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Read every file of a finished corpus and hold it against its manifest."""
+    from socorpus.corpus import verify as verify_corpus
+
+    with view.stoppable(), view.Stages() as show:
+        result = verify_corpus(corpus, against, show=show)
+    for difference in result.differences:
+        view.out.print(f"{difference.path}: {difference.what}", markup=False)
+    view.out.print(f"{corpus}: {result.files:,} files, {view.size(result.bytes)}, {len(result.differences):,} differ")
+    if result.differences:
+        advice = "the command of the build makes again what is missing or changed; remove what is extra by hand"
+        view.err.print(f"socorpus: {advice}", markup=False)
+        raise typer.Exit(1)
 
 
 def report(corpus: options.Corpus, plugin: options.Plugins = None) -> None:

@@ -113,6 +113,9 @@ class Stages:
 
     def __call__(self, now: "StageProgress") -> None:
         """Show the state of a stage."""
+        if not now.items and now.note:
+            err.print(now.note, markup=False)
+            return
         self.ran += now.done > now.skipped and not now.note
         if now.items == now.skipped:
             return

@@ -9,6 +9,7 @@ from socorpus.corpus.lazy import hand_on
 
 if TYPE_CHECKING:
     from socorpus.corpus.api import (
+        abandon,
         active_plugins,
         build,
         discover,
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
         plugins_left_out,
         status,
         use_plugins,
+        verify,
         write_sample,
     )
     from socorpus.corpus.config import Config
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from socorpus.corpus.report.story import Story
     from socorpus.corpus.signals.base import Preparation, signal
     from socorpus.corpus.toml_config import to_toml
+    from socorpus.corpus.engine.verification import Verification
 
     __version__: str
 
@@ -42,7 +45,9 @@ __all__ = [
     "SocorpusWarning",
     "Story",
     "Thread",
+    "Verification",
     "__version__",
+    "abandon",
     "active_plugins",
     "build",
     "check_installation",
@@ -55,6 +60,7 @@ __all__ = [
     "status",
     "to_toml",
     "use_plugins",
+    "verify",
     "write_sample",
 ]
 
@@ -62,8 +68,8 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = hand_on(
         __name__,
         {
-            "api": "active_plugins build discover explain load_config plan_build plugins_left_out status use_plugins "
-            "write_sample",
+            "api": "abandon active_plugins build discover explain load_config plan_build plugins_left_out status "
+            "use_plugins verify write_sample",
             "config": "Config",
             "engine.work": "Progress",
             "errors": "BuildError InputError SocorpusError SocorpusWarning",
@@ -72,5 +78,6 @@ if not TYPE_CHECKING:
             "signals.base": "Preparation signal",
             "report.story": "Story",
             "toml_config": "to_toml",
+            "engine.verification": "Verification",
         },
     )

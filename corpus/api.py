@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from socorpus.corpus.plan import BuildPlan
     from socorpus.corpus.report.story import Story
     from socorpus.corpus.sample.writer import Truth
+    from socorpus.corpus.engine.verification import Verification
 
 Location = str | os.PathLike[str]
 """A folder or file: a path, as text or not, or an open `Corpus`."""
@@ -127,17 +128,14 @@ def build(
         True
     """
     from socorpus.corpus import pipeline
-    from socorpus.corpus.engine import build_state
     from socorpus.corpus.engine.executor import Engine
     from socorpus.corpus.finished import Corpus
 
     sites = discover(sources, site)
-    if force:
-        build_state.forget(Path(out))
     # Workers of a running scheduler have current folders of their own.
     root = Path(out).absolute()
     with Engine(root, workers, scheduler, show) as engine:
-        pipeline.build(root, sites, config or load(), engine, last)
+        pipeline.build(root, sites, config or load(), engine, last, force)
     return Corpus(out)
 
 
@@ -156,6 +154,50 @@ def status(corpus: Location) -> "Status":
     return build_state.status(Path(corpus))
 
 
+def verify(
+    corpus: Location, against: Location | None = None, *, show: "Callable[[Progress], None] | None" = None
+) -> "Verification":
+    """Read a finished corpus, every byte of it, and hold it against its manifest.
+
+    Args:
+        against: another manifest (or its corpus), such as another machine's: also compare the rows of all tables with
+            those that it promises, whatever release of pyarrow wrote them.
+        show: called with the progress.
+
+    Returns:
+        All files that are missing, extra or changed, or whose rows differ.
+
+    Raises:
+        InputError: there is no finished corpus, or a manifest is damaged.
+
+    Examples:
+        >>> verify("corpus").differences
+        ()
+    """
+    from socorpus.corpus.engine import verification
+
+    return verification.verify(Path(corpus), Path(against) if against is not None else None, show)
+
+
+def abandon(corpus: Location) -> bool:
+    """Drop what a stopped build or labelling has done, so that only the finished corpus is left.
+
+    Returns:
+        Whether there was anything to drop.
+
+    Raises:
+        InputError: there is no such folder.
+        BuildError: a build is at work there.
+
+    Examples:
+        >>> abandon("corpus")
+        False
+    """
+    from socorpus.corpus.engine import rebuild
+
+    return rebuild.abandon(Path(corpus))
+
+
 def explain(corpus: Location, key: str) -> "Story":
     """All that a corpus knows of a post; printed, it is the text of `socorpus explain` (without labels).
 
@@ -172,9 +214,14 @@ def explain(corpus: Location, key: str) -> "Story":
         >>> story.document.kind, story.decisions[0].keep
         ('question', True)
     """
+    from socorpus.corpus.finished import Corpus
     from socorpus.corpus.report import story
+    from socorpus.corpus.storage import generations, manifest_file
 
-    return story.find(Path(corpus), key)
+    root = Path(corpus)
+    if manifest_file.load(generations.finished(root)) is not None:
+        return Corpus(root).explain(key)
+    return story.find(generations.newest(root), key)
 
 
 def use_plugins(
@@ -209,14 +256,14 @@ def use_plugins(
         []
     """
     from socorpus.corpus import plugins
-    from socorpus.corpus.storage import manifest_file, plugin_memory
+    from socorpus.corpus.storage import generations, manifest_file, plugin_memory
 
     if corpus is None:
         return [
             plugin.name
             for plugin in plugins.load([str(name) for name in names] if not isinstance(names, str) else names)
         ]
-    facts = manifest_file.load(Path(corpus)) or {}
+    facts = manifest_file.load(generations.finished(Path(corpus))) or {}
     loaded = plugin_memory.load(Path(corpus), names, facts.get("plugins", {}) if needed else {})
     for line in plugin_memory.changed(Path(corpus), facts, loaded, reads):
         warnings.warn(line, SocorpusWarning, stacklevel=2)
@@ -231,9 +278,9 @@ def plugins_left_out(corpus: Location) -> list[str]:
         []
     """
     from socorpus.corpus import plugins
-    from socorpus.corpus.storage import manifest_file
+    from socorpus.corpus.storage import generations, manifest_file
 
-    facts = manifest_file.load(Path(corpus)) or {}
+    facts = manifest_file.load(generations.finished(Path(corpus))) or {}
     active = {plugin.name for plugin in plugins.active()}
     return [name for name in facts.get("plugins", {}) if name not in active]
 

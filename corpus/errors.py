@@ -8,8 +8,17 @@ import difflib
 from collections.abc import Iterable
 
 
+import re
+
+_TREE = re.compile(r"/\.generations/(?:\d{6}|current)\b")
+"""The part of a path that only `storage.generations` is concerned with: users know `CORPUS/documents`."""
+
+
 class SocorpusError(Exception):
     """An error whose text is meant for the user: what happened, where, and what to do."""
+
+    def __str__(self) -> str:
+        return _TREE.sub("", super().__str__())
 
 
 class InputError(SocorpusError):

@@ -1,7 +1,7 @@
 """A finished corpus, opened for reading: its tables as Arrow datasets, its threads, and the stories of posts."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -18,7 +18,7 @@ from socorpus.corpus.errors import UnknownNameError
 from socorpus.corpus.report import story
 from socorpus.corpus.report.story import Story
 from socorpus.corpus.schema import SPLITS
-from socorpus.corpus.storage import datasets, manifest_file, parquet
+from socorpus.corpus.storage import datasets, integrity, parquet
 
 LABEL_TABLES = ("labels", "votes", "examples")
 Row = Mapping[str, Any]
@@ -66,14 +66,16 @@ class Corpus:
     """A finished corpus.
 
     Every table is a `pyarrow.dataset.Dataset`, which reads only the columns and rows that are asked for. Opening a
-    corpus reads only its manifest. `documents` and `tables` hold the text as it was published, `shards`, `pairs` and
+    corpus reads only its manifest; a table's files are held against it when the table is opened, and what was opened
+    stays the same whatever builds do meanwhile. `documents` and `tables` hold the text as it was published, `shards`, `pairs` and
     labels hold placeholders for personal data.
 
     Args:
         path: the folder that `build` wrote.
 
     Raises:
-        InputError: there is no finished corpus, or it is of another version.
+        InputError: there is no finished corpus, it is of another version, or (by a table) files are not those of its
+            manifest.
 
     Examples:
         >>> corpus = Corpus("corpus")
@@ -88,7 +90,8 @@ class Corpus:
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path)
-        self.manifest: dict[str, Any] = manifest_file.finished(self.path)
+        # The tree stays as it is while this process lives, whatever builds do meanwhile.
+        self._tree, self.manifest = integrity.pinned(self.path)
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -160,7 +163,8 @@ class Corpus:
             modern.example.com:1: question, kept
             ...
         """
-        return story.find(self.path, key)
+        self._require(story.folders(self.manifest, key))
+        return story.find(self._tree, key)
 
     def threads(self, site: str | None = None) -> Iterator[Thread]:
         """The threads, site by site; memory holds one bucket of them (`threads.bucket_mb` of XML).
@@ -182,22 +186,27 @@ class Corpus:
         return self._threads("documents" if site is None else f"documents/{site}")
 
     def _threads(self, folder: str) -> Iterator[Thread]:
+        self._require([folder, "tables/comments"])
         for path in sorted(self._paths(folder)):
-            documents = parquet.read(self.path / path).sort_by([("thread_id", "ascending"), ("post_id", "ascending")])
+            documents = parquet.read(self._tree / path).sort_by([("thread_id", "ascending"), ("post_id", "ascending")])
             yield from _threads_of(documents, self._comments(path.replace("documents/", "tables/comments/", 1)))
 
     def _comments(self, path: str) -> pa.Table:
         if path not in self.manifest["files"]:
             return schema.dump_schema("comments").empty_table().select(_COMMENTS)
         order = [("post_id", "ascending"), ("comment_id", "ascending")]
-        return parquet.read(self.path / path, columns=_COMMENTS).sort_by(order)
+        return parquet.read(self._tree / path, columns=_COMMENTS).sort_by(order)
 
     def _paths(self, folder: str) -> list[str]:
         return [path for path in self.manifest["files"] if path.startswith(f"{folder}/") and path.endswith(".parquet")]
 
     def _dataset(self, folder: str) -> ds.Dataset:
         empty = _SCHEMAS.get(folder.partition("/")[0], pa.schema(schema.KEY))
-        return datasets.dataset(self.path, self._paths(folder), empty)
+        self._require([folder])
+        return datasets.dataset(self._tree, self._paths(folder), empty)
+
+    def _require(self, folders: Sequence[str]) -> None:
+        integrity.require(self.path, self._tree, integrity.within(self.manifest["files"], folders))
 
 
 def _threads_of(documents: pa.Table, comments: pa.Table) -> Iterator[Thread]:

@@ -14,11 +14,12 @@ from socorpus.corpus import dump_diff, plugins, schema
 from socorpus.corpus.config import Config
 from socorpus.corpus.dump import addresses
 from socorpus.corpus.dump.sources import Site
+from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.errors import BuildError
 from socorpus.corpus.plan import BuildPlan
 from socorpus.corpus.signals.base import SIGNALS
-from socorpus.corpus.storage import files
+from socorpus.corpus.storage import files, parquet
 from socorpus.corpus.toml_config import as_dict
 
 Done = Mapping[str, Receipt]
@@ -49,7 +50,7 @@ def assemble(
         licenses.update(receipt.counts["licenses"])
     everything = [*done.values(), *signals.values(), {"": tokenizer}]
     outputs = {
-        path: {"rows": output.rows, "bytes": output.bytes, "sha256": output.sha256}
+        path: output.entry
         for receipts_of in everything
         for receipt in receipts_of.values()
         for path, output in receipt.outputs.items()
@@ -58,8 +59,8 @@ def assemble(
     for site in plan.sites:
         path = f"quarantine/{site.name}.parquet"
         rows = sites[site.name]["quarantined"]
-        size = files.size(root / path)
-        outputs[path] = {"rows": rows, "bytes": size, "sha256": files.sha256(root / path)}
+        file, rows_hash = root / path, parquet.rows_hash(root / path)
+        outputs[path] = receipts.Output(rows, files.size(file), files.sha256(file), rows_hash).entry
     return {
         "version": schema.VERSION,
         "socorpus": version("socorpus"),

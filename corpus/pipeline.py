@@ -16,13 +16,13 @@ from socorpus.corpus.documents import stage as documents_stage
 from socorpus.corpus.dump import stage as dump_stage
 from socorpus.corpus.dump import threads_stage
 from socorpus.corpus.dump.sources import Site
-from socorpus.corpus.engine import receipts
+from socorpus.corpus.engine import rebuild, receipts
 from socorpus.corpus.engine.compile_stage import warm_up
 from socorpus.corpus.engine.context import BuildContext
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.engine.work import WorkItem
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.plan import plan
+from socorpus.corpus.plan import BuildPlan, plan
 from socorpus.corpus.report import page as report_page
 from socorpus.corpus.selection import stage as selection_stage
 from socorpus.corpus.shards import split_files
@@ -42,20 +42,26 @@ class LastStage:
 
     Attributes:
         check: holds a configuration against what the stage knows, before anything is read; raises `InputError`.
-        run: from the corpus, its manifest and the engine to the manifest, amended, and sections for the report.
+        run: from the corpus, the tree of its build, its manifest and the engine to the manifest, amended, and sections for the report.
     """
 
     check: Callable[[Config], None]
-    run: Callable[[Path, dict[str, Any], Engine], tuple[dict[str, Any], tuple[report_page.Maker, ...]]]
+    run: Callable[[Path, Path, dict[str, Any], Engine], tuple[dict[str, Any], tuple[report_page.Maker, ...]]]
 
 
 def build(
-    root: Path, sites: Sequence[Site], config: Config, engine: Engine, last: LastStage | None = None
+    root: Path,
+    sites: Sequence[Site],
+    config: Config,
+    engine: Engine,
+    last: LastStage | None = None,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Build the corpus at `root`, or bring it up to date; returns its manifest.
 
     Args:
         last: a stage of another package that a build ends with, such as the labels'.
+        force: build everything again.
 
     Raises:
         InputError: a source can't be read, or `root` holds something else.
@@ -71,46 +77,66 @@ def build(
             "load the configuration anew before the build"
         )
     with lock(root):
-        files.sweep(root)
         if engine.scheduler is None:  # whose workers are on machines of their own
             warm_up(engine.show)
         laid = plan(sites, config)
-        dump_diff.set_aside(root, manifest_file.load(root), laid.inputs)
-        files.write_text(root / "socorpus.toml", to_toml(replace(config, plugins=plugins.names_from(root))))
-        context = BuildContext(root, laid.buckets, config, engine)
-        reading = dump_stage.run(context, sites)
-        threads = threads_stage.run(context, reading)
-        documents = documents_stage.run(context, sites, reading.receipts, threads)
-        signals = signals_stage.run(context, documents)
-        pairs = documents_stage.pair(context, documents, signals["privacy"])
-        twins, duplicates = dedup_stage.run(context, documents)
-        signals |= duplicates
-        decisions = selection_stage.run(context, documents, signals, twins)
-        splits = shards_stage.assign_splits(context, documents, twins)
-        kept = split_files.inputs(context.buckets, documents, decisions, signals["privacy"], splits)
-        tokenizer = tokenizer_stage.run(context, kept, decisions)
-        shards = shards_stage.run(context, decisions, kept, splits, tokenizer)
-        done = {"read": reading.receipts, "threads": threads, "documents": documents, "pairs": pairs}
-        done |= {"decisions": decisions, "shards": shards}
-        facts = manifest.assemble(root, laid, config, done, signals, twins, tokenizer)
-        files.settle()
-        manifest_file.save(root, facts)
+        with rebuild.rebuilding(root, engine, rebuild.BUILD, force) as tree:
+            facts = _build(root, tree, laid, config, engine, last)
         plugin_memory.remember(root, plugins.active())
-        more: tuple[report_page.Maker, ...] = ()
-        if last is not None:
-            facts, more = last.run(root, facts, engine)
-            manifest_file.save(root, facts)
-        write_report(engine, facts, more)
-        for folder in _PASSING:
-            files.remove(root / ".work" / folder)
         return facts
+
+
+def _build(
+    root: Path, tree: Path, laid: BuildPlan, config: Config, engine: Engine, last: LastStage | None
+) -> dict[str, Any]:
+    """All stages, in the tree of the build."""
+    before = None if engine.drop_damaged("threads") else manifest_file.load(tree)
+    dump_diff.set_aside(tree, before, laid.inputs)
+    _write_configuration(root, tree, config)
+    context = BuildContext(tree, laid.buckets, config, engine)
+    reading = dump_stage.run(context, laid.sites)
+    threads = threads_stage.run(context, reading)
+    documents = documents_stage.run(context, laid.sites, reading.receipts, threads)
+    signals = signals_stage.run(context, documents)
+    pairs = documents_stage.pair(context, documents, signals["privacy"])
+    twins, duplicates = dedup_stage.run(context, documents)
+    signals |= duplicates
+    decisions = selection_stage.run(context, documents, signals, twins)
+    splits = shards_stage.assign_splits(context, documents, twins)
+    kept = split_files.inputs(context.buckets, documents, decisions, signals["privacy"], splits)
+    tokenizer = tokenizer_stage.run(context, kept, decisions)
+    shards = shards_stage.run(context, decisions, kept, splits, tokenizer)
+    done = {"read": reading.receipts, "threads": threads, "documents": documents, "pairs": pairs}
+    done |= {"decisions": decisions, "shards": shards}
+    facts = manifest.assemble(tree, laid, config, done, signals, twins, tokenizer)
+    more: tuple[report_page.Maker, ...] = ()
+    if last is not None:
+        facts, more = last.run(root, tree, facts, engine)
+    manifest_file.save(tree, facts)
+    write_report(engine, facts, more)
+    for folder in _PASSING:
+        files.remove(tree / ".work" / folder)
+    return facts
+
+
+def _write_configuration(root: Path, tree: Path, config: Config) -> None:
+    """Write socorpus.toml, whose plug-ins are named by their way from the corpus, with a receipt of its own."""
+    name = "socorpus.toml"
+    files.write_text(tree / name, to_toml(replace(config, plugins=plugins.names_from(root))))
+    output = Output(0, files.size(tree / name), files.sha256(tree / name))
+    receipts.save(tree, Receipt("configuration", "socorpus", output.sha256, "", {name: output}))
 
 
 def write_report(engine: Engine, facts: Mapping[str, Any], more: tuple[report_page.Maker, ...] = ()) -> None:
     """The manifest and samples of the tables -> report.html; `more` are sections of other packages."""
+    engine.run("report", [report_item(facts, more)])
+
+
+def report_item(facts: Mapping[str, Any], more: tuple[report_page.Maker, ...] = ()) -> WorkItem:
+    """The work item of the report."""
     # A section is identified by its module and name, and by its input: the manifest.
     inputs = {
         "manifest": receipts.fingerprint(facts),
         "more": receipts.fingerprint([f"{make.__module__}.{make.__qualname__}" for make in more]),
     }
-    engine.run("report", [WorkItem("report", "report", report_page.write, {"facts": facts, "more": more}, inputs)])
+    return WorkItem("report", "report", report_page.write, {"facts": facts, "more": more}, inputs)

@@ -112,12 +112,13 @@ def analyze(
         >>> analysis.functions()[0][:3]
         ['closure', 'votes', 'coverage']
     """
+    from socorpus.corpus.storage import generations
     from socorpus.labeling.analysis import functions
     from socorpus.labeling.analysis.findings import Analysis
 
     labelled = _run(corpus, tasks, workers, scheduler, show, analyze=True)
     wanted = [name for name in labelled.manifest["labels"] if tasks is None or name in tasks]
-    analyses = ((name, functions.load(labelled.path, name)) for name in wanted)
+    analyses = ((name, functions.load(generations.finished(labelled.path), name)) for name in wanted)
     return {name: Analysis(name, facts) for name, facts in analyses if facts is not None}
 
 
@@ -149,9 +150,10 @@ def explain_labels(corpus: Location, key: str) -> list[str]:
         >>> explain_labels(corpus, f"{row['site']}:{row['post_id']}")[:2]
         ['', 'labels']
     """
+    from socorpus.corpus.storage import generations
     from socorpus.labeling.analysis import explain
 
-    return explain.lines(Path(corpus), key)
+    return explain.lines(generations.pinned(Path(corpus)), key)
 
 
 def write_report(corpus: Location) -> Path:
@@ -164,12 +166,14 @@ def write_report(corpus: Location) -> Path:
         >>> write_report("corpus").name
         'report.html'
     """
-    from socorpus.corpus.report import page
-    from socorpus.corpus.storage import manifest_file
+    from socorpus.corpus import pipeline, plugins
+    from socorpus.corpus.engine.executor import perform
+    from socorpus.corpus.storage import integrity
     from socorpus.labeling.analysis import report_sections
 
     root = Path(corpus)
-    page.write(root, manifest_file.finished(root), report_sections.SECTIONS)
+    tree, facts = integrity.opened(root)
+    perform(tree, pipeline.report_item(facts, report_sections.SECTIONS), plugins.active())
     return root / "report.html"
 
 
@@ -198,9 +202,11 @@ def export_labels(
         >>> written.examples == written.labels > 0
         True
     """
+    from socorpus.corpus.storage import integrity
     from socorpus.labeling.export import formats
 
-    return formats.export(Path(corpus), task_named(task), format, Path(out), least, tokens)
+    tree, _ = integrity.opened(Path(corpus), (f"labels/{task_named(task).name}", "tokenizer"))
+    return formats.export(tree, task_named(task), format, Path(out), least, tokens)
 
 
 def sync(
@@ -244,6 +250,7 @@ def sync(
         ...
         socorpus.corpus.errors.InputError: http://127.0.0.1:1: ...
     """
+    from socorpus.corpus.storage import integrity
     from socorpus.labeling.label_studio import sampling
     from socorpus.labeling.label_studio import sync as syncing
     from socorpus.labeling.label_studio.client import Client
@@ -251,8 +258,9 @@ def sync(
     from socorpus.labeling.label_studio.sampling import Sample
 
     root, wanted, chosen = Path(corpus), task_named(task), Sample.parse(sample)
-    sampling.buckets(root, wanted)  # before a server is started for nothing
-    how: dict[str, Any] = {"sample": chosen, "limit": limit, "blind": blind, "say": say, "then": then}
+    tree, _ = integrity.opened(root, (f"labels/{wanted.name}",))
+    sampling.buckets(tree, wanted)  # before a server is started for nothing
+    how: dict[str, Any] = {"tree": tree, "sample": chosen, "limit": limit, "blind": blind, "say": say, "then": then}
     with (
         access(url, token or os.environ.get(TOKEN), ask, say) as (address, key),
         Client(address, key, read_only=dry_run) as client,

@@ -21,6 +21,7 @@ from typing import Any
 from socorpus.corpus import config as configs
 from socorpus.corpus import pipeline as corpus_pipeline
 from socorpus.corpus import plugins
+from socorpus.corpus.engine import rebuild
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.engine.work import WorkItem
@@ -28,14 +29,14 @@ from socorpus.corpus.errors import InputError, SocorpusWarning
 from socorpus.corpus.report import page as report_page
 from socorpus.corpus.storage import files as storage_files
 from socorpus.corpus.storage import lock as lock_file
-from socorpus.corpus.storage import manifest_file, plugin_memory
+from socorpus.corpus.storage import generations, integrity, manifest_file, plugin_memory
 from socorpus.labeling import steps
 from socorpus.labeling.analysis import functions as analysis_functions
 from socorpus.labeling.analysis import report_sections
 from socorpus.labeling.corpus_view import Layout
 from socorpus.labeling.functions import FUNCTIONS, of_task
 from socorpus.labeling.plan import TaskPlan
-from socorpus.labeling.schema import FOLDER, TASKS
+from socorpus.labeling.schema import ANNOTATIONS, FOLDER, TASKS, models_path, people_path
 
 TABLES = ("examples", "votes", "labels")
 
@@ -64,24 +65,22 @@ def apply(
         InputError: no finished corpus, an unknown task, or an error of `check`.
         BuildError: another build is at work there; a labelling function gives an invalid vote, or fails.
     """
-    facts = finished(root)
-    check(configs.of_corpus(facts["config"]), tasks)
-    with lock_file.lock(root):
-        storage_files.sweep(root)
-        before = engine.ran
+    check(configs.of_corpus(finished(generations.finished(root))["config"]), tasks)
+    with lock_file.lock(root), rebuild.rebuilding(root, engine, rebuild.LABELS) as tree:
+        facts, before = finished(tree), engine.ran
+        integrity.require(root, tree, _others(facts["files"]), engine.hashes)
         if force:
             for task in _chosen(facts, tasks):
-                _forget(root, task)
-            storage_files.remove(root / "receipts/label_splits")
-        facts = _label(root, facts, engine, tasks, analyze)
+                _forget(tree, task)
+            storage_files.remove(tree / "receipts/label_splits")
+        facts = _label(root, tree, facts, engine, tasks, analyze)
         if active := plugins.active():
             known, built = facts.get("plugins", {}), facts["config"].get("plugins", ())
             # Signals are still those of the plug-in that the build was given.
             named = {plugin.name: plugin.identity for plugin in active if plugin.name not in {*built} & {*known}}
             facts = {**facts, "plugins": {**known, **named}}
             plugin_memory.remember(root, active)
-        storage_files.settle()
-        manifest_file.save(root, facts)
+        manifest_file.save(tree, facts)
         corpus_pipeline.write_report(engine, facts, report_sections.SECTIONS)
         return Applied(facts, engine.ran - before)
 
@@ -139,9 +138,9 @@ def _unknown_function(key: str) -> str:
 
 
 def _run_last(
-    root: Path, facts: dict[str, Any], engine: Engine
+    root: Path, tree: Path, facts: dict[str, Any], engine: Engine
 ) -> tuple[dict[str, Any], tuple[report_page.Maker, ...]]:
-    return _label(root, facts, engine, None, False), report_sections.SECTIONS
+    return _label(root, tree, facts, engine, None, False), report_sections.SECTIONS
 
 
 last_stage = corpus_pipeline.LastStage(check, _run_last)
@@ -161,16 +160,17 @@ def finished(root: Path) -> dict[str, Any]:
 
 
 def _label(
-    root: Path, facts: dict[str, Any], engine: Engine, tasks: Sequence[str] | None, analyze: bool
+    root: Path, tree: Path, facts: dict[str, Any], engine: Engine, tasks: Sequence[str] | None, analyze: bool
 ) -> dict[str, Any]:
+    _take_annotations(root, tree)
     config, chosen = configs.of_corpus(facts["config"]), _chosen(facts, tasks)
     others = {name: entry for name, entry in facts.get("labels", {}).items() if name not in chosen}
     files = {name: entry for name, entry in facts["files"].items() if _task_of(name) in (None, *others)}
-    new, outputs = _run(Layout.of(root, files, config, engine), chosen, analyze) if chosen else ({}, {})
+    new, outputs = _run(Layout.of(tree, files, config, engine), chosen, analyze) if chosen else ({}, {})
     entries = others | new
-    for folder in _folders(root):
+    for folder in storage_files.folders(tree / FOLDER):
         if folder not in entries:
-            _remove(root, folder)
+            _remove(tree, folder)
     labels = {name: entries[name] for name in dict.fromkeys([*TASKS, *entries]) if name in entries}
     return {**facts, "labels": labels, "files": dict(sorted({**files, **outputs}.items()))}
 
@@ -201,7 +201,7 @@ def _run(layout: Layout, chosen: Sequence[str], analyze: bool) -> tuple[dict[str
         del analyses[name]
     analysed = run("analysis", analyses.values()) if analyses else {}
     outputs = {
-        name: {"rows": output.rows, "bytes": output.bytes, "sha256": output.sha256}
+        name: output.entry
         for done in (voted, fitted, labelled, analysed)
         for receipt in done.values()
         for name, output in receipt.outputs.items()
@@ -226,8 +226,25 @@ def _task_of(name: str) -> str | None:
     return rest.partition("/")[0] if folder == FOLDER else None
 
 
-def _folders(root: Path) -> list[str]:
-    return storage_files.folders(root / FOLDER)
+def _others(files: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of files that are not labels: what labelling reads, and does not make again."""
+    return {name: entry for name, entry in files.items() if _task_of(name) is None}
+
+
+def _take_annotations(root: Path, tree: Path) -> None:
+    """Copy what people and models said into the tree: it is an input like any other, and may change meanwhile."""
+    if root == tree:
+        return
+    # Earlier versions kept them beside the labels.
+    for task in storage_files.folders(tree / FOLDER):
+        for place in (people_path(task), models_path(task)):
+            old = tree / FOLDER / task / Path(place).name
+            if storage_files.exists(old) and not storage_files.exists(root / place):
+                storage_files.copy(old, root / place)
+            storage_files.remove(old)
+    storage_files.remove(tree / ANNOTATIONS)
+    for path in storage_files.listed(root / ANNOTATIONS, deep=True):
+        storage_files.copy(path, tree / path.relative_to(root))
 
 
 def _remove(root: Path, task: str) -> None:

@@ -18,7 +18,7 @@ from socorpus.labeling.aggregation import dawid_skene
 from socorpus.labeling.analysis import functions as analysis_functions
 from socorpus.labeling.corpus_view import Layout
 from socorpus.labeling.functions import FUNCTIONS, of_task
-from socorpus.labeling.schema import FOLDER, TASKS, VOTES, path, people_path
+from socorpus.labeling.schema import FOLDER, TASKS, VOTES, models_path, path, people_path
 
 Done = Mapping[str, Receipt]
 """Receipts of a step by name: `TASK/BUCKET`, or `TASK`; of this task, and maybe of others."""
@@ -38,7 +38,7 @@ class TaskPlan:
         version = TASKS.version(task)
         # A test pins labels and unit of our tasks; a plug-in's may change under a version of its own.
         self.edition: Any = [version, self.definition.labels, self.definition.unit] if TASKS.origin(task) else version
-        models = layout.root / steps.models_path(task)
+        models = layout.root / models_path(task)
         self.models_content = files.sha256(models) if files.exists(models) else ""
         model_names = (
             parquet.read(models, VOTES, ["function"])["function"].unique().to_pylist() if files.exists(models) else []

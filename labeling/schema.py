@@ -18,6 +18,8 @@ from socorpus.corpus.schema import KEY, SEGMENT, TIME
 from socorpus.corpus.schema import VERSION as CORPUS_VERSION
 
 FOLDER = "labels"
+ANNOTATIONS = "annotations"
+"""Folder of what people and models said: no build writes there; each takes a copy of what it finds."""
 """Folder of the corpus with all these files."""
 
 
@@ -221,5 +223,10 @@ def path(task: str, table: str, bucket: str) -> str:
 
 
 def people_path(task: str) -> str:
-    """Path of people's votes on a task, as `VOTES`; written by the sync, never removed by `apply`."""
-    return f"{FOLDER}/{task}/people.parquet"
+    """Path of people's votes on a task, as `VOTES`; written by the sync, never by `apply`."""
+    return f"{ANNOTATIONS}/{task}/people.parquet"
+
+
+def models_path(task: str) -> str:
+    """Path of the votes of models, as `VOTES`, if there are any; a model counts as one more function."""
+    return f"{ANNOTATIONS}/{task}/models.parquet"

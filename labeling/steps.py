@@ -31,11 +31,6 @@ PART = 500
 """Number of examples that functions of a task of spans get at a time."""
 
 
-def models_path(task: str) -> str:
-    """Path of the votes of models, as `schema.VOTES`, if there are any; a model counts as one more function."""
-    return f"{schema.FOLDER}/{task}/models.parquet"
-
-
 def threads(root: Path, bucket: Bucket, tables: Sequence[str], tags: Sequence[str], facts: str | None) -> Threads:
     """A bucket as labelling functions see it.
 
@@ -115,10 +110,9 @@ def vote(
         by = [(which, vote) for part in parts for which in functions for vote in plugin_calls.votes(which, part)]
     table = _votes(bucket.site, by, examples, definition, privacy)
     paths = {name: schema.path(task, name, bucket.name) for name in ("examples", "votes")}
-    parquet.write(root / paths["examples"], examples, schema.EXAMPLES)
-    parquet.write(root / paths["votes"], table, schema.VOTES)
+    tables = {"examples": (examples, schema.EXAMPLES), "votes": (table, schema.VOTES)}
     return Outcome(
-        {paths["examples"]: examples.num_rows, paths["votes"]: table.num_rows},
+        {paths[name]: parquet.write(root / paths[name], *written) for name, written in tables.items()},
         {
             "examples": dict(sorted(counted(examples["split"]).items())),
             "forms": dict(sorted(counted(examples["form"]).items())),
@@ -195,7 +189,7 @@ def all_votes(root: Path, bucket: Bucket, task: schema.Task, people: bool) -> tu
     """The bucket's examples, and the votes on them of functions, of models and, if asked for, of people."""
     examples = parquet.read(root / schema.path(task.name, "examples", bucket.name))
     tables = [parquet.read(root / schema.path(task.name, "votes", bucket.name))]
-    others = [models_path(task.name)] + ([schema.people_path(task.name)] if people else [])
+    others = [schema.models_path(task.name)] + ([schema.people_path(task.name)] if people else [])
     lengths = pc.utf8_length(examples["text"]).combine_chunks()
     for path in others:
         if not files.exists(root / path):

@@ -39,7 +39,7 @@ def socorpus(
 
 def copy(corpus: Path, folder: Path) -> Path:
     """A copy of a shared corpus in this folder, to be changed: receipts are as old as the first's."""
-    return Path(shutil.copytree(corpus, folder / "corpus"))
+    return Path(shutil.copytree(corpus, folder / "corpus", symlinks=True))
 
 
 def manifest(corpus: Path) -> dict[str, Any]:

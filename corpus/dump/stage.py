@@ -154,7 +154,7 @@ def read_range(root: Path, wanted: Wanted, number: int, part_mb: int) -> Outcome
 def read_container(root: Path, address: str, wanted: Sequence[Wanted], part_mb: int, threads: int) -> Outcome:
     """Read the wanted tables of one container, or of one file that can't be read in ranges, part by part."""
     tables = {entry.table.member.index: entry for entry in wanted}
-    outputs: dict[str, int] = {}
+    outputs: dict[str, int | parquet.Written] = {}
     counts: dict[str, Any] = {}
     for member, stream in archives.stream(address, tables.keys(), threads):
         entry = tables[member.index]
@@ -176,7 +176,7 @@ class _Parts:
 
     def __init__(self, root: Path, wanted: Wanted, number: int):
         self.root, self.site, self.table, self.number = root, wanted.site, wanted.table.table, number
-        self.outputs: dict[str, int] = {}
+        self.outputs: dict[str, int | parquet.Written] = {}
         self.unknown: Counter[str] = Counter()
         self.types: Counter[str] = Counter()
         self.read = self.repaired = self.quarantined = 0
@@ -188,10 +188,10 @@ class _Parts:
         more = [False]
         tables = self._until(rows, limit, more)
         if path.endswith(".parquet"):
-            parquet.write(self.root / path, tables, schema.dump_schema(self.table))
+            self.outputs[path] = parquet.write(self.root / path, tables, schema.dump_schema(self.table))
         else:
             partitions.write(self.root / path, schema.dump_schema(self.table), tables)
-        self.outputs[path] = self.read - before
+            self.outputs[path] = self.read - before
         if self._bad:
             bad = pa.concat_tables(self._bad)
             self._bad = []

@@ -136,7 +136,7 @@ def gather(root: Path, site: str, parts: Mapping[str, Sequence[str]], bucket: in
     Args:
         parts: table -> its parts; partitioned ones if there is more than one bucket.
     """
-    outputs: dict[str, int] = {}
+    outputs: dict[str, int | parquet.Written] = {}
     counts: dict[str, dict[str, int]] = {}
     known = pa.array([], pa.int64())
     for table in (name for name in schema.BY_POST if name in parts):

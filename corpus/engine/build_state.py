@@ -6,7 +6,7 @@ from pathlib import Path
 
 from socorpus.corpus.engine import receipts
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.storage import files, lock, manifest_file
+from socorpus.corpus.storage import files, generations, lock, manifest_file
 
 STAGES = (
     *("read", "map", "partition", "threads", "documents", "signal_inputs", "signals"),
@@ -18,21 +18,15 @@ STAGES = (
 """All stages in order, those of the labels included, for `socorpus status`."""
 
 
-def forget(root: Path) -> None:
-    """Forget that anything was done at `root`, so that the next build does everything again."""
-    if files.exists(root / "receipts"):
-        with lock.lock(root):
-            files.remove(root / "receipts")
-
-
 @dataclass(frozen=True)
 class StageState:
-    """One stage of a build: work items done of all, and the seconds that they took."""
+    """One stage of a build: work items done of all, the seconds that they took, and when it began (since 1970)."""
 
     name: str
     done: int
     items: int
     seconds: float
+    started: float
 
 
 @dataclass(frozen=True)
@@ -44,26 +38,33 @@ class Status:
 
 
 def status(root: Path) -> Status:
-    """The state of the build at `root`, by its receipts.
+    """The state of the build at `root`, by its receipts: of one that is at work or was stopped, if there is one.
 
     Raises:
         InputError: no build was ever started there.
     """
-    if not files.exists(root / "receipts"):
+    finished, unfinished = generations.finished(root), generations.unfinished(root)
+    tree = unfinished or finished
+    if not files.exists(tree / "receipts") and unfinished is None:
         raise InputError(f"{root}: no corpus; socorpus build SOURCE -o {root} starts one")
     stages = []
     for name in STAGES:
-        run = receipts.run_of(root, name)
+        run = receipts.run_of(tree, name)
         if run is not None and run.items:
-            stages.append(StageState(name, min(len(run.seconds), run.items), run.items, sum(run.seconds)))
-    return Status(tuple(stages), _summary(root, stages))
+            stages.append(StageState(name, min(len(run.seconds), run.items), run.items, sum(run.seconds), run.started))
+    whole = manifest_file.load(finished) is not None
+    return Status(tuple(stages), _summary(root, stages, whole, unfinished))
 
 
-def _summary(root: Path, stages: Sequence[StageState]) -> str:
+def _summary(root: Path, stages: Sequence[StageState], whole: bool, unfinished: Path | None) -> str:
     running = lock.holder(root)
-    stage = stages[-1].name if stages else "nothing"
-    if running:
-        return f"A build is running ({running}), at {stage}."
-    if stages and stages[-1].name == STAGES[-1] and manifest_file.load(root) is not None:
-        return "The build is finished."
-    return f"The build stopped at {stage}; the same command continues it."
+    if unfinished is None and not running:
+        return "The build is finished." if whole else "The build stopped; the same command continues it."
+    latest = max(stages, key=lambda stage: stage.started).name if stages else "its beginning"
+    state = f"A build is running ({running}), at {latest}." if running else f"The build stopped at {latest}; "
+    if not running:
+        state += "the same command continues it" + (f", socorpus build --abandon -o {root} drops it." if whole else ".")
+    if whole and unfinished is not None:
+        size = generations.own_bytes(unfinished) / 1e6
+        state += f" Until it is whole, the finished corpus is read; beside it the new one takes {size:,.0f} MB so far."
+    return state

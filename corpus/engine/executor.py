@@ -23,6 +23,8 @@ from socorpus.corpus.engine.work import Progress, Show, WorkItem
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
 from socorpus.corpus.plugins import Plugin
 from socorpus.corpus.storage import files
+from socorpus.corpus.storage.integrity import Hashes
+from socorpus.corpus.storage.parquet import Written
 
 
 def perform_on_worker(root: Path, item: WorkItem, active: Sequence[Plugin]) -> Receipt:
@@ -55,8 +57,8 @@ def perform(root: Path, item: WorkItem, active: Sequence[Plugin] = ()) -> Receip
         with long_calls.noted(root, item) if active else nullcontext():
             outcome = item.function(root, **item.arguments)
         outputs = {
-            path: Output(rows, files.size(root / path), files.sha256(root / path))
-            for path, rows in outcome.outputs.items()
+            path: _output(root / path, written)
+            for path, written in outcome.outputs.items()
         }
         seconds = round(time.perf_counter() - started, 3)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -73,11 +75,16 @@ def perform(root: Path, item: WorkItem, active: Sequence[Plugin] = ()) -> Receip
     return receipt
 
 
+def _output(path: Path, written: int | Written) -> Output:
+    rows, rows_hash = (written.rows, written.rows_hash) if isinstance(written, Written) else (written, "")
+    return Output(rows, files.size(path), files.sha256(path), rows_hash)
+
+
 class Engine:
     """Runs the work items of one build; a context manager that starts workers when the first item needs one.
 
     Args:
-        root: the corpus.
+        root: the corpus; the engine works on the tree of `at_work_on`, if that was called.
         workers: processes on this machine; 0 runs in this process; None takes the machine's cores.
         scheduler: address of a running Dask scheduler, whose workers must see `root` and the sources.
         show: called with the progress of each stage.
@@ -89,6 +96,7 @@ class Engine:
         self.scheduler = scheduler
         self.show = show or (lambda progress: None)
         self.ran = 0
+        self.hashes = Hashes(None)
         self._client: Any = None
         self._cluster: Any = None
 
@@ -100,11 +108,15 @@ class Engine:
             if part is not None:
                 part.close()
 
+    def at_work_on(self, tree: Path, hashes: Hashes) -> None:
+        """Work on a corpus's tree from now on, with what is known of its files."""
+        self.root, self.hashes = tree, hashes
+
     def run(self, stage: str, items: Sequence[WorkItem], transient: bool = False) -> dict[str, Receipt]:
         """Run the work items of a stage that are not done; receipts of all of them, by name.
 
         Args:
-            transient: the outputs may have been removed since; only the receipt shows that the item was done.
+            transient: outputs in `.work` may have been removed since; only the receipt shows that the item was done.
         """
         checked = ((item, self._current(item, transient)) for item in items)
         known = {item.name: receipt for item, receipt in checked if receipt is not None}
@@ -121,6 +133,8 @@ class Engine:
         with long_calls.watched(self.root, lambda note: self.show(progress(note))):
             for receipt in self._perform(todo):
                 known[receipt.name] = receipt
+                for path, output in receipt.outputs.items():
+                    self.hashes.remember(self.root / path, output.sha256)
                 weight += weights[receipt.name]
                 self.ran += 1
                 self.show(progress())
@@ -128,7 +142,7 @@ class Engine:
 
     def stale(self, items: Iterable[WorkItem], transient: bool = False) -> list[WorkItem]:
         """The work items that `run` would run."""
-        return [item for item in items if self._current(item, transient) is None]
+        return [item for item in items if self._current(item, transient, quiet=True) is None]
 
     def ensure(self, items: Iterable[WorkItem]) -> None:
         """Run those work items again whose outputs are no longer there, because a later stage needs them."""
@@ -136,10 +150,44 @@ class Engine:
         if missing:
             self.run(missing[0].stage, missing)
 
-    def _current(self, item: WorkItem, transient: bool) -> Receipt | None:
+    def _current(self, item: WorkItem, transient: bool, quiet: bool = False) -> Receipt | None:
         receipt = receipts.load(self.root, item.stage, item.name)
-        current = receipt is not None and receipt.key == item.key
-        return receipt if receipt and current and (transient or receipts.present(self.root, receipt)) else None
+        if receipt is None or receipt.key != item.key:
+            return None
+        wrong = self.differs(receipt, transient)
+        if wrong is not None and not quiet and not wrong.startswith(".work/"):
+            self._say_damaged(wrong)
+        return receipt if wrong is None else None
+
+    def drop_damaged(self, stage: str) -> list[str]:
+        """Forget the receipts of a stage whose outputs are missing or not what was written; paths of such outputs."""
+        damaged = []
+        for name in receipts.names(self.root, stage):
+            receipt = receipts.load(self.root, stage, name)
+            wrong = self.differs(receipt) if receipt is not None else None
+            if wrong is not None:
+                self._say_damaged(wrong)
+                receipts.remove(self.root, stage, name)
+                damaged.append(wrong)
+        return damaged
+
+    def _say_damaged(self, path: str) -> None:
+        what = "not what was written" if files.exists(self.root / path) else "missing"
+        self.say(f"{path}: {what}; it is made again")
+
+    def differs(self, receipt: Receipt, transient: bool = False) -> str | None:
+        """The first output of a receipt that is missing or not what was written; None where all are right.
+
+        Args:
+            transient: whether the outputs in `.work` may be gone.
+        """
+        outputs = [(path, of) for path, of in receipt.outputs.items() if not (transient and path.startswith(".work/"))]
+        right = self.hashes.holds
+        return next((path for path, of in outputs if not right(self.root / path, of.bytes, of.sha256)), None)
+
+    def say(self, note: str) -> None:
+        """Give the user a remark, in a line of its own."""
+        self.show(Progress("", 0, 0, 0, 0, 0, 0, note))
 
     def _perform(self, items: Sequence[WorkItem]) -> Iterable[Receipt]:
         if self.workers == 0:

@@ -17,11 +17,17 @@ from socorpus.corpus.storage import files
 
 @dataclass(frozen=True)
 class Output:
-    """One file of a work item: rows, size in bytes and SHA-256 of its content."""
+    """One file of a work item: rows, size in bytes, SHA-256 of its content, and for a table the hash of its rows."""
 
     rows: int
     bytes: int
     sha256: str
+    rows_hash: str = ""
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """The file's entry in the manifest."""
+        return {name: value for name, value in asdict(self).items() if value != ""}
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class Receipt:
 
 def fingerprint(value: Any) -> str:
     """SHA-256 of a value's canonical JSON."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    return files.fingerprint(value)
 
 
 def tokenizer_identity(text: str) -> str:
@@ -60,17 +66,31 @@ def tokenizer_identity(text: str) -> str:
 
 def save(root: Path, receipt: Receipt) -> None:
     """Write a receipt below the corpus `root`."""
-    files.write_json(_place(root, receipt.stage, receipt.name), asdict(receipt))
+    values = asdict(receipt)
+    files.write_json(_place(root, receipt.stage, receipt.name), {**values, "check": fingerprint(values)})
 
 
 def load(root: Path, stage: str, name: str) -> Receipt | None:
-    """Read a receipt; None where there is none or where it can't be read (then its item runs again)."""
+    """Read a receipt; None where there is none, or where it is damaged (then its item runs again)."""
     try:
         values = files.read_json(_place(root, stage, name))
+        if values.pop("check") != fingerprint(values):
+            return None
         values["outputs"] = {path: Output(**output) for path, output in values["outputs"].items()}
         return Receipt(**values)
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+def names(root: Path, stage: str) -> list[str]:
+    """Names of the work items of a stage that have receipts."""
+    folder = root / "receipts" / stage
+    return [str(path.relative_to(folder).with_suffix("")) for path in files.listed(folder, ".json", deep=True)]
+
+
+def remove(root: Path, stage: str, name: str) -> None:
+    """Remove a receipt, so that its item runs again."""
+    files.remove(_place(root, stage, name))
 
 
 @dataclass(frozen=True)
@@ -99,16 +119,8 @@ def run_of(root: Path, stage: str) -> Run | None:
         items, started = int(values["items"]), float(values["started"])
     except (OSError, ValueError, TypeError, KeyError):
         return None
-    done = files.listed(root / "receipts" / stage, ".json", deep=True)
-    return Run(items, started, tuple(float(files.read_json(path)["seconds"]) for path in done))
-
-
-def present(root: Path, receipt: Receipt) -> bool:
-    """Whether all outputs of a receipt lie there with the size that it names."""
-    try:
-        return all(files.size(root / path) == output.bytes for path, output in receipt.outputs.items())
-    except OSError:
-        return False
+    done = (load(root, stage, name) for name in names(root, stage))
+    return Run(items, started, tuple(receipt.seconds for receipt in done if receipt is not None))
 
 
 def portion(receipt: Receipt, folder: str, counts: Mapping[str, Any] | None = None) -> Receipt:

@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from socorpus.corpus.engine import receipts
+from socorpus.corpus.storage.parquet import Written
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a work item's function: rows by output path (below the corpus), and counts."""
+    """The result of a work item's function: outputs by path (below the corpus), of which tables say more than their
+    number of rows; and counts."""
 
-    outputs: Mapping[str, int]
+    outputs: Mapping[str, int | Written]
     counts: Mapping[str, Any] = field(default_factory=dict)
 
 

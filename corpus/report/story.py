@@ -170,6 +170,13 @@ class Story:
         return "\n".join(lines(self))
 
 
+def folders(facts: Mapping[str, Any], key: str) -> list[str]:
+    """The folders of a corpus, by its manifest, that hold what is known of a post."""
+    site = key.rpartition(":")[0].strip()
+    names = dict.fromkeys(path.rpartition("/")[0] for path in facts["files"])
+    return [name for name in names if name.endswith(f"/{site}") or name.startswith(("shards/", "quarantine"))]
+
+
 def find(root: Path, key: str) -> Story:
     """The story of the post `key` (`SITE:POST_ID`) in the corpus at `root`.
 

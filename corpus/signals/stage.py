@@ -27,6 +27,7 @@ from socorpus.corpus.storage.buckets import Bucket
 
 def run(context: BuildContext, documents: Receipts) -> dict[str, dict[str, Receipt]]:
     """Documents -> one table of each signal that looks at documents one by one; receipts by signal and bucket."""
+    context.engine.drop_damaged("signals")  # whose rows would be used again
     markings = tuple(_marking(context, signal) for signal in SIGNALS.values() if signal.find is not None)
     recipes = {marking.signal: marking.recipe for marking in markings}
     items = []
@@ -75,7 +76,7 @@ def mark(root: Path, bucket: Bucket, markings: Sequence[Marking]) -> Outcome:
     signals = [SIGNALS[marking.signal] for marking in markings]
     columns = dict.fromkeys(["site", "post_id", "digest", *(column for signal in signals for column in signal.reads)])
     documents = parquet.read(root / bucket.path("documents"), columns=list(columns))
-    outputs: dict[str, int] = {}
+    outputs: dict[str, int | parquet.Written] = {}
     counts: dict[str, Any] = {}
     for signal, marking in zip(signals, markings, strict=True):
         given = _given(root, signal, marking)
@@ -94,6 +95,8 @@ def prepare(root: Path, signal: str, config: Mapping[str, Any] | None, path: str
     assert definition.prepare is not None
     section = _section(definition, config)
     files.make_folder((root / path).parent)
+    # A preparation may write in place, and the finished corpus shares the file.
+    files.remove(root / path)
     origin = SIGNALS.origin(signal)
     make = definition.prepare.make
 

@@ -115,6 +115,11 @@ def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
         np.savez(file, **arrays)
 
 
+def fingerprint(value: Any) -> str:
+    """SHA-256 of a value's canonical JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
 def read_text(path: Path) -> str:
     """A file in UTF-8.
 
@@ -162,6 +167,11 @@ def listed(folder: Path, suffix: str = ".parquet", deep: bool = False) -> list[P
     return sorted(folder.rglob(f"*{suffix}") if deep else folder.glob(f"*{suffix}"))
 
 
+def every(folder: Path) -> Iterator[Path]:
+    """All files below a folder; links to folders are not followed."""
+    return (Path(place, name) for place, _, names in os.walk(folder) for name in names)
+
+
 def folders(folder: Path) -> list[str]:
     """Names of the folders in a folder, sorted; none without a folder."""
     return sorted(path.name for path in folder.glob("*") if path.is_dir())
@@ -170,6 +180,12 @@ def folders(folder: Path) -> list[str]:
 def make_folder(folder: Path) -> None:
     """Make a folder that readers expect, be it empty."""
     folder.mkdir(parents=True, exist_ok=True)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file, atomically."""
+    with atomic(target) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 def copy_folder(source: Path, target: Path) -> None:

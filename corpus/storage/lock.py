@@ -33,7 +33,7 @@ def lock(root: Path) -> Iterator[None]:
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
-        known = ("receipts", ".work", "MANIFEST.json", ".lock")
+        known = (".generations", "receipts", ".work", "MANIFEST.json", ".lock")
         if any(root.iterdir()) and not any((root / name).exists() for name in known):
             raise InputError(f"{root}: not empty, and not a corpus; name a new folder for the corpus")
         file = (root / ".lock").open("a+")

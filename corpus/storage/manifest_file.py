@@ -9,14 +9,16 @@ from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files
 
 NAME = "MANIFEST.json"
+_CHECK = "check"
 
 
 def load(root: Path) -> dict[str, Any] | None:
     """The manifest of a finished corpus; None where there is none that can be read."""
     try:
         facts: dict[str, Any] = files.read_json(root / NAME)
-        return facts if "inputs" in facts else None
-    except (OSError, ValueError, TypeError):
+        whole = facts.pop(_CHECK) == files.fingerprint(facts)
+        return facts if whole and "inputs" in facts else None
+    except (OSError, ValueError, TypeError, AttributeError, KeyError):
         return None
 
 
@@ -36,6 +38,8 @@ def finished(root: Path) -> dict[str, Any]:
     if not isinstance(facts, dict) or not {"version", "inputs", "files", "config"} <= set(facts):
         raise InputError(f"{path}: not a corpus's manifest; build the corpus again")
     check_version(root, facts)
+    if facts.pop(_CHECK, None) != files.fingerprint(facts):
+        raise InputError(f"{path}: damaged: it has not the contents that were written; build the corpus again")
     return facts
 
 
@@ -51,5 +55,5 @@ def check_version(root: Path, facts: Mapping[str, Any]) -> None:
 
 
 def save(root: Path, facts: Mapping[str, Any]) -> None:
-    """Write the manifest."""
-    files.write_json(root / NAME, facts)
+    """Write the manifest, with a hash of its contents."""
+    files.write_json(root / NAME, {**facts, _CHECK: files.fingerprint(facts)})

@@ -1,6 +1,7 @@
 """Parquet as this project writes it: the same rows give the same bytes, and a file is whole or not there."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,6 +9,7 @@ import pyarrow.parquet as pq
 
 from socorpus.corpus import schema as schemas
 from socorpus.corpus.storage.files import atomic
+from socorpus.corpus.storage.rows_hash import RowsHash
 
 _DICTIONARY = {
     *("site", "kind", "language", "license", "reason", "split", "content_license", "name", "tag_name", "author"),
@@ -15,14 +17,37 @@ _DICTIONARY = {
 }
 
 
-def write(path: Path, tables: pa.Table | Iterable[pa.Table], schema: pa.Schema, row_group: int = 2048) -> int:
-    """Write tables of `schema`, one after another, atomically; the number of rows written."""
-    rows = 0
+@dataclass(frozen=True)
+class Written:
+    """A table that was written: its number of rows, and the hash of its rows (`rows_hash`)."""
+
+    rows: int
+    rows_hash: str
+
+
+def write(path: Path, tables: pa.Table | Iterable[pa.Table], schema: pa.Schema, row_group: int = 2048) -> Written:
+    """Write tables of `schema`, one after another, atomically."""
+    rows, hashed = 0, RowsHash(schema)
     with atomic(path) as temporary, writer(temporary, schema) as file:
-        for table in [tables] if isinstance(tables, pa.Table) else tables:
-            file.write_table(table.cast(schema) if table.schema != schema else table, row_group_size=row_group)
+        for given in [tables] if isinstance(tables, pa.Table) else tables:
+            table = given.cast(schema) if given.schema != schema else given
+            file.write_table(table, row_group_size=row_group)
+            hashed.update(table)
             rows += table.num_rows
-    return rows
+    return Written(rows, hashed.hexdigest())
+
+
+def rows_hash(path: Path) -> str:
+    """The hash of a file's rows (`rows_hash`), read row group by row group.
+
+    Raises:
+        OSError, pa.ArrowInvalid: the file is not there, or no whole Parquet file.
+    """
+    with pq.ParquetFile(path) as file:
+        hashed = RowsHash(file.schema_arrow)
+        for number in range(file.num_row_groups):
+            hashed.update(file.read_row_group(number, use_threads=False))
+    return hashed.hexdigest()
 
 
 def writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:

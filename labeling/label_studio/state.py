@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from socorpus.corpus.errors import BuildError
-from socorpus.labeling.schema import FOLDER
+from socorpus.labeling.schema import ANNOTATIONS
 
 NAME = "studio.sqlite"
 
@@ -144,7 +144,7 @@ def opened(root: Path, *, dry: bool = False) -> Iterator[sqlite3.Connection]:
     Raises:
         BuildError: another sync of this corpus is running.
     """
-    folder = root / FOLDER
+    folder = root / ANNOTATIONS
     path = folder / NAME
     if dry:
         database = sqlite3.connect(":memory:")

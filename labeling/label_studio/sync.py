@@ -13,7 +13,7 @@ from typing import Any
 
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.storage import files
-from socorpus.labeling import schema, steps
+from socorpus.labeling import schema
 from socorpus.labeling.aggregation import agreement
 from socorpus.labeling.label_studio import interface as label_studio_interface
 from socorpus.labeling.label_studio import model_votes, pull, push, sampling, validation
@@ -65,28 +65,31 @@ def sync(
     blind: float = BLIND,
     say: Say = lambda _: None,
     then: Callable[[Project], None] = lambda _: None,
+    tree: Path | None = None,
 ) -> Synced:
     """Bring a project and a corpus up to date with each other.
 
     Args:
-        root: folder of the corpus, with labels of `task`.
+        root: folder of the corpus, with labels of `task`; annotations are written there.
         client: of the server; a `read_only` one makes this a dry run.
         title: of the project, which is created if there is none.
         sample: choice of posts that are not in the project yet.
         limit: number of tasks to fill the project up to; existing ones stay.
         blind: share of new tasks without prediction and evidence.
         then: called with the project before the suggestions of connected models are read.
+        tree: the tree of the finished corpus, to be read; `root` itself, if None.
 
     Raises:
         InputError: the corpus has no labels of the task; the project is of another task, or its title is not unique.
         BuildError: the connection was lost, or the server lacks what was sent; the same command continues.
     """
-    version = label_studio_interface.PREFIX + sampling.version(root, task)
+    tables = tree or root
+    version = label_studio_interface.PREFIX + sampling.version(tables, task)
     facts = _find(client, title, task)
     if facts is None and client.read_only:
-        keys, outcome = sampling.choose(root, task, sample, limit), _Made()
+        keys, outcome = sampling.choose(tables, task, sample, limit), _Made()
         result = Synced(None, True, Pushed(), Pulled(), outcome.refused)
-        result.pushed.created = sum(1 for _ in _payloads(root, task, keys, {}, version, blind, outcome, set()))
+        result.pushed.created = sum(1 for _ in _payloads(tables, task, keys, {}, version, blind, outcome, set()))
         return result
     created = facts is None
     facts = facts if facts is not None else _create(client, title, task)
@@ -95,19 +98,19 @@ def sync(
         state = SyncState(database, project.identity)
         result = Synced(project.number, created, push.reconcile(project, state, say), Pulled())
         result.pulled = pull.pull(project, state, say)
-        _push(root, task, project, state, result, sample, limit, version, blind, say)
+        _push(tables, task, project, state, result, sample, limit, version, blind, say)
         _show_predictions(project, version, say)
-        rows = _moved(root, task, pull.votes(state.annotations(), project.identity, task, result.pulled), result)
+        rows = _moved(tables, task, pull.votes(state.annotations(), project.identity, task, result.pulled), result)
         result.pulled.votes = len(rows)
         result.pulled.annotators = len({row["function"] for row in rows})
         result.pulled.agreement = agreement.agreement(rows, task)
         if not client.read_only:
             pull.write(root / schema.people_path(task.name), project.identity, rows)
             then(project)
-        suggested = _moved(root, task, model_votes.votes(project, task), result)
+        suggested = _moved(tables, task, model_votes.votes(project, task), result)
         result.suggested = len({(row["site"], row["post_id"], row["function"]) for row in suggested})
         if not client.read_only:
-            pull.write(root / steps.models_path(task.name), project.identity, suggested)
+            pull.write(root / schema.models_path(task.name), project.identity, suggested)
     return result
 
 

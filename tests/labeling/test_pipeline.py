@@ -62,7 +62,7 @@ def unlabelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def applied(unlabelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, labelled in this process. Only to be read."""
     root = tmp_path_factory.mktemp("applied") / "corpus"
-    shutil.copytree(unlabelled, root)
+    shutil.copytree(unlabelled, root, symlinks=True)
     apply(root)
     return root
 
@@ -70,7 +70,7 @@ def applied(unlabelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def corpus(applied: Path, tmp_path: Path) -> Path:
     """A copy of the labelled corpus to work on."""
-    shutil.copytree(applied, tmp_path / "corpus")
+    shutil.copytree(applied, tmp_path / "corpus", symlinks=True)
     return tmp_path / "corpus"
 
 
@@ -231,7 +231,7 @@ def test_a_second_run_does_nothing(corpus: Path) -> None:
 
 @pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_workers_make_the_same_bytes(unlabelled: Path, applied: Path, tmp_path: Path, workers: int) -> None:
-    shutil.copytree(unlabelled, tmp_path / "corpus")
+    shutil.copytree(unlabelled, tmp_path / "corpus", symlinks=True)
     apply(tmp_path / "corpus", workers)
     assert hashes(tmp_path / "corpus", "labels") == hashes(applied, "labels")
     assert manifest(tmp_path / "corpus") == manifest(applied)
@@ -244,7 +244,7 @@ _COMMAND = (sys.executable, "-m", "tests.labeling.labelled")
 def taken(unlabelled: Path, tmp_path_factory: pytest.TempPathFactory) -> float:
     """Seconds of a run in a process of its own."""
     out = tmp_path_factory.mktemp("whole") / "corpus"
-    shutil.copytree(unlabelled, out)
+    shutil.copytree(unlabelled, out, symlinks=True)
     started = time.monotonic()
     subprocess.run([*_COMMAND, str(out), "0"], check=True, cwd=ROOT)
     return time.monotonic() - started
@@ -258,7 +258,7 @@ def test_a_killed_run_goes_on_and_makes_the_same_bytes(
     unlabelled: Path, applied: Path, taken: float, tmp_path: Path, share: float
 ) -> None:
     out = tmp_path / "killed"
-    shutil.copytree(unlabelled, out)
+    shutil.copytree(unlabelled, out, symlinks=True)
     for part in (share, share / 2):
         process = subprocess.Popen([*_COMMAND, str(out), "0"], cwd=ROOT, stderr=subprocess.DEVNULL)
         time.sleep(taken * part)
@@ -394,7 +394,7 @@ def test_a_model_is_one_function_more(corpus: Path) -> None:
     silent -= {(r["site"], r["post_id"]) for r in rows(corpus, "toy", "labels")}
     key = sorted(silent)[0]
     said = [{"site": key[0], "post_id": key[1], "function": "encoder-1", "label": "bad", "source": "model"}]
-    say(corpus, "toy", said, steps.models_path("toy"))
+    say(corpus, "toy", said, schema.models_path("toy"))
     apply(corpus)
     now = {(row["site"], row["post_id"]): row for row in rows(corpus, "toy", "labels")}
     assert now[key]["source"] == "model" and now[key]["label"] == "bad"
@@ -430,7 +430,7 @@ def test_a_task_that_is_no_longer_wanted_goes_but_not_what_people_said(corpus: P
 
 
 def test_tasks_are_labelled_one_by_one_too(unlabelled: Path, applied: Path, tmp_path: Path) -> None:
-    shutil.copytree(unlabelled, tmp_path / "corpus")
+    shutil.copytree(unlabelled, tmp_path / "corpus", symlinks=True)
     for task in TASKS:
         apply(tmp_path / "corpus", tasks=[task])
     assert hashes(tmp_path / "corpus", "labels") == hashes(applied, "labels")

@@ -12,6 +12,7 @@ from typing import Any
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.plugins import Registry
 from socorpus.corpus.schema import SPLITS
+from socorpus.corpus.storage import integrity
 from socorpus.labeling import schema
 from socorpus.labeling.schema import Task
 from socorpus.labeling.tasks.entities.spans import Span
@@ -105,13 +106,17 @@ def _benchmark(path: Path, task: Task) -> Data:
 # A corpus.
 
 
-def corpus(root: Path, task: Task) -> Data:
+def corpus(folder: Path, task: Task) -> Data:
     """The labelled examples of a corpus, in the splits of its labels.
 
     In a task of spans, a text without any span counts as labelled.
+
+    Raises:
+        InputError: the corpus has no labels of the task, or files are not those of its manifest.
     """
     from socorpus.labeling.label_studio import sampling
 
+    root, _ = integrity.opened(folder, (f"labels/{task.name}",))
     splits: dict[str, list[Example]] = {split: [] for split in SPLITS}
     shown = 0
     for bucket in sampling.buckets(root, task):

@@ -146,7 +146,7 @@ def _chosen(run: Run, step: int | None) -> Found:
 
 def _room(out: Path, source: Source, force: bool) -> None:
     """Refuse a folder that must not be overwritten."""
-    for kept in (source.run.root.resolve(), source.corpus.root.resolve()):
+    for kept in (source.run.root.resolve(), source.corpus.folder.resolve()):
         if out == kept or out in kept.parents or out == kept / "checkpoints":
             raise InputError(f"{out}: holds the run or its corpus; give another folder with --out")
     if out.exists() and not out.is_dir():

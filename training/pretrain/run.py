@@ -70,7 +70,7 @@ class Run:
             InputError: one of these changed; the message says which, and what to do.
         """
         new = {
-            "corpus": str(corpus.root.absolute()),
+            "corpus": str(corpus.folder.absolute()),
             "fingerprint": corpus.fingerprint,
             "tokenizer": corpus.vocabulary.identity,
             "vocabulary": corpus.vocabulary.padded,

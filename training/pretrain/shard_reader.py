@@ -14,7 +14,7 @@ from socorpus.corpus import schema
 from socorpus.corpus.arrays import lists
 from socorpus.corpus.engine.receipts import fingerprint, tokenizer_identity
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.storage import files, manifest_file, parquet
+from socorpus.corpus.storage import integrity, parquet
 from socorpus.training.pretrain.packing import Group
 
 
@@ -61,8 +61,9 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class ShardCorpus:
-    """A finished corpus as the trainer sees it."""
+    """A finished corpus as the trainer sees it: its folder, the tree that is read, and its manifest."""
 
+    folder: Path
     root: Path
     manifest: dict[str, Any]
 
@@ -84,7 +85,8 @@ class ShardCorpus:
             InputError: the split is empty; a file is no shard, has another version, or is incomplete.
         """
         groups = []
-        for path in files.listed(self.root / "shards" / split):
+        names = sorted(name for name in self.manifest["files"] if name.startswith(f"shards/{split}/"))
+        for path in (self.root / name for name in names):
             try:
                 sizes = parquet.row_groups(path, schema.SHARDS)
             except (pa.ArrowInvalid, OSError) as error:
@@ -92,7 +94,7 @@ class ShardCorpus:
             groups += [RowGroup(path, number, rows) for number, rows in enumerate(sizes) if rows]
         if not groups:
             share = "" if split == "train" else f", or with a larger split.{split}"
-            raise InputError(f"{self.root}: its {split} split has no documents; build it with more posts{share}")
+            raise InputError(f"{self.folder}: its {split} split has no documents; build it with more posts{share}")
         return groups
 
 
@@ -100,16 +102,10 @@ def open_corpus(root: Path) -> ShardCorpus:
     """A corpus that `socorpus build` has finished.
 
     Raises:
-        InputError: there is none; its schemas have another version; its tokenizer isn't that of its shards.
+        InputError: there is none; its schemas have another version; shards or tokenizer are not those of its manifest.
     """
-    manifest = manifest_file.finished(root)
-    corpus = ShardCorpus(root, manifest)
-    if corpus.vocabulary.identity != manifest["tokenizer"]["identity"]:
-        raise InputError(
-            f"{root / 'tokenizer'}: not the tokenizer that the shards were written with; put the old one back, "
-            "or build the corpus again with tokenizer.path set to this one"
-        )
-    return corpus
+    tree, manifest = integrity.opened(root, ("shards", "tokenizer"))
+    return ShardCorpus(root, tree, manifest)
 
 
 def shares(groups: Sequence[RowGroup], vocabulary: Vocabulary) -> npt.NDArray[np.float64]:

@@ -81,7 +81,7 @@ def test_functions_by_hand() -> None:
 
 def test_a_corpus_with_people(corpus: Path, tmp_path: Path) -> None:
     root = tmp_path / "corpus"
-    shutil.copytree(corpus, root)
+    shutil.copytree(corpus, root, symlinks=True)
     found = rows(root, "toy", "labels")[:6]
     votes = []
     for at, row in enumerate(found):
@@ -166,7 +166,7 @@ def test_a_corpus_whose_spans_people_judged(corpus: Path, tmp_path: Path) -> Non
 
 def test_an_analysis_is_made_once_and_goes_when_it_is_no_longer_true(corpus: Path, tmp_path: Path) -> None:
     root = tmp_path / "corpus"
-    shutil.copytree(corpus, root)
+    shutil.copytree(corpus, root, symlinks=True)
     assert analysis_functions.load(root, "toy") is None
     apply(root, analyze=True)
     made = hashes(root, "labels")
@@ -185,14 +185,14 @@ def test_an_analysis_is_made_once_and_goes_when_it_is_no_longer_true(corpus: Pat
 
 def test_workers_make_the_same_analysis(corpus: Path, tmp_path: Path) -> None:
     for workers in (0, 2):
-        shutil.copytree(corpus, tmp_path / f"{workers}")
+        shutil.copytree(corpus, tmp_path / f"{workers}", symlinks=True)
         apply(tmp_path / f"{workers}", workers, analyze=True)
     assert hashes(tmp_path / "0", "labels") == hashes(tmp_path / "2", "labels")
 
 
 def test_the_audit_of_a_corpus_has_all_views(corpus: Path, tmp_path: Path) -> None:
     root = tmp_path / "corpus"
-    shutil.copytree(corpus, root)
+    shutil.copytree(corpus, root, symlinks=True)
     apply(root, analyze=True)
     for task in labelled.TASKS:
         made = analysis_functions.load(root, task)
@@ -207,7 +207,7 @@ def test_the_audit_of_a_corpus_has_all_views(corpus: Path, tmp_path: Path) -> No
 
 def test_likely_errors_need_cleanlab_and_say_so(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "corpus"
-    shutil.copytree(corpus, root)
+    shutil.copytree(corpus, root, symlinks=True)
     monkeypatch.setattr(label_errors, "version", lambda: None)
     apply(root, analyze=True)
     made = analysis_functions.load(root, "toy")

@@ -197,7 +197,7 @@ def test_a_sync_connects_a_model_and_brings_its_votes(
     arguments = ("sync", tmp_path, "--project", title, "--task", "quality", "--url", server.url, "--blind", 0)
     told = run(*arguments, "--model", web.base_url, environment=keys)
     assert f"suggestions for {len(TEXTS)} posts" in told.stdout
-    votes = parquet.read(tmp_path / steps.models_path("quality"), schema.VOTES).to_pylist()
+    votes = parquet.read(tmp_path / schema.models_path("quality"), schema.VOTES).to_pylist()
     assert {(one["post_id"], one["label"]) for one in votes} == {(1, "HQ"), (2, "HQ"), (3, "HQ"), (4, "LQ_EDIT")}
     assert {(one["function"], one["source"]) for one in votes} == {(model.version, "model")}
     # A later sync needs no address: the model is connected.

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -39,20 +40,26 @@ def test_a_corpus_of_another_version(copy: Path) -> None:
         shard_reader.open_corpus(copy)
 
 
-def test_a_tokenizer_that_is_not_the_shards(copy: Path) -> None:
+def test_files_that_are_not_those_of_the_manifest(copy: Path) -> None:
     path = copy / "tokenizer/tokenizer.json"
     tokenizer = json.loads(path.read_text("utf-8"))
     tokenizer["model"]["merges"].pop()
     path.write_text(json.dumps(tokenizer), "utf-8")
-    with pytest.raises(InputError, match="not the tokenizer that the shards were written with; put the old one back"):
+    with pytest.raises(InputError, match=r"not those of its manifest: tokenizer/tokenizer.json \(changed\); .*verify"):
+        shard_reader.open_corpus(copy)
+
+
+def test_a_validation_shard_in_trains_place(copy: Path) -> None:
+    shutil.copy(copy / "shards/validation/00000.parquet", copy / "shards/train/00000.parquet")
+    with pytest.raises(InputError, match=r"shards/train/00000.parquet \(changed\)"):
         shard_reader.open_corpus(copy)
 
 
 def test_an_empty_split_and_a_broken_shard(copy: Path) -> None:
     found = shard_reader.open_corpus(copy)
-    shutil.rmtree(copy / "shards/validation")
+    files = {name: of for name, of in found.manifest["files"].items() if not name.startswith("shards/validation/")}
     with pytest.raises(InputError, match=r"its validation split has no documents; .* larger split.validation"):
-        found.row_groups("validation")
+        replace(found, manifest={**found.manifest, "files": files}).row_groups("validation")
     path = next((copy / "shards/train").glob("*.parquet"))
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(InputError, match=f"{path.name}: not a whole Parquet file"):

@@ -1,0 +1,215 @@
+"""Generations of a corpus: a build works on a tree of its own, and readers see the new corpus as a whole or not at all.
+
+    CORPUS/.generations/000002/   the finished corpus: MANIFEST.json, documents/, shards/, receipts/, …
+    CORPUS/.generations/000003/   a build at work, until it is whole
+    CORPUS/.generations/current   -> 000002
+    CORPUS/documents, …           -> .generations/current/documents, …: the names for other tools
+
+A build begins with hard links to the files of the finished corpus, and replaces what changes: a file is never written
+to in place (`files.atomic`). So the disk holds one corpus, and beside it what a build has written so far. The switch
+replaces one link. A reader resolves it once, and holds a lock on its tree (`pinned`): a tree that is read is not
+removed. A folder without `.generations`, such as a copy of what the links show, is read as it is.
+
+Only the switch and the sharing of files depend on a file system: an object store would have an object with the
+current number, replaced by a conditional put, and keys of an earlier generation in the manifest.
+"""
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from socorpus.corpus.storage import files
+
+FOLDER = ".generations"
+_CURRENT = "current"
+_READERS = ".readers"
+"""A file of each tree; its readers hold a shared lock on it."""
+_NAME = re.compile(r"\d{6}")
+_ENTRIES = (
+    *("MANIFEST.json", "socorpus.toml", "report.html", "tokenizer", "tables", "documents", "quarantine"),
+    *("signals", "decisions", "pairs", "shards", "labels", "receipts", ".work"),
+)
+"""All that a build writes; everything else in a corpus's folder is the user's, or another command's."""
+_ADOPTED = ".adopted"
+
+_pins: dict[Path, int] = {}
+"""Trees that this process reads, with the descriptors that hold their locks."""
+
+
+def finished(root: Path) -> Path:
+    """The tree of the finished corpus; `root` itself where it has no generations."""
+    link = root / FOLDER / _CURRENT
+    return link.resolve() if link.is_dir() else root
+
+
+def unfinished(root: Path) -> Path | None:
+    """The tree of a build that is at work, or was stopped."""
+    now, trees = finished(root).name, _trees(root)
+    return trees[-1] if trees and trees[-1].name != now else None
+
+
+def newest(root: Path) -> Path:
+    """The finished corpus's tree, or that of a first build which is not finished."""
+    tree = finished(root)
+    return (unfinished(root) or tree) if tree == root else tree
+
+
+def pinned(root: Path) -> Path:
+    """The tree of the finished corpus, which stays as it is until this process ends, whatever builds do meanwhile."""
+    while True:
+        tree = finished(root)
+        if tree == root or tree in _pins:
+            return tree
+        try:
+            descriptor = os.open(tree / _READERS, os.O_RDONLY)
+        except FileNotFoundError:
+            if finished(root) == tree:
+                return tree  # a copy of a corpus may lack the file
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:  # it is being removed: there is a newer one
+            os.close(descriptor)
+            continue
+        except OSError:  # a file system without locks
+            os.close(descriptor)
+            return tree
+        if not os.fstat(descriptor).st_nlink:
+            os.close(descriptor)
+            continue
+        _pins[tree] = descriptor
+        return tree
+
+
+@contextmanager
+def writing(root: Path) -> Iterator[Path]:
+    """The tree that a build works on: a new one, or that of a build that was stopped. The caller holds the corpus's lock.
+
+    An exception leaves the tree as it is, to be continued. Without a `switch` it has to be dropped (`abandon`).
+    """
+    _adopt(root)
+    _remove_old(root)
+    yield unfinished(root) or _begin(root)
+
+
+def switch(root: Path, tree: Path) -> None:
+    """Make a tree the finished corpus, for all readers at once; the earlier one goes as soon as nobody reads it."""
+    names = sorted(path.name for path in tree.iterdir() if not path.name.startswith(".") and path.name in _ENTRIES)
+    for name in names:
+        _link(root / name, f"{FOLDER}/{_CURRENT}/{name}")
+    _link(root / FOLDER / _CURRENT, tree.name)
+    for name in set(_ENTRIES) - set(names):
+        if (root / name).is_symlink():
+            (root / name).unlink()
+    _remove_old(root)
+
+
+def abandon(root: Path) -> bool:
+    """Drop the tree of a build that was stopped; whether there was one. The caller holds the corpus's lock."""
+    tree = unfinished(root)
+    if tree is not None:
+        _remove(tree)
+    return tree is not None
+
+
+def own_bytes(tree: Path) -> int:
+    """Bytes that a tree takes beside the finished corpus: those of files that are not shared with it."""
+    stats = (path.lstat() for path in files.every(tree))
+    return sum(stat.st_size for stat in stats if stat.st_nlink == 1)
+
+
+def _trees(root: Path) -> list[Path]:
+    return sorted(path for path in (root / FOLDER).glob("*") if _NAME.fullmatch(path.name))
+
+
+def _begin(root: Path) -> Path:
+    """A new tree with all files of the finished corpus."""
+    now, trees = finished(root), _trees(root)
+    tree = root / FOLDER / f"{int(trees[-1].name) + 1 if trees else 1:06d}"
+    # Under another name until it is complete: a tree that lacks receipts would be built anew, all of it.
+    partial = tree.with_name(f".{tree.name}{files.PARTIAL}")
+    files.remove(partial)
+    partial.mkdir(parents=True)
+    if now != root:
+        for name in _ENTRIES:
+            if (now / name).is_dir():
+                shutil.copytree(now / name, partial / name, copy_function=_share)
+            elif (now / name).exists():
+                _share(now / name, partial / name)
+    (partial / _READERS).touch()
+    partial.replace(tree)
+    return tree
+
+
+def _share(source: str | Path, target: str | Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        shutil.copy2(source, target)
+
+
+def _link(path: Path, target: str) -> None:
+    if path.is_symlink() and os.readlink(path) == target:
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{files.PARTIAL}")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target)
+    temporary.replace(path)
+
+
+def _adopt(root: Path) -> None:
+    """Move what lies in `root` itself into a generation: a copy of a corpus, or one of an earlier version."""
+    current = root / FOLDER / _CURRENT
+    if current.is_dir() and not current.is_symlink():  # a copy that followed the links
+        trees = _trees(root)
+        current.replace(root / FOLDER / f"{int(trees[-1].name) + 1 if trees else 1:06d}")
+        for name in _ENTRIES:
+            files.remove(root / name)
+        (root / FOLDER / _CURRENT).symlink_to(_trees(root)[-1].name)
+        switch(root, _trees(root)[-1])
+    place = root / FOLDER / _ADOPTED
+    own = [name for name in _ENTRIES if (root / name).exists() and not (root / name).is_symlink()]
+    if own or place.is_dir():
+        place.mkdir(parents=True, exist_ok=True)
+        for name in own:  # the manifest first: without it nobody takes the rest for a corpus
+            files.remove(place / name)
+            (root / name).replace(place / name)
+        (place / _READERS).touch()
+        trees = _trees(root)
+        tree = root / FOLDER / f"{int(trees[-1].name) + 1 if trees else 1:06d}"
+        place.replace(tree)
+        if (tree / "MANIFEST.json").exists():
+            switch(root, tree)
+
+
+def _remove_old(root: Path) -> None:
+    """Remove the trees that are neither finished nor to be continued, unless they are read."""
+    keep = {finished(root), unfinished(root)}
+    for tree in _trees(root):
+        if tree not in keep and tree.resolve() not in keep:
+            _remove(tree)
+    for leftover in (root / FOLDER).glob(f".*{files.PARTIAL}"):
+        files.remove(leftover)
+
+
+def _remove(tree: Path) -> None:
+    if tree in _pins:
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            lock = stack.enter_context((tree / _READERS).open("a"))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        except OSError:  # no locks here, or no such file
+            pass
+        gone = tree.with_name(f".{tree.name}{files.PARTIAL}")
+        files.remove(gone)
+        tree.replace(gone)
+        (gone / _READERS).unlink(missing_ok=True)
+    files.remove(gone)

@@ -1,0 +1,172 @@
+"""Whether files are what was written: held against the SHA-256 in a receipt or in the manifest.
+
+A file is hashed once. Its hash is remembered with its inode, size and time of change, in `.generations/hashes.json`:
+while these are the same, so is the hash. `socorpus verify` trusts no memory.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from socorpus.corpus.errors import InputError
+from socorpus.corpus.storage import files, generations, manifest_file
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A file that is not what its corpus's manifest says: `path` below the corpus; `what` is missing or changed."""
+
+    path: str
+    what: str
+
+
+class Hashes:
+    """SHA-256 of files, from memory where they have not been touched since.
+
+    Args:
+        root: the corpus; None remembers nothing.
+    """
+
+    def __init__(self, root: Path | None):
+        self._place = root / generations.FOLDER / "hashes.json" if root is not None else None
+        self._known: dict[str, str] = {}
+        self._new: dict[str, str] = {}
+        if self._place is not None:
+            try:
+                known = files.read_json(self._place)
+                self._known = known if isinstance(known, dict) else {}
+            except (OSError, ValueError):
+                pass
+
+    def sha256(self, path: Path) -> str:
+        """Hash of a file.
+
+        Raises:
+            OSError: it can't be read.
+        """
+        stamp = _stamp(path)
+        known = self._known.get(stamp)
+        if known is None:
+            known = self._known[stamp] = self._new[stamp] = files.sha256(path)
+        return known
+
+    def remember(self, path: Path, sha256: str) -> None:
+        """Note the hash of a file that was just written."""
+        stamp = _stamp(path)
+        self._known[stamp] = self._new[stamp] = sha256
+
+    def holds(self, path: Path, size: int, sha256: str) -> bool:
+        """Whether a file is there with this size and hash."""
+        try:
+            return files.size(path) == size and self.sha256(path) == sha256
+        except OSError:
+            return False
+
+    def save(self, keep: Iterable[Path] | None = None) -> None:
+        """Write what was learnt, if a corpus's folder takes it.
+
+        Args:
+            keep: the files to remember; those of all that were ever hashed, if None.
+        """
+        if self._place is None or not (self._new or keep is not None) or not files.exists(self._place.parent):
+            return
+        if keep is not None:
+            stamps = {stamp for path in keep if files.exists(path) for stamp in [_stamp(path)]}
+            self._known = {stamp: known for stamp, known in self._known.items() if stamp in stamps}
+        try:
+            files.write_json(self._place, self._known)
+        except (OSError, InputError):
+            return
+        self._new = {}
+
+
+def _stamp(path: Path) -> str:
+    stat = path.stat()
+    return f"{stat.st_dev} {stat.st_ino} {stat.st_size} {stat.st_mtime_ns}"
+
+
+def differences(
+    tree: Path, entries: Mapping[str, Mapping[str, Any]], hashes: Hashes, threads: int | None = None
+) -> Iterator[tuple[str, Difference | None]]:
+    """Each file of a manifest with its difference, if any, in order.
+
+    Args:
+        entries: of the manifest's `files`: `bytes` and `sha256` by path below `tree`.
+    """
+
+    def check(path: str) -> Difference | None:
+        if not files.exists(tree / path):
+            return Difference(path, "missing")
+        entry = entries[path]
+        return None if hashes.holds(tree / path, entry["bytes"], entry["sha256"]) else Difference(path, "changed")
+
+    # Hashing lets other threads run.
+    with ThreadPoolExecutor(threads or min(8, os.cpu_count() or 1)) as pool:
+        yield from zip(entries, pool.map(check, entries), strict=True)
+
+
+def require(root: Path, tree: Path, entries: Mapping[str, Mapping[str, Any]], hashes: Hashes | None = None) -> None:
+    """Refuse to read files that are not those of the manifest.
+
+    Args:
+        root: the corpus, for its memory of hashes and for the message.
+
+    Raises:
+        InputError: names some of the files, and what to do.
+    """
+    known = hashes or Hashes(root if tree != root else None)
+    wrong = [difference for _, difference in differences(tree, entries, known) if difference is not None]
+    known.save()
+    if wrong:
+        named = ", ".join(f"{difference.path} ({difference.what})" for difference in wrong[:_SHOWN])
+        more = f" and {len(wrong) - _SHOWN:,} more" if len(wrong) > _SHOWN else ""
+        raise InputError(
+            f"{root}: files are not those of its manifest: {named}{more}; socorpus verify lists all, and the "
+            "command of the build makes them again"
+        )
+
+
+def pinned(root: Path) -> tuple[Path, dict[str, Any]]:
+    """As `opened`, but no file is looked at.
+
+    Raises:
+        InputError: there is no finished corpus.
+    """
+    tree = generations.pinned(root)
+    try:
+        facts = manifest_file.finished(tree)
+    except InputError:
+        if generations.unfinished(root) is not None and tree == root:
+            raise InputError(
+                f"{root}: its build is not finished; the same socorpus build goes on with it, socorpus status {root} "
+                "says how far it is"
+            ) from None
+        raise
+    return tree, facts
+
+
+def opened(root: Path, folders: Sequence[str] | None = None) -> tuple[Path, dict[str, Any]]:
+    """The tree and the manifest of a finished corpus, to be read until this process ends.
+
+    Args:
+        folders: those that the reader needs; all, if None. A copy of a corpus may lack others, but what it has must be
+            right.
+
+    Raises:
+        InputError: there is no finished corpus, or files are not those of its manifest.
+    """
+    tree, facts = pinned(root)
+    needed = within(facts["files"], folders)
+    require(root, tree, {path: of for path, of in facts["files"].items() if path in needed or (tree / path).exists()})
+    return tree, facts
+
+
+def within(entries: Mapping[str, Any], folders: Sequence[str] | None) -> dict[str, Any]:
+    """The entries of a manifest's files in some folders; all, if None."""
+    starts = None if folders is None else tuple(f"{folder}/" for folder in folders)
+    return {path: entry for path, entry in entries.items() if starts is None or path.startswith(starts)}
