@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from socorpus.corpus.report.story import Story
     from socorpus.corpus.signals.base import Preparation, signal
     from socorpus.corpus.toml_config import to_toml
-    from socorpus.corpus.engine.verification import Verification
 
     __version__: str
 

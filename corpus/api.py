@@ -16,13 +16,13 @@ from socorpus.corpus.errors import SocorpusWarning
 if TYPE_CHECKING:
     from socorpus.corpus.dump.sources import Site
     from socorpus.corpus.engine.build_state import Status
+    from socorpus.corpus.engine.verification import Verification
     from socorpus.corpus.engine.work import Progress
     from socorpus.corpus.finished import Corpus
     from socorpus.corpus.pipeline import LastStage
     from socorpus.corpus.plan import BuildPlan
     from socorpus.corpus.report.story import Story
     from socorpus.corpus.sample.writer import Truth
-    from socorpus.corpus.engine.verification import Verification
 
 Location = str | os.PathLike[str]
 """A folder or file: a path, as text or not, or an open `Corpus`."""

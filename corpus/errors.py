@@ -5,10 +5,8 @@ code 2. `BuildError` is everything else that has a known cause (a full disk, a l
 """
 
 import difflib
-from collections.abc import Iterable
-
-
 import re
+from collections.abc import Iterable
 
 _TREE = re.compile(r"/\.generations/(?:\d{6}|current)\b")
 """The part of a path that only `storage.generations` is concerned with: users know `CORPUS/documents`."""

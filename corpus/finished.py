@@ -67,8 +67,8 @@ class Corpus:
 
     Every table is a `pyarrow.dataset.Dataset`, which reads only the columns and rows that are asked for. Opening a
     corpus reads only its manifest; a table's files are held against it when the table is opened, and what was opened
-    stays the same whatever builds do meanwhile. `documents` and `tables` hold the text as it was published, `shards`, `pairs` and
-    labels hold placeholders for personal data.
+    stays the same whatever builds do meanwhile. `documents` and `tables` hold the text as it was published, `shards`,
+    `pairs` and labels hold placeholders for personal data.
 
     Args:
         path: the folder that `build` wrote.

@@ -20,6 +20,7 @@ from socorpus.corpus.engine import rebuild, receipts
 from socorpus.corpus.engine.compile_stage import warm_up
 from socorpus.corpus.engine.context import BuildContext
 from socorpus.corpus.engine.executor import Engine
+from socorpus.corpus.engine.receipts import Output, Receipt
 from socorpus.corpus.engine.work import WorkItem
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.plan import BuildPlan, plan
@@ -42,7 +43,8 @@ class LastStage:
 
     Attributes:
         check: holds a configuration against what the stage knows, before anything is read; raises `InputError`.
-        run: from the corpus, the tree of its build, its manifest and the engine to the manifest, amended, and sections for the report.
+        run: from the corpus, the tree of its build, its manifest and the engine to the manifest, amended, and sections
+            for the report.
     """
 
     check: Callable[[Config], None]

@@ -28,8 +28,8 @@ from socorpus.corpus.engine.work import WorkItem
 from socorpus.corpus.errors import InputError, SocorpusWarning
 from socorpus.corpus.report import page as report_page
 from socorpus.corpus.storage import files as storage_files
-from socorpus.corpus.storage import lock as lock_file
 from socorpus.corpus.storage import generations, integrity, manifest_file, plugin_memory
+from socorpus.corpus.storage import lock as lock_file
 from socorpus.labeling import steps
 from socorpus.labeling.analysis import functions as analysis_functions
 from socorpus.labeling.analysis import report_sections

@@ -32,7 +32,8 @@ def rebuilding(root: Path, engine: Engine, purpose: str, force: bool = False) ->
         mark = tree / _PURPOSE
         if purpose != BUILD and files.exists(mark) and files.read_text(mark) == BUILD:
             raise InputError(
-                f"{root}: a build was stopped; the same command continues it, or socorpus build --abandon -o {root} drops it"
+                f"{root}: a build was stopped; the same command continues it, or socorpus build --abandon -o {root} "
+                "drops it"
             )
         files.write_text(mark, purpose)
         files.sweep(tree)

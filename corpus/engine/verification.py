@@ -11,6 +11,7 @@ from socorpus.corpus.engine.work import Progress
 from socorpus.corpus.storage import files, generations, integrity, manifest_file
 from socorpus.corpus.storage.integrity import Difference, Hashes
 
+
 @dataclass(frozen=True)
 class Verification:
     """The result of `verify`: the number of files and bytes that were read, and all differences by path."""

@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files
 
 FOLDER = ".generations"
@@ -88,7 +89,7 @@ def pinned(root: Path) -> Path:
 
 @contextmanager
 def writing(root: Path) -> Iterator[Path]:
-    """The tree that a build works on: a new one, or that of a build that was stopped. The caller holds the corpus's lock.
+    """The tree that a build works on: a new one, or that of a stopped build. The caller holds the corpus's lock.
 
     An exception leaves the tree as it is, to be continued. Without a `switch` it has to be dropped (`abandon`).
     """
@@ -98,7 +99,11 @@ def writing(root: Path) -> Iterator[Path]:
 
 
 def switch(root: Path, tree: Path) -> None:
-    """Make a tree the finished corpus, for all readers at once; the earlier one goes as soon as nobody reads it."""
+    """Make a tree the finished corpus, for all readers at once; the earlier one goes as soon as nobody reads it.
+
+    Raises:
+        InputError: a folder of the user's lies where a link has to be.
+    """
     names = sorted(path.name for path in tree.iterdir() if not path.name.startswith(".") and path.name in _ENTRIES)
     for name in names:
         _link(root / name, f"{FOLDER}/{_CURRENT}/{name}")
@@ -154,8 +159,10 @@ def _share(source: str | Path, target: str | Path) -> None:
 
 
 def _link(path: Path, target: str) -> None:
-    if path.is_symlink() and os.readlink(path) == target:
+    if path.is_symlink() and str(path.readlink()) == target:
         return
+    if path.is_dir() and not path.is_symlink():
+        raise InputError(f"{path}: a folder, where a link to the corpus's own has to be; move it away")
     temporary = path.with_name(f".{path.name}.{os.getpid()}{files.PARTIAL}")
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(target)
@@ -172,6 +179,8 @@ def _adopt(root: Path) -> None:
             files.remove(root / name)
         (root / FOLDER / _CURRENT).symlink_to(_trees(root)[-1].name)
         switch(root, _trees(root)[-1])
+    if _trees(root):
+        return
     place = root / FOLDER / _ADOPTED
     own = [name for name in _ENTRIES if (root / name).exists() and not (root / name).is_symlink()]
     if own or place.is_dir():
@@ -180,8 +189,7 @@ def _adopt(root: Path) -> None:
             files.remove(place / name)
             (root / name).replace(place / name)
         (place / _READERS).touch()
-        trees = _trees(root)
-        tree = root / FOLDER / f"{int(trees[-1].name) + 1 if trees else 1:06d}"
+        tree = root / FOLDER / "000001"
         place.replace(tree)
         if (tree / "MANIFEST.json").exists():
             switch(root, tree)

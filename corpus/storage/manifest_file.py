@@ -56,4 +56,5 @@ def check_version(root: Path, facts: Mapping[str, Any]) -> None:
 
 def save(root: Path, facts: Mapping[str, Any]) -> None:
     """Write the manifest, with a hash of its contents."""
-    files.write_json(root / NAME, {**facts, _CHECK: files.fingerprint(facts)})
+    contents = {name: value for name, value in facts.items() if name != _CHECK}
+    files.write_json(root / NAME, {**contents, _CHECK: files.fingerprint(contents)})

@@ -93,7 +93,9 @@ class _Column:
 
     def _texts(self, array: pa.Array) -> None:
         if array.null_count:
-            array = pc.fill_null(array, "" if pa.types.is_string(self.kind) or pa.types.is_large_string(self.kind) else b"")
+            array = pc.fill_null(
+                array, "" if pa.types.is_string(self.kind) or pa.types.is_large_string(self.kind) else b""
+            )
         offsets = _offsets(array)
         self.lengths.update(np.diff(offsets).astype("<i8"))
         data = array.buffers()[2]

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from socorpus.corpus import schema as corpus_schema
+from socorpus.corpus.storage import generations, manifest_file
 from socorpus.labeling import schema
 from tests import fork_server
 from tests.building import copy, hashes, manifest, socorpus, table
@@ -75,14 +76,14 @@ def test_running_again_does_nothing(corpus: Path, tmp_path: Path, dump: Path) ->
 def test_workers_make_the_same_bytes(corpus: Path, tmp_path: Path, workers: int) -> None:
     out = copy(corpus, tmp_path)
     before = hashes(out, "labels")
-    shutil.rmtree(out / "labels")
+    shutil.rmtree((out / "labels").resolve())
     socorpus("labeling", "apply", out, "--force", "--workers", workers)
     assert hashes(out, "labels") == before
 
 
 def test_a_killed_command_goes_on(corpus: Path, tmp_path: Path) -> None:
     out = copy(corpus, tmp_path)
-    shutil.rmtree(out / "labels")
+    shutil.rmtree((out / "labels").resolve())
     for _ in range(2):
         process = fork_server.start(("labeling", "apply", out, "--workers", 0))
         # Until it has written votes: so it dies at work.
@@ -144,7 +145,7 @@ def test_what_is_wrong_is_told_in_one_sentence(corpus: Path, tmp_path: Path) -> 
     old = copy(corpus, tmp_path)
     facts = manifest(old)
     del facts["config"]["labels"]
-    (old / "MANIFEST.json").write_text(json.dumps(facts), "utf-8")
+    manifest_file.save(generations.finished(old), facts)
     assert "earlier version" in socorpus("labeling", "apply", old, code=2).stderr
 
 

@@ -19,6 +19,7 @@ from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.dump import sources
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.errors import BuildError, InputError
+from socorpus.corpus.storage import generations, manifest_file
 from socorpus.labeling import functions, pipeline, schema, steps
 from socorpus.labeling.aggregation import dawid_skene
 from socorpus.labeling.analysis import explain as analysis_explain
@@ -174,9 +175,9 @@ def test_what_people_say_moves_no_split(corpus: Path) -> None:
 
 def test_splits_need_nothing_of_what_a_build_keeps_for_itself(corpus: Path) -> None:
     before = hashes(corpus, "labels")
-    shutil.rmtree(corpus / ".work")
-    shutil.rmtree(corpus / "receipts")
-    shutil.rmtree(corpus / "labels")
+    shutil.rmtree(generations.finished(corpus) / ".work")
+    shutil.rmtree(generations.finished(corpus) / "receipts")
+    shutil.rmtree(generations.finished(corpus) / "labels")
     apply(corpus)
     assert hashes(corpus, "labels") == before
 
@@ -304,11 +305,11 @@ def test_a_function_that_is_left_out_has_no_vote(corpus: Path) -> None:
     facts = manifest(corpus)
     for without, said in (("quality.nobody", "no labelling function nobody; it has"), ("toy", "wants TASK.FUNCTION")):
         facts["config"]["labels"]["without"] = [without]
-        (corpus / "MANIFEST.json").write_text(json.dumps(facts), "utf-8")
+        manifest_file.save(generations.finished(corpus), facts)
         with pytest.raises(InputError, match=said):
             apply(corpus)
     facts["config"]["labels"]["without"] = ["toy.low_score"]
-    (corpus / "MANIFEST.json").write_text(json.dumps(facts), "utf-8")
+    manifest_file.save(generations.finished(corpus), facts)
     apply(corpus)
     found = {row["function"] for row in rows(corpus, "toy", "votes")}
     assert found == {"high_score", "comment_asks", "code_speaks"}
@@ -422,9 +423,10 @@ def test_a_task_that_is_no_longer_wanted_goes_but_not_what_people_said(corpus: P
     say(corpus, "toy_spans", [])
     facts = manifest(corpus)
     del facts["labels"]["toy_spans"]
-    (corpus / "MANIFEST.json").write_text(json.dumps(facts), "utf-8")
+    manifest_file.save(generations.finished(corpus), facts)
     apply(corpus, tasks=["toy"])
-    assert [path.name for path in (corpus / "labels/toy_spans").iterdir()] == ["people.parquet"]
+    assert not (corpus / "labels/toy_spans").exists()
+    assert (corpus / schema.people_path("toy_spans")).exists()
     assert not [name for name in manifest(corpus)["files"] if name.startswith("labels/toy_spans")]
     assert len(rows(corpus, "toy", "labels")) > 0
 

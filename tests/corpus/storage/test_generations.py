@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from socorpus.corpus.errors import BuildError
+from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.storage import files, generations
 
 
@@ -47,7 +47,7 @@ def test_files_that_do_not_change_are_shared(tmp_path: Path) -> None:
         assert generations.own_bytes(tree) == 0
         files.write_text(tree / "documents/b", "22")
         assert generations.own_bytes(tree) == 2
-        assert os.path.samefile(tree / "documents/a", tmp_path / "documents/a")
+        assert (tree / "documents/a").samefile(tmp_path / "documents/a")
 
 
 def test_a_stopped_build_is_continued_or_dropped(tmp_path: Path) -> None:
@@ -145,4 +145,17 @@ def test_without_hard_links_files_are_copied(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(os, "link", link)
     with generations.writing(tmp_path) as tree:
         assert (tree / "documents/a").read_text() == "1"
-        assert not os.path.samefile(tree / "documents/a", tmp_path / "documents/a")
+        assert not (tree / "documents/a").samefile(tmp_path / "documents/a")
+
+
+def test_a_file_that_was_written_over_a_link_is_no_corpus(tmp_path: Path) -> None:
+    first = write(tmp_path, a="1")
+    files.write_text(tmp_path / "MANIFEST.json", "edited")
+    with generations.writing(tmp_path) as tree:
+        assert (tree / "MANIFEST.json").read_text() == "{}"
+        generations.switch(tmp_path, tree)
+    assert tree != first and (tmp_path / "MANIFEST.json").read_text() == "{}"
+    (tmp_path / "documents").unlink()
+    (tmp_path / "documents").mkdir()
+    with pytest.raises(InputError, match="documents: a folder, where a link"), generations.writing(tmp_path) as tree:
+        generations.switch(tmp_path, tree)

@@ -1,5 +1,6 @@
 """The logical hash of a table: the same for the same rows, however they are stored."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,26 @@ SCHEMA = pa.schema(
 
 def rows(number: int) -> list[dict[str, Any]]:
     every = [
-        {"id": 1, "score": 0.5, "keep": True, "text": "é", "digest": b"\0", "created": 7, "tags": ["a", "b"], "spans": []},
-        {"id": 2, "score": None, "keep": None, "text": None, "digest": None, "created": None, "tags": None, "spans": None},
+        {
+            "id": 1,
+            "score": 0.5,
+            "keep": True,
+            "text": "é",
+            "digest": b"\0",
+            "created": 7,
+            "tags": ["a", "b"],
+            "spans": [],
+        },
+        {
+            "id": 2,
+            "score": None,
+            "keep": None,
+            "text": None,
+            "digest": None,
+            "created": None,
+            "tags": None,
+            "spans": None,
+        },
         {"id": 3, "score": 1.5, "keep": False, "text": "", "digest": b"xy", "created": 0, "tags": [], "spans": [None]},
         {"id": None, "tags": [None, ""], "spans": [{"start": 1, "kind": "x"}, {"start": None, "kind": None}]},
     ]
@@ -38,7 +57,7 @@ def rows(number: int) -> list[dict[str, Any]]:
 
 def hashed(table: pa.Table, *cuts: int) -> str:
     made, bounds = RowsHash(table.schema), [0, *sorted(cuts), table.num_rows]
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         made.update(table.slice(start, end - start))
     return made.hexdigest()
 
@@ -53,7 +72,9 @@ def test_what_is_under_a_null_does_not_matter() -> None:
     texts = pa.array(["a", "hidden", "b"])
     masked = pa.Array.from_buffers(pa.string(), 3, [pa.py_buffer(b"\x05"), *texts.buffers()[1:]])
     numbers = pa.Array.from_buffers(pa.int64(), 3, [pa.py_buffer(b"\x05"), pa.array([1, 99, 2]).buffers()[1]])
-    lists = pa.ListArray.from_arrays(pa.array([0, 1, 3, 4]), pa.array([1, 7, 7, 2]), mask=pa.array([False, True, False]))
+    lists = pa.ListArray.from_arrays(
+        pa.array([0, 1, 3, 4]), pa.array([1, 7, 7, 2]), mask=pa.array([False, True, False])
+    )
     table = pa.table({"a": masked, "b": numbers, "c": lists})
     assert hashed(table) == hashed(pa.table({"a": ["a", None, "b"], "b": [1, None, 2], "c": [[1], None, [2]]}))
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.storage import parquet
-from socorpus.labeling import schema, steps
+from socorpus.labeling import schema
 from socorpus.labeling.label_studio import credentials, interface, model_votes, pull, sampling
 from socorpus.labeling.label_studio.client import Client
 from socorpus.labeling.label_studio.pull import Pulled
