@@ -110,9 +110,9 @@ def vote(
         by = [(which, vote) for part in parts for which in functions for vote in plugin_calls.votes(which, part)]
     table = _votes(bucket.site, by, examples, definition, privacy)
     paths = {name: schema.path(task, name, bucket.name) for name in ("examples", "votes")}
-    tables = {"examples": (examples, schema.EXAMPLES), "votes": (table, schema.VOTES)}
+    outputs = {"examples": (examples, schema.EXAMPLES), "votes": (table, schema.VOTES)}
     return Outcome(
-        {paths[name]: parquet.write(root / paths[name], *written) for name, written in tables.items()},
+        {paths[name]: parquet.write(root / paths[name], *written) for name, written in outputs.items()},
         {
             "examples": dict(sorted(counted(examples["split"]).items())),
             "forms": dict(sorted(counted(examples["form"]).items())),

@@ -61,7 +61,7 @@ class _Column:
             array = array.dictionary_decode()
         if array.null_count:
             empty = np.asarray(array.is_null())
-            self.nulls.update(np.flatnonzero(empty).astype("<i8") + self.rows)
+            self.nulls.update(_bytes(np.flatnonzero(empty) + self.rows))
         self.rows += len(array)
         if not len(array) or pa.types.is_null(self.kind):
             return
@@ -73,7 +73,7 @@ class _Column:
         elif _is_text(self.kind):
             self._texts(array)
         elif pa.types.is_boolean(self.kind):
-            self.values.update(np.asarray(pc.fill_null(array, False)).astype(np.uint8))
+            self.values.update(np.asarray(pc.fill_null(array, False)).tobytes())
         elif pa.types.is_primitive(self.kind):
             self._numbers(array)
         else:
@@ -97,15 +97,19 @@ class _Column:
                 array, "" if pa.types.is_string(self.kind) or pa.types.is_large_string(self.kind) else b""
             )
         offsets = _offsets(array)
-        self.lengths.update(np.diff(offsets).astype("<i8"))
+        self.lengths.update(_bytes(np.diff(offsets)))
         data = array.buffers()[2]
         if data is not None:
             self.values.update(memoryview(data)[int(offsets[0]) : int(offsets[-1])])
 
     def _lists(self, array: pa.Array) -> None:
         lengths = np.asarray(pc.fill_null(pc.list_value_length(array), 0))
-        self.lengths.update(lengths.astype("<i8"))
+        self.lengths.update(_bytes(lengths))
         self.children[0].update(array.flatten())
+
+
+def _bytes(numbers: npt.NDArray[np.integer]) -> bytes:
+    return numbers.astype("<i8").tobytes()
 
 
 def _offsets(array: pa.Array) -> npt.NDArray[Any]:
