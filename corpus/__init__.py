@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         write_sample,
     )
     from socorpus.corpus.config import Config
+    from socorpus.corpus.engine.verification import Verification
     from socorpus.corpus.engine.work import Progress
     from socorpus.corpus.errors import BuildError, InputError, SocorpusError, SocorpusWarning
     from socorpus.corpus.finished import Corpus, Thread

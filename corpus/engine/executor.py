@@ -56,10 +56,7 @@ def perform(root: Path, item: WorkItem, active: Sequence[Plugin] = ()) -> Receip
         plugins.activate(active)
         with long_calls.noted(root, item) if active else nullcontext():
             outcome = item.function(root, **item.arguments)
-        outputs = {
-            path: _output(root / path, written)
-            for path, written in outcome.outputs.items()
-        }
+        outputs = {path: _output(root / path, written) for path, written in outcome.outputs.items()}
         seconds = round(time.perf_counter() - started, 3)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         receipt = Receipt(item.stage, item.name, item.key, item.recipe, outputs, outcome.counts, seconds, peak)
