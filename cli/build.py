@@ -41,6 +41,15 @@ def build(
     workers: options.Workers = None,
     scheduler: options.Scheduler = None,
     plugin: options.Plugins = None,
+    accept_unreadable: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            metavar="SHARE",
+            help="Largest share of a table's rows that may be unreadable. Default: 0.01.",
+        ),
+    ] = None,
     no_labels: Annotated[bool, typer.Option("--no-labels", help="Build without weak labels.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be read and built, and stop.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Rebuild everything.")] = False,
@@ -60,7 +69,8 @@ def build(
         return
     if not sources:
         raise typer.BadParameter("name at least one dump", param_hint="SOURCE")
-    settings = load_config(config, preset, more_plugins=plugin or ())
+    accepted = {} if accept_unreadable is None else {"read": {"accept_unreadable": accept_unreadable}}
+    settings = load_config(config, preset, accepted, plugin or ())
     if dry_run:
         _show_plan(sources, site, settings)
         return

@@ -22,6 +22,8 @@ class Read:
 
     part_mb: int = 32
     """Decoded megabytes of XML in one part, the unit of parallel reading and of resuming."""
+    accept_unreadable: float = 0.01
+    """Largest share of the rows of a table that may be unreadable, where they are more than 20."""
 
 
 @dataclass(frozen=True)
@@ -274,6 +276,7 @@ def of_corpus(values: Mapping[str, Any]) -> Config:
 
 def _check_ranges(config: Config, where: str) -> None:
     shares = {
+        "read.accept_unreadable": config.read.accept_unreadable,
         "near.threshold": config.near.threshold,
         "split.validation": config.split.validation,
         "split.test": config.split.test,

@@ -102,6 +102,8 @@ def _site(site: Site, address: str | None, done: Mapping[str, Done]) -> dict[str
     bad: dict[str, int] = {}
     repaired: dict[str, int] = {}
     unknown: dict[str, dict[str, int]] = {}
+    repeated: Counter[str] = Counter()
+    without_body = 0
     types: Counter[str] = Counter()
     for receipt in done["read"].values():
         for place, counts in receipt.counts.items():
@@ -111,6 +113,8 @@ def _site(site: Site, address: str | None, done: Mapping[str, Done]) -> dict[str
             rows[table] = rows.get(table, 0) + counts["read"]
             bad[table] = bad.get(table, 0) + counts["quarantined"]
             repaired[table] = repaired.get(table, 0) + counts["repaired"]
+            repeated[table] += counts.get("repeated", 0)
+            without_body += counts["without_body"]
             types.update(counts["types"])
             for attribute, count in counts["unknown"].items():
                 seen = unknown.setdefault(table, {})
@@ -119,7 +123,7 @@ def _site(site: Site, address: str | None, done: Mapping[str, Done]) -> dict[str
         stage: [receipt for name, receipt in done[stage].items() if name.startswith(f"{site.name}/")]
         for stage in ("threads", "documents", "decisions")
     }
-    gathered: dict[str, Counter[str]] = {}
+    gathered = {table: Counter({"repeated": count}) for table, count in repeated.items()}
     for receipt in own["threads"]:
         for table, counts in receipt.counts.items():
             gathered.setdefault(table, Counter()).update(counts)
@@ -138,6 +142,7 @@ def _site(site: Site, address: str | None, done: Mapping[str, Done]) -> dict[str
         "repeated": {table: c["repeated"] for table, c in gathered.items() if c["repeated"]},
         "orphans": {table: c["orphans"] for table, c in gathered.items() if c["orphans"]},
         "posts": gathered.get("posts", Counter())["rows"],
+        "without_body": without_body,
         "post_types": dict(sorted(types.items())),
         "documents": sum(output.rows for receipt in own["documents"] for output in receipt.outputs.values()),
         "kept": sum(receipt.counts["kept"] for receipt in own["decisions"]),

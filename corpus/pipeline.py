@@ -34,7 +34,10 @@ from socorpus.corpus.storage.lock import lock
 from socorpus.corpus.tokenizer import stage as tokenizer_stage
 from socorpus.corpus.toml_config import to_toml
 
-_PASSING = ("parts", "partitioned", "map", "fingerprints", "candidates", "shingles", "verified", "sample", "prepared")
+_PASSING = (
+    *("parts", "repeats", "partitioned", "map", "fingerprints", "candidates", "shingles", "verified", "sample"),
+    "prepared",
+)
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,19 @@ DUMP: dict[str, tuple[Attribute, ...]] = {
 }
 """The eight tables of a dump: table name -> its attributes, the identifier first."""
 
+NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
+    "posts": (("post_type_id",), ("creation_date",), ("body", "deletion_date")),
+    "comments": (("post_id",), ("text",), ("creation_date",)),
+    "history": (("post_history_type_id",), ("post_id",), ("creation_date",)),
+    "links": (("creation_date",), ("post_id",), ("related_post_id",), ("link_type_id",)),
+    "votes": (("post_id",), ("vote_type_id",), ("creation_date",)),
+    "users": (("creation_date",),),
+    "badges": (("user_id",), ("name",), ("date",)),
+    "tags": (("tag_name",),),
+}
+"""Columns that every row of a table has in all dumps since 2010, beside its identifier: a row that lacks one is as good
+as unreadable. Of two columns in one entry either is enough: a deleted post has no body."""
+
 ROOTS = {
     "posts": "posts",
     "postswithdeleted": "posts",

@@ -43,8 +43,9 @@ def build(
     """Documents of the questions and answers in `posts`, sorted by post_id.
 
     Args:
-        posts, comments, history: whole threads of one site, each with the columns of `schema.dump_schema`; `history`
-            is None where the site has no such table. Of rows with the same identifier the last one counts.
+        posts, comments, history: whole threads of one site, each with the columns of `schema.dump_schema`, and none
+            without the values of `schema.NEEDED`; `history` is None where the site has no such table. Of rows with the
+            same identifier the last one counts.
         authors: columns user_id and display_name.
         site: name of the site, the first half of the key.
         host: where the site is on the web, for `url`: a host ("beer.stackexchange.com") or a base address
@@ -63,7 +64,7 @@ def build(
     accepted_answer = pc.fill_null(posts.column("accepted_answer_id"), -1).to_numpy()
     titles = posts.column("title").take(pa.array(known))
     tags = _no_nulls(posts.column("tags").take(pa.array(known)))
-    created = _created(posts)
+    created = posts.column("creation_date").cast(pa.int64()).to_numpy()
     kinds = pc.if_else(pa.array(answer), "answer", "question")
     texts = _texts(posts, comments if config.comments else comments.slice(0, 0), tags)
     return pa.Table.from_arrays(
@@ -252,13 +253,6 @@ def _no_nulls(column: pa.ChunkedArray) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(bounds.astype(np.int32)), values)
 
 
-def _created(posts: pa.Table) -> Int64:
-    """Milliseconds of the creation, else of the first thing known, else 0."""
-    names = ("creation_date", "last_edit_date", "last_activity_date", "closed_date")
-    dates = [posts.column(name).cast(pa.int64()) for name in names]
-    return pc.fill_null(pc.coalesce(dates[0], pc.min_element_wise(*dates)), 0).to_numpy()
-
-
 def _urls(
     host: str | None, answer: npt.NDArray[np.bool_], identifiers: pa.ChunkedArray
 ) -> pa.ChunkedArray | pa.StringArray:
@@ -270,14 +264,7 @@ def _urls(
 
 
 def _posts(posts: pa.Table) -> pa.Table:
-    """Only questions and answers, their type known, the last of each identifier, sorted by it."""
-    kind = pc.coalesce(
-        posts.column("post_type_id"),
-        pc.if_else(
-            pc.is_valid(posts.column("parent_id")), pa.scalar(_ANSWER, pa.int32()), pa.scalar(_QUESTION, pa.int32())
-        ),
-    )
-    posts = posts.set_column(posts.schema.get_field_index("post_type_id"), "post_type_id", kind)
+    """Only questions and answers, the last of each identifier, sorted by it."""
     posts = _last(posts, "post_id")
     wanted = pc.is_in(posts.column("post_type_id"), pa.array([_QUESTION, _ANSWER], pa.int32()))
     return (posts if pc.all(wanted).as_py() else posts.filter(wanted)).combine_chunks()

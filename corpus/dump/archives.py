@@ -49,6 +49,8 @@ class Member:
     """Changes when the content does: CRC32 and size in a .7z, else size and modification time, or fsspec's own."""
     index: int
     """Place in the container, from 0, directories counted."""
+    state: str = ""
+    """Of the container when it was listed (`state`): tells whether it is still the same file."""
     obstacle: str | None = None
     """A sentence on why a member of a .7z can't be read, and what to do: its method is not supported, or encrypts."""
 
@@ -83,11 +85,11 @@ def members(address: str) -> list[Member]:
             if full and all(member.obstacle for member in full):
                 raise InputError(full[0].obstacle)
             return listed
-        size, stamp = _length(file), _stamp(address)
+        size, stamp, seen = _length(file), _stamp(address), state(address)
         name = re.split(r"[\\/]", _path_part(address).rstrip("/"))[-1]
         if form == "plain":
-            return [Member(name, address, form, size, True, stamp, 0)]
-        return [Member(name, address, form, _estimate(address, file, size, form), False, stamp, 0)]
+            return [Member(name, address, form, size, True, stamp, 0, seen)]
+        return [Member(name, address, form, _estimate(address, file, size, form), False, stamp, 0, seen)]
 
 
 def open_plain(member: Member) -> BinaryIO:
@@ -125,6 +127,43 @@ def stream(address: str, wanted: Collection[int], threads: int) -> Generator[tup
                 yield from _unpack(folder, file, wanted, max(1, threads))
         if form != "7z" and wanted:
             yield from _single(listed[0], file, max(1, threads))
+
+
+def state(address: str) -> str:
+    """What tells a container from another that takes its place: size, time of change and inode of each volume.
+
+    At fsspec addresses it is what the file system offers (an entity tag, a time); `gone` where there is no such file.
+
+    Raises:
+        InputError: an address can't be reached.
+    """
+    path = local_path(address)
+    if path is None:
+        try:
+            return _stamp(address)
+        except FileNotFoundError:
+            return "gone"
+        except (OSError, ValueError, ImportError) as error:
+            raise InputError(f"{address}: can't be reached: {error}") from error
+    seen = []
+    for volume in _volumes(path):
+        try:
+            status = volume.stat()
+        except FileNotFoundError:
+            break
+        seen.append(f"{status.st_size}-{status.st_mtime_ns}-{status.st_ino}")
+    return ",".join(seen) or "gone"
+
+
+def same_content(before: str, now: str) -> bool:
+    """Whether two states agree in sizes and times: the inodes of one file may differ from machine to machine."""
+    return re.sub(r"-\d+(?=,|$)", "", before) == re.sub(r"-\d+(?=,|$)", "", now)
+
+
+def _volumes(path: Path) -> Iterator[Path]:
+    yield path
+    if path.name.lower().endswith(".7z.001"):
+        yield from (path.with_name(f"{path.name[:-3]}{number:03}") for number in range(2, 1000))
 
 
 def is_address(source: str) -> bool:
@@ -422,14 +461,14 @@ def _layout(address: str, files: list[Any], streams: Any, length: int) -> tuple[
             )
     listed: list[Member] = []
     entries: list[list[tuple[Member, int | None]]] = [[] for _ in raw] or [[]]
-    stamp, free, current = _stamp(address), iter(slots), 0
+    stamp, seen, free, current = _stamp(address), state(address), iter(slots), 0
     for index, file in enumerate(files):
         size, crc, mark, obstacle = 0, None, "empty", None
         if raw and not file.emptystream:
             current, size, crc = next(free)
             mark = f"{stamp}-{index}" if crc is None else f"{crc:08x}-{size}"
             obstacle = obstacles[current]
-        member = Member(file.filename, address, "7z", size, True, mark, index, obstacle)
+        member = Member(file.filename, address, "7z", size, True, mark, index, seen, obstacle)
         entries[current].append((member, crc))
         if not (file.is_directory or file.is_symlink):
             listed.append(member)

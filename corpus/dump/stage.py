@@ -4,22 +4,25 @@ A plain file is read in ranges, in parallel. A container is one stream, decoded 
 codec allows), and cut into the same parts. Rows that can't be read go to the quarantine.
 """
 
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from socorpus.corpus import schema
-from socorpus.corpus.arrays import counted
-from socorpus.corpus.dump import archives, xml_rows
+from socorpus.corpus.arrays import Int64, counted
+from socorpus.corpus.dump import archives, gate, repeats_stage, xml_rows
 from socorpus.corpus.dump.sources import Site, Table
 from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.context import BuildContext, Receipts
 from socorpus.corpus.engine.work import Outcome, WorkItem
+from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files, parquet, partitions
 
 
@@ -32,9 +35,20 @@ class Reading:
 
 
 def run(context: BuildContext, sites: Sequence[Site]) -> Reading:
-    """Every table of every source -> parts, and quarantine/SITE.parquet for rows that can't be read."""
+    """Every table of every source -> parts, and quarantine/SITE.parquet for rows that can't be read.
+
+    Raises:
+        InputError: there are no posts, too many rows can't be read, or a source was changed meanwhile.
+    """
     items = tuple(_items(sites, context.config.read.part_mb))
-    done = context.engine.run("read", items, transient=True)
+    try:
+        done = context.engine.run("read", items, transient=True)
+    except InputError:
+        _refuse_changed(context.root, sites, items)  # the change explains the error
+        raise
+    _refuse_changed(context.root, sites, items)
+    gate.check(gate.tallies(receipt.counts for receipt in done.values()), context.config.read.accept_unreadable)
+    done = repeats_stage.settle(context.engine, done)
     gather_quarantine(context.root, sites, [path for receipt in done.values() for path in receipt.outputs])
     whole = set(schema.DUMP) - set(schema.BY_POST)
     context.prune("read", done, [*(f"tables/{name}" for name in whole), ".work/quarantine"])
@@ -46,9 +60,65 @@ def gather_quarantine(root: Path, sites: Sequence[Site], paths: Iterable[str]) -
     quarantined = [path for path in paths if path.startswith(".work/quarantine/")]
     for site in sites:
         own = [path for path in sorted(quarantined) if path.startswith(f".work/quarantine/{site.name}/")]
-        tables = [schema.QUARANTINE.empty_table(), *(parquet.read(root / path) for path in own)]
-        parquet.write(root / f"quarantine/{site.name}.parquet", pa.concat_tables(tables), schema.QUARANTINE)
+        parquet.write(root / f"quarantine/{site.name}.parquet", _gathered(root, own), schema.QUARANTINE)
     files.keep_only(root / "quarantine", {f"{site.name}.parquet" for site in sites})
+
+
+def _refuse_changed(root: Path, sites: Sequence[Site], items: Sequence[WorkItem]) -> None:
+    """Hold all sources against their state when they were listed; what was read of a changed one is forgotten.
+
+    Raises:
+        InputError: a source has changed.
+    """
+    listed = {table.member.address: table.member.state for site in sites for table in site.tables}
+    changed = [address for address, before in listed.items() if before and archives.state(address) != before]
+    if not changed:
+        return
+    for item in items:
+        if any(wanted.file in changed for wanted in _wanted(item)):
+            receipts.forget(root, item.stage, item.name)
+    raise InputError(_changed(changed[0]))
+
+
+def _changed(address: str) -> str:
+    return (
+        f"{address}: has changed since the build began, so its rows would be of two dumps; run the same command again "
+        "when nobody writes to it"
+    )
+
+
+@contextlib.contextmanager
+def _unchanged(wanted: "Wanted") -> Iterator[None]:
+    """Reading a source, which must be the one that was listed before it, and the same file after it.
+
+    Raises:
+        InputError: it has changed; in place of an error that comes of the change.
+    """
+    address, listed = wanted.table.member.address, wanted.table.member.state
+    before = archives.state(address)
+    if listed and not archives.same_content(listed, before):
+        raise InputError(_changed(wanted.file))
+    try:
+        yield
+    except InputError as error:
+        if archives.state(address) != before:
+            raise InputError(_changed(wanted.file)) from error
+        raise
+    if archives.state(address) != before:
+        raise InputError(_changed(wanted.file))
+
+
+def _gathered(root: Path, paths: Sequence[str]) -> Iterator[pa.Table]:
+    """Tables of quarantined rows as one, or as some that fit into memory where the user accepts very many."""
+    tables, size = [schema.QUARANTINE.empty_table()], 0
+    for path in paths:
+        tables.append(parquet.read(root / path))
+        size += tables[-1].nbytes
+        if size > _GATHERED_BYTES:
+            yield pa.concat_tables(tables)
+            tables, size = [], 0
+    if tables:
+        yield pa.concat_tables(tables)
 
 
 def _items(sites: Sequence[Site], part_mb: int) -> Iterator[WorkItem]:
@@ -65,7 +135,7 @@ def _items(sites: Sequence[Site], part_mb: int) -> Iterator[WorkItem]:
                         read_range,
                         {"wanted": wanted, "number": part, "part_mb": part_mb},
                         {"stamp": table.member.stamp},
-                        1,
+                        _VERSION,
                         [part_mb, part, wanted.table.member.address],
                         min(part_mb << 20, table.member.size),
                     )
@@ -80,7 +150,7 @@ def _items(sites: Sequence[Site], part_mb: int) -> Iterator[WorkItem]:
             read_container,
             {"address": address, "wanted": tables, "part_mb": part_mb, "threads": cores},
             stamps,
-            1,
+            _VERSION,
             [part_mb, address],
             # Decoding costs several times as much as reading plain XML.
             4.0 * sum(entry.table.member.size for entry in tables),
@@ -89,11 +159,18 @@ def _items(sites: Sequence[Site], part_mb: int) -> Iterator[WorkItem]:
 
 def sites_of(item: WorkItem) -> set[str]:
     """The sites whose tables a work item reads."""
+    return {wanted.site for wanted in _wanted(item)}
+
+
+def _wanted(item: WorkItem) -> Sequence["Wanted"]:
     tables: Wanted | Sequence[Wanted] = item.arguments.get("wanted", ())
-    return {table.site for table in ([tables] if isinstance(tables, Wanted) else tables)}
+    return [tables] if isinstance(tables, Wanted) else tables
 
 
 MB = 1 << 20
+_GATHERED_BYTES = 128 * MB
+_VERSION = 2
+"""Of the receipts and the rule by which a row is quarantined."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +214,7 @@ def read_range(root: Path, wanted: Wanted, number: int, part_mb: int) -> Outcome
     """Read one part of a plain UTF-8 file: the rows that begin in its range of bytes."""
     start, stop = number * part_mb * MB, (number + 1) * part_mb * MB
     last = stop >= wanted.table.member.size
-    with archives.open_plain(wanted.table.member) as stream:
+    with _unchanged(wanted), archives.open_plain(wanted.table.member) as stream:
         rows = xml_rows.read(
             stream,
             table=wanted.table.table,
@@ -145,6 +222,7 @@ def read_range(root: Path, wanted: Wanted, number: int, part_mb: int) -> Outcome
             file=wanted.file,
             start=start,
             stop=None if last else stop,
+            needed=schema.NEEDED[wanted.table.table],
         )
         writer = _Parts(root, wanted, number)
         writer.write(rows, limit=None)
@@ -156,18 +234,20 @@ def read_container(root: Path, address: str, wanted: Sequence[Wanted], part_mb: 
     tables = {entry.table.member.index: entry for entry in wanted}
     outputs: dict[str, int | parquet.Written] = {}
     counts: dict[str, Any] = {}
-    for member, stream in archives.stream(address, tables.keys(), threads):
-        entry = tables[member.index]
-        file = entry.file if member.form == "plain" else f"{entry.file}!{member.name}"
-        rows = xml_rows.read(stream, table=entry.table.table, site=entry.site, file=file)
-        writer = _Parts(root, entry, 0)
-        number = 0
-        while writer.write(rows, limit=(number + 1) * part_mb * MB):
-            number += 1
-            writer.number = number
-        outcome = writer.outcome()
-        outputs |= outcome.outputs
-        counts |= outcome.counts
+    with _unchanged(wanted[0]):
+        for member, stream in archives.stream(address, tables.keys(), threads):
+            entry = tables[member.index]
+            file = entry.file if member.form == "plain" else f"{entry.file}!{member.name}"
+            needed = schema.NEEDED[entry.table.table]
+            rows = xml_rows.read(stream, table=entry.table.table, site=entry.site, file=file, needed=needed)
+            writer = _Parts(root, entry, 0)
+            number = 0
+            while writer.write(rows, limit=(number + 1) * part_mb * MB):
+                number += 1
+                writer.number = number
+            outcome = writer.outcome()
+            outputs |= outcome.outputs
+            counts |= outcome.counts
     return Outcome(outputs, counts)
 
 
@@ -179,19 +259,23 @@ class _Parts:
         self.outputs: dict[str, int | parquet.Written] = {}
         self.unknown: Counter[str] = Counter()
         self.types: Counter[str] = Counter()
-        self.read = self.repaired = self.quarantined = 0
+        self.repaired = 0
+        self.rows = gate.Tally()
+        self.first: int | None = None
+        self.last: int | None = None
+        self.ascending = True
         self._bad: list[pa.Table] = []
 
     def write(self, rows: Iterator[xml_rows.ParsedRows], limit: int | None) -> bool:
         """Write one part, up to `limit` bytes of the stream; whether there may be more."""
-        path, before = part_path(self.site, self.table, self.number), self.read
+        path, before = part_path(self.site, self.table, self.number), self.rows.read
         more = [False]
         tables = self._until(rows, limit, more)
         if path.endswith(".parquet"):
             self.outputs[path] = parquet.write(self.root / path, tables, schema.dump_schema(self.table))
         else:
             partitions.write(self.root / path, schema.dump_schema(self.table), tables)
-            self.outputs[path] = self.read - before
+            self.outputs[path] = self.rows.read - before
         if self._bad:
             bad = pa.concat_tables(self._bad)
             self._bad = []
@@ -201,21 +285,36 @@ class _Parts:
 
     def outcome(self) -> Outcome:
         """The written parts, and their counts under `SITE/TABLE`."""
-        counts: dict[str, Any] = {"read": self.read, "quarantined": self.quarantined, "repaired": self.repaired}
+        rows = self.rows
+        counts: dict[str, Any] = {"read": rows.read, "quarantined": rows.unreadable, "repaired": self.repaired}
+        counts |= {"without_body": rows.without_body, "reasons": [astuple(reason) for reason in rows.reasons.values()]}
+        counts |= {"first": self.first, "last": self.last, "ascending": self.ascending}
         counts |= {"unknown": dict(sorted(self.unknown.items())), "types": dict(sorted(self.types.items()))}
         return Outcome(self.outputs, {f"{self.site}/{self.table}": counts})
 
     def _until(self, rows: Iterator[xml_rows.ParsedRows], limit: int | None, more: list[bool]) -> Iterator[pa.Table]:
         for some in rows:
-            self.read += some.batch.num_rows
-            self.quarantined += some.quarantine.num_rows
+            self.rows.read += some.batch.num_rows
+            self.rows.unreadable += some.quarantine.num_rows
+            self._follow(np.asarray(some.batch[schema.DUMP[self.table][0].column], dtype=np.int64))
             self.repaired += some.repaired
             self.unknown.update(some.unknown)
             if self.table == "posts":
                 self.types.update(counted(some.batch["post_type_id"]))
+                self.rows.without_body += some.batch["body"].null_count
             if some.quarantine.num_rows:
+                self.rows.add(some.quarantine.drop_columns("row").to_pylist())
                 self._bad.append(some.quarantine)
             yield some.batch
             if limit is not None and some.consumed >= limit:
                 more[0] = True
                 return
+
+    def _follow(self, ids: Int64) -> None:
+        """Note whether identifiers ascend, as they do in nearly all dumps: then none of them comes twice."""
+        if not len(ids):
+            return
+        after = self.last is None or ids[0] > self.last
+        self.ascending = self.ascending and bool(after and (ids[1:] > ids[:-1]).all())
+        self.first = int(ids[0]) if self.first is None else self.first
+        self.last = int(ids[-1])

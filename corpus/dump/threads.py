@@ -28,12 +28,18 @@ def keys(posts: pa.Table) -> pa.Table:
 
 
 def last_of_each(rows: pa.Table, identifier: str) -> tuple[pa.Table, int]:
-    """Sort by post and identifier; of rows with one identifier the last read stays."""
+    """Sort by post and identifier; of rows with one identifier the last read stays, whatever their posts.
+
+    Returns:
+        The rows, and how many were taken out.
+    """
     ids = np.asarray(rows[identifier], dtype=np.int64)
     posts = np.asarray(pc.fill_null(rows["post_id"], 0), dtype=np.int64)
-    order = np.lexsort((np.arange(len(ids)), ids, posts))
     last = np.ones(len(ids), bool)
-    same = (ids[order][1:] == ids[order][:-1]) & (posts[order][1:] == posts[order][:-1])
-    last[:-1][same] = False
-    already = len(ids) == 0 or (bool(last.all()) and bool((order[1:] > order[:-1]).all()))
-    return (rows if already else rows.take(pa.array(order[last]))), int((~last).sum())
+    if not (ids[1:] > ids[:-1]).all():
+        by_id = np.argsort(ids, kind="stable")
+        last[by_id[:-1][ids[by_id][1:] == ids[by_id][:-1]]] = False
+    order = np.lexsort((ids, posts))
+    order = order[last[order]]
+    already = len(order) == len(ids) and bool((order[1:] > order[:-1]).all())
+    return (rows if already else rows.take(pa.array(order))), len(ids) - len(order)

@@ -7,6 +7,7 @@ a compact map from post to bucket (2 bytes a post) holds it.
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus import schema
+from socorpus.corpus.dump import repeats_stage
 from socorpus.corpus.dump.stage import Reading, sites_of
 from socorpus.corpus.dump.threads import KEYS, KEYS_FOLDER, keys, last_of_each, thread_of
+from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.context import BuildContext
 from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.engine.work import Outcome, WorkItem
@@ -23,6 +26,7 @@ from socorpus.corpus.storage import files, parquet, partitions
 from socorpus.corpus.storage.buckets import Bucket, bucket_name, bucket_of
 
 _PAGE = 1024
+_VERSION = 2
 
 
 def run(context: BuildContext, reading: Reading) -> dict[str, Receipt]:
@@ -40,10 +44,22 @@ def run(context: BuildContext, reading: Reading) -> dict[str, Receipt]:
     stale = {item.name.partition("/")[0] for item in engine.stale(items)}
     if stale:
         engine.ensure(item for item in reading.items if stale & sites_of(item))
+        again = {item.name: receipts.load(context.root, item.stage, item.name) for item in reading.items}
+        repeats_stage.settle(engine, {name: receipt for name, receipt in again.items() if receipt is not None})
     # A site of one bucket needs no map from posts to buckets, and no partitioning.
     bucket_counts = {bucket.site: bucket.of for bucket in context.buckets if bucket.of > 1 and bucket.site in stale}
     engine.run("map", [_map_item(site, of, parts[site]["posts"]) for site, of in bucket_counts.items()])
-    partitions_of = [item for site, of in bucket_counts.items() for item in _partition_items(site, of, parts[site])]
+    unordered = repeats_stage.unordered(reading.receipts)
+    partitions_of: list[WorkItem] = []
+    for site, of in bucket_counts.items():
+        repeats: dict[str, list[str]] = {}
+        for table in (table for table in parts[site] if table != "posts" and f"{site}/{table}" in unordered):
+            place = f"{site}/{table}"
+            counts = [receipt.counts[place] for receipt in reading.receipts.values() if place in receipt.counts]
+            rows = sum(count["read"] for count in counts)
+            shares = repeats_stage.find(engine, site, table, parts[site][table], rows)
+            repeats[table] = list(repeats_stage.paths_of(shares))
+        partitions_of += _partition_items(site, of, parts[site], repeats)
     if partitions_of:
         engine.run("partition", partitions_of)
     done = engine.run("threads", items)
@@ -56,12 +72,17 @@ def _map_item(site: str, of: int, posts: Mapping[str, str]) -> WorkItem:
     return WorkItem("map", site, build_map, arguments, {**posts, "of": f"{of}"})
 
 
-def _partition_items(site: str, of: int, parts: Mapping[str, Mapping[str, str]]) -> Iterator[WorkItem]:
+def _partition_items(
+    site: str, of: int, parts: Mapping[str, Mapping[str, str]], repeats: Mapping[str, Sequence[str]]
+) -> Iterator[WorkItem]:
     for table, names in parts.items():
-        for part, content in names.items():
-            arguments = {"site": site, "table": table, "part": part, "of": of}
+        for number, (part, content) in enumerate(names.items()):
             inputs = {"part": content, "of": f"{of}", **parts["posts"]}
-            yield WorkItem("partition", f"{site}/{Path(part).stem}", partition, arguments, inputs)
+            arguments: dict[str, Any] = {"site": site, "table": table, "part": part, "of": of}
+            if repeated := repeats.get(table):
+                arguments |= {"number": number, "repeats": repeated}
+                inputs |= names
+            yield WorkItem("partition", f"{site}/{Path(part).stem}", partition, arguments, inputs, _VERSION)
 
 
 def _gather_item(bucket: Bucket, parts: Mapping[str, Mapping[str, str]]) -> WorkItem:
@@ -71,11 +92,14 @@ def _gather_item(bucket: Bucket, parts: Mapping[str, Mapping[str, str]]) -> Work
     }
     contents = {path: content for names in parts.values() for path, content in names.items()}
     arguments = {"site": bucket.site, "parts": where, "bucket": bucket.number, "of": bucket.of}
-    return WorkItem("threads", bucket.name, gather, arguments, contents)
+    return WorkItem("threads", bucket.name, gather, arguments, contents, _VERSION)
 
 
 def build_map(root: Path, site: str, parts: Sequence[str], of: int) -> Outcome:
-    """Write the site's map from post to bucket: pages of 1,024 ids, one uint16 an id, 0 for no such post."""
+    """Write the site's map from post to bucket: pages of 1,024 ids, one uint16 an id, 0 for no such post.
+
+    Of rows with one id the last of the file counts.
+    """
     pages: dict[int, npt.NDArray[np.uint16]] = {}
     wide = schema.dump_schema("posts")
     for part in parts:
@@ -112,14 +136,22 @@ def look_up(root: Path, site: str, posts: npt.NDArray[np.int64], of: int) -> npt
     return np.where(entries > 0, entries - 1, bucket_of(posts, of)).astype(np.uint16)
 
 
-def partition(root: Path, site: str, table: str, part: str, of: int) -> Outcome:
-    """Send the rows of one part to their buckets."""
+def partition(
+    root: Path, site: str, table: str, part: str, of: int, number: int = 0, repeats: Sequence[str] = ()
+) -> Outcome:
+    """Send the rows of one part to their buckets, all rows of one identifier to the bucket of the last of them.
+
+    Args:
+        number: of the part in its table.
+        repeats: files with the rows that a later one replaces (`repeats_stage`); the map has those of posts.
+    """
     rows = partitions.read([root / part], schema.dump_schema(table))
-    if table == "posts":
-        place = bucket_of(thread_of(rows), of)
-    else:
-        posts = np.asarray(pc.fill_null(rows["post_id"], 0), dtype=np.int64)
-        place = look_up(root, site, posts, of)
+    posts = np.asarray(pc.fill_null(rows["post_id"], 0), dtype=np.int64)
+    if repeats:
+        posts = posts.copy()
+        replaced, by_posts = repeats_stage.replaced_rows(root, repeats, number)
+        posts[replaced] = by_posts
+    place = look_up(root, site, posts, of)
     path = partition_path(part)
     partitions.write_partitioned(root / path, rows, place, of)
     return Outcome({path: rows.num_rows})

@@ -4,6 +4,7 @@
 `arrays` returns the columns. The kernel's names are part of this module, so that a caller needs no other.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -76,9 +77,11 @@ _KINDS = {
 }
 
 
-def layout(table: str, root: str) -> Layout:
-    """The layout of a table of `schema.DUMP` in a file whose root element is `root`."""
+def layout(table: str, root: str, needed: Sequence[Sequence[str]] = ()) -> Layout:
+    """The layout of a table of `schema.DUMP` in a file whose root element is `root`; `needed` as in `schema.NEEDED`."""
     attributes = DUMP[table]
+    place_of = {attribute.column: place for place, attribute in enumerate(attributes)}
+    pairs = np.array([(place_of[names[0]], place_of[names[-1]]) for names in needed], np.int64).reshape(-1, 2)
     names = np.zeros((len(attributes), 32), np.uint8)
     lookup = np.zeros(HASHES, np.int64)
     slots, kinds, counts = [], [], [0, 0]
@@ -98,7 +101,7 @@ def layout(table: str, root: str) -> Layout:
         counts[is_text] += 1
     lengths = np.array([len(a.xml) for a in attributes], np.int64)
     written = np.frombuffer(root.encode(), np.uint8)
-    return Layout(names, lengths, lookup, np.array(kinds, np.int64), np.array(slots, np.int64), written.copy())
+    return Layout(names, lengths, lookup, np.array(kinds, np.int64), np.array(slots, np.int64), written.copy(), pairs)
 
 
 def output(plan: Layout, size: int) -> Output:

@@ -65,6 +65,7 @@ class Layout(NamedTuple):
     kinds: Ints  # (columns,)
     slots: Ints  # (columns,) row of `Output.numbers` or of `Output.text`
     root: Bytes  # name of the root element as written
+    needed: Ints  # (n, 2) columns of which a row must have one; the same one twice where there is no other
 
 
 class Output(NamedTuple):
@@ -118,6 +119,7 @@ def scan(buf: Bytes, begin: int, size: int, limit: int, last: bool, plan: Layout
         _borrow(plan.kinds),
         _borrow(plan.slots),
         _borrow(plan.root),
+        _borrow(plan.needed),
     )
     out = Output(
         _borrow(out.numbers),
@@ -244,7 +246,7 @@ def _row(buf: Bytes, pos: int, plan: Layout, out: Output) -> int:
     state[ATTEMPTS] += 1
     end = _attributes(buf, pos + 4, plan, out)
     texts = len(out.fill) - 1
-    if end < 0 or out.valid[0, row] == 0:
+    if end < 0 or out.valid[0, row] == 0 or _lacks(row, plan, out):
         for c in range(len(plan.kinds)):
             out.valid[c, row] = 0
         for t in range(texts):
@@ -259,6 +261,15 @@ def _row(buf: Bytes, pos: int, plan: Layout, out: Output) -> int:
     out.list_ends[row + 1] = state[N_TAGS]
     state[ROWS] = row + 1
     return end
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _lacks(row: int, plan: Layout, out: Output) -> bool:
+    """Whether the row lacks a column that every row has."""
+    for n in range(len(plan.needed)):
+        if out.valid[plan.needed[n, 0], row] == 0 and out.valid[plan.needed[n, 1], row] == 0:
+            return True
+    return False
 
 
 @njit(cache=True, nogil=True, forceinline=True)

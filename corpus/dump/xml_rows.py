@@ -8,7 +8,7 @@ attributes that the schema does not know are counted. docs/dump-format.md lists 
 import codecs
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO
@@ -116,6 +116,7 @@ def read(
     file: str,
     start: int = 0,
     stop: int | None = None,
+    needed: Sequence[Sequence[str]] = (),
     batch_bytes: int = 4 << 20,
     row_bytes: int = 256 << 20,
 ) -> Iterator[ParsedRows]:
@@ -124,7 +125,8 @@ def read(
     `start` and `stop` (bytes; only of seekable UTF-8 streams) give the rows whose `<row` begins in [start, stop): parts
     that tile a file give each of its rows once, wherever it is cut. UTF-16 is transcoded, and offsets are then those of
     the UTF-8 stream. Comments are skipped (a part that begins in one looks back 64 kB for its beginning). Memory
-    is a few times the larger of `batch_bytes` and the longest row. Without rows there is no batch.
+    is a few times the larger of `batch_bytes` and the longest row. Without rows there is no batch. A row that lacks a
+    column of `needed`, which is written as in `schema.NEEDED`, counts as unreadable.
 
     Raises:
         InputError: the file is no dump, or of another table, or has a row longer than `row_bytes`; or it ends before
@@ -145,8 +147,8 @@ def read(
     match = _NAME.match(head.opening)
     assert match is not None
     root = match[1].decode()
-    plan = xml_columns.layout(table, root)
-    context = _RowContext(table, site, file, head.opening.removesuffix(b"/>").removesuffix(b">"), root)
+    plan = xml_columns.layout(table, root, needed)
+    context = _RowContext(table, site, file, head.opening.removesuffix(b"/>").removesuffix(b">"), root, needed)
 
     closed = head.opening.endswith(b"/>")
     block, held, base = np.zeros(batch_bytes + xml_columns.PAD, np.uint8), 0, source.offset
@@ -280,6 +282,7 @@ class _RowContext:
     file: str
     opening: bytes  # the root's start tag without its end, for the namespaces that it may declare
     root: str
+    needed: Sequence[Sequence[str]]
 
 
 _ROW = re.compile(rb"""<row(?:[^"'>]++|"[^"]*+"|'[^']*+')*+(?:(?<=/)>|>(?:[^<]*+</row\s*+>)?)""")
@@ -376,9 +379,11 @@ def _careful(context: _RowContext, raw: bytes) -> tuple[dict[str, Any], list[str
             values[attribute.column] = _typed(attribute, str(value))
         else:
             others.append(str(key))
-    identifier = DUMP[context.table][0]
-    if values.get(identifier.column) is None:
-        raise ValueError(f"the attribute {identifier.xml} is missing or empty")
+    written = {a.column: a.xml for a in DUMP[context.table]}
+    for names in ((DUMP[context.table][0].column,), *context.needed):
+        if all(values.get(name) is None for name in names):
+            others_here = f"; not known are {', '.join(sorted(others)[:5])}" if others else ""
+            raise ValueError(f"the attribute {written[names[0]]} is missing or empty{others_here}")
     return values, others, text.encode() != raw
 
 

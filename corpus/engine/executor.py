@@ -164,7 +164,7 @@ class Engine:
             wrong = self.differs(receipt) if receipt is not None else None
             if wrong is not None:
                 self._say_damaged(wrong)
-                receipts.remove(self.root, stage, name)
+                receipts.forget(self.root, stage, name)
                 damaged.append(wrong)
         return damaged
 

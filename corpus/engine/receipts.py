@@ -88,7 +88,7 @@ def names(root: Path, stage: str) -> list[str]:
     return [str(path.relative_to(folder).with_suffix("")) for path in files.listed(folder, ".json", deep=True)]
 
 
-def remove(root: Path, stage: str, name: str) -> None:
+def forget(root: Path, stage: str, name: str) -> None:
     """Remove a receipt, so that its item runs again."""
     files.remove(_place(root, stage, name))
 

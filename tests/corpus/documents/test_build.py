@@ -156,18 +156,18 @@ def test_comments_follow_in_the_order_of_their_dates() -> None:
 
 def test_rows_that_lack_almost_everything() -> None:
     posts: list[Row] = [
-        {"post_id": 5, "parent_id": 4, "closed_date": _time("2012-01-01T00:00:00")},
-        {"post_id": 6},
-        {"post_id": 7, "post_type_id": 2},
-        {"post_id": 8, "post_type_id": 5, "body": "wiki"},
+        {"post_id": 5, "post_type_id": 2, "parent_id": 4, "creation_date": _time("2012-01-01T00:00:00")},
+        {"post_id": 6, "post_type_id": 1, "creation_date": _time("1969-12-31T00:00:00")},
+        {"post_id": 7, "post_type_id": 2, "creation_date": _time("2012-01-01T00:00:00")},
+        {"post_id": 8, "post_type_id": 5, "creation_date": _time("2012-01-01T00:00:00"), "body": "wiki"},
     ]
     answer, question, orphan = _build(posts, [{"comment_id": 1, "post_id": 6, "text": "hm"}])
     assert (answer["kind"], answer["thread_id"], answer["title"], answer["tags"]) == ("answer", 4, None, [])
     assert (answer["text"], answer["own_end"], answer["segments"], answer["score"]) == ("", 0, [], 0)
-    assert (answer["created"], answer["closed"]) == (_time("2012-01-01T00:00:00"),) * 2
+    assert (answer["created"], answer["closed"]) == (_time("2012-01-01T00:00:00"), None)
     assert answer["license"] == "CC BY-SA 3.0"
     assert (question["kind"], question["text"], question["own_end"]) == ("question", "hm", 0)
-    assert question["created"] == _time("1970-01-01T00:00:00")
+    assert question["created"] == _time("1969-12-31T00:00:00")
     assert (orphan["kind"], orphan["thread_id"], orphan["accepted"]) == ("answer", 7, False)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from socorpus.corpus import schema
-from socorpus.corpus.dump import threads_stage
+from socorpus.corpus.dump import repeats_stage, threads_stage
 from socorpus.corpus.storage import buckets, parquet, partitions
 
 
@@ -73,6 +73,52 @@ def test_of_rows_with_one_id_the_last_stays(tmp_path: Path) -> None:
     assert set(made.outputs.values()) == {2}
     assert found.select(["post_id", "score"]).to_pylist() == [{"post_id": 3, "score": 2}, {"post_id": 7, "score": 3}]
     assert made.counts["posts"] == {"rows": 2, "orphans": 0, "repeated": 1}
+
+
+@settings(max_examples=20)
+@given(
+    posts=st.lists(st.tuples(st.integers(1, 12), st.integers(1, 40) | st.none()), min_size=1, max_size=40),
+    comments=st.lists(st.tuples(st.integers(1, 12), st.integers(1, 14)), max_size=40),
+    cut=st.integers(0, 40),
+    shares=st.sampled_from([1, 4]),
+    of=st.sampled_from([1, 2, 8]),
+)
+def test_of_rows_with_one_id_the_last_of_the_site_stays(
+    posts: list[tuple[int, int | None]], comments: list[tuple[int, int]], cut: int, shares: int, of: int
+) -> None:
+    rows = [{"post_id": post, "parent_id": parent, "score": i} for i, (post, parent) in enumerate(posts)]
+    remarks = [{"comment_id": comment, "post_id": post, "score": i} for i, (comment, post) in enumerate(comments)]
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        parts: dict[str, list[str]] = {}
+        for name, given_rows in (("posts", rows), ("comments", remarks)):
+            parts[name] = [f".work/parts/s/{name}-{number}.arrow" for number in range(2)]
+            for path, some in zip(parts[name], (given_rows[:cut], given_rows[cut:]), strict=True):
+                partitions.write(root / path, schema.dump_schema(name), [table(name, some)])
+        if of > 1:
+            threads_stage.build_map(root, "s", parts["posts"], of)
+            repeats = [
+                path
+                for share in range(shares)
+                for path in repeats_stage.find_repeats(root, "s", "comments", parts["comments"], share, shares).outputs
+            ]
+            for name in parts:
+                for number, path in enumerate(parts[name]):
+                    given = (number, repeats) if name == "comments" else ()
+                    threads_stage.partition(root, "s", name, path, of, *given)
+                parts[name] = [threads_stage.partition_path(path) for path in parts[name]]
+        done = [threads_stage.gather(root, "s", parts, bucket, of) for bucket in range(of)]
+        for name, all_rows in (("posts", rows), ("comments", remarks)):
+            identifier = schema.DUMP[name][0].column
+            kept = [
+                row
+                for path in sorted((root / f"tables/{name}/s").glob("*.parquet"))
+                for row in parquet.read(path).to_pylist()
+            ]
+            last = {row[identifier]: row["score"] for row in all_rows}
+            assert len(kept) == len(last)
+            assert {row[identifier]: row["score"] for row in kept} == last
+            assert sum(outcome.counts[name]["repeated"] for outcome in done) == len(all_rows) - len(last)
 
 
 def test_buckets_are_a_power_of_two_and_nest() -> None:

@@ -1,0 +1,138 @@
+"""The gate after reading: a dump of which too much can't be read is refused, with the reasons.
+
+A row counts as unreadable where it can't be read, or lacks what every row of its table has (`schema.NEEDED`).
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from socorpus.corpus.errors import InputError
+
+FEW = 20
+"""Unreadable rows of a table that are no reason to stop, whatever their share: in any dump single rows are damaged."""
+_KINDS, _TABLES, _EXAMPLE = 3, 5, 160
+_MOST = 50
+_VARIABLE = (
+    (re.compile(r"^(\w+)=.*(?= is not of type )", re.DOTALL), r"\1"),
+    (re.compile(r"&[^;]*;"), "&…;"),
+    (re.compile(r"\b\d+\b"), "N"),
+)
+
+
+@dataclass
+class Reason:
+    """Why rows of a table can't be read: how many, and where the first of them begins."""
+
+    kind: str
+    """The reason without what differs from row to row."""
+    rows: int
+    file: str
+    offset: int
+    """Bytes from the start of the decoded stream."""
+    example: str
+    """The whole reason of the first row."""
+
+
+@dataclass
+class Tally:
+    """Rows of one table of a site: read, unreadable, and why."""
+
+    read: int = 0
+    unreadable: int = 0
+    without_body: int = 0
+    """Rows of posts without a body: deleted ones."""
+    reasons: dict[str, Reason] = field(default_factory=dict)
+
+    def add(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Count rows of `schema.QUARANTINE`; the rarer of very many reasons are counted as one."""
+        for row in rows:
+            kind = kind_of(row["reason"])
+            self._count(Reason(kind, 1, row["file"], row["offset"], row["reason"][:_EXAMPLE]))
+
+    def merge(self, counts: Mapping[str, Any]) -> None:
+        """Add the counts of another part of the table, which comes after those that were added before."""
+        self.read += counts["read"]
+        self.unreadable += counts["quarantined"]
+        self.without_body += counts["without_body"]
+        for values in counts["reasons"]:
+            self._count(Reason(*values))
+
+    def _count(self, reason: Reason) -> None:
+        kind = reason.kind if reason.kind in self.reasons or len(self.reasons) < _MOST else "other reasons"
+        if known := self.reasons.get(kind):
+            known.rows += reason.rows
+        else:
+            self.reasons[kind] = Reason(kind, reason.rows, reason.file, reason.offset, reason.example)
+
+
+def kind_of(reason: str) -> str:
+    """A reason of quarantine without what differs from row to row, so that equal ones can be counted."""
+    for pattern, put in _VARIABLE:
+        reason = pattern.sub(put, reason, count=1)
+    return reason
+
+
+def tallies(counts: Iterable[Mapping[str, Mapping[str, Any]]]) -> dict[str, Tally]:
+    """Rows by `SITE/TABLE`, from the counts of the parts in the order of the file."""
+    tables: dict[str, Tally] = {}
+    for part in counts:
+        for place, values in part.items():
+            tables.setdefault(place, Tally()).merge(values)
+    return tables
+
+
+def too_many(tally: Tally, accepted: float) -> bool:
+    """Whether more than the accepted share of a table is unreadable; a few rows never are, unless 0 is accepted."""
+    few = FEW if accepted > 0 else 0
+    return tally.unreadable > few and tally.unreadable > accepted * (tally.read + tally.unreadable)
+
+
+def check(tables: Mapping[str, Tally], accepted: float) -> None:
+    """Hold what was read against what a corpus needs.
+
+    Args:
+        tables: by `SITE/TABLE`.
+        accepted: share of the rows of a table that may be unreadable; with 1 there may be no posts at all.
+
+    Raises:
+        InputError: there are no posts, or too many rows of a table are unreadable; names the commonest reasons.
+    """
+    posts = {place: tally for place, tally in tables.items() if place.endswith("/posts")}
+    refused = {place: tally for place, tally in tables.items() if too_many(tally, accepted)}
+    nothing = accepted < 1 and not any(tally.read for tally in posts.values())
+    if not refused and not nothing:
+        return
+    lines = []
+    if nothing:
+        lost = sum(tally.unreadable for tally in posts.values())
+        lines.append(f"no post of the sources could be read, and {lost:,} could not: there is nothing to build")
+        refused |= {place: tally for place, tally in posts.items() if tally.unreadable}
+    else:
+        lines.append("too many rows of the sources can't be read, or lack what every row has")
+    worst = sorted(refused.items(), key=lambda entry: -entry[1].unreadable)
+    for place, tally in worst[:_TABLES]:
+        lines += _lines(place, tally)
+    if len(worst) > _TABLES:
+        lines.append(f"  and {len(worst) - _TABLES} more tables")
+    if refused:
+        lines.append(
+            "Fetch or mend these files. To build from the rows that can be read, give the share that may be unreadable "
+            "with --accept-unreadable, or as accept_unreadable in the section [read] of the configuration"
+        )
+    raise InputError("\n".join(lines))
+
+
+def _lines(place: str, tally: Tally) -> list[str]:
+    site, _, table = place.rpartition("/")
+    rows = tally.read + tally.unreadable
+    lines = [f"  {site}, table {table}: {tally.unreadable:,} of {rows:,} rows ({tally.unreadable / rows:.1%})"]
+    commonest = sorted(tally.reasons.values(), key=lambda reason: -reason.rows)
+    lines += [
+        f"    {reason.rows:,}: first in {reason.file} at byte {reason.offset}: {reason.example}"
+        for reason in commonest[:_KINDS]
+    ]
+    if rest := sum(reason.rows for reason in commonest[_KINDS:]):
+        lines.append(f"    {rest:,}: other reasons")
+    return lines
