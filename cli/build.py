@@ -1,8 +1,10 @@
 """`socorpus build`, `status`, `report`, `explain` and `sample`."""
 
 from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from socorpus.corpus import Config, Corpus
 
 _LABELS_SHOWN = 6
+_SITES_SHOWN, _LINE, _VALUE = 5, 240, 40
 _LICENCE = (
     "The posts are CC BY-SA: name their authors where you publish them. Dumps offered since July 2024 come "
     "with terms of their publisher; whether you meet them is yours to judge (docs/data-licence.md)."
@@ -107,7 +110,7 @@ def _is_finished(folder: Path) -> bool:
 
 
 def _show_plan(sources: list[str], site: str | None, config: "Config") -> None:
-    from socorpus.corpus import plan_build, to_toml
+    from socorpus.corpus import plan_build, preview, to_toml
 
     plan = plan_build(sources, config, site=site)
     table = view.table("site", "tables", "XML", "buckets")
@@ -116,10 +119,30 @@ def _show_plan(sources: list[str], site: str | None, config: "Config") -> None:
         names = ", ".join(sorted(part.table for part in planned.tables))
         table.add_row(planned.name, names, view.size(sum(part.member.size for part in planned.tables)), of)
     view.out.print(table)
-    for warning in plan.warnings:
-        view.say(f"socorpus: {warning}")
+    looked = preview(sources, config, site=site)
+    view.out.print("\nFirst rows:\n")
+    shown = {planned.name for planned in plan.sites[:_SITES_SHOWN]}
+    for part in (part for part in looked.tables if part.site in shown):
+        if not part.rows and not part.looked_at and not part.warnings:
+            view.out.print(f"{part.site} {part.table}: too deep in an archive for a look", markup=False)
+        for row in part.rows:
+            view.out.print(f"{part.site} {part.table}: {_short_row(row)}"[:_LINE], markup=False)
+    if len(plan.sites) > len(shown):
+        view.out.print(f"and {len(plan.sites) - len(shown):,} more sites")
     view.out.print("\nConfiguration:\n")
     view.out.print(to_toml(config), markup=False)
+    for warning in (*plan.warnings, *looked.warnings):
+        view.say(f"socorpus: {warning}")
+
+
+def _short_row(row: Mapping[str, Any]) -> str:
+    values = {
+        name: value.isoformat(timespec="milliseconds").removesuffix("+00:00") if isinstance(value, datetime) else value
+        for name, value in row.items()
+    }
+    texts = {name: f"{value}" for name, value in values.items()}
+    short = {name: text if len(text) <= _VALUE else f"{text[:_VALUE]}…" for name, text in texts.items()}
+    return view.printable(", ".join(f"{name} {text}" for name, text in short.items()))
 
 
 def _show_result(corpus: "Corpus", ran: int) -> None:
@@ -130,6 +153,8 @@ def _show_result(corpus: "Corpus", ran: int) -> None:
         figures = [sum(site["rows"].values()), site["quarantined"], site["posts"], site["documents"], site["kept"]]
         table.add_row(name, *map(view.number, [*figures, sum(site["dropped"].values())]))
     view.out.print(table)
+    for note in _notes(facts["sites"]):
+        view.out.print(note, markup=False)
     for name, changed in facts["changes"].items():
         counts = ", ".join(f"{changed[kind]:,} {kind}" for kind in ("new", "changed", "unchanged", "gone"))
         view.out.print(f"{name}: posts since the earlier build: {counts}")
@@ -145,6 +170,24 @@ def _show_result(corpus: "Corpus", ran: int) -> None:
     view.out.print(
         f"corpus: {corpus.path}   report: {corpus.path / 'report.html'}" + ("" if ran else "   (nothing had changed)")
     )
+
+
+def _notes(sites: Mapping[str, Any]) -> list[str]:
+    """What of a site's dump a reader of the figures may wonder about, although it is no fault."""
+    notes = []
+    for name, site in sites.items():
+        if not site["rows"].get("posts"):
+            notes.append(f"{name}: has no posts, so no documents")
+        if count := site["absent"].get("body"):
+            notes.append(f"{name}: {count:,} deleted posts have no body: their text is empty")
+        if count := site["absent"].get("score"):
+            notes.append(f"{name}: {count:,} posts have no score: 0 in documents, since dumps have left out zeros")
+        for table, lost in site["quarantined_by_table"].items():
+            if lost > 0.01 * (lost + site["rows"].get(table, 0)):
+                notes.append(
+                    f"{name}: {lost:,} rows of {table} can't be read; quarantine/{name}.parquet has the reasons"
+                )
+    return notes
 
 
 def status(corpus: options.Corpus) -> None:

@@ -21,6 +21,11 @@ err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 _EVERY_SECONDS = 10.0
 
 
+def printable(text: str) -> str:
+    """A text in one line, with U+FFFD in place of what a terminal might obey."""
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in " ".join(text.split()))
+
+
 def say(line: str) -> None:
     """Print a line about progress to standard error, apart from the result."""
     err.print(line, markup=False)
@@ -112,9 +117,9 @@ class Stages:
             self._bars.stop()
 
     def __call__(self, now: "StageProgress") -> None:
-        """Show the state of a stage."""
-        if not now.items and now.note:
-            err.print(now.note, markup=False)
+        """Show the state of a stage, or a remark of its own."""
+        if now.note and not now.items:
+            say(f"socorpus: {now.note}")
             return
         self.ran += now.done > now.skipped and not now.note
         if now.items == now.skipped:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         load_config,
         plan_build,
         plugins_left_out,
+        preview,
         status,
         use_plugins,
         verify,
@@ -56,6 +57,7 @@ __all__ = [
     "load_config",
     "plan_build",
     "plugins_left_out",
+    "preview",
     "signal",
     "status",
     "to_toml",
@@ -68,7 +70,7 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = hand_on(
         __name__,
         {
-            "api": "abandon active_plugins build discover explain load_config plan_build plugins_left_out status "
+            "api": "abandon active_plugins build discover explain load_config plan_build plugins_left_out preview status "
             "use_plugins verify write_sample",
             "config": "Config",
             "engine.work": "Progress",

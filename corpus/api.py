@@ -14,6 +14,7 @@ from socorpus.corpus.config import Config, load
 from socorpus.corpus.errors import SocorpusWarning
 
 if TYPE_CHECKING:
+    from socorpus.corpus.dump.preview import Preview
     from socorpus.corpus.dump.sources import Site
     from socorpus.corpus.engine.build_state import Status
     from socorpus.corpus.engine.verification import Verification
@@ -92,6 +93,22 @@ def plan_build(sources: Sources, config: Config | None = None, *, site: str | No
     return plan.plan(discover(sources, site), config or load())
 
 
+def preview(sources: Sources, config: Config | None = None, *, site: str | None = None) -> "Preview":
+    """The first rows of each table, and warnings of what a build would refuse, as far as these rows tell.
+
+    Raises:
+        InputError: a source isn't there, or holds no tables.
+
+    Examples:
+        >>> looked = preview("dump/modern.example.com")
+        >>> looked.tables[0].table, looked.tables[0].rows[0]["post_type_id"]
+        ('posts', 1)
+    """
+    from socorpus.corpus.dump import preview as dump_preview
+
+    return dump_preview.preview(discover(sources, site), (config or load()).read.accept_unreadable)
+
+
 def build(
     sources: Sources,
     out: Location,
@@ -118,7 +135,8 @@ def build(
         show: called with the progress of each stage.
 
     Raises:
-        InputError: a source can't be read, or `out` holds something else.
+        InputError: a source can't be read, or changes meanwhile; there are no posts, or more unreadable rows of a table
+            than `read.accept_unreadable` of the configuration; or `out` holds something else.
         BuildError: a full disk, a lost worker, or another build at work in `out`.
 
     Examples:

@@ -103,7 +103,7 @@ def _site(site: Site, address: str | None, done: Mapping[str, Done]) -> dict[str
     repaired: dict[str, int] = {}
     unknown: dict[str, dict[str, int]] = {}
     repeated: Counter[str] = Counter()
-    without_body = 0
+    absent: Counter[str] = Counter()
     types: Counter[str] = Counter()
     for receipt in done["read"].values():
         for place, counts in receipt.counts.items():
@@ -114,7 +114,7 @@ def _site(site: Site, address: str | None, done: Mapping[str, Done]) -> dict[str
             bad[table] = bad.get(table, 0) + counts["quarantined"]
             repaired[table] = repaired.get(table, 0) + counts["repaired"]
             repeated[table] += counts.get("repeated", 0)
-            without_body += counts["without_body"]
+            absent.update(counts["absent"])
             types.update(counts["types"])
             for attribute, count in counts["unknown"].items():
                 seen = unknown.setdefault(table, {})
@@ -142,7 +142,7 @@ def _site(site: Site, address: str | None, done: Mapping[str, Done]) -> dict[str
         "repeated": {table: c["repeated"] for table, c in gathered.items() if c["repeated"]},
         "orphans": {table: c["orphans"] for table, c in gathered.items() if c["orphans"]},
         "posts": gathered.get("posts", Counter())["rows"],
-        "without_body": without_body,
+        "absent": dict(sorted(absent.items())),
         "post_types": dict(sorted(types.items())),
         "documents": sum(output.rows for receipt in own["documents"] for output in receipt.outputs.values()),
         "kept": sum(receipt.counts["kept"] for receipt in own["decisions"]),

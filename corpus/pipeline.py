@@ -21,7 +21,7 @@ from socorpus.corpus.engine.compile_stage import warm_up
 from socorpus.corpus.engine.context import BuildContext
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.engine.receipts import Output, Receipt
-from socorpus.corpus.engine.work import WorkItem
+from socorpus.corpus.engine.work import Progress, WorkItem
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.plan import BuildPlan, plan
 from socorpus.corpus.report import page as report_page
@@ -81,6 +81,8 @@ def build(
             f"the configuration has the plug-ins {names}, and active are {', '.join(active) or 'none'}: "
             "load the configuration anew before the build"
         )
+    for warning in (warning for site in sites for warning in site.warnings):
+        engine.show(Progress("sources", 0, 0, 0, 0, 0, 0, warning))
     with lock(root):
         if engine.scheduler is None:  # whose workers are on machines of their own
             warm_up(engine.show)

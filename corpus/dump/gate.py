@@ -4,6 +4,7 @@ A row counts as unreadable where it can't be read, or lacks what every row of it
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,8 +42,8 @@ class Tally:
 
     read: int = 0
     unreadable: int = 0
-    without_body: int = 0
-    """Rows of posts without a body: deleted ones."""
+    absent: Counter[str] = field(default_factory=Counter)
+    """Readable posts without a body (deleted ones) and without a score (0 was left out), by column."""
     reasons: dict[str, Reason] = field(default_factory=dict)
 
     def add(self, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -55,7 +56,7 @@ class Tally:
         """Add the counts of another part of the table, which comes after those that were added before."""
         self.read += counts["read"]
         self.unreadable += counts["quarantined"]
-        self.without_body += counts["without_body"]
+        self.absent.update(counts["absent"])
         for values in counts["reasons"]:
             self._count(Reason(*values))
 
@@ -104,35 +105,37 @@ def check(tables: Mapping[str, Tally], accepted: float) -> None:
     nothing = accepted < 1 and not any(tally.read for tally in posts.values())
     if not refused and not nothing:
         return
-    lines = []
+    text = []
     if nothing:
         lost = sum(tally.unreadable for tally in posts.values())
-        lines.append(f"no post of the sources could be read, and {lost:,} could not: there is nothing to build")
+        text.append(f"no post of the sources could be read, and {lost:,} could not: there is nothing to build")
         refused |= {place: tally for place, tally in posts.items() if tally.unreadable}
     else:
-        lines.append("too many rows of the sources can't be read, or lack what every row has")
+        text.append("too many rows of the sources can't be read, or lack what every row has")
     worst = sorted(refused.items(), key=lambda entry: -entry[1].unreadable)
     for place, tally in worst[:_TABLES]:
-        lines += _lines(place, tally)
+        text += lines(place, tally)
     if len(worst) > _TABLES:
-        lines.append(f"  and {len(worst) - _TABLES} more tables")
+        text.append(f"  and {len(worst) - _TABLES} more tables")
     if refused:
-        lines.append(
+        text.append(
             "Fetch or mend these files. To build from the rows that can be read, give the share that may be unreadable "
             "with --accept-unreadable, or as accept_unreadable in the section [read] of the configuration"
         )
-    raise InputError("\n".join(lines))
+    raise InputError("\n".join(text))
 
 
-def _lines(place: str, tally: Tally) -> list[str]:
+def lines(place: str, tally: Tally) -> list[str]:
+    """A table's unreadable rows with their commonest reasons, for a message."""
     site, _, table = place.rpartition("/")
     rows = tally.read + tally.unreadable
-    lines = [f"  {site}, table {table}: {tally.unreadable:,} of {rows:,} rows ({tally.unreadable / rows:.1%})"]
+    text = [f"  {site}, table {table}: {tally.unreadable:,} of {rows:,} rows ({tally.unreadable / rows:.1%})"]
     commonest = sorted(tally.reasons.values(), key=lambda reason: -reason.rows)
-    lines += [
+    text += [
         f"    {reason.rows:,}: first in {reason.file} at byte {reason.offset}: {reason.example}"
         for reason in commonest[:_KINDS]
     ]
     if rest := sum(reason.rows for reason in commonest[_KINDS:]):
-        lines.append(f"    {rest:,}: other reasons")
-    return lines
+        text.append(f"    {rest:,}: other reasons")
+    # Reasons quote the row, which may have anything in it.
+    return ["".join(sign if sign.isprintable() else "\ufffd" for sign in line) for line in text]

@@ -53,6 +53,8 @@ class Site:
     """In the order of `schema.DUMP`."""
     released: str | None
     """The date found in the path: YYYY, YYYY-MM or YYYY-MM-DD."""
+    warnings: tuple[str, ...] = ()
+    """Files that were passed over although they look like tables of the site, a sentence each."""
 
     @property
     def host(self) -> str | None:
@@ -70,12 +72,15 @@ class _Found:
     """What it was made of, so that two that make the same are told apart."""
     meta: bool
     released: str | None
+    canonical: bool
+    """Whether the file's name is the table's, so that its root element need not tell."""
 
 
 def discover(sources: Sequence[str], site: str | None = None) -> list[Site]:
     """The sites that lie in the sources, sorted by name. `site` overrides the name where there is exactly one.
 
-    Of two releases of one site, the undated or else the newest has the plain name, the others have their date in it.
+    Of two releases of one site, the undated or else the newest has the plain name, the others have their date in it. A
+    file with a table's name counts before one that only has its root element, which is named in `Site.warnings`.
 
     Raises:
         InputError: a source is absent, unreadable or holds no table; two files claim the same table; `site` is no name,
@@ -101,9 +106,19 @@ def discover(sources: Sequence[str], site: str | None = None) -> list[Site]:
         paired = any(not row.meta for row in rows)
         rows = [replace(row, base=name, meta=row.meta and paired) for row in rows]
     releases: dict[str, dict[str | None, dict[str, Member]]] = defaultdict(lambda: defaultdict(dict))
-    for row in rows:
+    warnings: dict[tuple[str, str | None], list[str]] = defaultdict(list)
+    canonical: dict[tuple[str, str | None, str], Member] = {}
+    for row in sorted(rows, key=lambda row: not row.canonical):
         base = _meta(row.base) if row.meta else row.base
         known = releases[base][row.released].setdefault(row.table, row.member)
+        if row.canonical:
+            canonical.setdefault((base, row.released, row.table), row.member)
+        elif named := canonical.get((base, row.released, row.table)):
+            warnings[base, row.released].append(
+                f"{_show(row.member)} is left out: its root element is that of the table {row.table!r}, which is in "
+                f"{_show(named)}"
+            )
+            continue
         if known is not row.member:
             raise InputError(
                 f"{_dated(base, row.released)}: its table {row.table!r} is there twice, in {_show(known)} and in "
@@ -116,7 +131,7 @@ def discover(sources: Sequence[str], site: str | None = None) -> list[Site]:
         for released, tables in dates.items():
             held = tuple(Table(table, tables[table]) for table in schema.DUMP if table in tables)
             name = base if released == plain else _dated(base, released)
-            entry = Site(site_names.checked(name, _show(held[0].member)), base, held, released)
+            entry = Site(site_names.checked(name, _show(held[0].member)), base, held, released, tuple(warnings[base, released]))
             # Some file systems hold two names that differ only in case to be one.
             other = sites.setdefault(name.casefold(), entry)
             if other is not entry:
@@ -183,7 +198,7 @@ def _file(address: str, names: list[str], top: int, explicit: bool) -> Iterator[
         for table, member in _in_archive(address):
             inner = re.split(r"[\\/]", member.name.lower())[-2:-1]
             part = [name for name in inner if name in _PARTS]
-            yield _named(table, member, [*names[:-1], stem, *part], top)
+            yield _named(table, member, [*names[:-1], stem, *part], top, _is_canonical(member.name))
         return
     written = _TABLE.match(names[-1])
     if written is None:
@@ -195,7 +210,7 @@ def _file(address: str, names: list[str], top: int, explicit: bool) -> Iterator[
     with contextlib.nullcontext() if recognised or explicit else contextlib.suppress(InputError):
         member = archives.members(address)[0]
         if recognised := recognised or _sniff(_head(member)):
-            yield _named(recognised, member, names[:-1], top)
+            yield _named(recognised, member, names[:-1], top, written["stem"].lower() in schema.ROOTS)
 
 
 def _in_archive(address: str) -> Iterator[tuple[str, Member]]:
@@ -297,7 +312,12 @@ def _show(member: Member) -> str:
 # --- names
 
 
-def _named(table: str, member: Member, path: list[str], top: int) -> _Found:
+def _is_canonical(name: str) -> bool:
+    written = _TABLE.match(re.split(r"[\\/]", name)[-1])
+    return written is not None and written["stem"].lower() in schema.ROOTS
+
+
+def _named(table: str, member: Member, path: list[str], top: int, canonical: bool) -> _Found:
     """Name a table's site after the innermost folder or archive of its path with a specific name."""
     meta = bool(path) and path[-1].lower() == "meta"
     below = path[:-1] if path and path[-1].lower() in _PARTS else path
@@ -310,7 +330,7 @@ def _named(table: str, member: Member, path: list[str], top: int) -> _Found:
     base = cleaned[place] if telling else next(filter(None, whole), "site")
     # Further up, a date need not be a release's: /home/user/2020/beer.stackexchange.com
     dates = (date for name in reversed(path[min(place, top) :]) if (date := _split(name)[1]))
-    return _Found(table, member, base, stems[specific[-1]] if specific else "", meta, next(dates, None))
+    return _Found(table, member, base, stems[specific[-1]] if specific else "", meta, next(dates, None), canonical)
 
 
 def _split(name: str) -> tuple[str, str | None]:

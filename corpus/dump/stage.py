@@ -287,7 +287,7 @@ class _Parts:
         """The written parts, and their counts under `SITE/TABLE`."""
         rows = self.rows
         counts: dict[str, Any] = {"read": rows.read, "quarantined": rows.unreadable, "repaired": self.repaired}
-        counts |= {"without_body": rows.without_body, "reasons": [astuple(reason) for reason in rows.reasons.values()]}
+        counts |= {"absent": dict(+rows.absent), "reasons": [astuple(reason) for reason in rows.reasons.values()]}
         counts |= {"first": self.first, "last": self.last, "ascending": self.ascending}
         counts |= {"unknown": dict(sorted(self.unknown.items())), "types": dict(sorted(self.types.items()))}
         return Outcome(self.outputs, {f"{self.site}/{self.table}": counts})
@@ -301,7 +301,7 @@ class _Parts:
             self.unknown.update(some.unknown)
             if self.table == "posts":
                 self.types.update(counted(some.batch["post_type_id"]))
-                self.rows.without_body += some.batch["body"].null_count
+                self.rows.absent.update({name: some.batch[name].null_count for name in ("body", "score")})
             if some.quarantine.num_rows:
                 self.rows.add(some.quarantine.drop_columns("row").to_pylist())
                 self._bad.append(some.quarantine)

@@ -53,7 +53,7 @@ class Progress:
     total: float
     seconds: float
     note: str = ""
-    """A further remark for the user, in a line."""
+    """A further remark for the user, in a line; a warning, where there are no items."""
 
     @property
     def seconds_left(self) -> float | None:

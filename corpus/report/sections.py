@@ -78,15 +78,16 @@ def _sites(facts: Facts) -> Section | None:
     notes = [
         [name, what.replace("_", " "), ", ".join(f"{k} {_count(v)}" for k, v in site[what].items())]
         for name, site in facts.sites.items()
-        for what in ("repaired", "repeated", "orphans", "unknown_attributes")
-        if site[what]
+        for what in ("repaired", "repeated", "orphans", "unknown_attributes", "absent")
+        if site.get(what)
     ]
     if notes:
         content += html.paragraph(
             "Repaired rows had characters that XML forbids. Repeated rows came more than once. Orphans belong to a "
-            "post that is not in the dump. Unknown attributes are counted and left out."
+            "post that is not in the dump. Unknown attributes are counted and left out. Absent are the bodies of "
+            "deleted posts, and scores, which old dumps leave out where they are 0."
         )
-        content += html.table(["site", "seen", "rows by table"], _limited(notes, 3))
+        content += html.table(["site", "seen", "rows"], _limited(notes, 3))
     return Section("Sites and tables", content)
 
 

@@ -305,7 +305,32 @@ def test_a_dry_run_writes_nothing(small: Path, tmp_path: Path) -> None:
     shown = socorpus("build", small, "-o", tmp_path / "out", "--dry-run")
     assert "modern.example.com" in shown.stdout
     assert "min_words = 5" in shown.stdout
+    assert "modern.example.com comments: comment_id " in shown.stdout and "post_type_id 1" in shown.stdout
     assert not (tmp_path / "out").exists()
+
+
+def test_input_that_can_t_be_trusted_ends_the_build(tmp_path: Path) -> None:
+    site = tmp_path / "dump" / "x.example.org"
+    site.mkdir(parents=True)
+    date = 'CreationDate="2020-01-01 10:00:00 UTC"'
+    rows = "".join(f'<row Id="{i}" PostTypeId="1" {date} Body="\x9b{i}"/>\n' for i in range(1, 30))
+    (site / "Posts.xml").write_text(f"<posts>\n{rows}</posts>", "utf-8")
+    (site / "zz-posts.xml").write_text(f"<posts>\n{rows}</posts>", "utf-8")
+    (site / "Users.xml").write_text('<users>\n<row Id="1" CreationDate="2020-01-01"/>\n</users>', "utf-8")
+    out = tmp_path / "out"
+    failed = socorpus("build", tmp_path / "dump", "-o", out, "--workers", 0, "--no-labels", code=2)
+    first = f"29: first in {site}/Posts.xml at byte 8: CreationDate='2020-01-01 10:00:00 UTC' is not of type"
+    assert "no post of the sources could be read, and 29 could not" in failed.stderr
+    assert "x.example.org, table posts: 29 of 29 rows (100.0%)" in failed.stderr
+    assert first in failed.stderr
+    assert not (out / "MANIFEST.json").exists()
+    warned = socorpus("build", tmp_path / "dump", "-o", tmp_path / "dry", "--dry-run")
+    assert first in warned.stderr and "a build stops at this share" in warned.stderr
+    for done in (failed, warned):
+        assert f"{site}/zz-posts.xml is left out" in done.stderr
+    accepted = ("--accept-unreadable", 1, "--dry-run")
+    assert "stops" not in socorpus("build", tmp_path / "dump", "-o", tmp_path / "dry", *accepted).stderr
+    assert "accept_unreadable = 1.0" in socorpus("build", tmp_path / "dump", "-o", tmp_path / "dry", *accepted).stdout
 
 
 def test_status_and_force(small: Path, small_corpus: Path, tmp_path: Path) -> None:

@@ -58,10 +58,10 @@ def test_a_corpus_needs_a_post_but_not_each_of_its_sites_does() -> None:
 
 
 def test_parts_of_a_table_are_added_up() -> None:
-    part = {"read": 2, "quarantined": 1, "without_body": 1, "reasons": [["k", 1, "f", 7, "k"]]}
+    part = {"read": 2, "quarantined": 1, "absent": {"body": 1}, "reasons": [["k", 1, "f", 7, "k"]]}
     later = {**part, "reasons": [["k", 5, "f", 900, "k"]], "quarantined": 5}
     (place, counted), *_ = gate.tallies([{"s/posts": part}, {"s/posts": later}]).items()
-    assert (place, counted.read, counted.unreadable, counted.without_body) == ("s/posts", 4, 6, 2)
+    assert (place, counted.read, counted.unreadable, counted.absent) == ("s/posts", 4, 6, {"body": 2})
     assert counted.reasons["k"] == gate.Reason("k", 6, "f", 7, "k")
 
 

@@ -86,7 +86,7 @@ def test_a_deleted_post_needs_no_body(tmp_path: Path) -> None:
     gone = f'<row Id="2" PostTypeId="2" {DATE} DeletionDate="2021-01-01T00:00:00.000"/>'
     put(tmp_path, Posts=[POST, *[gone.replace('"2"', f'"{i}"', 1) for i in range(2, 60)]])
     (counts,) = (receipt.counts["s.example.org/posts"] for receipt in run(tmp_path).receipts.values())
-    assert (counts["read"], counts["quarantined"], counts["without_body"]) == (59, 0, 58)
+    assert (counts["read"], counts["quarantined"], counts["absent"]) == (59, 0, {"body": 58, "score": 59})
 
 
 def test_comments_whose_text_has_another_name_end_the_build_unless_they_are_accepted(tmp_path: Path) -> None:

@@ -356,3 +356,19 @@ def test_what_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no source"):
         discover([])
     shutil.rmtree(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("stray", ["all-users.xml", "zz.XML", "aaa.xml.gz"])
+def test_a_table_s_own_name_counts_before_a_stray_file_of_the_same_root(tmp_path: Path, stray: str) -> None:
+    users = b"<users>\n <row Id='1'/></users>"
+    put(tmp_path / "x.com" / "Posts.xml", POSTS)
+    put(tmp_path / "x.com" / "Users.xml", users)
+    put(tmp_path / "x.com" / stray, gzip.compress(users) if stray.endswith("gz") else users)
+    (found,) = sources.discover([str(tmp_path)])
+    assert {table.table: table.member.name for table in found.tables} == {"posts": "Posts.xml", "users": "Users.xml"}
+    (warning,) = found.warnings
+    assert f"{tmp_path / 'x.com' / stray} is left out" in warning and "Users.xml" in warning
+    # Of two that only have the root, neither is the right one.
+    (tmp_path / "x.com" / "Users.xml").rename(tmp_path / "x.com" / "people.xml")
+    with pytest.raises(InputError, match="'users' is there twice"):
+        sources.discover([str(tmp_path)])

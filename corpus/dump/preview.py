@@ -1,0 +1,127 @@
+"""The first rows of each table, and what they say of the rest: a look at the sources before anything is built."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from socorpus.corpus import schema
+from socorpus.corpus.dump import archives, gate, xml_rows
+from socorpus.corpus.dump.sources import Site, Table
+from socorpus.corpus.errors import InputError
+
+ROWS = 1000
+"""Rows of a table that are looked at."""
+REACH = 32 << 20
+"""Decoded bytes of a container within which a table must begin to be looked at: what lies before it is decoded."""
+TOTAL = 256 << 20
+"""Bytes that are decoded in all before the tables that are looked at; the rest of many archives is left alone."""
+_SHOWN = 2
+_BATCH_BYTES = 1 << 18
+
+
+@dataclass(frozen=True)
+class TablePreview:
+    """The first rows of one table of a site."""
+
+    site: str
+    table: str
+    rows: tuple[Mapping[str, Any], ...]
+    """Some of the readable ones, each without its empty columns."""
+    looked_at: int
+    """Rows that were read or found unreadable; 0 where the table lies too deep in an archive, or has none."""
+    warnings: tuple[str, ...]
+    """What a build would refuse or lose, as far as these rows tell."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The first rows of all tables, and all warnings, of the sites and of the tables."""
+
+    tables: tuple[TablePreview, ...]
+    warnings: tuple[str, ...]
+
+
+def preview(sites: Sequence[Site], accepted: float) -> Preview:
+    """The first rows of each table of the sites, in their order.
+
+    Args:
+        accepted: share of a table's rows that may be unreadable.
+    """
+    tables = {(site.name, table.table): table for site in sites for table in site.tables}
+    by_address: dict[str, list[tuple[str, Table]]] = {}
+    for (site, _), table in tables.items():
+        by_address.setdefault(table.member.address, []).append((site, table))
+    seen: dict[tuple[str, str], TablePreview] = {}
+    left = TOTAL
+    for address, wanted in by_address.items():
+        reach = min(REACH, left)
+        left -= min(reach, sum(table.member.size for _, table in wanted) if len(wanted) > 1 else 0)
+        for looked in _of_container(address, wanted, reach, accepted):
+            seen[looked.site, looked.table] = looked
+    looked_at = tuple(seen.get(place, TablePreview(*place, (), 0, ())) for place in tables)
+    return Preview(looked_at, tuple(_warnings(sites, looked_at, accepted)))
+
+
+def _warnings(sites: Sequence[Site], tables: Sequence[TablePreview], accepted: float) -> list[str]:
+    lines = [warning for site in sites for warning in site.warnings]
+    posts = [table for table in tables if table.table == "posts"]
+    if accepted < 1 and all(not table.rows and (table.looked_at or table.warnings) for table in posts):
+        lines.append("none of the first posts can be read: without any post a build stops")
+    lines += [
+        f"{site.name} has no table of posts: it gives no documents"
+        for site in sites
+        if all(table.table != "posts" for table in site.tables)
+    ]
+    return [*lines, *(warning for table in tables for warning in table.warnings)]
+
+
+def _of_container(
+    address: str, wanted: Sequence[tuple[str, Table]], reach: int, accepted: float
+) -> Iterator[TablePreview]:
+    by_index = {table.member.index: (site, table) for site, table in wanted}
+    try:
+        before = 0
+        for member in archives.members(address):
+            if before > reach:
+                by_index.pop(member.index, None)
+            before += member.size
+        for member, stream in archives.stream(address, by_index.keys(), 1):
+            site, table = by_index.pop(member.index)
+            file = address if member.form != "7z" else f"{address}!{member.name}"
+            rows = xml_rows.read(
+                stream,
+                table=table.table,
+                site=site,
+                file=file,
+                needed=schema.NEEDED[table.table],
+                batch_bytes=_BATCH_BYTES,
+            )
+            yield _of_table(site, table.table, rows, accepted)
+    except InputError as error:
+        for site, table in by_index.values():
+            yield TablePreview(site, table.table, (), 0, (f"{error}",))
+            break
+
+
+def _of_table(site: str, table: str, batches: Iterator[xml_rows.ParsedRows], accepted: float) -> TablePreview:
+    tally = gate.Tally()
+    shown: list[dict[str, Any]] = []
+    problems: list[str] = []
+    try:
+        for some in batches:
+            tally.read += some.batch.num_rows
+            tally.unreadable += some.quarantine.num_rows
+            tally.add(some.quarantine.drop_columns("row").to_pylist())
+            shown += some.batch.slice(0, _SHOWN - len(shown)).to_pylist()
+            if tally.read + tally.unreadable >= ROWS:
+                break
+    except InputError as error:
+        problems.append(f"{error}")
+    looked_at = tally.read + tally.unreadable
+    if tally.unreadable:
+        stops = "; a build stops at this share" if gate.too_many(tally, accepted) else ""
+        problems.append("\n".join([f"of the first {looked_at:,} rows{stops}:", *gate.lines(f"{site}/{table}", tally)]))
+    elif not looked_at and not problems:
+        problems.append(f"{site}, table {table}: has no rows")
+    rows = [{name: value for name, value in row.items() if value is not None and name != "site"} for row in shown]
+    return TablePreview(site, table, tuple(rows), looked_at, tuple(problems))
