@@ -70,8 +70,8 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = hand_on(
         __name__,
         {
-            "api": "abandon active_plugins build discover explain load_config plan_build plugins_left_out preview status "
-            "use_plugins verify write_sample",
+            "api": "abandon active_plugins build discover explain load_config plan_build plugins_left_out preview "
+            "status use_plugins verify write_sample",
             "config": "Config",
             "engine.work": "Progress",
             "errors": "BuildError InputError SocorpusError SocorpusWarning",

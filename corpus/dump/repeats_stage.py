@@ -131,8 +131,8 @@ def drop_rows(root: Path, path: str, rows: int, part: int, repeats: Sequence[str
         keep = np.ones(table.num_rows, bool)
         keep[replaced] = False
         table = table.filter(pa.array(keep))
-        parquet.write(root / path, table, table.schema)
-    return Outcome({path: table.num_rows})
+        return Outcome({path: parquet.write(root / path, table, table.schema)})
+    return Outcome({path: parquet.Written(table.num_rows, parquet.rows_hash(root / path))})
 
 
 def _read(path: Path, table: str, columns: Sequence[str]) -> pa.Table:

@@ -131,7 +131,8 @@ def discover(sources: Sequence[str], site: str | None = None) -> list[Site]:
         for released, tables in dates.items():
             held = tuple(Table(table, tables[table]) for table in schema.DUMP if table in tables)
             name = base if released == plain else _dated(base, released)
-            entry = Site(site_names.checked(name, _show(held[0].member)), base, held, released, tuple(warnings[base, released]))
+            stray = tuple(warnings[base, released])
+            entry = Site(site_names.checked(name, _show(held[0].member)), base, held, released, stray)
             # Some file systems hold two names that differ only in case to be one.
             other = sites.setdefault(name.casefold(), entry)
             if other is not entry:

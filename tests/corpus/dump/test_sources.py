@@ -364,11 +364,11 @@ def test_a_table_s_own_name_counts_before_a_stray_file_of_the_same_root(tmp_path
     put(tmp_path / "x.com" / "Posts.xml", POSTS)
     put(tmp_path / "x.com" / "Users.xml", users)
     put(tmp_path / "x.com" / stray, gzip.compress(users) if stray.endswith("gz") else users)
-    (found,) = sources.discover([str(tmp_path)])
+    (found,) = discover([str(tmp_path)])
     assert {table.table: table.member.name for table in found.tables} == {"posts": "Posts.xml", "users": "Users.xml"}
     (warning,) = found.warnings
     assert f"{tmp_path / 'x.com' / stray} is left out" in warning and "Users.xml" in warning
     # Of two that only have the root, neither is the right one.
     (tmp_path / "x.com" / "Users.xml").rename(tmp_path / "x.com" / "people.xml")
     with pytest.raises(InputError, match="'users' is there twice"):
-        sources.discover([str(tmp_path)])
+        discover([str(tmp_path)])
