@@ -62,7 +62,8 @@ def load_config(
     The plug-ins that it names become the active ones; where it has no key `plugins`, those that are active stay.
 
     Args:
-        path: a TOML file, such as the `socorpus.toml` that a build wrote.
+        path: a TOML file, such as the `socorpus.toml` that a build wrote; or a MANIFEST.json, whose corpus is to be
+            made again.
         more_plugins: plug-ins beside those of the file; files are relative to the working directory.
 
     Raises:
@@ -73,8 +74,14 @@ def load_config(
         >>> load_config(preset="sobert", overrides={"near": {"threshold": 0.9}}).selection.kinds
         ('answer',)
     """
-    from socorpus.corpus.storage import plugin_memory
+    from socorpus.corpus import toml_config
+    from socorpus.corpus.storage import manifest_file, plugin_memory
 
+    if path is not None and Path(path).suffix == ".json":
+        given = manifest_file.read(Path(path))["config"]
+        return configs.load(
+            None, preset, toml_config.merge(given, overrides or {}), more_plugins, plugin_memory.remembered
+        )
     return configs.load(path, preset, overrides, more_plugins, plugin_memory.remembered)
 
 

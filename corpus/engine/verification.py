@@ -62,8 +62,8 @@ def compare(root: Path, other: Path) -> list[Difference]:
     """
     tree = generations.pinned(root)
     own = manifest_file.finished(tree)["files"]
-    folder = other.parent if other.name == manifest_file.NAME else generations.finished(other)
-    others = manifest_file.finished(folder)["files"]
+    path = other if other.suffix == ".json" else generations.finished(other) / manifest_file.NAME
+    others = manifest_file.read(path)["files"]
     differences = [Difference(path, "missing here") for path in others if path not in own]
     differences += [Difference(path, "missing there") for path in own if path not in others]
     for path in own.keys() & others.keys():

@@ -28,16 +28,24 @@ def finished(root: Path) -> dict[str, Any]:
     Raises:
         InputError: there is none at `root`, it can't be read, or it is of another version.
     """
-    path = root / NAME
+    if not files.exists(root / NAME):
+        raise InputError(f"{root}: no finished corpus (no {NAME}); run socorpus build first")
+    return read(root / NAME)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A manifest of this version, be it without its corpus.
+
+    Raises:
+        InputError: it isn't there, can't be read, is damaged, or is of another version.
+    """
     try:
         facts = files.read_json(path)
-    except (FileNotFoundError, NotADirectoryError):
-        raise InputError(f"{root}: no finished corpus (no {NAME}); run socorpus build first") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a corpus's manifest ({error}); build the corpus again") from None
     if not isinstance(facts, dict) or not {"version", "inputs", "files", "config"} <= set(facts):
         raise InputError(f"{path}: not a corpus's manifest; build the corpus again")
-    check_version(root, facts)
+    check_version(path.parent, facts)
     if facts.pop(_CHECK, None) != files.fingerprint(facts):
         raise InputError(f"{path}: damaged: it has not the contents that were written; build the corpus again")
     return facts

@@ -192,3 +192,13 @@ def test_a_build_with_nothing_to_do_changes_nothing(dump: Path, corpus: Path, tm
     before = path.stat().st_ino, path.stat().st_mtime_ns, path.read_text("utf-8")
     assert "nothing had changed" in build(dump, copy)
     assert (path.stat().st_ino, path.stat().st_mtime_ns, path.read_text("utf-8")) == before
+
+
+def test_the_manifest_reproduces_the_corpus(dump: Path, corpus: Path, tmp_path: Path) -> None:
+    toml = tmp_path / "socorpus.toml"
+    toml.write_text("[near]\nthreshold = 0.6\n[shards]\nseed = 99\n")
+    build(dump, tmp_path / "first", "--config", toml)
+    shutil.copy(tmp_path / "first/MANIFEST.json", tmp_path / "theirs.json")
+    build(dump, tmp_path / "second", "--config", tmp_path / "theirs.json")
+    assert "0 differ" in socorpus("verify", tmp_path / "second", "--against", tmp_path / "theirs.json").stdout
+    assert manifest(tmp_path / "second") == manifest(tmp_path / "first") != manifest(corpus)
