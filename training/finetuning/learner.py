@@ -358,8 +358,14 @@ class _Learner:
         path = self.folder / "state.pt"
         if not path.is_file():
             return
-        kept = torch.load(path, map_location=self.device, weights_only=True)
-        self.state = LearnerState(**kept["state"])
+        try:
+            kept = torch.load(path, map_location=self.device, weights_only=True)
+            self.state = LearnerState(**kept["state"])
+        except Exception as error:  # of a damaged file, or one that would run code; nothing of it has run
+            raise InputError(
+                f"{path}: not the state of a fine-tuning run ({type(error).__name__}); delete this file, and training "
+                "begins again"
+            ) from None
         # An epoch's best weights are written before its state: without them training starts again.
         if self.state.best_epoch >= 0 and not (self.folder / "best").is_dir():
             self.state = LearnerState()
