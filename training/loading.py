@@ -5,13 +5,13 @@ A model's folder can name Python code of its own (`auto_map`), which transformer
 torch's unpickler for weights, which runs nothing; weights in safetensors are plain numbers.
 """
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from socorpus.corpus.errors import InputError, SocorpusError
+from socorpus.corpus.storage import files
 from socorpus.training.quiet import quiet
 
 ONLY_DATA: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
@@ -49,8 +49,8 @@ def loading(folder: Path, what: str) -> Iterator[Any]:
                 f"{folder}: {what} can't be loaded: its weights are a pickle that holds more than weights, which is "
                 "never run; give a model with weights in safetensors"
             ) from None
-        said = " ".join(str(error).split())[:_LONGEST] or type(error).__name__
-        raise InputError(f"{folder}: {what} can't be loaded: {said}") from error
+        message = " ".join(str(error).split())[:_LONGEST] or type(error).__name__
+        raise InputError(f"{folder}: {what} can't be loaded: {message}") from error
 
 
 def refuse_code(folder: Path) -> None:
@@ -61,7 +61,7 @@ def refuse_code(folder: Path) -> None:
     """
     path = folder / "config.json"
     try:
-        described = json.loads(path.read_text("utf-8"))
+        described = files.read_json(path)
     except FileNotFoundError:
         return
     except (OSError, ValueError, RecursionError) as error:

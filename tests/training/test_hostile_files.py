@@ -21,11 +21,10 @@ from torch.distributed import checkpoint as torch_checkpoint
 
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files
+from socorpus.training import checkpoint_metadata
 from socorpus.training.finetuning import predictor, pretrained
-from socorpus.training.pretrain import checkpoint_metadata
 from tests.building import socorpus
 from tests.training import tiny_models
-
 
 CLOSURE = tiny_models.texts((1, 1, 1)).task
 

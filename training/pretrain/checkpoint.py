@@ -25,8 +25,8 @@ import torch.distributed as dist
 
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
 from socorpus.corpus.storage.files import ran_out
+from socorpus.training import checkpoint_metadata
 from socorpus.training.config import Checkpoint as Policy
-from socorpus.training.pretrain import checkpoint_metadata
 from socorpus.training.pretrain.distributed import Ranks
 from socorpus.training.pretrain.optimizer import Optimizer
 

@@ -55,7 +55,8 @@ def _names() -> dict[tuple[str, str], Any]:
         **{(module, name): type(name, (_Record,), {}) for module, name in records},
         **{("torch", name): kind for name, kind in kinds.items()},
         # These are calls in the pickle: of a shape, a tensor's layout and memory format, and the folder's path.
-        **{("torch", "Size"): tuple, (_METADATA, "_MEM_FORMAT_ENCODING"): type("Format", (_Ignored,), {})},
+        ("torch", "Size"): tuple,
+        (_METADATA, "_MEM_FORMAT_ENCODING"): type("Format", (_Ignored,), {}),
         ("torch.serialization", "_get_layout"): type("Layout", (_Ignored,), {}),
         **{("pathlib", name): type("Path", (_Ignored,), {}) for name in ("Path", "PosixPath", "WindowsPath")},
     }
@@ -105,7 +106,7 @@ def read(folder: Path) -> dcp.Metadata:
 def _check_memory(content: bytes) -> None:
     """Refuse a number in the unpickler's table of values that is larger than the file: the table would be as long."""
     for operation, argument, _ in pickletools.genops(content):
-        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument) > len(content):
+        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > len(content):
             raise InputError(f"it numbers a value {argument}")
 
 
