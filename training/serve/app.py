@@ -330,6 +330,7 @@ def server(application: Starlette) -> "uvicorn.Server":
             # A server of one user need not log requests; the queue logs failures.
             access_log=False,
             log_level="warning",
+            use_colors=False,
             server_header=False,
             timeout_graceful_shutdown=SECONDS_TO_END,
         )
