@@ -97,7 +97,10 @@ def test_no_command_passes_on_what_a_corpus_holds(hostile: Path, tmp_path: Path)
     from socorpus.corpus import Corpus
 
     documents = Corpus(hostile).documents.head(4)
-    posts = [f"{site}:{number}" for site, number in zip(*(documents[n].to_pylist() for n in ("site", "post_id")))]
+    posts = [
+        f"{site}:{number}"
+        for site, number in zip(*(documents[n].to_pylist() for n in ("site", "post_id")), strict=True)
+    ]
     assert RAW.search("".join(map(str, documents["text"].to_pylist())))
     odd = tmp_path / f"a{ESCAPES}.toml"
     odd.write_text(f"'{chr(0x9B)}31m' = 1\n", "utf-8")

@@ -41,10 +41,10 @@ def test_a_comparison_is_safe_to_open(tmp_path: Path) -> None:
 
 
 def test_every_writer_of_csv_does_so() -> None:
-    for package in ("corpus", "labeling", "training", "cli"):
-        for path in (ROOT / package).rglob("*.py"):
-            names = {
-                node.attr for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Attribute)
-            }
-            if names & {"writerow", "writerows", "write_csv", "to_csv", "CSVWriter"} and path != MADE_UP:
-                assert "csv_cells.cell(" in code or "evaluate_table.write_csv(" in code, path
+    for path in (
+        path for package in ("corpus", "labeling", "training", "cli") for path in (ROOT / package).rglob("*.py")
+    ):
+        code = path.read_text("utf-8")
+        names = {node.attr for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Attribute)}
+        if names & {"writerow", "writerows", "to_csv", "CSVWriter"} and path != MADE_UP:
+            assert "csv_cells.cell(" in code, path
