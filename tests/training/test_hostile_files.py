@@ -20,7 +20,7 @@ import torch
 from torch.distributed import checkpoint as torch_checkpoint
 
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.storage import files
+from socorpus.corpus.storage import files, manifest_file
 from socorpus.training import checkpoint_metadata
 from socorpus.training.finetuning import predictor, pretrained
 from tests.building import socorpus
@@ -222,3 +222,13 @@ def test_tables_and_arrays_of_a_corpus_run_nothing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="allow_pickle=False"):
         files.read_arrays(tmp_path / "a.npz")
     assert not ran.exists()
+
+
+def test_a_manifest_leads_nowhere_else(tmp_path: Path) -> None:
+    from socorpus.corpus import schema
+
+    for names in ({"files": {"../../a.parquet": {}}}, {"files": {"/etc/passwd": {}}}, {"sites": {"a/../../b": {}}}):
+        facts = {"version": schema.VERSION, "inputs": "", "config": {}, "files": {}, "sites": {}, **names}
+        manifest_file.save(tmp_path, facts)
+        for command in (("report", tmp_path), ("labeling", "apply", tmp_path)):
+            assert "which is not in the corpus" in socorpus(*command, code=2).stderr

@@ -79,6 +79,8 @@ def _adapted(folder: Path, task: Task, tokenizer: Any) -> Any:
 
     described = json.loads((folder / "adapter_config.json").read_text("utf-8"))
     base = Path(described["base_model_name_or_path"])
+    if not base.is_absolute() and (folder / base / "config.json").is_file():
+        base = folder / base
     if not (base / "config.json").is_file():
         raise InputError(
             f"{folder}: these are adapters of the model in {base}, which is gone; put it back there, or set "

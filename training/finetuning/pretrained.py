@@ -40,6 +40,12 @@ class Pretrained:
     scratch: bool = False
 
     @property
+    def shared_name(self) -> str:
+        """The name for files that are given to others: of an absolute path only the folder's name."""
+        plain = self.name.removeprefix("scratch:")
+        return self.name if not Path(plain).is_absolute() else f"{'scratch:' * self.scratch}{Path(plain).name}"
+
+    @property
     def decoder(self) -> bool:
         """Whether it reads from left to right: such a model is fine-tuned by adapters."""
         from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL

@@ -12,6 +12,7 @@ RUN/.lock            held by the run that writes here
 
 import fcntl
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -70,7 +71,8 @@ class Run:
             InputError: one of these changed; the message says which, and what to do.
         """
         new = {
-            "corpus": str(corpus.folder.absolute()),
+            # Seen from the run: a run is given to others, and it may be moved together with its corpus.
+            "corpus": os.path.relpath(corpus.folder.absolute(), self.root.absolute()),
             "fingerprint": corpus.fingerprint,
             "tokenizer": corpus.vocabulary.identity,
             "vocabulary": corpus.vocabulary.padded,
@@ -79,7 +81,7 @@ class Run:
         }
         old = self.facts()
         if old is not None:
-            self._same(old, new)
+            self._same(old, new, corpus.folder)
         facts = {**(old or {}), **new}
         self.root.mkdir(parents=True, exist_ok=True)
         self.write(facts)
@@ -136,10 +138,10 @@ class Run:
         with atomic(self.log) as temporary:
             temporary.write_text("".join(f"{line}\n" for line in kept), "utf-8")
 
-    def _same(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    def _same(self, old: Mapping[str, Any], new: Mapping[str, Any], corpus: Path) -> None:
         if old["tokenizer"] != new["tokenizer"] or old["vocabulary"] != new["vocabulary"]:
             raise InputError(
-                f"{self.root}: this run was begun with another tokenizer than that of {new['corpus']}; its checkpoints "
+                f"{self.root}: this run was begun with another tokenizer than that of {corpus}; its checkpoints "
                 "mean nothing to this one: give another folder with --out"
             )
         changed = [
