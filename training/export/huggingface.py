@@ -6,7 +6,6 @@ transformers' model as read from the disk, padded. If their logits differ by mor
 
 import json
 import math
-import os
 import shutil
 import warnings
 from collections.abc import Mapping, Sequence
@@ -114,11 +113,7 @@ def opened(root: Path, step: int | None = None) -> Source:
         raise InputError(f"{root}: no run (no run.json); give the folder that socorpus train wrote with --out")
     try:
         shape = toml_config.section(ModelShape, facts["model"], f"{root / 'run.json'}: model")
-        place, tokenizer, vocabulary = (
-            Path(os.path.normpath(root / facts["corpus"])),
-            facts["tokenizer"],
-            facts["vocabulary"],
-        )
+        place, tokenizer, vocabulary = run.corpus(facts), facts["tokenizer"], facts["vocabulary"]
     except (KeyError, TypeError) as error:
         raise InputError(f"{root / 'run.json'}: not what socorpus train writes (no {error})") from None
     saved = _chosen(run, step)

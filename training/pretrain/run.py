@@ -23,6 +23,7 @@ from typing import Any
 
 from socorpus.corpus import toml_config
 from socorpus.corpus.errors import InputError
+from socorpus.corpus.storage import corpus_memory
 from socorpus.corpus.storage.files import atomic, write_json
 from socorpus.training.config import Config
 from socorpus.training.pretrain.shard_reader import ShardCorpus
@@ -61,6 +62,18 @@ class Run:
             raise InputError(f"{path}: cannot be read: {error}; give another folder for a new run") from None
         return facts
 
+    def corpus(self, facts: Mapping[str, Any]) -> Path:
+        """The folder of the run's corpus: as seen from the run, or, if only the run was moved, where it was last.
+
+        Raises:
+            KeyError: the facts name none.
+            TypeError: what they name is no path.
+        """
+        place = Path(os.path.normpath(self.root / facts["corpus"]))
+        if place.is_dir() or Path(facts["corpus"]).is_absolute():
+            return place
+        return corpus_memory.find(facts["fingerprint"]) or place
+
     def begin(self, corpus: ShardCorpus, config: Config) -> dict[str, Any]:
         """Write run.toml and run.json, or compare them with this corpus and configuration.
 
@@ -85,6 +98,7 @@ class Run:
         facts = {**(old or {}), **new}
         self.root.mkdir(parents=True, exist_ok=True)
         self.write(facts)
+        corpus_memory.remember(corpus.fingerprint, corpus.root)
         with atomic(self.root / "run.toml") as temporary:
             temporary.write_text(toml_config.to_toml(config), "utf-8")
         return facts
