@@ -98,7 +98,7 @@ class Run:
         facts = {**(old or {}), **new}
         self.root.mkdir(parents=True, exist_ok=True)
         self.write(facts)
-        corpus_memory.remember(corpus.fingerprint, corpus.root)
+        corpus_memory.remember(corpus.fingerprint, corpus.folder)
         with atomic(self.root / "run.toml") as temporary:
             temporary.write_text(toml_config.to_toml(config), "utf-8")
         return facts
