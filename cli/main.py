@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from socorpus.cli import build, doctor, evaluate, finetune, labels, serve, studio, train, view
+from socorpus.cli import build, doctor, evaluate, finetune, labels, serve, studio, terminal, train, view
 from socorpus.corpus import InputError, SocorpusError, SocorpusWarning
 
 app = typer.Typer(
@@ -89,6 +89,7 @@ _add(app, doctor.doctor, "doctor")
 
 def run() -> None:
     """Run the command line; known errors and warnings are reported in one sentence."""
+    terminal.guard(view.out, view.err)
     with warnings.catch_warnings():
         warnings.simplefilter("always", SocorpusWarning)
         warnings.showwarning = _show_warning

@@ -7,16 +7,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from socorpus.cli.terminal import console, visible
+
 if TYPE_CHECKING:
     from socorpus.corpus import Progress as StageProgress
 
-out = Console(highlight=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
-err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
+out = console(width=None if sys.stdout.isatty() else 120)
+err = console(stderr=True)
 
 _EVERY_SECONDS = 10.0
 
@@ -82,8 +83,8 @@ class ProgressLine:
     def now(self, text: str, last: bool = False) -> None:
         """Show the current progress; `last` is always shown."""
         if self.live:
-            sys.stderr.write(f"\r\x1b[K{text}")
-            sys.stderr.flush()
+            err.file.write(f"\r\x1b[K{visible(text)}")
+            err.file.flush()
         elif last or time.monotonic() - self._last > _EVERY_SECONDS:
             self._last = time.monotonic()
             err.print(text, markup=False)
@@ -91,7 +92,7 @@ class ProgressLine:
     def stay(self, text: str) -> None:
         """Print a line that stays."""
         if self.live:
-            sys.stderr.write("\r\x1b[K")
+            err.file.write("\r\x1b[K")
         err.print(text, markup=False)
 
 
@@ -107,7 +108,7 @@ class Stages:
 
     def __enter__(self) -> "Stages":
         if sys.stderr.isatty():
-            columns: list[ProgressColumn] = [TextColumn("{task.description:>22}"), BarColumn(30), _Left()]
+            columns: list[ProgressColumn] = [TextColumn("{task.description:>22}", markup=False), BarColumn(30), _Left()]
             self._bars = Progress(*columns, console=err)
             self._bars.start()
         return self
@@ -136,7 +137,7 @@ class Stages:
 class _Left(ProgressColumn):
     def render(self, task: Task) -> Text:
         now = task.fields.get("now")
-        return Text(_state(now) if now is not None else "")
+        return Text(visible(_state(now)) if now is not None else "")
 
 
 def _state(now: "StageProgress") -> str:

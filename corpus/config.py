@@ -274,6 +274,22 @@ def of_corpus(values: Mapping[str, Any]) -> Config:
     return config
 
 
+def without_folders(config: Config) -> Config:
+    """The configuration as a corpus holds it: of absolute paths only the file's name.
+
+    A corpus is given to others, and the folders of the machine that built it are not theirs to know. Relative paths
+    stay, so that the saved configuration builds the same corpus where they lead to the files.
+    """
+
+    def name(path: str) -> str:
+        return Path(path).name if Path(path).is_absolute() else path
+
+    contamination = replace(config.contamination, benchmarks=tuple(map(name, config.contamination.benchmarks)))
+    path = config.tokenizer.path
+    tokenizer = replace(config.tokenizer, path=None if path is None else name(path))
+    return replace(config, contamination=contamination, tokenizer=tokenizer)
+
+
 def _check_ranges(config: Config, where: str) -> None:
     shares = {
         "read.accept_unreadable": config.read.accept_unreadable,

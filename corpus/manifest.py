@@ -1,6 +1,6 @@
 """MANIFEST.json: contents and sources of a corpus, with a check that its numbers add up.
 
-It holds no times, and no paths but the sources as they were named, so equal builds have equal manifests.
+It holds no times and no folders of the machine that built it, so equal builds have equal manifests.
 """
 
 from collections import Counter
@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from socorpus.corpus import dump_diff, plugins, schema
-from socorpus.corpus.config import Config
-from socorpus.corpus.dump import addresses
+from socorpus.corpus.config import Config, without_folders
+from socorpus.corpus.dump import addresses, archives
 from socorpus.corpus.dump.sources import Site
 from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.receipts import Receipt
@@ -70,7 +70,7 @@ def assemble(
                 "site": site.name,
                 "released": site.released,
                 "table": table.table,
-                "file": table.member.address,
+                "file": archives.name_of(table.member.address, site.name),
                 "member": table.member.name,
                 "bytes": table.member.size,
                 "stamp": table.member.stamp,
@@ -92,7 +92,7 @@ def assemble(
         "shards": _shards(done["shards"]),
         "changes": dump_diff.compare(root, plan.buckets, plan.inputs),
         **({"plugins": {plugin.name: plugin.identity for plugin in active}} if (active := plugins.active()) else {}),
-        "config": as_dict(config),
+        "config": as_dict(without_folders(config)),
         "files": dict(sorted(outputs.items())),
     }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from socorpus.corpus import dump_diff, manifest, plugins
-from socorpus.corpus.config import Config
+from socorpus.corpus.config import Config, without_folders
 from socorpus.corpus.dedup import stage as dedup_stage
 from socorpus.corpus.documents import stage as documents_stage
 from socorpus.corpus.dump import stage as dump_stage
@@ -129,7 +129,7 @@ def _build(
 def _write_configuration(root: Path, tree: Path, config: Config) -> None:
     """Write socorpus.toml, whose plug-ins are named by their way from the corpus, with a receipt of its own."""
     name = "socorpus.toml"
-    files.write_text(tree / name, to_toml(replace(config, plugins=plugins.names_from(root))))
+    files.write_text(tree / name, to_toml(without_folders(replace(config, plugins=plugins.names_from(root)))))
     output = Output(0, files.size(tree / name), files.sha256(tree / name))
     receipts.save(tree, Receipt("configuration", "socorpus", output.sha256, "", {name: output}))
 

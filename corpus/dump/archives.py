@@ -180,6 +180,18 @@ def local_path(source: str) -> Path | None:
     return None if "://" in source or "::" in source else Path(source)
 
 
+def name_of(address: str, site: str) -> str:
+    """A source as a corpus names it: without the folders of the machine it was built on, and without passwords.
+
+    Args:
+        site: a folder of the site's name stays.
+    """
+    if is_address(address):
+        return re.sub(r"(?<=://)[^/@]*@", "", address).partition("?")[0]
+    folder, _, name = address.rpartition("/")
+    return f"{site}/{name}" if folder.rpartition("/")[2] == site else name
+
+
 # --- opening
 
 

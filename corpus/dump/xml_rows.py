@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 from lxml import etree
 
-from socorpus.corpus.dump import xml_columns
+from socorpus.corpus.dump import archives, xml_columns
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.schema import DUMP, QUARANTINE, ROOTS, TIME, Attribute, dump_schema
 
@@ -314,6 +314,11 @@ def _batch(
     return _rows(context, fast, reports, unknown, base + int(out.state[xml_columns.CONSUMED]))
 
 
+def _named(context: _RowContext) -> str:
+    file, bang, member = context.file.partition("!")
+    return f"{archives.name_of(file, context.site)}{bang}{member}"
+
+
 def _rows(
     context: _RowContext,
     fast: pa.Table,
@@ -329,7 +334,7 @@ def _rows(
     repaired = 0
 
     def quarantine(offset: int, reason: str, raw: bytes) -> None:
-        place = {"site": context.site, "table": context.table, "file": context.file}
+        place = {"site": context.site, "table": context.table, "file": _named(context)}
         lost.append({**place, "offset": offset, "reason": reason, "row": raw})
 
     for offset, raw, is_row, place in reports:

@@ -491,12 +491,11 @@ def _configuration(facts: Facts) -> Section | None:
         for number, (name, value) in enumerate(values.items())
     ]
     content = html.table(["section", "key", "value"], [[a, b, Markup("<code>{}</code>").format(c)] for a, b, c in rows])
-    folders: dict[str, set[str]] = {}
+    files: dict[str, set[str]] = {}
     for source in facts.manifest["sources"]:
-        folder, _, name = source["file"].rpartition("/")
-        folders.setdefault(folder, set()).add(name)
-    rows = [[folder or "–", ", ".join(sorted(names))] for folder, names in sorted(folders.items())]
-    content += html.table(["folder of sources", "files"], _limited(rows, 2))
+        files.setdefault(source["site"], set()).add(source["file"].rpartition("/")[2])
+    rows = [[site, ", ".join(sorted(names))] for site, names in sorted(files.items())]
+    content += html.table(["site", "files"], _limited(rows, 2))
     return Section("Configuration", content)
 
 

@@ -144,7 +144,7 @@ def read_arrays(path: Path) -> dict[str, Any]:
     """The arrays of `write_arrays` by name."""
     import numpy as np
 
-    with np.load(path) as saved:
+    with np.load(path, allow_pickle=False) as saved:
         return {name: saved[name] for name in saved.files}
 
 

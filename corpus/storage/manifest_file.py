@@ -48,6 +48,9 @@ def read(path: Path) -> dict[str, Any]:
     check_version(path.parent, facts)
     if facts.pop(_CHECK, None) != files.fingerprint(facts):
         raise InputError(f"{path}: damaged: it has not the contents that were written; build the corpus again")
+    for name in (*facts["files"], *facts.get("sites", ())):
+        if name.startswith("/") or ".." in name.split("/"):
+            raise InputError(f"{path}: names {name!r}, which is not in the corpus; get the corpus again, or build it")
     return facts
 
 

@@ -16,9 +16,14 @@ from socorpus.corpus.plugins import Plugin
 from socorpus.corpus.storage import files
 
 
-def _place() -> Path:
+def state_folder() -> Path:
+    """The user's own state folder of this program."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "socorpus" / "plugins.json"
+    return Path(state) / "socorpus"
+
+
+def _place() -> Path:
+    return state_folder() / "plugins.json"
 
 
 def _read() -> dict[str, list[str]]:

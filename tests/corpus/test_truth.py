@@ -475,7 +475,7 @@ def test_unreadable_rows_are_kept_with_their_place(sample: Truth, built: Path) -
     found: Counter[tuple[str, str, str, str]] = Counter()
     files: dict[str, bytes] = {}
     for row in table(built, "quarantine").to_pylist():
-        path = Path(row["file"])
+        path = sample.folder / row["file"]
         data = files.get(row["file"]) or path.read_bytes()
         if data[:2] == b"\xff\xfe":
             # Offsets are those of the decoded stream, byte order mark included.
@@ -590,7 +590,12 @@ def real_sites(real: Corpus, real_data: Path, tmp_path_factory: pytest.TempPathF
             members.extractall(unpacked / archive.name)
     named, seen, found = manifest(real.folder)["sources"], set(), {}
     for source in named:
-        path = Path(source["file"])
+        (path,) = {
+            path
+            for folder in ("dumps", "archives")
+            for path in (real_data / folder).rglob(Path(source["file"]).name)
+            if str(path).endswith(f"/{source['file']}")
+        }
         path = unpacked / path.name / source["member"] if path.suffix == ".7z" else path
         data = path.read_bytes()
         site = found.setdefault(source["site"], Site({}, {}))

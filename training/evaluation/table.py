@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from socorpus.corpus.storage.files import atomic
+from socorpus.training.evaluation import csv_cells
 from socorpus.training.evaluation.cell import Cell
 
 TITLES = {
@@ -104,7 +105,10 @@ def _dollars(value: float | None) -> str:
 
 
 def write_csv(path: Path, cells: Sequence[Cell]) -> None:
-    """One row per system, task and metric; a missing system has one row with the reason."""
+    """One row per system, task and metric; a missing system has one row with the reason.
+
+    Texts that a spreadsheet would run begin with an apostrophe (`csv_cells.cell`).
+    """
     columns = ("task", "data", "system", "metric", "mean", "spread", "low", "high", "best", "p", "parameters", "seeds")
     more = ("train_seconds", "train_dollars", "thousand_seconds", "thousand_dollars", "device", "missing")
     with atomic(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
@@ -114,7 +118,8 @@ def write_csv(path: Path, cells: Sequence[Cell]) -> None:
             facts = asdict(cell)
             labels = {f"f1:{label}": {"mean": value} for label, value in cell.labels.items()}
             for metric, value in {**facts["scores"], **labels}.items() or [("", {})]:
-                writer.writerow(facts | {"metric": metric} | dict(value))
+                row = facts | {"metric": metric} | dict(value)
+                writer.writerow({name: csv_cells.cell(value) for name, value in row.items()})
 
 
 def write_page(path: Path, facts: Mapping[str, Any]) -> None:

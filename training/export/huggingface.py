@@ -25,6 +25,7 @@ from socorpus.corpus.storage.files import disk_full, is_disk_full, write_json
 from socorpus.training import config, presets
 from socorpus.training.config import Config, ModelShape
 from socorpus.training.export import card
+from socorpus.training.loading import ONLY_DATA, loading
 from socorpus.training.pretrain import checkpoint, distributed, packing, schedule, shard_reader
 from socorpus.training.pretrain.checkpoint import Found
 from socorpus.training.pretrain.run import Run
@@ -112,7 +113,7 @@ def opened(root: Path, step: int | None = None) -> Source:
         raise InputError(f"{root}: no run (no run.json); give the folder that socorpus train wrote with --out")
     try:
         shape = toml_config.section(ModelShape, facts["model"], f"{root / 'run.json'}: model")
-        place, tokenizer, vocabulary = Path(facts["corpus"]), facts["tokenizer"], facts["vocabulary"]
+        place, tokenizer, vocabulary = run.corpus(facts), facts["tokenizer"], facts["vocabulary"]
     except (KeyError, TypeError) as error:
         raise InputError(f"{root / 'run.json'}: not what socorpus train writes (no {error})") from None
     saved = _chosen(run, step)
@@ -242,20 +243,24 @@ def _save(source: Source, ours: "Encoder", folder: Path) -> None:
     if source.shape.family == "modern":
         path = folder / "config.json"
         write_json(path, {**weights.rotation(source.shape), **json.loads(path.read_text("utf-8"))})
-    for path in sorted((source.corpus.root / "tokenizer").iterdir()):
-        if path.is_file():
-            shutil.copyfile(path, folder / path.name)
+    # Only what a build writes: anything else in the folder of a corpus from elsewhere is not for the model.
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        path = source.corpus.root / "tokenizer" / name
+        if path.is_file() and not path.is_symlink():
+            shutil.copyfile(path, folder / name)
     path = folder / "tokenizer_config.json"
-    write_json(path, {**json.loads(path.read_text("utf-8")), "model_max_length": source.shape.max_length})
+    settings = {**json.loads(path.read_text("utf-8")), "model_max_length": source.shape.max_length}
+    settings.pop("auto_map", None)
+    write_json(path, settings)
 
 
 def _theirs(source: Source, folder: Path) -> Any:
     """transformers' model as read from the disk."""
     from socorpus.training.export import weights
 
-    with quiet() as transformers:
+    with loading(folder, "the exported model") as transformers:
         kind = getattr(transformers, weights.ARCHITECTURES[source.shape.family])
-        return kind.from_pretrained(folder, local_files_only=True).float().eval()
+        return kind.from_pretrained(folder, **ONLY_DATA).float().eval()
 
 
 @torch.no_grad()

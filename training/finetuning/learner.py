@@ -7,6 +7,7 @@ is complete or does not exist.
 
 import json
 import math
+import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -143,7 +144,7 @@ def _enter(out: Path, identity: Mapping[str, Any], model: Pretrained, force: boo
             )
         shutil.rmtree(out)
     out.mkdir(parents=True, exist_ok=True)
-    write_json(mark, {**identity, "name": model.name})
+    write_json(mark, {**identity, "name": model.shared_name})
 
 
 def _finished(out: Path, settings: FinetuneSettings) -> dict[str, Any] | None:
@@ -171,7 +172,7 @@ def _run(model: Pretrained, data: Data, settings: FinetuneSettings, out: Path, s
     _keep(out, best["seed"], tokenizer, reading)
     facts = {
         "socorpus": version("socorpus"),
-        "model": model.name,
+        "model": model.shared_name,
         "scratch": model.scratch,
         "model_type": model.described.get("model_type"),
         "parameters": best["parameters"],
@@ -213,6 +214,15 @@ def _keep(out: Path, seed: int, tokenizer: Any, reading: Reading) -> None:
         partial.replace(out / path.name)
     tokenizer.model_max_length = reading.length
     tokenizer.save_pretrained(out)
+
+
+def _name_base(folder: Path, out: Path) -> None:
+    """Name the base model of adapters as it is seen from `out`, and not by folders of this machine."""
+    path = folder / "adapter_config.json"
+    if path.is_file():
+        described = json.loads(path.read_text("utf-8"))
+        base = Path(described["base_model_name_or_path"]).absolute()
+        write_json(path, {**described, "base_model_name_or_path": os.path.relpath(base, out.absolute())})
 
 
 class _Learner:
@@ -337,6 +347,7 @@ class _Learner:
         shutil.rmtree(partial, ignore_errors=True)
         with quiet():
             self.model.save_pretrained(partial)
+        _name_base(partial, self.folder.parent.parent)
         shutil.rmtree(self.folder / "best", ignore_errors=True)
         partial.rename(self.folder / "best")
 
@@ -358,8 +369,14 @@ class _Learner:
         path = self.folder / "state.pt"
         if not path.is_file():
             return
-        kept = torch.load(path, map_location=self.device, weights_only=True)
-        self.state = LearnerState(**kept["state"])
+        try:
+            kept = torch.load(path, map_location=self.device, weights_only=True)
+            self.state = LearnerState(**kept["state"])
+        except Exception as error:  # of a damaged file, or one that would run code; nothing of it has run
+            raise InputError(
+                f"{path}: not the state of a fine-tuning run ({type(error).__name__}); delete this file, and training "
+                "begins again"
+            ) from None
         # An epoch's best weights are written before its state: without them training starts again.
         if self.state.best_epoch >= 0 and not (self.folder / "best").is_dir():
             self.state = LearnerState()

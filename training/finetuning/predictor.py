@@ -15,7 +15,7 @@ from socorpus.training.examples.example import Example, Prediction
 from socorpus.training.finetuning import inference, learner, pretrained
 from socorpus.training.finetuning.settings import FinetuneSettings
 from socorpus.training.finetuning.windows import Reading, encode
-from socorpus.training.quiet import quiet
+from socorpus.training.loading import ONLY_DATA, loading
 
 
 class Fitted:
@@ -63,17 +63,14 @@ def load(folder: Path, device: str | None = None) -> Fitted:
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not what socorpus finetune writes ({error})") from None
     to = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    with quiet() as transformers:
-        try:
-            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            if (folder / "adapter_config.json").is_file():
-                model = _adapted(folder, task, tokenizer)
-            else:
-                name = "Token" if task.spans else "Sequence"
-                kind = getattr(transformers, f"AutoModelFor{name}Classification")
-                model = kind.from_pretrained(folder, local_files_only=True, dtype="float32")
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise InputError(f"{folder}: the model can't be loaded: {error}") from None
+    with loading(folder, "the model") as transformers:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **ONLY_DATA)
+        if (folder / "adapter_config.json").is_file():
+            model = _adapted(folder, task, tokenizer)
+        else:
+            name = "Token" if task.spans else "Sequence"
+            kind = getattr(transformers, f"AutoModelFor{name}Classification")
+            model = kind.from_pretrained(folder, **ONLY_DATA, dtype="float32")
     return Fitted(folder, task, _version(folder), model.to(to).eval(), tokenizer, reading)
 
 
@@ -82,6 +79,8 @@ def _adapted(folder: Path, task: Task, tokenizer: Any) -> Any:
 
     described = json.loads((folder / "adapter_config.json").read_text("utf-8"))
     base = Path(described["base_model_name_or_path"])
+    if not base.is_absolute() and (folder / base / "config.json").is_file():
+        base = folder / base
     if not (base / "config.json").is_file():
         raise InputError(
             f"{folder}: these are adapters of the model in {base}, which is gone; put it back there, or set "

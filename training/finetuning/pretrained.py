@@ -14,6 +14,7 @@ from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.storage import files as storage_files
 from socorpus.labeling.schema import Task
 from socorpus.training.finetuning.windows import Tags
+from socorpus.training.loading import ONLY_DATA, loading
 from socorpus.training.quiet import quiet
 
 _WANTED = ("*.json", "*.safetensors", "*.bin", "*.txt", "*.model", "tokenizer*")
@@ -37,6 +38,12 @@ class Pretrained:
     folder: Path
     described: Mapping[str, Any]
     scratch: bool = False
+
+    @property
+    def shared_name(self) -> str:
+        """The name for files that are given to others: of an absolute path only the folder's name."""
+        plain = self.name.removeprefix("scratch:")
+        return self.name if not Path(plain).is_absolute() else f"{'scratch:' * self.scratch}{Path(plain).name}"
 
     @property
     def decoder(self) -> bool:
@@ -93,8 +100,10 @@ def find(name: str, download: bool = False) -> Pretrained:
         folder = _of_hub(plain, download)
     try:
         described = json.loads((folder / "config.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{folder / 'config.json'}: can't be read: {error}") from None
+    if not isinstance(described, dict):
+        raise InputError(f"{folder / 'config.json'}: not a model's configuration: no object")
     return Pretrained(name, folder, described, scratch)
 
 
@@ -139,11 +148,8 @@ def tokenizer(model: Pretrained) -> Any:
     Raises:
         InputError: it has no tokenizer that gives offsets.
     """
-    with quiet() as transformers:
-        try:
-            loaded = transformers.AutoTokenizer.from_pretrained(model.folder, local_files_only=True)
-        except Exception as error:
-            raise InputError(f"{model.folder}: its tokenizer can't be loaded: {error}") from None
+    with loading(model.folder, "its tokenizer") as transformers:
+        loaded = transformers.AutoTokenizer.from_pretrained(model.folder, **ONLY_DATA)
     if not loaded.is_fast:
         raise InputError(f"{model.folder}: has no fast tokenizer (tokenizer.json), which gives tokens their places")
     if loaded.pad_token is None and (other := loaded.eos_token or loaded.unk_token):
@@ -162,26 +168,23 @@ def head(model: Pretrained, task: Task, padding: int, bits: int | None = None) -
         InputError: transformers has no such head for this kind of model, or it can't be loaded.
     """
     names = Tags(task.labels).names if task.spans else list(task.labels)
-    with quiet() as transformers:
-        try:
-            config = transformers.AutoConfig.from_pretrained(model.folder, local_files_only=True)
-            config.num_labels = len(names)
-            config.id2label = dict(enumerate(names))
-            config.label2id = {name: number for number, name in enumerate(names)}
-            config.problem_type = None
-            if config.pad_token_id is None or model.decoder:
-                config.pad_token_id = padding
-            # A compiled encoder is recompiled for each shape, and shapes here differ.
-            if hasattr(config, "reference_compile"):
-                config.reference_compile = False
-            of_task = transformers.AutoModelForTokenClassification if task.spans else None
-            kind = of_task or transformers.AutoModelForSequenceClassification
-            if model.scratch:
-                return kind.from_config(config).float()
-            loading: dict[str, Any] = {"dtype": "float32"} if bits is None else _quantized(transformers, bits)
-            return kind.from_pretrained(model.folder, config=config, local_files_only=True, **loading)
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise InputError(f"{model.folder}: can't be loaded with a head for {task.name}: {error}") from None
+    with loading(model.folder, f"the model, with a head for {task.name},") as transformers:
+        config = transformers.AutoConfig.from_pretrained(model.folder, **ONLY_DATA)
+        config.num_labels = len(names)
+        config.id2label = dict(enumerate(names))
+        config.label2id = {name: number for number, name in enumerate(names)}
+        config.problem_type = None
+        if config.pad_token_id is None or model.decoder:
+            config.pad_token_id = padding
+        # A compiled encoder is recompiled for each shape, and shapes here differ.
+        if hasattr(config, "reference_compile"):
+            config.reference_compile = False
+        of_task = transformers.AutoModelForTokenClassification if task.spans else None
+        kind = of_task or transformers.AutoModelForSequenceClassification
+        if model.scratch:
+            return kind.from_config(config, trust_remote_code=False).float()
+        quantized: dict[str, Any] = {"dtype": "float32"} if bits is None else _quantized(transformers, bits)
+        return kind.from_pretrained(model.folder, config=config, **ONLY_DATA, **quantized)
 
 
 def _quantized(transformers: Any, bits: int) -> dict[str, Any]:

@@ -5,7 +5,8 @@ what two tensor ranks wrote. The tensors are copied first; then a thread writes 
 group of its own, while training continues. A folder gets its name when all of it is on the disk.
 
 megatron-core's own save calls CUDA even on the CPU, and forks. Therefore it only translates the tensors; PyTorch's
-distributed checkpoint, which it is built on, writes them.
+distributed checkpoint, which it is built on, writes them. Nor is megatron-core's own load used: it reads pickles, and
+a run may come from somebody else. `checkpoint_metadata` reads what both wrote.
 """
 
 import json
@@ -24,6 +25,7 @@ import torch.distributed as dist
 
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
 from socorpus.corpus.storage.files import ran_out
+from socorpus.training import checkpoint_metadata
 from socorpus.training.config import Checkpoint as Policy
 from socorpus.training.pretrain.distributed import Ranks
 from socorpus.training.pretrain.optimizer import Optimizer
@@ -103,7 +105,6 @@ def load(checkpoint: Found, model: Any, optimizer: Optimizer, ranks: Ranks, mome
     Raises:
         InputError: it has another shape, or is damaged.
     """
-    from megatron.core import dist_checkpointing
     from torch.distributed.checkpoint import CheckpointException
 
     wanted = sharded(model, optimizer, ranks)
@@ -112,7 +113,7 @@ def load(checkpoint: Found, model: Any, optimizer: Optimizer, ranks: Ranks, mome
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            values = dist_checkpointing.load(wanted, str(checkpoint.path))
+            values = _tensors(wanted, checkpoint.path)
     except (Exception, CheckpointException) as error:  # the latter is a BaseException
         raise InputError(
             f"{checkpoint.path}: cannot be read as a checkpoint of this model ({_brief(error)}); "
@@ -127,6 +128,31 @@ def load(checkpoint: Found, model: Any, optimizer: Optimizer, ranks: Ranks, mome
                 moment.copy_(values[kind][weight.name])
     if moments:
         optimizer.go_on(checkpoint.step)
+
+
+def _tensors(wanted: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The values of megatron-core's sharded tensors, read from a checkpoint's folder."""
+    from megatron.core.dist_checkpointing.mapping import apply_factory_merges
+    from megatron.core.dist_checkpointing.state_dict_utils import load_preprocess
+    from megatron.core.dist_checkpointing.strategies import torch as torch_dist
+    from torch.distributed import checkpoint
+
+    reader = checkpoint_metadata.Reader(folder)
+    wanted, _, merging = load_preprocess(wanted)
+    tensors, flat, renamed = torch_dist._replace_state_dict_keys_with_sharded_keys(wanted)
+    shapes = [part for parts in tensors.values() for part in parts]
+    ready = torch_dist.mcore_to_pyt_state_dict(tensors, True)
+    checkpoint.load(
+        ready,
+        storage_reader=reader,
+        planner=torch_dist.MCoreLoadPlanner(
+            shapes_validation_sharded_tensors=shapes, flatten_state_dict=False, flatten_sharded_tensors=False
+        ),
+    )
+    values = {key: torch_dist._unwrap_pyt_sharded_tensor(value) for key, value in ready.items()}
+    values = torch_dist._replace_sharded_keys_with_state_dict_keys(values, flat, renamed)
+    read: dict[str, Any] = apply_factory_merges(values, merging)
+    return read
 
 
 class Writer:
@@ -208,7 +234,7 @@ class Writer:
             warnings.simplefilter("ignore")
             checkpoint.save(
                 dict(ready),
-                storage_writer=checkpoint.FileSystemWriter(partial, thread_count=1),
+                storage_writer=checkpoint_metadata.Writer(partial, thread_count=1),
                 planner=MCoreSavePlanner(dedup_replicated_tensors=False, flatten_state_dict=False),
                 process_group=self._ranks.files,
             )

@@ -12,6 +12,7 @@ RUN/.lock            held by the run that writes here
 
 import fcntl
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,7 @@ from typing import Any
 
 from socorpus.corpus import toml_config
 from socorpus.corpus.errors import InputError
+from socorpus.corpus.storage import corpus_memory
 from socorpus.corpus.storage.files import atomic, write_json
 from socorpus.training.config import Config
 from socorpus.training.pretrain.shard_reader import ShardCorpus
@@ -60,6 +62,18 @@ class Run:
             raise InputError(f"{path}: cannot be read: {error}; give another folder for a new run") from None
         return facts
 
+    def corpus(self, facts: Mapping[str, Any]) -> Path:
+        """The folder of the run's corpus: as seen from the run, or, if only the run was moved, where it was last.
+
+        Raises:
+            KeyError: the facts name none.
+            TypeError: what they name is no path.
+        """
+        place = Path(os.path.normpath(self.root / facts["corpus"]))
+        if place.is_dir() or Path(facts["corpus"]).is_absolute():
+            return place
+        return corpus_memory.find(facts["fingerprint"]) or place
+
     def begin(self, corpus: ShardCorpus, config: Config) -> dict[str, Any]:
         """Write run.toml and run.json, or compare them with this corpus and configuration.
 
@@ -70,7 +84,8 @@ class Run:
             InputError: one of these changed; the message says which, and what to do.
         """
         new = {
-            "corpus": str(corpus.folder.absolute()),
+            # Seen from the run: a run is given to others, and it may be moved together with its corpus.
+            "corpus": os.path.relpath(corpus.folder.absolute(), self.root.absolute()),
             "fingerprint": corpus.fingerprint,
             "tokenizer": corpus.vocabulary.identity,
             "vocabulary": corpus.vocabulary.padded,
@@ -79,10 +94,11 @@ class Run:
         }
         old = self.facts()
         if old is not None:
-            self._same(old, new)
+            self._same(old, new, corpus.folder)
         facts = {**(old or {}), **new}
         self.root.mkdir(parents=True, exist_ok=True)
         self.write(facts)
+        corpus_memory.remember(corpus.fingerprint, corpus.folder)
         with atomic(self.root / "run.toml") as temporary:
             temporary.write_text(toml_config.to_toml(config), "utf-8")
         return facts
@@ -136,10 +152,10 @@ class Run:
         with atomic(self.log) as temporary:
             temporary.write_text("".join(f"{line}\n" for line in kept), "utf-8")
 
-    def _same(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    def _same(self, old: Mapping[str, Any], new: Mapping[str, Any], corpus: Path) -> None:
         if old["tokenizer"] != new["tokenizer"] or old["vocabulary"] != new["vocabulary"]:
             raise InputError(
-                f"{self.root}: this run was begun with another tokenizer than that of {new['corpus']}; its checkpoints "
+                f"{self.root}: this run was begun with another tokenizer than that of {corpus}; its checkpoints "
                 "mean nothing to this one: give another folder with --out"
             )
         changed = [

@@ -29,7 +29,7 @@ from socorpus.corpus.errors import InputError
 from socorpus.training.examples.example import Example, Prediction, Predictor
 from socorpus.training.serve import label_studio, openapi
 from socorpus.training.serve.batching import LOG, Batching, ClosedError, FullError, PredictionError
-from socorpus.training.serve.requests import read_body, read_tasks, read_texts, shown, string
+from socorpus.training.serve.requests import Bodies, read_body, read_tasks, read_texts, shown, string
 
 if TYPE_CHECKING:
     import uvicorn
@@ -78,6 +78,7 @@ class _Served:
         self.events: Counter[str] = Counter()
         linger = settings.linger / 1000
         self.queue = Batching(copies, batch=settings.batch, linger=linger, limit=settings.queue)
+        self.bodies = Bodies(settings.max_body)
         self.document = openapi.document(self.task, self.version, settings.limits, token=settings.token is not None)
 
     def routes(self) -> list[Route]:
@@ -149,7 +150,7 @@ class _Served:
 
     async def predict(self, request: Request) -> Response:
         """Labels with probabilities, or spans, for texts."""
-        examples = read_texts(await read_body(request, self.settings), self.settings)
+        examples = read_texts(await read_body(request, self.bodies), self.settings)
         predictions = await self._ask(request, examples)
         results = [self._result(example, prediction) for example, prediction in zip(examples, predictions, strict=True)]
         return JSONResponse({"model_version": self.version, "task": self.task.name, "results": results})
@@ -177,13 +178,13 @@ class _Served:
 
     async def setup(self, request: Request) -> Response:
         """Check a project's interface, which Label Studio sends with its owner's token; the token is ignored."""
-        body = await read_body(request, self.settings)
+        body = await read_body(request, self.bodies)
         self._fits(string(body, "schema"))
         return JSONResponse({"model_version": self.version})
 
     async def suggest(self, request: Request) -> Response:
         """Suggestions for tasks of Label Studio."""
-        body = await read_body(request, self.settings)
+        body = await read_body(request, self.bodies)
         if body.get("label_config") is not None:
             self._fits(string(body, "label_config"))
         examples, blind = read_tasks(body, self.settings)
@@ -200,7 +201,7 @@ class _Served:
 
     async def webhook(self, request: Request) -> Response:
         """Count events; training is started by a command, not by them."""
-        action = string(await read_body(request, self.settings), "action")
+        action = string(await read_body(request, self.bodies), "action")
         self.events[action[:100]] += 1
         LOG.info("event %r, %d in all", action[:100], self.events.total())
         return JSONResponse({"status": "ok"}, 201)
@@ -323,13 +324,18 @@ def server(application: Starlette) -> "uvicorn.Server":
     """A server for an application: `run(sockets=[listening(...)])`; it ends by itself once `should_exit` is set."""
     import uvicorn
 
+    from socorpus.training.serve.connections import TimedConnection
+
     return uvicorn.Server(
         uvicorn.Config(
             application,
             lifespan="on",
+            http=TimedConnection,
+            ws="none",
             # A server of one user need not log requests; the queue logs failures.
             access_log=False,
             log_level="warning",
+            use_colors=False,
             server_header=False,
             timeout_graceful_shutdown=SECONDS_TO_END,
         )
