@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import unquote
 
-from socorpus.corpus.dump import codecs, methods
-from socorpus.corpus.dump.codecs import MAGIC, PIECE, Packing, Pieces, Window
+from socorpus.corpus.dump.compression import codecs, methods
+from socorpus.corpus.dump.compression.codecs import MAGIC, PIECE, Packing, Pieces, Window
 from socorpus.corpus.errors import InputError
 
 SAMPLE = 1 << 20

@@ -9,7 +9,8 @@ import pyarrow as pa
 from socorpus.corpus.config import Documents, Near
 from socorpus.corpus.dedup import exact, lsh
 from socorpus.corpus.documents import build as documents_build
-from socorpus.corpus.dump import bzip2, xml_rows
+from socorpus.corpus.dump import xml_rows
+from socorpus.corpus.dump.compression import bzip2
 from socorpus.corpus.engine.compiling import compile_once
 from socorpus.corpus.engine.work import Show
 from socorpus.corpus.tokenizer import bpe
@@ -21,7 +22,7 @@ KERNELS = (
     "socorpus.corpus.dedup.minhash",
     "socorpus.corpus.documents.html_kernel",
     "socorpus.corpus.documents.markdown",
-    "socorpus.corpus.dump.bzip2",
+    "socorpus.corpus.dump.compression.bzip2",
     "socorpus.corpus.dump.xml_kernel",
     "socorpus.corpus.tokenizer.pretokenize",
 )

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from socorpus.labeling.aggregation import dawid_skene
 from socorpus.labeling.schema import Task
@@ -45,8 +44,8 @@ def agreement(rows: Iterable[Mapping[str, Any]], task: Task) -> dict[str, Any]:
 def of_patterns(patterns: dawid_skene.Votes, counts: dawid_skene.Counts, labels: int) -> float | None:
     """Alpha among functions, by patterns with their counts: int8[n, m] and int64[n].
 
-    The same number as the package krippendorff gives for the items one by one, without a row for each of them. None
-    where fewer than two voters meet on any item, or all votes are for one label.
+    Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), with nominal distances. The package of this name is
+    under the GPL: tests compare with it, nothing else uses it. None where fewer than two voters meet on any item, or all votes are for one label.
     """
     votes = np.stack([(patterns == label).sum(1) for label in range(labels)], 1).astype(np.float64)
     each = votes.sum(1)
@@ -67,14 +66,6 @@ def of_patterns(patterns: dawid_skene.Votes, counts: dawid_skene.Counts, labels:
 
 def of_people(units: Sequence[Mapping[str, int]], labels: int) -> float | None:
     """Alpha among people: of each item, the label's number by person. None as for `of_patterns`."""
-    import krippendorff
-
     people = sorted({name for unit in units for name in unit})
-    rows: npt.NDArray[Any] = np.array([[unit.get(name, np.nan) for unit in units] for name in people], np.float64)
-    met = (~np.isnan(rows)).sum(0) >= 2 if len(people) else np.zeros(0, bool)
-    if not met.any() or len(np.unique(rows[:, met][~np.isnan(rows[:, met])])) < 2:
-        return None
-    alpha = krippendorff.alpha(
-        reliability_data=rows, level_of_measurement="nominal", value_domain=np.arange(labels, dtype=np.float64)
-    )
-    return round(float(alpha), 4)
+    patterns = np.array([[unit.get(name, -1) for name in people] for unit in units], np.int8)
+    return of_patterns(patterns.reshape(len(units), len(people)), np.ones(len(units), np.int64), labels)

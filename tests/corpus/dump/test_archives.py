@@ -20,7 +20,8 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from socorpus.corpus.dump import archives, codecs, sources
+from socorpus.corpus.dump import archives, sources
+from socorpus.corpus.dump.compression import codecs
 from socorpus.corpus.errors import InputError
 
 BZIP2 = [{"id": py7zr.FILTER_BZIP2}]

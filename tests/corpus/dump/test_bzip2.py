@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from socorpus.corpus.dump import bzip2
+from socorpus.corpus.dump.compression import bzip2
 
 
 def text(size: int, seed: int = 0) -> bytes:

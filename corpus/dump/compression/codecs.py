@@ -1,6 +1,6 @@
 """Packed bytes to decoded bytes, in pieces of about a megabyte: bzip2, gzip, Zstandard and the coders of a .7z.
 
-Bzip2 is decoded on several threads (`corpus.dump.bzip2`). The PPMd of py7zr ends the process on damaged data, so
+Bzip2 is decoded on several threads (`corpus.dump.compression.bzip2`). The PPMd of py7zr ends the process on damaged data, so
 rare coders run in one of their own. Methods and properties of a .7z: 7-Zip's Methods.txt and lzma-specification.txt.
 """
 
@@ -16,7 +16,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
-from socorpus.corpus.dump import bzip2, methods
+from socorpus.corpus.dump.compression import bzip2, methods
 
 PIECE = 1 << 20
 """Most bytes that a decoder is asked for at once."""
