@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files, generations, lock, manifest_file
@@ -39,6 +40,7 @@ def rebuilding(root: Path, engine: Engine, purpose: str, force: bool = False) ->
         files.sweep(tree)
         if force:
             files.remove(tree / "receipts")
+        receipts.sweep(tree)
         engine.at_work_on(tree, Hashes(root))
         before, ran = manifest_file.load(generations.finished(root)), engine.ran
         try:

@@ -93,6 +93,14 @@ def forget(root: Path, stage: str, name: str) -> None:
     files.remove(_place(root, stage, name))
 
 
+def sweep(root: Path) -> None:
+    """Remove receipts that are damaged: not every stage looks at each of its own again."""
+    for stage in files.folders(root / "receipts"):
+        for name in names(root, stage):
+            if load(root, stage, name) is None:
+                forget(root, stage, name)
+
+
 @dataclass(frozen=True)
 class Run:
     """The last run of a stage: its number of items, when it began (seconds since 1970), seconds of each item done."""

@@ -44,8 +44,9 @@ def agreement(rows: Iterable[Mapping[str, Any]], task: Task) -> dict[str, Any]:
 def of_patterns(patterns: dawid_skene.Votes, counts: dawid_skene.Counts, labels: int) -> float | None:
     """Alpha among functions, by patterns with their counts: int8[n, m] and int64[n].
 
-    Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), with nominal distances. The package of this name is
-    under the GPL: tests compare with it, nothing else uses it. None where fewer than two voters meet on any item, or all votes are for one label.
+    Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), with nominal distances. The package of this name
+    is under the GPL: tests compare with it, nothing else uses it. None where fewer than two voters meet on any item, or
+    all votes are for one label.
     """
     votes = np.stack([(patterns == label).sum(1) for label in range(labels)], 1).astype(np.float64)
     each = votes.sum(1)
