@@ -32,7 +32,7 @@ from socorpus.corpus.documents.spans import (
 
 _BREAKS = {
     **{name: level for name, level in html_kernel.OPERATIONS.items() if JOIN < level <= BLANK},
-    **dict.fromkeys(("p", "pre", "blockquote"), BLANK),
+    **dict.fromkeys(("pre", "blockquote"), BLANK),
 }
 _LANGUAGE = re.compile(r"\s*language(-all)?:\s*([^\s<>]+)\s*")
 # Elements whose text BeautifulSoup's get_text() leaves out too.
@@ -51,10 +51,10 @@ def html(body: str | None) -> Marked:
     try:
         data = body.encode()
     except UnicodeEncodeError:
-        return _parsed(body)
+        return careful(body)
     read = html_kernel.read(np.frombuffer(data, np.uint8), np.array([0, len(data)]))
     if read.lengths[0] < 0:
-        return _parsed(body)
+        return careful(body)
     kinds = schema.SEGMENT_KINDS
     segments = [
         (kinds[kind], start, end, _hint(data, read.blocks[block].tolist()) if block >= 0 else None)
@@ -67,6 +67,19 @@ def html(body: str | None) -> Marked:
         for (start, end), first, last in zip(read.links.tolist(), bounds, bounds[1:], strict=False):
             links.append((start, end, targets[first:last].decode()))
     return Marked(bytes(read.text[: read.text_ends[0]]).decode(), segments, links)
+
+
+def careful(body: str) -> Marked:
+    """The same as `html`, slower, by libxml2's parser: what the compiled reader must give where it does not give up."""
+    target: Any = _Target()
+    parser = etree.HTMLParser(target=target)
+    try:
+        # BeautifulSoup drops the mark too.
+        parser.feed(body.removeprefix("\ufeff"))
+        marked: Any = parser.close()
+    except (etree.LxmlError, UnicodeError, ValueError):
+        return _walked(body)
+    return cast(Marked, marked)
 
 
 def posts(bodies: pa.ChunkedArray) -> Column:
@@ -85,7 +98,7 @@ def posts(bodies: pa.ChunkedArray) -> Column:
         arrays.strings(read.targets, read.target_ends),
     )
     rows = np.flatnonzero(read.lengths < 0)
-    return documents_spans.replaced(column, rows, [_parsed(body) for body in bodies.take(pa.array(rows)).to_pylist()])
+    return documents_spans.replaced(column, rows, [careful(body) for body in bodies.take(pa.array(rows)).to_pylist()])
 
 
 def _hint(source: Any, block: list[int]) -> str | None:
@@ -133,7 +146,7 @@ class _Target:
                 self.elements += self.code == 1
                 self.names.insert(0, class_hint(attributes.get("class") or ""))
             else:
-                writer.cut()
+                writer.cut_code()
         elif tag == "a":
             writer.open_link(attributes.get("href") or "")
         elif self.pre:
@@ -158,7 +171,7 @@ class _Target:
         elif tag == "code":
             self.code -= 1
             if not self.pre:
-                writer.cut()
+                writer.cut_code()
         elif tag == "a":
             writer.close_link()
         elif not self.pre:
@@ -197,18 +210,6 @@ class _Target:
         # Only code elements, or only white space.
         for number in range(1, self.elements + 1) if self.elements else (0,):
             self.writer.code([(text, link) for element, text, link in self.block if element == number], language)
-
-
-def _parsed(body: str) -> Marked:
-    target: Any = _Target()
-    parser = etree.HTMLParser(target=target)
-    try:
-        # BeautifulSoup drops the mark too.
-        parser.feed(body.removeprefix("\ufeff"))
-        marked: Any = parser.close()
-    except (etree.LxmlError, UnicodeError, ValueError):
-        return _walked(body)
-    return cast(Marked, marked)
 
 
 def _walked(body: str) -> Marked:
