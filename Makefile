@@ -1,10 +1,11 @@
 # Two commands do most: `make demo` runs the main job on a made-up dump, `make test` checks what there is in minutes.
 # `make test-all` checks every case, `make torture` what takes longest; `make coverage` says what no test runs.
+# `make conformance` counts what is right of public suites that lie in SOCORPUS_REAL_DATA, and skips where they don't.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test test-all torture coverage lint types clean
+.PHONY: setup demo test test-all torture conformance coverage lint types clean
 
 setup: $(VENV)/.done
 
@@ -39,6 +40,9 @@ test-all: lint types
 
 torture: setup
 	$(PYTEST) -m torture
+
+conformance: setup
+	$(BIN)/pytest -q tests/conformance
 
 coverage: setup
 	$(PYTEST) --cov --cov-report=term-missing
