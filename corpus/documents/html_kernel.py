@@ -164,6 +164,20 @@ def _at(data: UInt8, i: int, end: int, wanted: UInt8) -> bool:
 
 
 @njit(cache=True, nogil=True)
+def _starts(data: UInt8, start: int, end: int, wanted: UInt8) -> bool:
+    """Whether `wanted` stands at the start, in either case."""
+    if start + wanted.size > end:
+        return False
+    for k in range(wanted.size):
+        letter = data[start + k]
+        if 65 <= letter <= 90:
+            letter += 32
+        if letter != wanted[k]:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
 def _find(keys: Int64, key: int) -> int:
     low, high = 0, keys.size
     while low < high:
@@ -204,7 +218,7 @@ def _attributes(data: UInt8, i: int, end: int) -> tuple[int, int, int]:
         if i + 1 >= end or data[i] != 61 or data[i + 1] != 34:
             return -1, -1, -1
         value = i + 2
-        named = i - first == _CLASS.size and _at(data, first, end, _CLASS)
+        named = i - first == _CLASS.size and _starts(data, first, i, _CLASS)
         i = value
         while i < end and data[i] != 34:
             # Where a class has an entity its name is not what stands there.
@@ -304,20 +318,6 @@ def _verbatim(data: UInt8, i: int, end: int, stop: int, out: UInt8, o: int) -> t
             return -1, o, 0
         points += 1
     return (i if i < end else -1), o, points
-
-
-@njit(cache=True, nogil=True)
-def _starts(data: UInt8, start: int, end: int, wanted: UInt8) -> bool:
-    """Whether `wanted` stands at the start, in either case."""
-    if start + wanted.size > end:
-        return False
-    for k in range(wanted.size):
-        letter = data[start + k]
-        if 65 <= letter <= 90:
-            letter += 32
-        if letter != wanted[k]:
-            return False
-    return True
 
 
 @njit(cache=True, nogil=True)

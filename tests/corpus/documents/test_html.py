@@ -201,6 +201,7 @@ def test_links_quotes_and_hints_that_the_readers_disagreed_about() -> None:
         "<blockquote>x<ol></blockquote>y",
         '<pre class="lang-&eacute;">x</pre>',
         '<pre class="lang-a&amp;b"><code class="&#108;ang-c">x</code></pre>',
+        '<pre Class="lang-c"><code id="" CLASS="lang-d">x</code></pre>',
     ):
         assert html.html(body) == html.careful(body), body
     assert html.html('<pre class="lang-c&amp;b">x</pre>').segments == [("code", 0, 1, "c&b")]
