@@ -51,10 +51,10 @@ def html(body: str | None) -> Marked:
     try:
         data = body.encode()
     except UnicodeEncodeError:
-        return careful(body)
+        return _parsed(body)
     read = html_kernel.read(np.frombuffer(data, np.uint8), np.array([0, len(data)]))
     if read.lengths[0] < 0:
-        return careful(body)
+        return _parsed(body)
     kinds = schema.SEGMENT_KINDS
     segments = [
         (kinds[kind], start, end, _hint(data, read.blocks[block].tolist()) if block >= 0 else None)
@@ -69,17 +69,9 @@ def html(body: str | None) -> Marked:
     return Marked(bytes(read.text[: read.text_ends[0]]).decode(), segments, links)
 
 
-def careful(body: str) -> Marked:
+def careful(body: str | None) -> Marked:
     """The same as `html`, slower, by libxml2's parser: what the compiled reader must give where it does not give up."""
-    target: Any = _Target()
-    parser = etree.HTMLParser(target=target)
-    try:
-        # BeautifulSoup drops the mark too.
-        parser.feed(body.removeprefix("\ufeff"))
-        marked: Any = parser.close()
-    except (etree.LxmlError, UnicodeError, ValueError):
-        return _walked(body)
-    return cast(Marked, marked)
+    return _parsed(body) if body else Marked("", [], [])
 
 
 def posts(bodies: pa.ChunkedArray) -> Column:
@@ -98,7 +90,7 @@ def posts(bodies: pa.ChunkedArray) -> Column:
         arrays.strings(read.targets, read.target_ends),
     )
     rows = np.flatnonzero(read.lengths < 0)
-    return documents_spans.replaced(column, rows, [careful(body) for body in bodies.take(pa.array(rows)).to_pylist()])
+    return documents_spans.replaced(column, rows, [_parsed(body) for body in bodies.take(pa.array(rows)).to_pylist()])
 
 
 def _hint(source: Any, block: list[int]) -> str | None:
@@ -210,6 +202,18 @@ class _Target:
         # Only code elements, or only white space.
         for number in range(1, self.elements + 1) if self.elements else (0,):
             self.writer.code([(text, link) for element, text, link in self.block if element == number], language)
+
+
+def _parsed(body: str) -> Marked:
+    target: Any = _Target()
+    parser = etree.HTMLParser(target=target)
+    try:
+        # BeautifulSoup drops the mark too.
+        parser.feed(body.removeprefix("\ufeff"))
+        marked: Any = parser.close()
+    except (etree.LxmlError, UnicodeError, ValueError):
+        return _walked(body)
+    return cast(Marked, marked)
 
 
 def _walked(body: str) -> Marked:
