@@ -25,9 +25,12 @@ def _read(address: str, threads: int) -> dict[str, bytes] | None:
     held = {}
     listed = archives.members(address)
     for member, stream in archives.stream(address, [member.index for member in listed], threads):
-        held[member.name] = stream.read(_MOST + 1)
-        if len(held[member.name]) > _MOST:
-            return None
+        content = bytearray()
+        while piece := stream.read(1 << 16):
+            content += piece
+            if len(content) > _MOST:
+                return None
+        held[member.name] = bytes(content)
     return held
 
 
