@@ -163,7 +163,7 @@ def section(
 def _tables(kind: type[_Section], value: Any, where: str, key: str) -> dict[str, _Section]:
     """Tables by their names, such as `[sites."NAME"]`."""
     if not isinstance(value, Mapping):
-        raise InputError(f'{where}: {key} must be tables, [{key}."NAME"], not {value!r}')
+        raise InputError(f'{where}: {key} must be tables, [{key}."NAME"], not {_SHORT.repr(value)}')
     return {name: section(kind, table, where, f'{key}."{name}".') for name, table in value.items()}
 
 
@@ -183,8 +183,6 @@ def _value(hint: Any, value: Any, where: str, key: str) -> Any:
         return float(value)
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise InputError(f"{where}: {key} must be {hint.__name__}, not {_SHORT.repr(value)}")
-    if isinstance(value, str) and "\0" in value:
-        raise InputError(f"{where}: {key} must not have a NUL character: {_SHORT.repr(value)}")
     return value
 
 

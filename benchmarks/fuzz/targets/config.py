@@ -30,6 +30,7 @@ TARGET = Target(
     seeds=[
         _DEFAULT,
         b'[selection]\nkinds = ["answer"]\n\n[[selection.rules]]\nreason = "x"\ndrop_if = "score < 0"\n',
+        b'[sites."a.b"]\nurl = "https://qa.example.com"\n[sites."\\u007f \\" x"]\nurl = "https://x.y"\n',
         b"[near]\nthreshold = 0.8\npermutations = 64\n[privacy]\nkinds = ['email']\n[read]\npart_mb = 8\n",
     ],
     tokens=[
