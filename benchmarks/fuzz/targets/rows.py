@@ -38,6 +38,8 @@ def check(data: bytes) -> None:
     """The kernel and lxml read the same of what stands between the root's tags."""
     size = 1 + (data[0] if data else 0)
     inner = data[1:]
+    if b"slow" in inner:  # atheris finds out about the attribute, and twice is once too often
+        return
     whole = _OPENING + inner + b"</posts>"
     read_fast = read(whole)
     read_slowly = read(_OPENING + _ROW.sub(_SLOW, inner) + b"</posts>")
