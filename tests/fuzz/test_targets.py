@@ -26,6 +26,7 @@ FOUND: dict[str, list[bytes]] = {
         b'<pre class="lang-&eacute;">x</pre>',
     ],
     "config": [b"[near]\nthreshold = " + b"1" * 5000, b"a = " + b"[" * 2000, b'plugins = ["\\u0000.py"]'],
+    "conll": [b"\tQuestion_ID\tO\tx\tO\n:\tO\t:\tO\n1\tO\t1\tO\n\n\tB-Library\tx\tO\n"],
     "plugins": [b"?\0.py", b"?" + b"a" * 5000 + b".py"],
 }
 
