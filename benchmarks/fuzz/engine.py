@@ -231,18 +231,19 @@ def instrumented(interpreted: bool) -> Iterator[None]:
 
     if interpreted:
         os.environ["NUMBA_DISABLE_JIT"] = "1"
-    with atheris.instrument_imports(include=["socorpus"], exclude=[] if interpreted else list(KERNELS)):
+    with atheris.instrument_imports(include=["socorpus"], exclude=[] if interpreted else kernels()):
         yield
 
 
-KERNELS = (
-    "socorpus.corpus.arrays",
-    *(f"socorpus.corpus.dedup.{name}" for name in ("lsh", "exact", "minhash")),
-    *(f"socorpus.corpus.dump.{name}" for name in ("xml_kernel", "bzip2")),
-    *("socorpus.corpus.tokenizer.pretokenize", "socorpus.corpus.documents.html_kernel"),
-    *("socorpus.corpus.documents.markdown", "socorpus.labeling.tasks.entities.perceptron"),
-)
-"""Modules that hold compiled functions."""
+def kernels() -> list[str]:
+    """Modules that hold compiled functions, which can't be instrumented."""
+    root = Path(__file__).resolve().parents[2]
+    files = [file for package in ("corpus", "labeling", "training") for file in sorted((root / package).rglob("*.py"))]
+    return [
+        ".".join(("socorpus", *file.relative_to(root).with_suffix("").parts))
+        for file in files
+        if "njit" in file.read_text()
+    ]
 
 
 def text(data: bytes) -> str:
