@@ -1,10 +1,12 @@
 # Two commands do most: `make demo` runs the main job on a made-up dump, `make test` checks what there is in minutes.
 # `make test-all` checks every case, `make torture` what takes longest; `make coverage` says what no test runs.
+# `make fuzz SECONDS=600` runs every target of benchmarks/fuzz for that many seconds, with atheris where it is installed.
+# `make conformance` counts what is right of public suites that lie in SOCORPUS_REAL_DATA, and skips where they don't.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test test-all torture coverage lint types clean
+.PHONY: setup demo test test-all torture conformance fuzz coverage lint types clean
 
 setup: $(VENV)/.done
 
@@ -39,6 +41,13 @@ test-all: lint types
 
 torture: setup
 	$(PYTEST) -m torture
+
+conformance: setup
+	$(BIN)/pytest -q tests/conformance
+
+SECONDS ?= 20
+fuzz: setup
+	$(BIN)/python -m benchmarks.fuzz --seconds $(SECONDS)
 
 coverage: setup
 	$(PYTEST) --cov --cov-report=term-missing

@@ -422,7 +422,7 @@ def _file(name: str, base: Path | None) -> Plugin:
         source = content.decode("utf-8-sig")
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such plug-in file; --plugin names the place where it lies") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # a name with NUL, or bytes that are no UTF-8
         raise InputError(f"{path}: a plug-in file that can't be read: {error}") from None
     return Plugin(path.name, hashlib.sha256(content).hexdigest(), str(path), source)
 
@@ -432,6 +432,8 @@ def _module(name: str) -> Plugin:
         spec = importlib.util.find_spec(name)
     except (ImportError, ValueError):
         spec = None
+    except (Exception, SystemExit) as error:  # of the code of a package above it
+        raise InputError(f"plug-in {name!r}: its package fails: {type(error).__name__}: {error}") from error
     if spec is None:
         raise InputError(f"plug-in {name!r}: no such module is installed; a file's name ends in .py")
     top = name.partition(".")[0]

@@ -8,6 +8,7 @@ import dataclasses
 import difflib
 import json
 import os
+import reprlib
 import tomllib
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -17,6 +18,9 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from socorpus.corpus.errors import InputError, SocorpusError
 
 _Section = TypeVar("_Section")
+# For messages: neither pages long nor, for deeply nested tables, without end.
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother, _SHORT.maxlist = 3, 200, 200, 20
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -31,8 +35,10 @@ def read(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: there is no such configuration file") from None
     except OSError as error:
         raise InputError(f"{path}: a configuration file that can't be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # of tomllib, or of what it calls: bytes that are no UTF-8, integers of 5,000 digits
         raise InputError(f"{path}: not valid TOML: {error}") from None
+    except RecursionError:
+        raise InputError(f"{path}: not a configuration: lists or tables are nested too deeply") from None
 
 
 def load(
@@ -118,7 +124,7 @@ def section(
         InputError: names `where`, the key under `prefix`, what was expected, and the nearest known key.
     """
     if not isinstance(values, Mapping):
-        raise InputError(f"{where}: {prefix.rstrip('.')} must be a table of keys, not {values!r}")
+        raise InputError(f"{where}: {prefix.rstrip('.')} must be a table of keys, not {_SHORT.repr(values)}")
     hints = get_type_hints(kind)
     parsed: dict[str, Any] = {}
     for name, value in values.items():
@@ -157,7 +163,7 @@ def section(
 def _tables(kind: type[_Section], value: Any, where: str, key: str) -> dict[str, _Section]:
     """Tables by their names, such as `[sites."NAME"]`."""
     if not isinstance(value, Mapping):
-        raise InputError(f'{where}: {key} must be tables, [{key}."NAME"], not {value!r}')
+        raise InputError(f'{where}: {key} must be tables, [{key}."NAME"], not {_SHORT.repr(value)}')
     return {name: section(kind, table, where, f'{key}."{name}".') for name, table in value.items()}
 
 
@@ -169,14 +175,14 @@ def _value(hint: Any, value: Any, where: str, key: str) -> Any:
     if get_origin(hint) is tuple:
         item = get_args(hint)[0]
         if not isinstance(value, list | tuple):
-            raise InputError(f"{where}: {key} must be a list of {item.__name__}, not {value!r}")
+            raise InputError(f"{where}: {key} must be a list of {item.__name__}, not {_SHORT.repr(value)}")
         if dataclasses.is_dataclass(item) and isinstance(item, type):
             return tuple(section(item, entry, where, f"{key}[{place}].") for place, entry in enumerate(value))
         return tuple(_value(item, entry, where, key) for entry in value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise InputError(f"{where}: {key} must be {hint.__name__}, not {value!r}")
+        raise InputError(f"{where}: {key} must be {hint.__name__}, not {_SHORT.repr(value)}")
     return value
 
 

@@ -32,7 +32,7 @@ from socorpus.corpus.documents.spans import (
 
 _BREAKS = {
     **{name: level for name, level in html_kernel.OPERATIONS.items() if JOIN < level <= BLANK},
-    **dict.fromkeys(("p", "pre", "blockquote"), BLANK),
+    **dict.fromkeys(("pre", "blockquote"), BLANK),
 }
 _LANGUAGE = re.compile(r"\s*language(-all)?:\s*([^\s<>]+)\s*")
 # Elements whose text BeautifulSoup's get_text() leaves out too.
@@ -67,6 +67,11 @@ def html(body: str | None) -> Marked:
         for (start, end), first, last in zip(read.links.tolist(), bounds, bounds[1:], strict=False):
             links.append((start, end, targets[first:last].decode()))
     return Marked(bytes(read.text[: read.text_ends[0]]).decode(), segments, links)
+
+
+def careful(body: str | None) -> Marked:
+    """The same as `html`, slower, by libxml2's parser: what the compiled reader must give where it does not give up."""
+    return _parsed(body) if body else Marked("", [], [])
 
 
 def posts(bodies: pa.ChunkedArray) -> Column:
@@ -133,7 +138,7 @@ class _Target:
                 self.elements += self.code == 1
                 self.names.insert(0, class_hint(attributes.get("class") or ""))
             else:
-                writer.cut()
+                writer.cut_code()
         elif tag == "a":
             writer.open_link(attributes.get("href") or "")
         elif self.pre:
@@ -158,7 +163,7 @@ class _Target:
         elif tag == "code":
             self.code -= 1
             if not self.pre:
-                writer.cut()
+                writer.cut_code()
         elif tag == "a":
             writer.close_link()
         elif not self.pre:

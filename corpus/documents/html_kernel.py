@@ -1,8 +1,8 @@
 """The compiled reader of plain post HTML: what Stack Exchange's sanitiser emits, from UTF-8 to text and spans.
 
 It lays out text by the rules of `spans.Writer`, and gives up on a body that holds anything about which HTML parsers
-have ideas of their own: an unknown tag or entity, an unbalanced paragraph, link or quote, a control character. Such a
-row is left empty and marked, for another reader to take.
+have ideas of their own: an unknown tag or entity, an element that is not closed where it was opened or that another
+one closes by beginning, a control character. Such a row is left empty and marked, for another reader to take.
 
 All of it stands in one file, as numba's cache sees changes only in the file of a compiled function.
 """
@@ -26,26 +26,54 @@ from socorpus.corpus.documents.spans import (
     SPACE,
 )
 
-_BLANKS = ("h1", "h2", "h3", "h4", "h5", "h6", "hr", "address", "center", "article", "section")
+_BLANKS = ("p", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "address", "center", "article", "section")
 _LINES = ("li", "ul", "ol", "dl", "dt", "dd", "div", "table", "thead", "tbody", "tfoot", "tr", "caption", "summary")
 _INLINE = (
     *("strong", "em", "b", "i", "u", "s", "sup", "sub", "kbd", "del", "ins", "strike", "big", "small", "tt"),
     *("span", "img", "abbr", "cite", "dfn", "font", "mark", "samp", "var"),
 )
 # Effect of a tag: it sets apart (a strength, up to BLANK), or one of these.
-_P, _BR, _BLOCKQUOTE, _A, _CODE, _PRE = 16, 17, 18, 19, 20, 21
+_BR, _BLOCKQUOTE, _A, _CODE, _PRE = 16, 17, 18, 19, 20
 OPERATIONS: dict[str, int] = {
     **dict.fromkeys(_BLANKS, BLANK),
     **dict.fromkeys(_LINES, LINE),
     **dict.fromkeys(("td", "th"), CELL),
     **dict.fromkeys(_INLINE, JOIN),
-    "p": _P,
     "br": _BR,
     "blockquote": _BLOCKQUOTE,
     "a": _A,
     "code": _CODE,
     "pre": _PRE,
 }
+# Elements that end where another begins in them, though no closing tag says it (libxml2's htmlStartClose).
+CLOSED_BY: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("h1", "h2", "h3", "h4", "h5", "h6"), ("li", "table", "p")),
+    **dict.fromkeys(("b", "i"), ("center", "td", "th", "p")),
+    **dict.fromkeys(("s", "strike", "big", "small", "tt"), ("p",)),
+    **dict.fromkeys(("td", "th"), ("tbody", "tfoot", "tr", "td", "th")),
+    "u": ("td", "th", "p"),
+    "span": ("td", "th"),
+    "font": ("center", "td", "th"),
+    "a": ("table", "td", "th", "a"),
+    "li": ("li",),
+    "ul": ("address", "pre"),
+    "dl": ("li",),
+    "dt": ("dl", "dd"),
+    "dd": ("dt",),
+    "thead": ("tbody", "tfoot"),
+    "tbody": ("tbody", "tfoot"),
+    "tfoot": ("tbody",),
+    "tr": ("tbody", "tfoot", "tr"),
+    "caption": ("thead", "tbody", "tfoot", "tr"),
+    "address": ("li", "ul", "dl", "dt", "dd"),
+    "pre": ("li", "ul", "dl", "dt", "dd", "table"),
+    "p": (
+        *("h1", "h2", "h3", "h4", "h5", "h6", "hr", "address", "center", "li", "ul", "ol", "dl", "dt", "dd", "div"),
+        *("table", "tbody", "tfoot", "tr", "caption", "td", "th", "p", "blockquote", "pre"),
+    ),
+}
+# Deeper ones are left to the other reader.
+_DEPTH_MOST = 64
 _NAME_BITS, _NAME_MOST = 6, 10
 
 
@@ -72,8 +100,11 @@ _TAG_KEYS = np.array(sorted(map(_name_key, OPERATIONS)), np.int64)
 _TAG_OPERATIONS = np.array([OPERATIONS[name] for name in sorted(OPERATIONS, key=_name_key)], np.uint8)
 _ENTITY_KEYS = np.array(sorted(_ENTITIES), np.int64)
 _ENTITY_CODES = np.array([_ENTITIES[key] for key in sorted(_ENTITIES)], np.int32)
-# Closing tags of `br` are read as breaks by some parsers; only elements without content may end in a slash.
-_VOID = np.array([_name_key(name) for name in ("br", "hr", "img")], np.int64)
+_TAG_NAMES = sorted(OPERATIONS, key=_name_key)
+_CLOSES = np.array([[new in CLOSED_BY.get(name, ()) for new in _TAG_NAMES] for name in _TAG_NAMES])
+# Without content: they have no closing tag and may end in a slash.
+_VOID = np.array([name in ("br", "hr", "img") for name in _TAG_NAMES])
+_PRE_PLACE = _TAG_NAMES.index("pre")
 
 _PLAIN, _WHITE, _BAD, _LT, _AMP, _WIDE = range(6)
 _CLASSES = np.full(256, _PLAIN, np.uint8)
@@ -133,6 +164,20 @@ def _at(data: UInt8, i: int, end: int, wanted: UInt8) -> bool:
 
 
 @njit(cache=True, nogil=True)
+def _starts(data: UInt8, start: int, end: int, wanted: UInt8) -> bool:
+    """Whether `wanted` stands at the start, in either case."""
+    if start + wanted.size > end:
+        return False
+    for k in range(wanted.size):
+        letter = data[start + k]
+        if 65 <= letter <= 90:
+            letter += 32
+        if letter != wanted[k]:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
 def _find(keys: Int64, key: int) -> int:
     low, high = 0, keys.size
     while low < high:
@@ -173,10 +218,11 @@ def _attributes(data: UInt8, i: int, end: int) -> tuple[int, int, int]:
         if i + 1 >= end or data[i] != 61 or data[i + 1] != 34:
             return -1, -1, -1
         value = i + 2
-        named = i - first == _CLASS.size and _at(data, first, end, _CLASS)
+        named = i - first == _CLASS.size and _starts(data, first, i, _CLASS)
         i = value
         while i < end and data[i] != 34:
-            if data[i] == 60 or data[i] == 62 or _CLASSES[data[i]] == _BAD:
+            # Where a class has an entity its name is not what stands there.
+            if data[i] == 60 or data[i] == 62 or _CLASSES[data[i]] == _BAD or (named and data[i] == 38):
                 return -1, -1, -1
             i += 1
         if i >= end:
@@ -275,20 +321,6 @@ def _verbatim(data: UInt8, i: int, end: int, stop: int, out: UInt8, o: int) -> t
 
 
 @njit(cache=True, nogil=True)
-def _starts(data: UInt8, start: int, end: int, wanted: UInt8) -> bool:
-    """Whether `wanted` stands at the start, in either case."""
-    if start + wanted.size > end:
-        return False
-    for k in range(wanted.size):
-        letter = data[start + k]
-        if 65 <= letter <= 90:
-            letter += 32
-        if letter != wanted[k]:
-            return False
-    return True
-
-
-@njit(cache=True, nogil=True)
 def _is_target(data: UInt8, start: int, end: int) -> int:
     """Whether an address is kept (1), or not (0); -1: irregular, as its scheme isn't ASCII."""
     for k in range(start, min(end, start + 8)):
@@ -350,6 +382,8 @@ class _Page(NamedTuple):
     links: Int32
     targets: UInt8
     target_ends: Int64
+    open: UInt8
+    """Elements that are open, the innermost last: places among the tags. Shape [_DEPTH_MOST]."""
     state: Int64
     """Shape [_STATES], at the places that are named below."""
 
@@ -360,8 +394,8 @@ _TEXT, _SEGMENTS, _BLOCKS, _LINKS, _TARGETS, _WRITTEN = (*range(5), 5)
 _POSITION, _PENDING = 5, 6
 # Of the segment that is being extended: kind (-1: there is none), start, end.
 _CURRENT, _OPENED, _CLOSED = 7, 8, 9
-# Whether a paragraph is open; how many quotes are.
-_PARAGRAPH, _QUOTES = 10, 11
+# How many elements are open; how many of them are quotes.
+_DEPTH, _QUOTES = 10, 11
 # Of the open link: whether there is one, and is kept; where its text starts (-1: not yet); where its target ends.
 _LINK, _LINK_START, _TARGET_END = 12, 13, 14
 _NO_LINK, _LINK_DROPPED, _LINK_KEPT = 0, 1, 2
@@ -495,18 +529,15 @@ def _open_link(data: UInt8, i: int, end: int, page: _Page) -> int:
 
 
 @_part
-def _close_link(page: _Page) -> bool:
-    """Ends the open link; false: there is none."""
+def _close_link(page: _Page) -> None:
+    """Ends the open link."""
     state = page.state
-    if state[_LINK] == _NO_LINK:
-        return False
     if state[_LINK] == _LINK_KEPT and state[_LINK_START] >= 0:
         m = state[_LINKS]
         page.links[m, 0], page.links[m, 1] = state[_LINK_START], state[_POSITION]
         page.target_ends[m] = state[_TARGETS] = state[_TARGET_END]
         state[_LINKS] = m + 1
     state[_LINK] = _NO_LINK
-    return True
 
 
 @_part
@@ -514,7 +545,7 @@ def _code_block(data: UInt8, i: int, end: int, page: _Page) -> int:
     """Reads what follows `<pre`, with `</pre>`: where that ends, -1: irregular."""
     state, text = page.state, page.text
     i, pre_start, pre_end = _attributes(data, i, end)
-    if i < 0 or i >= end or data[i] != 62 or state[_PARAGRAPH]:
+    if i < 0 or i >= end or data[i] != 62 or not _may_begin(_PRE_PLACE, page):
         return -1
     i += 1
     code_start = code_end = -1
@@ -552,33 +583,49 @@ def _code_block(data: UInt8, i: int, end: int, page: _Page) -> int:
 
 
 @_part
-def _set_apart(operation: int, closing: bool, page: _Page) -> bool:
-    """The effect of a tag that only sets apart its surroundings; false: it may not stand here."""
+def _may_begin(place: int, page: _Page) -> bool:
+    """Whether an element may begin without an end of the one that is open."""
+    depth = page.state[_DEPTH]
+    return depth == 0 or not _CLOSES[page.open[depth - 1], place]
+
+
+@_part
+def _enter(place: int, page: _Page) -> bool:
+    """Begins an element with content; false: it may not stand here."""
+    depth = page.state[_DEPTH]
+    if depth == _DEPTH_MOST or not _may_begin(place, page):
+        return False
+    page.open[depth] = place
+    page.state[_DEPTH] = depth + 1
+    return True
+
+
+@_part
+def _leave(place: int, page: _Page) -> bool:
+    """Ends an element; false: it is not the innermost."""
+    depth = page.state[_DEPTH] - 1
+    page.state[_DEPTH] = depth
+    return depth >= 0 and page.open[depth] == place
+
+
+@_part
+def _set_apart(operation: int, closing: bool, page: _Page) -> None:
+    """The effect of a tag that only sets apart its surroundings."""
     state = page.state
     pending = state[_PENDING]
     if operation <= BLANK:
-        if operation > SPACE and state[_PARAGRAPH]:
-            return False
         state[_PENDING] = max(pending, np.int64(operation))
-    elif operation == _P:
-        if state[_PARAGRAPH] != closing:
-            return False
-        state[_PARAGRAPH] = not closing
-        state[_PENDING] = max(pending, BLANK)
     elif operation == _BR:
         if pending < BLANK:
             state[_PENDING] = BLANK if pending == LINE else LINE
     else:
         state[_QUOTES] += -1 if closing else 1
-        if state[_QUOTES] < 0 or state[_PARAGRAPH]:
-            return False
         state[_PENDING] = max(pending, BLANK)
         _cut(page)
-    return True
 
 
 @_part
-def _end_of_tag(data: UInt8, i: int, end: int, key: int) -> int:
+def _end_of_tag(data: UInt8, i: int, end: int, void: bool) -> int:
     """Reads attributes and `>`, or `/>` of an element without content: where that ends, -1: irregular."""
     i, _, _ = _attributes(data, i, end)
     if i < 0:
@@ -586,7 +633,7 @@ def _end_of_tag(data: UInt8, i: int, end: int, key: int) -> int:
     if i < end and data[i] == 32:
         i += 1
     if i < end and data[i] == 47:
-        if _find(_VOID, key) < 0:
+        if not void:
             return -1
         i += 1
     return i + 1 if i < end and data[i] == 62 else -1
@@ -602,18 +649,26 @@ def _tag(data: UInt8, i: int, end: int, page: _Page) -> int:
         return -1
     operation = _TAG_OPERATIONS[place]
     if closing:
-        if data[after] != 62 or operation in (_CODE, _PRE, _BR):
+        if data[after] != 62 or not _leave(place, page):
             return -1
-        allowed = _close_link(page) if operation == _A else _set_apart(operation, closing, page)
-        return after + 1 if allowed else -1
-    if operation == _A:
-        return _open_link(data, i, end, page)
+        if operation == _A:
+            _close_link(page)
+        else:
+            _set_apart(operation, closing, page)
+        return after + 1
     if operation == _CODE:
         return _inline_code(data, after + 1, end, page) if data[after] == 62 else -1
     if operation == _PRE:
         return _code_block(data, after, end, page)
-    after = _end_of_tag(data, after, end, key)
-    return after if after >= 0 and _set_apart(operation, closing, page) else -1
+    void = _VOID[place]
+    if not (_may_begin(place, page) if void else _enter(place, page)):
+        return -1
+    if operation == _A:
+        return _open_link(data, i, end, page)
+    after = _end_of_tag(data, after, end, void)
+    if after >= 0:
+        _set_apart(operation, closing, page)
+    return after
 
 
 @_part
@@ -641,7 +696,7 @@ def _body(data: UInt8, i: int, end: int, page: _Page) -> bool:
             i = _comment(data, i, end, page)
         else:
             i = _tag(data, i, end, page)
-    if i < 0 or state[_QUOTES] or state[_PARAGRAPH] or state[_LINK]:
+    if i < 0 or state[_DEPTH]:
         return False
     _cut(page)
     return True
@@ -663,6 +718,7 @@ def read(data: UInt8, bounds: Int64) -> Read:
         np.empty((tags // 2 + 1, 2), np.int32),
         np.empty(room, np.uint8),
         np.empty(tags // 2 + 1, np.int64),
+        np.empty(_DEPTH_MOST, np.uint8),
         np.zeros(_STATES, np.int64),
     )
     text_ends, lengths = np.empty(rows, np.int64), np.empty(rows, np.int64)

@@ -196,6 +196,11 @@ class Writer:
             self.segments.append((self.current, self.opened, self.closed, None))
             self.current = ""
 
+    def cut_code(self) -> None:
+        """Ends the segment that is being extended if it is inline code; empty code divides nothing."""
+        if self.current == "inline_code":
+            self.cut()
+
     def open_link(self, target: str) -> None:
         """Text from here on is linked."""
         self.open_links.append([target if TARGET.match(target) else "", -1])

@@ -17,7 +17,7 @@ def load(path: Path) -> bpe.Tokenizer:
     file = path / "tokenizer.json" if path.is_dir() else path
     try:
         text = files.read_text(file)
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # a name with NUL, or bytes that are no UTF-8
         raise InputError(f"{file}: cannot be read: {error}; expected a tokenizer.json") from None
     return bpe.parse(text, str(file))
 

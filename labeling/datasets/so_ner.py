@@ -77,8 +77,8 @@ def read(path: Path) -> list[Document]:
     """Documents of a file, in its order; those without a token are left out.
 
     Raises:
-        InputError: names file and line: it can't be read, a line doesn't have four columns, a label is none, or a text
-            comes before the first `Question_ID`.
+        InputError: names file and line: it can't be read, a line doesn't have four columns or has no token, a label is
+            none, or a text comes before the first `Question_ID`.
     """
     documents: list[Document] = []
     question, answers, sentences = -1, 0, list[list[Line]]()
@@ -135,6 +135,8 @@ def _sentences(path: Path) -> Iterator[tuple[int, list[Line]]]:
             if len(columns) != 4:
                 raise InputError(f"{path}: line {number}: {len(columns)} columns, expected 4 between tabs")
             token, label, _, mark = columns
+            if not token:
+                raise InputError(f"{path}: line {number}: no token before the label")
             first = first if sentence else number
             sentence.append((_SPACE.sub(" ", token), _merged(path, number, label), _merged(path, number, mark)))
         elif sentence:

@@ -66,6 +66,10 @@ def test_a_file_overrides_a_preset_and_the_rest_keeps_its_defaults(tmp_path: Pat
             )
         ),
         ("[selection", r"not valid TOML"),
+        (f"[near]\nthreshold = {'1' * 5000}", r"not valid TOML: Exceeds the limit"),
+        ("a = " + "[" * 5000, r"nested too deeply"),
+        ("near" + ".a" * 5000 + " = 1", r"near|nested too deeply"),
+        ("near.threshold" + ".a" * 400 + " = 1", r"near\.threshold must be float, not \{'a': "),
     ],
 )
 def test_what_is_wrong_is_named_with_its_file_and_key(tmp_path: Path, text: str, says: str) -> None:

@@ -202,7 +202,15 @@ def test_two_plugins_must_not_define_one_name(tmp_path: Path) -> None:
         plugins.load(two)
 
 
-def test_names_that_lead_nowhere_are_told(tmp_path: Path) -> None:
+def test_names_that_lead_nowhere_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("\0.py", "a" * 5000 + ".py"):
+        with pytest.raises(InputError, match="a plug-in file that can't be read"):
+            plugins.load([name], tmp_path)
+    (tmp_path / "broken_package").mkdir()
+    (tmp_path / "broken_package/__init__.py").write_text("raise RuntimeError('not today')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match=r"'broken_package\.rules': its package fails: RuntimeError: not today"):
+        plugins.load(["broken_package.rules"])
     with pytest.raises(InputError, match=r"nothing.py: there is no such plug-in file"):
         plugins.load([str(tmp_path / "nothing.py")])
     with pytest.raises(InputError, match=r"plug-in 'no.such.module': no such module"):

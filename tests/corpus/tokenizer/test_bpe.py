@@ -264,6 +264,8 @@ def test_refused_tokenizers(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=match):
             load(stored(tokenizer, tmp_path))
 
+    with pytest.raises(InputError, match="cannot be read: embedded null byte"):
+        load(Path("a\0b"))
     with pytest.raises(InputError, match="cannot be read"):
         load(tmp_path)
     (tmp_path / "tokenizer.json").write_text("{}")
