@@ -1,7 +1,8 @@
 """Packed bytes to decoded bytes, in pieces of about a megabyte: bzip2, gzip, Zstandard and the coders of a .7z.
 
 Bzip2 is decoded on several threads (`corpus.dump.compression.bzip2`). The PPMd of py7zr ends the process on damaged
-data, so rare coders run in one of their own. Methods and properties of a .7z: 7-Zip's Methods.txt and lzma-specification.txt.
+data, so rare coders run in one of their own. Methods and properties of a .7z: 7-Zip's Methods.txt and
+lzma-specification.txt.
 """
 
 import contextlib
