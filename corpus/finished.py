@@ -18,7 +18,7 @@ from socorpus.corpus.errors import UnknownNameError
 from socorpus.corpus.report import story
 from socorpus.corpus.report.story import Story
 from socorpus.corpus.schema import SPLITS
-from socorpus.corpus.storage import datasets, integrity, parquet
+from socorpus.corpus.storage import datasets, generations, integrity, parquet
 
 LABEL_TABLES = ("labels", "votes", "examples")
 Row = Mapping[str, Any]
@@ -90,8 +90,8 @@ class Corpus:
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path)
-        # The tree stays as it is while this process lives, whatever builds do meanwhile.
         self._tree, self.manifest = integrity.pinned(self.path)
+        generations.hold(self, self._tree)
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -203,7 +203,9 @@ class Corpus:
     def _dataset(self, folder: str) -> ds.Dataset:
         empty = _SCHEMAS.get(folder.partition("/")[0], pa.schema(schema.KEY))
         self._require([folder])
-        return datasets.dataset(self._tree, self._paths(folder), empty)
+        table = datasets.dataset(self._tree, self._paths(folder), empty)
+        generations.hold(table, self._tree)
+        return table
 
     def _require(self, folders: Sequence[str]) -> None:
         integrity.require(self.path, self._tree, integrity.within(self.manifest["files"], folders))

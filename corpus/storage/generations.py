@@ -19,6 +19,8 @@ import fcntl
 import os
 import re
 import shutil
+import weakref
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +42,8 @@ _ADOPTED = ".adopted"
 
 _pins: dict[Path, int] = {}
 """Trees that this process reads, with the descriptors that hold their locks."""
+_holders: Counter[Path] = Counter()
+"""Objects that live in this process and read a tree."""
 
 
 def finished(root: Path) -> Path:
@@ -61,7 +65,8 @@ def newest(root: Path) -> Path:
 
 
 def pinned(root: Path) -> Path:
-    """The tree of the finished corpus, which stays as it is until this process ends, whatever builds do meanwhile."""
+    """The tree of the finished corpus, which stays as it is whatever builds do meanwhile: until this process ends, or
+    has come to read a newer one and no object holds this (`hold`)."""
     while True:
         tree = finished(root)
         if tree == root or tree in _pins:
@@ -83,8 +88,16 @@ def pinned(root: Path) -> Path:
         if not os.fstat(descriptor).st_nlink:
             os.close(descriptor)
             continue
+        for old in [old for old in _pins if old.parent == tree.parent and not _holders[old]]:
+            os.close(_pins.pop(old))
         _pins[tree] = descriptor
         return tree
+
+
+def hold(reader: object, tree: Path) -> None:
+    """Keep a pinned tree as long as an object lives."""
+    _holders[tree] += 1
+    weakref.finalize(reader, _holders.subtract, [tree])
 
 
 @contextmanager

@@ -103,6 +103,26 @@ def test_this_process_sees_what_it_opened(tmp_path: Path) -> None:
     assert (generations.pinned(tmp_path) / "documents/a").read_text() == "2"
 
 
+class Reader:
+    """Anything that reads."""
+
+
+def test_what_is_no_longer_read_goes(tmp_path: Path) -> None:
+    kept = []
+    for number in range(4):
+        write(tmp_path, a=f"{number}")
+        reader = Reader()
+        tree = generations.pinned(tmp_path)
+        generations.hold(reader, tree)
+        if number == 1:
+            kept.append((reader, tree))
+        del reader
+    ((_, tree),) = kept
+    assert (tree / "documents/a").read_text() == "1"
+    write(tmp_path, a="4")
+    assert len(trees(tmp_path)) == 3  # that of the reader, the last that was pinned, and the finished one
+
+
 def test_a_copy_of_the_links_is_read_as_it_is_and_taken_over(tmp_path: Path) -> None:
     write(tmp_path / "corpus", a="1")
     copy = tmp_path / "copy"
