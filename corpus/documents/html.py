@@ -34,7 +34,7 @@ _BREAKS = {
     **{name: level for name, level in html_kernel.OPERATIONS.items() if JOIN < level <= BLANK},
     **dict.fromkeys(("pre", "blockquote"), BLANK),
 }
-_LANGUAGE = re.compile(r"\s*language(-all)?:\s*([^\s<>]+)\s*")
+_LANGUAGE = re.compile(r"language(-all)?:\s*([^\s<>]+)")
 # Elements whose text BeautifulSoup's get_text() leaves out too.
 _SILENT = frozenset(("script", "style", "template", "rt", "rp"))
 
@@ -51,7 +51,7 @@ def html(body: str | None) -> Marked:
     try:
         data = body.encode()
     except UnicodeEncodeError:
-        return _parsed(body)
+        return _parsed(UNWANTED.sub("\ufffd", body))
     read = html_kernel.read(np.frombuffer(data, np.uint8), np.array([0, len(data)]))
     if read.lengths[0] < 0:
         return _parsed(body)
@@ -109,12 +109,21 @@ def _named(on_code: bytes | None, on_pre: bytes | None, note: bytes | None, note
     )
 
 
+_DEEPEST = 500
+"""Most elements in one another that are read as such: an HTML parser looks through all of them at each closing tag."""
+_TAG = re.compile(r"<[^<>]*+>")
+
+
+class _TooDeepError(Exception):
+    """More than `_DEEPEST` elements in one another."""
+
+
 class _Target:
     """lxml parser target: HTML events -> a writer's calls."""
 
     def __init__(self) -> None:
         self.writer = Writer()
-        self.silent = self.quote = self.pre = self.code = 0
+        self.silent = self.quote = self.pre = self.code = self.depth = 0
         self.hint: str | None = None
         self.hint_all: str | None = None
         self.names: list[str | None] = []
@@ -125,6 +134,9 @@ class _Target:
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         writer = self.writer
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise _TooDeepError
         if tag in _SILENT:
             self.silent += 1
         elif tag == "pre":
@@ -136,7 +148,7 @@ class _Target:
             self.code += 1
             if self.pre:
                 self.elements += self.code == 1
-                self.names.insert(0, class_hint(attributes.get("class") or ""))
+                self.names.append(class_hint(attributes.get("class") or ""))
             else:
                 writer.cut_code()
         elif tag == "a":
@@ -154,6 +166,7 @@ class _Target:
 
     def end(self, tag: str) -> None:
         writer = self.writer
+        self.depth -= 1
         if tag in _SILENT:
             self.silent -= 1
         elif tag == "pre":
@@ -176,15 +189,16 @@ class _Target:
         if self.silent:
             return
         if self.pre:
-            links = self.writer.open_links[self.outer_links :]
-            self.block.append((self.elements if self.code else 0, text, links[-1][0] if links else None))
+            links = self.writer.open_links
+            target = links[-1][0] if len(links) > self.outer_links else None
+            self.block.append((self.elements if self.code else 0, text, target))
         elif self.code:
             self.writer.words(text, "inline_code")
         else:
             self.writer.words(text, "quote" if self.quote else "prose")
 
     def comment(self, text: str) -> None:
-        note = _LANGUAGE.fullmatch(text)
+        note = _LANGUAGE.fullmatch(text.strip())
         if note is not None and note[1]:
             self.hint_all = plain_hint(note[2])
         elif note is not None:
@@ -194,14 +208,17 @@ class _Target:
         return self.writer.marked()
 
     def _end_block(self) -> None:
-        language = first_hint(*self.names, self.hint, self.hint_all)
+        language = first_hint(*reversed(self.names), self.hint, self.hint_all)
         self.hint = None
         if any(not element and not text.isspace() for element, text, _ in self.block):
             self.writer.code([(text, link) for _, text, link in self.block], language)
             return
         # Only code elements, or only white space.
-        for number in range(1, self.elements + 1) if self.elements else (0,):
-            self.writer.code([(text, link) for element, text, link in self.block if element == number], language)
+        pieces: list[list[tuple[str, str | None]]] = [[] for _ in range(self.elements + 1)]
+        for element, text, link in self.block:
+            pieces[element].append((text, link))
+        for own in pieces[1:] if self.elements else pieces:
+            self.writer.code(own, language)
 
 
 def _parsed(body: str) -> Marked:
@@ -211,9 +228,17 @@ def _parsed(body: str) -> Marked:
         # BeautifulSoup drops the mark too.
         parser.feed(body.removeprefix("\ufeff"))
         marked: Any = parser.close()
+    except _TooDeepError:
+        return _parsed(_without_tags(body))
     except (etree.LxmlError, UnicodeError, ValueError):
-        return _walked(body)
+        # Python's parser may take time by the square of the tags.
+        return _walked(body if body.count("<") <= _DEEPEST else _without_tags(body))
     return cast(Marked, marked)
+
+
+def _without_tags(body: str) -> str:
+    """A body whose elements lie too deep in one another, as plain text."""
+    return _TAG.sub(" ", body).replace("<", "&lt;")
 
 
 def _walked(body: str) -> Marked:
