@@ -89,7 +89,7 @@ PRIVACY: Mapping[str, Make] = {
     "spelled": repeated("joe [at] acme [dot] com "),
     "spelled domain": repeated("a[dot]", "joe [at] ", "com"),
     "authority": repeated("a:b1@", "x://"),
-    "signs": repeated("@"),
+    "signs": repeated("a@"),
     "passwords": repeated("password=x1y2z3 "),
     "passwords, quoted": repeated("password='x1y2z3';"),
     "passwords, open quotes": repeated("password='"),

@@ -6,6 +6,7 @@ Exchange's sanitiser emits and gives up on anything else, which lxml then parses
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, cast
@@ -110,12 +111,13 @@ def _named(on_code: bytes | None, on_pre: bytes | None, note: bytes | None, note
 
 
 _DEEPEST = 500
-"""Most elements in one another that are read as such: an HTML parser looks through all of them at each closing tag."""
+"""Most elements in one another that are read as such: libxml2 looks through all of them at each closing tag."""
 _TAG = re.compile(r"<[^<>]*+>")
-
-
-class _TooDeepError(Exception):
-    """More than `_DEEPEST` elements in one another."""
+_NAME = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]*)")
+_FLAT = frozenset(
+    # Without content, or closed by the next of the kind.
+    ("br", "hr", "img", "input", "col", "link", "meta", "p", "li", "dt", "dd", "tr", "td", "th", "option")
+)
 
 
 class _Target:
@@ -123,7 +125,7 @@ class _Target:
 
     def __init__(self) -> None:
         self.writer = Writer()
-        self.silent = self.quote = self.pre = self.code = self.depth = 0
+        self.silent = self.quote = self.pre = self.code = 0
         self.hint: str | None = None
         self.hint_all: str | None = None
         self.names: list[str | None] = []
@@ -134,9 +136,6 @@ class _Target:
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         writer = self.writer
-        self.depth += 1
-        if self.depth > _DEEPEST:
-            raise _TooDeepError
         if tag in _SILENT:
             self.silent += 1
         elif tag == "pre":
@@ -166,7 +165,6 @@ class _Target:
 
     def end(self, tag: str) -> None:
         writer = self.writer
-        self.depth -= 1
         if tag in _SILENT:
             self.silent -= 1
         elif tag == "pre":
@@ -222,23 +220,32 @@ class _Target:
 
 
 def _parsed(body: str) -> Marked:
+    if body.count("<") > _DEEPEST and _is_deep(body):
+        body = _TAG.sub(" ", body).replace("<", "&lt;")
     target: Any = _Target()
     parser = etree.HTMLParser(target=target)
     try:
         # BeautifulSoup drops the mark too.
         parser.feed(body.removeprefix("\ufeff"))
         marked: Any = parser.close()
-    except _TooDeepError:
-        return _parsed(_without_tags(body))
     except (etree.LxmlError, UnicodeError, ValueError):
         # Python's parser may take time by the square of the tags.
-        return _walked(body if body.count("<") <= _DEEPEST else _without_tags(body))
+        return _walked(body if body.count("<") <= _DEEPEST else _TAG.sub(" ", body).replace("<", "&lt;"))
     return cast(Marked, marked)
 
 
-def _without_tags(body: str) -> str:
-    """A body whose elements lie too deep in one another, as plain text."""
-    return _TAG.sub(" ", body).replace("<", "&lt;")
+def _is_deep(body: str) -> bool:
+    """Whether more than `_DEEPEST` elements are open at once, each closed by a tag of its name."""
+    depth, opened = 0, Counter[str]()
+    for closing, name in _NAME.findall(body):
+        tag = name.lower()
+        if tag not in _FLAT and (not closing or opened[tag]):
+            step = -1 if closing else 1
+            opened[tag] += step
+            depth += step
+            if depth > _DEEPEST:
+                return True
+    return False
 
 
 def _walked(body: str) -> Marked:
