@@ -24,6 +24,8 @@ class Read:
     """Decoded megabytes of XML in one part, the unit of parallel reading and of resuming."""
     accept_unreadable: float = 0.01
     """Largest share of the rows of a table that may be unreadable, where they are more than 20."""
+    row_kb: int = 4096
+    """Kilobytes of XML of the longest row; one that is longer goes to the quarantine."""
 
 
 @dataclass(frozen=True)
@@ -290,39 +292,41 @@ def without_folders(config: Config) -> Config:
     return replace(config, contamination=contamination, tokenizer=tokenizer)
 
 
+RANGES: toml_config.Ranges = {
+    "read.part_mb": (1, 1024),
+    "read.row_kb": (128, 262_144),
+    "read.accept_unreadable": (0, 1),
+    "threads.bucket_mb": (1, 4096),
+    "near.threshold": (0.5, 1),  # below, most pairs are candidates
+    "near.permutations": (1, 2048),
+    "near.shingle": (1, 100),
+    "near.code_min_tokens": (0, 1_000_000),
+    "near.seed": (0, toml_config.MOST),
+    "contamination.ngram": (1, 1000),
+    "selection.min_words": (0, 1_000_000_000),
+    "selection.max_chars": (0, 1_000_000_000),
+    "selection.min_score": (-1_000_000_000, 1_000_000_000),
+    "selection.language_probability": (0, 1),
+    "selection.max_code_share": (0, 1),
+    "selection.max_overlap": (0, 1),
+    "split.validation": (0, 1),
+    "split.test": (0, 1),
+    "tokenizer.vocabulary": (300, 65_536),  # ids are uint16
+    "tokenizer.sample_mb": (1, 65_536),
+    "shards.size_mb": (1, 65_536),
+    "shards.row_group": (1, 1_000_000),
+    "shards.seed": (0, toml_config.MOST),
+    "labels.validation": (0, 1),
+    "labels.test": (0, 1),
+}
+"""Key of a number -> the least and the most that it may be."""
+
+
 def _check_ranges(config: Config, where: str) -> None:
-    shares = {
-        "read.accept_unreadable": config.read.accept_unreadable,
-        "near.threshold": config.near.threshold,
-        "split.validation": config.split.validation,
-        "split.test": config.split.test,
-        "labels.validation": config.labels.validation,
-        "labels.test": config.labels.test,
-        "selection.max_overlap": config.selection.max_overlap,
-        "selection.max_code_share": config.selection.max_code_share,
-        "selection.language_probability": config.selection.language_probability,
-    }
-    toml_config.check_shares(shares, where)
-    if config.near.threshold < 0.5:
-        raise InputError(f"{where}: near.threshold must be at least 0.5: below, most pairs are candidates")
+    toml_config.check_ranges(config, RANGES, where)
     for name, section in (("split", config.split), ("labels", config.labels)):
         if section.validation + section.test >= 1:
             raise InputError(f"{where}: {name}.validation and {name}.test must leave something for training")
-    positive = {
-        "read.part_mb": config.read.part_mb,
-        "threads.bucket_mb": config.threads.bucket_mb,
-        "near.permutations": config.near.permutations,
-        "near.shingle": config.near.shingle,
-        "contamination.ngram": config.contamination.ngram,
-        "tokenizer.sample_mb": config.tokenizer.sample_mb,
-        "shards.size_mb": config.shards.size_mb,
-        "shards.row_group": config.shards.row_group,
-    }
-    for name, number in positive.items():
-        if number < 1:
-            raise InputError(f"{where}: {name} must be at least 1, not {number}")
-    if not 300 <= config.tokenizer.vocabulary <= 65_536:
-        raise InputError(f"{where}: tokenizer.vocabulary must lie between 300 and 65536 (input_ids are uint16)")
     for name in config.selection.kinds:
         if name not in ("question", "answer"):
             raise InputError(f"{where}: selection.kinds knows question and answer, not {name!r}")

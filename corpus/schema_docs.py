@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from socorpus.corpus import config, schema
+from socorpus.corpus import config, schema, toml_config
 from socorpus.corpus.selection import election
 from socorpus.corpus.selection import rules as selection_rules
 
@@ -225,7 +225,7 @@ def keys_markdown(config: ModuleType = config) -> str:
             continue
         keys = list(_fields(classes[kind], classes))
         head = name if kind == annotation else f'{name}."NAME"'
-        parts.append(f"### [{head}]\n\n{_meaning(classes[kind])}\n\n{_keys(keys)}")
+        parts.append(f"### [{head}]\n\n{_meaning(classes[kind])}\n\n{_keys(keys, name)}")
         for key, listed, _, _ in keys:
             table = _listed(listed)
             if table in classes:
@@ -234,9 +234,16 @@ def keys_markdown(config: ModuleType = config) -> str:
     return "\n\n".join(parts)
 
 
-def _keys(fields: Sequence[tuple[str, str, Any, str]]) -> str:
-    rows = ((f"`{key}`", _words(kind), _toml(value), text) for key, kind, value, text in fields)
-    return _rows(("key", "type", "default", "meaning"), rows)
+def _keys(fields: Sequence[tuple[str, str, Any, str]], section: str = "") -> str:
+    rows = (
+        (f"`{key}`", _words(kind), _range(f"{section}.{key}"), _toml(value), text) for key, kind, value, text in fields
+    )
+    return _rows(("key", "type", "range", "default", "meaning"), rows)
+
+
+def _range(key: str) -> str:
+    least, most = config.RANGES.get(key, ("", ""))
+    return "" if most == "" else f"{least} to {'2^63 - 1' if most == toml_config.MOST else most}"
 
 
 def _meaning(section: ast.ClassDef) -> str:

@@ -71,15 +71,31 @@ def load(
     return section(kind, {**merged, "own": own}, where, known=sections), where
 
 
-def check_shares(values: Mapping[str, float], where: str) -> None:
-    """Hold values by key to the range from 0 to 1.
+Ranges = Mapping[str, tuple[float, float]]
+"""Key, `SECTION.NAME`, of a number -> the least and the most that it may be."""
+MOST = 2**63 - 1
+"""The largest integer that TOML must take, for keys such as seeds."""
+
+
+def check_ranges(config: Any, ranges: Ranges, where: str) -> None:
+    """Hold the numbers of a configuration to their ranges; one that is not set is in its range.
 
     Raises:
-        InputError: names `where`, the key and the value.
+        InputError: names `where`, the key, the range and the value.
     """
-    for name, share in values.items():
-        if not 0 <= share <= 1:
-            raise InputError(f"{where}: {name} must lie between 0 and 1, not {share}")
+    for key, (least, most) in ranges.items():
+        section, _, name = key.partition(".")
+        check_range(key, getattr(getattr(config, section), name), least, most, where)
+
+
+def check_range(name: str, value: float | None, least: float, most: float, where: str) -> None:
+    """Hold one number to its range; None is in each.
+
+    Raises:
+        InputError: names `where`, the key, the range and the value.
+    """
+    if value is not None and not least <= value <= most:
+        raise InputError(f"{where}: {name} must lie between {least} and {most}, not {value}")
 
 
 def as_dict(config: Any) -> dict[str, Any]:

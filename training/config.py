@@ -174,34 +174,58 @@ class Config:
     validation: Validation = field(default_factory=Validation)
 
 
+_LONG = 1_000_000_000
+RANGES: toml_config.Ranges = {
+    "model.layers": (1, 1024),
+    "model.hidden": (2, 65_536),
+    "model.heads": (1, 1024),
+    "model.ffn": (1, 1_000_000),
+    "model.max_length": (8, 1_048_576),
+    "model.window": (0, 1_048_576),
+    "model.global_every": (1, 1024),
+    "data.overlap": (0, 1_048_576),
+    "data.seed": (0, toml_config.MOST),
+    "data.lanes": (1, 65_536),
+    "data.ahead": (1, 4096),
+    "data.stall_minutes": (1e-6, 1_000_000),
+    "masking.rate": (0, 1),
+    "masking.final_rate": (0, 1),
+    "masking.code_rate": (0, 1),
+    "masking.mask": (0, 1),
+    "masking.random": (0, 1),
+    "optimizer.lr": (1e-12, 1e18),
+    "optimizer.muon_lr": (0, 1e18),
+    "optimizer.beta1": (0, 1),
+    "optimizer.beta2": (0, 1),
+    "optimizer.eps": (0, 1),
+    "optimizer.weight_decay": (0, 100),
+    "optimizer.clip": (0, 1_000_000),
+    "schedule.tokens": (1, 1_000_000_000_000_000),
+    "schedule.warmup": (0, 1),
+    "schedule.decay": (0, 1),
+    "schedule.floor": (0, 1),
+    "batch.tokens": (1, _LONG),
+    "batch.micro_tokens": (1, _LONG),
+    "parallel.tensor": (1, 1024),
+    "checkpoint.minutes": (0, 1_000_000),
+    "checkpoint.steps": (1, _LONG),
+    "checkpoint.keep": (1, 1_000_000),
+    "checkpoint.keep_every": (1, _LONG),
+    "validation.steps": (0, _LONG),
+    "validation.tokens": (0, 1_000_000_000_000),
+    "validation.rate": (0, 1),
+}
+"""Key of a number -> the least and the most that it may be."""
+
+
 def check(config: Config, where: str) -> None:
     model, masking, schedule = config.model, config.masking, config.schedule
-    shares = {
-        "masking.rate": masking.rate,
-        "masking.final_rate": masking.final_rate,
-        "masking.code_rate": masking.code_rate or 0.0,
+    toml_config.check_ranges(config, RANGES, where)
+    for name, total in {
         "masking.mask + masking.random": masking.mask + masking.random,
         "schedule.warmup + schedule.decay": schedule.warmup + (schedule.decay if schedule.form == "wsd" else 0.0),
-        "schedule.floor": schedule.floor,
-        "validation.rate": config.validation.rate,
-    }
-    toml_config.check_shares(shares, where)
-    positive = {
-        "model.layers": model.layers,
-        "model.hidden": model.hidden,
-        "model.heads": model.heads,
-        "model.ffn": model.ffn,
-        "model.global_every": model.global_every,
-        "optimizer.lr": config.optimizer.lr,
-        "schedule.tokens": schedule.tokens,
-        "batch.micro_tokens": config.batch.micro_tokens,
-        "checkpoint.keep": config.checkpoint.keep,
-        "data.ahead": config.data.ahead,
-        "data.stall_minutes": config.data.stall_minutes,
-    }
-    for name, number in positive.items():
-        if number <= 0:
-            raise InputError(f"{where}: {name} must be greater than 0, not {number}")
+    }.items():
+        toml_config.check_range(name, total, 0, 1, where)
     choices = {
         "model.family": (model.family, ("sobert", "modern")),
         "optimizer.name": (config.optimizer.name, ("adamw", "muon")),
@@ -215,8 +239,6 @@ def check(config: Config, where: str) -> None:
         raise InputError(
             f"{where}: model.heads ({model.heads}) must divide model.hidden ({model.hidden}) into even parts"
         )
-    if model.max_length < 8:
-        raise InputError(f"{where}: model.max_length must be at least 8, not {model.max_length}")
     if not 0 <= config.data.overlap < model.max_length - 2:
         raise InputError(f"{where}: data.overlap must be less than model.max_length - 2, not {config.data.overlap}")
     if config.batch.tokens % model.max_length:

@@ -6,6 +6,7 @@ Exchange's sanitiser emits and gives up on anything else, which lxml then parses
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, cast
@@ -34,7 +35,7 @@ _BREAKS = {
     **{name: level for name, level in html_kernel.OPERATIONS.items() if JOIN < level <= BLANK},
     **dict.fromkeys(("pre", "blockquote"), BLANK),
 }
-_LANGUAGE = re.compile(r"\s*language(-all)?:\s*([^\s<>]+)\s*")
+_LANGUAGE = re.compile(r"language(-all)?:\s*([^\s<>]+)")
 # Elements whose text BeautifulSoup's get_text() leaves out too.
 _SILENT = frozenset(("script", "style", "template", "rt", "rp"))
 
@@ -51,7 +52,7 @@ def html(body: str | None) -> Marked:
     try:
         data = body.encode()
     except UnicodeEncodeError:
-        return _parsed(body)
+        return _parsed(UNWANTED.sub("\ufffd", body))
     read = html_kernel.read(np.frombuffer(data, np.uint8), np.array([0, len(data)]))
     if read.lengths[0] < 0:
         return _parsed(body)
@@ -109,6 +110,16 @@ def _named(on_code: bytes | None, on_pre: bytes | None, note: bytes | None, note
     )
 
 
+_DEEPEST = 500
+"""Most elements in one another that are read as such: libxml2 looks through all of them at each closing tag."""
+_TAG = re.compile(r"<[^<>]*+>")
+_NAME = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]*)")
+_FLAT = frozenset(
+    # Without content, or closed by the next of the kind.
+    ("br", "hr", "img", "input", "col", "link", "meta", "p", "li", "dt", "dd", "tr", "td", "th", "option")
+)
+
+
 class _Target:
     """lxml parser target: HTML events -> a writer's calls."""
 
@@ -136,7 +147,7 @@ class _Target:
             self.code += 1
             if self.pre:
                 self.elements += self.code == 1
-                self.names.insert(0, class_hint(attributes.get("class") or ""))
+                self.names.append(class_hint(attributes.get("class") or ""))
             else:
                 writer.cut_code()
         elif tag == "a":
@@ -176,15 +187,16 @@ class _Target:
         if self.silent:
             return
         if self.pre:
-            links = self.writer.open_links[self.outer_links :]
-            self.block.append((self.elements if self.code else 0, text, links[-1][0] if links else None))
+            links = self.writer.open_links
+            target = links[-1][0] if len(links) > self.outer_links else None
+            self.block.append((self.elements if self.code else 0, text, target))
         elif self.code:
             self.writer.words(text, "inline_code")
         else:
             self.writer.words(text, "quote" if self.quote else "prose")
 
     def comment(self, text: str) -> None:
-        note = _LANGUAGE.fullmatch(text)
+        note = _LANGUAGE.fullmatch(text.strip())
         if note is not None and note[1]:
             self.hint_all = plain_hint(note[2])
         elif note is not None:
@@ -194,17 +206,22 @@ class _Target:
         return self.writer.marked()
 
     def _end_block(self) -> None:
-        language = first_hint(*self.names, self.hint, self.hint_all)
+        language = first_hint(*reversed(self.names), self.hint, self.hint_all)
         self.hint = None
         if any(not element and not text.isspace() for element, text, _ in self.block):
             self.writer.code([(text, link) for _, text, link in self.block], language)
             return
         # Only code elements, or only white space.
-        for number in range(1, self.elements + 1) if self.elements else (0,):
-            self.writer.code([(text, link) for element, text, link in self.block if element == number], language)
+        pieces: list[list[tuple[str, str | None]]] = [[] for _ in range(self.elements + 1)]
+        for element, text, link in self.block:
+            pieces[element].append((text, link))
+        for own in pieces[1:] if self.elements else pieces:
+            self.writer.code(own, language)
 
 
 def _parsed(body: str) -> Marked:
+    if body.count("<") > _DEEPEST and _is_deep(body):
+        body = _TAG.sub(" ", body).replace("<", "&lt;")
     target: Any = _Target()
     parser = etree.HTMLParser(target=target)
     try:
@@ -212,8 +229,23 @@ def _parsed(body: str) -> Marked:
         parser.feed(body.removeprefix("\ufeff"))
         marked: Any = parser.close()
     except (etree.LxmlError, UnicodeError, ValueError):
-        return _walked(body)
+        # Python's parser may take time by the square of the tags.
+        return _walked(body if body.count("<") <= _DEEPEST else _TAG.sub(" ", body).replace("<", "&lt;"))
     return cast(Marked, marked)
+
+
+def _is_deep(body: str) -> bool:
+    """Whether more than `_DEEPEST` elements are open at once, each closed by a tag of its name."""
+    depth, opened = 0, Counter[str]()
+    for closing, name in _NAME.findall(body):
+        tag = name.lower()
+        if tag not in _FLAT and (not closing or opened[tag]):
+            step = -1 if closing else 1
+            opened[tag] += step
+            depth += step
+            if depth > _DEEPEST:
+                return True
+    return False
 
 
 def _walked(body: str) -> Marked:

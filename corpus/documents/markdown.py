@@ -1,6 +1,7 @@
 """Comment Markdown (Stack Exchange's short form) -> plain text and spans."""
 
 import re
+from bisect import bisect_left
 from html import unescape
 
 import numpy as np
@@ -128,19 +129,29 @@ def _read_plain(data: UInt8, bounds: Int64) -> tuple[UInt8, Int64, Int64]:
     return out, ends, lengths
 
 
+def _closing(source: str, runs: dict[int, list[int]], length: int, place: int) -> int:
+    """Where the next run of that many backticks begins from a place on, -1: nowhere; `runs` is filled once."""
+    if not runs:
+        for ticks in _TICKS.finditer(source):
+            runs.setdefault(len(ticks[0]), []).append(ticks.start())
+    starts = runs.get(length, [])
+    number = bisect_left(starts, place)
+    return starts[number] if number < len(starts) else -1
+
+
 def _inline(source: str, writer: Writer, nesting: int = 0) -> None:
     done = look = 0
+    runs: dict[int, list[int]] = {}
     while (sign := _SIGN.search(source, look)) is not None:
         if sign[0][0] == "`":
             look = sign.end()
-            for ticks in _TICKS.finditer(source, look):
-                if ticks[0] == sign[0]:
-                    writer.words(source[done : sign.start()], "comment")
-                    writer.cut()
-                    writer.words(source[look : ticks.start()], "inline_code", verbatim=True)
-                    writer.cut()
-                    look = done = ticks.end()
-                    break
+            closing = _closing(source, runs, len(sign[0]), look)
+            if closing >= 0:
+                writer.words(source[done : sign.start()], "comment")
+                writer.cut()
+                writer.words(source[look:closing], "inline_code", verbatim=True)
+                writer.cut()
+                look = done = closing + len(sign[0])
             continue
         match = _MARKDOWN.match(source, sign.start())
         if match is None:

@@ -222,8 +222,9 @@ class Writer:
             self.position += len(SEPARATORS[strength])
 
     def _put(self, text: str) -> None:
-        for link in self.open_links:
-            if link[1] < 0:
-                link[1] = self.position
+        for link in reversed(self.open_links):  # those without text so far are the innermost
+            if link[1] >= 0:
+                break
+            link[1] = self.position
         self.out.append(text)
         self.position += len(text)

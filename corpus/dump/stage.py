@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from socorpus.corpus import schema
 from socorpus.corpus.arrays import Int64, counted
+from socorpus.corpus.config import Read
 from socorpus.corpus.dump import archives, gate, repeats_stage, xml_rows
 from socorpus.corpus.dump.sources import Site, Table
 from socorpus.corpus.engine import receipts
@@ -40,7 +41,7 @@ def run(context: BuildContext, sites: Sequence[Site]) -> Reading:
     Raises:
         InputError: there are no posts, too many rows can't be read, or a source was changed meanwhile.
     """
-    items = tuple(_items(sites, context.config.read.part_mb))
+    items = tuple(_items(sites, context.config.read))
     try:
         done = context.engine.run("read", items, transient=True)
     except InputError:
@@ -121,7 +122,8 @@ def _gathered(root: Path, paths: Sequence[str]) -> Iterator[pa.Table]:
         yield pa.concat_tables(tables)
 
 
-def _items(sites: Sequence[Site], part_mb: int) -> Iterator[WorkItem]:
+def _items(sites: Sequence[Site], config: Read) -> Iterator[WorkItem]:
+    part_mb, row_kb = config.part_mb, config.row_kb
     containers: dict[str, list[Wanted]] = {}
     for site in sites:
         for table in site.tables:
@@ -133,10 +135,10 @@ def _items(sites: Sequence[Site], part_mb: int) -> Iterator[WorkItem]:
                         "read",
                         f"{site.name}/{table.table}-{part:05d}",
                         read_range,
-                        {"wanted": wanted, "number": part, "part_mb": part_mb},
+                        {"wanted": wanted, "number": part, "part_mb": part_mb, "row_kb": row_kb},
                         {"stamp": table.member.stamp},
                         _VERSION,
-                        [part_mb, part, wanted.table.member.address],
+                        [part_mb, row_kb, part, wanted.table.member.address],
                         min(part_mb << 20, table.member.size),
                     )
             else:
@@ -148,10 +150,10 @@ def _items(sites: Sequence[Site], part_mb: int) -> Iterator[WorkItem]:
             "read",
             f"{tables[0].site}/{receipts.fingerprint(address)[:8]}",
             read_container,
-            {"address": address, "wanted": tables, "part_mb": part_mb, "threads": cores},
+            {"address": address, "wanted": tables, "part_mb": part_mb, "row_kb": row_kb, "threads": cores},
             stamps,
             _VERSION,
-            [part_mb, address],
+            [part_mb, row_kb, address],
             # Decoding costs several times as much as reading plain XML.
             4.0 * sum(entry.table.member.size for entry in tables),
         )
@@ -167,7 +169,7 @@ def _wanted(item: WorkItem) -> Sequence["Wanted"]:
     return [tables] if isinstance(tables, Wanted) else tables
 
 
-MB = 1 << 20
+KB, MB = 1 << 10, 1 << 20
 _GATHERED_BYTES = 128 * MB
 _VERSION = 2
 """Of the receipts and the rule by which a row is quarantined."""
@@ -210,7 +212,7 @@ def in_ranges(table: Table) -> bool:
         return xml_rows.sniff(stream.read(1 << 16)).encoding.startswith("utf-8")
 
 
-def read_range(root: Path, wanted: Wanted, number: int, part_mb: int) -> Outcome:
+def read_range(root: Path, wanted: Wanted, number: int, part_mb: int, row_kb: int) -> Outcome:
     """Read one part of a plain UTF-8 file: the rows that begin in its range of bytes."""
     start, stop = number * part_mb * MB, (number + 1) * part_mb * MB
     last = stop >= wanted.table.member.size
@@ -223,13 +225,16 @@ def read_range(root: Path, wanted: Wanted, number: int, part_mb: int) -> Outcome
             start=start,
             stop=None if last else stop,
             needed=schema.NEEDED[wanted.table.table],
+            longest=row_kb * KB,
         )
         writer = _Parts(root, wanted, number)
         writer.write(rows, limit=None)
     return writer.outcome()
 
 
-def read_container(root: Path, address: str, wanted: Sequence[Wanted], part_mb: int, threads: int) -> Outcome:
+def read_container(
+    root: Path, address: str, wanted: Sequence[Wanted], part_mb: int, row_kb: int, threads: int
+) -> Outcome:
     """Read the wanted tables of one container, or of one file that can't be read in ranges, part by part."""
     tables = {entry.table.member.index: entry for entry in wanted}
     outputs: dict[str, int | parquet.Written] = {}
@@ -239,7 +244,9 @@ def read_container(root: Path, address: str, wanted: Sequence[Wanted], part_mb: 
             entry = tables[member.index]
             file = entry.file if member.form == "plain" else f"{entry.file}!{member.name}"
             needed = schema.NEEDED[entry.table.table]
-            rows = xml_rows.read(stream, table=entry.table.table, site=entry.site, file=file, needed=needed)
+            table = entry.table.table
+            longest = row_kb * KB
+            rows = xml_rows.read(stream, table=table, site=entry.site, file=file, needed=needed, longest=longest)
             writer = _Parts(root, entry, 0)
             number = 0
             while writer.write(rows, limit=(number + 1) * part_mb * MB):

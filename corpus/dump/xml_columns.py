@@ -77,8 +77,11 @@ _KINDS = {
 }
 
 
-def layout(table: str, root: str, needed: Sequence[Sequence[str]] = ()) -> Layout:
-    """The layout of a table of `schema.DUMP` in a file whose root element is `root`; `needed` as in `schema.NEEDED`."""
+def layout(table: str, root: str, needed: Sequence[Sequence[str]] = (), longest: int = 1 << 62) -> Layout:
+    """The layout of a table of `schema.DUMP` in a file whose root element is `root`; `needed` as in `schema.NEEDED`.
+
+    Rows of more than `longest` bytes are left to the careful reader.
+    """
     attributes = DUMP[table]
     place_of = {attribute.column: place for place, attribute in enumerate(attributes)}
     pairs = np.array([(place_of[names[0]], place_of[names[-1]]) for names in needed], np.int64).reshape(-1, 2)
@@ -101,7 +104,8 @@ def layout(table: str, root: str, needed: Sequence[Sequence[str]] = ()) -> Layou
         counts[is_text] += 1
     lengths = np.array([len(a.xml) for a in attributes], np.int64)
     written = np.frombuffer(root.encode(), np.uint8)
-    return Layout(names, lengths, lookup, np.array(kinds, np.int64), np.array(slots, np.int64), written.copy(), pairs)
+    columns = np.array(kinds, np.int64), np.array(slots, np.int64)
+    return Layout(names, lengths, lookup, *columns, written.copy(), pairs, np.array([longest], np.int64))
 
 
 def output(plan: Layout, size: int) -> Output:

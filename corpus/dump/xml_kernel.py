@@ -66,6 +66,7 @@ class Layout(NamedTuple):
     slots: Ints  # (columns,) row of `Output.numbers` or of `Output.text`
     root: Bytes  # name of the root element as written
     needed: Ints  # (n, 2) columns of which a row must have one; the same one twice where there is no other
+    longest: Ints  # (1,) most bytes of a row
 
 
 class Output(NamedTuple):
@@ -120,6 +121,7 @@ def scan(buf: Bytes, begin: int, size: int, limit: int, last: bool, plan: Layout
         _borrow(plan.slots),
         _borrow(plan.root),
         _borrow(plan.needed),
+        _borrow(plan.longest),
     )
     out = Output(
         _borrow(out.numbers),
@@ -246,7 +248,7 @@ def _row(buf: Bytes, pos: int, plan: Layout, out: Output) -> int:
     state[ATTEMPTS] += 1
     end = _attributes(buf, pos + 4, plan, out)
     texts = len(out.fill) - 1
-    if end < 0 or out.valid[0, row] == 0 or _lacks(row, plan, out):
+    if end < 0 or out.valid[0, row] == 0 or end - pos > plan.longest[0] or _lacks(row, plan, out):
         for c in range(len(plan.kinds)):
             out.valid[c, row] = 0
         for t in range(texts):

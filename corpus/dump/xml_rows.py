@@ -117,6 +117,7 @@ def read(
     start: int = 0,
     stop: int | None = None,
     needed: Sequence[Sequence[str]] = (),
+    longest: int = 256 << 20,
     batch_bytes: int = 4 << 20,
     row_bytes: int = 256 << 20,
 ) -> Iterator[ParsedRows]:
@@ -126,7 +127,8 @@ def read(
     that tile a file give each of its rows once, wherever it is cut. UTF-16 is transcoded, and offsets are then those of
     the UTF-8 stream. Comments are skipped (a part that begins in one looks back 64 kB for its beginning). Memory
     is a few times the larger of `batch_bytes` and the longest row. Without rows there is no batch. A row that lacks a
-    column of `needed`, which is written as in `schema.NEEDED`, counts as unreadable.
+    column of `needed`, which is written as in `schema.NEEDED`, counts as unreadable, and so does one of more than
+    `longest` bytes.
 
     Raises:
         InputError: the file is no dump, or of another table, or has a row longer than `row_bytes`; or it ends before
@@ -147,8 +149,9 @@ def read(
     match = _NAME.match(head.opening)
     assert match is not None
     root = match[1].decode()
-    plan = xml_columns.layout(table, root, needed)
-    context = _RowContext(table, site, file, head.opening.removesuffix(b"/>").removesuffix(b">"), root, needed)
+    plan = xml_columns.layout(table, root, needed, longest)
+    opening = head.opening.removesuffix(b"/>").removesuffix(b">")
+    context = _RowContext(table, site, file, opening, root, needed, longest)
 
     closed = head.opening.endswith(b"/>")
     block, held, base = np.zeros(batch_bytes + xml_columns.PAD, np.uint8), 0, source.offset
@@ -283,6 +286,7 @@ class _RowContext:
     opening: bytes  # the root's start tag without its end, for the namespaces that it may declare
     root: str
     needed: Sequence[Sequence[str]]
+    longest: int
 
 
 _ROW = re.compile(rb"""<row(?:[^"'>]++|"[^"]*+"|'[^']*+')*+(?:(?<=/)>|>(?:[^<]*+</row\s*+>)?)""")
@@ -364,6 +368,8 @@ def _careful(context: _RowContext, raw: bytes) -> tuple[dict[str, Any], list[str
     Raises:
         ValueError: the reason why it can't be read.
     """
+    if len(raw) > context.longest:
+        raise ValueError(f"longer than {context.longest >> 10:,} kB, the limit of read.row_kb")
     text = _SURROGATE.sub("\ufffd".encode(), raw).decode("utf-8", "replace")
     text = _CHARACTER.sub(_legal, _FORBIDDEN.sub("\ufffd", text))
     if entity := _ENTITY.search(text):

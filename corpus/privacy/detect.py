@@ -7,7 +7,7 @@ Numbers in code are no telephone numbers, and only comments have mentions. A men
 the name.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 
@@ -19,7 +19,17 @@ from numpy.typing import NDArray
 from socorpus.corpus import arrays, schema
 from socorpus.corpus.config import Privacy
 from socorpus.corpus.privacy.redact import Span, blank
-from socorpus.corpus.privacy.rules import RANKS, RULES, SUSPECTS, Found, at_sign, mention, prefilter
+from socorpus.corpus.privacy.rules import (
+    RANKS,
+    RULES,
+    SUSPECTS,
+    Found,
+    PrivateKeys,
+    Ticks,
+    at_sign,
+    mention,
+    prefilter,
+)
 
 
 def find(documents: pa.Table, config: Privacy) -> pa.Table:
@@ -113,7 +123,7 @@ def _column(column: _Texts, own_end: NDArray[np.int32] | None, code: _Code | Non
         end = len(text) if own_end is None else int(own_end[row])
         spans = _resolve(_exactly(text, suspects, end))
         # A value may hide another, or be the word that announces the next: look again until nothing is new.
-        while spans and any(rule != "@" for rule, _, _ in suspects):
+        for _ in range(_PASSES if spans and any(rule != "@" for rule, _, _ in suspects) else 0):
             blanked = _Texts(pa.array([blank(text, spans)]))
             ends = None if own_end is None else own_end[row : row + 1]
             again = [left for _, _, left in _suspicious(blanked, ends, code, row)]
@@ -124,6 +134,9 @@ def _column(column: _Texts, own_end: NDArray[np.int32] | None, code: _Code | Non
         if spans:
             yield row, spans
 
+
+_PASSES = 16
+"""Most times that a text is looked at again; the posts of ten sites need one."""
 
 _Suspect = tuple[str, int, bool]
 """Name of the rule to try, code point, and whether that lies in code."""
@@ -152,18 +165,31 @@ def _suspicious(
 
 def _exactly(text: str, suspects: list[_Suspect], own_end: int) -> list[Found]:
     finds: list[Found] = []
+    ticks: Ticks | None = None
+    keys: PrivateKeys | None = None
+    reached: dict[str, int] = {}
     for rule, point, in_code in suspects:
         if rule == "@":
             before = text[point - 1] if point else " "
             if not before.isspace():
                 finds += at_sign(text, point)
             if point >= own_end and not in_code and (before.isspace() or before in _OPENING):
-                finds += mention(text, point, own_end)
-        elif rule != "phone" or not in_code:
-            finds += RULES[rule](text, point)
+                ticks = ticks or Ticks(text, own_end)
+                finds += mention(text, point, ticks)
+        elif point + _NEAR > reached.get(rule, 0) and (rule != "phone" or not in_code):
+            if rule == "private_key":
+                keys = keys or PrivateKeys(text)
+                values = list(keys(point))
+            else:
+                values = list(RULES[rule](text, point))
+            if values:
+                finds += values
+                reached[rule] = max(end for _, _, end, _ in values)
     return finds
 
 
+_NEAR = 400
+"""Code points before the end of a rule's value from which that rule may have another: further in it would overlap."""
 _NAMES = tuple(SUSPECTS)
 _OPENING = "([{\"'>,;:!?.*—–-…“‘"
 
@@ -205,13 +231,28 @@ _NAME_BYTES = np.array([chr(byte).isalnum() or byte >= 128 for byte in range(256
 
 
 def _resolve(finds: list[Found], taken: Sequence[Span] = ()) -> list[Span]:
-    """Sorted spans without overlap: those taken, then the more specific rule, the earlier and the longer."""
+    """Sorted spans without overlap: those taken (sorted), then the more specific rule, the earlier and the longer."""
     if not taken and all(rank == "user" for rank, *_ in finds):
         return [(start, end, kind) for _, start, end, kind in finds]  # in order, and apart, as their signs are
     spans = list(taken)
-    for _, start, end, kind in sorted(
-        finds, key=lambda candidate: (RANKS.index(candidate[0]), candidate[1], -candidate[2])
-    ):
-        if all(end <= other[0] or start >= other[1] for other in spans):
-            spans.append((start, end, kind))
-    return sorted(spans)
+    ordered = sorted(finds, key=lambda candidate: (_RANK[candidate[0]], candidate[1], -candidate[2]))
+    for _, equals in groupby(ordered, key=itemgetter(0)):
+        spans = _with(spans, equals)
+    return spans
+
+
+_RANK = {rank: place for place, rank in enumerate(RANKS)}
+
+
+def _with(spans: list[Span], more: Iterable[Found]) -> list[Span]:
+    """Sorted spans with those of `more` (by their start) that overlap none of them, nor one before."""
+    merged: list[Span] = []
+    following = 0
+    for _, start, end, kind in more:
+        while following < len(spans) and spans[following][1] <= start:
+            merged.append(spans[following])
+            following += 1
+        free = following == len(spans) or end <= spans[following][0]
+        if free and (not merged or merged[-1][1] <= start):
+            merged.append((start, end, kind))
+    return merged + spans[following:]

@@ -4,9 +4,11 @@ Spans are those of `schema.SIGNALS["privacy"]`: sorted, without overlap, in code
 """
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -56,10 +58,12 @@ def replace(text: str, replacements: Sequence[Replacement], start: int = 0, end:
         return text[start:end]
     last = len(text) if end is None else end
     pieces = []
-    for left, right, placeholder in replacements:
-        if right > start and left < last:
-            pieces += [text[start:left], placeholder]
-            start = right
+    for number in range(bisect_right(replacements, start, key=itemgetter(1)), len(replacements)):
+        left, right, placeholder = replacements[number]
+        if left >= last:
+            break
+        pieces += [text[start:left], placeholder]
+        start = right
     return "".join([*pieces, text[start:last]])
 
 

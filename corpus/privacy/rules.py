@@ -14,9 +14,10 @@ import binascii
 import ipaddress
 import math
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, cached_property
 from itertools import pairwise
 
 import re2
@@ -29,6 +30,11 @@ Found = tuple[str, int, int, str]
 RANKS = ("private_key", "url_password", "format", "header", "assigned", "email", "ip_address", "phone", "user")
 """Where two finds overlap, the one whose rank stands earlier wins."""
 
+LONGEST = 1024
+"""Most code points from a suspicious place that a rule judges: what is longer is judged by its beginning, so that a run
+of signs without an end costs no more than its length."""
+_LONGEST_HOST = 254  # of DNS: 253 characters, and one to see that there are more
+
 
 # --- the prefilter ---------------------------------------------------------------------------------------------------
 
@@ -38,10 +44,10 @@ SUSPECTS = {
     "phone": r"\+\d[\d ().\-]{6}|\d{3}(?:\) ?|[.\-])\d{3}[.\-]\d{4}"
     r"|(?i:phone|mobile|whatsapp|tel|fax|cell)[a-z]{0,4}(?i: number| no| num)?(?: is)?[ :.#=\-]{1,3}\(?\d[\d ().\-]{6}",
     "spelled": r"(?i:[\[({<] ?(?:at|@) ?[\])}>])",
-    "password": r"(?i:passw(?:or)?d|passphrase|passwort|passcode|\bpass|[pP]wd)\w*[\\\"'`\])]{0,3}[ \t]{0,3}"
+    "password": r"(?i:passw(?:or)?d|passphrase|passwort|passcode|\bpass|[pP]wd)\w{0,100}[\\\"'`\])]{0,3}[ \t]{0,3}"
     r"(?:[:=!]|>|[,(][ \t]*\\?[\"'`]|[ \t]value=)|--pass(?:word|wd)? \S|(?i:identified by [\"'])",
-    "assigned": r"(?i:secret\w*|token\w*|key(?:_?id|\d)?|appid|[?&]sig)[\\\"'`\])]{0,3}[ \t]{0,3}(?:[:=]{1,3}>?|[,(>])"
-    r"[ \t]{0,3}[\\\"'`]{0,2}[\w+/\-]{16}",
+    "assigned": r"(?i:secret\w{0,100}|token\w{0,100}|key(?:_?id|\d)?|appid|[?&]sig)[\\\"'`\])]{0,3}"
+    r"[ \t]{0,3}(?:[:=]{1,3}>?|[,(>])[ \t]{0,3}[\\\"'`]{0,2}[\w+/\-]{16}",
     "header": r"(?i:bearer|authorization\W{1,6}(?:basic|token))[ +]{1,2}[\w.~+/\-]{8}",
     "format": r"A(?:KI|SI|BI|CC)A[A-Z0-9]{4}|AIza[\w\-]{4}|gh[pousr]_\w{4}|github_pat_|gl(?:pat|rt|dt|ft|ptt|cbt|soat)-"
     r"|xox[abeoprs]-|(?i:hooks\.slack\.com/services|discord(?:app)?\.com/api/webhooks)|[sr]k_(?:live|test)_|sk-[\w\-]{8}"
@@ -114,7 +120,7 @@ def _mailbox(domain: str) -> int:
 def at_sign(text: str, place: int) -> Iterator[Found]:
     """The value that the `@` at `place` belongs to: a password in a URL, or an e-mail address."""
     scheme = text.rfind("://", max(0, place - 256), place)
-    authority = _AUTHORITY.match(text, scheme + 3) if scheme > 0 else None
+    authority = _AUTHORITY.match(text, scheme + 3, scheme + LONGEST) if scheme > 0 else None
     if authority is not None and authority.end() > place:
         info = authority[0]
         user, colon, password = info[: info.rfind("@")].partition(":")
@@ -122,7 +128,7 @@ def at_sign(text: str, place: int) -> Iterator[Found]:
             start = authority.start() + len(user) + 1
             yield "url_password", start, start + len(password), "password"
         return
-    host = _HOST.match(text, place + 1)
+    host = _HOST.match(text, place + 1, place + 1 + _LONGEST_HOST)
     if host is None:
         return
     name = _before(_LOCAL, text, place).lstrip(".-%+")
@@ -141,7 +147,7 @@ def _before(pattern: re.Pattern[str], text: str, place: int) -> str:
 
 def _spelled(text: str, place: int) -> Iterator[Found]:
     place -= text[max(0, place - 1) : place].isspace()
-    match = _SPELLED.match(text, place)
+    match = _SPELLED.match(text, place, place + 2 * _LONGEST_HOST)
     name = _before(_LOCAL, text, place)
     if match is not None and name and _mailbox(_DOT.sub(".", match[1])):
         yield "email", place - len(name), match.end(), "email"
@@ -282,8 +288,27 @@ _ANNOTATIONS = _words(
 )
 
 
-def mention(text: str, place: int, own_end: int) -> Iterator[Found]:
-    """The user whose name follows the `@` at `place`, in a text whose comments begin at `own_end`."""
+class Ticks:
+    """Whether a place of a text's comments is in Markdown's code: after an odd number of backticks on its line.
+
+    It is asked from left to right, and reads the text once.
+    """
+
+    def __init__(self, text: str, own_end: int) -> None:
+        self.text, self.reached, self.odd = text, own_end, False
+
+    def before(self, place: int) -> bool:
+        """Whether the backticks from the line's start, or from that of the comments, to `place` are an odd number."""
+        newline = self.text.rfind("\n", self.reached, place)
+        if newline >= 0:
+            self.reached, self.odd = newline, False
+        self.odd ^= self.text.count("`", self.reached, place) % 2 == 1
+        self.reached = max(self.reached, place)
+        return self.odd
+
+
+def mention(text: str, place: int, ticks: Ticks) -> Iterator[Found]:
+    """The user whose name follows the `@` at `place`, in a text's comments."""
     match = _MENTION.match(text, place + 1)
     if match is None:
         return
@@ -297,7 +322,7 @@ def mention(text: str, place: int, own_end: int) -> Iterator[Found]:
         or ("." in name and name.split(".")[0] in _ANNOTATIONS)
     ):
         return
-    if text.count("`", max(own_end, text.rfind("\n", 0, place)), place) % 2:  # Markdown's code
+    if ticks.before(place):
         return
     if after == " =" or (after[:1] == "/" and after[1:].isalnum()):  # a variable, a scope of packages
         return
@@ -321,7 +346,7 @@ _FORMAT = re.compile(
     r"(?<![A-Za-z0-9])(?:" + "|".join(f"(?P<{kind}>{form})" for kind, form in _FORMATS.items()) + r")(?![A-Za-z0-9])"
 )
 _MASKED = re.compile(
-    r"[\W_xX]*$|pk_|.*(?:example|placeholder|change.?me|your|insert|replace|dummy|\bfoo|\.\.\.|…|xxxx|\*\*\*|<.*>"
+    r"[\W_xX]*$|pk_|[^<]*+<.*>|.*(?:example|placeholder|change.?me|your|insert|replace|dummy|\bfoo|\.\.\.|…|xxxx|\*\*\*"
     r"|12345678|abcdefgh|here$|\b(?:required|nullable|confirmed|(?:min|max):\d))"
     r"|my[_\-]?(?:super|secret|pass|key|token|api|app)|(?:%|\$|#|@)?\{.*\}|\$[\w(]|%[\w(]|@\w+$|:\w+$|\{\{|<|\[",
     re.I | re.S,
@@ -369,13 +394,22 @@ def _random(value: str) -> bool:
     return entropy >= 3 and changes >= max(3, sum(map(bool, classes)) * (0.2 if "d" in classes else 0.45))
 
 
+_RUN = re.compile(r"[\w+/=.~\-]*")
+
+
 def _format(text: str, place: int) -> Iterator[Found]:
-    match = _FORMAT.match(text, place) or _FORMAT.search(text, max(0, place - 36), place + 160)
+    match = _FORMAT.match(text, place, place + LONGEST) or _FORMAT.search(text, max(0, place - 36), place + 160)
     if match is None or match.start() > place + 36 or match.end() <= place:
         return
     value = match[0]
     if len(set(value)) >= 10 and not _placeholder(value) and _credible(value):
-        yield "format", match.start(), match.end(), str(match.lastgroup)
+        yield "format", match.start(), _whole(text, place, match.end()), str(match.lastgroup)
+
+
+def _whole(text: str, place: int, end: int) -> int:
+    """Where a value ends that was judged up to `end`: further, where only `LONGEST` cut it off there."""
+    run = _RUN.match(text, end) if end >= place + LONGEST else None
+    return end if run is None else run.end()
 
 
 def _credible(value: str) -> bool:
@@ -436,7 +470,7 @@ _HARMLESS_NAME = re.compile(
 
 
 def _password(text: str, place: int) -> Iterator[Found]:
-    match = _IDENTIFIED.match(text, place) or _assignment(text, place)
+    match = _IDENTIFIED.match(text, place, place + LONGEST) or _assignment(text, place)
     if match is None:
         return
     quoted, sign = match["quote"] is not None, match.groupdict().get("sign", "=")
@@ -451,7 +485,8 @@ def _password(text: str, place: int) -> Iterator[Found]:
         end = start + len(value)
         if value.startswith(("{", "[", "(")):
             return
-    line = text[text.rfind("\n", max(0, start - 400), start) + 1 : start]
+    begin = max(0, start - 400)
+    line = text[max(begin, text.rfind("\n", begin, start) + 1) : start]
     letters = value.isalpha()
     connection = sign == "=" and _CONNECTION.search(line) is not None
     if _placeholder(value) or re.search(r"\s", value) or (quoted and re.search(r"[:?]$|^[#./]", value)):
@@ -463,7 +498,7 @@ def _password(text: str, place: int) -> Iterator[Found]:
         return
     if letters and not connection and (sign not in ("=", ":", "=>", ">") or len(value) < 6 or _camel(value)):
         return
-    yield "assigned", start, end, "password"
+    yield "assigned", start, _whole(text, place, end), "password"
 
 
 def _assigned_key(text: str, place: int) -> Iterator[Found]:
@@ -479,13 +514,14 @@ def _assigned_key(text: str, place: int) -> Iterator[Found]:
     if _HARMLESS_NAME.search(name) or _placeholder(value) or not _random(value) or (plain_name and len(value) < 20):
         return
     start = match.start(group)
-    yield "assigned", start, start + len(value), "token" if "token" in name.lower() else "key"
+    end = _whole(text, place, start + len(value))
+    yield "assigned", start, end, "token" if "token" in name.lower() else "key"
 
 
 def _assignment(text: str, place: int) -> re.Match[str] | None:
     """The assignment to the word around a place, unless that word is a placeholder's."""
     start = place - len(_before(_WORD, text, place))
-    return None if start and STAND_IN.match(text, start - 1) else _ASSIGNMENT.match(text, start)
+    return None if start and STAND_IN.match(text, start - 1) else _ASSIGNMENT.match(text, start, place + LONGEST)
 
 
 def _camel(value: str) -> bool:
@@ -493,20 +529,47 @@ def _camel(value: str) -> bool:
 
 
 _BEGIN = r"-{4,5} ?BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)? ?-{4,5}"
-_PEM = re.compile(
-    rf"{_BEGIN}(?P<body>.{{0,20000}}?){_BEGIN.replace('BEGIN', 'END')}"
-    rf"|{_BEGIN}(?P<open>(?:\s|\\[nr])*(?:[A-Za-z0-9+/=]{{20,}}(?:\s|\\[nr])*)+)"
-    r"|Private-Lines: \d+\s+(?P<putty>(?:[A-Za-z0-9+/=]{20,}\s*)+)",
-    re.S,
+_PEM_BEGIN = re.compile(_BEGIN)
+_PEM_END = re.compile(_BEGIN.replace("BEGIN", "END"))
+_OPEN_KEY = re.compile(
+    rf"{_BEGIN}(?P<open>(?:\s|\\[nr])*(?:[A-Za-z0-9+/=]{{20,}}(?:\s|\\[nr])*)+)"
+    r"|Private-Lines: \d+\s+(?P<putty>(?:[A-Za-z0-9+/=]{20,}\s*)+)"
 )
+_LONGEST_KEY = 20_000
 
 
-def _private_key(text: str, place: int) -> Iterator[Found]:
-    match = _PEM.search(text, max(0, place - 6))
-    if match is not None and match.start() <= place:
-        body = match[str(match.lastgroup)]
-        if re.search(r"[A-Za-z0-9+/]{20}", body) and len(set(body)) > 16:
-            yield "private_key", match.start(), match.start() + len(match[0].rstrip()), "private_key"
+class PrivateKeys:
+    """The blocks of private keys in a text; they are asked for from left to right."""
+
+    def __init__(self, text: str) -> None:
+        self.text, self.judged = text, -1
+
+    @cached_property
+    def _ends(self) -> list[tuple[int, int]]:
+        return [match.span() for match in _PEM_END.finditer(self.text)]
+
+    def __call__(self, place: int) -> Iterator[Found]:
+        """The key whose block begins at the suspicious `place`."""
+        for start in (max(0, place - 4), max(0, place - 3), place):  # four or five dashes, or none
+            begin = _PEM_BEGIN.match(self.text, start)
+            if begin is not None:
+                number = bisect_left(self._ends, (begin.end(),))
+                if number < len(self._ends) and self._ends[number][0] - begin.end() <= _LONGEST_KEY:
+                    # Blocks that begin within another and end with it are part of it, or no better.
+                    if number > self.judged:
+                        self.judged = number
+                        last, end = self._ends[number]
+                        yield from _key_block(self.text[begin.end() : last], start, end)
+                    return
+            match = _OPEN_KEY.match(self.text, start)
+            if match is not None:
+                yield from _key_block(match[str(match.lastgroup)], start, start + len(match[0].rstrip()))
+                return
+
+
+def _key_block(body: str, start: int, end: int) -> Iterator[Found]:
+    if re.search(r"[A-Za-z0-9+/]{20}", body) and len(set(body)) > 16:
+        yield "private_key", start, end, "private_key"
 
 
 RULES: dict[str, Callable[[str, int], Iterator[Found]]] = {
@@ -518,6 +581,5 @@ RULES: dict[str, Callable[[str, int], Iterator[Found]]] = {
     "assigned": _assigned_key,
     "header": _header,
     "format": _format,
-    "private_key": _private_key,
 }
-"""The rules of `SUSPECTS`, by name; those of `@` are `at_sign` and `mention`."""
+"""The rules of `SUSPECTS`, by name, but `PrivateKeys`; those of `@` are `at_sign` and `mention`."""

@@ -1,5 +1,7 @@
 """Votes and a model -> labels: the functions' probabilities, people's verdicts above them, spans that don't overlap."""
 
+from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -117,11 +119,23 @@ def _spans(items: Items, result: _Outcome, judgements: Sequence[annotators.Row],
 def _mark_losers(items: Items, result: _Outcome, won: Sequence[int], stood: Sequence[int]) -> None:
     """Mark as conflict also each span that won against an overlapping one of another label."""
     lost = sorted(set(stood) - set(won))
-    for index in won if lost else ():
-        start, end, label = items.start[index], items.end[index], result.label[index]
-        result.conflict[index] |= any(
-            items.start[other] < end and start < items.end[other] and result.label[other] != label for other in lost
-        )
+    if not lost:
+        return
+    starts, ends = (array[won].tolist() for array in (items.start, items.end))  # ascending, as they don't overlap
+    begun: list[list[int]] = [[] for _ in range(len(won) + 1)]
+    over: list[list[int]] = [[] for _ in range(len(won) + 1)]
+    for other in lost:
+        label = int(result.label[other])
+        first, last = bisect_right(ends, int(items.start[other])), bisect_left(starts, int(items.end[other]))
+        if first < last:
+            begun[first].append(label)
+            over[last].append(label)
+    overlapping: Counter[int] = Counter()
+    for place, index in enumerate(won):
+        overlapping.update(begun[place])
+        overlapping.subtract(over[place])
+        own = int(result.label[index])
+        result.conflict[index] |= any(count for label, count in overlapping.items() if label != own)
 
 
 def _table(examples: pa.Table, votes: pa.Table, items: Items, result: _Outcome, model: LabelModel) -> pa.Table:

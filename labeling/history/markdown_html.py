@@ -6,6 +6,7 @@ paragraph at once, fewer characters to escape, no list right after a line of pro
 """
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,8 @@ _NUMBERED = re.compile(rf"^({_MARKS}\s{{0,3}}\d{{1,9}})\)(?=\s)", re.MULTILINE)
 _SPOILER = re.compile(r"^( {0,3}>)!", re.MULTILINE)
 _TAG = re.compile(r"\[(?:meta-)?tag:([^\s\[\]]+)\]", re.IGNORECASE)
 # As Pandoc reads formulas: no space inside the signs, no digit after the closing one.
-_FORMULA = re.compile(r"\$\$[^$]+\$\$|\$(?=[^\s$])(?:\\.|[^$\\\n`])*?(?<=[^\s\\])\$(?!\d)")
+_FORMULA = re.compile(r"\$\$[^$]+\$\$|\$(?=[^\s$])(?:\\.|[^$\\\n`]){0,1000}?(?<=[^\s\\])\$(?!\d)")
+_LONGEST = 40_000
 _OLD_ESCAPES = frozenset("\\`*_{}[]()#+-.!>")
 
 
@@ -38,7 +40,22 @@ def html(markdown: str, created: int) -> str:
     text = _SPOILER.sub(r"\1", markdown.replace("\r\n", "\n"))
     if created < COMMONMARK:
         text = _as_commonmark(text)
-    return str(_renderer(created < COMMONMARK).render(text))
+    renderer = _renderer(created < COMMONMARK)
+    return "".join(str(renderer.render(part)) for part in _parts(text))
+
+
+def _parts(text: str) -> Iterator[str]:
+    """A text in parts that end at a blank line, at a line or anywhere: lists and emphasis take the square of the time.
+
+    No post is as long as a part: the publisher's limit is 30,000 characters.
+    """
+    done = 0
+    while len(text) - done > _LONGEST:
+        ends = (text.rfind(end, done + 1, done + _LONGEST) for end in ("\n\n", "\n"))
+        end = next((place for place in ends if place > 0), done + _LONGEST)
+        yield text[done:end]
+        done = end
+    yield text[done:]
 
 
 def _as_commonmark(text: str) -> str:

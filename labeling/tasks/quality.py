@@ -341,7 +341,7 @@ _ASKS_FOR_MORE = re.compile(
     r"(?:clarify|add|show|post|include|provide|elaborate|explain what|format|edit)\b"
     r"|\bshow (?:us )?(?:your|some|the) (?:code|attempt|effort|work)\b"
     r"|\b(?:not|n't|un)\s?clear (?:what|to me)\b|\bunclear\b|\bcan't understand\b|\bmakes no sense\b"
-    r"|\bminimal,? (?:\w+,? )*(?:reproducible )?example\b|\b(?:mcve|mwe|sscce)\b"
+    r"|\bminimal,? (?:\w+,? ){0,12}(?:reproducible )?example\b|\b(?:mcve|mwe|sscce)\b"
     r"|\bwhat (?:exactly )?(?:is|are) (?:you|your) (?:\w+ )?(?:question|asking|trying)\b"
     r"|\bno (?:research )?effort\b|\bhomework\b|\bwelcome to\b.{0,60}\b(?:tour|how to ask|help center)\b",
     re.IGNORECASE,

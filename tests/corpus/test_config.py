@@ -1,6 +1,8 @@
 """The configuration: typed, checked, and the same after a trip through a file."""
 
+import dataclasses
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from socorpus.corpus import config, toml_config
 from socorpus.corpus.errors import InputError
+from socorpus.training import config as training_config
 
 
 def written(folder: Path, text: str) -> Path:
@@ -35,10 +38,13 @@ def test_a_file_overrides_a_preset_and_the_rest_keeps_its_defaults(tmp_path: Pat
         ("[selection]\nmin_words = true", r"selection\.min_words must be int, not True"),
         ("[selection]\nkinds = 'answer'", r"selection\.kinds must be a list of str"),
         ("[selection]\nkinds = ['wiki']", r"selection\.kinds knows question and answer"),
-        ("[near]\nthreshold = 1.5", r"near\.threshold must lie between 0 and 1"),
+        ("[near]\nthreshold = 1.5", r"near\.threshold must lie between 0.5 and 1, not 1.5"),
         ("[split]\ntest = 0.6\nvalidation = 0.5", r"must leave something for training"),
-        ("[shards]\nrow_group = 0", r"shards\.row_group must be at least 1"),
+        ("[shards]\nrow_group = 0", r"shards\.row_group must lie between 1 and 1000000, not 0"),
         ("[tokenizer]\nvocabulary = 70000", r"tokenizer\.vocabulary must lie between"),
+        ("[near]\npermutations = 1000000", r"near\.permutations must lie between 1 and 2048, not 1000000"),
+        ("[near]\nthreshold = nan", r"near\.threshold must lie between 0.5 and 1, not nan"),
+        ("[shards]\nseed = -1", r"shards\.seed must lie between 0 and"),
         ("shards = 3", r"shards must be a table of keys"),
         ("sites = 3", r'sites must be tables, \[sites."NAME"\], not 3'),
         ("[sites]\ncooking = 'https://x.com'", r'sites\."cooking" must be a table of keys'),
@@ -112,3 +118,19 @@ def test_what_is_written_is_read_back(words: int, score: int | None, languages: 
     over = {"min_words": words, "min_score": score, "languages": languages, "max_code_share": share}
     made = config.load(overrides={"selection": over})
     assert config.load(overrides=tomllib.loads(toml_config.to_toml(made))) == made
+
+
+@pytest.mark.parametrize(
+    ("kind", "ranges"), [(config.Config, config.RANGES), (training_config.Config, training_config.RANGES)]
+)
+def test_every_number_has_a_range_with_both_ends(kind: type, ranges: toml_config.Ranges) -> None:
+    numbers = set()
+    for section in dataclasses.fields(kind):
+        default = section.default_factory() if section.default_factory is not dataclasses.MISSING else None
+        if dataclasses.is_dataclass(default):
+            hints = get_type_hints(type(default))
+            some = {name for name, hint in hints.items() if {int, float} & {hint, *get_args(hint)} - {bool}}
+            numbers |= {f"{section.name}.{name}" for name in some}
+    assert numbers == ranges.keys()
+    assert all(least < most for least, most in ranges.values())
+    toml_config.check_ranges(kind(), ranges, "the defaults")

@@ -40,14 +40,15 @@ def test_every_key_of_the_configuration_is_there_with_its_default() -> None:
     expected['[sites."NAME"]'] = {field.name: field.default for field in site}
     assert set(tables) == set(expected)
     for section, keys in expected.items():
-        rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", tables[section], re.M)
+        rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| ([^|]*) \| ([^|]+) \| ([^|]+) \|$", tables[section], re.M)
         assert [key for key, *_ in rows] == list(keys)
-        for key, _, default, meaning in rows:
+        for key, _, between, default, meaning in rows:
             if section in ("[[selection.rules]]", '[sites."NAME"]') and key in required:
                 assert default == "required"
             else:
                 assert default == "not set" if keys[key] is None else json.loads(default.strip("`")) == keys[key]
             assert meaning.strip()
+            assert bool(between.strip()) == (f"{section[1:-1]}.{key}" in config.RANGES)
 
 
 @pytest.mark.parametrize("preset", config.PRESETS)

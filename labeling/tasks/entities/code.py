@@ -1,7 +1,9 @@
 """Labelling functions for entities that are spelled like code: functions, classes, variables, files, tags, errors."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
+from operator import itemgetter
 
 from socorpus.labeling.functions import Threads, votes
 from socorpus.labeling.tasks.entities import gazetteers, name_shapes
@@ -121,14 +123,15 @@ _TAG = re.compile(r"</?[A-Za-z][\w:-]*\s?/?>(?:</[A-Za-z][\w:-]*>)?")
 @of_each_post
 def markup_tags(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """HTML and XML tags: `<div>`, or `div` as a known name."""
-    tags = []
+    tags: list[tuple[int, int]] = []
     for match in _TAG.finditer(post.open) if "<" in post.open else ():
         code = post.in_code(match.start())
         if code is None or code == match.span():
             tags.append(match.span())
             yield match.start(), match.end(), "HTML_XML_Tag", {"rule": "tag"}
     for hit in known(post, "HTML_XML_Tag"):
-        if not any(start <= hit[0] < end for start, end in tags):
+        index = bisect_right(tags, hit[0], key=itemgetter(0)) - 1
+        if index < 0 or hit[0] >= tags[index][1]:
             yield hit
 
 

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, wraps
+from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ from socorpus.labeling.functions import Threads, Vote
 from socorpus.labeling.tasks.entities import gazetteers
 from socorpus.labeling.tasks.entities.gazetteers import Hit, Words
 
-_ADDRESS = re.compile(r"[a-z][a-z+.-]*://[^\s<>\"]+", re.I)
+_ADDRESS = re.compile(r"(?<![a-z+.-])([+.-]*+)[a-z][a-z+.-]*+://[^\s<>\"]+", re.I)
 _PLACEHOLDER = re.compile(r"\[[A-Z]+(?:_[A-Z]+)*_\d+\]")
 """Placeholders for personal data in a redacted text (`corpus.privacy.redact`)."""
 _ENDLESS = re.compile(r"\S{201,}")
@@ -47,7 +48,8 @@ class EntityPost:
         """The text open to votes: code blocks, addresses, placeholders, endless words are blanked. Offsets stay."""
         text = _blanked(self.text, [(start, end) for start, end, _ in self.blocks])
         # Names within an address and placeholders of personal data are no entities; endless words are no names.
-        text = _ADDRESS.sub(_spaces, text) if "://" in text else text
+        if "://" in text:
+            text = _ADDRESS.sub(lambda match: match[1] + " " * (len(match[0]) - len(match[1])), text)
         text = _PLACEHOLDER.sub(_spaces, text) if "_" in text else text
         return _ENDLESS.sub(_spaces, text)
 
@@ -87,7 +89,8 @@ class EntityPost:
 
     def in_block(self, start: int) -> bool:
         """Whether a position lies in a code block."""
-        return any(first <= start < end for first, end, _ in self.blocks)
+        index = bisect_right(self.blocks, start, key=itemgetter(0)) - 1
+        return index >= 0 and start < self.blocks[index][1]
 
     def in_code(self, start: int) -> tuple[int, int] | None:
         """The inline code that a position lies in."""

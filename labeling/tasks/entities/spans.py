@@ -94,8 +94,11 @@ def resolve(spans: Iterable[tuple[Span, float]]) -> list[Span]:
             weights.setdefault(span, []).append(weight)
     # Sorted before they are added: a sum of floats depends on the order.
     sums = {span: sum(sorted(each)) for span, each in weights.items()}
-    taken: list[Span] = []
+    won: list[Span] = []
+    taken = bytearray(max((span.end for span in sums), default=0))  # whether each code point lies in a span that won
     for span in sorted(sums, key=lambda span: (-sums[span], span.start - span.end, span)):
-        if all(span.end <= other.start or span.start >= other.end for other in taken):
-            taken.append(span)
-    return sorted(taken)
+        start, end = span.start, span.end
+        if not (taken[start] or taken[end - 1]) and taken.find(1, start, end) < 0:
+            won.append(span)
+            taken[start:end] = b"\1" * (end - start)
+    return sorted(won)

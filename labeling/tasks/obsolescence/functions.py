@@ -5,6 +5,7 @@ Statements in comments (`sentences`) count as they stand after all comments: a d
 """
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -113,12 +114,31 @@ def examples(threads: Threads, votes: Sequence[Vote]) -> pa.Table:
     return revisions.examples(threads, states, votes, comments=True)
 
 
-_BLOCK = re.compile(r"<(p|li|h[1-6]|blockquote)\b[^>]*>.*?</\1>", re.IGNORECASE | re.DOTALL)
+_OPENING = re.compile(r"<(p|li|h[1-6]|blockquote)\b", re.IGNORECASE)
+_CLOSING = re.compile(r"</(p|li|h[1-6]|blockquote)>", re.IGNORECASE)
 
 
 def _without_notes(body: str) -> str:
     """HTML without the paragraphs that state that the answer is out of date."""
-    return _BLOCK.sub(lambda match: "" if _own_note(re.sub(r"<[^>]+>", " ", match[0])) else match[0], body)
+    closings: dict[str, list[tuple[int, int]]] = {}
+    for tag in _CLOSING.finditer(body):
+        closings.setdefault(tag[1].lower(), []).append(tag.span())
+    pieces, done, inside = list[str](), 0, 0
+    for tag in _OPENING.finditer(body):
+        if tag.start() < done:
+            continue
+        if inside <= tag.end():
+            inside = body.find(">", tag.end()) + 1
+        if not inside:
+            break
+        ends = closings.get(tag[1].lower(), [])
+        number = bisect_left(ends, (inside,))
+        if number < len(ends):
+            start, end = tag.start(), ends[number][1]
+            note = _own_note(re.sub(r"<[^>]+>", " ", body[start:end]))
+            pieces.append(body[done:start] if note else body[done:end])
+            done = end
+    return "".join([*pieces, body[done:]])
 
 
 def _moment(milliseconds: int) -> str:

@@ -31,7 +31,7 @@ _ENDED = _any(
     *("supports?", "provides?", "includes?", "has", "ships?", "offers?", "returns?", "offered", "shipped", "included"),
     *("provided", "there", "holds?", "a solution", "maintained"),
 )
-VERSION = r"(?:\bv(?:ersion|er)?\.?\s*)?\d+(?:\.(?:\d+|x))*\+?(?![\d%])"
+VERSION = r"(?:\bv(?:ersion|er)?\.?\s*)?\d{1,20}(?:\.(?:\d{1,20}|x)){0,9}\+?(?![\d%])"
 _NEWER = _words("newe?r? newest latest recent current later modern last upcoming")
 _WHEN = _any(
     r"(?:in|since|as of|from|after|with|by|on|for|(?:starting|beginning) (?:with|from|in)) (?!me\b|us\b)(?:the )?"

@@ -25,6 +25,13 @@ SUMMARY = re.compile(
 _FENCED = re.compile(r"^(```|~~~).*?^\1|^(?: {4}|\t).*$|`[^`\n]*`|<pre>.*?</pre>", re.MULTILINE | re.DOTALL)
 
 
+def _unfenced(body: str) -> str:
+    """A body without its code."""
+    # What no tag closes is hidden, as each would be looked for up to the end.
+    last = body.rfind("</pre>") + 1
+    return _FENCED.sub("", body[:last] + body[last:].replace("<pre>", "\0")).replace("\0", "<pre>")
+
+
 def names_of(threads: Threads) -> versions.Names:
     """Names of software: the site's tags, and the questions', since the oldest dumps have no table of tags."""
     used = pc.list_flatten(threads.documents["tags"]).unique().to_pylist()
@@ -34,12 +41,12 @@ def names_of(threads: Threads) -> versions.Names:
 def added(earlier: Revision, later: Revision) -> list[str]:
     """Lines of prose that an edit adds."""
     before = set((earlier.body or "").splitlines())
-    return [line for line in _FENCED.sub("", later.body or "").splitlines() if line.strip() and line not in before]
+    return [line for line in _unfenced(later.body or "").splitlines() if line.strip() and line not in before]
 
 
 def newer_in_edit(earlier: Revision, later: Revision, names: versions.Names) -> versions.Mention | None:
     """A version added by an edit that is newer than those in the text, or that the edit is marked to be for."""
-    had = versions.newest(versions.mentions(_FENCED.sub("", earlier.body or ""), names))
+    had = versions.newest(versions.mentions(_unfenced(earlier.body or ""), names))
     for line in added(earlier, later):
         for mention in versions.mentions(line, names):
             if versions.outdated_by(mention, had):

@@ -14,6 +14,12 @@ from socorpus.labeling.tasks.obsolescence import lexicon
 OBSOLETE, CURRENT = "obsolete", "current"
 
 
+_LONGEST = 1000
+"""Code points on either side of a cue that are read: no sentence is longer."""
+_NEAR = 100
+"""Code points before a quotation that are read for its verb."""
+
+
 @dataclass(frozen=True)
 class Statement:
     """The verdict of a sentence."""
@@ -27,8 +33,10 @@ class Statement:
 
 
 _QUOTE_LINE = re.compile(r"^[ \t]*>.*$", re.MULTILINE)
-_CODE = re.compile(r"(`+)(.+?)\1", re.DOTALL)
-_LINK = re.compile(r"!?\[([^\]\n]*)\]\([^)\s]*(?:\s+\"[^\"]*\")?\)")
+_TICKS = re.compile("`+")
+_BRACKET = re.compile(r"[\]\n]")
+_TARGET = re.compile(r"[^)\s]*")
+_TITLE = re.compile(r"(?:\s+\"[^\"]*\")?\)")
 _ADDRESS = re.compile(r"\b(?:https?|ftp)://\S+")
 _QUOTED = re.compile(
     r"\"[^\"\n]{1,400}\"|“[^”\n]{1,400}”|«[^»\n]{1,400}»|(?<!\w)'[^'\n]{3,400}'(?!\w)|‘[^’\n]{3,400}’(?!\w)"
@@ -44,16 +52,51 @@ _ABBREVIATION = re.compile(r"\b(e\.g|i\.e|etc|vs|ver|v|approx|cf)\.(?=\s)", re.I
 def unquoted(text: str) -> str:
     """A comment's text with quotations, code and addresses each replaced by a word."""
     text = _QUOTE_LINE.sub("", text.replace("\r\n", "\n"))
-    text = _CODE.sub(lambda match: " CODE " if len(match[2]) else "", text)
-    text = _ADDRESS.sub("ADDRESS", _LINK.sub(r"\1", text))
+    text = _ADDRESS.sub("ADDRESS", _without_links(_without_code(text)))
 
     def quote(match: re.Match[str]) -> str:
         inner = match[0][1:-1]
-        if len(inner.split()) <= 2 and _ASSERTED.search(match.string[: match.start()]):
+        if len(inner.split()) <= 2 and _ASSERTED.search(match.string, max(0, match.start() - _NEAR), match.start()):
             return inner
         return " QUOTE "
 
     return _SIGNS.sub("", _QUOTED.sub(quote, text))
+
+
+def _without_code(text: str) -> str:
+    """Each backtick and what follows up to as many again, the most for which there are, by a word."""
+    runs = [match.span() for match in _TICKS.finditer(text)]
+    longest = [0]  # of the runs behind each
+    for start, end in reversed(runs[1:]):
+        longest.append(max(longest[-1], end - start))
+    pieces, done = list[str](), 0
+    for (start, end), behind in zip(runs, reversed(longest), strict=False):
+        start = max(start, done)
+        while start < end and (ticks := max(min(end - start, behind), (end - start - 1) // 2)) > 0:
+            pieces += [text[done:start], " CODE "]
+            done = start = text.index("`" * ticks, start + ticks + 1) + ticks
+    return "".join([*pieces, text[done:]])
+
+
+def _without_links(text: str) -> str:
+    """Links, `[text](target "title")`, by their text, which ends at the first bracket that closes."""
+    pieces, done, line = list[str](), 0, 0
+    target = (-1, -1, -1)  # start and end of the last target that was read, and where its link ends (-1: nowhere)
+    for bracket in _BRACKET.finditer(text):
+        place = bracket.start()
+        start = text.find("[", max(done, line), place) if text.startswith("](", place) else -1
+        line = place + 1
+        if start < 0:
+            continue
+        if not target[0] <= place + 2 <= target[1]:
+            end = _TARGET.match(text, place + 2).end()  # type: ignore[union-attr]
+            title = _TITLE.match(text, end)
+            target = (place + 2, end, -1 if title is None else title.end())
+        if target[2] >= 0:
+            begin = start - (start > done and text[start - 1] == "!")
+            pieces += [text[done:begin], text[start + 1 : place]]
+            done = target[2]
+    return "".join([*pieces, text[done:]])
 
 
 def sentences(text: str) -> list[str]:
@@ -108,7 +151,8 @@ def _uncertain(before: str) -> bool:
 
 def _asserted(sentence: str, cue: re.Match[str], accepted: bool) -> str | None:
     """Label of a cue; None if it is about something else or isn't asserted."""
-    before, after = sentence[: cue.start()], sentence[cue.end() :]
+    before = sentence[max(0, cue.start() - _LONGEST) : cue.start()]
+    after = sentence[cue.end() : cue.end() + _LONGEST]
     state = re.search(lexicon.STATES, cue[0], re.IGNORECASE)
     if not state and not re.search(r"\d", cue[0]) and lexicon.MODERATED.search(before[-30:] + cue[0]):
         return None

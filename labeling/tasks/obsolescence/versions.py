@@ -25,7 +25,7 @@ class Mention:
 
 
 _MENTION = re.compile(
-    r"(?<![\w./@-])(?P<name>[A-Za-z][\w+#]*(?:[.-][A-Za-z]\w*)*)(?:['’]s)?[-\s]{1,2}"
+    r"(?<![\w./@-])(?P<name>[A-Za-z][\w+#]{0,80}(?:[.-][A-Za-z]\w{0,80}){0,8})(?:['’]s)?[-\s]{1,2}"
     r"(?:(?:versions?|release|ver\.?|v\.?)\s*)?(?P<number>\d{1,3}(?:\.\d{1,4}){0,3})(?:\.x)?(?![\w%/°€$£]|[.,:-]\d)"
 )
 # Words before a number that are not names of anything with versions.

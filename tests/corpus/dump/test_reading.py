@@ -139,13 +139,13 @@ def test_a_part_is_not_read_of_a_file_that_is_not_the_listed_one(tmp_path: Path)
         for found in sources.discover([str(site)])
         for table in found.tables
     ]
-    dump_stage.read_range(tmp_path, wanted, 0, 1)
+    dump_stage.read_range(tmp_path, wanted, 0, 1, 4096)
     with (site / "Posts.xml").open("a", encoding="utf-8") as file:
         file.write("\n")
     with pytest.raises(InputError, match="has changed"):
-        dump_stage.read_range(tmp_path, wanted, 0, 1)
+        dump_stage.read_range(tmp_path, wanted, 0, 1, 4096)
     with pytest.raises(InputError, match="has changed"):
-        dump_stage.read_container(tmp_path, wanted.table.member.address, [wanted], 1, 1)
+        dump_stage.read_container(tmp_path, wanted.table.member.address, [wanted], 1, 4096, 1)
 
 
 @pytest.mark.parametrize("runs", [1, 2])

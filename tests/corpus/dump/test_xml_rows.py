@@ -445,3 +445,15 @@ def test_booleans_and_the_other_tables() -> None:
     data = b'<badges><row Id="1" TagBased="True"/><row Id="2" TagBased="false"/><row Id="3" TagBased=""/></badges>'
     assert read(data, "badges")[0]["tag_based"].to_pylist() == [True, False, None]
     assert "TagBased='1'" in read(b'<badges><row Id="1" TagBased="1"/></badges>', "badges")[1][0]["reason"]
+
+
+def test_a_row_longer_than_the_limit_goes_to_the_quarantine() -> None:
+    short = '<row Id="1" PostTypeId="1" Body="a" />'
+    long = f'<row Id="2" PostTypeId="1" Body="{"a" * 2000}" />'
+    other = f'<row Id="3" PostTypeId="1" Body="&nbsp;{"a" * 2000}" />'  # left to the careful reader
+    data = f"<posts>{short}{long}{short.replace('1', '4', 1)}{other}</posts>".encode()
+    (read,) = xml_rows.read(io.BytesIO(data), table="posts", site="s", file="f", longest=2000)
+    assert read.batch["post_id"].to_pylist() == [1, 4]
+    assert read.quarantine["row"].to_pylist() == [long.encode(), other.encode()]
+    assert read.quarantine["reason"].to_pylist() == ["longer than 1 kB, the limit of read.row_kb"] * 2
+    assert read.quarantine["offset"].to_pylist() == [data.index(long.encode()), data.index(other.encode())]
