@@ -135,7 +135,7 @@ def corpus(folder: Path, task: Task) -> Data:
     if shown:
         texts = f"{shown:,} of the {len(splits['test']):,} test texts are of threads in the shards' train split"
         notes += (f"{texts}, where a pre-trained model may have read them, without their labels",)
-    return Data(task, root.absolute().name, splits, notes, task.leave_out)
+    return Data(task, folder.absolute().name, splits, notes, task.leave_out)
 
 
 def _bucket(root: Path, task: Task, bucket: str) -> Iterator[tuple[str, str, Example]]:
