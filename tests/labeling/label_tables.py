@@ -9,7 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from socorpus.corpus.storage import parquet
+from socorpus.corpus import schema as corpus_schema
+from socorpus.corpus.storage import files, manifest_file, parquet
 from socorpus.labeling import schema
 from socorpus.labeling.schema import TASKS
 
@@ -85,10 +86,13 @@ def label(
 
 
 def write(root: Path, task: str, examples: Sequence[dict[str, Any]], labels: Sequence[dict[str, Any]]) -> None:
-    """Write one bucket of a task."""
+    """Write one bucket of a task, and a manifest."""
     for name, rows, of in (("examples", examples, schema.EXAMPLES), ("labels", labels, schema.LABELS)):
         ordered = sorted(rows, key=lambda row: (row["post_id"], row.get("start") or 0))
         parquet.write(root / schema.path(task, name, BUCKET), pa.Table.from_pylist(ordered, schema=of), of)
+    tables = {str(path.relative_to(root)): path for path in files.listed(root / schema.FOLDER, deep=True)}
+    entries = {name: {"bytes": files.size(path), "sha256": files.sha256(path)} for name, path in tables.items()}
+    manifest_file.save(root, {"version": corpus_schema.VERSION, "inputs": "", "config": {}, "files": entries})
 
 
 def text_of(post: int) -> str:

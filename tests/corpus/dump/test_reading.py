@@ -93,7 +93,8 @@ def test_comments_whose_text_has_another_name_end_the_build_unless_they_are_acce
     site = put(tmp_path, Posts=[POST], Comments=[f'<row Id="{i}" PostId="1" Body="a" {DATE}/>' for i in range(1, 31)])
     with pytest.raises(InputError) as error:
         run(tmp_path)
-    assert f"30: first in {site}/Comments.xml at byte 11: the attribute Text is missing or empty" in str(error.value)
+    where = f"first in {site.name}/Comments.xml at byte 11"
+    assert f"30: {where}: the attribute Text is missing or empty" in str(error.value)
     assert not (tmp_path / "out/quarantine").exists()
     run(tmp_path, accepted=1.0)
     assert parquet.read(tmp_path / "out/quarantine/s.example.org.parquet").num_rows == 30

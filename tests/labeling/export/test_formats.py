@@ -217,8 +217,8 @@ def test_a_folder_with_something_in_it_stays_as_it_is(quality: Path, tmp_path: P
     [
         (["apply"], "no finished corpus"),
         (["analyze"], "no "),
-        (["export", "--task", "quality", "-o", "never"], "no labels of quality"),
-        (["sync", "--project", "A title", "--task", "quality", "--dry-run"], "no labels of quality"),
+        (["export", "--task", "quality", "-o", "never"], "no finished corpus"),
+        (["sync", "--project", "A title", "--task", "quality", "--dry-run"], "no finished corpus"),
     ],
 )
 def test_a_corpus_that_is_none_is_told_in_one_sentence(tmp_path: Path, command: list[str], says: str) -> None:
