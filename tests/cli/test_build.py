@@ -319,7 +319,7 @@ def test_input_that_can_t_be_trusted_ends_the_build(tmp_path: Path) -> None:
     (site / "Users.xml").write_text('<users>\n<row Id="1" CreationDate="2020-01-01"/>\n</users>', "utf-8")
     out = tmp_path / "out"
     failed = socorpus("build", tmp_path / "dump", "-o", out, "--workers", 0, "--no-labels", code=2)
-    first = f"29: first in {site}/Posts.xml at byte 8: CreationDate='2020-01-01 10:00:00 UTC' is not of type"
+    first = f"29: first in {site.name}/Posts.xml at byte 8: CreationDate='2020-01-01 10:00:00 UTC' is not of type"
     assert "no post of the sources could be read, and 29 could not" in failed.stderr
     assert "x.example.org, table posts: 29 of 29 rows (100.0%)" in failed.stderr
     assert first in failed.stderr

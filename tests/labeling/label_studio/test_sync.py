@@ -240,13 +240,13 @@ def test_a_lost_state_file_loses_nothing(tmp_path: Path, client: Client, others:
     choose(others(1), found[f"{SITE}:4"]["id"], "HQ", was_cancelled=True)
     sync(tmp_path, client, title)
     before, votes = tasks(client, sync(tmp_path, client, title).project), people(tmp_path)
-    for path in (tmp_path / schema.FOLDER).glob(f"{label_studio_state.NAME}*"):
+    for path in (tmp_path / schema.ANNOTATIONS).glob(f"{label_studio_state.NAME}*"):
         path.unlink()
     done = sync(tmp_path, client, title)
     assert (done.pushed.found_again, done.pushed.created, done.pushed.updated, done.pushed.predictions) == (12, 0, 0, 0)
     assert tasks(client, done.project) == before and people(tmp_path) == votes
 
-    (tmp_path / schema.FOLDER / label_studio_state.NAME).write_bytes(b"this is no database, but once was one" * 500)
+    (tmp_path / schema.ANNOTATIONS / label_studio_state.NAME).write_bytes(b"this is no database, but once was one" * 500)
     done = sync(tmp_path, client, title)
     assert done.pushed.found_again == 12 and done.pushed.created == 0 and people(tmp_path) == votes
 
@@ -313,12 +313,12 @@ def test_a_dry_run_sends_nothing(tmp_path: Path, client: Client, server: Server,
     with Client(server.url, server.user, read_only=True) as dry:
         done = sync(tmp_path, dry, title)
         assert done.project is None and done.pushed.created == 6
-        assert not (tmp_path / schema.FOLDER / label_studio_state.NAME).exists()
+        assert not (tmp_path / schema.ANNOTATIONS / label_studio_state.NAME).exists()
         assert title not in [one["title"] for one in client.get("/api/projects/")["results"]]
         real = sync(tmp_path, client, title)
         before = tasks(client, real.project)
         choose(client, before[f"{SITE}:1"]["id"], "HQ")
-        state = (tmp_path / schema.FOLDER / label_studio_state.NAME).read_bytes()
+        state = (tmp_path / schema.ANNOTATIONS / label_studio_state.NAME).read_bytes()
         labelled.classified(tmp_path, "quality", 8, version="dawid-skene-2")
         done = sync(tmp_path, dry, title)
         assert (done.pushed.created, done.pushed.predictions, done.pulled.new) == (2, 5, 1)
@@ -326,7 +326,7 @@ def test_a_dry_run_sends_nothing(tmp_path: Path, client: Client, server: Server,
         assert {post: task["predictions"] for post, task in after.items()} == {
             post: task["predictions"] for post, task in before.items()
         }
-        assert not people(tmp_path) and (tmp_path / schema.FOLDER / label_studio_state.NAME).read_bytes() == state
+        assert not people(tmp_path) and (tmp_path / schema.ANNOTATIONS / label_studio_state.NAME).read_bytes() == state
 
 
 @pytest.mark.parametrize("crlf", [False, True], ids=["lf", "crlf"])

@@ -62,7 +62,7 @@ def test_killed_while_tasks_are_made(
         *("--limit", COUNT, "--blind", 0),
     ]
     at_least = 0 if moment.startswith("first") else syncing.BATCH
-    path = tmp_path / schema.FOLDER / label_studio_state.NAME
+    path = tmp_path / schema.ANNOTATIONS / label_studio_state.NAME
 
     def under_way() -> bool:
         flight = _flight(path)
@@ -197,7 +197,7 @@ def test_ctrl_c_ends_with_a_sentence(tmp_path: Path, server: Server, title: str)
         # A shell that runs the tests in the background has them ignore the signal, which children inherit.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    path = tmp_path / schema.FOLDER / label_studio_state.NAME
+    path = tmp_path / schema.ANNOTATIONS / label_studio_state.NAME
     while _flight(path) is None and process.poll() is None:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
