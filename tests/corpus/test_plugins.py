@@ -15,7 +15,7 @@ from socorpus.corpus import config, load_config, plugins, plugins_left_out, use_
 from socorpus.corpus.errors import BuildError, InputError, SocorpusWarning
 from socorpus.corpus.report import story
 from socorpus.corpus.signals.base import SIGNALS
-from socorpus.corpus.storage import plugin_memory
+from socorpus.corpus.storage import manifest_file, plugin_memory
 from tests.building import socorpus
 from tests.corpus import small_site
 from tests.corpus.small_site import SITE
@@ -361,7 +361,7 @@ def test_a_plugin_that_has_changed_is_told_where_its_tables_are_read(tmp_path: P
     (loaded,) = plugins.load([write(tmp_path)])
     entry = {"plugins": {"mine.py": loaded.identity}, "functions": {"counts": {"version": 1}}}
     facts = {"plugins": {"mine.py": loaded.identity}, "signals": {"shouting": {}, "marks": {}}, "inputs": {}}
-    (root / "MANIFEST.json").write_text(json.dumps(facts | {"labels": {"length": entry}}), "utf-8")
+    manifest_file.save(root, facts | {"labels": {"length": entry}})
     assert use_plugins([write(tmp_path)], root) == ["mine.py"]
     labelled = "from socorpus.labeling import task, votes\ntask('length', {'a': '', 'b': ''})\n"
     # `marks` has a version of its own: another text of the file changes nothing about it.

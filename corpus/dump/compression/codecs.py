@@ -248,7 +248,7 @@ def _other_pieces(pieces: Iterator[bytes], size: int, packing: Packing) -> Itera
     Args:
         pieces: what the first coder is given, `size` bytes in all.
     """
-    program = "from socorpus.corpus.dump import codecs; codecs.decode_apart()"
+    program = f"from {__name__} import decode_apart; decode_apart()"
     shape = (packing.coders, size, packing.unpacked, packing.size)
     failed: list[Exception] = []
     child = subprocess.Popen(

@@ -1,5 +1,6 @@
 """Code-text pairs of documents built from rows, with and without placeholders."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ Row = dict[str, Any]
 def _documents(bodies: list[str], title: str | None = "How?") -> pa.Table:
     rows = [
         {"site": "s", "post_id": number, "post_type_id": 1, "title": title, "tags": ["python"], "body": body}
+        | {"creation_date": datetime(2020, 1, 1, tzinfo=UTC)}
         for number, body in enumerate(bodies, 1)
     ]
     comments = [{"site": "s", "comment_id": 1, "post_id": 1, "text": "and `this` too"}]

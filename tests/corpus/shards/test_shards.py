@@ -27,7 +27,7 @@ from socorpus.corpus.tokenizer import bpe
 CONFIG = config.Shards(row_group=7, seed=3)
 
 
-def write(parts: Iterable[pa.Table], path: Path) -> int:
+def write(parts: Iterable[pa.Table], path: Path) -> parquet.Written:
     return parquet.write(path, shuffle.groups(parts, CONFIG), schema.SHARDS, CONFIG.row_group)
 
 
@@ -238,7 +238,7 @@ def test_shards_are_the_same_whatever_the_buckets(tokenizer: Tokenizer, tmp_path
                 for i in range(shuffle.STRETCHES)
             )
             given_ = [pa.concat_tables(parts)] if step == 200 else stretches
-            assert write(given_, path) == sum(part.num_rows for part in parts)
+            assert write(given_, path).rows == sum(part.num_rows for part in parts)
             files.append(path)
         assert {path.name for path in files[0].parent.iterdir()} == {path.name for path in files}
         made.add(tuple(path.read_bytes() for path in files))
@@ -296,7 +296,7 @@ def test_a_shard_is_whole_or_not_there(tokenizer: Tokenizer, tmp_path: Path) -> 
     with pytest.raises(ValueError, match="is there twice, or before its stretch"):
         write([rows, rows.slice(4, 1)], path)
     assert list(tmp_path.iterdir()) == []
-    assert write([], path) == 0
+    assert write([], path).rows == 0
     schema.check(pq.read_schema(path), schema.SHARDS, "shard")
 
 

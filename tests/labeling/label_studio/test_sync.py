@@ -246,7 +246,9 @@ def test_a_lost_state_file_loses_nothing(tmp_path: Path, client: Client, others:
     assert (done.pushed.found_again, done.pushed.created, done.pushed.updated, done.pushed.predictions) == (12, 0, 0, 0)
     assert tasks(client, done.project) == before and people(tmp_path) == votes
 
-    (tmp_path / schema.ANNOTATIONS / label_studio_state.NAME).write_bytes(b"this is no database, but once was one" * 500)
+    (tmp_path / schema.ANNOTATIONS / label_studio_state.NAME).write_bytes(
+        b"this is no database, but once was one" * 500
+    )
     done = sync(tmp_path, client, title)
     assert done.pushed.found_again == 12 and done.pushed.created == 0 and people(tmp_path) == votes
 
