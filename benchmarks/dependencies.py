@@ -24,6 +24,7 @@ PAGE = ROOT / "docs" / "dependencies.md"
 EXTRAS = ("", "labeling", "cleanlab", "training", "dev")
 """What can be installed: the base, and its extras."""
 
+_TITLES = {"Apache License Version 2.0": "Apache-2.0", "MIT License": "MIT"}
 _SHORT = {
     "3-Clause BSD License": "BSD-3-Clause",
     "Apache 2.0 License": "Apache-2.0",
@@ -57,6 +58,16 @@ class Needed:
     installed: Distribution | None
     by: set[str] = field(default_factory=set)
 
+    def _licence_file(self) -> str:
+        """The title of its licence file, for those that state nothing else."""
+        assert self.installed is not None
+        for file in self.installed.files or ():
+            if file.name.upper().startswith("LICENSE"):
+                lines = [line.strip() for line in file.read_text("utf-8").splitlines() if line.strip()]
+                title = " ".join(lines[:2])
+                return next((short for start, short in _TITLES.items() if title.startswith(start)), title)
+        return "not stated"
+
     @property
     def licence(self) -> str:
         """The licence that its metadata states: as an expression, by classifiers, or in a line of text."""
@@ -71,7 +82,7 @@ class Needed:
         if stated:
             return ", ".join(dict.fromkeys(stated))
         lines = (facts.get("License") or "").strip().splitlines()
-        stated_here = lines[0].strip() if lines else "not stated"
+        stated_here = lines[0].strip() if lines else self._licence_file()
         return _IN_A_FILE.get(self.name) or _SHORT.get(stated_here, stated_here)
 
     @property

@@ -180,16 +180,24 @@ def local_path(source: str) -> Path | None:
     return None if "://" in source or "::" in source else Path(source)
 
 
+_DEEP = 2
+"""Folders between a site's and its files, that of the site counted."""
+
+
 def name_of(address: str, site: str) -> str:
     """A source as a corpus names it: without the folders of the machine it was built on, and without passwords.
 
     Args:
-        site: a folder of the site's name stays.
+        site: the nearest folder that is named like the site stays, with those below it (`main`, `meta`).
     """
     if is_address(address):
         return re.sub(r"(?<=://)[^/@]*@", "", address).partition("?")[0]
-    folder, _, name = address.rpartition("/")
-    return f"{site}/{name}" if folder.rpartition("/")[2] == site else name
+    *folders, name = address.split("/")
+    label = site.partition(".")[0].casefold()
+    for depth, folder in enumerate(reversed(folders[-_DEEP:]), 1):
+        if folder.casefold().partition(".")[0] == label:
+            return "/".join([*folders[-depth:], name])
+    return name
 
 
 # --- opening

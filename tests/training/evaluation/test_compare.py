@@ -64,7 +64,7 @@ def test_every_kind_of_system_has_a_row(
     told = next(row for row in rows if row["system"] == "Bert" and row["metric"] == "macro_f1")
     assert float(told["mean"]) == by["quality", "Bert"].scores["macro_f1"].mean
     page = (tmp_path / "out/comparison.html").read_text("utf-8")
-    for part in ("nothing is missing", "F1 by label", "macro F1", "How to read this", "made up"):
+    for part in ("nothing was not compared", "F1 by label", "macro F1", "How to read this", "made up"):
         assert part in page
     assert "http" not in page.replace("http-equiv", "").replace(OPENAI, "")
 
