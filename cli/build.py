@@ -246,6 +246,8 @@ def explain(
     story = explain_post(corpus, post)
     for line in [str(story), *explain_labels(corpus, story.key)]:
         view.out.print(line, markup=False)
+    if story.post is None and not story.quarantined:
+        raise typer.Exit(1)
 
 
 def sample(

@@ -1,17 +1,26 @@
 """The entry point: all commands, and the display of errors.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 stopped by Ctrl-C.
+Exit codes: 0 done, 1 failed, 2 wrong usage or input, 128 and a signal's number where one stopped it (130: Ctrl-C).
 """
 
+import functools
+import os
+import signal
 import sys
+import traceback
 import warnings
-from collections.abc import Callable
-from typing import Annotated, Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from socorpus.cli import build, doctor, evaluate, finetune, labels, serve, studio, terminal, train, view
-from socorpus.corpus import InputError, SocorpusError, SocorpusWarning
+from socorpus.corpus import InputError, SocorpusWarning, Stopped, explain_error
+
+TRACEBACK = "SOCORPUS_TRACEBACK"
+"""Variable of the environment: if it is set, and not 0, every error shows its traceback."""
 
 app = typer.Typer(
     name="socorpus",
@@ -48,7 +57,18 @@ def options(
 def _add(group: typer.Typer, command: Callable[..., Any], *examples: str) -> None:
     """Add a command, with examples at the end of its help."""
     lines = "\n".join(f"  socorpus {example}" for example in examples)
-    group.command(epilog=f"\b\nExample{'s' * (len(examples) > 1)}:\n{lines}")(command)
+    group.command(epilog=f"\b\nExample{'s' * (len(examples) > 1)}:\n{lines}")(_stoppable(command))
+
+
+def _stoppable(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A command that a signal ends with a sentence, even where it has none of its own on what is kept."""
+
+    @functools.wraps(command)
+    def call(**values: Any) -> Any:
+        with view.stoppable("nothing half-written is left, and the same command does it from the start"):
+            return command(**values)
+
+    return call
 
 
 _add(
@@ -88,16 +108,50 @@ _add(app, doctor.doctor, "doctor")
 
 
 def run() -> None:
-    """Run the command line; known errors and warnings are reported in one sentence."""
+    """Run the command line; warnings, and errors of the environment and of the input, are reported in one sentence."""
     terminal.guard(view.out, view.err)
     with warnings.catch_warnings():
         warnings.simplefilter("always", SocorpusWarning)
         warnings.showwarning = _show_warning
         try:
-            app(prog_name="socorpus")
-        except SocorpusError as error:
-            view.say(f"socorpus: {error}")
-            sys.exit(2 if isinstance(error, InputError) else 1)
+            with _heard():
+                app(prog_name="socorpus")
+        except Exception as error:
+            sys.exit(_told(error))
+
+
+def _told(error: Exception) -> int:
+    """Show an error, in one sentence where the environment or the input caused it; the exit code."""
+    known = explain_error(error)
+    if known is None or os.environ.get(TRACEBACK, "0") not in ("", "0"):
+        traceback.print_exception(error)
+    if known is None:
+        view.say(
+            "socorpus: this is a bug of socorpus, and not of your input: please report it with the lines above, the "
+            "command, and what socorpus doctor says"
+        )
+        return 1
+    view.say(f"socorpus: {known}")
+    return 2 if isinstance(known, InputError) else 1
+
+
+@contextmanager
+def _heard() -> Iterator[None]:
+    """A block that SIGTERM and SIGHUP end as Ctrl-C does; a process that ignores them (nohup) goes on to."""
+    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is signal.SIG_DFL]
+
+    def stop(number: int, _: FrameType | None) -> NoReturn:
+        for other in numbers:  # service managers send several: the first is enough, and what is under way has its time
+            signal.signal(other, signal.SIG_IGN)
+        raise Stopped(number)
+
+    for number in numbers:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
 
 
 _show_others = warnings.showwarning

@@ -1,5 +1,6 @@
 """`socorpus train`, `plan` and `export`."""
 
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,7 +41,8 @@ def train(
         return
     run, screen = out or corpus / "runs" / preset, Screen()
     try:
-        facts = pretrain(corpus, run, preset, config, gpus=gpus, price=price, force=force, show=screen)
+        with view.stoppable():
+            facts = pretrain(corpus, run, preset, config, gpus=gpus, price=price, force=force, show=screen)
     except RankError as error:
         # The rank has reported its error itself.
         raise typer.Exit(error.code) from None
@@ -48,7 +50,7 @@ def train(
     if screen.used:
         _show_end(run, facts)
     if facts["step"] < facts["steps"]:
-        raise typer.Exit(130)
+        raise typer.Exit(128 + facts.get("stopped_by", signal.SIGINT))
 
 
 def plan(

@@ -1,5 +1,7 @@
 """Output of the commands: progress with time left, tables, and errors in one sentence."""
 
+import contextlib
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -29,17 +31,21 @@ def printable(text: str) -> str:
 
 def say(line: str) -> None:
     """Print a line about progress to standard error, apart from the result."""
-    err.print(line, markup=False)
+    # A terminal that was closed takes no line, and is no reason to fail.
+    with contextlib.suppress(OSError):
+        err.print(line, markup=False)
 
 
 @contextmanager
 def stoppable(then: str = "what is finished is kept, and the same command goes on from there") -> Iterator[None]:
-    """A block that Ctrl-C ends with a sentence on how to continue, and exit code 130."""
+    """A block that Ctrl-C, SIGTERM or SIGHUP ends with a sentence on how to continue; exit code 128 and its number."""
     try:
         yield
-    except KeyboardInterrupt:
-        say(f"socorpus: stopped; {then}")
-        raise typer.Exit(130) from None
+    except KeyboardInterrupt as stop:
+        number = getattr(stop, "number", signal.SIGINT)
+        by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
+        say(f"socorpus: stopped{by}; {then}")
+        raise typer.Exit(128 + number) from None
 
 
 def duration(seconds: float) -> str:

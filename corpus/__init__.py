@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from socorpus.corpus.installation import check_installation
     from socorpus.corpus.report.story import Story
     from socorpus.corpus.signals.base import Preparation, signal
+    from socorpus.corpus.storage.boundary import Stopped, explain_error
     from socorpus.corpus.toml_config import to_toml
 
     __version__: str
@@ -44,6 +45,7 @@ __all__ = [
     "Progress",
     "SocorpusError",
     "SocorpusWarning",
+    "Stopped",
     "Story",
     "Thread",
     "Verification",
@@ -54,6 +56,7 @@ __all__ = [
     "check_installation",
     "discover",
     "explain",
+    "explain_error",
     "load_config",
     "plan_build",
     "plugins_left_out",
@@ -78,6 +81,7 @@ if not TYPE_CHECKING:
             "finished": "Corpus Thread",
             "installation": "check_installation",
             "signals.base": "Preparation signal",
+            "storage.boundary": "Stopped explain_error",
             "report.story": "Story",
             "toml_config": "to_toml",
             "engine.verification": "Verification",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from socorpus.corpus import config as configs
 from socorpus.corpus.config import Config, load
 from socorpus.corpus.errors import SocorpusWarning
+from socorpus.corpus.storage.boundary import guarded, local
 
 if TYPE_CHECKING:
     from socorpus.corpus.dump.preview import Preview
@@ -31,6 +32,7 @@ Sources = Location | Sequence[Location]
 """Dumps: .7z archives, folders of tables, tables (.xml, .gz, .bz2, .zst), or addresses of these."""
 
 
+@guarded
 def discover(sources: Sources, site: str | None = None) -> "list[Site]":
     """The sites and tables that sources hold.
 
@@ -51,6 +53,7 @@ def discover(sources: Sources, site: str | None = None) -> "list[Site]":
     return dump_sources.discover([os.fspath(source) for source in given], site)
 
 
+@guarded
 def load_config(
     path: Location | None = None,
     preset: str = "default",
@@ -85,6 +88,7 @@ def load_config(
     return configs.load(path, preset, overrides, more_plugins, plugin_memory.remembered)
 
 
+@guarded
 def plan_build(sources: Sources, config: Config | None = None, *, site: str | None = None) -> "BuildPlan":
     """The sites that a build would read and the buckets that it would make; nothing is written.
 
@@ -100,6 +104,7 @@ def plan_build(sources: Sources, config: Config | None = None, *, site: str | No
     return plan.plan(discover(sources, site), config or load())
 
 
+@guarded
 def preview(sources: Sources, config: Config | None = None, *, site: str | None = None) -> "Preview":
     """The first rows of each table, and warnings of what a build would refuse, as far as these rows tell.
 
@@ -116,6 +121,7 @@ def preview(sources: Sources, config: Config | None = None, *, site: str | None 
     return dump_preview.preview(discover(sources, site), (config or load()).read.accept_unreadable)
 
 
+@guarded
 def build(
     sources: Sources,
     out: Location,
@@ -156,14 +162,15 @@ def build(
     from socorpus.corpus.engine.executor import Engine
     from socorpus.corpus.finished import Corpus
 
-    sites = discover(sources, site)
     # Workers of a running scheduler have current folders of their own.
-    root = Path(out).absolute()
+    root = local(out).absolute()
+    sites = discover(sources, site)
     with Engine(root, workers, scheduler, show) as engine:
         pipeline.build(root, sites, config or load(), engine, last, force)
     return Corpus(out)
 
 
+@guarded
 def status(corpus: Location) -> "Status":
     """Where a build stands: the stages with what is done of each, and a sentence.
 
@@ -176,9 +183,10 @@ def status(corpus: Location) -> "Status":
     """
     from socorpus.corpus.engine import build_state
 
-    return build_state.status(Path(corpus))
+    return build_state.status(local(corpus))
 
 
+@guarded
 def verify(
     corpus: Location, against: Location | None = None, *, show: "Callable[[Progress], None] | None" = None
 ) -> "Verification":
@@ -201,9 +209,10 @@ def verify(
     """
     from socorpus.corpus.engine import verification
 
-    return verification.verify(Path(corpus), Path(against) if against is not None else None, show)
+    return verification.verify(local(corpus), local(against) if against is not None else None, show)
 
 
+@guarded
 def abandon(corpus: Location) -> bool:
     """Drop what a stopped build or labelling has done, so that only the finished corpus is left.
 
@@ -220,9 +229,10 @@ def abandon(corpus: Location) -> bool:
     """
     from socorpus.corpus.engine import rebuild
 
-    return rebuild.abandon(Path(corpus))
+    return rebuild.abandon(local(corpus))
 
 
+@guarded
 def explain(corpus: Location, key: str) -> "Story":
     """All that a corpus knows of a post; printed, it is the text of `socorpus explain` (without labels).
 
@@ -243,12 +253,13 @@ def explain(corpus: Location, key: str) -> "Story":
     from socorpus.corpus.report import story
     from socorpus.corpus.storage import generations, manifest_file
 
-    root = Path(corpus)
+    root = local(corpus)
     if manifest_file.load(generations.finished(root)) is not None:
         return Corpus(root).explain(key)
     return story.find(generations.newest(root), key)
 
 
+@guarded
 def use_plugins(
     names: Sequence[str] = (),
     corpus: Location | None = None,
@@ -295,6 +306,7 @@ def use_plugins(
     return [plugin.name for plugin in loaded]
 
 
+@guarded
 def plugins_left_out(corpus: Location) -> list[str]:
     """The plug-ins that a corpus was made with and that are not active: a build takes out what they define.
 
@@ -310,6 +322,7 @@ def plugins_left_out(corpus: Location) -> list[str]:
     return [name for name in facts.get("plugins", {}) if name not in active]
 
 
+@guarded
 def active_plugins() -> list[tuple[str, str, list[str]]]:
     """The active plug-ins: file or module of each, its hash or version, and what it defines, as `KIND NAME`.
 
@@ -322,6 +335,7 @@ def active_plugins() -> list[tuple[str, str, list[str]]]:
     return plugins.described()
 
 
+@guarded
 def write_sample(
     folder: Location,
     *,
@@ -351,4 +365,4 @@ def write_sample(
     if unknown := [name for name in forms if name not in writer.FORMS]:
         raise InputError(f"form {unknown[0]!r} is not known; there are {', '.join(writer.FORMS)}")
     sites = [writer.FORMS[name] for name in forms] if forms else writer.DEMO
-    return writer.write(Path(folder), threads=threads, size_mb=size_mb, seed=seed, sites=sites)
+    return writer.write(local(folder), threads=threads, size_mb=size_mb, seed=seed, sites=sites)

@@ -18,14 +18,14 @@ class Package:
     Attributes:
         installed: its version here; None where it is missing.
         wanted: the range that is asked for.
-        extra: the extra that asks for it; empty for what every installation needs.
+        extras: the extras that ask for it; none for what every installation needs.
         fits: whether the installed version lies in the range.
     """
 
     name: str
     installed: str | None
     wanted: str
-    extra: str
+    extras: tuple[str, ...]
     fits: bool
 
 
@@ -44,7 +44,7 @@ class Installation:
     @property
     def lacking(self) -> list[str]:
         """Extras of which a package is missing or does not fit; the empty string stands for the base."""
-        return sorted({package.extra for package in self.packages if not package.fits})
+        return sorted({extra for package in self.packages if not package.fits for extra in package.extras or ("",)})
 
 
 def check_installation() -> Installation:
@@ -58,20 +58,26 @@ def check_installation() -> Installation:
         True
     """
     from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
 
-    packages = []
+    known: dict[str, list[tuple[Requirement, str]]] = {}
     for line in requires("socorpus") or []:
         wanted = Requirement(line)
-        named = _EXTRA.search(str(wanted.marker))
-        extra = named[1] if named else ""
-        if wanted.marker is not None and not wanted.marker.evaluate({"extra": extra}):
-            continue  # for another Python or another system
+        for extra in _EXTRA.findall(str(wanted.marker)) or [""]:
+            # Not for another Python or system; and extras that only bundle others ask for nothing of their own.
+            applies = wanted.marker is None or wanted.marker.evaluate({"extra": extra})
+            if applies and wanted.name != "socorpus":
+                known.setdefault(wanted.name, []).append((wanted, extra))
+    packages = []
+    for name, asked in known.items():
         try:
-            installed = version(wanted.name)
+            installed = version(name)
         except PackageNotFoundError:
             installed = None
-        fits = installed is not None and wanted.specifier.contains(installed, prereleases=True)
-        packages.append(Package(wanted.name, installed, str(wanted.specifier), extra, fits))
+        ranges = SpecifierSet(",".join(dict.fromkeys(str(wanted.specifier) for wanted, _ in asked if wanted.specifier)))
+        fits = installed is not None and ranges.contains(installed, prereleases=True)
+        extras = tuple(dict.fromkeys(extra for _, extra in asked))
+        packages.append(Package(name, installed, str(ranges), () if "" in extras else extras, fits))
     return Installation(
         version("socorpus"),
         platform.python_version(),

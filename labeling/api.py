@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from socorpus.corpus.api import Location
+from socorpus.corpus.storage.boundary import guarded, local
 
 if TYPE_CHECKING:
     from socorpus.corpus.engine.work import Progress
@@ -28,6 +29,7 @@ def _silent(_: str) -> None:
     pass
 
 
+@guarded
 def task_names() -> list[str]:
     """Names of the tasks that can be labelled.
 
@@ -40,6 +42,7 @@ def task_names() -> list[str]:
     return list(schema.TASKS)
 
 
+@guarded
 def task_named(name: str) -> "Task":
     """The task of a name, with its labels.
 
@@ -55,6 +58,7 @@ def task_named(name: str) -> "Task":
     return schema.TASKS.named(name)
 
 
+@guarded
 def tasks_without_functions() -> list[str]:
     """A sentence for each task on which no labelling function votes, such as one of a plug-in without any.
 
@@ -67,6 +71,7 @@ def tasks_without_functions() -> list[str]:
     return [fault for name in schema.TASKS if (fault := pipeline.without_functions(name)) is not None]
 
 
+@guarded
 def apply(
     corpus: Location,
     tasks: Sequence[str] | None = None,
@@ -95,6 +100,7 @@ def apply(
     return _run(corpus, tasks, workers, scheduler, show, force=force)
 
 
+@guarded
 def analyze(
     corpus: Location,
     tasks: Sequence[str] | None = None,
@@ -135,12 +141,13 @@ def _run(
     from socorpus.labeling import pipeline
 
     # Workers of a running scheduler have current folders of their own.
-    root = Path(corpus).absolute()
+    root = local(corpus).absolute()
     with Engine(root, workers, scheduler, show) as engine:
         pipeline.apply(root, engine, tasks, **how)
     return Corpus(corpus)
 
 
+@guarded
 def explain_labels(corpus: Location, key: str) -> list[str]:
     """The votes and labels of a post (`SITE:POST_ID`) in lines of text; none where it has no labels.
 
@@ -153,9 +160,10 @@ def explain_labels(corpus: Location, key: str) -> list[str]:
     from socorpus.corpus.storage import generations
     from socorpus.labeling.analysis import explain
 
-    return explain.lines(generations.pinned(Path(corpus)), key)
+    return explain.lines(generations.pinned(local(corpus)), key)
 
 
+@guarded
 def write_report(corpus: Location) -> Path:
     """Write report.html of a finished corpus again, with its labels; the report's path.
 
@@ -171,12 +179,13 @@ def write_report(corpus: Location) -> Path:
     from socorpus.corpus.storage import integrity
     from socorpus.labeling.analysis import report_sections
 
-    root = Path(corpus)
+    root = local(corpus)
     tree, facts = integrity.opened(root)
     perform(tree, pipeline.report_item(facts, report_sections.SECTIONS), plugins.active())
     return root / "report.html"
 
 
+@guarded
 def export_labels(
     corpus: Location,
     task: str,
@@ -205,10 +214,12 @@ def export_labels(
     from socorpus.corpus.storage import integrity
     from socorpus.labeling.export import formats
 
-    tree, _ = integrity.opened(Path(corpus), (f"labels/{task_named(task).name}", "tokenizer"))
-    return formats.export(tree, task_named(task), format, Path(out), least, tokens)
+    place = local(out)
+    tree, _ = integrity.opened(local(corpus), (f"labels/{task_named(task).name}", "tokenizer"))
+    return formats.export(tree, task_named(task), format, place, least, tokens)
 
 
+@guarded
 def sync(
     corpus: Location,
     project: str,
@@ -257,7 +268,7 @@ def sync(
     from socorpus.labeling.label_studio.credentials import TOKEN, access
     from socorpus.labeling.label_studio.sampling import Sample
 
-    root, wanted, chosen = Path(corpus), task_named(task), Sample.parse(sample)
+    root, wanted, chosen = local(corpus), task_named(task), Sample.parse(sample)
     tree, _ = integrity.opened(root, (f"labels/{wanted.name}",))
     sampling.buckets(tree, wanted)  # before a server is started for nothing
     how: dict[str, Any] = {"tree": tree, "sample": chosen, "limit": limit, "blind": blind, "say": say, "then": then}
@@ -270,6 +281,7 @@ def sync(
     return synced
 
 
+@guarded
 def install_studio(say: Say = _silent) -> tuple[str, Path]:
     """Install Label Studio in an environment of its own, unless that is done; its version and its folder.
 
@@ -308,6 +320,6 @@ def studio(data: Location | None = None, port: int = 8080, say: Say = _silent) -
 
     server.install(say)
     say("starting Label Studio")
-    folder = Path(data) if data is not None else server.default_data()
+    folder = local(data) if data is not None else server.default_data()
     with server.serving(folder.absolute(), port) as running:
         yield running

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from socorpus.corpus.api import Location
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files
+from socorpus.corpus.storage.boundary import guarded, local
 from socorpus.training.config import Config
 from socorpus.training.needs import TRANSFORMERS, need
 from socorpus.training.silent import Silent
@@ -35,6 +36,7 @@ def _say_nothing(_: str) -> None:
     pass
 
 
+@guarded
 def preset_names() -> list[str]:
     """Names of the presets of a model's shape and recipe.
 
@@ -47,6 +49,7 @@ def preset_names() -> list[str]:
     return list(presets.PRESETS)
 
 
+@guarded
 def train(
     corpus: Location,
     out: Location | None = None,
@@ -71,7 +74,8 @@ def train(
         show: called with the progress of a run in this process.
 
     Returns:
-        The contents of run.json. `step` is below `steps` if the run was stopped (Ctrl-C); the same call resumes it.
+        The contents of run.json. `step` is below `steps` if the run was stopped, and `stopped_by` is the number of the
+        signal (Ctrl-C: 2); the same call resumes it.
 
     Raises:
         InputError: a package is missing; or corpus, configuration and folder don't go together.
@@ -88,8 +92,8 @@ def train(
     from socorpus.training.pretrain import distributed
     from socorpus.training.pretrain.run import Run
 
-    settings = config if isinstance(config, Config) else presets.load(preset, Path(config) if config else None)
-    run = Path(out) if out is not None else Path(corpus) / "runs" / preset
+    settings = config if isinstance(config, Config) else presets.load(preset, local(config) if config else None)
+    run = local(out) if out is not None else local(corpus) / "runs" / preset
     if force and distributed.started():
         # One rank would delete what another begins to write.
         raise InputError(f"--force is not for ranks that torchrun or srun started: delete {run} first")
@@ -97,10 +101,10 @@ def train(
         Run(run).clear()
     count = gpus or distributed.gpus()
     if count > 1 and not distributed.started():
-        return _launch(count, Path(corpus), run, settings, price)
+        return _launch(count, local(corpus), run, settings, price)
     from socorpus.training.pretrain import trainer
 
-    return trainer.train(Path(corpus), run, settings, show or Silent(), price)
+    return trainer.train(local(corpus), run, settings, show or Silent(), price)
 
 
 def _launch(count: int, corpus: Path, run: Path, settings: Config, price: float | None) -> dict[str, Any]:
@@ -119,6 +123,7 @@ def _launch(count: int, corpus: Path, run: Path, settings: Config, price: float 
     return Run(run).facts() or {}
 
 
+@guarded
 def plan_training(
     corpus: Location,
     preset: str = "modern-base",
@@ -147,10 +152,11 @@ def plan_training(
     from socorpus.training import presets
     from socorpus.training.pretrain import plan
 
-    settings = config if isinstance(config, Config) else presets.load(preset, Path(config) if config else None)
-    return plan.plan(Path(corpus), settings, gpu, gpus, price)
+    settings = config if isinstance(config, Config) else presets.load(preset, local(config) if config else None)
+    return plan.plan(local(corpus), settings, gpu, gpus, price)
 
 
+@guarded
 def measured(run: Location) -> Mapping[str, Any] | None:
     """The figures of a training run (run.json), to show beside a plan; None where no run has written them yet.
 
@@ -160,9 +166,10 @@ def measured(run: Location) -> Mapping[str, Any] | None:
     """
     from socorpus.training.pretrain import plan
 
-    return plan.measured(Path(run))
+    return plan.measured(local(run))
 
 
+@guarded
 def export_model(run: Location, out: Location, *, step: int | None = None, force: bool = False) -> dict[str, Any]:
     """Write a run's model for transformers, with tokenizer and card, and prove that it is the same model.
 
@@ -185,9 +192,10 @@ def export_model(run: Location, out: Location, *, step: int | None = None, force
     need(*TRANSFORMERS)
     from socorpus.training.export import huggingface
 
-    return huggingface.export(Path(run), Path(out), force, step)
+    return huggingface.export(local(run), local(out), force, step)
 
 
+@guarded
 def finetune(
     model: Location,
     task: str,
@@ -232,9 +240,9 @@ def finetune(
     from socorpus.training.finetuning import learner, pretrained
     from socorpus.training.finetuning.settings import FinetuneSettings
 
-    examples = readers.read(Path(data), task_named(task), most, people)
+    examples = readers.read(local(data), task_named(task), most, people)
     name = str(model)
-    folder = Path(out) if out is not None else default_folder(name, task)
+    folder = local(out) if out is not None else default_folder(name, task)
     base = pretrained.find(name, download)
     return learner.finetune(base, examples, settings or FinetuneSettings(), folder, show or Silent(), force)
 
@@ -269,6 +277,7 @@ class Comparison:
         return table.tables(self.cells)
 
 
+@guarded
 def evaluate(
     corpus: Location | None = None,
     tasks: Sequence[str] | None = None,
@@ -321,10 +330,10 @@ def evaluate(
     from socorpus.training.evaluation import systems as evaluation_systems
     from socorpus.training.finetuning.settings import FinetuneSettings
 
-    root, others = Path(corpus) if corpus is not None else None, list(on)
+    root, others = local(corpus) if corpus is not None else None, list(on)
     if root is None and not others:
         raise InputError("nothing to compare on: give a corpus, or --on TASK=FILE")
-    folder = Path(out) if out is not None else (root / "comparison" if root is not None else Path("comparison"))
+    folder = local(out) if out is not None else (root / "comparison" if root is not None else Path("comparison"))
     chosen = evaluation_systems.chosen(list(systems))
     plan = compare.ComparisonPlan(
         _data(root, tasks, others, most, say),
@@ -362,12 +371,13 @@ def _data(
                 if tasks:
                     raise
                 say(f"left out: {error}")
-    data += [readers.read(Path(path), task_named(name), most) for name, path in others]
+    data += [readers.read(local(path), task_named(name), most) for name, path in others]
     if not data:
         raise InputError(f"{corpus}: no task has labels for training and for test; a larger corpus has some")
     return data
 
 
+@guarded
 def load_predictor(model: Location, device: str | None = None) -> "Fitted":
     """A fine-tuned model that labels texts.
 
@@ -385,9 +395,10 @@ def load_predictor(model: Location, device: str | None = None) -> "Fitted":
     need(*TRANSFORMERS)
     from socorpus.training.finetuning import predictor
 
-    return predictor.load(Path(model), device)
+    return predictor.load(local(model), device)
 
 
+@guarded
 def serve_model(
     model: Location,
     *,
@@ -423,9 +434,10 @@ def serve_model(
     from socorpus.training.serve import app, settings
 
     how = settings.ServeSettings(host=host, port=port, workers=workers, batch=batch, queue=queue)
-    app.serve(lambda: predictor.load(Path(model)), how, say)
+    app.serve(lambda: predictor.load(local(model)), how, say)
 
 
+@guarded
 def connect_model(url: str, task: str, say: Say = _say_nothing) -> "Callable[[Project], None]":
     """A function that connects a served model to a project of Label Studio, so that it suggests labels there.
 

@@ -5,6 +5,7 @@ its own section of the configuration; it writes files and returns counts. Its re
 outputs, so an item is either done as a whole or not at all.
 """
 
+import functools
 import os
 import resource
 import signal
@@ -12,7 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,16 @@ from socorpus.corpus.engine.receipts import Output, Receipt
 from socorpus.corpus.engine.work import Progress, Show, WorkItem
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
 from socorpus.corpus.plugins import Plugin
-from socorpus.corpus.storage import files
+from socorpus.corpus.storage import boundary, files
 from socorpus.corpus.storage.integrity import Hashes
 from socorpus.corpus.storage.parquet import Written
+
+START_SECONDS = 180.0
+"""Within which a worker process has to start."""
+WITHOUT_WORKERS = 5.0
+"""Seconds after which the user hears that a scheduler has no worker; and again after twelve times as long."""
+_MOST_PER_CORE = 4
+"""Workers."""
 
 
 def perform_on_worker(root: Path, item: WorkItem, active: Sequence[Plugin]) -> Receipt:
@@ -35,6 +43,7 @@ def perform_on_worker(root: Path, item: WorkItem, active: Sequence[Plugin]) -> R
     Raises:
         SocorpusError: as of `perform`.
     """
+    _prepare_worker()
     try:
         return perform(root, item, active)
     except SocorpusError as error:
@@ -49,7 +58,7 @@ def perform(root: Path, item: WorkItem, active: Sequence[Plugin] = ()) -> Receip
         active: the plug-ins of the process that asks for it.
 
     Raises:
-        SocorpusError: an error of the item itself, a full disk, or too little memory, as a message for the user.
+        SocorpusError: an error of the item itself, or of the environment (`boundary`), as a message for the user.
     """
     started = time.perf_counter()
     try:
@@ -65,10 +74,13 @@ def perform(root: Path, item: WorkItem, active: Sequence[Plugin] = ()) -> Receip
         raise
     except MemoryError as error:
         raise BuildError(f"{item.stage} {item.name}: out of memory; use fewer workers (--workers)") from error
-    except OSError as error:
-        if files.is_disk_full(error):
-            raise files.disk_full(root) from error
-        raise
+    except Exception as error:
+        if boundary.is_disk_full(error):
+            raise boundary.disk_full(root) from error
+        known = boundary.explain_error(error)
+        if known is None:
+            raise
+        raise known from error
     return receipt
 
 
@@ -85,11 +97,20 @@ class Engine:
         workers: processes on this machine; 0 runs in this process; None takes the machine's cores.
         scheduler: address of a running Dask scheduler, whose workers must see `root` and the sources.
         show: called with the progress of each stage.
+
+    Raises:
+        InputError: more workers than the machine's cores can serve.
     """
 
     def __init__(self, root: Path, workers: int | None = None, scheduler: str | None = None, show: Show | None = None):
         self.root = root
-        self.workers = (len(os.sched_getaffinity(0)) if workers is None else workers) if scheduler is None else None
+        cores = len(os.sched_getaffinity(0))
+        self.workers = (cores if workers is None else workers) if scheduler is None else None
+        if self.workers is not None and self.workers > _MOST_PER_CORE * cores:
+            raise InputError(
+                f"{self.workers:,} workers (--workers) on {cores:,} cores: each takes memory and seconds to start, and "
+                f"more than one per core gains nothing; name at most {_MOST_PER_CORE * cores:,}"
+            )
         self.scheduler = scheduler
         self.show = show or (lambda progress: None)
         self.ran = 0
@@ -100,10 +121,14 @@ class Engine:
     def __enter__(self) -> "Engine":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for part in (self._client, self._cluster):
             if part is not None:
-                part.close()
+                # Of a scheduler that is gone nobody can take leave.
+                with suppress(OSError, RuntimeError):
+                    part.close()
+        if kind is not None and self._cluster is not None:
+            files.sweep(self.root)  # what workers were writing as they were ended
 
     def at_work_on(self, tree: Path, hashes: Hashes) -> None:
         """Work on a corpus's tree from now on, with what is known of its files."""
@@ -196,6 +221,7 @@ class Engine:
     def _distribute(self, items: Sequence[WorkItem]) -> Iterable[Receipt]:
         from distributed import KilledWorker, as_completed
         from distributed.client import FutureCancelledError
+        from distributed.comm import CommClosedError
 
         client = self._connect()
         # A key that was used before would be answered from the earlier run.
@@ -208,21 +234,51 @@ class Engine:
             for item in sorted(items, key=lambda item: -item.weight)
         ]
         try:
-            for future in as_completed(futures):
-                yield future.result()
+            with self._watched(client):
+                for future in as_completed(futures):
+                    yield future.result()
         except KilledWorker as error:
             raise BuildError(
                 f"a worker was killed while it ran {error.task}, probably for lack of memory. What is finished is "
                 "kept; run the same command again, with fewer workers (--workers) if it happens again"
             ) from error
-        except FutureCancelledError as error:
-            raise BuildError(
-                f"the Dask scheduler {self.scheduler or 'of this build'} went away. What is finished is kept; run the "
-                "same command again, with a scheduler that runs"
-            ) from error
+        except (FutureCancelledError, CommClosedError) as error:
+            raise self._went_away() from error
         finally:
             if client.status == "running":
-                client.cancel(futures, force=True)
+                with suppress(OSError, RuntimeError):  # the scheduler may have gone in this moment
+                    client.cancel(futures, force=True)
+
+    @contextmanager
+    def _watched(self, client: Any) -> Iterator[None]:
+        """A block in which the user hears now and then that a scheduler of theirs has no worker."""
+        if self.scheduler is None:
+            yield
+            return
+        ended = threading.Event()
+
+        def watch() -> None:
+            looks = 0  # without a worker
+            while not ended.wait(WITHOUT_WORKERS):
+                with suppress(OSError, RuntimeError):  # a scheduler that goes away is noticed by whoever waits
+                    looks = 0 if client.scheduler_info()["workers"] else looks + 1
+                    if looks % 12 == 1 and not ended.is_set():
+                        self.say(
+                            f"the Dask scheduler {self.scheduler} has no worker, and the build waits for one; start "
+                            f"some: dask worker {self.scheduler} --nthreads 1 --memory-limit 0 (Ctrl-C stops the build)"
+                        )
+
+        threading.Thread(target=watch, daemon=True).start()
+        try:
+            yield
+        finally:
+            ended.set()
+
+    def _went_away(self) -> BuildError:
+        return BuildError(
+            f"the Dask scheduler {self.scheduler or 'of this build'} went away. What is finished is kept; run the "
+            "same command again, with a scheduler that runs"
+        )
 
     def _connect(self) -> Any:
         if self._client is None:
@@ -234,38 +290,48 @@ class Engine:
             # A worker that is silent while a plug-in's function works is not dead: one that died closes its connection.
             dask.config.set({"distributed.scheduler.worker-ttl": None})
             if self.scheduler is None:
-                with _deaf_to_interrupts():
-                    self._cluster = LocalCluster(
-                        n_workers=self.workers,
-                        threads_per_worker=1,
-                        processes=True,
-                        host="127.0.0.1",
-                        dashboard_address="127.0.0.1:0",
-                        memory_limit=0,
-                        silence_logs=50,
-                    )
+                try:
+                    with _deaf_to_signals():
+                        self._cluster = LocalCluster(
+                            n_workers=self.workers,
+                            threads_per_worker=1,
+                            processes=True,
+                            host="127.0.0.1",
+                            dashboard_address="127.0.0.1:0",
+                            memory_limit=0,
+                            silence_logs=50,
+                            death_timeout=START_SECONDS,
+                        )
+                except Exception as error:  # Dask gives up in several ways
+                    raise BuildError(
+                        f"{self.workers} worker processes did not start within {START_SECONDS:,.0f} s ({error}); the "
+                        "machine is busy or short of memory: run the same command again with fewer (--workers), or in "
+                        "this process (--workers 0). What is finished is kept"
+                    ) from error
             try:
                 self._client = Client(self._cluster or self.scheduler, timeout="10s")
             except (OSError, ValueError) as error:
                 raise BuildError(f"no Dask scheduler answers at {self.scheduler}: {error}") from error
-            self._client.run(prepare_worker)
         return self._client
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Processes that are started meanwhile ignore Ctrl-C, which a terminal sends to all: the engine ends them."""
+def _deaf_to_signals() -> Iterator[None]:
+    """Processes that are started meanwhile ignore what a terminal sends to all, by Ctrl-C or as it is closed: the
+    engine ends them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def prepare_worker() -> None:
+@functools.cache
+def _prepare_worker() -> None:
     """One thread a worker: the workers are the parallelism."""
     import pyarrow as pa
 

@@ -7,6 +7,8 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from socorpus.corpus.storage.boundary import reading
+
 
 def dataset(root: Path, paths: Sequence[str], empty: pa.Schema) -> ds.Dataset:
     """The rows of some files below `root`, in the order of their names.
@@ -18,4 +20,6 @@ def dataset(root: Path, paths: Sequence[str], empty: pa.Schema) -> ds.Dataset:
     if not paths:
         return ds.InMemoryDataset(empty.empty_table())
     whole = [str(root / path) for path in sorted(paths)]
-    return ds.dataset(whole, schema=pq.read_schema(whole[0]), format="parquet")
+    with reading(whole[0]):
+        schema = pq.read_schema(whole[0])
+    return ds.dataset(whole, schema=schema, format="parquet")

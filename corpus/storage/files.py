@@ -3,7 +3,6 @@
 All reading and writing of a corpus's files goes through this package, so that other storage can be added here.
 """
 
-import errno
 import hashlib
 import json
 import os
@@ -13,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from socorpus.corpus.errors import BuildError, InputError
+from socorpus.corpus.storage.boundary import disk_full, explain_error, is_disk_full, reading
 
 _FULL = 1 << 20
 """Bytes; a disk with less room is full."""
@@ -40,8 +39,7 @@ def atomic(path: Path) -> Iterator[Path]:
     before a build is called finished: a sync for each of some thousand files would cost more than many of the stages.
 
     Raises:
-        InputError: the folder can't be written.
-        BuildError: the disk is full; names the file and what is kept.
+        SocorpusError: the file can't be written, such as for want of space; names it, and what to do.
     """
     if not path.parent.is_dir():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,22 +52,14 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
         if is_disk_full(error):
             raise disk_full(path) from error
-        if isinstance(error, OSError) and error.filename == str(temporary):
-            raise InputError(f"{path}: can't be written: {error.strerror}") from error
+        if isinstance(error, OSError) and str(temporary) in str(error) and (known := explain_error(error)) is not None:
+            raise type(known)(str(known).replace(str(temporary), str(path))) from error
         raise
 
 
 def settle() -> None:
     """Wait until everything that was written is on the disk."""
     os.sync()
-
-
-def is_disk_full(error: BaseException) -> bool:
-    """Whether an exception, of Python or of Arrow, says that there is no space or no quota left."""
-    codes = (errno.ENOSPC, errno.EDQUOT)
-    return isinstance(error, OSError) and (
-        error.errno in codes or any(f"[errno {c}]" in str(error).lower() for c in codes)
-    )
 
 
 def ran_out(error: BaseException, folder: Path) -> bool:
@@ -82,18 +72,6 @@ def ran_out(error: BaseException, folder: Path) -> bool:
         return is_disk_full(error) or shutil.disk_usage(folder).free < _FULL
     except OSError:
         return False
-
-
-def disk_full(path: Path) -> BuildError:
-    """The message for a full disk."""
-    try:
-        free = f"{shutil.disk_usage(path.parent).free / 1e6:,.0f} MB are free there"
-    except OSError:
-        free = "nothing is free there"
-    return BuildError(
-        f"{path}: no space left on the disk ({free}). What is finished is kept; make room "
-        "and run the same command again"
-    )
 
 
 def write_text(path: Path, text: str) -> None:
@@ -127,7 +105,8 @@ def read_text(path: Path) -> str:
         OSError: it can't be read.
         UnicodeDecodeError: it is not UTF-8.
     """
-    return path.read_text("utf-8")
+    with reading(path):
+        return path.read_text("utf-8")
 
 
 def read_json(path: Path) -> Any:
@@ -137,14 +116,15 @@ def read_json(path: Path) -> Any:
         OSError: it can't be read.
         ValueError: it is no JSON.
     """
-    return json.loads(read_text(path))
+    with reading(path):
+        return json.loads(path.read_text("utf-8"))
 
 
 def read_arrays(path: Path) -> dict[str, Any]:
     """The arrays of `write_arrays` by name."""
     import numpy as np
 
-    with np.load(path, allow_pickle=False) as saved:
+    with reading(path), path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
         return {name: saved[name] for name in saved.files}
 
 
@@ -209,7 +189,7 @@ def remove_if_empty(folder: Path) -> None:
 
 def sha256(path: Path) -> str:
     """SHA-256 of a file's content."""
-    with path.open("rb") as file:
+    with reading(path), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

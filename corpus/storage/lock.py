@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from socorpus.corpus.errors import BuildError, InputError
+from socorpus.corpus.storage import boundary
 
 
 def holder(root: Path) -> str:
@@ -39,8 +40,8 @@ def lock(root: Path) -> Iterator[None]:
         file = (root / ".lock").open("a+")
     except (NotADirectoryError, FileExistsError):
         raise InputError(f"{root}: a file lies there; name a folder for the corpus") from None
-    except PermissionError as error:
-        raise InputError(f"{root}: can't be written: {error.strerror}") from None
+    except OSError as error:
+        raise boundary.explain_error(error) or error from None
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

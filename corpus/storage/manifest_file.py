@@ -6,7 +6,7 @@ from typing import Any
 
 from socorpus.corpus import schema
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.storage import files
+from socorpus.corpus.storage import boundary, files
 
 NAME = "MANIFEST.json"
 _CHECK = "check"
@@ -41,7 +41,9 @@ def read(path: Path) -> dict[str, Any]:
     """
     try:
         facts = files.read_json(path)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise boundary.explain_error(error) or error from None
+    except ValueError as error:
         raise InputError(f"{path}: not a corpus's manifest ({error}); build the corpus again") from None
     if not isinstance(facts, dict) or not {"version", "inputs", "files", "config"} <= set(facts):
         raise InputError(f"{path}: not a corpus's manifest; build the corpus again")

@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.schema import SPLITS, TIME
+from socorpus.corpus.storage import boundary, json_lines, parquet
 from socorpus.corpus.storage import files as storage_files
-from socorpus.corpus.storage import json_lines, parquet
 from socorpus.labeling import schema
 from socorpus.labeling.export import tokens as export_tokens
 from socorpus.labeling.export.tokens import Cut
@@ -129,8 +129,8 @@ def export(root: Path, task: Task, form: str, out: Path, least: float = 0.0, tok
         with _new_folder(out) as folder:
             return _write(root, task, form, folder, Written(least), cut)
     except OSError as error:
-        if storage_files.is_disk_full(error):
-            raise storage_files.disk_full(out) from error
+        if boundary.is_disk_full(error):
+            raise boundary.disk_full(out) from error
         raise InputError(f"{out}: can't be written: {error.strerror or error}; name another folder") from error
 
 

@@ -5,7 +5,6 @@ done.json. A finished cell is not computed again: a comparison can be extended, 
 can't run here gets a row with the reason.
 """
 
-import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any, Protocol
 from socorpus.corpus import plugins
 from socorpus.corpus.engine.receipts import fingerprint
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
+from socorpus.corpus.storage import files
 from socorpus.corpus.storage.files import write_json
 from socorpus.training.evaluation import systems
 from socorpus.training.evaluation.cell import Cell
@@ -178,7 +178,7 @@ def _once(
     """A system's predictions for the test split and facts about them; computed unless the same work is done."""
     path, test = folder / "done.json", data.splits["test"]
     identity = fingerprint({**work, "data": data.identity})
-    facts: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    facts: dict[str, Any] = files.read_json(path) if path.is_file() else {}
     if facts.get("identity") != identity:
         folder.mkdir(parents=True, exist_ok=True)
         answers, more = predict()
@@ -299,7 +299,7 @@ def _pretraining(folder: Path) -> list[str]:
     path = folder / "export.json"
     if not path.is_file():
         return []
-    facts = json.loads(path.read_text("utf-8"))
+    facts = files.read_json(path)
     dollars = "" if facts["dollars"] is None else f", ${facts['dollars']:,.2f}"
     hours = "" if facts["gpu_hours"] is None else f", {facts['gpu_hours']:.2f} hours of {facts['device'] or 'a device'}"
     return [f"pre-trained on {facts['tokens']:,} tokens{hours}{dollars}"]

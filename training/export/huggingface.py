@@ -21,7 +21,8 @@ import torch
 from socorpus.corpus import toml_config
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.schema import SPLITS
-from socorpus.corpus.storage.files import disk_full, is_disk_full, write_json
+from socorpus.corpus.storage.boundary import disk_full, is_disk_full
+from socorpus.corpus.storage.files import read_json, read_text, write_json
 from socorpus.training import config, presets
 from socorpus.training.config import Config, ModelShape
 from socorpus.training.export import card
@@ -191,7 +192,7 @@ def _write(source: Source, folder: Path) -> dict[str, Any]:
         )
     facts = _facts(source, proof, theirs)
     write_json(folder / "export.json", facts)
-    toml = (source.run.root / "run.toml").read_text("utf-8")
+    toml = read_text(source.run.root / "run.toml")
     (folder / "README.md").write_text(card.text(facts, source.corpus.manifest, toml), "utf-8")
     return facts
 
@@ -242,14 +243,14 @@ def _save(source: Source, ours: "Encoder", folder: Path) -> None:
     (folder / "model.safetensors").chmod((folder / "config.json").stat().st_mode)
     if source.shape.family == "modern":
         path = folder / "config.json"
-        write_json(path, {**weights.rotation(source.shape), **json.loads(path.read_text("utf-8"))})
+        write_json(path, {**weights.rotation(source.shape), **read_json(path)})
     # Only what a build writes: anything else in the folder of a corpus from elsewhere is not for the model.
     for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
         path = source.corpus.root / "tokenizer" / name
         if path.is_file() and not path.is_symlink():
             shutil.copyfile(path, folder / name)
     path = folder / "tokenizer_config.json"
-    settings = {**json.loads(path.read_text("utf-8")), "model_max_length": source.shape.max_length}
+    settings = {**read_json(path), "model_max_length": source.shape.max_length}
     settings.pop("auto_map", None)
     write_json(path, settings)
 

@@ -5,7 +5,6 @@ the folder above is the best seed's model as transformers loads it. A killed run
 is complete or does not exist.
 """
 
-import json
 import math
 import os
 import shutil
@@ -20,7 +19,9 @@ import numpy as np
 import torch
 
 from socorpus.corpus.errors import BuildError, InputError
-from socorpus.corpus.storage.files import atomic, disk_full, locked, ran_out, write_json
+from socorpus.corpus.storage import files
+from socorpus.corpus.storage.boundary import disk_full, reading
+from socorpus.corpus.storage.files import atomic, locked, ran_out, write_json
 from socorpus.training.examples import metrics, predictions
 from socorpus.training.examples.example import Data
 from socorpus.training.finetuning import card as finetune_card
@@ -133,7 +134,7 @@ def _enter(out: Path, identity: Mapping[str, Any], model: Pretrained, force: boo
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not mark.is_file())):
         raise InputError(f"{out}: holds something else; give a new folder with --out")
     if mark.is_file():
-        written = json.loads(mark.read_text("utf-8"))
+        written = files.read_json(mark)
         differ = [name for name in identity if written.get(name) != identity[name]]
         if not differ:
             return
@@ -151,7 +152,7 @@ def _finished(out: Path, settings: FinetuneSettings) -> dict[str, Any] | None:
     path = out / FACTS
     if not path.is_file():
         return None
-    facts: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    facts: dict[str, Any] = files.read_json(path)
     return facts if set(settings.seeds) == {result["seed"] for result in facts["seeds"]} else None
 
 
@@ -167,7 +168,7 @@ def _run(model: Pretrained, data: Data, settings: FinetuneSettings, out: Path, s
         done = folder / "done.json"
         if not done.is_file():
             _Learner(model, data, settings, seen, seed, folder, tokenizer, show).run()
-        seeds.append(json.loads(done.read_text("utf-8")))
+        seeds.append(files.read_json(done))
     best = max(seeds, key=lambda result: (result["validation_score"], -result["seed"]))
     _keep(out, best["seed"], tokenizer, reading)
     facts = {
@@ -428,11 +429,14 @@ class _Learner:
         if self.model_of.decoder:
             from peft import set_peft_model_state_dict
 
-            set_peft_model_state_dict(self.model, load_file(best / "adapter_model.safetensors"))
+            adapters = best / "adapter_model.safetensors"
+            with reading(adapters):
+                set_peft_model_state_dict(self.model, load_file(adapters))
             return
         kept: dict[str, torch.Tensor] = {}
         for path in best.glob("*.safetensors"):
-            kept |= load_file(path)
+            with reading(path):
+                kept |= load_file(path)
         keys = self.model.load_state_dict(kept, strict=False)
         # Tied weights are written once, so missing keys are expected.
         if keys.unexpected_keys:

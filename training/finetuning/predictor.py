@@ -77,7 +77,7 @@ def load(folder: Path, device: str | None = None) -> Fitted:
 def _adapted(folder: Path, task: Task, tokenizer: Any) -> Any:
     import peft
 
-    described = json.loads((folder / "adapter_config.json").read_text("utf-8"))
+    described = files.read_json(folder / "adapter_config.json")
     base = Path(described["base_model_name_or_path"])
     if not base.is_absolute() and (folder / base / "config.json").is_file():
         base = folder / base

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from socorpus.corpus.errors import BuildError, InputError
-from socorpus.corpus.storage import files
+from socorpus.corpus.storage import boundary
 
 
 class Kept:
@@ -77,7 +77,7 @@ class Kept:
                 return self._database.execute(statement, values).fetchone()
         except sqlite3.Error as error:
             if "full" in str(error):
-                raise files.disk_full(self._path) from error
+                raise boundary.disk_full(self._path) from error
             raise BuildError(f"{self._path}: {error}; what was kept before still is") from error
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from socorpus.corpus.errors import BuildError
+from socorpus.corpus.storage.boundary import Stopped
 from socorpus.training.errors import RankError
 from socorpus.training.pretrain import checkpoint, distributed
 from socorpus.training.pretrain.run import Run
@@ -23,7 +24,9 @@ def ranks(count: int, arguments: Sequence[str], out: Path) -> None:
     Raises:
         RankError: a rank failed, or was stopped.
         BuildError: a rank was killed.
+        Stopped: a signal ended this process and with it the ranks, each of which has saved its step.
     """
+    from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -45,6 +48,8 @@ def ranks(count: int, arguments: Sequence[str], out: Path) -> None:
     )
     try:
         elastic_launch(config, sys.executable)("-m", "socorpus.cli", *arguments)
+    except SignalException as stop:
+        raise Stopped(int(stop.sigval)) from None
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         if failure.exitcode < 0:

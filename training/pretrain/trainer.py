@@ -8,7 +8,7 @@ bit for bit on the CPU.
 import math
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,6 +120,7 @@ class Training:
         )
         self.journal: Journal | None = None
         self._stopping = False
+        self._signal: int | None = None
         self._saved = time.monotonic()
 
     def __enter__(self) -> "Training":
@@ -140,7 +141,7 @@ class Training:
         return torch.bfloat16 if wanted == "bf16" else torch.float32
 
     def run(self, facts: dict[str, Any]) -> dict[str, Any]:
-        """Step until the schedule's end; returns the facts of run.json."""
+        """Step until the schedule's end; returns the facts of run.json, and `stopped_by`, the number of a signal."""
         if self.show is not None:
             self.show.begin({**facts, "step": self.state.step, "steps": self.steps, "run": str(self.run_folder.root)})
         with _signals(self._stop):
@@ -152,7 +153,7 @@ class Training:
         facts |= self._figures()
         if self.ranks.first:
             self.run_folder.write(facts)
-        return facts
+        return facts if self._signal is None else {**facts, "stopped_by": self._signal}
 
     def _model(self, groups: Sequence[shard_reader.RowGroup]) -> "Encoder":
         from socorpus.training.models import encoder
@@ -313,8 +314,8 @@ class Training:
             "share_of_peak": state.flops / max(state.seconds, 1e-9) / size / self.peak,
         }
 
-    def _stop(self) -> None:
-        self._stopping = True
+    def _stop(self, number: int) -> None:
+        self._stopping, self._signal = True, number
 
     def _not_finite(self, loss: float, norm: float) -> str:
         from socorpus.training.pretrain import checkpoint
@@ -361,16 +362,17 @@ def _begin(run: Run, corpus: ShardCorpus, config: Config, ranks: Ranks) -> dict[
 
 
 @contextmanager
-def _signals(stop: Any) -> Iterator[None]:
-    """Let the first SIGTERM or Ctrl-C end the run after the current step, with a checkpoint."""
+def _signals(stop: Callable[[int], None]) -> Iterator[None]:
+    """Let the first SIGTERM, SIGHUP or Ctrl-C end the run after the current step, with a checkpoint."""
     before: dict[int, Any] = {}
 
     def handle(number: int, _: Any) -> None:
-        stop()
+        stop(number)
         signal.signal(number, before[number])
 
-    for number in (int(signal.SIGTERM), int(signal.SIGINT)):
-        before[number] = signal.signal(number, handle)
+    for number in (int(signal.SIGTERM), int(signal.SIGINT), int(signal.SIGHUP)):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            before[number] = signal.signal(number, handle)
     try:
         yield
     finally:

@@ -6,7 +6,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from socorpus.corpus.engine import executor
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.engine.work import Outcome, Progress, WorkItem
 from socorpus.corpus.errors import BuildError, InputError
@@ -127,8 +129,32 @@ def test_a_full_disk_is_told_and_the_work_is_done_when_there_is_room(tmp_path: P
 
 
 def test_another_error_of_the_system_is_not_taken_for_a_full_disk(engine: Engine) -> None:
-    with pytest.raises(FileNotFoundError, match="nowhere"):
+    with pytest.raises(InputError, match=r"nowhere: there is no such file or folder"):
         engine.run("read", [WorkItem("read", "x", read, {"name": "nowhere"}, {})])
+
+
+def blunder(root: Path) -> Outcome:
+    raise IndexError("list index out of range")
+
+
+def test_a_bug_stays_what_it_is(engine: Engine) -> None:
+    with pytest.raises(IndexError, match="out of range"):
+        engine.run("blunder", [WorkItem("blunder", "x", blunder, {}, {})])
+
+
+def test_more_workers_than_the_cores_can_serve_are_refused(tmp_path: Path) -> None:
+    cores = len(os.sched_getaffinity(0))
+    with pytest.raises(InputError, match=rf"1,000 workers \(--workers\) on {cores} cores: .* at most {4 * cores}"):
+        Engine(tmp_path, 1000)
+
+
+def test_workers_that_do_not_start_in_time_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor, "START_SECONDS", 0.01)
+    with (
+        Engine(tmp_path, 1) as engine,
+        pytest.raises(BuildError, match=r"1 worker processes did not start within .* \(--workers 0\)"),
+    ):
+        engine.run("write", [task("a")])
 
 
 def test_a_worker_that_dies_again_and_again_is_told(tmp_path: Path) -> None:
@@ -150,33 +176,66 @@ def wait(root: Path) -> Outcome:
     return Outcome({})
 
 
-def test_a_scheduler_that_goes_away_is_told(tmp_path: Path) -> None:
-    address, quiet = tmp_path / "scheduler.json", {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+@contextmanager
+def scheduler(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes], Callable[[], None]]]:
+    """A scheduler of Dask in a process of its own: its address, the process, and what starts a worker."""
+    file, quiet = folder / "scheduler.json", {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     python = [sys.executable, "-m"]
-    file = ["--scheduler-file", str(address), "--no-dashboard", "--host", "127.0.0.1"]
-    scheduler = subprocess.Popen([*python, "distributed.cli.dask_scheduler", *file, "--port", "0"], **quiet)
-    # The file is there before all of it is written.
-    wait_for(lambda: address.exists() and address.read_text().endswith("}"))
-    worker = subprocess.Popen([*python, "distributed.cli.dask_worker", *file, "--nthreads", "1"], **quiet)
+    where = ["--scheduler-file", str(file), "--no-dashboard", "--host", "127.0.0.1"]
+    started = [subprocess.Popen([*python, "distributed.cli.dask_scheduler", *where, "--port", "0"], **quiet)]
+
+    def work() -> None:
+        started.append(subprocess.Popen([*python, "distributed.cli.dask_worker", *where, "--nthreads", "1"], **quiet))
+
     try:
+        # The file is there before all of it is written.
+        wait_for(lambda: file.exists() and file.read_text().endswith("}"))
+        yield json.loads(file.read_text())["address"], started[0], work
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.parametrize("items", ["one that takes long", "many that are short"])
+def test_a_scheduler_that_goes_away_is_told(tmp_path: Path, items: str) -> None:
+    with scheduler(tmp_path) as (address, process, work):
+        work()
 
         def kill() -> None:
             wait_for((tmp_path / "begun").exists)
-            scheduler.kill()
+            process.kill()
 
         killer = threading.Thread(target=kill)
         killer.start()
-        url = json.loads(address.read_text())["address"]
+        many = [WorkItem("brief", str(number), brief, {"name": str(number)}, {}) for number in range(2000)]
         with (
-            Engine(tmp_path, scheduler=url) as engine,
-            pytest.raises(BuildError, match=r"scheduler tcp://.* went away\."),
+            Engine(tmp_path, scheduler=address) as engine,
+            pytest.raises(BuildError, match=r"scheduler tcp://.* went away.*What is finished is kept"),
         ):
-            engine.run("wait", [WorkItem("wait", "x", wait, {}, {})])
+            engine.run("wait", [WorkItem("wait", "x", wait, {}, {})] if items.startswith("one") else many)
+            engine.run("write", [task("a")])  # if the first was over before
         killer.join()
-    finally:
-        for process in (worker, scheduler):
-            process.kill()
-            process.wait()
+
+
+def brief(root: Path, name: str) -> Outcome:
+    (root / "begun").touch()
+    return Outcome({})
+
+
+def test_a_scheduler_without_workers_is_told_and_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor, "WITHOUT_WORKERS", 0.2)
+    notes: list[str] = []
+    with scheduler(tmp_path) as (address, _, work):
+
+        def show(now: Progress) -> None:
+            if now.note and not any(notes):
+                work()
+            notes.append(now.note)
+
+        with Engine(tmp_path, scheduler=address, show=show) as engine:
+            assert engine.run("write", [task("a")])
+    assert any(f"scheduler {address} has no worker, and the build waits" in note for note in notes)
 
 
 def test_progress_counts_up_to_all_and_estimates_the_time_left(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.receipts import Output, Receipt
 from socorpus.corpus.errors import BuildError
-from socorpus.corpus.storage import files
+from socorpus.corpus.storage import boundary, files
 
 
 def test_a_file_is_there_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -32,8 +32,8 @@ def test_a_full_disk_is_told_with_what_to_do(tmp_path: Path) -> None:
         files.atomic(tmp_path / "file"),
     ):
         raise OSError(errno.ENOSPC, "No space left on device")
-    assert files.is_disk_full(OSError("IOError: [Errno 28] Error writing bytes to file"))
-    assert not files.is_disk_full(OSError(errno.EACCES, "denied"))
+    assert boundary.is_disk_full(OSError("IOError: [Errno 28] Error writing bytes to file"))
+    assert not boundary.is_disk_full(OSError(errno.EACCES, "denied"))
 
 
 def test_a_receipt_is_read_back_and_none_that_is_damaged(tmp_path: Path) -> None:

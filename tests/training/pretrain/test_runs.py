@@ -112,7 +112,7 @@ def test_a_run_that_is_told_to_stop_saves_and_goes_on(corpus: Path, whole: Path,
     wait_for(lambda: (out / "log.jsonl").exists() and (out / "log.jsonl").read_text().count("\n") >= 1)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=120)
-    assert process.returncode == 130 and "stopped at step" in said and "the same command goes on" in said
+    assert process.returncode == 143 and "stopped at step" in said and "the same command goes on" in said
     train(corpus, out, config)
     assert losses(out) == losses(whole)
 

