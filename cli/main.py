@@ -65,7 +65,7 @@ def _stoppable(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def call(**values: Any) -> Any:
-        with view.stoppable("nothing half-written is left, and the same command does it from the start"):
+        with view.stoppable("the same command does it from the start"):
             return command(**values)
 
     return call

@@ -318,8 +318,8 @@ def studio(data: Location | None = None, port: int = 8080, say: Say = _silent) -
     """
     from socorpus.labeling.label_studio import server
 
+    folder = local(data) if data is not None else server.default_data()
     server.install(say)
     say("starting Label Studio")
-    folder = local(data) if data is not None else server.default_data()
     with server.serving(folder.absolute(), port) as running:
         yield running

@@ -122,6 +122,7 @@ def write(
         raise InputError(f"{folder}: holds something that is no sample; name a new or empty folder")
     threads = THREADS if threads is None and size_mb is None else threads
     (folder / _TRUTH).mkdir(parents=True, exist_ok=True)
+    (folder / _TRUTH / "sample.json").unlink(missing_ok=True)  # written last: a sample that has it is whole
     benchmark = examples(seed)
     planter, written = Planter(benchmark), []
     with (folder / _TRUTH / "planted.jsonl").open("w", encoding="utf-8", newline="\n") as lines:

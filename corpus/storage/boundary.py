@@ -66,7 +66,6 @@ _DAMAGED = {
         "_lzma.LZMAError",
         "_pickle.UnpicklingError",
         "gzip.BadGzipFile",
-        "safetensors_rust.SafetensorError",
     ),
     *("builtins.EOFError", "lxml.etree.XMLSyntaxError", "zstd.ZstdError"),
 }
@@ -262,31 +261,31 @@ def _system(error: OSError) -> SocorpusError:
 
 
 def _network(error: BaseException) -> BuildError:
-    said = f"{type(error).__name__}: {_line(error)}" if str(error) else type(error).__name__
+    message = f"{type(error).__name__}: {_line(error)}" if str(error) else type(error).__name__
     return BuildError(
-        f"{_where(error)}the connection failed ({said}); check the address and the network, and run the same command "
-        "again"
+        f"{_where(error)}the connection failed ({message}); check the address and the network, and run the same "
+        "command again"
     )
 
 
 def _dask(error: BaseException) -> BuildError:
-    said = f"{type(error).__name__}: {_line(error)}" if str(error) else type(error).__name__
+    message = f"{type(error).__name__}: {_line(error)}" if str(error) else type(error).__name__
     return BuildError(
-        f"the Dask scheduler or its workers went away ({said}). {_kept()}, with a scheduler and workers that run"
+        f"the Dask scheduler or its workers went away ({message}). {_kept()}, with a scheduler and workers that run"
     )
 
 
 def _database(error: BaseException) -> SocorpusError | None:
     if type(error).__name__ in ("ProgrammingError", "InterfaceError", "IntegrityError", "NotSupportedError"):
         return None
-    where, said = _where(error) or "a database of SQLite: ", _line(error)
-    if "full" in said:
+    where, message = _where(error) or "a database of SQLite: ", _line(error)
+    if "full" in message:
         return disk_full(Path(_noted(error) or "."))
-    if "locked" in said:
-        return BuildError(f"{where}{said}: another command is at work on it; wait for it")
-    if "not a database" in said or "malformed" in said:
-        return InputError(f"{where}{said}: damaged; move it away, and run the same command again")
-    return BuildError(f"{where}{said}; see that the disk can be written, and run the same command again")
+    if "locked" in message:
+        return BuildError(f"{where}{message}: another command is at work on it; wait for it")
+    if "not a database" in message or "malformed" in message:
+        return InputError(f"{where}{message}: damaged; move it away, and run the same command again")
+    return BuildError(f"{where}{message}; see that the disk can be written, and run the same command again")
 
 
 def _import(error: ImportError) -> SocorpusError | None:

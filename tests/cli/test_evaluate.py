@@ -1,8 +1,6 @@
 """`socorpus finetune`, `evaluate` and `labeling serve`, as a user meets them."""
 
-import csv
 import json
-import random
 import re
 import signal
 import subprocess
@@ -16,41 +14,7 @@ import pytest
 
 from socorpus.cli import main
 from tests.building import socorpus
-from tests.training import tiny_models
-
-FAST = ("--epochs", 5, "--seeds", 1, "--batch", 8, "--rate", 0.005)
-
-
-@pytest.fixture(scope="module")
-def questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file like "60k Stack Overflow Questions with Quality Rating": poor questions beg."""
-    draw = random.Random(1)
-    path = tmp_path_factory.mktemp("data") / "questions.csv"
-    with path.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["Id", "Title", "Body", "Tags", "CreationDate", "Y"])
-        for at in range(200):
-            words = draw.choices(tiny_models.WORDS, k=6)
-            if at % 2:
-                words.insert(draw.randint(0, 6), draw.choice(("plz", "urgent")))
-            day = f"2016-{at // 28 + 1:02d}-{at % 28 + 1:02d} 10:00:00"
-            rows.writerow([at, "how do i", f"<p>{' '.join(words)}</p>", "<python>", day, "LQ" if at % 2 else "HQ"])
-    return path
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_models.model(tmp_path_factory.mktemp("encoder") / "small-bert")
-
-
-@pytest.fixture(scope="module")
-def taught(questions: Path, encoder: Path) -> Path:
-    """A model of the questions."""
-    out = encoder.parent / "taught"
-    shown = socorpus("finetune", encoder, "--task", "quality", "--data", questions, "-o", out, *FAST)
-    assert f"model: {out} (seed 0" in shown.stdout and "the newest fifth" in shown.stdout
-    assert "macro f1" in shown.stdout and "validation" in shown.stderr
-    return out
+from tests.cli.conftest import FAST
 
 
 @contextmanager
