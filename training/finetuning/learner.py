@@ -221,7 +221,7 @@ def _name_base(folder: Path, out: Path) -> None:
     """Name the base model of adapters as it is seen from `out`, and not by folders of this machine."""
     path = folder / "adapter_config.json"
     if path.is_file():
-        described = json.loads(path.read_text("utf-8"))
+        described = files.read_json(path)
         base = Path(described["base_model_name_or_path"]).absolute()
         write_json(path, {**described, "base_model_name_or_path": os.path.relpath(base, out.absolute())})
 

@@ -1,5 +1,6 @@
 """What the environment does becomes a sentence with a name and advice; a bug stays a bug."""
 
+import ast
 import errno
 import os
 import pickle
@@ -197,3 +198,13 @@ def test_the_traceback_is_shown_on_demand_and_for_bugs(tmp_path: Path) -> None:
     assert number == 1 and said.startswith("Traceback") and "socorpus: x: the disk" in said
     number, said = run("IndexError('none')")
     assert number == 1 and said.startswith("Traceback") and "please report it" in said.splitlines()[-1]
+
+
+@pytest.mark.parametrize("package", ["corpus", "labeling", "training"])
+def test_every_function_of_the_api_is_guarded(package: str) -> None:
+    tree = ast.parse((Path(__file__).resolve().parents[3] / package / "api.py").read_text("utf-8"))
+    exempt = {"studio", "default_folder"}  # a block with the caller's code in it; arithmetic on names
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and node.name not in exempt:
+            decorators = [decorator.id for decorator in node.decorator_list if isinstance(decorator, ast.Name)]
+            assert "guarded" in decorators, f"{package}.{node.name}"
