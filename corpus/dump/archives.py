@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 from socorpus.corpus.dump.compression import codecs, methods
 from socorpus.corpus.dump.compression.codecs import MAGIC, PIECE, Packing, Pieces, Window
-from socorpus.corpus.errors import InputError
+from socorpus.corpus.errors import BuildError, InputError, SocorpusError
 
 SAMPLE = 1 << 20
 """Packed bytes from which the decoded size of a .gz, .bz2 or .zst is estimated."""
@@ -143,8 +143,8 @@ def state(address: str) -> str:
             return _stamp(address)
         except FileNotFoundError:
             return "gone"
-        except (OSError, ValueError, ImportError) as error:
-            raise InputError(f"{address}: can't be reached: {error}") from error
+        except Exception as error:  # of a store's own kind, most of which are no OSError
+            raise InputError(f"{address}: can't be reached: {str(error) or type(error).__name__}") from error
     seen = []
     for volume in _volumes(path):
         try:
@@ -247,13 +247,62 @@ def _open(address: str) -> BinaryIO:
         # The decoder's threads read ahead of one another, so a window of recent blocks is kept, not only the last.
         cache = {"block_size": 1 << 21, "cache_type": "blockcache", "cache_options": {"maxblocks": 16}}
         filesystem, inner = fsspec.core.url_to_fs(address)
-        return cast(BinaryIO, filesystem.open(inner, "rb", **cache))
+        return cast(BinaryIO, _Remote(address, filesystem.open(inner, "rb", **cache)))
     except FileNotFoundError:
         raise InputError(f"{address}: there is no such file") from None
     except IsADirectoryError:
         raise InputError(f"{address}: a folder, where a file was expected") from None
-    except (OSError, ImportError, ValueError) as error:
-        raise InputError(f"{address}: can't be opened: {error}") from error
+    except Exception as error:
+        # Stores raise errors of their own kinds, most of which are no OSError.
+        if path is not None and not isinstance(error, OSError | ValueError):
+            raise
+        raise InputError(f"{address}: can't be opened: {str(error) or type(error).__name__}") from error
+
+
+class _Remote(io.RawIOBase):
+    """A file at an fsspec address, whose errors, of whatever kind, say which it is."""
+
+    def __init__(self, address: str, file: Any) -> None:
+        self._address, self._file = address, file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return int(self._file.tell())
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        with self._named():
+            return int(self._file.seek(offset, whence))
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        with self._named():
+            return bytes(self._file.read(-1 if size is None else size))
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise BuildError(
+                f"{self._address}: the connection failed while it was read: {str(error) or type(error).__name__}; see "
+                "that the server answers. What is finished is kept, and the same command goes on from there"
+            ) from error
 
 
 def _stamp(address: str) -> str:
@@ -331,7 +380,7 @@ class _Checked(io.RawIOBase):
         left = len(buffer) if self._size is None else min(len(buffer), self._size - self._done)
         try:
             data = self._source.take(left) if left else memoryview(b"")
-        except (InputError, MemoryError):
+        except (SocorpusError, MemoryError):
             raise
         except Exception as error:
             raise self._broken(f"{str(error) or type(error).__name__}; truncated or damaged") from error
@@ -442,7 +491,7 @@ def _header(address: str, file: BinaryIO) -> tuple[list[Member], list[_Folder]]:
         raise InputError(
             methods.obstacle(address, [methods.number(named)]) or _DAMAGED.format(address, error)
         ) from None
-    except (InputError, MemoryError):
+    except (SocorpusError, MemoryError):
         raise
     except Exception as error:  # a damaged header makes py7zr fail in any way there is
         raise InputError(_DAMAGED.format(address, repr(error))) from error

@@ -263,8 +263,10 @@ def _entries(address: str) -> list[tuple[str, str, bool]]:
         first, link, rest = address.partition("::")
         facts = filesystem.ls(inner, detail=True)
         listed = [(entry["name"].rstrip("/"), entry["type"] == "directory") for entry in facts]
-    except (OSError, ValueError, ImportError) as error:
-        raise InputError(f"{address}: can't be listed: {error}") from error
+    except Exception as error:  # of a store's own kind, most of which are no OSError
+        if path is not None and not isinstance(error, OSError | ValueError):
+            raise
+        raise InputError(f"{address}: can't be listed: {str(error) or type(error).__name__}") from error
     # Some stores list a folder among its own entries.
     names = sorted((name.rsplit("/", 1)[-1], folder) for name, folder in listed if name != inner.rstrip("/"))
     return [(name, f"{first.rstrip('/')}/{name}{link}{rest}", folder) for name, folder in names if name]
@@ -278,8 +280,10 @@ def _is_folder(address: str) -> bool:
         if not filesystem.exists(inner):
             raise InputError(f"{address}: there is no such file or folder")
         return bool(filesystem.isdir(inner))
-    except (OSError, ValueError, ImportError) as error:
-        raise InputError(f"{address}: can't be reached: {error}") from error
+    except InputError:
+        raise
+    except Exception as error:  # of a store's own kind, most of which are no OSError
+        raise InputError(f"{address}: can't be reached: {str(error) or type(error).__name__}") from error
 
 
 def _identity(address: str) -> str:

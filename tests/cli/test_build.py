@@ -142,7 +142,8 @@ def test_a_killed_build_goes_on_and_makes_the_same_bytes(
     assert manifest(out)["files"] == manifest(small_corpus)["files"]
 
 
-def test_ctrl_c_stops_a_build_with_a_word_and_it_goes_on(small: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)])
+def test_a_signal_stops_a_build_with_a_word_and_it_goes_on(small: Path, tmp_path: Path, sign: signal.Signals) -> None:
     out = tmp_path / "out"
     command = [sys.executable, "-m", "socorpus.cli.main", "build", str(small), "--workers", "1", "-o", str(out)]
     # A shell that runs the tests in the background has them ignore the signal, which children inherit.
@@ -155,10 +156,14 @@ def test_ctrl_c_stops_a_build_with_a_word_and_it_goes_on(small: Path, tmp_path: 
     )
     # While workers start it is not heard: wait for their first receipt.
     wait_for(lambda: next((out / "receipts/read").rglob("*.json"), None) is not None)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
-    told = process.communicate()[1]
-    assert process.returncode == 130, told
-    assert "stopped; what is finished is kept" in told
+    if sign == signal.SIGTERM:
+        process.send_signal(sign)
+    else:
+        os.killpg(process.pid, sign)  # as a terminal does: the workers get it too
+    told = process.communicate()[1]  # by the end of all that hold it: the workers have ended too
+    assert process.returncode == 128 + sign, told
+    assert not list(out.rglob("*.partial"))
+    assert "stopped" in told and "what is finished is kept, and the same command goes on" in told
     assert "Traceback" not in told
     socorpus("build", small, "-o", out, "--workers", 0)
     assert "The build is finished." in socorpus("status", out).stdout

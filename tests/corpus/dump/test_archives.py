@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from socorpus.corpus.dump import archives, sources
 from socorpus.corpus.dump.compression import codecs
-from socorpus.corpus.errors import InputError
+from socorpus.corpus.errors import BuildError, InputError
 
 BZIP2 = [{"id": py7zr.FILTER_BZIP2}]
 CODERS: dict[str, list[dict[str, int]]] = {
@@ -621,3 +621,62 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
         read(path, [0, 7])
     with pytest.raises(InputError, match="from its start"):
         archives.open_plain(archives.members(str(path))[0])
+
+
+class StoreError(Exception):
+    """As the clients of object stores raise them: no OSError."""
+
+
+class Gone(fsspec.spec.AbstractFileSystem):  # type: ignore[misc]
+    """A store whose endpoint is gone, or goes after some bytes."""
+
+    protocol = "gone"
+    holds = 0
+
+    def info(self, path: str, **_: object) -> dict[str, object]:
+        if not self.holds:
+            raise StoreError("Could not connect to the endpoint URL")
+        return {"name": path, "size": 1 << 24, "type": "file", "mtime": 0}
+
+    def exists(self, path: str, **_: object) -> bool:
+        return bool(self.info(path))
+
+    def _open(self, path: str, mode: str = "rb", **_: object) -> "Breaking":
+        self.info(path)
+        return Breaking(self.holds)
+
+
+class Breaking(io.RawIOBase):
+    def __init__(self, holds: int) -> None:
+        self._left, self._at = holds, 0
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._at = offset + (0, self._at, 1 << 24)[whence]
+        return self._at
+
+    def read(self, size: int = -1, /) -> bytes:
+        if self._left <= 0:
+            raise StoreError("Connection was closed before we received a valid response")
+        self._left -= size
+        return b"<posts>" + b" " * (size - 7)
+
+
+def test_a_store_that_is_gone_or_goes_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    fsspec.register_implementation("gone", Gone, clobber=True)
+    for ask in (archives.members, archives.state, lambda address: sources.discover([address])):
+        with pytest.raises(InputError, match=r"gone://bucket/Posts\.xml: can't be .*Could not connect"):
+            ask("gone://bucket/Posts.xml")
+    monkeypatch.setattr(Gone, "holds", 1 << 20)
+    (stream,) = (stream for _, stream in [next(archives.stream("gone://bucket/Posts.xml", [0], 1))])
+    with pytest.raises(BuildError, match=r"gone://bucket/Posts\.xml: the connection failed while it was read: Conn"):
+        while stream.read(1 << 18):
+            pass
