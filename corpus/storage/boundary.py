@@ -67,7 +67,12 @@ _DAMAGED = {
         "_pickle.UnpicklingError",
         "gzip.BadGzipFile",
     ),
-    *("builtins.EOFError", "lxml.etree.XMLSyntaxError", "zstd.ZstdError"),
+    *(
+        "builtins.EOFError",
+        "lxml.etree.XMLSyntaxError",
+        "zstd.ZstdError",
+        "safetensors._safetensors_rust.SafetensorError",
+    ),
 }
 """Exceptions that only the contents of a file can cause, by module and name."""
 
@@ -195,7 +200,7 @@ def local(place: str | os.PathLike[str]) -> Path:
 
 def is_disk_full(error: BaseException) -> bool:
     """Whether an exception, of Python or of Arrow, says that there is no space or no quota left."""
-    return isinstance(error, OSError) and _number(error) in _FULL
+    return _number(error) in _FULL
 
 
 def disk_full(path: Path) -> BuildError:
@@ -226,7 +231,7 @@ def _explained(error: BaseException) -> SocorpusError | None:
         return InputError(f"{_where(error)}no name of a host: {_line(error)}")
     if packages & _NETWORK or name == "socket.gaierror":
         return _network(error)
-    if isinstance(error, OSError) and _number(error) is not None:
+    if _number(error) is not None:
         return _system(error)
     if name in _DAMAGED or (_noted(error) is not None and _is_of(error, _DAMAGED_WHERE_READ)):
         return InputError(
@@ -245,7 +250,7 @@ def _explained(error: BaseException) -> SocorpusError | None:
     return None
 
 
-def _system(error: OSError) -> SocorpusError:
+def _system(error: BaseException) -> SocorpusError:
     number, where = _number(error), _where(error)
     if number in _FULL:
         return disk_full(Path(where.removesuffix(": ") or "."))
@@ -327,11 +332,12 @@ def _is_of(error: BaseException, beginnings: tuple[str, ...]) -> bool:
     return any(name.startswith(beginnings) for name in names)
 
 
-def _number(error: OSError) -> int | None:
-    """The system's number; Arrow gives it in the text."""
-    if error.errno is not None:
+def _number(error: BaseException) -> int | None:
+    """The system's number; Arrow and libraries written in Rust give it in the text."""
+    if isinstance(error, OSError) and error.errno is not None:
         return error.errno
-    match = re.search(r"\[errno (\d+)\]", str(error), re.IGNORECASE)
+    match = re.search(r"\[errno (\d+)\]", str(error), re.IGNORECASE) if isinstance(error, OSError) else None
+    match = match or re.search(r"\(os error (\d+)\)", str(error))
     return int(match[1]) if match else None
 
 

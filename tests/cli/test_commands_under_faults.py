@@ -217,6 +217,8 @@ UNNOTICED = {
     ("export", "run/run.json", flipped),
     # Of the optimizer's state, or of a number: torch keeps no hash of them.
     *(("export", "run/checkpoints/*/*.distcp", damage) for damage in (flipped, truncated)),
+    # Then it is the preset as it is, which takes minutes.
+    ("train", "train.toml", emptied),
     # Rows that are left are enough.
     *((name, "questions.csv", truncated) for name in ("finetune", "evaluate")),
 }

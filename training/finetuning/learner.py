@@ -112,8 +112,11 @@ def finetune(
         with locked(out / ".lock"):
             facts = _finished(out, settings)
             return facts if facts is not None else _run(model, data, settings, out, show)
-    except (OSError, RuntimeError) as error:
-        if ran_out(error, out):
+    except BaseException as error:  # libraries raise errors of their own for a full disk
+        full = isinstance(error, Exception) and ran_out(error, out)  # as long as all that was written is there
+        for leftover in out.glob("seeds/*/.*.partial"):
+            files.remove(leftover)
+        if full:
             raise disk_full(out) from error
         raise
 

@@ -355,13 +355,19 @@ def serve(predictors: Predictors, settings: ServeSettings, say: Say = lambda _: 
         # Once all requests are answered, uvicorn raises the signal again, which would end this process silently.
         main = threading.current_thread() is threading.main_thread()
         before = signal.signal(signal.SIGTERM, signal.default_int_handler) if main else None
+        running = server(application)
+        # uvicorn hears of Ctrl-C and SIGTERM only; a terminal that is closed must not break off what is under way.
+        hears = main and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+        closed = signal.signal(signal.SIGHUP, lambda *_: setattr(running, "should_exit", True)) if hears else None
         try:
-            server(application).run(sockets=[open_socket])
+            running.run(sockets=[open_socket])
         except KeyboardInterrupt:
             pass
         finally:
             if main:
                 signal.signal(signal.SIGTERM, before)
+            if hears:
+                signal.signal(signal.SIGHUP, closed)
         say("the server has stopped")
 
 

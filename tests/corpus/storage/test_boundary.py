@@ -131,6 +131,7 @@ def test_an_error_is_judged_by_what_caused_it() -> None:
     error.__cause__ = OSError(errno.ENOSPC, "No space left on device", "/disk/file")
     assert "no space left on the disk" in str(explain_error(error))
     assert str(explain_error(OSError("IOError: [Errno 28] Error writing bytes to file"))).startswith(".: no space left")
+    assert "read-only" in str(explain_error(Exception("Error while serializing: Read-only file system (os error 30)")))
 
 
 def test_missing_packages_are_told_with_the_extra_that_has_them() -> None:
