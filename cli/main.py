@@ -109,8 +109,7 @@ _add(app, doctor.doctor, "doctor")
 
 def run() -> None:
     """Run the command line; warnings, and errors of the environment and of the input, are reported in one sentence."""
-    terminal.guard(view.out, view.err)
-    with warnings.catch_warnings():
+    with terminal.guarded(view.out, view.err), warnings.catch_warnings():
         warnings.simplefilter("always", SocorpusWarning)
         warnings.showwarning = _show_warning
         try:

@@ -8,7 +8,7 @@ prints goes through `visible`: all that the consoles print, and all that anythin
 import contextlib
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from io import TextIOWrapper
 from typing import Any, TextIO, cast
 
@@ -82,18 +82,27 @@ class _Stream:
         return getattr(self._stream, name)
 
 
-def guard(*consoles: Console) -> None:
-    """Let everything else in this process, such as warnings and errors of usage, write visible text only.
+@contextlib.contextmanager
+def guarded(*consoles: Console) -> Iterator[None]:
+    """A block in which everything else in this process, such as warnings and errors of usage, writes visible text only.
 
     Args:
         consoles: those which clean what they print, and need their own codes.
     """
     if isinstance(sys.stdout, _Stream):
+        yield
         return
-    for stream in (sys.stdout, sys.stderr):
+    before = sys.stdout, sys.stderr
+    for stream in before:
         # A character that the terminal's encoding lacks is no reason to fail.
         with contextlib.suppress(AttributeError, OSError):
             cast(TextIOWrapper, stream).reconfigure(errors="backslashreplace")
     for screen in consoles:
         screen.file = sys.stderr if screen.stderr else sys.stdout
-    sys.stdout, sys.stderr = cast(TextIO, _Stream(sys.stdout)), cast(TextIO, _Stream(sys.stderr))
+    sys.stdout, sys.stderr = (cast(TextIO, _Stream(stream)) for stream in before)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+        for screen in consoles:
+            screen.file = cast(TextIO, None)  # whatever the stream is then

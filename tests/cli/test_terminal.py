@@ -47,10 +47,11 @@ def test_a_console_shows_data_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_others_write_is_cleaned_too(tmp_path: Path) -> None:
     program = f"""
-import sys, warnings
+import contextlib, sys, warnings
 from socorpus.cli import terminal, view
-terminal.guard(view.out, view.err)
-terminal.guard(view.out, view.err)
+stack = contextlib.ExitStack()
+stack.enter_context(terminal.guarded(view.out, view.err))
+stack.enter_context(terminal.guarded(view.out, view.err))
 text = {ESCAPES!r}
 print(text); print("\\udc80"); sys.stderr.writelines([text]); warnings.warn(text)
 view.out.print(text, style="bold")
@@ -66,8 +67,8 @@ raise RuntimeError(text)
 
 def test_colours_of_our_own_reach_a_terminal() -> None:
     main, other = pty.openpty()
-    program = "from socorpus.cli import terminal, view; terminal.guard(view.out, view.err)\n"
-    program += f"view.ProgressLine().now('a' + {ESCAPES!r}); view.out.print('b' + {ESCAPES!r}, style='bold')"
+    program = "from socorpus.cli import terminal, view\nwith terminal.guarded(view.out, view.err):\n"
+    program += f"    view.ProgressLine().now('a' + {ESCAPES!r}); view.out.print('b' + {ESCAPES!r}, style='bold')"
     environment = {**os.environ, "TERM": "xterm"}
     subprocess.run([sys.executable, "-c", program], stdout=other, stderr=other, env=environment, check=True)
     os.close(other)
