@@ -7,6 +7,7 @@ it does not fit. The plants of a site take turns, so that a site of some hundred
 import base64
 import random
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -410,7 +411,10 @@ class Planter:
         """A row that can't be read."""
         if not site.form.faults:
             return False
-        reason, table, row = FAULTS[self._next("fault" + site.form.site, len(FAULTS))]
+        turn = self._next("fault" + site.form.site, sys.maxsize)
+        reason, table, row = FAULTS[turn % len(FAULTS)]
+        if table == "users" and turn >= _FAULTS_OF_USERS * len(FAULTS):
+            reason, table, row = FAULTS[0]
         site.fault(table, row.format(n=ABSENT + post.id, date=site.iso(post.created), post=post.id), reason)
         return True
 
@@ -540,6 +544,8 @@ HARMLESS: tuple[tuple[str, str, bool], ...] = (
 )
 
 # The reason why it can't be read, the table, and the row.
+_FAULTS_OF_USERS = 8
+"""Users are few: with more faults a large dump would be refused, as one of which too much can't be read."""
 FAULTS: tuple[tuple[str, str, str], ...] = (
     ("number", "posts", '<row Id="{n}x" PostTypeId="1" CreationDate="{date}" Score="1" Body="bad number" />'),
     ("ampersand", "posts", '<row Id="{n}" PostTypeId="1" CreationDate="{date}" Score="0" Body="this & that" />'),

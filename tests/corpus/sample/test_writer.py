@@ -15,6 +15,7 @@ import pytest
 from bs4 import BeautifulSoup
 from lxml import etree, html
 
+from socorpus.corpus.dump import gate
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.sample import writer as sample_writer
 from socorpus.corpus.schema import DUMP
@@ -340,3 +341,13 @@ def test_form_of_rows_is_that_of_real_dumps(real_data: Path, rows: dict[tuple[st
             element.clear()
         made = {pair for row in rows[sample_writer.MODERN.site, table] for pair in itertools.combinations(row, 2)}
         assert not {(b, a) for a, b in real} & made, table
+
+
+@pytest.mark.slow
+def test_a_large_sample_is_one_that_a_build_accepts(tmp_path: Path) -> None:
+    """Users are few: 1% of them were unreadable in samples of a hundred megabytes."""
+    [site] = sample_writer.write(tmp_path, size_mb=24, sites=(sample_writer.MODERN,)).sites
+    assert sum(site.unreadable.values()) > 100
+    assert site.unreadable["users"] < gate.FEW
+    for table, count in site.unreadable.items():
+        assert count < 0.008 * site.rows[table] or count < gate.FEW, table
