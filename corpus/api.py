@@ -251,10 +251,10 @@ def explain(corpus: Location, key: str) -> "Story":
     """
     from socorpus.corpus.finished import Corpus
     from socorpus.corpus.report import story
-    from socorpus.corpus.storage import generations, manifest_file
+    from socorpus.corpus.storage import files, generations, manifest_file
 
     root = local(corpus)
-    if manifest_file.load(generations.finished(root)) is not None:
+    if files.exists(generations.finished(root) / manifest_file.NAME):
         return Corpus(root).explain(key)
     return story.find(generations.newest(root), key)
 

@@ -16,7 +16,7 @@ from socorpus.corpus.documents import stage as documents_stage
 from socorpus.corpus.dump import stage as dump_stage
 from socorpus.corpus.dump import threads_stage
 from socorpus.corpus.dump.sources import Site
-from socorpus.corpus.engine import rebuild, receipts
+from socorpus.corpus.engine import rebuild, receipts, work
 from socorpus.corpus.engine.compile_stage import warm_up
 from socorpus.corpus.engine.context import BuildContext
 from socorpus.corpus.engine.executor import Engine
@@ -33,11 +33,6 @@ from socorpus.corpus.storage import files, manifest_file, plugin_memory
 from socorpus.corpus.storage.lock import lock
 from socorpus.corpus.tokenizer import stage as tokenizer_stage
 from socorpus.corpus.toml_config import to_toml
-
-_PASSING = (
-    *("parts", "repeats", "partitioned", "map", "fingerprints", "candidates", "shingles", "verified", "sample"),
-    "prepared",
-)
 
 
 @dataclass(frozen=True)
@@ -121,7 +116,7 @@ def _build(
         facts, more = last.run(root, tree, facts, engine)
     manifest_file.save(tree, facts)
     write_report(engine, facts, more)
-    for folder in _PASSING:
+    for folder in work.PASSING:
         files.remove(tree / ".work" / folder)
     return facts
 

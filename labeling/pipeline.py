@@ -36,7 +36,7 @@ from socorpus.labeling.analysis import report_sections
 from socorpus.labeling.corpus_view import Layout
 from socorpus.labeling.functions import FUNCTIONS, of_task
 from socorpus.labeling.plan import TaskPlan
-from socorpus.labeling.schema import ANNOTATIONS, FOLDER, TASKS, models_path, people_path
+from socorpus.labeling.schema import ANNOTATIONS, FOLDER, TASKS
 
 TABLES = ("examples", "votes", "labels")
 
@@ -235,13 +235,6 @@ def _take_annotations(root: Path, tree: Path) -> None:
     """Copy what people and models said into the tree: it is an input like any other, and may change meanwhile."""
     if root == tree:
         return
-    # Earlier versions kept them beside the labels.
-    for task in storage_files.folders(tree / FOLDER):
-        for place in (people_path(task), models_path(task)):
-            old = tree / FOLDER / task / Path(place).name
-            if storage_files.exists(old) and not storage_files.exists(root / place):
-                storage_files.copy(old, root / place)
-            storage_files.remove(old)
     storage_files.remove(tree / ANNOTATIONS)
     for path in storage_files.listed(root / ANNOTATIONS, deep=True):
         storage_files.copy(path, tree / path.relative_to(root))

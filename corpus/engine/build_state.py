@@ -48,17 +48,27 @@ def status(root: Path) -> Status:
     if not files.exists(tree / "receipts") and unfinished is None:
         raise InputError(f"{root}: no corpus; socorpus build SOURCE -o {root} starts one")
     stages = []
+    # A rebuild begins with the receipts of the finished corpus: only stages that it has come to say how far it is.
+    first = receipts.run_of(tree, STAGES[0])
+    since = first.started if unfinished is not None and first is not None and not _labels_only(tree) else 0.0
     for name in STAGES:
         run = receipts.run_of(tree, name)
-        if run is not None and run.items:
+        if run is not None and run.items and run.started >= since:
             stages.append(StageState(name, min(len(run.seconds), run.items), run.items, sum(run.seconds), run.started))
     whole = manifest_file.load(finished) is not None
     return Status(tuple(stages), _summary(root, stages, whole, unfinished))
 
 
+def _labels_only(tree: Path) -> bool:
+    mark = tree / generations.MARK
+    return files.exists(mark) and files.read_text(mark) == "labels"
+
+
 def _summary(root: Path, stages: Sequence[StageState], whole: bool, unfinished: Path | None) -> str:
     running = lock.holder(root)
     if unfinished is None and not running:
+        if not whole and files.exists(generations.finished(root) / manifest_file.NAME):
+            return f"{manifest_file.NAME} is damaged, or of another version; the command of the build makes it again."
         return "The build is finished." if whole else "The build stopped; the same command continues it."
     latest = max(stages, key=lambda stage: stage.started).name if stages else "its beginning"
     state = f"A build is running ({running}), at {latest}." if running else f"The build stopped at {latest}; "

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from socorpus.corpus import plugins
-from socorpus.corpus.engine import long_calls, receipts
+from socorpus.corpus.engine import long_calls, receipts, work
 from socorpus.corpus.engine.receipts import Output, Receipt
 from socorpus.corpus.engine.work import Progress, Show, WorkItem
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
@@ -138,7 +138,8 @@ class Engine:
         """Run the work items of a stage that are not done; receipts of all of them, by name.
 
         Args:
-            transient: outputs in `.work` may have been removed since; only the receipt shows that the item was done.
+            transient: what is passed between stages may have been removed since; only the receipt shows that the item
+                was done.
         """
         checked = ((item, self._current(item, transient)) for item in items)
         known = {item.name: receipt for item, receipt in checked if receipt is not None}
@@ -201,9 +202,10 @@ class Engine:
         """The first output of a receipt that is missing or not what was written; None where all are right.
 
         Args:
-            transient: whether the outputs in `.work` may be gone.
+            transient: whether what is passed between stages may be gone.
         """
-        outputs = [(path, of) for path, of in receipt.outputs.items() if not (transient and path.startswith(".work/"))]
+        passing = tuple(f".work/{folder}/" for folder in work.PASSING) if transient else ()
+        outputs = [(path, of) for path, of in receipt.outputs.items() if not path.startswith(passing)]
         right = self.hashes.holds
         return next((path for path, of in outputs if not right(self.root / path, of.bytes, of.sha256)), None)
 

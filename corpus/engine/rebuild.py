@@ -1,18 +1,17 @@
 """Changing a corpus: in a tree of its own, which takes the finished one's place when it is whole."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.storage import files, generations, lock, manifest_file
+from socorpus.corpus.storage import files, generations, integrity, lock, manifest_file
 from socorpus.corpus.storage.integrity import Hashes
 
 BUILD, LABELS = "build", "labels"
-_PURPOSE = ".purpose"
-"""A file of an unfinished tree: which command works on it."""
 
 
 @contextmanager
@@ -30,7 +29,7 @@ def rebuilding(root: Path, engine: Engine, purpose: str, force: bool = False) ->
         InputError: the labels are to be changed, and a build was stopped.
     """
     with generations.writing(root) as tree:
-        mark = tree / _PURPOSE
+        mark = tree / generations.MARK
         if purpose != BUILD and files.exists(mark) and files.read_text(mark) == BUILD:
             raise InputError(
                 f"{root}: a build was stopped; the same command continues it, or socorpus build --abandon -o {root} "
@@ -42,18 +41,31 @@ def rebuilding(root: Path, engine: Engine, purpose: str, force: bool = False) ->
             files.remove(tree / "receipts")
         receipts.sweep(tree)
         engine.at_work_on(tree, Hashes(root))
-        before, ran = manifest_file.load(generations.finished(root)), engine.ran
+        finished, ran = generations.finished(root), engine.ran
+        before = manifest_file.load(finished)
         try:
             yield tree
         finally:
             engine.hashes.save()
         engine.hashes.save(files.every(tree))
         if engine.ran == ran and before is not None and manifest_file.load(tree) == before:
-            generations.abandon(root)
-            return
-        files.remove(mark)
+            if not (wrong := _wrong(finished, tree, before, engine.hashes)):
+                generations.abandon(root)
+                generations.show(root, root / generations.FOLDER / finished.name)
+                return
+            engine.say(f"{wrong}: not what was written; it is made again")
         files.settle()
         generations.switch(root, tree)
+
+
+def _wrong(finished: Path, tree: Path, facts: Mapping[str, Any], hashes: Hashes) -> str | None:
+    """The first file of the finished corpus that is not what the build has made, although no work item ran."""
+    for path, difference in integrity.differences(finished, facts["files"], hashes):
+        if difference is not None:
+            return path
+    name = "socorpus.toml"
+    same = files.exists(finished / name) and files.sha256(finished / name) == files.sha256(tree / name)
+    return None if same else name
 
 
 def abandon(root: Path) -> bool:

@@ -62,3 +62,9 @@ class Progress:
 
 
 Show = Callable[[Progress], None]
+
+PASSING = (
+    *("parts", "repeats", "partitioned", "map", "fingerprints", "candidates", "shingles", "verified", "sample"),
+    "prepared",
+)
+"""Folders of `.work` that are passed between stages, and go when a build is done."""

@@ -39,6 +39,10 @@ _ENTRIES = (
 )
 """All that a build writes; everything else in a corpus's folder is the user's, or another command's."""
 _ADOPTED = ".adopted"
+MARK = ".purpose"
+"""A file of a tree that is not whole: which command works on it."""
+_SAID = ("people.parquet", "models.parquet")
+"""What people and models said, which earlier versions kept beside the labels that they made."""
 
 _pins: dict[Path, int] = {}
 """Trees that this process reads, with the descriptors that hold their locks."""
@@ -47,9 +51,15 @@ _holders: Counter[Path] = Counter()
 
 
 def finished(root: Path) -> Path:
-    """The tree of the finished corpus; `root` itself where it has no generations."""
+    """The tree of the finished corpus; `root` itself where it has no generations.
+
+    Without the link, as in a copy that left links out or followed them, it is the newest tree that is whole.
+    """
     link = root / FOLDER / _CURRENT
-    return link.resolve() if link.is_dir() else root
+    if link.is_symlink() and link.is_dir():
+        return link.resolve()
+    whole = [tree for tree in _trees(root) if (tree / "MANIFEST.json").exists() and not (tree / MARK).exists()]
+    return whole[-1].resolve() if whole else link.resolve() if link.is_dir() else root
 
 
 def unfinished(root: Path) -> Path | None:
@@ -117,14 +127,29 @@ def switch(root: Path, tree: Path) -> None:
     Raises:
         InputError: a folder of the user's lies where a link has to be.
     """
-    names = sorted(path.name for path in tree.iterdir() if not path.name.startswith(".") and path.name in _ENTRIES)
+    (tree / MARK).unlink(missing_ok=True)
+    show(root, tree)
+    _remove_old(root)
+
+
+def show(root: Path, tree: Path) -> None:
+    """Link the names that users know to a tree, where they are not.
+
+    Raises:
+        InputError: a folder of the user's lies where a link has to be.
+    """
+    names = entries(tree)
     for name in names:
         _link(root / name, f"{FOLDER}/{_CURRENT}/{name}")
     _link(root / FOLDER / _CURRENT, tree.name)
     for name in set(_ENTRIES) - set(names):
         if (root / name).is_symlink():
             (root / name).unlink()
-    _remove_old(root)
+
+
+def entries(tree: Path) -> list[str]:
+    """Names of what a tree shows to users."""
+    return sorted(path.name for path in tree.iterdir() if not path.name.startswith(".") and path.name in _ENTRIES)
 
 
 def abandon(root: Path) -> bool:
@@ -160,6 +185,7 @@ def _begin(root: Path) -> Path:
             elif (now / name).exists():
                 _share(now / name, partial / name)
     (partial / _READERS).touch()
+    (partial / MARK).touch()
     partial.replace(tree)
     return tree
 
@@ -186,18 +212,27 @@ def _adopt(root: Path) -> None:
     """Move what lies in `root` itself into a generation: a copy of a corpus, or one of an earlier version."""
     current = root / FOLDER / _CURRENT
     if current.is_dir() and not current.is_symlink():  # a copy that followed the links
-        trees = _trees(root)
-        current.replace(root / FOLDER / f"{int(trees[-1].name) + 1 if trees else 1:06d}")
+        tree = finished(root)
+        if tree == current.resolve():
+            tree = root / FOLDER / f"{int(_trees(root)[-1].name) + 1 if _trees(root) else 1:06d}"
+            current.replace(tree)
+        files.remove(current)
         for name in _ENTRIES:
             files.remove(root / name)
-        (root / FOLDER / _CURRENT).symlink_to(_trees(root)[-1].name)
-        switch(root, _trees(root)[-1])
+        show(root, root / FOLDER / tree.name)
+    elif not current.is_symlink() and (tree := finished(root)) != root:  # a copy that left the links out
+        show(root, root / FOLDER / tree.name)
     if _trees(root):
         return
     place = root / FOLDER / _ADOPTED
     own = [name for name in _ENTRIES if (root / name).exists() and not (root / name).is_symlink()]
     if own or place.is_dir():
         place.mkdir(parents=True, exist_ok=True)
+        for labels in (root / "labels", place / "labels"):
+            for path in (path for name in _SAID for path in labels.glob(f"*/{name}")):
+                kept = root / "annotations" / path.parent.name / path.name
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                path.replace(kept)
         for name in own:  # the manifest first: without it nobody takes the rest for a corpus
             files.remove(place / name)
             (root / name).replace(place / name)

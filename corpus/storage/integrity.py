@@ -154,15 +154,19 @@ def opened(root: Path, folders: Sequence[str] | None = None) -> tuple[Path, dict
     """The tree and the manifest of a finished corpus, to be read until this process ends.
 
     Args:
-        folders: those that the reader needs; all, if None. A copy of a corpus may lack others, but what it has must be
-            right.
+        folders: those that the reader needs; all, if None. A copy of only some folders may lack others, but what it
+            has must be right.
 
     Raises:
         InputError: there is no finished corpus, or files are not those of its manifest.
     """
     tree, facts = pinned(root)
     needed = within(facts["files"], folders)
-    require(root, tree, {path: of for path, of in facts["files"].items() if path in needed or (tree / path).exists()})
+    require(
+        root,
+        tree,
+        {path: of for path, of in facts["files"].items() if tree != root or path in needed or (tree / path).exists()},
+    )
     return tree, facts
 
 

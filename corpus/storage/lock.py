@@ -48,7 +48,14 @@ def lock(root: Path) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             raise BuildError(f"{root}: another build is at work there ({file.read().strip()})") from None
+        except OSError as error:
+            raise InputError(
+                f"{root / '.lock'}: can't be locked there ({error.strerror}); name a folder on a file system with locks"
+            ) from None
         file.truncate(0)
         file.write(json.dumps({"pid": os.getpid(), "host": os.uname().nodename}))
         file.flush()
-        yield
+        try:
+            yield
+        finally:
+            file.truncate(0)  # a copy of the corpus says nothing of who built it

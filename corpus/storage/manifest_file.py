@@ -48,7 +48,9 @@ def read(path: Path) -> dict[str, Any]:
     if not isinstance(facts, dict) or not {"version", "inputs", "files", "config"} <= set(facts):
         raise InputError(f"{path}: not a corpus's manifest; build the corpus again")
     check_version(path.parent, facts)
-    if facts.pop(_CHECK, None) != files.fingerprint(facts):
+    if _CHECK not in facts:
+        raise InputError(f"{path}: of an earlier version of socorpus; build the corpus again, in the same folder")
+    if facts.pop(_CHECK) != files.fingerprint(facts):
         raise InputError(f"{path}: damaged: it has not the contents that were written; build the corpus again")
     for name in (*facts["files"], *facts.get("sites", ())):
         if name.startswith("/") or ".." in name.split("/"):

@@ -120,7 +120,9 @@ def test_a_lost_worker(small: Path, small_corpus: Path, tmp_path: Path, stage: s
     command = ("build", small, "--workers", 1, "-o", out)
     process = fork_server.start(command)
     wait_for_stage(process, out, stage)
-    children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout.split()
+    children = subprocess.run(
+        ["pgrep", "-P", str(process.pid), "-f", "spawn_main"], capture_output=True, text=True
+    ).stdout.split()
     for child in children:
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(child), signal.SIGKILL)

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from socorpus.corpus import verify
-from socorpus.corpus.storage import files, manifest_file, parquet
+from socorpus.corpus.storage import files, generations, lock, manifest_file, parquet
 from tests import building, fork_server
 from tests.building import hashes, manifest, socorpus
 
@@ -202,3 +202,63 @@ def test_the_manifest_reproduces_the_corpus(dump: Path, corpus: Path, tmp_path: 
     build(dump, tmp_path / "second", "--config", tmp_path / "theirs.json")
     assert "0 differ" in socorpus("verify", tmp_path / "second", "--against", tmp_path / "theirs.json").stdout
     assert manifest(tmp_path / "second") == manifest(tmp_path / "first") != manifest(corpus)
+
+
+@pytest.mark.parametrize("name", ["quarantine", "socorpus.toml", "report.html"])
+def test_what_no_work_item_makes_is_mended_too(dump: Path, corpus: Path, tmp_path: Path, name: str) -> None:
+    copy = building.copy(corpus, tmp_path)
+    path = first(copy, name) if name == "quarantine" else copy / name
+    flip(path)
+    assert f"{path.relative_to(copy)}: not what was written; it is made again" in build(dump, copy)
+    assert "0 differ" in socorpus("verify", copy).stdout
+
+
+def test_a_copy_without_what_builds_keep_for_themselves_is_built_on(dump: Path, corpus: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for path in corpus.iterdir():
+        if not path.name.startswith("."):
+            (shutil.copytree if path.is_dir() else shutil.copy)(path, copy / path.name)
+    build(dump, copy)
+    assert hashes(copy) == hashes(corpus)
+    assert "0 differ" in socorpus("verify", copy).stdout
+
+
+@pytest.mark.parametrize("links", ["gone", "dangling", "followed", "one is gone"])
+def test_links_are_put_right(dump: Path, corpus: Path, tmp_path: Path, links: str) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(corpus, copy, symlinks=links != "followed")
+    current = copy / ".generations/current"
+    if links == "gone":
+        for path in [path for path in copy.rglob("*") if path.is_symlink()]:
+            path.unlink()
+    elif links == "dangling":
+        current.unlink()
+        current.symlink_to("000099")
+    elif links == "one is gone":
+        (copy / "signals").unlink()
+    assert "The build is finished." in socorpus("status", copy).stdout
+    assert "0 differ" in socorpus("verify", copy).stdout
+    assert "no stopped build" in socorpus("build", "--abandon", "-o", copy).stdout
+    assert "nothing had changed" in build(dump, copy)
+    assert hashes(copy, "signals") == hashes(corpus, "signals")
+    assert current.is_symlink() and (copy / "signals").is_symlink()
+
+
+def test_a_damaged_manifest_is_told_by_status_and_explain(corpus: Path, tmp_path: Path) -> None:
+    copy = building.copy(corpus, tmp_path)
+    path = (copy / "MANIFEST.json").resolve()
+    path.write_text(path.read_text("utf-8").replace('"kept": ', '"kept": 1', 1), "utf-8")
+    assert "MANIFEST.json is damaged" in socorpus("status", copy).stdout
+    assert "damaged" in socorpus("explain", copy, "modern.example.com:1", code=2).stderr
+
+
+def test_what_people_said_is_taken_over_from_an_earlier_layout(dump: Path, corpus: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree((corpus / "MANIFEST.json").resolve().parent, copy)
+    said = copy / "labels/closure/people.parquet"
+    said.write_bytes(b"kept as it is")
+    with lock.lock(copy), generations.writing(copy):
+        pass
+    generations.abandon(copy)
+    assert (copy / "annotations/closure/people.parquet").read_bytes() == b"kept as it is"
