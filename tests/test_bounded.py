@@ -8,6 +8,7 @@ import gc
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from socorpus.corpus.privacy import detect, redact
 from socorpus.corpus.signals import language, statistics
 from socorpus.corpus.tokenizer import pretokenize
 from socorpus.labeling.aggregation import dawid_skene, decide
-from socorpus.labeling.history import markdown_html
+from socorpus.labeling.history import markdown_html, revisions
 from socorpus.labeling.history.revisions import Revision
 from socorpus.labeling.schema import VOTES
 from socorpus.labeling.tasks import closure
@@ -29,6 +30,7 @@ from socorpus.labeling.tasks.entities import spans
 from socorpus.labeling.tasks.entities import task as entities
 from socorpus.labeling.tasks.obsolescence import newer_versions, sentences, versions
 from tests.corpus import making
+from tests.labeling.bucket import event, question, threads
 
 Make = Callable[[int], Any]
 """An input of about so many characters."""
@@ -232,6 +234,35 @@ def _edit(body: str) -> None:
     newer_versions.newer_in_edit(replace(revision, body=body[: len(body) // 2]), revision, known)
 
 
+def _answer(number: int, text: str) -> dict[str, Any]:
+    created = datetime(2010, 1, 1, tzinfo=UTC) + timedelta(days=number)
+    row = {"post_id": number, "created": created, "tags": ["numpy"], "title": None, "segments": []}
+    return row | {"text": text, "own_end": len(text)}
+
+
+def _thread(size: int) -> list[dict[str, Any]]:
+    """Answers each of which names an older version than the one before."""
+    return [_answer(number, f"Since numpy 1.{size // 16 - number} it is so.") for number in range(size // 16)]
+
+
+def _overtaken(answers: list[dict[str, Any]]) -> None:
+    list(newer_versions.overtaken(None, answers, versions.Names(frozenset(["numpy"]), frozenset())))
+
+
+def _coded(size: int) -> dict[str, Any]:
+    segments = [{"kind": "code", "start": place, "end": place + 1} for place in range(0, size, 2)]
+    return _answer(1, "x" * size) | {"segments": segments}
+
+
+def _rolled_back(size: int) -> pa.Table:
+    rows = [event(1, 1, 2, 0, "first")]
+    rows += [event(number, 1, 5, 1, "x") for number in range(2, size // 32)]
+    rows += [
+        event(size + number, 1, 8, 2, comment=f"Rollback to revision {size // 32 - 2}") for number in range(size // 32)
+    ]
+    return threads([question()], history=rows).history
+
+
 STEPS: dict[str, tuple[Callable[[Any], object], Mapping[str, Make]]] = {
     "privacy": (_redacted, PRIVACY),
     "html": (html.html, MARKUP),
@@ -255,6 +286,16 @@ STEPS: dict[str, tuple[Callable[[Any], object], Mapping[str, Make]]] = {
     "statements": (lambda text: (sentences.statements(text), sentences.asks(text)), SENTENCES),
     "remark": (closure.named_reason, SENTENCES),
     "edits": (_edit, BODIES),
+    "tags": (
+        lambda tag: (versions.names([tag]), versions.of_tags([tag])),
+        {"digits": repeated("1", after="a"), "numbers": repeated("1.", after="a")},
+    ),
+    "later answers": (
+        _overtaken,
+        {"many": _thread, "mentions": lambda size: [_answer(1, "numpy 1.2"), _answer(2, "numpy 1.14 " * (size // 11))]},
+    ),
+    "prose": (newer_versions.prose_of, {"blocks": _coded}),
+    "rollbacks": (revisions.replay, {"to a late revision": _rolled_back}),
     "history": (
         lambda text: markdown_html.html(text, 0),
         {"formulas": repeated("\\$"), "words": repeated("a b *c* ")},

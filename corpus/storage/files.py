@@ -117,7 +117,10 @@ def read_json(path: Path) -> Any:
         ValueError: it is no JSON.
     """
     with reading(path):
-        return json.loads(path.read_text("utf-8"))
+        try:
+            return json.loads(path.read_text("utf-8"))
+        except RecursionError:
+            raise ValueError("JSON of too many levels") from None
 
 
 def read_arrays(path: Path) -> dict[str, Any]:

@@ -25,7 +25,7 @@ COMMUNITY = -1
 _FIELDS = {1: "title", 2: "body", 3: "tags", 4: "title", 5: "body", 6: "tags", 7: "title", 8: "body", 9: "tags"}
 _TYPES = pa.array(list(_FIELDS), pa.int32())
 _COLUMNS = ["history_id", "post_history_type_id", "post_id", "revision_guid", "creation_date", "user_id"]
-_ROLLBACK = re.compile(r"rollback to (?:\[(?P<guid>[0-9a-f-]{36})\]|revision (?P<number>\d+))", re.IGNORECASE)
+_ROLLBACK = re.compile(r"rollback to (?:\[(?P<guid>[0-9a-f-]{36})\]|revision (?P<number>\d{1,9})(?!\d))", re.IGNORECASE)
 _NOTE_HTML = re.compile(
     r"\A\s*<blockquote>\s*<p><strong>possible duplicate:?</strong>.*?</blockquote>\s*", re.IGNORECASE | re.DOTALL
 )
@@ -114,6 +114,7 @@ def _replay(events: Sequence[Mapping[str, Any]]) -> list[Revision]:
     for row in events:
         grouped.setdefault(row["revision_guid"] or f"row {row['history_id']}", []).append(row)
     revisions: list[Revision] = []
+    by_guid: dict[str, Revision] = {}
     for guid, members in grouped.items():
         head = members[0]
         kinds = {row["post_history_type_id"] for row in members}
@@ -123,7 +124,7 @@ def _replay(events: Sequence[Mapping[str, Any]]) -> list[Revision]:
             name = _FIELDS[row["post_history_type_id"]]
             text = row["text"]
             if text is None and row["post_history_type_id"] >= 7:
-                source = _rolled_back_to(row["comment"], revisions)
+                source = _rolled_back_to(row["comment"], revisions, by_guid)
                 value = getattr(source, name) if source else None
             else:
                 value = None if text is None else _value(name, text)
@@ -143,6 +144,7 @@ def _replay(events: Sequence[Mapping[str, Any]]) -> list[Revision]:
                 rollback=max(kinds) >= 7,
             )
         )
+        by_guid[guid] = revisions[-1]
     return revisions
 
 
@@ -152,13 +154,16 @@ def _value(name: str, text: str) -> str | tuple[str, ...]:
     return text.replace("\r\n", "\n") if name == "body" else text
 
 
-def _rolled_back_to(comment: str | None, revisions: Sequence[Revision]) -> Revision | None:
+def _rolled_back_to(
+    comment: str | None, revisions: Sequence[Revision], by_guid: Mapping[str, Revision]
+) -> Revision | None:
     named = _ROLLBACK.search(comment or "")
     if named is None:
         return None
     if named["guid"]:
-        return next((revision for revision in revisions if revision.guid == named["guid"].lower()), None)
-    return next((revision for revision in revisions if revision.number == int(named["number"])), None)
+        return by_guid.get(named["guid"].lower())
+    number = int(named["number"])
+    return revisions[number - 1] if 1 <= number <= len(revisions) else None
 
 
 def first(revisions: Sequence[Revision]) -> Revision | None:

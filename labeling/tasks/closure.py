@@ -106,11 +106,10 @@ def _events(history: pa.Table | None) -> dict[int, tuple[Event, ...]]:
     rows = rows.set_column(
         rows.schema.get_field_index("creation_date"), "at", pc.fill_null(rows["creation_date"].cast(pa.int64()), 0)
     )
-    events: dict[int, tuple[Event, ...]] = {}
+    events: dict[int, list[Event]] = {}
     for row in rows.sort_by([(name, "ascending") for name in ("post_id", "at", "history_id")]).to_pylist():
-        event = _event(row)
-        events[row["post_id"]] = (*events.get(row["post_id"], ()), event)
-    return events
+        events.setdefault(row["post_id"], []).append(_event(row))
+    return {post: tuple(of_post) for post, of_post in events.items()}
 
 
 def _event(row: Mapping[str, Any]) -> Event:
@@ -125,7 +124,7 @@ def _originals(text: str | None) -> tuple[int, ...]:
     """`OriginalQuestionIds` of an event's text: JSON; in 2012 an array of voters; or something unknown."""
     try:
         parsed = json.loads(text or "null")
-    except ValueError:
+    except (ValueError, RecursionError):
         return ()
     ids = parsed.get("OriginalQuestionIds") if isinstance(parsed, dict) else None
     return tuple(number for number in ids if isinstance(number, int)) if isinstance(ids, list) else ()

@@ -43,7 +43,9 @@ _NO_NAMES = frozenset(
         "weight were when where which while width window with within x year years you ",
     )
 )
-_SUFFIX = re.compile(r"^(?P<name>.*?)-?(?:v(?:ersion)?)?(?P<number>\d+(?:\.\d+)*)(?:\.x)?$")
+_SUFFIX = re.compile(r"-?(?:v(?:ersion)?)?(?<!\d)(?<!\d\.)(?P<number>\d{1,9}(?:\.\d{1,9}){0,7})(?:\.x)?$")
+_LONGEST_SUFFIX = 100
+"""Code points; more than `_SUFFIX` matches."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,10 @@ def names(tags: Collection[str]) -> Names:
     """Names of software among a site's tags: `python-3.x` and `c++11` are of Python and C++, which have versions."""
     known, versioned = set(), set()
     for tag in tags:
-        suffixed = _SUFFIX.match(tag.lower())
-        if suffixed and suffixed["name"]:
-            versioned.add(suffixed["name"])
-        known.add(suffixed["name"] if suffixed and suffixed["name"] else tag.lower())
+        name, number = _parts(tag.lower())
+        if number is not None:
+            versioned.add(name)
+        known.add(name)
     return Names(frozenset(known), frozenset(versioned))
 
 
@@ -70,11 +72,16 @@ def of_tags(tags: Collection[str]) -> dict[str, Number]:
     """The newest version of each name in tags like `angular-2`."""
     numbers: dict[str, Number] = {}
     for tag in tags:
-        suffixed = _SUFFIX.match(tag)
-        if suffixed and suffixed["name"]:
-            name, number = suffixed["name"].lower(), _number(suffixed["number"])
-            numbers[name] = max(number, numbers.get(name, number))
+        name, number = _parts(tag)
+        if number is not None:
+            numbers[name.lower()] = max(number, numbers.get(name.lower(), number))
     return numbers
+
+
+def _parts(tag: str) -> tuple[str, Number | None]:
+    """A tag's name and version; a tag that is only a number, or ends in a longer one than versions have, has none."""
+    suffix = _SUFFIX.search(tag, max(0, len(tag) - _LONGEST_SUFFIX))
+    return (tag[: suffix.start()], _number(suffix["number"])) if suffix and suffix.start() else (tag, None)
 
 
 def mentions(text: str, names: Names) -> list[Mention]:

@@ -126,6 +126,12 @@ def test_a_note_of_the_file_survives_the_way_from_a_worker(tmp_path: Path) -> No
     assert str(explain_error(pickle.loads(pickle.dumps(error)))).startswith(f"{tmp_path}/nowhere.json: there is no")
 
 
+def test_json_of_too_many_levels_is_no_json(tmp_path: Path) -> None:
+    (tmp_path / "deep.json").write_text("[" * 90_000 + "]" * 90_000, "utf-8")
+    with pytest.raises(ValueError, match="too many levels"):
+        files.read_json(tmp_path / "deep.json")
+
+
 def test_an_error_is_judged_by_what_caused_it() -> None:
     error = RuntimeError("a library failed")
     error.__cause__ = OSError(errno.ENOSPC, "No space left on device", "/disk/file")

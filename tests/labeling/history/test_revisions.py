@@ -54,6 +54,12 @@ def test_rollbacks_with_and_without_text() -> None:
     assert [one.rollback for one in made] == [False, False, True, True, True]
 
 
+@pytest.mark.parametrize("number", ["0", "3", "1" * 5_000])
+def test_a_rollback_to_no_revision_changes_nothing(number: str) -> None:
+    made = replayed(event(1, 1, 2, 0, "one"), event(2, 1, 8, 1, None, comment=f"Rollback to Revision {number}"))
+    assert [(one.body, one.rollback) for one in made] == [("one", False), ("one", True)]
+
+
 def test_a_missing_beginning() -> None:
     made = replayed(event(1, 1, 4, 1, "New title"), event(2, 1, 5, 2, "known"), event(3, 1, 5, 3, None))
     known = revisions.first(made)

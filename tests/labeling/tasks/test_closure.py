@@ -74,7 +74,10 @@ def test_originals_and_links_tell_of_duplicates() -> None:
     assert not labels(TASK, threads([question()], links=[link]), 1).get("duplicate_link")
 
 
-@pytest.mark.parametrize("text", ["", "[", "null", "[1]", '{"OriginalQuestionIds":"x"}', '[{"Id":1}]'])
+NOTHING = ["", "[", "null", "[1]", '{"OriginalQuestionIds":"x"}', '[{"Id":1}]', "[" * 90_000, "[1" + "0" * 5_000 + "]"]
+
+
+@pytest.mark.parametrize("text", NOTHING, ids=range(len(NOTHING)))
 def test_texts_of_events_that_say_nothing(text: str) -> None:
     bucket = threads([question(**CLOSED)], history=[closing(2, 9, "101", text)])
     assert labels(TASK, bucket, 1) == {"events_in_order": "duplicate"}

@@ -1,5 +1,6 @@
 """Obsolete answers: threads by hand, planted truth, and real sites."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,9 @@ import pytest
 
 from socorpus.corpus.sample import writer as sample_writer
 from socorpus.labeling.functions import Threads, Vote, of_task
+from socorpus.labeling.history.revisions import Revision
 from socorpus.labeling.tasks.obsolescence import functions as obsolescence_functions
-from socorpus.labeling.tasks.obsolescence import versions
+from socorpus.labeling.tasks.obsolescence import newer_versions, versions
 from tests.building import socorpus
 from tests.labeling.blind_cases import BlindCase, blind_cases
 from tests.labeling.blind_remarks import THREADS
@@ -228,6 +230,20 @@ def test_versions() -> None:
     assert made == [("python", (3, 10)), ("python", (2,)), ("numpy", (1, 14, 2)), ("django", (2,))]
     assert versions.newer((3, 10), (3, 9)) and not versions.newer((3,), (3, 1)) and not versions.newer((3, 1), (3,))
     assert versions.of_tags(["python-3.x", "angular2", "git"]) == {"python": (3,), "angular": (2,)}
+
+
+@pytest.mark.parametrize("tag", ["python-" + "1" * 5_000, "python-" + "1." * 5_000 + "1", "3.1", "2"])
+def test_a_tag_whose_number_is_no_version_is_a_name(tag: str) -> None:
+    assert versions.of_tags([tag]) == {}
+    assert versions.names([tag]) == versions.Names(frozenset([tag]), frozenset())
+
+
+def test_prose_after_an_indented_line_is_prose() -> None:
+    known = versions.Names(frozenset(["numpy"]), frozenset())
+    first = Revision(1, 1, 0, None, frozenset(["body"]), None, "numpy 1.2", None, "", None)
+    body = "    numpy 1.9\n\nnumpy 1.14 does it"
+    mention = newer_versions.newer_in_edit(first, replace(first, body=body), known)
+    assert mention is not None and mention.version == "1.14"
 
 
 @pytest.fixture(scope="module")
