@@ -215,13 +215,13 @@ def local_output(place: str | os.PathLike[str]) -> Path:
     """
     path = local(place)
     # The way as it is given, too: it may lead over a link out of the corpus, in the place of one of its folders.
-    for way in {path.absolute(), Path(os.path.realpath(path))}:
+    for way in (path.absolute(), Path(os.path.realpath(path))):
         for folder in way.parents:
             name = way.relative_to(folder).parts[0]
             if name in _OF_BUILDS and _is_corpus(folder):
                 raise InputError(
-                    f"{path}: lies in the corpus {folder}, in {name}, which only its build writes; name a folder "
-                    f"elsewhere, or one of another name in {folder}"
+                    f"{folder / name}: only builds of the corpus {folder} write there; name an output elsewhere, or of "
+                    "another name in that folder"
                 )
     return path
 

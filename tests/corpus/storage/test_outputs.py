@@ -28,11 +28,11 @@ def test_no_output_lies_in_what_builds_write(corpus: Path, place: str, monkeypat
     (corpus.parent / "link").symlink_to(corpus)
     monkeypatch.chdir(corpus / "runs")
     for way in (corpus / place, corpus.parent / "link" / place, Path("..") / place):
-        with pytest.raises(InputError, match=r"lies in the corpus .*only its build writes"):
+        with pytest.raises(InputError, match="only builds of the corpus"):
             boundary.local_output(way)
-        with pytest.raises(InputError, match="lies in the corpus"):
+        with pytest.raises(InputError, match="only builds of the corpus"):
             write_sample(way, threads=2)
-    with pytest.raises(InputError, match="lies in the corpus"):
+    with pytest.raises(InputError, match="only builds of the corpus"):
         build(corpus, corpus / place, workers=0)
     assert not (corpus / "shards").exists() and not list((corpus / "labels").iterdir())
 
@@ -47,7 +47,7 @@ def test_all_links_of_a_finished_corpus_are_refused(built: Path) -> None:
     links = [path for path in built.iterdir() if path.is_symlink()]
     assert len(links) > 5
     for path in links:
-        with pytest.raises(InputError, match="lies in the corpus"):
+        with pytest.raises(InputError, match="only builds of the corpus"):
             boundary.local_output(built / path.name / "x")
 
 
