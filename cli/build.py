@@ -179,13 +179,19 @@ def _notes(sites: Mapping[str, Any]) -> list[str]:
         if not site["rows"].get("posts"):
             notes.append(f"{name}: has no posts, so no documents")
         if count := site["absent"].get("body"):
-            notes.append(f"{name}: {count:,} deleted posts have no body: their text is empty")
+            notes.append(
+                f"{name}: {view.counted(count, 'deleted post has', 'deleted posts have')} no body: the text is empty"
+            )
         if count := site["absent"].get("score"):
-            notes.append(f"{name}: {count:,} posts have no score: 0 in documents, since dumps have left out zeros")
+            notes.append(
+                f"{name}: {view.counted(count, 'post has', 'posts have')} no score: 0 in documents, since dumps have "
+                "left out zeros"
+            )
         for table, lost in site["quarantined_by_table"].items():
             if lost > 0.01 * (lost + site["rows"].get(table, 0)):
                 notes.append(
-                    f"{name}: {lost:,} rows of {table} can't be read; quarantine/{name}.parquet has the reasons"
+                    f"{name}: {view.counted(lost, 'row', 'rows')} of {table} can't be read; "
+                    f"quarantine/{name}.parquet has the reasons"
                 )
     return notes
 

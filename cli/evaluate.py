@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from socorpus.cli import options, view
+from socorpus.cli import options, terminal, view
 from socorpus.cli.choices import Weighting
 from socorpus.cli.finetune import Screen, settings
 
@@ -88,7 +88,7 @@ def evaluate(
             token_prices=_prices(token_price or ()),
             limit=limit,
             key=key,
-            ask=_ask_limit if sys.stdin.isatty() else None,
+            ask=_ask_limit if terminal.is_terminal(sys.stdin) else None,
             say=view.say,
             show=Screen(),
         )

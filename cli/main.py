@@ -136,8 +136,8 @@ def _told(error: Exception) -> int:
 
 @contextmanager
 def _heard() -> Iterator[None]:
-    """A block that SIGTERM and SIGHUP end as Ctrl-C does; a process that ignores them (nohup) goes on to."""
-    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is signal.SIG_DFL]
+    """A block that the signals of `view.ENDING` end as Ctrl-C does; a process that ignores them (nohup) goes on to."""
+    numbers = [n for n in view.ENDING if signal.getsignal(n) is signal.SIG_DFL]
 
     def stop(number: int, _: FrameType | None) -> NoReturn:
         for other in numbers:  # service managers send several: the first is enough, and what is under way has its time

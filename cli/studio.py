@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from socorpus.cli import options, view
+from socorpus.cli import options, terminal, view
 
 if TYPE_CHECKING:
     from socorpus.labeling import Synced
@@ -91,7 +91,7 @@ def sync(
 
 
 def _ask(url: str) -> str | None:
-    if not sys.stdin.isatty():
+    if not terminal.is_terminal(sys.stdin):
         return None
     asked: str = typer.prompt(f"Token for {url} (Account & Settings there; not shown)", hide_input=True, err=True)
     return asked

@@ -6,10 +6,12 @@ prints goes through `visible`: all that the consoles print, and all that anythin
 """
 
 import contextlib
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Any, TextIO, cast
 
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
@@ -62,6 +64,25 @@ def console(*, stderr: bool = False, width: int | None = None) -> Console:
     return made_visible
 
 
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a standard stream is a terminal; None stands for one that was closed before the process began."""
+    return stream is not None and stream.isatty()
+
+
+def _opened(stream: TextIO | None, number: int) -> TextIO:
+    """A standard stream; of one that was closed, its descriptor leads nowhere: no file that is opened later gets it."""
+    if stream is not None:
+        return stream
+    try:
+        os.fstat(number)
+    except OSError:
+        descriptor = os.open(os.devnull, os.O_WRONLY)
+        if descriptor != number:
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+    return Path(os.devnull).open("w", encoding="utf-8")
+
+
 class _Stream:
     """A stream whose text is made visible; all else is the stream's own."""
 
@@ -93,13 +114,14 @@ def guarded(*consoles: Console) -> Iterator[None]:
         yield
         return
     before = sys.stdout, sys.stderr
-    for stream in before:
+    streams = _opened(sys.stdout, 1), _opened(sys.stderr, 2)
+    for stream in streams:
         # A character that the terminal's encoding lacks is no reason to fail.
         with contextlib.suppress(AttributeError, OSError):
             cast(TextIOWrapper, stream).reconfigure(errors="backslashreplace")
     for screen in consoles:
-        screen.file = sys.stderr if screen.stderr else sys.stdout
-    sys.stdout, sys.stderr = (cast(TextIO, _Stream(stream)) for stream in before)
+        screen.file = streams[screen.stderr]
+    sys.stdout, sys.stderr = (cast(TextIO, _Stream(stream)) for stream in streams)
     try:
         yield
     finally:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from socorpus.cli import options, view
+from socorpus.cli import options, terminal, view
 from socorpus.cli.choices import Gpu
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def described(line: "TrainingStep") -> str:
 
 
 def _show_end(run: Path, facts: Mapping[str, Any]) -> None:
-    if sys.stderr.isatty():
+    if terminal.is_terminal(sys.stderr):
         sys.stderr.write("\n")
     table = view.table("run", "parameters", "tokens", "petaFLOP", "of peak", "GPU hours", "dollars")
     dollars = "–" if facts["dollars"] is None else f"{facts['dollars']:,.2f}"

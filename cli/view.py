@@ -13,13 +13,16 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from socorpus.cli.terminal import console, visible
+from socorpus.cli.terminal import console, is_terminal, visible
 
 if TYPE_CHECKING:
     from socorpus.corpus import Progress as StageProgress
 
-out = console(width=None if sys.stdout.isatty() else 120)
+out = console(width=None if is_terminal(sys.stdout) else 120)
 err = console(stderr=True)
+
+ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
+"""Signals that ask a process to end: of service managers, a closed terminal, and batch systems before a limit."""
 
 _EVERY_SECONDS = 10.0
 
@@ -38,7 +41,7 @@ def say(line: str) -> None:
 
 @contextmanager
 def stoppable(then: str = "what is finished is kept, and the same command goes on from there") -> Iterator[None]:
-    """A block that Ctrl-C, SIGTERM or SIGHUP ends with a sentence on how to continue; exit code 128 and its number."""
+    """A block that Ctrl-C or a signal of `ENDING` ends with a sentence on how to go on; exit code 128 + its number."""
     try:
         yield
     except KeyboardInterrupt as stop:
@@ -60,6 +63,11 @@ def duration(seconds: float) -> str:
 def number(value: int) -> str:
     """A whole number with thousands separators."""
     return f"{value:,}"
+
+
+def counted(value: int, noun: str, nouns: str) -> str:
+    """A number with a noun in its singular or plural."""
+    return f"{value:,} {noun if value == 1 else nouns}"
 
 
 def size(value: float) -> str:
@@ -84,7 +92,7 @@ class ProgressLine:
 
     def __init__(self) -> None:
         self._last = 0.0
-        self.live = sys.stderr.isatty()
+        self.live = is_terminal(sys.stderr)
 
     def now(self, text: str, last: bool = False) -> None:
         """Show the current progress; `last` is always shown."""
@@ -113,7 +121,7 @@ class Stages:
         self._last = 0.0
 
     def __enter__(self) -> "Stages":
-        if sys.stderr.isatty():
+        if is_terminal(sys.stderr):
             columns: list[ProgressColumn] = [TextColumn("{task.description:>22}", markup=False), BarColumn(30), _Left()]
             self._bars = Progress(*columns, console=err)
             self._bars.start()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from socorpus.corpus import config as configs
 from socorpus.corpus.config import Config, load
-from socorpus.corpus.errors import SocorpusWarning
-from socorpus.corpus.storage.boundary import guarded, local
+from socorpus.corpus.errors import InputError, SocorpusWarning
+from socorpus.corpus.storage.boundary import guarded, local, local_output
 
 if TYPE_CHECKING:
     from socorpus.corpus.dump.preview import Preview
@@ -66,12 +66,13 @@ def load_config(
 
     Args:
         path: a TOML file, such as the `socorpus.toml` that a build wrote; or a MANIFEST.json, whose corpus is to be
-            made again.
+            made again. Plug-ins that a manifest names are never looked for: they must be active, in `more_plugins` (or
+            `overrides`), or of installed packages.
         more_plugins: plug-ins beside those of the file; files are relative to the working directory.
 
     Raises:
-        InputError: names the file, the key, what was expected, and the nearest known key; or what is wrong with a
-            plug-in.
+        InputError: names the file, the key, what was expected, and the nearest known key; what is wrong with a
+            plug-in; or the plug-in of a manifest that has to be named.
 
     Examples:
         >>> load_config(preset="sobert", overrides={"near": {"threshold": 0.9}}).selection.kinds
@@ -82,9 +83,11 @@ def load_config(
 
     if path is not None and Path(path).suffix == ".json":
         given = manifest_file.read(Path(path))["config"]
-        return configs.load(
-            None, preset, toml_config.merge(given, overrides or {}), more_plugins, plugin_memory.remembered
-        )
+        if not isinstance(given, dict):
+            raise InputError(f"{path}: not a corpus's manifest: its configuration is {given!r}")
+        own = plugin_memory.of_manifest(Path(path), given, overrides or {}, more_plugins)
+        values = toml_config.merge({**given, "plugins": own}, overrides or {})
+        return configs.load(None, preset, values, more_plugins, plugin_memory.remembered)
     return configs.load(path, preset, overrides, more_plugins, plugin_memory.remembered)
 
 
@@ -149,7 +152,8 @@ def build(
 
     Raises:
         InputError: a source can't be read, or changes meanwhile; there are no posts, or more unreadable rows of a table
-            than `read.accept_unreadable` of the configuration; or `out` holds something else.
+            than `read.accept_unreadable` of the configuration; or `out` holds something else,
+            or lies in a corpus where builds write.
         BuildError: a full disk, a lost worker, or another build at work in `out`.
 
     Examples:
@@ -163,7 +167,7 @@ def build(
     from socorpus.corpus.finished import Corpus
 
     # Workers of a running scheduler have current folders of their own.
-    root = local(out).absolute()
+    root = local_output(out).absolute()
     sites = discover(sources, site)
     with Engine(root, workers, scheduler, show) as engine:
         pipeline.build(root, sites, config or load(), engine, last, force)
@@ -208,7 +212,10 @@ def verify(
         ()
     """
     from socorpus.corpus.engine import verification
+    from socorpus.corpus.storage import files
 
+    if against is not None and files.is_file(Path(against)) and Path(against).suffix != ".json":
+        raise InputError(f"{against}: not a corpus's manifest; name a MANIFEST.json, or a corpus's folder")
     return verification.verify(local(corpus), local(against) if against is not None else None, show)
 
 
@@ -359,10 +366,9 @@ def write_sample(
         >>> truth.sites[0].site
         'area51.example.com'
     """
-    from socorpus.corpus.errors import InputError
     from socorpus.corpus.sample import writer
 
     if unknown := [name for name in forms if name not in writer.FORMS]:
         raise InputError(f"form {unknown[0]!r} is not known; there are {', '.join(writer.FORMS)}")
     sites = [writer.FORMS[name] for name in forms] if forms else writer.DEMO
-    return writer.write(local(folder), threads=threads, size_mb=size_mb, seed=seed, sites=sites)
+    return writer.write(local_output(folder), threads=threads, size_mb=size_mb, seed=seed, sites=sites)

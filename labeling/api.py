@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from socorpus.corpus.api import Location
-from socorpus.corpus.storage.boundary import guarded, local
+from socorpus.corpus.storage.boundary import guarded, local, local_output
 
 if TYPE_CHECKING:
     from socorpus.corpus.engine.work import Progress
@@ -214,7 +214,7 @@ def export_labels(
     from socorpus.corpus.storage import integrity
     from socorpus.labeling.export import formats
 
-    place = local(out)
+    place = local_output(out)
     tree, _ = integrity.opened(local(corpus), (f"labels/{task_named(task).name}", "tokenizer"))
     return formats.export(tree, task_named(task), format, place, least, tokens)
 
@@ -318,7 +318,7 @@ def studio(data: Location | None = None, port: int = 8080, say: Say = _silent) -
     """
     from socorpus.labeling.label_studio import server
 
-    folder = local(data) if data is not None else server.default_data()
+    folder = local_output(data) if data is not None else server.default_data()
     server.install(say)
     say("starting Label Studio")
     with server.serving(folder.absolute(), port) as running:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from socorpus.corpus.api import Location
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files
-from socorpus.corpus.storage.boundary import guarded, local
+from socorpus.corpus.storage.boundary import guarded, local, local_output
 from socorpus.training.config import Config
 from socorpus.training.needs import TRANSFORMERS, need
 from socorpus.training.silent import Silent
@@ -93,7 +93,7 @@ def train(
     from socorpus.training.pretrain.run import Run
 
     settings = config if isinstance(config, Config) else presets.load(preset, local(config) if config else None)
-    run = local(out) if out is not None else local(corpus) / "runs" / preset
+    run = local_output(out) if out is not None else local(corpus) / "runs" / preset
     if force and distributed.started():
         # One rank would delete what another begins to write.
         raise InputError(f"--force is not for ranks that torchrun or srun started: delete {run} first")
@@ -192,7 +192,7 @@ def export_model(run: Location, out: Location, *, step: int | None = None, force
     need(*TRANSFORMERS)
     from socorpus.training.export import huggingface
 
-    return huggingface.export(local(run), local(out), force, step)
+    return huggingface.export(local(run), local_output(out), force, step)
 
 
 @guarded
@@ -242,7 +242,7 @@ def finetune(
 
     examples = readers.read(local(data), task_named(task), most, people)
     name = str(model)
-    folder = local(out) if out is not None else default_folder(name, task)
+    folder = local_output(out) if out is not None else default_folder(name, task)
     base = pretrained.find(name, download)
     return learner.finetune(base, examples, settings or FinetuneSettings(), folder, show or Silent(), force)
 
@@ -333,7 +333,7 @@ def evaluate(
     root, others = local(corpus) if corpus is not None else None, list(on)
     if root is None and not others:
         raise InputError("nothing to compare on: give a corpus, or --on TASK=FILE")
-    folder = local(out) if out is not None else (root / "comparison" if root is not None else Path("comparison"))
+    folder = local_output(out) if out is not None else (root / "comparison" if root is not None else Path("comparison"))
     chosen = evaluation_systems.chosen(list(systems))
     plan = compare.ComparisonPlan(
         _data(root, tasks, others, most, say),

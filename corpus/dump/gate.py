@@ -129,7 +129,8 @@ def lines(place: str, tally: Tally) -> list[str]:
     """A table's unreadable rows with their commonest reasons, for a message."""
     site, _, table = place.rpartition("/")
     rows = tally.read + tally.unreadable
-    text = [f"  {site}, table {table}: {tally.unreadable:,} of {rows:,} rows ({tally.unreadable / rows:.1%})"]
+    noun = "rows" if rows > 1 else "row"
+    text = [f"  {site}, table {table}: {tally.unreadable:,} of {rows:,} {noun} ({tally.unreadable / rows:.1%})"]
     commonest = sorted(tally.reasons.values(), key=lambda reason: -reason.rows)
     text += [
         f"    {reason.rows:,}: first in {reason.file} at byte {reason.offset}: {reason.example}"

@@ -120,7 +120,8 @@ def _of_table(site: str, table: str, batches: Iterator[xml_rows.ParsedRows], acc
     looked_at = tally.read + tally.unreadable
     if tally.unreadable:
         stops = "; a build stops at this share" if gate.too_many(tally, accepted) else ""
-        problems.append("\n".join([f"of the first {looked_at:,} rows{stops}:", *gate.lines(f"{site}/{table}", tally)]))
+        first = f"{looked_at:,} rows" if looked_at > 1 else "row"
+        problems.append("\n".join([f"of the first {first}{stops}:", *gate.lines(f"{site}/{table}", tally)]))
     elif not looked_at and not problems:
         problems.append(f"{site}, table {table}: has no rows")
     rows = [{name: value for name, value in row.items() if value is not None and name != "site"} for row in shown]

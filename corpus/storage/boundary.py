@@ -103,6 +103,14 @@ _MODULES = {
 }
 """Packages that are imported under another name."""
 
+_GENERATIONS = ".generations"
+_TREE = re.compile(r"\d{6}|current")
+_OF_BUILDS = {
+    *("MANIFEST.json", "socorpus.toml", "report.html", "tokenizer", "tables", "documents", "quarantine"),
+    *("signals", "decisions", "pairs", "shards", "labels", "receipts", ".work", _GENERATIONS),
+}
+"""The names in a corpus's folder that builds write; everything else there is the user's, or another command's."""
+
 
 class Stopped(KeyboardInterrupt):
     """A signal asked the process to end, as Ctrl-C does.
@@ -198,6 +206,33 @@ def local(place: str | os.PathLike[str]) -> Path:
     return Path(place)
 
 
+def local_output(place: str | os.PathLike[str]) -> Path:
+    """The path of a folder or file of this machine that is going to be written.
+
+    Raises:
+        InputError: it is an address, or lies in a corpus where builds write: through the links there, a command would
+            write into the finished corpus, and the next build would remove it.
+    """
+    path = local(place)
+    # The way as it is given, too: it may lead over a link out of the corpus, in the place of one of its folders.
+    for way in (path.absolute(), Path(os.path.realpath(path))):
+        for folder in way.parents:
+            name = way.relative_to(folder).parts[0]
+            if name in _OF_BUILDS and _is_corpus(folder):
+                raise InputError(
+                    f"{folder / name}: only builds of the corpus {folder} write there; name an output elsewhere, or of "
+                    "another name in that folder"
+                )
+    return path
+
+
+def _is_corpus(folder: Path) -> bool:
+    try:
+        return any(_TREE.fullmatch(tree.name) for tree in (folder / _GENERATIONS).iterdir())
+    except OSError:
+        return False
+
+
 def is_disk_full(error: BaseException) -> bool:
     """Whether an exception, of Python or of Arrow, says that there is no space or no quota left."""
     return _number(error) in _FULL
@@ -252,8 +287,13 @@ def _explained(error: BaseException) -> SocorpusError | None:
 
 def _system(error: BaseException) -> SocorpusError:
     number, where = _number(error), _where(error)
+    if number in _FULL and not where:  # whatever writes files names them: what is left is mostly standard output
+        return BuildError(
+            "standard output, or a file that nothing names, can't be written: no space left there. What is finished is "
+            "kept; make room, or send the output elsewhere, and run the same command again"
+        )
     if number in _FULL:
-        return disk_full(Path(where.removesuffix(": ") or "."))
+        return disk_full(Path(where.removesuffix(": ")))
     if number == errno.ENOMEM:
         return BuildError(f"{where}out of memory; use fewer workers (--workers). {_kept()}")
     if number in _OF_THE_USER:

@@ -136,6 +136,11 @@ def exists(path: Path) -> bool:
     return path.exists()
 
 
+def is_file(path: Path) -> bool:
+    """Whether a file is there, and no folder."""
+    return path.is_file()
+
+
 def size(path: Path) -> int:
     """Bytes of a file.
 

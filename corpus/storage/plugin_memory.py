@@ -91,6 +91,36 @@ def changed(root: Path, facts: Mapping[str, Any], loaded: Sequence[Plugin], read
             yield f"plug-in {plugin.where} has changed since {root} was made: {'; '.join(parts)}"
 
 
+def of_manifest(
+    path: Path, given: Mapping[str, Any], overrides: Mapping[str, Any], more_plugins: Sequence[str]
+) -> list[str]:
+    """The active plug-ins that the configuration of a manifest names, by their places; none is looked for.
+
+    Args:
+        path: of the manifest, for messages.
+        given: its configuration.
+        overrides: of the configuration; plug-ins in them are named by the user.
+        more_plugins: others that the user names.
+
+    Raises:
+        InputError: a plug-in is neither active nor named, nor of an installed package; or one that is named is missing.
+    """
+    names = given.get("plugins", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{path}: plugins must be a list of files and modules, not {names!r}")
+    overriding = overrides.get("plugins", ())
+    named = [*(overriding if isinstance(overriding, list | tuple) else ()), *more_plugins]
+    known = {plugin.name for plugin in plugins.find(named)}
+    active = {plugin.name: plugin.where for plugin in plugins.active() if plugin.name not in known}
+    for name in names:
+        if name not in known and name not in active:
+            raise InputError(
+                f"{path}: made with the plug-in {name}, which a manifest only names; name it with --plugin (the file's "
+                "path, or the module)"
+            )
+    return [active[name] for name in names if name in active]
+
+
 def load(root: Path, named: Sequence[str], built_with: Mapping[str, str]) -> tuple[Plugin, ...]:
     """Make the plug-ins of a finished corpus the active ones.
 

@@ -121,3 +121,40 @@ def test_no_command_passes_on_what_a_corpus_holds(hostile: Path, tmp_path: Path)
         assert not RAW.search(done.stdout + done.stderr), (arguments, done.stdout, done.stderr)
         if arguments[0] == "explain":
             assert r"\x9b31m\u202e" in done.stdout or r"\x9b31m\u202e" in done.stderr
+
+
+SHELL = 'exec "$0" -m socorpus.cli status "$1"'
+
+
+@pytest.mark.parametrize("closed", ["<&- >&- 2>&-", ">&-", "2>&-"])
+def test_closed_streams_are_no_reason_to_fail(tmp_path: Path, closed: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{SHELL} {closed}", sys.executable, tmp_path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert ("no corpus" in done.stderr) == (closed == ">&-")
+
+
+def test_standard_output_that_is_full_is_named() -> None:
+    done = subprocess.run(
+        ["sh", "-c", '"$0" -m socorpus.cli --version > /dev/full', sys.executable],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.startswith("socorpus: standard output") and "MB are free" not in done.stderr
+
+
+@pytest.mark.parametrize("sign", ["SIGUSR1", "SIGUSR2", "SIGXCPU"])
+def test_signals_of_batch_systems_end_a_command_with_a_sentence(sign: str) -> None:
+    program = f"""
+import os, signal
+from socorpus.cli import main
+main._add(main.app, lambda: os.kill(os.getpid(), signal.{sign}))
+main.app.registered_commands[-1].name = "wait"
+main.run()
+"""
+    done = subprocess.run([sys.executable, "-c", program, "wait"], capture_output=True, text=True, check=False)
+    assert f"stopped by {sign}; the same command does it from the start" in " ".join(done.stderr.split())
+    assert done.returncode > 128

@@ -361,17 +361,21 @@ def _begin(run: Run, corpus: ShardCorpus, config: Config, ranks: Ranks) -> dict[
     return facts
 
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
+"""Signals that ask a process to end: those behind SIGHUP come from batch systems, before a limit."""
+
+
 @contextmanager
 def _signals(stop: Callable[[int], None]) -> Iterator[None]:
-    """Let the first SIGTERM, SIGHUP or Ctrl-C end the run after the current step, with a checkpoint."""
+    """Let the first signal of `_ENDING` end the run after the current step, with a checkpoint."""
     before: dict[int, Any] = {}
 
     def handle(number: int, _: Any) -> None:
         stop(number)
         signal.signal(number, before[number])
 
-    for number in (int(signal.SIGTERM), int(signal.SIGINT), int(signal.SIGHUP)):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+    for number in map(int, _ENDING):
+        if signal.getsignal(number) not in (signal.SIG_IGN, None):  # as under nohup; not Python's
             before[number] = signal.signal(number, handle)
     try:
         yield

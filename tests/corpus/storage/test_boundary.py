@@ -136,7 +136,9 @@ def test_an_error_is_judged_by_what_caused_it() -> None:
     error = RuntimeError("a library failed")
     error.__cause__ = OSError(errno.ENOSPC, "No space left on device", "/disk/file")
     assert "no space left on the disk" in str(explain_error(error))
-    assert str(explain_error(OSError("IOError: [Errno 28] Error writing bytes to file"))).startswith(".: no space left")
+    assert str(explain_error(OSError("IOError: [Errno 28] Error writing bytes to file"))).startswith(
+        "standard output, or a file"
+    )
     assert "read-only" in str(explain_error(Exception("Error while serializing: Read-only file system (os error 30)")))
 
 
