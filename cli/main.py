@@ -107,6 +107,9 @@ _add(
 _add(app, doctor.doctor, "doctor")
 
 
+_NOTHING_BEGUN = "nothing was begun"
+
+
 def run() -> None:
     """Run the command line; warnings, and errors of the environment and of the input, are reported in one sentence."""
     with terminal.guarded(view.out, view.err), warnings.catch_warnings():
@@ -117,6 +120,14 @@ def run() -> None:
                 app(prog_name="socorpus")
         except Exception as error:
             sys.exit(_told(error))
+        except KeyboardInterrupt as stop:
+            sys.exit(view.say_stopped(stop, _NOTHING_BEGUN))
+        except SystemExit as ended:
+            # Typer takes a signal for itself while it reads the command's words, and says nothing.
+            early = ended.__context__.__cause__ if ended.__context__ is not None else None
+            if ended.code == 130 and isinstance(early, KeyboardInterrupt) and not view.stops:
+                sys.exit(view.say_stopped(early, _NOTHING_BEGUN))
+            raise
 
 
 def _told(error: Exception) -> int:

@@ -45,10 +45,20 @@ def stoppable(then: str = "what is finished is kept, and the same command goes o
     try:
         yield
     except KeyboardInterrupt as stop:
-        number = getattr(stop, "number", signal.SIGINT)
-        by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
-        say(f"socorpus: stopped{by}; {then}")
-        raise typer.Exit(128 + number) from None
+        raise typer.Exit(say_stopped(stop, then)) from None
+
+
+stops: list[int] = []
+"""Signals of which `say_stopped` has spoken."""
+
+
+def say_stopped(stop: BaseException, then: str) -> int:
+    """Say that a signal ended the command; the exit code."""
+    number = getattr(stop, "number", signal.SIGINT)
+    stops.append(number)
+    by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
+    say(f"socorpus: stopped{by}; {then}")
+    return 128 + number
 
 
 def duration(seconds: float) -> str:

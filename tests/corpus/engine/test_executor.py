@@ -60,7 +60,7 @@ def read(root: Path, name: str) -> Outcome:
 
 
 def task(name: str, text: str = "text", **more: Any) -> WorkItem:
-    return WorkItem("write", name, write, {"name": f".work/{name}", "text": text}, {"text": text}, **more)
+    return WorkItem("write", name, write, {"name": f".work/parts/{name}", "text": text}, {"text": text}, **more)
 
 
 @pytest.fixture(params=[0, 1], ids=["in this process", "on a worker"])
@@ -83,12 +83,12 @@ def test_a_task_runs_again_only_if_its_inputs_version_configuration_or_outputs_c
     assert ran(task("b", version=2)) == 1
     assert ran(task("b", version=2, config={"key": 1})) == 1
     assert ran(task("b", version=2, config={"key": 1})) == 0
-    (engine.root / ".work/c").unlink()
+    (engine.root / ".work/parts/c").unlink()
     assert ran(task("c"), transient=True) == 0
     assert ran(task("c")) == 1
-    (engine.root / ".work/c").write_text("cut")
+    (engine.root / ".work/parts/c").write_text("cut")
     engine.ensure([task("c")])
-    assert (engine.root / ".work/c").read_text() == "text"
+    assert (engine.root / ".work/parts/c").read_text() == "text"
 
 
 def test_equal_outputs_have_equal_content_whatever_made_them(engine: Engine) -> None:
