@@ -290,7 +290,7 @@ class Engine:
 
             # The engine reports progress and errors; an item that hashes 100 MB may not yield for some seconds.
             dask.config.set({"distributed.logging.distributed": "critical", "distributed.admin.tick.limit": "1h"})
-            # Its parts have levels of their own since it was imported, and would log what the engine says in a sentence.
+            # Its parts have had levels of their own since it was imported, and would log what the engine says.
             for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
                 logging.getLogger(name).setLevel(logging.CRITICAL)
             # A worker that is silent while a plug-in's function works is not dead: one that died closes its connection.
