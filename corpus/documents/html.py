@@ -52,7 +52,7 @@ def html(body: str | None) -> Marked:
     try:
         data = body.encode()
     except UnicodeEncodeError:
-        return _parsed(UNWANTED.sub("\ufffd", body))
+        return careful(body)
     read = html_kernel.read(np.frombuffer(data, np.uint8), np.array([0, len(data)]))
     if read.lengths[0] < 0:
         return _parsed(body)
@@ -72,7 +72,13 @@ def html(body: str | None) -> Marked:
 
 def careful(body: str | None) -> Marked:
     """The same as `html`, slower, by libxml2's parser: what the compiled reader must give where it does not give up."""
-    return _parsed(body) if body else Marked("", [], [])
+    if not body:
+        return Marked("", [], [])
+    try:
+        body.encode()
+    except UnicodeEncodeError:
+        body = UNWANTED.sub("\ufffd", body)
+    return _parsed(body)
 
 
 def posts(bodies: pa.ChunkedArray) -> Column:

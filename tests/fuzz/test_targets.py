@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # Inputs that fuzzing found, by target.
 FOUND: dict[str, list[bytes]] = {
     "html": [
+        b"\xed\xa0\x80<p",
+        b"<textarea>\xcc\x81<!>\xed\xa0\x80",
         b'<pre cLass="snippet-code-s">d</pre>',
         b"x</ul>y",
         b"<small><h4>a</small>b",
