@@ -115,7 +115,11 @@ def writing(root: Path) -> Iterator[Path]:
     """The tree that a build works on: a new one, or that of a stopped build. The caller holds the corpus's lock.
 
     An exception leaves the tree as it is, to be continued. Without a `switch` it has to be dropped (`abandon`).
+
+    Raises:
+        InputError: the file system has no links.
     """
+    _check_links(root)
     _adopt(root)
     _remove_old(root)
     yield unfinished(root) or _begin(root)
@@ -206,6 +210,19 @@ def _link(path: Path, target: str) -> None:
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(target)
     temporary.replace(path)
+
+
+def _check_links(root: Path) -> None:
+    """Refuse a file system without links before a build works for hours."""
+    (root / FOLDER).mkdir(parents=True, exist_ok=True)
+    try:
+        _link(root / FOLDER / ".link", _CURRENT)
+    except OSError as error:
+        raise InputError(
+            f"{root}: its file system takes no symbolic links ({error.strerror}), which a corpus needs; name a folder on "
+            "another"
+        ) from None
+    (root / FOLDER / ".link").unlink()
 
 
 def _adopt(root: Path) -> None:

@@ -179,3 +179,13 @@ def test_a_file_that_was_written_over_a_link_is_no_corpus(tmp_path: Path) -> Non
     (tmp_path / "documents").mkdir()
     with pytest.raises(InputError, match="documents: a folder, where a link"), generations.writing(tmp_path) as tree:
         generations.switch(tmp_path, tree)
+
+
+def test_without_symbolic_links_nothing_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def symlink(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "symlink", symlink)
+    with pytest.raises(InputError, match="takes no symbolic links"), generations.writing(tmp_path):
+        pass
+    assert not trees(tmp_path)
