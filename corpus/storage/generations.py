@@ -219,8 +219,8 @@ def _check_links(root: Path) -> None:
         _link(root / FOLDER / ".link", _CURRENT)
     except OSError as error:
         raise InputError(
-            f"{root}: its file system takes no symbolic links ({error.strerror}), which a corpus needs; name a folder on "
-            "another"
+            f"{root}: its file system takes no symbolic links ({error.strerror}), which a corpus needs; name a folder "
+            "on another"
         ) from None
     (root / FOLDER / ".link").unlink()
 
