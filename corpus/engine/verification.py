@@ -91,9 +91,6 @@ def _derived(tree: Path) -> Iterable[Difference]:
             if receipt is None:
                 yield Difference(f"receipts/{stage}/{name}.json", "changed")
             elif stage in ("report", "configuration"):
-                hashes = Hashes(None)
-                for output, of in receipt.outputs.items():
-                    if not files.exists(tree / output):
-                        yield Difference(output, "missing")
-                    elif not hashes.holds(tree / output, of.bytes, of.sha256):
-                        yield Difference(output, "changed")
+                entries = {path: output.entry for path, output in receipt.outputs.items()}
+                checked = integrity.differences(tree, entries, Hashes(None))
+                yield from (difference for _, difference in checked if difference is not None)

@@ -103,13 +103,14 @@ _MODULES = {
 }
 """Packages that are imported under another name."""
 
-_GENERATIONS = ".generations"
+GENERATIONS = ".generations"
 _TREE = re.compile(r"\d{6}|current")
-_OF_BUILDS = {
+OF_BUILDS = (
     *("MANIFEST.json", "socorpus.toml", "report.html", "tokenizer", "tables", "documents", "quarantine"),
-    *("signals", "decisions", "pairs", "shards", "labels", "receipts", ".work", _GENERATIONS),
-}
-"""The names in a corpus's folder that builds write; everything else there is the user's, or another command's."""
+    *("signals", "decisions", "pairs", "shards", "labels", "receipts", ".work"),
+)
+"""The names in a corpus's folder that builds write, the manifest first; everything else there is the user's, or another
+command's."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -218,7 +219,7 @@ def local_output(place: str | os.PathLike[str]) -> Path:
     for way in (path.absolute(), Path(os.path.realpath(path))):
         for folder in way.parents:
             name = way.relative_to(folder).parts[0]
-            if name in _OF_BUILDS and _is_corpus(folder):
+            if name in (*OF_BUILDS, GENERATIONS) and _is_corpus(folder):
                 raise InputError(
                     f"{folder / name}: only builds of the corpus {folder} write there; name an output elsewhere, or of "
                     "another name in that folder"
@@ -228,7 +229,7 @@ def local_output(place: str | os.PathLike[str]) -> Path:
 
 def _is_corpus(folder: Path) -> bool:
     try:
-        return any(_TREE.fullmatch(tree.name) for tree in (folder / _GENERATIONS).iterdir())
+        return any(_TREE.fullmatch(tree.name) for tree in (folder / GENERATIONS).iterdir())
     except OSError:
         return False
 

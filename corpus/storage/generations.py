@@ -27,17 +27,13 @@ from pathlib import Path
 
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files
+from socorpus.corpus.storage.boundary import GENERATIONS, OF_BUILDS
 
-FOLDER = ".generations"
+FOLDER = GENERATIONS
 _CURRENT = "current"
 _READERS = ".readers"
 """A file of each tree; its readers hold a shared lock on it."""
 _NAME = re.compile(r"\d{6}")
-_ENTRIES = (
-    *("MANIFEST.json", "socorpus.toml", "report.html", "tokenizer", "tables", "documents", "quarantine"),
-    *("signals", "decisions", "pairs", "shards", "labels", "receipts", ".work"),
-)
-"""All that a build writes; everything else in a corpus's folder is the user's, or another command's."""
 _ADOPTED = ".adopted"
 MARK = ".purpose"
 """A file of a tree that is not whole: which command works on it."""
@@ -146,14 +142,14 @@ def show(root: Path, tree: Path) -> None:
     for name in names:
         _link(root / name, f"{FOLDER}/{_CURRENT}/{name}")
     _link(root / FOLDER / _CURRENT, tree.name)
-    for name in set(_ENTRIES) - set(names):
+    for name in set(OF_BUILDS) - set(names):
         if (root / name).is_symlink():
             (root / name).unlink()
 
 
 def entries(tree: Path) -> list[str]:
     """Names of what a tree shows to users."""
-    return sorted(path.name for path in tree.iterdir() if not path.name.startswith(".") and path.name in _ENTRIES)
+    return sorted(path.name for path in tree.iterdir() if not path.name.startswith(".") and path.name in OF_BUILDS)
 
 
 def abandon(root: Path) -> bool:
@@ -183,7 +179,7 @@ def _begin(root: Path) -> Path:
     files.remove(partial)
     partial.mkdir(parents=True)
     if now != root:
-        for name in _ENTRIES:
+        for name in OF_BUILDS:
             if (now / name).is_dir():
                 shutil.copytree(now / name, partial / name, copy_function=_share)
             elif (now / name).exists():
@@ -234,7 +230,7 @@ def _adopt(root: Path) -> None:
             tree = root / FOLDER / f"{int(_trees(root)[-1].name) + 1 if _trees(root) else 1:06d}"
             current.replace(tree)
         files.remove(current)
-        for name in _ENTRIES:
+        for name in OF_BUILDS:
             files.remove(root / name)
         show(root, root / FOLDER / tree.name)
     elif not current.is_symlink() and (tree := finished(root)) != root:  # a copy that left the links out
@@ -242,7 +238,7 @@ def _adopt(root: Path) -> None:
     if _trees(root):
         return
     place = root / FOLDER / _ADOPTED
-    own = [name for name in _ENTRIES if (root / name).exists() and not (root / name).is_symlink()]
+    own = [name for name in OF_BUILDS if (root / name).exists() and not (root / name).is_symlink()]
     if own or place.is_dir():
         place.mkdir(parents=True, exist_ok=True)
         for labels in (root / "labels", place / "labels"):

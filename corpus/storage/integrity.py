@@ -91,7 +91,7 @@ def _stamp(path: Path) -> str:
 
 
 def differences(
-    tree: Path, entries: Mapping[str, Mapping[str, Any]], hashes: Hashes, threads: int | None = None
+    tree: Path, entries: Mapping[str, Mapping[str, Any]], hashes: Hashes
 ) -> Iterator[tuple[str, Difference | None]]:
     """Each file of a manifest with its difference, if any, in order.
 
@@ -106,7 +106,7 @@ def differences(
         return None if hashes.holds(tree / path, entry["bytes"], entry["sha256"]) else Difference(path, "changed")
 
     # Hashing lets other threads run.
-    with ThreadPoolExecutor(threads or min(8, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         yield from zip(entries, pool.map(check, entries), strict=True)
 
 
