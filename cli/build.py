@@ -1,5 +1,6 @@
 """`socorpus build`, `status`, `report`, `explain` and `sample`."""
 
+import textwrap
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
@@ -126,7 +127,8 @@ def _show_plan(sources: list[str], site: str | None, config: "Config") -> None:
         if not part.rows and not part.looked_at and not part.warnings:
             view.out.print(f"{part.site} {part.table}: too deep in an archive for a look", markup=False)
         for row in part.rows:
-            view.out.print(f"{part.site} {part.table}: {_short_row(row)}"[:_LINE], markup=False)
+            line = f"{part.site} {part.table}: {_short_row(row)}"
+            view.out.print(textwrap.shorten(line, _LINE, placeholder=" …"), markup=False)
     if len(plan.sites) > len(shown):
         view.out.print(f"and {len(plan.sites) - len(shown):,} more sites")
     view.out.print("\nConfiguration:\n")

@@ -92,7 +92,11 @@ def _build(
     root: Path, tree: Path, laid: BuildPlan, config: Config, engine: Engine, last: LastStage | None
 ) -> dict[str, Any]:
     """All stages, in the tree of the build."""
-    before = None if engine.drop_damaged("threads") else manifest_file.load(tree)
+    before = manifest_file.load(tree)
+    if engine.drop_damaged("threads") and before is not None:
+        if before["inputs"] != laid.inputs:
+            engine.say("changes since the earlier build can't be counted: files of it that list its posts were damaged")
+        before = None
     dump_diff.set_aside(tree, before, laid.inputs)
     _write_configuration(root, tree, config)
     context = BuildContext(tree, laid.buckets, config, engine)

@@ -65,7 +65,7 @@ def apply(
         InputError: no finished corpus, an unknown task, or an error of `check`.
         BuildError: another build is at work there; a labelling function gives an invalid vote, or fails.
     """
-    check(configs.of_corpus(finished(generations.finished(root))["config"]), tasks)
+    check(configs.of_corpus(integrity.finished(root, generations.finished(root))["config"]), tasks)
     with lock_file.lock(root), rebuild.rebuilding(root, engine, rebuild.LABELS) as tree:
         facts, before = finished(tree), engine.ran
         integrity.require(root, tree, _others(facts["files"]), engine.hashes)

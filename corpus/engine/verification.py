@@ -31,7 +31,7 @@ def verify(root: Path, against: Path | None = None, show: Callable[[Progress], N
         InputError: there is no finished corpus, or its manifest is damaged.
     """
     tree = generations.pinned(root)
-    facts = manifest_file.finished(tree)
+    facts = integrity.finished(root, tree)
     entries = facts["files"]
     differences: list[Difference] = []
     total, done = sum(entry["bytes"] for entry in entries.values()), 0

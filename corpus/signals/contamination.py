@@ -112,9 +112,13 @@ def make(config: Contamination, path: Path) -> dict[str, int]:
     return {"examples": len(index.size), "skipped": index.skipped}
 
 
-@functools.cache
 def load(path: Path) -> Index:
     """Read an index; once a process, for its many buckets."""
+    return _load(path, storage_files.stamp(path))
+
+
+@functools.lru_cache(maxsize=1)
+def _load(path: Path, stamp: str) -> Index:
     saved = storage_files.read_arrays(path)
     fields: dict[str, Any] = {name.removeprefix("index_"): array for name, array in saved.items()}
     fields |= {name: int(fields[name]) for name in ("ngram", "skipped")}

@@ -150,6 +150,16 @@ def size(path: Path) -> int:
     return path.stat().st_size
 
 
+def stamp(path: Path) -> str:
+    """Device, inode, size and time of a file: with another content it has another one.
+
+    Raises:
+        OSError: it isn't there.
+    """
+    stat = path.stat()
+    return f"{stat.st_dev} {stat.st_ino} {stat.st_size} {stat.st_mtime_ns}"
+
+
 def listed(folder: Path, suffix: str = ".parquet", deep: bool = False) -> list[Path]:
     """The files of a folder (with `deep` of those below it too) that end in `suffix`, sorted; none without a folder."""
     return sorted(folder.rglob(f"*{suffix}") if deep else folder.glob(f"*{suffix}"))

@@ -49,7 +49,7 @@ class Hashes:
         Raises:
             OSError: it can't be read.
         """
-        stamp = _stamp(path)
+        stamp = files.stamp(path)
         known = self._known.get(stamp)
         if known is None:
             known = self._known[stamp] = self._new[stamp] = files.sha256(path)
@@ -57,7 +57,7 @@ class Hashes:
 
     def remember(self, path: Path, sha256: str) -> None:
         """Note the hash of a file that was just written."""
-        stamp = _stamp(path)
+        stamp = files.stamp(path)
         self._known[stamp] = self._new[stamp] = sha256
 
     def holds(self, path: Path, size: int, sha256: str) -> bool:
@@ -76,18 +76,13 @@ class Hashes:
         if self._place is None or not (self._new or keep is not None) or not files.exists(self._place.parent):
             return
         if keep is not None:
-            stamps = {stamp for path in keep if files.exists(path) for stamp in [_stamp(path)]}
+            stamps = {stamp for path in keep if files.exists(path) for stamp in [files.stamp(path)]}
             self._known = {stamp: known for stamp, known in self._known.items() if stamp in stamps}
         try:
             files.write_json(self._place, self._known)
         except (OSError, InputError):
             return
         self._new = {}
-
-
-def _stamp(path: Path) -> str:
-    stat = path.stat()
-    return f"{stat.st_dev} {stat.st_ino} {stat.st_size} {stat.st_mtime_ns}"
 
 
 def differences(
@@ -138,8 +133,17 @@ def pinned(root: Path) -> tuple[Path, dict[str, Any]]:
         InputError: there is no finished corpus.
     """
     tree = generations.pinned(root)
+    return tree, finished(root, tree)
+
+
+def finished(root: Path, tree: Path) -> dict[str, Any]:
+    """The manifest of the finished corpus at `root`, whose files are in `tree`.
+
+    Raises:
+        InputError: there is none yet, it can't be read, or it is of another version.
+    """
     try:
-        facts = manifest_file.finished(tree)
+        return manifest_file.finished(tree)
     except InputError:
         if generations.unfinished(root) is not None and tree == root:
             raise InputError(
@@ -147,7 +151,6 @@ def pinned(root: Path) -> tuple[Path, dict[str, Any]]:
                 "says how far it is"
             ) from None
         raise
-    return tree, facts
 
 
 def opened(root: Path, folders: Sequence[str] | None = None) -> tuple[Path, dict[str, Any]]:

@@ -12,16 +12,24 @@ from socorpus.corpus.storage import boundary
 
 
 def holder(root: Path) -> str:
-    """The process at work at `root`, from its lock; empty where there is none."""
+    """The process at work at `root`, in words, from its lock; empty where there is none."""
     path = root / ".lock"
     try:
         with path.open("r+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return ""
     except BlockingIOError:
-        return path.read_text("utf-8").strip()
+        return _in_words(path.read_text("utf-8"))
     except OSError:
         return ""
+
+
+def _in_words(text: str) -> str:
+    try:
+        owner = json.loads(text)
+        return f"process {owner['pid']} on {owner['host']}"
+    except (ValueError, TypeError, KeyError):
+        return "by a process that has not yet given its number"
 
 
 @contextmanager
@@ -47,7 +55,7 @@ def lock(root: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            raise BuildError(f"{root}: another build is at work there ({file.read().strip()})") from None
+            raise BuildError(f"{root}: another build is at work there ({_in_words(file.read())})") from None
         except OSError as error:
             raise InputError(
                 f"{root / '.lock'}: can't be locked there ({error.strerror}); name a folder on a file system with locks"

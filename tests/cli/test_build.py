@@ -16,6 +16,7 @@ import pytest
 
 from socorpus.corpus import schema
 from socorpus.corpus.sample.writer import Truth
+from socorpus.corpus.storage import generations, lock
 from tests import fork_server
 from tests.building import copy, hashes, manifest, seconds, small_disk, socorpus, table, wait_for
 
@@ -297,13 +298,21 @@ def test_a_full_disk_is_told_and_the_build_goes_on_when_there_is_room(
 
 
 def test_two_builds_do_not_work_in_one_folder(small: Path, small_corpus: Path, tmp_path: Path) -> None:
-    import fcntl
-
     out = copy(small_corpus, tmp_path)
-    with (out / ".lock").open("r+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with lock.lock(out):
         told = socorpus("build", small, "-o", out, "--workers", 0, code=1)
-        assert "another build is at work" in told.stderr
+        holder = f"process {os.getpid()} on {os.uname().nodename}"
+        assert f"another build is at work there ({holder})" in " ".join(told.stderr.split())
+        assert f"A build is running ({holder})" in " ".join(socorpus("status", out).stdout.split())
+
+
+def test_a_first_build_that_was_stopped_is_no_finished_corpus_and_says_how_to_go_on(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with lock.lock(out), generations.writing(out):
+        pass
+    for command in (("verify", out), ("labeling", "apply", out, "--workers", 0), ("report", out)):
+        told = " ".join(socorpus(*command, code=2).stderr.split())
+        assert "its build is not finished; the same socorpus build goes on with it" in told, command
 
 
 def test_a_dry_run_writes_nothing(small: Path, tmp_path: Path) -> None:
@@ -311,6 +320,8 @@ def test_a_dry_run_writes_nothing(small: Path, tmp_path: Path) -> None:
     assert "modern.example.com" in shown.stdout
     assert "min_words = 5" in shown.stdout
     assert "modern.example.com comments: comment_id " in shown.stdout and "post_type_id 1" in shown.stdout
+    rows = [line for line in shown.stdout.splitlines() if line.startswith("modern.example.com posts: ")]
+    assert rows and all(len(row) <= 240 and row.endswith(" …") for row in rows)
     assert not (tmp_path / "out").exists()
 
 

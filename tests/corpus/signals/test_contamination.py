@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from socorpus.corpus import schema
+from socorpus.corpus.config import Contamination
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.signals import contamination
 from tests.corpus import making
@@ -159,3 +160,11 @@ def test_real_benchmarks_and_unrelated_sites(real_data: Path) -> None:
         overlaps = contamination.find(making.real(folder), index)["overlap"].to_pylist()
         assert max(overlaps) < 0.5
         assert sum(one > 0 for one in overlaps) <= 0.005 * len(overlaps) + 1
+
+
+def test_an_index_that_is_written_anew_is_read_anew(tmp_path: Path) -> None:
+    path, few, many = tmp_path / "index.npz", _write(tmp_path, "csv"), tmp_path / "other.txt"
+    many.write_text("".join(f"The {n} words of another file that has more such lines than one\n" for n in range(9)))
+    for file, examples in ((few, 2), (many, 9)):
+        contamination.make(Contamination(benchmarks=(str(file),)), path)
+        assert len(contamination.load(path).size) == examples
