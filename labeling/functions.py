@@ -69,6 +69,8 @@ class Function:
         find: from `Threads` to votes.
         says: a sentence on what it does: the first line of its docstring.
         version: raise it when its votes change. None in a plug-in: from the plug-in's hash or version.
+        facts: whether its votes state facts of the dump, such as an event of the history, rather than judge: the label
+            model believes them whatever other functions say, and however rare the label is.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Function:
     find: Callable[..., Iterable[Vote]]
     says: str
     version: int | None = None
+    facts: bool = False
 
     @property
     def key(self) -> str:
@@ -91,13 +94,14 @@ _MOST_VERSION = 2**31 - 1
 Find = TypeVar("Find", bound=Callable[..., Iterable[Vote]])
 
 
-def votes(task: Task | str, version: int | None = None) -> Callable[[Find], Find]:
+def votes(task: Task | str, version: int | None = None, *, facts: bool = False) -> Callable[[Find], Find]:
     """Make a function one of a task's labelling functions.
 
     Args:
         task: the task, or its name.
         version: raise it when the function's votes change; by default 1, and in a plug-in from the plug-in's hash or
             version.
+        facts: its votes state facts of the dump (`Function.facts`).
 
     Raises:
         InputError: the task has a function of this name, or the version is no number.
@@ -108,7 +112,7 @@ def votes(task: Task | str, version: int | None = None) -> Callable[[Find], Find
         if not plugins.enters(find.__module__, f"labelling function {name}"):
             return find
         says = (find.__doc__ or name).strip().splitlines()[0]
-        function = Function(name, task if isinstance(task, str) else task.name, find, says, version)
+        function = Function(name, task if isinstance(task, str) else task.name, find, says, version, facts)
         if version is not None and not (type(version) is int and 1 <= version <= _MOST_VERSION):
             raise plugins.rejected(f"labelling function {function.key}: its version must be a number from 1 on")
         FUNCTIONS.add(function.key, function)

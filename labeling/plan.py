@@ -93,9 +93,11 @@ class TaskPlan:
     def fit(self, counted: Done) -> list[WorkItem]:
         """Patterns -> the model."""
         parts = [steps.patterns_path(self.task, bucket) for bucket in self.layout.buckets]
-        given = {"task": self.task, "voters": self.voters, "parts": parts}
+        facts = [function.name for function in self.functions if function.facts]
+        given = {"task": self.task, "voters": self.voters, "facts": facts, "parts": parts}
+        config = [*self._voting, facts]
         contents = self._contents(counted)
-        return [WorkItem("label_fit", self.task, steps.fit, given, contents, dawid_skene.VERSION, self._voting)]
+        return [WorkItem("label_fit", self.task, steps.fit, given, contents, dawid_skene.VERSION, config)]
 
     def stratify(self, voted: Done) -> list[WorkItem]:
         """Votes -> the split of the labels; nothing for spans, of which every split has plenty."""

@@ -224,10 +224,10 @@ def model_path(task: str) -> str:
     return f"{schema.FOLDER}/{task}/model.json"
 
 
-def fit(root: Path, task: str, voters: Sequence[str], parts: Sequence[str]) -> Outcome:
-    """Patterns of all buckets -> the model."""
+def fit(root: Path, task: str, voters: Sequence[str], facts: Sequence[str], parts: Sequence[str]) -> Outcome:
+    """Patterns of all buckets -> the model; `facts` are the voters that state facts."""
     patterns, counts = read_patterns(root, parts, len(voters))
-    model = dawid_skene.fit(patterns, counts, voters, TASKS[task].labels)
+    model = dawid_skene.fit(patterns, counts, voters, TASKS[task].labels, facts)
     files.write_json(root / model_path(task), model.as_dict())
     return Outcome({model_path(task): len(counts)}, {"method": model.method})
 

@@ -3,7 +3,7 @@
 A pattern is the votes of all functions on one item, and has a count: the cost grows not with the corpus but with the
 number of distinct patterns. Source: A. P. Dawid and A. M. Skene, "Maximum Likelihood Estimation of Observer Error-Rates
 Using the EM Algorithm", Applied Statistics 28(1), 1979. Labelling functions, unlike doctors, do not see every patient;
-the plain model failed in the tests without each of these five additions:
+the plain model failed in the tests without each of these six additions:
 
 - Abstaining is an outcome of its own while rates are learned. Most functions only ever vote for one label; without it
   their rows of the confusion matrix would be all ones, and their votes uninformative.
@@ -17,6 +17,8 @@ the plain model failed in the tests without each of these five additions:
   others stays at these rates: its silence on their items is no evidence about it.
 - Functions that nearly always vote the same on the same items share one voice: the model assumes independent errors,
   and copies would otherwise outvote all others.
+- Functions may be declared to state facts, such as an event of a dump's history. Where one votes, its label is taken as
+  known, whatever others say and however rare it is, and others' rates are learned from it.
 
 The learned rates are then applied only to votes: silence depends more on a function's rule than on the item.
 """
@@ -32,7 +34,7 @@ Votes = npt.NDArray[np.int8]
 Float = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
-VERSION = 2
+VERSION = 3
 ABSTAIN = -1
 FEWEST_FUNCTIONS = 3
 """Functions that must vote often enough for their rates to be learned; with fewer the majority decides."""
@@ -40,6 +42,8 @@ OFTEN = 20
 """Votes that are often enough; for learning a function's rates, votes on items where others vote too."""
 _PSEUDO_VOTES, _PSEUDO_ALONE, _PSEUDO_RIGHT = 10.0, 0.1, 0.75
 _COPIES = 0.9
+FACT = 0.99
+"""Probability of a label that a function states as a fact: the dump itself may be wrong."""
 _LEAST = 1e-3
 _ITERATIONS, _TOLERANCE = 500, 1e-7
 
@@ -63,6 +67,8 @@ class LabelModel:
     accuracy: Float
     """float64[m], mean probability of a function's votes; nan where it overlaps others too rarely to learn it."""
     iterations: int
+    facts: tuple[str, ...] = ()
+    """Functions whose votes state facts."""
 
     @property
     def version(self) -> str:
@@ -72,8 +78,10 @@ class LabelModel:
     def probabilities(self, patterns: Votes) -> Float:
         """Probability of each label for each pattern (int8[n, m], -1 abstains), float64[n, k], rows of sum 1."""
         if self.method == "majority":
-            return _majority(patterns, self.prior, self.voices)
-        return _posterior(patterns, self.prior, self.rates, self.voices)
+            probabilities = _majority(patterns, self.prior, self.voices)
+        else:
+            probabilities = _posterior(patterns, self.prior, self.rates, self.voices)
+        return _stated(patterns, _places(self.functions, self.facts), probabilities)
 
     def choose(self, patterns: Votes) -> tuple[npt.NDArray[np.int64], Float]:
         """The likeliest label of each pattern among those voted for (int64[n]), and all probabilities.
@@ -95,6 +103,7 @@ class LabelModel:
             "version": self.version,
             "functions": list(self.functions),
             "labels": list(self.labels),
+            "facts": list(self.facts),
             "iterations": self.iterations,
             **rounded,
             "accuracy": accuracy,
@@ -114,17 +123,21 @@ def from_dict(values: Mapping[str, Any]) -> LabelModel:
         np.array(values["votes"], np.int64),
         np.array([np.nan if value is None else value for value in values["accuracy"]], np.float64),
         values["iterations"],
+        tuple(values["facts"]),
     )
 
 
-def fit(patterns: Votes, counts: Counts, functions: Sequence[str], labels: Sequence[str]) -> LabelModel:
-    """Learn each function's rates, only from agreement and disagreement.
+def fit(
+    patterns: Votes, counts: Counts, functions: Sequence[str], labels: Sequence[str], facts: Sequence[str] = ()
+) -> LabelModel:
+    """Learn each function's rates, only from agreement and disagreement, and from stated facts.
 
     The same patterns and counts give the same model, bit for bit: sort them first, as `distinct` does.
 
     Args:
         patterns: int8[n, m], the label's number that each function votes for, or -1; no two rows equal, none all -1.
         counts: int64[n], items of each pattern.
+        facts: those of the functions whose votes state facts.
 
     Raises:
         ValueError: shapes that don't fit.
@@ -140,7 +153,8 @@ def fit(patterns: Votes, counts: Counts, functions: Sequence[str], labels: Seque
     met = weight * (((patterns != ABSTAIN) * voices).sum(1) > 1 + 1e-9)
     prior = _shares(by_label.sum(0))
     method = "dawid_skene" if int((votes >= OFTEN).sum()) >= FEWEST_FUNCTIONS and k > 1 else "majority"
-    believed = _majority(patterns, prior, voices)
+    stating = _places(functions, facts)
+    believed = _stated(patterns, stating, _majority(patterns, prior, voices))
     rates: Float = np.zeros((m, k, k + 1))
     iterations = 0
     if method == "dawid_skene":
@@ -153,12 +167,16 @@ def fit(patterns: Votes, counts: Counts, functions: Sequence[str], labels: Seque
             prior = _shares((believed * weight[:, None]).sum(0))
             rates = _rates(_outcomes(patterns, believed * met[:, None], k) * learned + pseudo)
             before, believed = believed, _posterior(patterns, prior, rates, voices, learning=True)
+            believed = _stated(patterns, stating, believed)
             if not len(weight) or float(np.abs(believed - before).max()) < _TOLERANCE:
                 break
     else:
         rates = _rates(_outcomes(patterns, believed * weight[:, None], k))
     nothing = np.full(m, np.nan)
-    model = LabelModel(method, tuple(functions), tuple(labels), prior, rates, voices, votes, nothing, iterations)
+    model = LabelModel(
+        *(method, tuple(functions), tuple(labels), prior, rates, voices, votes, nothing, iterations),
+        facts=tuple(name for name in functions if name in facts),
+    )
     return replace(model, accuracy=_accuracy(patterns, model.probabilities(patterns), met))
 
 
@@ -218,6 +236,25 @@ def _posterior(patterns: Votes, prior: Float, rates: Float, voices: Float, learn
             log_rates[k] = 0
         log += log_rates[outcome]
     return _normal(np.where(_heard(patterns, k), log, -np.inf) if learning else log)
+
+
+def _places(functions: Sequence[str], facts: Sequence[str]) -> list[int]:
+    return [place for place, name in enumerate(functions) if name in facts]
+
+
+def _stated(patterns: Votes, stating: Sequence[int], probabilities: Float) -> Float:
+    """The probabilities, but `FACT` for the label of a stated fact, shared equally where stated facts differ.
+
+    Args:
+        stating: places of the functions that state facts.
+    """
+    named = patterns[:, list(stating)]
+    stated = np.stack([(named == label).sum(1) for label in range(probabilities.shape[1])], 1).astype(np.float64)
+    known = stated.any(1)
+    probabilities = probabilities.copy()
+    share = stated[known] / stated[known].sum(1, keepdims=True)
+    probabilities[known] = FACT * share + (1 - FACT) * probabilities[known]
+    return probabilities
 
 
 def _heard(patterns: Votes, k: int) -> npt.NDArray[np.bool_]:

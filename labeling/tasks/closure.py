@@ -213,7 +213,7 @@ TASK = Task(
 # Functions.
 
 
-@votes(TASK)
+@votes(TASK, facts=True)
 def events_in_order(threads: Threads) -> Iterator[Vote]:
     """The last event: the reason of a closing that stands, or open after a reopening."""
     for post, standing in standings(threads).items():
@@ -227,7 +227,7 @@ def events_in_order(threads: Threads) -> Iterator[Vote]:
             yield Vote(post, label, {"history_id": last.history_id, "events": len(standing.events), **details})
 
 
-@votes(TASK)
+@votes(TASK, facts=True)
 def never_closed(threads: Threads) -> Iterator[Vote]:
     """No event ever closed it: open, where the site has a history."""
     if threads.history is None:
@@ -246,7 +246,7 @@ def closed_date(threads: Threads) -> Iterator[Vote]:
             yield Vote(post, "open", {"closed_date": None, **details})
 
 
-@votes(TASK)
+@votes(TASK, facts=True)
 def original_questions(threads: Threads) -> Iterator[Vote]:
     """The closing that stands names the questions that it repeats."""
     for post, standing in standings(threads).items():

@@ -220,3 +220,34 @@ def test_a_task_of_one_label() -> None:
 def test_shapes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="shape"):
         dawid_skene.fit(np.zeros((3, 2), np.int8), np.ones(2, np.int64), ["a", "b"], ["x", "y"])
+
+
+def test_a_stated_fact_is_believed_however_rare_it_is_and_teaches_others() -> None:
+    random = np.random.default_rng(11)
+    truth = np.where(random.random(4000) < 0.005, 2, random.integers(0, 2, 4000))
+    votes = np.full((4000, 4), dawid_skene.ABSTAIN, np.int8)
+    votes[:, 0] = np.where((random.random(4000) < 0.3) | (truth == 2), truth, dawid_skene.ABSTAIN)
+    votes[:, 1] = np.where(random.random(4000) < 0.9, truth % 2, 1 - truth % 2)
+    votes[:, 2] = np.where(random.random(4000) < 0.2, truth % 2, 1 - truth % 2)  # mostly wrong
+    votes[:, 3] = np.where(random.random(4000) < 0.7, truth % 2, 1 - truth % 2)
+    patterns, counts = dawid_skene.distinct(votes, np.ones(4000, np.int64))
+    names, labels = ["event", "b", "c", "d"], ["x", "y", "rare"]
+    judged = dawid_skene.fit(patterns, counts, names, labels)
+    known = dawid_skene.fit(patterns, counts, names, labels, ["event"])
+    stated = votes[:, 0] != dawid_skene.ABSTAIN
+    label, probabilities = known.choose(votes)
+    assert (label == truth)[stated].all() and probabilities[stated, truth[stated]].min() >= dawid_skene.FACT
+    assert judged.probabilities(votes)[truth == 2, 2].max() < dawid_skene.FACT
+    assert (label == truth)[~stated].mean() > 0.85 and known.accuracy[2] < 0.3
+    assert probabilities.sum(1) == pytest.approx(np.ones(4000))
+    again = dawid_skene.from_dict(json.loads(json.dumps(known.as_dict())))
+    assert again.facts == ("event",) and again.probabilities(votes) == pytest.approx(probabilities, abs=1e-6)
+
+
+def test_facts_that_differ_share_what_is_known() -> None:
+    votes = np.array([[0, 1, 1], [0, -1, 1], [-1, -1, 1]] * 5, np.int8)
+    patterns, counts = dawid_skene.distinct(votes, np.ones(15, np.int64))
+    model = dawid_skene.fit(patterns, counts, ["a", "b", "c"], ["x", "y"], ["a", "b"])
+    assert model.method == "majority"
+    found = model.probabilities(votes[:3])
+    assert found[0].min() > dawid_skene.FACT / 2 and found[1, 0] >= dawid_skene.FACT and found[2, 1] > 0.5
