@@ -22,19 +22,26 @@ from socorpus.corpus.documents.spans import (
     BLANK,
     JOIN,
     LINE,
+    SCRIPT_SIGNS,
     UNWANTED,
     Column,
     Marked,
+    Script,
     Writer,
     class_hint,
     first_hint,
+    is_one_term,
     plain_hint,
 )
 
 _BREAKS = {
     **{name: level for name, level in html_kernel.OPERATIONS.items() if JOIN < level <= BLANK},
     **dict.fromkeys(("pre", "blockquote"), BLANK),
+    # Of pages rather than posts; the compiled reader gives up on them.
+    **dict.fromkeys(("aside", "details", "dialog", "fieldset", "figcaption", "figure", "footer", "form"), LINE),
+    **dict.fromkeys(("header", "legend", "main", "nav", "option"), LINE),
 }
+_EDGES = frozenset(name for name, operation in html_kernel.OPERATIONS.items() if operation == html_kernel.TOUCH)
 _LANGUAGE = re.compile(r"language(-all)?:\s*([^\s<>]+)")
 # Elements whose text BeautifulSoup's get_text() leaves out too.
 _SILENT = frozenset(("script", "style", "template", "rt", "rp"))
@@ -44,8 +51,8 @@ def html(body: str | None) -> Marked:
     """Text and spans of a post's Body (HTML).
 
     Kinds: prose, quote (in a blockquote), inline_code (`<code>` within a line), code (a `<pre>` block, in a quote too).
-    Up to white space the text equals `BeautifulSoup(body, "lxml").get_text()`, and a `<pre><code>` block equals its
-    `get_text()` exactly. Any string is taken; lone surrogates and NUL become U+FFFD.
+    Up to white space and the signs of `<sup>` and `<sub>` the text equals `BeautifulSoup(body, "lxml").get_text()`, and
+    a `<pre><code>` block equals its `get_text()` exactly. Any string is taken; lone surrogates and NUL become U+FFFD.
     """
     if not body:
         return Marked("", [], [])
@@ -139,9 +146,14 @@ class _Target:
         self.block: list[tuple[int, str, str | None]] = []
         self.elements = 0
         self.outer_links = 0
+        # Superscripts and subscripts that are open; of the innermost one its name and text, while it has only text.
+        self.scripts: list[Script | None] = []
+        self.held: tuple[str, list[str]] | None = None
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         writer = self.writer
+        if self.held is not None:
+            self._release(whole=False)
         if tag in _SILENT:
             self.silent += 1
         elif tag == "pre":
@@ -158,11 +170,19 @@ class _Target:
                 writer.cut_code()
         elif tag == "a":
             writer.open_link(attributes.get("href") or "")
+        elif tag in SCRIPT_SIGNS:
+            self.scripts.append(None)
+            if not self.pre:
+                self.held = (tag, [])
         elif self.pre:
             if tag == "br" and not self.code:
                 self.data("\n")
         elif tag == "br":
-            writer.separate(BLANK if writer.pending == LINE else LINE)
+            writer.line_break()
+        elif tag in ("tr", "td", "th"):
+            (writer.row if tag == "tr" else writer.cell)(closing=False)
+        elif tag in _EDGES:
+            writer.edge(closing=False)
         else:
             if tag == "blockquote":
                 self.quote += 1
@@ -171,6 +191,8 @@ class _Target:
 
     def end(self, tag: str) -> None:
         writer = self.writer
+        if self.held is not None:
+            self._release(whole=tag == self.held[0])
         if tag in _SILENT:
             self.silent -= 1
         elif tag == "pre":
@@ -183,25 +205,36 @@ class _Target:
                 writer.cut_code()
         elif tag == "a":
             writer.close_link()
+        elif tag in SCRIPT_SIGNS:
+            script = self.scripts.pop()
+            if script is not None:
+                writer.close_script(script)
         elif not self.pre:
-            if tag == "blockquote":
-                self.quote -= 1
-                writer.cut()
-            writer.separate(_BREAKS.get(tag, JOIN))
+            if tag in ("tr", "td", "th"):
+                (writer.row if tag == "tr" else writer.cell)(closing=True)
+            elif tag in _EDGES and tag != "img":
+                writer.edge(closing=True)
+            elif tag != "br":
+                if tag == "blockquote":
+                    self.quote -= 1
+                    writer.cut()
+                writer.separate(_BREAKS.get(tag, JOIN))
 
     def data(self, text: str) -> None:
         if self.silent:
             return
-        if self.pre:
+        if self.held is not None:
+            self.held[1].append(text)
+        elif self.pre:
             links = self.writer.open_links
             target = links[-1][0] if len(links) > self.outer_links else None
             self.block.append((self.elements if self.code else 0, text, target))
-        elif self.code:
-            self.writer.words(text, "inline_code")
         else:
-            self.writer.words(text, "quote" if self.quote else "prose")
+            self.writer.words(text, self._kind())
 
     def comment(self, text: str) -> None:
+        if self.held is not None:
+            self._release(whole=False)
         note = _LANGUAGE.fullmatch(text.strip())
         if note is not None and note[1]:
             self.hint_all = plain_hint(note[2])
@@ -210,6 +243,19 @@ class _Target:
 
     def close(self) -> Marked:
         return self.writer.marked()
+
+    def _kind(self) -> str:
+        return "inline_code" if self.code else "quote" if self.quote else "prose"
+
+    def _release(self, whole: bool) -> None:
+        """Writes the text with which a script begins, which may be the whole of it."""
+        if self.held is None:
+            return
+        (tag, pieces), self.held = self.held, None
+        text = "".join(pieces)
+        sign = SCRIPT_SIGNS[tag]
+        self.scripts[-1] = self.writer.open_script(sign, self._kind(), whole and is_one_term(text))
+        self.writer.words(text, self._kind())
 
     def _end_block(self) -> None:
         language = first_hint(*reversed(self.names), self.hint, self.hint_all)

@@ -15,9 +15,11 @@ import numpy as np
 from socorpus.corpus.arrays import Int32, Int64, UInt8, njit
 from socorpus.corpus.documents.spans import (
     AFTER_CODE,
+    AFTER_EDGE,
     BLANK,
     CELL,
     CODE,
+    EDGE,
     INLINE_CODE,
     JOIN,
     LINE,
@@ -27,18 +29,22 @@ from socorpus.corpus.documents.spans import (
 )
 
 _BLANKS = ("p", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "address", "center", "article", "section")
-_LINES = ("li", "ul", "ol", "dl", "dt", "dd", "div", "table", "thead", "tbody", "tfoot", "tr", "caption", "summary")
+_LINES = ("li", "ul", "ol", "dl", "dt", "dd", "div", "table", "thead", "tbody", "tfoot", "caption", "summary")
 _INLINE = (
-    *("strong", "em", "b", "i", "u", "s", "sup", "sub", "kbd", "del", "ins", "strike", "big", "small", "tt"),
-    *("span", "img", "abbr", "cite", "dfn", "font", "mark", "samp", "var"),
+    *("strong", "em", "b", "i", "u", "big", "small", "tt"),
+    *("span", "abbr", "cite", "dfn", "font", "mark", "samp", "var"),
 )
 # Effect of a tag: it sets apart (a strength, up to BLANK), or one of these.
-_BR, _BLOCKQUOTE, _A, _CODE, _PRE = 16, 17, 18, 19, 20
+_BR, _BLOCKQUOTE, _A, _CODE, _PRE, TOUCH, _ROW, _CELL, _SUP, _SUB = range(16, 26)
 OPERATIONS: dict[str, int] = {
     **dict.fromkeys(_BLANKS, BLANK),
     **dict.fromkeys(_LINES, LINE),
-    **dict.fromkeys(("td", "th"), CELL),
     **dict.fromkeys(_INLINE, JOIN),
+    **dict.fromkeys(("kbd", "del", "ins", "s", "strike", "img"), TOUCH),
+    "tr": _ROW,
+    **dict.fromkeys(("td", "th"), _CELL),
+    "sup": _SUP,
+    "sub": _SUB,
     "br": _BR,
     "blockquote": _BLOCKQUOTE,
     "a": _A,
@@ -371,6 +377,8 @@ def _note(data: UInt8, i: int, end: int) -> tuple[int, int, int, bool]:
 # The parts of reading a body. As plain calls, which count references to the arrays of the page, they take thrice as
 # long; inlined and without counts, as long as one function. `_nrt=False` is how numba compiles its own string kernels.
 _part = njit(cache=True, nogil=True, forceinline=True, _nrt=False)
+# What few bodies need is not inlined.
+_rare = njit(cache=True, nogil=True, _nrt=False)
 
 
 class _Page(NamedTuple):
@@ -400,7 +408,15 @@ _DEPTH, _QUOTES = 10, 11
 _LINK, _LINK_START, _TARGET_END = 12, 13, 14
 _NO_LINK, _LINK_DROPPED, _LINK_KEPT = 0, 1, 2
 # Bounds of the note before a block, and of the note for all; -1: there is none.
-_NOTES, _NOTE_FOR_ALL, _STATES = 15, 17, 19
+_NOTES, _NOTE_FOR_ALL = 15, 17
+# Of the table's row: whether one is open, tabs before the next text, the separator before its first text; where its
+# cell has no text so far, the separator before that, as breaks count for nothing there.
+_IN_ROW, _TABS, _LEAD, _EMPTY_CELL = 19, 20, 21, 22
+# Of the script whose text is still to come: its sign (0: there is none), whether it needs parentheses, at which depth
+# it stands. The depths, as bits, of the open scripts that have an opening parenthesis.
+_MARK, _MARK_PARENTHESIS, _MARK_DEPTH, _PARENTHESES = 23, 24, 25, 26
+# Whether any of these, or an edge, asks for something before the next text.
+_RARE, _STATES = 27, 28
 
 
 @_part
@@ -420,6 +436,64 @@ def _cut(page: _Page) -> None:
     if state[_CURRENT] >= 0:
         _put_segment(page, state[_CURRENT], state[_OPENED], state[_CLOSED], -1)
         state[_CURRENT] = -1
+
+
+@_rare
+def _is_letter(code: int) -> bool:
+    """Whether a code point is one of `spans._LETTERS`."""
+    if code < 0xC0:
+        return 48 <= code <= 57 or 65 <= code <= 90 or 97 <= code <= 122
+    if code < 0x2000:
+        return code != 0xD7 and code != 0xF7 and code != 0x1680
+    return 0x2C00 <= code < 0x3000 or 0x3040 <= code < 0xFF00 or code >= 0xFF10
+
+
+@_rare
+def _ends_in_letter(text: UInt8, o: int) -> bool:
+    """Whether a letter stands before a place of the text."""
+    if not o:
+        return False
+    i = o - 1
+    code: Any = np.int64(text[i])
+    if code < 0x80:
+        return _is_letter(code)
+    shift = code = 0
+    while text[i] & 0xC0 == 0x80:
+        code |= (np.int64(text[i]) & 0x3F) << shift
+        shift += 6
+        i -= 1
+    # The first byte has as many bits fewer as there are bytes.
+    return _is_letter(code | (np.int64(text[i]) & (0x3F >> shift // 6)) << shift)
+
+
+@_rare
+def _before_text(page: _Page, gap: bool, first: int) -> bool:
+    """Before running text that begins with `first`: the space between letters, the tabs of a cell; the gap left."""
+    state, text = page.state, page.text
+    position, o, pending = state[_POSITION], state[_TEXT], state[_PENDING]
+    if state[_EMPTY_CELL]:
+        pending = state[_EMPTY_CELL]
+    if gap and pending < SPACE:
+        pending = SPACE
+    elif pending == EDGE or pending == AFTER_EDGE:
+        pending = SPACE if _is_letter(first) and _ends_in_letter(text, o) else JOIN
+    if state[_IN_ROW]:
+        tabs = state[_TABS]
+        if tabs > 0:
+            if pending > CELL and position:
+                for _ in range(2 if pending == BLANK else 1):
+                    text[o] = 10
+                    o += 1
+                    position += 1
+            for _ in range(tabs):
+                text[o] = 9
+                o += 1
+            position += tabs
+            pending = JOIN
+        state[_TABS] = state[_LEAD] = state[_EMPTY_CELL] = 0
+    state[_POSITION], state[_TEXT], state[_PENDING] = position, o, pending
+    state[_RARE] = state[_IN_ROW]
+    return False
 
 
 @_part
@@ -459,11 +533,109 @@ def _next(data: UInt8, i: int, end: int) -> tuple[Any, Any, int]:
 
 
 @_part
-def _words(data: UInt8, i: int, end: int, kind: int, page: _Page) -> int:
-    """Reads running text up to the next tag: where that is, -1: irregular."""
+def _put_sign(page: _Page, sign: int, gap: bool, parenthesis: bool) -> None:
+    """Writes a sign of a script, of which no link begins."""
+    state = page.state
+    link = state[_LINK_START]
+    if state[_RARE]:
+        gap = _before_text(page, gap, sign)
+    _begin(page, QUOTE if state[_QUOTES] else PROSE, gap)
+    state[_LINK_START] = link
+    o = state[_TEXT]
+    page.text[o] = sign
+    if parenthesis:
+        page.text[o + 1] = 40
+    points = 2 if parenthesis else 1
+    state[_TEXT] = o + points
+    state[_POSITION] += points
+    state[_CLOSED] = state[_POSITION]
+
+
+@_rare
+def _before(page: _Page, gap: bool, first: int) -> bool:
+    """Before running text that begins with `first`: the sign of a script, and what is needed else; the gap left.
+
+    A script that begins a line by now has no sign.
+    """
+    state = page.state
+    sign, parenthesis = state[_MARK], state[_MARK_PARENTHESIS] == 1
+    state[_MARK] = 0
+    if sign and state[_PENDING] <= SPACE:
+        _put_sign(page, sign, gap, parenthesis)
+        if parenthesis:
+            state[_PARENTHESES] |= np.int64(1) << state[_MARK_DEPTH]
+        state[_PENDING] = JOIN
+        gap = False
+    return _before_text(page, gap, first)
+
+
+@_rare
+def _is_one_term(data: UInt8, i: int, end: int) -> bool:
+    """Whether the text at i, up to a closing tag, needs no parentheses as a script: as `spans.is_one_term`."""
+    points = others = 0
+    first: Any = 0
+    last: Any = 0
+    gap = gaps = False
+    while i < end:
+        sort, code, size = _next(data, i, end)
+        if sort == _BAD or sort == _LT:
+            break
+        i += size
+        if sort == _WHITE:
+            gap = True
+            continue
+        gaps |= gap and points > 0
+        gap = False
+        if not points:
+            first = code
+        last = code
+        points += 1
+        others += 0 if _is_letter(code) else 1
+    if not points or i + 1 >= end or data[i + 1] != 47:
+        return False
+    if points > 1 and (first == 40 or first == 91) and (last == 41 or last == 93):
+        return True
+    signed = points > 1 and others == 1 and (first == 43 or first == 45 or first == 0x2212)
+    return not gaps and (points == 1 or others == 0 or signed)
+
+
+@_rare
+def _open_script(data: UInt8, i: int, end: int, sign: int, page: _Page) -> None:
+    """A script begins whose text is at i: its sign is to come, unless it is small print, set apart."""
+    state = page.state
+    depth = state[_DEPTH] - 1
+    state[_PARENTHESES] &= ~(np.int64(1) << depth)
+    pending = state[_PENDING]
+    if state[_MARK] or not state[_POSITION] or pending > SPACE:
+        return
+    one_term = _is_one_term(data, i, end)
+    if one_term or pending < SPACE:
+        state[_MARK], state[_MARK_PARENTHESIS], state[_MARK_DEPTH] = sign, 0 if one_term else 1, depth
+        state[_RARE] = 1
+
+
+@_rare
+def _close_script(page: _Page) -> None:
+    """A script ends, that stood at the depth that comes next now."""
+    state = page.state
+    depth = state[_DEPTH]
+    if state[_MARK]:
+        if state[_MARK_DEPTH] == depth:
+            state[_MARK] = 0
+    elif state[_PARENTHESES] >> depth & 1:
+        state[_PARENTHESES] &= ~(np.int64(1) << depth)
+        pending = state[_PENDING]
+        state[_PENDING] = JOIN
+        _put_sign(page, 41, False, False)
+        state[_PENDING] = pending
+
+
+@_part
+def _words(data: UInt8, i: int, end: int, kind: int, page: _Page, rare: bool) -> int:
+    """Reads running text up to the next tag: where that is, -1: irregular; `rare` where `_RARE` is set."""
     state, text = page.state, page.text
-    position, o = state[_POSITION], state[_TEXT]
     gap = begun = False
+    position, o = state[_POSITION], state[_TEXT]
     while i < end:
         sort, code, size = _next(data, i, end)
         if sort == _LT:
@@ -476,6 +648,8 @@ def _words(data: UInt8, i: int, end: int, kind: int, page: _Page) -> int:
             continue
         if not begun:
             begun = True
+            if rare:
+                gap = _before(page, gap, code)
             _begin(page, kind, gap)
             position, o = state[_POSITION], state[_TEXT]
         elif gap:
@@ -492,15 +666,29 @@ def _words(data: UInt8, i: int, end: int, kind: int, page: _Page) -> int:
     if begun:
         state[_TEXT], state[_POSITION], state[_CLOSED] = o, position, position
         state[_PENDING] = SPACE if gap else JOIN
-    elif gap and state[_PENDING] == JOIN:
+    elif gap and (state[_PENDING] < SPACE if rare else state[_PENDING] == JOIN):
         state[_PENDING] = SPACE
     return i
+
+
+@_rare
+def _words_rarely(data: UInt8, i: int, end: int, kind: int, page: _Page) -> int:
+    """The same where a sign, a tab or a space may be wanted before the text: apart, so that the common way is short."""
+    return _words(data, i, end, kind, page, True)
+
+
+@_part
+def _run(data: UInt8, i: int, end: int, kind: int, page: _Page) -> int:
+    """Reads running text up to the next tag: where that is, -1: irregular."""
+    if page.state[_RARE]:
+        return _words_rarely(data, i, end, kind, page)
+    return _words(data, i, end, kind, page, False)
 
 
 @_part
 def _inline_code(data: UInt8, i: int, end: int, page: _Page) -> int:
     """Reads what follows `<code>`, with `</code>`: where that ends, -1: irregular."""
-    i = _words(data, i, end, INLINE_CODE, page)
+    i = _run(data, i, end, INLINE_CODE, page)
     return i + _CODE_CLOSE.size if i >= 0 and _at(data, i, end, _CODE_CLOSE) else -1
 
 
@@ -569,6 +757,7 @@ def _code_block(data: UInt8, i: int, end: int, page: _Page) -> int:
         return -1
     if points:
         _cut(page)
+        state[_MARK] = state[_TABS] = state[_LEAD] = state[_EMPTY_CELL] = 0
         b, blocks = state[_BLOCKS], page.blocks
         _put_segment(page, CODE, begin, begin + points, b)
         blocks[b, 0], blocks[b, 1], blocks[b, 2], blocks[b, 3] = code_start, code_end, pre_start, pre_end
@@ -606,6 +795,41 @@ def _leave(place: int, page: _Page) -> bool:
     depth = page.state[_DEPTH] - 1
     page.state[_DEPTH] = depth
     return depth >= 0 and page.open[depth] == place
+
+
+@_rare
+def _rare_tag(data: UInt8, i: int, end: int, operation: int, closing: bool, page: _Page) -> None:
+    """The effect of a tag that ends at i: of a key, struck words, an image, a row or a cell of a table, a script."""
+    if operation >= _SUP:
+        if closing:
+            _close_script(page)
+        else:
+            _open_script(data, i, end, 94 if operation == _SUP else 95, page)
+        return
+    state = page.state
+    pending = state[_PENDING]
+    state[_RARE] = 1
+    if operation == TOUCH:
+        if closing:
+            state[_PENDING] = max(pending, AFTER_EDGE)
+        else:
+            state[_PENDING] = SPACE if pending == AFTER_EDGE else max(pending, EDGE)
+    else:
+        if state[_EMPTY_CELL]:
+            pending = state[_EMPTY_CELL]
+            state[_EMPTY_CELL] = 0
+        if operation == _ROW:
+            state[_IN_ROW], state[_TABS] = (0, 0) if closing else (1, -1)
+            pending = max(pending, LINE)
+            state[_LEAD] = 0 if closing else pending
+        elif closing or not state[_IN_ROW]:
+            pending = max(pending, CELL)
+        else:
+            state[_TABS] += 1
+            if pending != AFTER_CODE:
+                pending = state[_LEAD] if state[_LEAD] else CELL
+            state[_EMPTY_CELL] = pending
+        state[_PENDING] = pending
 
 
 @_part
@@ -653,6 +877,8 @@ def _tag(data: UInt8, i: int, end: int, page: _Page) -> int:
             return -1
         if operation == _A:
             _close_link(page)
+        elif operation >= TOUCH:
+            _rare_tag(data, after, end, operation, closing, page)
         else:
             _set_apart(operation, closing, page)
         return after + 1
@@ -667,7 +893,10 @@ def _tag(data: UInt8, i: int, end: int, page: _Page) -> int:
         return _open_link(data, i, end, page)
     after = _end_of_tag(data, after, end, void)
     if after >= 0:
-        _set_apart(operation, closing, page)
+        if operation >= TOUCH:
+            _rare_tag(data, after, end, operation, closing, page)
+        else:
+            _set_apart(operation, closing, page)
     return after
 
 
@@ -686,10 +915,10 @@ def _body(data: UInt8, i: int, end: int, page: _Page) -> bool:
     """Reads a whole body; false: it is not plain, and what was written of it is to be forgotten."""
     state = page.state
     for place in range(_WRITTEN, _STATES):
-        state[place] = -1 if place == _CURRENT or place >= _NOTES else 0
+        state[place] = -1 if place == _CURRENT or _NOTES <= place < _IN_ROW else 0
     while 0 <= i < end:
         if data[i] != 60:
-            i = _words(data, i, end, QUOTE if state[_QUOTES] else PROSE, page)
+            i = _run(data, i, end, QUOTE if state[_QUOTES] else PROSE, page)
         elif i + 2 >= end:
             i = -1
         elif data[i + 1] == 33:

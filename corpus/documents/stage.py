@@ -48,7 +48,7 @@ def run(context: BuildContext, sites: Sequence[Site], reading: Receipts, gathere
         arguments = {"bucket": bucket, "host": host, "tables": tables, "users": sorted(authors), "config": config}
         weight = receipt.outputs[bucket.path("tables/posts")].bytes + 1
         section = [as_dict(config), host]
-        items.append(WorkItem("documents", bucket.name, build_documents, arguments, inputs, 2, section, weight))
+        items.append(WorkItem("documents", bucket.name, build_documents, arguments, inputs, 3, section, weight))
     done = context.engine.run("documents", items)
     context.prune("documents", done, ["documents"])
     return done

@@ -49,7 +49,10 @@ def check(data: bytes) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it wonders whether some inputs are addresses or XML
             expected = BeautifulSoup(body, "lxml").get_text()
-        same("".join(marked.text.split()), "".join(expected.replace("\0", "\ufffd").split()), "text of BeautifulSoup")
+        scripts = re.search("<su[pb]", body, re.IGNORECASE)
+        unwanted = re.compile(r"[\s^_()]" if scripts else r"\s")  # they bring signs of their own
+        read, reference = (unwanted.sub("", text) for text in (marked.text, expected.replace("\0", "\ufffd")))
+        same(read, reference, "text of BeautifulSoup")
         column = html.posts(pa.chunked_array([["<p>before</p>", body, None, body]], pa.string()))
         same([row(column, 1), row(column, 2), row(column, 3)], [marked, Marked("", [], []), marked], "column and row")
 
@@ -69,6 +72,8 @@ TARGET = Target(
         b'<!-- language: lang-js -->\n\n<pre><code>x</code></pre><!-- language-all: c --><pre class="default">y</pre>',
         b'<div class="snippet" data-lang="js">\n<pre class="snippet-code-js"><code>a</code></pre>\n</div>\n',
         b'<p><img src="u" alt="a > b"> <kbd>x</kbd><sup>2</sup> &nbsp;&#39;&mdash;&hellip;</p>',
+        b"<p>10<sup>n+1</sup>, x<sub>i<sup>2</sup></sub> <kbd>Ctrl</kbd><kbd>C</kbd> <del>a</del><ins>b</ins>c</p>",
+        b"<table><tr><td></td><td><p>x</p></td><td></td><td>y<br>z</td></tr><tr><td></td><td>1</td></tr></table>",
     ],
     tokens=[
         *_TAGS,

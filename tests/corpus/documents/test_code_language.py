@@ -23,9 +23,28 @@ def test_a_hint_stands_above_all(hint: str, language: str) -> None:
     assert code_language.of("SELECT a FROM b", hint, ["java"]) == language
 
 
-def test_an_unknown_hint_is_passed_over() -> None:
-    assert code_language.of("x", "klingon", ["java"]) == "java"
-    assert code_language.of("x", "klingon", []) is None
+@pytest.mark.parametrize("hint", ["", "none", "text", "plaintext", "klingon", "spring-batch"])
+def test_no_tag_overrules_an_author_who_names_no_language_or_an_unknown_one(hint: str) -> None:
+    assert code_language.of("x", hint, ["java"]) is None
+    assert code_language.of("import os\n\ndef f(x):\n    return self.x\n", hint, []) is None
+
+
+@pytest.mark.parametrize(
+    ("hint", "language"),
+    [("http", "http"), ("nginx", "nginx"), ("tcl", "tcl"), ("vbs", "vbscript"), ("ebnf", "bnf"), ("sv", "systemverilog")],
+)
+def test_a_hint_of_a_language_that_no_tag_names_stands(hint: str, language: str) -> None:
+    assert code_language.of("x", hint, ["python"]) == language
+    assert code_language.of("x", None, [hint, "python"]) == "python"
+
+
+def test_a_form_that_is_certain_counts_after_an_unknown_hint_only() -> None:
+    assert code_language.of("#!/bin/bash\nls", "klingon", ["java"]) == "bash"
+    assert code_language.of("#!/bin/bash\nls", "", ["java"]) is None
+
+
+def test_the_hint_default_asks_for_a_guess() -> None:
+    assert code_language.of("x", "default", ["java"]) == "java"
 
 
 @pytest.mark.parametrize(
