@@ -63,7 +63,8 @@ def apply(
 
     Raises:
         InputError: no finished corpus, an unknown task, or an error of `check`.
-        BuildError: another build is at work there; a labelling function gives an invalid vote, or fails.
+        BuildError: another build is at work there; a labelling function gives an invalid vote; one of a plug-in's
+            fails, or one of ours on more than a few posts.
     """
     check(configs.of_corpus(integrity.finished(root, generations.finished(root))["config"]), tasks)
     with lock_file.lock(root), rebuild.rebuilding(root, engine, rebuild.LABELS) as tree:
@@ -187,6 +188,8 @@ def _run(layout: Layout, chosen: Sequence[str], analyze: bool) -> tuple[dict[str
     collected = run("collect", (plan.collect() for plan in plans))
     merged = run("merge", (plan.merge(collected) for plan in plans))
     voted = run("vote", (plan.vote(merged) for plan in plans), "examples", "votes")
+    for plan in plans:
+        plan.require_working(voted)
     counted = run("count", (plan.count(voted) for plan in plans))
     fitted = run("fit", (plan.fit(counted) for plan in plans))
     stratified = run("stratify", (plan.stratify(voted) for plan in plans))

@@ -1,5 +1,6 @@
 """The work items of one labelling task, step by step, with the inputs whose change makes each run again."""
 
+import warnings
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +10,7 @@ from socorpus.corpus.config import Split
 from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.engine.work import WorkItem
+from socorpus.corpus.errors import BuildError, SocorpusWarning
 from socorpus.corpus.schema import SPLITS
 from socorpus.corpus.storage import files, parquet, row_lookup
 from socorpus.corpus.storage.buckets import Bucket
@@ -22,6 +24,9 @@ from socorpus.labeling.schema import FOLDER, TASKS, VOTES, models_path, path, pe
 
 Done = Mapping[str, Receipt]
 """Receipts of a step by name: `TASK/BUCKET`, or `TASK`; of this task, and maybe of others."""
+
+# As many posts may fail under a function of ours as rows of a table may be unreadable.
+_FEW_FAILURES, _SMALL_SHARE = 20, 0.01
 
 _SIGNALS = ("statistics", "contamination", "exact", "near")
 
@@ -81,6 +86,42 @@ class TaskPlan:
             items.append(self._of_bucket("vote", bucket, steps.vote, given, inputs, section))
         return items
 
+    def failures(self, voted: Done) -> dict[str, Any]:
+        """Posts on which functions of ours failed: `failed`, counts by function, and `failures`, the first; or none."""
+        of = [voted[self.name(bucket)].counts for bucket in self.layout.buckets]
+        failed: Counter[str] = Counter()
+        for counts in of:
+            failed.update(counts.get("failed", {}))
+        if not failed:
+            return {}
+        listed = [failure for counts in of for failure in counts.get("failures", ())]
+        return {"failed": dict(sorted(failed.items())), "failures": listed[: steps.MOST_FAILURES]}
+
+    def require_working(self, voted: Done) -> None:
+        """Warn of functions of ours that failed on posts.
+
+        Raises:
+            BuildError: a function failed on too many to go on without their votes.
+
+        Warns:
+            SocorpusWarning: some failed on a few.
+        """
+        failures = self.failures(voted)
+        if not failures:
+            return
+        total = sum(sum(voted[self.name(bucket)].counts["examples"].values()) for bucket in self.layout.buckets)
+        for function, count in failures["failed"].items():
+            first = next((row for row in failures["failures"] if row["function"] == function), None)
+            example = f", such as {first['post']} ({first['error']})" if first else ""
+            what = f"labelling function {self.task}.{function} fails on {count:,} of {total:,} examples{example}"
+            report = "This is a bug of socorpus; please report it"
+            if count > max(_FEW_FAILURES, _SMALL_SHARE * total):
+                raise BuildError(
+                    f"{what}. {report}. Until it is mended, leave the function out: "
+                    f'labels.without = ["{self.task}.{function}"]'
+                )
+            warnings.warn(f"{what}: it does not vote on them. {report}", SocorpusWarning, stacklevel=2)
+
     def count(self, voted: Done) -> list[WorkItem]:
         """Votes -> patterns."""
         items = []
@@ -138,8 +179,9 @@ class TaskPlan:
         """Labels and comparisons -> labels/TASK/analysis.json."""
         inputs = self._contents(labelled) | {f"votes/{name}": text for name, text in self._contents(voted).items()}
         inputs |= {f"people/{name}": content for name, content in people.items()} | {"models": self.models_content}
-        given = {"task": self.task, "voters": self.voters, "buckets": self.layout.buckets}
-        config = [*self._voting, analysis_functions.extras()]
+        failures = self.failures(voted)
+        given = {"task": self.task, "voters": self.voters, "buckets": self.layout.buckets, "failures": failures}
+        config = [*self._voting, analysis_functions.extras(), failures]
         return [
             WorkItem(
                 "label_analysis",
@@ -194,6 +236,7 @@ class TaskPlan:
             },
             "sources": dict(sorted(sources.items())),
             "conflicts": conflicts,
+            **self.failures(voted),
             **({"plugins": origins} if (origins := self._plugins()) else {}),
         }
 

@@ -1,8 +1,12 @@
-"""Calls of a task's parts: an error in a plug-in's code names its file, its line, and the post at fault."""
+"""Calls of a task's parts: an error in a plug-in's code names its file, its line, and the post at fault.
+
+A labelling function of ours that raises on a post does not vote on it, and the build goes on: nobody who builds could
+correct it. A plug-in's ends the build: its author is there.
+"""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -10,14 +14,32 @@ import pyarrow.compute as pc
 
 from socorpus.corpus import plugins
 from socorpus.corpus import schema as corpus_schema
-from socorpus.corpus.errors import BuildError
+from socorpus.corpus.errors import BuildError, SocorpusError
 from socorpus.labeling.functions import FUNCTIONS, Function, Threads, Vote
 from socorpus.labeling.schema import EXAMPLES, TASKS, Task
 from socorpus.labeling.tasks import defaults
 
 
-def votes(function: Function, threads: Threads) -> list[Vote]:
+@dataclass(frozen=True)
+class Failure:
+    """A post on which a function of ours raised an exception, and so does not vote."""
+
+    post_id: int
+    function: str
+    """Without its task."""
+    error: str
+    """The exception's type and text."""
+
+
+_MOST_ERROR = 300
+"""Characters of an exception's text."""
+
+
+def votes(function: Function, threads: Threads, failures: list[Failure] | None = None) -> list[Vote]:
     """The votes of a labelling function on a bucket.
+
+    Args:
+        failures: gets the posts on which a function of ours fails; None: what it raises is raised.
 
     Raises:
         BuildError: a plug-in's function raised an exception, or yields something else.
@@ -25,7 +47,7 @@ def votes(function: Function, threads: Threads) -> list[Vote]:
 
     origin, name = FUNCTIONS.origin(function.key), f"labelling function {function.key}"
     if origin is None:
-        return list(function.find(threads))
+        return list(function.find(threads)) if failures is None else _surviving(function, threads, failures)
 
     def find(some: Threads) -> list[Vote]:
         answer: Any = function.find(some)
@@ -37,6 +59,52 @@ def votes(function: Function, threads: Threads) -> list[Vote]:
     if strange := next((vote for vote in yielded if not isinstance(vote, Vote)), None):
         raise BuildError(f"{plugins.where(origin)}: {name} yields {type(strange).__name__}, not Vote")
     return yielded
+
+
+def _surviving(function: Function, threads: Threads, failures: list[Failure]) -> list[Vote]:
+    """Votes on all but the posts on which the function fails: the bucket is halved down to their threads."""
+    try:
+        return list(function.find(threads))
+    except (SocorpusError, OSError, MemoryError):  # of the environment, and not of a post
+        raise
+    except Exception as error:
+        ids = _thread_ids(threads)
+        if len(ids) <= 1:
+            return _without_culprits(function, threads, error, failures)
+        halves = (ids[: len(ids) // 2], ids[len(ids) // 2 :])
+        return [vote for half in halves for vote in _surviving(function, _of_threads(threads, half), failures)]
+
+
+def _without_culprits(function: Function, thread: Threads, error: Exception, failures: list[Failure]) -> list[Vote]:
+    """Votes on a thread without the posts that fail by themselves; if that isn't all that is wrong, none."""
+    posts = (thread.documents if thread.examples is None else thread.examples)["post_id"].to_pylist()
+    errors = {post: caught for post in posts if (caught := _error(function, _of_posts(thread, [post]))) is not None}
+    rest = [post for post in posts if post not in errors]
+    if errors and rest:
+        left = _of_posts(thread, rest)
+        if _error(function, left) is None:
+            failures.extend(Failure(post, function.name, _described(caught)) for post, caught in errors.items())
+            return list(function.find(left))
+    failures.extend(Failure(post, function.name, _described(errors.get(post, error))) for post in posts)
+    return []
+
+
+def _error(function: Function, threads: Threads) -> Exception | None:
+    try:
+        list(function.find(threads))
+    except Exception as error:
+        return error
+    return None
+
+
+def _described(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:_MOST_ERROR]
+
+
+def _thread_ids(threads: Threads) -> list[int]:
+    rows = threads.documents if threads.examples is None else threads.examples
+    ids: list[int] = pc.unique(rows["thread_id"]).to_pylist()
+    return ids
 
 
 def collected(task: Task, threads: Threads) -> Mapping[str, Any]:
@@ -104,7 +172,7 @@ def culprit(run: Callable[[Threads], object], threads: Threads) -> str | None:
         return False
 
     rows = threads.documents if threads.examples is None else threads.examples
-    left = pc.unique(rows["thread_id"]).to_pylist()
+    left = _thread_ids(threads)
     while len(left) > 1:
         halves = (left[: len(left) // 2], left[len(left) // 2 :])
         left = next((half for half in halves if fails(_of_threads(threads, half))), [])

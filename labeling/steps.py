@@ -27,6 +27,9 @@ from socorpus.labeling.schema import TASKS
 LEFT_OUT = ("fabricated", "empty", "contaminated", "exact_duplicate", "near_duplicate", "code_duplicate")
 """Reasons of decisions for which a post is no example. Others, such as its kind or score, say nothing of its label."""
 
+MOST_FAILURES = 1000
+"""Failures of functions that are listed; all are counted."""
+
 PART = 500
 """Number of examples that functions of a task of spans get at a time."""
 
@@ -98,8 +101,9 @@ def vote(
     seen = threads(root, bucket, tables, tags, facts_path(task))
     allowed = _allowed(root, bucket, max_overlap)
     by: list[tuple[Function, Vote]] = []
+    failures: list[plugin_calls.Failure] = []
     if not definition.spans:
-        by = [(function, vote) for function in functions for vote in plugin_calls.votes(function, seen)]
+        by = [(function, vote) for function in functions for vote in plugin_calls.votes(function, seen, failures)]
     all_examples = plugin_calls.examples(definition, seen, [vote for _, vote in by]).cast(schema.EXAMPLES)
     examples = example_texts.redacted(
         _with_split(example_texts.within(all_examples, allowed), splits.of_bucket(root, bucket)), privacy
@@ -107,7 +111,9 @@ def vote(
     if definition.spans:
         # Functions share intermediate results on a text many times its size.
         parts = (replace(seen, examples=examples.slice(start, PART)) for start in range(0, examples.num_rows, PART))
-        by = [(which, vote) for part in parts for which in functions for vote in plugin_calls.votes(which, part)]
+        by = [
+            (which, vote) for part in parts for which in functions for vote in plugin_calls.votes(which, part, failures)
+        ]
     table = _votes(bucket.site, by, examples, definition, privacy)
     paths = {name: schema.path(task, name, bucket.name) for name in ("examples", "votes")}
     outputs = {"examples": (examples, schema.EXAMPLES), "votes": (table, schema.VOTES)}
@@ -117,8 +123,22 @@ def vote(
             "examples": dict(sorted(counted(examples["split"]).items())),
             "forms": dict(sorted(counted(examples["form"]).items())),
             "functions": dict(sorted(counted(table["function"]).items())),
+            **_failed(bucket.site, failures, privacy),
         },
     )
+
+
+def _failed(site: str, failures: Sequence[plugin_calls.Failure], privacy: Privacy) -> dict[str, Any]:
+    """Counts of the posts on which functions failed, and the first of them, without personal data; none if none did."""
+    if not failures:
+        return {}
+    first = sorted(failures, key=lambda failure: (failure.post_id, failure.function))[:MOST_FAILURES]
+    errors = example_texts.evidence([{"error": failure.error} for failure in first], privacy)
+    listed = [
+        {"post": corpus_schema.key(site, failure.post_id), "function": failure.function, **json.loads(error)}
+        for failure, error in zip(first, errors, strict=True)
+    ]
+    return {"failed": dict(sorted(Counter(failure.function for failure in failures).items())), "failures": listed}
 
 
 def _allowed(root: Path, bucket: Bucket, max_overlap: float) -> pa.Array:

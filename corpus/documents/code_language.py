@@ -219,7 +219,10 @@ _FURTHER = {
 }
 # Hints that say that the block is in no programming language.
 _NO_LANGUAGE = frozenset(
-    "none text plain plaintext txt text-only nohighlight no-highlight output console-output log logs".split()
+    (
+        *("none", "text", "plain", "plaintext", "txt", "text-only", "nohighlight", "no-highlight"),
+        *("output", "console-output", "log", "logs"),
+    )
 )
 _GUESS = "default"
 """The hint that asks for a guess, as if there were none."""

@@ -475,7 +475,7 @@ def _before_text(page: _Page, gap: bool, first: int) -> bool:
         pending = state[_EMPTY_CELL]
     if gap and pending < SPACE:
         pending = SPACE
-    elif pending == EDGE or pending == AFTER_EDGE:
+    elif pending in (EDGE, AFTER_EDGE):
         pending = SPACE if _is_letter(first) and _ends_in_letter(text, o) else JOIN
     if state[_IN_ROW]:
         tabs = state[_TABS]
@@ -578,7 +578,7 @@ def _is_one_term(data: UInt8, i: int, end: int) -> bool:
     gap = gaps = False
     while i < end:
         sort, code, size = _next(data, i, end)
-        if sort == _BAD or sort == _LT:
+        if sort in (_BAD, _LT):
             break
         i += size
         if sort == _WHITE:

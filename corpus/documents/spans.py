@@ -46,7 +46,7 @@ class Marked(NamedTuple):
     text: str
     segments: list[Segment]
     """(kind, start, end, language hint of a code block), in order, without overlap or empty span; white space between
-    two segments belongs to neither. The hint is None without one, "" where the author says that there is no language."""
+    two segments belongs to neither. The hint is None without one, "" where its author says that there is none."""
     links: list[Link]
     """(start, end, target) of linked text, in the order in which it ends."""
 

@@ -15,7 +15,11 @@ _MOST_SPANS = 40
 def lines(root: Path, key: str) -> list[str]:
     """The votes and labels of the post `key` (`SITE:POST_ID`); none where the corpus has no labels of it."""
     facts = manifest_file.load(root) or {}
-    text = [line for name in facts.get("labels", {}) for line in _task(root, key, name)]
+    text = [
+        line
+        for name, entry in facts.get("labels", {}).items()
+        for line in (*_task(root, key, name), *_failures(key, name, entry))
+    ]
     return ["", "labels", *(f"  {line}" for line in text)] if text else []
 
 
@@ -46,6 +50,13 @@ def _task(root: Path, key: str, task: str) -> Iterator[str]:
         yield f"{task:<13} {row['label']} {row['probability']:.3f}, by {row['source']}{differ} ({about})"
         for vote in row["votes"]:
             yield f"  {vote['function']}: {vote['label'] or 'no answer'} ({_evidence(vote)})"
+
+
+def _failures(key: str, task: str, entry: Mapping[str, Any]) -> Iterator[str]:
+    """Functions that failed on the post, which the manifest's entry of the task lists."""
+    for failure in entry.get("failures", ()):
+        if failure["post"] == key:
+            yield f"{task:<13} {failure['function']} failed on it and does not vote: {failure['error']}"
 
 
 def _rows(path: Path, post: int) -> Iterator[dict[str, Any]]:

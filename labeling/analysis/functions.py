@@ -23,6 +23,7 @@ from socorpus.labeling.analysis import label_errors, leaks
 from socorpus.labeling.schema import FOLDER, TASKS, Task
 
 VERSION = 2
+_FAILURES_SHOWN = 3
 Int64 = npt.NDArray[np.int64]
 
 
@@ -113,8 +114,14 @@ def _truth(
     return truth, units
 
 
-def analyse(root: Path, task: str, voters: Sequence[str], buckets: Sequence[Bucket]) -> Outcome:
-    """Comparisons and labels -> labels/TASK/analysis.json."""
+def analyse(
+    root: Path, task: str, voters: Sequence[str], buckets: Sequence[Bucket], failures: Mapping[str, Any]
+) -> Outcome:
+    """Comparisons and labels -> labels/TASK/analysis.json.
+
+    Args:
+        failures: `failed` and `failures` of the manifest's entry, if any.
+    """
     definition = TASKS[task]
     compared = [files.read_json(root / _compared(task, bucket)) for bucket in buckets]
     counts: Counter[tuple[int, ...]] = Counter()
@@ -143,6 +150,7 @@ def analyse(root: Path, task: str, voters: Sequence[str], buckets: Sequence[Buck
         "people": against_people(patterns, weight, truth, model) | {"seconds": _median(seconds)},
         "audit": leaks.run(root, buckets, definition),
         "errors": label_errors.find(root, buckets, definition),
+        **failures,
     }
     files.write_json(root / path(task), analysis)
     return Outcome({path(task): len(voters)})
@@ -231,6 +239,12 @@ def summary(analysis: Mapping[str, Any]) -> list[str]:
         among = analysis["agreement"]["people"]
         value = f"{among:.3f}" if among is not None else "not defined, as all say the same"
         sentences.append(f"Krippendorff's alpha among people, on {units:,} items that several judged: {value}.")
+    for name, count in analysis.get("failed", {}).items():
+        rows = [row for row in analysis["failures"] if row["function"] == name][:_FAILURES_SHOWN]
+        shown = "; ".join(f"{row['post']} ({row['error']})" for row in rows)
+        sentences.append(
+            f"{name} failed on {count:,} posts and does not vote on them: {shown}{', …' * (count > len(rows))}"
+        )
     if analysis["method"] == "majority":
         sentences.append("Fewer than three functions speak often enough: the majority decides.")
     return [*sentences, *filter(None, [analysis["audit"].get("note"), analysis["errors"]["note"]])]

@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -18,13 +20,14 @@ from socorpus.corpus import pipeline as corpus_pipeline
 from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.dump import sources
 from socorpus.corpus.engine.executor import Engine
-from socorpus.corpus.errors import BuildError, InputError
+from socorpus.corpus.errors import BuildError, InputError, SocorpusWarning
 from socorpus.corpus.storage import generations, manifest_file
-from socorpus.labeling import functions, pipeline, schema, steps
+from socorpus.labeling import functions, pipeline, plugin_calls, schema, steps
 from socorpus.labeling.aggregation import dawid_skene
 from socorpus.labeling.analysis import explain as analysis_explain
+from socorpus.labeling.analysis import functions as analysis_functions
 from tests.building import hashes, manifest, seconds, table
-from tests.labeling import labelled
+from tests.labeling import bucket, labelled
 from tests.labeling.labelled import TASKS, apply, rows, say
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -492,6 +495,74 @@ def test_what_a_function_raises_names_file_line_and_post(corpus: Path, tmp_path:
         f"{path}, line 10, in wrong: labelling function toy.wrong, on {post['site']}:{post['post_id']}: "
         "ZeroDivisionError: division by zero"
     )
+
+
+@contextmanager
+def ours(task: str, fails_on: Callable[[dict[str, Any]], bool]) -> Iterator[None]:
+    """A function of socorpus's own that votes on every row, and raises an exception on some."""
+    label = schema.TASKS[task].labels[0]
+
+    def find(threads: functions.Threads) -> Iterator[functions.Vote]:
+        table = threads.documents if threads.examples is None else threads.examples
+        for row in table.to_pylist():
+            if fails_on(row):
+                raise ValueError(f"no sense in {row['post_id']} of ann@acme.org")
+            yield functions.Vote(row["post_id"], label, {}, *((0, 1) if task == "toy_spans" else ()))
+
+    functions.FUNCTIONS.add(f"{task}.breaks", functions.Function("breaks", task, find, "Breaks.", 1))
+    try:
+        yield
+    finally:
+        functions.FUNCTIONS.remove(f"{task}.breaks")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_post_on_which_a_function_of_ours_fails_is_left_to_the_others(corpus: Path, task: str) -> None:
+    examples = rows(corpus, task, "examples")
+    bad = {(row["site"], row["post_id"]) for row in examples[10:500:100]}
+    keys = {f"{site}:{post}" for site, post in bad}
+    with ours(task, lambda row: (row["site"], row["post_id"]) in bad):
+        with pytest.warns(SocorpusWarning, match=rf"{task}\.breaks fails on 5 of .*: it does not vote on them"):
+            done = apply(corpus, analyze=True)
+        voted = {(r["site"], r["post_id"]) for r in rows(corpus, task, "votes") if r["function"] == "breaks"}
+        assert voted == {(row["site"], row["post_id"]) for row in examples} - bad
+        entry = done.manifest["labels"][task]
+        assert entry["failed"] == {"breaks": 5}
+        assert {failure["post"] for failure in entry["failures"]} == keys
+        assert all(f["error"].startswith("ValueError: no sense in") for f in entry["failures"])
+        assert "acme" not in json.dumps(entry)
+        analysis = json.loads((corpus / f"labels/{task}/analysis.json").read_text("utf-8"))
+        assert analysis["failures"] == entry["failures"]
+        assert any("breaks failed on 5 posts" in line for line in analysis_functions.summary(analysis))
+        story = analysis_explain.lines(corpus, min(keys))
+        assert any("breaks failed on it and does not vote: ValueError" in line for line in story)
+
+
+def test_a_function_of_ours_that_fails_on_many_posts_ends_the_build(corpus: Path) -> None:
+    said = r"toy\.breaks fails on [\d,]+ of .*bug of socorpus.*labels\.without = \[\"toy\.breaks\"\]"
+    with ours("toy", lambda row: row["post_id"] % 10 == 0), pytest.raises(BuildError, match=said):
+        apply(corpus)
+
+
+def test_a_thread_that_fails_as_a_whole_is_left_out_as_a_whole() -> None:
+    threads = bucket.threads([bucket.question(1), bucket.answer(2), bucket.question(3), bucket.answer(4, 3)])
+
+    def find(some: functions.Threads) -> Iterator[functions.Vote]:
+        posts = some.documents["post_id"].to_pylist()
+        if {3, 4} <= set(posts):
+            raise KeyError("both")
+        yield from (functions.Vote(post, "good", {}) for post in posts)
+
+    function = functions.Function("breaks", "toy", find, "Breaks.", 1)
+    functions.FUNCTIONS.add(function.key, function)
+    try:
+        failures: list[plugin_calls.Failure] = []
+        assert [vote.post_id for vote in plugin_calls.votes(function, threads, failures)] == [1, 2]
+        assert {failure.post_id: failure.error for failure in failures} == dict.fromkeys((3, 4), "KeyError: 'both'")
+        with pytest.raises(KeyError):
+            plugin_calls.votes(function, threads)
+    finally:
+        functions.FUNCTIONS.remove(function.key)
 
 
 def test_a_function_that_does_not_yield_is_told(corpus: Path, tmp_path: Path) -> None:

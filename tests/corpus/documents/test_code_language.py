@@ -31,7 +31,14 @@ def test_no_tag_overrules_an_author_who_names_no_language_or_an_unknown_one(hint
 
 @pytest.mark.parametrize(
     ("hint", "language"),
-    [("http", "http"), ("nginx", "nginx"), ("tcl", "tcl"), ("vbs", "vbscript"), ("ebnf", "bnf"), ("sv", "systemverilog")],
+    [
+        ("http", "http"),
+        ("nginx", "nginx"),
+        ("tcl", "tcl"),
+        ("vbs", "vbscript"),
+        ("ebnf", "bnf"),
+        ("sv", "systemverilog"),
+    ],
 )
 def test_a_hint_of_a_language_that_no_tag_names_stands(hint: str, language: str) -> None:
     assert code_language.of("x", hint, ["python"]) == language

@@ -322,7 +322,10 @@ def test_deep_nesting() -> None:
         ("<p>x<sup> 2 </sup>y 10 <sup>6</sup></p>", "x ^2 y 10 ^6"),
         ("<p>x<sup></sup>y<sub> </sub>z</p>", "xy z"),
         # Small print has no sign.
-        ("<p><sup>in small letters</sup></p><p>a <sub>so small</sub><br><sub>1</sub></p>", "in small letters\n\na so small\n1"),
+        (
+            "<p><sup>in small letters</sup></p><p>a <sub>so small</sub><br><sub>1</sub></p>",
+            "in small letters\n\na so small\n1",
+        ),
         # Code stands as it is.
         ("<pre>10<sup>6</sup></pre>", "10^6".replace("^", "")),
         # Keys, and struck and inserted words, stand apart where they would run together.
