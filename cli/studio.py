@@ -130,4 +130,5 @@ def _show(done: "Synced", dry: bool) -> None:
         if len(lines) > _SHOWN:
             view.err.print(f"{title}: and {len(lines) - _SHOWN:,} more")
     if done.project is not None:
-        view.out.print(f"project: {done.address}/projects/{done.project}/data")
+        # The stream of tasks: at a task's own address Label Studio may lose the suggestion (docs/label-studio.md).
+        view.out.print(f"project: {done.address}/projects/{done.project}/data?labeling=1")

@@ -34,9 +34,19 @@ _STYLE = """
     .socorpus-side { flex: 1 1 16em; min-width: 14em; position: sticky; top: 0; overflow-wrap: anywhere; }
     .socorpus-side p, .socorpus-side li { margin: 0.5em 0; }
     .socorpus-text [class*="richtext__container"], .socorpus-text [class*="richtext__line"] {
-      white-space: pre-wrap !important; tab-size: 4;
-      font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace !important; }
-    .socorpus-text .htx-highlight { font-family: inherit !important; white-space: inherit !important; }
+      white-space: pre-wrap !important; tab-size: 4; }
+"""
+_MONOSPACE = 'font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace !important;'
+# `<Text>`, whose marks are offsets, shows one face: the one that code needs.
+_STYLE_OF_SPANS = f"""
+    .socorpus-text [class*="richtext__container"], .socorpus-text [class*="richtext__line"] {{ {_MONOSPACE} }}
+    .socorpus-text .htx-highlight {{ font-family: inherit !important; white-space: inherit !important; }}
+"""
+# The panels of regions and their details have nothing to show where whole texts are judged.
+_STYLE_OF_TEXTS = f"""
+    .socorpus-text code {{ {_MONOSPACE} font-size: 0.95em; background: rgba(127, 127, 127, 0.12); }}
+    [class*="lsf-sidepanels__wrapper"] {{ display: none !important; }}
+    .lsf-sidepanels {{ padding: 0 !important; }}
 """
 
 
@@ -49,6 +59,7 @@ def config(task: Task) -> str:
             for label, color in zip(task.labels, cycle(_COLORS), strict=False)
         )
         above, aside = f'    <Labels name="{task.name}" toName="text" showInline="true">\n{labels}\n    </Labels>\n', ""
+        style, text = _STYLE + _STYLE_OF_SPANS, '<Text name="text" value="$text" granularity="symbol"/>'
     else:
         choices = "\n".join(
             f"        <Choice value={quoteattr(label)} hint={quoteattr(task.meanings[label])}/>"
@@ -59,13 +70,14 @@ def config(task: Task) -> str:
             f'      <Choices name="{task.name}" toName="text" choice="single-radio" required="true" '
             f'requiredMessage="Choose one, or skip the post.">\n{choices}\n      </Choices>\n'
         )
+        style, text = _STYLE + _STYLE_OF_TEXTS, '<HyperText name="text" value="$html" inline="true"/>'
     return f"""<View>
-  <Style>{_STYLE}  </Style>
+  <Style>{style}  </Style>
   <View className="socorpus">
     <View className="socorpus-text">
     <Header value={question} size="4"/>
 {above}    <Header value="$title" size="3"/>
-    <Text name="text" value="$text" granularity="symbol"/>
+    {text}
     </View>
     <View className="socorpus-side">
 {aside}      <HyperText name="about" value="$about" inline="true"/>
@@ -134,6 +146,8 @@ class Example:
     author: str | None
     digest: bytes
     labels: tuple[Label, ...] = field(default=())
+    code: tuple[tuple[int, int], ...] = ()
+    """Starts and ends of the code in the text (code points), ascending and apart."""
 
     @property
     def key(self) -> str:
@@ -174,10 +188,22 @@ def payload(example: Example, task: Task, model_version: str, blind: bool) -> di
         "blind": blind,
         "about": _about(example, task, blind),
     }
+    if not task.spans:
+        data["html"] = _html(mended, example.code)
     shown = [label for label in example.labels if label.source != "person"]
     by_person = len(shown) < len(example.labels)
     predictions = [] if blind or by_person or not shown else [_prediction(shown, task, mended, model_version)]
     return {"data": data, "predictions": predictions}
+
+
+def _html(mended: validation.Mended, code: Sequence[tuple[int, int]]) -> str:
+    """A text as HTML in which code is marked as such."""
+    pieces, last = [], 0
+    for start, end in code:
+        first, after = mended.sent(start), mended.sent(end)
+        pieces += [html.escape(mended.text[last:first]), "<code>", html.escape(mended.text[first:after]), "</code>"]
+        last = after
+    return "".join([*pieces, html.escape(mended.text[last:])])
 
 
 def judged_by_people(example: Example) -> bool:
@@ -225,15 +251,17 @@ def _web(url: str | None) -> str | None:
 
 
 def _evidence(example: Example, task: Task) -> list[str]:
-    lines = []
+    """Votes of the labelling functions; those that rest on the same evidence are named together, and it once."""
+    voters: dict[tuple[str, str], list[str]] = {}
     for label in example.labels:
         what = f"“{example.text[label.start : label.end]}” " if task.spans else ""
         for function, voted, evidence in label.votes:
             # Other people's labels are not evidence.
             if not function.startswith("person:"):
-                lines.append((f"{what}{voted}: {function}", _short(evidence)))
-    if not lines:
+                voters.setdefault((f"{what}{voted}", _short(evidence)), []).append(function)
+    if not voters:
         return []
+    lines = [(f"{what}: {', '.join(functions)}", why) for (what, why), functions in voters.items()]
     rows = [f"<li>{html.escape(vote)}<br><small>{html.escape(why)}</small></li>" for vote, why in lines[:MOST_EVIDENCE]]
     more = f"<p>… and {len(lines) - MOST_EVIDENCE} more</p>" if len(lines) > MOST_EVIDENCE else ""
     return [f"<p>Votes of the labelling functions:</p><ul>{''.join(rows)}</ul>{more}"]

@@ -25,8 +25,9 @@ KINDS = ("uncertain", "disagreement", "random", "tag:NAME")
 
 _EXAMPLE = [
     *("site", "post_id", "split", "kind", "created", "score", "tags", "title", "text", "url", "license", "author"),
-    "digest",
+    *("digest", "segments"),
 ]
+_CODE = ("code", "inline_code")
 _LABEL = ["site", "post_id", "start", "end", "label", "probability", "source", "conflict", "votes"]
 
 
@@ -149,7 +150,9 @@ def examples(root: Path, task: Task, keys: Collection[str]) -> Iterator[Example]
             first, end = np.searchsorted(starts, [places[0], places[-1] + 1]).tolist()
             by_place = _labels(of_labels.slice(first, end - first))
         for place, row in zip(places.tolist(), chunk.drop_columns(["place"]).to_pylist(), strict=True):
-            yield Example(**row | {"tags": tuple(row["tags"]), "labels": tuple(by_place.get(place, ()))})
+            segments, row["tags"] = row.pop("segments"), tuple(row["tags"])
+            code = tuple((piece["start"], piece["end"]) for piece in segments if piece["kind"] in _CODE)
+            yield Example(**row, labels=tuple(by_place.get(place, ())), code=code)
 
 
 def _chosen(path: Path, expected: pa.Schema, columns: list[str], places: dict[int, int]) -> pa.Table:

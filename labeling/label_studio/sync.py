@@ -143,8 +143,9 @@ def _create(client: Client, title: str, task: Task) -> dict[str, Any]:
         "expert_instruction": label_studio_interface.instruction(task),
         "show_instruction": True,
         "show_skip_button": True,
-        # A text without entities is a valid annotation; a post without a choice is not.
-        "enable_empty_annotation": task.spans,
+        # A text without entities is a valid annotation. A post without a choice is not, which the interface says when
+        # it is submitted: a button that can't be pressed would not say why.
+        "enable_empty_annotation": True,
         "show_collab_predictions": True,
     }
     return client.project(client.create_project(settings), "id", "created_at")

@@ -113,7 +113,14 @@ def classified(
         or label(task, post, names[post % len(names)], round(0.4 + 0.5 * post / count, 3), **changes)
         for post in range(1, count + 1)
     ]
-    write(root, task, [example(post, text_of(post)) for post in range(1, count + 1)], rows)
+    examples = []
+    for post in range(1, count + 1):
+        text = text_of(post)
+        code = text.index("    indented")
+        parts = [("prose", 0, code), ("code", code, len(text))]
+        segments = [{"kind": k, "start": start, "end": end, "language": None, "id": post} for k, start, end in parts]
+        examples.append(example(post, text, segments=segments))
+    write(root, task, examples, rows)
 
 
 def entities(root: Path, texts: Mapping[int, tuple[str, Sequence[tuple[str, str]]]]) -> None:

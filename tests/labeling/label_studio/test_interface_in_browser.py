@@ -54,9 +54,18 @@ def test_a_choice_is_suggested_changed_by_a_key_and_comes_back(
         expect(page.locator(".socorpus")).to_contain_text(part, use_inner_text=True)
     expect(page.locator(f"a[href='https://{SITE}/q/3']")).to_have_attribute("target", "_blank")
     style = "e => (s => [s.whiteSpace.includes('pre') || s.whiteSpaceCollapse, s.fontFamily])(getComputedStyle(e))"
-    kept, font = page.locator(TEXT).first.evaluate(style)
-    assert kept in (True, "preserve") and "monospace" in font
-    assert "    indented = 3" in page.locator(TEXT).first.inner_text()
+    text = page.locator(TEXT).first
+    for part, monospaced in ((text, False), (text.locator("code"), True)):
+        kept, font = part.evaluate(style)
+        assert kept in (True, "preserve") and ("monospace" in font) == monospaced
+    assert text.text_content() == labelled.text_of(3)
+    assert "    indented = 3" in text.locator("code").inner_text()
+    # No room is given to panels that have nothing to show.
+    task_width, editor_width = (
+        page.locator(part).first.evaluate("e => e.getBoundingClientRect().width")
+        for part in (".socorpus", ".lsf-editor")
+    )
+    assert task_width > 0.9 * editor_width
     page.keyboard.press(str(labels.index(chosen) + 1))
     expect(page.locator(CHOSEN)).to_contain_text(chosen)
     submit(page, task)
@@ -76,6 +85,37 @@ def test_a_blind_task_shows_no_suggestion(
     expect(seen).not_to_contain_text("score_says_so")
     expect(seen.locator("input[type=radio]")).to_have_count(len(TASKS["quality"].labels))
     expect(page.locator(CHOSEN)).to_have_count(0)
+
+
+def test_a_stream_of_tasks_selects_each_suggestion_and_says_where_a_choice_is_missing(
+    tmp_path: Path, server: Server, client: Client, title: str, page: Page
+) -> None:
+    labelled.classified(tmp_path, "quality", 8)
+    shares = [share / 20 for share in range(1, 20)]
+    blind = next(share for share in shares if sum(interface.is_blind(f"{SITE}:{n}", share) for n in range(1, 9)) >= 2)
+    synced = sync(tmp_path, client, title, blind=blind)
+    posts = {entry["id"]: post for post, entry in tasks(client, synced.project).items()}
+    labels, submit_button = TASKS["quality"].labels, page.get_by_test_id("bottombar-submit-button")
+    page.goto(f"{server.url}/projects/{synced.project}/data?labeling=1")
+    page.locator("[class*=modal] [class*=header], [role=dialog]").first.wait_for()  # the instructions
+    page.keyboard.press("Escape")
+    for task in sorted(posts):
+        expect(page.locator(".socorpus")).to_contain_text(posts[task], use_inner_text=True)
+        expect(submit_button).to_be_enabled()
+        number = int(posts[task].rpartition(":")[2])
+        if interface.is_blind(posts[task], blind):
+            submit_button.click()
+            expect(page.get_by_text("Choose one, or skip the post.")).to_be_visible()
+            page.get_by_role("button", name="OK").click()
+            page.keyboard.press("2")
+        else:
+            expect(page.locator(CHOSEN)).to_contain_text(labels[number % len(labels)])
+        submit(page, task)
+    sync(tmp_path, client, title, blind=blind)
+    said = {row["post_id"]: row["label"] for row in people(tmp_path, "quality")}
+    assert said == {
+        n: labels[1] if interface.is_blind(f"{SITE}:{n}", blind) else labels[n % len(labels)] for n in range(1, 9)
+    }
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])

@@ -1,5 +1,7 @@
 """What the server takes without a word is refused here, with its reason."""
 
+import html
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from socorpus.labeling.label_studio import interface, validation
+from socorpus.labeling.schema import TASKS
 from tests.labeling import label_tables
 from tests.our_tasks import CLOSURE, ENTITIES
 
@@ -156,3 +159,22 @@ def test_a_mark_passes_only_if_it_is_a_slice_that_is_not_empty(text: str, start:
     assert (not found) == (0 <= start < end <= len(text))
     if found:
         assert f"mark {start} to {end} does not lie in the text of {len(text)} characters" in found
+
+
+def test_evidence_that_several_votes_share_is_said_once() -> None:
+    evidence = {"high_score": '{"score": 31}', "rank": '{"score": 31}', "edits": '{"edits": 0}'}
+    votes = tuple((name, "HQ", why) for name, why in evidence.items())
+    label = interface.Label("HQ", 0.9, "function", votes=votes)
+    about = interface.payload(example(label), TASKS["quality"], "socorpus x", False)["data"]["about"]
+    assert about.count("score: 31") == 1 and "HQ: high_score, rank" in about and "HQ: edits" in about
+
+
+@given(_TEXTS, st.lists(st.integers(0, 60), max_size=6))
+def test_the_text_as_html_is_the_text_with_its_code_marked(text: str, places: list[int]) -> None:
+    edges = sorted({min(place, len(text)) for place in places})
+    code = tuple(zip(edges[::2], edges[1::2], strict=False))
+    payload = interface.payload(replace(example(), text=text, code=code), TASKS["quality"], "socorpus x", False)
+    shown = payload["data"]["html"]
+    pieces = re.split("</?code>", shown)
+    assert html.unescape("".join(pieces)) == payload["data"]["text"]
+    assert [html.unescape(piece) for piece in pieces[1::2]] == [validation.mend(text[a:b]).text for a, b in code]
