@@ -14,8 +14,6 @@ def train_score(
         typer.Argument(
             help="CSV file with the columns Id, Title, Body, Tags, CreationDate and Y.",
             show_default=False,
-            exists=True,
-            dir_okay=False,
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="A new folder for the model.", show_default=False)],

@@ -300,9 +300,9 @@ def train_score(dataset: Location, out: Location, *, say: Say = _silent) -> dict
         ...
         socorpus.corpus.errors.InputError: so-60k.csv: ...
     """
-    from socorpus.labeling.text_score import train
+    from socorpus.labeling.text_score import train_score
 
-    return train.train(local(dataset), local_output(out), say)
+    return train_score.train(local(dataset), local_output(out), say)
 
 
 @guarded

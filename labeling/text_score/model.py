@@ -4,7 +4,6 @@ The file is JSON and holds terms and weights, so that reading one runs nothing. 
 trained on by hash and dates, and has none of its texts: only terms of several questions.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -139,7 +138,7 @@ def _list(values: Float64) -> Any:
 
 def digest(folder: Path) -> str:
     """SHA-256 of a model's file."""
-    return hashlib.sha256((folder / FILE).read_bytes()).hexdigest()
+    return files.sha256(folder / FILE)
 
 
 def read(folder: Path) -> Model:
@@ -149,10 +148,10 @@ def read(folder: Path) -> Model:
         InputError: there is none, it is damaged, or was made with other word vectors.
     """
     path = folder / FILE
-    if not path.is_file():
+    if not files.is_file(path):
         raise InputError(f"{folder}: holds no {FILE}; socorpus labeling train-score makes one")
     try:
-        values = json.loads(path.read_text("utf-8"))
+        values = files.read_json(path)
         if values["format"] != VERSION or values["vectors"]["sha256"] != vectors.table().sha256:
             raise InputError(f"{path}: was made by another version of socorpus; train it again")
         return _model(values)

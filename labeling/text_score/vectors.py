@@ -4,7 +4,6 @@ The table holds an encoder's input embeddings, projected and rounded by `benchma
 the encoder and its licence. Without context, a wordpiece's vector can't hold any text that the encoder was trained on.
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from socorpus.corpus.arrays import Float64, Int64
+from socorpus.corpus.storage import files, parquet
 
 TABLE = Path(__file__).with_name("word_vectors.parquet")
 _UNKNOWN = "[UNK]"
@@ -71,7 +70,7 @@ def table() -> WordVectors:
     """The table of this version."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-    rows = pq.read_table(TABLE)
+    rows = parquet.read(TABLE)
     tokens = rows["token"].to_pylist()
     size = rows.schema.field("vector").type.list_size
     levels = rows["vector"].combine_chunks().flatten().to_numpy().reshape(-1, size)
@@ -81,5 +80,4 @@ def table() -> WordVectors:
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     about = json.loads((rows.schema.metadata or {})[b"about"])
-    digest = hashlib.sha256(TABLE.read_bytes()).hexdigest()
-    return WordVectors(tokenizer, np.vstack([vectors, np.zeros(size)]), digest, about)
+    return WordVectors(tokenizer, np.vstack([vectors, np.zeros(size)]), files.sha256(TABLE), about)

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from socorpus.corpus.errors import InputError
 from socorpus.labeling.datasets import so60k
-from socorpus.labeling.text_score import audit, features, form, masks, train
+from socorpus.labeling.text_score import audit, features, form, masks, train_score
 from socorpus.labeling.text_score import model as text_model
 from socorpus.labeling.text_score.form import QuestionText
 from tests.labeling.text_score import made
@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(folder: Path) -> Path:
-    train.train(made.write(folder / "words.csv", COUNT, "words"), folder / "model")
+    train_score.train(made.write(folder / "words.csv", COUNT, "words"), folder / "model")
     return folder / "model"
 
 
@@ -40,7 +40,7 @@ def area(figures: dict[str, Any]) -> float:
 
 
 def test_words_that_tell_the_label_are_learned(trained: Path) -> None:
-    facts = json.loads((trained / train.AUDIT).read_text("utf-8"))
+    facts = json.loads((trained / train_score.AUDIT).read_text("utf-8"))
     assert facts["auc_of"] == ["HQ"] and sum(facts["labels"].values()) == COUNT
     assert area(facts["text"]) > 0.9
     low, high = facts["text"]["HQ"]["interval"]
@@ -104,11 +104,11 @@ def test_a_damaged_model_is_refused(trained: Path, tmp_path: Path, damage: Any, 
 
 def test_files_that_are_too_small_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a score needs 100"):
-        train.train(made.write(tmp_path / "few.csv", 60, "words"), tmp_path / "out")
+        train_score.train(made.write(tmp_path / "few.csv", 60, "words"), tmp_path / "out")
     one = made.write(tmp_path / "one.csv", COUNT, "words")
     one.write_text(one.read_text("utf-8").replace("LQ_EDIT", "HQ"), "utf-8")
     with pytest.raises(InputError, match="two labels"):
-        train.train(one, tmp_path / "out")
+        train_score.train(one, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -1,6 +1,5 @@
 """Training of a score on a file of questions with labels: the model, its audit, and both files."""
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,10 +26,9 @@ def train(dataset: Path, out: Path, say: Callable[[str], None] = lambda _: None)
     Raises:
         InputError: the file can't be read or is too small, or the folder exists.
     """
-    if out.exists():
+    if files.exists(out):
         raise InputError(f"{out}: exists already; name a new folder")
     questions = sorted(so60k.read(dataset), key=lambda question: (question.created, question.id))
-    content = hashlib.sha256(dataset.read_bytes()).hexdigest()
     facts, calibration = audit.run(questions, say)
     say("the model, on all questions")
     labels = audit.labels_of(questions)
@@ -38,7 +36,7 @@ def train(dataset: Path, out: Path, say: Callable[[str], None] = lambda _: None)
     fitted = text_model.fit([audit.seen(question) for question in questions], label, labels)
     data = {
         "file": dataset.name,
-        "sha256": content,
+        "sha256": files.sha256(dataset),
         "questions": len(questions),
         "from": questions[0].created.date().isoformat(),
         "to": questions[-1].created.date().isoformat(),
@@ -46,7 +44,7 @@ def train(dataset: Path, out: Path, say: Callable[[str], None] = lambda _: None)
     }
     fitted = text_model.calibrated(fitted, calibration, data)
     facts = {"data": data} | facts | {"largest_weights": _largest(fitted)}
-    out.mkdir(parents=True)
+    files.make_folder(out)
     files.write_json(out / AUDIT, facts)
     text_model.write(fitted, out)
     return facts
