@@ -1,5 +1,7 @@
 """What leaks in "60k Stack Overflow Questions with Quality Rating": markup, length and tags alone, beside the text.
 
+The audit of the score from text follows (docs/quality-score.md); all takes two minutes of one core.
+
 python benchmarks/quality.py [--data PATH] [--file CSV]
 """
 
@@ -11,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from socorpus.labeling.datasets import so60k
+from socorpus.labeling.text_score import audit as quality_audit
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -33,6 +36,15 @@ def main() -> None:
     for folds, time in zip(scores["folds"], scores["time"], strict=True):
         figures = (folds.accuracy, folds.macro_f1, time.accuracy, time.macro_f1)
         table.add_row(folds.view, *(f"{figure:.3f}" for figure in figures))
+    console.print(table)
+    audit, _ = quality_audit.run(questions, console.print)
+    table = Table("a model that sees", title=f"{quality_audit.FOLDS} folds by time")
+    for head in ("ROC AUC", "95%"):
+        table.add_column(head, justify="right")
+    label = audit["auc_of"][0]
+    for name, figures in [("text", audit["text"]), *audit["masked"].items(), *audit["baselines"].items()]:
+        low, high = figures[label]["interval"]
+        table.add_row(name, f"{figures[label]['auc']:.3f}", f"{low:.3f} to {high:.3f}")
     console.print(table)
 
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from socorpus.cli import build, doctor, evaluate, finetune, labels, serve, studio, terminal, train, view
+from socorpus.cli import build, doctor, evaluate, finetune, labels, scores, serve, studio, terminal, train, view
 from socorpus.corpus import InputError, SocorpusWarning, Stopped, explain_error
 
 TRACEBACK = "SOCORPUS_TRACEBACK"
@@ -92,6 +92,13 @@ _add(
     "labeling sync corpus --project Quality --task quality --sample tag:python --dry-run",
 )
 _add(labeling, labels.export, "labeling export corpus --task entities --format conll -o entities")
+_add(labeling, scores.train_score, "labeling train-score so-60k.csv -o quality-score")
+_add(
+    labeling,
+    scores.score,
+    "labeling score corpus --model quality-score",
+    "labeling score corpus --model quality-score --least 0.95 -o scores.parquet",
+)
 _add(labeling, serve.serve, "labeling serve closure-model --port 9090")
 app.add_typer(labeling)
 _add(app, train.train, "train corpus --preset tiny", "train corpus --preset modern-base --gpus 4 --dry-run")

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
         explain_labels,
         export_labels,
         install_studio,
+        score,
         studio,
         sync,
         task_named,
         task_names,
         tasks_without_functions,
+        train_score,
         write_report,
     )
     from socorpus.labeling.functions import Threads, Vote, votes
@@ -44,12 +46,14 @@ __all__ = [
     "install_studio",
     "last_stage",
     "published_examples",
+    "score",
     "studio",
     "sync",
     "task",
     "task_named",
     "task_names",
     "tasks_without_functions",
+    "train_score",
     "votes",
     "write_report",
 ]
@@ -59,8 +63,8 @@ if not TYPE_CHECKING:
         __name__,
         {
             "analysis.findings": "Analysis",
-            "api": "analyze apply explain_labels export_labels install_studio studio sync task_named task_names "
-            "tasks_without_functions write_report",
+            "api": "analyze apply explain_labels export_labels install_studio score studio sync task_named task_names "
+            "tasks_without_functions train_score write_report",
             "functions": "Threads Vote votes",
             "label_studio.sync": "Synced",
             "pipeline": "last_stage",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from socorpus.labeling.label_studio.server import Server
     from socorpus.labeling.label_studio.sync import Synced
     from socorpus.labeling.schema import Task
+    from socorpus.labeling.text_score.corpus_votes import ScoreSummary
 
 Say = Callable[[str], None]
 
@@ -279,6 +280,64 @@ def sync(
         synced = syncing.sync(root, client, project, wanted, **how)
     synced.address = address
     return synced
+
+
+@guarded
+def train_score(dataset: Location, out: Location, *, say: Say = _silent) -> dict[str, Any]:
+    """Train a score of a question's quality from its title and text; the audit, as in `OUT/audit.json`.
+
+    Args:
+        dataset: a CSV file with the columns of "60k Stack Overflow Questions with Quality Rating".
+        out: a new folder for the model and its audit.
+        say: called with a line about each step.
+
+    Raises:
+        InputError: the file can't be read, or has too few questions; the folder exists; scikit-learn is missing.
+
+    Examples:
+        >>> train_score("so-60k.csv", "quality-score")
+        Traceback (most recent call last):
+        ...
+        socorpus.corpus.errors.InputError: so-60k.csv: ...
+    """
+    from socorpus.labeling.text_score import train_score
+
+    return train_score.train(local(dataset), local_output(out), say)
+
+
+@guarded
+def score(
+    corpus: Location,
+    model: Location | None,
+    *,
+    least: float = 0.9,
+    out: Location | None = None,
+    say: Say = _silent,
+) -> "ScoreSummary | None":
+    """Score the questions of a labelled corpus by a model of `train_score`, which then votes in `apply`.
+
+    Args:
+        model: folder of the model; None: take the votes of an earlier score back.
+        least: fewest probability of a label for a vote.
+        out: a Parquet file for the probabilities of all questions.
+        say: called with the name of each bucket.
+
+    Raises:
+        InputError: there is no model, or the corpus has no labels of task quality.
+
+    Examples:
+        >>> score("corpus", None)
+    """
+    from socorpus.corpus.storage import integrity
+    from socorpus.labeling.text_score import corpus_votes
+
+    root, task = local(corpus), task_named("quality")
+    tree, _ = integrity.opened(root, (f"labels/{task.name}",))
+    if model is None:
+        corpus_votes.remove(root, task)
+        return None
+    table = None if out is None else local_output(out)
+    return corpus_votes.score(root, tree, task, local(model), least, table, say)
 
 
 @guarded

@@ -42,6 +42,27 @@ def weights(x: Any, right: Int64, strength: float) -> Float64:
     return coefficients
 
 
+def linear(x: Any, label: Int64, labels: int, strength: float) -> tuple[Float64, Float64]:
+    """Weights and intercepts of a multinomial model: softmax of `x @ weights + intercepts` is the probability.
+
+    Args:
+        x: [n, features], an array or a scipy sparse matrix.
+        label: int64[n], 0 to labels - 1, all of which occur.
+        strength: factor of the L2 penalty, as in `weights`.
+
+    Returns:
+        float64[features, labels] and float64[labels]; of two labels the first has zeros.
+
+    Raises:
+        InputError: scikit-learn is not installed.
+    """
+    model = _fitted(x, label, None, C=1 / strength)
+    weights, intercepts = model.coef_.T, model.intercept_
+    if labels == 2:
+        weights, intercepts = np.hstack([0 * weights, weights]), np.hstack([0 * intercepts, intercepts])
+    return weights, intercepts
+
+
 def fit(x: Any, label: Int64, labels: int, weight: Float64 | None = None, words: bool = False) -> Model:
     """A model of labels, which takes rows like `x` and returns the probability of each label, float64[n, labels].
 

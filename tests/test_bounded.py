@@ -30,6 +30,8 @@ from socorpus.labeling.tasks import closure
 from socorpus.labeling.tasks.entities import spans
 from socorpus.labeling.tasks.entities import task as entities
 from socorpus.labeling.tasks.obsolescence import newer_versions, sentences, versions
+from socorpus.labeling.text_score import form, masks
+from socorpus.labeling.text_score.form import QuestionText
 from tests.corpus import making
 from tests.labeling.bucket import event, question, threads
 
@@ -268,6 +270,11 @@ def _rolled_back(size: int) -> pa.Table:
     return threads([question()], history=rows).history
 
 
+def _scored(text: str) -> None:
+    question = QuestionText(text, text, [("prose", 0, len(text), None)])
+    form.features(masks.masked(question, frozenset({"c", "java"})))
+
+
 STEPS: dict[str, tuple[Callable[[Any], object], Mapping[str, Make]]] = {
     "privacy": (_redacted, PRIVACY),
     "html": (html.html, MARKUP),
@@ -290,6 +297,14 @@ STEPS: dict[str, tuple[Callable[[Any], object], Mapping[str, Make]]] = {
     ),
     "statements": (lambda text: (sentences.statements(text), sentences.asks(text)), SENTENCES),
     "remark": (closure.named_reason, SENTENCES),
+    "score": (
+        _scored,
+        {
+            **{name: repeated(text) for name, text in (("letters", "a"), ("capitals", "A"), ("digits", "1"))},
+            **{name: repeated(text) for name, text in (("spaces", " "), ("lines", "\n"), ("full stops", "."))},
+            **{name: repeated(text) for name, text in (("names", "java c.c-"), ("marks", "'"), ("words", "i'm a b. "))},
+        },
+    ),
     "edits": (_edit, BODIES),
     "tags": (
         lambda tag: (versions.names([tag]), versions.of_tags([tag])),

@@ -155,7 +155,7 @@ def audits(questions: Sequence[Question], split: str = "folds") -> list[Score]:
         guesses = []
         for train, test in folds:
             seen, unseen = ([questions[row] for row in part] for part in (train, test))
-            guesses.append(fit(seen, label[train], unseen, len(names)))
+            guesses.append(fit(seen, label[train], unseen, len(names)).argmax(1))
         guess = np.concatenate(guesses)
         scores.append(Score(view, float((guess == truth).mean()), leaks.macro_f1(truth, guess)))
     return scores
@@ -170,19 +170,19 @@ def _folds(questions: Sequence[Question], split: str) -> list[tuple[Int64, Int64
     return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(5)]
 
 
-Fit = Callable[[Sequence[Question], Int64, Sequence[Question], int], Int64]
+Fit = Callable[[Sequence[Question], Int64, Sequence[Question], int], Float]
 
 
-def _commonest(seen: Sequence[Question], label: Int64, unseen: Sequence[Question], k: int) -> Int64:
-    return np.full(len(unseen), np.bincount(label, minlength=k).argmax())
+def _commonest(seen: Sequence[Question], label: Int64, unseen: Sequence[Question], k: int) -> Float:
+    return np.tile(np.bincount(label, minlength=k) / len(seen), (len(unseen), 1))
 
 
 def _view(features: Callable[[Question], Sequence[float]]) -> Fit:
     """A model on some numbers of each question."""
 
-    def fit(seen: Sequence[Question], label: Int64, unseen: Sequence[Question], k: int) -> Int64:
+    def fit(seen: Sequence[Question], label: Int64, unseen: Sequence[Question], k: int) -> Float:
         train, test = (np.array([features(question) for question in some], np.float64) for some in (seen, unseen))
-        return logistic.fit(train, label, k)(test).argmax(1)
+        return logistic.fit(train, label, k)(test)
 
     return fit
 
@@ -201,7 +201,7 @@ def _sizes(title: str, text: str) -> list[float]:
     return [*size.tolist(), *(size**2).tolist()]
 
 
-def _tags(seen: Sequence[Question], label: Int64, unseen: Sequence[Question], k: int) -> Int64:
+def _tags(seen: Sequence[Question], label: Int64, unseen: Sequence[Question], k: int) -> Float:
     common = [tag for tag, _ in Counter(tag for question in seen for tag in question.tags).most_common(_TAGS)]
 
     def features(some: Sequence[Question]) -> Float:
@@ -209,7 +209,7 @@ def _tags(seen: Sequence[Question], label: Int64, unseen: Sequence[Question], k:
             [[*(tag in question.tags for tag in common), len(question.tags)] for question in some], np.float64
         )
 
-    return logistic.fit(features(seen), label, k)(features(unseen)).argmax(1)
+    return logistic.fit(features(seen), label, k)(features(unseen))
 
 
 def terms(text: str) -> list[str]:
@@ -218,7 +218,7 @@ def terms(text: str) -> list[str]:
     return words + [f"{first} {second}" for first, second in pairwise(words)]
 
 
-def _text(seen: Sequence[Question], label: Int64, unseen: Sequence[Question], k: int) -> Int64:
+def _text(seen: Sequence[Question], label: Int64, unseen: Sequence[Question], k: int) -> Float:
     """TF-IDF of words and pairs of words of title and text, learned from the seen questions."""
     bags = [[Counter(terms(f"{question.title}\n{question.text.text}")) for question in some] for some in (seen, unseen)]
     within = Counter(term for bag in bags[0] for term in bag)
@@ -226,7 +226,7 @@ def _text(seen: Sequence[Question], label: Int64, unseen: Sequence[Question], k:
     place = {term: column for column, term in enumerate(ranked[:_TERMS])}
     rarity = np.log((1 + len(seen)) / (1 + np.array([within[term] for term in place]))) + 1
     train, test = (_weighted(some, place, rarity) for some in bags)
-    return logistic.fit(train, label, k, words=True)(test).argmax(1)
+    return logistic.fit(train, label, k, words=True)(test)
 
 
 def _weighted(bags: Sequence[Counter[str]], place: Mapping[str, int], rarity: Float) -> Any:
@@ -253,7 +253,8 @@ VIEWS: Mapping[str, Fit] = {
     "tags": _tags,
     "text, normalised": _text,
 }
-"""View of a model -> its fit: (seen, their labels, unseen, number of labels) -> guesses of the unseen."""
+"""View of a model -> its fit: (seen, their labels, unseen, number of labels) -> float64[unseen, labels], the
+probabilities of the unseen."""
 
 
 def formats(questions: Sequence[Question]) -> pa.Table:
