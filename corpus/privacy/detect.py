@@ -18,18 +18,12 @@ from numpy.typing import NDArray
 
 from socorpus.corpus import arrays, schema
 from socorpus.corpus.config import Privacy
+from socorpus.corpus.privacy.addresses import at_sign
+from socorpus.corpus.privacy.found import RANKS, Found
+from socorpus.corpus.privacy.mentions import Ticks, mention
+from socorpus.corpus.privacy.private_keys import PrivateKeys
 from socorpus.corpus.privacy.redact import Span, blank
-from socorpus.corpus.privacy.rules import (
-    RANKS,
-    RULES,
-    SUSPECTS,
-    Found,
-    PrivateKeys,
-    Ticks,
-    at_sign,
-    mention,
-    prefilter,
-)
+from socorpus.corpus.privacy.rules import RESUMED, RULES, SUSPECTS, prefilter
 
 
 def find(documents: pa.Table, config: Privacy) -> pa.Table:
@@ -191,6 +185,7 @@ def _exactly(text: str, suspects: list[_Suspect], own_end: int) -> list[Found]:
 _NEAR = 400
 """Code points before the end of a rule's value from which that rule may have another: further in it would overlap."""
 _NAMES = tuple(SUSPECTS)
+_RESUMED = [RESUMED.get(name, 1 << 30) for name in _NAMES]
 _OPENING = "([{\"'>,;:!?.*—–-…“‘"
 
 
@@ -209,7 +204,7 @@ def _suspects(column: _Texts) -> Iterator[tuple[int, int]]:
                 continue
             start, end = match.span()
         yield start, match.lastindex - 1
-        place = end
+        place = min(end, start + _RESUMED[match.lastindex - 1])
 
 
 def _signs(column: _Texts, own_end: NDArray[np.int32] | None) -> NDArray[np.int64]:
