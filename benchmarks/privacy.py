@@ -1,10 +1,10 @@
 """Recall by form and by issuer, precision, and damage of what privacy replaces, beside detect-secrets.
 
-python benchmarks/privacy.py [--list] [--apart]
+python benchmarks/privacy.py [--list] [--detail]
 
-`privacy_lines.tsv` is what the rules were developed with; `privacy_apart.tsv` was written before them and never changed,
-and no rule was made for a line of it. Both are made up. What has to be random in a credential is drawn here, so that no
-file holds what looks like a live one.
+`privacy_lines.tsv` is what the rules were developed with; `privacy_apart.tsv` was written before them and not changed
+since, and no rule was made for a line of it. Both are made up. What has to be random in a credential is drawn here, so
+that no file holds what looks like a live one.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import random
 import re
 import string
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -95,19 +96,17 @@ def ours(texts: Sequence[str]) -> list[Spans]:
 
 
 def detect_secrets(texts: Sequence[str]) -> list[Spans]:
-    """What detect-secrets' plugins find with their defaults, one line after the other."""
-    from detect_secrets.core.scan import scan_line
+    """What detect-secrets finds with its defaults, each text a file of its own."""
+    from detect_secrets.core.scan import scan_file
     from detect_secrets.settings import default_settings
 
     spans: list[Spans] = []
-    with default_settings():
+    with default_settings(), tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "text"
         for text in texts:
-            places = set()
-            for secret in (secret for line in text.split("\n") for secret in scan_line(line)):
-                start = text.find(secret.secret_value or "\0")
-                if start >= 0:
-                    places.add((start, start + len(secret.secret_value)))
-            spans.append(sorted(places))
+            file.write_text(text, "utf-8")
+            values = {secret.secret_value for secret in scan_file(str(file)) if secret.secret_value}
+            spans.append(sorted((text.find(value), text.find(value) + len(value)) for value in values if value in text))
     return spans
 
 

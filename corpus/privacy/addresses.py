@@ -24,11 +24,15 @@ _DOMAINS = words(
     "team work world today space website media news academy company consulting capital finance health care science "
     "global one icu vip "
     # Country codes and generic domains in other scripts.
-    "рф укр бел срб мкд мон қаз бг ею ελ ευ հայ გე ישראל қаз онлайн сайт орг ком москва рус дети католик 中国 中國 香港 台灣 台湾 "
-    "澳門 澳门 新加坡 公司 网络 網絡 网址 网站 网店 中文网 在线 移动 集团 公益 政务 机构 组织机构 世界 我爱你 商城 商店 商标 广告 广东 "
-    "佛山 慈善 时尚 游戏 娱乐 信息 企业 健康 招聘 手机 购物 餐厅 酒店 닷컴 닷넷 한국 삼성 みんな コム セール ストア ファッション クラウド グーグル ポイント "
+    "рф укр бел срб мкд мон қаз бг ею ελ ευ հայ გე ישראל қаз онлайн сайт орг ком москва рус дети католик 中国 中國 "
+    "香港 台灣 台湾 "
+    "澳門 澳门 新加坡 公司 网络 網絡 网址 网站 网店 中文网 在线 移动 集团 公益 政务 机构 组织机构 世界 我爱你 商城 "
+    "商店 商标 广告 广东 "
+    "佛山 慈善 时尚 游戏 娱乐 信息 企业 健康 招聘 手机 购物 餐厅 酒店 닷컴 닷넷 한국 삼성 みんな コム セール ストア "
+    "ファッション クラウド グーグル ポイント "
     "भारत भारोत भारतम् संगठन नेट कॉम ভারত বাংলা ভাৰত ਭਾਰਤ ભારત ଭାରତ இந்தியா இலங்கை சிங்கப்பூர் భారత్ ಭಾರತ ഭാരതം ලංකා ไทย "
-    "คอม ລາວ امارات السعودية مصر قطر تونس الجزائر المغرب فلسطين سورية سودان عمان الاردن اليمن عراق ليبيا موريتانيا البحرين "
+    "คอม ລາວ امارات السعودية مصر قطر تونس الجزائر المغرب فلسطين سورية سودان عمان الاردن اليمن عراق ليبيا موريتانيا "
+    "البحرين "
     "الکویت ایران بھارت پاکستان مليسيا شبكة موقع كوم همراه بازار عرب"
 )
 _RESERVED = re.compile(
@@ -41,8 +45,14 @@ _ACCOUNTS = words(
 )
 _LATIN = "A-Za-z0-9\u00aa\u00b5\u00ba\u00c0-\u024f\u1e00-\u1eff"
 # Letters of other scripts with their vowel signs, which `\w` leaves out; no punctuation.
-_OTHER = "\u0370-\u037d\u0386-\u052f\u0531-\u0587\u05d0-\u05ea\u0620-\u0669\u066e-\u06d3\u06d5-\u06dc\u06ee-\u06ff\u0750-\u077f\u0900-\u0963"
-_OTHER += "\u0966-\u0df3\u0e01-\u0e5b\u0e81-\u0edf\u10a0-\u10ff\u1780-\u17d3\u3005-\u3007\u3041-\u30fa\u30fc-\u30ff\u3400-\u9fff\uac00-\ud7a3"
+_OTHER = "".join(
+    (
+        "\u0370-\u037d\u0386-\u052f\u0531-\u0587\u05d0-\u05ea",  # Greek, Cyrillic, Armenian, Hebrew
+        "\u0620-\u0669\u066e-\u06d3\u06d5-\u06dc\u06ee-\u06ff\u0750-\u077f",  # Arabic
+        "\u0900-\u0963\u0966-\u0df3\u0e01-\u0e5b\u0e81-\u0edf\u10a0-\u10ff\u1780-\u17d3",  # of India to Cambodia
+        "\u3005-\u3007\u3041-\u30fa\u30fc-\u30ff\u3400-\u9fff\uac00-\ud7a3",  # Chinese, Japanese, Korean
+    )
+)
 _LOCAL = re.compile(rf"[{_LATIN}_.+%\-]+")
 _LOCAL_OTHER = re.compile(rf"[{_OTHER}0-9_.+\-]+")
 _HOST = re.compile(rf"[{_LATIN}][{_LATIN}\-]*(?:\.[{_LATIN}][{_LATIN}\-]*)+")
@@ -131,7 +141,7 @@ _SIGN = re.compile(r"%40|\\u0040|\\x40|&#0{0,3}64;|&#[xX]0{0,3}40;|&commat;|＠"
 
 
 def encoded(text: str, place: int) -> Iterator[Found]:
-    """An address whose sign is encoded: for URLs, in JSON and other strings, as a character reference, or full width."""
+    """An address whose sign is encoded: for URLs, in strings, as a character reference, or of full width."""
     sign = _SIGN.match(text, place)
     if sign is None:
         return
@@ -157,10 +167,13 @@ _SPELLED_I = re.compile(_SPELLED.pattern, re.I)
 _DOT = re.compile(_DOT_SIGN, re.I)
 _SPELLED_LOCAL = re.compile(rf"[{_LATIN}_+%\-]+(?:(?:\.|{_DOT_SIGN})[{_LATIN}_+%\-]+){{0,4}}$", re.I)
 _PROVIDERS = words(
-    "gmail googlemail yahoo ymail hotmail outlook live msn aol icloud me mac gmx web mail proton protonmail yandex qq 163 126 rediffmail "
+    "gmail googlemail yahoo ymail hotmail outlook live msn aol icloud me mac gmx web mail proton protonmail yandex "
+    "qq 163 126 rediffmail "
     "zoho fastmail posteo tutanota free orange laposte libero"
 )
-_ANNOUNCED = re.compile(r"(?:mail|email|e-mail|contact|reach|write|me|address|id)\b[\s:=(<]*(?:me|us|to|is|at|on)?[\s:=(<]*$", re.I)
+_ANNOUNCED = re.compile(
+    r"(?:mail|email|e-mail|contact|reach|write|me|address|id)\b[\s:=(<]*(?:me|us|to|is|at|on)?[\s:=(<]*$", re.I
+)
 
 
 def spelled(text: str, place: int) -> Iterator[Found]:
@@ -183,7 +196,11 @@ def spelled(text: str, place: int) -> Iterator[Found]:
     start = local.start()
     if plain:
         dotted = _DOT.search(match[1]) is not None
-        told = host.split(".")[0].lower() in _PROVIDERS or "." in local[0] or _ANNOUNCED.search(text[max(0, start - 32) : start])
+        told = (
+            host.split(".")[0].lower() in _PROVIDERS
+            or "." in local[0]
+            or _ANNOUNCED.search(text[max(0, start - 32) : start])
+        )
         if not dotted or not told:
             return
     yield "email", start, match.end(), "email"
@@ -192,7 +209,9 @@ def spelled(text: str, place: int) -> Iterator[Found]:
 _IP4 = re.compile(
     r"(?<![\w.\-])\d{1,3}(?:\.\d{1,3}){3}(?![\w\-]|\.\d|\.(?:jar|dll|exe|zip|tar|t?gz|so|whl|msi|deb|rpm)\b)"
 )
-_IP6 = re.compile(r"(?<![\w:.])(?:[23f][0-9a-f]{3}|0?64):[0-9a-f:]*[0-9a-f:](?:(?<=:)\d{1,3}(?:\.\d{1,3}){3})?(?![\w:])", re.I)
+_IP6 = re.compile(
+    r"(?<![\w:.])(?:[23f][0-9a-f]{3}|0?64):[0-9a-f:]*[0-9a-f:](?:(?<=:)\d{1,3}(?:\.\d{1,3}){3})?(?![\w:])", re.I
+)
 _VERSION_BEFORE = re.compile(
     r"(?:(?:versions?|\b(?:ver|v|releases?|rel|builds?|rev|revision|firmware|update|patch|sdk|section|sec|chapter"
     r"|clause|oid))(?:\s(?:is|was|number|no))*[\s:.=#\"'>(\-]*|[=<>~^!]=\s*|[~^§]\s*)$",
@@ -206,7 +225,9 @@ _HOST_BEFORE = re.compile(
 _PRODUCT_BEFORE = re.compile(r"[A-Z][A-Za-z+#]*\s?$")
 _HOST_AFTER = re.compile(r":\d{2,5}\b|/\d{1,2}\b")
 _WELL_KNOWN = words("1.2.3.4 1.1.1.1 1.0.0.1 8.8.8.8 8.8.4.4 9.9.9.9 208.67.222.222 208.67.220.220 4.2.2.2")
-_WELL_KNOWN_6 = words("2001:4860:4860::8888 2001:4860:4860::8844 2606:4700:4700::1111 2606:4700:4700::1001 2620:fe::fe 2620:fe::9")
+_WELL_KNOWN_6 = words(
+    "2001:4860:4860::8888 2001:4860:4860::8844 2606:4700:4700::1111 2606:4700:4700::1001 2620:fe::fe 2620:fe::9"
+)
 
 
 def ip4(text: str, place: int) -> Iterator[Found]:

@@ -34,20 +34,24 @@ _RIGHT = re.compile(r"[\w\-]{0,60}(?:\.(?:value|Value|text|Text|default|plain)\b
 _CLOSE = re.compile(r"(?:\\{0,3}[\"'`]|&quot;|&#3[49];|[\])}*]|[?!](?=[ \t]?[:=])|\[[ \t]?\w{0,12}[ \t]?\]){0,5}")
 
 _OPERATOR = re.compile(
-    r"[ \t]{0,24}(?P<sign>\?\?=|\|\|=|::=|:=|===?|!==?|=>|->|<<?-|[?+.]=|=|:(?![:/]|\\(?!\\{0,2}[\"']))|\|\||\?\?)[ \t]{0,24}(?:\r?\n[ \t]{0,24}"
+    r"[ \t]{0,24}(?P<sign>\?\?=|\|\|=|::=|:=|===?|!==?|=>|->|<<?-|[?+.]=|=|::(?=[ \t]{0,4}[A-Z][\w ]{0,30}=)"
+    r"|:(?![:/]|\\(?!\\{0,2}[\"']))|\|\||\?\?)[ \t]{0,24}(?:\r?\n[ \t]{0,24}"
     r"(?=[@$bBrRuUfFLN]{0,2}[\"'`]))?"
 )
 _TYPE = re.compile(r"(?:constant[ \t]+)?[\w.&'*$\\][\w.&'*\[\]<>|,?!$\\: \t]{0,48}?(?<![:=!<>?])=[ \t]{0,24}")
 _ADA = re.compile(r"(?:constant[ \t]+)?[A-Za-z_]\w{0,30}(?:\([\d. ]+\))?[ \t]{0,8}:=[ \t]{0,24}")
 _TYPE_BEHIND = re.compile(r"[ \t]{1,8}(?:\*|&)?[A-Za-z_][\w.\[\]*]{0,30}[ \t]{0,8}=(?!=)[ \t]{0,24}")
-_AS_TYPE = re.compile(r"(?:\(\))?[ \t]{1,8}As[ \t]+(?:New[ \t]+)?[\w.]{1,40}(?:[ \t]*\*[ \t]*\d+)?[ \t]{0,8}=[ \t]{0,24}", re.I)
-_YAML_TAG = re.compile(r"!!\w{1,12}[ \t]+")
+_AS_TYPE = re.compile(
+    r"(?:\(\))?[ \t]{1,8}As[ \t]+(?:New[ \t]+)?[\w.]{1,40}(?:[ \t]*\*[ \t]*\d+)?[ \t]{0,8}=[ \t]{0,24}", re.I
+)
+_YAML_TAG = re.compile(r"!!\w{1,12}[ \t]+|[|>][+\-]?[ \t]{0,8}\r?\n[ \t]{1,24}")
+_PROSE = re.compile(r"[ \t]{1,4}(?:is|was):?[ \t]{1,4}")
 _CALL = re.compile(r"[ \t]?[({][ \t]{0,8}")
 _ARGUMENT = re.compile(r"[ \t]{0,8},[ \t]{0,24}")
 _SPACE = re.compile(r"[ \t]{1,24}")
 _ATTRIBUTE = re.compile(
     r"[ \t\r\n]{1,40}(?:[\w:\-]{1,40}=(?:\"[^\"<>\n]{0,80}\"|'[^'<>\n]{0,80}')[ \t\r\n]{1,40}){0,3}?"
-    r"(?:[\w]{1,12}:)?(?i:value|content|data)[ \t]?=[ \t]?"
+    r"(?:[\w]{1,12}:)?(?i:value|content|data|connectionString)[ \t]?=[ \t]?"
 )
 _ELEMENT = re.compile(r"(?:[ \t]{1,8}[^<>\n]{0,100})?(?:>|&gt;)\s{0,40}(?:<!\[CDATA\[)?")
 _NEXT_ELEMENT = re.compile(
@@ -56,21 +60,31 @@ _NEXT_ELEMENT = re.compile(
     re.I,
 )
 _PAIR = re.compile(
-    r"(?:[ \t]{0,8},?\s{0,40}|[ \t]{1,8}\{\s{0,40}(?:type[ \t]*=[ \t]*\w+\s{1,40})?)[\"']?(?:value|default)[\"']?[ \t]{0,8}[:=][ \t]{0,8}",
+    r"(?:[ \t]{0,8},?\s{0,40}|[ \t]{1,8}\{\s{0,40}(?:type[ \t]*=[ \t]*\w+\s{1,40})?)[\"']?(?:value|default)[\"']?[ "
+    r"\t]{0,8}[:=][ \t]{0,8}",
     re.I,
 )
 _ELEMENT_VALUE = re.compile(r"[^<>&\s](?:[^<>\n]{0,398}[^<>\s])?(?=\s{0,40}(?:<|\]\]>|&lt;))")
 _ENTITY_VALUE = re.compile(r"[^<>&\s]{1,398}(?=&lt;)")
 
 _WRAPPERS = re.compile(
-    r"(?:(?:new[ \t]+)?(?:java\.lang\.)?(?:String|str|bytes|bytearray|b|Buffer\.from|String::from|(?:std::)?w?string(?:_view)?"
+    r"(?:(?:new[ \t]+)?(?:java\.lang\.)?(?:String(?:\.valueOf)?|str|bytes|bytearray|b|Buffer\.from|String::from"
+    r"|(?:std::)?w?string(?:_view)?"
     r"|QString(?:Literal|::from\w{1,10})?|QByteArray|QLatin1String|_T|TEXT|_TEXT|Some|Just|Secret|SecretStr|MD5|SHA1|SHA2|PASSWORD"
     r"|OLD_PASSWORD|md5|sha1|password_hash|bcrypt|Hash::make|Crypt::encrypt|generate_password_hash|make_password|NSString"
     r"|std::env::var|by lazy|Guid|Uint8Array\.from|Encoding\.\w{1,8}\.GetBytes|T|L|u8|raw|r|c)[ \t]?[({][ \t]?"
-    r"|\[[ \t]?NSString stringWith(?:String|Format):[ \t]?|\(?ConvertTo-SecureString(?:[ \t]+-\w+(?![\w ]*\$)){0,3}[ \t]+"
-    r"|by lazy[ \t]?\{[ \t]?|new[ \t]+SecureString[ \t]?\(|\((?:const )?(?:unsigned )?(?:char|BYTE|LPSTR|LPCTSTR|void|string|std::string)[ \t]?\*?\)[ \t]?"
+    r"|\[[ \t]?NSString stringWith(?:String|Format):[ \t]?|\(?ConvertTo-SecureString(?:[ \t]+-\w+(?![\w "
+    r"]*\$)){0,3}[ \t]+"
+    r"|by lazy[ \t]?\{[ \t]?|new[ \t]+SecureString[ \t]?\(|\((?:const )?(?:unsigned )?(?:char|BYTE|LPSTR|LPCTSTR"
+    r"|void|string|std::string)[ \t]?\*?\)[ \t]?"
     r"|[(\[{][ \t]?){1,3}"
 )
+_ALTERNATIVE = re.compile(
+    r"(?:[\w.$>\-]{1,60}(?:\[[\"']?\w{1,40}[\"']?\]|\([\"']?\w{0,40}[\"']?\))?[ \t]{0,4}(?:\|\||\?\?|\?:|or(?=[ "
+    r"\t])|\?(?!\.))[ \t]{0,4}"
+    r"|(?:[\w:]{1,30}\.)?(?:environ\.get|getenv|env|get\w{0,20}|fetch)\([\"'][\w.\-]{1,60}[\"'][ \t]{0,4},[ \t]{0,4})"
+)
+"""The other choice before a literal: `process.env.X || "…"`, `os.environ.get("X", "…")`."""
 _OPEN = re.compile(
     r"(?P<prefix>\$@|@\$|[@$]|u8R?|LR?|[bBrRuUfFnNEqQ]{1,2})?(?P<hash>\#{0,3})(?P<quote>\\{0,3}\"(?:\"\")?|\\{0,3}'(?:'')?|`"
     r"|[“”„«‘]|&quot;|&\#3[49];)"
@@ -82,20 +96,23 @@ _MOST = 400
 """Most code points of a literal."""
 
 
-def parse(text: str, place: int) -> Iterator[Assignment]:
-    """The assignment to the name around a place, if there is one; several only where a literal is before and after it."""
-    left = before(_LEFT, text, place)
-    start = place - len(left)
-    if start and STAND_IN.match(text, start - 1):
-        return
+def name_at(text: str, place: int) -> tuple[str, int, int] | None:
+    """The name around a place, where it begins and where it ends; None within a placeholder."""
+    start = place - len(before(_LEFT, text, place))
+    if start and text[start - 1] == "[" and STAND_IN.match(text, start - 1):
+        return None
     right = _RIGHT.match(text, place)
     end = right.end() if right else place
-    name = text[start:end].strip(".-")
+    return text[start:end].strip(".-"), start, end
+
+
+def parse(text: str, name: str, start: int, end: int) -> Assignment | None:
+    """The assignment to the name that begins and ends at two places, if there is one."""
     limit = min(len(text), end + LONGEST)
     for form, sign, (first, last, quoted) in _values(text, start, end, limit):
-        if STAND_IN.search(text[end:first]) is None:
-            yield Assignment(name, start, form, sign, first, last, quoted)
-            return
+        if STAND_IN.search(text, end, first) is None:
+            return Assignment(name, start, form, sign, first, last, quoted)
+    return None
 
 
 _Value = tuple[int, int, bool]
@@ -111,6 +128,9 @@ def _values(text: str, start: int, end: int, limit: int) -> Iterator[tuple[str, 
         match = _ATTRIBUTE.match(text, place, limit)
         if match is not None and (value := literal(text, match.end(), limit)):
             yield "attribute", "=", value
+        reverse = _VALUE_BEFORE.search(text, max(0, start - 240), start)
+        if reverse is not None:
+            yield "attribute", "=", (*reverse.span(1), True)
     if in_attribute or in_tag or text.startswith("</", place):
         match = _NEXT_ELEMENT.match(text, place, limit)
         if match is None and (in_attribute or in_tag):
@@ -121,7 +141,9 @@ def _values(text: str, start: int, end: int, limit: int) -> Iterator[tuple[str, 
             entity = _ENTITY_VALUE.match(text, place + 4, limit)
             if entity is not None:
                 yield "element", ">", (*entity.span(), False)
-    pair = _PAIR.match(text, place, limit) if closed or text[max(0, start - 12) : start].rstrip().endswith(_KEYS) else None
+    pair = (
+        _PAIR.match(text, place, limit) if closed or text[max(0, start - 12) : start].rstrip().endswith(_KEYS) else None
+    )
     if pair is not None and (value := literal(text, pair.end(), limit) or unquoted(text, pair.end(), limit, start)):
         yield "pair", ":", value
     behind = _before_key(text, start)
@@ -132,9 +154,12 @@ def _values(text: str, start: int, end: int, limit: int) -> Iterator[tuple[str, 
         sign = operator["sign"]
         after = operator.end()
         value = literal(text, after, limit)
+        if value is None:
+            choice = _ALTERNATIVE.match(text, after, limit)
+            value = literal(text, choice.end(), limit) if choice is not None else None
         if value is not None:
             yield "operator", sign, value
-        elif sign == ":":
+        elif sign in (":", "::"):
             typed = _ADA.match(text, after, limit) or _TYPE.match(text, after, limit)
             if typed is not None and (value := literal(text, typed.end(), limit)):
                 yield "typed", "=", value
@@ -149,6 +174,12 @@ def _values(text: str, start: int, end: int, limit: int) -> Iterator[tuple[str, 
         if typed is not None and (value := literal(text, typed.end(), limit)):
             yield "typed", "=", value
             return
+    said = _PROSE.match(text, place, limit)
+    if said is not None:
+        value = literal(text, said.end(), limit) or unquoted(text, said.end(), limit, start)
+        if value is not None:
+            yield "prose", "", value
+        return
     for form, pattern in (("call", _CALL), ("argument", _ARGUMENT), ("space", _SPACE)):
         tie = pattern.match(text, place, limit)
         if tie is not None:
@@ -160,7 +191,10 @@ def _values(text: str, start: int, end: int, limit: int) -> Iterator[tuple[str, 
             return
 
 
-_NAMES = re.compile(r"(?:^|[\s:<])(?:name|key|id|property|param|setting|android:name|itemprop)[ \t]?=[ \t]?[\"']$", re.I)
+_VALUE_BEFORE = re.compile(r"<[^<>\n]{0,120}\bvalue=[\"']([^<>\"'\n]{1,120})[\"'][^<>\n]{0,80}$")
+_NAMES = re.compile(
+    r"(?:^|[\s:<])(?:name|key|id|property|param|setting|android:name|itemprop)[ \t]?=[ \t]?[\"']$", re.I
+)
 _KEYS = ("name:", "key:", "Key:", "Name:")
 _TAG = re.compile(r"(?:<|&lt;)[\w:.\-]*$")
 
@@ -203,7 +237,7 @@ def literal(text: str, place: int, limit: int) -> _Value | None:
         return (*inner.span(2), True)
     if quote in _CLOSING:
         end = min((at for mark in _CLOSING[quote] if (at := text.find(mark, start, stop)) >= 0), default=-1)
-    elif len(quote) > 1 or "@" in (match["prefix"] or "") and "\\" not in quote:
+    elif len(quote) > 1 or ("@" in (match["prefix"] or "") and "\\" not in quote):
         end = text.find(quote, start, stop)
     else:
         end = _closed(text, quote, start, stop)
@@ -212,9 +246,7 @@ def literal(text: str, place: int, limit: int) -> _Value | None:
 
 _INNER = re.compile(r"(\\\\?[\"']|[\"'](?=[^\"']))([^\"'\\\\\n]{1,200})\1[\"']")
 """A quoted literal that is all of another: `"\\"x\\""`."""
-_UNTIL = {
-    quote: re.compile(rf"(?:[^{quote}\\\n]|\\[^\n])*+(?={quote})") for quote in ('"', "'", "`")
-}
+_UNTIL = {quote: re.compile(rf"(?:[^{quote}\\\n]|\\[^\n])*+(?={quote})") for quote in ('"', "'", "`")}
 
 
 def _closed(text: str, quote: str, start: int, stop: int) -> int:
@@ -222,8 +254,8 @@ def _closed(text: str, quote: str, start: int, stop: int) -> int:
     return match.end() if match is not None else -1
 
 
-_PLAIN = re.compile(r"[^\s\"'`<>;,&]{1,400}")
-_LINE = re.compile(r"[^\s\"'`<>]{1,400}")
+_PLAIN = re.compile(r"(?:[^\s\"'`<>;,&]|&(?!&|amp;|lt;|gt;|quot;|#|[\w.\-\[\]%]{1,60}=|\s|$))+")
+_LINE = re.compile(r"[^\s\"'`<>]+")
 _LINE_NAME = re.compile(r"(?:^|\n)[ \t\-]{0,12}(?:export[ \t]+|set[ \t]+|ENV[ \t]+|SET[ \t]+|- )?$")
 
 

@@ -1,13 +1,13 @@
-"""Passwords by position: on command lines (`mysql -pX`, `curl -u a:X`), and in calls that take a user and a password."""
+"""Passwords by position: on command lines (`mysql -pX`, `curl -u a:X`), and in calls that take a user and one."""
 
 import re
 from collections.abc import Iterator, Mapping
 
 from socorpus.corpus.privacy import values
-from socorpus.corpus.privacy.found import Found
+from socorpus.corpus.privacy.found import Found, words
 
 _VALUE = r"(?:(?P<quote>[\"'])(?P<quoted>[^\"'\n]{1,200})(?P=quote)|(?P<plain>[^\s\"'`|;&<>()]{1,200}))"
-_USER = r"(?P<open>[\"']?)[^\s:\"'$<>]{0,60}:(?P<plain>(?(open)[^\"'\n]{1,200}|[^\s\"'`|;<>]{1,200}))"
+_USER = r"(?P<open>[\"'])?[^\s:\"'$<>]{0,60}:(?P<plain>(?(open)[^\"'\n]{1,200}|[^\s\"'`|;<>]{1,200}))"
 
 
 def _option(pattern: str) -> re.Pattern[str]:
@@ -21,18 +21,24 @@ _A_APART = _option(r"(?<=\s)-a\s+" + _VALUE)
 _W_APART = _option(r"(?<=\s)-w\s*" + _VALUE)
 _PW = _option(r"(?<=\s)-pw\s+" + _VALUE)
 _USER_COLON = _option(r"(?<=\s)(?:-[a-zA-Z]{0,4}[uU]|--user|--proxy-user|-a|--auth)(?:\s+|=|(?=[\"']))" + _USER)
-_USER_SLASH = _option(r"(?<=[\s/])[A-Za-z]\w{1,30}/" + r"(?P<quote>\"?)(?P<plain>[^\s@/\"]{1,80})(?P=quote)(?=@|\s*$|\s*\n)")
+_USER_SLASH = _option(
+    r"(?<=[\s/])[A-Za-z]\w{1,30}/" + r"(?P<quote>\"?)(?P<plain>[^\s@/\"]{1,80})(?P=quote)(?=@|\s*$|\s*\n)"
+)
 _USER_PERCENT = _option(r"(?<=\s)(?:-U|--user)[\s=]*[\"']?[^\s%\"']{1,60}%(?P<plain>[^\s\"']{1,80})")
 _USER_COMMA = _option(r"(?<=\s)-u\s*[\"']?[^\s,\"']{1,60},(?P<plain>[^\s\"']{1,80})")
 _SLASH_P = _option(r"(?<=\s)/p:" + _VALUE)
 _PASS_COLON = _option(r"\bpass:(?P<plain>[^\s\"']{1,80})")
-_NET = _option(r"\b(?:user|USER)\s+[\w.\\\-]{1,40}\s+(?P<plain>[^\s/\"'*]{4,80})(?=\s|$)|/(?:user|USER):\S{1,60}\s+(?P<plain2>[^\s/\"'*]{4,80})(?=\s|$)")
+_NET = _option(
+    r"\b(?:user|USER)\s+[\w.\\\-]{1,40}\s+(?P<plain>[^\s/\"'*]{4,80})(?=\s|$)|/(?:user|USER):\S{1,60}\s+(?P<plain2>[^\s/\"'*]{4,80})(?=\s|$)"
+)
 _STORE = _option(r"(?<=\s)-(?:\w{0,12}pass(?:wd|word)?)\s+" + _VALUE)
 
 _OPTIONS: Mapping[str, tuple[re.Pattern[str], ...]] = {
     **dict.fromkeys(("mysql", "mariadb"), (_P_GLUED,)),
     "sshpass": (_P_APART,),
-    **dict.fromkeys(("mongo", "ncftpput", "psexec", "winexe", "rdesktop", "impala", "beeline", "snowsql", "cqlsh"), (_P_APART,)),
+    **dict.fromkeys(
+        ("mongo", "ncftpput", "psexec", "winexe", "rdesktop", "impala", "beeline", "snowsql", "cqlsh"), (_P_APART,)
+    ),
     "docker": (_P_APART,),
     **dict.fromkeys(("curl", "http", "https"), (_USER_COLON,)),
     **dict.fromkeys(("sqlcmd", "osql", "isql", "tsql", "bcp", "freebcp"), (_BIG_P,)),
@@ -92,18 +98,30 @@ def _judged(text: str, match: re.Match[str], plain_ok: bool) -> Iterator[Found]:
 
 def _secret(value: str, letters: bool = False) -> bool:
     """Whether a value in a password's place is one: no placeholder, no reference, no number, path or option."""
-    if values.placeholder(value) or values.reference(value) or value.startswith(("-", "/", "$", "<", "[", "{", "%", "~")):
+    if (
+        values.placeholder(value)
+        or values.reference(value)
+        or value.startswith(("-", "/", "$", "<", "[", "{", "%", "~"))
+    ):
         return False
     if re.search(r"\s", value) or re.match(r"\d{1,5}(?:[:\-/]\d{1,5})*$", value) or "://" in value:
         return False
-    return letters and len(value) >= 6 and not value.isdigit() or values.strong(value) or re.search(r"\d", value) is not None
+    return (
+        (letters and len(value) >= 6 and not value.isdigit())
+        or values.strong(value)
+        or re.search(r"\d", value) is not None
+    )
 
 
-_ECHOED = re.compile(r"\becho\s+(?:-\w+\s+)?(?P<quote>[\"']?)(?:[\w.\-]{1,40}:(?=[^|\n]{1,80}\|\s*(?:sudo\s+)?chpasswd))?(?P<plain>[^\s\"'|]{4,80})(?P=quote)\s*\|")
+_ECHOED = re.compile(
+    r"\becho\s+(?:-\w+\s+)?(?P<quote>[\"']?)(?:[\w.\-]{1,40}:(?=[^|\n]{1,80}\|\s*(?:sudo\s+)?chpasswd))?(?P<plain>[^\s\"'|]{4,80})(?P=quote)\s*\|"
+)
 
 
 def echoed(text: str, place: int) -> Iterator[Found]:
     """The password that is piped into the `sudo -S` or `chpasswd` at a place."""
+    if not text.startswith(("sudo -S", "chpasswd"), place):
+        return
     begin = max(text.rfind("\n", max(0, place - 200), place) + 1, place - 200, 0)
     piped = re.compile(r"\|\s*(?:sudo\s+)?$").search(text, begin, place)
     if piped is None:
@@ -118,7 +136,8 @@ def echoed(text: str, place: int) -> Iterator[Found]:
 
 
 _SECURE = re.compile(
-    r"ConvertTo-SecureString(?:\s+-(?:AsPlainText|Force|String))*\s+(?P<quote>[\"'])(?P<value>[^\"'\n]{4,200})(?P=quote)", re.I
+    r"ConvertTo-SecureString(?:\s+-(?:AsPlainText|Force|String))*\s+(?P<quote>[\"'])(?P<value>[^\"'\n]{4,200})(?P=quote)",
+    re.I,
 )
 
 
@@ -129,7 +148,9 @@ def secure_string(text: str, place: int) -> Iterator[Found]:
         yield "command", match.start("value"), match.end("value"), "password"
 
 
-_IDENTIFIED = re.compile(r"identified by (?:(?P<quote>[\"'])(?P<quoted>[^\"'\n]{1,200})(?P=quote)|(?P<plain>[^\s\"';]{4,80}))", re.I)
+_IDENTIFIED = re.compile(
+    r"identified by (?:(?P<quote>[\"'])(?P<quoted>[^\"'\n]{1,200})(?P=quote)|(?P<plain>[^\s\"';]{4,80}))", re.I
+)
 
 
 def identified(text: str, place: int) -> Iterator[Found]:
@@ -139,9 +160,9 @@ def identified(text: str, place: int) -> Iterator[Found]:
         return
     group = "quoted" if match["quote"] else "plain"
     value = match[group]
-    if not values.placeholder(value) and not values.reference(value) and not re.search(r"\s", value):
-        if group == "quoted" or values.strong(value):
-            yield "assigned", match.start(group), match.end(group), "password"
+    good = not values.placeholder(value) and not values.reference(value) and not re.search(r"\s", value)
+    if good and (group == "quoted" or values.strong(value)):
+        yield "assigned", match.start(group), match.end(group), "password"
 
 
 # Name of a function, and which of its arguments is the password; those that connect take any word for one.
@@ -216,12 +237,21 @@ def call(text: str, place: int) -> Iterator[Found]:
 
 
 PROGRAMS = (
-    r"(?:mysql|mariadb|sshpass|mongo|ncftpput|psexec|winexe|rdesktop|beeline|snowsql|cqlsh|docker login|podman login|curl(?:\.exe)? "
-    r"|https? -a |sqlcmd|osql|isql|tsql|bcp |freebcp|unzip -P|zip -|mosquitto_[ps]ub|redis-cli|ldap[a-z]|7za? [aelx] |unrar |rar "
+    r"(?:mysql|mariadb|sshpass|mongo|ncftpput|psexec|winexe|rdesktop|beeline|snowsql|cqlsh|docker login|podman "
+    r"login|curl(?:\.exe)? "
+    r"|https? -a |sqlcmd|osql|isql|tsql|bcp |freebcp|unzip -P|zip -|mosquitto_[ps]ub|redis-cli|ldap[a-z]|7za? "
+    r"[aelx] |unrar |rar "
     r"|plink|pscp|psftp|putty|sqlplus|impdp|expdp|sqlldr|smbclient|rpcclient|lftp|ncftp|xfreerdp|mstsc|signtool"
     r"|openssl [a-z]|net (?:user|use|USER|USE) |keytool|jarsigner|apksigner)"
 )
 """Where `program` has something to look at, in google-re2's dialect."""
+PROGRAM_BEGINNINGS = words(
+    "my ma ss mo nc ps wi rd be sn cq do po cu ht sq os is ts bc fr un zi re ld 7z ra pl pu im ex sm rp lf xf ms si "
+    "op ne ke ja ap"
+)
+"""The first two characters of the programs' names."""
+CALL_BEGINNINGS = words("my re py pd ge db ms od oc ld im ft ss ne pa us ht se cr ba pl au .l .a")
+"""The first two characters, in lower case, of where a call may begin."""
 CALLS = (
     r"(?i:mysqli?_p?(?:real_)?connect|real_connect|mysqli|(?:mysqldb|pymysql)\.connect|pdo|getconnection|dbi->connect|mssql_connect"
     r"|odbc_connect|oci_connect|ldap_bind|imap_open|ftp_login|ssh2_auth_password|networkcredential|passwordauthentication"

@@ -92,14 +92,16 @@ def _part(part: str) -> str:
     return f"[{CLASSES[name]}]{{{least},{most}}}"
 
 
-_ENOUGH = 14
+_ENOUGH = 10
 
 
-def _opening(prefix: str, form: str) -> str:
+def _opening(prefix: str, form: str, enough: int = _ENOUGH) -> str:
     """An expression for the first characters of a value, as many as tell it from most words."""
     pattern, length = re.escape(prefix), len(prefix)
+    if length >= 4 and not prefix.isalpha() and enough == _ENOUGH:  # a sign or a digit within tells it from words
+        enough = length + 2
     for part in form.split():
-        if length >= _ENOUGH:
+        if length >= enough:
             break
         name, star, count = part.partition("*")
         if part == "uuid":
@@ -110,7 +112,7 @@ def _opening(prefix: str, form: str) -> str:
             pattern, length = pattern + re.escape(part), length + len(part)
             continue
         least = int(count.partition("-")[0])
-        taken = min(least, 24 if len(prefix) == 2 else max(4, _ENOUGH - length))
+        taken = min(least, 24 if prefix.endswith(".") and len(prefix) <= 4 else max(2, enough - length))
         pattern, length = pattern + f"[{CLASSES[name]}]{{{taken}}}", length + taken
         if taken < least or "-" in count:
             break
@@ -128,7 +130,7 @@ def suspects() -> dict[str, str]:
         elif row.anchor:
             head, tail = row.form.split(f" {row.anchor} ", 1)
             last = head.split()[-1].partition("*")[0]
-            pattern = f"[{CLASSES[last]}]" + _opening(row.anchor, tail)
+            pattern = f"[{CLASSES[last]}]" + _opening(row.anchor, tail, 30 if row.anchor == "." else _ENOUGH)
             anchors[pattern] = None
         elif row.after:
             openings[re.escape(row.after) + _opening("", row.form)] = None
@@ -137,8 +139,22 @@ def suspects() -> dict[str, str]:
     return {
         "format": "|".join(openings),
         "anchor": "|".join(anchors),
-        "named": "(?i:" + "|".join(re.escape(name) for name in names) + ")",
+        "named": "(?i:" + "|".join(re.escape(name) for name in names) + ")" + _TOLD,
     }
+
+
+def beginnings(rule: str) -> frozenset[str]:
+    """The first two characters, in lower case, of the suspicious places of one of `suspects`."""
+    if rule == "format":
+        return frozenset(start.lower() for start in _by_opening())
+    if rule == "named":
+        return frozenset(name[:2] for name in _near())
+    return frozenset(first + anchor.lower() for anchor in _anchored() for first in _BEFORE_ANCHORS)
+
+
+_BEFORE_ANCHORS = "0123456789abcdefghijklmnopqrstuvwxyz+/_-.="
+# Behind an issuer's name: a sign of assignment, or a word for what is told, and a value.
+_TOLD = r"(?:[\w\-.]*[\"'\])]*[ \t]*(?:[:=,(>]|=>)|[ \w\-]*?(?i:key|token|secret|auth|api|bearer))"
 
 
 _LEFT = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=%[0-9A-F][0-9A-F]))"
@@ -170,12 +186,14 @@ def _by_opening() -> dict[str, list[_Exact]]:
 
 
 @cache
-def _anchored() -> list[_Exact]:
-    return [
-        _Exact(re.compile(f"{_LEFT}{expression(row.form)}{_RIGHT}"), row, 0)
-        for row in formats()
-        if row.anchor and not row.near
-    ]
+def _anchored() -> dict[str, list[_Exact]]:
+    """Patterns by the first character of their anchor."""
+    table: dict[str, list[_Exact]] = {}
+    for row in formats():
+        if row.anchor and not row.near:
+            exact = _Exact(re.compile(f"{_LEFT}{expression(row.form)}{_RIGHT}"), row, 0)
+            table.setdefault(row.anchor[0], []).append(exact)
+    return table
 
 
 @cache
@@ -212,7 +230,7 @@ _WINDOW = 80
 
 def anchored(text: str, place: int) -> Iterator[Found]:
     """The value of a format whose anchor is at a place."""
-    for exact in _anchored():
+    for exact in _anchored().get(text[place + 1 : place + 2], ()):
         if not text.startswith(exact.row.anchor, place + 1):
             continue
         start = max(0, place - _WINDOW)
@@ -226,7 +244,9 @@ _REACH = 48
 """Most code points between an issuer's name and a value of its format."""
 _CANDIDATE = re.compile(r"[A-Za-z0-9_\-+/=:.|]{15,}")
 _NOT_A_VALUE = re.compile(
-    r"(?:commit|sha\d*|md5|hash|checksum|digest|etag|rev(?:ision)?|version|build|blob|tree|id)[\w\- ]{0,8}[\s:=#\"'/@]*$", re.I
+    r"(?:commit|sha\d*|md5|hash|checksum|digest|etag|rev(?:ision)?|version|build|blob|tree|id)[\w\- "
+    r"]{0,8}[\s:=#\"'/@]*$",
+    re.I,
 )
 
 
@@ -245,7 +265,11 @@ def named(text: str, place: int) -> Iterator[Found]:
             return
         for row, pattern in _near()[name[0].lower()]:
             value = pattern.search(text, match.start(), match.end())
-            if value is not None and value.start() > place and (values.random(re.split("[:|/]", value[0])[-1]) or "uuid" in row.form):
+            if (
+                value is not None
+                and value.start() > place
+                and (values.random(re.split("[:|/]", value[0])[-1]) or "uuid" in row.form)
+            ):
                 key = gap + text[match.start() : value.start()]
                 announced = re.search(r"key|token|secret|auth|pass|cred|api|bearer|[:=(,>]\s*[\"'`]?$", key, re.I)
                 if announced and len(set(value[0])) >= 8 and not values.placeholder(value[0]):

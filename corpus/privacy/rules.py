@@ -1,8 +1,8 @@
 """The rules of personal data and secrets: one expression that stops at suspicious places, and an exact rule for each.
 
-A rule takes a text and the code point of a suspicious place, and yields the value there. Where issuers document a format
-(`issuers.toml`: prefix, length, alphabet) it decides; other values are told by the name that they are assigned to
-(`assignments`, `secrets`) or by their place on a command line or in a call (`commands`).
+A rule takes a text and the code point of a suspicious place, and yields the value there. Where issuers document a
+format (`issuers.toml`: prefix, length, alphabet) it decides; other values are recognised by the name that they are
+assigned to (`assignments`, `secrets`) or by their place on a command line or in a call (`commands`).
 
 Not reported, since they identify nobody and open nothing: addresses that are not globally routable (private, loopback,
 link-local, netmasks, the documentation ranges of RFC 5737 and RFC 3849) and public resolvers, the reserved domains of
@@ -24,12 +24,14 @@ from socorpus.corpus.privacy.found import Found, Rule
 # --- headers ---------------------------------------------------------------------------------------------------------
 
 _HEADER = re.compile(
-    r"(bearer|token|apikey|api-key)[ +]{1,2}([\w.~+/\-]{16,}=*)|(basic)[ +]{1,2}([A-Za-z0-9+/]{8,}={0,2})", re.I
+    r"(?:authorization\W{1,6})?(?:(bearer|token|apikey|api-key)[ +]{1,2}([\w.~+/\-]{16,}=*)|(basic)[ "
+    r"+]{1,2}([A-Za-z0-9+/]{8,}={0,2}))",
+    re.I,
 )
 
 
 def _header(text: str, place: int) -> Iterator[Found]:
-    match = _HEADER.search(text, place, place + 2048)
+    match = _HEADER.match(text, place, place + 2048)
     if match is None:
         return
     group = 2 if match[1] else 4
@@ -47,29 +49,15 @@ def _header(text: str, place: int) -> Iterator[Found]:
 
 # --- the prefilter ---------------------------------------------------------------------------------------------------
 
-_QUOTE = r"(?:\\{0,3}[\"'`]|&quot;|&#3[49];|\[\[|[@$bBrRuUfFnNLE]{1,2}[\"'#]|%?[qQ]{1,2}[({\[]|\xe2\x80[\x98-\x9e]|\xc2\xab)"
-_CLOSED = r"(?:[\\\"'`\])}*.\-]|&quot;|\[\w{0,12}\]){0,5}"
+# Repetitions are without a count wherever they can be: counts multiply the states of the automaton.
+_QUOTE = r"[@$bBrRuUfFnNLE]*[\"'`\\]"
+_CLOSED = r"[\w\-]*(?:\.(?:value|Value|text|Text|default|plain))?(?:[\\\"'`\])}*?]|&quot;|&#3[49];|\[\w*\])*"
 _TIED = "|".join(
     (
-        rf"[ \t]{{0,24}}(?:[:=!?+.|<\-]{{1,3}}>?|=>|[,({{])\s{{0,24}}(?:{_QUOTE}|[^\s\"'`<>]{{4}})",
-        rf"[ \t]{{0,24}}(?:[:=]{{1,3}}>?|[,({{ \t])[^\n\"'`]{{0,60}}{_QUOTE}",
-        r"[\"'][ \t\r\n]{1,40}[\w:\-]{1,40}=",
-        r"[^<>\n]{0,60}(?:>|&gt;)\s{0,20}[^\s]",
-        r"\s{0,40}[\"']?,?\s{0,40}[\"']?(?i:value|default)",
-        r"[ \t]{1,24}[^\s\"'`<>]{4}",
-    )
-)
-_LOOSE = "|".join(
-    (
-        rf"[ \t]{{0,24}}(?:[:=!?+.|<\-]{{1,3}}>?|=>|[,({{>])\s{{0,24}}(?:{_QUOTE}|!!\w{{1,8}} |base64:|[\w+/\-]{{16}})",
-        rf"[ \t]{{0,24}}(?:[:=]{{1,3}}>?|[,({{])[^\n\"'`]{{1,40}}{_QUOTE}",
-        rf"[ \t]{{1,24}}{_QUOTE}",
-        rf"[ \t]{{1,8}}(?:[aA]s[ \t]|[*\w.\[\]]{{1,31}}[ \t]{{0,8}}=)[^\n\"'`]{{0,40}}{_QUOTE}",
-        r"[\"'][ \t\r\n]{1,40}(?:[\w:\-]{1,40}=[\"'])",
-        r"(?:>|&gt;)\s{0,20}[\w+/\-]{16}",
-        r"[^<>\n]{0,40}(?:>\s{0,8})?(?:</[\w:\-]{1,40}>)?\s{0,40}<(?i:string|value|[\w\-]{0,20}value)",
-        r"(?:\s{0,40}[\"']?,?|[ \t]\{)\s{0,40}[^\n\"'`=]{0,20}\s{0,20}[\"']?(?i:value|default)[\"']?[ \t]{0,8}[:=]",
-        r"[ \t][\w+/\-]{20}",
+        r"[ \t]*(?:[:=<>{|+]|\?\?|[.!?]=|->|&gt;)",
+        rf"[ \t]*[,(][ \t]*(?:{_QUOTE}|\(|[A-Z])",
+        rf"[ \t]+(?:{_QUOTE}|[aA][sS] |[*&]?[A-Za-z_][\w.\[\]*]*[ \t]*=|%?[qQ][({{]|by lazy|(?:is|was):?[ \t])",
+        r"\s+[\"']?(?:[A-Za-z]+:)?(?i:value|content|data|default|type|serializeas|connectionstring)",
     )
 )
 _PASSWORDS = (
@@ -86,12 +74,14 @@ SUSPECTS: Mapping[str, str] = {
     r"|(?i:phone|mobile|whatsapp|tel|fax|cell)[a-z]{0,4}(?i: number| no| num)?(?: is)?[ :.#=\-]{1,3}\(?\d[\d ().\-]{6}",
     "spelled": r"(?i:[\[({<] ?(?:at|@) ?[\])}>])|[ _\-]AT[ _\-]\w| at \w[\w\-]{0,40}(?: \w[\w\-]{0,40})? (?i:dot) \w",
     "encoded": r"(?:%40|\\u0040|\\x40|&#0{0,3}64;|&#[xX]0{0,3}40;|&commat;|\xef\xbc\xa0)[\w\x80-\xff]",
-    "header": r"(?i:bearer|authorization\W{1,6}(?:basic|token|api-?key))[ +]{1,2}[\w.~+/\-]{8}",
+    "header": r"(?i:bearer|authorization\W{1,6}(?:basic|token|api-?key))[ +]",
     **issuers.suspects(),
     "private_key": r"-BEGIN [A-Z0-9 ]*PRIVATE KEY|Private-Lines:",
     "identified": r"(?i:identified by )",
-    "password": rf"(?:{_PASSWORDS})[\w\-]{{0,60}}{_CLOSED}(?:{_TIED})",
-    "key": rf"{_KEYS}[\w\-]{{0,60}}{_CLOSED}(?:{_LOOSE})",
+    "assigned": rf"(?:{_PASSWORDS}|{_KEYS}){_CLOSED}(?:{_TIED})|-[\w\-]*(?:{_PASSWORDS}|{_KEYS})[\w\-]*[ \t]"
+    rf"|(?:{_PASSWORDS})\w*[ \t]+[A-Za-z!-/]*[0-9]"
+    r"|(?:requirepass|masterauth)[ \t]|login[ \t]+\S+[ \t]+password[ \t]|(?:ENV|setenv)[ \t]+\w+[ \t]|configure "
+    r"set[ \t]+\w+[ \t]",
     "before_key": r"for(?:Key|KeyPath|HTTPHeaderField) ?: ?@?[\"'][\w.\-]",
     "call": commands.CALLS,
     "program": commands.PROGRAMS,
@@ -100,17 +90,58 @@ SUSPECTS: Mapping[str, str] = {
 }
 """Name of a rule of `RULES` -> where it may have something to find, in google-re2's dialect."""
 
-RESUMED = {"format": 2, "password": 2, "key": 3, "header": 6, "named": 3, "program": 3, "call": 4, "spelled": 2}
-"""Bytes after the beginning of a suspicious place at which the search goes on, where another may lie within it."""
+_FORMATS = ("header", "format", "anchor", "named", "call", "program")
+SCANS: tuple[tuple[str, ...], ...] = (tuple(name for name in SUSPECTS if name not in _FORMATS), _FORMATS)
+"""The rules that look for suspicious places together: one expression of both would have too many states."""
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_FIRST: Mapping[str, frozenset[str]] = {
+    "ip4": frozenset("0123456789"),
+    "ip6": frozenset("236f"),
+    "phone": frozenset("+0123456789pmwtfc"),
+    "spelled": frozenset("[({< _-"),
+    "encoded": frozenset(["%4", "\\u", "\\x", "&#", "&c", "\xef\xbc"]),
+    "header": frozenset(["be", "au"]),
+    "format": issuers.beginnings("format"),
+    "anchor": issuers.beginnings("anchor"),
+    "named": issuers.beginnings("named"),
+    "private_key": frozenset(["-b", "pr"]),
+    "identified": frozenset(["id"]),
+    "before_key": frozenset(["fo"]),
+    "call": commands.CALL_BEGINNINGS,
+    "program": commands.PROGRAM_BEGINNINGS,
+    "echoed": frozenset(["su", "ch"]),
+    "secure_string": frozenset(["co"]),
+    "assigned": frozenset(_LETTERS + "?&_\"' :-") | frozenset(map(chr, range(128, 256))),
+}
+"""The first one or two bytes of the suspicious places of a rule, in lower case."""
+
+
+class Scan:
+    """A search for the suspicious places of some rules."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        options = re2.Options()
+        options.encoding = re2.Options.Encoding.LATIN1
+        options.max_mem = 64 << 20
+        self.names = names
+        # Without groups, which would cost more than the search.
+        self.expression = re2.compile("|".join(f"(?:{SUSPECTS[name]})" for name in names).encode(), options)
+        self._rules: dict[bytes, tuple[str, ...]] = {}
+
+    def rules(self, beginning: bytes) -> tuple[str, ...]:
+        """The rules that may have something to find at a place that begins with these two bytes."""
+        if beginning not in self._rules:
+            two = beginning.decode("latin-1").lower()
+            self._rules[beginning] = tuple(
+                name for name in self.names if two[:1] in _FIRST[name] or two in _FIRST[name]
+            )
+        return self._rules[beginning]
 
 
 @cache
-def prefilter() -> re2._Regexp:
-    """`SUSPECTS` as one expression over UTF-8 bytes: group n + 1 is the n-th of them."""
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
-    options.max_mem = 64 << 20
-    return re2.compile("|".join(f"({pattern})" for pattern in SUSPECTS.values()).encode(), options)
+def scans() -> tuple[Scan, ...]:
+    """`SUSPECTS` as expressions over UTF-8 bytes."""
+    return tuple(map(Scan, SCANS))
 
 
 RULES: Mapping[str, Rule] = {
@@ -124,8 +155,7 @@ RULES: Mapping[str, Rule] = {
     "anchor": issuers.anchored,
     "named": issuers.named,
     "identified": commands.identified,
-    "password": secrets.named,
-    "key": secrets.named,
+    "assigned": secrets.named,
     "before_key": secrets.before_key,
     "program": commands.program,
     "call": commands.call,

@@ -33,7 +33,8 @@ _ORDINARY = words(
     "prompt encrypted hashed plain plaintext basic hash md5 sha1 sha256 bcrypt varchar char nvarchar self this data "
     "sample same new old current request session oracle postgres mysql mssql sa scott tiger system manager pwd1 "
     "pass1 password1 password123 passw0rd p@ssw0rd p@ssword test123 test1234 admin123 abc123 1234 12345 123456 "
-    "1234567 123456789 1234567890 anonymous changeit public private unknown localhost somepassword reset forgot show hide "
+    "1234567 123456789 1234567890 anonymous changeit public private unknown localhost somepassword reset forgot "
+    "show hide "
     "toggle visible invisible disabled enabled missing incorrect weak strong bearer refresh access object function "
     "number array file prompt stdin env vault keyring keychain rotate expired expires always never on off "
     "submit button checkbox radio number password2 pass2 user1 test1 test12345 qwerty123 letmein tomcat vagrant pi "
@@ -43,7 +44,9 @@ _PATH = re.compile(r"[A-Za-z_$][\w$]*(?:(?:\.|->|::|\?\.|!\.)[A-Za-z_$][\w$]*)+$
 _NOT_BY_ITSELF = re.compile(r"[A-Za-z_]+$|.*[()\[\]]")
 _VARIABLE = re.compile(r"[A-Za-z_$][A-Za-z_]*\d{0,2}[;,]?$")
 _WORD = re.compile(r"[^\W\d_]+(?:[_\- ][^\W\d_]+)*\d{0,2}$")
-_LOCATION = re.compile(r"~?[/\\]|\.{1,2}[/\\]|[A-Za-z]:[\\/]|https?:|file:|classpath:|jdbc:|urn:|[\w\-]+(?:/[\w\-.]+){2,}$")
+_LOCATION = re.compile(
+    r"~?[/\\]|\.{1,2}[/\\]|[A-Za-z]:[\\/]|https?:|file:|classpath:|jdbc:|urn:|[A-Za-z_.\-]+\d{0,3}(?:/[A-Za-z_.\-]+\d{0,3}){2,}$"
+)
 _EXPRESSION = re.compile(
     r"\(\?|\\[dwsbD](?![\w])|\[\^?[A-Za-z0-9]-|\{\d+,\d*\}|^\^|^/.*/[gimsuy]*$|=>|&&|\|\||==|;$|\)\)|^\w+\(.*\)$"
 )
@@ -105,10 +108,17 @@ def camel(value: str) -> bool:
     return re.fullmatch(r"[a-z]+(?:[A-Z][a-z]+)+", value) is not None
 
 
+_SYLLABLES = re.compile(
+    r"[A-Z]?[a-z]?(?:[aeiouy]{1,2}[b-df-hj-np-tv-xz]{1,2}){2,}[aeiouy]?|[A-Z][b-df-hj-np-tv-xz]?[aeiou][b-df-hj-np-tv-xz]{1,3}[aeiouy]?(?![a-z])"
+)
+
+
 def random(value: str) -> bool:
     """Whether a value has a key's disorder: many changes of class from one character to the next, few repeats."""
     if not re.fullmatch(r"[!-~]{16,}", value) or len(re.sub(r"[\w+/=.~\-]", "", value)) > len(value) // 8:
         return False
+    if sum(len(run) for run in _SYLLABLES.findall(value)) > 0.5 * len(value):
+        return False  # words: of drawn letters and digits, a tenth lies in such runs
     classes = ["d" if c.isdigit() else "u" if c.isupper() else "l" if c.islower() else "" for c in value]
     changes = sum(a != b and a != "" and b != "" for a, b in pairwise(classes))
     return _entropy(value) >= 3 and changes >= max(3, sum(map(bool, classes)) * (0.2 if "d" in classes else 0.45))
