@@ -62,6 +62,8 @@ _AUTHORITY = re.compile(r"[^\s/?#\"'<>`]*")
 _DATABASE = re.compile(r"(?:tcp|unix|udp)\(")
 _DSN = re.compile(r"(?:^|[\s\"'`=(])[\w.\-]{1,40}:([^\s@\"'`/]{1,80})$")
 
+_ORACLE = re.compile(r"jdbc:oracle:(?:thin|oci8?):\w{1,30}/([^\s@\"'/]{1,80})$")
+
 
 def _mailbox(domain: str) -> int:
     """Length of the longest part of a dotted name that ends in a known top-level domain and isn't reserved, or 0."""
@@ -105,6 +107,11 @@ def at_sign(text: str, place: int) -> Iterator[Found]:
         dsn = _DSN.search(text[max(0, place - 128) : place])
         if dsn is not None and not values.placeholder(dsn[1]) and not values.reference(dsn[1]):
             yield "url_password", place - len(dsn[1]), place, "password"
+        return
+    oracle = _ORACLE.search(text[max(0, place - 128) : place])
+    if oracle is not None:
+        if not values.placeholder(oracle[1]) and not values.reference(oracle[1]):
+            yield "url_password", place - len(oracle[1]), place, "password"
         return
     yield from _address(text, place, place + 1)
 

@@ -254,8 +254,14 @@ def _closed(text: str, quote: str, start: int, stop: int) -> int:
     return match.end() if match is not None else -1
 
 
-_PLAIN = re.compile(r"(?:[^\s\"'`<>;,&]|&(?!&|amp;|lt;|gt;|quot;|#|[\w.\-\[\]%]{1,60}=|\s|$))+")
-_LINE = re.compile(r"[^\s\"'`<>]+")
+# An escaped line's end, or an encoded `&`, is the end of a value in a string or an address.
+_ENDLESS = r"\\(?![nrt\"'\\])|%(?!26|0[aAdD]|2[27]|3[bB])"
+_PLAIN = re.compile(r"(?:[^\s\"'`<>;,&\\%]|&(?!&|amp;|lt;|gt;|quot;|#|[\w.\-\[\]%]{1,60}=|\s|$)|" + _ENDLESS + ")+")
+_LINE = re.compile(
+    r"(?:[^\s\"'`<>;,&\\%]|&(?!&|[\w.\-\[\]%]{1,60}=)|;(?![\w \-]{1,30}=|\s|$)|,(?![\w \-]{1,30}[:=]|\s|$)|"
+    + _ENDLESS
+    + ")+"
+)
 _LINE_NAME = re.compile(r"(?:^|\n)[ \t\-]{0,12}(?:export[ \t]+|set[ \t]+|ENV[ \t]+|SET[ \t]+|- )?$")
 
 
@@ -267,8 +273,6 @@ def unquoted(text: str, place: int, limit: int, start: int) -> _Value | None:
     if match is None:
         return None
     end = match.end()
-    if whole and text[match.start() : end].find("&&") > 0:
-        end = match.start() + text[match.start() : end].find("&&")
     if text[match.start() : match.start() + 1] not in "{[(<$#%*!|>@":
         end = _trimmed(text, match.start(), end)
     return (match.start(), end, False) if end > match.start() else None

@@ -22,7 +22,7 @@ _W_APART = _option(r"(?<=\s)-w\s*" + _VALUE)
 _PW = _option(r"(?<=\s)-pw\s+" + _VALUE)
 _USER_COLON = _option(r"(?<=\s)(?:-[a-zA-Z]{0,4}[uU]|--user|--proxy-user|-a|--auth)(?:\s+|=|(?=[\"']))" + _USER)
 _USER_SLASH = _option(
-    r"(?<=[\s/])[A-Za-z]\w{1,30}/" + r"(?P<quote>\"?)(?P<plain>[^\s@/\"]{1,80})(?P=quote)(?=@|\s*$|\s*\n)"
+    r"(?<=[\s/])[A-Za-z]\w{1,30}/" + r"(?P<quote>\"?)(?P<plain>[^\s@/\"]{1,80})(?P=quote)(?=@|\s*$|\s*\n| as )"
 )
 _USER_PERCENT = _option(r"(?<=\s)(?:-U|--user)[\s=]*[\"']?[^\s%\"']{1,60}%(?P<plain>[^\s\"']{1,80})")
 _USER_COMMA = _option(r"(?<=\s)-u\s*[\"']?[^\s,\"']{1,60},(?P<plain>[^\s\"']{1,80})")
@@ -197,6 +197,7 @@ _CALLS: Mapping[str, tuple[int, bool]] = {
     "basicauth": (1, False),
     "basic_auth": (1, False),
     "plainauth": (2, True),
+    **dict.fromkeys(("jwt.sign", "jwt.verify", "jwt.encode", "jwt.decode"), (1, False)),
     "login": (1, False),
     "auth": (1, False),
     "auth=": (1, False),
@@ -208,7 +209,7 @@ _CALL = re.compile(
     r"(?P<name>mysqli?_p?connect|mysqli_real_connect|mysql_real_connect|real_connect|mysqli|(?:mysqldb|pymysql)\.connect|pdo|getconnection"
     r"|dbi->connect|mssql_connect|odbc_connect|oci_connect|ldap_bind|imap_open|ftp_login|ssh2_auth_password|networkcredential"
     r"|passwordauthentication|usernamepasswordcredentials|usernamepasswordauthenticationtoken|httpbasicauth|httpdigestauth|setbasicauth"
-    r"|credentials\.basic|basicauth|basic_auth|plainauth|login|authenticate|credentials?|auth(?:\s?=)?)\s?\(",
+    r"|credentials\.basic|basicauth|basic_auth|plainauth|jwt\.(?:sign|verify|encode|decode)|login|authenticate|credentials?|auth(?:\s?=)?)\s?\(",
     re.I,
 )
 _ARGUMENT = re.compile(
@@ -250,12 +251,13 @@ PROGRAM_BEGINNINGS = words(
     "op ne ke ja ap"
 )
 """The first two characters of the programs' names."""
-CALL_BEGINNINGS = words("my re py pd ge db ms od oc ld im ft ss ne pa us ht se cr ba pl au .l .a")
+CALL_BEGINNINGS = words("my re py pd ge db ms od oc ld im ft ss ne pa us ht se cr ba pl au jw .l .a")
 """The first two characters, in lower case, of where a call may begin."""
 CALLS = (
     r"(?i:mysqli?_p?(?:real_)?connect|real_connect|mysqli|(?:mysqldb|pymysql)\.connect|pdo|getconnection|dbi->connect|mssql_connect"
     r"|odbc_connect|oci_connect|ldap_bind|imap_open|ftp_login|ssh2_auth_password|networkcredential|passwordauthentication"
     r"|usernamepasswordcredentials|usernamepasswordauthenticationtoken|http(?:basic|digest)auth|setbasicauth|credentials\.basic"
-    r"|basic_?auth|plainauth|\.login|authenticate|credentials?|auth=|\.auth) ?\( ?[\"'\w$@]"
+    r"|basic_?auth|plainauth|jwt\.(?:sign|verify|encode|decode)|\.login|authenticate|credentials?|auth=|\.auth) ?\( "
+    r"?[\"'\w$@]"
 )
 """Where `call` has something to look at, in google-re2's dialect."""

@@ -47,7 +47,8 @@ _ABOUT = words(
     "filter "
     "middleware template screen activity fragment cell tag option options mode level state status event index idx list "
     "map table row rows code board bindings binding event press down up stroke frame frames word words pair pairs "
-    "tip text1 group groups scope scopes issuer audience lifetime ttl bits algorithm algo alg version cipher"
+    "address contract site sitekey tip text1 group groups scope scopes issuer audience lifetime ttl bits algorithm "
+    "algo alg version cipher"
 )
 _BEFORE = words(
     "show hide toggle invalid wrong forgot forgotten is has no empty missing check validate verify reset generate "
@@ -116,7 +117,7 @@ def meaning(name: str) -> tuple[str, bool] | None:
         and set(tail[-2:]).isdisjoint(_KEY_WORDS)
     ):
         return None
-    if re.search(r"monkey|donkey|turkey|whiskey|hockey|jockey|keyboard|tokeniz|public", joined):
+    if re.search(r"monkey|donkey|turkey|whiskey|hockey|jockey|keyboard|tokeniz|public|verif|site_?key", joined):
         return None
     return ("token" if "token" in joined else "key"), _STRONG.search(joined) is not None
 
@@ -158,6 +159,8 @@ def named(text: str, place: int) -> Iterator[Found]:
         return
     name = assignment.name
     start, end = assignment.value_start, assignment.value_end
+    if text.startswith("{noop}", start):  # Spring's mark of a password in plain text
+        start += 6
     value = text[start:end]
     if known[0] == "password":
         line = _line(text, assignment.start, start)
@@ -278,6 +281,8 @@ def _key(value: str, assignment: Assignment, clear: bool, text: str) -> bool:
         return False
     if values.random(value) and (clear or len(value) >= 20):
         uuid = re.fullmatch(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", value) is not None
+        if not clear and re.fullmatch(r"[0-9a-f]{24}", value):
+            return False  # an object's number in MongoDB
         return not (uuid and (not clear or _IDS.search(name.lower())))
     # A secret of one's own choice, as short as a password.
     chosen = re.search(r"secret(?:_?key)?$", name, re.I) is not None and assignment.form in ("operator", "typed")

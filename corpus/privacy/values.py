@@ -20,7 +20,8 @@ _MASKED = re.compile(
     re.I | re.S,
 )
 _PASSWORD_WORD = re.compile(
-    r"passw(?:or)?d|passphrase|secret|^[a-z]*[_\-. ]?(?:pass|pwd|pw|psw|api_?key|token)[\d_]*$"
+    r"passw(?:or)?d|passphrase|secret|^(?:abc|xyz|foo|bar|test|asdf|qwerty|admin|root|user|demo|hello|guest|temp)[\d!@#_\-]*$"
+    r"|^[a-z]*[_\-. ]?(?:pass|pwd|pw|psw|api_?key|token)[\d_]*$"
     r"|^(?:pass|pwd|token|api_?key)[\W_]|^p[a4@][s5$]{2}w[o0]rd\d{0,4}!?$",
     re.I,
 )
@@ -108,17 +109,23 @@ def camel(value: str) -> bool:
     return re.fullmatch(r"[a-z]+(?:[A-Z][a-z]+)+", value) is not None
 
 
-_SYLLABLES = re.compile(
-    r"[A-Z]?[a-z]?(?:[aeiouy]{1,2}[b-df-hj-np-tv-xz]{1,2}){2,}[aeiouy]?|[A-Z][b-df-hj-np-tv-xz]?[aeiou][b-df-hj-np-tv-xz]{1,3}[aeiouy]?(?![a-z])"
-)
+_SYLLABLES = re.compile(r"(?:[aeiouy]{1,2}[b-df-hj-np-tv-xz]{1,2}){2,}[aeiouy]?")
+_CAMEL = re.compile(r"[A-Z]?(?=[a-z]*[aeiou])(?![a-z]*[b-df-hj-np-tv-xz]{5})[a-z]{3,}")
+
+
+def _spoken(value: str) -> bool:
+    """Whether a value is mostly words: of drawn letters and digits, a tenth lies in such runs."""
+    mixed = any(map(str.isupper, value)) and any(map(str.islower, value))
+    runs = (_CAMEL if mixed else _SYLLABLES).findall(value)
+    return sum(map(len, runs)) > (0.6 if mixed else 0.5) * len(value)
 
 
 def random(value: str) -> bool:
     """Whether a value has a key's disorder: many changes of class from one character to the next, few repeats."""
     if not re.fullmatch(r"[!-~]{16,}", value) or len(re.sub(r"[\w+/=.~\-]", "", value)) > len(value) // 8:
         return False
-    if sum(len(run) for run in _SYLLABLES.findall(value)) > 0.5 * len(value):
-        return False  # words: of drawn letters and digits, a tenth lies in such runs
+    if _spoken(value):
+        return False
     classes = ["d" if c.isdigit() else "u" if c.isupper() else "l" if c.islower() else "" for c in value]
     changes = sum(a != b and a != "" and b != "" for a, b in pairwise(classes))
     return _entropy(value) >= 3 and changes >= max(3, sum(map(bool, classes)) * (0.2 if "d" in classes else 0.45))
