@@ -118,7 +118,9 @@ def _column(column: _Texts, own_end: NDArray[np.int32] | None, code: _Code | Non
         end = len(text) if own_end is None else int(own_end[row])
         spans = _resolve(_exactly(text, suspects, end))
         # A value may hide another, or be the word that announces the next: look again until nothing is new.
-        for _ in range(_PASSES if spans and any(rule != "@" for rule, _, _ in suspects) else 0):
+        # A mention gives way to all others, and hides none.
+        hiding = any(rule != "@" for rule, _, _ in suspects) and any(kind != "user" for _, _, kind in spans)
+        for _ in range(_PASSES if hiding else 0):
             blanked = _Texts(pa.array([blank(text, spans)]))
             ends = None if own_end is None else own_end[row : row + 1]
             again = [left for _, _, left in _suspicious(blanked, ends, code, row)]

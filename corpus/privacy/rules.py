@@ -65,7 +65,7 @@ _PASSWORDS = (
     r"|(?i:pw|psw|mdp)\b"
     "|пароль|Пароль|hasło|密码|密碼|パスワード|비밀번호|lösenord|şifre"
 )
-_KEYS = r"(?i:secret|token|key|salt|appid|credential|[?&_\"']sig|[_\"' :]auth|seed)"
+_KEYS = r"(?i:secret|token|key|salt|appid|credentials|[?&_\"']sig|[_\"' :]auth|seed)"
 
 SUSPECTS: Mapping[str, str] = {
     "ip4": r"\d\.\d{1,3}\.\d{1,3}\.\d",

@@ -60,7 +60,7 @@ _BEFORE = words(
     "route nav translation i18n locale arrow shift ctrl unexpected csrf xsrf next previous current peek"
 )
 _KEY_WORDS = words(
-    "key keys secret token tokens apikey salt credential credentials auth appid signature sig seed hapikey authtoken "
+    "key keys secret token tokens apikey salt credentials auth appid signature sig seed hapikey authtoken "
     "accesskey secretkey secrettoken authkey accesstoken clientsecret apitoken apisecret privatekey subscriptionkey"
 )
 _STRONG = re.compile(
