@@ -7,6 +7,7 @@ Numbers in code are no telephone numbers, and only comments have mentions. A men
 the name.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
@@ -18,18 +19,12 @@ from numpy.typing import NDArray
 
 from socorpus.corpus import arrays, schema
 from socorpus.corpus.config import Privacy
+from socorpus.corpus.privacy.addresses import at_sign
+from socorpus.corpus.privacy.found import RANKS, Found
+from socorpus.corpus.privacy.mentions import Ticks, mention
+from socorpus.corpus.privacy.private_keys import PrivateKeys
 from socorpus.corpus.privacy.redact import Span, blank
-from socorpus.corpus.privacy.rules import (
-    RANKS,
-    RULES,
-    SUSPECTS,
-    Found,
-    PrivateKeys,
-    Ticks,
-    at_sign,
-    mention,
-    prefilter,
-)
+from socorpus.corpus.privacy.rules import RULES, scans
 
 
 def find(documents: pa.Table, config: Privacy) -> pa.Table:
@@ -123,7 +118,9 @@ def _column(column: _Texts, own_end: NDArray[np.int32] | None, code: _Code | Non
         end = len(text) if own_end is None else int(own_end[row])
         spans = _resolve(_exactly(text, suspects, end))
         # A value may hide another, or be the word that announces the next: look again until nothing is new.
-        for _ in range(_PASSES if spans and any(rule != "@" for rule, _, _ in suspects) else 0):
+        # A mention gives way to all others, and hides none.
+        hiding = any(rule != "@" for rule, _, _ in suspects) and any(kind != "user" for _, _, kind in spans)
+        for _ in range(_PASSES if hiding else 0):
             blanked = _Texts(pa.array([blank(text, spans)]))
             ends = None if own_end is None else own_end[row : row + 1]
             again = [left for _, _, left in _suspicious(blanked, ends, code, row)]
@@ -148,7 +145,7 @@ def _suspicious(
     """Rows with suspicious places, their text and these places; row 0 of the column is row `first` to `code`."""
     places = list(_suspects(column))
     signs = _signs(column, own_end)
-    rules = [_NAMES[group] for _, group in places] + ["@"] * len(signs)
+    rules = [rule for _, rule in places] + ["@"] * len(signs)
     rows, points = column.locate(np.concatenate([np.array([place for place, _ in places], np.int64), signs]))
     in_code = np.zeros(len(rows), bool) if code is None else code.holds(rows + first, points)
     order = np.argsort(rows, kind="stable")
@@ -190,26 +187,27 @@ def _exactly(text: str, suspects: list[_Suspect], own_end: int) -> list[Found]:
 
 _NEAR = 400
 """Code points before the end of a rule's value from which that rule may have another: further in it would overlap."""
-_NAMES = tuple(SUSPECTS)
 _OPENING = "([{\"'>,;:!?.*—–-…“‘"
 
 
-def _suspects(column: _Texts) -> Iterator[tuple[int, int]]:
-    """Byte positions that the prefilter stops at, each with the number of its alternative."""
-    data, starts = column.bytes.data, column.starts
-    search = prefilter().search
-    place = 0
-    while (match := search(data, place)) is not None:
-        start, end = match.span()
-        row_end = int(starts[np.searchsorted(starts, start, "right")])
-        if end > row_end:  # a match over two rows hides what lies in either
-            match = search(data, start, row_end)
-            if match is None:
-                place = row_end
-                continue
+def _suspects(column: _Texts) -> Iterator[tuple[int, str]]:
+    """Byte positions that the prefilters stop at, each with the name of a rule that may find something there."""
+    data, starts = column.bytes.data, column.starts.tolist()
+    for scan in scans():
+        search, rules = scan.expression.search, scan.rules
+        place = 0
+        while (match := search(data, place)) is not None:
             start, end = match.span()
-        yield start, match.lastindex - 1
-        place = end
+            row_end = starts[bisect_right(starts, start)]
+            if end > row_end:  # a match over two rows hides what lies in either
+                match = search(data, start, row_end)
+                if match is None:
+                    place = row_end
+                    continue
+                start, end = match.span()
+            for rule in rules(bytes(data[start : start + 2])):
+                yield start, rule
+            place = end
 
 
 def _signs(column: _Texts, own_end: NDArray[np.int32] | None) -> NDArray[np.int64]:

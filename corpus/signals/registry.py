@@ -27,6 +27,7 @@ for _signal in (
         config=Privacy,
         counts=detect.kinds,
         explain=explanations.privacy,
+        version=2,
     ),
     Signal(
         "contamination",
