@@ -130,7 +130,7 @@ PRIVACY: Mapping[str, Make] = {
     "headers": repeated("bearer+token+"),
     "names without a value": repeated("password "),
     "names in one word": repeated("password", after="="),
-    "typed": repeated("let password: String = \"", after="\""),
+    "typed": repeated('let password: String = "', after='"'),
     "elements": repeated("<password>"),
     "elements within each other": repeated("<key>password</key>", "<string>"),
     "attributes": repeated('name="password" '),
@@ -314,6 +314,8 @@ def _rolled_back(size: int) -> pa.Table:
 def _scored(text: str) -> None:
     question = QuestionText(text, text, [("prose", 0, len(text), None)])
     form.features(masks.masked(question, frozenset({"c", "java"})))
+
+
 def _history(size: int) -> pa.Table:
     """A post's edits, each undone by the next; each of the same text."""
     rows = [event(1, 1, 2, 0, "first")]
