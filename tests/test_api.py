@@ -166,7 +166,7 @@ def test_the_page_has_the_functions_of_every_command() -> None:
     rows = re.findall(r"^\| (`socorpus .+?) \| (.+) \|$", PAGE.read_text("utf-8"), re.M)
     for of, name in re.findall(r"`(\w+)\.(\w+)`", " ".join(functions for _, functions in rows)):
         assert name in package(of).__all__, f"{of}.{name}"
-    shown = [name for commands, _ in rows for name in re.findall(r"`(?:socorpus )?([a-z ]+)`", commands)]
+    shown = [name for commands, _ in rows for name in re.findall(r"`(?:socorpus )?([a-z]+(?:[ -][a-z]+)*)`", commands)]
     plain = {name.removeprefix("labeling ") for name in shown}
     assert plain == {words[-1] for words in COMMANDS}
 
