@@ -152,6 +152,16 @@ class Corpus:
             raise UnknownNameError.of(sentence, task, labelled)
         return self._dataset(f"labels/{task}/{table}")
 
+    def facts(self) -> ds.Dataset:
+        """The facts of each post that the labels rest on: closed, why, duplicate, moved, about the site.
+
+        Raises:
+            UnknownNameError: the corpus has no labels.
+        """
+        if not self.manifest.get("labels"):
+            raise UnknownNameError(f"{self.path}: no facts of posts, as it has no labels (socorpus labeling apply)")
+        return self._dataset("labels/facts")
+
     def explain(self, key: str) -> Story:
         """All that the corpus knows of a post (`SITE:POST_ID`), in lines when it is printed.
 

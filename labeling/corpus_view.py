@@ -1,17 +1,20 @@
-"""A finished corpus as labelling needs it: its buckets, the content of its files, and the split of its threads."""
+"""A finished corpus as labelling needs it: its buckets and files, the split of its threads, the facts of its posts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.config import Config
 from socorpus.corpus.engine.executor import Engine
+from socorpus.corpus.engine.receipts import Output
 from socorpus.corpus.engine.work import WorkItem
 from socorpus.corpus.storage.buckets import Bucket
 from socorpus.corpus.toml_config import as_dict
-from socorpus.labeling import splits
+from socorpus.labeling import splits, steps
+from socorpus.labeling.facts import table as facts_table
+from socorpus.labeling.schema import facts_path
 
 
 @dataclass(frozen=True)
@@ -29,10 +32,12 @@ class Layout:
     """Hash of the splits of each bucket's threads."""
     tied: str
     """Hash of the threads that a duplicate may tie to others."""
+    facts: Mapping[str, Output]
+    """The files with the facts of posts, by path."""
 
     @classmethod
     def of(cls, root: Path, files: Mapping[str, Any], config: Config, engine: Engine) -> "Layout":
-        """The layout of a corpus by its manifest's files; settles the splits."""
+        """The layout of a corpus by its manifest's files; settles the splits, and the facts of posts."""
         contents = {name: entry["sha256"] for name, entry in files.items()}
         names = [name for name in contents if name.startswith("documents/")]
         parts = [(name.split("/")[1], Path(name).stem.split("-of-")) for name in sorted(names)]
@@ -43,7 +48,16 @@ class Layout:
         item = WorkItem("label_splits", "all", splits.assign, given, inputs, 3, as_dict(config.split))
         split = engine.run("label_splits", [item])["all"]
         sizes = {name: entry["bytes"] for name, entry in files.items()}
-        return cls(root, buckets, contents, sizes, config, engine, split.counts["batches"], split.counts["tied"])
+        layout = cls(root, buckets, contents, sizes, config, engine, split.counts["batches"], split.counts["tied"], {})
+        settled = engine.run("label_facts", [layout._settle(bucket) for bucket in buckets])
+        facts = {path: output for receipt in settled.values() for path, output in receipt.outputs.items()}
+        return replace(layout, facts=facts)
+
+    def _settle(self, bucket: Bucket) -> WorkItem:
+        given = {"bucket": bucket, "tables": self.tables(bucket)}
+        weight = self.bytes[bucket.path("documents")]
+        inputs = self._read(bucket)
+        return WorkItem("label_facts", bucket.name, steps.settle, given, inputs, facts_table.VERSION, None, weight)
 
     def tables(self, bucket: Bucket) -> list[str]:
         """Tables of the dump of which the bucket has a file."""
@@ -55,5 +69,10 @@ class Layout:
 
     def inputs(self, bucket: Bucket) -> dict[str, str]:
         """Files that labelling functions read, with their hashes."""
+        facts = facts_path(bucket.name)
+        tags = {path: self.contents[path] for path in self.tags(bucket)}
+        return {**self._read(bucket), **tags, facts: self.facts[facts].sha256}
+
+    def _read(self, bucket: Bucket) -> dict[str, str]:
         paths = [bucket.path("documents"), *(bucket.path(f"tables/{name}") for name in self.tables(bucket))]
-        return {path: self.contents[path] for path in [*paths, *self.tags(bucket)]}
+        return {path: self.contents[path] for path in paths}

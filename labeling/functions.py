@@ -57,6 +57,8 @@ class Threads:
     examples: pa.Table | None = None
     """The task's examples, personal data replaced; only for tasks of spans, whose offsets refer to these texts. Some
     hundreds at a time."""
+    post_facts: pa.Table | None = None
+    """`schema.FACTS` of the documents, row for row (`labeling.facts.table.of_posts` reads it); None: not settled."""
 
 
 @dataclass(frozen=True)

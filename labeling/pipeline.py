@@ -1,6 +1,7 @@
 """The labels of a corpus on one page: votes, the label model, labels; each step with receipts like a build's.
 
     splits   once            -> train, validation, test of every thread
+    facts    a bucket        -> labels/facts: closed, why, duplicate, moved …, of every post
     collect  a task, bucket  -> its part of the facts
     merge    a task          -> facts
     vote     a task, bucket  -> labels/TASK/examples, labels/TASK/votes
@@ -36,7 +37,7 @@ from socorpus.labeling.analysis import report_sections
 from socorpus.labeling.corpus_view import Layout
 from socorpus.labeling.functions import FUNCTIONS, of_task
 from socorpus.labeling.plan import TaskPlan
-from socorpus.labeling.schema import ANNOTATIONS, FOLDER, TASKS
+from socorpus.labeling.schema import ANNOTATIONS, FACTS_FOLDER, FOLDER, TASKS
 
 TABLES = ("examples", "votes", "labels")
 
@@ -73,7 +74,8 @@ def apply(
         if force:
             for task in _chosen(facts, tasks):
                 _forget(tree, task)
-            storage_files.remove(tree / "receipts/label_splits")
+            for once in ("splits", "facts"):
+                storage_files.remove(tree / f"receipts/label_{once}")
         facts = _label(root, tree, facts, engine, tasks, analyze)
         if active := plugins.active():
             known, built = facts.get("plugins", {}), facts["config"].get("plugins", ())
@@ -166,12 +168,16 @@ def _label(
     _take_annotations(root, tree)
     config, chosen = configs.of_corpus(facts["config"]), _chosen(facts, tasks)
     others = {name: entry for name, entry in facts.get("labels", {}).items() if name not in chosen}
-    files = {name: entry for name, entry in facts["files"].items() if _task_of(name) in (None, *others)}
+    kept = (None, FACTS_FOLDER, *others) if others and not chosen else (None, *others)
+    files = {name: entry for name, entry in facts["files"].items() if _task_of(name) in kept}
     new, outputs = _run(Layout.of(tree, files, config, engine), chosen, analyze) if chosen else ({}, {})
     entries = others | new
     for folder in storage_files.folders(tree / FOLDER):
-        if folder not in entries:
+        if folder not in entries and folder != FACTS_FOLDER:
             _remove(tree, folder)
+    if not entries:
+        storage_files.remove(tree / FOLDER / FACTS_FOLDER)
+        storage_files.remove(tree / "receipts/label_facts")
     labels = {name: entries[name] for name in dict.fromkeys([*TASKS, *entries]) if name in entries}
     return {**facts, "labels": labels, "files": dict(sorted({**files, **outputs}.items()))}
 
@@ -203,7 +209,10 @@ def _run(layout: Layout, chosen: Sequence[str], analyze: bool) -> tuple[dict[str
         storage_files.remove(layout.root / analysis_functions.path(name))
         del analyses[name]
     analysed = run("analysis", analyses.values()) if analyses else {}
-    outputs = {
+    storage_files.keep_only(layout.root / "receipts/label_facts", {f"{bucket.name}.json" for bucket in layout.buckets})
+    folder = layout.root / FOLDER / FACTS_FOLDER
+    storage_files.keep_only(folder, {f"{bucket.name}.parquet" for bucket in layout.buckets})
+    outputs = {name: output.entry for name, output in layout.facts.items()} | {
         name: output.entry
         for done in (voted, fitted, labelled, analysed)
         for receipt in done.values()

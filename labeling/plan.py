@@ -237,6 +237,7 @@ class TaskPlan:
             "sources": dict(sorted(sources.items())),
             "conflicts": conflicts,
             **self.failures(voted),
+            "abstains": steps.abstains(self.layout.root, self.task),
             **({"plugins": origins} if (origins := self._plugins()) else {}),
         }
 

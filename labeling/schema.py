@@ -18,9 +18,11 @@ from socorpus.corpus.schema import KEY, SEGMENT, TIME
 from socorpus.corpus.schema import VERSION as CORPUS_VERSION
 
 FOLDER = "labels"
+"""Folder of the corpus with all these files."""
+FACTS_FOLDER = "facts"
+"""Folder below `FOLDER` of the facts of posts; no task has this name."""
 ANNOTATIONS = "annotations"
 """Folder of what people and models said: no build writes there; each takes a copy of what it finds."""
-"""Folder of the corpus with all these files."""
 
 
 Unit = Literal["question", "answer", "span"]
@@ -44,6 +46,8 @@ class Task:
             come first); the pipeline fills `split` and `digest` and replaces personal data. None: every post of the
             unit as it was published, without the comments that votes name as giving the label away.
         leave_out: labels of spans that do not count in scores.
+        abstains: from the facts of the whole corpus to the labels that it can't have, by site: `{SITE: {LABEL: why}}`;
+            `analyze` and the report show them.
         listed: a label whose posts the report lists, with the votes on them.
         version: raise it when `collect`, `merge` or `examples` change. None in a plug-in: the plug-in's hash or
             version.
@@ -57,6 +61,7 @@ class Task:
     collect: Callable[..., Mapping[str, Any]] | None = field(default=None, compare=False, repr=False)
     merge: Callable[..., Mapping[str, Any]] | None = field(default=None, compare=False, repr=False)
     examples: Callable[..., pa.Table] | None = field(default=None, compare=False, repr=False)
+    abstains: Callable[..., Mapping[str, Mapping[str, str]]] | None = field(default=None, compare=False, repr=False)
     leave_out: tuple[str, ...] = field(default=(), compare=False)
     listed: str | None = field(default=None, compare=False)
     version: int | str | None = field(default=None, compare=False)
@@ -122,6 +127,8 @@ def _fault(definition: Task) -> str | None:
     ]
     if not _NAME.fullmatch(definition.name):
         return "a name has lower-case letters, digits and underscores, and begins with a letter"
+    if definition.name == FACTS_FOLDER:
+        return "this name is that of the facts of posts"
     if definition.unit not in get_args(Unit):
         return f"its unit must be one of {', '.join(get_args(Unit))}, not {definition.unit!r}"
     if not fewest <= len(definition.labels) <= MOST_LABELS:
@@ -192,6 +199,33 @@ VOTES = _schema(
 )
 """Votes with their evidence. A function that abstains has no row."""
 
+FACTS = _schema(
+    "facts",
+    pa.field("thread_id", pa.int64(), nullable=False),
+    pa.field("kind", pa.string(), nullable=False),  # question, answer
+    pa.field("closed", pa.bool_()),  # at the dump; null for an answer
+    pa.field("closed_at", TIME),  # when the closing that stands happened; null if open, or not known
+    pa.field("first_closed", TIME),  # when it was closed for the first time, also if it was reopened
+    pa.field("closed_by", pa.list_(pa.int64()), nullable=False),  # accounts that closed it, if an event names them
+    pa.field("by_owner", pa.bool_(), nullable=False),  # whether its owner was the only one
+    pa.field("reason", pa.string()),  # value of closure why it is closed; null if open
+    pa.field("reason_number", pa.string()),  # the publisher's number of the reason, of the event that stands
+    pa.field("reason_by", pa.string()),  # what tells the reason: one of REASON_SOURCES
+    pa.field("closings", pa.int32(), nullable=False),  # closing events
+    pa.field("reopened", pa.bool_(), nullable=False),  # closed once, and open at the dump
+    pa.field("duplicate", pa.bool_(), nullable=False),  # closed as a duplicate: `reason` is duplicate
+    pa.field("originals", pa.list_(pa.int64()), nullable=False),  # questions that it repeats, if they are named
+    pa.field("migrated", pa.string()),  # away, here; null if it never moved
+    pa.field("announcement", pa.bool_(), nullable=False),
+    pa.field("self_evaluation", pa.bool_(), nullable=False),
+    pa.field("meta", pa.bool_(), nullable=False),  # of a meta site, or moved to one
+    pa.field("evidence", pa.string(), nullable=False),  # JSON: fact -> what says so
+)
+"""Facts of each post that the dump itself states, settled once for all tasks; one row per document."""
+
+REASON_SOURCES = ("event", "title", "link", "banner", "migration", "remark", "nothing")
+"""What tells why a question is closed, the surest first; `nothing`: only that it is closed is known."""
+
 VOTE = pa.struct(
     [
         pa.field("function", pa.string(), nullable=False),
@@ -220,6 +254,11 @@ LABELS = _schema(
 def path(task: str, table: str, bucket: str) -> str:
     """Path of a bucket's file below the corpus: `labels/TASK/TABLE/SITE/BUCKET.parquet`."""
     return f"{FOLDER}/{task}/{table}/{bucket}.parquet"
+
+
+def facts_path(bucket: str) -> str:
+    """Path of a bucket's facts below the corpus, as `FACTS`."""
+    return f"{FOLDER}/{FACTS_FOLDER}/{bucket}.parquet"
 
 
 def people_path(task: str) -> str:

@@ -21,6 +21,7 @@ from socorpus.corpus.storage.buckets import Bucket
 from socorpus.labeling import example_texts, plugin_calls, schema, splits
 from socorpus.labeling import stratify as labeling_stratify
 from socorpus.labeling.aggregation import dawid_skene, decide, vote_matrix
+from socorpus.labeling.facts import table as facts_table
 from socorpus.labeling.functions import FUNCTIONS, Function, Threads, Vote, of_task
 from socorpus.labeling.schema import TASKS
 
@@ -34,13 +35,16 @@ PART = 500
 """Number of examples that functions of a task of spans get at a time."""
 
 
-def threads(root: Path, bucket: Bucket, tables: Sequence[str], tags: Sequence[str], facts: str | None) -> Threads:
+def threads(
+    root: Path, bucket: Bucket, tables: Sequence[str], tags: Sequence[str], facts: str | None, settled: bool = True
+) -> Threads:
     """A bucket as labelling functions see it.
 
     Args:
         tables: those that the site has.
         tags: parts of the site's table of tags.
         facts: path of the task's facts, once there are any.
+        settled: whether the facts of posts are settled.
     """
 
     def rows(name: str) -> pa.Table:
@@ -58,7 +62,15 @@ def threads(root: Path, bucket: Bucket, tables: Sequence[str], tags: Sequence[st
         rows("history") if "history" in tables else None,
         pa.concat_tables([tag, *(parquet.read(root / part) for part in tags)]),
         files.read_json(root / facts) if facts is not None else {},
+        post_facts=parquet.read(root / schema.facts_path(bucket.name), schema.FACTS) if settled else None,
     )
+
+
+def settle(root: Path, bucket: Bucket, tables: Sequence[str]) -> Outcome:
+    """Threads -> the facts of a bucket's posts."""
+    settled = facts_table.settle(threads(root, bucket, tables, [], None, settled=False))
+    path = schema.facts_path(bucket.name)
+    return Outcome({path: parquet.write(root / path, settled, schema.FACTS)})
 
 
 def collect(root: Path, bucket: Bucket, task: str, tables: Sequence[str], tags: Sequence[str]) -> Outcome:
@@ -76,6 +88,14 @@ def parts_path(task: str, bucket: Bucket) -> str:
 def facts_path(task: str) -> str:
     """Path of a task's facts of the whole corpus."""
     return f".work/labels/{task}/facts.json"
+
+
+def abstains(root: Path, task: str) -> dict[str, dict[str, str]]:
+    """Labels that sites can't have, by the facts of the whole corpus: site -> label -> why; none for most tasks."""
+    find = TASKS[task].abstains
+    if find is None:
+        return {}
+    return {site: dict(labels) for site, labels in find(files.read_json(root / facts_path(task))).items()}
 
 
 def merge(root: Path, task: str, parts: Sequence[str]) -> Outcome:

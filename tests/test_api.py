@@ -203,6 +203,7 @@ def test_a_corpus_is_opened_and_read(built: Path) -> None:
     for task in facts["labels"]:
         for table in ("labels", "votes", "examples"):
             assert corpus.labels(task, table).count_rows() == rows(f"labels/{task}/{table}")
+    assert corpus.facts().count_rows() == rows("labels/facts") == rows("documents")
     with pytest.raises(InputError, match="no finished corpus"):
         Corpus(built / "tables")
 

@@ -10,7 +10,7 @@ import gc
 import io
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -38,6 +38,11 @@ from socorpus.labeling.history.revisions import Revision
 from socorpus.labeling.schema import VOTES
 from socorpus.labeling.tasks import closure, quality
 from socorpus.labeling.tasks.entities import bio, spans
+from socorpus.labeling.facts import remarks, site_business
+from socorpus.labeling.history import edits, markdown_html, revisions
+from socorpus.labeling.history.revisions import Revision
+from socorpus.labeling.schema import VOTES
+from socorpus.labeling.tasks.entities import spans
 from socorpus.labeling.tasks.entities import task as entities
 from socorpus.labeling.tasks.obsolescence import newer_versions, sentences, versions
 from socorpus.labeling.text_score import form, masks
@@ -401,6 +406,14 @@ def _drawn(text: str) -> None:
     documents_drawn = _comment(text)
     found = detect.find(documents_drawn, Privacy())["spans"].to_pylist()
     display.documents(documents_drawn.to_pylist(), found)
+def _revised(bodies: Sequence[str]) -> list[Revision]:
+    rows = [event(number, 1, 5 if number else 2, number, body) for number, body in enumerate(bodies)]
+    return revisions.replay(threads([question()], history=rows).history)[1]
+
+
+def _there_and_back(size: int) -> list[Revision]:
+    bodies = [f"text {number}" for number in range(size // 64)]
+    return _revised([*bodies, *reversed(bodies)])
 
 
 STEPS: dict[str, tuple[Callable[[Any], object], Mapping[str, Make]]] = {
@@ -431,6 +444,20 @@ STEPS: dict[str, tuple[Callable[[Any], object], Mapping[str, Make]]] = {
             **{name: repeated(text) for name, text in (("letters", "a"), ("capitals", "A"), ("digits", "1"))},
             **{name: repeated(text) for name, text in (("spaces", " "), ("lines", "\n"), ("full stops", "."))},
             **{name: repeated(text) for name, text in (("names", "java c.c-"), ("marks", "'"), ("words", "i'm a b. "))},
+    "remark": (remarks.named_reason, SENTENCES),
+    "title": (
+        lambda title: (remarks.title_mark(title), site_business.announcement(title, [], False, True)),
+        SENTENCES | {"brackets": repeated("["), "spaces": repeated(" ", before="[closed]"), "signs": repeated("(!")},
+    ),
+    "note": (remarks.has_note, {"signs": repeated("#"), "quotes": repeated("> ")}),
+    "changes": (
+        edits.standing,
+        {
+            "long texts": lambda size: _revised([" ".join(map(str, range(size // 8))), "a " * (size // 4)]),
+            "fences": lambda size: _revised(["a", "```\n" * (size // 4)]),
+            "links": lambda size: _revised(["a", "[1]: http://a [b][1]" * (size // 20)]),
+            "many edits": lambda size: _revised([f"text {number}" for number in range(size // 32)]),
+            "edits that are taken back": _there_and_back,
         },
     ),
     "edits": (_edit, BODIES),

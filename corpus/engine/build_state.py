@@ -12,7 +12,7 @@ STAGES = (
     *("read", "repeats", "unique", "map", "partition", "threads", "documents", "signal_inputs", "signals"),
     *("fingerprints", "candidates", "shingles", "verify", "twins", "duplicates"),
     *("pairs", "rules", "elect", "decisions", "split", "sample", "tokenizer", "prepare", "shards"),
-    *("label_splits", "label_collect", "label_merge", "label_vote", "label_count", "label_fit"),
+    *("label_splits", "label_facts", "label_collect", "label_merge", "label_vote", "label_count", "label_fit"),
     *("label_stratify", "label_label", "label_compare", "label_analysis", "report"),
 )
 """All stages in order, those of the labels included, for `socorpus status`."""

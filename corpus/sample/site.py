@@ -295,6 +295,7 @@ class Site:
             post.score = -1 - int(self.random() * 6)
             for _ in range(2 + int(self.random() * 3)):
                 self.edit(post, 5, self.another(post.owner), self.later(post.created, 30))
+            post.first_blocks = _rough(post.blocks)
             self.record("quality", post.id, label="LQ_EDIT")
         elif roll < 0.13:
             post.score = 1 - int(self.random() * 6)
@@ -601,3 +602,11 @@ class Site:
 def _attributes(piece: str) -> list[str]:
     """The attributes of a piece of a row, each `Name="value"`."""
     return [part + '"' for part in piece.split('" ')[:-1]] + [piece.split('" ')[-1]]
+
+
+def _rough(blocks: list[Block]) -> list[Block]:
+    """The text before others rescued it: half of each paragraph's words, and code that is not laid out as such."""
+    return [
+        Block("p", " ".join(block.text.split(" ")[::2]).lower()) if block.kind == "p" else Block("p", block.text)
+        for block in blocks
+    ]

@@ -1,29 +1,75 @@
-"""Votes and labels of one post in lines of text: the end of `socorpus explain`."""
+"""Facts, votes and labels of one post in lines of text: the end of `socorpus explain`."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from socorpus.corpus.storage import manifest_file, row_lookup
 from socorpus.labeling.analysis import report_sections
-from socorpus.labeling.schema import FOLDER
+from socorpus.labeling.facts.closings import CLOSED
+from socorpus.labeling.schema import FACTS, FACTS_FOLDER, FOLDER
 
 _MOST_SPANS = 40
 
 
 def lines(root: Path, key: str) -> list[str]:
-    """The votes and labels of the post `key` (`SITE:POST_ID`); none where the corpus has no labels of it."""
+    """The facts, votes and labels of the post `key` (`SITE:POST_ID`); none where the corpus has none of it."""
     facts = manifest_file.load(root) or {}
-    text = [
-        line
-        for name, entry in facts.get("labels", {}).items()
-        for line in (*_task(root, key, name), *_failures(key, name, entry))
+    parts = {
+        "facts": list(_facts(root, key)) if facts.get("labels") else [],
+        "labels": [
+            line
+            for name, entry in facts.get("labels", {}).items()
+            for line in (*_task(root, key, name, entry), *_failures(key, name, entry))
+        ],
+    }
+    return [line for name, text in parts.items() if text for line in ("", name, *(f"  {part}" for part in text))]
+
+
+def _facts(root: Path, key: str) -> Iterator[str]:
+    """What is settled of a post for all tasks, each with what says so."""
+    folder = f"{FOLDER}/{FACTS_FOLDER}"
+    place = row_lookup.find(root, [key], folder).get(key)
+    if place is None:
+        return
+    row = row_lookup.take(root, [place], folder, FACTS.names)[place.key]
+    evidence = json.loads(row["evidence"])
+    if row["closed"] is not None:
+        yield f"{'closure':<13} {_closure(row)} ({_sources(evidence.get('reason') or evidence['closed'])})"
+    for name in ("migrated", "announcement", "self_evaluation", "meta"):
+        if row[name]:
+            value = row[name] if isinstance(row[name], str) else "yes"
+            yield f"{name.replace('_', ' '):<13} {value} ({_sources(evidence[name])})"
+
+
+def _closure(row: Mapping[str, Any]) -> str:
+    if not row["closed"]:
+        return "open, reopened" if row["reopened"] else "open"
+    when = f" on {row['closed_at']:%Y-%m-%d}" if row["closed_at"] is not None else ""
+    who = "by its owner" if row["by_owner"] else f"by {len(row['closed_by'])}" if row["closed_by"] else ""
+    why = row["reason"].replace("_", " ") if row["reason"] != CLOSED else "reason not known or none of the known ones"
+    of = f" of {', '.join(map(str, row['originals']))}" if row["originals"] else ""
+    return f"closed{when}{' ' + who if who else ''}: {why}{of}"
+
+
+def _sources(evidence: Sequence[Mapping[str, Any]]) -> str:
+    """Each source in words: event, reason duplicate, number 101."""
+    named = ({"": source["by"], "reason": source.get("value"), **source} for source in evidence)
+    kept = [
+        {
+            name: value
+            for name, value in source.items()
+            if name not in ("by", "value", "originals") and value is not None
+        }
+        for source in named
     ]
-    return ["", "labels", *(f"  {line}" for line in text)] if text else []
+    return "; ".join(
+        ", ".join(f"{name} {value}".replace("_", " ").strip() for name, value in source.items()) for source in kept
+    )
 
 
-def _task(root: Path, key: str, task: str) -> Iterator[str]:
+def _task(root: Path, key: str, task: str, entry: Mapping[str, Any]) -> Iterator[str]:
     place = row_lookup.find(root, [key], f"{FOLDER}/{task}/examples").get(key)
     if place is None:
         return
@@ -35,6 +81,8 @@ def _task(root: Path, key: str, task: str) -> Iterator[str]:
     rows = list(_rows(root / place.path(f"{FOLDER}/{task}/labels"), place.post_id))
     if not rows:
         yield f"{task:<13} no vote ({about})"
+        missing = entry.get("abstains", {}).get(place.site, {})
+        yield from (f"  no {label} on this site: {why}" for label, why in missing.items())
         return
     if rows[0]["start"] is not None:
         yield f"{task:<13} {len(rows)} spans ({about})"

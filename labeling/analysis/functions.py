@@ -151,6 +151,7 @@ def analyse(
         "audit": leaks.run(root, buckets, definition),
         "errors": label_errors.find(root, buckets, definition),
         **failures,
+        "abstains": steps.abstains(root, task),
     }
     files.write_json(root / path(task), analysis)
     return Outcome({path(task): len(voters)})
@@ -224,6 +225,20 @@ def _median(values: Sequence[float]) -> float | None:
     return round(float(np.median(values)), 1) if values else None
 
 
+def not_to_be_had(abstains: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """A sentence for each reason why labels are not to be had on some sites.
+
+    Args:
+        abstains: site -> label -> why (`schema.Task.abstains`).
+    """
+    by: dict[tuple[tuple[str, ...], str], list[str]] = {}
+    for site, labels in abstains.items():
+        for why in dict.fromkeys(labels.values()):
+            names = tuple(label for label, reason in labels.items() if reason == why)
+            by.setdefault((names, why), []).append(site)
+    return [f"No {', '.join(names)} on {', '.join(sites)}: {why}." for (names, why), sites in by.items()]
+
+
 def summary(analysis: Mapping[str, Any]) -> list[str]:
     """Sentences of an analysis, beside its tables."""
     sentences = []
@@ -247,4 +262,5 @@ def summary(analysis: Mapping[str, Any]) -> list[str]:
         )
     if analysis["method"] == "majority":
         sentences.append("Fewer than three functions speak often enough: the majority decides.")
+    sentences += not_to_be_had(analysis["abstains"])
     return [*sentences, *filter(None, [analysis["audit"].get("note"), analysis["errors"]["note"]])]

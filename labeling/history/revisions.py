@@ -25,6 +25,7 @@ COMMUNITY = -1
 _FIELDS = {1: "title", 2: "body", 3: "tags", 4: "title", 5: "body", 6: "tags", 7: "title", 8: "body", 9: "tags"}
 _TYPES = pa.array(list(_FIELDS), pa.int32())
 _COLUMNS = ["history_id", "post_history_type_id", "post_id", "revision_guid", "creation_date", "user_id"]
+_WORDS = ["user_display_name", "comment", "text"]
 _ROLLBACK = re.compile(r"rollback to (?:\[(?P<guid>[0-9a-f-]{36})\]|revision (?P<number>\d{1,9})(?!\d))", re.IGNORECASE)
 _NOTE_HTML = re.compile(
     r"\A\s*<blockquote>\s*<p><strong>possible duplicate:?</strong>.*?</blockquote>\s*", re.IGNORECASE | re.DOTALL
@@ -53,6 +54,8 @@ class Revision:
     comment: str
     guid: str | None
     rollback: bool = False
+    name: str | None = None
+    """Display name in the history, which has one only of deleted accounts."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def replay(history: pa.Table | None, posts: Collection[int] | None = None) -> di
     wanted = pc.is_in(history["post_history_type_id"], _TYPES)
     if posts is not None:
         wanted = pc.and_(wanted, pc.is_in(history["post_id"], pa.array(sorted(posts), pa.int64())))
-    table = history.filter(wanted).select([*_COLUMNS, "comment", "text"])
+    table = history.filter(wanted).select([*_COLUMNS, *_WORDS])
     table = table.set_column(4, "creation_date", pc.fill_null(table["creation_date"].cast(pa.int64()), 0))
     revisions: dict[int, list[Revision]] = {}
     order = [(name, "ascending") for name in ("post_id", "creation_date", "history_id")]
@@ -142,6 +145,7 @@ def _replay(events: Sequence[Mapping[str, Any]]) -> list[Revision]:
                 comment=head["comment"] or "",
                 guid=None if guid.startswith("row ") else guid,
                 rollback=max(kinds) >= 7,
+                name=head["user_display_name"],
             )
         )
         by_guid[guid] = revisions[-1]

@@ -2,7 +2,9 @@
 
 The set's definition: HQ has a score of 30 or more and no edit; LQ_EDIT a negative score and several edits by the
 community, but it is open; LQ_CLOSE was closed without an edit. Scores depend on the site and on a question's age, so
-they are compared with those of the same site and year. The judged text is the first revision, for every class.
+they are compared with those of the same site and year. Each of score, closing and edits says little by itself: a class
+needs several at once, and one function a class reads them together, since functions that read the same columns would
+only seem to agree. The judged text is the first revision, for every class.
 """
 
 import re
@@ -18,22 +20,36 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from socorpus.labeling.facts import site_business
+from socorpus.labeling.facts import table as facts_table
+from socorpus.labeling.facts.table import PostFacts
 from socorpus.labeling.functions import Threads, Vote, votes
-from socorpus.labeling.history import revisions
+from socorpus.labeling.history import edits, revisions
+from socorpus.labeling.history.edits import Changes
 from socorpus.labeling.schema import Task
-from socorpus.labeling.tasks import closure
 
 HQ, LQ_EDIT, LQ_CLOSE = "HQ", "LQ_EDIT", "LQ_CLOSE"
 """Classes of "60k Stack Overflow Questions with Quality Rating" (Annamoradnejad et al. 2022)."""
 
 HIGH_SCORE, SEVERAL_EDITS = 30, 2
 """The public set's bounds: score of HQ, edits of LQ_EDIT."""
+LEAST_SCORE, TOP = 5, 0.9
+"""Elsewhere HQ has this score or more, and is in the highest tenth of its site and year."""
+LOW, LOWEST = 0.35, 0.25
+"""Ranks below which a question's reception is poor: of one closed for its form, and of any other."""
+SEVERAL_SHARE = 0.1
+"""Share of the words that several edits change together, if no one of them rescues the text."""
+LEAST_WORDS = 25
+"""Words of a text that can be a good question."""
 FEW = 50
-"""Questions of a year with fewer than this are ranked among all years of the site."""
+"""Questions of a year with fewer than this are ranked among all years of the site; a site with fewer has no ranks."""
+LATE = 180 * 86_400_000
+"""Milliseconds after which a closing says more of the site's changed scope than of the text."""
 
-_BODY_EDITS = pa.array([5, 8], pa.int32())
-_FAVOURITE, _UP, _DOWN = 5, 2, 3
+_UP, _DOWN = 2, 3
 _ALL = "all"
+_FORM = frozenset({"needs_details", "needs_focus", "opinion_based"})
+"""Reasons for closing that speak of how a question is asked, rather than where."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +62,24 @@ class Judged:
     """Share of the site's questions of that year with a lower score, ties by half; 0 to 1."""
     view_rank: float | None
     """The same for views; None if the dump has none."""
-    edits: int | None
-    """Body edits by others than its owner and the system (types 5 and 8); None if the site has no history."""
+    others: Changes | None
+    """Edits of its body by others than its owner and the system that stand; None if the site has no history."""
+    anyone: Changes | None
+    """The same, with its owner's."""
     edited: bool
-    """Whether anyone but the system ever edited its body (without history: anything of it)."""
-    closed: bool
-    reason: str | None
-    """Label of `closure.REASONS`; None if it is open or the reason isn't known."""
+    """Whether others than the system edited its body; without history whether its last editor is not its owner."""
+    facts: PostFacts
     answers: int
     accepted: bool
+    wiki: bool
+    """Owned by the community: a list, a poll, or many people's work."""
+    text: str
+    """As it was first written, in Markdown; without history as published."""
+    up: int
+    down: int
+    """Votes, as far as the dump has them."""
+    late: bool
+    """Closed so long after it was asked that its text was hardly the reason."""
 
     @property
     def value(self) -> float:
@@ -65,85 +90,93 @@ class Judged:
         """
         views = self.rank if self.view_rank is None else self.view_rank
         good = 0.6 * self.rank + 0.2 * views + 0.1 * (self.answers > 0) + 0.1 * self.accepted
-        bad = 0.4 * (self.closed and self.reason != "duplicate") + 0.1 * min(self.edits or 0, 2)
+        count = self.others.edits if self.others is not None else 0
+        bad = 0.4 * (self.facts.closed and not self.facts.duplicate) + 0.1 * min(count, 2)
         return round(min(max(good - bad, 0.0), 1.0), 3)
+
+    @property
+    def poor(self) -> bool:
+        """Whether its reception is poor: more votes down than up, or as many where most others got more up."""
+        return self.score < 0 or (self.score == 0 and self.rank <= LOWEST)
 
     @property
     def evidence(self) -> dict[str, Any]:
         """Evidence of every vote: the figures that it rests on, and the quality."""
         figures: dict[str, Any] = {"quality": self.value, "score": self.score, "rank": round(self.rank, 3)}
-        figures |= {"edits_by_others": self.edits, "closed": self.closed}
-        return figures if self.edits is not None else figures | {"history": "none: only whether it was edited is known"}
+        figures["edits_by_others"] = self.others.evidence if self.others is not None else None
+        return figures | {"closure": self.facts.value}
 
 
 def judged(threads: Threads) -> dict[int, Judged]:
-    """All questions of a bucket."""
-    facts = threads.facts.get("sites", {}).get(threads.site) or merge([collect(threads)])["sites"].get(threads.site, {})
+    """All questions of a bucket that can be judged: none of a meta site, and none that is about the site."""
+    facts = _of_site(threads)
     scores, views = _Ranks(facts.get("scores", {})), _Ranks(facts.get("views", {}))
-    standings = closure.standings(threads)
-    edits = _edits(threads)
-    posts = threads.posts.filter(pc.is_in(threads.posts["post_id"], pa.array(list(standings), pa.int64())))
-    columns = [
-        "post_id",
-        "score",
-        "view_count",
-        "answer_count",
-        "accepted_answer_id",
-        "creation_date",
-        "last_edit_date",
-    ]
+    settled = {post: of_post for post, of_post in facts_table.of_posts(threads).items() if not of_post.business}
+    replayed = revisions.replay(threads.history, settled)
+    texts = dict(zip(threads.documents["post_id"].to_pylist(), threads.documents["text"].to_pylist(), strict=True))
+    ballots = _ballots(threads)
+    posts = threads.posts.filter(pc.is_in(threads.posts["post_id"], pa.array(list(settled), pa.int64())))
     questions = {}
-    for row in posts.select(columns).to_pylist():
-        post, standing = row["post_id"], standings[row["post_id"]]
-        year = _year(row["creation_date"])
-        seen = row["view_count"]
-        others, anyone = edits.get(post, (0, 0))
+    for row in posts.select(_COLUMNS).to_pylist():
+        post, year, seen = row["post_id"], _year(row["creation_date"]), row["view_count"]
+        known = replayed.get(post, [])
+        standing = edits.standing(known)
+        others = edits.by_others(standing, row)
+        anyone = [edit for edit in standing if edit.user != revisions.COMMUNITY]
+        beginning = revisions.first(known)
+        text = (beginning.body if beginning is not None else None) or texts.get(post, "")
+        editor, owner = row["last_editor_user_id"], row["owner_user_id"]
+        closed, asked = settled[post].first_closed, row["creation_date"]
+        history = threads.history is not None
         questions[post] = Judged(
             post,
             row["score"] or 0,
             scores.rank(year, row["score"] or 0),
             None if seen is None else views.rank(year, _octave(seen)),
-            None if threads.history is None else others,
-            row["last_edit_date"] is not None if threads.history is None else anyone > 0,
-            standing.closed,
-            standing.label,
+            edits.total(others) if history else None,
+            edits.total(anyone) if history else None,
+            bool(others) if history else editor not in (None, owner, revisions.COMMUNITY),
+            settled[post],
             row["answer_count"] or 0,
             row["accepted_answer_id"] is not None,
+            row["community_owned_date"] is not None,
+            text,
+            ballots.get(post, Counter())[_UP],
+            ballots.get(post, Counter())[_DOWN],
+            closed is not None and asked is not None and closed - asked.timestamp() * 1000 > LATE,
         )
     return questions
 
 
-def _edits(threads: Threads) -> dict[int, tuple[int, int]]:
-    """Body edits of each post: by others than its owner, and by anyone; the system's own are not counted."""
-    if threads.history is None:
-        return {}
-    names = ["post_id", "owner_user_id", "owner_display_name"]
-    owners = {row["post_id"]: row for row in threads.posts.select(names).to_pylist()}
-    rows = threads.history.filter(pc.is_in(threads.history["post_history_type_id"], _BODY_EDITS))
-    counts: dict[int, tuple[int, int]] = {}
-    for row in rows.select(["post_id", "user_id", "user_display_name"]).to_pylist():
-        owner = owners.get(row["post_id"])
-        if owner is None or row["user_id"] == revisions.COMMUNITY:
-            continue
-        others, anyone = counts.get(row["post_id"], (0, 0))
-        counts[row["post_id"]] = (others + _another(row, owner), anyone + 1)
+_COLUMNS = [
+    *("post_id", "score", "view_count", "answer_count", "accepted_answer_id", "creation_date", "owner_user_id"),
+    *("owner_display_name", "last_editor_user_id", "community_owned_date"),
+]
+
+
+def _of_site(threads: Threads) -> Mapping[str, Any]:
+    sites = threads.facts.get("sites", {})
+    of_site: Mapping[str, Any] = sites.get(threads.site) or merge([collect(threads)])["sites"].get(threads.site, {})
+    return of_site
+
+
+def _ballots(threads: Threads) -> dict[int, Counter[int]]:
+    """Votes up and down on each post."""
+    table = threads.votes.filter(pc.is_in(threads.votes["vote_type_id"], pa.array([_UP, _DOWN], pa.int32())))
+    counts: dict[int, Counter[int]] = {}
+    for post, kind in zip(table["post_id"].to_pylist(), table["vote_type_id"].to_pylist(), strict=True):
+        counts.setdefault(post, Counter())[kind] += 1
     return counts
 
 
-def _another(row: Mapping[str, Any], owner: Mapping[str, Any]) -> bool:
-    """Whether an editor isn't the owner; by the names if an account is gone, and False if nothing is known."""
-    if row["user_id"] is not None and owner["owner_user_id"] is not None:
-        return bool(row["user_id"] != owner["owner_user_id"])
-    if row["user_display_name"] and owner["owner_display_name"]:
-        return bool(row["user_display_name"] != owner["owner_display_name"])
-    return row["user_id"] is not None or owner["owner_user_id"] is not None
-
-
-# Facts, and the texts that are judged.
+# Facts of the corpus, and the texts that are judged.
 
 
 def collect(threads: Threads) -> dict[str, Any]:
-    """Histograms of the bucket's questions by year: of scores, and of views in quarters of an octave."""
+    """Histograms of the bucket's questions by year: of scores, and of views in quarters of an octave.
+
+    `known` counts questions, and duplicates that a link names; `history` is 1 where the site has one.
+    """
     questions = threads.documents.filter(pc.equal(threads.documents["kind"], "question"))
     scores: dict[str, Counter[str]] = {}
     views: dict[str, Counter[str]] = {}
@@ -152,31 +185,61 @@ def collect(threads: Threads) -> dict[str, Any]:
         scores.setdefault(year, Counter())[str(row["score"])] += 1
         if row["views"] is not None:
             views.setdefault(year, Counter())[str(_octave(row["views"]))] += 1
-    return {threads.site: {"scores": scores, "views": views}}
+    linked = sum(facts.reason_by == "link" for facts in facts_table.of_posts(threads).values())
+    known = {"questions": questions.num_rows, "linked": linked, "history": int(threads.history is not None)}
+    return {threads.site: {"scores": scores, "views": views, "known": {_ALL: known}}}
 
 
 def merge(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Histograms by site and year: `{"sites": {SITE: {"scores" or "views": {YEAR or "all": {VALUE: questions}}}}}`."""
+    """Histograms by site and year, and the classes that a site has no evidence for.
+
+    `{"sites": {SITE: {"scores" or "views": {YEAR or "all": {VALUE: questions}}, "abstains": {LABEL: why}}}}`.
+    """
     sites: dict[str, dict[str, dict[str, Counter[str]]]] = {}
     for part in parts:
         for site, tables in part.items():
             for name, years in tables.items():
                 into = sites.setdefault(site, {}).setdefault(name, {})
                 for year, histogram in years.items():
-                    for to in (year, _ALL):
+                    for to in {year, _ALL}:
                         into.setdefault(to, Counter()).update(histogram)
     return {
         "sites": {
             site: {
                 name: {
                     year: dict(sorted(histogram.items(), key=lambda item: int(item[0])))
-                    for year, histogram in sorted(years.items())
+                    for year, histogram in sorted(tables.get(name, {}).items())
                 }
-                for name, years in sorted(tables.items())
+                for name in ("scores", "views")
             }
+            | {"abstains": _abstains(site, tables)}
             for site, tables in sorted(sites.items())
         }
     }
+
+
+def _abstains(site: str, tables: Mapping[str, Mapping[str, Mapping[str, int]]]) -> dict[str, str]:
+    """The classes for which a site has no evidence, with the reason in a sentence."""
+    known, scores = tables["known"][_ALL], tables.get("scores", {}).get(_ALL, {})
+    if site_business.meta_site(site):
+        why = "a meta site: votes say whether people agree, not whether a question is good"
+        return dict.fromkeys((HQ, LQ_EDIT, LQ_CLOSE), why)
+    if known["questions"] < FEW:
+        why = f"{known['questions']} questions: too few to say which score is high or low"
+        return dict.fromkeys((HQ, LQ_EDIT, LQ_CLOSE), why)
+    reasons = {}
+    if not any(int(score) >= LEAST_SCORE for score in scores):
+        reasons[HQ] = f"no score of {LEAST_SCORE} or more: a vote or two is no verdict"
+    if not known["history"]:
+        reasons[LQ_EDIT] = "no history: what an edit changed is not known"
+        if not known["linked"]:
+            reasons[LQ_CLOSE] = "neither a history nor links of duplicates: why a question was closed is not known"
+    return reasons
+
+
+def abstains(facts: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Site -> class -> why the site has no evidence for it; from the facts that `merge` returned."""
+    return {site: of_site["abstains"] for site, of_site in facts["sites"].items() if of_site["abstains"]}
 
 
 class _Ranks:
@@ -238,101 +301,64 @@ TASK = Task(
     collect=collect,
     merge=merge,
     examples=examples,
+    abstains=abstains,
 )
 
 
 # Functions.
 
 
-@votes(TASK)
-def as_in_the_public_set(threads: Threads) -> Iterator[Vote]:
-    """The public set's definition: 30 and unedited; negative, with several edits and open; closed and unedited."""
+@votes(TASK, version=2)
+def well_received(threads: Threads) -> Iterator[Vote]:
+    """HQ: a score of 30, or of 5 and in its year's highest tenth; open, edited by nobody else, and not too short."""
+    if HQ in _of_site(threads)["abstains"]:
+        return
+    asked = _asked_for_more(threads)
     for post, question in judged(threads).items():
-        label = None
-        if question.closed:
-            label = LQ_CLOSE if not question.edited and question.reason != "duplicate" else None
-        elif question.score >= HIGH_SCORE and not question.edited:
-            label = HQ
-        elif question.score < 0 and (question.edits or 0) >= SEVERAL_EDITS:
-            label = LQ_EDIT
-        if label is not None:
-            yield Vote(post, label, question.evidence)
+        high = question.score >= HIGH_SCORE or (question.score >= LEAST_SCORE and question.rank >= TOP)
+        whole = question.anyone is None or not question.anyone.rescue
+        sound = not question.edited and whole and not question.wiki and post not in asked
+        agreed = question.down * 10 <= question.up or not question.up
+        good = high and sound and agreed and not question.facts.closed
+        if good and len(edits.words(question.text)) >= LEAST_WORDS:
+            yield Vote(post, HQ, question.evidence | {"up": question.up, "down": question.down})
 
 
-@votes(TASK)
-def score_in_its_year(threads: Threads) -> Iterator[Vote]:
-    """Among the highest tenth of its site's and year's scores: HQ; among the lowest and edited by others: LQ_EDIT."""
+@votes(TASK, version=2)
+def rescued_by_others(threads: Threads) -> Iterator[Vote]:
+    """LQ_EDIT: received poorly, open, and others' edits rewrote it or laid out its code; a mended typo says nothing."""
+    if LQ_EDIT in _of_site(threads)["abstains"]:
+        return
+    asked = _asked_for_more(threads)
     for post, question in judged(threads).items():
-        if question.rank >= 0.9 and question.score > 0:
-            yield Vote(post, HQ, question.evidence)
-        elif not question.closed and question.rank <= 0.15 and question.score <= 0 and (question.edits or 0) > 0:
-            yield Vote(post, LQ_EDIT, question.evidence)
+        others, comments = question.others, asked.get(post, [])
+        if others is None or question.facts.closed:
+            continue
+        several = question.score < 0 and others.edits >= SEVERAL_EDITS and others.share >= SEVERAL_SHARE
+        poor = question.poor or (comments and question.rank <= LOW)
+        if poor and (others.rescue or several):
+            yield _low(question, LQ_EDIT, comments)
 
 
-@votes(TASK)
-def closed_by_others(threads: Threads) -> Iterator[Vote]:
-    """Closed at the time of the dump, except as a duplicate, which says nothing about quality."""
-    repeated = {vote.post_id for vote in closure.duplicate_link(threads)}
-    repeated |= {vote.post_id for vote in closure.original_questions(threads)}
+@votes(TASK, version=2)
+def closed_as_poor(threads: Threads) -> Iterator[Vote]:
+    """LQ_CLOSE: received poorly and soon closed by others for how it is asked, or for another reason below zero."""
+    if LQ_CLOSE in _of_site(threads)["abstains"]:
+        return
+    asked = _asked_for_more(threads)
     for post, question in judged(threads).items():
-        if question.closed and question.reason != "duplicate" and post not in repeated:
-            yield Vote(post, LQ_CLOSE, question.evidence | {"reason": question.reason})
+        facts, comments = question.facts, asked.get(post, [])
+        # A closing as a duplicate, of a question that moved, by its owner, or long afterwards, is not for its text.
+        if not facts.closed or facts.duplicate or facts.migrated == "away" or facts.by_owner or question.late:
+            continue
+        low = question.poor or question.rank <= LOW or (comments and question.rank <= 0.5)
+        if low if facts.reason in _FORM else question.score < 0:
+            yield _low(question, LQ_CLOSE, comments)
 
 
-@votes(TASK)
-def edited_by_others(threads: Threads) -> Iterator[Vote]:
-    """Body edited by others twice or more, open, and scored no better than most: LQ_EDIT."""
-    for post, question in judged(threads).items():
-        if not question.closed and (question.edits or 0) >= SEVERAL_EDITS and question.rank <= 0.5:
-            yield Vote(post, LQ_EDIT, question.evidence)
-
-
-@votes(TASK)
-def well_answered(threads: Threads) -> Iterator[Vote]:
-    """Two answers or more, one accepted, a score above most of its year, and no edit by others: HQ."""
-    for post, question in judged(threads).items():
-        good = question.answers >= 2 and question.accepted and question.rank >= 0.7 and question.score > 0
-        if good and not question.edits and (question.edits is not None or not question.edited):
-            yield Vote(post, HQ, question.evidence | {"answers": question.answers})
-
-
-@votes(TASK)
-def much_viewed(threads: Threads) -> Iterator[Vote]:
-    """Among the most viewed tenth of its site and year, with a score above most: HQ."""
-    for post, question in judged(threads).items():
-        if (question.view_rank or 0) >= 0.9 and question.rank >= 0.6 and question.score > 0:
-            yield Vote(post, HQ, question.evidence | {"view_rank": round(question.view_rank or 0, 3)})
-
-
-@votes(TASK)
-def down_votes(threads: Threads) -> Iterator[Vote]:
-    """More votes down than up: LQ_CLOSE if it is closed, LQ_EDIT if it is open and others edited it."""
-    counts = _votes(threads, (_UP, _DOWN))
-    for post, question in judged(threads).items():
-        up, down = (counts.get(post, Counter())[kind] for kind in (_UP, _DOWN))
-        if down > up and down >= 2:
-            label = LQ_CLOSE if question.closed and question.reason != "duplicate" else None
-            label = LQ_EDIT if not question.closed and (question.edits or 0) > 0 else label
-            if label is not None:
-                yield Vote(post, label, question.evidence | {"up": up, "down": down})
-
-
-@votes(TASK)
-def favourites(threads: Threads) -> Iterator[Vote]:
-    """Five users or more marked it as a favourite: HQ."""
-    counts = _votes(threads, (_FAVOURITE,))
-    for post, question in judged(threads).items():
-        marked = counts.get(post, Counter())[_FAVOURITE]
-        if marked >= 5 and question.rank >= 0.5:
-            yield Vote(post, HQ, question.evidence | {"favourites": marked})
-
-
-def _votes(threads: Threads, kinds: Sequence[int]) -> dict[int, Counter[int]]:
-    table = threads.votes.filter(pc.is_in(threads.votes["vote_type_id"], pa.array(list(kinds), pa.int32())))
-    counts: dict[int, Counter[int]] = {}
-    for post, kind in zip(table["post_id"].to_pylist(), table["vote_type_id"].to_pylist(), strict=True):
-        counts.setdefault(post, Counter())[kind] += 1
-    return counts
+def _low(question: Judged, label: str, comments: Sequence[int]) -> Vote:
+    """A vote for a class of low quality; comments that ask for more are evidence, and stay out of the text."""
+    return Vote(question.post_id, label, question.evidence | {"asked": list(comments)}, gives_away=tuple(comments))
 
 
 _ASKS_FOR_MORE = re.compile(
@@ -348,20 +374,14 @@ _ASKS_FOR_MORE = re.compile(
 )
 
 
-@votes(TASK)
-def comments_ask_for_more(threads: Threads) -> Iterator[Vote]:
-    """Others' comments ask for clarity, code or effort: LQ_CLOSE if it was closed, LQ_EDIT if others then edited it."""
-    questions = judged(threads)
-    owners = dict(zip(threads.posts["post_id"].to_pylist(), threads.posts["owner_user_id"].to_pylist(), strict=True))
-    table = threads.comments.filter(pc.is_in(threads.comments["post_id"], pa.array(list(questions), pa.int64())))
+def _asked_for_more(threads: Threads) -> dict[int, list[int]]:
+    """Comments by others that ask for clarity, code or effort, of each question that has any."""
+    table = threads.posts.filter(pc.equal(threads.posts["post_type_id"], 1))
+    owners = dict(zip(table["post_id"].to_pylist(), table["owner_user_id"].to_pylist(), strict=True))
+    table = threads.comments.filter(pc.is_in(threads.comments["post_id"], pa.array(list(owners), pa.int64())))
     asked: dict[int, list[int]] = {}
     for row in table.select(["post_id", "comment_id", "text", "user_id"]).to_pylist():
         own = row["user_id"] is not None and row["user_id"] == owners[row["post_id"]]
         if not own and _ASKS_FOR_MORE.search(row["text"] or ""):
             asked.setdefault(row["post_id"], []).append(row["comment_id"])
-    for post, comments in asked.items():
-        question = questions[post]
-        label = LQ_CLOSE if question.closed and question.reason != "duplicate" else None
-        label = LQ_EDIT if not question.closed and (question.edits or 0) > 0 and question.rank < 0.6 else label
-        if label is not None:
-            yield Vote(post, label, question.evidence | {"comments": comments}, gives_away=tuple(comments))
+    return asked

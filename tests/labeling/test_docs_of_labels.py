@@ -32,12 +32,12 @@ def label(root: Path) -> None:
         pipeline.apply(root, engine, ["closure"])
 
 
-@pytest.mark.parametrize("name", ["examples", "votes", "labels"])
+@pytest.mark.parametrize("name", ["facts", "examples", "votes", "labels"])
 def test_tables_have_all_columns_and_no_others(name: str) -> None:
     part = PAGE.partition(f"### {name}\n")[2].partition("\n#")[0]
     columns = [word for cell in re.findall(r"^\| (`.*?) \|", part, re.M) for word in re.findall(r"`(\w+)`", cell)]
-    expected: list[str] = {"examples": schema.EXAMPLES, "votes": schema.VOTES, "labels": schema.LABELS}[name].names
-    assert sorted(columns) == sorted(expected)
+    tables = {"facts": schema.FACTS, "examples": schema.EXAMPLES, "votes": schema.VOTES, "labels": schema.LABELS}
+    assert sorted(columns) == sorted(tables[name].names)
 
 
 def test_tasks_and_labels_are_named(corpus: Path) -> None:

@@ -33,6 +33,7 @@ from tests.labeling.labelled import TASKS, apply, rows, say
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = (
     "label_splits",
+    "label_facts",
     "label_collect",
     "label_merge",
     "label_vote",
@@ -445,11 +446,25 @@ def test_tasks_are_labelled_one_by_one_too(unlabelled: Path, applied: Path, tmp_
 def test_a_story_has_votes_and_labels(applied: Path) -> None:
     row = next(row for row in rows(applied, "toy", "labels") if row["conflict"])
     told = analysis_explain.lines(applied, f"{row['site']}:{row['post_id']}")
-    assert told[1] == "labels"
+    assert "labels" in told
     assert any(row["label"] in line and "votes differ" in line for line in told)
     for vote in row["votes"]:
         assert any(line.strip().startswith(f"{vote['function']}: {vote['label']} (") for line in told)
     assert analysis_explain.lines(applied, "modern.example.com:999999999") == []
+
+
+def test_facts_of_posts_are_a_table_and_begin_a_story(applied: Path) -> None:
+    facts = [
+        row for path in sorted((applied / "labels/facts").rglob("*.parquet")) for row in pq.read_table(path).to_pylist()
+    ]
+    documents = sorted((applied / "documents").rglob("*.parquet"))
+    assert len(facts) == sum(pq.read_metadata(path).num_rows for path in documents)
+    closed = next(row for row in facts if row["reason_by"] == "event" and row["originals"])
+    told = analysis_explain.lines(applied, f"{closed['site']}:{closed['post_id']}")
+    assert told[1] == "facts" and f"closed on {closed['closed_at']:%Y-%m-%d} by {len(closed['closed_by'])}" in told[2]
+    assert f"duplicate of {closed['originals'][0]} (event, reason duplicate, history id" in told[2]
+    opened = next(row for row in facts if row["reopened"])
+    assert "open, reopened (event" in "".join(analysis_explain.lines(applied, f"{opened['site']}:{opened['post_id']}"))
 
 
 WRONG = """

@@ -10,9 +10,11 @@ from xml.etree import ElementTree
 import pytest
 
 from socorpus.corpus.sample.writer import Truth
+from socorpus.labeling.facts import closings, remarks
+from socorpus.labeling.facts import table as facts_table
 from socorpus.labeling.functions import of_task
 from socorpus.labeling.tasks import closure
-from tests.labeling.bucket import answer, comment, day, event, every, labels, of_corpus, question, threads
+from tests.labeling.bucket import comment, day, event, every, labels, of_corpus, question, threads
 
 TASK = "closure"
 CLOSED = {"closed_date": day(9)}
@@ -30,7 +32,7 @@ def test_there_are_enough_functions() -> None:
 @pytest.mark.parametrize(
     ("reason", "label"),
     [
-        *(("1", "duplicate"), ("2", "off_topic"), ("3", "opinion_based"), ("4", "needs_details"), ("7", "off_topic")),
+        *(("1", "duplicate"), ("2", "off_topic"), ("3", "opinion_based"), ("4", "needs_details"), ("7", "closed")),
         *(("10", "off_topic"), ("20", "off_topic"), ("101", "duplicate"), ("102", "off_topic")),
         *(("103", "needs_details"), ("104", "needs_focus"), ("105", "opinion_based")),
     ],
@@ -42,36 +44,37 @@ def test_reasons_of_both_eras(reason: str, label: str) -> None:
     assert labels(TASK, area51, 1)["events_in_order"] == label
 
 
-def test_an_unknown_reason_has_no_label_but_is_counted() -> None:
+def test_an_unknown_reason_is_closed_and_is_counted() -> None:
     bucket = threads([question(**CLOSED)], history=[closing(2, 9, "99")])
-    assert labels(TASK, bucket, 1) == {}
+    assert labels(TASK, bucket, 1) == {"reason_not_known": "closed"}
     counts = closure.collect(bucket)["made.example.com"]
     assert counts["counts"]["closed_unexplained"] == 1 and counts["reasons"] == {"99": 1}
 
 
 def test_events_count_in_order_of_time() -> None:
     rows = [event(3, 1, 11, 5), closing(9, 4, "102"), closing(2, 6, "104")]
-    assert labels(TASK, threads([question(**CLOSED)], history=rows), 1)["events_in_order"] == "needs_focus"
+    assert labels(TASK, threads([question(**CLOSED)], history=rows), 1) == {"events_in_order": "needs_focus"}
     reopened = threads([question()], history=[event(3, 1, 11, 7), closing(9, 4, "102")])
-    said = labels(TASK, reopened, 1)
-    assert said["events_in_order"] == said["closed_date"] == "open" and "never_closed" not in said
-    assert closure.standings(reopened)[1].reopened
+    assert labels(TASK, reopened, 1) == {"events_in_order": "open"}
+    assert facts_table.of_posts(reopened)[1].reopened
 
 
-def test_a_reopened_question_without_date_is_open_and_one_never_closed_too() -> None:
+def test_a_question_never_closed_is_open_by_its_history() -> None:
     bucket = threads([question()], history=[event(1, 1, 2, 0, "How?")])
-    assert labels(TASK, bucket, 1) == {"never_closed": "open", "closed_date": "open"}
+    assert labels(TASK, bucket, 1) == {"events_in_order": "open"}
 
 
-def test_originals_and_links_tell_of_duplicates() -> None:
+def test_originals_and_links_say_duplicate_and_stay_in_the_evidence() -> None:
     text = '{"OriginalQuestionIds":[7,8],"Voters":[{"Id":1,"DisplayName":"A"}]}'
     link = {"link_id": 1, "post_id": 1, "related_post_id": 7, "link_type_id": 3, "creation_date": day(9)}
     bucket = threads([question(**CLOSED)], history=[closing(2, 9, "101", text)], links=[link])
-    said = labels(TASK, bucket, 1)
-    assert said["events_in_order"] == said["original_questions"] == said["duplicate_link"] == "duplicate"
-    vote = next(one for one in every(TASK, bucket) if "originals" in one.evidence)
-    assert vote.evidence["originals"] == [7, 8]
-    assert not labels(TASK, threads([question()], links=[link]), 1).get("duplicate_link")
+    assert labels(TASK, bucket, 1) == {"events_in_order": "duplicate"}
+    (vote,) = every(TASK, bucket)
+    assert vote.evidence["by"] == "event" and vote.evidence["also"] == ["link: duplicate"]
+    assert facts_table.of_posts(bucket)[1].closed_by == (1,)
+    assert labels(TASK, threads([question()], links=[link]), 1) == {"no_closed_dates": "open"}
+    unexplained = threads([question(**CLOSED)], history=[closing(2, 9, None, text)])
+    assert labels(TASK, unexplained, 1) == {"events_in_order": "duplicate"}
 
 
 NOTHING = ["", "[", "null", "[1]", '{"OriginalQuestionIds":"x"}', '[{"Id":1}]', "[" * 90_000, "[1" + "0" * 5_000 + "]"]
@@ -83,11 +86,11 @@ def test_texts_of_events_that_say_nothing(text: str) -> None:
     assert labels(TASK, bucket, 1) == {"events_in_order": "duplicate"}
 
 
-def test_without_history_the_date_tells_open_alone_and_says_so() -> None:
+def test_without_history_the_date_says_only_that_it_is_closed() -> None:
     bucket = threads([question(1), question(2, **CLOSED)])
     assert labels(TASK, bucket, 1) == {"closed_date": "open"}
-    assert "closed or open alone" in every(TASK, bucket)[0].evidence["history"]
-    assert labels(TASK, bucket, 2) == {}
+    assert "only closed or open" in every(TASK, bucket)[0].evidence["history"]
+    assert labels(TASK, bucket, 2) == {"reason_not_known": "closed"}
     assert closure.merge([closure.collect(bucket)])["sites"]["made.example.com"] == {
         "history": False,
         "counts": {"closed": 1, "closed_unexplained": 1, "closed_without_reason": 1, "open": 1, "questions": 2},
@@ -95,18 +98,44 @@ def test_without_history_the_date_tells_open_alone_and_says_so() -> None:
     }
 
 
-def test_without_history_links_notes_and_comments_give_reasons() -> None:
+def test_without_history_links_notes_marks_and_comments_give_reasons() -> None:
     note = "<blockquote>\n<p><strong>Possible Duplicate:</strong><br><a>What?</a></p>\n</blockquote>\n<p>How?</p>"
     posts = [question(1, body=note, **CLOSED), question(2, **CLOSED), question(3)]
+    posts += [
+        question(4, title="How? [duplicate]"),
+        question(5, title="How? [closed]"),
+        question(6, title="An [array]"),
+    ]
+    posts += [question(7, title="Как? [дубликат]")]
     remark = comment(4, 2, "I'm voting to close this question as off-topic because it is not about beer.")
     bucket = threads(posts, [remark, comment(5, 3, "I voted to close this as too broad.")])
-    assert labels(TASK, bucket, 1) == {"duplicate_note": "duplicate"}
-    assert labels(TASK, bucket, 2) == {"closing_remark": "off_topic"}
-    assert labels(TASK, bucket, 3) == {"closed_date": "open"}
+    assert {post: labels(TASK, bucket, post) for post in range(1, 8)} == {
+        1: {"duplicate_sign": "duplicate"},
+        2: {"closing_remark": "off_topic"},
+        3: {"closed_date": "open"},
+        4: {"duplicate_sign": "duplicate"},
+        5: {"reason_not_known": "closed"},
+        6: {"closed_date": "open"},
+        7: {"duplicate_sign": "duplicate"},
+    }
     votes = every(TASK, bucket)
     assert [one.gives_away for one in votes if one.post_id == 2] == [(4,)]
     rows = {row["post_id"]: row for row in closure.examples(bucket, votes).to_pylist()}
     assert rows[1]["text"] == "How?" and rows[2]["left_out"] == [4]
+
+
+def test_an_event_is_believed_above_links_and_comments() -> None:
+    link = {"link_id": 1, "post_id": 1, "related_post_id": 7, "link_type_id": 3, "creation_date": day(9)}
+    said = [comment(4, 1, "Possible duplicate of [How?](http://x.example.com/q/7)")]
+    bucket = threads([question(**CLOSED)], said, [closing(2, 9, "104")], [link])
+    assert labels(TASK, bucket, 1) == {"events_in_order": "needs_focus"}
+    facts = facts_table.of_posts(bucket)[1]
+    assert not facts.duplicate and [reason["by"] for reason in facts.evidence["reason"]] == ["event", "link", "remark"]
+
+
+def test_what_the_log_records_is_declared_a_fact() -> None:
+    judging = {function.name for function in of_task(TASK) if not function.facts}
+    assert judging == {"no_closed_dates", "moved_away", "closing_remark"}
 
 
 @pytest.mark.parametrize(
@@ -123,23 +152,21 @@ def test_without_history_links_notes_and_comments_give_reasons() -> None:
         ("Closed as off-topic or too broad.", None),
         ("The door is closed.", None),
         ("This isn't too broad, close votes are wrong.", None),
+        ("Closed as too localized.", "closed"),
+        ("Posible duplicado de [¿Cómo?](http://x.example.com/q/7)", "duplicate"),
+        ("¿Responde esto a tu pregunta? [¿Cómo?](http://x.example.com/q/7)", "duplicate"),
     ],
 )
 def test_what_a_comment_names(text: str, label: str | None) -> None:
-    assert closure.named_reason(text) == label
+    assert remarks.named_reason(text) == label
 
 
-def test_moved_away_is_off_topic_here() -> None:
-    rows = [closing(2, 9, "102"), event(3, 1, 35, 9, comment="to http://other.example.com/questions/5")]
-    assert labels(TASK, threads([question(**CLOSED)], history=rows), 1)["moved_away"] == "off_topic"
-
-
-def test_close_votes_and_later_answers() -> None:
-    cast = [{"vote_id": n, "post_id": 9, "vote_type_id": 6, "creation_date": day(n)} for n in (0, 5)]
-    posts = [question(1), question(9, **CLOSED), answer(2, 1, creation_date=day(50))]
-    bucket = threads(posts, votes=cast)
-    assert labels(TASK, bucket, 1)["close_votes"] == labels(TASK, bucket, 1)["answered_later"] == "open"
-    assert "close_votes" not in labels(TASK, bucket, 9)
+def test_moved_away_is_off_topic_where_no_event_says_why() -> None:
+    away = event(3, 1, 35, 9, comment="to http://other.example.com/questions/5")
+    assert labels(TASK, threads([question(**CLOSED)], history=[closing(2, 9, "102"), away]), 1) == {
+        "events_in_order": "off_topic"
+    }
+    assert labels(TASK, threads([question(**CLOSED)], history=[away]), 1) == {"moved_away": "off_topic"}
 
 
 def test_the_text_is_that_before_it_was_first_closed() -> None:
@@ -195,7 +222,7 @@ def found(buckets: list[Any]) -> tuple[dict[str, set[int]], dict[str, set[int]]]
     closed: dict[str, set[int]] = defaultdict(set)
     reopened: dict[str, set[int]] = defaultdict(set)
     for bucket in buckets:
-        for post, one in closure.standings(bucket).items():
+        for post, one in facts_table.of_posts(bucket).items():
             if one.closed:
                 closed[bucket.site].add(post)
             if one.reopened:
@@ -234,8 +261,8 @@ def test_the_plants_of_a_sample(sample: Truth, built: Path) -> None:
             continue
         said = {vote.post_id: vote.label for vote in closure.events_in_order(bucket)}
         for (site, post), record in last.items():
-            if site == bucket.site and post in closure.standings(bucket):
-                wanted = "open" if record["reopened"] else closure.REASONS[str(record["reason"])][0]
+            if site == bucket.site and post in facts_table.of_posts(bucket):
+                wanted = "open" if record["reopened"] else closings.REASONS[str(record["reason"])][0]
                 assert said[post] == wanted, record
                 seen += 1
     assert seen > 100
