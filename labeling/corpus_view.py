@@ -13,7 +13,7 @@ from socorpus.corpus.engine.work import WorkItem
 from socorpus.corpus.storage.buckets import Bucket
 from socorpus.corpus.toml_config import as_dict
 from socorpus.labeling import splits, steps
-from socorpus.labeling.facts import table as facts_table
+from socorpus.labeling.facts import post_facts
 from socorpus.labeling.schema import facts_path
 
 
@@ -57,7 +57,7 @@ class Layout:
         given = {"bucket": bucket, "tables": self.tables(bucket)}
         weight = self.bytes[bucket.path("documents")]
         inputs = self._read(bucket)
-        return WorkItem("label_facts", bucket.name, steps.settle, given, inputs, facts_table.VERSION, None, weight)
+        return WorkItem("label_facts", bucket.name, steps.settle, given, inputs, post_facts.VERSION, None, weight)
 
     def tables(self, bucket: Bucket) -> list[str]:
         """Tables of the dump of which the bucket has a file."""

@@ -58,7 +58,7 @@ class Threads:
     """The task's examples, personal data replaced; only for tasks of spans, whose offsets refer to these texts. Some
     hundreds at a time."""
     post_facts: pa.Table | None = None
-    """`schema.FACTS` of the documents, row for row (`labeling.facts.table.of_posts` reads it); None: not settled."""
+    """`schema.FACTS` of the documents, row for row, which `labeling.facts.post_facts` reads; None: not settled yet."""
 
 
 @dataclass(frozen=True)

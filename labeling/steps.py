@@ -21,7 +21,7 @@ from socorpus.corpus.storage.buckets import Bucket
 from socorpus.labeling import example_texts, plugin_calls, schema, splits
 from socorpus.labeling import stratify as labeling_stratify
 from socorpus.labeling.aggregation import dawid_skene, decide, vote_matrix
-from socorpus.labeling.facts import table as facts_table
+from socorpus.labeling.facts import post_facts
 from socorpus.labeling.functions import FUNCTIONS, Function, Threads, Vote, of_task
 from socorpus.labeling.schema import TASKS
 
@@ -68,7 +68,7 @@ def threads(
 
 def settle(root: Path, bucket: Bucket, tables: Sequence[str]) -> Outcome:
     """Threads -> the facts of a bucket's posts."""
-    settled = facts_table.settle(threads(root, bucket, tables, [], None, settled=False))
+    settled = post_facts.settle(threads(root, bucket, tables, [], None, settled=False))
     path = schema.facts_path(bucket.name)
     return Outcome({path: parquet.write(root / path, settled, schema.FACTS)})
 

@@ -82,8 +82,8 @@ def _of_types(history: pa.Table | None, types: Iterable[int]) -> list[dict[str, 
     if history is None:
         return []
     rows = history.filter(pc.is_in(history["post_history_type_id"], pa.array(list(types), pa.int32())))
-    at = pc.fill_null(rows["creation_date"].cast(pa.int64()), 0)
-    rows = rows.set_column(rows.schema.get_field_index("creation_date"), "at", at)
+    times = pc.fill_null(rows["creation_date"].cast(pa.int64()), 0)
+    rows = rows.set_column(rows.schema.get_field_index("creation_date"), "at", times)
     ordered = rows.sort_by([(name, "ascending") for name in ("post_id", "at", "history_id")])
     return [row for row in ordered.to_pylist() if row["post_id"] is not None]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from socorpus.labeling.facts import table as facts_table
+from socorpus.labeling.facts import post_facts
 from socorpus.labeling.facts.closings import CLOSED, OPEN, events
 from socorpus.labeling.functions import Threads, Vote, votes
 from socorpus.labeling.history import revisions
@@ -24,7 +24,7 @@ def collect(threads: Threads) -> dict[str, Any]:
     """Counts of the bucket's questions by state, and of the reasons by the publisher's numbers."""
     counts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
-    for facts in facts_table.of_posts(threads).values():
+    for facts in post_facts.of_posts(threads).values():
         counts["questions"] += 1
         counts["closed" if facts.closed else "open"] += 1
         counts["reopened"] += facts.reopened
@@ -58,7 +58,7 @@ def examples(threads: Threads, votes: Sequence[Vote]) -> pa.Table:
     Both are rendered from history. Without history it is the published text, minus the note that names a duplicate.
     """
     bodies = dict(zip(threads.posts["post_id"].to_pylist(), threads.posts["body"].to_pylist(), strict=True))
-    questions = facts_table.of_posts(threads)
+    questions = post_facts.of_posts(threads)
     known = revisions.replay(threads.history, questions)
     states = {}
     for post, facts in questions.items():
@@ -100,7 +100,7 @@ TASK = Task(
 @votes(TASK, version=2, facts=True)
 def events_in_order(threads: Threads) -> Iterator[Vote]:
     """The history: the reason of the last closing, open after a reopening, or open as nothing ever closed it."""
-    for post, facts in facts_table.of_posts(threads).items():
+    for post, facts in post_facts.of_posts(threads).items():
         if facts.reason_by == "event":
             yield _because(post, facts)
         elif facts.reopened:
@@ -126,7 +126,7 @@ def _undated(threads: Threads, dated: bool) -> Iterator[Vote]:
         return
     facts_of_site = threads.facts.get("sites", {}).get(threads.site) or collect(threads)[threads.site]
     if (facts_of_site["counts"].get("closed", 0) > 0) == dated:
-        for post, facts in facts_table.of_posts(threads).items():
+        for post, facts in post_facts.of_posts(threads).items():
             if not facts.closed:
                 yield Vote(post, OPEN, {"closed_date": None, "history": "none: only closed or open is known"})
 
@@ -134,7 +134,7 @@ def _undated(threads: Threads, dated: bool) -> Iterator[Vote]:
 @votes(TASK, facts=True)
 def duplicate_sign(threads: Threads) -> Iterator[Vote]:
     """Closed without an event that says why, but a link, a note above the text or a mark of the title: duplicate."""
-    for post, facts in facts_table.of_posts(threads).items():
+    for post, facts in post_facts.of_posts(threads).items():
         if facts.recorded and facts.reason_by != "event":
             yield _because(post, facts)
 
@@ -142,7 +142,7 @@ def duplicate_sign(threads: Threads) -> Iterator[Vote]:
 @votes(TASK, version=2)
 def moved_away(threads: Threads) -> Iterator[Vote]:
     """Closed without an event that says why, and moved to another site: off topic here."""
-    for post, facts in facts_table.of_posts(threads).items():
+    for post, facts in post_facts.of_posts(threads).items():
         if facts.reason_by == "migration":
             yield _because(post, facts)
 
@@ -150,7 +150,7 @@ def moved_away(threads: Threads) -> Iterator[Vote]:
 @votes(TASK, version=2)
 def closing_remark(threads: Threads) -> Iterator[Vote]:
     """A comment under a closed question of which no record says why speaks of closing it and names a single reason."""
-    for post, facts in facts_table.of_posts(threads).items():
+    for post, facts in post_facts.of_posts(threads).items():
         if facts.reason_by == "remark":
             yield _because(post, facts)
 
@@ -158,12 +158,12 @@ def closing_remark(threads: Threads) -> Iterator[Vote]:
 @votes(TASK, facts=True)
 def reason_not_known(threads: Threads) -> Iterator[Vote]:
     """Closed, and neither an event nor a link, a note, a mark or a comment says why: closed."""
-    for post, facts in facts_table.of_posts(threads).items():
+    for post, facts in post_facts.of_posts(threads).items():
         if facts.reason_by == "nothing":
             yield _because(post, facts)
 
 
-def _because(post: int, facts: facts_table.PostFacts) -> Vote:
+def _because(post: int, facts: post_facts.PostFacts) -> Vote:
     """The vote for the settled reason of a closed question, with the source that names it, and all others that do."""
     reasons = facts.evidence["reason"]
     first = reasons[0] if reasons else facts.evidence["closed"][0]

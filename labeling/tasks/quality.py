@@ -20,9 +20,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from socorpus.labeling.facts import site_business
-from socorpus.labeling.facts import table as facts_table
-from socorpus.labeling.facts.table import PostFacts
+from socorpus.labeling.facts import post_facts, site_business
+from socorpus.labeling.facts.post_facts import PostFacts
 from socorpus.labeling.functions import Threads, Vote, votes
 from socorpus.labeling.history import edits, revisions
 from socorpus.labeling.history.edits import Changes
@@ -111,7 +110,7 @@ def judged(threads: Threads) -> dict[int, Judged]:
     """All questions of a bucket that can be judged: none of a meta site, and none that is about the site."""
     facts = _of_site(threads)
     scores, views = _Ranks(facts.get("scores", {})), _Ranks(facts.get("views", {}))
-    settled = {post: of_post for post, of_post in facts_table.of_posts(threads).items() if not of_post.business}
+    settled = {post: of_post for post, of_post in post_facts.of_posts(threads).items() if not of_post.business}
     replayed = revisions.replay(threads.history, settled)
     texts = dict(zip(threads.documents["post_id"].to_pylist(), threads.documents["text"].to_pylist(), strict=True))
     ballots = _ballots(threads)
@@ -185,7 +184,7 @@ def collect(threads: Threads) -> dict[str, Any]:
         scores.setdefault(year, Counter())[str(row["score"])] += 1
         if row["views"] is not None:
             views.setdefault(year, Counter())[str(_octave(row["views"]))] += 1
-    linked = sum(facts.reason_by == "link" for facts in facts_table.of_posts(threads).values())
+    linked = sum(facts.reason_by == "link" for facts in post_facts.of_posts(threads).values())
     known = {"questions": questions.num_rows, "linked": linked, "history": int(threads.history is not None)}
     return {threads.site: {"scores": scores, "views": views, "known": {_ALL: known}}}
 
@@ -334,9 +333,9 @@ def rescued_by_others(threads: Threads) -> Iterator[Vote]:
         others, comments = question.others, asked.get(post, [])
         if others is None or question.facts.closed:
             continue
-        several = question.score < 0 and others.edits >= SEVERAL_EDITS and others.share >= SEVERAL_SHARE
+        repeated = question.score < 0 and others.edits >= SEVERAL_EDITS and others.share >= SEVERAL_SHARE
         poor = question.poor or (comments and question.rank <= LOW)
-        if poor and (others.rescue or several):
+        if poor and (others.rescue or repeated):
             yield _low(question, LQ_EDIT, comments)
 
 

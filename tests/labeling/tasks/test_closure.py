@@ -10,8 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from socorpus.corpus.sample.writer import Truth
-from socorpus.labeling.facts import closings, remarks
-from socorpus.labeling.facts import table as facts_table
+from socorpus.labeling.facts import closings, post_facts, remarks
 from socorpus.labeling.functions import of_task
 from socorpus.labeling.tasks import closure
 from tests.labeling.bucket import comment, day, event, every, labels, of_corpus, question, threads
@@ -56,7 +55,7 @@ def test_events_count_in_order_of_time() -> None:
     assert labels(TASK, threads([question(**CLOSED)], history=rows), 1) == {"events_in_order": "needs_focus"}
     reopened = threads([question()], history=[event(3, 1, 11, 7), closing(9, 4, "102")])
     assert labels(TASK, reopened, 1) == {"events_in_order": "open"}
-    assert facts_table.of_posts(reopened)[1].reopened
+    assert post_facts.of_posts(reopened)[1].reopened
 
 
 def test_a_question_never_closed_is_open_by_its_history() -> None:
@@ -71,7 +70,7 @@ def test_originals_and_links_say_duplicate_and_stay_in_the_evidence() -> None:
     assert labels(TASK, bucket, 1) == {"events_in_order": "duplicate"}
     (vote,) = every(TASK, bucket)
     assert vote.evidence["by"] == "event" and vote.evidence["also"] == ["link: duplicate"]
-    assert facts_table.of_posts(bucket)[1].closed_by == (1,)
+    assert post_facts.of_posts(bucket)[1].closed_by == (1,)
     assert labels(TASK, threads([question()], links=[link]), 1) == {"no_closed_dates": "open"}
     unexplained = threads([question(**CLOSED)], history=[closing(2, 9, None, text)])
     assert labels(TASK, unexplained, 1) == {"events_in_order": "duplicate"}
@@ -129,7 +128,7 @@ def test_an_event_is_believed_above_links_and_comments() -> None:
     said = [comment(4, 1, "Possible duplicate of [How?](http://x.example.com/q/7)")]
     bucket = threads([question(**CLOSED)], said, [closing(2, 9, "104")], [link])
     assert labels(TASK, bucket, 1) == {"events_in_order": "needs_focus"}
-    facts = facts_table.of_posts(bucket)[1]
+    facts = post_facts.of_posts(bucket)[1]
     assert not facts.duplicate and [reason["by"] for reason in facts.evidence["reason"]] == ["event", "link", "remark"]
 
 
@@ -222,7 +221,7 @@ def found(buckets: list[Any]) -> tuple[dict[str, set[int]], dict[str, set[int]]]
     closed: dict[str, set[int]] = defaultdict(set)
     reopened: dict[str, set[int]] = defaultdict(set)
     for bucket in buckets:
-        for post, one in facts_table.of_posts(bucket).items():
+        for post, one in post_facts.of_posts(bucket).items():
             if one.closed:
                 closed[bucket.site].add(post)
             if one.reopened:
@@ -261,7 +260,7 @@ def test_the_plants_of_a_sample(sample: Truth, built: Path) -> None:
             continue
         said = {vote.post_id: vote.label for vote in closure.events_in_order(bucket)}
         for (site, post), record in last.items():
-            if site == bucket.site and post in facts_table.of_posts(bucket):
+            if site == bucket.site and post in post_facts.of_posts(bucket):
                 wanted = "open" if record["reopened"] else closings.REASONS[str(record["reason"])][0]
                 assert said[post] == wanted, record
                 seen += 1

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from socorpus.labeling.facts import remarks, site_business
-from socorpus.labeling.facts import table as facts_table
+from socorpus.labeling.facts import post_facts, remarks, site_business
 from socorpus.labeling.functions import Threads, of_task
 from socorpus.labeling.schema import FACTS, REASON_SOURCES
 from socorpus.labeling.tasks import closure, quality
@@ -18,7 +17,7 @@ CLOSED = {"closed_date": day(9)}
 
 
 def settled(bucket: Threads) -> dict[int, dict[str, Any]]:
-    table = facts_table.settle(bucket)
+    table = post_facts.settle(bucket)
     table.validate(full=True)
     assert table.schema == FACTS and table["post_id"].to_pylist() == bucket.documents["post_id"].to_pylist()
     return {row["post_id"]: row for row in table.to_pylist()}
@@ -53,11 +52,11 @@ def test_voters_that_are_no_numbers_are_left_out(number: object) -> None:
 
 
 def test_the_surest_source_of_a_reason_counts_and_all_are_kept() -> None:
-    facts = facts_table.of_posts(duplicates_without_history())
+    facts = post_facts.of_posts(duplicates_without_history())
     assert {post: facts[post].reason_by for post in range(1, 5)} == {1: "link", 2: "banner", 3: "remark", 4: "title"}
     assert all(facts[post].duplicate for post in range(1, 5)) and not facts[1000].closed
     both = [comment(5, 1, "Possible duplicate of [How](https://x/1)"), comment(6, 1, "Closed as too broad.")]
-    undecided = facts_table.of_posts(threads([question(1, **CLOSED)], both))[1]
+    undecided = post_facts.of_posts(threads([question(1, **CLOSED)], both))[1]
     assert (undecided.value, undecided.reason_by, undecided.duplicate) == ("closed", "nothing", False)
 
 
@@ -101,18 +100,18 @@ def test_posts_about_the_site() -> None:
     ]
     rows = [event(1, 5, 35, 2, comment="to https://beer.meta.example.com/questions/5")]
     meta = replace(threads(posts, history=rows), site="beer.meta.example.com")
-    facts = facts_table.of_posts(meta)
+    facts = post_facts.of_posts(meta)
     assert {post for post, of_post in facts.items() if of_post.announcement} == {1, 2, 4}
     assert {post for post, of_post in facts.items() if of_post.self_evaluation} == {1}
     assert all(of_post.business for of_post in facts.values())
-    facts = facts_table.of_posts(threads(posts, history=rows))
+    facts = post_facts.of_posts(threads(posts, history=rows))
     assert {post for post, of_post in facts.items() if of_post.business} == {1, 5}
     assert facts[5].migrated == "away" and facts[5].meta
 
 
 def assert_tasks_agree(bucket: Threads) -> int:
     """Hold the votes of closure and quality against the facts, and against one another; the number compared."""
-    facts = facts_table.of_posts(bucket)
+    facts = post_facts.of_posts(bucket)
     closed = {vote.post_id: vote.label for vote in every("closure", replace(bucket, facts={}))}
     with_facts = replace(bucket, facts=quality.merge([quality.collect(bucket)]))
     judged = every("quality", with_facts)
@@ -146,4 +145,4 @@ def test_no_two_tasks_contradict_each_other_on_real_sites(real_corpus: Path) -> 
 def test_every_question_of_real_sites_has_one_value_of_closure(real_corpus: Path) -> None:
     for bucket in of_corpus(real_corpus, closure):
         posts = [vote.post_id for function in of_task("closure") for vote in function.find(bucket)]
-        assert sorted(posts) == sorted(facts_table.of_posts(bucket))
+        assert sorted(posts) == sorted(post_facts.of_posts(bucket))

@@ -93,9 +93,9 @@ def settle(threads: Threads) -> pa.Table:
         site_business.meta_site(threads.site),
     )
     standing = {row["post_id"]: _standing(seen, row) for row in rows if row["kind"] == "question"}
-    said = _remarks(threads.comments, [post for post, stands in standing.items() if stands.closed])
+    remarked = _remarks(threads.comments, [post for post, stands in standing.items() if stands.closed])
     settled = [
-        {"site": threads.site, **_row(seen, row, standing.get(row["post_id"]), said.get(row["post_id"], {}))}
+        {"site": threads.site, **_row(seen, row, standing.get(row["post_id"]), remarked.get(row["post_id"], {}))}
         for row in rows
     ]
     return pa.Table.from_pylist(settled, schema=FACTS)
@@ -139,12 +139,14 @@ def _standing(seen: _Seen, document: Mapping[str, Any]) -> _Standing:
     return _Standing(False, None, {"by": "history" if seen.history else "no ClosedDate"}, None, None)
 
 
-def _row(seen: _Seen, document: Mapping[str, Any], stands: _Standing | None, said: Mapping[str, int]) -> dict[str, Any]:
+def _row(
+    seen: _Seen, document: Mapping[str, Any], stands: _Standing | None, remarked: Mapping[str, int]
+) -> dict[str, Any]:
     """A row of the table.
 
     Args:
         stands: None for an answer.
-        said: reasons that comments name, each with its first comment.
+        remarked: reasons that comments name, each with its first comment.
     """
     post, title = document["post_id"], document["title"] or ""
     owner = seen.owners.get(post)
@@ -152,7 +154,7 @@ def _row(seen: _Seen, document: Mapping[str, Any], stands: _Standing | None, sai
     move = seen.moves.get(post)
     question = stands is not None
     events = seen.events.get(post, ()) if question else ()
-    reason = _reason(seen, document, stands, said, evidence) if stands is not None else (None, None)
+    reason = _reason(seen, document, stands, remarked, evidence) if stands is not None else (None, None)
     meta = seen.meta or (move is not None and move.where == "away" and site_business.moved_to_meta(move.comment))
     sign = site_business.announcement(title, document["tags"], owner == COMMUNITY, seen.meta) if question else None
     evaluation = question and site_business.self_evaluation(title, owner == COMMUNITY, seen.meta)
@@ -194,7 +196,7 @@ def _reason(
     seen: _Seen,
     document: Mapping[str, Any],
     stands: _Standing,
-    said: Mapping[str, int],
+    remarked: Mapping[str, int],
     evidence: dict[str, list[Evidence]],
 ) -> tuple[str | None, str | None]:
     """Value of closure why a question is closed, and the source that names it; adds to the evidence."""
@@ -219,8 +221,8 @@ def _reason(
     if move is not None and move.where == "away":
         named.append((OFF_TOPIC, "migration", {"history_id": move.history_id}))
     # Comments that name two reasons are no answer.
-    if len(said) == 1:
-        ((label, comment),) = said.items()
+    if len(remarked) == 1:
+        ((label, comment),) = remarked.items()
         named.append((label, "remark", {"comment": comment}))
     evidence["reason"] = [{"by": source, "value": label, **details} for label, source, details in named]
     return named[0][:2] if named else (CLOSED, "nothing")
