@@ -47,7 +47,9 @@ def _closure(row: Mapping[str, Any]) -> str:
     if not row["closed"]:
         return "open, reopened" if row["reopened"] else "open"
     when = f" on {row['closed_at']:%Y-%m-%d}" if row["closed_at"] is not None else ""
-    who = "by its owner" if row["by_owner"] else f"by {len(row['closed_by'])}" if row["closed_by"] else ""
+    accounts = row["closed_by"]
+    who = f"by account {accounts[0]}" if len(accounts) == 1 else f"by {len(accounts)} accounts" if accounts else ""
+    who = "by its owner" if row["by_owner"] else who
     why = row["reason"].replace("_", " ") if row["reason"] != CLOSED else "reason not known or none of the known ones"
     of = f" of {', '.join(map(str, row['originals']))}" if row["originals"] else ""
     return f"closed{when}{' ' + who if who else ''}: {why}{of}"

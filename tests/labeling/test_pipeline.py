@@ -461,7 +461,10 @@ def test_facts_of_posts_are_a_table_and_begin_a_story(applied: Path) -> None:
     assert len(facts) == sum(pq.read_metadata(path).num_rows for path in documents)
     closed = next(row for row in facts if row["reason_by"] == "event" and row["originals"])
     told = analysis_explain.lines(applied, f"{closed['site']}:{closed['post_id']}")
-    assert told[1] == "facts" and f"closed on {closed['closed_at']:%Y-%m-%d} by {len(closed['closed_by'])}" in told[2]
+    assert (
+        told[1] == "facts"
+        and f"closed on {closed['closed_at']:%Y-%m-%d} by {len(closed['closed_by'])} accounts: " in told[2]
+    )
     assert f"duplicate of {closed['originals'][0]} (event, reason duplicate, history id" in told[2]
     opened = next(row for row in facts if row["reopened"])
     assert "open, reopened (event" in "".join(analysis_explain.lines(applied, f"{opened['site']}:{opened['post_id']}"))

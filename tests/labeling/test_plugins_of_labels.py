@@ -213,6 +213,7 @@ def test_what_is_not_known_is_told_before_a_build(tmp_path: Path, dump: Path, mi
     ("source", "said"),
     [
         ('task("Moods", {"a": "", "b": ""})', "mine.py: task Moods: a name has lower-case letters"),
+        ('task("facts", {"a": "", "b": ""})', "mine.py: task facts: this name is that of the facts of posts"),
         ('task("moods", {"a": ""})', "mine.py: task moods: 1 labels; it needs 2 to 100"),
         ('task("moods", {"a": "", "b": ""}, unit="post")', "its unit must be one of question, answer, span"),
         ('task("moods", {"a b": ""}, unit="span")', "label 'a b': a word without white space"),
