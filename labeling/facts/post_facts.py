@@ -60,6 +60,11 @@ class PostFacts:
         return self.reason_by in _RECORDED
 
     @property
+    def perhaps_duplicate(self) -> bool:
+        """Whether no record says why it is closed, and one of several comments that do says duplicate."""
+        return not self.recorded and any(remark["value"] == DUPLICATE for remark in self.evidence.get("remarks", ()))
+
+    @property
     def business(self) -> bool:
         """Whether it is about the site rather than about the site's subject."""
         return self.meta or self.announcement or self.self_evaluation
@@ -134,7 +139,8 @@ def _standing(seen: _Seen, document: Mapping[str, Any]) -> _Standing:
         return _Standing(last.closed, last.time if last.closed else None, evidence, last if last.closed else None, mark)
     if date is not None:
         return _Standing(True, date, {"by": "ClosedDate"}, None, mark)
-    if mark is not None:
+    # Where the site has a history, a title that ends in "[closed]" is its author's.
+    if mark is not None and not seen.history:
         return _Standing(True, None, {"by": "title", "mark": mark[1]}, None, mark)
     return _Standing(False, None, {"by": "history" if seen.history else "no ClosedDate"}, None, None)
 
@@ -220,10 +226,11 @@ def _reason(
         named.append((DUPLICATE, "banner", {}))
     if move is not None and move.where == "away":
         named.append((OFF_TOPIC, "migration", {"history_id": move.history_id}))
-    # Comments that name two reasons are no answer.
     if len(remarked) == 1:
         ((label, comment),) = remarked.items()
         named.append((label, "remark", {"comment": comment}))
+    elif remarked:  # two reasons are no answer
+        evidence["remarks"] = [{"by": "remark", "value": label, "comment": place} for label, place in remarked.items()]
     evidence["reason"] = [{"by": source, "value": label, **details} for label, source, details in named]
     return named[0][:2] if named else (CLOSED, "nothing")
 

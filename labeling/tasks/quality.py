@@ -348,7 +348,8 @@ def closed_as_poor(threads: Threads) -> Iterator[Vote]:
     for post, question in judged(threads).items():
         facts, comments = question.facts, asked.get(post, [])
         # A closing as a duplicate, of a question that moved, by its owner, or long afterwards, is not for its text.
-        if not facts.closed or facts.duplicate or facts.migrated == "away" or facts.by_owner or question.late:
+        elsewhere = facts.duplicate or facts.perhaps_duplicate or facts.migrated == "away"
+        if not facts.closed or elsewhere or facts.by_owner or question.late:
             continue
         low = question.poor or question.rank <= LOW or (comments and question.rank <= 0.5)
         if low if facts.reason in _FORM else question.score < 0:

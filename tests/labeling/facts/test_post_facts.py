@@ -58,6 +58,14 @@ def test_the_surest_source_of_a_reason_counts_and_all_are_kept() -> None:
     both = [comment(5, 1, "Possible duplicate of [How](https://x/1)"), comment(6, 1, "Closed as too broad.")]
     undecided = post_facts.of_posts(threads([question(1, **CLOSED)], both))[1]
     assert (undecided.value, undecided.reason_by, undecided.duplicate) == ("closed", "nothing", False)
+    assert undecided.perhaps_duplicate and not facts[1].perhaps_duplicate
+
+
+def test_a_mark_of_the_title_counts_only_where_there_is_no_history() -> None:
+    posts = [question(1, title="Giveaway [closed]"), question(2, title="How? [duplicate]", **CLOSED)]
+    assert [facts.value for facts in post_facts.of_posts(threads(posts)).values()] == ["closed", "duplicate"]
+    logged = post_facts.of_posts(threads(posts, history=[]))
+    assert [facts.value for facts in logged.values()] == ["open", "duplicate"]
 
 
 @pytest.mark.parametrize(

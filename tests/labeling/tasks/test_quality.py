@@ -166,7 +166,9 @@ def duplicates_without_history() -> Threads:
     posts = [question(1, **closed), question(2, body=note, **closed), question(3, **closed)]
     posts += [question(4, title="How? [duplicate]", score=-4), *crowd()]
     link = {"link_id": 1, "post_id": 1, "related_post_id": 1000, "link_type_id": 3, "creation_date": day(9)}
-    said = [comment(5, 3, "Possible duplicate of [How do I](https://x.example.org/q/1)")]
+    posts += [question(5, **closed)]
+    said = [comment(n, n, "Possible duplicate of [How do I](https://x.example.org/q/1)") for n in (3, 5)]
+    said += [comment(6, 5, "Closed as too broad.")]
     return with_facts(threads(posts, said, links=[link]))
 
 
@@ -175,7 +177,7 @@ def test_a_duplicate_is_not_of_low_quality_whatever_says_so() -> None:
     bucket = with_facts(threads([question(1, score=-4, closed_date=day(9)), *crowd()], history=history))
     assert labels(TASK, bucket, 1) == {}
     assert quality.judged(bucket)[1].value > quality.judged(threads([question(1, closed_date=day(9))]))[1].value
-    assert not any(labels(TASK, duplicates_without_history(), post) for post in range(1, 5))
+    assert not any(labels(TASK, duplicates_without_history(), post) for post in range(1, 6))
 
 
 def test_sites_without_evidence_for_a_class_say_so() -> None:
