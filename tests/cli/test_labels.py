@@ -119,7 +119,7 @@ def test_people_win_and_analyze_tells(corpus: Path, tmp_path: Path) -> None:
         here = now[row["site"], row["post_id"]]
         assert here["source"] == "person" and (here["label"] == row["label"]) == bool(at % 2)
     assert "People judged 8 items; 4 of 8 labels of functions are what people say." in told
-    assert "Krippendorff's alpha among functions" in told and "against people" in told
+    assert "against people" in told
     for seen in ("commonest label", "markup", "length", "tags"):
         assert seen in told
     for name in manifest(out)["labels"]["closure"]["functions"]:
