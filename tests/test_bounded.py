@@ -32,17 +32,13 @@ from socorpus.labeling import example_texts
 from socorpus.labeling.aggregation import dawid_skene, decide
 from socorpus.labeling.analysis import report_sections
 from socorpus.labeling.export import formats, tokens
+from socorpus.labeling.facts import remarks, site_business
 from socorpus.labeling.functions import Threads, of_task
-from socorpus.labeling.history import markdown_html, revisions
+from socorpus.labeling.history import edits, markdown_html, revisions
 from socorpus.labeling.history.revisions import Revision
 from socorpus.labeling.schema import VOTES
 from socorpus.labeling.tasks import closure, quality
 from socorpus.labeling.tasks.entities import bio, spans
-from socorpus.labeling.facts import remarks, site_business
-from socorpus.labeling.history import edits, markdown_html, revisions
-from socorpus.labeling.history.revisions import Revision
-from socorpus.labeling.schema import VOTES
-from socorpus.labeling.tasks.entities import spans
 from socorpus.labeling.tasks.entities import task as entities
 from socorpus.labeling.tasks.obsolescence import newer_versions, sentences, versions
 from socorpus.labeling.text_score import form, masks
@@ -406,6 +402,8 @@ def _drawn(text: str) -> None:
     documents_drawn = _comment(text)
     found = detect.find(documents_drawn, Privacy())["spans"].to_pylist()
     display.documents(documents_drawn.to_pylist(), found)
+
+
 def _revised(bodies: Sequence[str]) -> list[Revision]:
     rows = [event(number, 1, 5 if number else 2, number, body) for number, body in enumerate(bodies)]
     return revisions.replay(threads([question()], history=rows).history)[1]
@@ -437,13 +435,6 @@ STEPS: dict[str, tuple[Callable[[Any], object], Mapping[str, Make]]] = {
         {"spaces": repeated(" "), "lines": repeated(" \n"), "words": repeated("a"), "digits": repeated("1")},
     ),
     "statements": (lambda text: (sentences.statements(text), sentences.asks(text)), SENTENCES),
-    "remark": (closure.named_reason, SENTENCES),
-    "score": (
-        _scored,
-        {
-            **{name: repeated(text) for name, text in (("letters", "a"), ("capitals", "A"), ("digits", "1"))},
-            **{name: repeated(text) for name, text in (("spaces", " "), ("lines", "\n"), ("full stops", "."))},
-            **{name: repeated(text) for name, text in (("names", "java c.c-"), ("marks", "'"), ("words", "i'm a b. "))},
     "remark": (remarks.named_reason, SENTENCES),
     "title": (
         lambda title: (remarks.title_mark(title), site_business.announcement(title, [], False, True)),
@@ -458,6 +449,14 @@ STEPS: dict[str, tuple[Callable[[Any], object], Mapping[str, Make]]] = {
             "links": lambda size: _revised(["a", "[1]: http://a [b][1]" * (size // 20)]),
             "many edits": lambda size: _revised([f"text {number}" for number in range(size // 32)]),
             "edits that are taken back": _there_and_back,
+        },
+    ),
+    "score": (
+        _scored,
+        {
+            **{name: repeated(text) for name, text in (("letters", "a"), ("capitals", "A"), ("digits", "1"))},
+            **{name: repeated(text) for name, text in (("spaces", " "), ("lines", "\n"), ("full stops", "."))},
+            **{name: repeated(text) for name, text in (("names", "java c.c-"), ("marks", "'"), ("words", "i'm a b. "))},
         },
     ),
     "edits": (_edit, BODIES),
