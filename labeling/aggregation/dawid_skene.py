@@ -3,18 +3,19 @@
 A pattern is the votes of all functions on one item, and has a count: the cost grows not with the corpus but with the
 number of distinct patterns. Source: A. P. Dawid and A. M. Skene, "Maximum Likelihood Estimation of Observer Error-Rates
 Using the EM Algorithm", Applied Statistics 28(1), 1979. Labelling functions, unlike doctors, do not see every patient;
-the plain model failed in the tests without each of these six additions:
+the plain model failed in the tests without each of these additions:
 
 - Abstaining is an outcome of its own while rates are learned. Most functions only ever vote for one label; without it
   their rows of the confusion matrix would be all ones, and their votes uninformative.
 - While rates are learned, the true label of an item is one that somebody votes for. Where functions hardly overlap,
   classes would otherwise come to mean "this function voted" instead of labels.
-- Rates are learned from items on which two or more functions vote. A vote without overlap is never contradicted, and
-  its function would seem never to be wrong.
-- Pseudo-votes of a function that is right three times in four pull its rates towards the diagonal, in proportion to how
-  often it votes for each label. There are ten, and one more for every ten votes without overlap: spans overlap mostly
-  where they differ, and a few overlaps say little of many votes without one. A function that hardly ever overlaps
-  others stays at these rates: its silence on their items is no evidence about it.
+- Rates are learned from items on which two or more functions vote, or that people judged. A vote without overlap is
+  never contradicted, and its function would seem never to be wrong.
+- Pseudo-votes draw the rates of each function to those of a plain vote, in which all functions are equally good
+  (`plain_vote`). How many is chosen by the held-out likelihood of the votes (`held_out`); without end it is the plain
+  vote itself, which is best where functions seldom meet. There is one more for every ten votes without overlap.
+- A function that meets others on fewer than `OFTEN` items, and on less than a quarter of its votes, is taken to be
+  right three times in four, and its silence is no evidence.
 - Functions that nearly always vote the same on the same items share one voice: the model assumes independent errors,
   and copies would otherwise outvote all others.
 - Functions may be declared to state facts, such as an event of a dump's history. Where one votes, its label is taken as
@@ -30,22 +31,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Votes = npt.NDArray[np.int8]
-Float = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.int64]
+from socorpus.labeling.aggregation import held_out, plain_vote
+from socorpus.labeling.aggregation import patterns as vote_patterns
+from socorpus.labeling.aggregation.patterns import ABSTAIN as ABSTAIN
+from socorpus.labeling.aggregation.patterns import Counts as Counts
+from socorpus.labeling.aggregation.patterns import Float
+from socorpus.labeling.aggregation.patterns import Votes as Votes
+from socorpus.labeling.aggregation.patterns import distinct as distinct
 
-VERSION = 3
-ABSTAIN = -1
+VERSION = 4
 FEWEST_FUNCTIONS = 3
 """Functions that must vote often enough for their rates to be learned; with fewer the majority decides."""
 OFTEN = 20
 """Votes that are often enough; for learning a function's rates, votes on items where others vote too."""
-_PSEUDO_VOTES, _PSEUDO_ALONE, _PSEUDO_RIGHT = 10.0, 0.1, 0.75
+STRENGTHS = (640.0, 160.0, 40.0, 10.0, 2.0)
+"""Numbers of pseudo-votes of a function that are tried."""
+_PSEUDO_ALONE, _LONELY, _TIES = 0.1, 0.25, 0.5
 _COPIES = 0.9
-FACT = 0.99
-"""Probability of a label that a function states as a fact: the dump itself may be wrong."""
-_LEAST = 1e-3
 _ITERATIONS, _TOLERANCE = 500, 1e-7
+_TRIED_ITERATIONS, _TRIED_TOLERANCE = 60, 1e-3
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,8 @@ class LabelModel:
     accuracy: Float
     """float64[m], mean probability of a function's votes; nan where it overlaps others too rarely to learn it."""
     iterations: int
+    held_out: Mapping[str, float | None]
+    """Mean held-out log likelihood of the outcomes on an item of the majority and of the model; None: not compared."""
     facts: tuple[str, ...] = ()
     """Functions whose votes state facts."""
 
@@ -77,11 +83,9 @@ class LabelModel:
 
     def probabilities(self, patterns: Votes) -> Float:
         """Probability of each label for each pattern (int8[n, m], -1 abstains), float64[n, k], rows of sum 1."""
-        if self.method == "majority":
-            probabilities = _majority(patterns, self.prior, self.voices)
-        else:
-            probabilities = _posterior(patterns, self.prior, self.rates, self.voices)
-        return _stated(patterns, _places(self.functions, self.facts), probabilities)
+        log = _log(patterns, self.prior, self.rates, self.voices)
+        stating = vote_patterns.places(self.functions, self.facts)
+        return vote_patterns.stated(patterns, stating, vote_patterns.posterior(log))
 
     def choose(self, patterns: Votes) -> tuple[npt.NDArray[np.int64], Float]:
         """The likeliest label of each pattern among those voted for (int64[n]), and all probabilities.
@@ -91,7 +95,7 @@ class LabelModel:
         probabilities = self.probabilities(patterns)
         if not len(probabilities):
             return np.zeros(0, np.int64), probabilities
-        heard = _heard(patterns, probabilities.shape[1])
+        heard = vote_patterns.heard(patterns, probabilities.shape[1])
         return np.where(heard | ~heard.any(1, keepdims=True), probabilities, -1.0).argmax(1), probabilities
 
     def as_dict(self) -> dict[str, Any]:
@@ -105,6 +109,7 @@ class LabelModel:
             "labels": list(self.labels),
             "facts": list(self.facts),
             "iterations": self.iterations,
+            "held_out": dict(self.held_out),
             **rounded,
             "accuracy": accuracy,
         }
@@ -123,8 +128,34 @@ def from_dict(values: Mapping[str, Any]) -> LabelModel:
         np.array(values["votes"], np.int64),
         np.array([np.nan if value is None else value for value in values["accuracy"]], np.float64),
         values["iterations"],
+        values["held_out"],
         tuple(values["facts"]),
     )
+
+
+@dataclass(frozen=True)
+class _Plain:
+    """The plain vote of some items, and what a better model starts from."""
+
+    prior: Float
+    rates: Float
+    votes: Float
+    """float64[m, k], votes of each function for each label."""
+    among: Float
+    """The same on items where others vote too."""
+    met: Float
+    """float64[n], items of each pattern on which functions meet; else 0."""
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What does not depend on the number of items of each pattern."""
+
+    patterns: Votes
+    k: int
+    voices: Float
+    group: Counts
+    stating: list[int]
 
 
 def fit(
@@ -132,7 +163,8 @@ def fit(
 ) -> LabelModel:
     """Learn each function's rates, only from agreement and disagreement, and from stated facts.
 
-    The same patterns and counts give the same model, bit for bit: sort them first, as `distinct` does.
+    Whether functions are told apart, or the majority decides, is chosen by the held-out likelihood of their votes. The
+    same patterns and counts give the same model, bit for bit: sort them first, as `distinct` does.
 
     Args:
         patterns: int8[n, m], the label's number that each function votes for, or -1; no two rows equal, none all -1.
@@ -145,149 +177,128 @@ def fit(
     m, k = len(functions), len(labels)
     if patterns.shape != (len(counts), m):
         raise ValueError(f"patterns are of shape {patterns.shape}, not {(len(counts), m)}")
-    weight = counts.astype(np.float64)
-    by_label = _outcomes(patterns, weight[:, None], k)[:, 0, :k]
-    votes = np.round(by_label.sum(1)).astype(np.int64)
-    voices = _voices(patterns, weight)
-    # Copies don't count as overlap.
-    met = weight * (((patterns != ABSTAIN) * voices).sum(1) > 1 + 1e-9)
-    prior = _shares(by_label.sum(0))
-    method = "dawid_skene" if int((votes >= OFTEN).sum()) >= FEWEST_FUNCTIONS and k > 1 else "majority"
-    stating = _places(functions, facts)
-    believed = _stated(patterns, stating, _majority(patterns, prior, voices))
-    rates: Float = np.zeros((m, k, k + 1))
-    iterations = 0
-    if method == "dawid_skene":
-        among = _outcomes(patterns, met[:, None], k)[:, 0, :k]
-        learned = (among.sum(1) >= OFTEN)[:, None, None]
-        pseudo = _pseudo(among / max(met.sum(), 1), prior)
-        pseudo *= (_PSEUDO_VOTES + _PSEUDO_ALONE * (by_label - among).sum(1))[:, None, None]
-        while iterations < _ITERATIONS:
-            iterations += 1
-            prior = _shares((believed * weight[:, None]).sum(0))
-            rates = _rates(_outcomes(patterns, believed * met[:, None], k) * learned + pseudo)
-            before, believed = believed, _posterior(patterns, prior, rates, voices, learning=True)
-            believed = _stated(patterns, stating, believed)
-            if not len(weight) or float(np.abs(believed - before).max()) < _TOLERANCE:
-                break
-    else:
-        rates = _rates(_outcomes(patterns, believed * weight[:, None], k))
+    group = vote_patterns.groups(patterns, counts.astype(np.float64), _COPIES)
+    voices = 1.0 / np.bincount(group, minlength=m)[group]
+    setting = _Setting(patterns, k, voices, group, vote_patterns.places(functions, facts))
+    plain = _plain(setting, counts)
+    often = int((plain.votes.sum(1) >= OFTEN).sum()) >= FEWEST_FUNCTIONS and k > 1
+    scores = _compare(setting, counts) if often and plain.met.any() else {}
+    strength = _simplest(scores) if scores else np.inf
+    method, iterations, prior, rates = "majority", 0, plain.prior, plain.rates
+    if np.isfinite(strength):
+        method = "dawid_skene"
+        prior, rates, iterations = _learn(setting, counts, plain, strength, _ITERATIONS, _TOLERANCE)
+    each = max(float(plain.met.sum()), 1.0)
+    sums = {strength: float(scored.sum()) for strength, scored in scores.items()}
+    best = max((score for strength, score in sums.items() if np.isfinite(strength)), default=None)
+    compared = {"majority": sums.get(np.inf), "dawid_skene": best}
     nothing = np.full(m, np.nan)
     model = LabelModel(
-        *(method, tuple(functions), tuple(labels), prior, rates, voices, votes, nothing, iterations),
-        facts=tuple(name for name in functions if name in facts),
+        *(method, tuple(functions), tuple(labels), prior, rates, voices),
+        *(np.round(plain.votes.sum(1)).astype(np.int64), nothing, iterations),
+        {name: None if score is None else round(score / each, 6) for name, score in compared.items()},
+        tuple(name for name in functions if name in facts),
     )
-    return replace(model, accuracy=_accuracy(patterns, model.probabilities(patterns), met))
+    return replace(model, accuracy=_accuracy(patterns, model.probabilities(patterns), plain.met))
 
 
-def distinct(patterns: Votes, counts: Counts) -> tuple[Votes, Counts]:
-    """Distinct patterns in order, with their numbers of items; those without a vote are left out."""
-    spoken = (patterns != ABSTAIN).any(1)
-    unique, place = np.unique(patterns[spoken], axis=0, return_inverse=True)
-    return unique, np.bincount(place.ravel(), weights=counts[spoken], minlength=len(unique)).astype(np.int64)
+def _overlapping(setting: _Setting) -> npt.NDArray[np.bool_]:
+    """Whether functions meet on a pattern, bool[n]; copies don't count."""
+    overlapping: npt.NDArray[np.bool_] = ((setting.patterns != ABSTAIN) * setting.voices).sum(1) > 1 + 1e-9
+    return overlapping
 
 
-def _shares(mass: Float) -> Float:
-    """Shares of a mass, none of them zero."""
-    shares: Float = (mass + 1) / (mass + 1).sum()
-    return shares
+def _plain(setting: _Setting, counts: Counts) -> _Plain:
+    patterns, k = setting.patterns, setting.k
+    weight = counts.astype(np.float64)
+    met = weight * _overlapping(setting)
+    votes = vote_patterns.outcomes(patterns, weight[:, None], k)[:, 0, :k]
+    among = vote_patterns.outcomes(patterns, met[:, None], k)[:, 0, :k]
+    factor, prior = plain_vote.fit(patterns, weight, met, setting.voices, setting.group, setting.stating, k)
+    rates = plain_vote.rates(among, met.sum(), prior, factor)
+    lonely = (among.sum(1) < OFTEN) & (among.sum(1) < _LONELY * votes.sum(1))
+    rates[lonely] = plain_vote.assumed(votes, weight.sum(), prior)[lonely]
+    return _Plain(prior, rates, votes, among, met)
 
 
-def _outcomes(patterns: Votes, mass: Float, k: int) -> Float:
-    """Mass by function, class and outcome: float64[m, c, k + 1] of `mass` float64[n, c]."""
-    m, c = patterns.shape[1], mass.shape[1]
-    by_outcome = np.zeros((m, c, k + 1))
-    for function in range(m):
-        outcome = np.where(patterns[:, function] == ABSTAIN, k, patterns[:, function]).astype(np.int64)
-        # A matrix product would depend on the number of threads in its last bits; this does not.
-        cell = (np.arange(c) * (k + 1) + outcome[:, None]).ravel()
-        by_outcome[function] = np.bincount(cell, weights=mass.ravel(), minlength=c * (k + 1)).reshape(c, k + 1)
-    return by_outcome
-
-
-def _rates(mass: Float) -> Float:
-    """Shares over the outcomes; none where there is no mass."""
-    rates: Float = mass / np.maximum(mass.sum(2, keepdims=True), 1e-12)
-    return rates
-
-
-def _pseudo(share: Float, prior: Float) -> Float:
-    """Rates of each function before any vote is seen, float64[m, k, k + 1].
+def _learn(
+    setting: _Setting, counts: Counts, plain: _Plain, strength: float, most: int, tolerance: float
+) -> tuple[Float, Float, int]:
+    """Shares of the labels, rates and number of iterations of expectation maximisation.
 
     Args:
-        share: float64[m, k], share of the items on which a function votes for each label.
+        strength: number of pseudo-votes of each function; most, tolerance: where to stop.
     """
-    k = len(prior)
-    right = np.full((k, k), (1 - _PSEUDO_RIGHT) / max(k - 1, 1))
-    np.fill_diagonal(right, _PSEUDO_RIGHT)
-    # By Bayes: the share of right votes for a label gives the rate of such votes on items of each label.
-    rates = (share[:, None, :] + _LEAST) * right.T[None] / prior[None, :, None]
-    rates *= np.minimum(1, 0.98 / rates.sum(2, keepdims=True))
-    return np.concatenate([rates, 1 - rates.sum(2, keepdims=True)], 2)
+    patterns, k, weight, met = setting.patterns, setting.k, counts.astype(np.float64), plain.met
+    learned = (plain.among.sum(1) >= OFTEN)[:, None, None]
+    pseudo = plain.rates * (strength + _PSEUDO_ALONE * (plain.votes - plain.among).sum(1))[:, None, None]
+    pseudo *= k * plain.prior[None, :, None]  # as items have them: of a rare label there are few
+    heard = vote_patterns.heard(patterns, k)
+    prior, rates, iterations = plain.prior, plain.rates, 0
+    # Soft shares of the votes as in the paper: a start as sure of itself as the plain vote ends in a poorer optimum.
+    believed = _normal(vote_patterns.tally(patterns, setting.voices, k) + _TIES * prior * heard)
+    while iterations < most:
+        iterations += 1
+        prior = vote_patterns.shares((believed * weight[:, None]).sum(0))
+        rates = _shares(vote_patterns.outcomes(patterns, believed * met[:, None], k) * learned + pseudo)
+        before, believed = believed, _believed(setting, heard, prior, rates, silence=True)
+        if not len(weight) or float(np.abs(believed - before).max()) < tolerance:
+            break
+    return prior, rates, iterations
 
 
-def _posterior(patterns: Votes, prior: Float, rates: Float, voices: Float, learning: bool = False) -> Float:
-    k = len(prior)
+def _believed(setting: _Setting, heard: npt.NDArray[np.bool_], prior: Float, rates: Float, silence: bool) -> Float:
+    """Probabilities of the labels that somebody votes for, float64[n, k]."""
+    log = _log(setting.patterns, prior, rates, setting.voices, silence)
+    probabilities = vote_patterns.posterior(np.where(heard, log, -np.inf))
+    return vote_patterns.stated(setting.patterns, setting.stating, probabilities)
+
+
+def _compare(setting: _Setting, counts: Counts) -> dict[float, Float]:
+    """Number of pseudo-votes -> held-out log likelihood of the votes of each fold; `inf` is the plain vote."""
+    scores: dict[float, list[float]] = {strength: [] for strength in (np.inf, *STRENGTHS)}
+    overlapping = _overlapping(setting)
+    for learned, scored in held_out.folds(counts):
+        plain, met = _plain(setting, learned), np.where(overlapping, scored, 0).astype(np.float64)
+        for strength, of_folds in scores.items():
+            prior, rates = plain.prior, plain.rates
+            if np.isfinite(strength):
+                prior, rates, _ = _learn(setting, learned, plain, strength, _TRIED_ITERATIONS, _TRIED_TOLERANCE)
+            of_folds.append(
+                held_out.score(setting.patterns, met, prior, rates, setting.voices, setting.group, setting.stating)
+            )
+    return {strength: np.array(of_folds) for strength, of_folds in scores.items()}
+
+
+def _simplest(scores: Mapping[float, Float]) -> float:
+    """The largest number of pseudo-votes that is not worse than the best by more than a standard error.
+
+    Breiman, Friedman, Olshen and Stone, "Classification and Regression Trees" (1984), section 3.4.3.
+    """
+    best = max(scores, key=lambda strength: (scores[strength].sum(), strength))
+    for strength in sorted(scores, reverse=True):
+        behind = scores[best] - scores[strength]
+        if behind.sum() <= np.sqrt(len(behind)) * behind.std(ddof=1):
+            return strength
+    return best
+
+
+def _log(patterns: Votes, prior: Float, rates: Float, voices: Float, silence: bool = False) -> Float:
     log = np.log(prior)[None] + np.zeros((len(patterns), 1))
-    for function, voice in enumerate(voices.tolist()):
-        outcome = np.where(patterns[:, function] == ABSTAIN, k, patterns[:, function])
-        log_rates = voice * np.log(np.maximum(rates[function], 1e-12)).T
-        if not learning:
-            log_rates[k] = 0
-        log += log_rates[outcome]
-    return _normal(np.where(_heard(patterns, k), log, -np.inf) if learning else log)
+    for each in vote_patterns.evidence(patterns, rates, voices, silence):
+        log = log + each
+    return log
 
 
-def _places(functions: Sequence[str], facts: Sequence[str]) -> list[int]:
-    return [place for place, name in enumerate(functions) if name in facts]
-
-
-def _stated(patterns: Votes, stating: Sequence[int], probabilities: Float) -> Float:
-    """The probabilities, but `FACT` for the label of a stated fact, shared equally where stated facts differ.
-
-    Args:
-        stating: places of the functions that state facts.
-    """
-    named = patterns[:, list(stating)]
-    stated = np.stack([(named == label).sum(1) for label in range(probabilities.shape[1])], 1).astype(np.float64)
-    known = stated.any(1)
-    probabilities = probabilities.copy()
-    share = stated[known] / stated[known].sum(1, keepdims=True)
-    probabilities[known] = FACT * share + (1 - FACT) * probabilities[known]
+def _normal(mass: Float) -> Float:
+    probabilities: Float = mass / mass.sum(1, keepdims=True)
     return probabilities
 
 
-def _heard(patterns: Votes, k: int) -> npt.NDArray[np.bool_]:
-    """Whether anybody votes for a label, bool[n, k]."""
-    return np.stack([(patterns == label).any(1) for label in range(k)], 1)
-
-
-def _normal(log: Float) -> Float:
-    likely = np.exp(log - log.max(1, keepdims=True)) if len(log) else log
-    return likely / likely.sum(1, keepdims=True)
-
-
-def _majority(patterns: Votes, prior: Float, voices: Float) -> Float:
-    """Shares of the votes, with half a vote for the prior: it breaks ties, and a single vote is not certain."""
-    k = len(prior)
-    tally = np.zeros((len(patterns), k + 1))
-    for function, voice in enumerate(voices.tolist()):
-        outcome = np.where(patterns[:, function] == ABSTAIN, k, patterns[:, function])
-        tally[np.arange(len(patterns)), outcome] += voice
-    return (tally[:, :k] + 0.5 * prior) / (tally[:, :k].sum(1, keepdims=True) + 0.5)
-
-
-def _voices(patterns: Votes, weight: Float) -> Float:
-    """One over the size of each function's group of copies, float64[m]."""
-    m = patterns.shape[1]
-    group = list(range(m))
-    for function in range(m):
-        for other in range(function):
-            either = weight[(patterns[:, function] != ABSTAIN) | (patterns[:, other] != ABSTAIN)].sum()
-            same = weight[(patterns[:, function] == patterns[:, other]) & (patterns[:, function] != ABSTAIN)].sum()
-            if either and same >= _COPIES * either:
-                group = [group[other] if of == group[function] else of for of in group]
-    return 1.0 / np.bincount(group, minlength=m)[group]
+def _shares(mass: Float) -> Float:
+    """Shares over the outcomes; none where there is no mass."""
+    rates: Float = mass / np.maximum(mass.sum(2, keepdims=True), 1e-12)
+    return rates
 
 
 def _accuracy(patterns: Votes, believed: Float, met: Float) -> Float:

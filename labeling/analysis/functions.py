@@ -22,7 +22,7 @@ from socorpus.labeling.aggregation.dawid_skene import ABSTAIN
 from socorpus.labeling.analysis import label_errors, leaks
 from socorpus.labeling.schema import FOLDER, TASKS, Task
 
-VERSION = 2
+VERSION = 3
 _FAILURES_SHOWN = 3
 Int64 = npt.NDArray[np.int64]
 
@@ -140,6 +140,7 @@ def analyse(
         "examples": examples,
         "items": int(weight[(patterns != ABSTAIN).any(1)].sum()),
         "method": model.method,
+        "held_out": dict(model.held_out),
         "prior": _named(definition, model.prior),
         "functions": functions(patterns, weight, truth, model, examples if not definition.spans else None),
         "agreement": {
@@ -212,6 +213,17 @@ def against_people(
     return {name: int(weight[mask].sum()) for name, mask in counts.items()}
 
 
+def _method(analysis: Mapping[str, Any]) -> str:
+    """The sentence on how votes are combined, and why."""
+    vote, model = (analysis["held_out"][name] for name in ("majority", "dawid_skene"))
+    if vote is None or model is None:
+        return "Fewer than three functions vote often enough, and meet, to be told apart: the majority decides."
+    figures = f"held-out log likelihood of the votes on an item {model:.3f}, of a plain vote {vote:.3f}"
+    if analysis["method"] == "majority":
+        return f"Telling functions apart predicts their votes no better ({figures}): the majority decides."
+    return f"Functions are told apart, which predicts their votes better ({figures})."
+
+
 def _named(task: Task, values: npt.NDArray[np.float64]) -> dict[str, float]:
     return {label: round(float(value), 4) for label, value in zip(task.labels, values, strict=True)}
 
@@ -245,6 +257,5 @@ def summary(analysis: Mapping[str, Any]) -> list[str]:
         sentences.append(
             f"{name} failed on {count:,} posts and does not vote on them: {shown}{', …' * (count > len(rows))}"
         )
-    if analysis["method"] == "majority":
-        sentences.append("Fewer than three functions speak often enough: the majority decides.")
+    sentences.append(_method(analysis))
     return [*sentences, *filter(None, [analysis["audit"].get("note"), analysis["errors"]["note"]])]
