@@ -18,6 +18,10 @@ the plain model failed in the tests without each of these additions:
   right three times in four, and its silence is no evidence.
 - Functions that nearly always vote the same on the same items share one voice: the model assumes independent errors,
   and copies would otherwise outvote all others.
+- People's judgements take part in learning (semi-supervised, with more weight for judged items as in Nigam, McCallum,
+  Thrun and Mitchell, Machine Learning 39, 2000): of a judged item the label is that judgement, but for the share of
+  judgements that is wrong. Then they correct the probabilities (`calibration`). How much weight judged items have is
+  chosen by the log loss on judgements that were held out.
 - Functions may be declared to state facts, such as an event of a dump's history. Where one votes, its label is taken as
   known, whatever others say and however rare it is, and others' rates are learned from it.
 
@@ -31,8 +35,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from socorpus.labeling.aggregation import calibration as calibrations
 from socorpus.labeling.aggregation import held_out, plain_vote
 from socorpus.labeling.aggregation import patterns as vote_patterns
+from socorpus.labeling.aggregation.calibration import Calibration
 from socorpus.labeling.aggregation.patterns import ABSTAIN as ABSTAIN
 from socorpus.labeling.aggregation.patterns import Counts as Counts
 from socorpus.labeling.aggregation.patterns import Float
@@ -44,12 +50,35 @@ FEWEST_FUNCTIONS = 3
 """Functions that must vote often enough for their rates to be learned; with fewer the majority decides."""
 OFTEN = 20
 """Votes that are often enough; for learning a function's rates, votes on items where others vote too."""
+FEWEST_JUDGED = 20
+"""Judged items from which probabilities are corrected; with fewer they are assumed."""
+ENOUGH_BLIND = 50
+"""Judged items without a suggestion from which only these measure the probabilities."""
+_EMPHASIS = (1.0, 5.0, 25.0)
+"""Weights of a judged item in learning that are tried."""
 STRENGTHS = (640.0, 160.0, 40.0, 10.0, 2.0)
 """Numbers of pseudo-votes of a function that are tried."""
 _PSEUDO_ALONE, _LONELY, _TIES = 0.1, 0.25, 0.5
 _COPIES = 0.9
 _ITERATIONS, _TOLERANCE = 500, 1e-7
 _TRIED_ITERATIONS, _TRIED_TOLERANCE = 60, 1e-3
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Items that people judged, and on which functions voted: n rows."""
+
+    patterns: Votes
+    verdict: Counts
+    """int64[n], people's label."""
+    counts: Counts
+    """int64[n], items of each row."""
+    fold: Counts
+    """int64[n], from 0 to `held_out.FOLDS` - 1: rows are held out by this number."""
+    blind: npt.NDArray[np.bool_]
+    """bool[n], whether people saw no suggestion."""
+    error: float = calibrations.ERROR
+    """Share of the judgements that are wrong."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +104,15 @@ class LabelModel:
     """Mean held-out log likelihood of the outcomes on an item of the majority and of the model; None: not compared."""
     facts: tuple[str, ...] = ()
     """Functions whose votes state facts."""
+    calibration: Calibration | None = None
+    """Correction that was learned from people's judgements."""
+    measured: Mapping[str, Any] | None = None
+    """Figures of the probabilities against held-out judgements (`calibration.measure`); None: they are assumed."""
+
+    @property
+    def basis(self) -> str:
+        """The source of the probabilities: judged, or assumed where nobody judged enough to measure them."""
+        return "assumed" if self.measured is None else "judged"
 
     @property
     def version(self) -> str:
@@ -85,7 +123,7 @@ class LabelModel:
         """Probability of each label for each pattern (int8[n, m], -1 abstains), float64[n, k], rows of sum 1."""
         log = _log(patterns, self.prior, self.rates, self.voices)
         stating = vote_patterns.places(self.functions, self.facts)
-        return vote_patterns.stated(patterns, stating, vote_patterns.posterior(log))
+        return vote_patterns.stated(patterns, stating, _corrected(self.calibration, patterns, log))
 
     def choose(self, patterns: Votes) -> tuple[npt.NDArray[np.int64], Float]:
         """The likeliest label of each pattern among those voted for (int64[n]), and all probabilities.
@@ -112,6 +150,9 @@ class LabelModel:
             "held_out": dict(self.held_out),
             **rounded,
             "accuracy": accuracy,
+            "basis": self.basis,
+            "calibration": None if self.calibration is None else self.calibration.as_dict(),
+            "measured": self.measured,
         }
 
 
@@ -130,6 +171,8 @@ def from_dict(values: Mapping[str, Any]) -> LabelModel:
         values["iterations"],
         values["held_out"],
         tuple(values["facts"]),
+        None if values["calibration"] is None else calibrations.from_dict(values["calibration"]),
+        values["measured"],
     )
 
 
@@ -159,17 +202,24 @@ class _Setting:
 
 
 def fit(
-    patterns: Votes, counts: Counts, functions: Sequence[str], labels: Sequence[str], facts: Sequence[str] = ()
+    patterns: Votes,
+    counts: Counts,
+    functions: Sequence[str],
+    labels: Sequence[str],
+    facts: Sequence[str] = (),
+    judged: Judged | None = None,
 ) -> LabelModel:
-    """Learn each function's rates, only from agreement and disagreement, and from stated facts.
+    """Learn each function's rates from agreement and disagreement, from stated facts, and from people's judgements.
 
-    Whether functions are told apart, or the majority decides, is chosen by the held-out likelihood of their votes. The
-    same patterns and counts give the same model, bit for bit: sort them first, as `distinct` does.
+    Whether functions are told apart, or the majority decides, is chosen by the held-out likelihood of their votes; with
+    `FEWEST_JUDGED` judgements or more by the log loss on these, held out. The same patterns and counts give the same
+    model, bit for bit: sort them first, as `distinct` does.
 
     Args:
         patterns: int8[n, m], the label's number that each function votes for, or -1; no two rows equal, none all -1.
-        counts: int64[n], items of each pattern.
+        counts: int64[n], items of each pattern; not those that people judged.
         facts: those of the functions whose votes state facts.
+        judged: what people said.
 
     Raises:
         ValueError: shapes that don't fit.
@@ -177,29 +227,150 @@ def fit(
     m, k = len(functions), len(labels)
     if patterns.shape != (len(counts), m):
         raise ValueError(f"patterns are of shape {patterns.shape}, not {(len(counts), m)}")
-    group = vote_patterns.groups(patterns, counts.astype(np.float64), _COPIES)
+    told = judged if judged is not None else _nothing_judged(m)
+    every, items = distinct(np.concatenate([patterns, told.patterns]), np.concatenate([counts, told.counts]))
+    group = vote_patterns.groups(every, items.astype(np.float64), _COPIES)
     voices = 1.0 / np.bincount(group, minlength=m)[group]
-    setting = _Setting(patterns, k, voices, group, vote_patterns.places(functions, facts))
-    plain = _plain(setting, counts)
+    setting = _Setting(every, k, voices, group, vote_patterns.places(functions, facts))
+    plain = _plain(setting, items)
     often = int((plain.votes.sum(1) >= OFTEN).sum()) >= FEWEST_FUNCTIONS and k > 1
-    scores = _compare(setting, counts) if often and plain.met.any() else {}
-    strength = _simplest(scores) if scores else np.inf
-    method, iterations, prior, rates = "majority", 0, plain.prior, plain.rates
-    if np.isfinite(strength):
-        method = "dawid_skene"
-        prior, rates, iterations = _learn(setting, counts, plain, strength, _ITERATIONS, _TOLERANCE)
-    each = max(float(plain.met.sum()), 1.0)
+    scores = _compare(setting, items) if often and plain.met.any() else {}
+    choice = _Choice(_simplest(scores) if scores else np.inf)
+    whole = replace(setting, patterns=np.concatenate([patterns, told.patterns]))
+    correction, measured = None, None
+    if k > 1 and told.counts.sum() >= FEWEST_JUDGED:
+        choice, correction, measured = _taught(whole, counts, told, plain, choice, scores)
+    weights = _Weights.of(whole, counts, told, np.ones(len(told.counts), bool), choice.emphasis)
+    prior, rates, iterations = _rates(whole, weights, plain, choice.strength, _ITERATIONS, _TOLERANCE)
     sums = {strength: float(scored.sum()) for strength, scored in scores.items()}
     best = max((score for strength, score in sums.items() if np.isfinite(strength)), default=None)
-    compared = {"majority": sums.get(np.inf), "dawid_skene": best}
-    nothing = np.full(m, np.nan)
+    compared, each = {"majority": sums.get(np.inf), "dawid_skene": best}, max(float(plain.met.sum()), 1.0)
     model = LabelModel(
-        *(method, tuple(functions), tuple(labels), prior, rates, voices),
-        *(np.round(plain.votes.sum(1)).astype(np.int64), nothing, iterations),
+        "dawid_skene" if np.isfinite(choice.strength) else "majority",
+        *(tuple(functions), tuple(labels), prior, rates, voices),
+        *(np.round(plain.votes.sum(1)).astype(np.int64), np.full(m, np.nan), iterations),
         {name: None if score is None else round(score / each, 6) for name, score in compared.items()},
         tuple(name for name in functions if name in facts),
+        correction,
+        measured,
     )
-    return replace(model, accuracy=_accuracy(patterns, model.probabilities(patterns), plain.met))
+    believed = _normal(model.probabilities(whole.patterns) * weights.seen) if len(whole.patterns) else np.zeros((0, k))
+    return replace(model, accuracy=_accuracy(whole.patterns, believed, np.maximum(weights.met, weights.judged)))
+
+
+def _nothing_judged(m: int) -> Judged:
+    none = np.zeros(0, np.int64)
+    return Judged(np.zeros((0, m), np.int8), none, none, none, np.zeros(0, bool))
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """Number of pseudo-votes (`inf`: the plain vote), and weight of a judged item in learning."""
+
+    strength: float
+    emphasis: float = 1.0
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """Weights of patterns in learning, float64[n], the judged ones at the end."""
+
+    items: Float
+    met: Float
+    """Items on which functions meet, else 0."""
+    judged: Float
+    """Items whose judgement is used, times the emphasis, else 0."""
+    seen: Float
+    """float64[n, k], likelihood of people's judgement by label; ones without any."""
+
+    @staticmethod
+    def of(whole: _Setting, counts: Counts, told: Judged, used: npt.NDArray[np.bool_], emphasis: float) -> "_Weights":
+        """Weights where only some judgements are used; the items of others count as not judged."""
+        items = np.concatenate([counts, told.counts]).astype(np.float64)
+        verdict = np.concatenate([np.full(len(counts), -1), np.where(used, told.verdict, -1)])
+        judged = np.concatenate([np.zeros(len(counts)), emphasis * told.counts * used])
+        seen = calibrations.slips(verdict, whole.k, told.error)
+        return _Weights(items, items * _overlapping(whole) * (judged == 0), judged, seen)
+
+
+def _taught(
+    whole: _Setting, counts: Counts, told: Judged, plain: _Plain, usual: _Choice, scores: Mapping[float, Float]
+) -> tuple[_Choice, Calibration, dict[str, Any]]:
+    """The choice of the least log loss on held-out judgements, its correction, and its figures."""
+    choices = [usual]
+    if scores:
+        finite = [strength for strength in scores if np.isfinite(strength)]
+        strength = max(finite, key=lambda strength: scores[strength].sum())
+        choices += [_Choice(strength, emphasis) for emphasis in _EMPHASIS]
+    held_out_log = {choice: _held_out(whole, counts, told, plain, choice) for choice in choices}
+    seen = calibrations.slips(told.verdict, whole.k, told.error)
+    losses: dict[tuple[float, _Choice], Float] = {}
+    for looseness in calibrations.LOOSENESS:
+        for choice, log in held_out_log.items():
+            right = (_corrected_held_out(whole, log, told, looseness) * seen).sum(1)
+            losses[looseness, choice] = -np.log(np.maximum(right, 1e-12))
+    frequency = np.bincount(told.verdict, told.counts, whole.k) + 1
+    constant = float(-(told.counts * np.log(frequency / frequency.sum())[told.verdict]).sum() / told.counts.sum())
+    looseness, choice = _least(losses, told.counts, constant)
+    log = held_out_log[choice]
+    weight, known = told.counts.astype(np.float64), _not_stated(whole, told)
+    correction = calibrations.fit(
+        told.patterns[known], log[known], told.verdict[known], weight[known], told.error, looseness
+    )
+    believed = _corrected_held_out(whole, log, told, looseness)
+    rows = told.blind if int(told.counts[told.blind].sum()) >= ENOUGH_BLIND else np.ones(len(told.blind), bool)
+    measured = calibrations.measure(believed[rows], told.verdict[rows], told.counts[rows], told.fold[rows])
+    blind = int(told.counts[told.blind].sum())
+    return choice, correction, measured | {"blind": blind, "only_blind": bool(rows is told.blind)}
+
+
+def _least(losses: Mapping[tuple[float, _Choice], Float], counts: Counts, constant: float) -> tuple[float, _Choice]:
+    """The first whose mean loss is not above the least one by more than a standard error of the difference, nor above
+    that of a constant."""
+    best = min(losses, key=lambda key: float((losses[key] * counts).sum()))
+    total = counts.sum()
+    for key, loss in losses.items():
+        behind = loss - losses[best]
+        mean = float((behind * counts).sum() / total)
+        deviation = float(np.sqrt(((behind - mean) ** 2 * counts).sum() / total))
+        if mean <= deviation / np.sqrt(total) and (loss * counts).sum() / total <= constant:
+            return key
+    return best
+
+
+def _held_out(whole: _Setting, counts: Counts, told: Judged, plain: _Plain, choice: _Choice) -> Float:
+    """Log probabilities of judged items by models that see only judgements of the other folds, float64[rows, k]."""
+    log = np.zeros((len(told.counts), whole.k))
+    for number in np.unique(told.fold).tolist():
+        own = told.fold == number
+        weights = _Weights.of(whole, counts, told, ~own, choice.emphasis)
+        prior, rates, _ = _rates(whole, weights, plain, choice.strength, _TRIED_ITERATIONS, _TRIED_TOLERANCE)
+        log[own] = _log(told.patterns[own], prior, rates, whole.voices)
+    return log
+
+
+def _corrected_held_out(whole: _Setting, log: Float, told: Judged, looseness: float) -> Float:
+    """Probabilities of judged items, corrected by what the judgements of the other folds teach, float64[rows, k]."""
+    believed = np.zeros_like(log)
+    known = _not_stated(whole, told)
+    for number in np.unique(told.fold).tolist():
+        own, others = told.fold == number, (told.fold != number) & known
+        weight = told.counts[others].astype(np.float64)
+        correction = calibrations.fit(
+            told.patterns[others], log[others], told.verdict[others], weight, told.error, looseness
+        )
+        believed[own] = _corrected(correction, told.patterns[own], log[own])
+    return vote_patterns.stated(told.patterns, whole.stating, believed)
+
+
+def _not_stated(whole: _Setting, told: Judged) -> npt.NDArray[np.bool_]:
+    """Rows on which no function states a fact: those that do need no correction."""
+    known: npt.NDArray[np.bool_] = (told.patterns[:, whole.stating] == ABSTAIN).all(1)
+    return known
+
+
+def _corrected(correction: Calibration | None, patterns: Votes, log: Float) -> Float:
+    return vote_patterns.posterior(log) if correction is None else correction.apply(patterns, log)
 
 
 def _overlapping(setting: _Setting) -> npt.NDArray[np.bool_]:
@@ -221,37 +392,37 @@ def _plain(setting: _Setting, counts: Counts) -> _Plain:
     return _Plain(prior, rates, votes, among, met)
 
 
-def _learn(
-    setting: _Setting, counts: Counts, plain: _Plain, strength: float, most: int, tolerance: float
+def _rates(
+    setting: _Setting, weights: _Weights, plain: _Plain, strength: float, most: int, tolerance: float
 ) -> tuple[Float, Float, int]:
-    """Shares of the labels, rates and number of iterations of expectation maximisation.
+    """Shares of the labels, rates and number of iterations of expectation maximisation; 0 for the plain vote.
 
     Args:
         strength: number of pseudo-votes of each function; most, tolerance: where to stop.
     """
-    patterns, k, weight, met = setting.patterns, setting.k, counts.astype(np.float64), plain.met
+    if not np.isfinite(strength):
+        return plain.prior, plain.rates, 0
+    patterns, k = setting.patterns, setting.k
     learned = (plain.among.sum(1) >= OFTEN)[:, None, None]
     pseudo = plain.rates * (strength + _PSEUDO_ALONE * (plain.votes - plain.among).sum(1))[:, None, None]
     pseudo *= k * plain.prior[None, :, None]  # as items have them: of a rare label there are few
-    heard = vote_patterns.heard(patterns, k)
+    # Of a judged item any label may be true, of others one that somebody votes for.
+    possible = vote_patterns.heard(patterns, k) | (weights.judged > 0)[:, None]
     prior, rates, iterations = plain.prior, plain.rates, 0
     # Soft shares of the votes as in the paper: a start as sure of itself as the plain vote ends in a poorer optimum.
-    believed = _normal(vote_patterns.tally(patterns, setting.voices, k) + _TIES * prior * heard)
+    believed = _normal((vote_patterns.tally(patterns, setting.voices, k) + _TIES * prior * possible) * weights.seen)
+    counting = (weights.met + weights.judged)[:, None]
     while iterations < most:
         iterations += 1
-        prior = vote_patterns.shares((believed * weight[:, None]).sum(0))
-        rates = _shares(vote_patterns.outcomes(patterns, believed * met[:, None], k) * learned + pseudo)
-        before, believed = believed, _believed(setting, heard, prior, rates, silence=True)
-        if not len(weight) or float(np.abs(believed - before).max()) < tolerance:
+        prior = vote_patterns.shares((believed * weights.items[:, None]).sum(0))
+        rates = _shares(vote_patterns.outcomes(patterns, believed * counting, k) * learned + pseudo)
+        log = _log(patterns, prior, rates, setting.voices, silence=True)
+        now = vote_patterns.posterior(np.where(possible, log, -np.inf))
+        now = _normal(vote_patterns.stated(patterns, setting.stating, now) * weights.seen)
+        before, believed = believed, now
+        if not len(patterns) or float(np.abs(believed - before).max()) < tolerance:
             break
     return prior, rates, iterations
-
-
-def _believed(setting: _Setting, heard: npt.NDArray[np.bool_], prior: Float, rates: Float, silence: bool) -> Float:
-    """Probabilities of the labels that somebody votes for, float64[n, k]."""
-    log = _log(setting.patterns, prior, rates, setting.voices, silence)
-    probabilities = vote_patterns.posterior(np.where(heard, log, -np.inf))
-    return vote_patterns.stated(setting.patterns, setting.stating, probabilities)
 
 
 def _compare(setting: _Setting, counts: Counts) -> dict[float, Float]:
@@ -260,10 +431,9 @@ def _compare(setting: _Setting, counts: Counts) -> dict[float, Float]:
     overlapping = _overlapping(setting)
     for learned, scored in held_out.folds(counts):
         plain, met = _plain(setting, learned), np.where(overlapping, scored, 0).astype(np.float64)
+        weights = _Weights.of(setting, learned, _nothing_judged(setting.patterns.shape[1]), np.zeros(0, bool), 1.0)
         for strength, of_folds in scores.items():
-            prior, rates = plain.prior, plain.rates
-            if np.isfinite(strength):
-                prior, rates, _ = _learn(setting, learned, plain, strength, _TRIED_ITERATIONS, _TRIED_TOLERANCE)
+            prior, rates, _ = _rates(setting, weights, plain, strength, _TRIED_ITERATIONS, _TRIED_TOLERANCE)
             of_folds.append(
                 held_out.score(setting.patterns, met, prior, rates, setting.voices, setting.group, setting.stating)
             )

@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from socorpus.corpus.storage import manifest_file, row_lookup
+from socorpus.corpus.storage import files, manifest_file, row_lookup
+from socorpus.labeling import steps
+from socorpus.labeling.aggregation import dawid_skene
 from socorpus.labeling.analysis import report_sections
 from socorpus.labeling.schema import FOLDER
 
@@ -36,8 +38,9 @@ def _task(root: Path, key: str, task: str) -> Iterator[str]:
     if not rows:
         yield f"{task:<13} no vote ({about})"
         return
+    basis = f"the probability is {_basis(root, task)}"
     if rows[0]["start"] is not None:
-        yield f"{task:<13} {len(rows)} spans ({about})"
+        yield f"{task:<13} {len(rows)} spans; probabilities are {_basis(root, task)} ({about})"
         for row in rows[:_MOST_SPANS]:
             who = ", ".join(vote["function"] for vote in row["votes"])
             words = " ".join(example["text"][row["start"] : row["end"]].split())[:60]
@@ -47,6 +50,7 @@ def _task(root: Path, key: str, task: str) -> Iterator[str]:
         return
     for row in rows:
         differ = "; votes differ" if row["conflict"] else ""
+        differ += f"; {basis}" if row["source"] != "person" else ""
         yield f"{task:<13} {row['label']} {row['probability']:.3f}, by {row['source']}{differ} ({about})"
         for vote in row["votes"]:
             yield f"  {vote['function']}: {vote['label'] or 'no answer'} ({_evidence(vote)})"
@@ -57,6 +61,11 @@ def _failures(key: str, task: str, entry: Mapping[str, Any]) -> Iterator[str]:
     for failure in entry.get("failures", ()):
         if failure["post"] == key:
             yield f"{task:<13} {failure['function']} failed on it and does not vote: {failure['error']}"
+
+
+def _basis(root: Path, task: str) -> str:
+    model = dawid_skene.from_dict(files.read_json(root / steps.model_path(task)))
+    return "assumed" if model.measured is None else f"measured on {model.measured['judged']:,} judgements"
 
 
 def _rows(path: Path, post: int) -> Iterator[dict[str, Any]]:

@@ -41,9 +41,16 @@ def labels(facts: Facts) -> Section | None:
         content += html.table(["label", *SPLITS, "all"], *label_rows(entry))
         sources = ", ".join(f"{count:,} by {source}" for source, count in entry["sources"].items()) or "none"
         content += html.paragraph(
-            f"Combined by {entry['method'].replace('_', ' ')}: {sources}; votes differ on {entry['conflicts']:,}."
+            f"Combined by {entry['method'].replace('_', ' ')}: {sources}; votes differ on {entry['conflicts']:,}. "
+            f"Probabilities are {_BASES[entry['basis']]}."
         )
     return Section("Labels", content)
+
+
+_BASES = {
+    "assumed": "assumed, not measured: too few labels were judged by people",
+    "judged": "measured on people's judgements",
+}
 
 
 def label_rows(entry: Mapping[str, Any]) -> tuple[list[list[Any]], list[Any]]:
@@ -69,6 +76,8 @@ def functions(facts: Facts) -> Section | None:
         content += Markup("<h3>{}</h3>").format(name)
         content += html.table(FUNCTION_HEAD, function_rows(analysis))
         content += html.paragraph(" ".join(analysis_functions.summary(analysis)), "note")
+        if rows := reliability_rows(analysis):
+            content += html.table(RELIABILITY_HEAD, rows)
     return Section("Labelling functions", content)
 
 
@@ -86,6 +95,18 @@ def function_rows(analysis: Mapping[str, Any]) -> list[list[Any]]:
             ", ".join(function["labels"]) or "–",
         ]
         for function in analysis["functions"]
+    ]
+
+
+RELIABILITY_HEAD = ["probability", "judged items", "stated", "right"]
+
+
+def reliability_rows(analysis: Mapping[str, Any]) -> list[list[Any]]:
+    """Rows of the reliability table, probabilities against held-out judgements; none where nothing was measured."""
+    measured = analysis["probabilities"]["measured"]
+    return [
+        [f"{row['from']:.1f} to {row['to']:.1f}", row["items"], f"{row['stated']:.3f}", f"{row['right']:.3f}"]
+        for row in (measured["reliability"] if measured is not None else ())
     ]
 
 
