@@ -19,7 +19,7 @@ from socorpus.labeling.aggregation.dawid_skene import ABSTAIN
 from socorpus.labeling.analysis import label_errors, leaks
 from socorpus.labeling.schema import FOLDER, TASKS, Task
 
-VERSION = 3
+VERSION = 4
 _FAILURES_SHOWN = 3
 Int64 = npt.NDArray[np.int64]
 
