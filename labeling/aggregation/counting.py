@@ -3,9 +3,11 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -34,18 +36,40 @@ def count(votes: pa.Table, voters: Sequence[str], task: Task) -> dict[str, Any]:
         judged. `seconds`: time that people took.
     """
     items = vote_matrix.gather(votes, voters, task)
-    judgements = votes.filter(pc.equal(votes["source"], "person")).to_pylist()
-    verdict, units = _verdicts(items, judgements, task)
-    judged = verdict >= 0
-    fold = np.where(judged, (arrays.splitmix64(items.post) % np.uint64(held_out.FOLDS)).astype(np.int64), 0)
-    blind = np.isin(items.post, list(_blind(judgements))) & judged
-    rows = np.concatenate([items.votes.astype(np.int64), np.stack([verdict, fold, blind], 1)], 1)
-    counts = Counter(map(tuple, rows.tolist()))
+    people = judgements(items, votes, task)
+    rows = np.concatenate([items.votes, np.stack([people.verdict, people.fold, people.blind], 1)], 1)
+    counts = Counter(map(tuple, rows.astype(np.int64).tolist()))
     return {
         "patterns": [[list(row), number] for row, number in sorted(counts.items())],
-        "units": units,
-        "seconds": sorted(row["seconds"] for row in judgements if row["seconds"] is not None),
+        "units": people.units,
+        "seconds": people.seconds,
     }
+
+
+@dataclass(frozen=True)
+class Judgements:
+    """What people said of a bucket's items: n of them."""
+
+    verdict: Counts
+    """int64[n], a label's number; -1 for none, and of spans the number of labels where people see none."""
+    fold: Counts
+    """int64[n], in which the item is held out; 0 where nobody judged."""
+    blind: npt.NDArray[np.bool_]
+    """bool[n], whether people judged it, and saw no suggestion."""
+    units: list[dict[str, int]]
+    """Judgements of single people on items that two or more judged."""
+    seconds: list[float]
+
+
+def judgements(items: vote_matrix.Items, votes: pa.Table, task: Task) -> Judgements:
+    """People's votes of a bucket (`schema.VOTES`), by item."""
+    words = votes.filter(pc.equal(votes["source"], "person")).to_pylist()
+    verdict, units = _verdicts(items, words, task)
+    judged = verdict >= 0
+    fold = np.where(judged, (arrays.splitmix64(items.post) % np.uint64(held_out.FOLDS)).astype(np.int64), 0)
+    blind = np.isin(items.post, list(_blind(words))) & judged
+    seconds = sorted(row["seconds"] for row in words if row["seconds"] is not None)
+    return Judgements(verdict, fold, blind, units, seconds)
 
 
 class Counted:
