@@ -90,31 +90,28 @@ def diff(
     from socorpus.labeling import diff_labels
 
     options.use(plugin, new)
-    for name, found in diff_labels(old, new, task).items():
+    for name, changes in diff_labels(old, new, task).items():
         view.out.print(
-            f"{name}: {found.changed:,} labels changed, {found.same:,} are the same, {found.moved:,} of these with "
-            "another probability"
+            f"{name}: {changes.changed:,} labels changed, {changes.same:,} are the same, {changes.moved:,} of these "
+            "with another probability"
         )
-        changes: Counter[str] = Counter()
-        for (was, now), count in found.pairs.items():
-            changes[f"{was or 'no label'} -> {now or 'no label'}"] += count
-        for head, counts in (("change", changes), ("function", found.causes), ("site", found.sites)):
+        pairs: Counter[str] = Counter()
+        for (was, now), count in changes.pairs.items():
+            pairs[f"{was or 'no label'} -> {now or 'no label'}"] += count
+        for head, counts in (("change", pairs), ("function", changes.causes), ("site", changes.sites)):
             if counts:
                 table = view.table(head, "labels")
                 for entry, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
                     table.add_row(entry, view.number(count))
                 view.out.print(table)
-        if found.votes:
+        if changes.votes:
             table = view.table("votes of", "new", "gone", "changed")
-            for function, counts in sorted(found.votes.items()):
+            for function, counts in sorted(changes.votes.items()):
                 table.add_row(function, *(view.number(counts[kind]) for kind in ("new", "gone", "changed")))
             view.out.print(table)
-        for change in found.examples[:_SHOWN]:
+        for change in changes.examples[:_SHOWN]:
             place = f" {change.start}-{change.end}" if change.start is not None else ""
-            sides = (
-                (change.old, change.old_probability),
-                (change.new, change.new_probability),
-            )
+            sides = ((change.old, change.old_probability), (change.new, change.new_probability))
             was, now = (f"{label} {value:.2f}" if label and value is not None else "no label" for label, value in sides)
             view.out.print(f"{change.key}{place}: {was} -> {now}, by {', '.join(change.causes)}", markup=False)
 

@@ -227,8 +227,8 @@ def fit(
     m, k = len(functions), len(labels)
     if patterns.shape != (len(counts), m):
         raise ValueError(f"patterns are of shape {patterns.shape}, not {(len(counts), m)}")
-    told = judged if judged is not None else _nothing_judged(m)
-    every, items = distinct(np.concatenate([patterns, told.patterns]), np.concatenate([counts, told.counts]))
+    people = judged if judged is not None else _nothing_judged(m)
+    every, items = distinct(np.concatenate([patterns, people.patterns]), np.concatenate([counts, people.counts]))
     group = vote_patterns.groups(every, items.astype(np.float64), _COPIES)
     voices = 1.0 / np.bincount(group, minlength=m)[group]
     setting = _Setting(every, k, voices, group, vote_patterns.places(functions, facts))
@@ -236,11 +236,11 @@ def fit(
     often = int((plain.votes.sum(1) >= OFTEN).sum()) >= FEWEST_FUNCTIONS and k > 1
     scores = _compare(setting, items) if often and plain.met.any() else {}
     choice = _Choice(_simplest(scores) if scores else np.inf)
-    whole = replace(setting, patterns=np.concatenate([patterns, told.patterns]))
+    whole = replace(setting, patterns=np.concatenate([patterns, people.patterns]))
     correction, measured = None, None
-    if k > 1 and told.counts.sum() >= FEWEST_JUDGED:
-        choice, correction, measured = _taught(whole, counts, told, plain, choice, scores)
-    weights = _Weights.of(whole, counts, told, np.ones(len(told.counts), bool), choice.emphasis)
+    if k > 1 and people.counts.sum() >= FEWEST_JUDGED:
+        choice, correction, measured = _taught(whole, counts, people, plain, choice, scores)
+    weights = _Weights.of(whole, counts, people, np.ones(len(people.counts), bool), choice.emphasis)
     prior, rates, iterations = _rates(whole, weights, plain, choice.strength, _ITERATIONS, _TOLERANCE)
     sums = {strength: float(scored.sum()) for strength, scored in scores.items()}
     best = max((score for strength, score in sums.items() if np.isfinite(strength)), default=None)
@@ -284,17 +284,17 @@ class _Weights:
     """float64[n, k], likelihood of people's judgement by label; ones without any."""
 
     @staticmethod
-    def of(whole: _Setting, counts: Counts, told: Judged, used: npt.NDArray[np.bool_], emphasis: float) -> "_Weights":
+    def of(whole: _Setting, counts: Counts, people: Judged, used: npt.NDArray[np.bool_], emphasis: float) -> "_Weights":
         """Weights where only some judgements are used; the items of others count as not judged."""
-        items = np.concatenate([counts, told.counts]).astype(np.float64)
-        verdict = np.concatenate([np.full(len(counts), -1), np.where(used, told.verdict, -1)])
-        judged = np.concatenate([np.zeros(len(counts)), emphasis * told.counts * used])
-        seen = calibrations.slips(verdict, whole.k, told.error)
+        items = np.concatenate([counts, people.counts]).astype(np.float64)
+        verdict = np.concatenate([np.full(len(counts), -1), np.where(used, people.verdict, -1)])
+        judged = np.concatenate([np.zeros(len(counts)), emphasis * people.counts * used])
+        seen = calibrations.slips(verdict, whole.k, people.error)
         return _Weights(items, items * _overlapping(whole) * (judged == 0), judged, seen)
 
 
 def _taught(
-    whole: _Setting, counts: Counts, told: Judged, plain: _Plain, usual: _Choice, scores: Mapping[float, Float]
+    whole: _Setting, counts: Counts, people: Judged, plain: _Plain, usual: _Choice, scores: Mapping[float, Float]
 ) -> tuple[_Choice, Calibration, dict[str, Any]]:
     """The choice of the least log loss on held-out judgements, its correction, and its figures."""
     choices = [usual]
@@ -302,26 +302,26 @@ def _taught(
         finite = [strength for strength in scores if np.isfinite(strength)]
         strength = max(finite, key=lambda strength: scores[strength].sum())
         choices += [_Choice(strength, emphasis) for emphasis in _EMPHASIS]
-    held_out_log = {choice: _held_out(whole, counts, told, plain, choice) for choice in choices}
-    seen = calibrations.slips(told.verdict, whole.k, told.error)
+    held_out_log = {choice: _held_out(whole, counts, people, plain, choice) for choice in choices}
+    seen = calibrations.slips(people.verdict, whole.k, people.error)
     losses: dict[tuple[float, _Choice], Float] = {}
     for looseness in calibrations.LOOSENESS:
         for choice, log in held_out_log.items():
-            right = (_corrected_held_out(whole, log, told, looseness) * seen).sum(1)
+            right = (_corrected_held_out(whole, log, people, looseness) * seen).sum(1)
             losses[looseness, choice] = -np.log(np.maximum(right, 1e-12))
-    frequency = np.bincount(told.verdict, told.counts, whole.k) + 1
-    constant = float(-(told.counts * np.log(frequency / frequency.sum())[told.verdict]).sum() / told.counts.sum())
-    looseness, choice = _least(losses, told.counts, constant)
+    frequency = np.bincount(people.verdict, people.counts, whole.k) + 1
+    constant = float(-(people.counts * np.log(frequency / frequency.sum())[people.verdict]).sum() / people.counts.sum())
+    looseness, choice = _least(losses, people.counts, constant)
     log = held_out_log[choice]
-    weight, known = told.counts.astype(np.float64), _not_stated(whole, told)
+    weight, known = people.counts.astype(np.float64), _not_stated(whole, people)
     correction = calibrations.fit(
-        told.patterns[known], log[known], told.verdict[known], weight[known], told.error, looseness
+        people.patterns[known], log[known], people.verdict[known], weight[known], people.error, looseness
     )
-    believed = _corrected_held_out(whole, log, told, looseness)
-    rows = told.blind if int(told.counts[told.blind].sum()) >= ENOUGH_BLIND else np.ones(len(told.blind), bool)
-    measured = calibrations.measure(believed[rows], told.verdict[rows], told.counts[rows], told.fold[rows])
-    blind = int(told.counts[told.blind].sum())
-    return choice, correction, measured | {"blind": blind, "only_blind": bool(rows is told.blind)}
+    believed = _corrected_held_out(whole, log, people, looseness)
+    rows = people.blind if int(people.counts[people.blind].sum()) >= ENOUGH_BLIND else np.ones(len(people.blind), bool)
+    measured = calibrations.measure(believed[rows], people.verdict[rows], people.counts[rows], people.fold[rows])
+    blind = int(people.counts[people.blind].sum())
+    return choice, correction, measured | {"blind": blind, "only_blind": bool(rows is people.blind)}
 
 
 def _least(losses: Mapping[tuple[float, _Choice], Float], counts: Counts, constant: float) -> tuple[float, _Choice]:
@@ -338,34 +338,34 @@ def _least(losses: Mapping[tuple[float, _Choice], Float], counts: Counts, consta
     return best
 
 
-def _held_out(whole: _Setting, counts: Counts, told: Judged, plain: _Plain, choice: _Choice) -> Float:
+def _held_out(whole: _Setting, counts: Counts, people: Judged, plain: _Plain, choice: _Choice) -> Float:
     """Log probabilities of judged items by models that see only judgements of the other folds, float64[rows, k]."""
-    log = np.zeros((len(told.counts), whole.k))
-    for number in np.unique(told.fold).tolist():
-        own = told.fold == number
-        weights = _Weights.of(whole, counts, told, ~own, choice.emphasis)
+    log = np.zeros((len(people.counts), whole.k))
+    for number in np.unique(people.fold).tolist():
+        own = people.fold == number
+        weights = _Weights.of(whole, counts, people, ~own, choice.emphasis)
         prior, rates, _ = _rates(whole, weights, plain, choice.strength, _TRIED_ITERATIONS, _TRIED_TOLERANCE)
-        log[own] = _log(told.patterns[own], prior, rates, whole.voices)
+        log[own] = _log(people.patterns[own], prior, rates, whole.voices)
     return log
 
 
-def _corrected_held_out(whole: _Setting, log: Float, told: Judged, looseness: float) -> Float:
+def _corrected_held_out(whole: _Setting, log: Float, people: Judged, looseness: float) -> Float:
     """Probabilities of judged items, corrected by what the judgements of the other folds teach, float64[rows, k]."""
     believed = np.zeros_like(log)
-    known = _not_stated(whole, told)
-    for number in np.unique(told.fold).tolist():
-        own, others = told.fold == number, (told.fold != number) & known
-        weight = told.counts[others].astype(np.float64)
+    known = _not_stated(whole, people)
+    for number in np.unique(people.fold).tolist():
+        own, others = people.fold == number, (people.fold != number) & known
+        weight = people.counts[others].astype(np.float64)
         correction = calibrations.fit(
-            told.patterns[others], log[others], told.verdict[others], weight, told.error, looseness
+            people.patterns[others], log[others], people.verdict[others], weight, people.error, looseness
         )
-        believed[own] = _corrected(correction, told.patterns[own], log[own])
-    return vote_patterns.stated(told.patterns, whole.stating, believed)
+        believed[own] = _corrected(correction, people.patterns[own], log[own])
+    return vote_patterns.stated(people.patterns, whole.stating, believed)
 
 
-def _not_stated(whole: _Setting, told: Judged) -> npt.NDArray[np.bool_]:
+def _not_stated(whole: _Setting, people: Judged) -> npt.NDArray[np.bool_]:
     """Rows on which no function states a fact: those that do need no correction."""
-    known: npt.NDArray[np.bool_] = (told.patterns[:, whole.stating] == ABSTAIN).all(1)
+    known: npt.NDArray[np.bool_] = (people.patterns[:, whole.stating] == ABSTAIN).all(1)
     return known
 
 

@@ -128,11 +128,11 @@ def _held_out(items: _Items, model: LabelModel) -> tuple[Int64, Float64]:
         own = judged & (items.people.fold == number)
         teach = judged & ~own
         every, counts = dawid_skene.distinct(items.votes[~teach], np.ones(int((~teach).sum()), np.int64))
-        told = dawid_skene.Judged(
+        judgements = dawid_skene.Judged(
             *(items.votes[teach], items.people.verdict[teach], np.ones(int(teach.sum()), np.int64)),
             *(items.people.fold[teach], items.people.blind[teach]),
         )
-        other = dawid_skene.fit(every, counts, model.functions, model.labels, model.facts, told)
+        other = dawid_skene.fit(every, counts, model.functions, model.labels, model.facts, judgements)
         label[own], probabilities[own] = other.choose(items.votes[own])
     return label, probabilities
 
@@ -169,8 +169,8 @@ def buckets(root: Path, task: Task) -> tuple[Bucket, ...]:
         InputError: the corpus has none; names the command to run.
     """
     folder = root / schema.FOLDER / task.name / "examples"
-    found = sorted(path.relative_to(folder).with_suffix("") for path in files.listed(folder, deep=True))
-    if not found:
+    paths = sorted(path.relative_to(folder).with_suffix("") for path in files.listed(folder, deep=True))
+    if not paths:
         raise InputError(f"{root}: no labels of {task.name}; run socorpus labeling apply {root} first")
-    parts = [(path.parent.as_posix(), path.name.split("-of-")) for path in found]
+    parts = [(path.parent.as_posix(), path.name.split("-of-")) for path in paths]
     return tuple(Bucket(site, int(number), int(of), index) for index, (site, (number, of)) in enumerate(parts))

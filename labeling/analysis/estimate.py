@@ -84,8 +84,8 @@ class Sample:
         drawn = np.bincount(self.stratum, minlength=len(self.population))
         mean = np.bincount(self.stratum, weights=residual, minlength=len(drawn)) / np.maximum(drawn, 1)
         square = np.bincount(self.stratum, weights=(residual - mean[self.stratum]) ** 2, minlength=len(drawn))
-        several = drawn > 1
-        variance = float((drawn[several] / (drawn[several] - 1) * square[several]).sum())
+        enough = drawn > 1
+        variance = float((drawn[enough] / (drawn[enough] - 1) * square[enough]).sum())
         if variance <= 0 or not 0 < share < 1:
             return kish
         return max(1.0, min(float(rows.sum()), kish, share * (1 - share) / variance))

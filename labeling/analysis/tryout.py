@@ -94,15 +94,15 @@ def attempt(root: Path, buckets: Sequence[Bucket], function: Function, most: int
                     raise InputError(f"{function.key}: votes {vote.label!r}; {task.name} has {', '.join(task.labels)}")
                 if vote.post_id in texts:
                     votes.setdefault((vote.post_id, vote.start, vote.end), vote)
-        said: dict[tuple[int, int | None, int | None], dict[str, str]] = {}
+        by_others: dict[tuple[int, int | None, int | None], dict[str, str]] = {}
         for row in others.filter(pc.is_valid(others["label"])).to_pylist():
             if row["function"] != function.name:
-                said.setdefault((row["post_id"], row["start"], row["end"]), {})[row["function"]] = row["label"]
+                by_others.setdefault((row["post_id"], row["start"], row["end"]), {})[row["function"]] = row["label"]
         examples += rows.num_rows
         covered += len({post for post, *_ in votes})
         for key, vote in votes.items():
             labels[vote.label] += 1
-            there = said.get(key, {})
+            there = by_others.get(key, {})
             people = {label for name, label in there.items() if name.startswith("person:")}
             voted = {label for name, label in there.items() if not name.startswith("person:")}
             overlap += bool(voted)

@@ -180,15 +180,15 @@ def _diverse(root: Path, task: Task, limit: int, skipped: Collection[str]) -> li
         for post in table.filter(pc.equal(table["source"], "person"))["post_id"].to_pylist()
     }
     pool = choose(root, task, Sample("random"), max(POOL, limit), [*skipped, *judged])
-    found = list(examples(root, task, pool))
-    vectors = np.stack([_vector(f"{row.title or ''} {row.text}") for row in found]) if found else np.zeros((0, 1))
+    drawn = list(examples(root, task, pool))
+    vectors = np.stack([_vector(f"{row.title or ''} {row.text}") for row in drawn]) if drawn else np.zeros((0, 1))
     chosen: list[int] = []
-    nearest = np.full(len(found), -1.0, np.float32)
-    while len(chosen) < min(limit, len(found)):
+    nearest = np.full(len(drawn), -1.0, np.float32)
+    while len(chosen) < min(limit, len(drawn)):
         nearest[chosen[-1:]] = np.inf
         chosen.append(int(nearest.argmin()))
         nearest = np.maximum(nearest, np.einsum("nd,d->n", vectors, vectors[chosen[-1]]))
-    return [found[number].key for number in chosen]
+    return [drawn[number].key for number in chosen]
 
 
 def _vector(text: str) -> npt.NDArray[np.float32]:
