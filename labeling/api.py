@@ -240,6 +240,7 @@ def try_functions(plugin: str, corpus: Location, *, most: int = 2000) -> "list[T
         BuildError: a function raises an exception, or yields something else than votes.
 
     Examples:
+        >>> from pathlib import Path
         >>> from socorpus.corpus import use_plugins
         >>> _ = apply("corpus", ["closure"], workers=0)
         >>> lines = ["from socorpus.labeling import Vote, votes", "@votes('closure')", "def asks(threads):"]

@@ -7,7 +7,6 @@ from typing import Any
 
 from socorpus.corpus.storage import files, manifest_file, row_lookup
 from socorpus.labeling import steps
-from socorpus.labeling.aggregation import dawid_skene
 from socorpus.labeling.analysis import report_sections
 from socorpus.labeling.schema import FOLDER
 
@@ -64,8 +63,8 @@ def _failures(key: str, task: str, entry: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _basis(root: Path, task: str) -> str:
-    model = dawid_skene.from_dict(files.read_json(root / steps.model_path(task)))
-    return "assumed" if model.measured is None else f"measured on {model.measured['judged']:,} judgements"
+    measured = files.read_json(root / steps.model_path(task)).get("measured")  # none of an earlier version
+    return "assumed" if measured is None else f"measured on {measured['judged']:,} judgements"
 
 
 def _rows(path: Path, post: int) -> Iterator[dict[str, Any]]:

@@ -200,5 +200,6 @@ def summary(analysis: Mapping[str, Any]) -> list[str]:
         sentences.append(
             f"{name} failed on {count:,} posts and does not vote on them: {shown}{', …' * (count > len(rows))}"
         )
-    sentences += [_method(analysis), probabilities(analysis["probabilities"])]
+    if "held_out" in analysis:  # of an earlier version it has neither
+        sentences += [_method(analysis), probabilities(analysis["probabilities"])]
     return [*sentences, *filter(None, [analysis["audit"].get("note"), analysis["errors"]["note"]])]

@@ -42,7 +42,7 @@ def labels(facts: Facts) -> Section | None:
         sources = ", ".join(f"{count:,} by {source}" for source, count in entry["sources"].items()) or "none"
         content += html.paragraph(
             f"Combined by {entry['method'].replace('_', ' ')}: {sources}; votes differ on {entry['conflicts']:,}. "
-            f"Probabilities are {_BASES[entry['basis']]}."
+            f"Probabilities are {_BASES[entry.get('basis', 'assumed')]}."
         )
     return Section("Labels", content)
 
@@ -103,7 +103,7 @@ RELIABILITY_HEAD = ["probability", "judged items", "stated", "right"]
 
 def reliability_rows(analysis: Mapping[str, Any]) -> list[list[Any]]:
     """Rows of the reliability table, probabilities against held-out judgements; none where nothing was measured."""
-    measured = analysis["probabilities"]["measured"]
+    measured = analysis.get("probabilities", {}).get("measured")
     return [
         [f"{row['from']:.1f} to {row['to']:.1f}", row["items"], f"{row['stated']:.3f}", f"{row['right']:.3f}"]
         for row in (measured["reliability"] if measured is not None else ())
