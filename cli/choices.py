@@ -53,3 +53,12 @@ class Gpu(StrEnum):
     H200 = "h200"
     L40S = "l40s"
     L4 = "l4"
+
+
+class Slicing(StrEnum):
+    """Ways of slicing labelled posts."""
+
+    TAG = "tag"
+    YEAR = "year"
+    SITE = "site"
+    LENGTH = "length"

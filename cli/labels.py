@@ -98,12 +98,12 @@ def _show_analysis(analysis: "Analysis") -> None:
     for row in rows:
         table.add_row(row[0], view.number(row[1]), *row[2:])
     view.out.print(table)
-    head, rows = analysis.leaks()
-    if rows:
-        table = view.table(*head)
-        for row in rows:
-            table.add_row(*row)
-        view.out.print(table)
+    for head, rows in (analysis.leaks(), analysis.reliability()):
+        if rows:
+            table = view.table(*head)
+            for row in rows:
+                table.add_row(*map(str, row))
+            view.out.print(table)
     for error in analysis.likely_errors()[:_ERRORS_SHOWN]:
         view.out.print(f"{error['key']}: {error['label']}, rather {error['rather']} ({error['probability']:.2f})?")
     for sentence in analysis.summary():

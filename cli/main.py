@@ -16,7 +16,20 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from socorpus.cli import build, doctor, evaluate, finetune, labels, scores, serve, studio, terminal, train, view
+from socorpus.cli import (
+    build,
+    doctor,
+    evaluate,
+    finetune,
+    label_checks,
+    labels,
+    scores,
+    serve,
+    studio,
+    terminal,
+    train,
+    view,
+)
 from socorpus.corpus import InputError, SocorpusWarning, Stopped, explain_error
 
 TRACEBACK = "SOCORPUS_TRACEBACK"
@@ -57,7 +70,9 @@ def options(
 def _add(group: typer.Typer, command: Callable[..., Any], *examples: str) -> None:
     """Add a command, with examples at the end of its help."""
     lines = "\n".join(f"  socorpus {example}" for example in examples)
-    group.command(epilog=f"\b\nExample{'s' * (len(examples) > 1)}:\n{lines}")(_stoppable(command))
+    group.command(command.__name__.rstrip("_"), epilog=f"\b\nExample{'s' * (len(examples) > 1)}:\n{lines}")(
+        _stoppable(command)
+    )
 
 
 def _stoppable(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -85,6 +100,10 @@ _add(app, build.sample, "sample dump --threads 500 --form modern --form area51")
 _add(labeling, labels.apply, "labeling apply corpus", "labeling apply corpus --task closure --task quality")
 _add(labeling, labels.analyze, "labeling analyze corpus --task closure")
 _add(labeling, studio.studio, "labeling studio --port 8080")
+_add(labeling, label_checks.accuracy, "labeling accuracy corpus --task closure --by year")
+_add(labeling, label_checks.slices, "labeling slices corpus --task quality --by tag")
+_add(labeling, label_checks.diff, "labeling diff corpus-before corpus --task closure")
+_add(labeling, label_checks.try_, "labeling try shouted.py corpus")
 _add(
     labeling,
     studio.sync,

@@ -33,7 +33,12 @@ def _presets() -> list[str]:
 complete_task = _completed(_tasks)
 complete_preset = _completed(_presets)
 complete_build_preset = _completed(lambda: ("default", "sobert"))
-complete_sample = _completed(lambda: ("uncertain", "disagreement", "random", "tag:"))
+complete_sample = _completed(
+    lambda: (
+        *("uncertain", "disagreement", "random", "diverse", "class", "class:", "tag:"),
+        *(f"slice:{way}" for way in ("tag", "year", "site", "length")),
+    )
+)
 complete_system = _completed(lambda: ("audits", "paper", "chat:", "scratch:"))
 
 

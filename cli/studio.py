@@ -56,7 +56,9 @@ def sync(
     sample: Annotated[
         str,
         typer.Option(
-            help="Posts to add: uncertain, disagreement, random or tag:NAME.", autocompletion=options.complete_sample
+            help="Posts to add: uncertain, disagreement, random, diverse, class (some of each label), class:LABEL, "
+            "slice:tag|year|site|length, or tag:NAME.",
+            autocompletion=options.complete_sample,
         ),
     ] = "uncertain",
     limit: Annotated[int, typer.Option(min=0, help="Fill the project up to this number of tasks.")] = 1000,

@@ -8,13 +8,20 @@ from typing import TYPE_CHECKING
 from socorpus.corpus.lazy import hand_on
 
 if TYPE_CHECKING:
+    from socorpus.labeling.analysis.accuracy import Accuracy
+    from socorpus.labeling.analysis.estimate import Share
     from socorpus.labeling.analysis.findings import Analysis
+    from socorpus.labeling.analysis.label_diff import LabelDiff
+    from socorpus.labeling.analysis.tryout import Trial
     from socorpus.labeling.api import (
+        accuracy,
         analyze,
         apply,
+        diff_labels,
         explain_labels,
         export_labels,
         install_studio,
+        label_slices,
         score,
         studio,
         sync,
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
         task_names,
         tasks_without_functions,
         train_score,
+        try_functions,
         write_report,
     )
     from socorpus.labeling.functions import Threads, Vote, votes
@@ -33,17 +41,24 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Accuracy",
     "Analysis",
+    "LabelDiff",
+    "Share",
     "Synced",
     "Task",
     "Threads",
+    "Trial",
     "Vote",
     "__version__",
+    "accuracy",
     "analyze",
     "apply",
+    "diff_labels",
     "explain_labels",
     "export_labels",
     "install_studio",
+    "label_slices",
     "last_stage",
     "published_examples",
     "score",
@@ -54,6 +69,7 @@ __all__ = [
     "task_names",
     "tasks_without_functions",
     "train_score",
+    "try_functions",
     "votes",
     "write_report",
 ]
@@ -62,9 +78,13 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = hand_on(
         __name__,
         {
+            "analysis.accuracy": "Accuracy",
+            "analysis.estimate": "Share",
             "analysis.findings": "Analysis",
-            "api": "analyze apply explain_labels export_labels install_studio score studio sync task_named task_names "
-            "tasks_without_functions train_score write_report",
+            "analysis.label_diff": "LabelDiff",
+            "analysis.tryout": "Trial",
+            "api": "accuracy analyze apply diff_labels explain_labels export_labels install_studio label_slices score "
+            "studio sync task_named task_names tasks_without_functions train_score try_functions write_report",
             "functions": "Threads Vote votes",
             "label_studio.sync": "Synced",
             "pipeline": "last_stage",

@@ -15,7 +15,10 @@ from socorpus.corpus.storage.boundary import guarded, local, local_output
 if TYPE_CHECKING:
     from socorpus.corpus.engine.work import Progress
     from socorpus.corpus.finished import Corpus
+    from socorpus.labeling.analysis.accuracy import Accuracy
     from socorpus.labeling.analysis.findings import Analysis
+    from socorpus.labeling.analysis.label_diff import LabelDiff
+    from socorpus.labeling.analysis.tryout import Trial
     from socorpus.labeling.export.formats import Written
     from socorpus.labeling.label_studio.push import Project
     from socorpus.labeling.label_studio.server import Server
@@ -149,6 +152,126 @@ def _run(
 
 
 @guarded
+def accuracy(corpus: Location, task: str) -> "Accuracy":
+    """The accuracy of a task's labels by label and slice, with intervals, from what people judged without a suggestion.
+
+    Draw such posts with `sync(..., sample="class", blind=1)`.
+
+    Raises:
+        InputError: the corpus has no labels of the task, nobody judged any without a suggestion, or it is one of spans.
+
+    Examples:
+        >>> _ = apply("corpus", ["closure"], workers=0)
+        >>> accuracy("corpus", "closure")
+        Traceback (most recent call last):
+        ...
+        socorpus.corpus.errors.InputError: closure: nobody has judged a post without a suggestion; draw some with ...
+    """
+    from socorpus.labeling.analysis import accuracy as measuring
+
+    tree, definition = _labelled(corpus, task)
+    return measuring.measure(tree, definition, measuring.buckets(tree, definition))
+
+
+@guarded
+def label_slices(corpus: Location, task: str, way: str = "tag") -> list[dict[str, Any]]:
+    """The labels of a task by tag, year, site or length: examples, labels, conflicts, mean probability.
+
+    Args:
+        way: tag, year, site or length.
+
+    Raises:
+        InputError: the corpus has no labels of the task, or there is no such way.
+
+    Examples:
+        >>> _ = apply("corpus", ["closure"], workers=0)
+        >>> sum(row["examples"] for row in label_slices("corpus", "closure", "year")) > 0
+        True
+    """
+    from socorpus.corpus.errors import InputError
+    from socorpus.labeling.analysis import accuracy as measuring
+    from socorpus.labeling.analysis import slices
+
+    if way not in slices.WAYS:
+        raise InputError(f"labels can't be sliced by {way!r}; ways are {', '.join(slices.WAYS)}")
+    tree, definition = _labelled(corpus, task)
+    names = [bucket.name for bucket in measuring.buckets(tree, definition)]
+    return slices.table(tree, definition, names, way)
+
+
+@guarded
+def diff_labels(old: Location, new: Location, tasks: Sequence[str] | None = None) -> "dict[str, LabelDiff]":
+    """What changed between the labels of two corpora, by task: labels, the functions behind them, sites, examples.
+
+    Args:
+        tasks: those that both have, if None.
+
+    Raises:
+        InputError: there is no finished corpus, or one has no labels of a task that is named.
+
+    Examples:
+        >>> _ = apply("corpus", ["closure"], workers=0)
+        >>> diff_labels("corpus", "corpus")["closure"].changed
+        0
+    """
+    from socorpus.corpus.errors import InputError
+    from socorpus.corpus.storage import integrity
+    from socorpus.labeling.analysis import label_diff
+
+    trees = [integrity.opened(local(place), ("labels",)) for place in (old, new)]
+    both = [name for name in trees[0][1].get("labels", {}) if name in trees[1][1].get("labels", {})]
+    for name in tasks or ():
+        if name not in both:
+            raise InputError(f"{name}: not both corpora have labels of it; both have {', '.join(both) or 'none'}")
+    chosen = both if tasks is None else tasks
+    return {name: label_diff.compare(trees[0][0], trees[1][0], task_named(name)) for name in chosen}
+
+
+@guarded
+def try_functions(plugin: str, corpus: Location, *, most: int = 2000) -> "list[Trial]":
+    """Try the labelling functions of a plug-in on some posts of a labelled corpus; nothing is written.
+
+    Args:
+        plugin: name of an active plug-in, as `socorpus.corpus.use_plugins` returns it.
+        most: examples to try on; whole buckets of threads are taken until there are as many.
+
+    Raises:
+        InputError: the plug-in has no labelling function, or the corpus no labels of its task.
+        BuildError: a function raises an exception, or yields something else than votes.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from socorpus.corpus import use_plugins
+        >>> _ = apply("corpus", ["closure"], workers=0)
+        >>> lines = ["from socorpus.labeling import Vote, votes", "@votes('closure')", "def asks(threads):"]
+        >>> lines += ["    for row in threads.documents.to_pylist():", "        if row['kind'] == 'question':"]
+        >>> lines += ["            yield Vote(row['post_id'], 'open', {})"]
+        >>> _ = Path("asks.py").write_text("\\n".join(lines))
+        >>> (trial,) = try_functions(*use_plugins(["asks.py"]), "corpus")
+        >>> trial.function, trial.covered == trial.examples
+        ('closure.asks', True)
+        >>> use_plugins()
+        []
+    """
+    from socorpus.labeling.analysis import accuracy as measuring
+    from socorpus.labeling.analysis import tryout
+
+    trials = []
+    for function in tryout.chosen(plugin):
+        tree, definition = _labelled(corpus, function.task)
+        trials.append(tryout.attempt(tree, measuring.buckets(tree, definition), function, most))
+    return trials
+
+
+def _labelled(corpus: Location, task: str) -> "tuple[Path, Task]":
+    from socorpus.corpus.storage import integrity
+
+    definition = task_named(task)
+    tree, _ = integrity.opened(local(corpus), (f"labels/{definition.name}",))
+    return tree, definition
+
+
+@guarded
 def explain_labels(corpus: Location, key: str) -> list[str]:
     """The votes and labels of a post (`SITE:POST_ID`) in lines of text; none where it has no labels.
 
@@ -242,7 +365,7 @@ def sync(
         project: title of the project, which is created if there is none.
         url: address of a server; the embedded one, if None.
         token: of the server; by default that of the environment variable LABEL_STUDIO_API_KEY.
-        sample: posts to add: uncertain, disagreement, random or tag:NAME.
+        sample: posts to add: uncertain, disagreement, random, diverse, class, class:LABEL, slice:WAY or tag:NAME.
         limit: number of tasks that the project is filled up to.
         blind: share of these that show no suggestion.
         dry_run: change nothing; the result is what would be sent and read.

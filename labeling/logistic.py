@@ -63,7 +63,14 @@ def linear(x: Any, label: Int64, labels: int, strength: float) -> tuple[Float64,
     return weights, intercepts
 
 
-def fit(x: Any, label: Int64, labels: int, weight: Float64 | None = None, words: bool = False) -> Model:
+def fit(
+    x: Any,
+    label: Int64,
+    labels: int,
+    weight: Float64 | None = None,
+    words: bool = False,
+    inverse: float | None = None,
+) -> Model:
     """A model of labels, which takes rows like `x` and returns the probability of each label, float64[n, labels].
 
     Args:
@@ -71,17 +78,19 @@ def fit(x: Any, label: Int64, labels: int, weight: Float64 | None = None, words:
         label: int64[n], 0 to labels - 1; a label that does not occur gets probability 0.
         weight: float64[n], weight of each row; None: equal weights.
         words: whether rows are sparse and of length 1, such as weighted words: not standardised, and penalised less.
+        inverse: inverse strength of the L2 penalty; None: 1, and 10 for words.
 
     Raises:
         InputError: scikit-learn is not installed.
     """
     present = np.unique(label)
+    strength = inverse if inverse is not None else 10.0 if words else 1.0
     mean, deviation = (0.0, 1.0) if words else _moments(x)
 
     def ready(rows: Any) -> Any:
         return rows if words else (rows - mean) / deviation
 
-    model = _fitted(ready(x), label, weight, C=10.0 if words else 1.0) if len(present) > 1 else None
+    model = _fitted(ready(x), label, weight, C=strength) if len(present) > 1 else None
 
     def probabilities(rows: Any) -> Float64:
         result = np.zeros((rows.shape[0], labels))

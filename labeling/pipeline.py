@@ -5,12 +5,13 @@
     collect  a task, bucket  -> its part of the facts
     merge    a task          -> facts
     vote     a task, bucket  -> labels/TASK/examples, labels/TASK/votes
-    count    a task, bucket  -> patterns of votes
+    count    a task, bucket  -> patterns of votes, and people's verdicts
     fit      a task          -> labels/TASK/model.json
     stratify a task          -> the split of its labels
     label    a task, bucket  -> labels/TASK/labels
 
-People's votes enter only at the last step: a new one re-runs only the label step of its bucket.
+People's votes enter at the count: a new one runs again that of its bucket, the fit, and the labels of all buckets,
+since the model has learned from it. Examples, votes of functions and splits stay.
 """
 
 import warnings
@@ -196,15 +197,13 @@ def _run(layout: Layout, chosen: Sequence[str], analyze: bool) -> tuple[dict[str
     voted = run("vote", (plan.vote(merged) for plan in plans), "examples", "votes")
     for plan in plans:
         plan.require_working(voted)
-    counted = run("count", (plan.count(voted) for plan in plans))
+    people = {plan.task: plan.people() for plan in plans}
+    counted = run("count", (plan.count(voted, people[plan.task]) for plan in plans))
     fitted = run("fit", (plan.fit(counted) for plan in plans))
     stratified = run("stratify", (plan.stratify(voted) for plan in plans))
-    people = {plan.task: plan.people() for plan in plans}
     labelled = run("label", (plan.label(voted, fitted, stratified, people[plan.task]) for plan in plans), "labels")
-    analyses = {plan.task: plan.analysis(voted, labelled, people[plan.task]) for plan in plans}
+    analyses = {plan.task: plan.analysis(voted, fitted, labelled, people[plan.task]) for plan in plans}
     stale = {item.name for item in layout.engine.stale(item for items in analyses.values() for item in items)}
-    if analyze and stale:
-        run("compare", (plan.compare(voted, people[plan.task]) for plan in plans))
     for name in () if analyze else stale:
         storage_files.remove(layout.root / analysis_functions.path(name))
         del analyses[name]

@@ -16,7 +16,7 @@ from socorpus.corpus.storage import files, parquet, row_lookup
 from socorpus.corpus.storage.buckets import Bucket
 from socorpus.corpus.toml_config import as_dict
 from socorpus.labeling import steps
-from socorpus.labeling.aggregation import dawid_skene
+from socorpus.labeling.aggregation import counting, dawid_skene
 from socorpus.labeling.analysis import functions as analysis_functions
 from socorpus.labeling.corpus_view import Layout
 from socorpus.labeling.functions import FUNCTIONS, of_task
@@ -122,13 +122,15 @@ class TaskPlan:
                 )
             warnings.warn(f"{what}: it does not vote on them. {report}", SocorpusWarning, stacklevel=2)
 
-    def count(self, voted: Done) -> list[WorkItem]:
-        """Votes -> patterns."""
+    def count(self, voted: Done, people: Mapping[str, str]) -> list[WorkItem]:
+        """Votes and people -> patterns."""
         items = []
         for bucket in self.layout.buckets:
             votes = voted[self.name(bucket)].outputs[path(self.task, "votes", bucket.name)].sha256
-            inputs = {"votes": votes, "models": self.models_content}
-            items.append(self._of_bucket("count", bucket, steps.count, {"voters": self.voters}, inputs, self._voting))
+            inputs = {"votes": votes, "models": self.models_content, "people": people.get(bucket.name, "")}
+            given = {"voters": self.voters, "people": bucket.name in people}
+            config = [*self._voting, counting.VERSION]
+            items.append(self._of_bucket("count", bucket, steps.count, given, inputs, config))
         return items
 
     def fit(self, counted: Done) -> list[WorkItem]:
@@ -164,24 +166,14 @@ class TaskPlan:
             items.append(self._of_bucket("label", bucket, steps.label, given, inputs, dawid_skene.VERSION))
         return items
 
-    def compare(self, voted: Done, people: Mapping[str, str]) -> list[WorkItem]:
-        """Votes and people -> counts for the analysis."""
-        items = []
-        for bucket in self.layout.buckets:
-            inputs = {"votes": voted[self.name(bucket)].content, "models": self.models_content}
-            inputs["people"] = people.get(bucket.name, "")
-            given = {"voters": self.voters, "people": bucket.name in people}
-            config = [*self._voting, analysis_functions.VERSION]
-            items.append(self._of_bucket("compare", bucket, analysis_functions.compare, given, inputs, config))
-        return items
-
-    def analysis(self, voted: Done, labelled: Done, people: Mapping[str, str]) -> list[WorkItem]:
-        """Labels and comparisons -> labels/TASK/analysis.json."""
+    def analysis(self, voted: Done, fitted: Done, labelled: Done, people: Mapping[str, str]) -> list[WorkItem]:
+        """Counts, model and labels -> labels/TASK/analysis.json."""
         inputs = self._contents(labelled) | {f"votes/{name}": text for name, text in self._contents(voted).items()}
         inputs |= {f"people/{name}": content for name, content in people.items()} | {"models": self.models_content}
         failures = self.failures(voted)
         given = {"task": self.task, "voters": self.voters, "buckets": self.layout.buckets, "failures": failures}
         config = [*self._voting, analysis_functions.extras(), failures]
+        inputs["model"] = fitted[self.task].content
         return [
             WorkItem(
                 "label_analysis",
@@ -231,6 +223,7 @@ class TaskPlan:
             "functions": {name: {"version": version, "votes": votes[name]} for name, version in versions.items()},
             "models": self.models,
             "method": fitted[self.task].counts["method"],
+            "basis": fitted[self.task].counts["basis"],
             "labels": {
                 name: {label: split.get(name, Counter())[label] for label in self.definition.labels} for name in SPLITS
             },

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -20,7 +19,7 @@ from socorpus.corpus.storage import files, parquet
 from socorpus.corpus.storage.buckets import Bucket
 from socorpus.labeling import example_texts, plugin_calls, schema, splits
 from socorpus.labeling import stratify as labeling_stratify
-from socorpus.labeling.aggregation import dawid_skene, decide, vote_matrix
+from socorpus.labeling.aggregation import counting, dawid_skene, decide, vote_matrix
 from socorpus.labeling.facts import post_facts
 from socorpus.labeling.functions import FUNCTIONS, Function, Threads, Vote, of_task
 from socorpus.labeling.schema import TASKS
@@ -244,14 +243,13 @@ def all_votes(root: Path, bucket: Bucket, task: schema.Task, people: bool) -> tu
     return examples, pa.concat_tables(tables)
 
 
-def count(root: Path, bucket: Bucket, task: str, voters: Sequence[str]) -> Outcome:
-    """Patterns of the votes of functions and models on a bucket's items, and the number of items of each."""
-    _, votes = all_votes(root, bucket, TASKS[task], people=False)
-    items = vote_matrix.gather(votes, voters, TASKS[task])
-    patterns, counts = dawid_skene.distinct(items.votes, np.ones(len(items), np.int64))
+def count(root: Path, bucket: Bucket, task: str, voters: Sequence[str], people: bool) -> Outcome:
+    """Votes on a bucket's items and people's verdicts -> number of items of each pattern of these."""
+    _, votes = all_votes(root, bucket, TASKS[task], people)
+    counts = counting.count(votes, voters, TASKS[task])
     path = patterns_path(task, bucket)
-    files.write_text(root / path, json.dumps({"patterns": patterns.tolist(), "counts": counts.tolist()}))
-    return Outcome({path: len(counts)})
+    files.write_text(root / path, json.dumps(counts))
+    return Outcome({path: len(counts["patterns"])})
 
 
 def patterns_path(task: str, bucket: Bucket) -> str:
@@ -265,22 +263,16 @@ def model_path(task: str) -> str:
 
 
 def fit(root: Path, task: str, voters: Sequence[str], facts: Sequence[str], parts: Sequence[str]) -> Outcome:
-    """Patterns of all buckets -> the model; `facts` are the voters that state facts."""
-    patterns, counts = read_patterns(root, parts, len(voters))
-    model = dawid_skene.fit(patterns, counts, voters, TASKS[task].labels, facts)
+    """Counts of all buckets -> the model; `facts` are the voters that state facts."""
+    counted = read_counts(root, parts, len(voters))
+    model = counted.fit(voters, TASKS[task], facts)
     files.write_json(root / model_path(task), model.as_dict())
-    return Outcome({model_path(task): len(counts)}, {"method": model.method})
+    return Outcome({model_path(task): len(counted.weight)}, {"method": model.method, "basis": model.basis})
 
 
-def read_patterns(root: Path, parts: Sequence[str], width: int) -> tuple[dawid_skene.Votes, dawid_skene.Counts]:
-    """The patterns of several buckets, with the sums of their counts."""
-    counts: Counter[tuple[int, ...]] = Counter()
-    for part in parts:
-        values = files.read_json(root / part)
-        counts.update(dict(zip(map(tuple, values["patterns"]), values["counts"], strict=True)))
-    rows = sorted(counts)
-    patterns = np.array(rows, np.int8).reshape(len(rows), width)
-    return patterns, np.array([counts[row] for row in rows], np.int64)
+def read_counts(root: Path, parts: Sequence[str], width: int) -> counting.Counted:
+    """The counts of several buckets together; `width` is the number of voters."""
+    return counting.Counted([files.read_json(root / part) for part in parts], width)
 
 
 def stratify(root: Path, task: str, buckets: Sequence[Bucket], shares: Split) -> Outcome:

@@ -3,20 +3,25 @@
 A pattern is the votes of all functions on one item, and has a count: the cost grows not with the corpus but with the
 number of distinct patterns. Source: A. P. Dawid and A. M. Skene, "Maximum Likelihood Estimation of Observer Error-Rates
 Using the EM Algorithm", Applied Statistics 28(1), 1979. Labelling functions, unlike doctors, do not see every patient;
-the plain model failed in the tests without each of these six additions:
+the plain model failed in the tests without each of these additions:
 
 - Abstaining is an outcome of its own while rates are learned. Most functions only ever vote for one label; without it
   their rows of the confusion matrix would be all ones, and their votes uninformative.
 - While rates are learned, the true label of an item is one that somebody votes for. Where functions hardly overlap,
   classes would otherwise come to mean "this function voted" instead of labels.
-- Rates are learned from items on which two or more functions vote. A vote without overlap is never contradicted, and
-  its function would seem never to be wrong.
-- Pseudo-votes of a function that is right three times in four pull its rates towards the diagonal, in proportion to how
-  often it votes for each label. There are ten, and one more for every ten votes without overlap: spans overlap mostly
-  where they differ, and a few overlaps say little of many votes without one. A function that hardly ever overlaps
-  others stays at these rates: its silence on their items is no evidence about it.
+- Rates are learned from items on which two or more functions vote, or that people judged. A vote without overlap is
+  never contradicted, and its function would seem never to be wrong.
+- Pseudo-votes draw the rates of each function to those of a plain vote, in which all functions are equally good
+  (`plain_vote`). How many is chosen by the held-out likelihood of the votes (`held_out`); without end it is the plain
+  vote itself, which is best where functions seldom meet. There is one more for every ten votes without overlap.
+- A function that meets others on fewer than `OFTEN` items, and on less than a quarter of its votes, is taken to be
+  right three times in four, and its silence is no evidence.
 - Functions that nearly always vote the same on the same items share one voice: the model assumes independent errors,
   and copies would otherwise outvote all others.
+- People's judgements take part in learning (semi-supervised, with more weight for judged items as in Nigam, McCallum,
+  Thrun and Mitchell, Machine Learning 39, 2000): of a judged item the label is that judgement, but for the share of
+  judgements that is wrong. Then they correct the probabilities (`calibration`). How much weight judged items have is
+  chosen by the log loss on judgements that were held out.
 - Functions may be declared to state facts, such as an event of a dump's history. Where one votes, its label is taken as
   known, whatever others say and however rare it is, and others' rates are learned from it.
 
@@ -30,22 +35,50 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Votes = npt.NDArray[np.int8]
-Float = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.int64]
+from socorpus.labeling.aggregation import calibration as calibrations
+from socorpus.labeling.aggregation import held_out, plain_vote
+from socorpus.labeling.aggregation import patterns as vote_patterns
+from socorpus.labeling.aggregation.calibration import Calibration
+from socorpus.labeling.aggregation.patterns import ABSTAIN as ABSTAIN
+from socorpus.labeling.aggregation.patterns import Counts as Counts
+from socorpus.labeling.aggregation.patterns import Float
+from socorpus.labeling.aggregation.patterns import Votes as Votes
+from socorpus.labeling.aggregation.patterns import distinct as distinct
 
-VERSION = 3
-ABSTAIN = -1
+VERSION = 4
 FEWEST_FUNCTIONS = 3
 """Functions that must vote often enough for their rates to be learned; with fewer the majority decides."""
 OFTEN = 20
 """Votes that are often enough; for learning a function's rates, votes on items where others vote too."""
-_PSEUDO_VOTES, _PSEUDO_ALONE, _PSEUDO_RIGHT = 10.0, 0.1, 0.75
+FEWEST_JUDGED = 20
+"""Judged items from which probabilities are corrected; with fewer they are assumed."""
+ENOUGH_BLIND = 50
+"""Judged items without a suggestion from which only these measure the probabilities."""
+_EMPHASIS = (1.0, 5.0, 25.0)
+"""Weights of a judged item in learning that are tried."""
+STRENGTHS = (640.0, 160.0, 40.0, 10.0, 2.0)
+"""Numbers of pseudo-votes of a function that are tried."""
+_PSEUDO_ALONE, _LONELY, _TIES = 0.1, 0.25, 0.5
 _COPIES = 0.9
-FACT = 0.99
-"""Probability of a label that a function states as a fact: the dump itself may be wrong."""
-_LEAST = 1e-3
 _ITERATIONS, _TOLERANCE = 500, 1e-7
+_TRIED_ITERATIONS, _TRIED_TOLERANCE = 60, 1e-3
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Items that people judged, and on which functions voted: n rows."""
+
+    patterns: Votes
+    verdict: Counts
+    """int64[n], people's label."""
+    counts: Counts
+    """int64[n], items of each row."""
+    fold: Counts
+    """int64[n], from 0 to `held_out.FOLDS` - 1: rows are held out by this number."""
+    blind: npt.NDArray[np.bool_]
+    """bool[n], whether people saw no suggestion."""
+    error: float = calibrations.ERROR
+    """Share of the judgements that are wrong."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +100,19 @@ class LabelModel:
     accuracy: Float
     """float64[m], mean probability of a function's votes; nan where it overlaps others too rarely to learn it."""
     iterations: int
+    held_out: Mapping[str, float | None]
+    """Mean held-out log likelihood of the outcomes on an item of the majority and of the model; None: not compared."""
     facts: tuple[str, ...] = ()
     """Functions whose votes state facts."""
+    calibration: Calibration | None = None
+    """Correction that was learned from people's judgements."""
+    measured: Mapping[str, Any] | None = None
+    """Figures of the probabilities against held-out judgements (`calibration.measure`); None: they are assumed."""
+
+    @property
+    def basis(self) -> str:
+        """The source of the probabilities: judged, or assumed where nobody judged enough to measure them."""
+        return "assumed" if self.measured is None else "judged"
 
     @property
     def version(self) -> str:
@@ -77,11 +121,9 @@ class LabelModel:
 
     def probabilities(self, patterns: Votes) -> Float:
         """Probability of each label for each pattern (int8[n, m], -1 abstains), float64[n, k], rows of sum 1."""
-        if self.method == "majority":
-            probabilities = _majority(patterns, self.prior, self.voices)
-        else:
-            probabilities = _posterior(patterns, self.prior, self.rates, self.voices)
-        return _stated(patterns, _places(self.functions, self.facts), probabilities)
+        log = _log(patterns, self.prior, self.rates, self.voices)
+        stating = vote_patterns.places(self.functions, self.facts)
+        return vote_patterns.stated(patterns, stating, _corrected(self.calibration, patterns, log))
 
     def choose(self, patterns: Votes) -> tuple[npt.NDArray[np.int64], Float]:
         """The likeliest label of each pattern among those voted for (int64[n]), and all probabilities.
@@ -91,7 +133,7 @@ class LabelModel:
         probabilities = self.probabilities(patterns)
         if not len(probabilities):
             return np.zeros(0, np.int64), probabilities
-        heard = _heard(patterns, probabilities.shape[1])
+        heard = vote_patterns.heard(patterns, probabilities.shape[1])
         return np.where(heard | ~heard.any(1, keepdims=True), probabilities, -1.0).argmax(1), probabilities
 
     def as_dict(self) -> dict[str, Any]:
@@ -105,8 +147,12 @@ class LabelModel:
             "labels": list(self.labels),
             "facts": list(self.facts),
             "iterations": self.iterations,
+            "held_out": dict(self.held_out),
             **rounded,
             "accuracy": accuracy,
+            "basis": self.basis,
+            "calibration": None if self.calibration is None else self.calibration.as_dict(),
+            "measured": self.measured,
         }
 
 
@@ -123,21 +169,57 @@ def from_dict(values: Mapping[str, Any]) -> LabelModel:
         np.array(values["votes"], np.int64),
         np.array([np.nan if value is None else value for value in values["accuracy"]], np.float64),
         values["iterations"],
+        values["held_out"],
         tuple(values["facts"]),
+        None if values["calibration"] is None else calibrations.from_dict(values["calibration"]),
+        values["measured"],
     )
 
 
-def fit(
-    patterns: Votes, counts: Counts, functions: Sequence[str], labels: Sequence[str], facts: Sequence[str] = ()
-) -> LabelModel:
-    """Learn each function's rates, only from agreement and disagreement, and from stated facts.
+@dataclass(frozen=True)
+class _Plain:
+    """The plain vote of some items, and what a better model starts from."""
 
-    The same patterns and counts give the same model, bit for bit: sort them first, as `distinct` does.
+    prior: Float
+    rates: Float
+    votes: Float
+    """float64[m, k], votes of each function for each label."""
+    among: Float
+    """The same on items where others vote too."""
+    met: Float
+    """float64[n], items of each pattern on which functions meet; else 0."""
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What does not depend on the number of items of each pattern."""
+
+    patterns: Votes
+    k: int
+    voices: Float
+    group: Counts
+    stating: list[int]
+
+
+def fit(
+    patterns: Votes,
+    counts: Counts,
+    functions: Sequence[str],
+    labels: Sequence[str],
+    facts: Sequence[str] = (),
+    judged: Judged | None = None,
+) -> LabelModel:
+    """Learn each function's rates from agreement and disagreement, from stated facts, and from people's judgements.
+
+    Whether functions are told apart, or the majority decides, is chosen by the held-out likelihood of their votes; with
+    `FEWEST_JUDGED` judgements or more by the log loss on these, held out. The same patterns and counts give the same
+    model, bit for bit: sort them first, as `distinct` does.
 
     Args:
         patterns: int8[n, m], the label's number that each function votes for, or -1; no two rows equal, none all -1.
-        counts: int64[n], items of each pattern.
+        counts: int64[n], items of each pattern; not those that people judged.
         facts: those of the functions whose votes state facts.
+        judged: what people said.
 
     Raises:
         ValueError: shapes that don't fit.
@@ -145,149 +227,248 @@ def fit(
     m, k = len(functions), len(labels)
     if patterns.shape != (len(counts), m):
         raise ValueError(f"patterns are of shape {patterns.shape}, not {(len(counts), m)}")
-    weight = counts.astype(np.float64)
-    by_label = _outcomes(patterns, weight[:, None], k)[:, 0, :k]
-    votes = np.round(by_label.sum(1)).astype(np.int64)
-    voices = _voices(patterns, weight)
-    # Copies don't count as overlap.
-    met = weight * (((patterns != ABSTAIN) * voices).sum(1) > 1 + 1e-9)
-    prior = _shares(by_label.sum(0))
-    method = "dawid_skene" if int((votes >= OFTEN).sum()) >= FEWEST_FUNCTIONS and k > 1 else "majority"
-    stating = _places(functions, facts)
-    believed = _stated(patterns, stating, _majority(patterns, prior, voices))
-    rates: Float = np.zeros((m, k, k + 1))
-    iterations = 0
-    if method == "dawid_skene":
-        among = _outcomes(patterns, met[:, None], k)[:, 0, :k]
-        learned = (among.sum(1) >= OFTEN)[:, None, None]
-        pseudo = _pseudo(among / max(met.sum(), 1), prior)
-        pseudo *= (_PSEUDO_VOTES + _PSEUDO_ALONE * (by_label - among).sum(1))[:, None, None]
-        while iterations < _ITERATIONS:
-            iterations += 1
-            prior = _shares((believed * weight[:, None]).sum(0))
-            rates = _rates(_outcomes(patterns, believed * met[:, None], k) * learned + pseudo)
-            before, believed = believed, _posterior(patterns, prior, rates, voices, learning=True)
-            believed = _stated(patterns, stating, believed)
-            if not len(weight) or float(np.abs(believed - before).max()) < _TOLERANCE:
-                break
-    else:
-        rates = _rates(_outcomes(patterns, believed * weight[:, None], k))
-    nothing = np.full(m, np.nan)
+    people = judged if judged is not None else _nothing_judged(m)
+    every, items = distinct(np.concatenate([patterns, people.patterns]), np.concatenate([counts, people.counts]))
+    group = vote_patterns.groups(every, items.astype(np.float64), _COPIES)
+    voices = 1.0 / np.bincount(group, minlength=m)[group]
+    setting = _Setting(every, k, voices, group, vote_patterns.places(functions, facts))
+    plain = _plain(setting, items)
+    often = int((plain.votes.sum(1) >= OFTEN).sum()) >= FEWEST_FUNCTIONS and k > 1
+    scores = _compare(setting, items) if often and plain.met.any() else {}
+    choice = _Choice(_simplest(scores) if scores else np.inf)
+    whole = replace(setting, patterns=np.concatenate([patterns, people.patterns]))
+    correction, measured = None, None
+    if k > 1 and people.counts.sum() >= FEWEST_JUDGED:
+        choice, correction, measured = _taught(whole, counts, people, plain, choice, scores)
+    weights = _Weights.of(whole, counts, people, np.ones(len(people.counts), bool), choice.emphasis)
+    prior, rates, iterations = _rates(whole, weights, plain, choice.strength, _ITERATIONS, _TOLERANCE)
+    sums = {strength: float(scored.sum()) for strength, scored in scores.items()}
+    best = max((score for strength, score in sums.items() if np.isfinite(strength)), default=None)
+    compared, each = {"majority": sums.get(np.inf), "dawid_skene": best}, max(float(plain.met.sum()), 1.0)
     model = LabelModel(
-        *(method, tuple(functions), tuple(labels), prior, rates, voices, votes, nothing, iterations),
-        facts=tuple(name for name in functions if name in facts),
+        "dawid_skene" if np.isfinite(choice.strength) else "majority",
+        *(tuple(functions), tuple(labels), prior, rates, voices),
+        *(np.round(plain.votes.sum(1)).astype(np.int64), np.full(m, np.nan), iterations),
+        {name: None if score is None else round(score / each, 6) for name, score in compared.items()},
+        tuple(name for name in functions if name in facts),
+        correction,
+        measured,
     )
-    return replace(model, accuracy=_accuracy(patterns, model.probabilities(patterns), met))
+    believed = _normal(model.probabilities(whole.patterns) * weights.seen) if len(whole.patterns) else np.zeros((0, k))
+    return replace(model, accuracy=_accuracy(whole.patterns, believed, np.maximum(weights.met, weights.judged)))
 
 
-def distinct(patterns: Votes, counts: Counts) -> tuple[Votes, Counts]:
-    """Distinct patterns in order, with their numbers of items; those without a vote are left out."""
-    spoken = (patterns != ABSTAIN).any(1)
-    unique, place = np.unique(patterns[spoken], axis=0, return_inverse=True)
-    return unique, np.bincount(place.ravel(), weights=counts[spoken], minlength=len(unique)).astype(np.int64)
+def _nothing_judged(m: int) -> Judged:
+    none = np.zeros(0, np.int64)
+    return Judged(np.zeros((0, m), np.int8), none, none, none, np.zeros(0, bool))
 
 
-def _shares(mass: Float) -> Float:
-    """Shares of a mass, none of them zero."""
-    shares: Float = (mass + 1) / (mass + 1).sum()
-    return shares
+@dataclass(frozen=True)
+class _Choice:
+    """Number of pseudo-votes (`inf`: the plain vote), and weight of a judged item in learning."""
+
+    strength: float
+    emphasis: float = 1.0
 
 
-def _outcomes(patterns: Votes, mass: Float, k: int) -> Float:
-    """Mass by function, class and outcome: float64[m, c, k + 1] of `mass` float64[n, c]."""
-    m, c = patterns.shape[1], mass.shape[1]
-    by_outcome = np.zeros((m, c, k + 1))
-    for function in range(m):
-        outcome = np.where(patterns[:, function] == ABSTAIN, k, patterns[:, function]).astype(np.int64)
-        # A matrix product would depend on the number of threads in its last bits; this does not.
-        cell = (np.arange(c) * (k + 1) + outcome[:, None]).ravel()
-        by_outcome[function] = np.bincount(cell, weights=mass.ravel(), minlength=c * (k + 1)).reshape(c, k + 1)
-    return by_outcome
+@dataclass(frozen=True)
+class _Weights:
+    """Weights of patterns in learning, float64[n], the judged ones at the end."""
+
+    items: Float
+    met: Float
+    """Items on which functions meet, else 0."""
+    judged: Float
+    """Items whose judgement is used, times the emphasis, else 0."""
+    seen: Float
+    """float64[n, k], likelihood of people's judgement by label; ones without any."""
+
+    @staticmethod
+    def of(whole: _Setting, counts: Counts, people: Judged, used: npt.NDArray[np.bool_], emphasis: float) -> "_Weights":
+        """Weights where only some judgements are used; the items of others count as not judged."""
+        items = np.concatenate([counts, people.counts]).astype(np.float64)
+        verdict = np.concatenate([np.full(len(counts), -1), np.where(used, people.verdict, -1)])
+        judged = np.concatenate([np.zeros(len(counts)), emphasis * people.counts * used])
+        seen = calibrations.slips(verdict, whole.k, people.error)
+        return _Weights(items, items * _overlapping(whole) * (judged == 0), judged, seen)
 
 
-def _rates(mass: Float) -> Float:
-    """Shares over the outcomes; none where there is no mass."""
-    rates: Float = mass / np.maximum(mass.sum(2, keepdims=True), 1e-12)
-    return rates
+def _taught(
+    whole: _Setting, counts: Counts, people: Judged, plain: _Plain, usual: _Choice, scores: Mapping[float, Float]
+) -> tuple[_Choice, Calibration, dict[str, Any]]:
+    """The choice of the least log loss on held-out judgements, its correction, and its figures."""
+    choices = [usual]
+    if scores:
+        finite = [strength for strength in scores if np.isfinite(strength)]
+        strength = max(finite, key=lambda strength: scores[strength].sum())
+        choices += [_Choice(strength, emphasis) for emphasis in _EMPHASIS]
+    held_out_log = {choice: _held_out(whole, counts, people, plain, choice) for choice in choices}
+    seen = calibrations.slips(people.verdict, whole.k, people.error)
+    losses: dict[tuple[float, _Choice], Float] = {}
+    for looseness in calibrations.LOOSENESS:
+        for choice, log in held_out_log.items():
+            right = (_corrected_held_out(whole, log, people, looseness) * seen).sum(1)
+            losses[looseness, choice] = -np.log(np.maximum(right, 1e-12))
+    frequency = np.bincount(people.verdict, people.counts, whole.k) + 1
+    constant = float(-(people.counts * np.log(frequency / frequency.sum())[people.verdict]).sum() / people.counts.sum())
+    looseness, choice = _least(losses, people.counts, constant)
+    log = held_out_log[choice]
+    weight, known = people.counts.astype(np.float64), _not_stated(whole, people)
+    correction = calibrations.fit(
+        people.patterns[known], log[known], people.verdict[known], weight[known], people.error, looseness
+    )
+    believed = _corrected_held_out(whole, log, people, looseness)
+    rows = people.blind if int(people.counts[people.blind].sum()) >= ENOUGH_BLIND else np.ones(len(people.blind), bool)
+    measured = calibrations.measure(believed[rows], people.verdict[rows], people.counts[rows], people.fold[rows])
+    blind = int(people.counts[people.blind].sum())
+    return choice, correction, measured | {"blind": blind, "only_blind": bool(rows is people.blind)}
 
 
-def _pseudo(share: Float, prior: Float) -> Float:
-    """Rates of each function before any vote is seen, float64[m, k, k + 1].
+def _least(losses: Mapping[tuple[float, _Choice], Float], counts: Counts, constant: float) -> tuple[float, _Choice]:
+    """The first whose mean loss is not above the least one by more than a standard error of the difference, nor above
+    that of a constant."""
+    best = min(losses, key=lambda key: float((losses[key] * counts).sum()))
+    total = counts.sum()
+    for key, loss in losses.items():
+        behind = loss - losses[best]
+        mean = float((behind * counts).sum() / total)
+        deviation = float(np.sqrt(((behind - mean) ** 2 * counts).sum() / total))
+        if mean <= deviation / np.sqrt(total) and (loss * counts).sum() / total <= constant:
+            return key
+    return best
+
+
+def _held_out(whole: _Setting, counts: Counts, people: Judged, plain: _Plain, choice: _Choice) -> Float:
+    """Log probabilities of judged items by models that see only judgements of the other folds, float64[rows, k]."""
+    log = np.zeros((len(people.counts), whole.k))
+    for number in np.unique(people.fold).tolist():
+        own = people.fold == number
+        weights = _Weights.of(whole, counts, people, ~own, choice.emphasis)
+        prior, rates, _ = _rates(whole, weights, plain, choice.strength, _TRIED_ITERATIONS, _TRIED_TOLERANCE)
+        log[own] = _log(people.patterns[own], prior, rates, whole.voices)
+    return log
+
+
+def _corrected_held_out(whole: _Setting, log: Float, people: Judged, looseness: float) -> Float:
+    """Probabilities of judged items, corrected by what the judgements of the other folds teach, float64[rows, k]."""
+    believed = np.zeros_like(log)
+    known = _not_stated(whole, people)
+    for number in np.unique(people.fold).tolist():
+        own, others = people.fold == number, (people.fold != number) & known
+        weight = people.counts[others].astype(np.float64)
+        correction = calibrations.fit(
+            people.patterns[others], log[others], people.verdict[others], weight, people.error, looseness
+        )
+        believed[own] = _corrected(correction, people.patterns[own], log[own])
+    return vote_patterns.stated(people.patterns, whole.stating, believed)
+
+
+def _not_stated(whole: _Setting, people: Judged) -> npt.NDArray[np.bool_]:
+    """Rows on which no function states a fact: those that do need no correction."""
+    known: npt.NDArray[np.bool_] = (people.patterns[:, whole.stating] == ABSTAIN).all(1)
+    return known
+
+
+def _corrected(correction: Calibration | None, patterns: Votes, log: Float) -> Float:
+    return vote_patterns.posterior(log) if correction is None else correction.apply(patterns, log)
+
+
+def _overlapping(setting: _Setting) -> npt.NDArray[np.bool_]:
+    """Whether functions meet on a pattern, bool[n]; copies don't count."""
+    overlapping: npt.NDArray[np.bool_] = ((setting.patterns != ABSTAIN) * setting.voices).sum(1) > 1 + 1e-9
+    return overlapping
+
+
+def _plain(setting: _Setting, counts: Counts) -> _Plain:
+    patterns, k = setting.patterns, setting.k
+    weight = counts.astype(np.float64)
+    met = weight * _overlapping(setting)
+    votes = vote_patterns.outcomes(patterns, weight[:, None], k)[:, 0, :k]
+    among = vote_patterns.outcomes(patterns, met[:, None], k)[:, 0, :k]
+    factor, prior = plain_vote.fit(patterns, weight, met, setting.voices, setting.group, setting.stating, k)
+    rates = plain_vote.rates(among, met.sum(), prior, factor)
+    lonely = (among.sum(1) < OFTEN) & (among.sum(1) < _LONELY * votes.sum(1))
+    rates[lonely] = plain_vote.assumed(votes, weight.sum(), prior)[lonely]
+    return _Plain(prior, rates, votes, among, met)
+
+
+def _rates(
+    setting: _Setting, weights: _Weights, plain: _Plain, strength: float, most: int, tolerance: float
+) -> tuple[Float, Float, int]:
+    """Shares of the labels, rates and number of iterations of expectation maximisation; 0 for the plain vote.
 
     Args:
-        share: float64[m, k], share of the items on which a function votes for each label.
+        strength: number of pseudo-votes of each function; most, tolerance: where to stop.
     """
-    k = len(prior)
-    right = np.full((k, k), (1 - _PSEUDO_RIGHT) / max(k - 1, 1))
-    np.fill_diagonal(right, _PSEUDO_RIGHT)
-    # By Bayes: the share of right votes for a label gives the rate of such votes on items of each label.
-    rates = (share[:, None, :] + _LEAST) * right.T[None] / prior[None, :, None]
-    rates *= np.minimum(1, 0.98 / rates.sum(2, keepdims=True))
-    return np.concatenate([rates, 1 - rates.sum(2, keepdims=True)], 2)
+    if not np.isfinite(strength):
+        return plain.prior, plain.rates, 0
+    patterns, k = setting.patterns, setting.k
+    learned = (plain.among.sum(1) >= OFTEN)[:, None, None]
+    pseudo = plain.rates * (strength + _PSEUDO_ALONE * (plain.votes - plain.among).sum(1))[:, None, None]
+    pseudo *= k * plain.prior[None, :, None]  # as items have them: of a rare label there are few
+    # Of a judged item any label may be true, of others one that somebody votes for.
+    possible = vote_patterns.heard(patterns, k) | (weights.judged > 0)[:, None]
+    prior, rates, iterations = plain.prior, plain.rates, 0
+    # Soft shares of the votes as in the paper: a start as sure of itself as the plain vote ends in a poorer optimum.
+    believed = _normal((vote_patterns.tally(patterns, setting.voices, k) + _TIES * prior * possible) * weights.seen)
+    counting = (weights.met + weights.judged)[:, None]
+    while iterations < most:
+        iterations += 1
+        prior = vote_patterns.shares((believed * weights.items[:, None]).sum(0))
+        rates = _shares(vote_patterns.outcomes(patterns, believed * counting, k) * learned + pseudo)
+        log = _log(patterns, prior, rates, setting.voices, silence=True)
+        now = vote_patterns.posterior(np.where(possible, log, -np.inf))
+        now = _normal(vote_patterns.stated(patterns, setting.stating, now) * weights.seen)
+        before, believed = believed, now
+        if not len(patterns) or float(np.abs(believed - before).max()) < tolerance:
+            break
+    return prior, rates, iterations
 
 
-def _posterior(patterns: Votes, prior: Float, rates: Float, voices: Float, learning: bool = False) -> Float:
-    k = len(prior)
+def _compare(setting: _Setting, counts: Counts) -> dict[float, Float]:
+    """Number of pseudo-votes -> held-out log likelihood of the votes of each fold; `inf` is the plain vote."""
+    scores: dict[float, list[float]] = {strength: [] for strength in (np.inf, *STRENGTHS)}
+    overlapping = _overlapping(setting)
+    for learned, scored in held_out.folds(counts):
+        plain, met = _plain(setting, learned), np.where(overlapping, scored, 0).astype(np.float64)
+        weights = _Weights.of(setting, learned, _nothing_judged(setting.patterns.shape[1]), np.zeros(0, bool), 1.0)
+        for strength, of_folds in scores.items():
+            prior, rates, _ = _rates(setting, weights, plain, strength, _TRIED_ITERATIONS, _TRIED_TOLERANCE)
+            of_folds.append(
+                held_out.score(setting.patterns, met, prior, rates, setting.voices, setting.group, setting.stating)
+            )
+    return {strength: np.array(of_folds) for strength, of_folds in scores.items()}
+
+
+def _simplest(scores: Mapping[float, Float]) -> float:
+    """The largest number of pseudo-votes that is not worse than the best by more than a standard error.
+
+    Breiman, Friedman, Olshen and Stone, "Classification and Regression Trees" (1984), section 3.4.3.
+    """
+    best = max(scores, key=lambda strength: (scores[strength].sum(), strength))
+    for strength in sorted(scores, reverse=True):
+        behind = scores[best] - scores[strength]
+        if behind.sum() <= np.sqrt(len(behind)) * behind.std(ddof=1):
+            return strength
+    return best
+
+
+def _log(patterns: Votes, prior: Float, rates: Float, voices: Float, silence: bool = False) -> Float:
     log = np.log(prior)[None] + np.zeros((len(patterns), 1))
-    for function, voice in enumerate(voices.tolist()):
-        outcome = np.where(patterns[:, function] == ABSTAIN, k, patterns[:, function])
-        log_rates = voice * np.log(np.maximum(rates[function], 1e-12)).T
-        if not learning:
-            log_rates[k] = 0
-        log += log_rates[outcome]
-    return _normal(np.where(_heard(patterns, k), log, -np.inf) if learning else log)
+    for each in vote_patterns.evidence(patterns, rates, voices, silence):
+        log = log + each
+    return log
 
 
-def _places(functions: Sequence[str], facts: Sequence[str]) -> list[int]:
-    return [place for place, name in enumerate(functions) if name in facts]
-
-
-def _stated(patterns: Votes, stating: Sequence[int], probabilities: Float) -> Float:
-    """The probabilities, but `FACT` for the label of a stated fact, shared equally where stated facts differ.
-
-    Args:
-        stating: places of the functions that state facts.
-    """
-    named = patterns[:, list(stating)]
-    stated = np.stack([(named == label).sum(1) for label in range(probabilities.shape[1])], 1).astype(np.float64)
-    known = stated.any(1)
-    probabilities = probabilities.copy()
-    share = stated[known] / stated[known].sum(1, keepdims=True)
-    probabilities[known] = FACT * share + (1 - FACT) * probabilities[known]
+def _normal(mass: Float) -> Float:
+    probabilities: Float = mass / mass.sum(1, keepdims=True)
     return probabilities
 
 
-def _heard(patterns: Votes, k: int) -> npt.NDArray[np.bool_]:
-    """Whether anybody votes for a label, bool[n, k]."""
-    return np.stack([(patterns == label).any(1) for label in range(k)], 1)
-
-
-def _normal(log: Float) -> Float:
-    likely = np.exp(log - log.max(1, keepdims=True)) if len(log) else log
-    return likely / likely.sum(1, keepdims=True)
-
-
-def _majority(patterns: Votes, prior: Float, voices: Float) -> Float:
-    """Shares of the votes, with half a vote for the prior: it breaks ties, and a single vote is not certain."""
-    k = len(prior)
-    tally = np.zeros((len(patterns), k + 1))
-    for function, voice in enumerate(voices.tolist()):
-        outcome = np.where(patterns[:, function] == ABSTAIN, k, patterns[:, function])
-        tally[np.arange(len(patterns)), outcome] += voice
-    return (tally[:, :k] + 0.5 * prior) / (tally[:, :k].sum(1, keepdims=True) + 0.5)
-
-
-def _voices(patterns: Votes, weight: Float) -> Float:
-    """One over the size of each function's group of copies, float64[m]."""
-    m = patterns.shape[1]
-    group = list(range(m))
-    for function in range(m):
-        for other in range(function):
-            either = weight[(patterns[:, function] != ABSTAIN) | (patterns[:, other] != ABSTAIN)].sum()
-            same = weight[(patterns[:, function] == patterns[:, other]) & (patterns[:, function] != ABSTAIN)].sum()
-            if either and same >= _COPIES * either:
-                group = [group[other] if of == group[function] else of for of in group]
-    return 1.0 / np.bincount(group, minlength=m)[group]
+def _shares(mass: Float) -> Float:
+    """Shares over the outcomes; none where there is no mass."""
+    rates: Float = mass / np.maximum(mass.sum(2, keepdims=True), 1e-12)
+    return rates
 
 
 def _accuracy(patterns: Votes, believed: Float, met: Float) -> Float:

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from socorpus.corpus.storage import manifest_file, row_lookup
+from socorpus.corpus.storage import files, manifest_file, row_lookup
+from socorpus.labeling import steps
 from socorpus.labeling.analysis import report_sections
 from socorpus.labeling.facts.closings import CLOSED
 from socorpus.labeling.schema import FACTS, FACTS_FOLDER, FOLDER
@@ -86,8 +87,9 @@ def _task(root: Path, key: str, task: str, entry: Mapping[str, Any]) -> Iterator
         missing = entry.get("abstains", {}).get(place.site, {})
         yield from (f"  no {label} on this site: {why}" for label, why in missing.items())
         return
+    basis = f"the probability is {_basis(root, task)}"
     if rows[0]["start"] is not None:
-        yield f"{task:<13} {len(rows)} spans ({about})"
+        yield f"{task:<13} {len(rows)} spans; probabilities are {_basis(root, task)} ({about})"
         for row in rows[:_MOST_SPANS]:
             who = ", ".join(vote["function"] for vote in row["votes"])
             words = " ".join(example["text"][row["start"] : row["end"]].split())[:60]
@@ -97,6 +99,7 @@ def _task(root: Path, key: str, task: str, entry: Mapping[str, Any]) -> Iterator
         return
     for row in rows:
         differ = "; votes differ" if row["conflict"] else ""
+        differ += f"; {basis}" if row["source"] != "person" else ""
         yield f"{task:<13} {row['label']} {row['probability']:.3f}, by {row['source']}{differ} ({about})"
         for vote in row["votes"]:
             yield f"  {vote['function']}: {vote['label'] or 'no answer'} ({_evidence(vote)})"
@@ -107,6 +110,11 @@ def _failures(key: str, task: str, entry: Mapping[str, Any]) -> Iterator[str]:
     for failure in entry.get("failures", ()):
         if failure["post"] == key:
             yield f"{task:<13} {failure['function']} failed on it and does not vote: {failure['error']}"
+
+
+def _basis(root: Path, task: str) -> str:
+    measured = files.read_json(root / steps.model_path(task)).get("measured")  # none of an earlier version
+    return "assumed" if measured is None else f"measured on {measured['judged']:,} judgements"
 
 
 def _rows(path: Path, post: int) -> Iterator[dict[str, Any]]:

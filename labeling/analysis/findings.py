@@ -26,6 +26,10 @@ class Analysis:
         """Scores of models that see only markup, length or tags; no rows where there were too few labels."""
         return report_sections.AUDIT_HEAD, report_sections.audit_rows(self.facts)
 
+    def reliability(self) -> Table:
+        """Probabilities against held-out judgements by bins; no rows where too few labels were judged."""
+        return report_sections.RELIABILITY_HEAD, report_sections.reliability_rows(self.facts)
+
     def likely_errors(self) -> list[Mapping[str, Any]]:
         """Labels that are probably wrong, the likeliest first: `key`, `label`, `rather` and its `probability`."""
         return list(self.facts["errors"]["found"])

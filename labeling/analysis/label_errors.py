@@ -1,8 +1,10 @@
 """Likely label errors, by confident learning: labels that a model of the text, trained on other threads, contradicts.
 
 Source: C. Northcutt, L. Jiang, I. Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 70,
-2021; by the package cleanlab, an optional extra. The model is a logistic regression on hashed words, cross-validated by
-thread.
+2021; by the package cleanlab, an optional extra. The model is a logistic regression on hashed words in which all labels
+weigh the same, however rare, cross-validated by thread. Within each training part a second cross-validation chooses
+the penalty, and lets labels that are themselves contradicted weigh less. Each label has a list of its own; where the
+model is no better than chance there is none.
 """
 
 import re
@@ -14,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus import arrays
 from socorpus.corpus import schema as corpus_schema
+from socorpus.corpus.arrays import Float64, Int64
 from socorpus.corpus.storage import parquet
 from socorpus.corpus.storage.buckets import Bucket
 from socorpus.labeling import logistic, schema
@@ -28,9 +30,11 @@ from socorpus.labeling.schema import Task
 
 MISSING = "Likely label errors are not looked for: cleanlab is not installed (pip install 'socorpus[cleanlab]')."
 MOST, SHOWN = 5_000, 50
-"""Number of labels examined, drawn by a hash of the post; number of errors listed."""
-_FEATURES, _WORDS, _FEWEST = 1 << 12, 400, 10
-_WORD = re.compile(r"\w+")
+"""Number of labels examined, drawn by a hash of the post, of each kind alike; number of errors listed of each kind."""
+_FEATURES, _WORDS, _FEWEST = 1 << 14, 400, 10
+_WORD = re.compile(r"\w+|[^\w\s]")
+_INNER, _PENALTIES = 3, (1.0, 10.0)
+"""Number of inner folds; inverse strengths of the penalty that are tried."""
 
 
 def version() -> str | None:
@@ -42,13 +46,14 @@ def version() -> str | None:
 
 
 def find(root: Path, buckets: Sequence[Bucket], task: Task) -> dict[str, Any]:
-    """Labels that are likely wrong, the likeliest first: key, label, the text model's label and its probability.
+    """Labels that are likely wrong: key, label, the text model's label and its probability.
 
     Returns:
-        `note`, a sentence on what was done, and `found`, a list.
+        `note`, a sentence on what was done, and `found`, a list: the likeliest error of each label, then the second of
+        each, and so on, at most `SHOWN` of a label.
     """
     if task.spans:
-        return {"note": "Likely label errors are looked for in labels of whole texts alone.", "found": []}
+        return {"note": "Likely label errors are looked for only in labels of whole texts.", "found": []}
     if version() is None:
         return {"note": MISSING, "found": []}
     keys, texts, label, thread = _read(root, buckets, task)
@@ -59,36 +64,59 @@ def find(root: Path, buckets: Sequence[Bucket], task: Task) -> dict[str, Any]:
     rows = np.flatnonzero(np.isin(label, common))
     numbers = np.searchsorted(common, label[rows])
     believed = _believed(_words([texts[row] for row in rows.tolist()]), numbers, thread[rows], len(common))
+    accuracy, error = _balanced_accuracy(numbers, believed)
+    figures = f"balanced accuracy {accuracy:.3f} on {len(rows):,} labels, by chance {1 / len(common):.3f}"
+    if accuracy < 1 / len(common) + 2 * error:
+        note = f"Likely label errors are not listed: a model of the words is no better than chance ({figures})."
+        return {"note": note, "found": []}
+    listed = []
+    for number, issues in enumerate(_issues(numbers, believed)):
+        own = believed[issues, number]
+        for rank, index in enumerate(issues[np.argsort(own, kind="stable")][:SHOWN].tolist()):
+            error_found = {
+                "key": keys[rows[index]],
+                "label": task.labels[common[number]],
+                "rather": task.labels[common[believed[index].argmax()]],
+                "probability": round(float(believed[index].max()), 4),
+            }
+            listed.append((rank, number, error_found))
+    listed.sort(key=lambda entry: entry[:2])
+    kinds = f"at most {SHOWN} of each label, in turn"
+    note = f"Likely label errors by cleanlab {version()}: {len(listed):,} ({kinds}; {figures})."
+    return {"note": note, "found": [error_found for *_, error_found in listed]}
+
+
+def _issues(label: Int64, believed: Float64) -> list[Int64]:
+    """Rows of each label that another contradicts: as many as confident learning takes to be wrong of that label."""
     from cleanlab.filter import find_label_issues
 
-    ranked = find_label_issues(
-        numbers, believed, return_indices_ranked_by="self_confidence", n_jobs=1, min_examples_per_class=1
-    )
-    errors = [
-        {
-            "key": keys[rows[index]],
-            "label": task.labels[common[numbers[index]]],
-            "rather": task.labels[common[believed[index].argmax()]],
-            "probability": round(float(believed[index].max()), 4),
-        }
-        for index in ranked.tolist()
-    ]
-    note = f"Likely label errors by cleanlab {version()}: {len(errors):,} of {len(rows):,} labels that were looked at."
-    return {"note": note, "found": errors[:SHOWN]}
+    wrong = find_label_issues(label, believed, filter_by="prune_by_class", n_jobs=1, min_examples_per_class=1)
+    wrong &= believed.argmax(1) != label
+    return [np.flatnonzero(wrong & (label == number)) for number in range(believed.shape[1])]
 
 
-def _read(
-    root: Path, buckets: Sequence[Bucket], task: Task
-) -> tuple[list[str], list[str], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _balanced_accuracy(label: Int64, believed: Float64) -> tuple[float, float]:
+    """Mean recall of the labels, and its standard error."""
+    right, counts = believed.argmax(1) == label, np.bincount(label)
+    recall = np.bincount(label, weights=right) / counts
+    spread = (np.bincount(label, weights=right) + 0.5) / (counts + 1)
+    return float(recall.mean()), float(np.sqrt((spread * (1 - spread) / counts).sum()) / len(counts))
+
+
+def _read(root: Path, buckets: Sequence[Bucket], task: Task) -> tuple[list[str], list[str], Int64, Int64]:
     places = [root / schema.path(task.name, "labels", bucket.name) for bucket in buckets]
-    total = sum(parquet.read(place, columns=["post_id"]).num_rows for place in places)
-    share = min(1.0, MOST / max(total, 1))
+    totals = np.zeros(len(task.labels), np.int64)
+    for place in places:
+        named = pc.index_in(parquet.read(place, columns=["label"])["label"], value_set=pa.array(task.labels))
+        totals += np.bincount(np.asarray(named, np.int64), minlength=len(totals))
+    share = _shares(totals)
     keys: list[str] = []
     texts: list[str] = []
     labels, threads = [], []
     for number, (bucket, place) in enumerate(zip(buckets, places, strict=True)):
         table = parquet.read(place, columns=["site", "post_id", "label", "thread_id", "source"])
-        drawn = arrays.splitmix64(np.asarray(table["post_id"], np.int64)) <= np.uint64(share * (2**64 - 2048))
+        label = np.asarray(pc.index_in(table["label"], value_set=pa.array(task.labels)), np.int64)
+        drawn = arrays.splitmix64(np.asarray(table["post_id"], np.int64)) / 2.0**64 <= share[label]
         table = table.filter(pa.array(drawn))
         examples = parquet.read(
             root / schema.path(task.name, "examples", bucket.name), columns=["post_id", "title", "text"]
@@ -100,9 +128,19 @@ def _read(
             for title, text in zip(own["title"].to_pylist(), own["text"].to_pylist(), strict=True)
         ]
         keys += [corpus_schema.key(bucket.site, post) for post in table["post_id"].to_pylist()]
-        labels.append(np.asarray(pc.index_in(table["label"], value_set=pa.array(task.labels)), np.int64))
+        labels.append(label[drawn])
         threads.append(np.asarray(table["thread_id"], np.int64) + (number << 48))
     return keys, texts, np.concatenate(labels), np.concatenate(threads)
+
+
+def _shares(totals: Int64) -> Float64:
+    """Share of each label that is examined: `MOST` labels, the same number of each kind that has as many."""
+    quota, left = 0.0, float(MOST)
+    for place, total in enumerate(sorted(totals.tolist())):
+        quota = max(quota, left / (len(totals) - place))
+        left -= min(total, quota)
+    shares: Float64 = np.minimum(1.0, quota / np.maximum(totals, 1))
+    return shares
 
 
 def _words(texts: Sequence[str]) -> Any:
@@ -122,14 +160,42 @@ def _words(texts: Sequence[str]) -> Any:
     return matrix
 
 
-def _believed(
-    words: Any, label: npt.NDArray[np.int64], thread: npt.NDArray[np.int64], k: int
-) -> npt.NDArray[np.float64]:
+def _believed(words: Any, label: Int64, thread: Int64, k: int) -> Float64:
     """Probability of each label for each text by a model of the other threads, float64[n, k]."""
-    fold = (arrays.splitmix64(thread) % np.uint64(leaks.FOLDS)).astype(np.int64)
+    mixed = arrays.splitmix64(thread)
+    fold = (mixed % np.uint64(leaks.FOLDS)).astype(np.int64)
+    inner = (mixed // np.uint64(leaks.FOLDS) % np.uint64(_INNER)).astype(np.int64)
     probabilities = np.full((len(label), k), 1 / k)
     for number in range(leaks.FOLDS):
         train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         if len(test) and len(train):
-            probabilities[test] = logistic.fit(words[train], label[train], k, words=True)(words[test])
+            probabilities[test] = _nested(words[train], label[train], inner[train], k)(words[test])
     return probabilities
+
+
+def _nested(words: Any, label: Int64, fold: Int64, k: int) -> logistic.Model:
+    """A model whose penalty is chosen by cross-validation, and that believes labels as far as others bear them out."""
+    rows, balance = np.arange(len(label)), _balance(label)
+    best: tuple[float, float, Float64] | None = None
+    for penalty in _PENALTIES:
+        believed = np.full((len(label), k), 1 / k)
+        for number in range(_INNER):
+            train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+            if len(test) and len(train):
+                weight = _balance(label[train])
+                model = logistic.fit(words[train], label[train], k, weight, words=True, inverse=penalty)
+                believed[test] = model(words[test])
+        own = believed[rows, label]
+        loss = float(-(balance * np.log(np.maximum(own, 1e-9))).sum())
+        if best is None or loss < best[0]:
+            best = loss, penalty, own
+    assert best is not None
+    _, penalty, own = best
+    return logistic.fit(words, label, k, balance * own / own.mean(), words=True, inverse=penalty)
+
+
+def _balance(label: Int64) -> Float64:
+    """Weights under which all labels that occur weigh the same, with mean 1."""
+    counts = np.bincount(label)
+    weights: Float64 = len(label) / (np.count_nonzero(counts) * counts[label])
+    return weights

@@ -43,9 +43,16 @@ def labels(facts: Facts) -> Section | None:
         for sentence in analysis_functions.not_to_be_had(entry.get("abstains", {})):
             content += html.paragraph(sentence)
         content += html.paragraph(
-            f"Combined by {entry['method'].replace('_', ' ')}: {sources}; votes differ on {entry['conflicts']:,}."
+            f"Combined by {entry['method'].replace('_', ' ')}: {sources}; votes differ on {entry['conflicts']:,}. "
+            f"Probabilities are {_BASES[entry.get('basis', 'assumed')]}."
         )
     return Section("Labels", content)
+
+
+_BASES = {
+    "assumed": "assumed, not measured: too few labels were judged by people",
+    "judged": "measured on people's judgements",
+}
 
 
 def label_rows(entry: Mapping[str, Any]) -> tuple[list[list[Any]], list[Any]]:
@@ -71,6 +78,8 @@ def functions(facts: Facts) -> Section | None:
         content += Markup("<h3>{}</h3>").format(name)
         content += html.table(FUNCTION_HEAD, function_rows(analysis))
         content += html.paragraph(" ".join(analysis_functions.summary(analysis)), "note")
+        if rows := reliability_rows(analysis):
+            content += html.table(RELIABILITY_HEAD, rows)
     return Section("Labelling functions", content)
 
 
@@ -88,6 +97,18 @@ def function_rows(analysis: Mapping[str, Any]) -> list[list[Any]]:
             ", ".join(function["labels"]) or "–",
         ]
         for function in analysis["functions"]
+    ]
+
+
+RELIABILITY_HEAD = ["probability", "judged items", "stated", "right"]
+
+
+def reliability_rows(analysis: Mapping[str, Any]) -> list[list[Any]]:
+    """Rows of the reliability table, probabilities against held-out judgements; none where nothing was measured."""
+    measured = analysis.get("probabilities", {}).get("measured")
+    return [
+        [f"{row['from']:.1f} to {row['to']:.1f}", row["items"], f"{row['stated']:.3f}", f"{row['right']:.3f}"]
+        for row in (measured["reliability"] if measured is not None else ())
     ]
 
 

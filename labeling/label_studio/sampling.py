@@ -5,12 +5,15 @@ Tables are read bucket by bucket: of all posts only the key and a sort value are
 
 import hashlib
 import itertools
-from collections import defaultdict
+import re
+import zlib
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,10 +22,14 @@ from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files, parquet
 from socorpus.corpus.storage.buckets import bucket_files
 from socorpus.labeling import schema
+from socorpus.labeling.analysis import slices
 from socorpus.labeling.label_studio.interface import Example, Label
 from socorpus.labeling.schema import Task
 
-KINDS = ("uncertain", "disagreement", "random", "tag:NAME")
+KINDS = ("uncertain", "disagreement", "random", "diverse", "class", "class:LABEL", "slice:WAY", "tag:NAME")
+"""`class` and `slice:WAY` (tag, year, site, length) take the same number of each; `diverse` unlike texts."""
+POOL = 4_000
+"""Posts, drawn at random, from which `diverse` chooses."""
 
 _EXAMPLE = [
     *("site", "post_id", "split", "kind", "created", "score", "tags", "title", "text", "url", "license", "author"),
@@ -34,10 +41,10 @@ _LABEL = ["site", "post_id", "start", "end", "label", "probability", "source", "
 
 @dataclass(frozen=True)
 class Sample:
-    """A way to choose posts: uncertain, disagreement, random, or those of a tag."""
+    """A way to choose posts; `value` is the label, the way of slicing, or the tag."""
 
     kind: str
-    tag: str | None = None
+    value: str | None = None
 
     @staticmethod
     def parse(text: str) -> "Sample":
@@ -46,10 +53,13 @@ class Sample:
         Raises:
             InputError: there is no such kind of sample.
         """
-        kind, _, tag = text.partition(":")
-        if (kind == "tag") != bool(tag) or kind not in ("uncertain", "disagreement", "random", "tag"):
-            raise InputError(f"sample {text!r} is not known; there are {', '.join(KINDS)}")
-        return Sample(kind, tag or None)
+        kind, colon, value = text.partition(":")
+        plain = kind in ("uncertain", "disagreement", "random", "diverse", "class") and not colon
+        valued = bool(value) and (kind in ("class", "tag") or (kind == "slice" and value in slices.WAYS))
+        if not plain and not valued:
+            ways = ", ".join(slices.WAYS)
+            raise InputError(f"sample {text!r} is not known; there are {', '.join(KINDS)}; WAY is one of {ways}")
+        return Sample(kind, value or None)
 
 
 def buckets(root: Path, task: Task) -> list[str]:
@@ -77,25 +87,120 @@ def version(root: Path, task: Task) -> str:
 def choose(root: Path, task: Task, sample: Sample, limit: int, without: Collection[str] = ()) -> list[str]:
     """Keys of at most `limit` posts, the most wanted first; ties in a random order that is always the same.
 
-    "uncertain" sorts by the probability of the label (of spans, the mean), "disagreement" by the share of labels whose
-    votes differ. Posts without votes are only chosen by "random" and by tag, posts that people have judged by neither
-    of the first two.
+    "uncertain" sorts by the probability of the label (of spans, the mean), which people's judgements correct,
+    "disagreement" by the share of labels whose votes differ. "class" takes posts of each label that a plain vote gives
+    in turn (`analysis.accuracy.strata`), "slice" posts of each slice, "class:LABEL" those with a label; each at random
+    within. "diverse" takes next what is least like all before. Posts without votes are only chosen by "random",
+    "diverse", slice and tag; posts that people have judged by none but "random", slice and tag.
+
+    Raises:
+        InputError: the task has no such label.
     """
+    if sample.kind == "class" and sample.value is not None and sample.value not in task.labels:
+        raise InputError(f"{task.name} has no label {sample.value!r}; it has {', '.join(task.labels)}")
     skipped = set(without)
+    if sample.kind in ("class", "slice"):
+        return _in_turn(root, task, sample, limit, skipped)
+    if sample.kind == "diverse":
+        return _diverse(root, task, limit, skipped)
     ranked: list[tuple[float, bytes, str]] = []
     for bucket in buckets(root, task):
         path = root / schema.path(task.name, "examples", bucket)
         table = parquet.read(path, schema.EXAMPLES, ["site", "post_id", "tags"])
         weights = None if sample.kind in ("random", "tag") else _weights(root, task, bucket, sample.kind)
-        tags = table["tags"].to_pylist() if sample.tag is not None else None
+        tags = table["tags"].to_pylist() if sample.kind == "tag" else None
         for row, (site, post) in enumerate(zip(table["site"].to_pylist(), table["post_id"].to_pylist(), strict=True)):
             key = f"{site}:{post}"
             weight = 0.0 if weights is None else weights.get(post)
-            if weight is not None and key not in skipped and (tags is None or sample.tag in tags[row]):
-                ranked.append((weight, hashlib.blake2b(key.encode(), digest_size=8, person=b"sample").digest(), key))
+            if weight is not None and key not in skipped and (tags is None or sample.value in tags[row]):
+                ranked.append((weight, _drawn(key), key))
         if len(ranked) > 4 * limit + 100_000:
             ranked = sorted(ranked)[:limit]
     return [key for _, _, key in sorted(ranked)[:limit]]
+
+
+def _drawn(key: str) -> bytes:
+    """The random order of posts, always the same."""
+    return hashlib.blake2b(key.encode(), digest_size=8, person=b"sample").digest()
+
+
+def _in_turn(root: Path, task: Task, sample: Sample, limit: int, skipped: Collection[str]) -> list[str]:
+    """One post of each group after the other, at random within each."""
+    groups: dict[str, list[tuple[bytes, str]]] = defaultdict(list)
+    for bucket in buckets(root, task):
+        site = bucket.rpartition("/")[0]
+        for post, names in _groups(root, task, bucket, sample).items():
+            key = f"{site}:{post}"
+            if key in skipped:
+                continue
+            for name in names:
+                groups[name].append((_drawn(key), key))
+        for name, drawn in groups.items():
+            if len(drawn) > 4 * limit + 100_000:
+                groups[name] = sorted(drawn)[:limit]
+    by_rank = ((rank, *entry) for drawn in groups.values() for rank, entry in enumerate(sorted(drawn)[:limit]))
+    return list(dict.fromkeys(key for *_, key in sorted(by_rank)))[:limit]
+
+
+def _groups(root: Path, task: Task, bucket: str, sample: Sample) -> dict[int, list[str]]:
+    """Post -> the groups that it is in."""
+    if sample.kind == "slice":
+        table = parquet.read(root / schema.path(task.name, "examples", bucket), columns=list(slices.COLUMNS))
+        return dict(zip(table["post_id"].to_pylist(), slices.values(table, str(sample.value)), strict=True))
+    path = root / schema.path(task.name, "labels", bucket)
+    if not files.exists(path):
+        return {}
+    columns = ["post_id", "label", "source", "votes"]
+    groups: dict[int, set[str]] = defaultdict(set)
+    judged: set[int] = set()
+    for row in parquet.read(path, schema.LABELS, columns).to_pylist():
+        if row["source"] == "person":
+            judged.add(row["post_id"])
+        counts = Counter(vote["label"] for vote in row["votes"] if not vote["function"].startswith("person:"))
+        if sample.value is not None:
+            name = row["label"] if row["label"] == sample.value else None
+        else:
+            name = max(task.labels, key=lambda label: counts[label]) if counts.total() else None
+        if name is not None:
+            groups[row["post_id"]].add(name)
+    return {post: sorted(names) for post, names in groups.items() if post not in judged}
+
+
+def _diverse(root: Path, task: Task, limit: int, skipped: Collection[str]) -> list[str]:
+    """Posts of a random pool, each least like those before it.
+
+    Farthest-first traversal (Gonzalez, "Clustering to Minimize the Maximum Intercluster Distance", 1985) by the cosine
+    of hashed words.
+    """
+    judged = {
+        f"{bucket.rpartition('/')[0]}:{post}"
+        for bucket in buckets(root, task)
+        if files.exists(path := root / schema.path(task.name, "labels", bucket))
+        for table in [parquet.read(path, schema.LABELS, ["post_id", "source"])]
+        for post in table.filter(pc.equal(table["source"], "person"))["post_id"].to_pylist()
+    }
+    pool = choose(root, task, Sample("random"), max(POOL, limit), [*skipped, *judged])
+    drawn = list(examples(root, task, pool))
+    vectors = np.stack([_vector(f"{row.title or ''} {row.text}") for row in drawn]) if drawn else np.zeros((0, 1))
+    chosen: list[int] = []
+    nearest = np.full(len(drawn), -1.0, np.float32)
+    while len(chosen) < min(limit, len(drawn)):
+        nearest[chosen[-1:]] = np.inf
+        chosen.append(int(nearest.argmin()))
+        nearest = np.maximum(nearest, np.einsum("nd,d->n", vectors, vectors[chosen[-1]]))
+    return [drawn[number].key for number in chosen]
+
+
+def _vector(text: str) -> npt.NDArray[np.float32]:
+    """Square roots of the counts of hashed words, of length 1."""
+    places = [zlib.crc32(word.encode()) % _DIMENSIONS for word in _WORD.findall(text.lower())[:_WORDS]]
+    vector = np.sqrt(np.bincount(places, minlength=_DIMENSIONS)).astype(np.float32)
+    vector /= np.float32(max(float(np.sqrt((vector**2).sum())), 1e-9))
+    return vector
+
+
+_DIMENSIONS, _WORDS = 512, 400
+_WORD = re.compile(r"\w+")
 
 
 def _weights(root: Path, task: Task, bucket: str, kind: str) -> dict[int, float]:

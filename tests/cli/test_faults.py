@@ -24,7 +24,7 @@ from tests import building, fork_server
 from tests.building import hashes, manifest, socorpus
 
 FOLDERS = ("documents", "pairs", "signals", "decisions", "shards", "quarantine", "tables", "tokenizer", "labels")
-NOT_OF_THIS_DUMP = {"map", "partition", "signal_inputs", "repeats", "unique", "label_compare", "label_analysis"}
+NOT_OF_THIS_DUMP = {"map", "partition", "signal_inputs", "repeats", "unique", "label_analysis"}
 """Stages that a site of one bucket, without benchmarks and without a wish for an analysis, has no items in."""
 OFTEN = ("threads", "signals", "shards", "label_vote")
 """Stages of the short form."""

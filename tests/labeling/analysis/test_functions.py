@@ -3,7 +3,6 @@
 import itertools
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +74,7 @@ def test_functions_by_hand() -> None:
     # Of spans coverage is a share of those that anybody names: 10.
     assert analysis_functions.functions(patterns, weight, truth, model, None)[0]["coverage"] == 0.9
     # Combined: HQ on the first, a tie of HQ and CLOSE on the second, which goes to HQ, and CLOSE on the last.
-    human = analysis_functions.against_people(patterns, weight, truth, replace(model, method="majority"))
+    human = analysis_functions.against_people(patterns, weight, truth, model)
     assert human == {"judged": 7, "voted": 7, "right": 4, "no_span": 0}
 
 

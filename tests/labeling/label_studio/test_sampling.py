@@ -48,13 +48,55 @@ def test_a_tag_takes_its_posts_alone(root: Path) -> None:
     assert chosen(root, "tag:nothing") == []
 
 
+def test_classes_take_turns_by_what_functions_vote(root: Path) -> None:
+    found = chosen(root, "class", 30)
+    # The label of post n is number n % 3; where votes differ, every third post, that is a tie of it and the next.
+    strata = [0 if post % 3 == 0 else post % 3 for post in found]
+    assert [strata[:3].count(number) for number in range(3)] == [1, 1, 1]
+    assert [strata.count(number) for number in range(3)] == [10, 10, 10]
+    assert found != sorted(found) and 9 not in chosen(root, "class", COUNT)
+    label = QUALITY.labels[1]
+    assert sorted(chosen(root, f"class:{label}", COUNT)) == [post for post in range(1, COUNT + 1) if post % 3 == 1]
+    with pytest.raises(InputError, match="quality has no label 'best'"):
+        chosen(root, "class:best")
+
+
+def test_slices_take_turns(tmp_path: Path) -> None:
+    texts = {post: "word " * (10 if post > 5 else 2000) for post in range(1, 61)}
+    label_tables.write(
+        tmp_path,
+        "quality",
+        [label_tables.example(post, text) for post, text in texts.items()],
+        [label_tables.label("quality", post, "HQ") for post in texts],
+    )
+    found = chosen(tmp_path, "slice:length", 10)
+    assert sum(post <= 5 for post in found) == 5
+
+
+def test_diverse_posts_are_unlike_one_another(tmp_path: Path) -> None:
+    topics = ["alpha beta gamma delta", "red green blue white", "one two three four", "north south east west"]
+    topic = {post: 3 if post in (7, 31) else post % 3 for post in range(1, COUNT + 1)}
+    texts = {post: f"{topics[of]} {topics[post % 3].split()[post % 4]}" for post, of in topic.items()}
+    label_tables.write(
+        tmp_path,
+        "quality",
+        [label_tables.example(post, text, title="") for post, text in texts.items()],
+        [label_tables.label("quality", post, "HQ") for post in texts],
+    )
+    found = chosen(tmp_path, "diverse", 4)
+    assert len({topic[post] for post in found}) == 4
+    assert chosen(tmp_path, "diverse", 4) == found and len(set(chosen(tmp_path, "diverse", COUNT))) == COUNT
+
+
 def test_what_is_there_already_is_not_chosen_again(root: Path) -> None:
     assert chosen(root, "uncertain", 3, (f"{SITE}:1", f"{SITE}:3")) == [2, 4, 5]
 
 
-@pytest.mark.parametrize("text", ["certain", "tag", "tag:", "random:x", "Uncertain", ""])
+@pytest.mark.parametrize("text", ["certain", "tag", "tag:", "random:x", "Uncertain", "slice", "slice:mood", ""])
 def test_an_unknown_way_is_refused_with_those_that_there_are(text: str) -> None:
-    with pytest.raises(InputError, match=r"there are uncertain, disagreement, random, tag:NAME"):
+    with pytest.raises(
+        InputError, match=r"there are uncertain, disagreement, random, diverse, class, class:LABEL, slice:WAY"
+    ):
         Sample.parse(text)
 
 

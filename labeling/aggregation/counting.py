@@ -1,0 +1,162 @@
+"""Counts of a bucket's items by their votes and by people's verdict on them: the input of the label model."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from socorpus.corpus import arrays
+from socorpus.labeling.aggregation import annotators, calibration, dawid_skene, held_out, vote_matrix
+from socorpus.labeling.aggregation.dawid_skene import Judged
+from socorpus.labeling.aggregation.patterns import Counts, Votes
+from socorpus.labeling.schema import Task
+
+VERSION = 1
+_MORE = 3
+"""Number of columns after the votes: verdict, fold, blind."""
+
+
+def count(votes: pa.Table, voters: Sequence[str], task: Task) -> dict[str, Any]:
+    """Items by pattern, as JSON.
+
+    Args:
+        votes: `schema.VOTES` of a bucket, of functions, models and people.
+        voters: functions and models, in the order of the patterns.
+
+    Returns:
+        `patterns`: rows of votes, people's verdict (a label's number, -1 for none, and of spans the number of labels
+        where they see none), the fold in which the item is held out, and whether people judged it without a
+        suggestion; each with its number of items. `units`: judgements of single people on items that two or more
+        judged. `seconds`: time that people took.
+    """
+    items = vote_matrix.gather(votes, voters, task)
+    people = judgements(items, votes, task)
+    rows = np.concatenate([items.votes, np.stack([people.verdict, people.fold, people.blind], 1)], 1)
+    counts = Counter(map(tuple, rows.astype(np.int64).tolist()))
+    return {
+        "patterns": [[list(row), number] for row, number in sorted(counts.items())],
+        "units": people.units,
+        "seconds": people.seconds,
+    }
+
+
+@dataclass(frozen=True)
+class Judgements:
+    """What people said of a bucket's items: n of them."""
+
+    verdict: Counts
+    """int64[n], a label's number; -1 for none, and of spans the number of labels where people see none."""
+    fold: Counts
+    """int64[n], in which the item is held out; 0 where nobody judged."""
+    blind: npt.NDArray[np.bool_]
+    """bool[n], whether people judged it, and saw no suggestion."""
+    units: list[dict[str, int]]
+    """Judgements of single people on items that two or more judged."""
+    seconds: list[float]
+
+
+def judgements(items: vote_matrix.Items, votes: pa.Table, task: Task) -> Judgements:
+    """People's votes of a bucket (`schema.VOTES`), by item."""
+    words = votes.filter(pc.equal(votes["source"], "person")).to_pylist()
+    verdict, units = _verdicts(items, words, task)
+    judged = verdict >= 0
+    fold = np.where(judged, (arrays.splitmix64(items.post) % np.uint64(held_out.FOLDS)).astype(np.int64), 0)
+    blind = np.isin(items.post, list(_blind(words))) & judged
+    seconds = sorted(row["seconds"] for row in words if row["seconds"] is not None)
+    return Judgements(verdict, fold, blind, units, seconds)
+
+
+class Counted:
+    """The counts of all buckets of a task: n distinct rows."""
+
+    def __init__(self, parts: Sequence[Mapping[str, Any]], width: int) -> None:
+        counts: Counter[tuple[int, ...]] = Counter()
+        for part in parts:
+            counts.update({tuple(row): number for row, number in part["patterns"]})
+        rows = np.array(sorted(counts), np.int64).reshape(len(counts), width + _MORE)
+        self.patterns: Votes = rows[:, :width].astype(np.int8)
+        """int8[n, m]"""
+        self.weight: Counts = np.array([counts[tuple(row)] for row in rows.tolist()], np.int64)
+        """int64[n], items of each row."""
+        self.verdict, self.fold = rows[:, width], rows[:, width + 1]
+        self.blind = rows[:, width + 2].astype(bool)
+        self.units = [unit for part in parts for unit in part["units"]]
+        self.seconds = [value for part in parts for value in part["seconds"]]
+
+    def fit(
+        self, functions: Sequence[str], task: Task, facts: Sequence[str] = (), teach: bool = True
+    ) -> dawid_skene.LabelModel:
+        """The label model.
+
+        Args:
+            facts: those of the functions that state facts.
+            teach: whether people's judgements take part. Those of spans do not: that people see no span where a
+                function does is no label.
+        """
+        voted = (self.patterns != dawid_skene.ABSTAIN).any(1)
+        own = voted & (self.verdict >= 0) & (teach and not task.spans)
+        patterns, counts = dawid_skene.distinct(self.patterns[~own], self.weight[~own])
+        pairs = [(a, b) for unit in self.units for a, b in [sorted(unit.values())[:: len(unit) - 1]] if len(unit) == 2]
+        error = calibration.error_of(len(pairs), sum(a != b for a, b in pairs))
+        judged = Judged(
+            *(self.patterns[own], self.verdict[own], self.weight[own], self.fold[own], self.blind[own], error)
+        )
+        return dawid_skene.fit(patterns, counts, functions, task.labels, facts, judged if own.any() else None)
+
+
+def _blind(judgements: Sequence[annotators.Row]) -> set[int]:
+    """Posts that people judged, all of them without a suggestion."""
+    seen: dict[int, bool] = {}
+    for row in annotators.last_words(judgements):
+        blind = json.loads(row["evidence"]).get("blind") is True
+        seen[row["post_id"]] = seen.get(row["post_id"], True) and blind
+    return {post for post, blind in seen.items() if blind}
+
+
+def _verdicts(
+    items: vote_matrix.Items, judgements: Sequence[annotators.Row], task: Task
+) -> tuple[Counts, list[dict[str, int]]]:
+    """People's verdict on each item: a label's number, -1 for none, k for a span that they don't see in a text that
+    they marked; and the judgements of single people on items that two or more judged."""
+    k = len(task.labels)
+    truth = np.full(len(items), -1, np.int64)
+    words = annotators.last_words(judgements)
+    if not task.spans:
+        row = {int(post): number for number, post in enumerate(items.post)}
+        for post, verdict in annotators.of_texts(judgements).items():
+            if verdict.label is not None:
+                truth[row[post]] = task.index(verdict.label)
+        by_post: dict[int, dict[str, int]] = {}
+        for word in words:
+            if word["label"] is not None:
+                by_post.setdefault(word["post_id"], {})[word["function"]] = task.index(word["label"])
+        return truth, [by_post[post] for post in sorted(by_post) if len(by_post[post]) > 1]
+    verdicts = annotators.of_spans(judgements)
+    markers: dict[int, set[str]] = {}
+    marks: dict[tuple[int, int, int], dict[str, int]] = {}
+    for word in words:
+        if word["label"] is not None and word["start"] is not None:
+            key = (word["post_id"], word["start"], word["end"])
+            marks.setdefault(key, {})[word["function"]] = task.index(word["label"])
+        if word["label"] is not None or annotators.found_nothing(word):
+            markers.setdefault(word["post_id"], set()).add(word["function"])
+    for index, (post, start, end) in enumerate(zip(items.post, items.start, items.end, strict=True)):
+        if int(post) in verdicts and start != vote_matrix.NO_SPAN:
+            found_there = verdicts[int(post)].get((int(start), int(end)))
+            if found_there is None:
+                truth[index] = k
+            elif found_there.label is not None:
+                truth[index] = task.index(found_there.label)
+    # A person who marked a text but not a span that another marked judges that there is none.
+    units = [
+        {name: labels.get(name, k) for name in sorted(markers[post])}
+        for (post, _, _), labels in sorted(marks.items())
+        if len(markers[post]) > 1
+    ]
+    return truth, units

@@ -1,0 +1,53 @@
+"""Held-out likelihood of votes: how well each function's outcome on an item follows from the votes of the others.
+
+No truth is needed, which makes it the measure by which models of votes are compared. It is a composite likelihood
+(Varin, Reid and Firth, Statistica Sinica 21, 2011) of the conditional distributions of single outcomes.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from socorpus.labeling.aggregation.patterns import Counts, Float, Votes, evidence, posterior, stated
+
+FOLDS = 5
+
+
+def score(
+    patterns: Votes, met: Float, prior: Float, rates: Float, voices: Float, group: Counts, stating: Sequence[int]
+) -> float:
+    """Log likelihood of every function's outcome, given the votes of the others, over the items that count.
+
+    Functions of one group do not predict one another, and share one voice; outcomes of functions that state facts are
+    not predicted.
+
+    Args:
+        patterns: int8[n, m]; met: float64[n], items of each pattern that count.
+        prior, rates: of the model: float64[k], float64[m, k, k + 1].
+        voices, group: float64[m], int64[m].
+        stating: places of the functions that state facts.
+    """
+    rows = met > 0
+    patterns, met = patterns[rows], met[rows]
+    votes = evidence(patterns, rates, voices)
+    full = evidence(patterns, rates, np.ones(len(voices)), silence=True)
+    of_group = {int(number): sum((votes[j] for j in np.flatnonzero(group == number)), np.zeros(1)) for number in group}
+    whole = np.log(prior) + sum(votes, np.zeros((len(patterns), len(prior))))
+    total = 0.0
+    for function, voice in enumerate(voices.tolist()):
+        if function in stating:
+            continue
+        others = posterior(whole - of_group[int(group[function])])
+        believed = stated(patterns, stating, others)
+        likely = (believed * np.exp(full[function])).sum(1)
+        total += voice * float((met * np.log(np.maximum(likely, 1e-12))).sum())
+    return total
+
+
+def folds(counts: Counts) -> Iterator[tuple[Counts, Counts]]:
+    """Numbers of items to learn from and to score, `FOLDS` times: the items of all patterns are dealt out in turn."""
+    first = np.concatenate([[0], np.cumsum(counts)])
+    for number in range(FOLDS):
+        dealt = (first + FOLDS - 1 - number) // FOLDS
+        scored = np.diff(dealt)
+        yield counts - scored, scored

@@ -1,0 +1,114 @@
+"""Patterns of votes: the votes of all functions on one item, each pattern with its number of items."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Votes = npt.NDArray[np.int8]
+"""int8[n, m]: the number of the label that each of m functions votes for, or `ABSTAIN`."""
+Float = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
+
+ABSTAIN = -1
+FACT = 0.99
+"""Probability of a label that a function states as a fact: the dump itself may be wrong."""
+
+
+def distinct(patterns: Votes, counts: Counts) -> tuple[Votes, Counts]:
+    """Distinct patterns in order, with their numbers of items; those without a vote are left out."""
+    spoken = (patterns != ABSTAIN).any(1)
+    unique, place = np.unique(patterns[spoken], axis=0, return_inverse=True)
+    return unique, np.bincount(place.ravel(), weights=counts[spoken], minlength=len(unique)).astype(np.int64)
+
+
+def heard(patterns: Votes, k: int) -> npt.NDArray[np.bool_]:
+    """Whether anybody votes for a label, bool[n, k]."""
+    return np.stack([(patterns == label).any(1) for label in range(k)], 1)
+
+
+def tally(patterns: Votes, voices: Float, k: int) -> Float:
+    """Sum of the voices for each label, float64[n, k]."""
+    return np.stack([(patterns == label) @ voices for label in range(k)], 1)
+
+
+def outcomes(patterns: Votes, mass: Float, k: int) -> Float:
+    """Mass by function, class and outcome: float64[m, c, k + 1] of `mass` float64[n, c]."""
+    m, c = patterns.shape[1], mass.shape[1]
+    by_outcome = np.zeros((m, c, k + 1))
+    for function in range(m):
+        # A matrix product would depend on the number of threads in its last bits; this does not.
+        cell = (np.arange(c) * (k + 1) + _outcome(patterns, function, k)[:, None]).ravel()
+        by_outcome[function] = np.bincount(cell, weights=mass.ravel(), minlength=c * (k + 1)).reshape(c, k + 1)
+    return by_outcome
+
+
+def evidence(patterns: Votes, rates: Float, voices: Float, silence: bool = False) -> list[Float]:
+    """Log likelihood of each function's outcome by label, m arrays float64[n, k].
+
+    Args:
+        rates: float64[m, k, k + 1], rates of outcomes on items of each label.
+        voices: float64[m], factors of the log likelihoods.
+        silence: whether abstaining is evidence too.
+    """
+    k = rates.shape[1]
+    each = []
+    for function, voice in enumerate(voices.tolist()):
+        log_rates = voice * np.log(np.maximum(rates[function], 1e-12)).T
+        if not silence:
+            log_rates[k] = 0
+        each.append(log_rates[_outcome(patterns, function, k)])
+    return each
+
+
+def posterior(log: Float) -> Float:
+    """Probabilities of logarithms that lack a constant, float64[n, k]: rows of sum 1."""
+    likely = np.exp(log - log.max(1, keepdims=True)) if len(log) else log
+    return likely / likely.sum(1, keepdims=True)
+
+
+def shares(mass: Float) -> Float:
+    """Shares of a mass, none of them zero."""
+    smoothed: Float = (mass + 1) / (mass + 1).sum()
+    return smoothed
+
+
+def places(functions: Sequence[str], facts: Sequence[str]) -> list[int]:
+    """Places of the functions that state facts."""
+    return [place for place, name in enumerate(functions) if name in facts]
+
+
+def stated(patterns: Votes, stating: Sequence[int], probabilities: Float) -> Float:
+    """The probabilities, but `FACT` for the label of a stated fact, shared equally where stated facts differ.
+
+    Args:
+        stating: places of the functions that state facts.
+    """
+    named = patterns[:, list(stating)]
+    votes = np.stack([(named == label).sum(1) for label in range(probabilities.shape[1])], 1).astype(np.float64)
+    known = votes.any(1)
+    probabilities = probabilities.copy()
+    share = votes[known] / votes[known].sum(1, keepdims=True)
+    probabilities[known] = FACT * share + (1 - FACT) * probabilities[known]
+    return probabilities
+
+
+def groups(patterns: Votes, weight: Float, copies: float) -> Counts:
+    """Number of the group of each function, int64[m]: functions that nearly always vote the same share a group.
+
+    Args:
+        copies: share of the items on which either votes where both must vote the same.
+    """
+    m = patterns.shape[1]
+    group = list(range(m))
+    for function in range(m):
+        for other in range(function):
+            either = weight[(patterns[:, function] != ABSTAIN) | (patterns[:, other] != ABSTAIN)].sum()
+            same = weight[(patterns[:, function] == patterns[:, other]) & (patterns[:, function] != ABSTAIN)].sum()
+            if either and same >= copies * either:
+                group = [group[other] if of == group[function] else of for of in group]
+    return np.array(group, np.int64)
+
+
+def _outcome(patterns: Votes, function: int, k: int) -> Counts:
+    return np.where(patterns[:, function] == ABSTAIN, k, patterns[:, function]).astype(np.int64)

@@ -1,0 +1,176 @@
+"""Accuracy of the labels of whole texts, from what people judged without a suggestion.
+
+The strata are the labels of a plain vote: they stay as they are when people teach the model, so posts that were drawn
+by stratum at any time weigh what they stand for. A judged post has the label that the model gives without its
+judgement.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from socorpus.corpus.arrays import Float64, Int64
+from socorpus.corpus.errors import InputError
+from socorpus.corpus.storage import files
+from socorpus.corpus.storage.buckets import Bucket
+from socorpus.labeling import schema, steps
+from socorpus.labeling.aggregation import calibration, counting, dawid_skene, patterns, vote_matrix
+from socorpus.labeling.aggregation.dawid_skene import LabelModel
+from socorpus.labeling.analysis import slices
+from socorpus.labeling.analysis.estimate import Sample, Share
+from socorpus.labeling.schema import Task
+
+_FEWEST_DRAWN, _FAR = 5, 3.0
+"""Judged posts of a stratum, and standard errors of their mean probability, from which it was not drawn at random."""
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """The accuracy of a task's labels by blind judgements."""
+
+    task: str
+    whole: Share
+    labels: Mapping[str, Share]
+    """Of each label, the share of the posts with it that people give it too."""
+    slices: Mapping[str, Mapping[str, Share]]
+    """The same by tag, year, site and length."""
+    unseen: float
+    """Share of the labels of which nothing was judged, and nothing is said."""
+    measured: Mapping[str, Any] | None
+    """Probabilities against the judgements (`calibration.measure`); None without any."""
+    notes: tuple[str, ...]
+    """What stands against taking the sample for random."""
+
+
+@dataclass(frozen=True)
+class _Items:
+    """All items on which functions or models vote: n of them."""
+
+    votes: patterns.Votes
+    people: counting.Judgements
+    slices: Mapping[str, list[list[str]]]
+
+
+def strata(votes: patterns.Votes, labels: int) -> Int64:
+    """Label of most votes, int64[n]; on a tie the first."""
+    return patterns.tally(votes, np.ones(votes.shape[1]), labels).argmax(1).astype(np.int64)
+
+
+def measure(root: Path, task: Task, buckets: tuple[Bucket, ...]) -> Accuracy:
+    """The accuracy of a task's labels.
+
+    Args:
+        root: the tree of a labelled corpus.
+
+    Raises:
+        InputError: the task is one of spans, or nobody judged a post without a suggestion.
+    """
+    if task.spans:
+        raise InputError(f"{task.name}: accuracy is measured only for labels of whole texts")
+    model = dawid_skene.from_dict(files.read_json(root / steps.model_path(task.name)))
+    items = _read(root, task, buckets, model)
+    label, probabilities = _held_out(items, model)
+    rows = np.flatnonzero(items.people.blind)
+    if not len(rows):
+        raise InputError(
+            f"{task.name}: nobody has judged a post without a suggestion; draw some with socorpus labeling sync "
+            "--sample class --blind 1"
+        )
+    stratum = strata(items.votes, len(task.labels))
+    verdict = items.people.verdict[rows]
+    population = np.bincount(stratum, minlength=len(task.labels))
+    sample = Sample(stratum[rows], label[rows] == verdict, population)
+    counts = np.bincount(label, minlength=len(task.labels))
+    return Accuracy(
+        task.name,
+        sample.share(np.ones(len(rows), bool), len(label)),
+        {name: sample.share(label[rows] == number, int(counts[number])) for number, name in enumerate(task.labels)},
+        {way: _by_slice(sample, items.slices[way], rows, way) for way in slices.WAYS},
+        sample.unseen(),
+        calibration.measure(probabilities[rows], verdict, np.ones(len(rows), np.int64), items.people.fold[rows]),
+        tuple(_strange(task, stratum, rows, model.probabilities(items.votes).max(1))),
+    )
+
+
+def _read(root: Path, task: Task, buckets: tuple[Bucket, ...], model: LabelModel) -> _Items:
+    votes = [np.zeros((0, len(model.functions)), np.int8)]
+    verdict, fold, blind = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0, bool)]
+    by: dict[str, list[list[str]]] = {way: [] for way in slices.WAYS}
+    for bucket in buckets:
+        examples, rows = steps.all_votes(root, bucket, task, people=True)
+        items = vote_matrix.gather(rows, model.functions, task)
+        people = counting.judgements(items, rows, task)
+        voted = (items.votes != patterns.ABSTAIN).any(1)
+        votes.append(items.votes[voted])
+        verdict.append(people.verdict[voted])
+        fold.append(people.fold[voted])
+        blind.append(people.blind[voted])
+        place = pc.index_in(pa.array(items.post[voted]), value_set=examples["post_id"].combine_chunks())
+        own = examples.select(list(slices.COLUMNS)).take(place)
+        for way, of in by.items():
+            of += slices.values(own, way)
+    judged = counting.Judgements(np.concatenate(verdict), np.concatenate(fold), np.concatenate(blind), [], [])
+    return _Items(np.concatenate(votes), judged, by)
+
+
+def _held_out(items: _Items, model: LabelModel) -> tuple[Int64, Float64]:
+    """Label and probabilities of each item; of a judged one by a model that was not taught by its fold."""
+    label, probabilities = model.choose(items.votes)
+    judged = items.people.verdict >= 0
+    for number in np.unique(items.people.fold[judged]).tolist():
+        own = judged & (items.people.fold == number)
+        teach = judged & ~own
+        every, counts = dawid_skene.distinct(items.votes[~teach], np.ones(int((~teach).sum()), np.int64))
+        judgements = dawid_skene.Judged(
+            *(items.votes[teach], items.people.verdict[teach], np.ones(int(teach.sum()), np.int64)),
+            *(items.people.fold[teach], items.people.blind[teach]),
+        )
+        other = dawid_skene.fit(every, counts, model.functions, model.labels, model.facts, judgements)
+        label[own], probabilities[own] = other.choose(items.votes[own])
+    return label, probabilities
+
+
+def _by_slice(sample: Sample, of: list[list[str]], rows: npt.NDArray[np.int64], way: str) -> dict[str, Share]:
+    counts = Counter(name for names in of for name in names)
+    shares = {}
+    for name in slices.shown(counts, way):
+        own = np.array([name in of[row] for row in rows.tolist()], bool)
+        if own.any():
+            shares[name] = sample.share(own, counts[name])
+    return shares
+
+
+def _strange(task: Task, stratum: Int64, rows: npt.NDArray[np.int64], sure: Float64) -> list[str]:
+    """Strata whose judged posts are surer, or less sure, than chance would draw them."""
+    notes = []
+    for number, name in enumerate(task.labels):
+        every, drawn = sure[stratum == number], sure[rows[stratum[rows] == number]]
+        if len(drawn) < _FEWEST_DRAWN or not every.std():
+            continue
+        if abs(drawn.mean() - every.mean()) > _FAR * every.std() / np.sqrt(len(drawn)):
+            notes.append(
+                f"judged posts of {name} have a mean probability of {drawn.mean():.2f}, all of them "
+                f"{every.mean():.2f}: they were not drawn at random, and figures of it may be off"
+            )
+    return notes
+
+
+def buckets(root: Path, task: Task) -> tuple[Bucket, ...]:
+    """The buckets that have examples of a task.
+
+    Raises:
+        InputError: the corpus has none; names the command to run.
+    """
+    folder = root / schema.FOLDER / task.name / "examples"
+    paths = sorted(path.relative_to(folder).with_suffix("") for path in files.listed(folder, deep=True))
+    if not paths:
+        raise InputError(f"{root}: no labels of {task.name}; run socorpus labeling apply {root} first")
+    parts = [(path.parent.as_posix(), path.name.split("-of-")) for path in paths]
+    return tuple(Bucket(site, int(number), int(of), index) for index, (site, (number, of)) in enumerate(parts))

@@ -1,0 +1,194 @@
+"""Accuracy by blind judgements, slices, differences and trials of functions, on a corpus with the toy tasks."""
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from socorpus.corpus import config, plugins
+from socorpus.corpus import pipeline as corpus_pipeline
+from socorpus.corpus.dump import sources
+from socorpus.corpus.engine.executor import Engine
+from socorpus.corpus.errors import InputError
+from socorpus.corpus.storage import generations
+from socorpus.labeling.analysis import accuracy, label_diff, slices, tryout
+from socorpus.labeling.label_studio import sampling
+from socorpus.labeling.label_studio.sampling import Sample
+from socorpus.labeling.schema import TASKS
+from tests.labeling import labelled
+from tests.labeling.labelled import apply, rows, say
+
+BLIND = json.dumps({"blind": True})
+TRIED = """
+from socorpus.labeling.functions import Vote, votes
+
+
+@votes("toy")
+def long_text(threads):
+    '''A long text is a good post.'''
+    for row in threads.documents.to_pylist():
+        if len(row["text"]) > 300:
+            yield Vote(row["post_id"], "good", {"length": len(row["text"])})
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def toys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    mine = tmp_path_factory.mktemp("plugin") / "mine.py"
+    mine.write_text(TRIED, "utf-8")
+    with labelled.toys():
+        yield mine
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from socorpus.corpus.sample import writer as sample_writer
+
+    folder = tmp_path_factory.mktemp("checked")
+    sample_writer.write(folder / "dump", threads=250, sites=(sample_writer.MODERN,))
+    with plugins.only(()), Engine(folder / "corpus", workers=0) as engine:
+        settings = config.load(overrides={"threads": {"bucket_mb": 1}})
+        corpus_pipeline.build(folder / "corpus", sources.discover([str(folder / "dump")]), settings, engine)
+    apply(folder / "corpus")
+    return folder / "corpus"
+
+
+@pytest.fixture(scope="module")
+def judged(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy in which a person judged 60 posts that were drawn by class: every label of functions is right but those
+    of three posts in ten of each label."""
+    root = tmp_path_factory.mktemp("judged") / "corpus"
+    shutil.copytree(corpus, root, symlinks=True)
+    tree = generations.finished(root)
+    label = {(row["site"], row["post_id"]): row["label"] for row in rows(root, "toy", "labels")}
+    said = []
+    for key in sampling.choose(tree, TASKS["toy"], Sample("class"), 60):
+        site, _, post = key.rpartition(":")
+        right = int(post) % 10 >= 3
+        other = {"good": "bad", "bad": "unclear", "unclear": "good"}[label[site, int(post)]]
+        name = label[site, int(post)] if right else other
+        said.append({"site": site, "post_id": int(post), "function": "person:1", "label": name, "evidence": BLIND})
+    say(root, "toy", said)
+    apply(root)
+    return root
+
+
+def measured(root: Path) -> accuracy.Accuracy:
+    tree = generations.finished(root)
+    return accuracy.measure(tree, TASKS["toy"], accuracy.buckets(tree, TASKS["toy"]))
+
+
+def test_accuracy_by_label_and_slice(judged: Path) -> None:
+    result = measured(judged)
+    assert result.whole.judged == 60 == sum(share.judged for share in result.labels.values())
+    assert result.whole.items == len(rows(judged, "toy", "labels")) == sum(s.items for s in result.labels.values())
+    assert result.whole.share is not None and 0.5 < result.whole.share < 0.9
+    assert result.whole.low < 0.7 < result.whole.high
+    assert result.measured is not None and result.measured["judged"] == 60
+    assert result.unseen == 0 and result.notes == ()
+    for way in slices.WAYS:
+        assert result.slices[way]
+    for way in ("year", "site", "length"):  # these part the posts
+        assert sum(share.judged for share in result.slices[way].values()) == 60
+
+
+def test_posts_that_were_not_drawn_at_random_are_noted(corpus: Path, tmp_path: Path) -> None:
+    root = tmp_path / "corpus"
+    shutil.copytree(corpus, root, symlinks=True)
+    key = ("site", "post_id")
+    unsure = sorted(rows(root, "toy", "labels"), key=lambda row: row["probability"])[:60]
+    said = [{name: row[name] for name in key} | {"label": row["label"], "function": "person:1"} for row in unsure]
+    say(root, "toy", said)
+    apply(root)
+    with pytest.raises(InputError, match="nobody has judged a post without a suggestion"):
+        measured(root)
+    say(root, "toy", [row | {"evidence": BLIND} for row in said])
+    apply(root)
+    assert any("were not drawn at random" in note for note in measured(root).notes)
+
+
+def test_spans_have_no_such_accuracy(corpus: Path) -> None:
+    tree = generations.finished(corpus)
+    with pytest.raises(InputError, match="only for labels of whole texts"):
+        accuracy.measure(tree, TASKS["toy_spans"], ())
+
+
+@pytest.mark.parametrize("way", slices.WAYS)
+def test_slices_are_counts_of_the_tables(corpus: Path, way: str) -> None:
+    tree = generations.finished(corpus)
+    names = [bucket.name for bucket in accuracy.buckets(tree, TASKS["toy"])]
+    table = {row["slice"]: row for row in slices.table(tree, TASKS["toy"], names, way)}
+
+    def of(row: dict[str, Any]) -> list[str]:
+        size = len(row["text"])
+        lengths = [
+            name for name, low in (("0 to 499", 0), ("500 to 1,999", 500), ("2,000 to 7,999", 2000)) if size >= low
+        ]
+        length = "8,000 or more" if size >= 8000 else lengths[-1]
+        ways: dict[str, list[str]] = {"tag": row["tags"], "year": [str(row["created"].year)], "site": [row["site"]]}
+        return ways.get(way, [length])
+
+    examples = {(row["site"], row["post_id"]): of(row) for row in rows(corpus, "toy", "examples")}
+    counts = Counter(name for names in examples.values() for name in names)
+    labels = Counter((n, r["label"]) for r in rows(corpus, "toy", "labels") for n in examples[r["site"], r["post_id"]])
+    assert len(table) == min(len(counts), slices.MOST_TAGS if way == "tag" else len(counts))
+    for name, row in table.items():
+        assert row["examples"] == counts[name]
+        assert row["labels"] == {label: labels[name, label] for label in TASKS["toy"].labels if labels[name, label]}
+
+
+def test_a_difference_is_what_a_comparison_of_all_rows_finds(corpus: Path, judged: Path, tmp_path: Path) -> None:
+    root = tmp_path / "corpus"
+    shutil.copytree(corpus, root, symlinks=True)
+    source = labelled.FILES[0].read_text("utf-8").replace("version=1)\ndef low_score", "version=2)\ndef low_score")
+    (tmp_path / "toy.py").write_text(source.replace('row["score"] < 0', 'row["score"] < 2'), "utf-8")
+    apply(root, files=[tmp_path / "toy.py", labelled.FILES[1]])
+    with labelled.toys():
+        for other in (root, judged):
+            old, new = (
+                {(row["site"], row["post_id"]): row for row in rows(place, "toy", "labels")}
+                for place in (corpus, other)
+            )
+            trees = generations.finished(corpus), generations.finished(other)
+            found = label_diff.compare(*trees, TASKS["toy"])
+            pairs = Counter(
+                (old[key]["label"] if key in old else "", new[key]["label"] if key in new else "")
+                for key in {*old, *new}
+                if key not in old or key not in new or old[key]["label"] != new[key]["label"]
+            )
+            assert found.pairs == pairs and found.changed == pairs.total() > 0
+            assert found.same == len({*old, *new}) - found.changed
+            assert sum(found.sites.values()) == found.changed
+            assert len(found.examples) == min(found.changed, label_diff.MOST_EXAMPLES)
+    assert set(label_diff.compare(trees[0], generations.finished(root), TASKS["toy"]).votes) == {"low_score"}
+    by_people = label_diff.compare(*trees, TASKS["toy"])
+    assert by_people.votes == {} and set(by_people.causes) <= {label_diff.PEOPLE, label_diff.MODEL}
+    assert label_diff.compare(trees[0], trees[0], TASKS["toy"]).changed == 0
+
+
+def test_a_function_is_tried_without_labelling(corpus: Path, toys: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in corpus.rglob("*") if path.is_file()}
+    tree = generations.finished(corpus)
+    with labelled.toys(toys):
+        (name,) = [plugin.name for plugin in plugins.active() if Path(plugin.name).name == "mine.py"]
+        (function,) = tryout.chosen(name)
+        trial = tryout.attempt(tree, accuracy.buckets(tree, TASKS["toy"]), function, most=10**6)
+        with pytest.raises(InputError, match="no labelling function"):
+            tryout.chosen("nothing.py")
+    texts = {(row["site"], row["post_id"]): row for row in rows(corpus, "toy", "examples")}
+    documents = {key for key, row in texts.items() if len(row["text"]) > 300}
+    others: dict[tuple[str, int], set[str]] = {}
+    for row in rows(corpus, "toy", "votes"):
+        others.setdefault((row["site"], row["post_id"]), set()).add(row["label"])
+    assert trial.function == "toy.long_text" and trial.examples == len(texts)
+    # Examples have placeholders, so a text may be a little longer or shorter than its document.
+    assert trial.covered == trial.votes == trial.labels["good"] == pytest.approx(len(documents), rel=0.05)
+    assert trial.overlap == pytest.approx(len(documents & set(others)), rel=0.05)
+    against = len([key for key in documents & set(others) if others[key] - {"good"}])
+    assert trial.conflict == pytest.approx(against, rel=0.1) and trial.conflict > 0
+    assert trial.samples[0]["others"] and trial.samples[0]["evidence"]["length"] > 300
+    assert {path: path.stat().st_mtime_ns for path in corpus.rglob("*") if path.is_file()} == before
