@@ -12,6 +12,7 @@ from typing import Any
 
 from socorpus.corpus.errors import InputError, SocorpusError
 from socorpus.corpus.storage import files
+from socorpus.training import saved_hashes
 from socorpus.training.quiet import quiet
 
 ONLY_DATA: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
@@ -29,9 +30,11 @@ def loading(folder: Path, what: str) -> Iterator[Any]:
         what: its name in an error, such as `its tokenizer`.
 
     Raises:
-        InputError: the folder's configuration names code, or whatever is raised in the block, in one sentence.
+        InputError: the folder's configuration names code, its weights or tokenizer are not what was saved
+            (`saved_hashes`), or whatever is raised in the block, in one sentence.
     """
     refuse_code(folder)
+    saved_hashes.check(folder)
     try:
         with quiet() as transformers:
             yield transformers

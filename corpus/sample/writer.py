@@ -8,6 +8,7 @@ some are in posts). Nothing in it was written by anyone: it may be used without 
 import csv
 import dataclasses
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,7 @@ DEMO = (MODERN, AREA51, PIPES)
 THREADS = 1500
 """Threads of a sample where nothing else is asked for."""
 _TRUTH = "truth"
+_PARTIAL = ".partial"
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,8 @@ def write(
     """Write a sample of `threads` threads, or of about `size_mb` MB of XML, in equal parts over the sites.
 
     The bytes are a function of the arguments. Memory does not grow with the size. A site of 400 threads or more has
-    every plant that its form allows.
+    every plant that its form allows. Everything is written under a hidden name, which no build reads, and appears when
+    it is whole.
 
     Raises:
         InputError: both sizes given, a size below 1, no site or two of one name, or a folder that holds something else.
@@ -121,8 +124,34 @@ def write(
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / _TRUTH).is_dir())):
         raise InputError(f"{folder}: holds something that is no sample; name a new or empty folder")
     threads = THREADS if threads is None and size_mb is None else threads
-    (folder / _TRUTH).mkdir(parents=True, exist_ok=True)
-    (folder / _TRUTH / "sample.json").unlink(missing_ok=True)  # written last: a sample that has it is whole
+    again = folder.is_dir()
+    partial = folder / _PARTIAL if again else folder.absolute().with_name(f".{folder.name}{_PARTIAL}")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)  # of one that was killed
+        truth = _written(partial, threads, size_mb, seed, sites)
+        if again:
+            _switch(partial, folder)
+        else:
+            partial.replace(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return dataclasses.replace(truth, folder=folder)
+
+
+def _switch(partial: Path, folder: Path) -> None:
+    """Put the tables and the truth of a new sample in place of an earlier one's, a folder at a time."""
+    (folder / _TRUTH / "sample.json").unlink(missing_ok=True)  # a sample that has it is whole
+    for new in sorted(partial.iterdir(), key=lambda path: path.name == _TRUTH):
+        old = partial / f"{new.name}.old"
+        if (folder / new.name).exists():
+            (folder / new.name).rename(old)
+        new.rename(folder / new.name)
+    shutil.rmtree(partial)
+
+
+def _written(folder: Path, threads: int | None, size_mb: int | None, seed: int, sites: Sequence[SiteForm]) -> Truth:
+    (folder / _TRUTH).mkdir(parents=True)
     benchmark = examples(seed)
     planter, written = Planter(benchmark), []
     with (folder / _TRUTH / "planted.jsonl").open("w", encoding="utf-8", newline="\n") as lines:

@@ -23,7 +23,7 @@ from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.schema import SPLITS
 from socorpus.corpus.storage.boundary import disk_full, is_disk_full
 from socorpus.corpus.storage.files import read_json, read_text, write_json
-from socorpus.training import config, presets
+from socorpus.training import config, presets, saved_hashes
 from socorpus.training.config import Config, ModelShape
 from socorpus.training.export import card
 from socorpus.training.loading import ONLY_DATA, loading
@@ -190,6 +190,7 @@ def _write(source: Source, folder: Path) -> dict[str, Any]:
             f"Please report this with the versions of torch ({torch.__version__}) and transformers "
             f"({version('transformers')})"
         )
+    saved_hashes.write(folder)
     facts = _facts(source, proof, theirs)
     write_json(folder / "export.json", facts)
     toml = read_text(source.run.root / "run.toml")

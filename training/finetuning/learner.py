@@ -22,6 +22,7 @@ from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.storage import files
 from socorpus.corpus.storage.boundary import disk_full, reading
 from socorpus.corpus.storage.files import atomic, locked, ran_out, write_json
+from socorpus.training import saved_hashes
 from socorpus.training.examples import metrics, predictions
 from socorpus.training.examples.example import Data
 from socorpus.training.finetuning import card as finetune_card
@@ -218,6 +219,7 @@ def _keep(out: Path, seed: int, tokenizer: Any, reading: Reading) -> None:
         partial.replace(out / path.name)
     tokenizer.model_max_length = reading.length
     tokenizer.save_pretrained(out)
+    saved_hashes.write(out)
 
 
 def _name_base(folder: Path, out: Path) -> None:

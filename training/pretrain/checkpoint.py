@@ -25,7 +25,7 @@ import torch.distributed as dist
 
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
 from socorpus.corpus.storage.files import ran_out
-from socorpus.training import checkpoint_metadata
+from socorpus.training import checkpoint_metadata, saved_hashes
 from socorpus.training.config import Checkpoint as Policy
 from socorpus.training.pretrain.distributed import Ranks
 from socorpus.training.pretrain.optimizer import Optimizer
@@ -103,9 +103,11 @@ def load(checkpoint: Found, model: Any, optimizer: Optimizer, ranks: Ranks, mome
         moments: whether to read the optimizer's state too, or only the weights.
 
     Raises:
-        InputError: it has another shape, or is damaged.
+        InputError: it has another shape, or is not what was saved.
     """
     from torch.distributed.checkpoint import CheckpointException
+
+    _once(ranks, lambda: saved_hashes.check(checkpoint.path), InputError)
 
     wanted = sharded(model, optimizer, ranks)
     if not moments:
@@ -218,9 +220,9 @@ class Writer:
         name = self._folder / f"step-{step:09d}"
         partial = name.with_name(name.name + _PARTIAL)
         try:
-            self._together(lambda: partial.mkdir(parents=True, exist_ok=True))
+            _once(self._ranks, lambda: partial.mkdir(parents=True, exist_ok=True))
             self._tensors(ready, partial)
-            self._together(lambda: self._finish(partial, name, state))
+            _once(self._ranks, lambda: self._finish(partial, name, state))
         except BaseException as error:
             self._error, self._full = error, ran_out(error, self._folder)
             if self._ranks.first:
@@ -245,6 +247,7 @@ class Writer:
         torch.save({}, partial / "common.pt")
         save_config(CheckpointingConfig("torch_dist", 1), str(partial))
         (partial / _STATE).write_text(json.dumps(state, indent=1) + "\n", "utf-8")
+        saved_hashes.write(partial)
         for path in partial.iterdir():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
@@ -255,17 +258,18 @@ class Writer:
             if not (self._policy.keep_every and old.step % self._policy.keep_every == 0):
                 _delete(old.path)
 
-    def _together(self, job: Callable[[], object]) -> None:
-        """Let the first rank do a job, and share its outcome with all ranks."""
-        errors: list[Any] = [None]
-        if self._ranks.first:
-            try:
-                job()
-            except OSError as error:
-                errors = [str(error)]
-        dist.broadcast_object_list(errors, src=0, group=self._ranks.files)
-        if errors[0] is not None:
-            raise SocorpusError(errors[0])
+
+def _once(ranks: Ranks, job: Callable[[], object], kind: type[SocorpusError] = SocorpusError) -> None:
+    """Let the first rank do a job, and share its outcome with all ranks; its errors are raised as `kind`."""
+    errors: list[Any] = [None]
+    if ranks.first:
+        try:
+            job()
+        except (OSError, SocorpusError) as error:
+            errors = [str(error)]
+    dist.broadcast_object_list(errors, src=0, group=ranks.files)
+    if errors[0] is not None:
+        raise kind(errors[0])
 
 
 def _delete(path: Path) -> None:

@@ -9,15 +9,17 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import py7zr
 import pytest
 from bs4 import BeautifulSoup
 from lxml import etree, html
 
-from socorpus.corpus.dump import gate
+from socorpus.corpus.dump import gate, sources
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.sample import writer as sample_writer
+from socorpus.corpus.sample.forms import Tables
 from socorpus.corpus.schema import DUMP
 
 Row = dict[str, str]
@@ -329,6 +331,44 @@ def test_wrong_use_is_refused(tmp_path: Path, truth: sample_writer.Truth) -> Non
         sample_writer.pack(truth.folder / sample_writer.PLAIN.site, tmp_path / "a.7z", "zip")
     with pytest.raises(InputError, match="no XML file"):
         sample_writer.pack(tmp_path, tmp_path / "a.7z")
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_one_that_is_stopped_leaves_nothing_that_a_build_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, earlier: bool
+) -> None:
+    folder = tmp_path / "sample"
+    if earlier:
+        sample_writer.write(folder, threads=6)
+        (folder / "mine.txt").write_text("stays")
+    before = _digests(tmp_path)
+    closing = Tables.__exit__
+
+    def stopped(tables: Tables, *error: Any) -> None:
+        closing(tables, *error)
+        if tables.form is sample_writer.AREA51:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Tables, "__exit__", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            sample_writer.write(folder, threads=60, seed=2)
+    assert _digests(tmp_path) == before
+    assert folder.exists() == earlier
+    truth = sample_writer.write(folder, threads=60, seed=2)
+    assert sample_writer.load(folder) == truth
+    assert {site.name for site in sources.discover([str(folder)])} == {site.site for site in truth.sites}
+    assert (folder / "mine.txt").is_file() == earlier and not list(tmp_path.rglob("*.partial"))
+
+
+def test_one_that_was_killed_is_not_seen_and_goes(tmp_path: Path) -> None:
+    folder = tmp_path / "sample"
+    sample_writer.write(folder, threads=6)
+    whole = _digests(folder)
+    left = sample_writer.write(tmp_path / "other", threads=12).folder.rename(folder / ".partial")
+    assert len(sources.discover([str(folder)])) == len(sample_writer.DEMO)
+    sample_writer.write(folder, threads=6)
+    assert not left.exists() and _digests(folder) == whole
 
 
 def test_form_of_rows_is_that_of_real_dumps(real_data: Path, rows: dict[tuple[str, str], list[Row]]) -> None:

@@ -20,11 +20,11 @@ from typer.testing import CliRunner
 from socorpus.cli.main import app
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.sample import writer as sample_writer
-from socorpus.training import presets
+from socorpus.training import presets, saved_hashes
 from socorpus.training.config import ModelShape
 from socorpus.training.export import card as card_of
 from socorpus.training.export import huggingface, weights
-from socorpus.training.pretrain import cost, shard_reader, trainer
+from socorpus.training.pretrain import checkpoint, cost, shard_reader, trainer
 from tests.building import manifest, table
 from tests.corpus import small_site
 
@@ -228,6 +228,19 @@ def test_a_conversion_that_is_off_leaves_nothing(
     with pytest.raises(BuildError, match="names the weights"):
         export(runs["tiny"], tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_damaged_weights_are_not_exported(runs: dict[str, Path], models: dict[str, Path], tmp_path: Path) -> None:
+    run = shutil.copytree(runs["tiny"], runs["tiny"].with_name("damaged"))
+    weights = next((checkpoint.listed(run / "checkpoints")[-1].path).glob("*.distcp"))
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(InputError, match=r"\.distcp: not what was saved \(other bytes\)"):
+        export(run, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+    hashes = json.loads((models["tiny"] / saved_hashes.NAME).read_text())
+    assert {"model.safetensors", "tokenizer.json"} == set(hashes)
 
 
 def test_a_folder_that_holds_something_is_kept_unless_forced(
