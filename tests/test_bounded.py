@@ -5,33 +5,43 @@ takes four times as long then, what is quadratic sixteen times: eight lies betwe
 does other work and for inputs that leave its caches. The shorter input takes milliseconds.
 """
 
+import copy
 import gc
+import io
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from tokenizers import Tokenizer
 
 from socorpus.corpus.config import Privacy
 from socorpus.corpus.dedup import minhash
-from socorpus.corpus.documents import html, markdown, pairs
-from socorpus.corpus.privacy import detect, redact
-from socorpus.corpus.signals import language, statistics
-from socorpus.corpus.tokenizer import pretokenize
+from socorpus.corpus.documents import code_language, html, markdown, pairs
+from socorpus.corpus.privacy import detect, display, redact
+from socorpus.corpus.signals import contamination, language, statistics
+from socorpus.corpus.tokenizer import bpe, pretokenize
+from socorpus.labeling import example_texts
 from socorpus.labeling.aggregation import dawid_skene, decide
+from socorpus.labeling.analysis import report_sections
+from socorpus.labeling.export import formats, tokens
+from socorpus.labeling.functions import Threads, of_task
 from socorpus.labeling.history import markdown_html, revisions
 from socorpus.labeling.history.revisions import Revision
 from socorpus.labeling.schema import VOTES
-from socorpus.labeling.tasks import closure
-from socorpus.labeling.tasks.entities import spans
+from socorpus.labeling.tasks import closure, quality
+from socorpus.labeling.tasks.entities import bio, spans
 from socorpus.labeling.tasks.entities import task as entities
 from socorpus.labeling.tasks.obsolescence import newer_versions, sentences, versions
 from tests.corpus import making
-from tests.labeling.bucket import event, question, threads
+from tests.labeling.bucket import SITE, answer, comment, day, event, question, threads
 
 Make = Callable[[int], Any]
 """An input of about so many characters."""
@@ -145,6 +155,13 @@ MARKUP: Mapping[str, Make] = {
     "tables": repeated("<td>a", "<table>"),
     "tags that don't end": repeated("<p ", "\ud800"),
     "many paragraphs": repeated("<p>a <b>b</b></p>\n"),
+    "nested scripts": repeated("x<sup>y"),
+    "scripts": repeated("x<sup>2</sup>"),
+    "script of tags": repeated("<b>a</b>", "x<sup>", "</sup>"),
+    "long script": repeated("a b ", "x<sup>", "</sup>"),
+    "keys": repeated("<kbd>a</kbd>"),
+    "empty cells": repeated("<td></td>", "<table><tr>", "<td>a</td></tr></table>"),
+    "rows": repeated("<tr><td></td><td>a</td></tr>", "<table>", "</table>"),
     "signs": repeated("&lt;&a <"),
 }
 
@@ -189,6 +206,14 @@ ENTITIES: Mapping[str, Make] = {
     "letters and an address": repeated("a", after=" http://a.b"),
     "mentions": repeated("@[USER_1] "),
     "all": repeated('/a/b $x C++ <div> foo_bar() "a" 1.2.3 @ann '),
+}
+
+
+EXPORTED: Mapping[str, Make] = {
+    "words": repeated("ab "),
+    "one word": repeated("a"),
+    "lines": repeated("a\n"),
+    "spaces": repeated(" "),
 }
 
 
@@ -268,6 +293,93 @@ def _rolled_back(size: int) -> pa.Table:
     return threads([question()], history=rows).history
 
 
+def _history(size: int) -> pa.Table:
+    """A post's edits, each undone by the next; each of the same text."""
+    rows = [event(1, 1, 2, 0, "first")]
+    for number in range(2, size // 64):
+        undoes = number % 2 == 1
+        back = f"Rollback to {rows[-1]['revision_guid']}"
+        text = None if undoes else f"text {number}"
+        rows.append(event(number, 1, 8 if undoes else 5, 1, text, comment=back if undoes else None))
+    return threads([question()], history=rows).history
+
+
+def _closed(size: int) -> Threads:
+    """A question with a long history: closed and opened again, edited by others, with comments and votes."""
+    many = range(2, size // 128)
+    kinds = (5, 10, 11)
+    rows = [event(1, 1, 2, 0, "first")]
+    rows += [event(n, 1, kinds[n % 3], n / 1e4, "{}" if n % 3 else "text", comment="102", user_id=2) for n in many]
+    comments = [comment(n, 1, "What have you tried? Please add your code.") for n in many]
+    cast = [{"vote_id": n, "post_id": 1, "vote_type_id": 2 + n % 5, "creation_date": day(3)} for n in many]
+    return threads([question(), answer(2)], comments, rows, votes=cast)
+
+
+def _asked(text: str) -> Threads:
+    return threads([question(body=text, title=text[:1000])], [comment(1, 1, text)])
+
+
+def _voted(task: str) -> Callable[[Threads], object]:
+    module = {"quality": quality, "closure": closure}[task]
+
+    def vote(bucket: Threads) -> None:
+        seen = replace(bucket, facts=quality.merge([quality.collect(bucket)])) if module is quality else bucket
+        for function in of_task(task):
+            list(function.find(seen))
+
+    return vote
+
+
+def _languages(body: str) -> None:
+    posts = threads([question(body=body, tags=["html", "css", "javascript"])]).documents
+    assert posts.num_rows == 1
+
+
+@cache
+def _tokenizer() -> Tokenizer:
+    return bpe.train(["the quick brown fox jumps over the lazy dog aaaaaa bbbb"] * 20, 320)
+
+
+@cache
+def _benchmark() -> contamination.Index:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "benchmark.txt"
+        lines = [" ".join(f"w{(start + step) % 40}" for step in range(20)) for start in range(200)]
+        path.write_text("\n".join(lines) + "\n" + "a " * 20 + "\n", "utf-8")
+        return contamination.build([str(path)], 5)
+
+
+def _tagged(text: str) -> tuple[list[str], list[dict[str, Any]]]:
+    """A text in which every third character begins a span, as rows of an export in words and in tokens."""
+    spanned = [{"start": at, "end": at + 2, "label": "Class", "probability": 0.5} for at in range(0, len(text) - 2, 3)]
+    row = {"site": SITE, "post_id": 1, "created": datetime(2020, 1, 1, tzinfo=UTC), "text": text, "spans": spanned}
+    return [text], [row]
+
+
+def _exported(given: tuple[list[str], list[dict[str, Any]]]) -> None:
+    texts, (row,) = given
+    words = tokens.Words()
+    tagged = copy.deepcopy(row)
+    words.tag([tagged])
+    formats.write_conll(words, io.StringIO(), tagged)
+    formats.write_json(io.StringIO(), tagged)
+    ids = bpe.encode(_tokenizer(), pa.array(texts)).to_pylist()[0]
+    bio.tags([], bio.token_offsets(texts[0], ids, bpe.byte_lengths(_tokenizer())))
+
+
+def _shown(evidence: dict[str, Any]) -> None:
+    """Evidence of a vote as the tables hold it, and as the report and a story show it."""
+    (text,) = example_texts.evidence([evidence], Privacy())
+    report_sections.evidence(text)
+
+
+def _drawn(text: str) -> None:
+    """A document with spans of personal data as the report draws it."""
+    documents_drawn = _comment(text)
+    found = detect.find(documents_drawn, Privacy())["spans"].to_pylist()
+    display.documents(documents_drawn.to_pylist(), found)
+
+
 STEPS: dict[str, tuple[Callable[[Any], object], Mapping[str, Make]]] = {
     "privacy": (_redacted, PRIVACY),
     "html": (html.html, MARKUP),
@@ -305,6 +417,66 @@ STEPS: dict[str, tuple[Callable[[Any], object], Mapping[str, Make]]] = {
         lambda text: markdown_html.html(text, 0),
         {"formulas": repeated("\\$"), "words": repeated("a b *c* ")},
     ),
+    "code language": (
+        lambda code: code_language.of(code, None, ["html", "css"]),
+        {
+            "signs": repeated("x = (\n"),
+            "json": repeated('{"a":1,'),
+            "attributes": repeated('a="b" ', "<x "),
+            "spaces": repeated(" "),
+            "a diff": repeated("--- a\n"),
+        },
+    ),
+    "languages": (
+        _languages,
+        {
+            "blocks": repeated("<pre><code>x = 1\n</code></pre>\n"),
+            "hints": repeated('<!-- language: py --><pre class="lang-none"><code>x</code></pre>'),
+            "quotes": repeated("<blockquote><pre><code>a\n"),
+        },
+    ),
+    "contamination": (
+        lambda documents: contamination.find(documents, _benchmark()),
+        {
+            "the benchmark again and again": lambda size: _comment(
+                " ".join(f"w{number % 40}" for number in range(size // 4))
+            ),
+            "other words": lambda size: _comment(" ".join(f"w{number % 40} x{number}" for number in range(size // 12))),
+            "one word": lambda size: _comment("a " * (size // 2)),
+        },
+    ),
+    "pieces": (
+        lambda text: bpe.encode(_tokenizer(), pa.array([text])),
+        {
+            "one word": repeated("a"),
+            "words": numbered("fox# "),
+            "signs": repeated("-="),
+            "signs of three bytes": repeated("\u4e00"),
+            "lines": repeated(" \n"),
+        },
+    ),
+    "export": (
+        _exported,
+        {name: (lambda size, make=make: _tagged(make(size))) for name, make in EXPORTED.items()},
+    ),
+    "evidence": (
+        _shown,
+        {
+            "comments": lambda size: {"comments": [f"ann@acme{n}.org said so" for n in range(size // 24)]},
+            "one text": lambda size: {"text": "bob@acme.org " * (size // 13)},
+            "pairs": lambda size: {"pairs": [[n, {"a": "x"}] for n in range(size // 16)]},
+        },
+    ),
+    "drawn": (_drawn, {"mentions": numbered("@ann# bob#@acme.org ", "bob@acme.org ")}),
+    "quality": (
+        _voted("quality"),
+        {"a long history": _closed, "a long body": lambda size: _asked("why? " * (size // 5))},
+    ),
+    "closure": (
+        _voted("closure"),
+        {"a long history": _closed, "a long body": lambda size: _asked("why? " * (size // 5))},
+    ),
+    "revisions": (revisions.replay, {"undone and undone": _history}),
     "entities": (_entities, ENTITIES),
     "spans": (spans.resolve, {"overlapping": _overlapping, "nested": _nested}),
     "labels": (

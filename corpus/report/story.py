@@ -328,7 +328,7 @@ class _Explained:
 
     def sharing(self, signal: str, column: str, value: str) -> list[str]:
         keys: list[str] = []
-        for path in files.listed(self.root / "signals" / signal, deep=True):
+        for path in manifest_file.tables(self.root, f"signals/{signal}"):
             for table in parquet.batches(path, ["site", "post_id", column]):
                 rows = table.filter(pc.equal(table[column], value))
                 keys += [schema.key(row["site"], row["post_id"]) for row in rows.to_pylist()]
@@ -351,7 +351,7 @@ def _decisions(root: Path, place: Place) -> Iterator[Decision]:
 
 
 def _shard(root: Path, place: Place) -> Shard | None:
-    for path in files.listed(root / "shards", deep=True):
+    for path in manifest_file.tables(root, "shards"):
         for first, table in row_lookup.groups(path, ["site", "post_id"], "post_id", [place.post_id]):
             same = pc.and_(pc.equal(table["post_id"], place.post_id), pc.equal(table["site"], place.site))
             rows = np.flatnonzero(np.asarray(same))
@@ -389,7 +389,7 @@ def _note(root: Path, site: str, number: int, post: DumpPost | None, quarantined
     if number in facts.get("changes", {}).get(site, {}).get("examples", {}).get("gone", ()):
         return "it was in the dump of the previous build, and is gone from this one"
     near: list[int] = []
-    for path in files.listed(root / "tables/posts" / site):
+    for path in manifest_file.tables(root, f"tables/posts/{site}"):
         for table in parquet.batches(path, ["post_id"]):
             near += table["post_id"].to_pylist()
             near = sorted(near, key=lambda other: (abs(other - number), other))[:3]

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from socorpus.corpus import arrays, schema
 from socorpus.corpus.privacy import display
 from socorpus.corpus.privacy.display import Shown
-from socorpus.corpus.storage import files, parquet, row_lookup
+from socorpus.corpus.storage import files, manifest_file, parquet, row_lookup
 from socorpus.corpus.storage.row_lookup import Place
 
 Ints = npt.NDArray[np.int64]
@@ -160,7 +160,7 @@ def gather(root: Path, facts: Mapping[str, Any]) -> Summary:
     sampled: dict[str, float] = {}
     for site in facts["sites"]:
         read, every = 0, facts["sites"][site]["documents"]
-        for path in files.listed(root / "documents" / site):
+        for path in manifest_file.tables(root, f"documents/{site}", facts):
             if read >= MOST_DOCUMENTS:
                 break
             bucket = f"{site}/{path.stem}"
@@ -184,7 +184,7 @@ def gather(root: Path, facts: Mapping[str, Any]) -> Summary:
         benchmarks,
         hits,
         tuple(_quarantined(root, facts["sites"])),
-        _tokens(root),
+        _tokens(root, facts),
         sampled,
     )
 
@@ -349,14 +349,17 @@ def _quarantined(root: Path, sites: Iterable[str]) -> Iterable[tuple[Mapping[str
                     yield full, display.text(raw[:4000].decode("utf-8", "replace"))
 
 
-def _tokens(root: Path) -> Tokens:
+def _tokens(root: Path, facts: Mapping[str, Any]) -> Tokens:
     lengths: dict[str, Ints] = {}
     seen = np.zeros(65_536, bool)
     validation, sampled = 0, False
     longest: list[tuple[int, str]] = []
-    for split in files.folders(root / "shards"):
+    for split in sorted(schema.SPLITS):
+        paths = manifest_file.tables(root, f"shards/{split}", facts)
+        if not paths:
+            continue
         counts, read = np.zeros(LENGTHS + 1, np.int64), 0
-        for path in files.listed(root / "shards" / split):
+        for path in paths:
             for number in range(len(parquet.row_groups(path))):
                 # Shards are one shuffle: the first row groups are a fair sample.
                 if read >= MOST_GROUPS:

@@ -58,6 +58,20 @@ def read(path: Path) -> dict[str, Any]:
     return facts
 
 
+def tables(root: Path, folder: str, facts: Mapping[str, Any] | None = None) -> list[Path]:
+    """The Parquet files below a folder that are of the corpus, sorted: those of the manifest, and no stray ones.
+
+    Args:
+        facts: the manifest; None reads it, and where there is none yet, all files of the folder count.
+    """
+    known = load(root) if facts is None else facts
+    if known is None:
+        return files.listed(root / folder, deep=True)
+    return [
+        root / name for name in sorted(known["files"]) if name.startswith(f"{folder}/") and name.endswith(".parquet")
+    ]
+
+
 def check_version(root: Path, facts: Mapping[str, Any]) -> None:
     """Refuse a manifest of another version of the schemas.
 

@@ -209,7 +209,7 @@ def _row(
 
 
 def _lines(root: Path, task: Task, folder: Path, written: Written, form: str, cut: Cut | None) -> None:
-    write = functools.partial(_conll, cut) if form == "conll" and cut is not None else _json
+    write = functools.partial(write_conll, cut) if form == "conll" and cut is not None else write_json
     files: dict[str, IO[str]] = {}
     try:
         for bucket in rows(root, task, written, cut):
@@ -222,7 +222,8 @@ def _lines(root: Path, task: Task, folder: Path, written: Written, form: str, cu
             file.close()
 
 
-def _json(file: IO[str], row: dict[str, Any]) -> None:
+def write_json(file: IO[str], row: dict[str, Any]) -> None:
+    """A row as a line of JSON."""
     values = row | {"created": row["created"].isoformat()}
     if "probability" in values:
         values["probability"] = round(values["probability"], 4)
@@ -231,7 +232,7 @@ def _json(file: IO[str], row: dict[str, Any]) -> None:
     file.write(json_lines.line(values))
 
 
-def _conll(cut: Cut, file: IO[str], row: dict[str, Any]) -> None:
+def write_conll(cut: Cut, file: IO[str], row: dict[str, Any]) -> None:
     """Token, start, end and BIO label of each token, tab-separated; an empty line where the text has a line's end.
 
     Offsets make it reversible: `can't` is three words and `cannot` one, and each is where it was.

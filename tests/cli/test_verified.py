@@ -75,6 +75,29 @@ def test_files_missing_and_extra(corpus: Path, tmp_path: Path) -> None:
     assert "shards/train/00099.parquet: extra" in done.stdout
 
 
+def test_a_stray_file_is_named_and_read_by_nobody(corpus: Path, tmp_path: Path) -> None:
+    copy = building.copy(corpus, tmp_path)
+    keep = pq.read_table(first(copy, "decisions"), columns=["site", "post_id"]).to_pylist()[0]
+    key = f"{keep['site']}:{keep['post_id']}"
+    folders = ["shards/train", *(first(copy, name).parent for name in ("documents", "decisions", "signals/near"))]
+    folders += [
+        first(copy, name).parent for name in ("tables/posts", "labels/closure/examples", "labels/closure/labels")
+    ]
+    story, report = socorpus("explain", copy, key).stdout, (copy / "report.html").read_bytes()
+    for folder in folders:
+        (copy / folder / "stray.parquet").write_text("no Parquet")
+        (copy / folder / "00000.txt").write_text("a note")
+    (copy / "shards/mine").mkdir()
+    (copy / "shards/mine/00000.parquet").write_text("no Parquet")
+    assert socorpus("report", copy).returncode == 0 and (copy / "report.html").read_bytes() == report
+    assert socorpus("explain", copy, key).stdout == story
+    socorpus("explain", copy, f"{keep['site']}:999999999", code=1)
+    socorpus("labeling", "export", copy, "--task", "closure", "-o", tmp_path / "labels.jsonl", code=0)
+    done = socorpus("verify", copy, code=1)
+    assert done.stdout.count("stray.parquet: extra") == done.stdout.count("00000.txt: extra") == len(folders)
+    assert "shards/mine/00000.parquet: extra" in done.stdout
+
+
 def test_rows_are_not_taken_over_from_a_file_that_was_replaced(dump: Path, corpus: Path, tmp_path: Path) -> None:
     copy = building.copy(corpus, tmp_path)
     for path in (copy / "signals/privacy").rglob("*.parquet"):
