@@ -1,6 +1,7 @@
 """Buckets: shares of a site's threads, by a hash of the thread, with the same name in every folder."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -44,3 +45,8 @@ def bucket_name(number: int, of: int) -> str:
 def bucket_of(threads: npt.NDArray[np.int64], of: int) -> npt.NDArray[np.uint16]:
     """Bucket of each thread."""
     return (splitmix64(threads) & np.uint64(of - 1)).astype(np.uint16)
+
+
+def bucket_files(folder: Path) -> list[Path]:
+    """The files of buckets below a folder, sorted; a stray file of another name is none of them."""
+    return sorted(folder.rglob("[0-9]*-of-[0-9]*.parquet"))

@@ -13,9 +13,7 @@ import pyarrow.parquet as pq
 
 from socorpus.corpus import schema
 from socorpus.corpus.storage.boundary import reading
-
-_BUCKETS = "[0-9]*-of-[0-9]*.parquet"
-"""Files of buckets; a stray file is none."""
+from socorpus.corpus.storage.buckets import bucket_files
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ def find(root: Path, keys: Iterable[str], folder: str = "documents") -> dict[str
     places: dict[str, Place] = {}
     for site, posts in wanted.items():
         left = np.array(sorted(posts), np.int64)
-        for path in sorted((root / folder / site).glob(_BUCKETS)):
+        for path in bucket_files(root / folder / site):
             if not len(left):
                 break
             for first, table in groups(path, ["post_id"], "post_id", left):

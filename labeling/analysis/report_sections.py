@@ -13,7 +13,8 @@ from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.report import fragments as html
 from socorpus.corpus.report.sections import Facts, Section
 from socorpus.corpus.schema import SPLITS
-from socorpus.corpus.storage import files, parquet
+from socorpus.corpus.storage import parquet
+from socorpus.corpus.storage.buckets import bucket_files
 from socorpus.labeling.analysis import functions as analysis_functions
 from socorpus.labeling.schema import EXAMPLES, FOLDER, LABELS, TASKS, Task
 
@@ -184,7 +185,7 @@ def _hits(root: Path, task: Task) -> pa.Table:
     """Labels with a vote for the listed one, the likeliest first, with its probability and the post's address."""
     folder = root / FOLDER / task.name
     tables = [_with_listed(task, LABELS.empty_table(), EXAMPLES.empty_table())]
-    for place in files.listed(folder / "labels", deep=True):
+    for place in bucket_files(folder / "labels"):
         examples = parquet.read(folder / "examples" / place.relative_to(folder / "labels"), columns=["post_id", "url"])
         tables.append(_with_listed(task, parquet.read(place), examples))
     order = [("listed", "descending"), ("site", "ascending"), ("post_id", "ascending")]

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from socorpus.corpus import arrays
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files, parquet
+from socorpus.corpus.storage.buckets import bucket_files
 from socorpus.labeling import schema
 from socorpus.labeling.label_studio.interface import Example, Label
 from socorpus.labeling.schema import Task
@@ -58,7 +59,7 @@ def buckets(root: Path, task: Task) -> list[str]:
         InputError: the corpus has none; names the command to run.
     """
     folder = root / schema.FOLDER / task.name / "examples"
-    names = sorted(str(path.relative_to(folder).with_suffix("")) for path in files.listed(folder, deep=True))
+    names = sorted(str(path.relative_to(folder).with_suffix("")) for path in bucket_files(folder))
     if not names:
         raise InputError(f"{root}: no labels of {task.name}; run socorpus labeling apply {root} first")
     return names
