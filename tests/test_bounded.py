@@ -35,6 +35,8 @@ from socorpus.labeling.export import formats, tokens
 from socorpus.labeling.facts import remarks, site_business
 from socorpus.labeling.functions import Threads, of_task
 from socorpus.labeling.history import edits, markdown_html, revisions
+from socorpus.labeling.functions import Threads, of_task
+from socorpus.labeling.history import markdown_html, revisions
 from socorpus.labeling.history.revisions import Revision
 from socorpus.labeling.schema import VOTES
 from socorpus.labeling.tasks import closure, quality

@@ -12,7 +12,7 @@ from typing import Any
 import xxhash
 
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.storage import files
+from socorpus.corpus.storage import boundary, files
 
 NAME = "hashes.json"
 _SUFFIXES = (".safetensors", ".distcp")
@@ -71,7 +71,7 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 
 def _hash(path: Path) -> str:
     digest = xxhash.xxh3_128()
-    with files.reading(path), path.open("rb") as file:
+    with boundary.reading(path), path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()

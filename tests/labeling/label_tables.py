@@ -15,7 +15,7 @@ from socorpus.labeling import schema
 from socorpus.labeling.schema import TASKS
 
 SITE = "cooking.example.com"
-BUCKET = f"{SITE}/00000"
+BUCKET = f"{SITE}/00000-of-00001"
 VERSION = "dawid-skene-1"
 NASTY = (
     "Cafe\u0301 😀 and 👩‍👩‍👧 ship numpy 1.2.\n\n"
