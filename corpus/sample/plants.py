@@ -28,8 +28,8 @@ from socorpus.corpus.sample.text import (
     markdown_inline,
     plain,
 )
+from socorpus.corpus.words import words
 
-WORD = re.compile(r"\w+")
 UPPER, LOWER, DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", "0123456789"
 ALNUM = UPPER + LOWER + DIGITS
 ABSENT = 700_000_000
@@ -68,9 +68,9 @@ NOT_OBSOLETE = {
 
 
 def shingles(text: str, size: int = 5) -> set[tuple[str, ...]]:
-    """Runs of `size` `\\w+` words of the text in lower case."""
-    words = WORD.findall(text.lower())
-    return {tuple(words[i : i + size]) for i in range(max(1, len(words) - size + 1))}
+    """Runs of `size` words of the text in lower case."""
+    every = words.words(text.lower())
+    return {tuple(every[i : i + size]) for i in range(max(1, len(every) - size + 1))}
 
 
 def jaccard(left: str, right: str, size: int = 5) -> float:
