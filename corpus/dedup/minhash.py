@@ -72,7 +72,7 @@ class Marks:
         wording: uint64[n], of the telling tokens and all words of the prose but those of courtesy.
         tokens: uint64[n], of all words and signs, with their case, be they code or prose.
         words: int32[n], number of words, as `words.count` has it.
-        gaps: a set for each text, of all its gaps: in the first 32 bits the two words on either side, in the last what
+        gaps: for each text, ascending, all its gaps: in the first 32 bits two words on either side, in the last what
             is between them, 0 for nothing. Empty where they were not asked for.
         blocks: a set for each text, of its blocks of code. Likewise.
     """
@@ -283,9 +283,20 @@ def _alike(  # type: ignore[no-untyped-def]
         i, end, j, stop = gap_offsets[a], gap_offsets[a + 1], gap_offsets[b], gap_offsets[b + 1]
         while same and i < end and j < stop:
             x, y = gaps[i] & _HIGH, gaps[j] & _HIGH
-            same = x != y or gaps[i] == gaps[j]
-            i += x <= y
-            j += y <= x
+            if x != y:
+                i += x < y
+                j += y < x
+                continue
+            # The same words may be there several times: those of one text must be among those of the other.
+            begin, first, shared = i, j, 0
+            while i < end and j < stop and gaps[i] & _HIGH == x and gaps[j] & _HIGH == x:
+                shared += gaps[i] == gaps[j]
+                i, j = i + (gaps[i] <= gaps[j]), j + (gaps[j] <= gaps[i])
+            while i < end and gaps[i] & _HIGH == x:
+                i += 1
+            while j < stop and gaps[j] & _HIGH == x:
+                j += 1
+            same = shared == min(i - begin, j - first)
         i, end, j, stop = block_offsets[a], block_offsets[a + 1], block_offsets[b], block_offsets[b + 1]
         fewer, shared = min(end - i, stop - j), 0
         while i < end and j < stop:

@@ -24,7 +24,7 @@ _STRICT = np.uint64(0x082EFA98EC4E6C89)
 _NEGATION = np.uint64(0x452821E638D01377)
 _GLUED = np.uint64(0xBE5466CF34E90C6C)
 # Odd constants with about as many ones as zeros: fractional bits of pi.
-_HIGH, _LOW = np.uint64(0xFFFFFFFF00000000), np.uint64(0xFFFFFFFF)
+_HIGH = np.uint64(0xFFFFFFFF00000000)
 _NOT_BEHIND_WORDS = (HYPHEN, PREFIX)
 
 _mix = njit(cache=True, nogil=True)(mix64)
@@ -213,7 +213,9 @@ def shingle(  # type: ignore[no-untyped-def]
             inside[plain_count], signs_inside[all_count] = gap, sign_gap
             _fill_gaps(gaps, gap_base, plain_words, inside, plain_count, START)
             _fill_gaps(gaps, gap_base + plain_count + 1, all_words, signs_inside, all_count, LETTER)
-            gap_base = _join_gaps(gaps, gap_base, plain_count + all_count + 2)
+            stop = gap_base + plain_count + all_count + 2
+            gaps[gap_base:stop].sort()
+            gap_base = stop
             block_base = _unique(blocks, block_base, block_pos)
         gap_offsets[document + 1], block_offsets[document + 1] = gap_base, block_base
         count = pos - base
@@ -245,20 +247,6 @@ def _fill_gaps(gaps, base, words, inside, count, seed):  # type: ignore[no-untyp
         for j in range(i - 2, i + 2):
             around = _add(around, words[j] if 0 <= j < count else seed)
         gaps[base + i] = _mix(around) & _HIGH | _mix(inside[i]) >> np.uint64(32)
-
-
-@njit(cache=True, nogil=True)
-def _join_gaps(gaps, base, count):  # type: ignore[no-untyped-def]
-    """Sort gaps by the words around them; of equal words the contents are added up. Return the end."""
-    gaps[base : base + count].sort()
-    end = base
-    for i in range(base + 1, base + count):
-        if gaps[i] & _HIGH == gaps[end] & _HIGH:
-            gaps[end] = gaps[end] & _HIGH | (gaps[end] + gaps[i]) & _LOW
-        else:
-            end += 1
-            gaps[end] = gaps[i]
-    return end + 1
 
 
 @njit(cache=True, nogil=True)

@@ -218,7 +218,9 @@ def _duplicates(facts: Facts) -> Section | None:
         "numbers and code, which words do not show. "
         "Of each cluster the accepted post stays, then the one of highest score, then the oldest."
     )
-    content += html.table(["form", "candidate pairs", "similar but different", "verified pairs", "members", "clusters"], rows)
+    content += html.table(
+        ["form", "candidate pairs", "similar but different", "verified pairs", "members", "clusters"], rows
+    )
     similar = facts.summary.distributions.similar
     if similar.sum():
         edges = [float(edge) for edge in np.linspace(0.5, 1.0, 51)]

@@ -419,11 +419,21 @@ class Planter:
         return True
 
 
+TURNING = {
+    *("not", "no", "never", "none", "nor", "neither", "without", "cannot", "true", "false", "yes", "always"),
+    *("before", "after", "enable", "enables", "enabled", "enabling", "disable", "disables", "disabled", "disabling"),
+}
+"""Words that copies must not differ in: another word there would say something else."""
+
+
 def _reworded(site: Site, blocks: Sequence[Block], changes: int) -> list[Block]:
     """Blocks with `changes` plain words changed, evenly spread, so that each change costs up to five shingles."""
     words = [block.text.split(" ") for block in blocks]
     places = [
-        (i, j) for i, text in enumerate(words) for j, word in enumerate(text) if word.isalpha() and word.islower()
+        (i, j)
+        for i, text in enumerate(words)
+        for j, word in enumerate(text)
+        if word.isalpha() and word.islower() and word not in TURNING
     ]
     step = len(places) / changes
     for k in range(changes):
