@@ -49,13 +49,13 @@ class Near:
     """Near duplicates."""
 
     threshold: float = 0.8
-    """Jaccard similarity of word shingles from which two posts are duplicates."""
+    """Jaccard similarity of word shingles from which two posts are duplicates, unless signs or code tell them apart."""
     permutations: int = 128
     """Length of a MinHash signature."""
     shingle: int = 5
-    """Words in a shingle; tokens in a shingle of code."""
+    """Words in a shingle; of code, words and signs."""
     code_min_tokens: int = 40
-    """Code of fewer tokens than this is not compared: short snippets are alike by chance."""
+    """Code of fewer words and signs than this is not compared: short snippets are alike by chance."""
     seed: int = 1
     """Seed of the permutations."""
 
@@ -99,7 +99,7 @@ class Selection:
     fabricated: bool = False
     """Whether rows that the publisher planted in the dump (since 2025-06-30) are kept."""
     min_words: int = 5
-    """Fewest words of the post's own text, code included."""
+    """Fewest words of the post's own text, code included; of any script, also of those without spaces."""
     max_chars: int = 200_000
     """Most code points of the post's own text."""
     min_score: int | None = None

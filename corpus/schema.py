@@ -201,7 +201,7 @@ SIGNALS: dict[str, pa.Schema] = {
         "signals.statistics",
         DIGEST,
         pa.field("chars", pa.int32(), nullable=False),  # code points of the post's own text
-        pa.field("words", pa.int32(), nullable=False),  # `\w+` runs of the post's own text
+        pa.field("words", pa.int32(), nullable=False),  # of the post's own text, as `words.count` has it
         pa.field("prose_chars", pa.int32(), nullable=False),
         pa.field("code_chars", pa.int32(), nullable=False),
         pa.field("code_blocks", pa.int32(), nullable=False),

@@ -98,7 +98,7 @@ TABLES: dict[str, tuple[str, str, pa.Schema, dict[str, str]]] = {
             **_KEY,
             **_DIGEST,
             "chars": "code points",
-            "words": "runs of `\\w`",
+            "words": "words, in any script ([stages.md](stages.md#words))",
             "prose_chars": "code points of prose",
             "code_chars": "code points of code, inline code included",
             "code_blocks": "blocks of code",
@@ -140,7 +140,7 @@ TABLES: dict[str, tuple[str, str, pa.Schema, dict[str, str]]] = {
     ),
     "signals/near": (
         "signals/near/SITE/BUCKET.parquet",
-        "Near duplicates by the shingles of the post's own words.",
+        "Near duplicates by the shingles of the post's own words, its signs and its code.",
         schema.SIGNALS["near"],
         {**_KEY, **_DIGEST, **_TWINS},
     ),

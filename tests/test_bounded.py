@@ -29,6 +29,12 @@ from socorpus.corpus.privacy import detect, display, redact
 from socorpus.corpus.signals import contamination, language, statistics
 from socorpus.corpus.tokenizer import bpe, pretokenize
 from socorpus.labeling import example_texts
+from socorpus.corpus.dedup import exact, minhash
+from socorpus.corpus.documents import html, markdown, pairs
+from socorpus.corpus.privacy import detect, redact
+from socorpus.corpus.signals import language, statistics
+from socorpus.corpus.tokenizer import pretokenize
+from socorpus.corpus.words import words
 from socorpus.labeling.aggregation import dawid_skene, decide
 from socorpus.labeling.analysis import report_sections
 from socorpus.labeling.export import formats, tokens
@@ -406,6 +412,36 @@ def _drawn(text: str) -> None:
     display.documents(documents_drawn.to_pylist(), found)
 
 
+WORDS: Mapping[str, Make] = {
+    "one word": repeated("a "),
+    "a few words": repeated("a b c d e f g "),
+    "one long word": repeated("a"),
+    "signs": repeated("-"),
+    "options": repeated(" -a"),
+    "underscores": repeated("_"),
+    "signs within": repeated("a'"),
+    "marks behind a sign": repeated("\u0301", "a'"),
+    "signs and marks": repeated("a'\u0301\u0301"),
+    "ideographs": repeated("\u6587"),
+    "flags": repeated("\U0001f1e9"),
+    "geresh": repeated("\u05d0'"),
+    "spaces": repeated(" "),
+}
+
+
+def _shingled(text: str) -> None:
+    minhash.shingles(pa.array([text]), np.array([len(text)]), 5)
+
+
+def _compared(parts: str | list[tuple[str, str]]) -> None:
+    """Sets and marks of two equal texts, and their comparison; long ones, so that all of it is compared."""
+    more = [("prose", "and more of " * 50)]
+    own = [("prose", parts)] if isinstance(parts, str) else parts
+    documents = making.documents([{"parts": [*own, *more]}, {"parts": [*more, *own]}])
+    _, marks = minhash.text_shingles(documents, 5, gaps=True)
+    minhash.alike(marks, np.array([0]), np.array([1]), 49.0)
+
+
 def _revised(bodies: Sequence[str]) -> list[Revision]:
     rows = [event(number, 1, 5 if number else 2, number, body) for number, body in enumerate(bodies)]
     return revisions.replay(threads([question()], history=rows).history)[1]
@@ -421,10 +457,10 @@ STEPS: dict[str, tuple[Callable[[Any], object], Mapping[str, Make]]] = {
     "html": (html.html, MARKUP),
     "comment": (markdown.comment, COMMENTS),
     "pairs": (_pairs, {"blocks with passwords": repeated("x")}),
-    "shingles": (
-        lambda text: minhash.shingles(pa.array([text]), np.array([len(text)]), 5),
-        {"one word": repeated("a "), "a few words": repeated("a b c d e f g "), "one long word": repeated("a")},
-    ),
+    "shingles": (_shingled, WORDS),
+    "near": (_compared, WORDS | {"blocks": lambda size: [("code", "x = 1\n"), ("prose", "and ")] * (size // 12)}),
+    "exact": (lambda text: exact.text_hashes(making.texts([text])), WORDS),
+    "words": (lambda text: (words.count(text), words.pieces(text)), WORDS),
     "signals": (
         lambda documents: (statistics.find(documents), language.find(documents)),
         {

@@ -1,8 +1,9 @@
 """Exact and near duplicates: fingerprints, candidates, verification, clusters, survivors.
 
 Two posts are near duplicates if the exact Jaccard similarity of their shingles (words of the own text, or tokens of the
-own code) reaches a threshold. MinHash signatures, cut into bands, only name the candidates (Leskovec, Rajaraman and
-Ullman, "Mining of Massive Datasets", chapter 3); every pair is verified before a row is marked.
+own code) reaches a threshold, and if what words do not show (signs, numbers, negations, code) is the same. MinHash
+signatures, cut into bands, only name the candidates (Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets",
+chapter 3); every pair is verified before a row is marked.
 
 All functions are pure, and no engine is named here. A row of any bucket of documents is identified by an
 int64, `bucket << 32 | row`. `near` below is the whole path over one table; over many buckets each step is a map:
@@ -13,27 +14,33 @@ int64, `bucket << 32 | row`. `near` below is the whole path over one table; over
     sets = shingle_table(documents, bucket, near, form, numpy.unique(edges))    # a bucket: sets of its own documents
     for part in portions(edges):                           # client: each part needs a bounded number of sets
         similarity[part] = verify(edges[part], sets)       # a part, given the sets of its documents
+        same[part] = alike(edges[part], sets, near)
+    edges, similarity = edges[same], similarity[same]
     labels = clusters(edges, similarity, near.threshold)   # client
     people = members(documents, bucket, labels["document"])    # a bucket: who is accepted, scored, older
+    labels = split(people, labels, edges, alike_more)          # client; alike_more(edges) as above
     twins = survivors(people, labels, edges, similarity, verify_more)    # client; verify_more(edges) as above
     signals(documents, bucket, twins, name)                # a bucket: SIGNALS["near"] or SIGNALS["near_code"]
 
 What reaches the client: candidate pairs (16 bytes each), and a row for each member of a cluster. Documents with equal
-sets share all hashes; they are collapsed to one before pairs are made and tied to it by a single pair each, so that
-thousands of copies of one text cost no more than their number.
+sets and marks share all hashes; they are collapsed to one before pairs are made and tied to it by a single pair each,
+so that thousands of copies of one text cost no more than their number.
 """
 
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus.arrays import Float64, Int64
 from socorpus.corpus.config import Near
 from socorpus.corpus.dedup.components import components
-from socorpus.corpus.dedup.lsh import FORMS, candidates, document_ids, fingerprints, shingle_table, verify
+from socorpus.corpus.dedup.lsh import FORMS, alike, candidates, document_ids, fingerprints, shingle_table, verify
 from socorpus.corpus.schema import SIGNALS, TIME
+
+Mask = npt.NDArray[np.bool_]
 
 MEMBERS = pa.schema(
     [("document", pa.int64()), ("accepted", pa.bool_()), ("score", pa.int32()), ("created", TIME), ("key", pa.string())]
@@ -71,6 +78,58 @@ def members(documents: pa.Table, bucket: int, wanted: Int64 | None = None) -> pa
     return pa.table([pa.array(ids), *columns, document_keys(documents)], schema=MEMBERS)
 
 
+def split(people: pa.Table, labels: pa.Table, edges: Int64, alike_more: Callable[[Int64], Mask]) -> pa.Table:
+    """`CLUSTERS` in which each member is alike with the one that survives, and tied to it by such members.
+
+    A chain of pairs may lead from a text to one that says the opposite: then these are parted, and what is left of the
+    cluster is settled in the same way; what is not settled after some rounds is in no cluster.
+
+    Args:
+        people: `MEMBERS` of at least all clusters' documents.
+        labels: `CLUSTERS`.
+        edges: pairs of one cluster that are alike and reach the threshold.
+        alike_more: whether pairs that were no candidates are alike, int64[e, 2] of ids -> bool[e].
+    """
+    ids, cluster = labels["document"].to_numpy(), labels["cluster"].to_numpy().copy()
+    people = people.filter(pc.is_in(people["document"], labels["document"]))
+    order = ranked(people.append_column("cluster", pa.array(np.zeros(people.num_rows, np.int64))))
+    rank = np.empty(len(ids), np.int64)
+    rank[np.searchsorted(ids, order["document"].to_numpy())] = np.arange(len(ids))
+    pairs = np.searchsorted(ids, edges)
+    settled = np.full(len(ids), -1)
+    waiting = np.ones(len(ids), bool)
+    for _ in range(_ROUNDS):
+        rows = np.flatnonzero(waiting)
+        if not len(rows):
+            break
+        rows = rows[np.lexsort((rank[rows], cluster[rows]))]
+        _, first, group = np.unique(cluster[rows], return_index=True, return_inverse=True)
+        best = np.full(len(ids), -1)
+        best[rows] = rows[first[group]]
+        others = rows[best[rows] != rows]
+        wanted = np.sort(np.column_stack([best[others], others]), 1)
+        fits = np.isin(wanted @ [len(ids), 1], pairs @ [len(ids), 1])
+        if not fits.all():
+            fits[~fits] = alike_more(ids[wanted[~fits]])
+        best[others[~fits]] = -1
+        # Those that only one that is parted ties to the best one go with it.
+        tied = pairs[(best[pairs] >= 0).all(1) & (best[pairs[:, 0]] == best[pairs[:, 1]])]
+        part = components(tied, len(ids))
+        best[part != part[best]] = -1
+        done = best >= 0
+        settled[done] = best[done]
+        waiting &= ~done
+        left = pairs[waiting[pairs].all(1) & (cluster[pairs[:, 0]] == cluster[pairs[:, 1]])]
+        cluster = components(left, len(ids)).astype(np.int64)
+        waiting &= np.isin(np.arange(len(ids)), left)
+    _, first, group, size = np.unique(settled, return_index=True, return_inverse=True, return_counts=True)
+    chosen = (settled >= 0) & (size[group] > 1)
+    return pa.table([ids[chosen], ids[first[group]][chosen]], schema=CLUSTERS)
+
+
+_ROUNDS = 8
+
+
 def survivors(
     people: pa.Table,
     labels: pa.Table,
@@ -86,8 +145,8 @@ def survivors(
 
     Args:
         people: `MEMBERS` of at least all clusters' documents.
-        labels: `CLUSTERS`.
-        edges, similarity: the verified pairs, with or without those below the threshold.
+        labels: `CLUSTERS`, of `split`.
+        edges, similarity: pairs that are alike, with or without those below the threshold.
         verify_more: exact similarity of pairs that were no candidates, int64[e, 2] of ids -> float64[e].
     """
     people = people.join(labels, "document", join_type="inner").select([*MEMBERS.names, "cluster"])
@@ -108,6 +167,8 @@ def survivors(
     inside = np.isin(edges, ids).all(1)
     pairs = by_id[np.searchsorted(ids[by_id], edges[inside])]
     values = similarity[inside]
+    of_one = cluster[pairs[:, 0]] == cluster[pairs[:, 1]]
+    pairs, values = pairs[of_one], values[of_one]
     removed = np.flatnonzero(best != np.arange(n))
     wanted = np.column_stack([best[removed], removed])
     known = np.isin(wanted @ [n, 1], np.sort(pairs, 1) @ [n, 1])
@@ -162,9 +223,12 @@ def near(documents: pa.Table, config: Near, name: str = "near") -> pa.Table:
     def similarity(pairs: Int64) -> Float64:
         return verify(pairs, sets)
 
+    edges = edges[alike(edges, sets, config)]
     values = similarity(edges)
     labels = clusters(edges, values, config.threshold)
     people = members(documents, 0, labels["document"].to_numpy())
+    tied = edges[values >= config.threshold]
+    labels = split(people, labels, tied, lambda pairs: alike(pairs, sets, config))
     return signals(documents, 0, survivors(people, labels, edges, values, similarity), name)
 
 

@@ -4,13 +4,14 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from socorpus.corpus.arrays import Float64, Int64, UInt32, UInt64, mix64, njit
 from socorpus.corpus.config import Near
 from socorpus.corpus.dedup import minhash
 from socorpus.corpus.dedup.components import components, unite
-from socorpus.corpus.dedup.minhash import Shingles
+from socorpus.corpus.dedup.minhash import Marks, Shingles
 from socorpus.corpus.errors import InputError
 
 FORMS = {"near": "text", "near_code": "code"}
@@ -20,7 +21,18 @@ RECALL = 0.995
 """Least probability with which a pair just at the threshold becomes a candidate."""
 
 FINGERPRINTS = pa.schema([("hash", pa.uint64()), ("document", pa.int64()), ("set", pa.uint64())])
-SETS = pa.schema([("document", pa.int64()), ("shingles", pa.large_list(pa.uint64()))])
+SETS = pa.schema(
+    [
+        ("document", pa.int64()),
+        ("shingles", pa.large_list(pa.uint64())),
+        ("wording", pa.uint64()),
+        ("tokens", pa.uint64()),
+        ("words", pa.int32()),
+        ("gaps", pa.large_list(pa.uint64())),
+        ("blocks", pa.large_list(pa.uint64())),
+    ]
+)
+"""The sets of documents, and their `minhash.Marks`."""
 
 
 @dataclass(frozen=True)
@@ -81,22 +93,30 @@ def document_ids(bucket: int, rows: int) -> Int64:
     return (np.int64(bucket) << 32) + np.arange(rows, dtype=np.int64)
 
 
-def sets_of(documents: pa.Table, near: Near, form: str) -> Shingles:
-    """Shingle sets of the own text (form "text") or of the own code (form "code") of a documents table, row for row."""
+def sets_of(documents: pa.Table, near: Near, form: str, gaps: bool = False) -> tuple[Shingles, Marks]:
+    """Shingle sets of the own text (form "text") or of the own code (form "code") of a documents table, row for row.
+
+    Of code the marks are all equal: its tokens see signs and case by themselves.
+    """
     if form == "code":
-        return minhash.code_shingles(documents, near.shingle, near.code_min_tokens)
-    return minhash.shingles(documents["text"], documents["own_end"].to_numpy(), near.shingle)
+        none = np.zeros(documents.num_rows, np.uint64)
+        empty = Shingles(np.zeros(documents.num_rows + 1, np.int64), none[:0])
+        sets = minhash.code_shingles(documents, near.shingle, near.code_min_tokens)
+        return sets, Marks(none, none, none, none.astype(np.int32), empty, empty)
+    return minhash.text_shingles(documents, near.shingle, gaps)
 
 
 def fingerprints(documents: pa.Table, bucket: int, near: Near, form: str = "text") -> pa.Table:
-    """`FINGERPRINTS` of a bucket: a row for each band of each document, and one that has the hash of its whole set.
+    """`FINGERPRINTS` of a bucket: a row for each band of each document, and one that has the hash of all of it.
 
-    Documents without a shingle have no row.
+    Documents without a shingle have no row. `set` is a hash of the set and the marks; its first bits are of the signs,
+    so that among many sets that share a hash, those with the same signs are next to one another.
     """
-    sets = sets_of(documents, near, form)
+    sets, marks = sets_of(documents, near, form)
     cut = bands(near.threshold, near.permutations)
     there = np.flatnonzero(sets.sizes)
-    whole = minhash.set_hashes(sets)[there]
+    marked = mix64(minhash.set_hashes(sets) ^ mix64(marks.signs + mix64(marks.wording)))
+    whole = (marks.signs & _FIRST_BITS | marked >> np.uint64(20))[there]
     parts = band_hashes(minhash.signatures(sets, near.permutations, near.seed)[there], cut)
     hashes = np.column_stack([whole, parts]).reshape(-1)
     ids = document_ids(bucket, documents.num_rows)[there]
@@ -104,13 +124,16 @@ def fingerprints(documents: pa.Table, bucket: int, near: Near, form: str = "text
     return pa.table([hashes, np.repeat(ids, every), np.repeat(whole, every)], schema=FINGERPRINTS)
 
 
+_FIRST_BITS = np.uint64(0xFFFFF << 44)
+
+
 def candidates(rows: pa.Table, most: int = 64) -> tuple[Int64, int]:
     """Pairs of documents that share a hash, int64[e, 2], ascending, a < b; and the number of crowded hashes.
 
-    A group of hashes must have all rows of each of its hashes. Documents with equal sets are collapsed to the first,
-    and each is paired only with that one. Of the sets that share a hash, each is paired with the next `most`, in the
-    order of their sets' hashes, which does not depend on how documents lie in buckets; a hash is crowded if that
-    leaves pairs out.
+    A group of hashes must have all rows of each of its hashes. Documents with equal sets and marks are collapsed to the
+    first, and each is paired only with that one. Of the sets that share a hash, each is paired with the next `most`, in
+    the order of their hashes, which does not depend on how documents lie in buckets; a hash is crowded if that leaves
+    pairs out.
 
     Args:
         rows: `FINGERPRINTS` of all buckets.
@@ -139,11 +162,13 @@ def shingle_table(documents: pa.Table, bucket: int, near: Near, form: str, wante
     """`SETS` of those documents of a bucket that are among `wanted` (ids of any bucket), ascending."""
     here = wanted[wanted >> 32 == bucket]
     chosen = documents.take(pa.array(np.unique(here) & 0xFFFFFFFF))
-    sets = sets_of(chosen, near, form)
-    return pa.table([pa.array(np.unique(here)), sets.to_arrow()], schema=SETS)
+    sets, marks = sets_of(chosen, near, form, gaps=True)
+    plain = [pa.array(column) for column in (marks.wording, marks.tokens, marks.words)]
+    columns = [pa.array(np.unique(here)), sets.to_arrow(), *plain, marks.gaps.to_arrow(), marks.blocks.to_arrow()]
+    return pa.table(columns, schema=SETS)
 
 
-def portions(edges: Int64, most: int = 100_000) -> list[Int64]:
+def portions(edges: Int64, most: int = 50_000) -> list[Int64]:
     """Cut pairs into parts that need the sets of at most `most` documents each: arrays of row numbers of `edges`.
 
     Connected pairs stay together, so that few documents are needed by more than one part.
@@ -165,13 +190,41 @@ def verify(edges: Int64, sets: pa.Table) -> Float64:
         edges: int64[e, 2] of document ids.
         sets: `SETS` that hold all of these, in any order, in any number of chunks.
     """
+    rows = _rows(edges, sets)
+    return minhash.jaccard(Shingles.from_arrow(sets["shingles"]), rows[:, 0], rows[:, 1])
+
+
+def alike(edges: Int64, sets: pa.Table, near: Near) -> npt.NDArray[np.bool_]:
+    """Whether pairs of documents say the same as far as sets of words do not show it, bool[e]: `minhash.alike`.
+
+    Args:
+        edges, sets: as for `verify`.
+    """
+    rows = _rows(edges, sets)
+    wording, tokens, words = (sets[name].to_numpy() for name in ("wording", "tokens", "words"))
+    lists = (Shingles.from_arrow(sets[name]) for name in ("gaps", "blocks"))
+    return minhash.alike(Marks(wording, wording, tokens, words, *lists), rows[:, 0], rows[:, 1], shortest(near))
+
+
+def shortest(near: Near) -> float:
+    """The number of words from which a share of them decides; 49 for shingles of 5 words and a threshold of 0.8.
+
+    In a shorter text one word that differs inside of it leaves too few shingles in common to reach the threshold
+    (`shingle` are lost on each side). There a share only lets pass what differs at the ends.
+    """
+    if near.threshold == 1:
+        return np.inf
+    return near.shingle - 1 + near.shingle * (1 + near.threshold) / (1 - near.threshold)
+
+
+def _rows(edges: Int64, sets: pa.Table) -> Int64:
+    """Rows of `SETS` of pairs of ids, int64[e, 2]."""
     ids = sets["document"].to_numpy()
     order = np.argsort(ids, kind="stable")
     places = np.searchsorted(ids[order], edges)
     if len(edges) and (places.max() >= len(ids) or (ids[order][places] != edges).any()):
         raise ValueError("the sets of some documents that are to be compared are missing")
-    rows = order[places]
-    return minhash.jaccard(Shingles.from_arrow(sets["shingles"]), rows[:, 0], rows[:, 1])
+    return order[places].astype(np.int64).reshape(-1, 2)
 
 
 def _windows(hashes: UInt64, ids: Int64, most: int) -> tuple[Int64, int]:

@@ -1,13 +1,12 @@
-"""The compiled kernel of duplicate detection: Arrow text -> sets of shingle hashes -> MinHash signatures.
+"""Duplicate detection by compiled kernels: Arrow text -> sets of shingle hashes -> MinHash signatures.
 
-Words and their lower case are Python's own (`\\w` of `re`, `str.lower`), taken from tables over all code
-points; so the sets are exactly those of
+Words are those of `socorpus.corpus.words`, in simple case folding; so the sets are exactly those of
 
-    words = re.findall(r"\\w+", text[:end].lower())
+    words = [fold(word) for word in words.words(text[:end])]
     {tuple(words[i : i + width]) for i in range(len(words) - width + 1)} or {tuple(words)} if words else set()
 
-with each shingle as a 64-bit hash. Two code points have no lower case of their own (capital sigma depends on its
-neighbours, dotted capital I becomes two): texts with one of these are lower-cased by Python first.
+with each shingle as a 64-bit hash. Words see no signs. What else tells two texts apart is hashed beside the sets, in
+the same pass, as `Marks`: `==` and `===`, C and C++, `-p` and `-P`, each token of the code.
 
 Signatures: a permutation is h(x) = a * low(x) + c * high(x) + b modulo 2^32 over the two halves of the mixed 64-bit
 hash, with random a (odd), b, c of 32 bits. Two such functions are independent over random hashes as soon as their
@@ -17,30 +16,21 @@ what the variance of the estimate, J(1 - J) / permutations, needs. MinHash: Brod
 of documents", 1997.
 """
 
-import functools
-import re
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from socorpus.corpus.arrays import Float64, Int64, UInt8, UInt32, UInt64, lists, mix64, njit, readonly, utf8
+from socorpus.corpus.arrays import Float64, Int32, Int64, UInt32, UInt64, lists, mix64, njit, readonly, utf8
+from socorpus.corpus.dedup import telling
+from socorpus.corpus.dedup.code_spans import CodeSpans, code_spans, no_code
+from socorpus.corpus.dedup.shingle_kernel import GAPS, MARKS, SETS, shingle
+from socorpus.corpus.words import tables
+from socorpus.corpus.words.kernel import LETTER, START, ascii_classes
 
 EMPTY = np.uint32(0xFFFFFFFF)
 """Value that fills the signature of an empty set."""
-
-_CODE_POINTS = 0x110000
-_BY_CONTEXT = (0x0130, 0x03A3)
-# In the tables: 0 parts words; below _ALONE a letter; from _ALONE a token of its own; _CONTEXT asks for Python.
-_ALONE = np.uint32(1 << 22)
-_CONTEXT = np.uint32(1 << 23)
-
-# Odd constants with about as many ones as zeros: the first fractional bits of pi.
-_LETTER = np.uint64(0x243F6A8885A308D3)
-_TOKEN = np.uint64(0x13198A2E03707345)
-_START = np.uint64(0xA4093822299F31D1)
 
 
 @dataclass(frozen=True)
@@ -69,50 +59,76 @@ class Shingles:
         return Shingles(offsets, hashes.to_numpy())
 
 
+@dataclass(frozen=True)
+class Marks:
+    """What the sets of words of n texts do not show, as hashes.
+
+    Telling tokens are all those of the code, with their case; of the prose words with digits or underscores, negations,
+    signs that mean something (`telling`), and the words that these touch. Between two plain words of the prose there is
+    a gap, which may hold telling tokens; between two words of any kind there is one too, for signs and code.
+
+    Attributes:
+        signs: uint64[n], of the telling tokens.
+        wording: uint64[n], of the telling tokens and all words of the prose but those of courtesy.
+        tokens: uint64[n], of all words and signs, with their case, be they code or prose.
+        words: int32[n], number of words, as `words.count` has it.
+        gaps: for each text, ascending, all its gaps: in the first 32 bits two words on either side, in the last what
+            is between them, 0 for nothing. Empty where they were not asked for.
+        blocks: a set for each text, of its blocks of code. Likewise.
+    """
+
+    signs: UInt64
+    wording: UInt64
+    tokens: UInt64
+    words: Int32
+    gaps: Shingles
+    blocks: Shingles
+
+
 def shingles(
     texts: pa.StringArray | pa.LargeStringArray | pa.ChunkedArray, ends: npt.NDArray[np.integer], width: int
 ) -> Shingles:
-    """Sets of `width` consecutive lower-cased words of `texts[i][:ends[i]]`; a shorter text is one shingle.
+    """Sets of `width` consecutive words of `texts[i][:ends[i]]`, in lower case; a shorter text is one shingle.
 
     Args:
         texts: n strings; a null, like a text without any word, has no shingle.
         ends: integers[n], code points; past the end of a text stands for its end.
         width: words in a shingle.
     """
-    data, bounds = utf8(texts)
-    starts, stops = bounds[:-1], bounds[1:]
-    n = len(starts)
+    n = len(texts)
     ends = _int64(ends)
     if len(ends) != n or width < 1 or (n and ends.min() < 0):
         raise ValueError(f"{n} texts need {n} ends that are not negative, and a width of at least 1")
-    fold = _tables()[0]
-    firsts, begins = np.arange(n + 1), np.zeros(n, np.int64)
-    room = int(((stops - starts + 1) // 2).sum())
-    sets, context = _run(data, starts, stops, firsts, begins, ends, fold, width, 1, room)
-    if not len(context):
-        return sets
-    chosen = texts.take(pa.array(context)).to_pylist()
-    lowered = [text[:end].lower() for text, end in zip(chosen, ends[context], strict=True)]
-    again = shingles(pa.array(lowered, pa.large_string()), np.array([len(text) for text in lowered]), width)
-    return _replace(sets, context, again)
+    return _run(texts, no_code(n), ends, width, marking=SETS)[0]
+
+
+def text_shingles(documents: pa.Table, width: int, gaps: bool = False) -> tuple[Shingles, Marks]:
+    """Sets of `width` consecutive words of the own text, as `shingles`, and what these do not show.
+
+    Args:
+        documents: columns `text`, `own_end`, `segments` as in `schema.DOCUMENTS`, n rows.
+        width: words in a shingle.
+        gaps: whether the marks have gaps and blocks.
+    """
+    ends = _int64(documents["own_end"].to_numpy())
+    code = code_spans(documents["segments"], ends, ("code", "inline_code"))
+    return _run(documents["text"], code, ends, width, marking=GAPS if gaps else MARKS)
 
 
 def code_shingles(documents: pa.Table, width: int, min_tokens: int) -> Shingles:
     """Sets of `width` consecutive tokens of a document's own code: its blocks of kind "code" before `own_end`.
 
-    A token is a run of `\\w` with its case kept, or one other character that is no white space:
-    `re.findall(r"\\w+|[^\\w\\s]", block)`. Blocks follow one another, so that a shingle may span two.
+    A token is a word with its case kept, or a sign: `words.tokens`. Blocks follow one another, so that a shingle may
+    span two.
 
     Args:
         documents: columns `text`, `own_end`, `segments` as in `schema.DOCUMENTS`, n rows.
         width: tokens in a shingle; fewer tokens are one shingle.
         min_tokens: a document whose code has fewer tokens has no shingle.
     """
-    data, bounds = utf8(documents["text"])
-    starts, stops = bounds[:-1], bounds[1:]
-    firsts, begins, ends = _blocks(documents["segments"], _int64(documents["own_end"].to_numpy()))
-    room = int(np.minimum(stops - starts, _sums(ends - begins, firsts)).sum())
-    return _run(data, starts, stops, firsts, begins, ends, _tables()[1], width, max(1, min_tokens), room)[0]
+    ends = _int64(documents["own_end"].to_numpy())
+    code = code_spans(documents["segments"], ends, ("code",))
+    return _run(documents["text"], code, ends, width, max(1, min_tokens), SETS)[0]
 
 
 def signatures(sets: Shingles, permutations: int, seed: int) -> UInt32:
@@ -145,193 +161,64 @@ def jaccard(sets: Shingles, left: Int64, right: Int64) -> Float64:
     return out
 
 
-@functools.cache
-def _tables() -> tuple[UInt32, UInt32]:
-    """Class of each code point for the kernel, for text and for code, uint32[0x110000]. Takes some 30 ms a process."""
-    every = np.arange(_CODE_POINTS, dtype="<u4").tobytes().decode("utf-32-le", "surrogatepass")
-    word = np.zeros(_CODE_POINTS, bool)
-    for run in re.finditer(r"\w+", every):
-        word[run.start() : run.end()] = True
-    space = np.zeros(_CODE_POINTS, bool)
-    for run in re.finditer(r"\s+", every):
-        space[run.start() : run.end()] = True
-    # Those that depend on context are put back by a plain letter, so that the others keep their places.
-    plain = functools.reduce(lambda text, point: text.replace(chr(point), "a"), _BY_CONTEXT, every)
-    lower = np.frombuffer(plain.lower().encode("utf-32-le", "surrogatepass"), "<u4")
-    if len(lower) != _CODE_POINTS:
-        raise RuntimeError("this Python's str.lower() lengthens a code point that the kernel doesn't know")
-    # A lower case that is no word character (none in Unicode today) would part words.
-    text = np.where(word[lower], lower, 0).astype(np.uint32)
-    text[list(_BY_CONTEXT)] = _CONTEXT
-    itself = np.arange(_CODE_POINTS, dtype=np.uint32)
-    code = np.where(word, itself, np.where(space, 0, itself | _ALONE)).astype(np.uint32)
-    return readonly(text), readonly(code)
+def alike(marks: Marks, left: Int64, right: Int64, shortest: float) -> npt.NDArray[np.bool_]:
+    """Whether texts `left[i]` and `right[i]` say the same as far as sets of words do not show it, bool[e].
+
+    They do if all their tokens are equal. Else, if one has fewer words than `shortest`, their wording must be equal. Of
+    longer ones, nothing telling may differ between plain words that are the same, and not both may have a block of code
+    that the other lacks.
+    """
+    out = np.empty(len(left), np.bool_)
+    lists_ = (marks.gaps.offsets, readonly(marks.gaps.hashes), marks.blocks.offsets, readonly(marks.blocks.hashes))
+    _alike(marks.tokens, marks.wording, marks.words, *lists_, _int64(left), _int64(right), shortest, out)
+    return out
 
 
 def _int64(array: npt.NDArray[np.integer]) -> Int64:
     return np.require(array, np.int64, ["C", "W"])
 
 
-def _blocks(segments: pa.ChunkedArray, own_ends: Int64) -> tuple[Int64, Int64, Int64]:
-    """Code in the own text: document i has blocks firsts[i] … firsts[i + 1] of begins and ends, in code points."""
-    n = len(segments)
-    flat, bounds = lists(segments)
-    rows = np.repeat(np.arange(n), np.diff(bounds))
-    begins = flat.field("start").to_numpy().astype(np.int64)
-    ends = np.minimum(flat.field("end").to_numpy(), own_ends[rows]).astype(np.int64)
-    code = pc.equal(flat.field("kind"), "code").to_numpy(zero_copy_only=False) & (begins < ends)
-    rows, begins, ends = rows[code], begins[code], ends[code]
-    order = np.lexsort((begins, rows))
-    return np.searchsorted(rows, np.arange(n + 1)), begins[order], ends[order]
-
-
-def _sums(values: Int64, firsts: Int64) -> Int64:
-    total = np.concatenate([np.zeros(1, np.int64), np.cumsum(values)])
-    return total[firsts[1:]] - total[firsts[:-1]]
-
-
 def _run(
-    data: UInt8,
-    starts: Int64,
-    stops: Int64,
-    firsts: Int64,
-    begins: Int64,
-    ends: Int64,
-    table: UInt32,
+    texts: pa.Array | pa.ChunkedArray,
+    code: CodeSpans,
+    limits: Int64,
     width: int,
-    fewest: int,
-    room: int,
-) -> tuple[Shingles, Int64]:
-    """Run the kernel with room for `room` tokens; also returns the documents that need Python's lower case, int64[]."""
-    hashes = np.empty(room, np.uint64)
-    offsets = np.zeros(len(starts) + 1, np.int64)
-    context = np.zeros(len(starts), np.bool_)
-    used = _shingle(data, starts, stops, firsts, begins, ends, table, width, fewest, hashes, offsets, context)
-    # Gives the unused room back without a copy; most of it was never touched.
-    hashes.resize(used, refcheck=False)
-    return Shingles(offsets, hashes), np.flatnonzero(context)
+    fewest: int = 0,
+    marking: int = MARKS,
+) -> tuple[Shingles, Marks]:
+    """Run the kernel: over the words of whole texts, or over the tokens of code that has at least `fewest` of them."""
+    data, bounds = utf8(texts)
+    n = len(bounds) - 1
+    # Two words of one byte have a byte between them, unless code begins there.
+    most = len(data) if fewest else (len(data) + n) // 2 + 2 * len(code.begins) + n
+    sets = Shingles(np.zeros(n + 1, np.int64), np.empty(most, np.uint64))
+    gaps = Shingles(np.zeros(n + 1, np.int64), np.empty(2 * (most + n) if marking == GAPS else 0, np.uint64))
+    blocks = Shingles(np.zeros(n + 1, np.int64), np.empty(len(code.begins) if marking == GAPS else 0, np.uint64))
+    signs, wording, tokens = (np.zeros(n, np.uint64) for _ in range(3))
+    marks = Marks(signs, wording, tokens, np.zeros(n, np.int32), gaps, blocks)
+    shingle(
+        *(data, bounds, code.firsts, code.begins, code.ends, code.blocks, limits),
+        *(
+            tables.classes(),
+            tables.folding(),
+            ascii_classes(),
+            *telling.roles(),
+            telling.sign_kinds(),
+            width,
+            fewest,
+            marking,
+        ),
+        *(sets.hashes, sets.offsets, signs, wording, tokens, marks.words),
+        *(gaps.hashes, gaps.offsets, blocks.hashes, blocks.offsets),
+    )
+    for filled in (sets, gaps, blocks):
+        # Gives the unused room back without a copy; most of it was never touched.
+        filled.hashes.resize(filled.offsets[-1], refcheck=False)
+    return sets, marks
 
 
-def _replace(sets: Shingles, rows: Int64, by: Shingles) -> Shingles:
-    """`sets` with the sets of some ascending rows replaced."""
-    sizes = sets.sizes
-    sizes[rows] = by.sizes
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
-    hashes = np.empty(offsets[-1], np.uint64)
-    done = 0
-    for i, row in enumerate([*rows, len(sets)]):
-        hashes[offsets[done] : offsets[row]] = sets.hashes[sets.offsets[done] : sets.offsets[row]]
-        if row < len(sets):
-            hashes[offsets[row] : offsets[row + 1]] = by.hashes[by.offsets[i] : by.offsets[i + 1]]
-        done = row + 1
-    return Shingles(offsets, hashes)
-
-
+_HIGH = np.uint64(0xFFFFFFFF00000000)
 _mix = njit(cache=True, nogil=True)(mix64)
-
-
-@njit(cache=True, nogil=True)
-def _shingle(data, starts, stops, firsts, begins, ends, table, width, fewest, out, offsets, context):  # type: ignore[no-untyped-def]
-    """Fill `out` with the sorted sets and `offsets` with their bounds; return the hashes used."""
-    power = np.uint64(1)
-    for _ in range(width):
-        power *= _TOKEN
-    spare = np.empty(1024, np.uint64)
-    slots = np.empty(1025, np.int64)
-    base = 0
-    for document in range(len(starts)):
-        # First the tokens' hashes, one after another.
-        pos = base
-        p, stop, code_point = starts[document], stops[document], 0
-        for block in range(firsts[document], firsts[document + 1]):
-            while p < stop and (code_point < begins[block] or data[p] & 0xC0 == 0x80):
-                code_point += data[p] & 0xC0 != 0x80
-                p += 1
-            left = ends[block] - code_point
-            word = _START
-            while p < stop and left > 0:
-                left -= 1
-                point = np.int64(data[p])
-                p += 1
-                if point >= 0x80:
-                    more = 1 + (point >= 0xE0) + (point >= 0xF0)
-                    point &= 0x3F >> more
-                    while more > 0 and p < stop:
-                        point = point << 6 | (data[p] & 0x3F)
-                        p += 1
-                        more -= 1
-                kind = table[point]
-                if kind - np.uint32(1) < _ALONE - np.uint32(1):
-                    word = (word ^ np.uint64(kind)) * _LETTER
-                    continue
-                if word != _START:
-                    out[pos] = _mix(word)
-                    pos += 1
-                    word = _START
-                if kind == _CONTEXT:
-                    context[document] = True
-                elif kind != 0:
-                    out[pos] = _mix((_START ^ np.uint64(kind)) * _LETTER)
-                    pos += 1
-            code_point = ends[block] - left
-            if word != _START:
-                out[pos] = _mix(word)
-                pos += 1
-        # Then, in their place, the shingles: a polynomial that rolls over the tokens.
-        tokens = pos - base
-        if tokens < fewest:
-            offsets[document + 1] = base
-            continue
-        rolling = np.uint64(0)
-        for i in range(base, base + min(width, tokens)):
-            rolling = rolling * _TOKEN + out[i]
-        length = np.uint64(min(width, tokens)) * _START
-        count = max(1, tokens - width + 1)
-        for i in range(base, base + count):
-            oldest = out[i]
-            out[i] = _mix(rolling + length)
-            if i + width < pos:
-                rolling = rolling * _TOKEN + out[i + width] - oldest * power
-        if count > len(spare):
-            spare = np.empty(2 * count, np.uint64)
-            slots = np.empty(2 * count + 1, np.int64)
-        base = _sort_unique(out, base, count, spare, slots)
-        offsets[document + 1] = base
-    return base
-
-
-@njit(cache=True, nogil=True)
-def _sort_unique(out, base, count, spare, slots):  # type: ignore[no-untyped-def]
-    """Sort out[base : base + count] and keep each value once; return the end. Bucket sort, as hashes are uniform."""
-    if count > 16:
-        bits = 1
-        while 1 << bits < count:
-            bits += 1
-        bits -= 1
-        shift = np.uint64(64 - bits)
-        slots[: (1 << bits) + 1] = 0
-        for i in range(count):
-            spare[i] = out[base + i]
-            slots[np.int64(spare[i] >> shift) + 1] += 1
-        for i in range(1 << bits):
-            slots[i + 1] += slots[i]
-        for i in range(count):
-            slot = np.int64(spare[i] >> shift)
-            out[base + slots[slot]] = spare[i]
-            slots[slot] += 1
-    for i in range(base + 1, base + count):
-        value = out[i]
-        j = i
-        while j > base and out[j - 1] > value:
-            out[j] = out[j - 1]
-            j -= 1
-        out[j] = value
-    end = base + 1
-    for i in range(base + 1, base + count):
-        if out[i] != out[i - 1]:
-            out[end] = out[i]
-            end += 1
-    return end
 
 
 @njit(cache=True, nogil=True)
@@ -361,9 +248,9 @@ def _signatures(offsets, hashes, low, high, add, out):  # type: ignore[no-untype
 @njit(cache=True, nogil=True)
 def _set_hashes(offsets, hashes, out):  # type: ignore[no-untyped-def]
     for document in range(len(offsets) - 1):
-        total = np.uint64(offsets[document + 1] - offsets[document]) * _START
+        total = np.uint64(offsets[document + 1] - offsets[document]) * START
         for i in range(offsets[document], offsets[document + 1]):
-            total = (total ^ hashes[i]) * _LETTER
+            total = (total ^ hashes[i]) * LETTER
         out[document] = _mix(total)
 
 
@@ -381,3 +268,38 @@ def _jaccard(offsets, hashes, left, right, out):  # type: ignore[no-untyped-def]
             i += x <= y
             j += y <= x
         out[pair] = both / (union - both) if union else 0.0
+
+
+@njit(cache=True, nogil=True)
+def _alike(  # type: ignore[no-untyped-def]
+    tokens, wording, words, gap_offsets, gaps, block_offsets, blocks, left, right, shortest, out
+):
+    for pair in range(len(left)):
+        a, b = left[pair], right[pair]
+        if tokens[a] == tokens[b] or min(words[a], words[b]) < shortest:
+            out[pair] = tokens[a] == tokens[b] or wording[a] == wording[b]
+            continue
+        same = True
+        i, end, j, stop = gap_offsets[a], gap_offsets[a + 1], gap_offsets[b], gap_offsets[b + 1]
+        while same and i < end and j < stop:
+            x, y = gaps[i] & _HIGH, gaps[j] & _HIGH
+            if x != y:
+                i += x < y
+                j += y < x
+                continue
+            # The same words may be there several times: those of one text must be among those of the other.
+            begin, first, shared = i, j, 0
+            while i < end and j < stop and gaps[i] & _HIGH == x and gaps[j] & _HIGH == x:
+                shared += gaps[i] == gaps[j]
+                i, j = i + (gaps[i] <= gaps[j]), j + (gaps[j] <= gaps[i])
+            while i < end and gaps[i] & _HIGH == x:
+                i += 1
+            while j < stop and gaps[j] & _HIGH == x:
+                j += 1
+            same = shared == min(i - begin, j - first)
+        i, end, j, stop = block_offsets[a], block_offsets[a + 1], block_offsets[b], block_offsets[b + 1]
+        fewer, shared = min(end - i, stop - j), 0
+        while i < end and j < stop:
+            shared += blocks[i] == blocks[j]
+            i, j = i + (blocks[i] <= blocks[j]), j + (blocks[j] <= blocks[i])
+        out[pair] = same and shared == fewer

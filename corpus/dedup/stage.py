@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -34,7 +35,7 @@ from socorpus.corpus.toml_config import as_dict
 
 EXACT = pa.schema([("hash", pa.binary(16)), *clusters.MEMBERS])
 PAIRS = pa.schema([("a", pa.int64()), ("b", pa.int64())])
-SIMILAR = pa.schema([*PAIRS, ("jaccard", pa.float64())])
+SIMILAR = pa.schema([*PAIRS, ("jaccard", pa.float64()), ("alike", pa.bool_())])
 TWINS = pa.schema(
     [
         ("family", pa.string()),
@@ -72,7 +73,7 @@ def run(context: BuildContext, documents: Mapping[str, Receipt]) -> tuple[Receip
             fingerprints,
             {"bucket": bucket, "near": near, "groups": groups},
             {"documents": documents[bucket.name].content},
-            1,
+            2,
             [section, groups, bucket.index],
             documents[bucket.name].outputs[bucket.path("documents")].bytes,
         )
@@ -81,7 +82,7 @@ def run(context: BuildContext, documents: Mapping[str, Receipt]) -> tuple[Receip
     done = engine.run("fingerprints", prints, transient=True)
     contents = {name: receipt.content for name, receipt in done.items()}
     arguments = {"near": near, "buckets": context.buckets, "groups": groups}
-    twins = WorkItem("twins", "all", find_twins, arguments, contents, 1, section)
+    twins = WorkItem("twins", "all", find_twins, arguments, contents, 2, section)
     if engine.stale([twins]):
         engine.ensure(prints)
         _prepare_twins(context, contents, groups)
@@ -132,7 +133,7 @@ def _prepare_twins(context: BuildContext, contents: Mapping[str, str], groups: i
             arguments: dict[str, Any] = {"bucket": bucket, "near": near, "name": name, "wanted": own}
             shingled.append(WorkItem("shingles", f"{name}/{bucket.name}", shingles, arguments, inputs))
         for number, part in enumerate(portions):
-            arguments = {"name": name, "number": number, "edges": part, "buckets": context.buckets}
+            arguments = {"near": near, "name": name, "number": number, "edges": part, "buckets": context.buckets}
             verified.append(WorkItem("verify", f"{name}-{number:05d}", verify, arguments, inputs))
     engine.run("shingles", shingled)
     engine.run("verify", verified)
@@ -190,11 +191,12 @@ def shingles(root: Path, bucket: Bucket, near: Near, name: str, wanted: Sequence
     return Outcome(outputs)
 
 
-def verify(root: Path, name: str, number: int, edges: Int64, buckets: Sequence[Bucket]) -> Outcome:
-    """Exact similarity of the pairs of one portion."""
+def verify(root: Path, near: Near, name: str, number: int, edges: Int64, buckets: Sequence[Bucket]) -> Outcome:
+    """Exact similarity of the pairs of one portion, and whether they are alike in what words do not show."""
     sets = partitions.read([root / _sets_path(name, bucket) for bucket in buckets], lsh.SETS, number)
     path = f".work/verified/{name}-{number:05d}.parquet"
-    table = pa.table([edges[:, 0], edges[:, 1], lsh.verify(edges, sets)], schema=SIMILAR)
+    columns = [edges[:, 0], edges[:, 1], lsh.verify(edges, sets), lsh.alike(edges, sets, near)]
+    table = pa.table(columns, schema=SIMILAR)
     return Outcome({path: parquet.write(root / path, table, SIMILAR)})
 
 
@@ -206,10 +208,19 @@ def find_twins(root: Path, near: Near, buckets: Sequence[Bucket], groups: int) -
         pairs = pa.concat_tables([SIMILAR.empty_table(), *(parquet.read(path) for path in paths)])
         edges = np.column_stack([pairs["a"].to_numpy(), pairs["b"].to_numpy()])
         similarity = pairs["jaccard"].to_numpy()
+        pairs_seen, reaching = len(edges), similarity >= near.threshold
+        same = pairs["alike"].to_numpy()
+        differing = int((reaching & ~same).sum())
+        edges, similarity = edges[same], similarity[same]
         people = pa.concat_tables(
             [clusters.MEMBERS.empty_table(), *(parquet.read(root / _people_path(name, bucket)) for bucket in buckets)]
         )
         labels = clusters.clusters(edges, similarity, near.threshold)
+
+        def alike_more(more: Int64, form: str = name) -> npt.NDArray[np.bool_]:
+            return lsh.alike(more, _sets_of(root, form, buckets, np.unique(more)), near)
+
+        labels = clusters.split(people, labels, edges[similarity >= near.threshold], alike_more)
 
         def verify_more(more: Int64, form: str = name) -> Float64:
             return lsh.verify(more, _sets_of(root, form, buckets, np.unique(more)))
@@ -218,7 +229,8 @@ def find_twins(root: Path, near: Near, buckets: Sequence[Bucket], groups: int) -
         twins = twins.join(people, "document", join_type="inner").rename_columns({"cluster": "group"})
         tables.append(_ranked(twins, name))
         counts[name] = {
-            "candidates": len(edges),
+            "candidates": pairs_seen,
+            "similar_but_different": differing,
             "verified": int((similarity >= near.threshold).sum()),
             "members": twins.num_rows,
             "clusters": len(pc.unique(labels["cluster"])),

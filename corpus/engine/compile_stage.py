@@ -13,6 +13,7 @@ from socorpus.corpus.dump import xml_rows
 from socorpus.corpus.dump.compression import bzip2
 from socorpus.corpus.engine.compiling import compile_once
 from socorpus.corpus.engine.work import Show
+from socorpus.corpus.signals import statistics
 from socorpus.corpus.tokenizer import bpe
 
 STAGE = "compile"
@@ -20,11 +21,14 @@ KERNELS = (
     "socorpus.corpus.dedup.exact",
     "socorpus.corpus.dedup.lsh",
     "socorpus.corpus.dedup.minhash",
+    "socorpus.corpus.dedup.shingle_kernel",
+    "socorpus.corpus.dedup.telling",
     "socorpus.corpus.documents.html_kernel",
     "socorpus.corpus.documents.markdown",
     "socorpus.corpus.dump.compression.bzip2",
     "socorpus.corpus.dump.xml_kernel",
     "socorpus.corpus.tokenizer.pretokenize",
+    "socorpus.corpus.words.kernel",
 )
 """Modules with kernels that a build calls."""
 
@@ -57,10 +61,13 @@ def call() -> None:
         config=Documents(),
     )
     exact.text_hashes(documents)
+    statistics.find(documents)
     near, edges = Near(), lsh.document_ids(0, 2).reshape(1, 2)
     for form in lsh.FORMS.values():
         lsh.fingerprints(documents, 0, near, form)
-        lsh.verify(edges, lsh.shingle_table(documents, 0, near, form, np.unique(edges)))
+        sets = lsh.shingle_table(documents, 0, near, form, np.unique(edges))
+        lsh.verify(edges, sets)
+        lsh.alike(edges, sets, near)
     lsh.portions(edges)
     bpe.encode(bpe.train([_TEXT], 300), documents["text"])
 

@@ -201,21 +201,26 @@ def _heading(sample: Sample, with_evidence: bool = True) -> Markup:
     return heading + (Markup(' <span class="evidence">{}</span>').format(facts) if facts else "")
 
 
+_COUNTED = ("candidates", "similar_but_different", "verified", "members", "clusters")
+
+
 def _duplicates(facts: Facts) -> Section | None:
     """Copies, beside the posts that stay."""
     duplicates = facts.manifest["signals"]["duplicates"]
     names = {"exact": "exact copies", "near": "near duplicates", "near_code": "copies of code"}
     rows = [
-        [names.get(name, name), *(counts.get(part, "–") for part in ("candidates", "verified", "members", "clusters"))]
-        for name, counts in duplicates.items()
+        [names.get(name, name), *(counts.get(part, "–") for part in _COUNTED)] for name, counts in duplicates.items()
     ]
     near = facts.manifest["config"]["near"]
     content = html.paragraph(
         f"Candidates come from MinHash bands; every pair is verified by the exact Jaccard similarity of "
-        f"{near['shingle']}-word shingles (of code: tokens), with {near['threshold']} as the threshold. "
+        f"{near['shingle']}-word shingles (of code: tokens), with {near['threshold']} as the threshold, and by signs, "
+        "numbers and code, which words do not show. "
         "Of each cluster the accepted post stays, then the one of highest score, then the oldest."
     )
-    content += html.table(["form", "candidate pairs", "verified pairs", "members", "clusters"], rows)
+    content += html.table(
+        ["form", "candidate pairs", "similar but different", "verified pairs", "members", "clusters"], rows
+    )
     similar = facts.summary.distributions.similar
     if similar.sum():
         edges = [float(edge) for edge in np.linspace(0.5, 1.0, 51)]

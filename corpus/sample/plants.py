@@ -28,8 +28,8 @@ from socorpus.corpus.sample.text import (
     markdown_inline,
     plain,
 )
+from socorpus.corpus.words import words
 
-WORD = re.compile(r"\w+")
 UPPER, LOWER, DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", "0123456789"
 ALNUM = UPPER + LOWER + DIGITS
 ABSENT = 700_000_000
@@ -68,9 +68,9 @@ NOT_OBSOLETE = {
 
 
 def shingles(text: str, size: int = 5) -> set[tuple[str, ...]]:
-    """Runs of `size` `\\w+` words of the text in lower case."""
-    words = WORD.findall(text.lower())
-    return {tuple(words[i : i + size]) for i in range(max(1, len(words) - size + 1))}
+    """Runs of `size` words of the text in lower case."""
+    every = words.words(text.lower())
+    return {tuple(every[i : i + size]) for i in range(max(1, len(every) - size + 1))}
 
 
 def jaccard(left: str, right: str, size: int = 5) -> float:
@@ -419,11 +419,21 @@ class Planter:
         return True
 
 
+TURNING = {
+    *("not", "no", "never", "none", "nor", "neither", "without", "cannot", "true", "false", "yes", "always"),
+    *("before", "after", "enable", "enables", "enabled", "enabling", "disable", "disables", "disabled", "disabling"),
+}
+"""Words that copies must not differ in: another word there would say something else."""
+
+
 def _reworded(site: Site, blocks: Sequence[Block], changes: int) -> list[Block]:
     """Blocks with `changes` plain words changed, evenly spread, so that each change costs up to five shingles."""
     words = [block.text.split(" ") for block in blocks]
     places = [
-        (i, j) for i, text in enumerate(words) for j, word in enumerate(text) if word.isalpha() and word.islower()
+        (i, j)
+        for i, text in enumerate(words)
+        for j, word in enumerate(text)
+        if word.isalpha() and word.islower() and word not in TURNING
     ]
     step = len(places) / changes
     for k in range(changes):

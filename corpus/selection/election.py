@@ -11,8 +11,8 @@ from socorpus.corpus.config import Selection, SelectionRule
 from socorpus.corpus.selection.rules import RULES, Mask, decision_table, evidence_json
 
 DUPLICATES = {
-    "exact_duplicate": "the same text as a post that is kept, but for case and white space",
-    "near_duplicate": "nearly the text of a post that is kept",
+    "exact_duplicate": "the same text as a post that is kept, but for white space and the case of its prose",
+    "near_duplicate": "nearly the text of a post that is kept, with the same code and signs",
     "code_duplicate": "the code of a post that is kept, with other prose",
 }
 """Reasons that need more than one row."""

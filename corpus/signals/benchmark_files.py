@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from socorpus.corpus.errors import InputError
+from socorpus.corpus.words import words
 
 SHORTEST = 8
 """Fewest words of an example that is looked for: shorter ones are in many texts by chance."""
@@ -21,6 +22,7 @@ SHORTEST = 8
 
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--.*?-->", re.S)
 _SPACED = re.compile(r"\S*[^\W\d_]\S*")
+_ASCII = re.compile(r"[\x00-\x7f]+")
 
 
 def examples(path: Path) -> Iterator[str]:
@@ -101,7 +103,12 @@ def _joined(path: Path, columns: dict[str, list[str | None]]) -> Iterator[str]:
 
 def _is_prose(cells: list[str | None]) -> bool:
     filled = [cell for cell in cells if cell]
-    return bool(filled) and median(len(_SPACED.findall(cell[:400])) for cell in filled) >= 4
+    return bool(filled) and median(_spaced_words(cell[:400]) for cell in filled) >= 4
+
+
+def _spaced_words(text: str) -> int:
+    """Number of words that stand apart, so that a list of tags is no prose; of scripts without spaces, of all."""
+    return max(len(_SPACED.findall(text)), words.count(_ASCII.sub(" ", text)))
 
 
 def _strip(text: str) -> str:

@@ -7,7 +7,6 @@ Learners", 2020, appendix C (13-grams), counted by example so that a long docume
 
 import dataclasses
 import functools
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from socorpus.corpus.config import Contamination
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.signals.benchmark_files import SHORTEST, examples
 from socorpus.corpus.storage import files as storage_files
+from socorpus.corpus.words import words
 
 _EVERYTHING = np.iinfo(np.int32).max
 
@@ -70,7 +70,7 @@ def build(files: Sequence[str], ngram: int) -> Index:
         count = 0
         for example, text in enumerate(examples(Path(name))):
             count += 1
-            if len(re.findall(r"\w+", text)) < SHORTEST:
+            if words.count(text) < SHORTEST:
                 skipped += 1
                 continue
             texts.append(text)

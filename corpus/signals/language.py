@@ -22,9 +22,11 @@ from socorpus.corpus.errors import BuildError
 CHARS = 120
 """Code points of prose that are read: more of them don't change the result, and cost in proportion."""
 LETTERS = 20
-"""Fewest letters from which a language is determined."""
+"""Fewest letters from which a language is determined; an ideograph, a kana and a syllable of Hangul stand for two."""
 
 _LETTERS = re.compile(rf"(?:[^\W\d_][\W\d_]*){{{LETTERS}}}")
+_SYLLABLE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+_SYLLABLES = re.compile(f"(?:[{_SYLLABLE}][^{_SYLLABLE}]*){{{LETTERS // 2}}}")
 _ADDRESS = re.compile(r"(?:\b[a-z][a-z0-9+.\-]*://|\bwww\.)\S+", re.I)
 
 
@@ -42,7 +44,7 @@ def find(documents: pa.Table) -> pa.Table:
     languages: list[str | None] = []
     probabilities: list[float | None] = []
     for prose in _prose(documents):
-        if _LETTERS.search(prose) is None:
+        if _LETTERS.search(prose) is None and _SYLLABLES.search(prose) is None:
             languages.append(None)
             probabilities.append(None)
             continue

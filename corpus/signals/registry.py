@@ -10,13 +10,14 @@ from socorpus.corpus.signals.base import SIGNALS, Preparation, Signal
 _BENCHMARKS = Preparation(contamination.files, contamination.make, contamination.load)
 
 for _signal in (
-    Signal("statistics", schema.SIGNALS["statistics"], statistics.find, ("text", "own_end", "segments")),
+    Signal("statistics", schema.SIGNALS["statistics"], statistics.find, ("text", "own_end", "segments"), version=2),
     Signal(
         "language",
         schema.SIGNALS["language"],
         language.find,
         ("text", "own_end", "segments", "links"),
         counts=lambda table: counted(table["language"]),
+        version=2,
     ),
     Signal(
         "privacy",
@@ -37,6 +38,7 @@ for _signal in (
         section="contamination",
         config=Contamination,
         prepare=_BENCHMARKS,
+        version=2,
         explain=explanations.contamination,
     ),
     # The stage of duplicates writes these, since a twin may lie in any bucket.

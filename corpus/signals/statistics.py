@@ -1,22 +1,18 @@
 """Counts that selection and the report work with: characters, words, code."""
 
-import re
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from socorpus.corpus import arrays, schema
-
-_WORD_BYTES = np.array([chr(byte).isalnum() or chr(byte) == "_" for byte in range(128)] + [False] * 128)
-_WORD = re.compile(r"\w+")
+from socorpus.corpus import schema
+from socorpus.corpus.words import kernel
 
 
 def find(documents: pa.Table) -> pa.Table:
     """Statistics of each post's own text, comments left out.
 
-    Words are the runs of `\\w` as Python's `re` has it. Quotes count as prose; `code_chars` are those of code blocks
+    Words are counted as `words.count` does, in any script. Quotes count as prose; `code_chars` are those of code blocks
     and of inline code, `code_blocks` only the blocks.
 
     Returns:
@@ -47,7 +43,7 @@ def _batch(batch: pa.RecordBatch, expected: pa.Schema) -> pa.RecordBatch:
     share = np.divide(code, chars, out=np.zeros(len(chars), np.float32), where=chars > 0, casting="unsafe")
     columns = [
         chars,
-        _words(batch["text"], chars),
+        kernel.counts(batch["text"], chars),
         total(own("prose", "quote"), lengths),
         code,
         total(own("code"), None),
@@ -55,20 +51,3 @@ def _batch(batch: pa.RecordBatch, expected: pa.Schema) -> pa.RecordBatch:
     ]
     key = [batch[name] for name in ("site", "post_id", "digest")]
     return pa.RecordBatch.from_arrays([*key, *(pa.array(column) for column in columns)], schema=expected)
-
-
-def _words(texts: pa.StringArray, ends: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Number of words in the first `ends` code points of each text: over all bytes at once where a text is ASCII."""
-    whole, bounds = arrays.utf8(texts)
-    starts, stops = bounds[:-1], bounds[1:]
-    inside = _WORD_BYTES[whole]
-    begins = inside.copy()
-    begins[1:] &= ~inside[:-1]
-    heads = starts[starts < stops]
-    begins[heads] = inside[heads]  # a row's first byte has nothing before it
-    places = np.flatnonzero(begins)
-    counts = np.searchsorted(places, np.minimum(starts + ends, stops)) - np.searchsorted(places, starts)
-    foreign = np.flatnonzero(pc.utf8_length(texts).to_numpy(zero_copy_only=False) != stops - starts)
-    for row in foreign.tolist():
-        counts[row] = len(_WORD.findall(texts[row].as_py()[: ends[row]]))
-    return counts.astype(np.int32)

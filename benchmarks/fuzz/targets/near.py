@@ -1,6 +1,4 @@
-"""Shingles of the compiled kernel against those of Python's own words, and the Jaccard index of their sets."""
-
-import re
+"""Shingles of the compiled kernel against those of the words in Python, and the Jaccard index of their sets."""
 
 import numpy as np
 import pyarrow as pa
@@ -9,12 +7,26 @@ from benchmarks.fuzz.engine import Target, same, text
 from socorpus.corpus.dedup import minhash
 from socorpus.corpus.documents.spans import UNWANTED
 from socorpus.corpus.schema import SEGMENT
+from socorpus.corpus.words import tables
+from socorpus.corpus.words.words import tokens, words
+
+_INVISIBLE = (tables.FORMAT, tables.ZWJ)
 
 
-def _shingles(words: list[str], width: int) -> set[tuple[str, ...]]:
-    if not words:
+def _fold(word: str, lower: bool) -> str:
+    """A word without invisible format characters, in lower case but for its marks."""
+    kinds, folded = tables.classes(), tables.folding()
+    return "".join(
+        chr(folded[ord(sign)]) if lower and kinds[ord(sign)] != tables.EXTEND else sign
+        for sign in word
+        if kinds[ord(sign)] not in _INVISIBLE
+    )
+
+
+def _shingles(found: list[str], width: int) -> set[tuple[str, ...]]:
+    if not found:
         return set()
-    return {tuple(words[i : i + width]) for i in range(len(words) - width + 1)} or {tuple(words)}
+    return {tuple(found[i : i + width]) for i in range(len(found) - width + 1)} or {tuple(found)}
 
 
 def check(data: bytes) -> None:
@@ -25,7 +37,7 @@ def check(data: bytes) -> None:
     ends = np.array([min(end, len(value)) if number % 2 else len(value) for number, value in enumerate(texts)])
     sets = minhash.shingles(pa.array(texts, pa.string()), ends, width)
     expected = [
-        _shingles(re.findall(r"\w+", value[:last].lower()), width)
+        _shingles([_fold(word, True) for word in words(value[:last])], width)
         for value, last in zip(texts, ends.tolist(), strict=True)
     ]
     same(sets.sizes.tolist(), [len(one) for one in expected], "sizes of the sets")
@@ -43,8 +55,8 @@ def check(data: bytes) -> None:
     for value in texts:
         first, last = sorted((end % (len(value) + 1), len(value)))
         segments.append([{"kind": "code", "start": first, "end": last, "language": None, "id": 1}])
-        tokens = re.findall(r"\w+|[^\w\s]", value[first:last])
-        codes.append(_shingles(tokens, width) if len(tokens) >= max(1, least) else set())
+        code = [_fold(token, False) for token in tokens(value[first:last])]
+        codes.append(_shingles(code, width) if len(code) >= max(1, least) else set())
     table = pa.table(
         {
             "text": pa.array(texts, pa.string()),

@@ -23,7 +23,7 @@ from socorpus.corpus.config import Near
 from socorpus.corpus.dedup import clusters, components, lsh, minhash
 from socorpus.corpus.dedup import exact as dedup_exact
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.schema import DOCUMENTS, SIGNALS
+from socorpus.corpus.schema import DOCUMENTS, SEGMENT, SIGNALS
 
 TAG = re.compile(r"<[^>]+>")
 START = datetime(2015, 1, 1, tzinfo=UTC)
@@ -37,6 +37,8 @@ class Post:
     score: int = 0
     age: int = 0
     comment: str = ""
+    spans: tuple[tuple[str, str], ...] = ()
+    """Kinds and texts that follow `text` without a line break."""
 
 
 def table(posts: Sequence[Post], site: str = "a.stackexchange.com") -> pa.Table:
@@ -44,6 +46,9 @@ def table(posts: Sequence[Post], site: str = "a.stackexchange.com") -> pa.Table:
     rows: list[dict[str, Any]] = []
     for i, post in enumerate(posts, 1):
         text, segments = "", []
+        for kind, part in post.spans:
+            segments.append({"kind": kind, "start": len(text), "end": len(text + part), "language": None, "id": i})
+            text += part
         for kind, part in [("prose", post.text), *(("code", code) for code in post.code), ("comment", post.comment)]:
             if kind == "comment":
                 own_end = len(text)
@@ -58,8 +63,12 @@ def table(posts: Sequence[Post], site: str = "a.stackexchange.com") -> pa.Table:
     return pa.Table.from_pylist(rows, schema=DOCUMENTS)
 
 
+_LETTERS = str.maketrans("0123456789", "abcdefghij")
+
+
 def words(start: int, count: int) -> str:
-    return " ".join(f"word{i}" for i in range(start, start + count))
+    """Words that are all different, without digits: these may not differ."""
+    return " ".join(f"word{i}".translate(_LETTERS) for i in range(start, start + count))
 
 
 def rows_of(path: Path, name: str) -> list[str]:
@@ -127,7 +136,7 @@ def test_every_real_site_against_all_pairs(sites: dict[str, pa.Table]) -> None:
     config = Near()
     expected_all = found_all = 0
     for documents in sites.values():
-        sets = lsh.sets_of(documents, config, "text")
+        sets, _ = lsh.sets_of(documents, config, "text")
         expected = all_pairs(sets, config.threshold)
         edges, _ = lsh.candidates(lsh.fingerprints(documents, 0, config))
         exact = lsh.verify(edges, lsh.shingle_table(documents, 0, config, "text", np.unique(edges)))
@@ -164,7 +173,7 @@ def test_revisions_of_real_posts_are_found(real_data: Path) -> None:
                 last[row.get("PostId")] = len(texts)
                 texts.append(row.get("Text"))
         documents = table([Post(text) for text in texts])
-        sets = lsh.sets_of(documents, config, "text")
+        sets, _ = lsh.sets_of(documents, config, "text")
         steps_array = np.array(steps, np.int64).reshape(-1, 2)
         exact = minhash.jaccard(sets, steps_array[:, 0], steps_array[:, 1])
         rows = lsh.fingerprints(documents, 0, config)
@@ -194,9 +203,12 @@ def over_buckets(buckets: list[pa.Table], config: Near, name: str, groups: int, 
     group = every["hash"].to_numpy() % np.uint64(groups)
     edges = components.unite([lsh.candidates(every.filter(pa.array(group == g)))[0] for g in range(groups)])
 
-    def verify(pairs: np.ndarray) -> np.ndarray:
+    def stored_sets(pairs: np.ndarray) -> pa.Table:
         wanted = np.unique(pairs)
-        stored = pa.concat_tables(lsh.shingle_table(b, i, config, form, wanted) for i, b in enumerate(buckets))
+        return pa.concat_tables(lsh.shingle_table(b, i, config, form, wanted) for i, b in enumerate(buckets))
+
+    def verify(pairs: np.ndarray) -> np.ndarray:
+        stored = stored_sets(pairs)
         similarity = np.full(len(pairs), np.nan)
         for part in lsh.portions(pairs, most):
             needed = np.unique(pairs[part])
@@ -205,10 +217,13 @@ def over_buckets(buckets: list[pa.Table], config: Near, name: str, groups: int, 
             similarity[part] = lsh.verify(pairs[part], sets)
         return similarity
 
+    edges = edges[lsh.alike(edges, stored_sets(edges), config)]
     similarity = verify(edges)
     labels = clusters.clusters(edges, similarity, config.threshold)
     wanted = labels["document"].to_numpy()
     people = pa.concat_tables(clusters.members(b, i, wanted) for i, b in enumerate(buckets))
+    tied = edges[similarity >= config.threshold]
+    labels = clusters.split(people, labels, tied, lambda more: lsh.alike(more, stored_sets(more), config))
     twins = clusters.survivors(people, labels, edges, similarity, verify)
     return pa.concat_tables(clusters.signals(b, i, twins, name) for i, b in enumerate(buckets))
 
@@ -226,7 +241,7 @@ def test_every_removed_row_has_a_survivor_that_is_kept(cases: list[tuple[int, in
     documents = table([Post(words(100 * block, count), score=score) for block, count, score in cases])
     found = clusters.near(documents, Near())
     rows = {f"{row['site']}:{row['post_id']}": row for row in found.to_pylist()}
-    sets = dict(zip(rows, lsh.sets_of(documents, Near(), "text").to_arrow().to_pylist(), strict=True))
+    sets = dict(zip(rows, lsh.sets_of(documents, Near(), "text")[0].to_arrow().to_pylist(), strict=True))
     for key, row in rows.items():
         if row["survivor"] is None:
             assert row["jaccard"] is row["link"] is row["link_jaccard"] is None
@@ -380,7 +395,7 @@ def test_missing_sets_are_refused() -> None:
 
 def test_estimate_is_close_to_exact(sites: dict[str, pa.Table]) -> None:
     documents = max(sites.values(), key=len)
-    sets = lsh.sets_of(documents, Near(), "text")
+    sets, _ = lsh.sets_of(documents, Near(), "text")
     # All pairs, not candidates: those are chosen by these very signatures, so that their estimates lie high.
     pairs = all_pairs(sets, 0.05)
     left, right = np.array(list(pairs)).T
@@ -391,10 +406,72 @@ def test_estimate_is_close_to_exact(sites: dict[str, pa.Table]) -> None:
     assert np.sqrt((errors**2).mean()) < 1.5 and (estimated[exact == 1] == 1).all()
 
 
-@given(st.lists(st.tuples(st.text() | st.text(st.characters(max_codepoint=127)), st.integers(0, 40)), max_size=6))
-def test_texts_are_hashed_after_folding_case_and_white_space(rows: list[tuple[str, int]]) -> None:
-    texts, ends = [text for text, _ in rows], [min(end, len(text)) for text, end in rows]
-    table = pa.table({"text": pa.array(texts, pa.string()), "own_end": pa.array(ends, pa.int32())})
-    folded = [unicodedata.normalize("NFKC", text[:end]).casefold() for text, end in zip(texts, ends, strict=True)]
-    expected = [hashlib.blake2b(" ".join(text.split()).encode(), digest_size=16).digest() for text in folded]
+def folded(prose: str) -> str:
+    """Prose in NFKC and lower case, but for words behind a hyphen that has no word before it."""
+    runs, keeps, before = [[False, ""]], False, " "
+    for sign in prose:
+        in_word = sign.isalnum() or sign == "_"
+        if not in_word:
+            keeps = sign == "-" and not (before.isalnum() or before == "_")
+        before = sign
+        if runs[-1][0] != (keeps and in_word):
+            runs.append([keeps and in_word, ""])
+        runs[-1][1] += sign
+    return "".join(unraised(text) if keeps else unraised(text).casefold() for keeps, text in runs)
+
+
+def unraised(text: str) -> str:
+    """NFKC, but of superscripts, subscripts and fractions."""
+    runs: list[list[str]] = [[]]
+    for sign in text:
+        if unicodedata.decomposition(sign).split(" ")[0] in ("<super>", "<sub>", "<fraction>"):
+            runs += [[sign], []]
+        else:
+            runs[-1].append(sign)
+    forms = ("NFKC", "NFC")  # in turn: of each raised sign, what it is already
+    return "".join(unicodedata.normalize(forms[number % 2], "".join(run)) for number, run in enumerate(runs))
+
+
+PROSE = st.text() | st.text(st.characters(max_codepoint=127)) | st.text("aB-_ 1\u00b2\u00bd\ufb01", max_size=12)
+
+
+@given(st.lists(st.tuples(PROSE, PROSE, PROSE), max_size=6))
+def test_texts_are_hashed_after_folding_case_and_white_space(rows: list[tuple[str, str, str]]) -> None:
+    """Prose, code, prose."""
+    segments = [
+        [{"kind": "inline_code", "start": len(before), "end": len(before + code), "language": None, "id": 1}]
+        for before, code, _ in rows
+    ]
+    table = pa.table(
+        {
+            "text": pa.array(["".join(row) + "!" for row in rows], pa.string()),
+            "own_end": pa.array([len("".join(row)) for row in rows], pa.int32()),
+            "segments": pa.array(segments, pa.list_(SEGMENT)),
+        }
+    )
+    pieces = [
+        [folded(before), unraised(code), folded(after)] if code else [folded(before + after)]
+        for before, code, after in rows
+    ]
+    texts = [" ".join("".join(parts).split()) for parts in pieces]
+    expected = [hashlib.blake2b(text.encode(), digest_size=16).digest() for text in texts]
     assert dedup_exact.text_hashes(table).to_pylist() == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "copies"),
+    [
+        (Post("Use the file"), Post("use  the FILE\n"), True),
+        (Post("run it", ("ls -p",)), Post("Run it", ("ls  -p",)), True),
+        (Post("run it", ("ls -p",)), Post("run it", ("ls -P",)), False),
+        (Post("run it", ("String s",)), Post("run it", ("string s",)), False),
+        (Post("add the option -p to it"), Post("add the option -P to it"), False),
+        (Post("a Well-Known fact"), Post("a well-known fact"), True),
+        (Post("it is 10\u00b2 wide"), Post("it is 102 wide"), False),
+        (Post("take \u00bd of it"), Post("take 1\u20442 of it"), False),
+        (Post("\u00dcber \uff21\uff22"), Post("\u00fcber ab"), True),
+    ],
+)
+def test_exact_copies_keep_signs_and_the_case_of_code(one: Post, other: Post, copies: bool) -> None:
+    survivors = dedup_exact.exact(table([one, other]))["survivor"].to_pylist()
+    assert (survivors != [None, None]) == copies

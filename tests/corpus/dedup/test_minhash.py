@@ -14,20 +14,37 @@ from lxml import etree
 from socorpus.corpus.dedup import minhash
 from socorpus.corpus.dedup.minhash import Shingles
 from socorpus.corpus.schema import SEGMENT
+from socorpus.corpus.words import tables
+from socorpus.corpus.words.words import tokens, words
 
 TAG = re.compile(r"<[^>]+>")
 
 
+def fold(word: str) -> str:
+    """A word in lower case as the tables have it, marks as they are, without invisible format characters."""
+    kinds, lower = tables.classes(), tables.folding()
+    return "".join(
+        sign if kinds[ord(sign)] == tables.EXTEND else chr(lower[ord(sign)])
+        for sign in word
+        if kinds[ord(sign)] not in (tables.FORMAT, tables.ZWJ)
+    )
+
+
+def shingled(found: list[str], width: int) -> set[tuple[str, ...]]:
+    return {tuple(found[i : i + width]) for i in range(len(found) - width + 1)} or ({tuple(found)} if found else set())
+
+
 def reference(text: str, end: int, width: int) -> set[tuple[str, ...]]:
-    words = re.findall(r"\w+", text[:end].lower())
-    return {tuple(words[i : i + width]) for i in range(len(words) - width + 1)} or ({tuple(words)} if words else set())
+    return shingled([fold(word) for word in words(text[:end])], width)
 
 
 def code_reference(text: str, blocks: list[tuple[int, int]], width: int, fewest: int) -> set[tuple[str, ...]]:
-    tokens = [token for start, end in blocks for token in re.findall(r"\w+|[^\w\s]", text[start:end])]
-    if len(tokens) < max(1, fewest):
-        return set()
-    return {tuple(tokens[i : i + width]) for i in range(len(tokens) - width + 1)} or {tuple(tokens)}
+    found = [visible(token) for start, end in blocks for token in tokens(text[start:end])]
+    return set() if len(found) < max(1, fewest) else shingled(found, width)
+
+
+def visible(token: str) -> str:
+    return "".join(sign for sign in token if tables.classes()[ord(sign)] not in (tables.FORMAT, tables.ZWJ))
 
 
 def similarity(one: set, other: set) -> float:
@@ -107,10 +124,10 @@ def test_code_sets_are_those_of_python(texts: list[str], bounds: list[int], widt
 
 
 def test_every_code_point_parts_or_joins_words_as_in_python() -> None:
-    points = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+    points = [chr(c) for c in (*range(0xD800), *range(0xE000, 0x20000), *range(0xE0000, 0xE0200), 0x10FFFF)]
     texts = pa.array(["a" + point + "b" for point in points])
     found = minhash.shingles(texts, np.full(len(points), 3), 1)
-    same = minhash.shingles(pa.array(["a" + p.lower() + "b" for p in points]), np.full(len(points), 9), 1)
+    same = minhash.shingles(pa.array(["a" + fold(point) + "b" for point in points]), np.full(len(points), 9), 1)
     assert found.sizes.tolist() == [len(reference(text, 3, 1)) for text in texts.to_pylist()]
     assert np.array_equal(found.hashes, same.hashes)
 
@@ -225,9 +242,9 @@ def test_estimates_on_real_posts_are_as_good_as_datasketch(texts: list[str]) -> 
     """Pairs of all similarities: real posts of which a part of the words is replaced."""
     random = np.random.default_rng(11)
     pairs: list[str] = []
-    for words in (re.findall(r"\w+", text) for text in texts if text.count(" ") > 60):
-        cut = random.integers(0, len(words))
-        pairs += [" ".join(words), " ".join(words[:cut] + ["other"] * 3 + words[cut + random.integers(0, 60) :])]
+    for found in (words(text) for text in texts if text.count(" ") > 60):
+        cut = random.integers(0, len(found))
+        pairs += [" ".join(found), " ".join(found[:cut] + ["other"] * 3 + found[cut + random.integers(0, 60) :])]
     found = minhash.shingles(pa.array(pairs), np.full(len(pairs), 1 << 30), 5)
     left, right = np.arange(0, len(pairs), 2), np.arange(1, len(pairs), 2)
     exact = minhash.jaccard(found, left, right)

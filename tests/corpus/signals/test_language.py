@@ -50,6 +50,11 @@ def test_too_few_letters() -> None:
     assert made["language"].to_pylist() == made["probability"].to_pylist() == [None] * len(rows)
 
 
+def test_a_clause_of_ideographs_or_kana_is_enough() -> None:
+    rows = ["请把文件保存为统一编码", "再起動してください、お願い", "프로그램을 다시 시작하세요", "请保存"]
+    assert language.find(making.texts(rows))["language"].to_pylist() == ["zh", "ja", "ko", None]
+
+
 @settings(deadline=None)
 @given(st.lists(st.text(max_size=400), max_size=4))
 def test_any_text_is_taken(texts: list[str]) -> None:
