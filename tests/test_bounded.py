@@ -113,7 +113,7 @@ PRIVACY: Mapping[str, Make] = {
     "headers": repeated("bearer+token+"),
     "names without a value": repeated("password "),
     "names in one word": repeated("password", after="="),
-    "typed": repeated("let password: String = \"", after="\""),
+    "typed": repeated('let password: String = "', after='"'),
     "elements": repeated("<password>"),
     "elements within each other": repeated("<key>password</key>", "<string>"),
     "attributes": repeated('name="password" '),

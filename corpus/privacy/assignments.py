@@ -174,9 +174,9 @@ def _values(text: str, start: int, end: int, limit: int) -> Iterator[tuple[str, 
         if typed is not None and (value := literal(text, typed.end(), limit)):
             yield "typed", "=", value
             return
-    said = _PROSE.match(text, place, limit)
-    if said is not None:
-        value = literal(text, said.end(), limit) or unquoted(text, said.end(), limit, start)
+    prose = _PROSE.match(text, place, limit)
+    if prose is not None:
+        value = literal(text, prose.end(), limit) or unquoted(text, prose.end(), limit, start)
         if value is not None:
             yield "prose", "", value
         return
@@ -236,7 +236,7 @@ def literal(text: str, place: int, limit: int) -> _Value | None:
     if inner is not None:
         return (*inner.span(2), True)
     if quote in _CLOSING:
-        end = min((at for mark in _CLOSING[quote] if (at := text.find(mark, start, stop)) >= 0), default=-1)
+        end = min((place for mark in _CLOSING[quote] if (place := text.find(mark, start, stop)) >= 0), default=-1)
     elif len(quote) > 1 or ("@" in (match["prefix"] or "") and "\\" not in quote):
         end = text.find(quote, start, stop)
     else:

@@ -2,19 +2,17 @@
 
 import base64
 import binascii
+import pkgutil
 import re
 import tomllib
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from socorpus.corpus.privacy import values
 from socorpus.corpus.privacy.found import LONGEST, Found, whole
 from socorpus.corpus.privacy.redact import STAND_IN
-
-TABLE = Path(__file__).with_name("issuers.toml")
 
 CLASSES: Mapping[str, str] = {
     "alnum": "A-Za-z0-9",
@@ -71,8 +69,9 @@ class Format:
 @cache
 def formats() -> tuple[Format, ...]:
     """The rows of the table, in its order."""
-    with TABLE.open("rb") as file:
-        return tuple(Format(**row) for row in tomllib.load(file)["format"])
+    table = pkgutil.get_data(__package__, "issuers.toml")
+    assert table is not None
+    return tuple(Format(**row) for row in tomllib.loads(table.decode())["format"])
 
 
 def expression(form: str) -> str:

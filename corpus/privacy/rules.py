@@ -18,7 +18,7 @@ from functools import cache
 
 import re2
 
-from socorpus.corpus.privacy import addresses, commands, issuers, phones, secrets, values
+from socorpus.corpus.privacy import commands, issuers, network_addresses, phones, secrets, values
 from socorpus.corpus.privacy.found import Found, Rule
 
 # --- headers ---------------------------------------------------------------------------------------------------------
@@ -145,11 +145,11 @@ def scans() -> tuple[Scan, ...]:
 
 
 RULES: Mapping[str, Rule] = {
-    "ip4": addresses.ip4,
-    "ip6": addresses.ip6,
+    "ip4": network_addresses.ip4,
+    "ip6": network_addresses.ip6,
     "phone": phones.phone,
-    "spelled": addresses.spelled,
-    "encoded": addresses.encoded,
+    "spelled": network_addresses.spelled,
+    "encoded": network_addresses.encoded,
     "header": _header,
     "format": issuers.opening,
     "anchor": issuers.anchored,
@@ -162,5 +162,5 @@ RULES: Mapping[str, Rule] = {
     "echoed": commands.echoed,
     "secure_string": commands.secure_string,
 }
-"""The rules of `SUSPECTS`, by name, but `private_keys.PrivateKeys`; those of `@` are `addresses.at_sign` and
+"""The rules of `SUSPECTS`, by name, but `private_keys.PrivateKeys`; those of `@` are `network_addresses.at_sign` and
 `mentions.mention`."""
