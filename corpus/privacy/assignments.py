@@ -47,7 +47,12 @@ _AS_TYPE = re.compile(
 _YAML_TAG = re.compile(r"!!\w{1,12}[ \t]+|[|>][+\-]?[ \t]{0,8}\r?\n[ \t]{1,24}")
 _PROSE = re.compile(r"[ \t]{1,4}(?:is|was):?[ \t]{1,4}")
 _CALL = re.compile(r"[ \t]?[({][ \t]{0,8}")
-_ARGUMENT = re.compile(r"[ \t]{0,8},[ \t]{0,24}")
+_ARGUMENT = re.compile(r"[ \t]{0,8},[ \t]{0,24}(?:(?:with|value|text|String):?[ \t]{1,4})?")
+_CHAIN = re.compile(
+    r"\.(?:val|send_keys|sendKeys|type|fill|set|setValue|set_value|setText|text|value|Value|Text|equals|contentEquals|equalsIgnoreCase|compareTo)"
+    r"(?:[ \t]{0,4}\(|[ \t]{0,4}=(?!=))[ \t]{0,8}"
+)
+"""What is done with a field that the name finds: `$("#password").val("…")`."""
 _SPACE = re.compile(r"[ \t]{1,24}")
 _ATTRIBUTE = re.compile(
     r"[ \t\r\n]{1,40}(?:[\w:\-]{1,40}=(?:\"[^\"<>\n]{0,80}\"|'[^'<>\n]{0,80}')[ \t\r\n]{1,40}){0,3}?"
@@ -149,6 +154,10 @@ def _values(text: str, start: int, end: int, limit: int) -> Iterator[tuple[str, 
     behind = _before_key(text, start)
     if behind is not None:
         yield "argument", ",", behind
+    chain = _CHAIN.match(text, place, limit)
+    if chain is not None and (value := literal(text, chain.end(), limit)):
+        yield "call", "", value
+        return
     operator = _OPERATOR.match(text, place, limit)
     if operator is not None:
         sign = operator["sign"]

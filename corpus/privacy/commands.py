@@ -30,6 +30,7 @@ _SLASH_P = _option(r"(?<=\s)/p:" + _VALUE)
 _PASS_COLON = _option(r"\bpass:(?P<plain>[^\s\"']{1,80})")
 _NET = _option(
     r"\b(?:user|USER)\s+[\w.\\\-]{1,40}\s+(?P<plain>[^\s/\"'*]{4,80})(?=\s|$)|/(?:user|USER):\S{1,60}\s+(?P<plain2>[^\s/\"'*]{4,80})(?=\s|$)"
+    r"|\b(?:use|USE)\s+(?:\w:\s+)?\\\\\S{1,80}\s+(?P<plain3>[^\s/\"'*]{4,80})(?=\s+/(?:user|USER):)"
 )
 _STORE = _option(r"(?<=\s)-(?:\w{0,12}pass(?:wd|word)?)\s+" + _VALUE)
 
@@ -85,7 +86,7 @@ def program(text: str, place: int) -> Iterator[Found]:
 
 def _judged(text: str, match: re.Match[str], plain_ok: bool) -> Iterator[Found]:
     groups = match.groupdict()
-    for group in ("quoted", "plain", "plain2"):
+    for group in ("quoted", "plain", "plain2", "plain3"):
         value = groups.get(group)
         if value is None:
             continue
@@ -198,6 +199,8 @@ _CALLS: Mapping[str, tuple[int, bool]] = {
     "basic_auth": (1, False),
     "plainauth": (2, True),
     **dict.fromkeys(("jwt.sign", "jwt.verify", "jwt.encode", "jwt.decode"), (1, False)),
+    "wifi.begin": (1, True),
+    "transport.connect": (2, True),
     "login": (1, False),
     "auth": (1, False),
     "auth=": (1, False),
@@ -209,7 +212,7 @@ _CALL = re.compile(
     r"(?P<name>mysqli?_p?connect|mysqli_real_connect|mysql_real_connect|real_connect|mysqli|(?:mysqldb|pymysql)\.connect|pdo|getconnection"
     r"|dbi->connect|mssql_connect|odbc_connect|oci_connect|ldap_bind|imap_open|ftp_login|ssh2_auth_password|networkcredential"
     r"|passwordauthentication|usernamepasswordcredentials|usernamepasswordauthenticationtoken|httpbasicauth|httpdigestauth|setbasicauth"
-    r"|credentials\.basic|basicauth|basic_auth|plainauth|jwt\.(?:sign|verify|encode|decode)|login|authenticate|credentials?|auth(?:\s?=)?)\s?\(",
+    r"|credentials\.basic|basicauth|basic_auth|plainauth|jwt\.(?:sign|verify|encode|decode)|wifi\.begin|transport\.connect|login|authenticate|credentials?|auth(?:\s?=)?)\s?\(",
     re.I,
 )
 _ARGUMENT = re.compile(
@@ -251,13 +254,14 @@ PROGRAM_BEGINNINGS = words(
     "op ne ke ja ap"
 )
 """The first two characters of the programs' names."""
-CALL_BEGINNINGS = words("my re py pd ge db ms od oc ld im ft ss ne pa us ht se cr ba pl au jw .l .a")
+CALL_BEGINNINGS = words("my re py pd ge db ms od oc ld im ft ss ne pa us ht se cr ba pl au jw wi tr .l .a")
 """The first two characters, in lower case, of where a call may begin."""
 CALLS = (
     r"(?i:mysqli?_p?(?:real_)?connect|real_connect|mysqli|(?:mysqldb|pymysql)\.connect|pdo|getconnection|dbi->connect|mssql_connect"
     r"|odbc_connect|oci_connect|ldap_bind|imap_open|ftp_login|ssh2_auth_password|networkcredential|passwordauthentication"
     r"|usernamepasswordcredentials|usernamepasswordauthenticationtoken|http(?:basic|digest)auth|setbasicauth|credentials\.basic"
-    r"|basic_?auth|plainauth|jwt\.(?:sign|verify|encode|decode)|\.login|authenticate|credentials?|auth=|\.auth) ?\( "
+    r"|basic_?auth|plainauth|jwt\.(?:sign|verify|encode|decode)|wifi\.begin|transport\.connect|\.login|authenticate|credentials?|auth="
+    r"|\.auth) ?\( "
     r"?[\"'\w$@]"
 )
 """Where `call` has something to look at, in google-re2's dialect."""

@@ -153,7 +153,7 @@ def beginnings(rule: str) -> frozenset[str]:
 
 _BEFORE_ANCHORS = "0123456789abcdefghijklmnopqrstuvwxyz+/_-.="
 # Behind an issuer's name: a sign of assignment, or a word for what is told, and a value.
-_TOLD = r"(?:[\w\-.]*[\"'\])]*[ \t]*(?:[:=,(>]|=>)|[ \w\-]*?(?i:key|token|secret|auth|api|bearer))"
+_TOLD = r"(?:[\w\-.]*[\"'\])]*[ \t]*[:=,(>]|[ \w\-.]*?[:=]|[ \w\-]*?(?i:key|token|secret|auth|api|bearer))"
 
 
 _LEFT = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=%[0-9A-F][0-9A-F]))"
@@ -243,7 +243,7 @@ _REACH = 48
 """Most code points between an issuer's name and a value of its format."""
 _CANDIDATE = re.compile(r"[A-Za-z0-9_\-+/=:.|]{15,}")
 _NOT_A_VALUE = re.compile(
-    r"(?:commit|sha\d*|md5|hash|checksum|digest|etag|rev(?:ision)?|version|build|blob|tree|id)[\w\- "
+    r"(?:commit|sha\d*|md5|hash|checksum|digest|etag|rev(?:ision)?|version|build|blob|tree)[\w\- "
     r"]{0,8}[\s:=#\"'/@]*$",
     re.I,
 )

@@ -55,17 +55,18 @@ _CLOSED = r"[\w\-]*(?:\.(?:value|Value|text|Text|default|plain))?(?:[\\\"'`\])}*
 _TIED = "|".join(
     (
         r"[ \t]*(?:[:=<>{|+]|\?\?|[.!?]=|->|&gt;)",
-        rf"[ \t]*[,(][ \t]*(?:{_QUOTE}|\(|[A-Z])",
+        rf"[ \t]*[,(][ \t]*(?:{_QUOTE}|\(|[A-Z]|with)",
         rf"[ \t]+(?:{_QUOTE}|[aA][sS] |[*&]?[A-Za-z_][\w.\[\]*]*[ \t]*=|%?[qQ][({{]|by lazy|(?:is|was):?[ \t])",
+        r"\.(?:val|send|type|fill|set|text|equals|contentEquals|compareTo)[A-Za-z_]*[ \t]*[(=]",
         r"\s+[\"']?(?:[A-Za-z]+:)?(?i:value|content|data|default|type|serializeas|connectionstring)",
     )
 )
 _PASSWORDS = (
-    r"(?i:pass|pwd|pswd|kennwort|senha|contrase|mot_?de_?pa|wachtwoord|heslo|haslo|parola|salasana|losenord|adgangskode|sifre|jelsz)"
+    r"(?i:pass|pwd|pswd|kennwort|senha|contrase|mot_?de_?pa|wachtwoord|heslo|haslo|parola|salasana|losenord|adgangskode|psk|sifre|jelsz)"
     r"|(?i:pw|psw|mdp)\b"
     "|пароль|Пароль|hasło|密码|密碼|パスワード|비밀번호|lösenord|şifre"
 )
-_KEYS = r"(?i:secret|token|key|salt|appid|credentials|[?&_\"']sig|[_\"' :]auth|seed)"
+_KEYS = r"(?i:secret|token|key|salt|appid|credentials|authorization|[?&_\"']sig|[_\"' :]auth|seed)"
 
 SUSPECTS: Mapping[str, str] = {
     "ip4": r"\d\.\d{1,3}\.\d{1,3}\.\d",
