@@ -40,7 +40,7 @@ _OPERATOR = re.compile(
 )
 _TYPE = re.compile(r"(?:constant[ \t]+)?[\w.&'*$\\][\w.&'*\[\]<>|,?!$\\: \t]{0,48}?(?<![:=!<>?])=[ \t]{0,24}")
 _ADA = re.compile(r"(?:constant[ \t]+)?[A-Za-z_]\w{0,30}(?:\([\d. ]+\))?[ \t]{0,8}:=[ \t]{0,24}")
-_TYPE_BEHIND = re.compile(r"[ \t]{1,8}(?:\*|&)?[A-Za-z_][\w.\[\]*]{0,30}[ \t]{0,8}=(?!=)[ \t]{0,24}")
+_TYPE_BEHIND = re.compile(r"[ \t]{1,8}(?:\*|&)?[A-Za-z_][\w.\[\]*()]{0,30}[ \t]{0,8}=(?!=)[ \t]{0,24}")
 _AS_TYPE = re.compile(
     r"(?:\(\))?[ \t]{1,8}As[ \t]+(?:New[ \t]+)?[\w.]{1,40}(?:[ \t]*\*[ \t]*\d+)?[ \t]{0,8}=[ \t]{0,24}", re.I
 )
@@ -85,7 +85,7 @@ _WRAPPERS = re.compile(
     r"|[(\[{][ \t]?){1,3}"
 )
 _ALTERNATIVE = re.compile(
-    r"(?:[\w.$>\-]{1,60}(?:\[[\"']?\w{1,40}[\"']?\]|\([\"']?\w{0,40}[\"']?\))?[ \t]{0,4}(?:\|\||\?\?|\?:|or(?=[ "
+    r"(?:[\w.$>\-]{1,60}(?:\[[\"']?\w{1,40}[\"']?\]|\([^()\n]{0,60}\))?[ \t]{0,4}(?:\|\||\?\?|\?:|or(?=[ "
     r"\t])|\?(?!\.))[ \t]{0,4}"
     r"|(?:[\w:]{1,30}\.)?(?:environ\.get|getenv|env|get\w{0,20}|fetch)\([\"'][\w.\-]{1,60}[\"'][ \t]{0,4},[ \t]{0,4})"
 )
@@ -213,7 +213,7 @@ def _in_tag(text: str, start: int) -> bool:
     return text[start - 1 : start] == "<" or (start > 1 and _TAG.search(text, max(0, start - 24), start) is not None)
 
 
-_FOR_KEY = re.compile(r"[\"'`]\]?[ \t]{1,4}for(?:Key|HTTPHeaderField|KeyPath)[ \t]?:[ \t]?@?[\"']$")
+_FOR_KEY = re.compile(r"[\"'`]\]?[ \t,]{1,4}for(?:Key|HTTPHeaderField|KeyPath)[ \t]?:[ \t]?@?[\"']$")
 
 
 def _before_key(text: str, start: int) -> _Value | None:

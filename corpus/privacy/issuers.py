@@ -222,8 +222,14 @@ def opening(text: str, place: int) -> Iterator[Found]:
             best = (start, match.end(), exact.row.kind)
     if best is not None:
         yield "format", best[0], whole(text, best[0], best[1]), best[2]
+        pair = _SECOND.match(text, best[1]) if text.startswith(_WITH_A_SECOND, best[0]) else None
+        if pair is not None and values.random(pair[1]) and not values.placeholder(pair[1]):
+            yield "format", pair.start(1), pair.end(1), "key"
 
 
+_WITH_A_SECOND = ("AC", "SK", "AKIA", "ASIA")
+_SECOND = re.compile(r"[\"'`]?[\s,:/]{1,4}[\"'`]?([A-Za-z0-9+/]{40}|[0-9a-f]{32})(?![\w+/=])")
+"""The secret right behind an account's number or a key's, in a call with both."""
 _WINDOW = 80
 
 

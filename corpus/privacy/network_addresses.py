@@ -204,7 +204,8 @@ def spelled(text: str, place: int) -> Iterator[Found]:
     if plain:
         dotted = _DOT.search(match[1]) is not None
         announced = (
-            host.split(".")[0].lower() in _PROVIDERS
+            "AT" in sign
+            or host.split(".")[0].lower() in _PROVIDERS
             or "." in local[0]
             or _ANNOUNCED.search(text[max(0, start - 32) : start])
         )

@@ -56,7 +56,7 @@ _TIED = "|".join(
     (
         r"[ \t]*(?:[:=<>{|+]|\?\?|[.!?]=|->|&gt;)",
         rf"[ \t]*[,(][ \t]*(?:{_QUOTE}|\(|[A-Z]|with)",
-        rf"[ \t]+(?:{_QUOTE}|[aA][sS] |[*&]?[A-Za-z_][\w.\[\]*]*[ \t]*=|%?[qQ][({{]|by lazy|(?:is|was):?[ \t])",
+        rf"[ \t]+(?:{_QUOTE}|[aA][sS] |[*&]?[A-Za-z_][\w.\[\]*()]*[ \t]*=|%?[qQ][({{]|by lazy|(?:is|was):?[ \t])",
         r"\.(?:val|send|type|fill|set|text|equals|contentEquals|compareTo)[A-Za-z_]*[ \t]*[(=]",
         r"\s+[\"']?(?:[A-Za-z]+:)?(?i:value|content|data|default|type|serializeas|connectionstring)",
     )
@@ -86,6 +86,7 @@ SUSPECTS: Mapping[str, str] = {
     "before_key": r"for(?:Key|KeyPath|HTTPHeaderField) ?: ?@?[\"'][\w.\-]",
     "call": commands.CALLS,
     "program": commands.PROGRAMS,
+    "characters": r"\.toCharArray",
     "echoed": r"(?:sudo -S|chpasswd)",
     "secure_string": r"(?i:ConvertTo-SecureString)",
 }
@@ -110,6 +111,7 @@ _FIRST: Mapping[str, frozenset[str]] = {
     "before_key": frozenset(["fo"]),
     "call": commands.CALL_BEGINNINGS,
     "program": commands.PROGRAM_BEGINNINGS,
+    "characters": frozenset([".t"]),
     "echoed": frozenset(["su", "ch"]),
     "secure_string": frozenset(["co"]),
     "assigned": frozenset(_LETTERS + "?&_\"' :-") | frozenset(map(chr, range(128, 256))),
@@ -160,6 +162,7 @@ RULES: Mapping[str, Rule] = {
     "before_key": secrets.before_key,
     "program": commands.program,
     "call": commands.call,
+    "characters": commands.characters,
     "echoed": commands.echoed,
     "secure_string": commands.secure_string,
 }

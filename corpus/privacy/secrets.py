@@ -95,6 +95,7 @@ def meaning(name: str) -> tuple[str, bool] | None:
             or (part.endswith("pass") and not _NO_PASS.search(part))
             or (part.endswith("pwd") and len(part) > 4)
         )
+        own = own or (part == "credentials" and tail[index - 1 : index] == ["security"])
         if own or joint == "motdepasse":
             rest = tail[index + (3 if joint == "motdepasse" and not own else 1) :]
             if set(tail[:index]) & (_BEFORE | (_PASSES if part == "pass" else frozenset())):
@@ -141,6 +142,7 @@ _CONFIGURED = re.compile(
 _LABELS = re.compile(r"<(?:label|option|span|th|td|p|div|a|h\d|button|legend|li|strong|b|i|em|string)\b", re.I)
 
 
+_LINE_START = re.compile(r"(?:^|\n)[ \t]{0,7}$")
 _CHOICE = re.compile(r"\?[ \t]{0,3}[\"']$")
 """Before a word that is one of two: `hide ? "password" : "text"`."""
 _LEAD = re.compile(r"(?:ENV|setenv|configure set|login[ \t]+[^\s]{1,100})[ \t]+|[?&\"' :\[]")
@@ -222,6 +224,8 @@ def _password(value: str, assignment: Assignment, line: str, text: str) -> bool:
             and not values.other(value)
         ):
             return True
+        if "." in assignment.name and _LINE_START.search(text, max(0, assignment.start - 8), assignment.start):
+            return _mixed(value) and not values.code(value) and not values.other(value)
         if not (
             _COMMAND_LINE.search(text, max(0, assignment.start - 3), assignment.start) or text[assignment.start] == "-"
         ):
