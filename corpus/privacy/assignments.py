@@ -40,14 +40,19 @@ _OPERATOR = re.compile(
 )
 _TYPE = re.compile(r"(?:constant[ \t]+)?[\w.&'*$\\][\w.&'*\[\]<>|,?!$\\: \t]{0,48}?(?<![:=!<>?])=[ \t]{0,24}")
 _ADA = re.compile(r"(?:constant[ \t]+)?[A-Za-z_]\w{0,30}(?:\([\d. ]+\))?[ \t]{0,8}:=[ \t]{0,24}")
-_TYPE_BEHIND = re.compile(r"[ \t]{1,8}(?:\*|&)?[A-Za-z_][\w.\[\]*]{0,30}[ \t]{0,8}=(?!=)[ \t]{0,24}")
+_TYPE_BEHIND = re.compile(r"[ \t]{1,8}(?:\*|&)?[A-Za-z_][\w.\[\]*()]{0,30}[ \t]{0,8}=(?!=)[ \t]{0,24}")
 _AS_TYPE = re.compile(
     r"(?:\(\))?[ \t]{1,8}As[ \t]+(?:New[ \t]+)?[\w.]{1,40}(?:[ \t]*\*[ \t]*\d+)?[ \t]{0,8}=[ \t]{0,24}", re.I
 )
 _YAML_TAG = re.compile(r"!!\w{1,12}[ \t]+|[|>][+\-]?[ \t]{0,8}\r?\n[ \t]{1,24}")
 _PROSE = re.compile(r"[ \t]{1,4}(?:is|was):?[ \t]{1,4}")
 _CALL = re.compile(r"[ \t]?[({][ \t]{0,8}")
-_ARGUMENT = re.compile(r"[ \t]{0,8},[ \t]{0,24}")
+_ARGUMENT = re.compile(r"[ \t]{0,8},[ \t]{0,24}(?:(?:with|value|text|String):?[ \t]{1,4})?")
+_CHAIN = re.compile(
+    r"\.(?:val|send_keys|sendKeys|type|fill|set|setValue|set_value|setText|text|value|Value|Text|equals|contentEquals|equalsIgnoreCase|compareTo)"
+    r"(?:[ \t]{0,4}\(|[ \t]{0,4}=(?!=))[ \t]{0,8}"
+)
+"""What is done with a field that the name finds: `$("#password").val("…")`."""
 _SPACE = re.compile(r"[ \t]{1,24}")
 _ATTRIBUTE = re.compile(
     r"[ \t\r\n]{1,40}(?:[\w:\-]{1,40}=(?:\"[^\"<>\n]{0,80}\"|'[^'<>\n]{0,80}')[ \t\r\n]{1,40}){0,3}?"
@@ -80,7 +85,7 @@ _WRAPPERS = re.compile(
     r"|[(\[{][ \t]?){1,3}"
 )
 _ALTERNATIVE = re.compile(
-    r"(?:[\w.$>\-]{1,60}(?:\[[\"']?\w{1,40}[\"']?\]|\([\"']?\w{0,40}[\"']?\))?[ \t]{0,4}(?:\|\||\?\?|\?:|or(?=[ "
+    r"(?:[\w.$>\-]{1,60}(?:\[[\"']?\w{1,40}[\"']?\]|\([^()\n]{0,60}\))?[ \t]{0,4}(?:\|\||\?\?|\?:|or(?=[ "
     r"\t])|\?(?!\.))[ \t]{0,4}"
     r"|(?:[\w:]{1,30}\.)?(?:environ\.get|getenv|env|get\w{0,20}|fetch)\([\"'][\w.\-]{1,60}[\"'][ \t]{0,4},[ \t]{0,4})"
 )
@@ -149,6 +154,10 @@ def _values(text: str, start: int, end: int, limit: int) -> Iterator[tuple[str, 
     behind = _before_key(text, start)
     if behind is not None:
         yield "argument", ",", behind
+    chain = _CHAIN.match(text, place, limit)
+    if chain is not None and (value := literal(text, chain.end(), limit)):
+        yield "call", "", value
+        return
     operator = _OPERATOR.match(text, place, limit)
     if operator is not None:
         sign = operator["sign"]
@@ -174,9 +183,9 @@ def _values(text: str, start: int, end: int, limit: int) -> Iterator[tuple[str, 
         if typed is not None and (value := literal(text, typed.end(), limit)):
             yield "typed", "=", value
             return
-    said = _PROSE.match(text, place, limit)
-    if said is not None:
-        value = literal(text, said.end(), limit) or unquoted(text, said.end(), limit, start)
+    prose = _PROSE.match(text, place, limit)
+    if prose is not None:
+        value = literal(text, prose.end(), limit) or unquoted(text, prose.end(), limit, start)
         if value is not None:
             yield "prose", "", value
         return
@@ -204,7 +213,7 @@ def _in_tag(text: str, start: int) -> bool:
     return text[start - 1 : start] == "<" or (start > 1 and _TAG.search(text, max(0, start - 24), start) is not None)
 
 
-_FOR_KEY = re.compile(r"[\"'`]\]?[ \t]{1,4}for(?:Key|HTTPHeaderField|KeyPath)[ \t]?:[ \t]?@?[\"']$")
+_FOR_KEY = re.compile(r"[\"'`]\]?[ \t,]{1,4}for(?:Key|HTTPHeaderField|KeyPath)[ \t]?:[ \t]?@?[\"']$")
 
 
 def _before_key(text: str, start: int) -> _Value | None:
@@ -236,7 +245,7 @@ def literal(text: str, place: int, limit: int) -> _Value | None:
     if inner is not None:
         return (*inner.span(2), True)
     if quote in _CLOSING:
-        end = min((at for mark in _CLOSING[quote] if (at := text.find(mark, start, stop)) >= 0), default=-1)
+        end = min((place for mark in _CLOSING[quote] if (place := text.find(mark, start, stop)) >= 0), default=-1)
     elif len(quote) > 1 or ("@" in (match["prefix"] or "") and "\\" not in quote):
         end = text.find(quote, start, stop)
     else:

@@ -17,6 +17,7 @@ def _option(pattern: str) -> re.Pattern[str]:
 _P_GLUED = _option(r"(?<=\s)-p(?=\S)" + _VALUE)
 _P_APART = _option(r"(?<=\s)-p(?:\s+|=)?" + _VALUE)
 _BIG_P = _option(r"(?<=\s)-P\s*" + _VALUE)
+_BIG_N = _option(r"(?<=\s)-N\s*" + _VALUE)
 _A_APART = _option(r"(?<=\s)-a\s+" + _VALUE)
 _W_APART = _option(r"(?<=\s)-w\s*" + _VALUE)
 _PW = _option(r"(?<=\s)-pw\s+" + _VALUE)
@@ -30,12 +31,14 @@ _SLASH_P = _option(r"(?<=\s)/p:" + _VALUE)
 _PASS_COLON = _option(r"\bpass:(?P<plain>[^\s\"']{1,80})")
 _NET = _option(
     r"\b(?:user|USER)\s+[\w.\\\-]{1,40}\s+(?P<plain>[^\s/\"'*]{4,80})(?=\s|$)|/(?:user|USER):\S{1,60}\s+(?P<plain2>[^\s/\"'*]{4,80})(?=\s|$)"
+    r"|\b(?:use|USE)\s+(?:\w:\s+)?\\\\\S{1,80}\s+(?P<plain3>[^\s/\"'*]{4,80})(?=\s+/(?:user|USER):)"
 )
 _STORE = _option(r"(?<=\s)-(?:\w{0,12}pass(?:wd|word)?)\s+" + _VALUE)
 
 _OPTIONS: Mapping[str, tuple[re.Pattern[str], ...]] = {
     **dict.fromkeys(("mysql", "mariadb"), (_P_GLUED,)),
     "sshpass": (_P_APART,),
+    "ssh-keygen": (_BIG_P, _BIG_N),
     **dict.fromkeys(
         ("mongo", "ncftpput", "psexec", "winexe", "rdesktop", "impala", "beeline", "snowsql", "cqlsh"), (_P_APART,)
     ),
@@ -56,7 +59,7 @@ _OPTIONS: Mapping[str, tuple[re.Pattern[str], ...]] = {
     **dict.fromkeys(("keytool", "jarsigner", "apksigner"), (_STORE,)),
 }
 _PROGRAM = re.compile(
-    r"(?<![\w./\-=])(?:/?(?:[\w.]+/)*)(?P<name>mysql|mariadb|sshpass|mongo|ncftpput|psexec|winexe|rdesktop|beeline|snowsql|cqlsh|docker|podman"
+    r"(?<![\w./\-=])(?:/?(?:[\w.]+/)*)(?P<name>mysql|mariadb|sshpass|ssh-keygen|mongo|ncftpput|psexec|winexe|rdesktop|beeline|snowsql|cqlsh|docker|podman"
     r"|curl|https?|sqlcmd|osql|isql|tsql|bcp|freebcp|unzip|zip|mosquitto_pub|mosquitto_sub|redis-cli|ldap|7za?|unrar|rar|plink|pscp|psftp"
     r"|putty|sqlplus|impdp|expdp|sqlldr|smbclient|rpcclient|lftp|ncftp|xfreerdp|mstsc|signtool|openssl|net|keytool|jarsigner|apksigner)"
     r"(?P<more>\w*)(?:\.exe)?(?=\s)",
@@ -85,7 +88,7 @@ def program(text: str, place: int) -> Iterator[Found]:
 
 def _judged(text: str, match: re.Match[str], plain_ok: bool) -> Iterator[Found]:
     groups = match.groupdict()
-    for group in ("quoted", "plain", "plain2"):
+    for group in ("quoted", "plain", "plain2", "plain3"):
         value = groups.get(group)
         if value is None:
             continue
@@ -198,6 +201,10 @@ _CALLS: Mapping[str, tuple[int, bool]] = {
     "basic_auth": (1, False),
     "plainauth": (2, True),
     **dict.fromkeys(("jwt.sign", "jwt.verify", "jwt.encode", "jwt.decode"), (1, False)),
+    "wifi.begin": (1, True),
+    "httpbasicauthenticator": (1, True),
+    "database": (2, False),
+    "transport.connect": (2, True),
     "login": (1, False),
     "auth": (1, False),
     "auth=": (1, False),
@@ -209,7 +216,7 @@ _CALL = re.compile(
     r"(?P<name>mysqli?_p?connect|mysqli_real_connect|mysql_real_connect|real_connect|mysqli|(?:mysqldb|pymysql)\.connect|pdo|getconnection"
     r"|dbi->connect|mssql_connect|odbc_connect|oci_connect|ldap_bind|imap_open|ftp_login|ssh2_auth_password|networkcredential"
     r"|passwordauthentication|usernamepasswordcredentials|usernamepasswordauthenticationtoken|httpbasicauth|httpdigestauth|setbasicauth"
-    r"|credentials\.basic|basicauth|basic_auth|plainauth|jwt\.(?:sign|verify|encode|decode)|login|authenticate|credentials?|auth(?:\s?=)?)\s?\(",
+    r"|credentials\.basic|basicauth|basic_auth|plainauth|jwt\.(?:sign|verify|encode|decode)|httpbasicauthenticator|database|wifi\.begin|transport\.connect|login|authenticate|credentials?|auth(?:\s?=)?)\s?\(",
     re.I,
 )
 _ARGUMENT = re.compile(
@@ -237,8 +244,19 @@ def call(text: str, place: int) -> Iterator[Found]:
         after = argument.end()
 
 
+_CHARACTERS = re.compile(r"[\"']([^\"'\n]{4,80})[\"']$")
+
+
+def characters(text: str, place: int) -> Iterator[Found]:
+    """The literal that Java takes the characters of, at a place, as it does of passwords."""
+    match = _CHARACTERS.search(text[max(0, place - 84) : place]) if text.startswith(".toCharArray", place) else None
+    if match is not None and _secret(match[1]) and values.strong(match[1]):
+        yield "command", place - 1 - len(match[1]), place - 1, "password"
+
+
 PROGRAMS = (
-    r"(?:mysql|mariadb|sshpass|mongo|ncftpput|psexec|winexe|rdesktop|beeline|snowsql|cqlsh|docker login|podman "
+    r"(?:mysql|mariadb|sshpass|ssh-keygen|mongo|ncftpput|psexec|winexe|rdesktop|beeline|snowsql|cqlsh|docker login"
+    r"|podman "
     r"login|curl(?:\.exe)? "
     r"|https? -a |sqlcmd|osql|isql|tsql|bcp |freebcp|unzip -P|zip -|mosquitto_[ps]ub|redis-cli|ldap[a-z]|7za? "
     r"[aelx] |unrar |rar "
@@ -251,13 +269,14 @@ PROGRAM_BEGINNINGS = words(
     "op ne ke ja ap"
 )
 """The first two characters of the programs' names."""
-CALL_BEGINNINGS = words("my re py pd ge db ms od oc ld im ft ss ne pa us ht se cr ba pl au jw .l .a")
+CALL_BEGINNINGS = words("my re py pd ge db ms od oc ld im ft ss ne pa us ht se cr ba pl au jw wi tr da .l .a")
 """The first two characters, in lower case, of where a call may begin."""
 CALLS = (
     r"(?i:mysqli?_p?(?:real_)?connect|real_connect|mysqli|(?:mysqldb|pymysql)\.connect|pdo|getconnection|dbi->connect|mssql_connect"
     r"|odbc_connect|oci_connect|ldap_bind|imap_open|ftp_login|ssh2_auth_password|networkcredential|passwordauthentication"
     r"|usernamepasswordcredentials|usernamepasswordauthenticationtoken|http(?:basic|digest)auth|setbasicauth|credentials\.basic"
-    r"|basic_?auth|plainauth|jwt\.(?:sign|verify|encode|decode)|\.login|authenticate|credentials?|auth=|\.auth) ?\( "
+    r"|basic_?auth|plainauth|jwt\.(?:sign|verify|encode|decode)|httpbasicauthenticator|database|wifi\.begin|transport\.connect|\.login|authenticate|credentials?|auth="
+    r"|\.auth) ?\( "
     r"?[\"'\w$@]"
 )
 """Where `call` has something to look at, in google-re2's dialect."""

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from socorpus.corpus import arrays, schema
 from socorpus.corpus.config import Privacy
-from socorpus.corpus.privacy.addresses import at_sign
 from socorpus.corpus.privacy.found import RANKS, Found
 from socorpus.corpus.privacy.mentions import Ticks, mention
+from socorpus.corpus.privacy.network_addresses import at_sign
 from socorpus.corpus.privacy.private_keys import PrivateKeys
 from socorpus.corpus.privacy.redact import Span, blank
 from socorpus.corpus.privacy.rules import RULES, scans

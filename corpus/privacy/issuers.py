@@ -2,19 +2,17 @@
 
 import base64
 import binascii
+import pkgutil
 import re
 import tomllib
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from socorpus.corpus.privacy import values
 from socorpus.corpus.privacy.found import LONGEST, Found, whole
 from socorpus.corpus.privacy.redact import STAND_IN
-
-TABLE = Path(__file__).with_name("issuers.toml")
 
 CLASSES: Mapping[str, str] = {
     "alnum": "A-Za-z0-9",
@@ -71,8 +69,9 @@ class Format:
 @cache
 def formats() -> tuple[Format, ...]:
     """The rows of the table, in its order."""
-    with TABLE.open("rb") as file:
-        return tuple(Format(**row) for row in tomllib.load(file)["format"])
+    table = pkgutil.get_data(__package__, "issuers.toml")
+    assert table is not None
+    return tuple(Format(**row) for row in tomllib.loads(table.decode())["format"])
 
 
 def expression(form: str) -> str:
@@ -154,7 +153,7 @@ def beginnings(rule: str) -> frozenset[str]:
 
 _BEFORE_ANCHORS = "0123456789abcdefghijklmnopqrstuvwxyz+/_-.="
 # Behind an issuer's name: a sign of assignment, or a word for what is told, and a value.
-_TOLD = r"(?:[\w\-.]*[\"'\])]*[ \t]*(?:[:=,(>]|=>)|[ \w\-]*?(?i:key|token|secret|auth|api|bearer))"
+_TOLD = r"(?:[\w\-.]*[\"'\])]*[ \t]*[:=,(>]|[ \w\-.]*?[:=]|[ \w\-]*?(?i:key|token|secret|auth|api|bearer))"
 
 
 _LEFT = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=%[0-9A-F][0-9A-F]))"
@@ -223,8 +222,14 @@ def opening(text: str, place: int) -> Iterator[Found]:
             best = (start, match.end(), exact.row.kind)
     if best is not None:
         yield "format", best[0], whole(text, best[0], best[1]), best[2]
+        pair = _SECOND.match(text, best[1]) if text.startswith(_WITH_A_SECOND, best[0]) else None
+        if pair is not None and values.random(pair[1]) and not values.placeholder(pair[1]):
+            yield "format", pair.start(1), pair.end(1), "key"
 
 
+_WITH_A_SECOND = ("AC", "SK", "AKIA", "ASIA")
+_SECOND = re.compile(r"[\"'`]?[\s,:/]{1,4}[\"'`]?([A-Za-z0-9+/]{40}|[0-9a-f]{32})(?![\w+/=])")
+"""The secret right behind an account's number or a key's, in a call with both."""
 _WINDOW = 80
 
 
@@ -244,7 +249,7 @@ _REACH = 48
 """Most code points between an issuer's name and a value of its format."""
 _CANDIDATE = re.compile(r"[A-Za-z0-9_\-+/=:.|]{15,}")
 _NOT_A_VALUE = re.compile(
-    r"(?:commit|sha\d*|md5|hash|checksum|digest|etag|rev(?:ision)?|version|build|blob|tree|id)[\w\- "
+    r"(?:commit|sha\d*|md5|hash|checksum|digest|etag|rev(?:ision)?|version|build|blob|tree)[\w\- "
     r"]{0,8}[\s:=#\"'/@]*$",
     re.I,
 )

@@ -21,13 +21,18 @@ _BARE = re.compile(r"(?<![\w.\-])\(?\d[\d ().\-]{7,18}\d(?![\w%]|[.,\-]\d)")
 
 
 def phone(text: str, place: int) -> Iterator[Found]:
+    """The telephone number that begins at a place, or behind the word for one there."""
     for pattern, rule in ((_INTERNATIONAL, _international), (_NORTH_AMERICAN, _north_american), (_BARE, _bare)):
-        match = pattern.search(text, max(0, place - 4), place + 48)
-        if match is not None and rule(
-            match, _CALLED.search(text[max(0, match.start() - 40) : match.start()]) is not None
-        ):
+        match = pattern.search(text, max(0, place - 4), place + _FARTHEST + 48)
+        if match is None or match.start() > place + _FARTHEST:
+            continue
+        if rule(match, _CALLED.search(text[max(0, match.start() - 40) : match.start()]) is not None):
             yield "phone", match.start(), match.end(), "phone"
             return
+
+
+_FARTHEST = 28
+"""Most code points from the word for a number to the number."""
 
 
 def _international(match: re.Match[str], called: bool) -> bool:

@@ -18,7 +18,7 @@ from functools import cache
 
 import re2
 
-from socorpus.corpus.privacy import addresses, commands, issuers, phones, secrets, values
+from socorpus.corpus.privacy import commands, issuers, network_addresses, phones, secrets, values
 from socorpus.corpus.privacy.found import Found, Rule
 
 # --- headers ---------------------------------------------------------------------------------------------------------
@@ -55,17 +55,18 @@ _CLOSED = r"[\w\-]*(?:\.(?:value|Value|text|Text|default|plain))?(?:[\\\"'`\])}*
 _TIED = "|".join(
     (
         r"[ \t]*(?:[:=<>{|+]|\?\?|[.!?]=|->|&gt;)",
-        rf"[ \t]*[,(][ \t]*(?:{_QUOTE}|\(|[A-Z])",
-        rf"[ \t]+(?:{_QUOTE}|[aA][sS] |[*&]?[A-Za-z_][\w.\[\]*]*[ \t]*=|%?[qQ][({{]|by lazy|(?:is|was):?[ \t])",
+        rf"[ \t]*[,(][ \t]*(?:{_QUOTE}|\(|[A-Z]|with)",
+        rf"[ \t]+(?:{_QUOTE}|[aA][sS] |[*&]?[A-Za-z_][\w.\[\]*()]*[ \t]*=|%?[qQ][({{]|by lazy|(?:is|was):?[ \t])",
+        r"\.(?:val|send|type|fill|set|text|equals|contentEquals|compareTo)[A-Za-z_]*[ \t]*[(=]",
         r"\s+[\"']?(?:[A-Za-z]+:)?(?i:value|content|data|default|type|serializeas|connectionstring)",
     )
 )
 _PASSWORDS = (
-    r"(?i:pass|pwd|pswd|kennwort|senha|contrase|mot_?de_?pa|wachtwoord|heslo|haslo|parola|salasana|losenord|adgangskode|sifre|jelsz)"
+    r"(?i:pass|pwd|pswd|kennwort|senha|contrase|mot_?de_?pa|wachtwoord|heslo|haslo|parola|salasana|losenord|adgangskode|psk|sifre|jelsz)"
     r"|(?i:pw|psw|mdp)\b"
     "|пароль|Пароль|hasło|密码|密碼|パスワード|비밀번호|lösenord|şifre"
 )
-_KEYS = r"(?i:secret|token|key|salt|appid|credentials|[?&_\"']sig|[_\"' :]auth|seed)"
+_KEYS = r"(?i:secret|token|key|salt|appid|credentials|authorization|[?&_\"']sig|[_\"' :]auth|seed)"
 
 SUSPECTS: Mapping[str, str] = {
     "ip4": r"\d\.\d{1,3}\.\d{1,3}\.\d",
@@ -85,6 +86,7 @@ SUSPECTS: Mapping[str, str] = {
     "before_key": r"for(?:Key|KeyPath|HTTPHeaderField) ?: ?@?[\"'][\w.\-]",
     "call": commands.CALLS,
     "program": commands.PROGRAMS,
+    "characters": r"\.toCharArray",
     "echoed": r"(?:sudo -S|chpasswd)",
     "secure_string": r"(?i:ConvertTo-SecureString)",
 }
@@ -109,6 +111,7 @@ _FIRST: Mapping[str, frozenset[str]] = {
     "before_key": frozenset(["fo"]),
     "call": commands.CALL_BEGINNINGS,
     "program": commands.PROGRAM_BEGINNINGS,
+    "characters": frozenset([".t"]),
     "echoed": frozenset(["su", "ch"]),
     "secure_string": frozenset(["co"]),
     "assigned": frozenset(_LETTERS + "?&_\"' :-") | frozenset(map(chr, range(128, 256))),
@@ -145,11 +148,11 @@ def scans() -> tuple[Scan, ...]:
 
 
 RULES: Mapping[str, Rule] = {
-    "ip4": addresses.ip4,
-    "ip6": addresses.ip6,
+    "ip4": network_addresses.ip4,
+    "ip6": network_addresses.ip6,
     "phone": phones.phone,
-    "spelled": addresses.spelled,
-    "encoded": addresses.encoded,
+    "spelled": network_addresses.spelled,
+    "encoded": network_addresses.encoded,
     "header": _header,
     "format": issuers.opening,
     "anchor": issuers.anchored,
@@ -159,8 +162,9 @@ RULES: Mapping[str, Rule] = {
     "before_key": secrets.before_key,
     "program": commands.program,
     "call": commands.call,
+    "characters": commands.characters,
     "echoed": commands.echoed,
     "secure_string": commands.secure_string,
 }
-"""The rules of `SUSPECTS`, by name, but `private_keys.PrivateKeys`; those of `@` are `addresses.at_sign` and
+"""The rules of `SUSPECTS`, by name, but `private_keys.PrivateKeys`; those of `@` are `network_addresses.at_sign` and
 `mentions.mention`."""

@@ -1,5 +1,6 @@
 """Passwords, keys and tokens that a name gives away: what the name means, and whether the value is one."""
 
+import base64
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -60,11 +61,12 @@ _BEFORE = words(
     "route nav translation i18n locale arrow shift ctrl unexpected csrf xsrf next previous current peek"
 )
 _KEY_WORDS = words(
-    "key keys secret token tokens apikey salt credentials auth appid signature sig seed hapikey authtoken "
+    "authorization key keys secret token tokens apikey salt credentials auth appid signature sig seed hapikey "
+    "authtoken "
     "accesskey secretkey secrettoken authkey accesstoken clientsecret apitoken apisecret privatekey subscriptionkey"
 )
 _STRONG = re.compile(
-    r"secret|token|api_?key|apikey|(?:access|private|auth|encryption|encrypt|master|shared|storage|signing|subscription|license|service"
+    r"secret|token|api_?key|apikey|^(?:x_)?(?:proxy_)?authorization$|(?:access|private|auth|encryption|encrypt|master|shared|storage|signing|subscription|license|service"
     r"|session|server|client|consumer|write|admin|account|app|application|aws|azure|google|maps?|stripe|twilio|firebase|fernet|jwt|hmac"
     r"|crypto|cipher|aes|des|rsa|validation|decryption|machine|bot|bearer|user|cookie|crypt|hash|nonce|logged_in|master|rest|javascript|dotnet"
     r"|parse|pay|merchant|webhook|channel|device|hub|sas|publish|sub|blowfish|aad|conn|connection)_?(?:\w+_)?(?:key|salt|id|token|secret)"
@@ -88,11 +90,12 @@ def meaning(name: str) -> tuple[str, bool] | None:
     for index, part in enumerate(tail):
         joint = "".join(tail[index : index + 3])
         own = (
-            part in ("pass", "pw", "psw", "pwd")
+            part in ("pass", "pw", "psw", "pwd", "psk")
             or _PASSWORD.search(part) is not None
             or (part.endswith("pass") and not _NO_PASS.search(part))
             or (part.endswith("pwd") and len(part) > 4)
         )
+        own = own or (part == "credentials" and tail[index - 1 : index] == ["security"])
         if own or joint == "motdepasse":
             rest = tail[index + (3 if joint == "motdepasse" and not own else 1) :]
             if set(tail[:index]) & (_BEFORE | (_PASSES if part == "pass" else frozenset())):
@@ -139,6 +142,9 @@ _CONFIGURED = re.compile(
 _LABELS = re.compile(r"<(?:label|option|span|th|td|p|div|a|h\d|button|legend|li|strong|b|i|em|string)\b", re.I)
 
 
+_LINE_START = re.compile(r"(?:^|\n)[ \t]{0,7}$")
+_CHOICE = re.compile(r"\?[ \t]{0,3}[\"']$")
+"""Before a word that is one of two: `hide ? "password" : "text"`."""
 _LEAD = re.compile(r"(?:ENV|setenv|configure set|login[ \t]+[^\s]{1,100})[ \t]+|[?&\"' :\[]")
 _FOLLOWING = re.compile(r"[ \t]{1,8}([\w.\-]{2,60})[ \t]{0,8}=")
 
@@ -162,6 +168,8 @@ def named(text: str, place: int) -> Iterator[Found]:
     if text.startswith("{noop}", start):  # Spring's mark of a password in plain text
         start += 6
     value = text[start:end]
+    if _CHOICE.search(text, max(0, assignment.start - 6), assignment.start):
+        return
     if known[0] == "password":
         line = _line(text, assignment.start, start)
         if name in ("PWD", "OLDPWD") and not _CONNECTION.search(line):
@@ -192,7 +200,7 @@ def _line(text: str, start: int, value: int) -> str:
 
 
 def _password(value: str, assignment: Assignment, line: str, text: str) -> bool:
-    if values.placeholder(value) or values.reference(value) or re.search(r"\s", value) or "://" in value:
+    if values.placeholder(value) or values.reference(value) or re.search(r"\s|://|^(?:env|file|fd|pass):", value):
         return False
     if assignment.quoted:
         return _quoted_password(value, assignment, line, text)
@@ -216,6 +224,8 @@ def _password(value: str, assignment: Assignment, line: str, text: str) -> bool:
             and not values.other(value)
         ):
             return True
+        if "." in assignment.name and _LINE_START.search(text, max(0, assignment.start - 8), assignment.start):
+            return _mixed(value) and not values.code(value) and not values.other(value)
         if not (
             _COMMAND_LINE.search(text, max(0, assignment.start - 3), assignment.start) or text[assignment.start] == "-"
         ):
@@ -261,6 +271,9 @@ def _quoted_password(value: str, assignment: Assignment, line: str, text: str) -
     return True
 
 
+_BASIC = re.compile(r"(?:[A-Za-z0-9+/]{4}){3,}(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$")
+
+
 def _key(value: str, assignment: Assignment, clear: bool, text: str) -> bool:
     if re.search(r"(?:auth|nonce|logged_in)_(?:key|salt)$", assignment.name, re.I) and len(value) >= 48:
         return values.signs(value, spaces=True)
@@ -273,6 +286,8 @@ def _key(value: str, assignment: Assignment, clear: bool, text: str) -> bool:
         return True
     if re.search(r"\s", value):
         return False
+    if re.search(r"(?:^|[_\W])auth$", name, re.I) and _BASIC.match(value):
+        return ":" in base64.b64decode(value + "=" * (-len(value) % 4)).decode("latin-1")
     if re.match(r"base64:[\w+/]{40,}={0,2}$", value):
         return True
     if values.other(value):

@@ -21,7 +21,7 @@ _MASKED = re.compile(
 )
 _PASSWORD_WORD = re.compile(
     r"passw(?:or)?d|passphrase|secret|^(?:abc|xyz|foo|bar|test|asdf|qwerty|admin|root|user|demo|hello|guest|temp)[\d!@#_\-]*$"
-    r"|^[a-z]*[_\-. ]?(?:pass|pwd|pw|psw|api_?key|token)[\d_]*$"
+    r"|^[a-z]*[_\-. ]?(?:pass|pwd|pw|psw|api_?key|token)(?:_?\d|12|123|1234)?$"
     r"|^(?:pass|pwd|token|api_?key)[\W_]|^p[a4@][s5$]{2}w[o0]rd\d{0,4}!?$",
     re.I,
 )

@@ -203,12 +203,13 @@ def spelled(text: str, place: int) -> Iterator[Found]:
     start = local.start()
     if plain:
         dotted = _DOT.search(match[1]) is not None
-        told = (
-            host.split(".")[0].lower() in _PROVIDERS
+        announced = (
+            "AT" in sign
+            or host.split(".")[0].lower() in _PROVIDERS
             or "." in local[0]
             or _ANNOUNCED.search(text[max(0, start - 32) : start])
         )
-        if not dotted or not told:
+        if not dotted or not announced:
             return
     yield "email", start, match.end(), "email"
 
