@@ -23,26 +23,19 @@ import pytest
 from tokenizers import Tokenizer
 
 from socorpus.corpus.config import Privacy
-from socorpus.corpus.dedup import minhash
+from socorpus.corpus.dedup import exact, minhash
 from socorpus.corpus.documents import code_language, html, markdown, pairs
 from socorpus.corpus.privacy import detect, display, redact
 from socorpus.corpus.signals import contamination, language, statistics
 from socorpus.corpus.tokenizer import bpe, pretokenize
-from socorpus.labeling import example_texts
-from socorpus.corpus.dedup import exact, minhash
-from socorpus.corpus.documents import html, markdown, pairs
-from socorpus.corpus.privacy import detect, redact
-from socorpus.corpus.signals import language, statistics
-from socorpus.corpus.tokenizer import pretokenize
 from socorpus.corpus.words import words
+from socorpus.labeling import example_texts
 from socorpus.labeling.aggregation import dawid_skene, decide
 from socorpus.labeling.analysis import report_sections
 from socorpus.labeling.export import formats, tokens
 from socorpus.labeling.facts import remarks, site_business
 from socorpus.labeling.functions import Threads, of_task
 from socorpus.labeling.history import edits, markdown_html, revisions
-from socorpus.labeling.functions import Threads, of_task
-from socorpus.labeling.history import markdown_html, revisions
 from socorpus.labeling.history.revisions import Revision
 from socorpus.labeling.schema import VOTES
 from socorpus.labeling.tasks import closure, quality
