@@ -3,9 +3,12 @@
 import difflib
 import re
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from markupsafe import Markup, escape
+
+from socorpus.corpus.words import words as text_words
 
 TEXT_SHOWN = 900
 """Code points of a text that are shown."""
@@ -14,7 +17,6 @@ _EQUAL_SHOWN = 160
 _NUMBER = re.compile(r"[−–\d.,]+%?")
 _DAY = re.compile(r"\d{4}-\d\d(-\d\d)?")
 _HOST = re.compile(r"[\w-]+(\.[\w-]+){2,}")
-_WORDS = re.compile(r"\w+|\s+|[^\w\s]")
 
 
 def join(pieces: Iterable[Markup | str], between: str = "") -> Markup:
@@ -119,8 +121,14 @@ def _rest(left: int) -> Markup | str:
     return Markup(' <span class="cut">… {:,} more characters</span>').format(left) if left > 0 else ""
 
 
+def _parts(text: str) -> list[str]:
+    """Pieces of words, signs, and what is between them."""
+    edges = [0, *(edge for span in text_words.pieces(text) for edge in span), len(text)]
+    return [text[start:end] for start, end in pairwise(edges) if start < end]
+
+
 def _differences(left: str, right: str) -> tuple[Markup, Markup]:
-    a, b = _WORDS.findall(left), _WORDS.findall(right)
+    a, b = _parts(left), _parts(right)
     sides: tuple[list[Markup], list[Markup]] = ([], [])
     for kind, a1, a2, b1, b2 in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
         for side, words in zip(sides, (a[a1:a2], b[b1:b2]), strict=True):

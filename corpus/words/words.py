@@ -51,7 +51,8 @@ def tokens(text: str) -> list[str]:
 def pieces(text: str) -> list[tuple[int, int]]:
     """Offsets of the smallest parts that a tag can have: as `tokens`, and words are cut at the signs within them.
 
-    So "can't" has three, "os.path" three, "3.14" three, "foo_bar" one.
+    So "can't" has three, "os.path" three, "3.14" three, "foo_bar" one. They cover all but white space, also characters
+    that are invisible.
     """
     return [match.span() for match in _matches(text, _ASCII_PIECE, 1)]
 
@@ -59,7 +60,7 @@ def pieces(text: str) -> list[tuple[int, int]]:
 # The same for lines of ASCII, many times as fast: its letters, digits and the signs that may be within words.
 _PART = r"(?:[A-Za-z]++(?:[.:'](?=[A-Za-z]))?+|\d++(?:[.,;'](?=\d))?+)++"
 _ASCII_SEGMENT = re.compile(rf"(?P<word>_*+{_PART}(?:_++(?:{_PART})?+)*+)|(?P<sign>_++|[^\w\s\0-\x1f\x7f])", re.ASCII)
-_ASCII_PIECE = re.compile(r"\w++|[^\w\s\0-\x1f\x7f]", re.ASCII)
+_ASCII_PIECE = re.compile(r"\w++|[^\w\s\x1c-\x1f]", re.ASCII)
 
 
 def _segments(text: str) -> Iterator[re.Match[str]]:
@@ -112,7 +113,7 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
         f"|{alone}|{sign}"
     )
     letters = of(tables.LETTER, tables.HEBREW, tables.DIGIT, tables.CONNECTOR)
-    piece = f"(?:{letters}{marks})++|{katakana}|(?:{of(tables.LONE)}{marks})|{alone}|{sign}"
+    piece = f"(?:{letters}{marks})++|{katakana}|(?:{of(tables.LONE)}{marks})|{alone}|{sign}|\\S"
     return re.compile(segment, re.DOTALL), re.compile(piece, re.DOTALL)
 
 

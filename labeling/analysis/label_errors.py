@@ -7,7 +7,6 @@ the penalty, and lets labels that are themselves contradicted weigh less. Each l
 model is no better than chance there is none.
 """
 
-import re
 import zlib
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError
@@ -24,6 +23,7 @@ from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.arrays import Float64, Int64
 from socorpus.corpus.storage import parquet
 from socorpus.corpus.storage.buckets import Bucket
+from socorpus.corpus.words import words as text_words
 from socorpus.labeling import logistic, schema
 from socorpus.labeling.analysis import leaks
 from socorpus.labeling.schema import Task
@@ -32,7 +32,6 @@ MISSING = "Likely label errors are not looked for: cleanlab is not installed (pi
 MOST, SHOWN = 5_000, 50
 """Number of labels examined, drawn by a hash of the post, of each kind alike; number of errors listed of each kind."""
 _FEATURES, _WORDS, _FEWEST = 1 << 14, 400, 10
-_WORD = re.compile(r"\w+|[^\w\s]")
 _INNER, _PENALTIES = 3, (1.0, 10.0)
 """Number of inner folds; inverse strengths of the penalty that are tried."""
 
@@ -150,7 +149,9 @@ def _words(texts: Sequence[str]) -> Any:
     columns: list[int] = []
     bounds = [0]
     for text in texts:
-        columns += [zlib.crc32(word.encode()) % _FEATURES for word in _WORD.findall(text.lower())[:_WORDS]]
+        lower = text.lower()
+        pieces = (lower[start:end] for start, end in text_words.pieces(lower)[:_WORDS])
+        columns += [zlib.crc32(piece.encode()) % _FEATURES for piece in pieces]
         bounds.append(len(columns))
     matrix = csr_array((np.ones(len(columns)), np.array(columns, np.int32), bounds), shape=(len(texts), _FEATURES))
     matrix.sum_duplicates()

@@ -25,6 +25,7 @@ from socorpus.corpus.arrays import splitmix64
 from socorpus.corpus.documents import html as documents_html
 from socorpus.corpus.documents.spans import Marked
 from socorpus.corpus.errors import InputError
+from socorpus.corpus.words import words as text_words
 from socorpus.labeling import logistic
 from socorpus.labeling.analysis import leaks
 from socorpus.labeling.history import markdown_html
@@ -51,7 +52,6 @@ _SIGNS = (
     "    ",
     "](",
 )
-_WORD = re.compile(r"\w+|[^\w\s]")
 _TAGS, _TERMS = 100, 20_000
 
 
@@ -214,7 +214,8 @@ def _tags(seen: Sequence[Question], label: Int64, unseen: Sequence[Question], k:
 
 def terms(text: str) -> list[str]:
     """Words and signs of a text in lower case, and each pair of neighbours."""
-    words = _WORD.findall(text.lower())
+    lower = text.lower()
+    words = [lower[start:end] for start, end in text_words.pieces(lower)]
     return words + [f"{first} {second}" for first, second in pairwise(words)]
 
 

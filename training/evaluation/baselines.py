@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from socorpus.corpus.schema import SEGMENT_KINDS
+from socorpus.corpus.words import words as text_words
 from socorpus.labeling import logistic
 from socorpus.labeling.schema import Task
 from socorpus.training.evaluation.systems import system
@@ -80,9 +81,13 @@ def _tfidf(task: Task, train: Sequence[Example]) -> Any:
 
     # Words and punctuation: code consists of both.
     words = TfidfVectorizer(
-        token_pattern=r"\w+|[^\w\s]", ngram_range=(1, 2), min_df=2, max_features=50_000, sublinear_tf=True
+        tokenizer=_pieces, token_pattern=None, ngram_range=(1, 2), min_df=2, max_features=50_000, sublinear_tf=True
     )
     return words.fit([text_of(example, task) for example in train])
+
+
+def _pieces(text: str) -> list[str]:
+    return [text[start:end] for start, end in text_words.pieces(text)]
 
 
 def _markup(example: Example) -> list[float]:

@@ -3,24 +3,25 @@
 Offsets are code points. B- begins a span, I- continues it, O is outside; adjacent spans stay apart.
 """
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from socorpus.corpus.words import words as text_words
 from socorpus.labeling.tasks.entities.spans import Span
 
 Offsets = Sequence[tuple[int, int]]
 """Start and end of each token, sorted; a token within a character has the character's."""
 
-_WORD = re.compile(r"\w+|[^\w\s]")
-
 
 def words(text: str) -> list[tuple[int, int]]:
-    """Offsets of words and of single punctuation marks, as in CoNLL files: three for "can't", one for "cannot"."""
-    return [match.span() for match in _WORD.finditer(text)]
+    """Offsets of words and of single signs, as in CoNLL files: three for "can't", one for "cannot".
+
+    They are the pieces of `corpus.words`: of scripts without spaces each letter is one.
+    """
+    return text_words.pieces(text)
 
 
 def touched(tokens: Offsets, start: int, end: int) -> tuple[int, int]:
