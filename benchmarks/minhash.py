@@ -17,6 +17,7 @@ from datasketch import MinHash
 from lxml import etree
 
 from socorpus.corpus.dedup import lsh, minhash
+from socorpus.corpus.schema import SEGMENT
 
 TARGET = 60
 
@@ -72,6 +73,13 @@ def main() -> None:
     def kernel(chosen: pa.Array, limits: np.ndarray) -> None:
         minhash.signatures(minhash.shingles(chosen, limits, 5), 128, 1)
 
+    documents = pa.table(
+        {
+            "text": arrow,
+            "own_end": pa.array([len(text) for text in texts], pa.int32()),
+            "segments": pa.array([[]] * len(texts), pa.list_(SEGMENT)),
+        }
+    )
     sets = minhash.shingles(arrow, ends, 5)
     signed = minhash.signatures(sets, 128, 1)
     ways: dict[str, tuple[Callable[[], object], int]] = {
@@ -81,6 +89,8 @@ def main() -> None:
         "kernel, all posts": (lambda: kernel(arrow, ends), len(texts)),
         "  of it: text to sets": (lambda: minhash.shingles(arrow, ends, 5), len(texts)),
         "  of it: sets to signatures": (lambda: minhash.signatures(sets, 128, 1), len(texts)),
+        "text to sets and marks": (lambda: minhash.text_shingles(documents, 5), len(texts)),
+        "  and gaps, of candidates only": (lambda: minhash.text_shingles(documents, 5, gaps=True), len(texts)),
         "hashes of the bands": (lambda: lsh.band_hashes(signed, cut), len(texts)),
     }
     taken: dict[str, list[float]] = {name: [] for name in ways}
