@@ -3,8 +3,8 @@
 python benchmarks/privacy.py [--list] [--detail]
 
 `privacy_lines.tsv` is what the rules were developed with; `privacy_apart.tsv` was written before them and not changed
-since, and no rule was made for a line of it. Both are made up. What has to be random in a credential is drawn here, so
-that no file holds what looks like a live one.
+since, and no rule was made for a line of it; `privacy_later.tsv` was written when the rules stood, and scored once. All
+are made up. What has to be random in a credential is drawn here, so that no file holds what looks like a live one.
 """
 
 import argparse

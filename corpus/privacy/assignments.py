@@ -45,7 +45,7 @@ _AS_TYPE = re.compile(
     r"(?:\(\))?[ \t]{1,8}As[ \t]+(?:New[ \t]+)?[\w.]{1,40}(?:[ \t]*\*[ \t]*\d+)?[ \t]{0,8}=[ \t]{0,24}", re.I
 )
 _YAML_TAG = re.compile(r"!!\w{1,12}[ \t]+|[|>][+\-]?[ \t]{0,8}\r?\n[ \t]{1,24}")
-_PROSE = re.compile(r"[ \t]{1,4}(?:is|was):?[ \t]{1,4}")
+_PROSE = re.compile(r"[ \t]{1,4}(?:(?:of|for|on|to)[ \w.\-]{1,40}?[ \t])?(?:is|was):?[ \t]{1,4}")
 _CALL = re.compile(r"[ \t]?[({][ \t]{0,8}")
 _ARGUMENT = re.compile(r"[ \t]{0,8},[ \t]{0,24}(?:(?:with|value|text|String):?[ \t]{1,4})?")
 _CHAIN = re.compile(

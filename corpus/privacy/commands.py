@@ -21,7 +21,10 @@ _BIG_N = _option(r"(?<=\s)-N\s*" + _VALUE)
 _A_APART = _option(r"(?<=\s)-a\s+" + _VALUE)
 _W_APART = _option(r"(?<=\s)-w\s*" + _VALUE)
 _PW = _option(r"(?<=\s)-pw\s+" + _VALUE)
-_USER_COLON = _option(r"(?<=\s)(?:-[a-zA-Z]{0,4}[uU]|--user|--proxy-user|-a|--auth)(?:\s+|=|(?=[\"']))" + _USER)
+_USER_COLON = _option(
+    r"(?<=\s)(?:-[a-zA-Z]{0,4}[uU]|--user|--proxy-user|-a|--auth)(?:\s+|=|(?=[\"'])"
+    r"|(?<=-u)(?=\w))" + _USER
+)
 _USER_SLASH = _option(
     r"(?<=[\s/])[A-Za-z]\w{1,30}/" + r"(?P<quote>\"?)(?P<plain>[^\s@/\"]{1,80})(?P=quote)(?=@|\s*$|\s*\n| as )"
 )
@@ -205,6 +208,8 @@ _CALLS: Mapping[str, tuple[int, bool]] = {
     "httpbasicauthenticator": (1, True),
     "database": (2, False),
     "transport.connect": (2, True),
+    "sequelize": (2, True),
+    **dict.fromkeys(("ssh.connect", "client.connect", "sftp.connect"), (3, False)),
     "login": (1, False),
     "auth": (1, False),
     "auth=": (1, False),
@@ -216,7 +221,7 @@ _CALL = re.compile(
     r"(?P<name>mysqli?_p?connect|mysqli_real_connect|mysql_real_connect|real_connect|mysqli|(?:mysqldb|pymysql)\.connect|pdo|getconnection"
     r"|dbi->connect|mssql_connect|odbc_connect|oci_connect|ldap_bind|imap_open|ftp_login|ssh2_auth_password|networkcredential"
     r"|passwordauthentication|usernamepasswordcredentials|usernamepasswordauthenticationtoken|httpbasicauth|httpdigestauth|setbasicauth"
-    r"|credentials\.basic|basicauth|basic_auth|plainauth|jwt\.(?:sign|verify|encode|decode)|httpbasicauthenticator|database|wifi\.begin|transport\.connect|login|authenticate|credentials?|auth(?:\s?=)?)\s?\(",
+    r"|credentials\.basic|basicauth|basic_auth|plainauth|jwt\.(?:sign|verify|encode|decode)|httpbasicauthenticator|database|wifi\.begin|transport\.connect|sequelize|(?:ssh|client|sftp)\.connect|login|authenticate|credentials?|auth(?:\s?=)?)\s?\(",
     re.I,
 )
 _ARGUMENT = re.compile(
@@ -225,22 +230,33 @@ _ARGUMENT = re.compile(
 )
 
 
+_STORE_NAME = re.compile(r"(?:redis|jedis)\w*(?:\.|->)\w?$", re.I)
+"""Before a call that takes a password alone."""
+
+
 def call(text: str, place: int) -> Iterator[Found]:
     """The literal in the place of the password among the arguments of the call at a place."""
-    name = _CALL.match(text, place + (text[place] == "."))
+    name = _CALL.match(text, place + (2 if text.startswith("->", place) else text[place] == "."))
     if name is None:
         return
     index, known = _CALLS[re.sub(r"\s", "", name["name"].lower())]
     after = name.end()
+    literals = True
     for number in range(index + 1):
         argument = _ARGUMENT.match(text, after, name.end() + 600)
-        if argument is None or (argument["end"] == ")" and number < index):
+        if argument is None:
             return
-        if number == index and argument["value"] is not None:
+        store = number == 0 and argument["end"] == ")" and _STORE_NAME.search(text[max(0, place - 24) : place + 2])
+        single = store is not None and store is not False
+        if argument["end"] == ")" and number < index and not single:
+            return
+        if (number == index or single) and argument["value"] is not None:
             value = argument["value"]
             good = _secret(value, letters=known) and not values.other(value) and not values.path(value)
-            if good and (known or values.strong(value)):
+            numbered = literals and len(value) >= 6 and re.search(r"\d", value) is not None
+            if good and (known or values.strong(value) or numbered):
                 yield "command", *argument.span("value"), "password"
+        literals = literals and argument["value"] is not None
         after = argument.end()
 
 
@@ -254,11 +270,32 @@ def characters(text: str, place: int) -> Iterator[Found]:
         yield "command", place - 1 - len(match[1]), place - 1, "password"
 
 
+_LITERAL = re.compile(r"[(,] ?([\"'])([A-Za-z0-9_\-]{32,80})\1\s{0,4}[,)]")
+_CALLEE = re.compile(r"([\w.:>$\-@]{2,60})\s?\([^()\n]{0,100}$")
+_TAKES_KEYS = re.compile(
+    r"client|init|api|auth|bot\b|key|token|connect|configure|setup|sdk|service|parse|secret"
+    r"|value|run|login",
+    re.I,
+)
+
+
+def unnamed(text: str, place: int) -> Iterator[Found]:
+    """The key at a place among the arguments of a call that may take one: letters of both cases and digits."""
+    match = _LITERAL.match(text, place)
+    if match is None or not values.random(match[2]) or values.placeholder(match[2]):
+        return
+    callee = _CALLEE.search(text[max(0, place - 160) : place + 1])
+    drawn = all(re.search(kind, match[2]) for kind in ("[a-z]", "[A-Z]", "[0-9]"))
+    if drawn and callee is not None and _TAKES_KEYS.search(callee[1]):
+        yield "named", match.start(2), match.end(2), "key"
+
+
 PROGRAMS = (
     r"(?:mysql|mariadb|sshpass|ssh-keygen|mongo|ncftpput|psexec|winexe|rdesktop|beeline|snowsql|cqlsh|docker login"
     r"|podman "
     r"login|curl(?:\.exe)? "
-    r"|https? -a |sqlcmd|osql|isql|tsql|bcp |freebcp|unzip -P|zip -|mosquitto_[ps]ub|redis-cli|ldap[a-z]|7za? "
+    r"|https? -a |https? --auth |sqlcmd|osql|isql|tsql|bcp |freebcp|unzip -P|zip -|mosquitto_[ps]ub|redis-cli"
+    r"|ldap[a-z]|7za? "
     r"[aelx] |unrar |rar "
     r"|plink|pscp|psftp|putty|sqlplus|impdp|expdp|sqlldr|smbclient|rpcclient|lftp|ncftp|xfreerdp|mstsc|signtool"
     r"|openssl [a-z]|net (?:user|use|USER|USE) |keytool|jarsigner|apksigner)"
@@ -269,13 +306,15 @@ PROGRAM_BEGINNINGS = words(
     "op ne ke ja ap"
 )
 """The first two characters of the programs' names."""
-CALL_BEGINNINGS = words("my re py pd ge db ms od oc ld im ft ss ne pa us ht se cr ba pl au jw wi tr da .l .a")
+CALL_BEGINNINGS = words(
+    "my re py pd ge db ms od oc ld im ft ss ne pa us ht se cr ba pl au jw wi tr da .l .a -> ss cl sf se"
+)
 """The first two characters, in lower case, of where a call may begin."""
 CALLS = (
     r"(?i:mysqli?_p?(?:real_)?connect|real_connect|mysqli|(?:mysqldb|pymysql)\.connect|pdo|getconnection|dbi->connect|mssql_connect"
     r"|odbc_connect|oci_connect|ldap_bind|imap_open|ftp_login|ssh2_auth_password|networkcredential|passwordauthentication"
     r"|usernamepasswordcredentials|usernamepasswordauthenticationtoken|http(?:basic|digest)auth|setbasicauth|credentials\.basic"
-    r"|basic_?auth|plainauth|jwt\.(?:sign|verify|encode|decode)|httpbasicauthenticator|database|wifi\.begin|transport\.connect|\.login|authenticate|credentials?|auth="
+    r"|basic_?auth|plainauth|jwt\.(?:sign|verify|encode|decode)|httpbasicauthenticator|database|wifi\.begin|transport\.connect|sequelize|(?:ssh|client|sftp)\.connect|(?:\.|->)login|authenticate|credentials?|auth="
     r"|\.auth) ?\( "
     r"?[\"'\w$@]"
 )

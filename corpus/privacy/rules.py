@@ -56,7 +56,8 @@ _TIED = "|".join(
     (
         r"[ \t]*(?:[:=<>{|+]|\?\?|[.!?]=|->|&gt;)",
         rf"[ \t]*[,(][ \t]*(?:{_QUOTE}|\(|[A-Z]|with)",
-        rf"[ \t]+(?:{_QUOTE}|[aA][sS] |[*&]?[A-Za-z_][\w.\[\]*()]*[ \t]*=|%?[qQ][({{]|by lazy|(?:is|was):?[ \t])",
+        rf"[ \t]+(?:{_QUOTE}|[aA][sS] |[*&]?[A-Za-z_][\w.\[\]*()]*[ \t]*=|%?[qQ][({{]|by lazy)",
+        r"[ \t]+(?:(?:of|for|on|to) [ \w.\-]*? )?(?:is|was):?[ \t]",
         r"\.(?:val|send|type|fill|set|text|equals|contentEquals|compareTo)[A-Za-z_]*[ \t]*[(=]",
         r"\s+[\"']?(?:[A-Za-z]+:)?(?i:value|content|data|default|type|serializeas|connectionstring)",
     )
@@ -86,6 +87,7 @@ SUSPECTS: Mapping[str, str] = {
     "before_key": r"for(?:Key|KeyPath|HTTPHeaderField) ?: ?@?[\"'][\w.\-]",
     "call": commands.CALLS,
     "program": commands.PROGRAMS,
+    "unnamed": r"[(,] ?[\"'][A-Za-z0-9_\-]{32}",
     "characters": r"\.toCharArray",
     "echoed": r"(?:sudo -S|chpasswd)",
     "secure_string": r"(?i:ConvertTo-SecureString)",
@@ -111,6 +113,7 @@ _FIRST: Mapping[str, frozenset[str]] = {
     "before_key": frozenset(["fo"]),
     "call": commands.CALL_BEGINNINGS,
     "program": commands.PROGRAM_BEGINNINGS,
+    "unnamed": frozenset("(,"),
     "characters": frozenset([".t"]),
     "echoed": frozenset(["su", "ch"]),
     "secure_string": frozenset(["co"]),
@@ -163,6 +166,7 @@ RULES: Mapping[str, Rule] = {
     "program": commands.program,
     "call": commands.call,
     "characters": commands.characters,
+    "unnamed": commands.unnamed,
     "echoed": commands.echoed,
     "secure_string": commands.secure_string,
 }

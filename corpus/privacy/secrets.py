@@ -260,6 +260,8 @@ def _quoted_password(value: str, assignment: Assignment, line: str, text: str) -
     if assignment.form in ("argument", "space", "call", "prose"):
         if assignment.form == "argument" and _SETTER.search(text, max(0, assignment.start - 60), assignment.start):
             return values.strong(value) or (any(map(str.isdigit, value)) and len(value) >= 6)
+        if assignment.form in ("space", "call") and len(value) >= 6 and re.search(r"\d", value):
+            return True
         return values.strong(value) and len(value) >= 5
     if letters and not connection:
         return (
