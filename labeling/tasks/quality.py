@@ -34,8 +34,9 @@ HIGH_SCORE, SEVERAL_EDITS = 30, 2
 """The public set's bounds: score of HQ, edits of LQ_EDIT."""
 LEAST_SCORE, TOP = 5, 0.9
 """Elsewhere HQ has this score or more, and is in the highest tenth of its site and year."""
-LOW, LOWEST = 0.35, 0.25
-"""Ranks below which a question's reception is poor: of one closed for its form, and of any other."""
+LOW, LOWEST, LIKED = 0.35, 0.25, 3
+"""Ranks up to which a question's reception is poor, of one closed for its form, and of any other; and the score from
+which on it is not."""
 SEVERAL_SHARE = 0.1
 """Share of the words that several edits change together, if no one of them rescues the text."""
 LEAST_WORDS = 25
@@ -334,7 +335,7 @@ def rescued_by_others(threads: Threads) -> Iterator[Vote]:
         if others is None or question.facts.closed:
             continue
         repeated = question.score < 0 and others.edits >= SEVERAL_EDITS and others.share >= SEVERAL_SHARE
-        poor = question.poor or (comments and question.rank <= LOW)
+        poor = question.poor or (comments and question.rank <= LOW and question.score < LIKED)
         if poor and (others.rescue or repeated):
             yield _low(question, LQ_EDIT, comments)
 
@@ -351,7 +352,7 @@ def closed_as_poor(threads: Threads) -> Iterator[Vote]:
         elsewhere = facts.duplicate or facts.perhaps_duplicate or facts.migrated == "away"
         if not facts.closed or elsewhere or facts.by_owner or question.late:
             continue
-        low = question.poor or question.rank <= LOW or (comments and question.rank <= 0.5)
+        low = question.poor or (question.score < LIKED and question.rank <= (0.5 if comments else LOW))
         if low if facts.reason in _FORM else question.score < 0:
             yield _low(question, LQ_CLOSE, comments)
 

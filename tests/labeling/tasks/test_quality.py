@@ -122,7 +122,8 @@ def test_a_high_score_is_not_all_that_makes_a_good_question() -> None:
 
 
 def test_comments_that_ask_for_more_are_evidence_and_stay_out_of_the_text() -> None:
-    posts = [question(4, score=20), *(question(n, score=40, closed_date=day(9)) for n in (5, 6))]
+    posts = [question(1000 + n, score=score) for n, score in enumerate([0] * 10 + [1] * 20 + [2] * 30 + [3] * 40)]
+    posts += [question(4, score=1), *(question(n, score=2, closed_date=day(9)) for n in (5, 6))]
     asked = [comment(n, n, "What have you tried? Please add your code.") for n in (4, 5, 6)]
     history = [
         *(event(n, n, 2, 0, "first words of a text that others have rewritten") for n in (4, 5, 6)),
@@ -130,13 +131,13 @@ def test_comments_that_ask_for_more_are_evidence_and_stay_out_of_the_text() -> N
         event(205, 5, 10, 9, comment="103", user_id=7),
         event(206, 6, 10, 9, comment="102", user_id=7),
     ]
-    bucket = with_facts(threads([*crowd(), *posts], asked, history))
+    bucket = with_facts(threads(posts, asked, history))
     votes = every(TASK, bucket)
     assert {vote.post_id: (vote.label, vote.gives_away) for vote in votes if vote.post_id < 1000} == {
         4: ("LQ_EDIT", (4,)),
         5: ("LQ_CLOSE", (5,)),
     }
-    silent = with_facts(threads([*crowd(), *posts], [], history))
+    silent = with_facts(threads(posts, [], history))
     assert [vote.post_id for vote in every(TASK, silent) if vote.post_id < 1000] == []
 
 
@@ -148,8 +149,8 @@ def closed_for(reason: str | None, more: Any = (), **changes: Any) -> dict[str, 
 
 def test_closed_for_what_it_is_and_for_nothing_else() -> None:
     assert closed_for("103") == closed_for("102") == closed_for("7") == {"closed_as_poor": "LQ_CLOSE"}
-    assert closed_for("104", score=20) == {"closed_as_poor": "LQ_CLOSE"}
-    assert closed_for("104", score=80) == closed_for("102", score=20) == closed_for("101") == {}
+    assert closed_for("104", score=2) == {"closed_as_poor": "LQ_CLOSE"}
+    assert closed_for("104", score=3) == closed_for("102", score=2) == closed_for("101") == {}
     moved = event(6, 1, 35, 9, comment="to https://other.example.com/questions/3")
     assert closed_for("102", [moved]) == {}
     own = event(6, 1, 10, 10, '{"Voters":[{"Id":1,"DisplayName":"A"}]}', comment="103")
