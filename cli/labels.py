@@ -1,18 +1,21 @@
-"""`socorpus labeling apply`, `analyze` and `export`."""
+"""`socorpus labeling apply`, `analyze` and `export`; `accuracy`, `slices`, `diff` and `try`."""
 
+import json
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from socorpus.cli import options, view
-from socorpus.cli.choices import Format, Tokens
+from socorpus.cli.choices import Format, Slicing, Tokens
 
 if TYPE_CHECKING:
     from socorpus.corpus import Corpus
-    from socorpus.labeling import Analysis
+    from socorpus.labeling import Analysis, Share, Trial
 
-_ERRORS_SHOWN = 10
+_ERRORS_SHOWN, _CHANGES_SHOWN = 10, 10
 
 
 def apply(
@@ -109,3 +112,139 @@ def _show_analysis(analysis: "Analysis") -> None:
     for sentence in analysis.summary():
         view.out.print(sentence, markup=False)
     view.out.print()
+
+
+def accuracy(
+    corpus: options.Corpus,
+    task: options.Task,
+    slices: Annotated[
+        list[Slicing] | None, typer.Option("--by", help="Slices to show too. Repeatable.", show_default=False)
+    ] = None,
+    plugin: options.Plugins = None,
+) -> None:
+    """Accuracy of the labels by label and slice, from posts that people judged without a suggestion."""
+    from socorpus.labeling import accuracy as measure
+
+    options.use(plugin, corpus)
+    result = measure(corpus, task)
+    _shares(task, {**result.labels, "all": result.whole})
+    for way in slices or ():
+        _shares(way.value, result.slices[way.value])
+    if result.unseen:
+        view.out.print(f"nothing is known of {100 * result.unseen:.1f}% of the labels: no post of theirs was judged")
+    if result.measured is not None:
+        facts = result.measured
+        view.out.print(
+            f"log loss {facts['log_loss']:.3f}, that of a constant {facts['constant']:.3f}; expected calibration error "
+            f"{facts['ece']:.3f}"
+        )
+        table = view.table("probability", "judged", "stated", "right")
+        for row in facts["reliability"]:
+            bounds = f"{row['from']:.1f} to {row['to']:.1f}"
+            table.add_row(bounds, view.number(row["items"]), f"{row['stated']:.3f}", f"{row['right']:.3f}")
+        view.out.print(table)
+    for note in result.notes:
+        view.err.print(note, markup=False)
+
+
+def _shares(head: str, shares: "Mapping[str, Share]") -> None:
+    table = view.table(head, "labels", "judged", "right", "accuracy", "95% interval", "more for ±0.05")
+    for name, share in shares.items():
+        value = "–" if share.share is None else f"{share.share:.3f}"
+        interval = f"{share.low:.3f} to {share.high:.3f}"
+        counts = (view.number(count) for count in (share.items, share.judged, share.right))
+        table.add_row(name, *counts, value, interval, view.number(share.more))
+    view.out.print(table)
+
+
+def slices(
+    corpus: options.Corpus,
+    task: options.Task,
+    by: Annotated[Slicing, typer.Option("--by", help="Way of slicing.")] = Slicing.TAG,
+    plugin: options.Plugins = None,
+) -> None:
+    """Labels by tag, year, site or length of the text."""
+    from socorpus.labeling import label_slices
+
+    options.use(plugin, corpus)
+    table = view.table(by.value, "examples", "labelled", "votes differ", "probability", "by people", "labels")
+    table.columns[-1].no_wrap = False
+    for row in label_slices(corpus, task, by.value):
+        labels = ", ".join(f"{label} {count:,}" for label, count in row["labels"].items())
+        probability = "–" if row["probability"] is None else f"{row['probability']:.2f}"
+        figures = (view.number(row[name]) for name in ("examples", "labelled", "conflicts"))
+        table.add_row(row["slice"], *figures, probability, view.number(row["people"]), labels)
+    view.out.print(table)
+
+
+def diff(
+    old: Annotated[Path, typer.Argument(help="Folder of a labelled corpus.", show_default=False)],
+    new: Annotated[Path, typer.Argument(help="Folder of another.", show_default=False)],
+    task: options.Tasks = None,
+    plugin: options.Plugins = None,
+) -> None:
+    """Labels that changed between two corpora: which, by the votes of which function, and where."""
+    from socorpus.labeling import diff_labels
+
+    options.use(plugin, new)
+    for name, changes in diff_labels(old, new, task).items():
+        view.out.print(
+            f"{name}: {changes.changed:,} labels changed, {changes.same:,} are the same, {changes.moved:,} of these "
+            "with another probability"
+        )
+        pairs: Counter[str] = Counter()
+        for (was, now), count in changes.pairs.items():
+            pairs[f"{was or 'no label'} -> {now or 'no label'}"] += count
+        for head, counts in (("change", pairs), ("function", changes.causes), ("site", changes.sites)):
+            if counts:
+                table = view.table(head, "labels")
+                for entry, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+                    table.add_row(entry, view.number(count))
+                view.out.print(table)
+        if changes.votes:
+            table = view.table("votes of", "new", "gone", "changed")
+            for function, counts in sorted(changes.votes.items()):
+                table.add_row(function, *(view.number(counts[kind]) for kind in ("new", "gone", "changed")))
+            view.out.print(table)
+        for change in changes.examples[:_CHANGES_SHOWN]:
+            place = f" {change.start}-{change.end}" if change.start is not None else ""
+            sides = ((change.old, change.old_probability), (change.new, change.new_probability))
+            was, now = (f"{label} {value:.2f}" if label and value is not None else "no label" for label, value in sides)
+            view.out.print(f"{change.key}{place}: {was} -> {now}, by {', '.join(change.causes)}", markup=False)
+
+
+def try_(
+    file: Annotated[str, typer.Argument(help="A plug-in with labelling functions: a Python file, or a module.")],
+    corpus: options.Corpus,
+    most: Annotated[int, typer.Option(min=1, help="Number of examples to try on.")] = 2000,
+) -> None:
+    """Try labelling functions of a file on some posts of a labelled corpus; nothing is written."""
+    from socorpus.corpus import use_plugins
+    from socorpus.labeling import try_functions
+
+    known = set(use_plugins((), corpus, reads=()))
+    names = use_plugins([file], corpus, reads=())
+    own = [name for name in names if name not in known] or [
+        name for name in names if Path(name).name == Path(file).name
+    ]
+    for trial in try_functions(own[-1] if own else file, corpus, most=most):
+        _show_trial(trial)
+
+
+def _show_trial(trial: "Trial") -> None:
+    labels = ", ".join(f"{label} {count:,}" for label, count in trial.labels.items()) or "none"
+    view.out.print(f"{trial.function}: {trial.votes:,} votes on {trial.examples:,} examples ({labels})")
+    table = view.table("", "votes", "share")
+    rows = {
+        "examples with a vote": (trial.covered, trial.examples),
+        "another function votes too": (trial.overlap, trial.votes),
+        "another votes differently": (trial.conflict, trial.votes),
+        "as people judged": (trial.right, trial.judged),
+    }
+    for name, (part, whole) in rows.items():
+        table.add_row(name, view.number(part), f"{100 * part / whole:.1f}%" if whole else "–")
+    view.out.print(table)
+    for sample in trial.samples:
+        others = f", others {', '.join(sample['others'])}" if sample["others"] else ""
+        evidence = json.dumps(sample["evidence"], ensure_ascii=False)
+        view.out.print(f"{sample['key']}: {sample['label']}{others}; {sample['text']!r} {evidence}", markup=False)

@@ -21,7 +21,6 @@ from socorpus.cli import (
     doctor,
     evaluate,
     finetune,
-    label_checks,
     labels,
     scores,
     serve,
@@ -70,9 +69,8 @@ def options(
 def _add(group: typer.Typer, command: Callable[..., Any], *examples: str) -> None:
     """Add a command, with examples at the end of its help."""
     lines = "\n".join(f"  socorpus {example}" for example in examples)
-    group.command(command.__name__.rstrip("_"), epilog=f"\b\nExample{'s' * (len(examples) > 1)}:\n{lines}")(
-        _stoppable(command)
-    )
+    epilog = f"\b\nExample{'s' * (len(examples) > 1)}:\n{lines}"
+    group.command(command.__name__.rstrip("_").replace("_", "-"), epilog=epilog)(_stoppable(command))
 
 
 def _stoppable(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -100,10 +98,10 @@ _add(app, build.sample, "sample dump --threads 500 --form modern --form area51")
 _add(labeling, labels.apply, "labeling apply corpus", "labeling apply corpus --task closure --task quality")
 _add(labeling, labels.analyze, "labeling analyze corpus --task closure")
 _add(labeling, studio.studio, "labeling studio --port 8080")
-_add(labeling, label_checks.accuracy, "labeling accuracy corpus --task closure --by year")
-_add(labeling, label_checks.slices, "labeling slices corpus --task quality --by tag")
-_add(labeling, label_checks.diff, "labeling diff corpus-before corpus --task closure")
-_add(labeling, label_checks.try_, "labeling try shouted.py corpus")
+_add(labeling, labels.accuracy, "labeling accuracy corpus --task closure --by year")
+_add(labeling, labels.slices, "labeling slices corpus --task quality --by tag")
+_add(labeling, labels.diff, "labeling diff corpus-before corpus --task closure")
+_add(labeling, labels.try_, "labeling try shouted.py corpus")
 _add(
     labeling,
     studio.sync,

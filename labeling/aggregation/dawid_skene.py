@@ -40,6 +40,7 @@ from socorpus.labeling.aggregation import held_out, plain_vote
 from socorpus.labeling.aggregation import patterns as vote_patterns
 from socorpus.labeling.aggregation.calibration import Calibration
 from socorpus.labeling.aggregation.patterns import ABSTAIN as ABSTAIN
+from socorpus.labeling.aggregation.patterns import FACT as FACT
 from socorpus.labeling.aggregation.patterns import Counts as Counts
 from socorpus.labeling.aggregation.patterns import Float
 from socorpus.labeling.aggregation.patterns import Votes as Votes

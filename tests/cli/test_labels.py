@@ -129,6 +129,49 @@ def test_people_win_and_analyze_tells(corpus: Path, tmp_path: Path) -> None:
     assert ">Labelling functions<" in report and ">Leaks<" in report
 
 
+SHORT = """
+from socorpus.labeling import Vote, votes
+
+
+@votes("closure")
+def short_title(threads):
+    '''A short title: such a question lacks details.'''
+    for row in threads.documents.to_pylist():
+        if row["kind"] == "question" and len(row["title"]) < 50:
+            yield Vote(row["post_id"], "needs_details", {"title": row["title"]})
+"""
+
+
+def test_who_improves_labels_sees_how_right_they_are_where_and_what_changed(corpus: Path, tmp_path: Path) -> None:
+    out, mine = copy(corpus, tmp_path), tmp_path / "mine.py"
+    mine.write_text(SHORT, "utf-8")
+    trial = socorpus("labeling", "try", mine, out).stdout
+    assert (
+        "closure.short_title: " in trial and "another votes differently" in trial and "needs_details, others" in trial
+    )
+    shown = socorpus("labeling", "slices", out, "--task", "closure", "--by", "site").stdout
+    for site in {row["site"] for row in rows(out, "closure", "labels")}:
+        assert site in shown
+    assert "nobody has judged a post" in socorpus("labeling", "accuracy", out, "--task", "closure", code=2).stderr
+    blind = json.dumps({"blind": True})
+    judged = rows(out, "closure", "labels")[:40]
+    key = ("site", "post_id", "label")
+    say(
+        out,
+        "closure",
+        [{name: row[name] for name in key} | {"function": "person:7", "evidence": blind} for row in judged],
+    )
+    socorpus("labeling", "apply", out, "--task", "closure", "--workers", 0)
+    shown = socorpus("labeling", "accuracy", out, "--task", "closure", "--by", "year").stdout
+    assert "95% interval" in shown and "more for ±0.05" in shown and "expected calibration error" in shown
+    shown = socorpus("labeling", "diff", corpus, out, "--task", "closure").stdout
+    assert "closure: " in shown and "labels changed" in shown
+    assert (
+        "not both corpora have labels of it"
+        in socorpus("labeling", "diff", corpus, out, "--task", "mood", code=2).stderr
+    )
+
+
 def test_a_story_ends_with_labels(corpus: Path) -> None:
     row = rows(corpus, "quality", "labels")[0]
     told = socorpus("explain", corpus, corpus_schema.key(row["site"], row["post_id"])).stdout
