@@ -30,7 +30,10 @@ def evaluate(
     on: Annotated[
         list[str] | None,
         typer.Option(
-            "--on", metavar="TASK=FILE", help="A benchmark's file or folder, or another corpus, for a task. Repeatable."
+            "--on",
+            metavar="TASK=FILE",
+            help="A benchmark's file or folder, or another corpus, for a task; two with a comma: learn from one, "
+            "score on the other. Repeatable.",
         ),
     ] = None,
     system: Annotated[

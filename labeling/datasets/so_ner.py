@@ -1,13 +1,19 @@
 """Reader of the files of the StackOverflow NER corpus (Tabassum et al. 2020, "Code and Named Entity Recognition in
-StackOverflow"): questions and answers as texts with token offsets, gold spans and segments.
+StackOverflow"): questions and answers, and the issues of its GitHub half, as texts with token offsets, gold spans and
+segments.
 
 A line is four columns between tabs: token, BIO label, token again, markup label; a lone tab ends a sentence. The markup
 label comes from a post's `<code>` elements: a span of it is a segment of kind `inline_code`.
 
-Left out, as they inflate scores: header lines (`Question_ID : …`, `Question_URL : …`, `Answer_to_Question_ID : …`) and
+A document of the GitHub half begins with `Issue_Event_Link : …`; several share an address. Its types that are none of
+the Stack Overflow half (Licence, Data_Set_Name) stay as they are, and are none of the task `entities`.
+
+Left out, as they inflate scores: header lines (`Question_ID : …`, `Question_URL : …`, `Answer_to_Question_ID : …`,
+`Issue_Event_Link : …`, `Repository_Name : …`, `Repository_Link : …`) and
 placeholders of omitted blocks (`CODE_BLOCK : Q_1 (code omitted for annotation)`, `OP_BLOCK : …`), in mid-sentence too.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,7 +34,8 @@ MERGED = {
 }
 """Raw label -> the type that it becomes; other labels stay. Names of libraries and of users are not distinguished."""
 
-_HEADERS = {"Question_ID", "Question_URL", "Answer_to_Question_ID"}
+_ISSUE = "Issue_Event_Link"
+_HEADERS = {"Question_ID", "Question_URL", "Answer_to_Question_ID", _ISSUE, "Repository_Name", "Repository_Link"}
 _OMITTED = {"CODE_BLOCK", "OP_BLOCK"}
 _LABEL = re.compile(r"O|[BI]-(\w+)")
 _SPACE = re.compile(r"(?<=[^-])-----(?=[^-])")
@@ -39,8 +46,9 @@ class Document:
     """A question or an answer.
 
     Attributes:
-        question: number of the question, also for an answer: the unit of splits.
-        name: `QUESTION/0` for a question, `QUESTION/1` … for its answers.
+        question: number of the question, also for an answer: the unit of splits. Of an issue, a number that its address
+            gives, the same in every file; what stands behind `#` in it doesn't count.
+        name: `QUESTION/0` for a question, `QUESTION/1` … for its answers; for the texts of an issue the same.
         text: tokens joined by a space, sentences by a newline.
         tokens: start and end of each token in `text`, code points.
         sentences: first token, and one behind the last, of each sentence.
@@ -78,10 +86,11 @@ def read(path: Path) -> list[Document]:
 
     Raises:
         InputError: names file and line: it can't be read, a line doesn't have four columns or has no token, a label is
-            none, or a text comes before the first `Question_ID`.
+            none, or a text comes before the first `Question_ID` or `Issue_Event_Link`.
     """
     documents: list[Document] = []
     question, answers, sentences = -1, 0, list[list[Line]]()
+    issues: dict[int, int] = {}
 
     def flush() -> None:
         if sentences:
@@ -96,11 +105,17 @@ def read(path: Path) -> list[Document]:
         elif header == "Answer_to_Question_ID":
             flush()
             answers += 1
+        elif header == _ISSUE:
+            flush()
+            question = _issue("".join(token for token, _, _ in sentence[2:]))
+            answers = issues[question] = issues.get(question, -1) + 1
         if header in _HEADERS:
             continue
         kept = _without_omitted(sentence)
         if kept and question < 0:
-            raise InputError(f"{path}: line {number}: text before the first Question_ID; expected train.txt or dev.txt")
+            raise InputError(
+                f"{path}: line {number}: text before the first Question_ID or {_ISSUE}; expected train.txt"
+            )
         if kept:
             sentences.append(kept)
     flush()
@@ -157,6 +172,11 @@ def _number(path: Path, line: int, token: str) -> int:
     if not token.isdecimal():
         raise InputError(f"{path}: line {line}: Question_ID : {token!r}, expected a number")
     return int(token)
+
+
+def _issue(address: str) -> int:
+    """A number for an issue's address, 63 bits; the event behind `#` is one of several in the same issue."""
+    return int.from_bytes(hashlib.sha256(address.partition("#")[0].encode()).digest()[:8], "big") >> 1
 
 
 def _without_omitted(sentence: list[Line]) -> list[Line]:

@@ -51,14 +51,15 @@ def read(path: Path, task: Task, most: int | None = None, people: bool = False) 
     """Examples of a task from a corpus or a benchmark's file.
 
     Args:
-        path: a corpus's folder, or the file or folder of a benchmark that one of `READERS` knows.
+        path: a corpus's folder, or the file or folder of a benchmark that one of `READERS` knows; or two of these with
+            a comma between: the first to train on, the second to score on.
         most: if there are more training examples, this many are sampled by a hash of their keys.
         people: whether to train only on labels from people; the whole test split is scored.
 
     Raises:
         InputError: it is neither, is not of this task, or a required split is empty.
     """
-    data = corpus(path, task) if (path / "MANIFEST.json").is_file() else _benchmark(path, task)
+    data = _either(path, task)
     if people:
         judged = {
             split: [example for example in data.splits[split] if example.source == "person"] for split in SPLITS[:2]
@@ -76,6 +77,33 @@ def read(path: Path, task: Task, most: int | None = None, people: bool = False) 
         if not data.splits[split]:
             raise InputError(f"{path}: no {task.name} example in the {split} split; a larger corpus has some")
     return data
+
+
+def _either(path: Path, task: Task) -> Data:
+    """A corpus or a benchmark; of two with a comma between the first's training data and the second's test data."""
+    first, comma, second = str(path).partition(",")
+    if comma and not path.exists():
+        return _crossed(_either(Path(first), task), _either(Path(second), task), first, second)
+    return corpus(path, task) if (path / "MANIFEST.json").is_file() else _benchmark(path, task)
+
+
+def _crossed(learned: Data, scored: Data, first: str, second: str) -> Data:
+    if not learned.task.spans and learned.task.labels != scored.task.labels:
+        raise InputError(
+            f"{first},{second}: other labels: {', '.join(learned.task.labels)}, and {', '.join(scored.task.labels)}"
+        )
+    threads = {example.thread for example in scored.splits["test"]}
+    splits = {
+        split: [example for example in learned.splits[split] if example.thread not in threads] for split in SPLITS[:2]
+    }
+    meanings = {**learned.task.meanings, **scored.task.meanings}
+    return replace(
+        learned,
+        task=replace(learned.task, meanings=meanings),
+        splits={**splits, "test": scored.splits["test"]},
+        leave_out=tuple(dict.fromkeys((*learned.leave_out, *scored.leave_out))),
+        notes=(f"learned from {first}", *learned.notes, f"scored on {second}", *scored.notes),
+    )
 
 
 def drawn(examples: Sequence[Example], most: int, salt: str = "") -> list[Example]:

@@ -113,3 +113,35 @@ def test_what_is_no_such_file_is_told(tmp_path: Path, text: str, message: str) -
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         so_ner.read(tmp_path / "none.txt")
+
+
+LINK = "https://github.com/a/b/issues/4"
+
+
+def _issue(link: str, *lines: str) -> list[str]:
+    heads = ("Repository_Name", ":", "a/b", "", "Repository_Link", ":", "https://github.com/a/b", "")
+    return ["Issue_Event_Link", ":", link, "", *heads, *lines, ""]
+
+
+def test_issues_of_the_github_half_are_documents(tmp_path: Path) -> None:
+    found = read(
+        tmp_path,
+        *_issue(f"{LINK}#event-1", "Crash B-Error_Name", "!"),
+        *_issue(f"{LINK}#event-2", "MIT B-Licence", "and", "MNIST B-Data_Set_Name"),
+        *_issue("https://github.com/a/b/issues/5", "foo() B-Function_Name"),
+        *_issue(LINK, "So", "", "it", "is"),
+        head="",
+    )
+    assert [one.text for one in found] == ["Crash !", "MIT and MNIST", "foo()", "So\nit is"]
+    first, other = found[0].question, found[2].question
+    assert [one.question for one in found] == [first, first, other, first] and first != other
+    assert [one.name for one in found] == [f"{first}/0", f"{first}/1", f"{other}/0", f"{first}/2"]
+    assert [[span.label for span in one.spans] for one in found] == [
+        ["Error_Name"],
+        ["Licence", "Data_Set_Name"],
+        ["Function"],
+        [],
+    ]
+    # In another file, beside questions, an issue has the same number.
+    again = read(tmp_path, "Why", "", *_issue(LINK, "So"))
+    assert [one.question for one in again] == [7, first]

@@ -111,3 +111,25 @@ def test_the_real_benchmarks(real_data: Path) -> None:
     assert csv_.task.labels == ("HQ", "LQ") and sum(map(len, csv_.splits.values())) == 1241
     assert max(one.created for one in csv_.splits["train"]) <= min(one.created for one in csv_.splits["test"])
     assert len(readers.read(real_data / "benchmarks/ner", ENTITIES, most=100).splits["train"]) == 100
+
+
+def test_one_benchmark_teaches_and_another_is_scored(tmp_path: Path) -> None:
+    rows = "Question_ID\tO\tQuestion_ID\tO\n:\tO\t:\tO\n{}\tO\t{}\tO\n\t\nUse\tO\tUse\tO\n{}\tB-{}\t{}\tO\n\t\n"
+
+    def folder(name: str, *documents: tuple[int, str, str]) -> Path:
+        (tmp_path / name).mkdir()
+        for part, some in (("train", documents[:-1]), ("test", documents[-1:])):
+            text = "".join(rows.format(number, number, word, label, word) for number, word, label in some)
+            (tmp_path / name / f"{part}.txt").write_text(text, "utf-8")
+        return tmp_path / name
+
+    ours = folder("questions", (1, "numpy", "Library"), (2, "Excel", "Application"), (3, "git", "Application"))
+    other = folder("issues", (8, "MIT", "Licence"), (1, "conda", "Application"))
+    data = readers.read(Path(f"{ours},{other}"), ENTITIES)
+    # Question 1 is in both: it is scored, and not learned.
+    assert [one.text for one in data.splits["train"]] == ["Use Excel"]
+    assert [one.text for one in data.splits["test"]] == ["Use conda"]
+    assert "Licence" in data.task.labels or "Licence" not in {
+        s.label for one in data.splits["test"] for s, _ in one.spans
+    }
+    assert data.notes[0] == f"learned from {ours}" and f"scored on {other}" in data.notes
