@@ -244,9 +244,12 @@ def _token_end(text, start):  # type: ignore[no-untyped-def]
         place = _word_end(text, on)
     if place + 1 < n and text[place] == 43 and text[place + 1] == 43:
         place += 2
-    elif place < n and (text[place] == 35 or text[place] == 43 or text[place] == 42):
-        if place + 1 == n or not wordy(text[place + 1]):
-            place += 1
+    elif (
+        place < n
+        and (text[place] == 35 or text[place] == 43 or text[place] == 42)
+        and (place + 1 == n or not wordy(text[place + 1]))
+    ):
+        place += 1
     if place < n and text[place] == 40:  # a call
         on = place + 1
         while on < n and on < place + 60 and (wordy(text[on]) or text[on] == 36 or text[on] == 44 or text[on] == 32):
