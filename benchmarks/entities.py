@@ -1,12 +1,13 @@
-"""Weak entities against the StackOverflow NER corpus: exact-span F1 on dev, by type and by function; time a post.
+"""Weak entities against the StackOverflow NER corpus: exact-span F1 and calibration on dev, by type and by function.
 
-Nothing is fitted on dev. The first figure uses nothing annotated, the second the gazetteer of train and how far its
-functions are to be believed there, the third a context model trained on train too.
+Nothing is fitted on dev. `--fold` cross-validates within train instead, and leaves dev alone (some minutes).
 
 python benchmarks/entities.py [--data PATH] [--fold]
 """
 
 import argparse
+import math
+import os
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -20,36 +21,34 @@ from socorpus.corpus.documents import html
 from socorpus.labeling.datasets import so_ner
 from socorpus.labeling.datasets.so_ner import Document
 from socorpus.labeling.tasks.entities import task as entities_task
+from socorpus.labeling.tasks.entities.learned import Learned
 from socorpus.labeling.tasks.entities.spans import Counts, Scores, Span, score
-from socorpus.labeling.tasks.entities.task import Learned
 
-FLOORS = (0.42, 0.58)
-"""F1 to reach with nothing annotated, and with gazetteers learned from train."""
+TARGETS = {"F1": 0.65, "log loss": 0.47, "ECE": 0.03, "right from 0.9": 0.95}
 BUDGET = 1000
 """Microseconds a post, all functions together."""
-NAMES = ("nothing annotated", "gazetteers of train", "and a context model")
-COMBINED = "nothing annotated, as apply combines votes"
+Labelled = list[list[tuple[Span, float]]]
 
 
-def label(documents: Sequence[Document], learned: Learned | None) -> list[list[Span]]:
-    """Spans of documents, widened to the corpus's tokens."""
+def label(documents: Sequence[Document], learned: Learned | None) -> Labelled:
+    """Spans of documents with their probabilities, widened to the corpus's tokens."""
     return entities_task.label(
-        [one.text for one in documents],
-        [one.segments for one in documents],
-        tokens=[one.tokens for one in documents],
+        [document.text for document in documents],
+        [document.segments for document in documents],
+        tokens=[document.tokens for document in documents],
         learned=learned,
     )
 
 
-def by_fold(documents: Sequence[Document], context: bool, folds: int = 4) -> list[list[Span]]:
+def by_fold(documents: Sequence[Document], folds: int = 4) -> Labelled:
     """Spans of each document by what is learned of the other folds; a question is in one fold."""
-    place = {question: at % folds for at, question in enumerate(sorted({one.question for one in documents}))}
-    found: dict[int, list[Span]] = {}
+    numbers = {question: rank % folds for rank, question in enumerate(sorted({d.question for d in documents}))}
+    labelled: dict[int, list[tuple[Span, float]]] = {}
     for fold in range(folds):
-        inside = [at for at, one in enumerate(documents) if place[one.question] == fold]
-        learned = entities_task.learn_documents([one for one in documents if place[one.question] != fold], context)
-        found |= zip(inside, label([documents[at] for at in inside], learned), strict=True)
-    return [found[at] for at in range(len(documents))]
+        inside = [row for row, document in enumerate(documents) if numbers[document.question] == fold]
+        learned = entities_task.learn_documents([d for d in documents if numbers[d.question] != fold])
+        labelled |= zip(inside, label([documents[row] for row in inside], learned), strict=True)
+    return [labelled[row] for row in range(len(documents))]
 
 
 def by_function(documents: Sequence[Document]) -> dict[str, Counts]:
@@ -106,66 +105,69 @@ def microseconds(folder: Path) -> tuple[float, int, float]:
 def main() -> None:
     """Prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared")
+    root = Path(os.environ.get("SOCORPUS_REAL_DATA", Path(__file__).resolve().parents[2] / "shared"))
+    parser.add_argument("--data", type=Path, default=root)
     parser.add_argument("--fold", action="store_true", help="cross-validate within train instead, and leave dev alone")
     arguments = parser.parse_args()
     folder = arguments.data / "benchmarks" / "ner"
-    train = so_ner.read(folder / "train.txt")
-    judged = train if arguments.fold else so_ner.read(folder / "dev.txt")
-    if arguments.fold:
-        found = [label(judged, None), by_fold(judged, False), by_fold(judged, True)]
-    else:
-        learned = [None, entities_task.learn_documents(train), entities_task.learn_documents(train, context=True)]
-        found = [label(judged, one) for one in learned]
-    gold = [one.spans for one in judged]
-    every = [score(gold, spans) for spans in found]
-    twenty = [score(gold, spans, only=entities_task.TASK.labels[:20]) for spans in found]
+    judged = so_ner.read(folder / ("train.txt" if arguments.fold else "dev.txt"))
+    labelled = by_fold(judged) if arguments.fold else label(judged, None)
+    gold = [document.spans for document in judged]
+    predicted = [[span for span, _ in spans] for spans in labelled]
+    every, twenty = score(gold, predicted), score(gold, predicted, only=entities_task.TASK.labels[:20])
     console = Console(width=110)
-    console.print(_figures("train, 4 folds" if arguments.fold else "dev", every, twenty))
-    _combined(judged, console)
+    table = Table("precision", "recall", "F1", "F1 of the 20 types", *list(TARGETS)[1:], "AUC")
+    micro = every.micro
+    figures = [micro.precision, micro.recall, micro.f1, twenty.micro.f1, *calibration(gold, labelled)]
+    table.add_row(*(f"{figure:.3f}" for figure in figures))
+    console.print(f"{'train, 4 folds' if arguments.fold else 'dev'}; targets {TARGETS}")
+    console.print(table)
+    console.print(_reliability(gold, labelled))
     console.print(_types(every))
     console.print(_functions(by_function(judged)))
     spent, posts, length = microseconds(arguments.data / "dumps")
     console.print(f"{spent:.0f} us a post, {posts} real posts of {length:.0f} characters; budget {BUDGET} us")
 
 
-def _figures(name: str, every: Sequence[Scores], twenty: Sequence[Scores]) -> Table:
-    table = Table("with", "precision", "recall", "F1", "F1 of the 20 types", "floor", title=f"Exact spans, {name}")
-    for row, (what, scores, narrow) in enumerate(zip(NAMES, every, twenty, strict=True)):
-        micro = scores.micro
-        floor = str(FLOORS[row]) if row < len(FLOORS) else ""
-        table.add_row(what, *(f"{x:.3f}" for x in (micro.precision, micro.recall, micro.f1, narrow.micro.f1)), floor)
+def _stated(gold: Sequence[Sequence[Span]], labelled: Labelled) -> list[tuple[float, bool]]:
+    """Probability of each label, and whether it is right."""
+    return sorted(
+        (probability, span in set(truth))
+        for truth, spans in zip(gold, labelled, strict=True)
+        for span, probability in spans
+        if span.label != "Code_Block"
+    )
+
+
+def calibration(gold: Sequence[Sequence[Span]], labelled: Labelled) -> tuple[float, float, float, float]:
+    """Log loss, ECE over tenths, share of right labels from 0.9 on, and AUC, all over labels."""
+    stated = _stated(gold, labelled)
+    loss = -sum(math.log(value if right else 1 - value) for value, right in stated) / len(stated)
+    tenths: dict[int, float] = defaultdict(float)
+    for value, right in stated:
+        tenths[int(value * 10)] += value - right
+    sure = [right for value, right in stated if value >= 0.9]
+    ranks = [rank for rank, (_, right) in enumerate(stated, 1) if right]
+    hits = len(ranks)
+    area = (sum(ranks) - hits * (hits + 1) / 2) / (hits * (len(stated) - hits))
+    return loss, sum(map(abs, tenths.values())) / len(stated), sum(sure) / len(sure), area
+
+
+def _reliability(gold: Sequence[Sequence[Span]], labelled: Labelled) -> Table:
+    table = Table("probability", "labels", "mean", "right", title="Reliability")
+    stated = _stated(gold, labelled)
+    for tenth in range(10):
+        some = [pair for pair in stated if int(pair[0] * 10) == tenth]
+        if some:
+            mean, right = (sum(column) / len(some) for column in zip(*some, strict=True))
+            table.add_row(f"from {tenth / 10}", str(len(some)), f"{mean:.2f}", f"{right:.2f}")
     return table
 
 
-def _combined(documents: Sequence[Document], console: Console) -> None:
-    """What a corpus of the documents' texts has for labels, and how far its probabilities are to be believed."""
-    found = entities_task.combined(
-        [one.text for one in documents],
-        [one.segments for one in documents],
-        tokens=[one.tokens for one in documents],
-    )
-    gold = [set(one.spans) for one in documents]
-    micro = score(gold, [[span for span, _ in spans] for spans in found]).micro
-    console.print(f"{COMBINED}: precision {micro.precision:.3f}, recall {micro.recall:.3f}, F1 {micro.f1:.3f}")
-    table = Table("probability", "spans", "mean", "right")
-    for least, most in ((0.0, 0.4), (0.4, 0.6), (0.6, 0.7), (0.7, 0.8), (0.8, 0.9), (0.9, 1.01)):
-        some = [
-            (probability, span in truth)
-            for truth, spans in zip(gold, found, strict=True)
-            for span, probability in spans
-            if span.label != "Code_Block" and least <= probability < most
-        ]
-        if some:
-            mean, right = (sum(column) / len(some) for column in zip(*some, strict=True))
-            table.add_row(f"from {least}", str(len(some)), f"{mean:.2f}", f"{right:.2f}")
-    console.print(table)
-
-
-def _types(every: Sequence[Scores]) -> Table:
-    table = Table("type", "gold", *(f"F1, {name}" for name in NAMES), title="By type")
-    for label_, counts in sorted(every[0].types.items(), key=lambda one: -one[1].gold):
-        table.add_row(label_, str(counts.gold), *(f"{scores.types[label_].f1:.2f}" for scores in every))
+def _types(scores: Scores) -> Table:
+    table = Table("type", "gold", "precision", "recall", "F1", title="By type")
+    for name, counts in sorted(scores.types.items(), key=lambda pair: -pair[1].gold):
+        table.add_row(name, str(counts.gold), f"{counts.precision:.2f}", f"{counts.recall:.2f}", f"{counts.f1:.2f}")
     return table
 
 

@@ -164,6 +164,9 @@ class Labels:
     """Tasks whose labels a build ends with, by default all; labels of others, left by an earlier one, go."""
     without: tuple[str, ...] = ()
     """Labelling functions that do not vote, each written TASK.FUNCTION."""
+    names: tuple[str, ...] = ()
+    """Names of your own field, each written TYPE: NAME, such as `"Application: Blender"`: entities wherever they stand.
+    At most 100 characters each; a type of the task `entities`, or of another task of spans."""
     validation: float = 0.1
     """Share of the threads of each label, where there are enough: the newest but those of the test split."""
     test: float = 0.1

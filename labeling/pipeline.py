@@ -8,6 +8,7 @@
     count    a task, bucket  -> patterns of votes, and people's verdicts
     fit      a task          -> labels/TASK/model.json
     stratify a task          -> the split of its labels
+    teach    a task          -> corrections by people's verdicts on spans, of a task that weighs its functions
     label    a task, bucket  -> labels/TASK/labels
 
 People's votes enter at the count: a new one runs again that of its bucket, the fit, and the labels of all buckets,
@@ -107,6 +108,9 @@ def check(config: configs.Config, tasks: Sequence[str] | None = None) -> None:
     for key in config.labels.without:
         if key not in FUNCTIONS:
             raise InputError(f"labels.without: {_unknown_function(key)}")
+    for entry in config.labels.names:
+        if fault := _odd_name(entry):
+            raise InputError(f"labels.names: {entry!r}: {fault}")
     for key, function in FUNCTIONS.items():
         if function.task not in TASKS:
             where = plugins.where(FUNCTIONS.origin(key))
@@ -132,6 +136,22 @@ def without_functions(task: str, without: Sequence[str] = ()) -> str | None:
         else (f"it has no labelling function; write one with @votes({task!r})")
     )
     return f"{where}: task {task}: only people and models can label it, since {why}"
+
+
+_LONGEST_NAME = 100
+
+
+def _odd_name(entry: str) -> str | None:
+    """The fault of an entry of `labels.names`; None if it has none."""
+    label, colon, name = (part.strip() for part in entry.partition(":"))
+    if not colon or not name:
+        return "wants TYPE: NAME, such as 'Application: Blender'"
+    if len(name) > _LONGEST_NAME or not any(sign.isalnum() for sign in name):
+        return f"a name has 1 to {_LONGEST_NAME} characters, a letter or digit among them"
+    types = {kind for task in TASKS.values() if task.spans for kind in task.labels}
+    if label not in types:
+        return f"no task of spans has the type {label!r}; there are {', '.join(sorted(types))}"
+    return None
 
 
 def _unknown_function(key: str) -> str:
@@ -201,7 +221,10 @@ def _run(layout: Layout, chosen: Sequence[str], analyze: bool) -> tuple[dict[str
     counted = run("count", (plan.count(voted, people[plan.task]) for plan in plans))
     fitted = run("fit", (plan.fit(counted) for plan in plans))
     stratified = run("stratify", (plan.stratify(voted) for plan in plans))
-    labelled = run("label", (plan.label(voted, fitted, stratified, people[plan.task]) for plan in plans), "labels")
+    taught = run("teach", (plan.teach(voted, people[plan.task]) for plan in plans))
+    labelled = run(
+        "label", (plan.label(voted, fitted, stratified, taught, people[plan.task]) for plan in plans), "labels"
+    )
     analyses = {plan.task: plan.analysis(voted, fitted, labelled, people[plan.task]) for plan in plans}
     stale = {item.name for item in layout.engine.stale(item for items in analyses.values() for item in items)}
     for name in () if analyze else stale:

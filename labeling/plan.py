@@ -2,7 +2,7 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from socorpus.corpus import schema as corpus_schema
@@ -16,11 +16,11 @@ from socorpus.corpus.storage import files, parquet, row_lookup
 from socorpus.corpus.storage.buckets import Bucket
 from socorpus.corpus.toml_config import as_dict
 from socorpus.labeling import steps
-from socorpus.labeling.aggregation import counting, dawid_skene
+from socorpus.labeling.aggregation import counting, dawid_skene, weighed
 from socorpus.labeling.analysis import functions as analysis_functions
 from socorpus.labeling.corpus_view import Layout
 from socorpus.labeling.functions import FUNCTIONS, of_task
-from socorpus.labeling.schema import FOLDER, TASKS, VOTES, models_path, path, people_path
+from socorpus.labeling.schema import FOLDER, TASKS, VOTES, Task, models_path, path, people_path
 
 Done = Mapping[str, Receipt]
 """Receipts of a step by name: `TASK/BUCKET`, or `TASK`; of this task, and maybe of others."""
@@ -66,8 +66,11 @@ class TaskPlan:
         has = self.definition.collect is not None
         parts = [steps.parts_path(self.task, bucket) for bucket in self.layout.buckets] if has else []
         contents = self._contents(collected) if has else {}
-        given = {"task": self.task, "parts": parts}
-        return [WorkItem("label_merge", self.task, steps.merge, given, contents, 1, self.edition)]
+        given: dict[str, Any] = {"task": self.task, "parts": parts}
+        edition = self.edition
+        if names := own_names(self.layout.config.labels.names, self.definition):
+            given, edition = given | {"names": names}, [self.edition, names]
+        return [WorkItem("label_merge", self.task, steps.merge, given, contents, 1, edition)]
 
     def vote(self, merged: Done) -> list[WorkItem]:
         """Threads and facts -> examples and votes."""
@@ -154,8 +157,20 @@ class TaskPlan:
         config = [as_dict(shares), self.definition.labels]
         return [WorkItem("label_stratify", self.task, steps.stratify, given, inputs, 1, config)]
 
-    def label(self, voted: Done, fitted: Done, stratified: Done, people: Mapping[str, str]) -> list[WorkItem]:
-        """Votes, model, the labels' split and people -> labels."""
+    def teach(self, voted: Done, people: Mapping[str, str]) -> list[WorkItem]:
+        """People's verdicts -> corrections of a weigher; nothing where there is none, or nobody judged."""
+        buckets = [bucket for bucket in self.layout.buckets if bucket.name in people]
+        if self.definition.weigher is None or not buckets:
+            return []
+        inputs = {self.name(bucket): voted[self.name(bucket)].content for bucket in buckets}
+        inputs |= {f"people/{bucket.name}": people[bucket.name] for bucket in buckets}
+        given = {"task": self.task, "buckets": buckets}
+        return [WorkItem("label_teach", self.task, steps.teach, given, inputs, weighed.VERSION, self._voting)]
+
+    def label(
+        self, voted: Done, fitted: Done, stratified: Done, taught: Done, people: Mapping[str, str]
+    ) -> list[WorkItem]:
+        """Votes, model, the labels' split, corrections and people -> labels."""
         items = []
         for bucket in self.layout.buckets:
             inputs = {"voted": voted[self.name(bucket)].content, "model": fitted[self.task].content}
@@ -163,7 +178,10 @@ class TaskPlan:
             if self.task in stratified:
                 inputs["split"] = stratified[self.task].counts["batches"][bucket.name]
             given = {"people": bucket.name in people}
-            items.append(self._of_bucket("label", bucket, steps.label, given, inputs, dawid_skene.VERSION))
+            if self.task in taught:
+                inputs["taught"], given["taught"] = taught[self.task].content, True
+            config = [dawid_skene.VERSION, weighed.VERSION]
+            items.append(self._of_bucket("label", bucket, steps.label, given, inputs, config))
         return items
 
     def analysis(self, voted: Done, fitted: Done, labelled: Done, people: Mapping[str, str]) -> list[WorkItem]:
@@ -260,3 +278,9 @@ class TaskPlan:
         arguments = {"bucket": bucket, "task": self.task, **given}
         weight = self.layout.bytes[bucket.path("documents")]
         return WorkItem(f"label_{step}", self.name(bucket), function, arguments, inputs, 1, config, weight)
+
+
+def own_names(entries: Sequence[str], task: Task) -> list[tuple[str, str]]:
+    """Type and name of each of the configuration's `labels.names` whose type the task has; none of a task of texts."""
+    pairs = [(label.strip(), name.strip()) for label, _, name in (entry.partition(":") for entry in entries)]
+    return [pair for pair in pairs if task.spans and pair[0] in task.labels]

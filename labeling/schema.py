@@ -31,6 +31,24 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @dataclass(frozen=True)
+class Weigher:
+    """A labelling function of spans that knows the others and says how likely each span is.
+
+    Its votes have the probability as `p` in their evidence. The functions that it weighs count through it: a span for
+    which it has no vote is none. Other functions, models and people come on top.
+
+    Attributes:
+        function: its name.
+        weighs: names of the functions that it has taken into account.
+        least: lowest probability of a label.
+    """
+
+    function: str
+    weighs: tuple[str, ...]
+    least: float
+
+
+@dataclass(frozen=True)
 class Task:
     """A labelling task: of whole questions, of whole answers, or of spans of both.
 
@@ -51,6 +69,7 @@ class Task:
         listed: a label whose posts the report lists, with the votes on them.
         version: raise it when `collect`, `merge` or `examples` change. None in a plug-in: the plug-in's hash or
             version.
+        weigher: how labels of spans come from the votes; None: as those of other tasks do.
         labels: the names of the labels.
     """
 
@@ -65,6 +84,7 @@ class Task:
     leave_out: tuple[str, ...] = field(default=(), compare=False)
     listed: str | None = field(default=None, compare=False)
     version: int | str | None = field(default=None, compare=False)
+    weigher: Callable[[], Weigher] | None = field(default=None, compare=False, repr=False)
     labels: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:

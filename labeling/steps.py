@@ -19,7 +19,7 @@ from socorpus.corpus.storage import files, parquet
 from socorpus.corpus.storage.buckets import Bucket
 from socorpus.labeling import example_texts, plugin_calls, schema, splits
 from socorpus.labeling import stratify as labeling_stratify
-from socorpus.labeling.aggregation import counting, dawid_skene, decide, vote_matrix
+from socorpus.labeling.aggregation import counting, dawid_skene, decide, vote_matrix, weighed
 from socorpus.labeling.facts import post_facts
 from socorpus.labeling.functions import FUNCTIONS, Function, Threads, Vote, of_task
 from socorpus.labeling.schema import TASKS
@@ -97,11 +97,18 @@ def abstains(root: Path, task: str) -> dict[str, dict[str, str]]:
     return {site: dict(labels) for site, labels in find(files.read_json(root / facts_path(task))).items()}
 
 
-def merge(root: Path, task: str, parts: Sequence[str]) -> Outcome:
-    """Parts of all buckets -> facts."""
+def merge(root: Path, task: str, parts: Sequence[str], names: Sequence[tuple[str, str]] = ()) -> Outcome:
+    """Parts of all buckets -> facts.
+
+    Args:
+        names: type and name of each entity of the user's own; the facts have them as `own_names`, name -> type.
+    """
     path = facts_path(task)
     collected = [files.read_json(root / part) for part in parts]
-    files.write_json(root / path, plugin_calls.merged(TASKS[task], collected))
+    facts = dict(plugin_calls.merged(TASKS[task], collected))
+    if names:
+        facts["own_names"] = {name: label for label, name in names}
+    files.write_json(root / path, facts)
     return Outcome({path: 1})
 
 
@@ -275,19 +282,36 @@ def read_counts(root: Path, parts: Sequence[str], width: int) -> counting.Counte
     return counting.Counted([files.read_json(root / part) for part in parts], width)
 
 
+def corrections_path(task: str) -> str:
+    """Path of what people's verdicts change of a weigher's probabilities."""
+    return f".work/labels/{task}/corrections.json"
+
+
+def teach(root: Path, task: str, buckets: Sequence[Bucket]) -> Outcome:
+    """Verdicts of people on the spans of some buckets -> corrections."""
+    rows = []
+    for bucket in buckets:
+        examples, votes = all_votes(root, bucket, TASKS[task], people=True)
+        rows += weighed.judged(examples, votes, TASKS[task])
+    corrections = weighed.fit(rows)
+    files.write_json(root / corrections_path(task), corrections.as_dict())
+    return Outcome({corrections_path(task): corrections.verdicts})
+
+
 def stratify(root: Path, task: str, buckets: Sequence[Bucket], shares: Split) -> Outcome:
     """Votes of functions -> the split of the labels."""
     return labeling_stratify.stratify(root, buckets, TASKS[task], shares)
 
 
-def label(root: Path, bucket: Bucket, task: str, people: bool) -> Outcome:
-    """Votes, the model and the labels' split -> labels."""
+def label(root: Path, bucket: Bucket, task: str, people: bool, taught: bool = False) -> Outcome:
+    """Votes, the model, corrections if people taught some, and the labels' split -> labels."""
     definition = TASKS[task]
     examples, votes = all_votes(root, bucket, definition, people)
     if not definition.spans:
         examples = labeling_stratify.resplit(root, bucket, task, examples)
     model = dawid_skene.from_dict(files.read_json(root / model_path(task)))
-    table = decide.decide(examples, votes, model, definition)
+    corrections = weighed.from_dict(files.read_json(root / corrections_path(task)) if taught else None)
+    table = decide.decide(examples, votes, model, definition, corrections)
     path = schema.path(task, "labels", bucket.name)
     pairs = Counter(zip(table["split"].to_pylist(), table["label"].to_pylist(), strict=True))
     return Outcome(

@@ -346,6 +346,7 @@ OWN_FILES = {
     "corpus.engine.compiling": "numba's cache",
     "corpus.words": "tables that are part of the package, and the database that they are made from",
     "labeling.tasks.entities.gazetteers": "lists that are part of the package",
+    "labeling.tasks.entities.learned": "weights that are part of the package",
     # Label Studio's and its projects'.
     "labeling.label_studio.server": "the server's own environment and data",
     "labeling.label_studio.credentials": "the server's own data",

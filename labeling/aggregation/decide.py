@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.labeling import schema
-from socorpus.labeling.aggregation import annotators, vote_matrix
+from socorpus.labeling.aggregation import annotators, vote_matrix, weighed
 from socorpus.labeling.aggregation.dawid_skene import ABSTAIN, LabelModel
 from socorpus.labeling.aggregation.vote_matrix import NO_SPAN, Items
 from socorpus.labeling.schema import Task
@@ -37,13 +37,20 @@ class _Outcome:
     conflict: npt.NDArray[np.bool_]
 
 
-def decide(examples: pa.Table, votes: pa.Table, model: LabelModel, task: Task) -> pa.Table:
+def decide(
+    examples: pa.Table,
+    votes: pa.Table,
+    model: LabelModel,
+    task: Task,
+    corrections: weighed.Corrections = weighed.NOTHING,
+) -> pa.Table:
     """The labels of a bucket.
 
     Args:
         examples: `schema.EXAMPLES`.
         votes: `schema.VOTES` of functions, models and people, on these examples; in any order.
         model: fitted on the votes of functions and models.
+        corrections: what people's judgements change of a weigher's probabilities.
 
     Returns:
         `schema.LABELS` in order of post and span; an example, or a span, on which nobody voted has no row. A
@@ -52,6 +59,10 @@ def decide(examples: pa.Table, votes: pa.Table, model: LabelModel, task: Task) -
     votes = votes.combine_chunks()
     items = vote_matrix.gather(votes, model.functions, task)
     result = _functions(items, votes, model)
+    weigher = task.weigher() if task.weigher is not None else None
+    if weigher is not None and weigher.function in model.functions:
+        label, probabilities, spoken = weighed.choose(items, votes, model, weigher, examples, corrections)
+        result = replace(result, label=label, probabilities=probabilities, kept=spoken)
     judgements = votes.filter(pc.equal(votes["source"], "person")).to_pylist()
     result = _spans(items, result, judgements, task) if task.spans else _texts(items, result, judgements, task)
     return _table(examples, votes, items, result, model)

@@ -116,22 +116,53 @@ def file_names(post: EntityPost, threads: Threads) -> Iterator[Found]:
             yield start, end, "File_Name", {"rule": "file name"}
 
 
-_TAG = re.compile(r"</?[A-Za-z][\w:-]*\s?/?>(?:</[A-Za-z][\w:-]*>)?")
+_TAG = re.compile(r"</?([A-Za-z][\w:-]*)\s?/?>(?:</[A-Za-z][\w:-]*>)?")
+_CLOSED = re.compile(r"</([A-Za-z][\w:-]*)>")
+_NAMES_OF_ELEMENTS = (
+    "a abbr address area article aside audio b base bdi bdo blockquote body br button canvas caption center cite "
+    "code col colgroup data datalist dd del details dfn dialog div dl dt em embed fieldset figcaption figure font "
+    "footer form frame frameset h1 h2 h3 h4 h5 h6 head header hr html i iframe img input ins kbd label legend li "
+    "link main map mark menu meta meter nav noscript object ol optgroup option output p param picture pre progress "
+    "q rp rt ruby s samp script section select small source span strike strong style sub summary sup svg table "
+    "tbody td template textarea tfoot th thead time title tr track tt u ul var video wbr xml "
+)
+_ELEMENTS = frozenset(_NAMES_OF_ELEMENTS.split())
+_MARKED = re.compile(r" ?-?(?:tags?|elements?|nodes?|blocks?|attributes?)\b", re.I)
+_MARKING = re.compile(r"(?:tags?|elements?|nodes?|attributes?|an?|the) (?:<)?$", re.I)
+_MARKUP = re.compile(r"\b(?:x?html5?|xml|xsl|svg|css|jsp|jsx|dom|xaml)\b|</\w+>", re.I)
 
 
-@votes("entities")
+@votes("entities", version=2)
 @of_each_post
 def markup_tags(post: EntityPost, threads: Threads) -> Iterator[Found]:
-    """HTML and XML tags: `<div>`, or `div` as a known name."""
+    """HTML and XML tags: `<div>`; a bare name, such as `div`, only where markup is spoken of beside it.
+
+    `List<String>`, `<iostream>` and `<username>` are none: an unknown name is one if it is closed too, or called a tag.
+    """
+    text = post.open
     tags: list[tuple[int, int]] = []
-    for match in _TAG.finditer(post.open) if "<" in post.open else ():
+    closed = set(_CLOSED.findall(text)) if "</" in text else set()
+    for match in _TAG.finditer(text) if "<" in text else ():
         code = post.in_code(match.start())
-        if code is None or code == match.span():
+        if code is not None and code != match.span():
+            continue
+        name, start = match[1], match.start()
+        # `List<String>`: a type's parameter stands behind a name.
+        behind = start > 0 and (text[start - 1].isalnum() or text[start - 1] in "_.") and text[start + 1] != "/"
+        known_tag = name.lower() in _ELEMENTS or name in closed or match[0][-2] == "/"
+        if (known_tag and not (behind and name.lower() not in _ELEMENTS)) or _MARKED.match(text, match.end()):
             tags.append(match.span())
-            yield match.start(), match.end(), "HTML_XML_Tag", {"rule": "tag"}
-    for hit in known(post, "HTML_XML_Tag"):
-        index = bisect_right(tags, hit[0], key=itemgetter(0)) - 1
-        if index < 0 or hit[0] >= tags[index][1]:
+            yield start, match.end(), "HTML_XML_Tag", {"rule": "tag"}
+    hits = list(known(post, "HTML_XML_Tag"))
+    spoken = bool(hits) and (bool(tags) or _MARKUP.search(text) is not None)
+    for hit in hits:
+        start, end = hit[:2]
+        index = bisect_right(tags, start, key=itemgetter(0)) - 1
+        if index >= 0 and start < tags[index][1]:
+            continue
+        beside = _MARKING.search(text, max(0, start - 12), start) is not None
+        called = _MARKED.match(text, end) is not None
+        if post.in_code(start) == (start, end) or (text[start:end].islower() and (called or (beside and spoken))):
             yield hit
 
 

@@ -51,6 +51,10 @@ class Hit(NamedTuple):
     name: str
 
 
+_ELISION = re.compile(r"['’](?!s\b)")
+_BESIDE = ("'", "’", "-")
+
+
 @dataclass(frozen=True)
 class Gazetteer:
     """Names by type, to be found in texts.
@@ -65,11 +69,12 @@ class Gazetteer:
     exact: Mapping[str, str] = field(default_factory=dict)
     longest: Mapping[str, int] = field(default_factory=dict)
 
-    def find(self, text: str, of_text: Words | None = None) -> Iterator[Hit]:
+    def find(self, text: str, of_text: Words | None = None, sure: bool = False) -> Iterator[Hit]:
         """The longest names, from left to right, without overlap. A name never begins or ends within a word.
 
         Args:
             of_text: `words(text)`, to share it between gazetteers.
+            sure: case-sensitive names count at the beginning of a sentence too.
         """
         low, done = lowered(text), 0
         places = words(text) if of_text is None else of_text
@@ -83,7 +88,9 @@ class Gazetteer:
             while len(ends) < most and (more := _NEXT.match(low, ends[-1])) is not None:
                 ends.append(more.end())
             for end in reversed(ends):
-                label = self.any.get(low[start:end]) or self._exactly(text, start, end)
+                label = self.any.get(low[start:end]) or (
+                    self.exact.get(text[start:end]) if sure else self._exactly(text, start, end)
+                )
                 if label is not None:
                     yield Hit(start, end, label, text[start:end])
                     done = end
@@ -93,6 +100,8 @@ class Gazetteer:
         """Type of a case-sensitive name; None if a capital may be due to the beginning of a sentence."""
         name = text[start:end]
         label = self.exact.get(name)
+        if len(name) == 1 and (_ELISION.match(text, end) or text[max(0, start - 1) : start] in _BESIDE):
+            return None  # a part of a word, as in C'est and d'R
         if label is None or not (name[0].isupper() and name[1:].islower()):
             return label
         before = text[max(0, start - 3) : start].rstrip(" \"'(*")
@@ -179,10 +188,17 @@ _KINDS = {
     "Library": "(?:class |software |javascript |python |php |web |application |test(?:ing)? |mvc )?"
     "(?:library|libraries|frameworks?|toolkits?|packages?|gems?|sdk|orm|bindings|apis?)",
     "Application": "(?:web |relational |nosql |document |version control |content management |build |source control )?"
-    "(?:browsers?|databases?|servers?|ide|editors?|applications?|software|tools?|compilers?|emulators?|clients?|programs?"
-    "|app|cms|rdbms|debuggers?|package managers?|utility|plug-?ins?|(?:control|management|database) systems?"
+    "(?:browsers?|databases?|servers?|ide|editors?|applications?|software|tools?|compilers?|emulators?|clients?"
+    "|programs?|app|cms|rdbms|wallets?|full nodes?|extensions?|explorers?|add-?ons?|debuggers?|package managers?"
+    "|utility|plug-?ins?|(?:control|management|database) systems?"
     "|game engine|cloud (?:computing )?(?:platform|service))",
 }
+_FIELD = re.compile(
+    r"\b(?:languages?|librar(?:y|ies)|frameworks?|software|program(?:s|ming|mer)?|cod(?:e|ing)|operating systems?"
+    r"|comput\w*|databases?|browsers?|apps?|applications?|packages?|formats?|data|files?|types?|tools?|web ?sites?"
+    r"|devices?|scripts?|servers?|algorithms?|API|GUI)\b",
+    re.I,
+)
 _KIND = re.compile("|".join(rf"\b(?P<{label}>{pattern})\b" for label, pattern in _KINDS.items()), re.I)
 _PURPOSE = re.compile(r"\b(?:for|that|which|used|to|about|in|with|by|when|where)\b")
 _IS_A = re.compile(r"\b(?:is|are|was|refers to|stands for)\b(?: (?:a|an|the|any|one of))?", re.I)
@@ -199,6 +215,19 @@ def type_of(excerpt: str) -> str | None:
     if kind is None or _PURPOSE.search(sentence, verb.end(), kind.start()):
         return None
     return kind.lastgroup
+
+
+def kind_of(phrase: str) -> str | None:
+    """Type by the first kind that a noun phrase names before it describes a purpose ("a wallet for …"); else None."""
+    kind = _KIND.search(phrase)
+    if kind is None or _PURPOSE.search(phrase, 0, kind.start()):
+        return None
+    return kind.lastgroup
+
+
+def speaks_of_field(wiki: str) -> bool:
+    """Whether a tag's wiki or excerpt names a kind of the field anywhere ("language", "library", "file format")."""
+    return _FIELD.search(wiki) is not None
 
 
 def from_tags(types: Mapping[str, str]) -> Gazetteer:

@@ -1,231 +1,361 @@
-"""Learning from an annotated file: its names, the reliability of each function, and names in their context.
+"""The probability of each candidate span: boosted regression trees (Friedman 2001) over sources and context.
 
-Candidates are the spans proposed by any source: the functions, the gazetteer of the annotated file, and optionally the
-context model. A logistic regression judges each by its sources and their types, and by the sources of the spans that
-overlap it; the likely ones are resolved. It is trained on texts whose questions neither gazetteer nor context model had
-seen (cross-fitting), since it would otherwise overrate these two.
+Candidates are the spans that functions vote for, and those that the tagger finds likely. Every candidate is a span with
+a type; "no entity" is the rest of the probability of a span. Features are the tagger's probabilities, the precision of
+each (function, type, rule), overlaps, names, spelling and neighbours. Precisions are shares of right candidates with
+shrinkage towards the mean, learned on texts of other folds (target encoding, Micci-Barreca 2001).
 """
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import math
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
-from socorpus.corpus.arrays import Float64
-from socorpus.corpus.errors import InputError
-from socorpus.labeling import logistic
-from socorpus.labeling.tasks.entities import gazetteers, perceptron, spans
-from socorpus.labeling.tasks.entities.gazetteers import Annotated
-from socorpus.labeling.tasks.entities.perceptron import Prepared, shape
+from socorpus.corpus.arrays import Float64, njit
+from socorpus.labeling.tasks.entities import gazetteers, tagger
 from socorpus.labeling.tasks.entities.post import EntityPost
-from socorpus.labeling.tasks.entities.spans import Span
+from socorpus.labeling.tasks.entities.tagger import fnv, mix, wordy
+from socorpus.labeling.tasks.entities.tagger import kind as kind_of
 
-THRESHOLD = 0.3
-"""Lowest probability of a kept span: the best F1 in cross-validation within train.txt."""
-DECAY = 4.0
-"""L2 of the regression."""
-FOLDS = 5
-_LEAST = 0.1
-"""Lowest probability of a learned name's type to be considered."""
+Int32 = npt.NDArray[np.int32]
+Uint32 = npt.NDArray[np.uint32]
+Float32 = npt.NDArray[np.float32]
 
 Vote = tuple[int, int, str, str, str]
 """Start, end, type, function and rule of a vote."""
 
+NAMES = (
+    *("context", "rival", "nothing", "elsewhere mean", "elsewhere times", "elsewhere most", "type", "votes"),
+    *("overlapping", "same span", "around", "within", "code", "length", "words", "capital", "digit", "line start"),
+    *("other type", "other bounds", "other", "near same type", "near other type", "same type"),
+    *("best rule", "worst rule"),
+)
+"""Names of the dense features but those of `KEYS`."""
+KEYS = ("votes", "shape", "name", "name, any type", "before", "behind", "suffix", "last word", "before 2", "behind 2")
+"""Names of the features that are shares of right candidates with the same key."""
+_NEIGHBOURS = 40
+"""Number of candidates on either side that are looked at."""
+
 
 @dataclass(frozen=True)
-class Text:
-    """A text with its votes and gold; texts with the same `question` stay in one fold."""
-
-    post: EntityPost
-    votes: Sequence[Vote]
-    widen: Callable[[int, int], tuple[int, int]]
-    gold: frozenset[Span] = frozenset()
-    question: int = 0
-
-
-@dataclass(frozen=True)
-class Learned:
-    """The result of learning from an annotated file.
+class Candidates:
+    """Candidates of one text, in order of start, end and type.
 
     Attributes:
-        names: its gazetteer.
-        context: the context model, if there is one.
-        features: feature of a candidate -> its place in `weights`.
-        weights: float64[features].
+        spans: int32[n, 3], start, end, number of the type.
+        dense: float32[n, d], features by `NAMES`, the last two not yet filled.
+        keys: uint32[n, k], hashes by `KEYS`.
+        rules: uint32[all], hashes of function, type and rule of the votes for each.
+        bounds: int64[n + 1], where those of each candidate begin.
     """
 
-    names: Annotated
-    context: perceptron.Perceptron | None
-    features: Mapping[str, int]
-    weights: Float64
-
-    def label(self, text: Text, threshold: float = THRESHOLD) -> list[Span]:
-        """Sorted spans of a text, without overlap."""
-        likely = self.probabilities(text)
-        return spans.resolve((span, probability) for span, probability in likely.items() if probability >= threshold)
-
-    def probabilities(self, text: Text) -> dict[Span, float]:
-        """Probability of each candidate of a text."""
-        prepared = None if self.context is None else _prepare(text)
-        likely = {}
-        for span, names in candidates(text, self.names, self.context, prepared).items():
-            score = sum(self.weights[self.features[name]] for name in sorted(names) if name in self.features)
-            likely[span] = float(1 / (1 + np.exp(-score)))
-        return likely
+    spans: Int32
+    dense: Float32
+    keys: Uint32
+    rules: Uint32
+    bounds: npt.NDArray[np.int64]
 
 
-def learn(texts: Sequence[Text], context: bool) -> Learned:
-    """Learn from texts with gold spans, with or without a context model."""
-    prepared = [_prepare(text) if context else None for text in texts]
-    numbers = {question: index % FOLDS for index, question in enumerate(sorted({text.question for text in texts}))}
-    fold = [numbers[text.question] for text in texts]
+@dataclass(frozen=True)
+class Judge:
+    """A trained judge.
 
-    def teach(rows: Iterable[int]) -> tuple[Annotated, perceptron.Perceptron | None]:
-        chosen = list(rows)
-        names = gazetteers.learn(
-            (texts[index].post.open, _in_code(texts[index].post), texts[index].gold) for index in chosen
+    Attributes:
+        keys: uint32[n], hashes of keys and rules, ascending.
+        shares: float32[n], share of right candidates of each, with shrinkage.
+        base: share where a key is not known.
+        start: log-odds to which trees are added.
+        roots: int32[trees], first node of each tree.
+        feature: int16[nodes], feature that is compared; -1 in a leaf.
+        threshold: float32[nodes], go left up to it; in a leaf what it adds to the log-odds.
+        left, right: int32[nodes].
+        slope, height: calibrated log-odds = slope * log-odds + height.
+    """
+
+    keys: Uint32
+    shares: Float32
+    base: float
+    start: float
+    roots: Int32
+    feature: npt.NDArray[np.int16]
+    threshold: Float32
+    left: Int32
+    right: Int32
+    slope: float
+    height: float
+
+    def features(self, candidates: Candidates) -> Float32:
+        """float32[n, d + k], all features."""
+        return filled(
+            candidates,
+            _looked_up(candidates.keys, self.keys, self.shares, np.float32(self.base)),
+            self.rules(candidates),
         )
-        seen = ((prepared[index], sorted(texts[index].gold)) for index in chosen)
-        return names, perceptron.train(
-            (example, gold) for example, gold in seen if example is not None
-        ) if context else None
 
-    known: dict[str, int] = {}
-    rows: list[list[int]] = []
-    right: list[bool] = []
-    for out in range(FOLDS):
-        names, model = teach(index for index in range(len(texts)) if fold[index] != out)
-        for index in (index for index in range(len(texts)) if fold[index] == out):
-            for span, features in candidates(texts[index], names, model, prepared[index]).items():
-                rows.append([known.setdefault(name, len(known)) for name in sorted(features)])
-                right.append(span in texts[index].gold)
-    return Learned(*teach(range(len(texts))), known, _weights(rows, right, len(known)))
+    def rules(self, candidates: Candidates) -> Float32:
+        """float32[all], precision of the rule of each vote."""
+        return _looked_up(candidates.rules.reshape(-1, 1), self.keys, self.shares, np.float32(self.base)).ravel()
+
+    def scores(self, candidates: Candidates) -> Float64:
+        """Calibrated log-odds of each candidate, float64[n]."""
+        return self.slope * self.raw(candidates) + self.height
+
+    def raw(self, candidates: Candidates) -> Float64:
+        """Log-odds before calibration, float64[n]."""
+        total = np.full(len(candidates.spans), self.start)
+        if len(total):
+            _add_trees(
+                self.features(candidates), self.roots, self.feature, self.threshold, self.left, self.right, total
+            )
+        return total
 
 
 def candidates(
-    text: Text, names: Annotated, model: perceptron.Perceptron | None, prepared: Prepared | None
-) -> dict[Span, set[str]]:
-    """Spans proposed by any source, each with the features by which it is judged."""
-    post = text.post
-    sources: dict[Span, set[str]] = {}
-    features_of: dict[Span, set[str]] = {}
+    post: EntityPost, votes: Sequence[Vote], types: Sequence[str], tagged: Sequence[tuple[int, int, int, float]]
+) -> Candidates:
+    """Candidates of a text with their features.
 
-    def enter(start: int, end: int, label: str, source: str, detail: str) -> None:
-        span = Span(*text.widen(start, end), label)
-        sources.setdefault(span, set()).add(source)
-        features_of.setdefault(span, set()).update((source, detail))
-
-    for start, end, label, function, rule in text.votes:
-        enter(start, end, label, f"f {function}", f"f {function} {rule} {label}")
-    known: dict[tuple[int, int], str] = {}
-    for hit in names.find(post.open, _in_code(post)):
-        often = "+" if hit.seen > 4 else ""
-        for label, probability in hit.types.items():
-            if label != "O" and probability >= _LEAST:
-                enter(hit.start, hit.end, label, f"g {int(probability * 5)}{often}", f"g {label}")
-        likeliest = max(hit.types, key=lambda kind: hit.types[kind])
-        known[text.widen(hit.start, hit.end)] = f"{likeliest} {int(hit.types[likeliest] * 5)}{often}"
-    if model is not None and prepared is not None:
-        for number, reading in enumerate(model.readings(prepared)):
-            for span in reading:
-                enter(*span, f"m{number}", f"m{number} {span.label}")
-    for start, end, label, source in _proposed(post):
-        enter(start, end, label, source, f"{source} {label}")
-    for span, features in features_of.items():
-        features |= _spelled(post, span)
-        seen = known.get(span[:2])
-        if seen is not None and seen.split()[0] != span.label:
-            features |= {f"g not {seen}", f"g not {seen.split()[0]} {span.label}"}
-    for left, right in _overlapping(sorted(features_of)):
-        for span, rival in ((left, right), (right, left)):
-            place = _place(rival, span)
-            features_of[span] |= {f"o {place} {source}" for source in sources[rival]}
-    return features_of
-
-
-# Proposals that are too seldom right for a vote, but may be right beside certain words.
-_PROPOSALS = (
-    (
-        "quoted",
-        "Value",
-        re.compile(r"(?<![\w\"])\"(?! ?[,.] ?)[^\"\n]{1,40}?\"(?![\w\"])|(?<![\w'])'[^'\n]{1,24}'(?![\w'])"),
-    ),
-    ("number", "Value", re.compile(r"(?<![\w.,:-])-?\d+(?:[.,]\d+)*(?![\w]|[.,:/-]\d)")),
-    ("truth", "Value", re.compile(r"\b(?:true|false|TRUE|FALSE|True|False|undefined)\b")),
-    ("letter", "Variable", re.compile(r"(?<![\w'.-])[A-Zb-hj-z](?![\w'.+#-])")),
-)
+    Args:
+        types: names of the types by number; votes for others are left out.
+        tagged: start, end, number of the type and probability by the tagger.
+    """
+    number = {name: index for index, name in enumerate(types)}
+    rules: dict[tuple[int, int, int], set[int]] = {}
+    for start, end, label, function, rule in votes:
+        if label in number:
+            rules.setdefault((start, end, number[label]), set()).add(_rule(function, label, rule))
+    context: dict[tuple[int, int, int], float] = {}
+    for start, end, kind, probability in tagged:
+        rules.setdefault((start, end, kind), set())
+        context[start, end, kind] = probability
+    ordered = sorted(rules)
+    spans = np.array(ordered, np.int32).reshape(-1, 3)
+    of_each = [sorted(rules[key]) for key in ordered]
+    flat = np.array([rule for each in of_each for rule in each], np.uint32)
+    bounds = np.zeros(len(ordered) + 1, np.int64)
+    np.cumsum([len(each) for each in of_each], out=bounds[1:])
+    likely = np.array([context.get(key, 0.0) for key in ordered], np.float64)
+    text = tagger.code_points(post.open)
+    low = tagger.code_points(gazetteers.lowered(post.open))
+    masked = low.copy()
+    coded: npt.NDArray[np.uint8] = np.zeros(len(spans), np.uint8)
+    if post.code:
+        inside = np.zeros(len(low) + 1, np.int32)
+        for start, end in post.code:
+            inside[start] += 1
+            inside[end] -= 1
+        within = np.cumsum(inside)[:-1] > 0
+        masked[within & (low != 10)] = 183
+        coded = within[spans[:, 0]].astype(np.uint8)
+    dense = np.zeros((len(spans), len(NAMES)), np.float32)
+    keys = np.zeros((len(spans), len(KEYS)), np.uint32)
+    _describe(text, low, masked, spans, likely, coded, flat, bounds, dense, keys)
+    return Candidates(spans, dense, keys, flat, bounds)
 
 
-_BEFORE = re.compile(r"(?:\w+|[^\w\s])\s?$")
-_BEHIND = re.compile(r"\s?(?:\w+|[^\w\s])")
+def filled(candidates: Candidates, shares: Float32, precisions: Float32) -> Float32:
+    """float32[n, d + k], all features from the shares of the keys, float32[n, k], and the precisions of the rules."""
+    rows = np.concatenate([candidates.dense, shares], 1)
+    _best_and_worst(precisions, candidates.bounds, rows, len(NAMES) - 2)
+    return rows
 
 
-def _proposed(post: EntityPost) -> Iterator[tuple[int, int, str, str]]:
-    for source, label, pattern in _PROPOSALS:
-        for match in pattern.finditer(post.prose):
-            yield match.start(), match.end(), label, source
+@lru_cache(maxsize=1 << 14)
+def _rule(function: str, label: str, rule: str) -> int:
+    return zlib.crc32(f"{function} {rule} {label}".encode())
 
 
-def _spelled(post: EntityPost, span: Span) -> set[str]:
-    """Features of a span's spelling and neighbours."""
-    word = post.text[span.start : span.end]
-    spelled = shape(word)
-    code = "code" if post.in_code(span.start) else "prose"
-    length = min(4, word.count(" "))
-    before = _BEFORE.search(post.prose, max(0, span.start - 20), span.start)
-    after = _BEHIND.match(post.prose, span.end)
-    left = before[0].strip().lower() if before else ""
-    right = after[0].strip().lower() if after else ""
-    return {
-        f"b {left} {span.label}",
-        f"a {right} {span.label}",
-        f"b {left}",
-        f"a {right}",
-        "1",
-        f"l {span.label}",
-        f"n {length}",
-        f"c {code} {span.label}",
-        f"s {spelled}",
-        f"s {spelled} {span.label}",
-    }
+@njit(cache=True, nogil=True)
+def _log_odds(probability):  # type: ignore[no-untyped-def]
+    likely = min(max(probability, 0.007), 0.993)
+    return math.log(likely / (1 - likely))
 
 
-def _overlapping(ordered: Sequence[Span]) -> Iterator[tuple[Span, Span]]:
-    """Pairs of sorted spans that overlap."""
-    for index, span in enumerate(ordered):
-        for other in ordered[index + 1 :]:
-            if other.start >= span.end:
-                break
-            yield span, other
+@njit(cache=True, nogil=True)
+def _before(text, end):  # type: ignore[no-untyped-def]
+    """Start and end of the word, or the sign, before a position of a line; an empty one where there is none."""
+    if end > 0 and text[end - 1] == 32:
+        end -= 1
+    start = end
+    while start > 0 and end - start < 24 and wordy(text[start - 1]):
+        start -= 1
+    if start == end and end > 0 and text[end - 1] != 32 and text[end - 1] != 10:
+        start -= 1
+    return start, end
 
 
-def _place(other: Span, span: Span) -> str:
-    """Position of another span relative to a span that it overlaps."""
-    if other[:2] == span[:2]:
-        return "same"
-    if other.start <= span.start and other.end >= span.end:
-        return "around"
-    return "within" if other.start >= span.start and other.end <= span.end else "across"
+@njit(cache=True, nogil=True)
+def _behind(text, start):  # type: ignore[no-untyped-def]
+    """As `_before`, of the word behind a position."""
+    if start < len(text) and text[start] == 32:
+        start += 1
+    end = start
+    while end < len(text) and end - start < 24 and wordy(text[end]):
+        end += 1
+    if start == end and end < len(text) and text[end] != 32 and text[end] != 10:
+        end += 1
+    return start, end
 
 
-def _prepare(text: Text) -> Prepared:
-    return perceptron.prepare(text.post, [vote[:4] for vote in text.votes])
+@njit(cache=True, nogil=True)
+def _describe(text, low, masked, spans, likely, coded, rules, bounds, dense, keys):  # type: ignore[no-untyped-def]
+    """Fill the features of candidates but the last two, and their keys."""
+    n = len(spans)
+    buffer = np.zeros(16, np.uint32)
+    names = np.zeros(n, np.uint32)
+    by_type = np.zeros(256)
+    for i in range(n):
+        by_type[spans[i, 2]] += likely[i]
+    for i in range(n):
+        start, end, kind = spans[i]
+        kind = np.uint32(kind)
+        names[i] = fnv(low, start, end)
+        rival, most_same, most_bounds, most_other, near_same, near_other = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        overlapping, same, around, within = 0, 0, 0, 0
+        for j in range(max(0, i - _NEIGHBOURS), min(n, i + _NEIGHBOURS + 1)):
+            if j == i:
+                continue
+            a, b, other = spans[j]
+            if a < end and start < b:
+                rival = max(rival, likely[j])
+                overlapping += 1
+                if a == start and b == end:
+                    same += 1
+                    most_same = max(most_same, likely[j])
+                else:
+                    if a <= start and b >= end:
+                        around += 1
+                    elif a >= start and b <= end:
+                        within += 1
+                    if other == kind:
+                        most_bounds = max(most_bounds, likely[j])
+                    else:
+                        most_other = max(most_other, likely[j])
+            elif abs(a - end) < 12 or abs(start - b) < 12:
+                if other == kind:
+                    near_same = max(near_same, likely[j])
+                else:
+                    near_other = max(near_other, likely[j])
+        words, digit = 0, 0.0
+        for place in range(start, min(end, start + 200)):
+            words += text[place] == 32
+            if 48 <= text[place] <= 57:
+                digit = 1.0
+        first = start == 0 or text[start - 1] == 10
+        if not first and start > 1:
+            sign = text[start - 2]
+            first = sign == 46 or sign == 33 or sign == 63
+        row = dense[i]
+        row[0] = _log_odds(likely[i])
+        row[1] = _log_odds(rival)
+        row[2] = _log_odds(1 - likely[i] - rival)
+        row[6] = kind
+        row[7] = bounds[i + 1] - bounds[i]
+        row[8], row[9], row[10], row[11] = overlapping, same, around, within
+        row[12] = coded[i]
+        row[13], row[14] = end - start, words
+        row[15] = 65 <= text[start] <= 90
+        row[16] = digit
+        row[17] = first
+        row[18], row[19], row[20], row[21], row[22] = most_same, most_bounds, most_other, near_same, near_other
+        row[23] = by_type[kind] - likely[i]
+        voted = np.uint32(0)
+        for place in range(bounds[i], bounds[i + 1]):
+            voted = mix(50, voted, rules[place])
+        size, last = 0, np.uint32(0)
+        for place in range(start, end):
+            sign = kind_of(text[place], low[place])
+            if sign != last or (sign != 88 and sign != 48 and sign != 120):
+                buffer[size] = sign
+                size += 1
+                last = sign
+                if size == 12:
+                    break
+        space = end
+        while space > start and text[space - 1] != 32:
+            space -= 1
+        a, b = _before(masked, start)
+        a2, b2 = _before(masked, a)
+        c, d = _behind(masked, end)
+        c2, d2 = _behind(masked, d)
+        before, behind = fnv(masked, a, b), fnv(masked, c, d)
+        keys[i, 0] = mix(60, voted, kind)
+        keys[i, 1] = mix(61, fnv(buffer, 0, size), kind)
+        keys[i, 2] = mix(62, names[i], kind)
+        keys[i, 3] = mix(63, names[i], np.uint32(0))
+        keys[i, 4] = mix(64, before, kind)
+        keys[i, 5] = mix(65, behind, kind)
+        keys[i, 6] = mix(66, fnv(low, max(start, end - 3), end), kind)
+        keys[i, 7] = mix(67, fnv(low, space, end), kind)
+        keys[i, 8] = mix(68, mix(70, before, fnv(masked, a2, b2)), kind)
+        keys[i, 9] = mix(69, mix(71, behind, fnv(masked, c2, d2)), kind)
+    # The same name elsewhere in the text.
+    order = np.argsort(names, kind="mergesort")
+    begin = 0
+    while begin < n:
+        finish = begin + 1
+        while finish < n and names[order[finish]] == names[order[begin]]:
+            finish += 1
+        places = 0
+        sums, highest, second = np.zeros(256), np.zeros(256), np.zeros(256)
+        for index in range(begin, finish):
+            i = order[index]
+            if index == begin or spans[i, 0] != spans[order[index - 1], 0]:
+                places += 1
+            kind, value = spans[i, 2], likely[i]
+            sums[kind] += value
+            if value > highest[kind]:
+                second[kind], highest[kind] = highest[kind], value
+            elif value > second[kind]:
+                second[kind] = value
+        for index in range(begin, finish):
+            i = order[index]
+            kind = spans[i, 2]
+            dense[i, 3] = (sums[kind] - likely[i]) / (places - 1) if places > 1 else -0.1
+            dense[i, 4] = min(places, 10)
+            dense[i, 5] = -0.1
+            if places > 1:
+                dense[i, 5] = second[kind] if likely[i] == highest[kind] else highest[kind]
+        begin = finish
 
 
-def _in_code(post: EntityPost) -> Callable[[int], bool]:
-    return lambda start: post.in_code(start) is not None
+@njit(cache=True, nogil=True)
+def _looked_up(wanted, keys, shares, base):  # type: ignore[no-untyped-def]
+    """Share of each key, float32 like `wanted`."""
+    result = np.full(wanted.shape, base, np.float32)
+    for i in range(wanted.shape[0]):
+        for k in range(wanted.shape[1]):
+            low, high = 0, len(keys)
+            while low < high:
+                middle = (low + high) // 2
+                if keys[middle] < wanted[i, k]:
+                    low = middle + 1
+                else:
+                    high = middle
+            if low < len(keys) and keys[low] == wanted[i, k]:
+                result[i, k] = shares[low]
+    return result
 
 
-def _weights(rows: Sequence[Sequence[int]], right: Sequence[bool], features: int) -> Float64:
-    """Weights of features, float64[features], from those of each candidate and whether it is right."""
-    from scipy.sparse import csr_matrix
+@njit(cache=True, nogil=True)
+def _best_and_worst(precisions, bounds, rows, column):  # type: ignore[no-untyped-def]
+    for i in range(len(bounds) - 1):
+        best, worst = np.float32(-0.05), np.float32(-0.05)
+        for place in range(bounds[i], bounds[i + 1]):
+            best = max(best, precisions[place])
+            worst = precisions[place] if worst < 0 else min(worst, precisions[place])
+        rows[i, column], rows[i, column + 1] = best, worst
 
-    if all(right) or not any(right):
-        raise InputError("nothing can be learned of entities: the candidates are all right, or all wrong")
-    bounds = np.cumsum([0, *(len(row) for row in rows)])
-    places = np.fromiter(chain.from_iterable(rows), np.int64, int(bounds[-1]))
-    matrix: Any = csr_matrix((np.ones(len(places)), places, bounds), shape=(len(rows), features))
-    return logistic.weights(matrix, np.array(right, np.int64), DECAY)
+
+@njit(cache=True, nogil=True)
+def _add_trees(rows, roots, feature, threshold, left, right, total):  # type: ignore[no-untyped-def]
+    for i in range(len(rows)):
+        for root in roots:
+            node = root
+            while feature[node] >= 0:
+                node = left[node] if rows[i, feature[node]] <= threshold[node] else right[node]
+            total[i] += threshold[node]

@@ -9,35 +9,61 @@ import pyarrow.compute as pc
 
 from socorpus.corpus.documents import html
 from socorpus.labeling.functions import Threads, Vote, votes
-from socorpus.labeling.tasks.entities import gazetteers
+from socorpus.labeling.tasks.entities import gazetteers, site_prior
 from socorpus.labeling.tasks.entities.post import EntityPost, Found, of_each_post, posts
 
 _EXCERPT, _WIKI = 4, 5
 
 
 def collect(threads: Threads) -> dict[str, Any]:
-    """Tags of the site with a type from this bucket's tag wikis and excerpts: site -> tag -> type."""
-    if not threads.tags.num_rows:
-        return {}
+    """A bucket's part of the facts: types of tags from wikis and excerpts, counts, names that posts introduce."""
     wikis = threads.posts.filter(pc.is_in(threads.posts["post_type_id"], pa.array([_EXCERPT, _WIKI], pa.int32())))
     bodies = dict(zip(wikis["post_id"].to_pylist(), wikis["body"].to_pylist(), strict=True))
     types: dict[str, str] = {}
-    columns = (threads.tags[name].to_pylist() for name in ("tag_name", "excerpt_post_id", "wiki_post_id"))
-    for tag, excerpt, wiki in zip(*columns, strict=True):
+    tags: dict[str, list[Any]] = {}
+    names = ("tag_name", "count", "excerpt_post_id", "wiki_post_id")
+    for tag, count, excerpt, wiki in zip(*(threads.tags[name].to_pylist() for name in names), strict=True):
+        if not tag:
+            continue
+        text: str | None = None
         for post in (wiki, excerpt):  # the excerpt has the last word
-            label = gazetteers.type_of(html.html(bodies[post]).text) if bodies.get(post) else None
-            if label is not None and tag:
-                types[tag] = label
-    return {threads.site: types} if types else {}
+            if bodies.get(post):
+                text = html.html(bodies[post]).text
+                label = gazetteers.type_of(text)
+                if label is not None:
+                    types[tag] = label
+        tags[tag] = [count or 0, text]
+    return {
+        "site": threads.site,
+        "types": types,
+        "tags": tags,
+        "counts": site_prior.counted(threads),
+        "names": site_prior.introduced(threads.documents["text"].to_pylist()),
+    }
 
 
 def merge(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """`{"tags": {site: {tag: type}}}` of the whole corpus."""
-    tags: dict[str, dict[str, str]] = {}
+    """Facts of the corpus: `tags` (site -> tag -> type), `sites` (site -> counts), `names` (site -> name -> type)."""
+    by_site: dict[str, list[Mapping[str, Any]]] = {}
     for part in parts:
-        for site, types in part.items():
-            tags.setdefault(site, {}).update(types)
-    return {"tags": {site: dict(sorted(tags[site].items())) for site in sorted(tags)}}
+        by_site.setdefault(part["site"], []).append(part)
+    types, sites, names = {}, {}, {}
+    for name in sorted(by_site):
+        of_site = by_site[name]
+        typed: dict[str, str] = {}
+        tags: dict[str, tuple[int, str | None]] = {}
+        for part in of_site:
+            typed.update(part["types"])
+            for tag, (count, text) in part["tags"].items():
+                # Each bucket has all tags, and the wikis of its own posts.
+                tags[tag] = (max(count, tags[tag][0]) if tag in tags else count, text or tags.get(tag, (0, None))[1])
+        counts = {key: sum(part["counts"][key] for part in of_site) for key in ("posts", "code")}
+        sites[name] = counts | site_prior.of_tags(tags)
+        if typed:
+            types[name] = dict(sorted(typed.items()))
+        if introduced := site_prior.settled(part["names"] for part in of_site):
+            names[name] = introduced
+    return {"tags": types, "sites": sites, "names": names}
 
 
 _last: list[tuple[Mapping[str, str], gazetteers.Gazetteer]] = []
@@ -56,6 +82,51 @@ def site_tags(threads: Threads) -> Iterator[Vote]:
         for hit in _last[0][1].find(post.open, post.words):
             if post.in_code(hit.start) is None:
                 yield Vote(post.post_id, hit.label, {"rule": "tag wiki", "tag": hit.name}, hit.start, hit.end)
+
+
+_last_names: list[tuple[Mapping[str, str], gazetteers.Gazetteer]] = []
+
+
+@votes("entities")
+def site_names(threads: Threads) -> Iterator[Vote]:
+    """A name that several posts of the site introduce by its kind ("Daedalus is a wallet"), wherever it stands."""
+    named = threads.facts.get("names", {}).get(threads.site)
+    if not named or threads.examples is None:
+        return
+    if not _last_names or _last_names[0][0] is not named:
+        _last_names[:] = [(named, gazetteers.gazetteer({}, named))]
+    for post in posts(threads.examples):
+        for hit in _last_names[0][1].find(post.open, post.words):
+            if post.in_code(hit.start) is None:
+                yield Vote(post.post_id, hit.label, {"rule": "introduced", "name": hit.name}, hit.start, hit.end)
+
+
+_last_own: list[tuple[Mapping[str, str], gazetteers.Gazetteer]] = []
+
+
+@votes("entities")
+def own_names(threads: Threads) -> Iterator[Vote]:
+    """A name of the configuration's `labels.names`, wherever it stands, in its own case if it has capitals."""
+    named = threads.facts.get("own_names")
+    if not named or threads.examples is None:
+        return
+    if not _last_own or _last_own[0][0] is not named:
+        plain = {name: label for name, label in named.items() if name.islower() and len(name) > 2}
+        _last_own[:] = [(named, gazetteers.gazetteer(plain, {k: v for k, v in named.items() if k not in plain}))]
+    for post in posts(threads.examples):
+        for hit in _last_own[0][1].find(post.open, post.words, sure=True):
+            yield Vote(post.post_id, hit.label, {"rule": "own name", "name": hit.name}, hit.start, hit.end)
+
+
+def by_post(threads: Threads) -> dict[int, list[tuple[int, int, str, str, str]]]:
+    """What the functions of a site's tags and names say of each post: start, end, type, function and rule."""
+    votes_of: dict[int, list[tuple[int, int, str, str, str]]] = {}
+    for find in (site_tags, site_names, own_names):
+        for vote in find(threads):
+            if vote.start is not None and vote.end is not None:
+                rule = str(vote.evidence["rule"])
+                votes_of.setdefault(vote.post_id, []).append((vote.start, vote.end, vote.label, find.__name__, rule))
+    return votes_of
 
 
 _TYPED_BY_TAG = frozenset(("Language", "Library", "Application", "Operating_System", "Device"))

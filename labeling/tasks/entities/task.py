@@ -4,10 +4,11 @@ Every labelling function (`code`, `prose`, `tags`) reads one post at a time, out
 it is unsure. Types and spans follow the guideline of that corpus: versions are separate from the names they belong to,
 an address is no entity, quotes are part of a value.
 
-In a corpus the votes are combined like those of other tasks (`combined` does this for plain texts). `label` uses fixed
-weights, or what `learn` learned from an annotated file.
+In a corpus the votes are combined like those of other tasks (`combined` does this for plain texts). `label` does
+the same with the weights of the package, or with what `learn` learned from an annotated file.
 """
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,13 +23,15 @@ from socorpus.labeling.aggregation import dawid_skene, decide, vote_matrix
 from socorpus.labeling.datasets import so_ner
 from socorpus.labeling.functions import Function, Threads, Vote
 from socorpus.labeling.schema import VOTES, Task
-from socorpus.labeling.tasks.entities import bio, spans
+from socorpus.labeling.tasks.entities import bio, site_prior
 from socorpus.labeling.tasks.entities import code as entities_code
 from socorpus.labeling.tasks.entities import post as entities_post
 from socorpus.labeling.tasks.entities import prose as entities_prose
 from socorpus.labeling.tasks.entities import tags as entities_tags
-from socorpus.labeling.tasks.entities.judge import Learned, Text
-from socorpus.labeling.tasks.entities.judge import learn as _learn
+from socorpus.labeling.tasks.entities import weighing as entities_weighing
+from socorpus.labeling.tasks.entities.learned import Learned, kept, shipped
+from socorpus.labeling.tasks.entities.learning import Text
+from socorpus.labeling.tasks.entities.learning import learn as _learn
 from socorpus.labeling.tasks.entities.spans import Span
 
 __all__ = ["TASK", "Learned", "combined", "label", "learn"]
@@ -64,39 +67,13 @@ TASK = Task(
     collect=entities_tags.collect,
     merge=entities_tags.merge,
     leave_out=("Code_Block",),
+    weigher=entities_weighing.weigher,
 )
 """The 20 types of Tabassum et al. 2020 (names of libraries and of users merged, organisations as websites; Code_Block
 is inline code), then two more from their files."""
 
-FUNCTIONS = (entities_code, entities_prose, entities_tags)
+FUNCTIONS = (entities_code, entities_prose, entities_tags, entities_weighing)
 """Modules whose functions are registered by their import."""
-
-TRUST = {
-    "head_words": 3.0,
-    "calls": 2.5,
-    "versions": 2.5,
-    "file_names": 2.2,
-    "markup_tags": 2.1,
-    "errors": 2.1,
-    "code_form": 2.0,
-    "keyboard_input": 2.0,
-    "user_names": 1.8,
-    "known_languages": 1.6,
-    "file_types": 1.55,
-    "known_software": 1.5,
-    "known_structures": 1.4,
-    "known_devices": 1.2,
-    "known_websites": 1.2,
-    "known_interface": 1.1,
-    "camel_case": 0.8,
-    "snake_case": 0.8,
-    "qualified_names": 0.7,
-    "repeated_code": 0.6,
-    "values": 0.5,
-    "addresses": 0.5,
-}
-"""Weight of each function where spans overlap and nothing was learned; 1 for others. Set by judgement: the narrower the
-rule, the heavier."""
 
 
 def label(
@@ -105,28 +82,26 @@ def label(
     tags: Sequence[Iterable[str]] | None = None,
     tokens: Sequence[bio.Offsets] | None = None,
     learned: Learned | None = None,
-) -> list[list[Span]]:
-    """Label texts end to end: sorted spans of each text, without overlap.
+) -> list[list[tuple[Span, float]]]:
+    """Label texts end to end: sorted spans of each text, without overlap, with their probabilities.
 
     Args:
         segments: of each text, as `corpus.schema.SEGMENT`; None: only prose.
         tags: of each text's question.
         tokens: of each text; spans are then widened to whole tokens.
-        learned: result of `learn` on an annotated file; None: no annotations are used.
+        learned: result of `learn` on an annotated file; None: the weights of the package.
     """
-    voted = _texts(texts, segments, tags)
-    if tokens is not None:
-        voted = [replace(text, widen=widener(each)) for text, each in zip(voted, tokens, strict=True)]
-    if learned is not None:
-        return [learned.label(text) for text in voted]
-    # The heaviest of overlapping spans.
-    return [
-        spans.resolve(
-            (Span(*text.widen(start, end), name), TRUST.get(function, 1.0))
-            for start, end, name, function, _ in text.votes
-        )
-        for text in voted
-    ]
+    model = shipped() if learned is None else learned
+    labelled = []
+    for index, text in enumerate(_texts(texts, segments, tags)):
+        widen = widener(tokens[index] if tokens is not None else None)
+        likely: dict[Span, float] = {}
+        judged = model.probabilities(text.post, text.votes)
+        for span, probability in site_prior.Prior().shifted(text.post, judged, text.votes).items():
+            wide = Span(*widen(span.start, span.end), span.label)
+            likely[wide] = max(probability, likely.get(wide, 0.0))
+        labelled.append([(span, likely[span]) for span in kept(likely)])
+    return labelled
 
 
 def combined(
@@ -142,7 +117,8 @@ def combined(
     names = [function.name for function in labelling.of_task(TASK.name)]
     rows = [
         {"site": "", "post_id": index, "start": vote.start, "end": vote.end, "label": vote.label}
-        | {"function": function.name, "version": function.version, "source": "function", "evidence": "{}"}
+        | {"function": function.name, "version": function.version, "source": "function"}
+        | {"evidence": json.dumps(vote.evidence)}
         for index, text_votes in enumerate(votes_on(texts, segments, tags))
         for function, vote in text_votes
     ]
@@ -151,7 +127,9 @@ def combined(
     model = dawid_skene.fit(*dawid_skene.distinct(matrix.votes, np.ones(len(matrix), np.int64)), names, TASK.labels)
     posts = pa.array(range(len(texts)), pa.int64())
     nothing = pa.array([""] * len(texts))
-    keys = pa.table({"site": nothing, "post_id": posts, "thread_id": posts, "split": nothing})
+    keys = pa.table(
+        {"site": nothing, "post_id": posts, "thread_id": posts, "split": nothing, "text": pa.array(texts, pa.string())}
+    )
     labelled: list[list[tuple[Span, float]]] = [[] for _ in texts]
     for row in decide.decide(keys, votes, model, TASK).to_pylist():
         widen = widener(tokens[row["post_id"]] if tokens is not None else None)
@@ -160,28 +138,32 @@ def combined(
     return labelled
 
 
-def learn(path: Path, context: bool = False) -> Learned:
-    """Learn from a file of the StackOverflow NER corpus: its gazetteer, and the reliability of each function.
-
-    Args:
-        context: also train a context model (about a minute).
+def learn(path: Path) -> Learned:
+    """Learn from a file of the StackOverflow NER corpus, in a minute.
 
     Raises:
-        InputError: the file can't be read, or is not of that format.
+        InputError: the file can't be read, is not of that format, or scikit-learn is not installed.
     """
-    return learn_documents(so_ner.read(path), context)
+    return learn_documents(so_ner.read(path))
 
 
-def learn_documents(documents: Sequence[so_ner.Document], context: bool = False) -> Learned:
+def learn_documents(documents: Sequence[so_ner.Document]) -> Learned:
     """As `learn`, from documents."""
+    return _learn(annotated(documents))
+
+
+def annotated(documents: Sequence[so_ner.Document]) -> list[Text]:
+    """Documents as texts to learn from, with the votes on them; types that the task does not have are left out."""
     texts = _texts([document.text for document in documents], [document.segments for document in documents], None)
-    return _learn(
-        [
-            replace(text, widen=widener(document.tokens), gold=frozenset(document.spans), question=document.question)
-            for text, document in zip(texts, documents, strict=True)
-        ],
-        context,
-    )
+    return [
+        replace(
+            text,
+            widen=widener(document.tokens),
+            gold=frozenset(span for span in document.spans if span.label in TASK.labels),
+            question=document.question,
+        )
+        for text, document in zip(texts, documents, strict=True)
+    ]
 
 
 def votes_on(
@@ -215,15 +197,12 @@ def _texts(
     segments: Sequence[Iterable[Mapping[str, Any]]] | None,
     tags: Sequence[Iterable[str]] | None,
 ) -> list[Text]:
+    nothing = pa.table({})
+    threads = Threads("", nothing, nothing, nothing, nothing, nothing, None, nothing)
     prepared = []
-    for index, text_votes in enumerate(votes_on(texts, segments, tags)):
-        post = entities_post.post(texts[index], segments[index] if segments else (), tags[index] if tags else ())
-        votes = [
-            (vote.start, vote.end, vote.label, function.name, str(vote.evidence.get("rule", "")))
-            for function, vote in text_votes
-            if vote.start is not None and vote.end is not None
-        ]
-        prepared.append(Text(post, votes, widener(None)))
+    for index, text in enumerate(texts):
+        post = entities_post.post(text, segments[index] if segments else (), tags[index] if tags else ())
+        prepared.append(Text(post, entities_post.voted(post, threads), widener(None)))
     return prepared
 
 

@@ -1,0 +1,192 @@
+"""Probabilities of spans by a function that weighs the others, and what people's judgements change of them.
+
+People's verdicts on spans of this corpus, and on names, teach a correction of the log-odds: one for all spans, one for
+each type, and one for each name with its type. They are normally distributed around zero a priori (ridge regression
+with the weigher's log-odds as offset), so that few verdicts change little.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from socorpus.labeling.aggregation import annotators
+from socorpus.labeling.aggregation.dawid_skene import ABSTAIN, LabelModel
+from socorpus.labeling.aggregation.vote_matrix import NO_SPAN, Items
+from socorpus.labeling.schema import Task, Weigher
+
+VERSION = 1
+Float = npt.NDArray[np.float64]
+_DEVIATIONS = (1.0, 0.7, 1.5)
+"""A priori standard deviations of the corrections of all spans, of a type, and of a name."""
+_SWEEPS = 60
+_HIGHEST = 0.999
+
+
+class Judged(NamedTuple):
+    """A verdict of people: a weigher's probability of a span with a type, and how many of how many called it right."""
+
+    label: str
+    name: str
+    probability: float
+    right: float
+    times: float
+
+
+@dataclass(frozen=True)
+class Corrections:
+    """Changes of log-odds.
+
+    Attributes:
+        every: of all spans.
+        types: of each type.
+        names: type and a space and the name in lower case -> its change.
+        verdicts: number of verdicts they come from.
+    """
+
+    every: float = 0.0
+    types: Mapping[str, float] = field(default_factory=dict)
+    names: Mapping[str, float] = field(default_factory=dict)
+    verdicts: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON; numbers are rounded to nine decimals."""
+        return {
+            "every": round(self.every, 9),
+            "types": {name: round(value, 9) for name, value in sorted(self.types.items())},
+            "names": {name: round(value, 9) for name, value in sorted(self.names.items())},
+            "verdicts": self.verdicts,
+        }
+
+
+NOTHING = Corrections()
+
+
+def from_dict(values: Mapping[str, Any] | None) -> Corrections:
+    """The corrections that `Corrections.as_dict` wrote; none of None."""
+    return NOTHING if not values else Corrections(values["every"], values["types"], values["names"], values["verdicts"])
+
+
+def fit(judged: Iterable[Judged]) -> Corrections:
+    """The likeliest corrections a posteriori, by Newton's method over one group of them after the other.
+
+    The same verdicts in any order give the same corrections.
+    """
+    rows = sorted(judged)
+    if not rows:
+        return NOTHING
+    offset = _log_odds(np.array([row.probability for row in rows]))
+    right, times = (np.array([getattr(row, name) for row in rows], np.float64) for name in ("right", "times"))
+    types, type_of = np.unique([row.label for row in rows], return_inverse=True)
+    names, name_of = np.unique([f"{row.label} {row.name}" for row in rows], return_inverse=True)
+    groups = (np.zeros(len(rows), np.int64), type_of.ravel(), name_of.ravel())
+    changes = [np.zeros(int(group.max()) + 1) for group in groups]
+    for _ in range(_SWEEPS):
+        for which, group in enumerate(groups):
+            odds = offset + sum(change[other] for change, other in zip(changes, groups, strict=True))
+            believed = 1 / (1 + np.exp(-odds))
+            inverse = _DEVIATIONS[which] ** -2
+            slope = np.bincount(group, weights=right - times * believed) - inverse * changes[which]
+            bend = np.bincount(group, weights=times * believed * (1 - believed)) + inverse
+            changes[which] = changes[which] + np.clip(slope / bend, -1.0, 1.0)
+    return Corrections(
+        float(changes[0][0]),
+        dict(zip(types.tolist(), changes[1].tolist(), strict=True)),
+        dict(zip(names.tolist(), changes[2].tolist(), strict=True)),
+        int(times.sum()),
+    )
+
+
+def judged(examples: pa.Table, votes: pa.Table, task: Task) -> list[Judged]:
+    """People's verdicts on a bucket's spans that the task's weigher voted for; in texts that people marked, one by one.
+
+    A span that people are divided on, or that overlaps one of which they are, teaches nothing.
+    """
+    weigher = task.weigher() if task.weigher is not None else None
+    if weigher is None:
+        return []
+    verdicts = annotators.of_spans(votes.filter(pc.equal(votes["source"], "person")).to_pylist())
+    if not verdicts:
+        return []
+    weighted = votes.filter(pc.equal(votes["function"], weigher.function))
+    weighted = weighted.filter(pc.is_in(weighted["post_id"], value_set=pa.array(sorted(verdicts), pa.int64())))
+    texts = dict(zip(examples["post_id"].to_pylist(), examples["text"].to_pylist(), strict=True))
+    likely = _probabilities(weighted["evidence"])
+    rows = []
+    for row, probability in zip(weighted.to_pylist(), likely.tolist(), strict=True):
+        own = verdicts[row["post_id"]]
+        place = (row["start"], row["end"])
+        if place in own and own[place].label is None:
+            continue
+        right = place in own and own[place].label == row["label"]
+        name = texts[row["post_id"]][place[0] : place[1]].lower()
+        rows.append(Judged(row["label"], name, probability, float(right), 1.0))
+    return rows
+
+
+def choose(
+    items: Items, votes: pa.Table, model: LabelModel, weigher: Weigher, examples: pa.Table, corrections: Corrections
+) -> tuple[npt.NDArray[np.int64], Float, npt.NDArray[np.bool_]]:
+    """Label of each item (int64[n]), probabilities (float64[n, k]), and whether it is likely enough (bool[n]).
+
+    The probabilities of a span that is weighed sum up to its own: the rest is that it is none.
+    """
+    size = len(model.labels)
+    own = model.functions.index(weigher.function)
+    known = {weigher.function, *weigher.weighs}
+    others = np.array([name not in known for name in model.functions], bool)
+    heard = items.votes[:, own] != ABSTAIN
+    label, probabilities = model.choose(np.where(others, items.votes, ABSTAIN).astype(np.int8))
+    foreign = (items.votes[:, others] != ABSTAIN).any(1) & (items.start != NO_SPAN)
+    rows = np.flatnonzero(np.asarray(pc.equal(votes["function"], weigher.function)))
+    weighted = votes.take(pa.array(rows))
+    likely = np.zeros(len(items))
+    odds = _log_odds(_probabilities(weighted["evidence"])) + _changes(weighted, examples, corrections)
+    likely[items.item[rows]] = 1 / (1 + np.exp(-odds))
+    place = np.flatnonzero(heard)
+    kind = items.votes[place, own].astype(np.int64)
+    mass = np.zeros((len(place), size))
+    mass[np.arange(len(place)), kind] = likely[place]
+    both = foreign[place]
+    if both.any():
+        # Two voices: odds multiply, over what is likely anyway.
+        spread = mass[both] + (1 - likely[place][both])[:, None] / (size + 1)
+        ratio = spread * probabilities[place[both]] / model.prior[None]
+        nothing = (1 - likely[place][both]) / (size + 1)
+        mass[both] = ratio / (ratio.sum(1) + nothing)[:, None]
+    probabilities = probabilities.copy()
+    probabilities[place] = mass
+    label = label.copy()
+    label[place] = mass.argmax(1)
+    enough = mass.max(1, initial=0.0) >= weigher.least
+    spoken = foreign.copy()
+    spoken[place] = enough
+    return label, probabilities, spoken
+
+
+def _changes(weighted: pa.Table, examples: pa.Table, corrections: Corrections) -> Float:
+    """Change of the log-odds of each of a weigher's votes, float64[n]."""
+    changes = np.full(weighted.num_rows, corrections.every)
+    if not corrections.verdicts:
+        return changes
+    texts = dict(zip(examples["post_id"].to_pylist(), examples["text"].to_pylist(), strict=True))
+    columns = (weighted[name].to_pylist() for name in ("post_id", "start", "end", "label"))
+    for row, (post, start, end, label) in enumerate(zip(*columns, strict=True)):
+        changes[row] += corrections.types.get(label, 0.0)
+        changes[row] += corrections.names.get(f"{label} {texts[post][start:end].lower()}", 0.0)
+    return changes
+
+
+def _probabilities(evidence: pa.ChunkedArray) -> Float:
+    """The `p` of each evidence, float64[n]."""
+    matched: Sequence[Any] = pc.struct_field(pc.extract_regex(evidence, r'"p": ?(?P<p>[0-9.e-]+)'), "p")
+    return np.asarray(pc.fill_null(pc.cast(matched, pa.float64()), 0.0), dtype=np.float64)
+
+
+def _log_odds(probability: Float) -> Float:
+    likely = np.clip(probability, 1 - _HIGHEST, _HIGHEST)
+    return np.asarray(np.log(likely / (1 - likely)))
