@@ -61,8 +61,13 @@ class TaskPlan:
         has = self.definition.collect is not None
         parts = [steps.parts_path(self.task, bucket) for bucket in self.layout.buckets] if has else []
         contents = self._contents(collected) if has else {}
-        given = {"task": self.task, "parts": parts}
-        return [WorkItem("label_merge", self.task, steps.merge, given, contents, 1, self.edition)]
+        settings = self.definition.settings
+        given: dict[str, Any] = {"task": self.task, "parts": parts}
+        edition = self.edition
+        if settings is not None:
+            given["settings"] = settings(self.layout.config.labels)
+            edition = [edition, given["settings"]]
+        return [WorkItem("label_merge", self.task, steps.merge, given, contents, 1, edition)]
 
     def vote(self, merged: Done) -> list[WorkItem]:
         """Threads and facts -> examples and votes."""

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -75,11 +75,12 @@ def facts_path(task: str) -> str:
     return f".work/labels/{task}/facts.json"
 
 
-def merge(root: Path, task: str, parts: Sequence[str]) -> Outcome:
-    """Parts of all buckets -> facts."""
+def merge(root: Path, task: str, parts: Sequence[str], settings: Mapping[str, Any] | None = None) -> Outcome:
+    """Parts of all buckets, and the task's settings if it has any -> facts."""
     path = facts_path(task)
     collected = [files.read_json(root / part) for part in parts]
-    files.write_json(root / path, plugin_calls.merged(TASKS[task], collected))
+    facts = plugin_calls.merged(TASKS[task], collected)
+    files.write_json(root / path, facts if settings is None else {**facts, "settings": settings})
     return Outcome({path: 1})
 
 
