@@ -1,8 +1,8 @@
 """Learns the weights of the model of obsolete answers, and scores the task on the hand-written threads.
 
-Learned from the 136 threads of the half `tune` of tests/labeling/blind_obsolescence.jsonl, and from real comments with a cue
-that were judged to say nothing of their post: tests/labeling/judged/obsolescence_cues.jsonl has their keys, a corpus of the
-real sites their texts. Nothing is learned from the other half, `held_out`.
+Learned from the 136 threads of the half `tune` of tests/labeling/blind_obsolescence.jsonl, and from real comments with
+a cue that were judged to say nothing of their post: tests/labeling/judged/obsolescence_cues.jsonl has their keys, a
+corpus of the real sites their texts. Nothing is learned from the other half, `held_out`.
 
 python -m benchmarks.obsolescence CORPUS [--write] [--held-out]
 """
@@ -28,7 +28,7 @@ from tests.labeling.bucket import of_corpus
 
 STRENGTH = 1.0
 """Factor of the L2 penalty."""
-THRESHOLD = 0.5
+THRESHOLD = 0.4
 FOLDS = 5
 WEIGHTS = Path(__file__).parent.parent / "labeling/tasks/obsolescence/weights.json"
 JUDGED = Path(__file__).parent.parent / "tests/labeling/judged/obsolescence_cues.jsonl"
@@ -83,7 +83,9 @@ def judged(corpus: Path) -> list[Row]:
                 seen.add(key)
                 rows.append(Row(features, verdicts[key], f"{bucket.site}:{post}"))
     if not seen:
-        raise SystemExit(f"{corpus}: none of the {len(verdicts)} judged comments is there; build it from all real sites")
+        raise SystemExit(
+            f"{corpus}: none of the {len(verdicts)} judged comments is there; build it from all real sites"
+        )
     print(f"{len(seen)} of {len(verdicts)} judged comments have a cue")
     return rows
 
@@ -128,7 +130,9 @@ def main() -> None:
     table = Table("probability", "cues", "right")
     for low in (0.0, 0.2, 0.4, 0.6, 0.8):
         inside = (believed >= low) & (believed < low + 0.2 + (low == 0.8))
-        table.add_row(f"{low:.1f} to {low + 0.2:.1f}", str(inside.sum()), f"{right[inside].mean() if inside.any() else 0:.2f}")
+        table.add_row(
+            f"{low:.1f} to {low + 0.2:.1f}", str(inside.sum()), f"{right[inside].mean() if inside.any() else 0:.2f}"
+        )
     console.print(table)
     learned = learn(rows)
     for name, weight in sorted(learned["weights"].items(), key=lambda item: -item[1]):

@@ -40,8 +40,8 @@ class Task:
         unit: what one label is of: a `question`, an `answer`, or a `span` of either.
         collect: from `functions.Threads` to a bucket's part of the facts, as plain JSON values.
         merge: from the results of `collect` of all buckets to the facts of the whole corpus (`Threads.facts`), as JSON.
-        settings: from the section `[labels]` of the configuration to what the task's functions read of it, as plain JSON:
-            `Threads.facts["settings"]`. What it returns may depend on plug-ins too. It needs `merge`.
+        settings: from the section `[labels]` of the configuration to what the task's functions read of it, as plain
+            JSON: `Threads.facts["settings"]`. What it returns may depend on plug-ins too. It needs `merge`.
         examples: `EXAMPLES` of a bucket, from `Threads` and the votes of all functions (none for spans, whose examples
             come first); the pipeline fills `split` and `digest` and replaces personal data. None: every post of the
             unit as it was published, without the comments that votes name as giving the label away.

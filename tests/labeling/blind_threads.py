@@ -12,10 +12,12 @@ TASK = "obsolescence"
 Remark = tuple[str, int]
 
 
-def remarked(*remarks: str | Remark, body: str = "<p>It is done so.</p>", **changes: Any) -> Threads:
+def remarked(
+    *remarks: str | Remark, body: str = "<p>It is done so.</p>", after: float = 10, **changes: Any
+) -> Threads:
     """An answer, number 2, with comments a day apart, each of another user unless it says of which."""
     said = [(one, 20 + n) if isinstance(one, str) else one for n, one in enumerate(remarks)]
-    comments = [comment(n, 2, text, 10 + n, user) for n, (text, user) in enumerate(said, start=1)]
+    comments = [comment(n, 2, text, after + n, user) for n, (text, user) in enumerate(said, start=1)]
     return threads([question(), answer(2, body=body)], comments, **changes)
 
 
@@ -50,5 +52,5 @@ def called_obsolete(bucket: Threads) -> bool:
 
 def precision_recall(pairs: Sequence[tuple[bool, bool]]) -> tuple[float, float]:
     """Of pairs of what is so and what is called so."""
-    right, called, true = (sum(map(bool, some)) for some in ([a and b for a, b in pairs], *zip(*[(b, a) for a, b in pairs], strict=True)))
-    return right / max(called, 1), right / max(true, 1)
+    right = sum(true and called for true, called in pairs)
+    return right / max(sum(called for _, called in pairs), 1), right / max(sum(true for true, _ in pairs), 1)

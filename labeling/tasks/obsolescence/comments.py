@@ -1,7 +1,7 @@
 """The verdict of an answer's comments, read in order: the last word counts.
 
-A denial takes back an earlier statement if it is about the same thing, a "yes" turns somebody's question into a statement,
-and who gives an objection up restores what was objected to.
+A denial takes back an earlier statement if it is about the same thing, a "yes" turns somebody's question into a
+statement, and who gives an objection up restores what was objected to.
 """
 
 import re
@@ -38,7 +38,7 @@ _META = re.compile(r"(?:^|\.)meta\.")
 
 
 def is_meta(site: str) -> bool:
-    """Whether a site is about another site: its answers are out of date when that has changed, and name nothing else."""
+    """Whether a site is about another site, and its answers about what people there agreed on."""
     return _META.search(site) is not None
 
 
@@ -106,13 +106,10 @@ def last_words(threads: Threads, comments: Mapping[int, Sequence[dict[str, Any]]
     Where the answer was mended after what they say, there is none.
 
     Args:
-        comments: of each answer, in order of time (`comments_of`).
+        comments: of each answer that has one with a cue, in order of time (`comments_of`).
     """
-    by_post = {
-        post: some for post, some in comments.items() if any(languages.has_cue(comment["text"]) for comment in some)
-    }
-    for case, known in cases(threads, by_post):
-        said = by_post[case.post]
+    for case, known in cases(threads, comments):
+        said = comments[case.post]
         word = _last_word(case, said)
         if word is not None and not (word.label == OBSOLETE and _mended(case, word, said, known)):
             yield word

@@ -77,14 +77,20 @@ CUE = _compile(
     # With its remover as the subject.
     rf"\b(?:has|have|had) (?:\w+ly |also |now |since )?"
     rf"(?:{_REMOVED}|disabled|closed|(?:switched|turned|shut) (?:off|down))\b",
-    rf"{VERSION} (?:has |also |finally )?(?:remove[sd]|drop(?:s|ped)|disable[sd]|kill(?:s|ed)|refuses)\b(?=\s(?!of\b|in\b|per\b)\w)",
+    rf"{VERSION} (?:has |also |finally )?(?:remove[sd]|drop(?:s|ped)|disable[sd]|kill(?:s|ed)"
+    rf"|refuses)\b(?=\s(?!of\b|in\b|per\b)\w)",
     r"\b(?:is|are|was|were|been|got) (?:\w+ly |now )?(?:switched|turned|shut) (?:off|down)\b",
     r"\b(?:was|were|has been|have been) (?:\w+ly |now )?(?:replaced|retired|succeeded) (?:by|with)\b",
-    rf"(?-i:\b(?!(?:You|We|They|He|She|It|This|That|Who|One|If|When|Not|Never|None|Nothing|Now|Is|Was|Were|Been|Has)\b)[A-Z]\w+)(?: \d[\d.]*)? (?:(?:has|have|finally|just|recently|devs?|team) ){{0,2}}(?:{_REMOVED}|disabled|deprecated|blocked"
-    r"|revoked|sunset|(?:turned|switched|shut|closed) (?:off|down))\b(?=\s(?!in\b|since\b|as\b|by\b|from\b|and\b|at\b|on\b|with\b)\w)",
+    rf"(?-i:\b(?!(?:You|We|They|He|She|It|This|That|Who|One|If|When|Not|Never|None|Nothing|Now|Is|Was|Were|Been"
+    rf"|Has)\b)[A-Z]\w+)(?: \d[\d.]*)? (?:(?:has|have|finally|just|recently|devs?|team) ){{0,2}}(?:{_REMOVED}"
+    rf"|disabled|deprecated|blocked"
+    r"|revoked|sunset|(?:turned|switched|shut|closed) (?:off|down))\b(?=\s(?!in\b|since\b|as\b|by\b|from\b"
+    r"|and\b|at\b|on\b|with\b)\w)",
     rf"\b{VERSION} (?:has|have|knows?) no\b|\b{VERSION} (?:do|does)n'?t (?:have|support|include|ship|know|accept)\b",
-    r"\b(?:is|are|'s) (?:\w+ly |now |long |all )?(?:gone|dead)\b(?! (?:simple|easy|on|slow))|\bwent away\b|\b(?:has|have) vanished\b",
-    r"\b(?:has|have|was|were|is|are|been|got) (?:been |now |since |finally )*(?:abandoned|archived|sunset(?:ted)?|phased out|retired"
+    r"\b(?:is|are|'s) (?:\w+ly |now |long |all )?(?:gone|dead)\b(?! (?:simple|easy|on|slow))|\bwent away\b"
+    r"|\b(?:has|have) vanished\b",
+    r"\b(?:has|have|was|were|is|are|been|got) (?:been |now |since |finally )*(?:abandoned|archived"
+    r"|sunset(?:ted)?|phased out|retired"
     r"|end-of-lifed|decommissioned|merged into|folded into|renamed (?:to|as)|moved (?:to|into) (?:the )?CODE)",
     r"\b(?:reached|hit|past) (?:its |their )?(?:end[-\s]of[-\s]life|EOL)\b",
     r"\bin maintenance mode\b|\bno longer (?:recommended|actively)\b",
@@ -93,25 +99,35 @@ CUE = _compile(
     *(rf"(?<={word}\s)(?:been )?{_REMOVED}\b" for word in ("not", "n't", "never")),
     # What it is now.
     r"\b(?:has|have)n'?t been (?:true|correct|valid|accurate|necessary|needed|required|supported|the case)\b",
-    r"\b(?:api|apis|syntax|interface|ui|menus?|settings?|options?|signature|behaviou?r|endpoints?|layout|command|flags?|defaults?"
-    r"|format|policy|rules?|names?|property|method|function) (?:has|have|was|were) (?:since |now |been |completely |also |all )*"
+    r"\b(?:api|apis|syntax|interface|ui|menus?|settings?|options?|signature|behaviou?r|endpoints?|layout"
+    r"|command|flags?|defaults?"
+    r"|format|policy|rules?|names?|property|method|function) (?:has|have|was|were) (?:since |now |been "
+    r"|completely |also |all )*"
     r"(?:changed|moved|renamed|replaced|reworked)\b",
-    r"\b(?:is|are|it's|they're) now (?:called|named|located|found|part of|built[-\s]in|unnecessary|redundant|useless|legacy|dead)\b",
-    rf"\b(?:un(?:necessary|needed)|redundant|built[-\s]in|(?:not|n't) (?:needed|necessary|required)) (?:any ?more|any longer|{_WHEN})",
+    r"\b(?:is|are|it's|they're) now (?:called|named|located|found|part of|built[-\s]in|unnecessary|redundant"
+    r"|useless|legacy|dead)\b",
+    rf"\b(?:un(?:necessary|needed)|redundant|built[-\s]in|(?:not|n't) (?:needed|necessary"
+    rf"|required)) (?:any ?more|any longer|{_WHEN})",
     rf"\bno (?:more )?need (?:for|to)\b[^.;!?]{{0,30}}?\b(?:any ?more|any longer|{_WHEN})",
-    rf"^(?:\W|fyi\b|note that\b|actually\b|just\b|and\b){{0,6}}(?:as of|since|starting (?:with|from|in)|beginning with|from|in|with) "
-    rf"(?:\S+ ){{0,3}}?(?:{VERSION}|{_NEWER} (?:versions?|releases?)(?: of \S+)?)(?:\+| and (?:up|later|above|newer)| or (?:later|newer))?,? "
-    r"(?:there(?:'s| is| are)|you (?:can|should|must|need|have to|now)|use\b|we can|one can|it(?:'s| is| has) (?:now|been|called|enough"
+    rf"^(?:\W|fyi\b|note that\b|actually\b|just\b|and\b){{0,6}}(?:as of|since|starting (?:with|from|in)"
+    rf"|beginning with|from|in|with) "
+    rf"(?:\S+ ){{0,3}}?(?:{VERSION}|{_NEWER} (?:versions?|releases?)(?: of \S+)?)(?:\+| and (?:up|later|above"
+    rf"|newer)| or (?:later|newer))?,? "
+    r"(?:there(?:'s| is| are)|you (?:can|should|must|need|have to|now)|use\b|we can|one can|it(?:'s| is"
+    r"| has) (?:now|been|called|enough"
     r"|built)|the (?:correct|right|new|recommended|preferred)|this (?:is|has|can) (?:now|been|be|built))",
     r"\b(?:nowadays|these days)\b[^.;!?]{0,40}?\b(?:use|should|prefer|recommended|replaced|instead|only|better)\b",
     r"\b(?:use|should|prefer|recommended|replaced|instead|only|better)\b[^.;!?]{0,40}?\b(?:nowadays|these days)\b",
-    rf"\b(?:breaks?|throws?|raises?|crashes|errors? out|blows up|gives? (?:me |you )?an? \w+)\b[^.;!?]{{0,30}}? (?:since|as of|starting with) "
+    rf"\b(?:breaks?|throws?|raises?|crashes|errors? out|blows up|gives? (?:me "
+    rf"|you )?an? \w+)\b[^.;!?]{{0,30}}? (?:since|as of|starting with) "
     rf"(?:\S+ ){{0,3}}?{VERSION}",
     # Judgements.
     r"\b(?:answer|post|solution|advice|approach|information|info) is (?:\w+ )?(?:old|ancient|dated|legacy)\b",
     r"\b(?:useless|pointless|moot|stale|irrelevant) (?:now|today|nowadays|these days)\b|\b(?:now|is|are) stale\b",
-    r"\b(?:was|were) (?:\w+ )?(?:true|correct|right|valid|accurate|fine|(?:a )?good (?:advice|answer)|the (?:right |best )?way|possible)"
-    r" (?:back )?(?:then|in (?:19|20)\d\d|at (?:the|that) time|when (?:it|this|i) (?:was )?(?:wrote|written|posted|answered))\b",
+    r"\b(?:was|were) (?:\w+ )?(?:true|correct|right|valid|accurate|fine|(?:a )?good (?:advice|answer)"
+    r"|the (?:right |best )?way|possible)"
+    r" (?:back )?(?:then|in (?:19|20)\d\d|at (?:the|that) time|when (?:it|this|i) (?:was )?(?:wrote|written"
+    r"|posted|answered))\b",
     r"\btimes have changed\b|^\W*R\.?I\.?P\b|\bnot functional\b",
     r"\b(?:answer|approach|method|solution|way|code|advice|trick)(?:'s| is| has become)(?: \w+)? "
     r"(?:dead|stale|useless|history|moot)\b",
@@ -133,8 +149,69 @@ STILL = _compile(
 )
 """It still works."""
 
+_NEW = "(?:[0-9]|new|latest|recent|current|later|modern|last|upcoming)"
+_STOPPED = (
+    "(?:work|compil|run|exist|support|avail|valid|build|built|appl|poss|need|necess|requir|have|include|ship|know|accept)"
+)
+HINT = "(?i)" + "|".join(
+    (
+        (
+            r"deprecat|out-?dated|obsolet|out[-\s]of[-\s]date|supers[ec]+d|discontinu|EOL|end[-\s]of[-\s]life"
+            r"|no[-\s]+longer|any\s?(?:more|longer)"
+        ),
+        (
+            r"(?:stopped|ceased|quit)\s+(?:working|func|being|to)|(?:needs?|requires?|could\suse|due\sfor"
+            r"|need\sof)\s+(?:an?\s+)?(?:updat|to\sbe|refresh)"
+        ),
+        (
+            r"\b(?:removed|dropped|deleted|retired|replaced|renamed|killed|axed|taken\sout|pulled|phased\sout"
+            r"|disabled|blocked|revoked|sunset)"
+        ),
+        (
+            r"\b(?:removes|drops|disables|kills|refuses|abandoned|archived|decommissioned|merged\sinto"
+            r"|folded\sinto)\b|moved\s+(?:to|into)"
+        ),
+        (
+            r"(?:turned|switched|shut|closed)\s+(?:off|down)|(?:has|have|had)\s+(?:\w+\s+)?closed|(?:was|were"
+            r"|been)\s+(?:\w+\s+)?succeeded"
+        ),
+        (
+            r"up[-\s]to[-\s]date|defunct|unmaintained|\bgone\b|\bbroken\b|\bstale\b|aged\sbadly|for\s(?:historical"
+            r"|legacy)\s|maintenance\smode"
+        ),
+        (
+            r"(?:'s|is|are|become|now)\s+(?:\w+\s+)?(?:dead|useless|history|moot|old|ancient|dated|legacy)\b"
+            r"|not\sfunctional|times\shave\schanged"
+        ),
+        (
+            r"nowadays|these\sdays|used\sto\s(?:work|be)|old\s(?:way|method|approach|syntax)|went\saway"
+            r"|have\svanished|has\svanished|\bRIP\b|R\.I\.P"
+        ),
+        r"(?:is|are|it's|they're)\snow\s(?:called|named|located|found|part|built|unn|redundant|useless|legacy|dead)",
+        (
+            r"(?:has|have|was|were)\s.*(?:changed|moved|reworked)\b|n't\sbeen\s|(?:n't|not)\s(?:use|follow"
+            r"|do)\s(?:this|it)\b"
+        ),
+        (
+            r"unnecessary\s|unneeded\s|redundant\s|built[-\s]in\s|no\s(?:more\s)?need\s|(?:useless|pointless"
+            r"|irrelevant)\s(?:now|today)"
+        ),
+        r"(?:was|were)\s.*(?:then\b|in\s(?:19|20)[0-9]|at\s(?:the|that)\stime|when\s(?:it|this|i)\s)",
+        rf"(?:n'?t|not|cannot|fails?)\s.*{_STOPPED}.*{_NEW}|there(?:'s|\sis|\sare)\sno\s.*{_NEW}",
+        r"[0-9x]\+?\s+(?:has|have|knows?)\s+no\b|[0-9x]\+?\s+do(?:es)?n'?t\s+(?:have|support|include|ship|know|accept)",
+        r"(?:breaks?|throws?|raises?|crashes|errors\sout|blows\sup|gives?)\b.*(?:since|as\sof|starting\swith)\s.*[0-9]",
+        rf"^.*(?:as\sof|since|starting|beginning|from|in|with)\s.*{_NEW}.*(?:there|you|use|can|it|the|this)\b",
+        (
+            rf"still\s(?:\w+ly\s)?(?:work|valid|true|appl|relevant|correct|current|supported|accurate|the\s)"
+            rf"|works\s.*{_NEW}"
+        ),
+    )
+)
+"""In google-re2's dialect: a line with a cue, or with words for "still", matches it. It is many times faster."""
+
 STILL_ASKED = _compile(
-    r"\bstill (?:\w+ )?(?:work(?:s|ing)?|valid|true|appl(?:y|ies)|relevant|correct|current|supported|accurate|recommend(?:ed)?|"
+    r"\bstill (?:\w+ )?(?:work(?:s|ing)?|valid|true|appl(?:y|ies)|relevant|correct|current|supported|accurate"
+    r"|recommend(?:ed)?|"
     r"the (?:\w+ )?(?:way|case)|possible|needed|necessary|available|ships?|hold)\b",
 )
 """Words that ask whether it still works."""
@@ -145,15 +222,18 @@ DENIAL = re.compile(
     + _any(
         # taken back
         r"(?:i )?take (?:it|that|this) back\b|never\s?mind\b|scratch that\b|my (?:bad|mistake)\b|i stand corrected\b",
-        r"(?:(?:please|sorry|just|oops|ok|ah|oh)\W+){0,3}(?:ignore|disregard|forget) (?:me|my|that|this|what i|the (?:above|last|previous))\b"
+        r"(?:(?:please|sorry|just|oops|ok|ah|oh)\W+){0,3}(?:ignore|disregard|forget) (?:me|my|that|this|what i"
+        r"|the (?:above|last|previous))\b"
         r"|false alarm\b|(?:(?:sorry|oops|ok|ah|oh)\W+){1,3}(?:my|i was|it was (?:me|my)|i had|that was (?:me|my))\b",
-        r"(?:i )?can(?:'t|not) (?:confirm|reproduce)\b|you(?:'re| are) (?:mistaken|wrong|confus\w+)\b|not (?:true|so|really|correct|at all)\b[.!,:;]?"
-        r"|(?:seems? to )?(?:still )?(?:work(?:s|ed|ing)|runs?|compiles?) (?:\w+ )?(?:for me|here|fine|perfectly|just fine|ok(?:ay)?|as expected)\b",
+        r"(?:i )?can(?:'t|not) (?:confirm|reproduce)\b|you(?:'re| are) (?:mistaken|wrong|confus\w+)\b"
+        r"|not (?:true|so|really|correct|at all)\b[.!,:;]?"
+        r"|(?:seems? to )?(?:still )?(?:work(?:s|ed|ing)|runs?|compiles?) (?:\w+ )?(?:for me|here|fine"
+        r"|perfectly|just fine|ok(?:ay)?|as expected)\b",
         r"(?:down)?vote (?:retracted|removed)\b|QUOTE (?:is|was) (?:simply |just |plain )?(?:false|wrong|nonsense)\b",
         # "no", with or without what is denied
         rf"(?:no|nope|nah|wrong|false|incorrect)\b[,.!]?\s*,?\s*{_IT}\s*(?:'s|is|are|does|do)?\s*"
         r"(?:n't|not|isn't|doesn't|aren't|does|still)?\b",
-        rf"(?:no|nope|nah|wrong)\b[,.!:]?\s*(?:it |this |that )?(?:still )?(?:works?|working|worked|runs|compiles)\b",
+        r"(?:no|nope|nah|wrong)\b[,.!:]?\s*(?:it |this |that )?(?:still )?(?:works?|working|worked|runs|compiles)\b",
         r"(?:no|nope|nah|wrong|false|incorrect)[.!]*$",
         r"(?:that(?:'s| is)|this is|it(?:'s| is)) (?:simply |just |plain )?"
         r"(?:not (?:true|correct|right|the case)|wrong|false|incorrect|nonsense)\b",
@@ -180,11 +260,15 @@ HEDGE = _compile(r"\b(?:i think|i guess|i fear|i believe|seems?|afraid|i'm afrai
 SUPPOSED = _compile(
     r"\b(?:if|whether|unless|in case|suppose|supposing|assuming|until|till|once|when(?:ever)?|before|lest)\b",
     r"\b(?:should|might|(?-i:may|MAY)|could|would|will|going to|about to|soon|maybe|perhaps|possibly)\b",
-    r"\b(?:not sure|unsure|wonder(?:ing)?|to become|becoming|to be|probably|presumably|plan(?:s|ning|ned)? (?:to|on)|slated|scheduled"
+    r"\b(?:not sure|unsure|wonder(?:ing)?|to become|becoming|to be|probably|presumably|plan(?:s|ning"
+    r"|ned)? (?:to|on)|slated|scheduled"
     r"|in (?:the )?future|eventually|some ?day|upcoming|rumou?red|discuss(?:ed|ing|ion))\b",
     r"\b\w+'ll\b",
 )
-CONDITION = _compile(r"\b(?:if|unless|in case(?! (?:any|some|you|other|people))|suppose|assuming|whether|when(?:ever)? (?:it|they|this|that))\b")
+CONDITION = _compile(
+    r"\b(?:if|unless|in case(?! (?:any|some|you|other|people))|suppose|assuming|whether|when(?:ever)? (?:it"
+    r"|they|this|that))\b"
+)
 NOWADAYS = _compile(VERSION, r"\b(?:today|nowadays|20[012]\d)\b", rf"\b{_NEWER}\b")
 """Words that turn a supposition into an assertion: it is about a newer version, or about today."""
 
@@ -210,10 +294,12 @@ _SAY = _any(
     r"insist(?:s|ed)?",
 )
 TOLD = _compile(
-    r"\b(?:my|our|his|her|their|your|the|a|some|another|one) (?:\w+ ){0,2}?(?:boss|lead|colleagues?|friends?|team|teacher|professor|co-?workers?"
-    rf"|managers?|client|guys?|blogs?|articles?|tutorials?|books?|comments?|posts?|people|users?|compan(?:y|ies)) (?:\w+ ){{0,2}}?{_SAY}\b",
+    r"\b(?:my|our|his|her|their|your|the|a|some|another|one) (?:\w+ ){0,2}?(?:boss|lead|colleagues?|friends?"
+    r"|team|teacher|professor|co-?workers?"
+    rf"|managers?|client|guys?|blogs?|articles?|tutorials?|books?|comments?|posts?|people|users?|compan(?:y"
+    rf"|ies)) (?:\w+ ){{0,2}}?{_SAY}\b",
     rf"\b(?:i(?:'ve| have)?|you|he|she|they|some(?:one|body)?|people|others|many|everyone|(?:\w+ )?who(?:ever)?)"
-    rf" (?:\w+ly |also |just |once |had |have |keep |might )?{_SAY}\b"
+    rf" (?:\w+ly |also |just |once |had |have |keep |might )?{_SAY}\b",
 )
 """Somebody else's statement, which is not an assertion."""
 SOURCE = _any(
@@ -235,9 +321,45 @@ _OTHER_THING = _any(
     *("driver", "ide", "machine", "server", "laptop", "phone", "computer", r"install(?:ation|ed)?", "setup", "mirror"),
     *("environment", "copy", "version of", "os", "distro", "gems?", r"repo(?:sitory)?", "image", "picture", "demo"),
     *("fiddle", "jsfiddle", r"dependenc(?:y|ies)", "firmware", "bios", "cache", "certificate", "account", "email"),
-    *("job", "project", r"code\s?base", "news", "bookmark", "downloads?", "thread", "domain", "video", "gist", "pdf", "paper"),
-    *("reference", "source", "blogpost", "guide", "screencast", "archive", "hosting", "host", "mailing list", "forum", "wikipedia"),
-    *("phones?", "devices?", "hardware", "laptops?", "router", "card", "kernel", "distribution", "operating system", "tutorials?"),
+    *(
+        "job",
+        "project",
+        r"code\s?base",
+        "news",
+        "bookmark",
+        "downloads?",
+        "thread",
+        "domain",
+        "video",
+        "gist",
+        "pdf",
+        "paper",
+    ),
+    *(
+        "reference",
+        "source",
+        "blogpost",
+        "guide",
+        "screencast",
+        "archive",
+        "hosting",
+        "host",
+        "mailing list",
+        "forum",
+        "wikipedia",
+    ),
+    *(
+        "phones?",
+        "devices?",
+        "hardware",
+        "laptops?",
+        "router",
+        "card",
+        "kernel",
+        "distribution",
+        "operating system",
+        "tutorials?",
+    ),
 )
 OTHER_NOUN = re.compile(rf"\s*(?:\w+\s+)?(?:versions?|releases?|{_OTHER_THING})\b", re.IGNORECASE)
 """The noun that a cue modifies: "an outdated version"."""
@@ -253,7 +375,8 @@ NOT_A_NOUN = re.compile(
 """Words after a predicative state, as opposed to one before its noun: "the deprecated call"."""
 _ANSWERS = _any("answers?", "solutions?", "suggestions?", "responses?")
 OTHER_SUBJECT = _compile(
-    r"\b(?:my|our|his|her|their|the|that|those|these|this|your|an?|all|some|both|first|second|last|original|linked|official"
+    r"\b(?:my|our|his|her|their|the|that|those|these|this|your|an?|all|some|both|first|second|last|original"
+    r"|linked|official"
     rf"|\w+'s)(?: \w+){{0,2}}? {_OTHER_THING}\b",
     r"\b(?:other|another|previous|next|second|top|above|below|earlier|older|remaining|most|all|many|some|first)"
     rf" (?:\w+ )?{_ANSWERS}\b",
@@ -264,7 +387,8 @@ OTHER_SUBJECT = _compile(
     r"(?:using|running|on|stuck|have|had|got|use)\b",
     r"\b(?:others?|the rest|most of (?:them|these|those)|everything else|all else|the ones?|those) "
     r"(?:(?:are|were|is|seem|here|above|below|on this page|in this thread) )?(?:\w+ )?$",
-    r"\b(?:you|your|he|his|she|op)\b[^.;]{0,40}\b(?:on|using|running|with|run|use|have|got|an?|is|was|version)\b[^.;]{0,30}\b(?:which|that|and it|it) (?:is|was|has)\b",
+    r"\b(?:you|your|he|his|she|op)\b[^.;]{0,40}\b(?:on|using|running|with|run|use|have|got|an?|is|was"
+    r"|version)\b[^.;]{0,30}\b(?:which|that|and it|it) (?:is|was|has)\b",
     r"\byour (?:\w+ )?(?:version|python|java|node|php|ruby|xcode|windows|ubuntu|chrome|\w*sdk|jdk)\b",
     r"\bthe (?:op|asker)\b",
     r"^(?:\W*fyi\W*)?(?:the )?(?:links?|urls?|pdf|image|demo|fiddle)\b",
@@ -291,7 +415,8 @@ PASSING = re.compile(
 )
 """Things that go out of date in general, or requests to mark them as such."""
 RELATIVE = re.compile(
-    r"(?<![,;:])\b(?!(?:think|note|notice|know|believe|says?|said|seems|see|fear|is|was|and|but|because|as|since|so|now|means)\b)"
+    r"(?<![,;:])\b(?!(?:think|note|notice|know|believe|says?|said|seems|see|fear|is|was|and|but|because|as"
+    r"|since|so|now|means)\b)"
     r"\w+\s+(?:that|which|who)(?:\s+(?:is|are|was|were|has been|have been))?\s+(?:\w+\s+)?$",
     re.IGNORECASE,
 )
@@ -316,7 +441,18 @@ CLAUSE = re.compile(
 """Ends of clauses."""
 
 _WORK = _any(
-    *("answers?", "solutions?", "methods?", "approach(?:es)?", "code", "post", "way", "workaround", "trick", "technique"),
+    *(
+        "answers?",
+        "solutions?",
+        "methods?",
+        "approach(?:es)?",
+        "code",
+        "post",
+        "way",
+        "workaround",
+        "trick",
+        "technique",
+    ),
     *("advice", "suggestions?", "instructions?", "steps?", "snippet", "example", "syntax", "command", "recommendation"),
     *("procedure", "recipe", "hack", "script", "information", "info"),
 )
@@ -327,45 +463,57 @@ ITSELF = _compile(
     rf"^\W*(?:accepted |old |good |great |outdated )*{_WORK}\b",
 )
 PRONOUN = _compile(
-    r"^\W*(?:(?:\w+ly|so|and|but|now|fyi|note(?: that)?|also|because|since|as|it seems|i think|i'm afraid)\b\W*){0,4}"
+    r"^\W*(?:(?:\w+ly|is|are|was|has|have|does|so|and|but|now|fyi|note(?: that)?|also|because|since|as|it seems|i think|i'm afraid)\b\W*){0,4}"
     r"(?:(?:this|that|these|those)\b(?! (?:ones?|time|site|question|community|day|year|moment|comment|link)\b)"
     r"|it\b|they\b|its\b|all of (?:this|that|these)\b)",
-    r"(?:^|[,;:()]\s*|\b(?:of|in|for|as|and|but|so|with|since|now|today|because|by)\s)(?:this|that|these|those) (?!(?:ones?|time|site|question|community|day|year|moment|comment|link)\b)\w+(?: \w+)?\W*$",
+    r"(?:^|[,;:()]\s*|\b(?:of|in|for|as|and|but|so|with|since|now|today|because|by)\s)(?:this|that|these"
+    r"|those) (?!(?:ones?|time|site|question|community|day|year|moment|comment|link)\b)\w+(?: \w+)?\W*$",
+    r"\b(?:this|these)(?: \w+ly)?\W*$",
 )
 OBJECT_BEFORE = _compile(r"\b(?:ma[dk]es?|making|renders?|rendered) (?:this|that|it|these|them|the above) (?:\w+ )?$")
 OBJECT_AFTER = _compile(r"^\s*(?:this|that|it|these|them|the above)\b")
 ELIDED = _compile(
-    r"^(?:\W|\b(?:now|sadly|unfortunately|alas|fyi|note|nb|warning|caution|beware|careful|attention|edit|update|also|actually"
-    r"|apparently|officially|completely|totally|very|really|quite|seems?|to be|is|has been|been|was|has|answer|just|a|heads up"
-    r"|since|yes|yep|yeah|indeed|no|nope|\d{4}|\d{1,2}|here|and|but|so|already|long|largely|mostly|kinda|bit|little|definitely"
+    r"^(?:\W|\b(?:now|sadly|unfortunately|alas|fyi|note|nb|warning|caution|beware|careful|attention|edit|update"
+    r"|also|actually"
+    r"|apparently|officially|completely|totally|very|really|quite|seems?|to be|is|has been|been|was|has|answer"
+    r"|just|a|heads up"
+    r"|since|yes|yep|yeah|indeed|no|nope|\d{4}|\d{1,2}|here|and|but|so|already|long|largely|mostly|kinda|bit"
+    r"|little|definitely"
     r"|it's|that's|today|nowadays|currently|please|x{3,})\b){0,8}\W*$"
 )
 REPLACEMENT = _compile(
-    r"\b(?:use|using|instead|try|see|replac(?:ed|ement)|switch(?:ed)? to|prefer|in favou?r of|you(?:'ll)? (?:need|should|can|must|have)"
+    r"\b(?:use|using|instead|try|see|replac(?:ed|ement)|switch(?:ed)? to|prefer|in favou?r of"
+    r"|you(?:'ll)? (?:need|should|can|must|have)"
     r"|now (?:it's|you|there|called)|moved to|go to|successor|alternative|equivalent|nowadays|these days)\b"
 )
 OTHER_ANSWER = _compile(
-    rf"\b(?:accepted|selected|other|others|top|older|old|oldest|previous|earlier|above|first|original|existing|most|highest|"
+    rf"\b(?:accepted|selected|other|others|top|older|old|oldest|previous|earlier|above|first|original|existing"
+    rf"|most|highest|"
     rf"upvoted|voted|\d{{4}}|many|all|rest of the|\w+'s) (?:\w+[- ]){{0,2}}?{_ANSWERS}\b",
     rf"\b{_ANSWERS} (?:above|below|here|by|from|of|on this page)\b",
 )
 CONFIRMATION = re.compile(
     r"^(?:@\S+[,:]?\s*)?"
-    r"(?:yes|yep|yeah|yup|indeed|correct|right|true|exactly|(?:sadly|unfortunately),? yes|it (?:is|has|does|did)|they (?:did|have)"
+    r"(?:yes|yep|yeah|yup|indeed|correct|right|true|exactly|(?:sadly|unfortunately),? yes|it (?:is|has|does"
+    r"|did)|they (?:did|have)"
     r"|(?:for|in|on) [^,.]{1,40}, (?:it (?:has|is|was|does)|they (?:did|have))|afraid so|i'm afraid so|looks like it)\b"
-    r"(?:[\s.!]*$|[,.!]?\s+(?:it|this|that|they|since|as of|in|from|has|was|is|sorry|nothing|still|\w+ (?:is|was|has))\b)",
+    r"(?:[\s.!]*$|[,.!]?\s+(?:it|this|that|they|since|as of|in|from|has|was|is|sorry|nothing|still|\w+ (?:is"
+    r"|was|has))\b)",
     re.IGNORECASE,
 )
 REFUSAL = re.compile(
-    r"^(?:@\S+[,:]?\s*)?(?:(?:sadly|unfortunately|alas),? )?(?:no|nope|nah|not (?:really|any ?more|any longer))\b(?! idea| problem)",
+    r"^(?:@\S+[,:]?\s*)?(?:(?:sadly|unfortunately|alas),? )?(?:no|nope|nah|not (?:really|any ?more"
+    r"|any longer))\b(?! idea| problem)",
     re.IGNORECASE,
 )
 CONCESSION = _compile(
     r"^(?:@\S+\s*[,:]?\s*)?(?:(?:ah|oh|ok|okay|hm+|sorry|oops|well|indeed)\b\W*){0,3}"
-    r"(?:you(?:'re| are)(?: \w+)? right|i stand corrected|my (?:bad|mistake|fault)|i was wrong|fair enough|good point|i see)\b"
+    r"(?:you(?:'re| are)(?: \w+)? right|i stand corrected|my (?:bad|mistake|fault)|i was wrong|fair enough"
+    r"|good point|i see)\b"
 )
 MENDED = _compile(
-    r"\b(?:i(?:'ve| have)?|i just|just|now|has been|have|answer|thanks?|thank you|ok|done|good (?:catch|point)|right)\W+(?:\w+\W+){0,4}?"
+    r"\b(?:i(?:'ve| have)?|i just|just|now|has been|have|answer|thanks?|thank you|ok|done|good (?:catch|point)"
+    r"|right)\W+(?:\w+\W+){0,4}?"
     r"(?:updated?|fixed|edited|changed|rewritten|rewrote|corrected|amended|revised|replaced|adjusted)\b(?! me\b)",
     r"^\W*(?:@\S+\W+)?(?:updated|fixed|edited|changed|corrected|rewritten|amended|revised|done)\b",
     r"\b(?:see|after) (?:my|the|your) (?:latest |recent |last )?(?:edit|update|revision)\b",
@@ -373,13 +521,17 @@ MENDED = _compile(
     r"\b(?:down)?vote (?:retracted|removed|reversed)\b",
 )
 MARKER = re.compile(
-    r"^\W*(?:(?:update[ds]?|edit(?:ed)?|upd|addendum|note|n\.?b\.?|important|warning|notice|attention|caution|disclaimer|heads[- ]up"
-    r"|deprecated|outdated|obsolete|deprecation)\b|(?:(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\w* )?(?:19|20)\d\d\b(?=\W*[\]):]))",
+    r"^\W*(?:(?:update[ds]?|edit(?:ed)?|upd|addendum|note|n\.?b\.?|important|warning|notice|attention|caution"
+    r"|disclaimer|heads[- ]up"
+    r"|deprecated|outdated|obsolete|deprecation)\b|(?:(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov"
+    r"|dec)\w* )?(?:19|20)\d\d\b(?=\W*[\]):]))",
     re.IGNORECASE,
 )
 PRAISE = re.compile(
-    r"^(?:@\S+[,:]?\s*)?\W*(?:\+\s?1\b|thank(?:s| you)|thx|ty\b|great|good\b|nice|perfect|excellent|upvoted?\b|awesome|brilliant|exactly"
-    r"|this (?:is|should be) (?:the|now the) (?:right|correct|best|accepted|only|real|up-to-date)|best answer|much better|finally|glad"
+    r"^(?:@\S+[,:]?\s*)?\W*(?:\+\s?1\b|thank(?:s| you)|thx|ty\b|great|good\b|nice|perfect|excellent|upvoted?\b"
+    r"|awesome|brilliant|exactly"
+    r"|this (?:is|should be) (?:the|now the) (?:right|correct|best|accepted|only|real|up-to-date)|best answer"
+    r"|much better|finally|glad"
     r"|(?:this|your) (?:one|answer) (?:works|is (?:the|better|right|correct|good)))",
     re.IGNORECASE,
 )
@@ -390,19 +542,29 @@ ENGLISH = LEXICONS.add(
     Lexicon(
         "en",
         cue=CUE,
+        hint=HINT,
         state=re.compile(STATES, re.IGNORECASE),
-        removal=_compile(rf"\b{_REMOVED}\b", r"\b(?:gone|dead|vanished|went away|exists?|shut|closed|turned off|switched off)\b"),
+        removal=_compile(
+            rf"\b{_REMOVED}\b", r"\b(?:gone|dead|vanished|went away|exists?|shut|closed|turned off|switched off)\b"
+        ),
         failure=_compile(
-            r"\bno[-\s]longer\b|\b(?:stopped|ceased|quit|broken|breaks?|fails?|used to|useless|works?|working|worked|valid|available|supported"
-            r"|appl(?:y|ies)|applicable|true|correct|accurate|maintained|recommended|possible|compiles?|runs?|usable|functional"
+            r"\bno[-\s]longer\b|\b(?:stopped|ceased|quit|broken|breaks?|fails?|used to|useless|works?|working"
+            r"|worked|valid|available|supported"
+            r"|appl(?:y|ies)|applicable|true|correct|accurate|maintained|recommended|possible|compiles?|runs?"
+            r"|usable|functional"
             r"|functioning|the case)\b",
         ),
         limit=re.compile(
-            rf"(?:{_NOT_DO}\b|not (?:valid|applicable|available|supported|possible)\b|there(?:'s| is| are) no\b|{VERSION} )"
+            rf"(?:{_NOT_DO}\b|not (?:valid|applicable|available|supported|possible)\b|there(?:'s| is| are) no\b"
+            rf"|{VERSION} )"
             r"(?!.*\b(?:any ?more|longer|exists?)\b)",
             re.IGNORECASE,
         ),
-        general=_compile(r"\bany\s?(?:more|longer)\b", rf"^{_IS} (?:\w+ )?{_REMOVED}$|^(?:been )?{_REMOVED}$", r"^(?:is|are|'s) (?:\w+ )?(?:gone|dead)$"),
+        general=_compile(
+            r"\bany\s?(?:more|longer)\b",
+            rf"^{_IS} (?:\w+ )?{_REMOVED}$|^(?:been )?{_REMOVED}$",
+            r"^(?:is|are|'s) (?:\w+ )?(?:gone|dead)$",
+        ),
         still=STILL,
         still_asked=STILL_ASKED,
         denial=DENIAL,

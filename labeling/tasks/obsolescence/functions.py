@@ -3,8 +3,8 @@
 Statements in comments (`sentences`) count as they stand after all comments: a denial takes back an earlier statement, a
 "yes" turns a question into one. Comments and edits that give a label away are in no example's text.
 
-Neither votes of "outdated" (29, 30) nor notices (33, 34) are read: no dump at hand has the former, and a notice's number
-there is that of a single notice, on a question, which says nothing of its kind.
+Neither votes of "outdated" (29, 30) nor notices (33, 34) are read: no dump at hand has the former, and a notice's
+number there is that of a single notice, on a question, which says nothing of its kind.
 """
 
 import re
@@ -22,7 +22,7 @@ from socorpus.labeling.history import revisions
 from socorpus.labeling.history.revisions import Revision, RevisionState
 from socorpus.labeling.schema import Task
 from socorpus.labeling.tasks.obsolescence import languages, later_answers, own_notes, releases, subjects, versions
-from socorpus.labeling.tasks.obsolescence.comments import LastWord, comments_of, last_words, releases_of
+from socorpus.labeling.tasks.obsolescence.comments import LastWord, comments_of, is_meta, last_words, releases_of
 from socorpus.labeling.tasks.obsolescence.english import UNWELL
 from socorpus.labeling.tasks.obsolescence.lexicons import LEXICONS, Lexicon
 from socorpus.labeling.tasks.obsolescence.newer_versions import added, keeps, names_of, newer_in_edit, overtaken
@@ -156,7 +156,8 @@ _SHARED = _Shared()
 
 
 def _words(threads: Threads) -> list[LastWord]:
-    return list(last_words(threads, _SHARED.get(_comments, threads)))
+    by_post, cued = _SHARED.get(_comments, threads), _SHARED.get(_cued, threads)
+    return list(last_words(threads, {post: by_post[post] for post in cued}))
 
 
 def _comments(threads: Threads) -> dict[int, list[dict[str, Any]]]:
@@ -164,10 +165,10 @@ def _comments(threads: Threads) -> dict[int, list[dict[str, Any]]]:
     return comments_of(threads, answers["post_id"].to_pylist())
 
 
-def _cued(threads: Threads) -> set[int]:
+def _cued(threads: Threads) -> dict[int, None]:
     """Answers one of whose comments has a cue of any language."""
     by_post = _SHARED.get(_comments, threads)
-    return {post for post, some in by_post.items() if any(languages.has_cue(comment["text"]) for comment in some)}
+    return {post: None for post, some in by_post.items() if any(languages.has_cue(comment["text"]) for comment in some)}
 
 
 # Functions.
@@ -235,23 +236,23 @@ def own_note(threads: Threads) -> Iterator[Vote]:
     rows = _candidates(answers)
     if not rows.num_rows:
         return
-    lexicons = languages.of_answers(rows, _questions(threads, rows))
+    lexicons, meta = languages.of_answers(rows, _questions(threads, rows)), is_meta(threads.site)
     for row in rows.select(["post_id", "text", "own_end", "segments"]).to_pylist():
         post = row["post_id"]
         if (lexicon := lexicons.get(post)) is None:
             continue
-        if (noted := _noted(edited.get(post, ()), lexicon)) is not None:
+        if (noted := _noted(edited.get(post, ()), lexicon, meta)) is not None:
             later, sentence = noted
             evidence = {"sentence": sentence, "history_id": later.history_id, "text_before": _moment(later.at)}
             yield Vote(post, OBSOLETE, evidence)
-        elif sentence := own_notes.in_text(row, lexicon):
+        elif sentence := own_notes.in_text(row, lexicon, meta):
             yield Vote(post, OBSOLETE, {"sentence": sentence, "note_in_text": True})
 
 
 _PARAGRAPH = re.compile(r"</p>|<br */?>", re.IGNORECASE)
 
 
-def _noted(replayed: Sequence[Revision], lexicon: Lexicon) -> tuple[Revision, str] | None:
+def _noted(replayed: Sequence[Revision], lexicon: Lexicon, meta: bool) -> tuple[Revision, str] | None:
     """The edit that added a note which the text still has, and the note's sentence."""
     for earlier, later in _edits(replayed):
         pieces = (piece for line in added(earlier, later) for piece in _PARAGRAPH.split(line))
@@ -262,7 +263,7 @@ def _noted(replayed: Sequence[Revision], lexicon: Lexicon) -> tuple[Revision, st
         terms = subjects.of_markdown(earlier.body or "", None, ())
         last = replayed[-1].body or ""
         for line in lines:
-            sentence = own_notes.note(subjects.shown(line), terms, lexicon, added=True)
+            sentence = own_notes.note(subjects.shown(line), terms, lexicon, added=True, meta=meta)
             if sentence and line in last:
                 return later, sentence
     return None
@@ -284,20 +285,20 @@ def _questions(threads: Threads, answers: pa.Table) -> pa.Table:
 def later_answer_says_so(threads: Threads) -> Iterator[Vote]:
     """A later answer of the thread says that what this one uses, or this one, is out of date."""
     by_thread = _SHARED.get(_with_several, threads)
-    cued = [
+    cued = {
         row["post_id"]
-        for question, answers in by_thread
-        for row in answers[1:]
-        if any(later_answers.has_cue(row["text"][: row["own_end"]], lexicon) for lexicon in LEXICONS.values())
-    ]
-    if not cued:
+        for _, answers in by_thread
+        for row in answers
+        if languages.has_cue(row["text"][: row["own_end"]])
+    }
+    later = {row["post_id"] for _, answers in by_thread for row in answers[1:]} & cued
+    if not later:
         return
-    wanted = set(cued)
-    rows = threads.documents.filter(pc.is_in(threads.documents["post_id"], pa.array(sorted(wanted), pa.int64())))
+    rows = threads.documents.filter(pc.is_in(threads.documents["post_id"], pa.array(sorted(later), pa.int64())))
     lexicons = languages.of_answers(rows, _questions(threads, rows))
     for question, answers in by_thread:
-        if any(row["post_id"] in wanted for row in answers):
-            yield from later_answers.called_obsolete(question, answers, lexicons)
+        if any(row["post_id"] in later for row in answers):
+            yield from later_answers.called_obsolete(question, answers, cued, lexicons)
 
 
 def _with_several(threads: Threads) -> list[tuple[dict[str, Any] | None, list[dict[str, Any]]]]:

@@ -23,8 +23,8 @@ def has_cue(comment: str) -> bool:
 def of_answers(answers: pa.Table, questions: pa.Table) -> dict[int, Lexicon]:
     """The lexicon of each answer whose language has one.
 
-    The language is that of the answer's own prose, by the signal's model; where that is too short or not certain, of its
-    question's; else English.
+    The language is that of the answer's own prose, by the signal's model; where that is too short or not certain, of
+    its question's; else English.
 
     Args:
         answers: documents.

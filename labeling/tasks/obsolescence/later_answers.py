@@ -1,7 +1,7 @@
 """What later answers of a thread say of earlier ones: "the `.live()` of the other answer was removed in 1.9"."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from socorpus.labeling.functions import Vote
@@ -16,12 +16,19 @@ _ACCEPTED = re.compile(r"\b(?:accepted|selected)\b", re.IGNORECASE)
 
 
 def called_obsolete(
-    question: Mapping[str, Any] | None, answers: Sequence[Mapping[str, Any]], lexicons: Mapping[int, Lexicon]
+    question: Mapping[str, Any] | None,
+    answers: Sequence[Mapping[str, Any]],
+    cued: Collection[int],
+    lexicons: Mapping[int, Lexicon],
 ) -> Iterator[Vote]:
     """Votes on answers of one thread, in order of time, that a later one calls out of date.
 
     The later one must name an identifier or a name that the earlier one uses, and neither the question nor itself; or
     speak of "the accepted answer", or of "the other answer" where there is one only.
+
+    Args:
+        cued: answers whose own text has a cue.
+        lexicons: of these, by their language.
     """
     asked = subjects.of_document(question, question["title"], question["tags"] or ()) if question is not None else None
     shared = (asked.code | asked.names | asked.topics) if asked is not None else frozenset[str]()
@@ -30,15 +37,13 @@ def called_obsolete(
     done = set[int]()
     for answer in answers:
         lexicon = lexicons.get(answer["post_id"])
-        text = answer["text"][: answer["own_end"]]
-        cued = lexicon is not None and has_cue(text, lexicon)
-        if cued and earlier and lexicon is not None:
+        if answer["post_id"] in cued and earlier and lexicon is not None:
             for elder, sentence in _called(answer, earlier, by_term, shared, lexicon):
                 if elder["post_id"] not in done:
                     done.add(elder["post_id"])
                     yield Vote(elder["post_id"], OBSOLETE, {"answer": answer["post_id"], "sentence": sentence[:300]})
         earlier.append(answer)
-        if not cued:
+        if answer["post_id"] not in cued:
             own = subjects.of_document(answer, None, ())
             for term in own.code | own.names:
                 if len(term) >= _SHORTEST:

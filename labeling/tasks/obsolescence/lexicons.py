@@ -1,12 +1,16 @@
 """Lexicons: the words of one natural language by which people call something out of date, deny it, or only ask.
 
-English is ours (`labeling.tasks.obsolescence.english`). A lexicon for another language is a plug-in: `lexicon("fr", …)`. A
-post is read by the lexicon of its own language; without one for it, nothing is said.
+English is ours (`labeling.tasks.obsolescence.english`). A lexicon for another language is a plug-in: `lexicon("fr",
+…)`. A post is read by the lexicon of its own language; without one for it, nothing is said.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any
+
+import re2
 
 from socorpus.corpus import plugins
 from socorpus.corpus.plugins import Registry
@@ -22,9 +26,9 @@ class Lexicon:
         language: as in `signals/language`: ISO 639-1, or 639-3 where there is none.
         cue: something is out of date.
         state: the cues that may stand before a noun ("a deprecated call"); `attribute`, `not_a_noun` and `other_noun`
-            are read around these only. `removal` and `failure` are the cues of these kinds; `general` are those of anything
-            that is no longer, which need a subject more than others; `limit` are those that may as well say what it never
-            worked with ("doesn't work in 2.6").
+            are read around these only. `removal` and `failure` are the cues of these kinds; `general` are those of
+            anything that is no longer, which need a subject more than others; `limit` are those that may as well say
+            what it never worked with ("doesn't work in 2.6").
         still: it still works; `still_asked`: the words by which somebody asks whether it does.
         denial: a reply that denies an earlier comment.
         confirmation: a reply that makes a statement of a question; `refusal`: a "no" to one.
@@ -51,6 +55,8 @@ class Lexicon:
         other_answer: words for another answer of the thread.
         marker: the opening of a note that an answer bears, such as "Update:".
         praise: the opening of a comment that approves of the answer.
+        hint: an expression in google-re2's dialect that every line with a cue, or with `still`, matches; None: there
+            is none.
         unwell: words that take back a praise, a thanks or a yes.
     """
 
@@ -101,19 +107,16 @@ class Lexicon:
     marker: re.Pattern[str] = NEVER
     praise: re.Pattern[str] = NEVER
     unwell: re.Pattern[str] = re.compile(r"\?")
+    hint: str | None = None
     version: int | None = None
     """Raise it when the patterns change; None in a plug-in: the plug-in's hash or version."""
 
 
-LEXICONS: Registry[Lexicon] = Registry(
-    "lexicon of obsolescence", ("socorpus.labeling.tasks.obsolescence.english",)
-)
+LEXICONS: Registry[Lexicon] = Registry("lexicon of obsolescence", ("socorpus.labeling.tasks.obsolescence.english",))
 """Lexicons by language: English, then those of active plug-ins."""
 
 
-def lexicon(
-    language: str, cue: Sequence[str], *, version: int | None = None, **phrases: Sequence[str]
-) -> Lexicon:
+def lexicon(language: str, cue: Sequence[str], *, version: int | None = None, **phrases: Sequence[str]) -> Lexicon:
     """Define a lexicon; a plug-in's is then used for posts of its language.
 
     Args:
@@ -125,7 +128,7 @@ def lexicon(
     Raises:
         InputError: there is a lexicon for this language, an attribute is not known, or a phrase is no expression.
     """
-    known = {item.name for item in fields(Lexicon)} - {"language", "version"}
+    known = {item.name for item in fields(Lexicon)} - {"language", "hint", "version"}
     compiled = {}
     for name, some in {"cue": cue, **phrases}.items():
         if name not in known:
@@ -137,6 +140,19 @@ def lexicon(
         except (re.error, TypeError, AttributeError) as error:
             raise plugins.rejected(f"lexicon {language!r}: {name}: {error}") from None
     return LEXICONS.add(language, Lexicon(language, version=version, **compiled))
+
+
+def may_have_cue(line: str, lexicon: Lexicon) -> bool:
+    """Whether a line may have a cue, or words for "still": a quick look."""
+    return lexicon.hint is None or _hint(lexicon.hint).search(line.encode("utf-8", "replace")) is not None
+
+
+@cache
+def _hint(expression: str) -> Any:
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.never_capture = True
+    return re2.compile(expression.encode(), options)
 
 
 def words(*phrases: str) -> re.Pattern[str]:

@@ -56,8 +56,10 @@ def keeps(earlier: Revision, later: Revision) -> bool:
     had = [line.strip() for line in (earlier.body or "").splitlines() if line.strip()]
     left = {line.strip() for line in (later.body or "").splitlines()}
     body = " ".join((later.body or "").split())
-    kept = sum(line in left or " ".join(line.split()) in body for line in had) if len(had) <= _MOST_LINES else sum(
-        line in left for line in had
+    kept = (
+        sum(line in left or " ".join(line.split()) in body for line in had)
+        if len(had) <= _MOST_LINES
+        else sum(line in left for line in had)
     )
     return bool(had) and 2 * kept > len(had)
 

@@ -1,7 +1,7 @@
 """Notes by which an answer calls itself out of date: "EDIT: this no longer works since 2.0".
 
-A note is a paragraph that is marked, or that speaks of "this answer". An answer that tells of something else's end ("`x` was
-removed in 2.0, use `y`") bears none.
+A note is a paragraph that is marked, or that speaks of "this answer". An answer that tells of something else's end
+("`x` was removed in 2.0, use `y`") bears none.
 """
 
 import html
@@ -15,13 +15,15 @@ from socorpus.labeling.tasks.obsolescence.lexicons import Lexicon
 from socorpus.labeling.tasks.obsolescence.sentences import OBSOLETE, Plain, has_cue, read_sentences
 
 _EDITED = re.compile(
-    r"^\W*(?:update[ds]?|edit(?:ed)?|upd|addendum|deprecated|outdated|obsolete|deprecation|(?:\w{3,9} )?(?:19|20)\d\d)\b",
+    r"^\W*(?:update[ds]?|edit(?:ed)?|upd|addendum|deprecated|outdated|obsolete|deprecation|(?:\w{3,9} )?(?:19"
+    r"|20)\d\d)\b",
     re.IGNORECASE,
 )
 """Markers of what was added later, or of the whole answer; the others may open a note on anything."""
 _ABOUT = re.compile(
     r"\b(?:this|my|the (?:above|below|following|original|old|rest of (?:this|the))) (?:\w+ ){0,2}?"
-    r"(?:answers?|solutions?|post|approach|method|workaround|instructions?|advice)\b|\b(?:what's|what is|everything|all) (?:above|below)\b"
+    r"(?:answers?|solutions?|post|approach|method|workaround|instructions?|advice)\b|\b(?:what's|what is"
+    r"|everything|all) (?:above|below)\b"
     r"|\bthe (?:above|below)\b|\bthe answer (?:above|below)\b",
     re.IGNORECASE,
 )
@@ -30,7 +32,7 @@ _CLOSING = re.compile(r"</(p|li|h[1-6]|blockquote)>", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
 
 
-def in_text(row: Mapping[str, Any], lexicon: Lexicon) -> str | None:
+def in_text(row: Mapping[str, Any], lexicon: Lexicon, meta: bool = False) -> str | None:
     """The sentence of a document's own text that calls it out of date.
 
     Args:
@@ -40,7 +42,8 @@ def in_text(row: Mapping[str, Any], lexicon: Lexicon) -> str | None:
     if not any(worth(paragraph, lexicon) for paragraph in text.split("\n\n")):
         return None
     terms = subjects.of_document(row, None, ())
-    notes = (note(paragraph, terms, lexicon) for paragraph in subjects.paragraphs(row) if worth(paragraph, lexicon))
+    paragraphs = (paragraph for paragraph in subjects.paragraphs(row) if worth(paragraph, lexicon))
+    notes = (note(paragraph, terms, lexicon, meta=meta) for paragraph in paragraphs)
     return next((sentence for sentence in notes if sentence), None)
 
 
@@ -57,12 +60,15 @@ def worth(paragraph: str, lexicon: Lexicon) -> bool:
     return marked and has_cue(paragraph, lexicon)
 
 
-def note(paragraph: str, terms: subjects.Terms, lexicon: Lexicon, added: bool = False) -> str | None:
+def note(
+    paragraph: str, terms: subjects.Terms, lexicon: Lexicon, *, added: bool = False, meta: bool = False
+) -> str | None:
     """The sentence of a paragraph that calls its answer out of date.
 
     Args:
         terms: the answer's own.
         added: whether an edit added it.
+        meta: whether the site is about a site: a note must name what is the answer's own.
     """
     marker = lexicon.marker.match(paragraph)
     edited = added or _EDITED.match(paragraph) is not None
@@ -71,17 +77,21 @@ def note(paragraph: str, terms: subjects.Terms, lexicon: Lexicon, added: bool = 
         if statement.label != OBSOLETE:
             continue
         sentence = plain.spoken(statement.sentence)
+        bare = lexicon.marker.sub("", statement.before).lstrip(" :*_-()[]")
+        codes = plain.codes(statement.before), plain.codes(statement.sentence)
+        spoken = subjects.subject(plain.tokens(bare + statement.cue), plain.tokens(statement.sentence), *codes, terms)
+        if not spoken.clause and (meta or lexicon.general.search(statement.cue)):
+            continue
         if _ABOUT.search(statement.before + statement.cue):
             return sentence
         if marker is None:
             continue
-        bare = lexicon.marker.sub("", statement.before).lstrip(" :*_-()[]")
-        if lexicon.elided.match(bare) or lexicon.itself.search(bare + statement.cue) or model.refers(statement, lexicon):
+        if (
+            lexicon.elided.match(bare)
+            or lexicon.itself.search(bare + statement.cue)
+            or model.refers(statement, lexicon)
+        ):
             return sentence
-        spoken = subjects.subject(
-            plain.tokens(bare + statement.cue), plain.tokens(statement.sentence), plain.codes(statement.before),
-            plain.codes(statement.sentence), terms,
-        )
         if edited and spoken.sentence:
             return sentence
     return None

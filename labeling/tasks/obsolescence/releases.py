@@ -1,7 +1,7 @@
 """Dates of versions: when a dump first speaks of each, or when the user says that it came out.
 
-Nobody speaks of a version long before it is there. So a version that a site had spoken of by the time of an answer is no
-news to it, and neither is an older one; a version that is first heard of later is newer than the answer.
+Nobody speaks of a version long before it is there. So a version that a site had spoken of by the time of an answer is
+no news to it, and neither is an older one; a version that is first heard of later is newer than the answer.
 """
 
 from bisect import bisect_left

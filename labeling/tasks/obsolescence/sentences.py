@@ -1,9 +1,9 @@
 """Verdict of a sentence on the answer that it is about: out of date, current, or none.
 
-Rules without a model, by the lexicon of a language: a cue ("deprecated", "no longer works", "was removed in 3.0") counts
-where the sentence asserts it of this answer now. It doesn't count if it is quoted, asked, supposed, reported from others,
-denied, or about something else, such as the reader's own browser. A denied cue and "still works" mean that the answer is
-current. Whether a statement's subject is the answer's own is decided by `subjects`.
+Rules without a model, by the lexicon of a language: a cue ("deprecated", "no longer works", "was removed in 3.0")
+counts where the sentence asserts it of this answer now. It doesn't count if it is quoted, asked, supposed, reported
+from others, denied, or about something else, such as the reader's own browser. A denied cue and "still works" mean
+that the answer is current. Whether a statement's subject is the answer's own is decided by `subjects`.
 """
 
 import re
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from socorpus.labeling.tasks.obsolescence.english import ENGLISH
-from socorpus.labeling.tasks.obsolescence.lexicons import Lexicon
+from socorpus.labeling.tasks.obsolescence.lexicons import Lexicon, may_have_cue
 
 OBSOLETE, CURRENT = "obsolete", "current"
 
@@ -102,7 +102,8 @@ _QUOTED = re.compile(
 _ASSERTED = re.compile(r"\b(?:is|are|as|be|been|being|now|become|became|considered|officially)\s+$", re.IGNORECASE)
 # What a manual says is no hearsay: "From the docs: …".
 _SOURCE = re.compile(
-    r"\b(?:docs?|documentation|manual|codex|change ?log|release notes?|man ?page|specification|spec|readme|wiki|api reference)\b"
+    r"\b(?:docs?|documentation|manual|codex|change ?log|release notes?|man ?page|specification|spec|readme|wiki"
+    r"|api reference)\b"
     r"[^.;\"“«]{0,30}(?::|\b(?:says?|said|states?|reads?|notes?),?)\s+$",
     re.IGNORECASE,
 )
@@ -210,7 +211,9 @@ def candidates(plain: Plain, *, accepted: bool = True, lexicon: Lexicon = ENGLIS
         asked = silent or sentence.endswith("?") or lexicon.asked.search(sentence) is not None
         for cue in lexicon.cue.finditer(sentence):
             before, after = _around(sentence, cue, lexicon)
-            unclear = lexicon.pronoun.match(before) and not lexicon.itself.search(before) and _elsewhere(previous, lexicon)
+            unclear = (
+                lexicon.pronoun.match(before) and not lexicon.itself.search(before) and _elsewhere(previous, lexicon)
+            )
             statement = None if asked or unclear else _asserted(sentence, cue, accepted, False, lexicon)
             yield Candidate(statement, cue[0], sentence, before, after)
         previous = sentence
@@ -228,8 +231,11 @@ def _elsewhere(previous: str, lexicon: Lexicon) -> bool:
 
 def has_cue(comment: str, lexicon: Lexicon = ENGLISH) -> bool:
     """Whether any cue occurs, whatever it means there."""
-    comment = comment.replace("’", "'")
-    return lexicon.cue.search(_SIGNS.sub("", comment)) is not None or lexicon.still.search(comment) is not None
+    return any(
+        lexicon.cue.search(_SIGNS.sub("", line)) is not None or lexicon.still.search(line) is not None
+        for line in comment.replace("’", "'").split("\n")
+        if may_have_cue(line, lexicon)
+    )
 
 
 def _statements(sentence: str, accepted: bool, others: bool, lexicon: Lexicon) -> list[Statement]:
@@ -259,9 +265,7 @@ def _around(sentence: str, cue: re.Match[str], lexicon: Lexicon) -> tuple[str, s
     return (clause if clause.strip() else before), sentence[cue.end() : cue.end() + _LONGEST]
 
 
-def _asserted(
-    sentence: str, cue: re.Match[str], accepted: bool, others: bool, lexicon: Lexicon
-) -> Statement | None:
+def _asserted(sentence: str, cue: re.Match[str], accepted: bool, others: bool, lexicon: Lexicon) -> Statement | None:
     """What a cue says; None if it is about something else or isn't asserted."""
     before = sentence[max(0, cue.start() - _LONGEST) : cue.start()]
     after = sentence[cue.end() : cue.end() + _LONGEST]

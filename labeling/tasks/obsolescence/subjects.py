@@ -1,8 +1,8 @@
 """The subject of a statement: whether what is called out of date is the answer's own.
 
-An answer owns the identifiers of its code, the names that it writes with a capital, a digit or a sign, the versions behind
-them, and its question's tags. "`mcrypt` is deprecated" is about an answer that calls `mcrypt`; "I don't participate much
-anymore" and "the time gap has closed" are about no answer's.
+An answer owns the identifiers of its code, the names that it writes with a capital, a digit or a sign, the versions
+behind them, and its question's tags. "`mcrypt` is deprecated" is about an answer that calls `mcrypt`; "I don't
+participate much anymore" and "the time gap has closed" are about no answer's.
 """
 
 import re
@@ -16,26 +16,31 @@ _WORD = re.compile(r"[A-Za-z][\w+#]{0,80}(?:[.'/-]\w{1,80}){0,8}[+#]{0,2}|\d{1,4
 _CAPITALS = re.compile(r"\b[A-Z]\w{1,40}(?: (?:[A-Z]\w{1,40})){1,5}\b")
 _PLAIN = re.compile(r"[a-z]+")
 _COMMON = frozenset(
-    "a about above access action add after again all also an and another any api app application args array as at auto back "
-    "base be before begin below big block body bool boot bottom box break build but button by byte call can case cat catch "
-    "char check class clear click client close code color column command comment config connect const content context copy "
-    "count create current data database date day debug def default delete desc dir display do document does done down "
-    "download each edit element else email empty enable end entry enum env error event every example exec exit export "
-    "extends false field file files filter final find first fixed float folder for form format found from full function get "
-    "global go good got group had handle has have head header height hello help her here hidden hide high his home host how "
-    "html http https i id if image import in index info init inline input insert install int into is it item its job join "
-    "json just key keys kill know label language last left length let level lib line link list load local log long loop "
-    "made main make map mark match max me menu message method min mode model module more most move my name new next no node "
-    "none not note now null number object of off old on one only open option options or order org other our out output over "
-    "own package page param parent part pass password path people place plugin point port position post print private "
-    "process project property public put query question read real record ref remove rename replace report request require "
-    "res reset response rest result return right root row run same save script search section see select self send server "
-    "service set setting settings setup show simple site size so some sort source sql src start state static status step "
-    "stop store str string style sub sudo sum support switch system tab table tag target task test text than that the their "
-    "them then there they this time title to token too tool top total true try type under undefined unique up update url "
-    "use used user username users using val value values var version view visible void wait want was way we web were what "
-    "when where which while who why width will window with within without word work works world would write www xml yes you "
-    "your zero com net org".split()
+    re.findall(
+        r"\w+",
+        "a about above access action add after again all also an and another any api app application args array "
+        "as at auto back base be before begin below big block body bool boot bottom box break build but button by "
+        "byte call can case cat catch char check class clear click client close code color column command comment "
+        "config connect const content context copy count create current data database date day debug def default "
+        "delete desc dir display do document does done down download each edit element else email empty enable "
+        "end entry enum env error event every example exec exit export extends false field file files filter "
+        "final find first fixed float folder for form format found from full function get global go good got "
+        "group had handle has have head header height hello help her here hidden hide high his home host how html "
+        "http https i id if image import in index info init inline input insert install int into is it item its "
+        "job join json just key keys kill know label language last left length let level lib line link list load "
+        "local log long loop made main make map mark match max me menu message method min mode model module more "
+        "most move my name new next no node none not note now null number object of off old on one only open "
+        "option options or order org other our out output over own package page param parent part pass password "
+        "path people place plugin point port position post print private process project property public put "
+        "query question read real record ref remove rename replace report request require res reset response rest "
+        "result return right root row run same save script search section see select self send server service set "
+        "setting settings setup show simple site size so some sort source sql src start state static status step "
+        "stop store str string style sub sudo sum support switch system tab table tag target task test text than "
+        "that the their them then there they this time title to token too tool top total true try type under "
+        "undefined unique up update url use used user username users using val value values var version view "
+        "visible void wait want was way we web were what when where which while who why width will window with "
+        "within without word work works world would write www xml yes you your zero com net org ",
+    )
 )
 _SENTENCE_START = re.compile(r"(?:^|[.!?:;\n(\"“]\s*|[-*•]\s+)$")
 _PERSON = re.compile(
@@ -139,7 +144,9 @@ def _names(prose: str) -> set[str]:
         word = match[0]
         if not word[0].isalpha():
             continue
-        inner = not _PLAIN.fullmatch(word[1:]) and any(sign.isupper() or sign.isdigit() or sign in "_+#." for sign in word[1:])
+        inner = not _PLAIN.fullmatch(word[1:]) and any(
+            sign.isupper() or sign.isdigit() or sign in "_+#." for sign in word[1:]
+        )
         capital = word[0].isupper() and not _SENTENCE_START.search(prose[max(0, match.start() - 4) : match.start()])
         if inner or (capital and len(word) > 2):
             named.add(word.lower().removesuffix("'s"))
@@ -212,7 +219,8 @@ def subject(
 
 
 _HEAD = re.compile(
-    r"^\W*(?:the |that )?([A-Za-z_][\w.]{2,80})\W+(?:is|are|was|were|has|have|had|isn|aren|wasn|does|doesn|do|don|no|not|got|will|can)\b"
+    r"^\W*(?:the |that )?([A-Za-z_][\w.]{2,80})\W+(?:is|are|was|were|has|have|had|isn|aren|wasn|does|doesn|do"
+    r"|don|no|not|got|will|can)\b"
 )
 
 
