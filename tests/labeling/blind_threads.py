@@ -12,9 +12,7 @@ TASK = "obsolescence"
 Remark = tuple[str, int]
 
 
-def remarked(
-    *remarks: str | Remark, body: str = "<p>It is done so.</p>", after: float = 10, **changes: Any
-) -> Threads:
+def remarked(*remarks: str | Remark, body: str = "<p>It is done so.</p>", after: float = 10, **changes: Any) -> Threads:
     """An answer, number 2, with comments a day apart, each of another user unless it says of which."""
     said = [(one, 20 + n) if isinstance(one, str) else one for n, one in enumerate(remarks)]
     comments = [comment(n, 2, text, after + n, user) for n, (text, user) in enumerate(said, start=1)]

@@ -250,7 +250,8 @@ def _doubt(case: Case, subject: Subject, features: Mapping[str, float]) -> str |
         return "not asserted of the answer"
     if not own and not referring:
         return "nothing of the answer's own"
-    if not features["own_clause"] and (case.meta or (features["general"] and not features["version"])):
+    bare = features["general"] and not features["version"] and not features["elided"]
+    if not features["own_clause"] and (case.meta or bare):
         return "nothing of the answer's own"
     if subject.clause and subject.clause <= case.called:
         return "the answer says so itself"

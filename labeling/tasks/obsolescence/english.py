@@ -23,7 +23,16 @@ def _compile(*phrases: str) -> re.Pattern[str]:
 # Cues: the state of a thing, its end, its removal, its failure in what is newer.
 
 STATES = _any(
-    *(r"deprecat(?:ed|ion|es)", "out-?dated", r"obsolete[ds]?", r"out[-\s]of[-\s]date", r"supers[ec]+ded"),
+    *(
+        (
+            r"dep(?:re|ri|ra)ci?at(?:ed|ion"
+            r"|es)"
+        ),
+        r"out[-\s]?dated",
+        r"obs[eo]le?te[ds]?",
+        r"out[-\s]of[-\s]date",
+        r"supers[ec]+ded",
+    ),
     *("discontinued", r"EOL'?e?d"),
 )
 _ENDED = _any(
@@ -43,7 +52,7 @@ _WHEN = _any(
 _IS = _words("was were has\\s+been have\\s+been had\\s+been been is are got gets")
 _REMOVED = _any(
     *("removed", "dropped", "deleted", "retired", "replaced", "renamed", "killed", "axed", "taken out", "pulled"),
-    *("shut down", "phased out"),
+    *("shut down", "phased out", "eliminated", "scrapped", "yanked", "ripped out", "withdrawn", "nuked", "subsumed"),
 )
 _NOT = r"\b(?:not|never|cannot|(?:do|does|dose|did|was|were|is|are|has|have|had|ca|wo|could|would)n'?t|dos?en'?t)"
 _NOT_DO = _any(
@@ -121,6 +130,25 @@ CUE = _compile(
     rf"\b(?:breaks?|throws?|raises?|crashes|errors? out|blows up|gives? (?:me "
     rf"|you )?an? \w+)\b[^.;!?]{{0,30}}? (?:since|as of|starting with) "
     rf"(?:\S+ ){{0,3}}?{VERSION}",
+    r"\b(?:is|are|it's|they're) now (?:under|at|done|handled|moved|gone|the default|enabled|disabled|blocked"
+    r"|forbidden|illegal"
+    r"|an error|unsupported|possible|supported|available|paid)\b",
+    r"\b(?:was|were|has|have|been|got) (?:been )?(?:moved|rebranded|relocated|relabell?ed) (?:to|under|into"
+    r"|from|as)\b|\bnow lives\b",
+    rf"\bno such (?:\w+ )?(?:thing|option|menu|button|tab|setting|flag|switch|method|function|item|entry"
+    rf"|command)s? (?:any ?more|{_WHEN})",
+    r"\b(?:can't|cannot|can not|don't|do not) (?:see|find) (?:this|that|the|such|any) (?:\w+ ){0,2}?(?:option"
+    r"|menu|button|tab|setting|link|item|entry)"
+    rf"\b[^.;!?]{{0,20}}?(?:any ?more|{_WHEN})",
+    r"\bdropp(?:ed|ing) (?:the |all )?support\b|\b(?:is|are) (?:now |officially )?unsupported\b",
+    r"\b(?:this|that|it|things|which) (?:has|have) (?:since |now |all )*changed\b",
+    r"\b(?:wrong|incorrect|bad|discouraged|insecure|unsafe|not recommended) (?:now|today|nowadays|these days"
+    r"|any ?more)\b",
+    r"\bi (?:no longer|would no longer|would not|wouldn't|don't|do not) (?:recommend|suggest|advise) (?:this|it"
+    r"|that|doing)\b",
+    r"\b(?:valid|works?|worked|true|appl(?:y|ies)|applicable) (?:only )?(?:until|up to|before|prior to)\b",
+    r"\b(?:returns?|gives?|throws?|yields?) (?:me |you )?(?:an? )?(?:4\d\d|error"
+    r"|exception)\b[^.;!?]{0,20}\b(?:now|nowadays|today|these days)\b",
     # Judgements.
     r"\b(?:answer|post|solution|advice|approach|information|info) is (?:\w+ )?(?:old|ancient|dated|legacy)\b",
     r"\b(?:useless|pointless|moot|stale|irrelevant) (?:now|today|nowadays|these days)\b|\b(?:now|is|are) stale\b",
@@ -128,6 +156,7 @@ CUE = _compile(
     r"|the (?:right |best )?way|possible)"
     r" (?:back )?(?:then|in (?:19|20)\d\d|at (?:the|that) time|when (?:it|this|i) (?:was )?(?:wrote|written"
     r"|posted|answered))\b",
+    r"\bno[-\s]longer\b(?! than\b)",
     r"\btimes have changed\b|^\W*R\.?I\.?P\b|\bnot functional\b",
     r"\b(?:answer|approach|method|solution|way|code|advice|trick)(?:'s| is| has become)(?: \w+)? "
     r"(?:dead|stale|useless|history|moot)\b",
@@ -151,60 +180,42 @@ STILL = _compile(
 
 _NEW = "(?:[0-9]|new|latest|recent|current|later|modern|last|upcoming)"
 _STOPPED = (
-    "(?:work|compil|run|exist|support|avail|valid|build|built|appl|poss|need|necess|requir|have|include|ship|know|accept)"
+    "(?:work|compil|run|exist|support|avail|valid|build|built|appl|poss|need|necess|requir|have|include|ship"
+    "|know|accept)"
 )
 HINT = "(?i)" + "|".join(
     (
-        (
-            r"deprecat|out-?dated|obsolet|out[-\s]of[-\s]date|supers[ec]+d|discontinu|EOL|end[-\s]of[-\s]life"
-            r"|no[-\s]+longer|any\s?(?:more|longer)"
-        ),
-        (
-            r"(?:stopped|ceased|quit)\s+(?:working|func|being|to)|(?:needs?|requires?|could\suse|due\sfor"
-            r"|need\sof)\s+(?:an?\s+)?(?:updat|to\sbe|refresh)"
-        ),
-        (
-            r"\b(?:removed|dropped|deleted|retired|replaced|renamed|killed|axed|taken\sout|pulled|phased\sout"
-            r"|disabled|blocked|revoked|sunset)"
-        ),
-        (
-            r"\b(?:removes|drops|disables|kills|refuses|abandoned|archived|decommissioned|merged\sinto"
-            r"|folded\sinto)\b|moved\s+(?:to|into)"
-        ),
-        (
-            r"(?:turned|switched|shut|closed)\s+(?:off|down)|(?:has|have|had)\s+(?:\w+\s+)?closed|(?:was|were"
-            r"|been)\s+(?:\w+\s+)?succeeded"
-        ),
-        (
-            r"up[-\s]to[-\s]date|defunct|unmaintained|\bgone\b|\bbroken\b|\bstale\b|aged\sbadly|for\s(?:historical"
-            r"|legacy)\s|maintenance\smode"
-        ),
-        (
-            r"(?:'s|is|are|become|now)\s+(?:\w+\s+)?(?:dead|useless|history|moot|old|ancient|dated|legacy)\b"
-            r"|not\sfunctional|times\shave\schanged"
-        ),
-        (
-            r"nowadays|these\sdays|used\sto\s(?:work|be)|old\s(?:way|method|approach|syntax)|went\saway"
-            r"|have\svanished|has\svanished|\bRIP\b|R\.I\.P"
-        ),
-        r"(?:is|are|it's|they're)\snow\s(?:called|named|located|found|part|built|unn|redundant|useless|legacy|dead)",
-        (
-            r"(?:has|have|was|were)\s.*(?:changed|moved|reworked)\b|n't\sbeen\s|(?:n't|not)\s(?:use|follow"
-            r"|do)\s(?:this|it)\b"
-        ),
-        (
-            r"unnecessary\s|unneeded\s|redundant\s|built[-\s]in\s|no\s(?:more\s)?need\s|(?:useless|pointless"
-            r"|irrelevant)\s(?:now|today)"
-        ),
+        r"dep(?:re|ri|ra)ci?at|out[-\s]?dated|obs[eo]le?t|out[-\s]of[-\s]date|supers[ec]+d|discontinu|EOL",
+        r"end[-\s]of[-\s]life|no[-\s]+longer|any\s?(?:more|longer)",
+        r"(?:stopped|ceased|quit)\s+(?:working|func|being|to)",
+        r"(?:needs?|requires?|could\suse|due\sfor|need\sof)\s+(?:an?\s+)?(?:updat|to\sbe|refresh)",
+        r"\b(?:eliminated|scrapped|yanked|ripped\sout|withdrawn|nuked|subsumed|removed|dropped|deleted|retired|replaced|renamed|killed|axed|taken\sout|pulled|phased\sout|disabled|blocked|revoked|sunset)",
+        r"\b(?:removes|drops|disables|kills|refuses|abandoned|archived|decommissioned|merged\sinto|folded\sinto)\b",
+        r"moved\s+(?:to|into)|(?:turned|switched|shut|closed)\s+(?:off|down)|(?:has|have|had)\s+(?:\w+\s+)?closed",
+        r"(?:was|were|been)\s+(?:\w+\s+)?succeeded|up[-\s]to[-\s]date|defunct|unmaintained|\bgone\b|\bbroken\b",
+        r"\bstale\b|aged\sbadly|for\s(?:historical|legacy)\s|maintenance\smode",
+        r"(?:'s|is|are|become|now)\s+(?:\w+\s+)?(?:dead|useless|history|moot|old|ancient|dated|legacy)\b",
+        r"not\sfunctional|times\shave\schanged|nowadays|these\sdays|used\sto\s(?:work|be)",
+        r"old\s(?:way|method|approach|syntax)|went\saway|have\svanished|has\svanished|\bRIP\b|R\.I\.P",
+        r"(?:is|are|it's|they're)\snow\s(?:under|at|done|handled|moved|gone|the\sdef|enabled|disabled|bl|forb|illegal|an\serr|uns|poss|supp|avail|paid|called|named|located|found|part|built|unn|redundant|useless|legacy|dead)",
+        r"(?:has|have|was|were)\s.*(?:changed|moved|reworked)\b|n't\sbeen\s",
+        r"(?:n't|not)\s(?:use|follow|do)\s(?:this|it)\b|rebranded|relocated|relabel|now\slives|no\ssuch\s",
+        r"dropping\s|unsupported|moved\sunder|moved\sfrom|\schanged\b",
+        r"i\s(?:no|would|don't|do\snot).*(?:recommend|suggest|advise)",
+        r"(?:wrong|incorrect|bad|discouraged|insecure|unsafe|recommended)\s(?:now|today|nowadays|these)",
+        r"(?:find|see)\s.*(?:option|menu|button|tab|setting|link|item|entry)",
+        r"(?:valid|works?|worked|true|appl(?:y|ies)|applicable)\s(?:only\s)?(?:until|up\sto|before|prior)",
+        r"(?:returns?|gives?|throws?|yields?)\s.*(?:now|today|days)|unnecessary\s|unneeded\s|redundant\s",
+        r"built[-\s]in\s|no\s(?:more\s)?need\s|(?:useless|pointless|irrelevant)\s(?:now|today)",
         r"(?:was|were)\s.*(?:then\b|in\s(?:19|20)[0-9]|at\s(?:the|that)\stime|when\s(?:it|this|i)\s)",
-        rf"(?:n'?t|not|cannot|fails?)\s.*{_STOPPED}.*{_NEW}|there(?:'s|\sis|\sare)\sno\s.*{_NEW}",
-        r"[0-9x]\+?\s+(?:has|have|knows?)\s+no\b|[0-9x]\+?\s+do(?:es)?n'?t\s+(?:have|support|include|ship|know|accept)",
+        rf"(?:n'?t|not|cannot|fails?)\s.*{_STOPPED}.*{_NEW}",
+        rf"there(?:'s|\sis|\sare)\sno\s.*{_NEW}",
+        r"[0-9x]\+?\s+(?:has|have|knows?)\s+no\b",
+        r"[0-9x]\+?\s+do(?:es)?n'?t\s+(?:have|support|include|ship|know|accept)",
         r"(?:breaks?|throws?|raises?|crashes|errors\sout|blows\sup|gives?)\b.*(?:since|as\sof|starting\swith)\s.*[0-9]",
         rf"^.*(?:as\sof|since|starting|beginning|from|in|with)\s.*{_NEW}.*(?:there|you|use|can|it|the|this)\b",
-        (
-            rf"still\s(?:\w+ly\s)?(?:work|valid|true|appl|relevant|correct|current|supported|accurate|the\s)"
-            rf"|works\s.*{_NEW}"
-        ),
+        r"still\s(?:\w+ly\s)?(?:work|valid|true|appl|relevant|correct|current|supported|accurate|the\s)",
+        rf"works\s.*{_NEW}",
     )
 )
 """In google-re2's dialect: a line with a cue, or with words for "still", matches it. It is many times faster."""
@@ -463,7 +474,8 @@ ITSELF = _compile(
     rf"^\W*(?:accepted |old |good |great |outdated )*{_WORK}\b",
 )
 PRONOUN = _compile(
-    r"^\W*(?:(?:\w+ly|is|are|was|has|have|does|so|and|but|now|fyi|note(?: that)?|also|because|since|as|it seems|i think|i'm afraid)\b\W*){0,4}"
+    r"^\W*(?:(?:\w+ly|is|are|was|has|have|does|so|and|but|now|fyi|note(?: that)?|also|because|since|as|it seems"
+    r"|i think|i'm afraid)\b\W*){0,4}"
     r"(?:(?:this|that|these|those)\b(?! (?:ones?|time|site|question|community|day|year|moment|comment|link)\b)"
     r"|it\b|they\b|its\b|all of (?:this|that|these)\b)",
     r"(?:^|[,;:()]\s*|\b(?:of|in|for|as|and|but|so|with|since|now|today|because|by)\s)(?:this|that|these"
@@ -561,6 +573,7 @@ ENGLISH = LEXICONS.add(
             re.IGNORECASE,
         ),
         general=_compile(
+            r"^no[-\s]longer$",
             r"\bany\s?(?:more|longer)\b",
             rf"^{_IS} (?:\w+ )?{_REMOVED}$|^(?:been )?{_REMOVED}$",
             r"^(?:is|are|'s) (?:\w+ )?(?:gone|dead)$",

@@ -80,7 +80,7 @@ def note(
         bare = lexicon.marker.sub("", statement.before).lstrip(" :*_-()[]")
         codes = plain.codes(statement.before), plain.codes(statement.sentence)
         spoken = subjects.subject(plain.tokens(bare + statement.cue), plain.tokens(statement.sentence), *codes, terms)
-        if not spoken.clause and (meta or lexicon.general.search(statement.cue)):
+        if not spoken.clause and (meta or (marker is None and lexicon.general.search(statement.cue))):
             continue
         if _ABOUT.search(statement.before + statement.cue):
             return sentence

@@ -1,7 +1,6 @@
 """Obsolete answers: threads by hand, planted truth, and real sites."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from tests.building import socorpus
 from tests.labeling.blind_cases import blind_cases
 from tests.labeling.blind_remarks import THREADS
 from tests.labeling.blind_threads import TASK, bucket_of, called_obsolete, precision_recall, remarked
-from tests.labeling.bucket import SITE, answer, comment, day, event, every, found, labels, of_corpus, question, threads
+from tests.labeling.bucket import answer, comment, day, event, every, found, labels, of_corpus, question, threads
 
 ANSWER = "<p>Call <code>old_call()</code>.</p>"
 """It uses something, so that a comment may be about it."""
@@ -93,7 +92,9 @@ def test_an_answer_that_was_mended_after_a_comment_has_no_label_by_it(
 
 def test_an_answer_that_was_edited_after_a_comment_is_judged_by_what_it_was() -> None:
     history = [event(1, 2, 2, 1, "Use `old()`."), event(2, 2, 5, 530, "Use `old()`, as I said.")]
-    bucket = remarked("Nice.", "`old()` is deprecated.", body="<p>Use old(), as I said.</p>", after=500, history=history)
+    bucket = remarked(
+        "Nice.", "`old()` is deprecated.", body="<p>Use old(), as I said.</p>", after=500, history=history
+    )
     row = obsolescence_functions.examples(bucket, every(TASK, bucket)).to_pylist()[0]
     assert (row["text"], row["form"]) == ("Use old().\n\nNice.", "before_notice")
 
