@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from socorpus.labeling.pipeline import last_stage
     from socorpus.labeling.schema import Task, task
     from socorpus.labeling.tasks.defaults import published as published_examples
+    from socorpus.labeling.tasks.obsolescence.lexicons import lexicon
 
     __version__: str
 
@@ -43,6 +44,7 @@ __all__ = [
     "export_labels",
     "install_studio",
     "last_stage",
+    "lexicon",
     "published_examples",
     "studio",
     "sync",
@@ -66,5 +68,6 @@ if not TYPE_CHECKING:
             "pipeline": "last_stage",
             "schema": "Task task",
             "tasks.defaults": "published:published_examples",
+            "tasks.obsolescence.lexicons": "lexicon",
         },
     )

@@ -253,6 +253,8 @@ def _doubt(case: Case, subject: Subject, features: Mapping[str, float]) -> str |
     bare = features["general"] and not features["version"] and not features["elided"]
     if not features["own_clause"] and (case.meta or bare):
         return "nothing of the answer's own"
+    if features["general"] and subject.person:
+        return "what a person no longer does"
     if subject.clause and subject.clause <= case.called:
         return "the answer says so itself"
     return None

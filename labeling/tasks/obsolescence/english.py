@@ -144,8 +144,7 @@ CUE = _compile(
     r"\b(?:this|that|it|things|which) (?:has|have) (?:since |now |all )*changed\b",
     r"\b(?:wrong|incorrect|bad|discouraged|insecure|unsafe|not recommended) (?:now|today|nowadays|these days"
     r"|any ?more)\b",
-    r"\bi (?:no longer|would no longer|would not|wouldn't|don't|do not) (?:recommend|suggest|advise) (?:this|it"
-    r"|that|doing)\b",
+    r"\bi (?:would )?no longer (?:recommend|suggest|advise) (?:this|it|that|doing)\b",
     r"\b(?:valid|works?|worked|true|appl(?:y|ies)|applicable) (?:only )?(?:until|up to|before|prior to)\b",
     r"\b(?:returns?|gives?|throws?|yields?) (?:me |you )?(?:an? )?(?:4\d\d|error"
     r"|exception)\b[^.;!?]{0,20}\b(?:now|nowadays|today|these days)\b",
@@ -156,7 +155,7 @@ CUE = _compile(
     r"|the (?:right |best )?way|possible)"
     r" (?:back )?(?:then|in (?:19|20)\d\d|at (?:the|that) time|when (?:it|this|i) (?:was )?(?:wrote|written"
     r"|posted|answered))\b",
-    r"\bno[-\s]longer\b(?! than\b)",
+    rf"\bno[-\s]longer\b(?! (?:than|\w*ly)\b)(?!\s+{STATES})",
     r"\btimes have changed\b|^\W*R\.?I\.?P\b|\bnot functional\b",
     r"\b(?:answer|approach|method|solution|way|code|advice|trick)(?:'s| is| has become)(?: \w+)? "
     r"(?:dead|stale|useless|history|moot)\b",

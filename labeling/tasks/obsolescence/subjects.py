@@ -44,7 +44,7 @@ _COMMON = frozenset(
 )
 _SENTENCE_START = re.compile(r"(?:^|[.!?:;\n(\"“]\s*|[-*•]\s+)$")
 _PERSON = re.compile(
-    r"\b(?:i|you|we|he|she|people|someone|somebody|everyone|users?|my|our|his|her|their)\b", re.IGNORECASE
+    r"\b(?:i|you|we|they|he|she|people|someone|somebody|everyone|users?|my|our|his|her|their)\b", re.IGNORECASE
 )
 
 
