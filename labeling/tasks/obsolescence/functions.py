@@ -242,8 +242,8 @@ def own_note(threads: Threads) -> Iterator[Vote]:
         if (lexicon := lexicons.get(post)) is None:
             continue
         if (noted := _noted(edited.get(post, ()), lexicon, meta)) is not None:
-            later, sentence = noted
-            evidence = {"sentence": sentence, "history_id": later.history_id, "text_before": _moment(later.at)}
+            later, added_note = noted
+            evidence = {"sentence": added_note, "history_id": later.history_id, "text_before": _moment(later.at)}
             yield Vote(post, OBSOLETE, evidence)
         elif sentence := own_notes.in_text(row, lexicon, meta):
             yield Vote(post, OBSOLETE, {"sentence": sentence, "note_in_text": True})

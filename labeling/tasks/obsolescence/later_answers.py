@@ -77,8 +77,9 @@ def _called(
                     hit = True
                     for elder in by_term.pop(term):
                         yield elder, sentence
-            if not hit and other is not None and (elder := _meant(other[0], earlier)) is not None:
-                yield elder, sentence
+            meant = _meant(other[0], earlier) if other is not None and not hit else None
+            if meant is not None:
+                yield meant, sentence
 
 
 def _meant(words: str, earlier: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:

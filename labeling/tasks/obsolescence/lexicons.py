@@ -129,7 +129,7 @@ def lexicon(language: str, cue: Sequence[str], *, version: int | None = None, **
         InputError: there is a lexicon for this language, an attribute is not known, or a phrase is no expression.
     """
     known = {item.name for item in fields(Lexicon)} - {"language", "hint", "version"}
-    compiled = {}
+    compiled: dict[str, Any] = {}
     for name, some in {"cue": cue, **phrases}.items():
         if name not in known:
             raise plugins.rejected(f"lexicon {language!r} has no {name!r}; it may have: {', '.join(sorted(known))}")

@@ -34,13 +34,13 @@ def test_notes_of_an_answer(body: str, noted: bool) -> None:
 
 
 LATER = (
-    ("Call <code>old()</code>.", "The <code>old()</code> of the other answer was removed in 2.6.", True),
-    ("Call <code>old()</code>.", "<code>old()</code> is deprecated, call <code>fresh()</code>.", True),
-    ("Call <code>old()</code>.", "The accepted answer is outdated. Call <code>fresh()</code>.", True),
-    ("Call <code>other()</code>.", "<code>old()</code> is deprecated, call <code>fresh()</code>.", False),
-    ("Call <code>fresh()</code>; old is deprecated.", "<code>old()</code> is deprecated, as was said.", False),
+    ("Call <code>quux()</code>.", "The <code>quux()</code> of the other answer was removed in 2.6.", True),
+    ("Call <code>quux()</code>.", "<code>quux()</code> is deprecated, call <code>fresh()</code>.", True),
+    ("Call <code>quux()</code>.", "The accepted answer is outdated. Call <code>fresh()</code>.", True),
+    ("Call <code>other()</code>.", "<code>quux()</code> is deprecated, call <code>fresh()</code>.", False),
+    ("Call <code>fresh()</code>; quux is deprecated.", "<code>quux()</code> is deprecated, as was said.", False),
     ("Call <code>asked()</code> twice.", "<code>asked()</code> is deprecated.", False),
-    ("Call <code>old()</code>.", "Is <code>old()</code> deprecated? I don't know.", False),
+    ("Call <code>quux()</code>.", "Is <code>quux()</code> deprecated? I don't know.", False),
 )
 
 
