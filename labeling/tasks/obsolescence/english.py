@@ -25,7 +25,7 @@ def _compile(*phrases: str) -> re.Pattern[str]:
 STATES = _any(
     *(
         (
-            r"dep(?:re|ri|ra)ci?at(?:ed|ion"
+            r"depr[eia]cat(?:ed|ion"
             r"|es)"
         ),
         r"out[-\s]?dated",
@@ -150,13 +150,14 @@ CUE = _compile(
     r"|exception)\b[^.;!?]{0,20}\b(?:now|nowadays|today|these days)\b",
     # Judgements.
     r"\b(?:answer|post|solution|advice|approach|information|info) is (?:\w+ )?(?:old|ancient|dated|legacy)\b",
-    r"\b(?:useless|pointless|moot|stale|irrelevant) (?:now|today|nowadays|these days)\b|\b(?:now|is|are) stale\b",
+    r"\b(?:useless|pointless|moot|stale|irrelevant) (?:now|today|nowadays|these days)\b|\bnow stale\b",
+    r"\bhere (?:is|are) stale\b",
     r"\b(?:was|were) (?:\w+ )?(?:true|correct|right|valid|accurate|fine|(?:a )?good (?:advice|answer)"
     r"|the (?:right |best )?way|possible)"
     r" (?:back )?(?:then|in (?:19|20)\d\d|at (?:the|that) time|when (?:it|this|i) (?:was )?(?:wrote|written"
     r"|posted|answered))\b",
     rf"\bno[-\s]longer\b(?! (?:than|\w*ly)\b)(?!\s+{STATES})",
-    r"\btimes have changed\b|^\W*R\.?I\.?P\b|\bnot functional\b",
+    r"\btimes have changed\b|^\W*R\.?I\.?P\b(?=\W*$)|\bnot functional\b",
     r"\b(?:answer|approach|method|solution|way|code|advice|trick)(?:'s| is| has become)(?: \w+)? "
     r"(?:dead|stale|useless|history|moot)\b",
     r"\baged badly\b|\b(?:kept|left|here) (?:\w+ )?for (?:historical|legacy) (?:reasons|purposes)\b",
@@ -184,7 +185,7 @@ _STOPPED = (
 )
 HINT = "(?i)" + "|".join(
     (
-        r"dep(?:re|ri|ra)ci?at|out[-\s]?dated|obs[eo]le?t|out[-\s]of[-\s]date|supers[ec]+d|discontinu|EOL",
+        r"depr[eia]cat|out[-\s]?dated|obs[eo]le?t|out[-\s]of[-\s]date|supers[ec]+d|discontinu|EOL",
         r"end[-\s]of[-\s]life|no[-\s]+longer|any\s?(?:more|longer)",
         r"(?:stopped|ceased|quit)\s+(?:working|func|being|to)",
         r"(?:needs?|requires?|could\suse|due\sfor|need\sof)\s+(?:an?\s+)?(?:updat|to\sbe|refresh)",
@@ -559,7 +560,7 @@ ENGLISH = LEXICONS.add(
             rf"\b{_REMOVED}\b", r"\b(?:gone|dead|vanished|went away|exists?|shut|closed|turned off|switched off)\b"
         ),
         failure=_compile(
-            r"\bno[-\s]longer\b|\b(?:stopped|ceased|quit|broken|breaks?|fails?|used to|useless|works?|working"
+            r"\bno[-\s]longer\s+\w|\b(?:stopped|ceased|quit|broken|breaks?|fails?|used to|useless|works?|working"
             r"|worked|valid|available|supported"
             r"|appl(?:y|ies)|applicable|true|correct|accurate|maintained|recommended|possible|compiles?|runs?"
             r"|usable|functional"

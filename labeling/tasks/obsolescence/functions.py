@@ -298,7 +298,7 @@ def later_answer_says_so(threads: Threads) -> Iterator[Vote]:
     lexicons = languages.of_answers(rows, _questions(threads, rows))
     for question, answers in by_thread:
         if any(row["post_id"] in later for row in answers):
-            yield from later_answers.called_obsolete(question, answers, cued, lexicons)
+            yield from later_answers.called_obsolete(question, answers, cued, lexicons, meta=is_meta(threads.site))
 
 
 def _with_several(threads: Threads) -> list[tuple[dict[str, Any] | None, list[dict[str, Any]]]]:

@@ -9,6 +9,8 @@ from socorpus.labeling.tasks.obsolescence import subjects
 from socorpus.labeling.tasks.obsolescence.lexicons import Lexicon
 from socorpus.labeling.tasks.obsolescence.sentences import OBSOLETE, Plain, has_cue, read_sentences
 
+_NEAR = 30
+"""Code points after a cue in which the answer stands that it is said of."""
 _SHORTEST = 3
 """Characters of a name that says which answer is meant."""
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
@@ -20,6 +22,7 @@ def called_obsolete(
     answers: Sequence[Mapping[str, Any]],
     cued: Collection[int],
     lexicons: Mapping[int, Lexicon],
+    meta: bool = False,
 ) -> Iterator[Vote]:
     """Votes on answers of one thread, in order of time, that a later one calls out of date.
 
@@ -29,6 +32,7 @@ def called_obsolete(
     Args:
         cued: answers whose own text has a cue.
         lexicons: of these, by their language.
+        meta: whether the site is about a site: an answer must be named by what it uses.
     """
     asked = subjects.of_document(question, question["title"], question["tags"] or ()) if question is not None else None
     shared = (asked.code | asked.names | asked.topics) if asked is not None else frozenset[str]()
@@ -38,7 +42,7 @@ def called_obsolete(
     for answer in answers:
         lexicon = lexicons.get(answer["post_id"])
         if answer["post_id"] in cued and earlier and lexicon is not None:
-            for elder, sentence in _called(answer, earlier, by_term, shared, lexicon):
+            for elder, sentence in _called(answer, earlier, by_term, shared, lexicon, meta):
                 if elder["post_id"] not in done:
                     done.add(elder["post_id"])
                     yield Vote(elder["post_id"], OBSOLETE, {"answer": answer["post_id"], "sentence": sentence[:300]})
@@ -56,6 +60,7 @@ def _called(
     by_term: dict[str, list[Mapping[str, Any]]],
     shared: frozenset[str],
     lexicon: Lexicon,
+    meta: bool,
 ) -> Iterator[tuple[Mapping[str, Any], str]]:
     for paragraph in subjects.paragraphs(answer):
         if not has_cue(paragraph, lexicon):
@@ -77,7 +82,9 @@ def _called(
                     hit = True
                     for elder in by_term.pop(term):
                         yield elder, sentence
-            meant = _meant(other[0], earlier) if other is not None and not hit else None
+            # "The accepted answer is outdated", "times have changed since the 2010 answer".
+            near = lexicon.other_answer.search(f"{statement.before}{statement.cue}{statement.after[:_NEAR]}")
+            meant = _meant(near[0], earlier) if near is not None and not hit and not meta else None
             if meant is not None:
                 yield meant, sentence
 

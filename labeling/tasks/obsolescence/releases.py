@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 from socorpus.labeling.tasks.obsolescence.versions import Number
@@ -37,10 +38,14 @@ def merged(parts: Iterable[Mapping[str, Mapping[str, int]]]) -> Spoken:
 
 @dataclass(frozen=True)
 class _Dates:
-    """Versions of one name in order, and for each the earliest date of it and of all newer ones."""
+    """Versions of one name in order, and for each the earliest date of it and of all newer ones.
+
+    `believed`: whether newer versions mostly come later; where they don't, numbers and dates have nothing in common.
+    """
 
     numbers: tuple[Number, ...]
     earliest: tuple[int, ...]
+    believed: bool
 
     def at(self, number: Number) -> int | None:
         """When a version, or a newer one, is there for the first time; None: never."""
@@ -65,7 +70,7 @@ class Releases:
             if date is not None:
                 return date <= at
         dates = self._spoken.get(name)
-        if dates is None:
+        if dates is None or not dates.believed:
             return None
         date = dates.at(number)
         return date is not None and date <= at
@@ -77,7 +82,13 @@ def _dates(versions: Iterable[tuple[str, int]]) -> _Dates:
     for _, at in reversed(ordered):
         least = at if least is None else min(at, least)
         earliest.append(least)
-    return _Dates(tuple(number for number, _ in ordered), tuple(reversed(earliest)))
+    rising = sum(at <= later for (_, at), (_, later) in pairwise(ordered))
+    believed = rising >= _RISING * (len(ordered) - 1)
+    return _Dates(tuple(number for number, _ in ordered), tuple(reversed(earliest)), believed)
+
+
+_RISING = 0.75
+"""Least share of the versions that come after the one before."""
 
 
 def settings(own: Iterable[Any]) -> Iterator[tuple[str, str, int]]:

@@ -76,11 +76,14 @@ def test_the_subject_of_a_cue() -> None:
 
 
 def test_dates_of_versions() -> None:
-    day_of = {"1.2": 100, "1.4": 300, "2.0": 200}
-    dates = Releases({"numpy": day_of}, [("Django", "4.0", 500)])
+    day_of = {"1.1": 50, "1.2": 100, "1.3": 150, "1.4": 300, "2.0": 200, "2.1": 400}
+    mixed = {"1.1": 300, "1.2": 200, "1.3": 250, "1.4": 100}
+    dates = Releases({"numpy": day_of, "mixed": mixed}, [("Django", "4.0", 500)])
+    # Versions whose dates have nothing to do with their numbers are not believed.
+    assert dates.known_by("mixed", (1, 1), 1000) is None
     # A newer one was spoken of at 200, so 1.4 was there then.
     assert [dates.known_by("numpy", (1, 4), at) for at in (150, 250)] == [False, True]
-    assert dates.known_by("numpy", (2, 1), 10**6) is False and dates.known_by("scipy", (1,), 1) is None
+    assert dates.known_by("numpy", (3, 0), 10**6) is False and dates.known_by("scipy", (1,), 1) is None
     assert [dates.known_by("django", (4, 0), at) for at in (499, 500)] == [False, True]
 
 
