@@ -2,7 +2,7 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from socorpus.corpus import schema as corpus_schema
@@ -20,7 +20,7 @@ from socorpus.labeling.aggregation import counting, dawid_skene, weighed
 from socorpus.labeling.analysis import functions as analysis_functions
 from socorpus.labeling.corpus_view import Layout
 from socorpus.labeling.functions import FUNCTIONS, of_task
-from socorpus.labeling.schema import FOLDER, TASKS, VOTES, Task, models_path, path, people_path
+from socorpus.labeling.schema import FOLDER, TASKS, VOTES, models_path, path, people_path
 
 Done = Mapping[str, Receipt]
 """Receipts of a step by name: `TASK/BUCKET`, or `TASK`; of this task, and maybe of others."""
@@ -67,9 +67,11 @@ class TaskPlan:
         parts = [steps.parts_path(self.task, bucket) for bucket in self.layout.buckets] if has else []
         contents = self._contents(collected) if has else {}
         given: dict[str, Any] = {"task": self.task, "parts": parts}
+        settings = self.definition.settings
         edition = self.edition
-        if names := own_names(self.layout.config.labels.names, self.definition):
-            given, edition = given | {"names": names}, [self.edition, names]
+        if settings is not None:
+            given["settings"] = settings(self.layout.config.labels)
+            edition = [edition, given["settings"]]
         return [WorkItem("label_merge", self.task, steps.merge, given, contents, 1, edition)]
 
     def vote(self, merged: Done) -> list[WorkItem]:
@@ -278,9 +280,3 @@ class TaskPlan:
         arguments = {"bucket": bucket, "task": self.task, **given}
         weight = self.layout.bytes[bucket.path("documents")]
         return WorkItem(f"label_{step}", self.name(bucket), function, arguments, inputs, 1, config, weight)
-
-
-def own_names(entries: Sequence[str], task: Task) -> list[tuple[str, str]]:
-    """Type and name of each of the configuration's `labels.names` whose type the task has; none of a task of texts."""
-    pairs = [(label.strip(), name.strip()) for label, _, name in (entry.partition(":") for entry in entries)]
-    return [pair for pair in pairs if task.spans and pair[0] in task.labels]

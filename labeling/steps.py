@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -97,18 +97,12 @@ def abstains(root: Path, task: str) -> dict[str, dict[str, str]]:
     return {site: dict(labels) for site, labels in find(files.read_json(root / facts_path(task))).items()}
 
 
-def merge(root: Path, task: str, parts: Sequence[str], names: Sequence[tuple[str, str]] = ()) -> Outcome:
-    """Parts of all buckets -> facts.
-
-    Args:
-        names: type and name of each entity of the user's own; the facts have them as `own_names`, name -> type.
-    """
+def merge(root: Path, task: str, parts: Sequence[str], settings: Mapping[str, Any] | None = None) -> Outcome:
+    """Parts of all buckets, and the task's settings if it has any -> facts."""
     path = facts_path(task)
     collected = [files.read_json(root / part) for part in parts]
-    facts = dict(plugin_calls.merged(TASKS[task], collected))
-    if names:
-        facts["own_names"] = {name: label for label, name in names}
-    files.write_json(root / path, facts)
+    facts = plugin_calls.merged(TASKS[task], collected)
+    files.write_json(root / path, facts if settings is None else {**facts, "settings": settings})
     return Outcome({path: 1})
 
 

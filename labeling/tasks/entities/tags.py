@@ -107,7 +107,7 @@ _last_own: list[tuple[Mapping[str, str], gazetteers.Gazetteer]] = []
 @votes("entities")
 def own_names(threads: Threads) -> Iterator[Vote]:
     """A name of the configuration's `labels.names`, wherever it stands, in its own case if it has capitals."""
-    named = threads.facts.get("own_names")
+    named = threads.facts.get("settings", {}).get("names")
     if not named or threads.examples is None:
         return
     if not _last_own or _last_own[0][0] is not named:

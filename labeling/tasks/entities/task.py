@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from socorpus.corpus.config import Labels
 from socorpus.corpus.schema import SEGMENT
 from socorpus.labeling import functions as labelling
 from socorpus.labeling.aggregation import dawid_skene, decide, vote_matrix
@@ -35,6 +36,13 @@ from socorpus.labeling.tasks.entities.learning import learn as _learn
 from socorpus.labeling.tasks.entities.spans import Span
 
 __all__ = ["TASK", "Learned", "combined", "label", "learn"]
+
+
+def _settings(labels: Labels) -> dict[str, Any]:
+    """Name -> type of the user's own entities, those of this task's types (`labels.names`, each `TYPE: NAME`)."""
+    pairs = [(label.strip(), name.strip()) for label, _, name in (entry.partition(":") for entry in labels.names)]
+    return {"names": {name: label for label, name in pairs if label in TASK.labels}}
+
 
 TASK = Task(
     "entities",
@@ -66,6 +74,7 @@ TASK = Task(
     unit="span",
     collect=entities_tags.collect,
     merge=entities_tags.merge,
+    settings=_settings,
     leave_out=("Code_Block",),
     weigher=entities_weighing.weigher,
 )

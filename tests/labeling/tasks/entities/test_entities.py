@@ -355,7 +355,7 @@ def test_names_that_posts_introduce_are_known_on_their_site() -> None:
 def test_names_of_the_users_own_are_found_on_any_site() -> None:
     own = {"Frobozz": "Application", "zorkmid": "Data_Type"}
     for counts in (BEER, PROGRAMS):
-        found = _labels("Frobozz counts a zorkmid, not frobozz", counts, own_names=own)
+        found = _labels("Frobozz counts a zorkmid, not frobozz", counts, settings={"names": own})
         assert found["Frobozz"] == "Application" and found["zorkmid"] == "Data_Type" and "frobozz" not in found
 
 
