@@ -324,7 +324,7 @@ def well_received(threads: Threads) -> Iterator[Vote]:
             yield Vote(post, HQ, question.evidence | {"up": question.up, "down": question.down})
 
 
-@votes(TASK, version=2)
+@votes(TASK, version=3)
 def rescued_by_others(threads: Threads) -> Iterator[Vote]:
     """LQ_EDIT: received poorly, open, and others' edits rewrote it or laid out its code; a mended typo says nothing."""
     if LQ_EDIT in _of_site(threads)["abstains"]:
@@ -340,7 +340,7 @@ def rescued_by_others(threads: Threads) -> Iterator[Vote]:
             yield _low(question, LQ_EDIT, comments)
 
 
-@votes(TASK, version=2)
+@votes(TASK, version=3)
 def closed_as_poor(threads: Threads) -> Iterator[Vote]:
     """LQ_CLOSE: received poorly and soon closed by others for how it is asked, or for another reason below zero."""
     if LQ_CLOSE in _of_site(threads)["abstains"]:
