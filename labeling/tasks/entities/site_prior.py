@@ -56,7 +56,9 @@ ELSEWHERE: Mapping[str, float] = {
 _ABROAD = -1.5
 """Change of all log-odds where a post is not in English: the judge learned from English alone."""
 SURE = 0.7
-"""Lowest probability of a label on a site that is not about programming."""
+"""Lowest probability of a label on a site that is not like the one that the judge learned from."""
+_UNLIKELY = -1.5
+"""Types whose log-odds fall this far elsewhere: a tag of such a name, without a wiki, is taken for something else."""
 _DISPUTED = -4.0
 """Change of the log-odds of a name that stands for something else on the site."""
 OWN = 0.97
@@ -102,6 +104,8 @@ _ENGLISH = frozenset(
         "at",
     ]
 )
+_REFERENCE = re.compile(r"!?\[[\[\]\d]*")
+"""Numbers in brackets, which refer to a note or a link."""
 _WORD = re.compile(r"[^\W\d_]+")
 _FEWEST_WORDS = 30
 _LEAST_ENGLISH = 0.12
@@ -139,7 +143,8 @@ def of_tags(tags: Mapping[str, tuple[int, str | None]]) -> dict[str, Any]:
             continue
         known += count if label in _OF_FIELD else 0
         if wiki is None:
-            doubtful.append(name)
+            if ELSEWHERE.get(label, 0.0) <= _UNLIKELY:
+                doubtful.append(name)
         elif not gazetteers.speaks_of_field(wiki):
             disputed.append(name)
             known -= count if label in _OF_FIELD else 0
@@ -153,12 +158,20 @@ def field_names() -> dict[str, str]:
 
 
 def programming(counts: Mapping[str, Any]) -> float:
-    """How far a site is about programming, from 0 to 1; 1 where there is too little to say."""
+    """How far a site is about programming, from 0 to 1, by its code or its tags; 1 where there is too little to say."""
+    return max(_shares(counts))
+
+
+def alike(counts: Mapping[str, Any]) -> float:
+    """How far a site is like the one that the judge learned from, from 0 to 1, by its code and its tags."""
+    return min(_shares(counts))
+
+
+def _shares(counts: Mapping[str, Any]) -> tuple[float, float]:
     if counts.get("posts", 0) < FEWEST:
-        return 1.0
+        return 1.0, 1.0
     code = _between(counts["code"] / counts["posts"], _CODE)
-    tags = _between(counts["known"] / counts["uses"], _TAGS) if counts.get("uses") else 0.0
-    return max(code, tags)
+    return code, _between(counts["known"] / counts["uses"], _TAGS) if counts.get("uses") else 0.0
 
 
 def _between(share: float, bounds: tuple[float, float]) -> float:
@@ -170,17 +183,19 @@ class Prior:
     """What a site changes of probabilities.
 
     Attributes:
-        programming: from 0 to 1.
+        programming: from 0 to 1; types fall with it.
+        alike: from 0 to 1; the lowest probability of a label rises as it falls.
         disputed: names, in lower case, that stand for something else there.
     """
 
     programming: float = 1.0
     disputed: frozenset[str] = frozenset()
+    alike: float = 1.0
 
     @property
     def least(self) -> float:
         """Lowest probability of a label."""
-        return THRESHOLD + (1 - self.programming) * (SURE - THRESHOLD)
+        return THRESHOLD + (1 - self.alike) * (SURE - THRESHOLD)
 
     def shifted(self, post: EntityPost, likely: Mapping[Span, float], votes: Sequence[Vote]) -> dict[Span, float]:
         """Probabilities with what the site, its tags and the post's language say; unlikely ones are left out."""
@@ -200,10 +215,12 @@ class Prior:
                 named.add(Span(start, end, label))
         away = 1 - self.programming
         abroad = _ABROAD if not english(post) else 0.0
-        if not (away or abroad or named or own or self.disputed):
+        if self.alike == 1 and not (away or abroad or named or own or self.disputed):
             return {span: probability for span, probability in likely.items() if probability >= self.least}
         shifted = {}
         for span, probability in likely.items():
+            if self.alike < 1 and _REFERENCE.fullmatch(post.text, span.start, span.end):
+                continue
             change = abroad + (0.0 if span in named else away * ELSEWHERE.get(span.label, 0.0))
             if self.disputed and gazetteers.lowered(post.text[span.start : span.end]) in self.disputed:
                 change += _DISPUTED
@@ -227,7 +244,7 @@ def prior(threads: Threads) -> Prior:
         return Prior()
     share = programming(counts)
     doubted = counts["doubtful"] if share < 0.3 else ()
-    return Prior(share, frozenset((*counts["disputed"], *doubted)))
+    return Prior(share, frozenset((*counts["disputed"], *doubted)), alike(counts))
 
 
 def english(post: EntityPost) -> bool:

@@ -392,3 +392,13 @@ def test_time_grows_with_length_alone(piece: str) -> None:
 
     seconds(100)
     assert seconds(40_000) < 40 * max(seconds(4_000), 0.02)
+
+
+def test_sites_unlike_the_one_that_was_learned_from_have_surer_labels_only() -> None:
+    code_without_tags = _site(40, 100, {"wallets": (90, None), "python": (5, "Python is a programming language")})
+    assert entities_site.programming(code_without_tags) == 1 and entities_site.alike(code_without_tags) < 0.1
+    # What a wiki doesn't say is doubted only of types that such sites are not about.
+    assert entities_site.of_tags({"google maps": (3, None), "ipa": (3, None)})["doubtful"] == ["ipa"]
+    text = "I use Java in Firefox, see [1] and the string of the table"
+    assert set(_labels(text, code_without_tags)) < set(_labels(text, PROGRAMS))
+    assert "[1]" not in _labels(text, code_without_tags)
