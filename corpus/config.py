@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -157,6 +158,29 @@ class Shards:
 
 
 @dataclass(frozen=True)
+class Release:
+    """A version of some software, and when it came out."""
+
+    name: str
+    """The software's name, as texts and tags have it."""
+    version: str
+    """Numbers with points, such as 3.10."""
+    date: str
+    """The day, as YYYY-MM-DD."""
+
+    def __post_init__(self) -> None:
+        if not _VERSION.fullmatch(self.version):
+            raise ValueError(f"version must be numbers with points, such as 3.10, not {self.version[:80]!r}")
+        try:
+            date.fromisoformat(self.date)
+        except ValueError:
+            raise ValueError(f"date must be a day, such as 2020-05-31, not {self.date[:80]!r}") from None
+
+
+_VERSION = re.compile(r"\d{1,9}(?:\.\d{1,9}){0,7}")
+
+
+@dataclass(frozen=True)
 class Labels:
     """Weak labels."""
 
@@ -171,6 +195,8 @@ class Labels:
     """Share of the threads of each label, where there are enough: the newest but those of the test split."""
     test: float = 0.1
     """Share of the threads of each label, the newest."""
+    releases: tuple[Release, ...] = ()
+    """When versions came out, for labels of obsolescence: beside the dates at which a dump first speaks of them."""
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from socorpus.labeling.pipeline import last_stage
     from socorpus.labeling.schema import Task, task
     from socorpus.labeling.tasks.defaults import published as published_examples
+    from socorpus.labeling.tasks.obsolescence.lexicons import lexicon
 
     __version__: str
 
@@ -60,6 +61,7 @@ __all__ = [
     "install_studio",
     "label_slices",
     "last_stage",
+    "lexicon",
     "published_examples",
     "score",
     "studio",
@@ -90,5 +92,6 @@ if not TYPE_CHECKING:
             "pipeline": "last_stage",
             "schema": "Task task",
             "tasks.defaults": "published:published_examples",
+            "tasks.obsolescence.lexicons": "lexicon",
         },
     )

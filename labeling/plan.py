@@ -70,6 +70,9 @@ class TaskPlan:
         edition = self.edition
         if names := own_names(self.layout.config.labels.names, self.definition):
             given, edition = given | {"names": names}, [self.edition, names]
+        if self.definition.settings is not None:
+            settings = self.definition.settings(self.layout.config.labels)
+            given, edition = given | {"settings": settings}, [edition, settings]
         return [WorkItem("label_merge", self.task, steps.merge, given, contents, 1, edition)]
 
     def vote(self, merged: Done) -> list[WorkItem]:

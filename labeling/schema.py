@@ -60,6 +60,8 @@ class Task:
         unit: what one label is of: a `question`, an `answer`, or a `span` of either.
         collect: from `functions.Threads` to a bucket's part of the facts, as plain JSON values.
         merge: from the results of `collect` of all buckets to the facts of the whole corpus (`Threads.facts`), as JSON.
+        settings: from the section `[labels]` of the configuration to what the task's functions read of it, as plain
+            JSON: `Threads.facts["settings"]`. What it returns may depend on plug-ins too. It needs `merge`.
         examples: `EXAMPLES` of a bucket, from `Threads` and the votes of all functions (none for spans, whose examples
             come first); the pipeline fills `split` and `digest` and replaces personal data. None: every post of the
             unit as it was published, without the comments that votes name as giving the label away.
@@ -79,6 +81,7 @@ class Task:
     unit: Unit = "question"
     collect: Callable[..., Mapping[str, Any]] | None = field(default=None, compare=False, repr=False)
     merge: Callable[..., Mapping[str, Any]] | None = field(default=None, compare=False, repr=False)
+    settings: Callable[..., Mapping[str, Any]] | None = field(default=None, compare=False, repr=False)
     examples: Callable[..., pa.Table] | None = field(default=None, compare=False, repr=False)
     abstains: Callable[..., Mapping[str, Mapping[str, str]]] | None = field(default=None, compare=False, repr=False)
     leave_out: tuple[str, ...] = field(default=(), compare=False)
@@ -161,6 +164,8 @@ def _fault(definition: Task) -> str | None:
         return f"{strange[0]!r} is none of its labels"
     if (definition.collect is None) != (definition.merge is None):
         return "collect and merge need one another"
+    if definition.settings is not None and definition.merge is None:
+        return "settings need collect and merge"
     return None
 
 

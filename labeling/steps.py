@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -97,17 +97,26 @@ def abstains(root: Path, task: str) -> dict[str, dict[str, str]]:
     return {site: dict(labels) for site, labels in find(files.read_json(root / facts_path(task))).items()}
 
 
-def merge(root: Path, task: str, parts: Sequence[str], names: Sequence[tuple[str, str]] = ()) -> Outcome:
+def merge(
+    root: Path,
+    task: str,
+    parts: Sequence[str],
+    names: Sequence[tuple[str, str]] = (),
+    settings: Mapping[str, Any] | None = None,
+) -> Outcome:
     """Parts of all buckets -> facts.
 
     Args:
         names: type and name of each entity of the user's own; the facts have them as `own_names`, name -> type.
+        settings: what the task's functions read of the configuration; the facts have it as `settings`.
     """
     path = facts_path(task)
     collected = [files.read_json(root / part) for part in parts]
     facts = dict(plugin_calls.merged(TASKS[task], collected))
     if names:
         facts["own_names"] = {name: label for label, name in names}
+    if settings is not None:
+        facts["settings"] = settings
     files.write_json(root / path, facts)
     return Outcome({path: 1})
 

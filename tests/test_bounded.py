@@ -41,7 +41,18 @@ from socorpus.labeling.schema import VOTES
 from socorpus.labeling.tasks import closure, quality
 from socorpus.labeling.tasks.entities import bio, spans
 from socorpus.labeling.tasks.entities import task as entities
-from socorpus.labeling.tasks.obsolescence import newer_versions, sentences, versions
+from socorpus.labeling.tasks.obsolescence import (
+    comments,
+    english,
+    later_answers,
+    newer_versions,
+    own_notes,
+    releases,
+    sentences,
+    subjects,
+    versions,
+)
+from socorpus.labeling.tasks.obsolescence.sentences import Plain
 from socorpus.labeling.text_score import form, masks
 from socorpus.labeling.text_score.form import QuestionText
 from tests.corpus import making
@@ -284,6 +295,11 @@ def _edit(body: str) -> None:
     newer_versions.newer_in_edit(replace(revision, body=body[: len(body) // 2]), revision, known)
 
 
+def _kept(body: str) -> None:
+    revision = Revision(1, 1, 0, None, frozenset(["body"]), None, body, None, "", None)
+    newer_versions.keeps(revision, replace(revision, body=body[: len(body) // 2]))
+
+
 def _answer(number: int, text: str) -> dict[str, Any]:
     created = datetime(2010, 1, 1, tzinfo=UTC) + timedelta(days=number)
     row = {"post_id": number, "created": created, "tags": ["numpy"], "title": None, "segments": []}
@@ -297,6 +313,59 @@ def _thread(size: int) -> list[dict[str, Any]]:
 
 def _overtaken(answers: list[dict[str, Any]]) -> None:
     list(newer_versions.overtaken(None, answers, versions.Names(frozenset(["numpy"]), frozenset())))
+
+
+def _calling(size: int) -> list[dict[str, Any]]:
+    """Answers that use one thing, and as many that call it out of date."""
+    half = size // 128
+    users = [_answer(number, f"Call Frobnicate{number % 3} for it.") for number in range(half)]
+    callers = [_answer(half + number, "Frobnicate1 of the other answers is deprecated.") for number in range(half)]
+    return [{**row, "accepted": False} for row in users + callers]
+
+
+def _called(answers: list[dict[str, Any]]) -> None:
+    cued = {row["post_id"] for row in answers if "deprecated" in row["text"]}
+    lexicons = dict.fromkeys(cued, english.ENGLISH)
+    list(later_answers.called_obsolete(None, answers, cued, lexicons))
+
+
+def _remarks(text: str) -> None:
+    """A comment, read by its answer, whose text it is as well."""
+    bucket = threads(
+        [
+            question(),
+            {"post_id": 2, "post_type_id": 2, "parent_id": 1, "creation_date": day(1), "body": f"<p>{text}</p>"},
+        ],
+        [comment(1, 2, text)],
+    )
+    said = comments.comments_of(bucket, [2])
+    list(comments.last_words(bucket, said))
+
+
+def _noted(text: str) -> None:
+    row = _answer(1, text)
+    own_notes.in_text(row, english.ENGLISH)
+    own_notes.without("".join(f"<p>{line}</p>" for line in text.split("\n")), {"it is deprecated"})
+
+
+def _spoken(size: int) -> list[tuple[str, int]]:
+    return [(f"1.{number}", number) for number in range(size // 16)]
+
+
+def _released(some: list[tuple[str, int]]) -> None:
+    dates = releases.Releases({"numpy": dict(some)})
+    for version, at in some:
+        dates.known_by("numpy", (1, int(version[2:])), at)
+
+
+NOTES = {
+    "marked": repeated("EDIT: it is deprecated since 2.0.\n\n"),
+    "about": repeated("this answer is no longer "),
+    "names": repeated("Frobnicate 2.0 was removed in "),
+    "code": repeated("`a.b.c()` "),
+    "not": repeated("not x is not "),
+    "now": repeated("as of numpy "),
+}
 
 
 def _coded(size: int) -> dict[str, Any]:
@@ -500,6 +569,13 @@ STEPS: dict[str, tuple[Callable[[Any], object], Mapping[str, Make]]] = {
         {"many": _thread, "mentions": lambda size: [_answer(1, "numpy 1.2"), _answer(2, "numpy 1.14 " * (size // 11))]},
     ),
     "prose": (newer_versions.prose_of, {"blocks": _coded}),
+    "callers": (_called, {"many": _calling}),
+    "remarks": (_remarks, NOTES),
+    "notes": (_noted, NOTES),
+    "terms": (lambda text: (subjects.of_markdown(text, None, ()), subjects.spoken_of(text, [text])), NOTES | SENTENCES),
+    "cues": (lambda text: (sentences.has_cue(text), list(sentences.candidates(Plain(text)))), SENTENCES | NOTES),
+    "releases": (_released, {"versions": _spoken}),
+    "kept": (_kept, NOTES),
     "rollbacks": (revisions.replay, {"to a late revision": _rolled_back}),
     "history": (
         lambda text: markdown_html.html(text, 0),

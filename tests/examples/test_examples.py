@@ -41,6 +41,7 @@ def test_there_is_one_of_each_kind_and_each_is_short() -> None:
         "signal": ["configuration section", "signal"],
         "signal_with_files": ["configuration section", "signal"],
         "labelling_function": ["labelling function"],
+        "lexicon": ["lexicon of obsolescence"],
         "task": ["task", *["labelling function"] * 3],
         "task_with_facts": ["task", "labelling function"],
         "span_task": ["task", "labelling function"],

@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 from socorpus.labeling.functions import Threads, Vote
 from socorpus.labeling.history.revisions import Revision
 from socorpus.labeling.tasks.obsolescence import versions
+from socorpus.labeling.tasks.obsolescence.releases import Releases
 from socorpus.labeling.tasks.obsolescence.sentences import OBSOLETE
 
-MARKER = re.compile(
+_MARKER = re.compile(
     r"^\W*(?:update[ds]?|edit(?:ed)?|upd|addendum|note|important|warning|notice|attention)\b", re.IGNORECASE
 )
 _SINCE = re.compile(
@@ -23,7 +24,7 @@ _LONGEST_SINCE = 32
 """Code points; more than `_SINCE` matches, and the character before it."""
 _HALF_YEAR = 180
 """Days."""
-SUMMARY = re.compile(
+_SUMMARY = re.compile(
     r"\b(?:deprecat\w+|outdated|obsolete|no longer|out[- ]of[- ]date|superseded|moderni[sz]\w+)\b"
     r"|\b(?:updat|adapt|port|migrat)\w* (?:\S+ ){0,4}?(?:for|to) (?:\S+ ){0,3}?v?\d",
     re.IGNORECASE,
@@ -50,20 +51,45 @@ def added(earlier: Revision, later: Revision) -> list[str]:
     return [line for line in _unfenced(later.body or "").splitlines() if line.strip() and line not in before]
 
 
-def newer_in_edit(earlier: Revision, later: Revision, names: versions.Names) -> versions.Mention | None:
-    """A version added by an edit that is newer than those in the text, or that the edit is marked to be for."""
+def keeps(earlier: Revision, later: Revision) -> bool:
+    """Whether an edit leaves most of the text as it was: a note is added, and nothing is mended."""
+    had = [line.strip() for line in (earlier.body or "").splitlines() if line.strip()]
+    left = {line.strip() for line in (later.body or "").splitlines()}
+    body = " ".join((later.body or "").split())
+    kept = (
+        sum(line in left or " ".join(line.split()) in body for line in had)
+        if len(had) <= _MOST_LINES
+        else sum(line in left for line in had)
+    )
+    return bool(had) and 2 * kept > len(had)
+
+
+_MOST_LINES = 8
+"""Lines of a text that are looked for within the lines of a later one."""
+
+
+def newer_in_edit(
+    earlier: Revision, later: Revision, names: versions.Names, releases: Releases | None = None, since: int = 0
+) -> versions.Mention | None:
+    """A version added by an edit that is newer than those in the text, or that the edit is marked to be for.
+
+    Args:
+        since: when the text was written, in milliseconds since 1970: by `releases` the version was not there then.
+    """
     had = versions.newest(versions.mentions(_unfenced(earlier.body or ""), names))
     summarized: bool | None = None
     for line in added(earlier, later):
         mentioned = versions.mentions(line, names)
-        marked = bool(mentioned) and MARKER.match(line) is not None
+        if releases is not None:
+            mentioned = [mention for mention in mentioned if not releases.known_by(mention.name, mention.number, since)]
+        marked = bool(mentioned) and _MARKER.match(line) is not None
         for mention in mentioned:
             if versions.outdated_by(mention, had):
                 return mention
             if mention.name in had:
                 continue
             if not marked and _since(line, mention.start):
-                summarized = SUMMARY.search(later.comment) is not None if summarized is None else summarized
+                summarized = _SUMMARY.search(later.comment) is not None if summarized is None else summarized
             if marked or (summarized and _since(line, mention.start)):
                 return mention
     return None
@@ -131,9 +157,16 @@ class _Ahead:
 
 
 def overtaken(
-    question: Mapping[str, Any] | None, answers: Sequence[Mapping[str, Any]], names: versions.Names
+    question: Mapping[str, Any] | None,
+    answers: Sequence[Mapping[str, Any]],
+    names: versions.Names,
+    releases: Releases | None = None,
 ) -> Iterator[Vote]:
-    """Votes on answers of one thread, in order of time, after which one names a newer version."""
+    """Votes on answers of one thread, in order of time, after which one names a newer version.
+
+    Args:
+        releases: dates of versions; one that was there when an answer was written is no news to it.
+    """
     known: dict[str, versions.Number] = {}
     if question is not None:
         asked = versions.mentions(f"{question['title'] or ''}\n{prose_of(question)}", names)
@@ -170,7 +203,9 @@ def overtaken(
                 "version": f"{mention.name} {mention.version}",
                 "days": days,
             }
-            votes.append(Vote(answer["post_id"], OBSOLETE, evidence))
+            written = int(answer["created"].timestamp() * 1000)
+            if releases is None or not releases.known_by(mention.name, mention.number, written):
+                votes.append(Vote(answer["post_id"], OBSOLETE, evidence))
         pairs = zip(mentioned[number], since[number], strict=True)
         newest = versions.newest([mention for mention, is_since in pairs if is_since])
         fresh = [name for name in newest if (_newer(newest, known, name) if name in known else name in topics)]

@@ -1,15 +1,17 @@
 """Verdict of a sentence on the answer that it is about: out of date, current, or none.
 
-Rules of English, without a model: a cue ("deprecated", "no longer works", "was removed in 3.0") counts where the
-sentence asserts it of this answer now. It doesn't count if it is quoted, asked, supposed, reported from others, denied,
-or about something else, such as the reader's own browser. A denied cue and "still works" mean that the answer is
-current.
+Rules without a model, by the lexicon of a language: a cue ("deprecated", "no longer works", "was removed in 3.0")
+counts where the sentence asserts it of this answer now. It doesn't count if it is quoted, asked, supposed, reported
+from others, denied, or about something else, such as the reader's own browser. A denied cue and "still works" mean
+that the answer is current. Whether a statement's subject is the answer's own is decided by `subjects`.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
-from socorpus.labeling.tasks.obsolescence import lexicon
+from socorpus.labeling.tasks.obsolescence.english import ENGLISH
+from socorpus.labeling.tasks.obsolescence.lexicons import Lexicon, may_have_cue
 
 OBSOLETE, CURRENT = "obsolete", "current"
 
@@ -30,6 +32,61 @@ class Statement:
     sentence: str
     reply: bool = False
     """Whether it only makes sense as a reply to an earlier comment: "no, it isn't"."""
+    before: str = ""
+    """The words before the cue in its clause, or, where there are none, in the clauses before."""
+    after: str = ""
+    """The words after the cue."""
+    denied: bool = False
+    """Whether it takes back a cue: "it isn't deprecated"."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A cue in a sentence, whether or not it counts."""
+
+    statement: Statement | None
+    """What the sentence says; None where it does not count."""
+    cue: str
+    sentence: str
+    before: str
+    after: str
+
+
+class Plain:
+    """A comment as plain text: quotations and addresses replaced by a word each, code by a word that stands for it."""
+
+    def __init__(self, text: str):
+        self._codes = list[str]()
+        text = _QUOTE_LINE.sub("", text.replace("\r\n", "\n").replace("’", "'"))
+        text = _ADDRESS.sub("ADDRESS", _without_links(_without_code(text, self._code)))
+        self.text = _SIGNS.sub("", _QUOTED.sub(_quoted, text))
+
+    def _code(self, code: str) -> str:
+        self._codes.append(code)
+        number, letters = len(self._codes), ""
+        while number:
+            number, letter = divmod(number, 26)
+            letters = chr(ord("a") + letter) + letters
+        return f" CODEx{letters} "
+
+    def spoken(self, sentence: str) -> str:
+        """A sentence with its code again, in backticks."""
+        return _CODE.sub(lambda match: f"`{self.code(match) or match[0]}`", sentence).strip()
+
+    def code(self, match: re.Match[str]) -> str | None:
+        """The code that a word stands for."""
+        number = 0
+        for letter in match[1][:6]:
+            number = 26 * number + ord(letter) - ord("a")
+        return self._codes[number - 1] if 1 <= number <= len(self._codes) else None
+
+    def codes(self, sentence: str) -> list[str]:
+        """The pieces of code in a sentence."""
+        return [code for match in _CODE.finditer(sentence) if (code := self.code(match))]
+
+    def tokens(self, sentence: str) -> str:
+        """A sentence with its code again, without backticks."""
+        return _CODE.sub(lambda match: f" {self.code(match) or ''} ", sentence)
 
 
 _QUOTE_LINE = re.compile(r"^[ \t]*>.*$", re.MULTILINE)
@@ -43,28 +100,38 @@ _QUOTED = re.compile(
 )
 # Quotation marks around an assertion: it is marked as "deprecated".
 _ASSERTED = re.compile(r"\b(?:is|are|as|be|been|being|now|become|became|considered|officially)\s+$", re.IGNORECASE)
+# What a manual says is no hearsay: "From the docs: …".
+_SOURCE = re.compile(
+    r"\b(?:docs?|documentation|manual|codex|change ?log|release notes?|man ?page|specification|spec|readme|wiki"
+    r"|api reference)\b"
+    r"[^.;\"“«]{0,30}(?::|\b(?:says?|said|states?|reads?|notes?),?)\s+$",
+    re.IGNORECASE,
+)
 _JOKE = re.compile(r"(?:^|\s)/s\s*$")
 _SENTENCE = re.compile(r"(?<=[.!?…])[\"')\]*_]*\s+(?=\S)|\n+")
-_SIGNS = re.compile(r"[*_]{1,3}(?=\S)|(?<=\S)[*_]{1,3}(?!\w)")
+_SIGNS = re.compile(r"\*{1,3}(?=\S)|(?<!\w)_{1,3}(?=\S)|(?<=\S)[*_]{1,3}(?!\w)")
 _ABBREVIATION = re.compile(r"\b(e\.g|i\.e|etc|vs|ver|v|approx|cf)\.(?=\s)", re.IGNORECASE)
+
+
+_CODE = re.compile(r"\bCODEx([a-z]+)\b")
+
+
+def _quoted(match: re.Match[str]) -> str:
+    inner = match[0][1:-1]
+    if _SOURCE.search(match.string, max(0, match.start() - _NEAR), match.start()):
+        return inner
+    if len(inner.split()) <= 2 and _ASSERTED.search(match.string, max(0, match.start() - _NEAR), match.start()):
+        return inner
+    return " QUOTE "
 
 
 def unquoted(text: str) -> str:
     """A comment's text with quotations, code and addresses each replaced by a word."""
-    text = _QUOTE_LINE.sub("", text.replace("\r\n", "\n"))
-    text = _ADDRESS.sub("ADDRESS", _without_links(_without_code(text)))
-
-    def quote(match: re.Match[str]) -> str:
-        inner = match[0][1:-1]
-        if len(inner.split()) <= 2 and _ASSERTED.search(match.string, max(0, match.start() - _NEAR), match.start()):
-            return inner
-        return " QUOTE "
-
-    return _SIGNS.sub("", _QUOTED.sub(quote, text))
+    return _CODE.sub("CODE", Plain(text).text)
 
 
-def _without_code(text: str) -> str:
-    """Each backtick and what follows up to as many again, the most for which there are, by a word."""
+def _without_code(text: str, word: Callable[[str], str]) -> str:
+    """Each backtick and what follows up to as many again, the most for which there are, by a word for it."""
     runs = [match.span() for match in _TICKS.finditer(text)]
     longest = [0]  # of the runs behind each
     for start, end in reversed(runs[1:]):
@@ -73,8 +140,9 @@ def _without_code(text: str) -> str:
     for (start, end), behind in zip(runs, reversed(longest), strict=False):
         start = max(start, done)
         while start < end and (ticks := max(min(end - start, behind), (end - start - 1) // 2)) > 0:
-            pieces += [text[done:start], " CODE "]
-            done = start = text.index("`" * ticks, start + ticks + 1) + ticks
+            close = text.index("`" * ticks, start + ticks + 1)
+            pieces += [text[done:start], word(text[start + ticks : close])]
+            done = start = close + ticks
     return "".join([*pieces, text[done:]])
 
 
@@ -105,94 +173,153 @@ def sentences(text: str) -> list[str]:
     return [part.strip() for part in _SENTENCE.split(joined) if part and part.strip()]
 
 
-def statements(comment: str, *, accepted: bool = True) -> list[Statement]:
+def statements(comment: str, *, accepted: bool = True, lexicon: Lexicon = ENGLISH) -> list[Statement]:
     """Verdicts of a comment's sentences on its answer, in order.
 
     Args:
         comment: Markdown, as in the dump.
         accepted: whether that answer is the accepted one, to which "the accepted answer is outdated" may refer.
     """
-    results: list[Statement] = []
-    if _JOKE.search(comment):
-        return results
-    for sentence in sentences(unquoted(comment)):
-        statement = _statement(sentence, accepted)
-        if statement is not None:
-            results.append(statement)
-    return results
+    plain = Plain(comment)
+    read = read_sentences(plain, accepted=accepted, lexicon=lexicon)
+    return [replace(statement, sentence=plain.spoken(statement.sentence)) for statement in read]
 
 
-def has_cue(comment: str) -> bool:
+def read_sentences(
+    plain: Plain, *, accepted: bool = True, others: bool = False, lexicon: Lexicon = ENGLISH
+) -> list[Statement]:
+    """As `statements`, with words for code.
+
+    Args:
+        others: whether words for other answers are none for something else: in an answer that speaks of others.
+    """
+    if _JOKE.search(plain.text):
+        return []
+    return [
+        statement
+        for sentence in sentences(plain.text)
+        for statement in _statements(sentence, accepted, others, lexicon)
+    ]
+
+
+def candidates(plain: Plain, *, accepted: bool = True, lexicon: Lexicon = ENGLISH) -> Iterator[Candidate]:
+    """All cues of a comment, each with what it says, if it counts."""
+    # Who approves of the answer, and takes nothing back, calls something else out of date.
+    silent = _JOKE.search(plain.text) is not None or approves(plain, lexicon)
+    previous = ""
+    for sentence in sentences(plain.text):
+        asked = silent or sentence.endswith("?") or lexicon.asked.search(sentence) is not None
+        for cue in lexicon.cue.finditer(sentence):
+            before, after = _around(sentence, cue, lexicon)
+            unclear = (
+                lexicon.pronoun.match(before) and not lexicon.itself.search(before) and _elsewhere(previous, lexicon)
+            )
+            statement = None if asked or unclear else _asserted(sentence, cue, accepted, False, lexicon)
+            yield Candidate(statement, cue[0], sentence, before, after)
+        previous = sentence
+
+
+def approves(plain: Plain, lexicon: Lexicon) -> bool:
+    """Whether a comment approves of the answer, and takes nothing back."""
+    return lexicon.praise.search(plain.text) is not None and not lexicon.unwell.search(plain.text)
+
+
+def _elsewhere(previous: str, lexicon: Lexicon) -> bool:
+    """Whether a pronoun after a sentence may refer to something else than the answer."""
+    return previous.endswith(("?", "?!")) or lexicon.other_subject.search(previous) is not None
+
+
+def has_cue(comment: str, lexicon: Lexicon = ENGLISH) -> bool:
     """Whether any cue occurs, whatever it means there."""
-    return lexicon.CUE.search(_SIGNS.sub("", comment)) is not None or lexicon.STILL.search(comment) is not None
+    return any(
+        lexicon.cue.search(_SIGNS.sub("", line)) is not None or lexicon.still.search(line) is not None
+        for line in comment.replace("’", "'").split("\n")
+        if may_have_cue(line, lexicon)
+    )
 
 
-def _statement(sentence: str, accepted: bool) -> Statement | None:
-    if sentence.endswith("?") or lexicon.ASKED.search(sentence):
-        return None
-    for cue in lexicon.CUE.finditer(sentence):
-        label = _asserted(sentence, cue, accepted)
-        if label is not None:
-            return Statement(label, cue[0], sentence)
-    if lexicon.CUE.search(sentence):
-        return None
-    denial = lexicon.DENIAL.search(sentence)
+def _statements(sentence: str, accepted: bool, others: bool, lexicon: Lexicon) -> list[Statement]:
+    if sentence.endswith("?") or lexicon.asked.search(sentence):
+        return []
+    cues = list(lexicon.cue.finditer(sentence))
+    if cues:
+        read = (_asserted(sentence, cue, accepted, others, lexicon) for cue in cues)
+        return [statement for statement in read if statement is not None]
+    denial = lexicon.denial.search(sentence)
     if denial is not None:
-        return Statement(CURRENT, denial[0].strip(), sentence, reply=True)
-    still = lexicon.STILL.search(sentence)
-    if still is not None and not _uncertain(sentence[: still.start()]):
-        return Statement(CURRENT, still[0], sentence)
-    return None
+        return [Statement(CURRENT, denial[0].strip(), sentence, reply=True, after=sentence[denial.end() :][:_LONGEST])]
+    still = lexicon.still.search(sentence)
+    if still is not None and not _uncertain(sentence[: still.start()], lexicon):
+        return [Statement(CURRENT, still[0], sentence, before=sentence[: still.start()], after=sentence[still.end() :])]
+    return []
 
 
-def _uncertain(before: str) -> bool:
-    return bool(lexicon.SUPPOSED.search(before) or lexicon.NEGATION.search(before) or lexicon.TOLD.search(before))
+def _uncertain(before: str, lexicon: Lexicon) -> bool:
+    return any(words.search(before) for words in (lexicon.supposed, lexicon.negation, lexicon.told))
 
 
-def _asserted(sentence: str, cue: re.Match[str], accepted: bool) -> str | None:
-    """Label of a cue; None if it is about something else or isn't asserted."""
+def _around(sentence: str, cue: re.Match[str], lexicon: Lexicon) -> tuple[str, str]:
+    """The words before a cue in its clause, or else in those before, and the words after it."""
+    before = sentence[max(0, cue.start() - _LONGEST) : cue.start()]
+    clause = lexicon.clause.split(lexicon.reported.sub(" ", before))[-1]
+    return (clause if clause.strip() else before), sentence[cue.end() : cue.end() + _LONGEST]
+
+
+def _asserted(sentence: str, cue: re.Match[str], accepted: bool, others: bool, lexicon: Lexicon) -> Statement | None:
+    """What a cue says; None if it is about something else or isn't asserted."""
     before = sentence[max(0, cue.start() - _LONGEST) : cue.start()]
     after = sentence[cue.end() : cue.end() + _LONGEST]
-    state = re.search(lexicon.STATES, cue[0], re.IGNORECASE)
-    if not state and not re.search(r"\d", cue[0]) and lexicon.MODERATED.search(before[-30:] + cue[0]):
+    state = lexicon.state.search(cue[0])
+    if not state and not re.search(r"\d", cue[0]) and lexicon.moderated.search(before[-30:] + cue[0]):
         return None
-    if (state and lexicon.OTHER_NOUN.match(after)) or lexicon.AVOIDS.search(before):
+    if (state and lexicon.other_noun.match(after)) or lexicon.avoids.search(before):
         return None
-    if state and lexicon.ATTRIBUTE.search(before) and not lexicon.NOT_A_NOUN.match(after):
+    if state and lexicon.attribute.search(before) and not lexicon.not_a_noun.match(after):
         return None
-    if lexicon.PASSING.search(before) or (lexicon.RELATIVE.search(before) and not lexicon.USES.search(before)):
+    if lexicon.passing.search(before) or (lexicon.relative.search(before) and not lexicon.uses.search(before)):
         return None
-    if not state and lexicon.PERSON.search(before):
+    if not state and lexicon.person.search(before):
         return None
-    reported = lexicon.REPORTED.search(before)
-    before = lexicon.REPORTED.sub(" ", before)
-    own = lexicon.CLAUSE.split(before)[-1]
+    reported = lexicon.reported.search(before)
+    before = lexicon.reported.sub(" ", before)
+    own = lexicon.clause.split(before)[-1]
     lead = before[: len(before) - len(own)]
     # A clause of only the cue refers to what comes before.
     subject = own if own.strip() else lead
-    if lexicon.TOLD.search(subject) and not reported:
+    if lexicon.told.search(subject) and not reported:
         return None
-    if _supposed(own, lead):
+    if _supposed(own, lead, lexicon):
         return None
-    if lexicon.OTHER_SUBJECT.search(subject) or (lexicon.ACCEPTED.search(subject) and not accepted):
+    if not others and lexicon.other_subject.search(subject):
         return None
-    denied = lexicon.NEGATION.findall(lexicon.NOT_ONLY.sub("", own))
-    return CURRENT if denied and not (len(denied) == 2 and lexicon.DOUBLE.search(own)) else OBSOLETE
+    if not others and lexicon.accepted.search(subject) and not accepted:
+        return None
+    denied = lexicon.negation.findall(lexicon.not_only.sub("", own))
+    if denied and not (len(denied) == 2 and lexicon.double.search(own)):
+        return Statement(CURRENT, cue[0], sentence, before=subject, after=after, denied=True)
+    return Statement(OBSOLETE, cue[0], sentence, before=subject, after=after)
 
 
-def _supposed(own: str, lead: str) -> bool:
+def _supposed(own: str, lead: str, lexicon: Lexicon) -> bool:
     """Whether the cue's clause, or a condition before it, leaves the cue open."""
-    supposed = lexicon.SUPPOSED.search(lexicon.HEDGE.sub("", own))
+    supposed = lexicon.supposed.search(lexicon.hedge.sub("", own))
     if supposed is not None:
-        condition = supposed[0].lower() in ("if", "when", "once")
-        return not (condition and lexicon.NOWADAYS.search(own[supposed.end() :]))
-    given = lexicon.CONDITION.search(lead)
-    return given is not None and not lexicon.NOWADAYS.search(lead[given.end() :])
+        return not (lexicon.given.fullmatch(supposed[0]) and lexicon.nowadays.search(own[supposed.end() :]))
+    given = lexicon.condition.search(lead)
+    return given is not None and not lexicon.nowadays.search(lead[given.end() :])
 
 
-def asks(comment: str) -> bool:
+def asks(comment: str, lexicon: Lexicon = ENGLISH) -> bool:
     """Whether a comment asks if it is out of date."""
     return any(
-        lexicon.CUE.search(sentence) and (sentence.endswith("?") or lexicon.ASKED.search(sentence))
+        lexicon.cue.search(sentence) and (sentence.endswith("?") or lexicon.asked.search(sentence))
+        for sentence in sentences(unquoted(comment))
+    )
+
+
+def asks_whether_still(comment: str, lexicon: Lexicon = ENGLISH) -> bool:
+    """Whether a comment asks if it still works."""
+    return any(
+        lexicon.still_asked.search(sentence) and (sentence.endswith("?") or lexicon.asked.search(sentence))
         for sentence in sentences(unquoted(comment))
     )

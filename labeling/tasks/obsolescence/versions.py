@@ -84,6 +84,14 @@ def _parts(tag: str) -> tuple[str, Number | None]:
     return (tag[: suffix.start()], _number(suffix["number"])) if suffix and suffix.start() else (tag, None)
 
 
+_MAY = re.compile(r"[\w+#][-\s]{1,2}(?:(?:versions?|release|ver\.?|v\.?)\s*)?\d")
+
+
+def may_mention(text: str) -> bool:
+    """Whether a text may mention a version: a quick look."""
+    return _MAY.search(text) is not None
+
+
 def mentions(text: str, names: Names) -> list[Mention]:
     """Versions in prose: `numpy 1.14`, `Python 3`, `GHC 8.10.4`; "step 3" and "about 2.5" are none.
 

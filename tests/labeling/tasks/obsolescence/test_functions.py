@@ -1,7 +1,6 @@
 """Obsolete answers: threads by hand, planted truth, and real sites."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +12,13 @@ from socorpus.labeling.history.revisions import Revision
 from socorpus.labeling.tasks.obsolescence import functions as obsolescence_functions
 from socorpus.labeling.tasks.obsolescence import newer_versions, versions
 from tests.building import socorpus
-from tests.labeling.blind_cases import BlindCase, blind_cases
+from tests.labeling.blind_cases import blind_cases
 from tests.labeling.blind_remarks import THREADS
-from tests.labeling.bucket import SITE, answer, comment, day, event, every, found, labels, of_corpus, question, threads
+from tests.labeling.blind_threads import TASK, bucket_of, called_obsolete, precision_recall, remarked
+from tests.labeling.bucket import answer, comment, day, event, every, found, labels, of_corpus, question, threads
 
-TASK = "obsolescence"
-Remark = tuple[str, int]
-
-
-def remarked(*remarks: str | Remark, **changes: Any) -> Threads:
-    """An answer, number 2, with comments a day apart, each of another user unless it says of which."""
-    said = [(one, 20 + n) if isinstance(one, str) else one for n, one in enumerate(remarks)]
-    comments = [comment(n, 2, text, 10 + n, user) for n, (text, user) in enumerate(said, start=1)]
-    return threads([question(), answer(2)], comments, **changes)
+ANSWER = "<p>Call <code>old_call()</code>.</p>"
+"""It uses something, so that a comment may be about it."""
 
 
 def verdict(bucket: Threads) -> dict[str, str]:
@@ -65,68 +58,45 @@ def test_a_comment_says_so_and_is_left_out() -> None:
     ],
 )
 def test_comments_are_read_in_order(remarks: tuple[str, ...], says: dict[str, str]) -> None:
-    assert verdict(remarked(*remarks)) == says
+    assert verdict(remarked(*remarks, body=ANSWER)) == says
 
 
 def test_everything_that_speaks_of_it_is_left_out() -> None:
-    bucket = remarked("Is this obsolete?", "Yes, it is.", "Thanks.", "It works in 1.2, but it is deprecated.")
+    remarks = ("Is this obsolete?", "Yes, it is.", "Thanks.", "It works in 1.2, but it is deprecated.")
+    bucket = remarked(*remarks, body=ANSWER)
     row = obsolescence_functions.examples(bucket, every(TASK, bucket)).to_pylist()[0]
     assert row["left_out"] == [1, 2, 4] and row["text"].endswith("Thanks.")
 
 
-def test_an_answer_that_was_mended_is_judged_by_what_it_was() -> None:
-    history = [event(1, 2, 2, 1, "Use `old()`."), event(2, 2, 5, 30, "Use `new()`.")]
-    bucket = remarked("Nice.", "This is deprecated.", "Thanks, changed it.", history=history)
+MENDED = (
+    # What the comment speaks of is gone.
+    ("Use `old()`.", "Use `new()`.", ("`old()` is deprecated.",), None),
+    # What the comment asks for has come, above what was there.
+    ("Use `old()`.", "Use `fresh()`, or before 3.0:\n\nUse `old()`.", ("old() is deprecated, use `fresh()`",), None),
+    # Its author says so.
+    ("Use `old()`.", "Use `old()` with care.", ("This is deprecated.", "Thanks, I updated it."), None),
+    # An edit that mends nothing.
+    ("Use `old()`.", "Use `old()`, as I said.", ("`old()` is deprecated.",), "obsolete"),
+)
+
+
+@pytest.mark.parametrize(("before", "after", "remarks", "says"), MENDED)
+def test_an_answer_that_was_mended_after_a_comment_has_no_label_by_it(
+    before: str, after: str, remarks: tuple[str, ...], says: str | None
+) -> None:
+    history = [event(1, 2, 2, 1, before), event(2, 2, 5, 530, after)]
+    body = "".join(f"<p>{line}</p>" for line in after.replace("`", "").split("\n\n"))
+    bucket = remarked(*remarks, body=body, after=500, history=history)
+    assert labels(TASK, bucket, 2).get("comment_says_so") == says
+
+
+def test_an_answer_that_was_edited_after_a_comment_is_judged_by_what_it_was() -> None:
+    history = [event(1, 2, 2, 1, "Use `old()`."), event(2, 2, 5, 530, "Use `old()`, as I said.")]
+    bucket = remarked(
+        "Nice.", "`old()` is deprecated.", body="<p>Use old(), as I said.</p>", after=500, history=history
+    )
     row = obsolescence_functions.examples(bucket, every(TASK, bucket)).to_pylist()[0]
     assert (row["text"], row["form"]) == ("Use old().\n\nNice.", "before_notice")
-
-
-NUMBERED = {"sites": {SITE: {"kinds": True}}}
-
-
-@pytest.mark.parametrize(
-    ("events", "facts", "says"),
-    [
-        ([event(1, 2, 33, 5, comment="28")], NUMBERED, "obsolete"),
-        ([event(1, 2, 33, 5, comment="22")], NUMBERED, "obsolete"),
-        ([event(1, 2, 33, 5, comment="28"), event(2, 2, 34, 6, comment="28")], NUMBERED, None),
-        ([event(9, 2, 33, 7, comment="28"), event(1, 2, 34, 6, comment="28")], NUMBERED, "obsolete"),
-        ([event(1, 2, 33, 5, comment="3")], NUMBERED, None),
-        # Of a single notice's number nobody knows the kind.
-        ([event(1, 2, 33, 5, comment="28")], {"sites": {SITE: {"kinds": False}}}, None),
-        ([event(1, 2, 33, 5, "This answer is outdated", comment="7")], None, "obsolete"),
-        ([event(1, 1, 33, 5, comment="10"), event(2, 1, 34, 12, comment="10")], NUMBERED, "obsolete"),
-        ([event(1, 1, 33, 0.5, comment="10")], NUMBERED, None),
-    ],
-)
-def test_notices(events: list[Any], facts: Any, says: str | None) -> None:
-    bucket = threads([question(), answer(2)], history=events, facts=facts)
-    assert labels(TASK, bucket, 2).get("notice") == says
-
-
-def test_whether_numbers_of_notices_are_kinds_is_told_by_their_repetition() -> None:
-    single = threads([question()], history=[event(n, n, 33, n, comment=f"{n}") for n in (1, 2, 3)])
-    again = threads([question()], history=[event(n, n, 33, n, comment="22") for n in (7, 8)])
-    twice = threads([question()], history=[event(n, 1, 33, n, comment="22") for n in (7, 8)])
-    kinds = [
-        obsolescence_functions.merge([obsolescence_functions.collect(one)])["sites"][SITE]["kinds"]
-        for one in (single, again, twice)
-    ]
-    assert kinds == [False, True, False]
-    assert obsolescence_functions.merge([obsolescence_functions.collect(one) for one in (twice, twice)])["sites"][SITE][
-        "kinds"
-    ]
-
-
-def test_votes_of_outdated() -> None:
-    def cast(*kinds: int) -> list[Any]:
-        return [
-            {"vote_id": n, "post_id": 2, "vote_type_id": kind, "creation_date": day(n)} for n, kind in enumerate(kinds)
-        ]
-
-    for kinds, says in (((29, 29, 30), "obsolete"), ((29, 30, 30), "current"), ((29, 30), None), ((2, 3), None)):
-        bucket = threads([question(), answer(2)], votes=cast(*kinds))
-        assert labels(TASK, bucket, 2).get("outdated_votes") == says
 
 
 @pytest.mark.parametrize(
@@ -147,19 +117,6 @@ def test_edits_that_name_newer_versions(before: str, after: str, summary: str, n
     if names:
         row = obsolescence_functions.examples(bucket, every(TASK, bucket)).to_pylist()[0]
         assert row["form"] == "before_notice" and "2.0" not in row["text"]
-
-
-def test_summaries_of_edits() -> None:
-    for summary, says in (
-        ("replaced deprecated call", True),
-        ("updated for Swift 4", True),
-        ("fixed a typo", False),
-        ("fix outdated link", False),
-        ("edited body", False),
-    ):
-        history = [event(1, 2, 2, 1, "Use `x`."), event(2, 2, 5, 90, "Use `y`.", comment=summary)]
-        bucket = threads([question(), answer(2)], history=history)
-        assert ("edit_summary_says_so" in labels(TASK, bucket, 2)) == says, summary
 
 
 def test_an_answer_that_says_it_of_itself() -> None:
@@ -279,64 +236,42 @@ def test_planted_truth(planted: tuple[sample_writer.Truth, list[Threads]]) -> No
         for row in bucket.documents.select(["post_id", "kind"]).to_pylist()
         if row["kind"] == "answer"
     }
-    records = [(one["site"], one["post_id"], one) for one in truth.planted() if one["plant"] in ("obsolete", "notice")]
+    records = [(one["site"], one["post_id"], one) for one in truth.planted("obsolete")]
     wanted = {(site, post) for site, post, one in records if one["counts"]} & answers
     denied = {(site, post) for site, post, one in records if not one["counts"]} & answers
-    made = told(buckets)
+    # A newer answer overtakes all earlier ones of its thread, of which the plant names one only.
+    threads_of = {
+        (bucket.site, row["post_id"]): (bucket.site, row["thread_id"])
+        for bucket in buckets
+        for row in bucket.documents.select(["post_id", "thread_id"]).to_pylist()
+    }
+    newer = {threads_of[site, post] for site, post, one in records if one["sign"] == "newer_answer"}
+    made = {key for key in told(buckets) if key in wanted or threads_of[key] not in newer}
     precision, recall = len(made & wanted) / len(made), len(made & wanted) / len(wanted)
     assert len(wanted) > 100 and len(denied - wanted) > 20
     assert precision >= 0.9, f"precision {precision:.3f} of {len(made)}"
     assert recall >= 0.8, f"recall {recall:.3f} of {len(wanted)}"
     assert len(made & (denied - wanted)) <= 0.05 * len(denied - wanted)
-    # No kind of sign alone carries it, and notices don't either.
+    # No kind of sign carries it alone.
     for sign in ("comment", "version_edit", "newer_answer"):
         some = {(site, post) for site, post, one in records if one.get("sign") == sign} & answers
         assert len(made & some) >= 0.75 * len(some) > 0, sign
 
 
 def test_threads_that_no_rule_was_made_from() -> None:
-    """Precision and recall on comments that are meant to be hard: no worse than was measured (25 right of 31 told,
-    of 32 there are). docs/obsolescence.md says what that means."""
-    made = [(obsolete, _told_of(remarked(*remarks))) for remarks, obsolete in THREADS]
-    hits = sum(told for _, told in made)
-    right = sum(told and obsolete for obsolete, told in made)
-    assert right / hits >= 0.8 and right / sum(obsolete for obsolete, _ in made) >= 0.78
+    """Precision and recall on comments that are meant to be hard, without an answer to be about: no worse than was
+    measured. docs/obsolescence.md says what that means."""
+    pairs = [(obsolete, called_obsolete(remarked(*remarks, after=500))) for remarks, obsolete in THREADS]
+    precision, recall = precision_recall(pairs)
+    assert precision >= 0.85 and recall >= 0.6
 
 
-@pytest.mark.parametrize(("half", "precision", "recall"), [("tune", 0.76, 0.62), ("held_out", 0.67, 0.46)])
+@pytest.mark.parametrize(("half", "precision", "recall"), [("tune", 0.95, 0.93), ("held_out", 0.8, 0.55)])
 def test_whole_threads_by_an_author_who_had_not_seen_the_rules(half: Any, precision: float, recall: float) -> None:
     """No worse than was measured: of the first half the errors were read, of the second one only the counts."""
-    cases = blind_cases(half)
-    made = [(case.obsolete, _told_of(_threads_of(case))) for case in cases]
-    right = sum(told and obsolete for obsolete, told in made)
-    assert right / sum(told for _, told in made) >= precision
-    assert right / sum(obsolete for obsolete, _ in made) >= recall
-
-
-def _threads_of(case: BlindCase) -> Threads:
-    def at(date: str) -> dict[str, datetime]:
-        return {"creation_date": datetime.fromisoformat(date).replace(tzinfo=UTC)}
-
-    asked = {"title": case.question.title, "body": case.question.body_html, "tags": list(case.question.tags)}
-    posts = [question(1, **asked, **at(case.question.date))]
-    posts.append(answer(2, body=case.body_html, score=case.answer.score, **at(case.answer.date)))
-    for number, one in enumerate(case.other_answers):
-        more = {"body": one.body_html, "score": one.score, "owner_user_id": 20 + number}
-        posts.append(answer(3 + number, **more, **at(one.date)))
-    users = {"asker": 1, "author": 2, "other1": 5, "other2": 6}
-    comments = [
-        {**comment(number, 2, one.text, user=users[one.by]), "score": one.score, **at(one.date)}
-        for number, one in enumerate(case.comments, start=1)
-    ]
-    history = [event(1, 2, 2, 0, case.answer.body_html, user_id=2, **at(case.answer.date))]
-    for number, edit in enumerate(case.edits, start=2):
-        history.append(event(number, 2, 5, 0, edit.body_html, user_id=2, **at(edit.date)))
-    return threads(posts, comments, history)
-
-
-def _told_of(bucket: Threads) -> bool:
-    said = [vote.label for vote in every(TASK, bucket) if vote.post_id == 2]
-    return said.count("obsolete") > 0 and said.count("obsolete") >= said.count("current")
+    pairs = [(case.obsolete, called_obsolete(bucket_of(case))) for case in blind_cases(half)]
+    measured = precision_recall(pairs)
+    assert measured[0] >= precision and measured[1] >= recall, measured
 
 
 def test_no_trigger_is_in_a_planted_text(planted: tuple[sample_writer.Truth, list[Threads]]) -> None:
