@@ -109,9 +109,9 @@ def last_words(threads: Threads, comments: Mapping[int, Sequence[dict[str, Any]]
         comments: of each answer that has one with a cue, in order of time (`comments_of`).
     """
     for case, known in cases(threads, comments):
-        said = comments[case.post]
-        word = _last_word(case, said)
-        if word is not None and not (word.label == OBSOLETE and _mended(case, word, said, known)):
+        verdict = comments[case.post]
+        word = _last_word(case, verdict)
+        if word is not None and not (word.label == OBSOLETE and _mended(case, word, verdict, known)):
             yield word
 
 
@@ -154,7 +154,7 @@ def cases(threads: Threads, posts: Mapping[int, Any]) -> Iterator[tuple[Case, li
         earlier = known.get(row["post_id"], [])
         if len(earlier) > 1:
             # What was said before an edit is about the text before it.
-            texts = [subjects.of_markdown(one.body, title, tags) for one in _distinct(earlier)]
+            texts = [subjects.of_markdown(item.body, title, tags) for item in _distinct(earlier)]
             terms = subjects.together([terms, *texts])
         technical = bool(terms.code) or any(any(sign.isdigit() for sign in name) for name in terms.names)
         case = Case(
@@ -202,7 +202,9 @@ def _distinct(known: Sequence[Revision]) -> list[Any]:
 def releases_of(threads: Threads) -> Releases:
     """Dates of versions by the facts of the corpus."""
     site = threads.facts.get("sites", {}).get(threads.site, {})
-    own = [(name, version, at) for name, version, at in threads.facts.get("settings", {}).get("releases", ())]
+    own = [
+        (name, version, released) for name, version, released in threads.facts.get("settings", {}).get("releases", ())
+    ]
     return Releases(site.get("spoken", {}), own)
 
 
@@ -231,7 +233,7 @@ def readings(case: Case, comment: Mapping[str, Any], plain: Plain) -> Iterator[R
         doubt = _doubt(case, subject, features)
         if doubt is None and lexicon.limit.match(candidate.cue) and (days < _SOONEST_END or features["old_version"]):
             doubt = "a version that it never worked with"
-        if doubt is None and any(case.newest.get(one.name, (-1,)) >= one.number for one in mentioned):
+        if doubt is None and any(case.newest.get(item.name, (-1,)) >= item.number for item in mentioned):
             doubt = "a version that the answer speaks of"
         if doubt is None and _of_the_question(case, plain.codes(clause)):
             doubt = "what the question uses, and not the answer"
@@ -295,37 +297,37 @@ def _last_word(case: Case, comments: Sequence[Mapping[str, Any]]) -> LastWord | 
         text = comment["text"]
         plain = Plain(text)
         about = has_cue(text, lexicon)
-        said: LastWord | None = None
+        verdict: LastWord | None = None
         read = list(readings(case, comment, plain)) if about else []
         for statement in read_sentences(plain, accepted=case.accepted, lexicon=lexicon):
             if statement.label == OBSOLETE:
-                said = _counted(case, comment, plain, statement, read) or said
+                verdict = _counted(case, comment, plain, statement, read) or verdict
             elif _denies(case, plain, statement, word, asked is not None or asked_still):
-                said = _word(case, comment, CURRENT, statement.cue, plain.spoken(statement.sentence))
+                verdict = _word(case, comment, CURRENT, statement.cue, plain.spoken(statement.sentence))
         well = not lexicon.unwell.search(plain.text)
-        if said is None and lexicon.confirmation.search(plain.text) and (asked is not None or asked_still):
+        if verdict is None and lexicon.confirmation.search(plain.text) and (asked is not None or asked_still):
             if asked is not None and well:
-                said, about = replace(_word(case, comment, OBSOLETE, "yes", text[:200]), terms=asked.terms), True
-                said = replace(said, probability=asked.probability)
+                verdict, about = replace(_word(case, comment, OBSOLETE, "yes", text[:200]), terms=asked.terms), True
+                verdict = replace(verdict, probability=asked.probability)
             elif asked is None and well:
-                said, about = _word(case, comment, CURRENT, "yes", text[:200]), True
-        elif said is None and asked_still and lexicon.refusal.search(plain.text):
-            said, about = _word(case, comment, OBSOLETE, "no", text[:200]), True
-        if said is None and word is not None and lexicon.concession.search(plain.text):
+                verdict, about = _word(case, comment, CURRENT, "yes", text[:200]), True
+        elif verdict is None and asked_still and lexicon.refusal.search(plain.text):
+            verdict, about = _word(case, comment, OBSOLETE, "no", text[:200]), True
+        if verdict is None and word is not None and lexicon.concession.search(plain.text):
             # Who objected gives in, or who said so does.
             if word.label == CURRENT and before is not None and word.user == _who(comment):
-                said, about = replace(before, comment_id=comment["comment_id"]), True
+                verdict, about = replace(before, comment_id=comment["comment_id"]), True
             elif word.label == OBSOLETE and word.user == _who(comment):
-                said, about = _word(case, comment, CURRENT, "conceded", text[:200]), True
-        if about or said is not None:
+                verdict, about = _word(case, comment, CURRENT, "conceded", text[:200]), True
+        if about or verdict is not None:
             spoken.append(comment["comment_id"])
-        if said is not None:
-            before, word = (word if word is not None and word.label != said.label else before), said
+        if verdict is not None:
+            before, word = (word if word is not None and word.label != verdict.label else before), verdict
         question = asks(text, lexicon)
         if question or asks_whether_still(text, lexicon):
             asked = _asked(case, comment, read) if question else None
             asked_still = not question
-        elif said is not None:
+        elif verdict is not None:
             asked, asked_still = None, False
     return None if word is None else replace(word, give_away=tuple(sorted(spoken)))
 
@@ -396,13 +398,13 @@ def _mended(case: Case, word: LastWord, comments: Sequence[Mapping[str, Any]], k
     if set(word.terms) & gone or (gone and not newer_versions.keeps(before, after)):
         return True
     # What the comment asks for has come: another identifier, or the version.
-    said = next((comment["text"] for comment in comments if comment["comment_id"] == word.comment_id), "")
-    plain = Plain(said)
+    verdict = next((comment["text"] for comment in comments if comment["comment_id"] == word.comment_id), "")
+    plain = Plain(verdict)
     asked_for = subjects.spoken_of("", plain.codes(plain.text)) | subjects.names(plain.tokens(plain.text))
     had, has = (_versions(case, revision) for revision in (before, after))
-    versions_came = {(one.name, one.number) for one in versions.mentions(said, case.names)} & (has - had)
+    versions_came = {(item.name, item.number) for item in versions.mentions(verdict, case.names)} & (has - had)
     return bool((asked_for & came) or versions_came)
 
 
 def _versions(case: Case, revision: Revision) -> set[tuple[str, versions.Number]]:
-    return {(one.name, one.number) for one in versions.mentions(subjects.shown(revision.body or ""), case.names)}
+    return {(item.name, item.number) for item in versions.mentions(subjects.shown(revision.body or ""), case.names)}

@@ -49,19 +49,19 @@ def collect(threads: Threads) -> dict[str, Any]:
     # A document's text has its comments, which are later than it.
     columns = (documents["created"].cast(pa.int64()).to_pylist(), documents["title"].to_pylist())
     ends = threads.documents["own_end"].to_pylist()
-    for at, title, text, end in zip(*columns, documents["text"].to_pylist(), ends, strict=True):
-        _note(spoken, f"{title or ''}\n{text[:end]}", at, names)
-    said = threads.comments.filter(pc.is_valid(threads.comments["text"]))
-    moments = pc.fill_null(said["creation_date"].cast(pa.int64()), 0).to_pylist()
-    for at, text in zip(moments, said["text"].to_pylist(), strict=True):
-        _note(spoken, text, at, names)
+    for moment, title, text, end in zip(*columns, documents["text"].to_pylist(), ends, strict=True):
+        _note(spoken, f"{title or ''}\n{text[:end]}", moment, names)
+    comments = threads.comments.filter(pc.is_valid(threads.comments["text"]))
+    moments = pc.fill_null(comments["creation_date"].cast(pa.int64()), 0).to_pylist()
+    for moment, text in zip(moments, comments["text"].to_pylist(), strict=True):
+        _note(spoken, text, moment, names)
     return {threads.site: spoken}
 
 
-def _note(spoken: releases.Spoken, text: str, at: int, names: versions.Names) -> None:
+def _note(spoken: releases.Spoken, text: str, moment: int, names: versions.Names) -> None:
     if versions.may_mention(text):
         for mention in versions.mentions(text, names):
-            releases.note(spoken, mention.name, mention.number, at)
+            releases.note(spoken, mention.name, mention.number, moment)
 
 
 def merge(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -148,8 +148,8 @@ class _Shared:
             self._threads, self._made = threads, {}
         if make not in self._made:
             self._made[make] = make(threads)
-        made: _Made = self._made[make]
-        return made
+        product: _Made = self._made[make]
+        return product
 
 
 _SHARED = _Shared()
@@ -306,8 +306,8 @@ def _with_several(threads: Threads) -> list[tuple[dict[str, Any] | None, list[di
     by_thread: dict[int, list[dict[str, Any]]] = {}
     columns = ["post_id", "thread_id", "kind", "created", "accepted", "tags", "title", "text", "own_end", "segments"]
     counts = threads.documents.filter(pc.equal(threads.documents["kind"], "answer"))["thread_id"].value_counts()
-    several = [item["values"] for item in counts.to_pylist() if item["counts"] > 1]
-    rows = threads.documents.filter(pc.is_in(threads.documents["thread_id"], pa.array(several, pa.int64())))
+    shared = [item["values"] for item in counts.to_pylist() if item["counts"] > 1]
+    rows = threads.documents.filter(pc.is_in(threads.documents["thread_id"], pa.array(shared, pa.int64())))
     for row in rows.select(columns).to_pylist():
         by_thread.setdefault(row["thread_id"], []).append(row)
     return [

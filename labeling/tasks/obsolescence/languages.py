@@ -41,6 +41,6 @@ def of_answers(answers: pa.Table, questions: pa.Table) -> dict[int, Lexicon]:
 
 
 def _languages(documents: pa.Table) -> Mapping[int, Any]:
-    found = language.find(documents)
-    rows = zip(*(found[name].to_pylist() for name in ("post_id", "language", "probability")), strict=True)
+    table = language.find(documents)
+    rows = zip(*(table[name].to_pylist() for name in ("post_id", "language", "probability")), strict=True)
     return {post: name for post, name, probability in rows if name is not None and probability >= CERTAIN}

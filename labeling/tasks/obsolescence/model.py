@@ -4,15 +4,15 @@
 are of the form of the statement and not of its words, so that few examples are enough and no text is in the weights.
 """
 
-import json
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
+from socorpus.corpus.storage import files
 from socorpus.labeling.tasks.obsolescence.lexicons import Lexicon
 from socorpus.labeling.tasks.obsolescence.sentences import OBSOLETE, Candidate, Statement
 from socorpus.labeling.tasks.obsolescence.subjects import Subject
@@ -73,12 +73,13 @@ class Setting:
     """Whether that version was there when the answer was written; None: not known, or no version."""
 
 
-def refers(said: Candidate | Statement, lexicon: Lexicon) -> bool:
+def refers(statement: Candidate | Statement, lexicon: Lexicon) -> bool:
     """Whether a pronoun is what a cue is said of."""
     return (
-        lexicon.pronoun.search(said.before) is not None
-        or (lexicon.state.match(said.cue) and lexicon.object_before.search(said.before[-_OBJECT:])) is not None
-        or lexicon.object_after.match(said.after[:_OBJECT]) is not None
+        lexicon.pronoun.search(statement.before) is not None
+        or (lexicon.state.match(statement.cue) and lexicon.object_before.search(statement.before[-_OBJECT:]))
+        is not None
+        or lexicon.object_after.match(statement.after[:_OBJECT]) is not None
     )
 
 
@@ -140,8 +141,7 @@ def threshold() -> float:
 
 @cache
 def _learned() -> Mapping[str, Any]:
-    text = files("socorpus.labeling.tasks.obsolescence").joinpath("weights.json").read_text("utf-8")
-    learned: Mapping[str, Any] = json.loads(text)
+    learned: Mapping[str, Any] = files.read_json(Path(__file__).with_name("weights.json"))
     return learned
 
 

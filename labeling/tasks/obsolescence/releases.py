@@ -17,12 +17,12 @@ Spoken = dict[str, dict[str, int]]
 """Name -> version -> milliseconds since 1970 (UTC) at which it is first spoken of."""
 
 
-def note(spoken: Spoken, name: str, number: Number, at: int) -> None:
+def note(spoken: Spoken, name: str, number: Number, moment: int) -> None:
     """Add that a version is spoken of at a time."""
     by_version = spoken.setdefault(name, {})
     version = ".".join(map(str, number))
-    if at < by_version.get(version, at + 1):
-        by_version[version] = at
+    if moment < by_version.get(version, moment + 1):
+        by_version[version] = moment
 
 
 def merged(parts: Iterable[Mapping[str, Mapping[str, int]]]) -> Spoken:
@@ -31,8 +31,8 @@ def merged(parts: Iterable[Mapping[str, Mapping[str, int]]]) -> Spoken:
     for part in parts:
         for name, by_version in part.items():
             known = spoken.setdefault(name, {})
-            for version, at in by_version.items():
-                known[version] = min(at, known.get(version, at))
+            for version, moment in by_version.items():
+                known[version] = min(moment, known.get(version, moment))
     return {name: dict(sorted(by_version.items())) for name, by_version in sorted(spoken.items())}
 
 
@@ -47,7 +47,7 @@ class _Dates:
     earliest: tuple[int, ...]
     believed: bool
 
-    def at(self, number: Number) -> int | None:
+    def first(self, number: Number) -> int | None:
         """When a version, or a newer one, is there for the first time; None: never."""
         place = bisect_left(self.numbers, number)
         return self.earliest[place] if place < len(self.numbers) else None
@@ -59,30 +59,30 @@ class Releases:
     def __init__(self, spoken: Mapping[str, Mapping[str, int]], own: Sequence[tuple[str, str, int]] = ()):
         self._spoken = {name: _dates(by_version.items()) for name, by_version in spoken.items()}
         by_name: dict[str, list[tuple[str, int]]] = {}
-        for name, version, at in own:
-            by_name.setdefault(name.lower(), []).append((version, at))
+        for name, version, moment in own:
+            by_name.setdefault(name.lower(), []).append((version, moment))
         self._own = {name: _dates(some) for name, some in by_name.items()}
 
-    def known_by(self, name: str, number: Number, at: int) -> bool | None:
+    def known_by(self, name: str, number: Number, moment: int) -> bool | None:
         """Whether a version was there at a time (milliseconds since 1970); None: nothing is known of that name."""
         if name in self._own:
-            date = self._own[name].at(number)
+            date = self._own[name].first(number)
             if date is not None:
-                return date <= at
+                return date <= moment
         dates = self._spoken.get(name)
         if dates is None or not dates.believed:
             return None
-        date = dates.at(number)
-        return date is not None and date <= at
+        date = dates.first(number)
+        return date is not None and date <= moment
 
 
 def _dates(versions: Iterable[tuple[str, int]]) -> _Dates:
-    ordered = sorted((tuple(int(part) for part in version.split(".")), at) for version, at in versions)
+    ordered = sorted((tuple(int(part) for part in version.split(".")), moment) for version, moment in versions)
     earliest, least = list[int](), None
-    for _, at in reversed(ordered):
-        least = at if least is None else min(at, least)
+    for _, moment in reversed(ordered):
+        least = moment if least is None else min(moment, least)
         earliest.append(least)
-    rising = sum(at <= later for (_, at), (_, later) in pairwise(ordered))
+    rising = sum(moment <= later for (_, moment), (_, later) in pairwise(ordered))
     believed = rising >= _RISING * (len(ordered) - 1)
     return _Dates(tuple(number for number, _ in ordered), tuple(reversed(earliest)), believed)
 
@@ -94,5 +94,5 @@ _RISING = 0.75
 def settings(own: Iterable[Any]) -> Iterator[tuple[str, str, int]]:
     """The user's table as JSON: name, version and milliseconds since 1970 of each."""
     for row in own:
-        moment = datetime.fromisoformat(row.date).replace(tzinfo=UTC)
-        yield row.name, row.version, int(moment.timestamp() * 1000)
+        day = datetime.fromisoformat(row.date).replace(tzinfo=UTC)
+        yield row.name, row.version, int(day.timestamp() * 1000)
