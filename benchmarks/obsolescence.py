@@ -20,7 +20,7 @@ from rich.table import Table
 
 from socorpus.labeling import logistic
 from socorpus.labeling.functions import Threads
-from socorpus.labeling.tasks.obsolescence import comments, model
+from socorpus.labeling.tasks.obsolescence import comment_model, comments
 from socorpus.labeling.tasks.obsolescence.sentences import OBSOLETE, Plain
 from tests.labeling.blind_cases import BlindCase, blind_cases
 from tests.labeling.blind_threads import bucket_of, called_obsolete, precision_recall
@@ -92,10 +92,10 @@ def judged(corpus: Path) -> list[Row]:
 
 def learn(rows: Sequence[Row]) -> dict[str, Any]:
     """Weights of the features and an intercept, rounded to four decimals."""
-    x = np.array([[1.0, *(row.features[name] for name in model.FEATURES)] for row in rows])
+    x = np.array([[1.0, *(row.features[name] for name in comment_model.FEATURES)] for row in rows])
     right = np.array([row.right for row in rows], np.int64)
     weights = logistic.weights(x, right, STRENGTH)
-    named = dict(zip(model.FEATURES, (round(float(weight), 4) for weight in weights[1:]), strict=True))
+    named = dict(zip(comment_model.FEATURES, (round(float(weight), 4) for weight in weights[1:]), strict=True))
     return {"threshold": THRESHOLD, "intercept": round(float(weights[0]), 4), "weights": named}
 
 
@@ -107,7 +107,7 @@ def in_folds(rows: Sequence[Row]) -> list[float]:
         learned = learn([row for row in rows if places[row.thread] != fold])
         for place, row in enumerate(rows):
             if places[row.thread] == fold:
-                result[place] = model.of(row.features, learned)
+                result[place] = comment_model.of(row.features, learned)
     return result
 
 
@@ -140,7 +140,7 @@ def main() -> None:
     if options.write:
         source = "python -m benchmarks.obsolescence CORPUS --write"
         WEIGHTS.write_text(json.dumps({"made_by": source, "cues": len(rows), **learned}, indent=1) + "\n", "utf-8")
-        model.forget()
+        comment_model.forget()
     for half in ("tune", "held_out") if options.held_out else ("tune",):
         pairs = [(case.obsolete, called_obsolete(bucket_of(case))) for case in blind_cases(half)]
         precision, recall = precision_recall(pairs)

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from socorpus.labeling.functions import Threads
 from socorpus.labeling.history import revisions
 from socorpus.labeling.history.revisions import Revision
-from socorpus.labeling.tasks.obsolescence import languages, model, newer_versions, subjects, versions
+from socorpus.labeling.tasks.obsolescence import comment_model, languages, newer_versions, subjects, versions
 from socorpus.labeling.tasks.obsolescence.lexicons import Lexicon
 from socorpus.labeling.tasks.obsolescence.releases import Releases
 from socorpus.labeling.tasks.obsolescence.sentences import (
@@ -219,7 +219,7 @@ def readings(case: Case, comment: Mapping[str, Any], plain: Plain) -> Iterator[R
         mentioned = versions.mentions(plain.tokens(candidate.sentence), case.names)
         known = [case.releases.known_by(mention.name, mention.number, case.created) for mention in mentioned]
         certain = [value for value in known if value is not None]
-        setting = model.Setting(
+        setting = comment_model.Setting(
             subject,
             days,
             words,
@@ -229,7 +229,7 @@ def readings(case: Case, comment: Mapping[str, Any], plain: Plain) -> Iterator[R
             bool(mentioned) or any(sign.isdigit() for sign in candidate.cue),
             all(certain) if certain else None,
         )
-        features = model.features(candidate, setting, lexicon)
+        features = comment_model.features(candidate, setting, lexicon)
         doubt = _doubt(case, subject, features)
         if doubt is None and lexicon.limit.match(candidate.cue) and (days < _SOONEST_END or features["old_version"]):
             doubt = "a version that it never worked with"
@@ -282,8 +282,8 @@ def counts(reading: Reading, asked: bool = False) -> float | None:
     """
     if reading.doubt is not None and not asked:
         return None
-    probability = model.probability({**reading.features, "rejected": 0.0} if asked else reading.features)
-    return probability if probability >= model.threshold() else None
+    probability = comment_model.probability({**reading.features, "rejected": 0.0} if asked else reading.features)
+    return probability if probability >= comment_model.threshold() else None
 
 
 def _last_word(case: Case, comments: Sequence[Mapping[str, Any]]) -> LastWord | None:

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Any
 
-from socorpus.labeling.tasks.obsolescence import model, subjects
+from socorpus.labeling.tasks.obsolescence import comment_model, subjects
 from socorpus.labeling.tasks.obsolescence.lexicons import Lexicon
 from socorpus.labeling.tasks.obsolescence.sentences import OBSOLETE, Plain, has_cue, read_sentences
 
@@ -89,7 +89,7 @@ def note(
         if (
             lexicon.elided.match(bare)
             or lexicon.itself.search(bare + statement.cue)
-            or model.refers(statement, lexicon)
+            or comment_model.refers(statement, lexicon)
         ):
             return sentence
         if edited and spoken.sentence:
