@@ -372,6 +372,15 @@ NOTES = {
 }
 
 
+def shorter(inputs: Mapping[str, Make], times: int) -> dict[str, Make]:
+    """Inputs of a fraction of the length, for steps that take long on each sentence."""
+
+    def of(make: Make) -> Make:
+        return lambda size: make(size // times)
+
+    return {name: of(make) for name, make in inputs.items()}
+
+
 def _coded(size: int) -> dict[str, Any]:
     segments = [{"kind": "code", "start": place, "end": place + 1} for place in range(0, size, 2)]
     return _answer(1, "x" * size) | {"segments": segments}
@@ -574,10 +583,16 @@ STEPS: dict[str, tuple[Callable[[Any], object], Mapping[str, Make]]] = {
     ),
     "prose": (newer_versions.prose_of, {"blocks": _coded}),
     "callers": (_called, {"many": _calling}),
-    "remarks": (_remarks, NOTES),
-    "notes": (_noted, NOTES),
-    "terms": (lambda text: (subjects.of_markdown(text, None, ()), subjects.spoken_of(text, [text])), NOTES | SENTENCES),
-    "cues": (lambda text: (sentences.has_cue(text), list(sentences.candidates(Plain(text)))), SENTENCES | NOTES),
+    "remarks": (_remarks, shorter(NOTES, 4)),
+    "notes": (_noted, shorter(NOTES, 4)),
+    "terms": (
+        lambda text: (subjects.of_markdown(text, None, ()), subjects.spoken_of(text, [text])),
+        shorter(NOTES | SENTENCES, 8),
+    ),
+    "cues": (
+        lambda text: (sentences.has_cue(text), list(sentences.candidates(Plain(text)))),
+        shorter(SENTENCES | NOTES, 8),
+    ),
     "releases": (_released, {"versions": _spoken}),
     "kept": (_kept, NOTES),
     "rollbacks": (revisions.replay, {"to a late revision": _rolled_back}),

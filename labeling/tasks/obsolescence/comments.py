@@ -299,9 +299,10 @@ def _last_word(case: Case, comments: Sequence[Mapping[str, Any]]) -> LastWord | 
         about = has_cue(text, lexicon)
         verdict: LastWord | None = None
         read = list(readings(case, comment, plain)) if about else []
+        by_statement = {reading.candidate.statement: reading for reading in reversed(read)}
         for statement in read_sentences(plain, accepted=case.accepted, lexicon=lexicon):
             if statement.label == OBSOLETE:
-                verdict = _counted(case, comment, plain, statement, read) or verdict
+                verdict = _counted(case, comment, plain, statement, by_statement.get(statement)) or verdict
             elif _denies(case, plain, statement, word, asked is not None or asked_still):
                 verdict = _word(case, comment, CURRENT, statement.cue, plain.spoken(statement.sentence))
         well = not lexicon.unwell.search(plain.text)
@@ -341,17 +342,15 @@ def _word(case: Case, comment: Mapping[str, Any], label: str, cue: str, sentence
 
 
 def _counted(
-    case: Case, comment: Mapping[str, Any], plain: Plain, statement: Statement, read: Sequence[Reading]
+    case: Case, comment: Mapping[str, Any], plain: Plain, statement: Statement, reading: Reading | None
 ) -> LastWord | None:
     """What a statement says of its answer; None if it is of something else, or the model doubts it."""
-    for reading in read:
-        if reading.candidate.statement == statement:
-            probability = counts(reading)
-            if probability is not None:
-                word = _word(case, comment, OBSOLETE, statement.cue, plain.spoken(statement.sentence))
-                terms = tuple(sorted(reading.subject.clause or reading.subject.sentence))
-                return replace(word, terms=terms, probability=probability)
-    return None
+    probability = counts(reading) if reading is not None else None
+    if reading is None or probability is None:
+        return None
+    word = _word(case, comment, OBSOLETE, statement.cue, plain.spoken(statement.sentence))
+    terms = tuple(sorted(reading.subject.clause or reading.subject.sentence))
+    return replace(word, terms=terms, probability=probability)
 
 
 def _asked(case: Case, comment: Mapping[str, Any], read: Sequence[Reading]) -> LastWord | None:

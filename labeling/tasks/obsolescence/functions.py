@@ -28,7 +28,8 @@ from socorpus.labeling.tasks.obsolescence.lexicons import LEXICONS, Lexicon
 from socorpus.labeling.tasks.obsolescence.newer_versions import added, keeps, names_of, newer_in_edit, overtaken
 from socorpus.labeling.tasks.obsolescence.sentences import CURRENT, OBSOLETE
 
-_DAY = 86_400_000
+_LONG_AFTER = 2 * 365 * 86_400_000
+"""Milliseconds."""
 _THANKS = re.compile(
     r"\b(?:thank(?:s| you)|work(?:ed|s) (?:for me|like|perfectly|great|well)|saved my"
     r"|exactly what i|solved (?:my|it|the)|helped)\b",
@@ -330,21 +331,11 @@ def later_answer_names_newer_version(threads: Threads) -> Iterator[Vote]:
 @votes(TASK, version=2)
 def thanked_later(threads: Threads) -> Iterator[Vote]:
     """Two years or more after it was written, somebody thanks for it or says that it worked, and nobody complains."""
-    yield from _unopposed(threads, 2 * 365, lambda text: bool(_THANKS.search(text)) and not UNWELL.search(text), 1)
-
-
-@votes(TASK, version=2)
-def discussed_later(threads: Threads) -> Iterator[Vote]:
-    """Two people or more commented a year or more after it was written, and no comment calls it out of date."""
-    yield from _unopposed(threads, 365, lambda text: True, 2)
-
-
-def _unopposed(threads: Threads, days: int, counts: Callable[[str], bool], people: int) -> Iterator[Vote]:
     answers = threads.documents.filter(pc.equal(threads.documents["kind"], "answer"))
     created = dict(zip(answers["post_id"].to_pylist(), answers["created"].cast(pa.int64()).to_pylist(), strict=True))
     cued = _SHARED.get(_cued, threads)
     for post, comments in _SHARED.get(_comments, threads).items():
-        late = [row for row in comments if row["at"] - created[post] >= days * _DAY and counts(row["text"])]
-        who = {row["user_id"] or row["user_display_name"] for row in late}
-        if len(who) >= people and post not in cued:
-            yield Vote(post, CURRENT, {"comment": late[0]["comment_id"], "comments": len(late), "days": days})
+        late = [row for row in comments if row["at"] - created[post] >= _LONG_AFTER]
+        thanks = [row for row in late if _THANKS.search(row["text"]) and not UNWELL.search(row["text"])]
+        if thanks and post not in cued:
+            yield Vote(post, CURRENT, {"comment": thanks[0]["comment_id"], "comments": len(thanks)})

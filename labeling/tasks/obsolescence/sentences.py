@@ -215,7 +215,7 @@ def candidates(plain: Plain, *, accepted: bool = True, lexicon: Lexicon = ENGLIS
                 lexicon.pronoun.match(before) and not lexicon.itself.search(before) and _elsewhere(previous, lexicon)
             )
             statement = None if asked or unclear else _asserted(sentence, cue, accepted, False, lexicon)
-            yield Candidate(statement, cue[0], sentence, before, after)
+            yield Candidate(statement, cue[0], _window(sentence, cue), before, after)
         previous = sentence
 
 
@@ -258,6 +258,11 @@ def _uncertain(before: str, lexicon: Lexicon) -> bool:
     return any(words.search(before) for words in (lexicon.supposed, lexicon.negation, lexicon.told))
 
 
+def _window(sentence: str, cue: re.Match[str]) -> str:
+    """A sentence, or of a very long one as much as is read around a cue."""
+    return sentence[max(0, cue.start() - _LONGEST) : cue.end() + _LONGEST].strip()
+
+
 def _around(sentence: str, cue: re.Match[str], lexicon: Lexicon) -> tuple[str, str]:
     """The words before a cue in its clause, or else in those before, and the words after it."""
     before = sentence[max(0, cue.start() - _LONGEST) : cue.start()]
@@ -296,8 +301,8 @@ def _asserted(sentence: str, cue: re.Match[str], accepted: bool, others: bool, l
         return None
     denied = lexicon.negation.findall(lexicon.not_only.sub("", own))
     if denied and not (len(denied) == 2 and lexicon.double.search(own)):
-        return Statement(CURRENT, cue[0], sentence, before=subject, after=after, denied=True)
-    return Statement(OBSOLETE, cue[0], sentence, before=subject, after=after)
+        return Statement(CURRENT, cue[0], _window(sentence, cue), before=subject, after=after, denied=True)
+    return Statement(OBSOLETE, cue[0], _window(sentence, cue), before=subject, after=after)
 
 
 def _supposed(own: str, lead: str, lexicon: Lexicon) -> bool:
