@@ -61,6 +61,7 @@ LONGEST = (
     STUDIO,
     "tests/examples/test_examples.py",
     "tests/labeling/tasks/entities/test_entities.py",
+    "tests/test_bounded.py",
     "tests/corpus/engine/test_compiling.py",
     "tests/cli/test_build.py",
     "tests/test_api.py",
