@@ -391,7 +391,9 @@ def test_time_grows_with_length_alone(piece: str) -> None:
         return time.process_time() - started
 
     seconds(100)
-    assert seconds(40_000) < 40 * max(seconds(4_000), 0.02)
+    # What is quadratic takes sixteen times as long for four times the length; another process may be in the way of one
+    # measurement, not of all.
+    assert any(seconds(40_000) < 10 * max(seconds(10_000), 0.02) for _ in range(3))
 
 
 def test_sites_unlike_the_one_that_was_learned_from_have_surer_labels_only() -> None:
