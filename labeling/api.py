@@ -273,13 +273,13 @@ def _labelled(corpus: Location, task: str) -> "tuple[Path, Task]":
 
 @guarded
 def explain_labels(corpus: Location, key: str) -> list[str]:
-    """The votes and labels of a post (`SITE:POST_ID`) in lines of text; none where it has no labels.
+    """The facts, votes and labels of a post (`SITE:POST_ID`) in lines of text; none where it has no labels.
 
     Examples:
         >>> corpus = apply("corpus", workers=0)
         >>> row = corpus.labels("closure").head(1).to_pylist()[0]
         >>> explain_labels(corpus, f"{row['site']}:{row['post_id']}")[:2]
-        ['', 'labels']
+        ['', 'facts']
     """
     from socorpus.corpus.storage import generations
     from socorpus.labeling.analysis import explain

@@ -145,7 +145,7 @@ def test_the_page_runs_from_a_dump_to_predictions(examples: dict[str, str]) -> N
         "exact_duplicate",
         "Dataset({",
         "question, kept",
-        "Krippendorff",
+        "Probabilities are assumed",
         "ModernBertForMaskedLM",
     ):
         assert part in said, part

@@ -133,8 +133,10 @@ def write(
             _switch(partial, folder)
         else:
             partial.replace(folder)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, OSError) and isinstance(error.filename, str):
+            error.filename = error.filename.replace(f"{partial}", f"{folder}")  # the user knows no hidden name
         raise
     return dataclasses.replace(truth, folder=folder)
 

@@ -137,6 +137,30 @@ TABLE: dict[str, Command] = {
         {LABELS: INPUT, MANIFEST: INPUT},
         ends=("labeling", "export", "corpus", "--task", "closure", "-o", "OUT", *WAITS),
     ),
+    "labeling slices": Command(
+        ("labeling", "slices", "corpus", "--task", "closure"),
+        {LABELS: INPUT, MANIFEST: INPUT},
+        ends=("labeling", "slices", "corpus", "--task", "closure", *WAITS),
+    ),
+    "labeling accuracy": Command(
+        ("labeling", "accuracy", "corpus", "--task", "closure"),
+        {LABELS: INPUT, MANIFEST: INPUT},
+        ends=("labeling", "accuracy", "corpus", "--task", "closure", *WAITS),
+    ),
+    "labeling diff": Command(
+        ("labeling", "diff", "corpus", "corpus", "--task", "closure"),
+        {LABELS: INPUT, MANIFEST: INPUT},
+        ends=("labeling", "diff", "corpus", "corpus", *WAITS),
+    ),
+    "labeling try": Command(
+        ("labeling", "try", "plugin.py", "corpus"), {"plugin.py": ANY}, ends=("labeling", "try", "waits.py", "corpus")
+    ),
+    "labeling score": Command(("labeling", "score", "corpus", "--remove"), {MANIFEST: INPUT}),
+    "labeling train-score": Command(
+        ("labeling", "train-score", "questions.csv", "-o", "OUT"),
+        {"questions.csv": ANY},
+        ends=("labeling", "train-score", "questions.csv", "-o", "OUT"),
+    ),
     "labeling sync": Command(
         ("labeling", "sync", "corpus", "--project", "P", "--task", "closure", "--url", "http://127.0.0.1:1"),
         {LABELS: INPUT, MANIFEST: INPUT},

@@ -212,21 +212,25 @@ def test_all_real_sites(real_corpus: Path, tmp_path: Path) -> None:
     for task, entry in facts["labels"].items():
         labels = rows(real_corpus, task, "labels")
         assert sum(sum(counts.values()) for counts in entry["labels"].values()) == len(labels) > 0
-        assert len({one for one, said in entry["functions"].items() if said["votes"]}) >= 3, task
+        # Hardly an answer of these sites is about software, and few are said to hold.
+        least = 1 if task == "obsolescence" else 3
+        assert len({one for one, said in entry["functions"].items() if said["votes"]}) >= least, task
     out = copy(real_corpus, tmp_path)
     assert "nothing had changed" in socorpus("labeling", "apply", out).stdout
     told = socorpus("labeling", "analyze", out, "--workers", 2).stdout
     for task in TASKS:
         assert task in told
     assert hashes(out, "labels").items() >= hashes(real_corpus, "labels").items()
-    # Every answer that anybody calls obsolete is in the report, with what its votes rest on.
-    report = (out / "report.html").read_text("utf-8")
+    assert schema.people_path("quality") not in facts["files"]
+
+
+def test_every_answer_that_is_called_obsolete_is_in_the_report(built: Path) -> None:
+    report = (built / "report.html").read_text("utf-8")
     section = report[report.rindex(">Obsolete answers<") :].partition("</section>")[0]
-    labels = rows(out, "obsolescence", "labels")
+    labels = rows(built, "obsolescence", "labels")
     hits = [row for row in labels if any(vote["label"] == "obsolete" for vote in row["votes"])]
     assert hits and section.count("<tr>") == len(hits) + 1
     for row in hits:
         assert f"{row['site']}:{row['post_id']}".replace(".", "<wbr>.") in section or row["site"] in section
         assert f"/{row['post_id']}" in section
         assert all(vote["function"] in section for vote in row["votes"])
-    assert schema.people_path("quality") not in facts["files"]
