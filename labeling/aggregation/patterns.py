@@ -84,6 +84,8 @@ def stated(patterns: Votes, stating: Sequence[int], probabilities: Float) -> Flo
     Args:
         stating: places of the functions that state facts.
     """
+    if not stating:
+        return probabilities
     named = patterns[:, list(stating)]
     votes = np.stack([(named == label).sum(1) for label in range(probabilities.shape[1])], 1).astype(np.float64)
     known = votes.any(1)
