@@ -29,6 +29,7 @@ from socorpus.corpus.sample.text import (
     Speaker,
     markdown_inline,
     name_of,
+    plain_inline,
     render,
 )
 
@@ -607,6 +608,8 @@ def _attributes(piece: str) -> list[str]:
 def _rough(blocks: list[Block]) -> list[Block]:
     """The text before others rescued it: half of each paragraph's words, and code that is not laid out as such."""
     return [
-        Block("p", " ".join(block.text.split(" ")[::2]).lower()) if block.kind == "p" else Block("p", block.text)
+        Block("p", " ".join(plain_inline(block.text).split(" ")[::2]).lower())
+        if block.kind == "p"
+        else Block("p", plain_inline(block.text))
         for block in blocks
     ]

@@ -35,7 +35,9 @@ def test_every_key_of_the_configuration_is_there_with_its_default() -> None:
         if isinstance(keys, dict):
             expected[f"[{section}]"] = keys
     rule, site = dataclasses.fields(config.SelectionRule), dataclasses.fields(config.SiteSettings)
-    required = {field.name for field in (*rule, *site) if field.default is dataclasses.MISSING}
+    release = dataclasses.fields(config.Release)
+    required = {field.name for field in (*rule, *site, *release) if field.default is dataclasses.MISSING}
+    expected["[[labels.releases]]"] = {field.name: field.default for field in release}
     expected["[[selection.rules]]"] = {field.name: field.default for field in rule}
     expected['[sites."NAME"]'] = {field.name: field.default for field in site}
     assert set(tables) == set(expected)
@@ -43,7 +45,7 @@ def test_every_key_of_the_configuration_is_there_with_its_default() -> None:
         rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| ([^|]*) \| ([^|]+) \| ([^|]+) \|$", tables[section], re.M)
         assert [key for key, *_ in rows] == list(keys)
         for key, _, between, default, meaning in rows:
-            if section in ("[[selection.rules]]", '[sites."NAME"]') and key in required:
+            if section in ("[[selection.rules]]", "[[labels.releases]]", '[sites."NAME"]') and key in required:
                 assert default == "required"
             else:
                 assert default == "not set" if keys[key] is None else json.loads(default.strip("`")) == keys[key]
