@@ -21,7 +21,7 @@ from torch.distributed import checkpoint as torch_checkpoint
 
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files, manifest_file
-from socorpus.training import checkpoint_metadata
+from socorpus.training import checkpoint_metadata, saved_hashes
 from socorpus.training.finetuning import predictor, pretrained
 from tests.building import socorpus
 from tests.training import tiny_models
@@ -128,6 +128,7 @@ def test_a_run_from_somebody_else_runs_nothing(whole: Path, tmp_path: Path) -> N
     ran, newest = tmp_path / "ran", max((run / "checkpoints").glob("step-*"))
     for name in ("common.pt", checkpoint_metadata.NAME):
         (newest / name).write_bytes(pickle.dumps(Hostile(ran)))
+    (newest / saved_hashes.NAME).unlink()  # who replaces files replaces their hashes too
     done = socorpus("export", run, "-o", tmp_path / "model", code=2)
     assert "refers to posix.mkdir, which no checkpoint needs; nothing in it was run" in done.stderr
     assert done.stderr.count("\n") == 1 and not ran.exists() and not (tmp_path / "model").exists()

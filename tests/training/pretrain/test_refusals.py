@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from socorpus.corpus.errors import InputError
+from socorpus.training import saved_hashes
 from socorpus.training.presets import load
 from socorpus.training.pretrain import checkpoint, shard_reader
 from tests.training.runs import STEPS, configure, train
@@ -98,6 +99,10 @@ def test_a_damaged_checkpoint_is_told(corpus: Path, whole: Path, tmp_path: Path)
     assert last is not None
     for path in last.path.glob("*.distcp"):
         path.write_bytes(path.read_bytes()[:100])
+    done = train(corpus, out, configure(tmp_path, STEPS + 2), code=2)
+    assert "not what was saved" in " ".join(done.stderr.split())
+    # A checkpoint of an earlier release has no hashes.
+    (last.path / saved_hashes.NAME).unlink()
     done = train(corpus, out, configure(tmp_path, STEPS + 2), code=2)
     assert "cannot be read as a checkpoint of this model" in " ".join(done.stderr.split())
 
