@@ -1,5 +1,7 @@
 """Entities: on the real benchmark, on a bucket, and every function by what it finds and what it leaves."""
 
+import subprocess
+import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -404,3 +406,12 @@ def test_sites_unlike_the_one_that_was_learned_from_have_surer_labels_only() -> 
     text = "I use Java in Firefox, see [1] and the string of the table"
     assert set(_labels(text, code_without_tags)) < set(_labels(text, PROGRAMS))
     assert "[1]" not in _labels(text, code_without_tags)
+
+
+def test_functions_have_one_order_whichever_module_is_imported_first() -> None:
+    code = "from socorpus.labeling.tasks.entities import {first}, task, post; print([f.__name__ for f in post.FINDERS])"
+    said = {
+        subprocess.run([sys.executable, "-c", code.format(first=first)], capture_output=True, check=True).stdout
+        for first in ("code", "prose")
+    }
+    assert len(said) == 1
