@@ -10,9 +10,11 @@ or abstains. Adding one takes one function, in the task's module or in a plug-in
 """
 
 import hashlib
+import inspect
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import CodeType
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -124,12 +126,24 @@ def votes(task: Task | str, version: int | None = None, *, facts: bool = False) 
 
 
 def of_task(task: str, without: Collection[str] = ()) -> list[Function]:
-    """The labelling functions of a task with their effective versions, except those left out by name."""
-    return [
-        replace(function, version=_number(FUNCTIONS.version(key)))
-        for key, function in FUNCTIONS.items()
-        if function.task == task and function.name not in without
+    """The labelling functions of a task with their effective versions, except those left out by name.
+
+    Ours come first, in an order that does not depend on which of their modules was imported first: the order of the
+    votes is theirs. Those of plug-ins follow as they were loaded.
+    """
+    chosen = [
+        (key, function) for key, function in FUNCTIONS.items() if function.task == task and function.name not in without
     ]
+    ours = [pair for pair in chosen if FUNCTIONS.origin(pair[0]) is None]
+    ours.sort(key=lambda pair: place_in_source(pair[1].find))
+    theirs = [pair for pair in chosen if FUNCTIONS.origin(pair[0]) is not None]
+    return [replace(function, version=_number(FUNCTIONS.version(key))) for key, function in (*ours, *theirs)]
+
+
+def place_in_source(find: Callable[..., object]) -> tuple[str, int]:
+    """Module and line at which a function is written."""
+    code: CodeType = inspect.unwrap(find).__code__
+    return find.__module__, code.co_firstlineno
 
 
 def _number(version: int | str) -> int:

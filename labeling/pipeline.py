@@ -157,7 +157,7 @@ def _odd_name(entry: str) -> str | None:
 def _unknown_function(key: str) -> str:
     task, _, name = key.partition(".")
     if task not in TASKS or not name:
-        return f"wants TASK.FUNCTION, such as {next(iter(FUNCTIONS))}, not {key!r}"
+        return f"wants TASK.FUNCTION, such as {min(FUNCTIONS)}, not {key!r}"
     return f"{task} has no labelling function {name}; it has {', '.join(function.name for function in of_task(task))}"
 
 

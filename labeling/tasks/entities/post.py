@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from operator import itemgetter
-from types import CodeType
 from typing import Any, Protocol
 
 import pyarrow as pa
 
-from socorpus.labeling.functions import Threads, Vote
+from socorpus.labeling.functions import Threads, Vote, place_in_source
 from socorpus.labeling.tasks.entities import gazetteers
 from socorpus.labeling.tasks.entities.gazetteers import Hit, Words
 
@@ -176,8 +175,6 @@ class Finder(Protocol):
     """A labelling function of one post."""
 
     __name__: str
-    __module__: str
-    __code__: CodeType
 
     def __call__(self, post: EntityPost, threads: Threads, /) -> Iterator[Found]:
         """What it finds."""
@@ -196,7 +193,7 @@ def of_each_post(find: Finder) -> Callable[[Threads], Iterator[Vote]]:
 
     FINDERS.append(find)
     # Whichever module is imported first: what the judge sums up is the same in every process.
-    FINDERS.sort(key=lambda finder: (finder.__module__, finder.__code__.co_firstlineno))
+    FINDERS.sort(key=place_in_source)
     return over
 
 

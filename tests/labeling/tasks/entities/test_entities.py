@@ -409,7 +409,11 @@ def test_sites_unlike_the_one_that_was_learned_from_have_surer_labels_only() -> 
 
 
 def test_functions_have_one_order_whichever_module_is_imported_first() -> None:
-    code = "from socorpus.labeling.tasks.entities import {first}, task, post; print([f.__name__ for f in post.FINDERS])"
+    code = (
+        "from socorpus.labeling.tasks.entities import {first}, task, post\n"
+        "from socorpus.labeling.functions import of_task\n"
+        "print([f.__name__ for f in post.FINDERS], [f.name for f in of_task('entities')])"
+    )
     said = {
         subprocess.run([sys.executable, "-c", code.format(first=first)], capture_output=True, check=True).stdout
         for first in ("code", "prose")
