@@ -7,7 +7,6 @@ are read as they are.
 """
 
 from pathlib import Path
-from typing import Any
 
 import xxhash
 
@@ -19,7 +18,7 @@ _SUFFIXES = (".safetensors", ".distcp")
 _NAMES = (".metadata", "state.json", "tokenizer.json")
 _CHUNK = 1 << 22
 
-_checked: dict[Path, Any] = {}
+_checked: dict[Path, dict[str, str]] = {}
 """Stamps of the folders that were checked: a model and its tokenizer are loaded one after the other."""
 
 
@@ -45,28 +44,22 @@ def check(folder: Path) -> None:
         return
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: can't be read ({error}); take the folder from where it was saved again") from None
-    stamps = {name: _stamp(folder / name) for name in [NAME, *expected]}
+    there = {name for name in [NAME, *expected] if files.exists(folder / name)}
+    stamps = {name: files.stamp(folder / name) for name in there}
     if _checked.get(folder) == stamps:
         return
     for name, (size, digest) in expected.items():
-        held, stamp = folder / name, stamps[name]
-        if stamp is None or Path(name).name != name:
+        held = folder / name
+        if name not in stamps or Path(name).name != name:
             raise InputError(f"{held}: is missing, and was saved; take the folder from where it was saved again")
-        if stamp[0] != size or _hash(held) != digest:
-            length = f"{stamp[0]:,} bytes of {size:,}" if stamp[0] != size else "other bytes"
+        length = files.size(held)
+        if length != size or _hash(held) != digest:
+            what = f"{length:,} bytes of {size:,}" if length != size else "other bytes"
             raise InputError(
-                f"{held}: not what was saved ({length}): damaged, cut off or replaced; take the folder from where it "
+                f"{held}: not what was saved ({what}): damaged, cut off or replaced; take the folder from where it "
                 f"was saved again, or delete {NAME} in it if you changed it on purpose"
             )
     _checked[folder] = stamps
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        stat = path.stat()
-    except FileNotFoundError:
-        return None
-    return stat.st_size, stat.st_mtime_ns, stat.st_ino
 
 
 def _hash(path: Path) -> str:

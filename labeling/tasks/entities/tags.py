@@ -1,7 +1,7 @@
 """Labelling functions for entities by a site's tags and their wikis, a post's own tags, and language hints."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache, wraps
 from typing import Any
 
 import pyarrow as pa
@@ -66,42 +66,52 @@ def merge(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return {"tags": types, "sites": sites, "names": names}
 
 
-_last: list[tuple[Mapping[str, str], gazetteers.Gazetteer]] = []
-"""The gazetteer of a site's tags, cached for its next examples."""
+def _of_latest(
+    make: Callable[[Mapping[str, str]], gazetteers.Gazetteer],
+) -> Callable[[Mapping[str, str]], gazetteers.Gazetteer]:
+    """The gazetteer of some names, kept for the next examples with the same names."""
+    kept: list[tuple[Mapping[str, str], gazetteers.Gazetteer]] = []
+
+    @wraps(make)
+    def of(names: Mapping[str, str]) -> gazetteers.Gazetteer:
+        if not kept or kept[0][0] is not names:
+            kept[:] = [(names, make(names))]
+        return kept[0][1]
+
+    return of
+
+
+_tag_gazetteer = _of_latest(gazetteers.from_tags)
+_introduced_gazetteer = _of_latest(lambda names: gazetteers.gazetteer({}, names))
+
+
+@_of_latest
+def _own_gazetteer(names: Mapping[str, str]) -> gazetteers.Gazetteer:
+    plain = {name: label for name, label in names.items() if name.islower() and len(name) > 2}
+    return gazetteers.gazetteer(plain, {name: label for name, label in names.items() if name not in plain})
 
 
 @votes("entities")
 def site_tags(threads: Threads) -> Iterator[Vote]:
     """A tag of the site whose wiki names its kind ("X is a library for …"), where it occurs in a text."""
     typed = threads.facts.get("tags", {}).get(threads.site)
-    if not typed or threads.examples is None:
-        return
-    if not _last or _last[0][0] is not typed:
-        _last[:] = [(typed, gazetteers.from_tags(typed))]
-    for post in posts(threads.examples):
-        for hit in _last[0][1].find(post.open, post.words):
-            if post.in_code(hit.start) is None:
-                yield Vote(post.post_id, hit.label, {"rule": "tag wiki", "tag": hit.name}, hit.start, hit.end)
-
-
-_last_names: list[tuple[Mapping[str, str], gazetteers.Gazetteer]] = []
+    if typed and threads.examples is not None:
+        yield from _outside_code(threads.examples, _tag_gazetteer(typed), "tag wiki", "tag")
 
 
 @votes("entities")
 def site_names(threads: Threads) -> Iterator[Vote]:
     """A name that several posts of the site introduce by its kind ("Daedalus is a wallet"), wherever it stands."""
     named = threads.facts.get("names", {}).get(threads.site)
-    if not named or threads.examples is None:
-        return
-    if not _last_names or _last_names[0][0] is not named:
-        _last_names[:] = [(named, gazetteers.gazetteer({}, named))]
-    for post in posts(threads.examples):
-        for hit in _last_names[0][1].find(post.open, post.words):
+    if named and threads.examples is not None:
+        yield from _outside_code(threads.examples, _introduced_gazetteer(named), "introduced", "name")
+
+
+def _outside_code(examples: pa.Table, known: gazetteers.Gazetteer, rule: str, kind: str) -> Iterator[Vote]:
+    for post in posts(examples):
+        for hit in known.find(post.open, post.words):
             if post.in_code(hit.start) is None:
-                yield Vote(post.post_id, hit.label, {"rule": "introduced", "name": hit.name}, hit.start, hit.end)
-
-
-_last_own: list[tuple[Mapping[str, str], gazetteers.Gazetteer]] = []
+                yield Vote(post.post_id, hit.label, {"rule": rule, kind: hit.name}, hit.start, hit.end)
 
 
 @votes("entities")
@@ -110,11 +120,9 @@ def own_names(threads: Threads) -> Iterator[Vote]:
     named = threads.facts.get("settings", {}).get("names")
     if not named or threads.examples is None:
         return
-    if not _last_own or _last_own[0][0] is not named:
-        plain = {name: label for name, label in named.items() if name.islower() and len(name) > 2}
-        _last_own[:] = [(named, gazetteers.gazetteer(plain, {k: v for k, v in named.items() if k not in plain}))]
+    known = _own_gazetteer(named)
     for post in posts(threads.examples):
-        for hit in _last_own[0][1].find(post.open, post.words, sure=True):
+        for hit in known.find(post.open, post.words, sure=True):
             yield Vote(post.post_id, hit.label, {"rule": "own name", "name": hit.name}, hit.start, hit.end)
 
 
