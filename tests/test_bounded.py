@@ -153,6 +153,8 @@ PRIVACY: Mapping[str, Make] = {
     "programs": repeated("mysql -u root -px1y2z3 "),
     "one command": repeated("-px1y2z3 ", "mysql "),
     "issuers": repeated("heroku api key: "),
+    "issuers in one run": repeated("heroku key "),
+    "issuers in one word": repeated("herokukey"),
     "points": repeated("a.abcdef."),
     "encoded": repeated("a%40b.com%40"),
     "digests": repeated("0123456789abcdef" * 2 + " a@b.com "),
@@ -660,7 +662,7 @@ STEPS: dict[str, tuple[Callable[[Any], object], Mapping[str, Make]]] = {
         {"a long history": _closed, "a long body": lambda size: _asked("why? " * (size // 5))},
     ),
     "revisions": (revisions.replay, {"undone and undone": _history}),
-    "entities": (_entities, shorter(ENTITIES, 8)),
+    "entities": (_entities, shorter(ENTITIES, 4)),
     "spans": (spans.resolve, {"overlapping": _overlapping, "nested": _nested}),
     "labels": (
         lambda votes: decide.decide(_EXAMPLES, votes, _MODEL, entities.TASK),

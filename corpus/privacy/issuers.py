@@ -152,8 +152,9 @@ def beginnings(rule: str) -> frozenset[str]:
 
 
 _BEFORE_ANCHORS = "0123456789abcdefghijklmnopqrstuvwxyz+/_-.="
-# Behind an issuer's name: a sign of assignment, or a word for what is told, and a value.
-_TOLD = r"(?:[\w\-.]*[\"'\])]*[ \t]*[:=,(>]|[ \w\-.]*?[:=]|[ \w\-]*?(?i:key|token|secret|auth|api|bearer))"
+# Behind an issuer's name: a word for what is told or a sign of assignment, and a value. The alternative that stops at
+# the first of them comes first: a search goes on for as long as an alternative before the one that matched may match.
+_TOLD = r"(?:[ \w.\-]*?(?:[:=]|(?i:key|token|secret|auth|api|bearer))|[\w\-.]*[\"'\])]*[ \t]*[:=,(>])"
 
 
 _LEFT = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=%[0-9A-F][0-9A-F]))"

@@ -28,7 +28,7 @@ for _signal in (
         config=Privacy,
         counts=detect.kinds,
         explain=explanations.privacy,
-        version=2,
+        version=3,
     ),
     Signal(
         "contamination",

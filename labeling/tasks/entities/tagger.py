@@ -509,6 +509,7 @@ def _marginals(  # type: ignore[no-untyped-def]
                 if (b == 0 or b % 2 == 1) and forward[i + 1, b] * backward[i + 1, b] > _RARE:
                     near[targets] = b
                     targets += 1
+            total = np.float32(0)
             for a in range(size):
                 backward[i, a] = 0
                 if forward[i, a] < _RARE / 10:
@@ -520,7 +521,16 @@ def _marginals(  # type: ignore[no-untyped-def]
                 if a > 0:
                     inside = a + 1 if a % 2 == 1 else a
                     reach += moves[a, inside] * emit[i + 1, inside] * backward[i + 1, inside]
-                backward[i, a] = reach / scale[i + 1]
+                backward[i, a] = reach
+                total += forward[i, a] * reach
+            # Scaled so that a token's probabilities sum to one: by the forward scale alone, what the sums leave out
+            # would add up over the tokens of a long line. Where they leave out all, the line begins anew.
+            if total > 0:
+                scale[i + 1] = total
+                for a in range(size):
+                    backward[i, a] /= total
+            else:
+                backward[i, :] = 1
         for i in range(length):
             for begun in range(1, size, 2):
                 if forward[i, begun] * backward[i, begun] < least:
