@@ -55,8 +55,8 @@ class Lexicon:
         other_answer: words for another answer of the thread.
         marker: the opening of a note that an answer bears, such as "Update:".
         praise: the opening of a comment that approves of the answer.
-        hint: an expression in google-re2's dialect that every line with a cue, or with `still`, matches; None: there
-            is none.
+        hint: an expression in google-re2's dialect that every line with a cue, or with `still`, matches, within a
+            text of several lines too; None: there is none.
         unwell: words that take back a praise, a thanks or a yes.
     """
 
@@ -142,9 +142,9 @@ def lexicon(language: str, cue: Sequence[str], *, version: int | None = None, **
     return LEXICONS.add(language, Lexicon(language, version=version, **compiled))
 
 
-def may_have_cue(line: str, lexicon: Lexicon) -> bool:
-    """Whether a line may have a cue, or words for "still": a quick look."""
-    return lexicon.hint is None or _hint(lexicon.hint).search(line.encode("utf-8", "replace")) is not None
+def may_have_cue(text: str, lexicon: Lexicon) -> bool:
+    """Whether a text, or a line of one, may have a cue, or words for "still": a quick look."""
+    return lexicon.hint is None or _hint(lexicon.hint).search(text.encode("utf-8", "replace")) is not None
 
 
 @cache

@@ -231,9 +231,10 @@ def _elsewhere(previous: str, lexicon: Lexicon) -> bool:
 
 def has_cue(comment: str, lexicon: Lexicon = ENGLISH) -> bool:
     """Whether any cue occurs, whatever it means there."""
-    return any(
+    straight = comment.replace("’", "'")
+    return may_have_cue(straight, lexicon) and any(
         lexicon.cue.search(_SIGNS.sub("", line)) is not None or lexicon.still.search(line) is not None
-        for line in comment.replace("’", "'").split("\n")
+        for line in straight.split("\n")
         if may_have_cue(line, lexicon)
     )
 

@@ -1,7 +1,12 @@
 """What sentences say of an answer: written by hand, of many forms."""
 
-import pytest
+import re
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from socorpus.labeling.tasks.obsolescence import english, lexicons
 from socorpus.labeling.tasks.obsolescence.sentences import (
     CURRENT,
     OBSOLETE,
@@ -177,3 +182,12 @@ def test_a_question_has_a_cue_and_says_nothing() -> None:
     assert asks("Is this deprecated?") and has_cue("Is this deprecated?")
     assert not asks("This is deprecated.") and not asks("Does it scale?")
     assert statements("No, it isn't.")[0].reply and not statements("It is not deprecated.")[0].reply
+
+
+@given(st.one_of(st.from_regex(english.CUE), st.from_regex(english.STILL)))
+def test_the_quick_look_misses_no_cue(text: str) -> None:
+    text = re.sub(r"[^\x20-\x7e\n]", " ", text)
+    lines = [line for line in text.split("\n") if english.CUE.search(line) or english.STILL.search(line)]
+    for line in lines:
+        assert lexicons.may_have_cue(line, english.ENGLISH)
+    assert not lines or lexicons.may_have_cue(text, english.ENGLISH)
