@@ -107,7 +107,9 @@ def _show_analysis(analysis: "Analysis") -> None:
             for row in rows:
                 table.add_row(*map(str, row))
             view.out.print(table)
-    for error in analysis.likely_errors()[:_ERRORS_SHOWN]:
+    if errors := analysis.likely_errors()[:_ERRORS_SHOWN]:
+        view.out.print("Labels that are probably wrong, the likeliest first:")
+    for error in errors:
         view.out.print(f"{error['key']}: {error['label']}, rather {error['rather']} ({error['probability']:.2f})?")
     for sentence in analysis.summary():
         view.out.print(sentence, markup=False)

@@ -141,7 +141,7 @@ def described(line: "TrainingStep") -> str:
 def _show_end(run: Path, facts: Mapping[str, Any]) -> None:
     if terminal.is_terminal(sys.stderr):
         sys.stderr.write("\n")
-    table = view.table("run", "parameters", "tokens", "petaFLOP", "of peak", "GPU hours", "dollars")
+    table = view.table("run", "parameters", "tokens", "petaFLOP", "of peak", "device hours", "dollars")
     dollars = "–" if facts["dollars"] is None else f"{facts['dollars']:,.2f}"
     table.add_row(
         str(run),

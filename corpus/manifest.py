@@ -43,7 +43,8 @@ def assemble(
     for name, entry in sites.items():
         if entry["documents"] != entry["kept"] + sum(entry["dropped"].values()):
             raise BuildError(
-                f"{name}: {entry['documents']} documents are not {entry['kept']} kept and the dropped ones"
+                f"{name}: {entry['documents']} documents are not {entry['kept']} kept and the dropped ones: the "
+                f"receipts in {root / 'receipts'} do not fit each other; the same command with --force builds all anew"
             )
     licenses: Counter[str] = Counter()
     for receipt in done["documents"].values():

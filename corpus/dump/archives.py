@@ -130,7 +130,7 @@ def stream(address: str, wanted: Collection[int], threads: int) -> Generator[tup
 
 
 def state(address: str) -> str:
-    """What tells a container from another that takes its place: size, time of change and inode of each volume.
+    """What tells a container from another that takes its place: size, time of modification and inode of each volume.
 
     At fsspec addresses it is what the file system offers (an entity tag, a time); `gone` where there is no such file.
 

@@ -88,6 +88,8 @@ def discover(sources: Sequence[str], site: str | None = None) -> list[Site]:
     """
     unique: dict[tuple[str, int], _Found] = {}
     for source in sources:
+        if not source:
+            raise InputError(f"the name of a source is empty (an unset variable?); expected {EXPECTED}")
         here = list(_tables(source))
         if not here:
             raise InputError(f"no tables of a Stack Exchange dump in {source}; expected {EXPECTED}")

@@ -68,7 +68,10 @@ def _summary(root: Path, stages: Sequence[StageState], whole: bool, unfinished: 
     running = lock.holder(root)
     if unfinished is None and not running:
         if not whole and files.exists(generations.finished(root) / manifest_file.NAME):
-            return f"{manifest_file.NAME} is damaged, or of another version; the command of the build makes it again."
+            try:
+                manifest_file.finished(generations.finished(root))
+            except InputError as error:
+                return f"{error}."
         return "The build is finished." if whole else "The build stopped; the same command continues it."
     latest = max(stages, key=lambda stage: stage.started).name if stages else "its beginning"
     state = f"A build is running ({running}), at {latest}." if running else f"The build stopped at {latest}; "

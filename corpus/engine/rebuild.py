@@ -39,7 +39,7 @@ def rebuilding(root: Path, engine: Engine, purpose: str, force: bool = False) ->
         files.sweep(tree)
         if force:
             files.remove(tree / "receipts")
-        receipts.sweep(tree)
+        damaged = receipts.sweep(tree)
         engine.at_work_on(tree, Hashes(root))
         finished, ran = generations.finished(root), engine.ran
         before = manifest_file.load(finished)
@@ -48,7 +48,7 @@ def rebuilding(root: Path, engine: Engine, purpose: str, force: bool = False) ->
         finally:
             engine.hashes.save()
         engine.hashes.save(files.every(tree))
-        if engine.ran == ran and before is not None and manifest_file.load(tree) == before:
+        if engine.ran == ran and not damaged and before is not None and manifest_file.load(tree) == before:
             if not (wrong := _wrong(finished, tree, before, engine.hashes)):
                 generations.abandon(root)
                 generations.show(root, root / generations.FOLDER / finished.name)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from socorpus.corpus.storage import files
+from socorpus.corpus.storage import files, json_shape
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,21 @@ def load(root: Path, stage: str, name: str) -> Receipt | None:
     """Read a receipt; None where there is none, or where it is damaged (then its item runs again)."""
     try:
         values = files.read_json(_place(root, stage, name))
-        if values.pop("check") != fingerprint(values):
+        if json_shape.misfit(values, _SHAPE) or values.pop("check") != fingerprint(values):
             return None
         values["outputs"] = {path: Output(**output) for path, output in values["outputs"].items()}
         return Receipt(**values)
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError):
         return None
+
+
+_SHAPE = {
+    **dict.fromkeys(("stage", "name", "key", "recipe", "check"), str),
+    "outputs": {str: {"rows": int, "bytes": int, "sha256": str, "rows_hash": str}},
+    "counts": {str: object},
+    "seconds": float,
+    "peak_bytes": int,
+}
 
 
 def names(root: Path, stage: str) -> list[str]:
@@ -93,12 +102,17 @@ def forget(root: Path, stage: str, name: str) -> None:
     files.remove(_place(root, stage, name))
 
 
-def sweep(root: Path) -> None:
-    """Remove receipts that are damaged: not every stage looks at each of its own again."""
-    for stage in files.folders(root / "receipts"):
-        for name in names(root, stage):
-            if load(root, stage, name) is None:
-                forget(root, stage, name)
+def sweep(root: Path) -> bool:
+    """Remove receipts that are damaged, if there are any: not every stage looks at each of its own again."""
+    damaged = [
+        (stage, name)
+        for stage in files.folders(root / "receipts")
+        for name in names(root, stage)
+        if load(root, stage, name) is None
+    ]
+    for stage, name in damaged:
+        forget(root, stage, name)
+    return bool(damaged)
 
 
 @dataclass(frozen=True)
@@ -124,9 +138,11 @@ def run_of(root: Path, stage: str) -> Run | None:
     """The last run of a stage; None where there was none or it can't be read."""
     try:
         values = files.read_json(_stage(root, stage))
-        items, started = int(values["items"]), float(values["started"])
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError):
         return None
+    if json_shape.misfit(values, {"items": int, "started": float}):
+        return None
+    items, started = values["items"], float(values["started"])
     done = (load(root, stage, name) for name in names(root, stage))
     return Run(items, started, tuple(receipt.seconds for receipt in done if receipt is not None))
 

@@ -22,7 +22,7 @@ class Verification:
 
 
 def verify(root: Path, against: Path | None = None, show: Callable[[Progress], None] | None = None) -> Verification:
-    """Hold every file of the finished corpus at `root` against its manifest; nothing is remembered or taken on trust.
+    """Hold every file of the finished corpus at `root` against its manifest; nothing is taken on trust.
 
     Args:
         against: another MANIFEST.json, or a corpus's folder: rows are compared with those too (`compare`).
@@ -42,6 +42,11 @@ def verify(root: Path, against: Path | None = None, show: Callable[[Progress], N
             differences.append(difference)
         if show is not None:
             show(Progress("verify", number, len(entries), 0, done, total, time.perf_counter() - started))
+    if changed := [difference.path for difference in differences if difference.what == "changed"]:
+        remembered = Hashes(root)  # so that readers refuse them, and a build makes them again, whatever their times say
+        for path in changed:
+            remembered.forget(tree / path)
+        remembered.save()
     differences += _extra(tree, entries)
     differences += _derived(tree)
     if against is not None:

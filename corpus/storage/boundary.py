@@ -263,6 +263,12 @@ def _explained(error: BaseException) -> SocorpusError | None:
         return _dask(error)
     if "sqlite3" in packages:
         return _database(error)
+    if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
+        # How Python holds the bytes of a path that are none of UTF-8.
+        around = error.object[max(0, error.start - 40) : error.end + 20].encode("utf-8", "backslashreplace").decode()
+        return InputError(
+            f"{_where(error)}the name of a file or folder is not UTF-8: …{around}…; rename it, or name another"
+        )
     if isinstance(error, UnicodeError) and "idna" in str(error):
         return InputError(f"{_where(error)}no name of a host: {_line(error)}")
     if packages & _NETWORK or name == "socket.gaierror":

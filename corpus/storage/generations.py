@@ -15,6 +15,7 @@ current number, replaced by a conditional put, and keys of an earlier generation
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -208,12 +209,17 @@ def _link(path: Path, target: str) -> None:
     temporary.replace(path)
 
 
+_WITHOUT_LINKS = (errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+
+
 def _check_links(root: Path) -> None:
     """Refuse a file system without links before a build works for hours."""
     (root / FOLDER).mkdir(parents=True, exist_ok=True)
     try:
         _link(root / FOLDER / ".link", _CURRENT)
     except OSError as error:
+        if error.errno not in _WITHOUT_LINKS:
+            raise
         raise InputError(
             f"{root}: its file system takes no symbolic links ({error.strerror}), which a corpus needs; name a folder "
             "on another"

@@ -1,7 +1,8 @@
 """Whether files are what was written: held against the SHA-256 in a receipt or in the manifest.
 
-A file is hashed once. Its hash is remembered with its inode, size and time of change, in `.generations/hashes.json`:
-while these are the same, so is the hash. `socorpus verify` trusts no memory.
+A file is hashed once. Its hash is remembered with its inode, size and time of modification, in
+`.generations/hashes.json`: while these are the same, so is the hash. `socorpus verify` trusts no memory, and takes out
+of it what is changed: a bit that a disk lost alters no time.
 """
 
 import os
@@ -36,6 +37,7 @@ class Hashes:
         self._place = root / generations.FOLDER / "hashes.json" if root is not None else None
         self._known: dict[str, str] = {}
         self._new: dict[str, str] = {}
+        self._less = False
         if self._place is not None:
             try:
                 known = files.read_json(self._place)
@@ -60,6 +62,11 @@ class Hashes:
         stamp = files.stamp(path)
         self._known[stamp] = self._new[stamp] = sha256
 
+    def forget(self, path: Path) -> None:
+        """Take what is remembered of a file out of the memory."""
+        if files.exists(path) and self._known.pop(files.stamp(path), None) is not None:
+            self._less = True
+
     def holds(self, path: Path, size: int, sha256: str) -> bool:
         """Whether a file is there with this size and hash."""
         try:
@@ -73,7 +80,8 @@ class Hashes:
         Args:
             keep: the files to remember; those of all that were ever hashed, if None.
         """
-        if self._place is None or not (self._new or keep is not None) or not files.exists(self._place.parent):
+        nothing = not self._new and not self._less and keep is None
+        if self._place is None or nothing or not files.exists(self._place.parent):
             return
         if keep is not None:
             stamps = {stamp for path in keep if files.exists(path) for stamp in [files.stamp(path)]}
@@ -82,7 +90,7 @@ class Hashes:
             files.write_json(self._place, self._known)
         except (OSError, InputError):
             return
-        self._new = {}
+        self._new, self._less = {}, False
 
 
 def differences(

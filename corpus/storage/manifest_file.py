@@ -6,20 +6,61 @@ from typing import Any
 
 from socorpus.corpus import schema
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.storage import boundary, files
+from socorpus.corpus.storage import boundary, files, json_shape
 
 NAME = "MANIFEST.json"
 _CHECK = "check"
+_COUNTS = {str: int}
+_SHAPE = {
+    "socorpus": str,
+    "inputs": str,
+    "sources": [{"site": str, "table": str, "file": str, "member": (str, None), "bytes": int}],
+    "sites": {
+        str: {
+            **dict.fromkeys(("host", "url", "released"), (str, None)),
+            **dict.fromkeys(("quarantined", "posts", "documents", "kept"), int),
+            **dict.fromkeys(("rows", "quarantined_by_table", "repaired", "repeated", "orphans", "absent"), _COUNTS),
+            **dict.fromkeys(("post_types", "dropped"), _COUNTS),
+            "unknown_attributes": {str: _COUNTS},
+        }
+    },
+    "warnings?": [str],
+    "totals": {
+        **dict.fromkeys(("quarantined", "posts", "documents", "kept"), int),
+        **dict.fromkeys(("rows", "dropped"), _COUNTS),
+    },
+    "licenses": _COUNTS,
+    "signals": {str: {str: (int, _COUNTS)}},
+    "reused": _COUNTS,
+    "pairs": _COUNTS,
+    "tokenizer": {"entries": int, "identity": str},
+    "shards": {str: _COUNTS},
+    "changes": {str: {**dict.fromkeys(("new", "changed", "unchanged", "gone"), int), "examples": {str: [int]}}},
+    "plugins?": {str: (str, None)},
+    "config": {"selection?": {"rules?": [{str: object}]}, "plugins?": [str]},
+    "files": {str: {"bytes": int, "sha256": str, "rows?": int, "rows_hash?": str}},
+    "labels?": {
+        str: {
+            **dict.fromkeys(("examples", "forms", "sources"), _COUNTS),
+            "functions": {str: {"version": object, "votes": int}},
+            "labels": {str: _COUNTS},
+            "conflicts": int,
+            "abstains?": {str: {str: str}},
+        }
+    },
+}
+_LONGEST_NAME = 255
+"""Bytes of a file's name that file systems take."""
 
 
 def load(root: Path) -> dict[str, Any] | None:
     """The manifest of a finished corpus; None where there is none that can be read."""
     try:
-        facts: dict[str, Any] = files.read_json(root / NAME)
-        whole = facts.pop(_CHECK) == files.fingerprint(facts)
-        return facts if whole and "inputs" in facts else None
-    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+        facts = files.read_json(root / NAME)
+    except (OSError, ValueError):
         return None
+    sound = isinstance(facts, dict) and _whole(facts) and json_shape.misfit(facts, _SHAPE) is None
+    return facts if sound and all(map(_within, (*facts["files"], *facts["sites"]))) else None
 
 
 def finished(root: Path) -> dict[str, Any]:
@@ -45,17 +86,35 @@ def read(path: Path) -> dict[str, Any]:
         raise boundary.explain_error(error) or error from None
     except ValueError as error:
         raise InputError(f"{path}: not a corpus's manifest ({error}); build the corpus again") from None
-    if not isinstance(facts, dict) or not {"version", "inputs", "files", "config"} <= set(facts):
+    if not isinstance(facts, dict) or not {"version", "inputs", "files", "config"} <= facts.keys():
         raise InputError(f"{path}: not a corpus's manifest; build the corpus again")
     check_version(path.parent, facts)
     if _CHECK not in facts:
         raise InputError(f"{path}: of an earlier version of socorpus; build the corpus again, in the same folder")
-    if facts.pop(_CHECK) != files.fingerprint(facts):
+    if not _whole(facts):
         raise InputError(f"{path}: damaged: it has not the contents that were written; build the corpus again")
-    for name in (*facts["files"], *facts.get("sites", ())):
-        if name.startswith("/") or ".." in name.split("/"):
+    if wrong := json_shape.misfit(facts, _SHAPE):
+        raise InputError(f"{path}: damaged ({wrong}); get the corpus again, or build it")
+    for name in (*facts["files"], *facts["sites"]):
+        if not _within(name):
             raise InputError(f"{path}: names {name!r}, which is not in the corpus; get the corpus again, or build it")
     return facts
+
+
+def _whole(facts: dict[str, Any]) -> bool:
+    """Whether a manifest has the check of its contents, which is taken out of it."""
+    check = facts.pop(_CHECK, None)
+    try:
+        return bool(check == files.fingerprint(facts))
+    except UnicodeEncodeError:  # a lone surrogate, which nothing that is written has
+        return False
+
+
+def _within(name: str) -> bool:
+    """Whether a path is one below the corpus that a file system takes."""
+    parts = name.split("/")
+    sound = all(part not in ("", ".", "..") and len(part.encode()) <= _LONGEST_NAME for part in parts)
+    return sound and "\0" not in name
 
 
 def tables(root: Path, folder: str, facts: Mapping[str, Any] | None = None) -> list[Path]:

@@ -1,5 +1,6 @@
 """A corpus is what its manifest says: whatever changed is found, refused by readers, and made again by a build."""
 
+import os
 import shutil
 import time
 from pathlib import Path
@@ -48,6 +49,32 @@ def test_a_flipped_bit_in_any_file_is_found_and_made_again(dump: Path, corpus: P
     assert {folder: hashes(copy, folder) for folder in FOLDERS} == before
     assert not verify(copy).differences
     assert manifest(copy) == manifest(corpus)
+
+
+def test_a_flip_that_alters_no_time_is_refused_and_mended_once_it_was_found(
+    dump: Path, corpus: Path, tmp_path: Path
+) -> None:
+    copy = building.copy(corpus, tmp_path)
+    assert not verify(copy).differences
+    build(dump, copy)
+    path = first(copy, "shards/train").resolve()
+    before = path.stat()
+    flip(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert [difference.path for difference in verify(copy).differences] == ["shards/train/00000.parquet"]
+    assert "not those of its manifest" in socorpus("report", copy, code=2).stderr
+    build(dump, copy)
+    assert not verify(copy).differences
+
+
+def test_a_receipt_that_no_stage_reads_again_is_mended_too(dump: Path, corpus: Path, tmp_path: Path) -> None:
+    copy = building.copy(corpus, tmp_path)
+    for receipt in sorted((copy / "receipts").resolve().glob("*/*/*.json")):
+        if receipt.parent.parent.name in ("read", "repeats"):
+            receipt.write_text("null")
+    assert verify(copy).differences
+    build(dump, copy)
+    assert not verify(copy).differences
 
 
 def test_a_damaged_manifest_is_refused_and_made_again(dump: Path, corpus: Path, tmp_path: Path) -> None:
@@ -272,7 +299,7 @@ def test_a_damaged_manifest_is_told_by_status_and_explain(corpus: Path, tmp_path
     copy = building.copy(corpus, tmp_path)
     path = (copy / "MANIFEST.json").resolve()
     path.write_text(path.read_text("utf-8").replace('"kept": ', '"kept": 1', 1), "utf-8")
-    assert "MANIFEST.json is damaged" in socorpus("status", copy).stdout
+    assert "MANIFEST.json: damaged" in socorpus("status", copy).stdout
     assert "damaged" in socorpus("explain", copy, "modern.example.com:1", code=2).stderr
 
 

@@ -16,6 +16,7 @@ from socorpus.corpus.errors import BuildError, InputError, SocorpusWarning
 from socorpus.corpus.report import story
 from socorpus.corpus.signals.base import SIGNALS
 from socorpus.corpus.storage import manifest_file, plugin_memory
+from tests import manifests
 from tests.building import socorpus
 from tests.corpus import small_site
 from tests.corpus.small_site import SITE
@@ -359,8 +360,8 @@ def test_a_plugin_that_has_changed_is_told_where_its_tables_are_read(tmp_path: P
     root, changed = tmp_path / "corpus", SIGNAL.replace("> 0.5", "> 0.4")
     root.mkdir()
     (loaded,) = plugins.load([write(tmp_path)])
-    entry = {"plugins": {"mine.py": loaded.identity}, "functions": {"counts": {"version": 1}}}
-    facts = {"plugins": {"mine.py": loaded.identity}, "signals": {"shouting": {}, "marks": {}}, "inputs": {}}
+    entry = manifests.task(plugins={"mine.py": loaded.identity}, functions={"counts": {"version": 1, "votes": 0}})
+    facts = manifests.manifest(plugins={"mine.py": loaded.identity}, signals={"shouting": {}, "marks": {}})
     manifest_file.save(root, facts | {"labels": {"length": entry}})
     assert use_plugins([write(tmp_path)], root) == ["mine.py"]
     labelled = "from socorpus.labeling import task, votes\ntask('length', {'a': '', 'b': ''})\n"

@@ -9,10 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.storage import files, manifest_file, parquet
 from socorpus.labeling import schema
 from socorpus.labeling.schema import TASKS
+from tests import manifests
 
 SITE = "cooking.example.com"
 BUCKET = f"{SITE}/00000-of-00001"
@@ -92,7 +92,7 @@ def write(root: Path, task: str, examples: Sequence[dict[str, Any]], labels: Seq
         parquet.write(root / schema.path(task, name, BUCKET), pa.Table.from_pylist(ordered, schema=of), of)
     tables = {str(path.relative_to(root)): path for path in files.listed(root / schema.FOLDER, deep=True)}
     entries = {name: {"bytes": files.size(path), "sha256": files.sha256(path)} for name, path in tables.items()}
-    manifest_file.save(root, {"version": corpus_schema.VERSION, "inputs": "", "config": {}, "files": entries})
+    manifest_file.save(root, manifests.manifest(files=entries))
 
 
 def text_of(post: int) -> str:

@@ -23,6 +23,7 @@ from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files, manifest_file
 from socorpus.training import checkpoint_metadata, saved_hashes
 from socorpus.training.finetuning import predictor, pretrained
+from tests import manifests
 from tests.building import socorpus
 from tests.training import tiny_models
 
@@ -226,10 +227,12 @@ def test_tables_and_arrays_of_a_corpus_run_nothing(tmp_path: Path) -> None:
 
 
 def test_a_manifest_leads_nowhere_else(tmp_path: Path) -> None:
-    from socorpus.corpus import schema
-
-    for names in ({"files": {"../../a.parquet": {}}}, {"files": {"/etc/passwd": {}}}, {"sites": {"a/../../b": {}}}):
-        facts = {"version": schema.VERSION, "inputs": "", "config": {}, "files": {}, "sites": {}, **names}
-        manifest_file.save(tmp_path, facts)
+    file = {"bytes": 1, "sha256": ""}
+    for names in (
+        {"files": {"../../a.parquet": file}},
+        {"files": {"/etc/passwd": file}},
+        {"sites": {"a/../../b": manifests.site()}},
+    ):
+        manifest_file.save(tmp_path, manifests.manifest(**names))
         for command in (("report", tmp_path), ("labeling", "apply", tmp_path)):
             assert "which is not in the corpus" in socorpus(*command, code=2).stderr

@@ -24,6 +24,7 @@ import torch
 import torch.distributed as dist
 
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
+from socorpus.corpus.storage import json_shape
 from socorpus.corpus.storage.files import ran_out
 from socorpus.training import checkpoint_metadata, saved_hashes
 from socorpus.training.config import Checkpoint as Policy
@@ -68,11 +69,13 @@ def listed(folder: Path) -> list[Found]:
             continue
         try:
             state = json.loads((path / _STATE).read_text("utf-8"))
+            if wrong := json_shape.misfit(state, {"step": int}):
+                raise ValueError(f"{_STATE}: {wrong}")
         except (OSError, ValueError) as error:
             raise InputError(
                 f"{path}: a damaged checkpoint ({error}); delete this folder, and the run goes on from the one before"
             ) from None
-        checkpoints.append(Found(int(state["step"]), path, state))
+        checkpoints.append(Found(state["step"], path, state))
     return checkpoints
 
 

@@ -23,8 +23,8 @@ from typing import Any
 
 from socorpus.corpus import toml_config
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.storage import corpus_memory
 from socorpus.corpus.storage.files import atomic, write_json
+from socorpus.training import corpus_memory
 from socorpus.training.config import Config
 from socorpus.training.pretrain.shard_reader import ShardCorpus
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from socorpus.corpus import InputError, load_config, schema
+from socorpus.corpus import InputError, load_config
 from socorpus.corpus.api import build, verify, write_sample
 from socorpus.corpus.storage import boundary, manifest_file
+from tests import manifests
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_a_manifests_plugins_are_not_looked_for(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text("open('ran', 'w').close()\n")
     (tmp_path / "elsewhere").mkdir()
-    facts = {"version": schema.VERSION, "inputs": {}, "files": {}}
+    facts = manifests.manifest()
     place = tmp_path / "elsewhere/MANIFEST.json"
     for name in ("mine.py", "./mine.py", str(tmp_path / "mine.py"), "antigravity"):
         manifest_file.save(place.parent, facts | {"config": {"plugins": [name]}})
