@@ -33,7 +33,7 @@ from socorpus.labeling import example_texts
 from socorpus.labeling.aggregation import dawid_skene, decide
 from socorpus.labeling.analysis import report_sections
 from socorpus.labeling.export import formats, tokens
-from socorpus.labeling.facts import remarks, site_business
+from socorpus.labeling.facts import question_kinds, remarks, site_business
 from socorpus.labeling.functions import Threads, of_task
 from socorpus.labeling.history import edits, markdown_html, revisions
 from socorpus.labeling.history.revisions import Revision
@@ -554,6 +554,17 @@ STEPS: dict[str, tuple[Callable[[Any], object], Mapping[str, Make]]] = {
     "title": (
         lambda title: (remarks.title_mark(title), site_business.announcement(title, [], False, True)),
         SENTENCES | {"brackets": repeated("["), "spaces": repeated(" ", before="[closed]"), "signs": repeated("(!")},
+    ),
+    "objection": (remarks.objects, SENTENCES),
+    "kind of question": (
+        lambda text: question_kinds.invites_opinions(text[:1000], question_kinds.prose(text)),
+        {
+            **SENTENCES,
+            "questions": repeated("is it so? "),
+            "beginnings": repeated("what is your which are the should i know where can "),
+            "one word": repeated("a", "what is the best "),
+            "lines": repeated("> a\n```\n"),
+        },
     ),
     "note": (remarks.has_note, {"signs": repeated("#"), "quotes": repeated("> ")}),
     "changes": (
