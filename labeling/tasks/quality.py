@@ -440,9 +440,9 @@ def _commented(
         table = table.filter(pc.is_in(table["post_id"], pa.array(list(posts), pa.int64())))
     owners = dict(zip(table["post_id"].to_pylist(), table["owner_user_id"].to_pylist(), strict=True))
     table = threads.comments.filter(pc.is_in(threads.comments["post_id"], pa.array(list(owners), pa.int64())))
-    said: dict[int, list[int]] = {}
+    by_post: dict[int, list[int]] = {}
     for row in table.select(["post_id", "comment_id", "text", "user_id"]).to_pylist():
         own = row["user_id"] is not None and row["user_id"] == owners[row["post_id"]]
         if not own and says(row["text"] or ""):
-            said.setdefault(row["post_id"], []).append(row["comment_id"])
-    return said
+            by_post.setdefault(row["post_id"], []).append(row["comment_id"])
+    return by_post
