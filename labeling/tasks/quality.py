@@ -354,7 +354,7 @@ TASK = Task(
 # Functions.
 
 
-@votes(TASK, version=3)
+@votes(TASK, version=3, right=0.85)
 def well_received(threads: Threads) -> Iterator[Vote]:
     """HQ: a high score for its year; never closed, no poll or list, no objections, and whole as first written."""
     if HQ in _of_site(threads)["abstains"]:
@@ -370,7 +370,7 @@ def well_received(threads: Threads) -> Iterator[Vote]:
             yield Vote(post, HQ, question.evidence | {"up": question.up, "down": question.down})
 
 
-@votes(TASK, version=4)
+@votes(TASK, version=4, right=0.8)
 def rescued_by_others(threads: Threads) -> Iterator[Vote]:
     """LQ_EDIT: open, and others' edits rewrote it, where it was received poorly, or soon and with its title."""
     if LQ_EDIT in _of_site(threads)["abstains"]:
@@ -387,7 +387,7 @@ def rescued_by_others(threads: Threads) -> Iterator[Vote]:
             yield _low(question, LQ_EDIT, comments)
 
 
-@votes(TASK, version=3)
+@votes(TASK, version=3, right=0.9)
 def closed_as_poor(threads: Threads) -> Iterator[Vote]:
     """LQ_CLOSE: received poorly and soon closed by others for how it is asked, or for another reason below zero."""
     if LQ_CLOSE in _of_site(threads)["abstains"]:
