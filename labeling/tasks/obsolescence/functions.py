@@ -39,6 +39,9 @@ _THANKS = re.compile(
 
 _ENOUGH_ANSWERS, _LEAST_CODED = 20, 0.1
 """A site is not about software if it has this number of answers or more, and a smaller share of them has code."""
+_NOT_SOFTWARE = (
+    "less than a tenth of the answers have code: words for what is out of date mean other things away from software"
+)
 
 _Made = TypeVar("_Made")
 
@@ -101,8 +104,7 @@ def merge(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 def _abstains(answers: int, coded: int) -> dict[str, str]:
     if answers < _ENOUGH_ANSWERS or coded >= _LEAST_CODED * answers:
         return {}
-    why = f"{coded} of {answers} answers have code: words for what is out of date mean other things away from software"
-    return dict.fromkeys((CURRENT, OBSOLETE), why)
+    return dict.fromkeys((CURRENT, OBSOLETE), _NOT_SOFTWARE)
 
 
 def abstains(facts: Mapping[str, Any]) -> dict[str, dict[str, str]]:
