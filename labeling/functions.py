@@ -75,6 +75,8 @@ class Function:
         version: raise it when its votes change. None in a plug-in: from the plug-in's hash or version.
         facts: whether its votes state facts of the dump, such as an event of the history, rather than judge: the label
             model believes them whatever other functions say, and however rare the label is.
+        right: share of its votes that is right, by blind judgement on other sites: what is assumed where nothing can be
+            learned; None if nobody judged it.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Function:
     says: str
     version: int | None = None
     facts: bool = False
+    right: float | None = None
 
     @property
     def key(self) -> str:
@@ -98,7 +101,9 @@ _MOST_VERSION = 2**31 - 1
 Find = TypeVar("Find", bound=Callable[..., Iterable[Vote]])
 
 
-def votes(task: Task | str, version: int | None = None, *, facts: bool = False) -> Callable[[Find], Find]:
+def votes(
+    task: Task | str, version: int | None = None, *, facts: bool = False, right: float | None = None
+) -> Callable[[Find], Find]:
     """Make a function one of a task's labelling functions.
 
     Args:
@@ -106,9 +111,10 @@ def votes(task: Task | str, version: int | None = None, *, facts: bool = False) 
         version: raise it when the function's votes change; by default 1, and in a plug-in from the plug-in's hash or
             version.
         facts: its votes state facts of the dump (`Function.facts`).
+        right: share of its votes that is right, if people judged some (`Function.right`).
 
     Raises:
-        InputError: the task has a function of this name, or the version is no number.
+        InputError: the task has a function of this name, the version is no number, or the share not between 0 and 1.
     """
 
     def enter(find: Find) -> Find:
@@ -116,9 +122,11 @@ def votes(task: Task | str, version: int | None = None, *, facts: bool = False) 
         if not plugins.enters(find.__module__, f"labelling function {name}"):
             return find
         says = (find.__doc__ or name).strip().splitlines()[0]
-        function = Function(name, task if isinstance(task, str) else task.name, find, says, version, facts)
+        function = Function(name, task if isinstance(task, str) else task.name, find, says, version, facts, right)
         if version is not None and not (type(version) is int and 1 <= version <= _MOST_VERSION):
             raise plugins.rejected(f"labelling function {function.key}: its version must be a number from 1 on")
+        if right is not None and not 0 < right < 1:
+            raise plugins.rejected(f"labelling function {function.key}: the share that is right must be within 0 and 1")
         FUNCTIONS.add(function.key, function)
         return find
 

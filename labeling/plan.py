@@ -142,8 +142,9 @@ class TaskPlan:
         """Patterns -> the model."""
         parts = [steps.patterns_path(self.task, bucket) for bucket in self.layout.buckets]
         facts = [function.name for function in self.functions if function.facts]
-        given = {"task": self.task, "voters": self.voters, "facts": facts, "parts": parts}
-        config = [*self._voting, facts]
+        assumed = {function.name: function.right for function in self.functions if function.right is not None}
+        given = {"task": self.task, "voters": self.voters, "facts": facts, "assumed": assumed, "parts": parts}
+        config = [*self._voting, facts, assumed]
         contents = self._contents(counted)
         return [WorkItem("label_fit", self.task, steps.fit, given, contents, dawid_skene.VERSION, config)]
 

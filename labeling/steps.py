@@ -263,10 +263,22 @@ def model_path(task: str) -> str:
     return f"{schema.FOLDER}/{task}/model.json"
 
 
-def fit(root: Path, task: str, voters: Sequence[str], facts: Sequence[str], parts: Sequence[str]) -> Outcome:
-    """Counts of all buckets -> the model; `facts` are the voters that state facts."""
+def fit(
+    root: Path,
+    task: str,
+    voters: Sequence[str],
+    facts: Sequence[str],
+    assumed: Mapping[str, float],
+    parts: Sequence[str],
+) -> Outcome:
+    """Counts of all buckets -> the model.
+
+    Args:
+        facts: the voters that state facts.
+        assumed: of some voters the share of right votes to assume where nothing can be learned.
+    """
     counted = read_counts(root, parts, len(voters))
-    model = counted.fit(voters, TASKS[task], facts)
+    model = counted.fit(voters, TASKS[task], facts, assumed)
     files.write_json(root / model_path(task), model.as_dict())
     return Outcome({model_path(task): len(counted.weight)}, {"method": model.method, "basis": model.basis})
 

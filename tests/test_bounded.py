@@ -33,7 +33,7 @@ from socorpus.labeling import example_texts
 from socorpus.labeling.aggregation import dawid_skene, decide
 from socorpus.labeling.analysis import report_sections
 from socorpus.labeling.export import formats, tokens
-from socorpus.labeling.facts import remarks, site_business
+from socorpus.labeling.facts import question_kinds, remarks, site_business
 from socorpus.labeling.functions import Threads, of_task
 from socorpus.labeling.history import edits, markdown_html, revisions
 from socorpus.labeling.history.revisions import Revision
@@ -413,6 +413,10 @@ def _history(size: int) -> pa.Table:
     return threads([question()], history=rows).history
 
 
+_CROWD = [question(number) for number in range(1000, 1060)]
+"""Enough questions for ranks: a site with fewer has no labels of quality."""
+
+
 def _closed(size: int) -> Threads:
     """A question with a long history: closed and opened again, edited by others, with comments and votes."""
     many = range(2, size // 128)
@@ -421,11 +425,11 @@ def _closed(size: int) -> Threads:
     rows += [event(n, 1, kinds[n % 3], n / 1e4, "{}" if n % 3 else "text", comment="102", user_id=2) for n in many]
     comments = [comment(n, 1, "What have you tried? Please add your code.") for n in many]
     cast = [{"vote_id": n, "post_id": 1, "vote_type_id": 2 + n % 5, "creation_date": day(3)} for n in many]
-    return threads([question(), answer(2)], comments, rows, votes=cast)
+    return threads([question(score=-3), answer(2), *_CROWD], comments, rows, votes=cast)
 
 
 def _asked(text: str) -> Threads:
-    return threads([question(body=text, title=text[:1000])], [comment(1, 1, text)])
+    return threads([question(body=text, title=text[:1000], score=40), *_CROWD], [comment(1, 1, text)])
 
 
 def _voted(task: str) -> Callable[[Threads], object]:
@@ -554,6 +558,17 @@ STEPS: dict[str, tuple[Callable[[Any], object], Mapping[str, Make]]] = {
     "title": (
         lambda title: (remarks.title_mark(title), site_business.announcement(title, [], False, True)),
         SENTENCES | {"brackets": repeated("["), "spaces": repeated(" ", before="[closed]"), "signs": repeated("(!")},
+    ),
+    "objection": (remarks.objects, SENTENCES),
+    "kind of question": (
+        lambda text: question_kinds.invites_opinions(text[:1000], question_kinds.prose(text)),
+        {
+            **SENTENCES,
+            "questions": repeated("is it so? "),
+            "beginnings": repeated("what is your which are the should i know where can "),
+            "one word": repeated("a", "what is the best "),
+            "lines": repeated("> a\n```\n"),
+        },
     ),
     "note": (remarks.has_note, {"signs": repeated("#"), "quotes": repeated("> ")}),
     "changes": (

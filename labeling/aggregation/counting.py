@@ -90,12 +90,18 @@ class Counted:
         self.seconds = [value for part in parts for value in part["seconds"]]
 
     def fit(
-        self, functions: Sequence[str], task: Task, facts: Sequence[str] = (), teach: bool = True
+        self,
+        functions: Sequence[str],
+        task: Task,
+        facts: Sequence[str] = (),
+        assumed: Mapping[str, float] | None = None,
+        teach: bool = True,
     ) -> dawid_skene.LabelModel:
         """The label model.
 
         Args:
             facts: those of the functions that state facts.
+            assumed: of some functions the share of right votes to assume where nothing can be learned.
             teach: whether people's judgements take part. Those of spans do not: that people see no span where a
                 function does is no label.
         """
@@ -107,7 +113,7 @@ class Counted:
         judged = Judged(
             *(self.patterns[own], self.verdict[own], self.weight[own], self.fold[own], self.blind[own], error)
         )
-        return dawid_skene.fit(patterns, counts, functions, task.labels, facts, judged if own.any() else None)
+        return dawid_skene.fit(patterns, counts, functions, task.labels, facts, judged if own.any() else None, assumed)
 
 
 def _blind(judgements: Sequence[annotators.Row]) -> set[int]:

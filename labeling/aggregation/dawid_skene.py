@@ -29,7 +29,7 @@ The learned rates are then applied only to votes: silence depends more on a func
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -105,6 +105,8 @@ class LabelModel:
     """Mean held-out log likelihood of the outcomes on an item of the majority and of the model; None: not compared."""
     facts: tuple[str, ...] = ()
     """Functions whose votes state facts."""
+    assumed: Mapping[str, float] = field(default_factory=dict)
+    """Share of right votes that is assumed of a function where nothing can be learned; else `plain_vote.ASSUMED`."""
     calibration: Calibration | None = None
     """Correction that was learned from people's judgements."""
     measured: Mapping[str, Any] | None = None
@@ -147,6 +149,7 @@ class LabelModel:
             "functions": list(self.functions),
             "labels": list(self.labels),
             "facts": list(self.facts),
+            "assumed": dict(self.assumed),
             "iterations": self.iterations,
             "held_out": dict(self.held_out),
             **rounded,
@@ -172,6 +175,7 @@ def from_dict(values: Mapping[str, Any]) -> LabelModel:
         values["iterations"],
         values["held_out"],
         tuple(values["facts"]),
+        values.get("assumed", {}),
         None if values["calibration"] is None else calibrations.from_dict(values["calibration"]),
         values["measured"],
     )
@@ -200,6 +204,8 @@ class _Setting:
     voices: Float
     group: Counts
     stating: list[int]
+    assumed: Float
+    """float64[m], share of right votes where nothing can be learned."""
 
 
 def fit(
@@ -209,6 +215,7 @@ def fit(
     labels: Sequence[str],
     facts: Sequence[str] = (),
     judged: Judged | None = None,
+    assumed: Mapping[str, float] | None = None,
 ) -> LabelModel:
     """Learn each function's rates from agreement and disagreement, from stated facts, and from people's judgements.
 
@@ -221,6 +228,7 @@ def fit(
         counts: int64[n], items of each pattern; not those that people judged.
         facts: those of the functions whose votes state facts.
         judged: what people said.
+        assumed: of some functions the share of right votes to assume where nothing can be learned.
 
     Raises:
         ValueError: shapes that don't fit.
@@ -232,7 +240,9 @@ def fit(
     every, items = distinct(np.concatenate([patterns, people.patterns]), np.concatenate([counts, people.counts]))
     group = vote_patterns.groups(every, items.astype(np.float64), _COPIES)
     voices = 1.0 / np.bincount(group, minlength=m)[group]
-    setting = _Setting(every, k, voices, group, vote_patterns.places(functions, facts))
+    assumed = {name: share for name, share in (assumed or {}).items() if name in functions}
+    right = np.array([assumed.get(name, plain_vote.ASSUMED) for name in functions], np.float64)
+    setting = _Setting(every, k, voices, group, vote_patterns.places(functions, facts), right)
     plain = _plain(setting, items)
     often = int((plain.votes.sum(1) >= OFTEN).sum()) >= FEWEST_FUNCTIONS and k > 1
     scores = _compare(setting, items) if often and plain.met.any() else {}
@@ -252,6 +262,7 @@ def fit(
         *(np.round(plain.votes.sum(1)).astype(np.int64), np.full(m, np.nan), iterations),
         {name: None if score is None else round(score / each, 6) for name, score in compared.items()},
         tuple(name for name in functions if name in facts),
+        assumed,
         correction,
         measured,
     )
@@ -389,7 +400,7 @@ def _plain(setting: _Setting, counts: Counts) -> _Plain:
     factor, prior = plain_vote.fit(patterns, weight, met, setting.voices, setting.group, setting.stating, k)
     rates = plain_vote.rates(among, met.sum(), prior, factor)
     lonely = (among.sum(1) < OFTEN) & (among.sum(1) < _LONELY * votes.sum(1))
-    rates[lonely] = plain_vote.assumed(votes, weight.sum(), prior)[lonely]
+    rates[lonely] = plain_vote.assumed(votes, weight.sum(), prior, setting.assumed)[lonely]
     return _Plain(prior, rates, votes, among, met)
 
 

@@ -20,7 +20,7 @@ from socorpus.labeling.aggregation.patterns import (
 )
 
 ASSUMED = 0.75
-"""Share of right votes that is assumed where nothing can be learned."""
+"""Share of right votes that is assumed where nothing can be learned, and nobody judged the function elsewhere."""
 FEWEST_FUNCTIONS = 3
 """Functions that must meet others for the factor to be learned."""
 _FACTORS = (1.25, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0, 6.5, 8.0, 10.0, 13.0, 16.0, 20.0, 30.0, 50.0, 100.0)
@@ -49,17 +49,20 @@ def rates(votes: Float, items: float, prior: Float, factor: float) -> Float:
     return _with_silence(by_label)
 
 
-def assumed(votes: Float, items: float, prior: Float) -> Float:
+def assumed(votes: Float, items: float, prior: Float, shares: Float) -> Float:
     """Rates of functions of which nothing can be learned, in the form of `rates`.
 
-    A vote gives its label the probability `ASSUMED`, however rare that is, and silence is next to no evidence.
+    A vote gives its label the probability that is assumed, however rare that is, and silence is next to no evidence.
+
+    Args:
+        shares: float64[m], share of right votes that is assumed of each function.
     """
     k = len(prior)
-    right = np.full((k, k), (1 - ASSUMED) / max(k - 1, 1))
-    np.fill_diagonal(right, ASSUMED)
+    each = shares[:, None, None]
+    right = np.where(np.eye(k, dtype=bool), each, (1 - each) / max(k - 1, 1))
     # By Bayes: the share of right votes for a label gives the rate of such votes on items of each label.
     share = _LEAST * (votes + _LEAST) / max(items, 1)
-    return _with_silence(share[:, None, :] * right.T[None] / prior[None, :, None])
+    return _with_silence(share[:, None, :] * right / prior[None, :, None])
 
 
 def fit(

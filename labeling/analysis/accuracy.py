@@ -132,7 +132,7 @@ def _held_out(items: _Items, model: LabelModel) -> tuple[Int64, Float64]:
             *(items.votes[teach], items.people.verdict[teach], np.ones(int(teach.sum()), np.int64)),
             *(items.people.fold[teach], items.people.blind[teach]),
         )
-        other = dawid_skene.fit(every, counts, model.functions, model.labels, model.facts, judgements)
+        other = dawid_skene.fit(every, counts, model.functions, model.labels, model.facts, judgements, model.assumed)
         label[own], probabilities[own] = other.choose(items.votes[own])
     return label, probabilities
 

@@ -56,7 +56,7 @@ def analyse(
     counted = steps.read_counts(root, [steps.patterns_path(task, bucket) for bucket in buckets], len(voters))
     patterns, weight, truth = counted.patterns, counted.weight, counted.verdict
     model = dawid_skene.from_dict(files.read_json(root / steps.model_path(task)))
-    untaught = counted.fit(voters, definition, model.facts, teach=False) if (truth >= 0).any() else model
+    untaught = counted.fit(voters, definition, model.facts, model.assumed, teach=False) if (truth >= 0).any() else model
     examples = sum(sum(parquet.row_groups(root / schema.path(task, "examples", bucket.name))) for bucket in buckets)
     analysis = {
         "task": task,

@@ -84,6 +84,13 @@ def of_posts(threads: Threads) -> dict[int, PostFacts]:
     return facts
 
 
+def about_sites(threads: Threads) -> frozenset[int]:
+    """Posts of a meta site, and of threads that moved to one."""
+    table = settle(threads) if threads.post_facts is None else threads.post_facts
+    meta = pc.unique(table.filter(table["meta"])["thread_id"])
+    return frozenset(table.filter(pc.is_in(table["thread_id"], meta))["post_id"].to_pylist())
+
+
 def settle(threads: Threads) -> pa.Table:
     """`schema.FACTS` of a bucket, row for row with its documents."""
     documents = threads.documents.select(["post_id", "thread_id", "kind", "closed", "tags", "title", "text"])

@@ -30,6 +30,22 @@ _AUTOMATIC = re.compile(
 _NOTE = re.compile(r"\W*(?:possible duplicate\b|this question already has (?:an answer|answers) here\b)", re.IGNORECASE)
 """Notes that the system put above a question closed as a duplicate: in the text itself until 2013, in pages since."""
 
+_OBJECTION = re.compile(
+    r"\bvot(?:e|ed|es|ing) to (?:close|migrate|move|delete)\b|\bclose[- ]?vot"
+    r"|\bdown[- ]?vot(?:e|ed|ing) (?:because|since|for|as)\b"
+    r"|\boff[- ]?topic\b|\bout of scope\b|\b(?:too|overly|very|quite) (?:broad|vague|locali[sz]ed|subjective)\b"
+    r"|\bneeds? (?:more )?(?:focus|detail)|\bopinion[- ]?based\b"
+    r"|\b(?:matter of|primarily|mostly|purely|just|only) (?:an? )?(?:personal )?opinion|\bsubjective\b"
+    r"|\bnot constructive\b|\bopen[- ]ended\b|\bcommunity wiki\b|\bnot a (?:real |good |valid )?question\b"
+    r"|\blist[- ]?(?:type |style )?questions?\b|\b(?:just|only|result in|end up(?: as)?) (?:an? )?(?:big |long )?list\b"
+    r"|\bduplicates?\b|\b(?:already|previously) (?:been )?(?:asked|answered|discussed)\b|\bsame (?:question|thing) as\b"
+    r"|\bbelongs? (?:on|at|to)\b|\bbetter (?:suited|asked|fit|off)\b|\bdoes this answer your question\b"
+    r"|\b(?:is|should be|question) (?:for|on) (?:\w+ ){1,3}(?:SE|stack ?exchange|overflow|validated)\b"
+    r"|\b(?:narrow|split) (?:it|this|the question|your question) (?:down|up|into)\b|\bshopping\b|\bgoogle it\b"
+    r"|\bwhat (?:exactly )?do you mean\b|\bopinion question",
+    re.IGNORECASE,
+)
+
 _MARKS = {
     DUPLICATE: ("duplicate", "duplicada", "duplicado", "duplicata", "дубликат", "重複"),
     CLOSED: ("closed", "on hold", "migrated", "cerrada", "cerrado", "fechada", "закрыт", "クローズ"),
@@ -50,6 +66,14 @@ def named_reason(comment: str) -> str | None:
         return None
     ((label, match),) = matches.items()
     return None if _DENIED.search(text[: match.start()]) else label
+
+
+def objects(comment: str) -> bool:
+    """Whether a comment finds fault with a question as a question, or denies that it has one: it is disputed.
+
+    Off topic, a duplicate, opinion, a list, too broad, for another site.
+    """
+    return _OBJECTION.search(unquoted(comment)) is not None
 
 
 def has_note(text: str) -> bool:

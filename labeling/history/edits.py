@@ -17,6 +17,13 @@ _WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
 _ADDRESS = re.compile(r"\b(?:https?|ftp)://\S+", re.IGNORECASE)
 _LINK_NUMBER = re.compile(r"\]\s?\[\d{1,3}\]|^\s*\[\d{1,3}\]:", re.MULTILINE)
 _FENCE = re.compile(r"^\s{0,3}(?:```|~~~)")
+_MENDS = re.compile(
+    r"\b(?:gramm[ae]|spell|english\b|wording|re-?word|(?:re|para)?phras|clarif|clear|readab|legib|re-?format|format"
+    r"|lay-?out|punctuat|capitali[sz]|tid(?:y|ied)|clean|polish|flow\b|indent|code (?:block|fenc|mark|tag)|markdown"
+    r"|latex|mathjax|improv\w+ (?:the )?(?:text|question|title|language|structure))",
+    re.IGNORECASE,
+)
+"""Comments of edits that say that the language, the clarity or the layout was mended."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,10 @@ class Edit:
     """Those words as a share of the words before and after."""
     code: int
     """Lines that became code."""
+    title: bool = False
+    """Whether it changed the title too."""
+    mends: bool = False
+    """Whether its comment says that it mends language, clarity or layout."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +86,9 @@ def standing(revisions: Sequence[Revision]) -> list[Edit]:
     texts: list[str] = []
     edits: list[Edit] = []  # edits[i] made texts[i + 1]
     places: dict[str, int] = {}
+    before: str | None = None
     for revision in revisions:
+        title, before = before, revision.title if revision.title is not None else before
         if revision.body is None or (texts and "body" not in revision.changed):
             continue
         text = "\n".join(line.rstrip() for line in revision.body.strip().split("\n"))
@@ -85,7 +98,7 @@ def standing(revisions: Sequence[Revision]) -> list[Edit]:
             del texts[places[text] + 1 :], edits[places[text] :]
             continue
         if texts:
-            edits.append(_edit(revision, texts[-1], text))
+            edits.append(_edit(revision, texts[-1], text, title))
         places[text] = len(texts)
         texts.append(text)
     return edits
@@ -122,12 +135,25 @@ def words(text: str) -> list[str]:
     return _WORD.findall(_ADDRESS.sub(" ", _LINK_NUMBER.sub("] ", text)).lower())
 
 
-def _edit(revision: Revision, before: str, after: str) -> Edit:
+def changed(before: str, after: str) -> tuple[int, float]:
+    """Words taken out and put in between two texts, and their share of the words of both."""
     old, new = Counter(words(before)), Counter(words(after))
-    changed = (old - new).total() + (new - old).total()
-    share = changed / max(old.total() + new.total(), 1)
-    code = max(_code_lines(after) - _code_lines(before), 0) if (new - old).total() < RESCUE_WORDS else 0
-    return Edit(revision.history_id, revision.at, revision.user, revision.name, changed, share, code)
+    count = (old - new).total() + (new - old).total()
+    return count, count / max(old.total() + new.total(), 1)
+
+
+def _edit(revision: Revision, before: str, after: str, title: str | None) -> Edit:
+    """The edit that a revision made.
+
+    Args:
+        title: that of the revision before it.
+    """
+    count, share = changed(before, after)
+    new = (Counter(words(after)) - Counter(words(before))).total()
+    code = max(_code_lines(after) - _code_lines(before), 0) if new < RESCUE_WORDS else 0
+    retitled = title is not None and revision.title is not None and revision.title.strip() != title.strip()
+    mends = _MENDS.search(revision.comment) is not None
+    return Edit(revision.history_id, revision.at, revision.user, revision.name, count, share, code, retitled, mends)
 
 
 def _code_lines(text: str) -> int:

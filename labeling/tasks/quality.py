@@ -8,23 +8,19 @@ only seem to agree. The judged text is the first revision, for every class.
 """
 
 import re
-from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from itertools import accumulate
-from math import log2
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from socorpus.labeling.facts import post_facts, site_business
+from socorpus.labeling.facts import post_facts, question_kinds, ranks, remarks, site_business
 from socorpus.labeling.facts.post_facts import PostFacts
 from socorpus.labeling.functions import Threads, Vote, votes
 from socorpus.labeling.history import edits, revisions
-from socorpus.labeling.history.edits import Changes
+from socorpus.labeling.history.edits import Changes, Edit
 from socorpus.labeling.schema import Task
 
 HQ, LQ_EDIT, LQ_CLOSE = "HQ", "LQ_EDIT", "LQ_CLOSE"
@@ -39,15 +35,21 @@ LOW, LOWEST, LIKED = 0.35, 0.25, 3
 which on it is not."""
 SEVERAL_SHARE = 0.1
 """Share of the words that several edits change together, if no one of them rescues the text."""
-LEAST_WORDS = 25
+LEAST_WORDS = 30
 """Words of a text that can be a good question."""
-FEW = 50
-"""Questions of a year with fewer than this are ranked among all years of the site; a site with fewer has no ranks."""
+MANY_ANSWERS = 5
+"""From this number on, more than one answer for two votes means that everybody has one: a list, or opinions."""
+MOST_QUESTIONS = 4
+"""Sentences of one question that ask."""
+OTHER_TITLE = 0.5
+"""Share of the words of a title that change where the first one said little."""
 LATE = 180 * 86_400_000
-"""Milliseconds after which a closing says more of the site's changed scope than of the text."""
+"""Milliseconds after which a closing or an edit says more of the site's changed scope or habits than of the text."""
+SOON = 30 * 86_400_000
+"""Milliseconds within which an edit is an answer to how a question was asked, whatever its score came to."""
 
 _UP, _DOWN = 2, 3
-_ALL = "all"
+_LOCKED, _UNLOCKED, _NOTICED, _RELIEVED = 14, 15, 33, 34
 _FORM = frozenset({"needs_details", "needs_focus", "opinion_based"})
 """Reasons for closing that speak of how a question is asked, rather than where."""
 
@@ -63,18 +65,30 @@ class Judged:
     view_rank: float | None
     """The same for views; None if the dump has none."""
     others: Changes | None
-    """Edits of its body by others than its owner and the system that stand; None if the site has no history."""
+    """Edits of its body by others than its owner and the system that stand, not long after it was asked; None if the
+    site has no history."""
     anyone: Changes | None
-    """The same, with its owner's."""
+    """The same, at any time, with its owner's."""
+    early: Changes | None
+    """Those of `others` that came soon and whose comments speak of language, clarity or layout, if one of them changed
+    the title too; else None."""
     edited: bool
     """Whether others than the system edited its body; without history whether its last editor is not its owner."""
     facts: PostFacts
     answers: int
     accepted: bool
+    marked: bool
+    """Whether it stands locked, or under a notice."""
+    title: str
+    """As it was first written; without history as published."""
+    retitled: float
+    """Share of its words that have changed since."""
     wiki: bool
     """Owned by the community: a list, a poll, or many people's work."""
     text: str
     """As it was first written, in Markdown; without history as published."""
+    prose: str
+    """The text without quotations and code."""
     up: int
     down: int
     """Votes, as far as the dump has them."""
@@ -100,6 +114,26 @@ class Judged:
         return self.score < 0 or (self.score == 0 and self.rank <= LOWEST)
 
     @property
+    def acclaimed(self) -> bool:
+        """Whether its score is high, and nearly all votes were up."""
+        high = self.score >= HIGH_SCORE or (self.score >= LEAST_SCORE and self.rank >= TOP)
+        return high and (not self.up or self.down * 10 <= self.up)
+
+    @property
+    def disputed(self) -> bool:
+        """Whether its kind gets votes that say nothing of its quality, or its users did not agree that it is good."""
+        everybody = self.answers >= MANY_ANSWERS and 2 * self.answers > self.score
+        marked = self.wiki or self.marked or self.facts.closed or self.facts.closings > 0
+        return marked or everybody or question_kinds.invites_opinions(self.title, self.prose) is not None
+
+    @property
+    def complete(self) -> bool:
+        """Whether its first text was whole: not rewritten since, not short, and no bundle of questions."""
+        rewritten = self.edited or self.retitled >= OTHER_TITLE or (self.anyone is not None and self.anyone.rescue)
+        short = len(edits.words(self.text)) < LEAST_WORDS
+        return not rewritten and not short and question_kinds.questions(self.prose) <= MOST_QUESTIONS
+
+    @property
     def evidence(self) -> dict[str, Any]:
         """Evidence of every vote: the figures that it rests on, and the quality."""
         figures: dict[str, Any] = {"quality": self.value, "score": self.score, "rank": round(self.rank, 3)}
@@ -110,21 +144,23 @@ class Judged:
 def judged(threads: Threads) -> dict[int, Judged]:
     """All questions of a bucket that can be judged: none of a meta site, and none that is about the site."""
     facts = _of_site(threads)
-    scores, views = _Ranks(facts.get("scores", {})), _Ranks(facts.get("views", {}))
+    scores, views = ranks.Ranks(facts.get("scores", {})), ranks.Ranks(facts.get("views", {}))
     settled = {post: of_post for post, of_post in post_facts.of_posts(threads).items() if not of_post.business}
     replayed = revisions.replay(threads.history, settled)
-    texts = dict(zip(threads.documents["post_id"].to_pylist(), threads.documents["text"].to_pylist(), strict=True))
-    ballots = _ballots(threads)
+    documents = {row["post_id"]: row for row in threads.documents.select(_PUBLISHED).to_pylist()}
+    ballots, marked = _ballots(threads), _marked(threads.history)
     posts = threads.posts.filter(pc.is_in(threads.posts["post_id"], pa.array(list(settled), pa.int64())))
     questions = {}
     for row in posts.select(_COLUMNS).to_pylist():
-        post, year, seen = row["post_id"], _year(row["creation_date"]), row["view_count"]
+        post, year, seen = row["post_id"], ranks.year(row["creation_date"]), row["view_count"]
         known = replayed.get(post, [])
         standing = edits.standing(known)
         others = edits.by_others(standing, row)
         anyone = [edit for edit in standing if edit.user != revisions.COMMUNITY]
         beginning = revisions.first(known)
-        text = (beginning.body if beginning is not None else None) or texts.get(post, "")
+        text, title = documents[post]["text"][: documents[post]["own_end"]], documents[post]["title"] or ""
+        body = beginning.body if beginning is not None else None
+        first_title = (beginning.title if beginning is not None else None) or title
         editor, owner = row["last_editor_user_id"], row["owner_user_id"]
         closed, asked = settled[post].first_closed, row["creation_date"]
         history = threads.history is not None
@@ -132,15 +168,20 @@ def judged(threads: Threads) -> dict[int, Judged]:
             post,
             row["score"] or 0,
             scores.rank(year, row["score"] or 0),
-            None if seen is None else views.rank(year, _octave(seen)),
-            edits.total(others) if history else None,
+            None if seen is None else views.rank(year, ranks.octave(seen)),
+            edits.total(edit for edit in others if edit.time - known[0].at <= LATE) if history else None,
             edits.total(anyone) if history else None,
+            _early(others, known[0].at) if history and known else None,
             bool(others) if history else editor not in (None, owner, revisions.COMMUNITY),
             settled[post],
             row["answer_count"] or 0,
             row["accepted_answer_id"] is not None,
+            post in marked,
+            first_title,
+            edits.changed(first_title, title)[1],
             row["community_owned_date"] is not None,
-            text,
+            body or text,
+            question_kinds.prose(body) if body else _prose(documents[post]),
             ballots.get(post, Counter())[_UP],
             ballots.get(post, Counter())[_DOWN],
             closed is not None and asked is not None and closed - asked.timestamp() * 1000 > LATE,
@@ -152,6 +193,19 @@ _COLUMNS = [
     *("post_id", "score", "view_count", "answer_count", "accepted_answer_id", "creation_date", "owner_user_id"),
     *("owner_display_name", "last_editor_user_id", "community_owned_date"),
 ]
+
+
+_PUBLISHED = ["post_id", "title", "text", "own_end", "segments"]
+
+
+def _prose(document: Mapping[str, Any]) -> str:
+    """The post's own text without quotations and code."""
+    parts, end = [], 0
+    for segment in document["segments"]:
+        if segment["kind"] in ("code", "quote") and segment["end"] <= document["own_end"]:
+            parts.append(document["text"][end : segment["start"]])
+            end = segment["end"]
+    return "".join([*parts, document["text"][end : document["own_end"]]])
 
 
 def _of_site(threads: Threads) -> Mapping[str, Any]:
@@ -169,6 +223,28 @@ def _ballots(threads: Threads) -> dict[int, Counter[int]]:
     return counts
 
 
+def _early(others: Sequence[Edit], asked: int) -> Changes | None:
+    soon = [edit for edit in others if edit.mends and edit.time - asked <= SOON]
+    return edits.total(soon) if any(edit.title for edit in soon) else None
+
+
+def _marked(history: pa.Table | None) -> set[int]:
+    """Posts that stand locked, or under a notice of the site."""
+    if history is None:
+        return set()
+    opening = {_LOCKED: "locked", _NOTICED: "noticed"}
+    closing = {_UNLOCKED: "locked", _RELIEVED: "noticed"}
+    rows = history.filter(pc.is_in(history["post_history_type_id"], pa.array([*opening, *closing], pa.int32())))
+    rows = rows.sort_by([(name, "ascending") for name in ("creation_date", "history_id")])
+    standing: set[tuple[int, str]] = set()
+    for post, kind in zip(rows["post_id"].to_pylist(), rows["post_history_type_id"].to_pylist(), strict=True):
+        if kind in opening:
+            standing.add((post, opening[kind]))
+        else:
+            standing.discard((post, closing[kind]))
+    return {post for post, _ in standing}
+
+
 # Facts of the corpus, and the texts that are judged.
 
 
@@ -181,13 +257,13 @@ def collect(threads: Threads) -> dict[str, Any]:
     scores: dict[str, Counter[str]] = {}
     views: dict[str, Counter[str]] = {}
     for row in questions.select(["created", "score", "views"]).to_pylist():
-        year = _year(row["created"])
+        year = ranks.year(row["created"])
         scores.setdefault(year, Counter())[str(row["score"])] += 1
         if row["views"] is not None:
-            views.setdefault(year, Counter())[str(_octave(row["views"]))] += 1
+            views.setdefault(year, Counter())[str(ranks.octave(row["views"]))] += 1
     linked = sum(facts.reason_by == "link" for facts in post_facts.of_posts(threads).values())
     known = {"questions": questions.num_rows, "linked": linked, "history": int(threads.history is not None)}
-    return {threads.site: {"scores": scores, "views": views, "known": {_ALL: known}}}
+    return {threads.site: {"scores": scores, "views": views, "known": {ranks.ALL: known}}}
 
 
 def merge(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -201,7 +277,7 @@ def merge(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
             for name, years in tables.items():
                 into = sites.setdefault(site, {}).setdefault(name, {})
                 for year, histogram in years.items():
-                    for to in {year, _ALL}:
+                    for to in {year, ranks.ALL}:
                         into.setdefault(to, Counter()).update(histogram)
     return {
         "sites": {
@@ -220,11 +296,11 @@ def merge(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _abstains(site: str, tables: Mapping[str, Mapping[str, Mapping[str, int]]]) -> dict[str, str]:
     """The classes for which a site has no evidence, with the reason in a sentence."""
-    known, scores = tables["known"][_ALL], tables.get("scores", {}).get(_ALL, {})
+    known, scores = tables["known"][ranks.ALL], tables.get("scores", {}).get(ranks.ALL, {})
     if site_business.meta_site(site):
         why = "a meta site: votes say whether people agree, not whether a question is good"
         return dict.fromkeys((HQ, LQ_EDIT, LQ_CLOSE), why)
-    if known["questions"] < FEW:
+    if known["questions"] < ranks.FEW:
         why = f"{known['questions']} questions: too few to say which score is high or low"
         return dict.fromkeys((HQ, LQ_EDIT, LQ_CLOSE), why)
     reasons = {}
@@ -240,36 +316,6 @@ def _abstains(site: str, tables: Mapping[str, Mapping[str, Mapping[str, int]]]) 
 def abstains(facts: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """Site -> class -> why the site has no evidence for it; from the facts that `merge` returned."""
     return {site: of_site["abstains"] for site, of_site in facts["sites"].items() if of_site["abstains"]}
-
-
-class _Ranks:
-    """Ranks of values among those of their year, from histograms by year."""
-
-    def __init__(self, histograms: Mapping[str, Mapping[str, int]]):
-        self._years = {
-            year: (values, [0, *accumulate(histogram[str(value)] for value in values)])
-            for year, histogram in histograms.items()
-            for values in [sorted(map(int, histogram))]
-        }
-
-    def rank(self, year: str, value: int) -> float:
-        values, sums = self._years.get(year, ([], [0]))
-        if sums[-1] < FEW:
-            values, sums = self._years.get(_ALL, ([], [0]))
-        if not sums[-1]:
-            return 0.5
-        below, to = sums[bisect_left(values, value)], sums[bisect_right(values, value)]
-        return (below + to) / (2 * sums[-1])
-
-
-def _year(moment: Any) -> str:
-    return "0" if moment is None else str(moment.year)
-
-
-@cache
-def _octave(views: int) -> int:
-    """Views on a scale of quarters of an octave."""
-    return round(4 * log2(1 + max(views, 0)))
 
 
 def examples(threads: Threads, votes: Sequence[Vote]) -> pa.Table:
@@ -308,25 +354,25 @@ TASK = Task(
 # Functions.
 
 
-@votes(TASK, version=2)
+@votes(TASK, version=3, right=0.85)
 def well_received(threads: Threads) -> Iterator[Vote]:
-    """HQ: a score of 30, or of 5 and in its year's highest tenth; open, edited by nobody else, and not too short."""
+    """HQ: a high score for its year; never closed, no poll or list, no objections, and whole as first written."""
     if HQ in _of_site(threads)["abstains"]:
         return
-    asked = _asked_for_more(threads)
-    for post, question in judged(threads).items():
-        high = question.score >= HIGH_SCORE or (question.score >= LEAST_SCORE and question.rank >= TOP)
-        whole = question.anyone is None or not question.anyone.rescue
-        sound = not question.edited and whole and not question.wiki and post not in asked
-        agreed = question.down * 10 <= question.up or not question.up
-        good = high and sound and agreed and not question.facts.closed
-        if good and len(edits.words(question.text)) >= LEAST_WORDS:
+    good = {
+        post: question
+        for post, question in judged(threads).items()
+        if question.acclaimed and not question.disputed and question.complete
+    }
+    faulted = _commented(threads, lambda text: remarks.objects(text) or _asks_for_more(text), good)
+    for post, question in good.items():
+        if post not in faulted:
             yield Vote(post, HQ, question.evidence | {"up": question.up, "down": question.down})
 
 
-@votes(TASK, version=3)
+@votes(TASK, version=4, right=0.8)
 def rescued_by_others(threads: Threads) -> Iterator[Vote]:
-    """LQ_EDIT: received poorly, open, and others' edits rewrote it or laid out its code; a mended typo says nothing."""
+    """LQ_EDIT: open, and others' edits rewrote it, where it was received poorly, or soon and with its title."""
     if LQ_EDIT in _of_site(threads)["abstains"]:
         return
     asked = _asked_for_more(threads)
@@ -336,11 +382,12 @@ def rescued_by_others(threads: Threads) -> Iterator[Vote]:
             continue
         repeated = question.score < 0 and others.edits >= SEVERAL_EDITS and others.share >= SEVERAL_SHARE
         poor = question.poor or (comments and question.rank <= LOW and question.score < LIKED)
-        if poor and (others.rescue or repeated):
+        mended = question.early is not None and question.early.rescue and not question.acclaimed
+        if mended or (poor and (others.rescue or repeated)):
             yield _low(question, LQ_EDIT, comments)
 
 
-@votes(TASK, version=3)
+@votes(TASK, version=3, right=0.9)
 def closed_as_poor(threads: Threads) -> Iterator[Vote]:
     """LQ_CLOSE: received poorly and soon closed by others for how it is asked, or for another reason below zero."""
     if LQ_CLOSE in _of_site(threads)["abstains"]:
@@ -375,14 +422,27 @@ _ASKS_FOR_MORE = re.compile(
 )
 
 
+def _asks_for_more(text: str) -> bool:
+    return _ASKS_FOR_MORE.search(text) is not None
+
+
 def _asked_for_more(threads: Threads) -> dict[int, list[int]]:
     """Comments by others that ask for clarity, code or effort, of each question that has any."""
+    return _commented(threads, _asks_for_more)
+
+
+def _commented(
+    threads: Threads, says: Callable[[str], bool], posts: Iterable[int] | None = None
+) -> dict[int, list[int]]:
+    """Comments by others than its owner that say something, of each question, or of some, that has any."""
     table = threads.posts.filter(pc.equal(threads.posts["post_type_id"], 1))
+    if posts is not None:
+        table = table.filter(pc.is_in(table["post_id"], pa.array(list(posts), pa.int64())))
     owners = dict(zip(table["post_id"].to_pylist(), table["owner_user_id"].to_pylist(), strict=True))
     table = threads.comments.filter(pc.is_in(threads.comments["post_id"], pa.array(list(owners), pa.int64())))
-    asked: dict[int, list[int]] = {}
+    by_post: dict[int, list[int]] = {}
     for row in table.select(["post_id", "comment_id", "text", "user_id"]).to_pylist():
         own = row["user_id"] is not None and row["user_id"] == owners[row["post_id"]]
-        if not own and _ASKS_FOR_MORE.search(row["text"] or ""):
-            asked.setdefault(row["post_id"], []).append(row["comment_id"])
-    return asked
+        if not own and says(row["text"] or ""):
+            by_post.setdefault(row["post_id"], []).append(row["comment_id"])
+    return by_post

@@ -222,6 +222,10 @@ def test_what_is_not_known_is_told_before_a_build(tmp_path: Path, dump: Path, mi
         ('task("moods", {"a": "", "b": ""}, collect=len)', "collect and merge need one another"),
         ('task("closure", {"a": "", "b": ""})', "task 'closure' is defined by socorpus already"),
         ('votes("closure", version="x")(len)', "labelling function closure.len: its version must be a number"),
+        (
+            'votes("closure", right=1.0)(len)',
+            "labelling function closure.len: the share that is right must be within 0 and 1",
+        ),
         ("votes('closure')(never)", "mine.py, line 3: NameError: name 'never' is not defined"),
     ],
 )

@@ -4,7 +4,6 @@ A denial takes back an earlier statement if it is about the same thing, a "yes" 
 statement, and who gives an objection up restores what was objected to.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from socorpus.labeling.facts import post_facts
 from socorpus.labeling.functions import Threads
 from socorpus.labeling.history import revisions
 from socorpus.labeling.history.revisions import Revision
@@ -34,12 +34,6 @@ from socorpus.labeling.tasks.obsolescence.sentences import (
 from socorpus.labeling.tasks.obsolescence.subjects import Subject, Terms
 
 _DAY = 86_400_000
-_META = re.compile(r"(?:^|\.)meta\.")
-
-
-def is_meta(site: str) -> bool:
-    """Whether a site is about another site, and its answers about what people there agreed on."""
-    return _META.search(site) is not None
 
 
 @dataclass(frozen=True)
@@ -74,6 +68,7 @@ class Case:
     asker: int | None
     accepted: bool
     meta: bool
+    """Of a thread about a site (`post_facts.about_sites`): what people there agreed on."""
     terms: Terms
     technical: bool
     names: versions.Names
@@ -139,7 +134,7 @@ def cases(threads: Threads, posts: Mapping[int, Any]) -> Iterator[tuple[Case, li
     owners = dict(zip(threads.posts["post_id"].to_pylist(), threads.posts["owner_user_id"].to_pylist(), strict=True))
     lexicons = languages.of_answers(table, heads)
     known = revisions.replay(threads.history, list(posts))
-    names, releases, meta = newer_versions.names_of(threads), releases_of(threads), is_meta(threads.site)
+    names, releases, meta = newer_versions.names_of(threads), releases_of(threads), post_facts.about_sites(threads)
     columns = ["post_id", "thread_id", "created", "accepted", "text", "own_end", "segments", "tags"]
     rows = table.select(columns).sort_by("post_id")
     moments = rows["created"].cast(pa.int64()).to_pylist()
@@ -163,7 +158,7 @@ def cases(threads: Threads, posts: Mapping[int, Any]) -> Iterator[tuple[Case, li
             owners.get(row["post_id"]),
             owners.get(row["thread_id"]),
             bool(row["accepted"]),
-            meta,
+            row["post_id"] in meta,
             terms,
             technical,
             names,

@@ -17,12 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus.config import Labels
+from socorpus.labeling.facts import post_facts
 from socorpus.labeling.functions import Threads, Vote, votes
 from socorpus.labeling.history import revisions
 from socorpus.labeling.history.revisions import Revision, RevisionState
 from socorpus.labeling.schema import Task
 from socorpus.labeling.tasks.obsolescence import languages, later_answers, own_notes, releases, subjects, versions
-from socorpus.labeling.tasks.obsolescence.comments import LastWord, comments_of, is_meta, last_words, releases_of
+from socorpus.labeling.tasks.obsolescence.comments import LastWord, comments_of, last_words, releases_of
 from socorpus.labeling.tasks.obsolescence.english import UNWELL
 from socorpus.labeling.tasks.obsolescence.lexicons import LEXICONS, Lexicon
 from socorpus.labeling.tasks.obsolescence.newer_versions import added, keeps, names_of, newer_in_edit, overtaken
@@ -36,6 +37,12 @@ _THANKS = re.compile(
     re.IGNORECASE,
 )
 
+_ENOUGH_ANSWERS, _LEAST_CODED = 20, 0.1
+"""A site is not about software if it has this number of answers or more, and a smaller share of them has code."""
+_NOT_SOFTWARE = (
+    "less than a tenth of the answers have code: words for what is out of date mean other things away from software"
+)
+
 _Made = TypeVar("_Made")
 
 
@@ -43,7 +50,7 @@ _Made = TypeVar("_Made")
 
 
 def collect(threads: Threads) -> dict[str, Any]:
-    """When each version is first spoken of in the bucket's posts and comments."""
+    """When each version is first spoken of in the bucket's posts and comments; how many answers, and with code."""
     names = names_of(threads)
     spoken: releases.Spoken = {}
     documents = threads.documents.select(["created", "title", "text"])
@@ -56,7 +63,14 @@ def collect(threads: Threads) -> dict[str, Any]:
     moments = pc.fill_null(comments["creation_date"].cast(pa.int64()), 0).to_pylist()
     for moment, text in zip(moments, comments["text"].to_pylist(), strict=True):
         _note(spoken, text, moment, names)
-    return {threads.site: spoken}
+    answers = threads.documents.filter(pc.equal(threads.documents["kind"], "answer"))
+    ends = answers["own_end"].to_pylist()
+    coded = sum(map(_has_code, answers["segments"].to_pylist(), ends))
+    return {threads.site: {"spoken": spoken, "answers": len(ends), "coded": coded}}
+
+
+def _has_code(segments: Sequence[Mapping[str, Any]], own_end: int) -> bool:
+    return any(part["kind"] in ("code", "inline_code") and part["end"] <= own_end for part in segments)
 
 
 def _note(spoken: releases.Spoken, text: str, moment: int, names: versions.Names) -> None:
@@ -66,12 +80,36 @@ def _note(spoken: releases.Spoken, text: str, moment: int, names: versions.Names
 
 
 def merge(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """`{"sites": {SITE: {"spoken": {NAME: {VERSION: milliseconds}}}}}`: when each site first speaks of a version."""
-    by_site: dict[str, list[releases.Spoken]] = {}
+    """When each site first speaks of a version, and the labels for which it has no evidence.
+
+    `{"sites": {SITE: {"spoken": {NAME: {VERSION: milliseconds}}, "abstains": {LABEL: why}}}}`.
+    """
+    by_site: dict[str, list[Mapping[str, Any]]] = {}
     for part in parts:
-        for site, spoken in part.items():
-            by_site.setdefault(site, []).append(spoken)
-    return {"sites": {site: {"spoken": releases.merged(some)} for site, some in sorted(by_site.items())}}
+        for site, of_bucket in part.items():
+            by_site.setdefault(site, []).append(of_bucket)
+    return {
+        "sites": {
+            site: {
+                "spoken": releases.merged(of_bucket["spoken"] for of_bucket in buckets),
+                "abstains": _abstains(
+                    *(sum(of_bucket[name] for of_bucket in buckets) for name in ("answers", "coded"))
+                ),
+            }
+            for site, buckets in sorted(by_site.items())
+        }
+    }
+
+
+def _abstains(answers: int, coded: int) -> dict[str, str]:
+    if answers < _ENOUGH_ANSWERS or coded >= _LEAST_CODED * answers:
+        return {}
+    return dict.fromkeys((CURRENT, OBSOLETE), _NOT_SOFTWARE)
+
+
+def abstains(facts: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Site -> label -> why the site has no evidence for it; from the facts that `merge` returned."""
+    return {site: of_site["abstains"] for site, of_site in facts["sites"].items() if of_site["abstains"]}
 
 
 def settings(labels: Labels) -> dict[str, Any]:
@@ -132,8 +170,9 @@ TASK = Task(
     merge=merge,
     settings=settings,
     examples=examples,
+    abstains=abstains,
     listed=OBSOLETE,
-    version=3,
+    version=4,
 )
 
 
@@ -156,14 +195,20 @@ class _Shared:
 _SHARED = _Shared()
 
 
+def _answers(threads: Threads) -> pa.Table:
+    """The answers that can be judged: none on a site that has no evidence."""
+    answers = threads.documents.filter(pc.equal(threads.documents["kind"], "answer"))
+    site = threads.facts.get("sites", {}).get(threads.site, {})
+    return answers.slice(0, 0) if site.get("abstains") else answers
+
+
 def _words(threads: Threads) -> list[LastWord]:
     by_post, cued = _SHARED.get(_comments, threads), _SHARED.get(_cued, threads)
     return list(last_words(threads, {post: by_post[post] for post in cued}))
 
 
 def _comments(threads: Threads) -> dict[int, list[dict[str, Any]]]:
-    answers = threads.documents.filter(pc.equal(threads.documents["kind"], "answer"))
-    return comments_of(threads, answers["post_id"].to_pylist())
+    return comments_of(threads, _answers(threads)["post_id"].to_pylist())
 
 
 def _cued(threads: Threads) -> dict[int, None]:
@@ -175,7 +220,7 @@ def _cued(threads: Threads) -> dict[int, None]:
 # Functions.
 
 
-@votes(TASK, version=2)
+@votes(TASK, version=3)
 def comment_says_so(threads: Threads) -> Iterator[Vote]:
     """A comment says that what the answer uses is out of date, and none denies it later."""
     for word in _SHARED.get(_words, threads):
@@ -190,7 +235,7 @@ def comment_says_so(threads: Threads) -> Iterator[Vote]:
             yield Vote(word.post_id, OBSOLETE, evidence, gives_away=word.give_away)
 
 
-@votes(TASK, version=2)
+@votes(TASK, version=3)
 def comment_denies_it(threads: Threads) -> Iterator[Vote]:
     """A comment says that the answer still works, or denies that it is out of date, and none says otherwise later."""
     for word in _SHARED.get(_words, threads):
@@ -199,7 +244,7 @@ def comment_denies_it(threads: Threads) -> Iterator[Vote]:
             yield Vote(word.post_id, CURRENT, evidence, gives_away=word.give_away)
 
 
-@votes(TASK, version=2)
+@votes(TASK, version=3)
 def edit_names_newer_version(threads: Threads) -> Iterator[Vote]:
     """An edit adds a newer version to an answer whose text it leaves: without that the answer is out of date."""
     names, dates = names_of(threads), releases_of(threads)
@@ -214,8 +259,8 @@ def edit_names_newer_version(threads: Threads) -> Iterator[Vote]:
 
 def _edited(threads: Threads) -> dict[int, list[Revision]]:
     """Revisions of the answers whose body was edited."""
-    answers = threads.documents.filter(pc.equal(threads.documents["kind"], "answer"))
-    if threads.history is None:
+    answers = _answers(threads)
+    if threads.history is None or not answers.num_rows:
         return {}
     bodies = threads.history.filter(pc.equal(threads.history["post_history_type_id"], 5))
     posts = set(bodies["post_id"].to_pylist()) & set(answers["post_id"].to_pylist())
@@ -229,24 +274,23 @@ def _edits(replayed: Sequence[Revision]) -> Iterator[tuple[Revision, Revision]]:
             yield earlier, later
 
 
-@votes(TASK, version=2)
+@votes(TASK, version=3)
 def own_note(threads: Threads) -> Iterator[Vote]:
     """The answer itself states, in a later edit or a marked note, that it is out of date."""
     edited = _SHARED.get(_edited, threads)
-    answers = threads.documents.filter(pc.equal(threads.documents["kind"], "answer"))
-    rows = _candidates(answers)
+    rows = _candidates(_answers(threads))
     if not rows.num_rows:
         return
-    lexicons, meta = languages.of_answers(rows, _questions(threads, rows)), is_meta(threads.site)
+    lexicons, meta = languages.of_answers(rows, _questions(threads, rows)), post_facts.about_sites(threads)
     for row in rows.select(["post_id", "text", "own_end", "segments"]).to_pylist():
         post = row["post_id"]
         if (lexicon := lexicons.get(post)) is None:
             continue
-        if (noted := _noted(edited.get(post, ()), lexicon, meta)) is not None:
+        if (noted := _noted(edited.get(post, ()), lexicon, post in meta)) is not None:
             later, added_note = noted
             evidence = {"sentence": added_note, "history_id": later.history_id, "text_before": _moment(later.at)}
             yield Vote(post, OBSOLETE, evidence)
-        elif sentence := own_notes.in_text(row, lexicon, meta):
+        elif sentence := own_notes.in_text(row, lexicon, post in meta):
             yield Vote(post, OBSOLETE, {"sentence": sentence, "note_in_text": True})
 
 
@@ -282,7 +326,7 @@ def _questions(threads: Threads, answers: pa.Table) -> pa.Table:
     return threads.documents.filter(pc.is_in(threads.documents["post_id"], wanted))
 
 
-@votes(TASK)
+@votes(TASK, version=2)
 def later_answer_says_so(threads: Threads) -> Iterator[Vote]:
     """A later answer of the thread says that what this one uses, or this one, is out of date."""
     by_thread = _SHARED.get(_with_several, threads)
@@ -296,17 +340,18 @@ def later_answer_says_so(threads: Threads) -> Iterator[Vote]:
     if not later:
         return
     rows = threads.documents.filter(pc.is_in(threads.documents["post_id"], pa.array(sorted(later), pa.int64())))
-    lexicons = languages.of_answers(rows, _questions(threads, rows))
+    lexicons, meta = languages.of_answers(rows, _questions(threads, rows)), post_facts.about_sites(threads)
     for question, answers in by_thread:
         if any(row["post_id"] in later for row in answers):
-            yield from later_answers.called_obsolete(question, answers, cued, lexicons, meta=is_meta(threads.site))
+            about = answers[0]["post_id"] in meta
+            yield from later_answers.called_obsolete(question, answers, cued, lexicons, meta=about)
 
 
 def _with_several(threads: Threads) -> list[tuple[dict[str, Any] | None, list[dict[str, Any]]]]:
     """The question, if it is there, and the answers in order of time, of each thread that has several answers."""
     by_thread: dict[int, list[dict[str, Any]]] = {}
     columns = ["post_id", "thread_id", "kind", "created", "accepted", "tags", "title", "text", "own_end", "segments"]
-    counts = threads.documents.filter(pc.equal(threads.documents["kind"], "answer"))["thread_id"].value_counts()
+    counts = _answers(threads)["thread_id"].value_counts()
     shared = [item["values"] for item in counts.to_pylist() if item["counts"] > 1]
     rows = threads.documents.filter(pc.is_in(threads.documents["thread_id"], pa.array(shared, pa.int64())))
     for row in rows.select(columns).to_pylist():
@@ -320,7 +365,7 @@ def _with_several(threads: Threads) -> list[tuple[dict[str, Any] | None, list[di
     ]
 
 
-@votes(TASK, version=2)
+@votes(TASK, version=3)
 def later_answer_names_newer_version(threads: Threads) -> Iterator[Vote]:
     """A later answer of the thread names a version newer than any in this one and the question."""
     names, dates = names_of(threads), releases_of(threads)
@@ -328,10 +373,10 @@ def later_answer_names_newer_version(threads: Threads) -> Iterator[Vote]:
         yield from overtaken(question, answers, names, dates)
 
 
-@votes(TASK, version=2)
+@votes(TASK, version=3)
 def thanked_later(threads: Threads) -> Iterator[Vote]:
     """Two years or more after it was written, somebody thanks for it or says that it worked, and nobody complains."""
-    answers = threads.documents.filter(pc.equal(threads.documents["kind"], "answer"))
+    answers = _answers(threads)
     created = dict(zip(answers["post_id"].to_pylist(), answers["created"].cast(pa.int64()).to_pylist(), strict=True))
     cued = _SHARED.get(_cued, threads)
     for post, comments in _SHARED.get(_comments, threads).items():

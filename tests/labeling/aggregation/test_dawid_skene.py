@@ -9,6 +9,7 @@ import pytest
 
 from socorpus.labeling.aggregation import dawid_skene
 from socorpus.labeling.aggregation.dawid_skene import LabelModel
+from socorpus.labeling.aggregation.plain_vote import ASSUMED
 from socorpus.labeling.analysis.leaks import macro_f1
 
 Ints = npt.NDArray[np.int64]
@@ -335,3 +336,22 @@ def test_facts_that_differ_share_what_is_known() -> None:
     assert model.method == "majority"
     found = model.probabilities(votes[:3])
     assert found[0].min() > dawid_skene.FACT / 2 and found[1, 0] >= dawid_skene.FACT and found[2, 1] > 0.5
+
+
+def test_what_people_judged_elsewhere_is_assumed_where_nothing_can_be_learned() -> None:
+    # Functions that never meet, one of them for a rare label.
+    votes = np.array([[0, -1, -1]] * 300 + [[-1, 1, -1]] * 30 + [[-1, -1, 2]] * 3, np.int8)
+    patterns, counts = dawid_skene.distinct(votes, np.ones(len(votes), np.int64))
+    model = dawid_skene.fit(patterns, counts, list("abc"), list("xyz"), assumed={"a": 0.9, "c": 0.6, "gone": 0.1})
+    assert model.probabilities(votes).max(1)[[0, 300, 330]] == pytest.approx([0.9, ASSUMED, 0.6], abs=1e-6)
+    assert model.assumed == {"a": 0.9, "c": 0.6}
+    again = dawid_skene.from_dict(json.loads(json.dumps(model.as_dict())))
+    assert again.assumed == model.assumed
+    # Where functions meet, it is learned.
+    random = np.random.default_rng(1)
+    truth = random.integers(2, size=600)
+    votes = np.where(random.random((600, 3)) < 0.8, truth[:, None], 1 - truth[:, None]).astype(np.int8)
+    patterns, counts = dawid_skene.distinct(votes, np.ones(len(votes), np.int64))
+    plain = dawid_skene.fit(patterns, counts, list("abc"), list("xyz"))
+    other = dawid_skene.fit(patterns, counts, list("abc"), list("xyz"), assumed={"a": 0.1})
+    assert other.probabilities(patterns) == pytest.approx(plain.probabilities(patterns))

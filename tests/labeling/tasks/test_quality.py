@@ -14,7 +14,7 @@ from tests.labeling.bucket import comment, day, event, every, labels, of_corpus,
 
 TASK = "quality"
 SITE = "made.example.com"
-LONG = "<p>" + "A question of more than twenty-five words says what was tried and what came of it. " * 2 + "</p>"
+LONG = "<p>" + "A question of more than thirty words says what was tried and what came of it. " * 2 + "</p>"
 
 
 def edits(post: int, *users: int | None, kind: int = 5) -> list[Any]:
@@ -119,6 +119,93 @@ def test_a_high_score_is_not_all_that_makes_a_good_question() -> None:
         1: {"well_received": "HQ"},
         **{post: {} for post in range(2, 7)},
     }
+
+
+def liked(said: str | None = None, history: Any = None, links: Any = (), **changes: Any) -> bool:
+    """Whether a question of a high score is called good, with a comment, a history, or other fields."""
+    comments = [] if said is None else [comment(1, 1, said)]
+    posts = [*crowd(), question(1, **{"score": 95, "body": LONG, **changes})]
+    return labels(TASK, with_facts(threads(posts, comments, history, links)), 1) == {"well_received": "HQ"}
+
+
+def test_what_gets_votes_without_being_a_model_of_a_question() -> None:
+    assert liked() and liked(title="Why does a lathe chatter at high speed?")
+    for title in (
+        "What is your favourite lathe?",
+        "Which book is the best for beginners?",
+        "Where can I buy a used lathe?",
+        "Should I get a lathe or a mill?",
+        "What are some uses of a lathe?",
+        "Is there any software that draws threads?",
+    ):
+        assert not liked(title=title), title
+    for text in (
+        "What do you people think of it?",
+        "I'd like to get your opinions.",
+        "I am looking for a small lathe that fits a shelf.",
+        "<br>".join(["Why is that?"] * 5),
+    ):
+        assert not liked(body=LONG + f"<p>{text}</p>"), text
+    # In quotations and code such words are others'.
+    assert liked(body=LONG + "<blockquote><p>What is your favourite?</p></blockquote>", history=[])
+    assert liked(body=LONG + "<p>I am looking for a way to stop it. Any advice is appreciated.</p>")
+    assert liked(answer_count=40) and not liked(answer_count=60) and liked(answer_count=4, score=90)
+
+
+def test_users_who_object_take_a_good_question_back() -> None:
+    assert liked("Nice. I had the same with my old one.")
+    for said in (
+        "I'm voting to close this as too broad.",
+        "Possible duplicate of [another](https://x.example.org/q/1)",
+        "This should be community wiki.",
+        "This is just going to result in a list.",
+        "You may get better answers to this opinion question on a forum.",
+    ):
+        assert not liked(said), said
+
+
+def test_a_good_question_was_never_closed_nor_put_under_a_notice() -> None:
+    first = event(1, 1, 2, 0, LONG)
+    assert liked(history=[first])
+    reopened = [event(2, 1, 10, 3, comment="104", user_id=7), event(3, 1, 11, 5, user_id=7)]
+    assert not liked(history=[first, *reopened])
+    for began, ended in ((14, 15), (33, 34)):
+        assert not liked(history=[first, event(2, 1, began, 3)])
+        assert liked(history=[first, event(2, 1, began, 3), event(3, 1, ended, 4)])
+
+
+def test_a_good_question_kept_its_title() -> None:
+    guid = {"revision_guid": "00000001-0000-0000-0000-000000000000"}
+    first = [event(1, 1, 2, 0, LONG, **guid), event(2, 1, 1, 0, "Help needed", **guid)]
+    assert not liked(history=first, title="Why does a lathe chatter?")
+    assert liked(history=first, title="Help, needed!")
+
+
+def rewritten(said: str, when: float = 2, title: str | None = "How is a thread cut?", **changes: Any) -> dict[str, str]:
+    """Labels of a question whose body, and title, somebody else has rewritten."""
+    first, second = (
+        {"revision_guid": f"0000000{number}-0000-0000-0000-000000000000", "comment": said, "user_id": user}
+        for number, user in ((1, 1), (2, 8))
+    )
+    history = [
+        event(1, 1, 2, 0, "how i can do a thred on lathe pls it dont work always brake", **first),
+        event(2, 1, 1, 0, "thred brake", **first),
+        event(3, 1, 5, when, "How can I cut a thread on a lathe? The tool always breaks when I try it.", **second),
+    ]
+    history += [] if title is None else [event(4, 1, 4, when, title, **second)]
+    return labels(TASK, with_facts(threads([*crowd(), question(1, **{"score": 9, **changes})], history=history)), 1)
+
+
+def test_a_question_that_an_editor_soon_rewrote_needed_it_whatever_its_score_came_to() -> None:
+    assert rewritten("fixed grammar, clearer title") == {"rescued_by_others": "LQ_EDIT"}
+    assert rewritten("improved formatting") == {"rescued_by_others": "LQ_EDIT"}
+    assert rewritten("added what was said in comments") == {}
+    assert rewritten("fixed grammar", title=None) == rewritten("fixed grammar", title="thred brake") == {}
+    assert rewritten("fixed grammar", when=90) == {}
+    assert rewritten("fixed grammar", closed_date=day(9)) == {}
+    # Received poorly, it needs no reason; but years later another habit rewrites it.
+    assert rewritten("", score=-1, title=None) == {"rescued_by_others": "LQ_EDIT"}
+    assert rewritten("", score=-1, title=None, when=900) == {}
 
 
 def test_comments_that_ask_for_more_are_evidence_and_stay_out_of_the_text() -> None:

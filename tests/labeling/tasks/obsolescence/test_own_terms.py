@@ -1,5 +1,6 @@
 """Notes of answers, later answers that speak of earlier ones, dates of versions, and lexicons of other languages."""
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -7,10 +8,11 @@ import pytest
 
 from socorpus.corpus import config, plugins
 from socorpus.corpus.errors import InputError
+from socorpus.labeling.functions import Threads
 from socorpus.labeling.tasks.obsolescence import functions, lexicons, subjects
 from socorpus.labeling.tasks.obsolescence.releases import Releases
 from tests.labeling.blind_threads import TASK, called_obsolete, remarked
-from tests.labeling.bucket import SITE, answer, comment, day, every, found, labels, question, threads
+from tests.labeling.bucket import SITE, Row, answer, comment, day, event, every, found, labels, question, threads
 
 NOTES = (
     ("<p>Use <code>old()</code>.</p><p>EDIT (2020): <code>old()</code> has been deprecated.</p>", True),
@@ -62,6 +64,31 @@ def test_sites_about_sites_need_an_identifier_or_a_name() -> None:
         meta = type(bucket)(**{**vars(bucket), "site": "made.meta.example.com"})
         votes = [vote for vote in functions.comment_says_so(meta) if vote.post_id == 2]
         assert bool(votes) == says
+
+
+def test_threads_that_moved_to_a_site_about_the_site_are_like_it() -> None:
+    posts = [question(), answer(2, body="<p>Set <code>post_limit</code> to 5.</p>")]
+    moved = event(1, 1, 35, 5, comment="to https://meta.example.com/questions/5")
+    for history, says in (([], True), ([moved], False)):
+        bucket = threads(posts, [comment(1, 2, "This answer is outdated.", 900)], history)
+        assert ("comment_says_so" in labels(TASK, bucket, 2)) == says
+
+
+def test_a_site_without_code_says_why_it_has_no_labels() -> None:
+    code = "<p>Call <code>set_limit()</code>.</p>"
+    posts = [question(), answer(2, body=code), *(answer(n, body="<p>Stir it.</p>") for n in range(3, 22))]
+    comments = [comment(1, 2, "`set_limit` was removed.", 900), comment(2, 2, "Thanks, that helped.", 1200)]
+
+    def bucket(posts: list[Row]) -> Threads:
+        some = threads(posts, comments)
+        return replace(some, facts=functions.merge([functions.collect(some)]))
+
+    assert every(TASK, bucket(posts)) == []
+    why = functions.abstains(bucket(posts).facts)
+    assert set(why[SITE]) == {"current", "obsolete"} and "a tenth of the answers have code" in why[SITE]["obsolete"]
+    # Two of twenty, or too few answers to say: it may be about software.
+    for some in ([*posts[:-1], answer(30, body=code)], posts[:-1]):
+        assert functions.abstains(bucket(some).facts) == {} and labels(TASK, bucket(some), 2)
 
 
 def test_the_subject_of_a_cue() -> None:
