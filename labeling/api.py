@@ -406,6 +406,61 @@ def sync(
 
 
 @guarded
+def judge_names(
+    corpus: Location,
+    task: str,
+    project: str | None = None,
+    *,
+    url: str | None = None,
+    token: str | None = None,
+    limit: int = 200,
+    dry_run: bool = False,
+    ask: Callable[[str], str | None] = lambda _: None,
+    say: Say = _silent,
+) -> "Synced":
+    """Let people judge the commonest names of a task of spans in Label Studio, three contexts each.
+
+    Safe to repeat, and to stop. What they say changes the probabilities of all mentions with the next `apply`.
+
+    Args:
+        project: title of the project, which is created if there is none; None: by the corpus's folder and the task.
+        limit: number of names that the project is filled up to.
+        url, token, dry_run, ask, say: as of `sync`.
+
+    Raises:
+        InputError: the corpus has no labels of the task, judgements of its names can't change anything, or there is no
+            server.
+        BuildError: the connection was lost; the same call goes on.
+
+    Examples:
+        A server must run: `socorpus labeling studio` starts one.
+
+        >>> _ = apply("corpus", ["entities"], workers=0)
+        >>> judge_names("corpus", "entities", url="http://127.0.0.1:1", token="none")
+        Traceback (most recent call last):
+        ...
+        socorpus.corpus.errors.InputError: http://127.0.0.1:1: ...
+    """
+    from socorpus.corpus.storage import integrity
+    from socorpus.labeling.label_studio import names, sampling
+    from socorpus.labeling.label_studio.client import Client
+    from socorpus.labeling.label_studio.credentials import TOKEN, access
+
+    root, wanted = local(corpus), task_named(task)
+    names.check(wanted)
+    tree, _ = integrity.opened(root, (f"labels/{wanted.name}",))
+    sampling.buckets(tree, wanted)
+    title = names.default_title(root, wanted) if project is None else project
+    with (
+        access(url, token or os.environ.get(TOKEN), ask, say) as (address, key),
+        Client(address, key, read_only=dry_run) as client,
+    ):
+        synced = names.sync(root, client, title, wanted, limit=limit, say=say, tree=tree)
+    synced.address = address
+    return synced
+
+
+@guarded
 def train_score(dataset: Location, out: Location, *, say: Say = _silent) -> dict[str, Any]:
     """Train a score of a question's quality from its title and text; the audit, as in `OUT/audit.json`.
 

@@ -8,7 +8,8 @@
     count    a task, bucket  -> patterns of votes, and people's verdicts
     fit      a task          -> labels/TASK/model.json
     stratify a task          -> the split of its labels
-    teach    a task          -> corrections by people's verdicts on spans, of a task that weighs its functions
+    mentions a task, bucket  -> mentions of names that people judged, of a task that weighs its functions
+    teach    a task          -> corrections by people's verdicts on spans and names
     label    a task, bucket  -> labels/TASK/labels
 
 People's votes enter at the count: a new one runs again that of its bucket, the fit, and the labels of all buckets,
@@ -221,7 +222,8 @@ def _run(layout: Layout, chosen: Sequence[str], analyze: bool) -> tuple[dict[str
     counted = run("count", (plan.count(voted, people[plan.task]) for plan in plans))
     fitted = run("fit", (plan.fit(counted) for plan in plans))
     stratified = run("stratify", (plan.stratify(voted) for plan in plans))
-    taught = run("teach", (plan.teach(voted, people[plan.task]) for plan in plans))
+    mentioned = run("mentions", (plan.mentions(voted) for plan in plans))
+    taught = run("teach", (plan.teach(voted, mentioned, people[plan.task]) for plan in plans))
     labelled = run(
         "label", (plan.label(voted, fitted, stratified, taught, people[plan.task]) for plan in plans), "labels"
     )

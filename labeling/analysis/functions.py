@@ -19,7 +19,7 @@ from socorpus.labeling.aggregation.dawid_skene import ABSTAIN
 from socorpus.labeling.analysis import label_errors, leaks
 from socorpus.labeling.schema import FOLDER, TASKS, Task
 
-VERSION = 4
+VERSION = 5
 _FAILURES_SHOWN = 3
 Int64 = npt.NDArray[np.int64]
 
@@ -73,6 +73,7 @@ def analyse(
             "judged_by_several": len(counted.units),
         },
         "people": against_people(patterns, weight, truth, untaught) | {"seconds": _median(counted.seconds)},
+        "names": _names(root, task),
         "probabilities": {"basis": model.basis, "measured": model.measured},
         "audit": leaks.run(root, buckets, definition),
         "errors": label_errors.find(root, buckets, definition),
@@ -140,6 +141,18 @@ def against_people(
     return {name: int(weight[mask].sum()) for name, mask in counts.items()}
 
 
+def _names(root: Path, task: str) -> dict[str, int]:
+    """Judgements of names: of how many different ones, and in how many of the contexts shown the label is right."""
+    if not files.exists(root / schema.names_path(task)):
+        return {}
+    rows = parquet.read(root / schema.names_path(task), schema.NAMES).to_pylist()
+    return {
+        "names": len({(row["label"], row["name"]) for row in rows}),
+        "right": sum(row["right"] for row in rows),
+        "contexts": sum(row["times"] for row in rows),
+    }
+
+
 def probabilities(facts: Mapping[str, Any]) -> str:
     """A sentence on what the probabilities of labels rest on, and how good they are."""
     measured = facts["measured"]
@@ -204,6 +217,11 @@ def summary(analysis: Mapping[str, Any]) -> list[str]:
     if human["judged"]:
         right = f"{human['right']:,} of {human['voted']:,} labels of functions are what people say"
         sentences.append(f"People judged {human['judged']:,} items; {right}.")
+    if names := analysis.get("names"):
+        sentences.append(
+            f"People judged {names['names']:,} names: their label is right in {names['right']:,} of "
+            f"{names['contexts']:,} contexts, which has corrected the probabilities."
+        )
     units = analysis["agreement"]["judged_by_several"]
     if units:
         among = analysis["agreement"]["people"]

@@ -43,11 +43,12 @@ _STYLE_OF_SPANS = f"""
     .socorpus-text .htx-highlight {{ font-family: inherit !important; white-space: inherit !important; }}
 """
 # The panels of regions and their details have nothing to show where whole texts are judged.
-_STYLE_OF_TEXTS = f"""
+STYLE_OF_TEXTS = f"""{_STYLE}
     .socorpus-text code {{ {_MONOSPACE} font-size: 0.95em; background: rgba(127, 127, 127, 0.12); }}
     [class*="lsf-sidepanels__wrapper"] {{ display: none !important; }}
     .lsf-sidepanels {{ padding: 0 !important; }}
 """
+"""Style of the interface for whole texts."""
 
 
 def config(task: Task) -> str:
@@ -70,7 +71,7 @@ def config(task: Task) -> str:
             f'      <Choices name="{task.name}" toName="text" choice="single-radio" required="true" '
             f'requiredMessage="Choose one, or skip the post.">\n{choices}\n      </Choices>\n'
         )
-        style, text = _STYLE + _STYLE_OF_TEXTS, '<HyperText name="text" value="$html" inline="true"/>'
+        style, text = STYLE_OF_TEXTS, '<HyperText name="text" value="$html" inline="true"/>'
     return f"""<View>
   <Style>{style}  </Style>
   <View className="socorpus">
@@ -231,9 +232,7 @@ def _prediction(labels: Sequence[Label], task: Task, mended: validation.Mended, 
 def _about(example: Example, task: Task, blind: bool) -> str:
     """The panel beside the text, as HTML: the post's link, tags, score, licence, and the evidence of the votes."""
     written = html.escape(f"by {example.author}, " if example.author else "") + html.escape(example.license)
-    post = html.escape(example.key)
-    if address := _web(example.url):
-        post = f'<a href="{html.escape(address)}" target="_blank" rel="noopener noreferrer">{post}</a>'
+    post = link(example.key, example.url)
     rows = [f"<p>{post} ({example.kind}, {example.created:%Y-%m-%d}), {written}</p>"]
     if example.tags:
         rows.append(f"<p>Tags: <b>{html.escape(' '.join(example.tags))}</b></p>")
@@ -245,9 +244,11 @@ def _about(example: Example, task: Task, blind: bool) -> str:
     return validation.line("".join(rows))
 
 
-def _web(url: str | None) -> str | None:
-    """The address, if it is one of the web: other schemes could run a script."""
-    return url if url is not None and url.startswith(("https://", "http://")) else None
+def link(key: str, url: str | None) -> str:
+    """A post's key as HTML, linked to its address if that is one of the web: other schemes could run a script."""
+    if url is None or not url.startswith(("https://", "http://")):
+        return html.escape(key)
+    return f'<a href="{html.escape(url)}" target="_blank" rel="noopener noreferrer">{html.escape(key)}</a>'
 
 
 def _evidence(example: Example, task: Task) -> list[str]:

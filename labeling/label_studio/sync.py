@@ -29,6 +29,8 @@ UNCERTAIN = Sample("uncertain")
 LIMIT = 1000
 BLIND = 0.1
 """Share of posts judged without a suggestion, to measure people's labels without its influence."""
+LONGEST_TITLE = 50
+"""Characters of a project's title, by the server's limit."""
 Say = Callable[[str], None]
 
 
@@ -85,14 +87,14 @@ def sync(
     """
     tables = tree or root
     version = label_studio_interface.PREFIX + sampling.version(tables, task)
-    facts = _find(client, title, task)
+    facts = find(client, title, task.name, lambda controls: label_studio_interface.fits(controls, task))
     if facts is None and client.read_only:
         keys, outcome = sampling.choose(tables, task, sample, limit), _Made()
         result = Synced(None, True, Pushed(), Pulled(), outcome.refused)
         result.pushed.created = sum(1 for _ in _payloads(tables, task, keys, {}, version, blind, outcome, set()))
         return result
     created = facts is None
-    facts = facts if facts is not None else _create(client, title, task)
+    facts = facts if facts is not None else create(client, _settings(title, task))
     project = Project(client, facts["id"], f"{facts['id']}@{facts['created_at']}")
     with label_studio_state.opened(root, dry=client.read_only) as database:
         state = SyncState(database, project.identity)
@@ -119,10 +121,20 @@ def _moved(root: Path, task: Task, rows: Sequence[dict[str, Any]], result: "Sync
     return pull.moved(rows, sampling.examples(root, task, marked), result.pulled)
 
 
-def _find(client: Client, title: str, task: Task) -> dict[str, Any] | None:
-    """The project of this title, if there is one; its interface takes the task's labels."""
-    if not 3 <= len(title) <= 50:
-        raise InputError(f"project {title!r}: a title has 3 to 50 characters")
+def find(
+    client: Client, title: str, what: str, fits: Callable[[Mapping[str, Any]], str | None]
+) -> dict[str, Any] | None:
+    """The project of this title, if there is one.
+
+    Args:
+        what: is labelled there, for messages.
+        fits: from the interface's controls (`parsed_label_config`) to the reason why they are unfit, if they are.
+
+    Raises:
+        InputError: its interface is unfit, or its title is not unique or has the wrong length.
+    """
+    if not 3 <= len(title) <= LONGEST_TITLE:
+        raise InputError(f"project {title!r}: a title has 3 to {LONGEST_TITLE} characters")
     projects = client.projects(title)
     if len(projects) > 1:
         numbers = ", ".join(map(str, projects))
@@ -130,13 +142,18 @@ def _find(client: Client, title: str, task: Task) -> dict[str, Any] | None:
     if not projects:
         return None
     facts = client.project(projects[0], "id", "created_at", "parsed_label_config")
-    if why := label_studio_interface.fits(facts["parsed_label_config"] or {}, task):
-        raise InputError(f"project {title!r} can't take labels of {task.name}: {why}; name another project")
+    if why := fits(facts["parsed_label_config"] or {}):
+        raise InputError(f"project {title!r} can't take labels of {what}: {why}; name another project")
     return facts
 
 
-def _create(client: Client, title: str, task: Task) -> dict[str, Any]:
-    settings = {
+def create(client: Client, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Create a project: its number and creation time."""
+    return client.project(client.create_project(settings), "id", "created_at")
+
+
+def _settings(title: str, task: Task) -> dict[str, Any]:
+    return {
         "title": title,
         "description": f"socorpus: {task.name}",
         "label_config": label_studio_interface.config(task),
@@ -148,7 +165,6 @@ def _create(client: Client, title: str, task: Task) -> dict[str, Any]:
         "enable_empty_annotation": True,
         "show_collab_predictions": True,
     }
-    return client.project(client.create_project(settings), "id", "created_at")
 
 
 def _push(

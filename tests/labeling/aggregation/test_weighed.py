@@ -75,6 +75,32 @@ def test_verdicts_come_from_texts_that_people_marked() -> None:
     assert weighed.judged(_examples(), pa.Table.from_pylist(votes[:2], schema=VOTES), TASK) == []
 
 
+def test_judgements_of_names_take_the_probability_of_their_mentions() -> None:
+    votes = [
+        _vote("learned", 0, 3, "Tool", 0.6),
+        _vote("learned", 8, 11, "Tool", 0.7),
+        _vote("learned", 16, 19, "Tool", 0.8),
+        _vote("names", 4, 7, "Tool"),
+    ]
+    table = pa.Table.from_pylist(votes, schema=VOTES)
+    weigher = Weigher("learned", ("names",), 0.65)
+    names = [("Tool", "git"), ("Tool", "zip"), ("Tool", "and"), ("Word", "git")]
+    # "git" is mentioned twice, once below the lowest probability of a label.
+    assert weighed.mentioned(_examples(), table, weigher, names) == {"Tool git": [1, 0.8], "Tool zip": [1, 0.7]}
+
+    usual = {"label": "Tool", "name": "git", "function": "person:a", "times": 3, "at": 1}
+    rows = [
+        {**usual, "right": 0},
+        {**usual, "right": 3, "at": 2},  # the last word of a person
+        {**usual, "right": 2, "function": "person:b"},
+        {**usual, "right": 3, "name": "gone"},
+    ]
+    mentions = [{"Tool git": [1, 0.8]}, {"Tool git": [3, 1.6]}]
+    (verdict,) = weighed.of_names(rows, mentions)
+    assert verdict[:2] == ("Tool", "git") and verdict.times == 3
+    assert verdict.probability == pytest.approx(0.6) and verdict.right == pytest.approx(2.5)
+
+
 def test_corrections_change_what_is_alike_and_little_by_little() -> None:
     wrong = [Judged("Tool", "zip", 0.7, 0.0, 1.0)] * 12
     corrections = weighed.fit([*wrong, Judged("Word", "git", 0.6, 1.0, 1.0)])
