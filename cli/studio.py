@@ -63,6 +63,14 @@ def sync(
     ] = "uncertain",
     limit: Annotated[int, typer.Option(min=0, help="Fill the project up to this number of tasks.")] = 1000,
     blind: Annotated[float, typer.Option(min=0, max=1, help="Share of new tasks without suggestions.")] = 0.1,
+    overlap: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="People who judge each task; where they differ, one adjudicates. Default: as the project has it.",
+        ),
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="Address of a served model (socorpus labeling serve) to suggest labels.")
     ] = None,
@@ -84,6 +92,7 @@ def sync(
             sample=sample,
             limit=limit,
             blind=blind,
+            overlap=overlap,
             dry_run=dry_run,
             ask=_ask,
             say=view.say,
@@ -151,6 +160,13 @@ def _show(done: "Synced", dry: bool, unit: str = "tasks") -> None:
     if pulled.agreement.get("pairs"):
         figures = ", ".join(f"{name} {value}" for name, value in pulled.agreement.items())
         view.out.print(f"agreement between people: {figures}")
+    if done.queue is not None and done.queue.disputed:
+        waits = done.queue.disputed - done.queue.adjudicated
+        where = f": {done.address}/projects/{done.project}/data?tab={done.queue.tab}" if done.queue.tab else ""
+        view.out.print(
+            f"judged differently: {done.queue.disputed:,} posts, {done.queue.adjudicated:,} of them adjudicated, "
+            f"{waits:,} to be{where}"
+        )
     for title, lines in (("conflicts", done.conflicts), ("not sent", done.refused)):
         for line in lines[:_SHOWN]:
             view.err.print(f"{title}: {line}", markup=False)

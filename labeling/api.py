@@ -354,6 +354,7 @@ def sync(
     sample: str = "uncertain",
     limit: int = 1000,
     blind: float = 0.1,
+    overlap: int | None = None,
     dry_run: bool = False,
     ask: Callable[[str], str | None] = lambda _: None,
     say: Say = _silent,
@@ -368,6 +369,8 @@ def sync(
         sample: posts to add: uncertain, disagreement, random, diverse, class, class:LABEL, slice:WAY or tag:NAME.
         limit: number of tasks that the project is filled up to.
         blind: share of these that show no suggestion.
+        overlap: number of people who judge each task; None: as the project has it. Where two or more differ, an
+            adjudicator decides in a tab of the project.
         dry_run: change nothing; the result is what would be sent and read.
         ask: called with the address for a token that is not known otherwise.
         say: called with a line of text now and then.
@@ -396,6 +399,7 @@ def sync(
     tree, _ = integrity.opened(root, (f"labels/{wanted.name}",))
     sampling.buckets(tree, wanted)  # before a server is started for nothing
     how: dict[str, Any] = {"tree": tree, "sample": chosen, "limit": limit, "blind": blind, "say": say, "then": then}
+    how["overlap"] = overlap
     with (
         access(url, token or os.environ.get(TOKEN), ask, say) as (address, key),
         Client(address, key, read_only=dry_run) as client,

@@ -17,7 +17,7 @@ from socorpus.labeling.aggregation.dawid_skene import Judged
 from socorpus.labeling.aggregation.patterns import Counts, Votes
 from socorpus.labeling.schema import Task
 
-VERSION = 1
+VERSION = 2
 _MORE = 3
 """Number of columns after the votes: verdict, fold, blind."""
 
@@ -33,7 +33,8 @@ def count(votes: pa.Table, voters: Sequence[str], task: Task) -> dict[str, Any]:
         `patterns`: rows of votes, people's verdict (a label's number, -1 for none, and of spans the number of labels
         where they see none), the fold in which the item is held out, and whether people judged it without a
         suggestion; each with its number of items. `units`: judgements of single people on items that two or more
-        judged. `seconds`: time that people took.
+        judged. `disputes`: posts that people judged differently, and how many of these were adjudicated. `seconds`:
+        time that people took.
     """
     items = vote_matrix.gather(votes, voters, task)
     people = judgements(items, votes, task)
@@ -42,6 +43,7 @@ def count(votes: pa.Table, voters: Sequence[str], task: Task) -> dict[str, Any]:
     return {
         "patterns": [[list(row), number] for row, number in sorted(counts.items())],
         "units": people.units,
+        "disputes": list(people.disputes),
         "seconds": people.seconds,
     }
 
@@ -57,7 +59,9 @@ class Judgements:
     blind: npt.NDArray[np.bool_]
     """bool[n], whether people judged it, and saw no suggestion."""
     units: list[dict[str, int]]
-    """Judgements of single people on items that two or more judged."""
+    """Judgements of single people on items that two or more judged, without those of adjudicators."""
+    disputes: tuple[int, int]
+    """Posts that two people or more judged differently, and how many of these were adjudicated."""
     seconds: list[float]
 
 
@@ -69,7 +73,9 @@ def judgements(items: vote_matrix.Items, votes: pa.Table, task: Task) -> Judgeme
     fold = np.where(judged, (arrays.splitmix64(items.post) % np.uint64(held_out.FOLDS)).astype(np.int64), 0)
     blind = np.isin(items.post, list(_blind(words))) & judged
     seconds = sorted(row["seconds"] for row in words if row["seconds"] is not None)
-    return Judgements(verdict, fold, blind, units, seconds)
+    disputed = annotators.disputed(words, task.spans).keys()
+    settled = disputed & {row["post_id"] for row in annotators.standing(words) if annotators.adjudicates(row)}
+    return Judgements(verdict, fold, blind, units, (len(disputed), len(settled)), seconds)
 
 
 class Counted:
@@ -87,6 +93,8 @@ class Counted:
         self.verdict, self.fold = rows[:, width], rows[:, width + 1]
         self.blind = rows[:, width + 2].astype(bool)
         self.units = [unit for part in parts for unit in part["units"]]
+        self.disputes = (sum(part["disputes"][0] for part in parts), sum(part["disputes"][1] for part in parts))
+        """Posts that people judged differently, and how many of these were adjudicated."""
         self.seconds = [value for part in parts for value in part["seconds"]]
 
     def fit(
@@ -126,7 +134,7 @@ def _verdicts(
     they marked; and the judgements of single people on items that two or more judged."""
     k = len(task.labels)
     truth = np.full(len(items), -1, np.int64)
-    words = annotators.last_words(judgements)
+    words = annotators.last_words(annotators.first_round(judgements))
     if not task.spans:
         row = {int(post): number for number, post in enumerate(items.post)}
         for post, verdict in annotators.of_texts(judgements).items():

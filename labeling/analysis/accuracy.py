@@ -116,7 +116,7 @@ def _read(root: Path, task: Task, buckets: tuple[Bucket, ...], model: LabelModel
         own = examples.select(list(slices.COLUMNS)).take(place)
         for way, of in by.items():
             of += slices.values(own, way)
-    judged = counting.Judgements(np.concatenate(verdict), np.concatenate(fold), np.concatenate(blind), [], [])
+    judged = counting.Judgements(np.concatenate(verdict), np.concatenate(fold), np.concatenate(blind), [], (0, 0), [])
     return _Items(np.concatenate(votes), judged, by)
 
 

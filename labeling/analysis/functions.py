@@ -19,7 +19,7 @@ from socorpus.labeling.aggregation.dawid_skene import ABSTAIN
 from socorpus.labeling.analysis import label_errors, leaks
 from socorpus.labeling.schema import FOLDER, TASKS, Task
 
-VERSION = 5
+VERSION = 6
 _FAILURES_SHOWN = 3
 Int64 = npt.NDArray[np.int64]
 
@@ -71,6 +71,10 @@ def analyse(
             "functions": agreement.of_patterns(patterns, weight, len(definition.labels)),
             "people": agreement.of_people(counted.units, len(definition.labels) + 1),
             "judged_by_several": len(counted.units),
+            "kappa": None if definition.spans else agreement.kappa(counted.units, len(definition.labels)),
+            "labels": agreement.by_label(counted.units, definition),
+            "disputed": counted.disputes[0],
+            "adjudicated": counted.disputes[1],
         },
         "people": against_people(patterns, weight, truth, untaught) | {"seconds": _median(counted.seconds)},
         "names": _names(root, task),
@@ -226,7 +230,12 @@ def summary(analysis: Mapping[str, Any]) -> list[str]:
     if units:
         among = analysis["agreement"]["people"]
         value = f"{among:.3f}" if among is not None else "not defined, as all say the same"
-        sentences.append(f"Krippendorff's alpha among people, on {units:,} items that several judged: {value}.")
+        kappa = analysis["agreement"].get("kappa")
+        also = f"; {kappa[0]} kappa {kappa[1]:.3f}" if kappa is not None else ""
+        sentences.append(f"Krippendorff's alpha among people, on {units:,} items that several judged: {value}{also}.")
+    if disputed := analysis["agreement"].get("disputed"):
+        done = analysis["agreement"]["adjudicated"]
+        sentences.append(f"People judged {disputed:,} posts differently; {done:,} of these are adjudicated.")
     for name, count in analysis.get("failed", {}).items():
         rows = [row for row in analysis["failures"] if row["function"] == name][:_FAILURES_SHOWN]
         shown = "; ".join(f"{row['post']} ({row['error']})" for row in rows)

@@ -14,11 +14,14 @@ from itertools import cycle
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
+from socorpus.labeling.aggregation import annotators
 from socorpus.labeling.label_studio import validation
 from socorpus.labeling.schema import Task
 
 PREFIX = "socorpus "
 """Prefix of our predictions' model version; others (such as a connected model's) are not touched."""
+ADJUDICATION = "adjudication"
+"""Field of a task's data that the tasks of adjudicators have."""
 MOST_EVIDENCE = 40
 """Votes that are shown beside a text."""
 _EVIDENCE_CHARS = 160
@@ -171,11 +174,21 @@ def is_blind(key: str, share: float) -> bool:
     return drawn < share * 2.0**64
 
 
-def payload(example: Example, task: Task, model_version: str, blind: bool) -> dict[str, Any]:
+def payload(
+    example: Example,
+    task: Task,
+    model_version: str,
+    blind: bool,
+    judgements: Mapping[str, annotators.Judgement] | None = None,
+) -> dict[str, Any]:
     """A post as a task: its data and at most one prediction.
 
     A person's label is not sent as a prediction: annotators must not see each other's labels. A blind task has no
     prediction, no evidence and no score.
+
+    Args:
+        judgements: what people said of the post, for the task of an adjudicator, who sees it; the prediction are the
+            spans on which all of them agree.
     """
     mended = validation.mend(example.text)
     data = {
@@ -191,10 +204,56 @@ def payload(example: Example, task: Task, model_version: str, blind: bool) -> di
     }
     if not task.spans:
         data["html"] = _html(mended, example.code)
+    if judgements is not None:
+        data |= _adjudication(example, task, judgements)
     shown = [label for label in example.labels if label.source != "person"]
     by_person = len(shown) < len(example.labels)
-    predictions = [] if blind or by_person or not shown else [_prediction(shown, task, mended, model_version)]
+    if judgements is not None:
+        shown = _agreed(judgements) if task.spans else []
+    elif blind or by_person:
+        shown = []
+    predictions = [_prediction(shown, task, mended, model_version)] if shown else []
     return {"data": data, "predictions": predictions}
+
+
+def adjudication_id(key: str) -> int:
+    """The number that identifies the task of a post's adjudicator."""
+    return external_id(f"adjudication {key}")
+
+
+def _adjudication(example: Example, task: Task, judgements: Mapping[str, annotators.Judgement]) -> dict[str, Any]:
+    """What the task of an adjudicator has instead of an annotator's data."""
+    lines: dict[str, list[str]] = {}
+    for person, judged in sorted(judgements.items()):
+        for what in sorted(_named(example, judged), key=str) or ["nothing"]:
+            lines.setdefault(what, []).append(person.removeprefix("person:"))
+    rows = "".join(
+        f"<li>{html.escape(what)}: {len(people)} of {len(judgements)} ({', '.join(people)})</li>"
+        for what, people in lines.items()
+        if len(people) < len(judgements) or not task.spans
+    )
+    return {
+        "ext_id": adjudication_id(example.key),
+        "title": validation.line(f"Adjudication: {example.title or example.key}"),
+        "about": validation.line(
+            f"<p>{link(example.key, example.url)}</p><p>People judged this post differently. What is said here stands "
+            f"above their judgements:</p><ul>{rows}</ul>"
+        ),
+        ADJUDICATION: "yes",
+    }
+
+
+def _named(example: Example, judged: annotators.Judgement) -> list[str]:
+    if isinstance(judged, str):
+        return [judged]
+    return [f"{start}–{end} “{example.text[start:end]}” {label}" for start, end, label in judged]
+
+
+def _agreed(judgements: Mapping[str, annotators.Judgement]) -> list[Label]:
+    """The spans that all people marked, as labels without votes."""
+    marks = [judged for judged in judgements.values() if not isinstance(judged, str)]
+    common = frozenset.intersection(*marks) if marks else frozenset()
+    return [Label(label, 1.0, "person", False, start, end) for start, end, label in sorted(common)]
 
 
 def _html(mended: validation.Mended, code: Sequence[tuple[int, int]]) -> str:

@@ -33,7 +33,7 @@ _FIELDS = (
 )
 _KEPT = ("id", "result", "was_cancelled", "ground_truth", "lead_time", "created_at", "updated_at", "parent_prediction")
 _ANNOTATED = (("total_annotations", "greater", "Number", 0), ("cancelled_annotations", "greater", "Number", 0))
-_KEPT_DATA = ("named",)
+_KEPT_DATA = ("named", "adjudication")
 """Fields of a task's data that its annotations are read by, beside those that every task has."""
 _BY = ("site", "post_id", "function", "start", "end", "label")
 _Mark = tuple[int | None, int | None, str | None, str | None]
@@ -161,7 +161,8 @@ def _person(completed_by: Any, people: Mapping[int, str]) -> str:
 def votes(annotations: Iterable[Mapping[str, Any]], project: str, task: Task, pulled: Pulled) -> list[dict[str, Any]]:
     """Annotations as rows of `schema.VOTES`, with offsets in the text as sent, and `slice` (see `moved`).
 
-    Only the last annotation of a post by each person counts. A skipped post is a null label; so is a text of the
+    Only the last annotation of a task by each person counts: one of a post, and one of its adjudication, which has
+    `"adjudicated": true` as evidence. A skipped post is a null label; so is a text of the
     entities task in which a person marked nothing, with `"nothing": true` as evidence.
     """
     last: dict[tuple[int, str], Mapping[str, Any]] = {}
@@ -179,6 +180,8 @@ def votes(annotations: Iterable[Mapping[str, Any]], project: str, task: Task, pu
                 "from_prediction": annotation["parent_prediction"] is not None,
                 "digest": annotation["digest"],
             }
+            if annotation.get("adjudication"):
+                evidence["adjudicated"] = True
             if annotation["ground_truth"]:
                 evidence["ground_truth"] = True
             if label is None:
