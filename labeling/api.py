@@ -152,13 +152,20 @@ def _run(
 
 
 @guarded
-def accuracy(corpus: Location, task: str) -> "Accuracy":
-    """The accuracy of a task's labels by label and slice, with intervals, from what people judged without a suggestion.
+def accuracy(corpus: Location, task: str, gold: Location | None = None) -> "Accuracy":
+    """The accuracy of a task's labels by label and slice, with intervals, and of their probabilities.
 
-    Draw such posts with `sync(..., sample="class", blind=1)`.
+    They are compared with what people judged without a suggestion (draw such posts with `sync(..., sample="class",
+    blind=1)`), or with gold labels.
+
+    Args:
+        gold: a file of gold labels: CSV or JSON Lines with site, post_id (or key) and label, of spans also start and
+            end; the CSV of "60k Stack Overflow Questions with Quality Rating"; or, for entities, a file of the
+            StackOverflow NER corpus, whose own texts are then labelled.
 
     Raises:
-        InputError: the corpus has no labels of the task, nobody judged any without a suggestion, or it is one of spans.
+        InputError: the corpus has no labels of the task, nobody judged any without a suggestion, or the gold can't be
+            read, or is of none of its posts.
 
     Examples:
         >>> _ = apply("corpus", ["closure"], workers=0)
@@ -168,9 +175,19 @@ def accuracy(corpus: Location, task: str) -> "Accuracy":
         socorpus.corpus.errors.InputError: closure: nobody has judged a post without a suggestion; draw some with ...
     """
     from socorpus.labeling.analysis import accuracy as measuring
+    from socorpus.labeling.analysis import span_accuracy
+    from socorpus.labeling.datasets import gold as gold_labels
 
     tree, definition = _labelled(corpus, task)
-    return measuring.measure(tree, definition, measuring.buckets(tree, definition))
+    buckets = measuring.buckets(tree, definition)
+    path = None if gold is None else local(gold)
+    if path is not None and definition.spans and path.suffix.lower() not in gold_labels.SUFFIXES:
+        return span_accuracy.of_annotated(definition, path)
+    sites = sorted({bucket.site for bucket in buckets})
+    labels = None if path is None else gold_labels.read(path, definition, sites)
+    if definition.spans:
+        return span_accuracy.measure(tree, definition, buckets, None if labels is None else labels.spans)
+    return measuring.measure(tree, definition, buckets, None if labels is None else labels.texts)
 
 
 @guarded

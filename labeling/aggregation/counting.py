@@ -11,7 +11,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from socorpus.corpus import arrays
 from socorpus.labeling.aggregation import annotators, calibration, dawid_skene, held_out, vote_matrix
 from socorpus.labeling.aggregation.dawid_skene import Judged
 from socorpus.labeling.aggregation.patterns import Counts, Votes
@@ -70,12 +69,12 @@ def judgements(items: vote_matrix.Items, votes: pa.Table, task: Task) -> Judgeme
     words = votes.filter(pc.equal(votes["source"], "person")).to_pylist()
     verdict, units = _verdicts(items, words, task)
     judged = verdict >= 0
-    fold = np.where(judged, (arrays.splitmix64(items.post) % np.uint64(held_out.FOLDS)).astype(np.int64), 0)
-    blind = np.isin(items.post, list(_blind(words))) & judged
+    fold = np.where(judged, held_out.of_posts(items.post), 0)
+    unseen = np.isin(items.post, list(blind(words))) & judged
     seconds = sorted(row["seconds"] for row in words if row["seconds"] is not None)
     disputed = annotators.disputed(words, task.spans).keys()
     settled = disputed & {row["post_id"] for row in annotators.standing(words) if annotators.adjudicates(row)}
-    return Judgements(verdict, fold, blind, units, (len(disputed), len(settled)), seconds)
+    return Judgements(verdict, fold, unseen, units, (len(disputed), len(settled)), seconds)
 
 
 class Counted:
@@ -118,7 +117,7 @@ class Counted:
         return dawid_skene.fit(patterns, counts, functions, task.labels, facts, judged if own.any() else None)
 
 
-def _blind(judgements: Sequence[annotators.Row]) -> set[int]:
+def blind(judgements: Sequence[annotators.Row]) -> set[int]:
     """Posts that people judged, all of them without a suggestion."""
     seen: dict[int, bool] = {}
     for row in annotators.last_words(judgements):
