@@ -227,7 +227,7 @@ def _run(layout: Layout, chosen: Sequence[str], analyze: bool) -> tuple[dict[str
     labelled = run(
         "label", (plan.label(voted, fitted, stratified, taught, people[plan.task]) for plan in plans), "labels"
     )
-    analyses = {plan.task: plan.analysis(voted, fitted, labelled, people[plan.task]) for plan in plans}
+    analyses = {plan.task: plan.analysis(voted, fitted, taught, labelled, people[plan.task]) for plan in plans}
     stale = {item.name for item in layout.engine.stale(item for items in analyses.values() for item in items)}
     for name in () if analyze else stale:
         storage_files.remove(layout.root / analysis_functions.path(name))
@@ -242,7 +242,7 @@ def _run(layout: Layout, chosen: Sequence[str], analyze: bool) -> tuple[dict[str
         for receipt in done.values()
         for name, output in receipt.outputs.items()
     }
-    return {plan.task: plan.entry(voted, fitted, labelled) for plan in plans}, outputs
+    return {plan.task: plan.entry(voted, fitted, taught, labelled) for plan in plans}, outputs
 
 
 def _prune(

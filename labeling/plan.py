@@ -204,13 +204,22 @@ class TaskPlan:
             items.append(self._of_bucket("label", bucket, steps.label, given, inputs, config))
         return items
 
-    def analysis(self, voted: Done, fitted: Done, labelled: Done, people: Mapping[str, str]) -> list[WorkItem]:
+    def analysis(
+        self, voted: Done, fitted: Done, taught: Done, labelled: Done, people: Mapping[str, str]
+    ) -> list[WorkItem]:
         """Counts, model and labels -> labels/TASK/analysis.json."""
         inputs = self._contents(labelled) | {f"votes/{name}": text for name, text in self._contents(voted).items()}
         inputs |= {f"people/{name}": content for name, content in people.items()} | {"models": self.models_content}
         inputs["names"] = self.names_content
         failures = self.failures(voted)
-        given = {"task": self.task, "voters": self.voters, "buckets": self.layout.buckets, "failures": failures}
+        given: dict[str, Any] = {
+            "task": self.task,
+            "voters": self.voters,
+            "buckets": self.layout.buckets,
+            "failures": failures,
+        }
+        if self.task in taught:
+            inputs["taught"], given["taught"] = taught[self.task].content, True
         config = [*self._voting, analysis_functions.extras(), failures]
         inputs["model"] = fitted[self.task].content
         return [
@@ -240,8 +249,9 @@ class TaskPlan:
             )
         return {bucket: receipts.fingerprint(votes) for bucket, votes in sorted(by.items())}
 
-    def entry(self, voted: Done, fitted: Done, labelled: Done) -> dict[str, Any]:
+    def entry(self, voted: Done, fitted: Done, taught: Done, labelled: Done) -> dict[str, Any]:
         """The manifest's entry of the task."""
+        measured = self.task in taught and taught[self.task].counts["judged"]
         counts: dict[str, Counter[str]] = {"examples": Counter(), "forms": Counter(), "functions": Counter()}
         split: dict[str, Counter[str]] = {}
         sources: Counter[str] = Counter()
@@ -262,7 +272,8 @@ class TaskPlan:
             "functions": {name: {"version": version, "votes": votes[name]} for name, version in versions.items()},
             "models": self.models,
             "method": fitted[self.task].counts["method"],
-            "basis": fitted[self.task].counts["basis"],
+            "basis": "judged" if measured else fitted[self.task].counts["basis"],
+            **({"measured_on": measured} if measured else {}),
             "labels": {
                 name: {label: split.get(name, Counter())[label] for label in self.definition.labels} for name in SPLITS
             },

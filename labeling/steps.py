@@ -305,16 +305,20 @@ def teach(root: Path, task: str, buckets: Sequence[Bucket], mentioned: Sequence[
     Args:
         mentioned: paths of all buckets' mentions of these names; none where nobody judged any.
     """
-    rows = []
+    spans: list[weighed.JudgedSpan] = []
+    names: list[weighed.Judged] = []
     for bucket in buckets:
         examples, votes = all_votes(root, bucket, TASKS[task], people=True)
-        rows += weighed.judged(examples, votes, TASKS[task])
+        spans += weighed.judged(examples, votes, TASKS[task])
     if mentioned:
-        names = parquet.read(root / schema.names_path(task), schema.NAMES).to_pylist()
-        rows += weighed.of_names(names, (files.read_json(root / path) for path in mentioned))
-    corrections = weighed.fit(rows)
-    files.write_json(root / corrections_path(task), corrections.as_dict())
-    return Outcome({corrections_path(task): corrections.verdicts})
+        of_names = parquet.read(root / schema.names_path(task), schema.NAMES).to_pylist()
+        names = weighed.of_names(of_names, (files.read_json(root / path) for path in mentioned))
+    corrections = weighed.fit([*(span.verdict for span in spans), *names])
+    weigher = TASKS[task].weigher
+    measured = weighed.measure(spans, names, weigher().least) if weigher is not None else None
+    files.write_json(root / corrections_path(task), corrections.as_dict() | {"measured": measured})
+    judged = measured["judged"] if measured is not None else 0
+    return Outcome({corrections_path(task): corrections.verdicts}, {"judged": judged})
 
 
 def stratify(root: Path, task: str, buckets: Sequence[Bucket], shares: Split) -> Outcome:

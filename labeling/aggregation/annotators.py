@@ -3,6 +3,7 @@
 Where somebody adjudicated what others had judged differently, this verdict stands above theirs, which stay in the
 table."""
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -108,6 +109,15 @@ def of_spans(rows: Iterable[Row]) -> dict[int, dict[Place, Verdict]]:
             elif share == 0:
                 verdicts[post][place] = Verdict(None, True)
     return verdicts
+
+
+def blind(rows: Iterable[Row]) -> set[int]:
+    """Posts that people judged, all of them without a suggestion."""
+    unseen: dict[int, bool] = {}
+    for row in last_words(rows):
+        own = json.loads(row["evidence"]).get("blind") is True
+        unseen[row["post_id"]] = unseen.get(row["post_id"], True) and own
+    return {post for post, without in unseen.items() if without}
 
 
 def found_nothing(row: Row) -> bool:

@@ -1,6 +1,5 @@
 """Counts of a bucket's items by their votes and by people's verdict on them: the input of the label model."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -70,7 +69,7 @@ def judgements(items: vote_matrix.Items, votes: pa.Table, task: Task) -> Judgeme
     verdict, units = _verdicts(items, words, task)
     judged = verdict >= 0
     fold = np.where(judged, held_out.of_posts(items.post), 0)
-    unseen = np.isin(items.post, list(blind(words))) & judged
+    unseen = np.isin(items.post, list(annotators.blind(words))) & judged
     seconds = sorted(row["seconds"] for row in words if row["seconds"] is not None)
     disputed = annotators.disputed(words, task.spans).keys()
     settled = disputed & {row["post_id"] for row in annotators.standing(words) if annotators.adjudicates(row)}
@@ -115,15 +114,6 @@ class Counted:
             *(self.patterns[own], self.verdict[own], self.weight[own], self.fold[own], self.blind[own], error)
         )
         return dawid_skene.fit(patterns, counts, functions, task.labels, facts, judged if own.any() else None)
-
-
-def blind(judgements: Sequence[annotators.Row]) -> set[int]:
-    """Posts that people judged, all of them without a suggestion."""
-    seen: dict[int, bool] = {}
-    for row in annotators.last_words(judgements):
-        blind = json.loads(row["evidence"]).get("blind") is True
-        seen[row["post_id"]] = seen.get(row["post_id"], True) and blind
-    return {post for post, blind in seen.items() if blind}
 
 
 def _verdicts(

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from socorpus.labeling.aggregation import annotators
+from socorpus.labeling.aggregation import annotators, calibration, dawid_skene, held_out
 from socorpus.labeling.aggregation.dawid_skene import ABSTAIN, LabelModel
 from socorpus.labeling.aggregation.vote_matrix import NO_SPAN, Items
 from socorpus.labeling.schema import Task, Weigher
@@ -30,6 +30,16 @@ _SCALES = (0.5, 0.1, 1.0)
 _FEWEST_NAMES, _FOLDS = 20, 5
 _SWEEPS = 60
 _HIGHEST = 0.999
+
+
+class JudgedSpan(NamedTuple):
+    """A verdict of people on a span of a text."""
+
+    verdict: "Judged"
+    fold: int
+    """In which its post is held out."""
+    blind: bool
+    """Whether the text was marked without a suggestion."""
 
 
 class Judged(NamedTuple):
@@ -133,7 +143,41 @@ def _fit(rows: Sequence[Judged], scale: float) -> Corrections:
     )
 
 
-def judged(examples: pa.Table, votes: pa.Table, task: Task) -> list[Judged]:
+def held_out_corrections(spans: Sequence[JudgedSpan], names: Sequence[Judged]) -> list[Corrections]:
+    """Of each fold the corrections by verdicts on names, and on the spans of all other folds."""
+    return [fit([*(span.verdict for span in spans if span.fold != fold), *names]) for fold in range(held_out.FOLDS)]
+
+
+def measure(spans: Sequence[JudgedSpan], names: Sequence[Judged], least: float) -> dict[str, Any] | None:
+    """Figures of held-out probabilities against people's verdicts on spans, as in a label model's `measured`.
+
+    Spans that overlap count each. None where fewer than `dawid_skene.FEWEST_JUDGED` were judged.
+
+    Args:
+        least: lowest probability of a label; what is less likely is none, and does not count.
+    """
+    corrections = held_out_corrections(spans, names)
+    rows = [
+        (likely, span.verdict.right > 0, span.fold, span.blind)
+        for span in spans
+        if (likely := _corrected(span.verdict, corrections[span.fold])) >= least
+    ]
+    blind = [row for row in rows if row[3]]
+    chosen = blind if len(blind) >= dawid_skene.ENOUGH_BLIND else rows
+    if len(chosen) < dawid_skene.FEWEST_JUDGED:
+        return None
+    stated, right, fold = (np.array([row[column] for row in chosen]) for column in range(3))
+    figures = calibration.measure_stated(stated, right, fold)
+    return figures | {"blind": len(blind), "only_blind": chosen is blind}
+
+
+def _corrected(verdict: Judged, corrections: Corrections) -> float:
+    change = corrections.every + corrections.types.get(verdict.label, 0.0)
+    change += corrections.names.get(f"{verdict.label} {verdict.name}", 0.0)
+    return float(1 / (1 + np.exp(-_log_odds(np.array([verdict.probability]))[0] - change)))
+
+
+def judged(examples: pa.Table, votes: pa.Table, task: Task) -> list[JudgedSpan]:
     """People's verdicts on a bucket's spans that the task's weigher voted for; in texts that people marked, one by one.
 
     A span that people are divided on, or that overlaps one of which they are, teaches nothing.
@@ -141,22 +185,25 @@ def judged(examples: pa.Table, votes: pa.Table, task: Task) -> list[Judged]:
     weigher = task.weigher() if task.weigher is not None else None
     if weigher is None:
         return []
-    verdicts = annotators.of_spans(votes.filter(pc.equal(votes["source"], "person")).to_pylist())
+    words = votes.filter(pc.equal(votes["source"], "person")).to_pylist()
+    verdicts = annotators.of_spans(words)
     if not verdicts:
         return []
     weighted = votes.filter(pc.equal(votes["function"], weigher.function))
     weighted = weighted.filter(pc.is_in(weighted["post_id"], value_set=pa.array(sorted(verdicts), pa.int64())))
     texts = dict(zip(examples["post_id"].to_pylist(), examples["text"].to_pylist(), strict=True))
     likely = _probabilities(weighted["evidence"])
+    fold, blind = held_out.of_posts(np.asarray(weighted["post_id"], np.int64)).tolist(), annotators.blind(words)
     rows = []
-    for row, probability in zip(weighted.to_pylist(), likely.tolist(), strict=True):
+    for row, probability, number in zip(weighted.to_pylist(), likely.tolist(), fold, strict=True):
         own = verdicts[row["post_id"]]
         place = (row["start"], row["end"])
         if place in own and own[place].label is None:
             continue
         right = place in own and own[place].label == row["label"]
         name = texts[row["post_id"]][place[0] : place[1]].lower()
-        rows.append(Judged(row["label"], name, probability, float(right), 1.0))
+        verdict = Judged(row["label"], name, probability, float(right), 1.0)
+        rows.append(JudgedSpan(verdict, number, row["post_id"] in blind))
     return rows
 
 

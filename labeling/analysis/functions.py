@@ -45,18 +45,25 @@ def extras() -> list[str]:
 
 
 def analyse(
-    root: Path, task: str, voters: Sequence[str], buckets: Sequence[Bucket], failures: Mapping[str, Any]
+    root: Path,
+    task: str,
+    voters: Sequence[str],
+    buckets: Sequence[Bucket],
+    failures: Mapping[str, Any],
+    taught: bool = False,
 ) -> Outcome:
     """Counts and labels -> labels/TASK/analysis.json.
 
     Args:
         failures: `failed` and `failures` of the manifest's entry, if any.
+        taught: whether people's verdicts corrected the probabilities of a weigher.
     """
     definition = TASKS[task]
     counted = steps.read_counts(root, [steps.patterns_path(task, bucket) for bucket in buckets], len(voters))
     patterns, weight, truth = counted.patterns, counted.weight, counted.verdict
     model = dawid_skene.from_dict(files.read_json(root / steps.model_path(task)))
     untaught = counted.fit(voters, definition, model.facts, teach=False) if (truth >= 0).any() else model
+    measured = files.read_json(root / steps.corrections_path(task))["measured"] if taught else model.measured
     examples = sum(sum(parquet.row_groups(root / schema.path(task, "examples", bucket.name))) for bucket in buckets)
     analysis = {
         "task": task,
@@ -78,7 +85,7 @@ def analyse(
         },
         "people": against_people(patterns, weight, truth, untaught) | {"seconds": _median(counted.seconds)},
         "names": _names(root, task),
-        "probabilities": {"basis": model.basis, "measured": model.measured},
+        "probabilities": {"basis": "judged" if measured is not None else model.basis, "measured": measured},
         "audit": leaks.run(root, buckets, definition),
         "errors": label_errors.find(root, buckets, definition),
         **failures,

@@ -18,7 +18,7 @@ from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files, parquet
 from socorpus.corpus.storage.buckets import Bucket
 from socorpus.labeling import schema, steps
-from socorpus.labeling.aggregation import annotators, calibration, counting, dawid_skene, decide, held_out, weighed
+from socorpus.labeling.aggregation import annotators, calibration, dawid_skene, decide, held_out, weighed
 from socorpus.labeling.analysis import accuracy, slices
 from socorpus.labeling.analysis.accuracy import Accuracy
 from socorpus.labeling.analysis.estimate import Sample, Share
@@ -168,7 +168,7 @@ def _truth(
             post: {(start, end): label for start, end, label in marks} for post, marks in posts if marks is not None
         }
     words = votes.filter(pc.equal(votes["source"], "person")).to_pylist()
-    blind = counting.blind(words)
+    blind = annotators.blind(words)
     return {
         post: {place: verdict.label for place, verdict in verdicts.items()}
         for post, verdicts in annotators.of_spans(words).items()
@@ -191,18 +191,10 @@ def _corrections(root: Path, task: Task, buckets: tuple[Bucket, ...]) -> list[we
     path = root / schema.names_path(task.name)
     names = parquet.read(path, schema.NAMES).to_pylist() if files.exists(path) else []
     pairs = {(row["label"], row["name"]) for row in names}
-    by_fold: list[list[weighed.Judged]] = [[] for _ in range(held_out.FOLDS)]
-    mentions = []
+    judged, mentions = [], []
     for bucket in buckets:
         examples, votes = steps.all_votes(root, bucket, task, people=True)
         if pairs:
             mentions.append(weighed.mentioned(examples, votes, weigher, pairs))
-        people = votes.filter(pc.equal(votes["source"], "person"))
-        for number, posts in _by_fold(pc.unique(people["post_id"]).to_pylist()):
-            own = votes.filter(pc.is_in(votes["post_id"], value_set=posts))
-            by_fold[number] += weighed.judged(examples, own, task)
-    of_names = weighed.of_names(names, mentions)
-    return [
-        weighed.fit([row for number, rows in enumerate(by_fold) if number != held for row in rows] + of_names)
-        for held in range(held_out.FOLDS)
-    ]
+        judged += weighed.judged(examples, votes, task)
+    return weighed.held_out_corrections(judged, weighed.of_names(names, mentions))

@@ -27,6 +27,7 @@ from socorpus.labeling import functions, pipeline, plugin_calls, schema, steps
 from socorpus.labeling.aggregation import dawid_skene
 from socorpus.labeling.analysis import explain as analysis_explain
 from socorpus.labeling.analysis import functions as analysis_functions
+from socorpus.labeling.analysis.findings import Analysis
 from tests.building import hashes, manifest, seconds, table
 from tests.labeling import bucket, labelled
 from tests.labeling.labelled import TASKS, apply, rows, say
@@ -453,6 +454,28 @@ def test_judged_names_teach_the_probabilities_of_all_their_mentions(corpus: Path
     assert "2 names: their label is right in 3 of 6 contexts" in (corpus / "report.html").read_text("utf-8")
     (corpus / schema.names_path(task)).unlink()
     assert mean() == before
+
+    # People who mark texts confirm only "the": probabilities are measured on the spans of these.
+    texts = {(row["site"], row["post_id"]): row["text"] for row in rows(corpus, task, "examples")}
+    spans = [row for row in rows(corpus, task, "labels") if row["post_id"] % 2]
+    the = [row for row in spans if texts[row["site"], row["post_id"]][row["start"] : row["end"]].lower() == "the"]
+    say(
+        corpus,
+        task,
+        [
+            {name: row[name] for name in ("site", "post_id", "start", "end", "label")} | {"function": "person:1"}
+            for row in the
+        ],
+    )
+    mean()
+    entry, analysis = manifest(corpus)["labels"][task], analysis_functions.load(corpus, task)
+    marked = {(row["site"], row["post_id"]) for row in the}
+    judged = sum((row["site"], row["post_id"]) in marked for row in spans)
+    assert entry["basis"] == "judged" and 20 < entry["measured_on"] <= judged
+    assert analysis is not None and Analysis(task, analysis).reliability()[1]
+    measured = analysis["probabilities"]["measured"]
+    assert measured["judged"] == entry["measured_on"] and measured["accuracy"] > 0.9 and measured["log_loss"] < 0.1
+    assert "assumed" not in " ".join(Analysis(task, analysis).summary())
 
 
 def test_spans_that_people_mark_replace_those_of_functions(corpus: Path) -> None:
