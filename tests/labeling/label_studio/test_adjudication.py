@@ -4,9 +4,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from playwright.sync_api import Page, expect
+
 from socorpus.labeling.aggregation import annotators
 from socorpus.labeling.label_studio.client import Client
 from socorpus.labeling.label_studio.interface import ADJUDICATION
+from socorpus.labeling.label_studio.server import Server
 from tests.labeling import label_tables as labelled
 from tests.labeling.label_tables import SITE
 from tests.labeling.syncing import choose, mark, people, sync
@@ -20,7 +23,7 @@ def _next(client: Client, project: int | None) -> int:
 
 
 def test_people_who_differ_are_adjudicated_in_a_tab_of_the_project(
-    tmp_path: Path, client: Client, others: Others, title: str
+    tmp_path: Path, server: Server, client: Client, others: Others, title: str, page: Page
 ) -> None:
     labelled.classified(tmp_path, "quality", 4)
     project = sync(tmp_path, client, title, overlap=2).project
@@ -51,6 +54,10 @@ def test_people_who_differ_are_adjudicated_in_a_tab_of_the_project(
     )
     assert len(voters) == 2 and all(voter in second["data"]["about"] for voter in voters)
     assert "LQ_EDIT: 1 of 2" in second["data"]["about"]
+    # The tab that is opened without a number still has all tasks.
+    for address, count in (("data", 5), (f"data?tab={done.queue.tab}", 1)):
+        page.goto(f"{server.url}/projects/{project}/{address}")
+        expect(page.get_by_test_id("table-row")).to_have_count(count)
     again = sync(tmp_path, client, title)
     assert again.pushed.created == again.pushed.updated == 0
 
@@ -71,9 +78,13 @@ def test_of_spans_an_adjudicator_sees_what_is_in_dispute(
     tmp_path: Path, client: Client, others: Others, title: str
 ) -> None:
     labelled.entities(tmp_path, {1: ("Use numpy 1.2 and pandas.", [("numpy", "Library")])})
-    project = sync(tmp_path, client, title, "entities", overlap=2).project
+    project = sync(tmp_path, client, title, "entities").project
     (task,) = client.tasks(project or 0)
     mark(client, task["id"], [(4, 9, "Library"), (10, 13, "Version")])
+    # One person was enough; now two are wanted, of what is there too.
+    done = sync(tmp_path, client, title, "entities", overlap=2)
+    assert done.queue is not None and done.queue.overlap == 2 and done.pushed.created == 0
+    assert _next(others(1), project) == task["id"]
     mark(others(1), task["id"], [(4, 9, "Library"), (18, 24, "Library")])
     assert sync(tmp_path, client, title, "entities").pushed.created == 1
     second = next(task for task in client.tasks(project or 0, include=_FIELDS) if ADJUDICATION in task["data"])

@@ -49,6 +49,9 @@ def test_people_judge_names_and_a_repeated_sync_changes_nothing(
     tmp_path: Path, server: Server, client: Client, others: Callable[[int], Client], title: str, page: Page
 ) -> None:
     _corpus(tmp_path)
+    with Client(server.url, server.user, read_only=True) as dry:
+        expected = names.sync(tmp_path, dry, title, ENTITIES, limit=2)
+    assert expected.project is None and expected.pushed.created == 2
     done = names.sync(tmp_path, client, title, ENTITIES, limit=2)
     assert done.created_project and done.pushed.created == 2 and not done.refused
     found = tasks(client, done.project)
