@@ -1,11 +1,13 @@
 """Weak entities against the StackOverflow NER corpus: exact-span F1 and calibration on dev, by type and by function.
 
-Nothing is fitted on dev. `--fold` cross-validates within train instead, and leaves dev alone (some minutes).
+Nothing is fitted on dev. `--fold` cross-validates within train instead, and leaves dev alone (some minutes). `--names`
+simulates what people's judgements of the commonest names teach: a table of its own, from the gold spans.
 
-python benchmarks/entities.py [--data PATH] [--fold]
+python benchmarks/entities.py [--data PATH] [--fold] [--names]
 """
 
 import argparse
+import hashlib
 import math
 import os
 import time
@@ -18,6 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from socorpus.corpus.documents import html
+from socorpus.labeling.aggregation import weighed
+from socorpus.labeling.aggregation.weighed import Judged
 from socorpus.labeling.datasets import so_ner
 from socorpus.labeling.datasets.so_ner import Document
 from socorpus.labeling.tasks.entities import task as entities_task
@@ -25,6 +29,10 @@ from socorpus.labeling.tasks.entities.learned import Learned
 from socorpus.labeling.tasks.entities.spans import Counts, Scores, Span, score
 
 TARGETS = {"F1": 0.65, "log loss": 0.47, "ECE": 0.03, "right from 0.9": 0.95}
+NAMES, CONTEXTS = (0, 50, 100, 200, 400), 3
+"""Numbers of names that people judge in the simulation, and contexts of each."""
+SLIPS = (0.0, 0.1)
+"""Shares of contexts that simulated people judge wrongly."""
 BUDGET = 1000
 """Microseconds a post, all functions together."""
 Labelled = list[list[tuple[Span, float]]]
@@ -108,14 +116,19 @@ def main() -> None:
     root = Path(os.environ.get("SOCORPUS_REAL_DATA", Path(__file__).resolve().parents[2] / "shared"))
     parser.add_argument("--data", type=Path, default=root)
     parser.add_argument("--fold", action="store_true", help="cross-validate within train instead, and leave dev alone")
+    parser.add_argument("--names", action="store_true", help="only simulate judgements of names")
     arguments = parser.parse_args()
     folder = arguments.data / "benchmarks" / "ner"
     judged = so_ner.read(folder / ("train.txt" if arguments.fold else "dev.txt"))
     labelled = by_fold(judged) if arguments.fold else label(judged, None)
     gold = [document.spans for document in judged]
+    console = Console(width=110)
+    if arguments.names:
+        for slips in SLIPS:
+            console.print(judged_names(gold, labelled, [document.text for document in judged], slips))
+        return
     predicted = [[span for span, _ in spans] for spans in labelled]
     every, twenty = score(gold, predicted), score(gold, predicted, only=entities_task.TASK.labels[:20])
-    console = Console(width=110)
     table = Table("precision", "recall", "F1", "F1 of the 20 types", *list(TARGETS)[1:], "AUC")
     micro = every.micro
     figures = [micro.precision, micro.recall, micro.f1, twenty.micro.f1, *calibration(gold, labelled)]
@@ -142,15 +155,71 @@ def _stated(gold: Sequence[Sequence[Span]], labelled: Labelled) -> list[tuple[fl
 def calibration(gold: Sequence[Sequence[Span]], labelled: Labelled) -> tuple[float, float, float, float]:
     """Log loss, ECE over tenths, share of right labels from 0.9 on, and AUC, all over labels."""
     stated = _stated(gold, labelled)
-    loss = -sum(math.log(value if right else 1 - value) for value, right in stated) / len(stated)
     tenths: dict[int, float] = defaultdict(float)
     for value, right in stated:
         tenths[int(value * 10)] += value - right
     sure = [right for value, right in stated if value >= 0.9]
-    ranks = [rank for rank, (_, right) in enumerate(stated, 1) if right]
+    return _loss(stated), sum(map(abs, tenths.values())) / len(stated), sum(sure) / len(sure), _area(stated)
+
+
+def _loss(stated: Sequence[tuple[float, bool]]) -> float:
+    return -sum(math.log(value if right else 1 - value) for value, right in stated) / len(stated)
+
+
+def _area(stated: Sequence[tuple[float, bool]]) -> float:
+    """AUC; of equal probabilities the wrong ones come first."""
+    ranks = [rank for rank, (_, right) in enumerate(sorted(stated), 1) if right]
     hits = len(ranks)
-    area = (sum(ranks) - hits * (hits + 1) / 2) / (hits * (len(stated) - hits))
-    return loss, sum(map(abs, tenths.values())) / len(stated), sum(sure) / len(sure), area
+    return (sum(ranks) - hits * (hits + 1) / 2) / (hits * (len(stated) - hits))
+
+
+def judged_names(gold: Sequence[Sequence[Span]], labelled: Labelled, texts: Sequence[str], slips: float) -> Table:
+    """Figures of the spans that nobody saw, by the number of the commonest names that people judged."""
+    table = Table(
+        *("names", "share of spans", "spans unseen", "AUC before", "after", "log loss before", "after"),
+        title=f"Judged names, {CONTEXTS} contexts each, {slips:.0%} of them wrongly",
+    )
+    spans = [
+        (f"{span.label} {texts[number][span.start : span.end].lower()}", probability, span in truth, (number, *span))
+        for number, (truth, labels) in enumerate(zip(map(set, gold), labelled, strict=True))
+        for span, probability in labels
+        if span.label != "Code_Block"
+    ]
+    by_name: dict[str, list[int]] = defaultdict(list)
+    for row, (key, *_) in enumerate(spans):
+        by_name[key].append(row)
+    commonest = sorted(by_name, key=lambda key: (-len(by_name[key]), key))
+    for most in NAMES:
+        verdicts, seen = [], set[int]()
+        for key in commonest[:most]:
+            drawn = sorted(by_name[key], key=lambda row: hashlib.sha256(repr(spans[row][3]).encode()).digest())
+            shown = drawn[:CONTEXTS]
+            seen.update(shown)
+            right = sum(spans[row][2] != (_drawn(spans[row][3]) < slips) for row in shown)
+            mean = sum(spans[row][1] for row in by_name[key]) / len(by_name[key])
+            label, _, name = key.partition(" ")
+            verdicts.append(Judged(label, name, mean, float(right), float(len(shown))))
+        corrections = weighed.fit(verdicts)
+        unseen = [span for row, span in enumerate(spans) if row not in seen]
+        before = [(stated, right) for _, stated, right, _ in unseen]
+        after = [(_corrected(stated, key, corrections), right) for key, stated, right, _ in unseen]
+        of_them = sum(len(by_name[key]) for key in commonest[:most])
+        figures = [value for measure in (_area, _loss) for value in (measure(before), measure(after))]
+        table.add_row(
+            str(most), f"{of_them / len(spans):.0%}", str(len(unseen)), *(f"{figure:.3f}" for figure in figures)
+        )
+    return table
+
+
+def _drawn(place: tuple[int, int, int, str]) -> float:
+    """A number from 0 to 1 that is always the same for a span."""
+    return int.from_bytes(hashlib.sha256(f"slip {place}".encode()).digest()[:8], "big") / 2.0**64
+
+
+def _corrected(probability: float, key: str, corrections: weighed.Corrections) -> float:
+    odds = math.log(probability / (1 - probability)) + corrections.every
+    odds += corrections.types.get(key.partition(" ")[0], 0.0) + corrections.names.get(key, 0.0)
+    return 1 / (1 + math.exp(-odds))
 
 
 def _reliability(gold: Sequence[Sequence[Span]], labelled: Labelled) -> Table:

@@ -101,7 +101,7 @@ def _show_analysis(analysis: "Analysis") -> None:
     for row in rows:
         table.add_row(row[0], view.number(row[1]), *row[2:])
     view.out.print(table)
-    for head, rows in (analysis.leaks(), analysis.reliability()):
+    for head, rows in (analysis.leaks(), analysis.agreement(), analysis.reliability()):
         if rows:
             table = view.table(*head)
             for row in rows:
@@ -122,13 +122,23 @@ def accuracy(
     slices: Annotated[
         list[Slicing] | None, typer.Option("--by", help="Slices to show too. Repeatable.", show_default=False)
     ] = None,
+    gold: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Compare with gold labels: CSV or JSON Lines by site and post_id, the public CSV of question quality, "
+            "or an annotated file of entities.",
+            show_default=False,
+        ),
+    ] = None,
     plugin: options.Plugins = None,
 ) -> None:
-    """Accuracy of the labels by label and slice, from posts that people judged without a suggestion."""
+    """Accuracy of the labels by label and slice, from posts that people judged without a suggestion, or gold labels."""
     from socorpus.labeling import accuracy as measure
 
     options.use(plugin, corpus)
-    result = measure(corpus, task)
+    result = measure(corpus, task, gold)
+    view.out.print(f"{task}, compared with {gold or result.source}", markup=False)
     _shares(task, {**result.labels, "all": result.whole})
     for way in slices or ():
         _shares(way.value, result.slices[way.value])

@@ -108,6 +108,7 @@ _add(
     "labeling sync corpus --project Closure --task closure",
     "labeling sync corpus --project Quality --task quality --sample tag:python --dry-run",
 )
+_add(labeling, studio.names, "labeling names corpus --task entities")
 _add(labeling, labels.export, "labeling export corpus --task entities --format conll -o entities")
 _add(labeling, scores.train_score, "labeling train-score so-60k.csv -o quality-score")
 _add(

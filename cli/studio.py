@@ -1,4 +1,4 @@
-"""`socorpus labeling studio` and `sync`."""
+"""`socorpus labeling studio`, `sync` and `names`."""
 
 import sys
 import threading
@@ -63,6 +63,14 @@ def sync(
     ] = "uncertain",
     limit: Annotated[int, typer.Option(min=0, help="Fill the project up to this number of tasks.")] = 1000,
     blind: Annotated[float, typer.Option(min=0, max=1, help="Share of new tasks without suggestions.")] = 0.1,
+    overlap: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="People who judge each task; where they differ, one adjudicates. Default: as the project has it.",
+        ),
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="Address of a served model (socorpus labeling serve) to suggest labels.")
     ] = None,
@@ -84,12 +92,37 @@ def sync(
             sample=sample,
             limit=limit,
             blind=blind,
+            overlap=overlap,
             dry_run=dry_run,
             ask=_ask,
             say=view.say,
             then=then,
         )
         _show(synced, dry_run)
+
+
+def names(
+    corpus: options.Corpus,
+    task: options.Task,
+    project: Annotated[
+        str | None,
+        typer.Option(help="Title of the project; created if there is none. Default: by the corpus's folder."),
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(help="Address of a server; its token is read from LABEL_STUDIO_API_KEY, or asked for."),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=0, help="Fill the project up to this number of names.")] = 200,
+    plugin: options.Plugins = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent and read, and stop.")] = False,
+) -> None:
+    """Let people judge the commonest names of a task of spans in Label Studio, three contexts each."""
+    from socorpus.labeling import judge_names
+
+    options.use(plugin, corpus)
+    with view.stoppable("the same command goes on from what the server has"):
+        synced = judge_names(corpus, task, project, url=url, limit=limit, dry_run=dry_run, ask=_ask, say=view.say)
+        _show(synced, dry_run, "names")
 
 
 def _ask(url: str) -> str | None:
@@ -99,10 +132,10 @@ def _ask(url: str) -> str | None:
     return asked
 
 
-def _show(done: "Synced", dry: bool) -> None:
+def _show(done: "Synced", dry: bool, unit: str = "tasks") -> None:
     pushed, pulled = done.pushed, done.pulled
-    table = view.table("would be sent" if dry else "sent", "tasks")
-    rows = {
+    table = view.table("would be sent" if dry else "sent", unit)
+    counts = {
         "created": pushed.created,
         "data changed": pushed.updated,
         "predictions replaced": pushed.predictions,
@@ -113,19 +146,27 @@ def _show(done: "Synced", dry: bool) -> None:
         "no longer in the corpus": done.gone,
         "cannot be sent": len(done.refused),
     }
-    for name, count in rows.items():
+    for name, count in counts.items():
         if count or name in ("created", "unchanged"):
             table.add_row(name, view.number(count))
     view.out.print(table)
+    rows = "judgements" if unit == "names" else "votes"
     view.out.print(
         f"{'would be read' if dry else 'read'}: {pulled.new:,} new annotations, {pulled.changed:,} changed, "
-        f"{pulled.deleted:,} deleted; {pulled.votes:,} votes of {pulled.annotators:,} people in all"
+        f"{pulled.deleted:,} deleted; {pulled.votes:,} {rows} of {pulled.annotators:,} people in all"
     )
     if done.suggested:
         view.out.print(f"models: suggestions for {done.suggested:,} posts; socorpus labeling apply lets them vote")
     if pulled.agreement.get("pairs"):
         figures = ", ".join(f"{name} {value}" for name, value in pulled.agreement.items())
         view.out.print(f"agreement between people: {figures}")
+    if done.queue is not None and done.queue.disputed:
+        waits = done.queue.disputed - done.queue.adjudicated
+        where = f": {done.address}/projects/{done.project}/data?tab={done.queue.tab}" if done.queue.tab else ""
+        view.out.print(
+            f"judged differently: {done.queue.disputed:,} posts, {done.queue.adjudicated:,} of them adjudicated, "
+            f"{waits:,} to be{where}"
+        )
     for title, lines in (("conflicts", done.conflicts), ("not sent", done.refused)):
         for line in lines[:_SHOWN]:
             view.err.print(f"{title}: {line}", markup=False)

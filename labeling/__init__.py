@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         explain_labels,
         export_labels,
         install_studio,
+        judge_names,
         label_slices,
         score,
         studio,
@@ -59,6 +60,7 @@ __all__ = [
     "explain_labels",
     "export_labels",
     "install_studio",
+    "judge_names",
     "label_slices",
     "last_stage",
     "lexicon",
@@ -85,8 +87,9 @@ if not TYPE_CHECKING:
             "analysis.findings": "Analysis",
             "analysis.label_diff": "LabelDiff",
             "analysis.tryout": "Trial",
-            "api": "accuracy analyze apply diff_labels explain_labels export_labels install_studio label_slices score "
-            "studio sync task_named task_names tasks_without_functions train_score try_functions write_report",
+            "api": "accuracy analyze apply diff_labels explain_labels export_labels install_studio judge_names "
+            "label_slices score studio sync task_named task_names tasks_without_functions train_score try_functions "
+            "write_report",
             "functions": "Threads Vote votes",
             "label_studio.sync": "Synced",
             "pipeline": "last_stage",

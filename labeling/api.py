@@ -152,25 +152,42 @@ def _run(
 
 
 @guarded
-def accuracy(corpus: Location, task: str) -> "Accuracy":
-    """The accuracy of a task's labels by label and slice, with intervals, from what people judged without a suggestion.
+def accuracy(corpus: Location, task: str, gold: Location | None = None) -> "Accuracy":
+    """The accuracy of a task's labels by label and slice, with intervals, and of their probabilities.
 
-    Draw such posts with `sync(..., sample="class", blind=1)`.
+    They are compared with what people judged without a suggestion (draw such posts with `sync(..., sample="class",
+    blind=1)`), or with gold labels.
+
+    Args:
+        gold: a file of gold labels: CSV or JSON Lines with site, post_id (or key) and label, of spans also start and
+            end; the CSV of "60k Stack Overflow Questions with Quality Rating"; or, for entities, a file of the
+            StackOverflow NER corpus, whose own texts are then labelled.
 
     Raises:
-        InputError: the corpus has no labels of the task, nobody judged any without a suggestion, or it is one of spans.
+        InputError: the corpus has no labels of the task, nobody judged any without a suggestion, or the gold can't be
+            read, or is of none of its posts.
 
     Examples:
         >>> _ = apply("corpus", ["closure"], workers=0)
         >>> accuracy("corpus", "closure")
         Traceback (most recent call last):
         ...
-        socorpus.corpus.errors.InputError: closure: nobody has judged a post without a suggestion; draw some with ...
+        socorpus.corpus.errors.InputError: closure: nobody has judged a post without a suggestion, so its ... are assumed; draw some with ...
     """
     from socorpus.labeling.analysis import accuracy as measuring
+    from socorpus.labeling.analysis import span_accuracy
+    from socorpus.labeling.datasets import gold as gold_labels
 
     tree, definition = _labelled(corpus, task)
-    return measuring.measure(tree, definition, measuring.buckets(tree, definition))
+    buckets = measuring.buckets(tree, definition)
+    path = None if gold is None else local(gold)
+    if path is not None and definition.spans and path.suffix.lower() not in gold_labels.SUFFIXES:
+        return span_accuracy.of_annotated(definition, path)
+    sites = sorted({bucket.site for bucket in buckets})
+    labels = None if path is None else gold_labels.read(path, definition, sites)
+    if definition.spans:
+        return span_accuracy.measure(tree, definition, buckets, None if labels is None else labels.spans)
+    return measuring.measure(tree, definition, buckets, None if labels is None else labels.texts)
 
 
 @guarded
@@ -354,6 +371,7 @@ def sync(
     sample: str = "uncertain",
     limit: int = 1000,
     blind: float = 0.1,
+    overlap: int | None = None,
     dry_run: bool = False,
     ask: Callable[[str], str | None] = lambda _: None,
     say: Say = _silent,
@@ -368,6 +386,8 @@ def sync(
         sample: posts to add: uncertain, disagreement, random, diverse, class, class:LABEL, slice:WAY or tag:NAME.
         limit: number of tasks that the project is filled up to.
         blind: share of these that show no suggestion.
+        overlap: number of people who judge each task; None: as the project has it. Where two or more differ, an
+            adjudicator decides in a tab of the project.
         dry_run: change nothing; the result is what would be sent and read.
         ask: called with the address for a token that is not known otherwise.
         say: called with a line of text now and then.
@@ -396,11 +416,67 @@ def sync(
     tree, _ = integrity.opened(root, (f"labels/{wanted.name}",))
     sampling.buckets(tree, wanted)  # before a server is started for nothing
     how: dict[str, Any] = {"tree": tree, "sample": chosen, "limit": limit, "blind": blind, "say": say, "then": then}
+    how["overlap"] = overlap
     with (
         access(url, token or os.environ.get(TOKEN), ask, say) as (address, key),
         Client(address, key, read_only=dry_run) as client,
     ):
         synced = syncing.sync(root, client, project, wanted, **how)
+    synced.address = address
+    return synced
+
+
+@guarded
+def judge_names(
+    corpus: Location,
+    task: str,
+    project: str | None = None,
+    *,
+    url: str | None = None,
+    token: str | None = None,
+    limit: int = 200,
+    dry_run: bool = False,
+    ask: Callable[[str], str | None] = lambda _: None,
+    say: Say = _silent,
+) -> "Synced":
+    """Let people judge the commonest names of a task of spans in Label Studio, three contexts each.
+
+    Safe to repeat, and to stop. What they say changes the probabilities of all mentions with the next `apply`.
+
+    Args:
+        project: title of the project, which is created if there is none; None: by the corpus's folder and the task.
+        limit: number of names that the project is filled up to.
+        url, token, dry_run, ask, say: as of `sync`.
+
+    Raises:
+        InputError: the corpus has no labels of the task, judgements of its names can't change anything, or there is no
+            server.
+        BuildError: the connection was lost; the same call goes on.
+
+    Examples:
+        A server must run: `socorpus labeling studio` starts one.
+
+        >>> _ = apply("corpus", ["entities"], workers=0)
+        >>> judge_names("corpus", "entities", url="http://127.0.0.1:1", token="none")
+        Traceback (most recent call last):
+        ...
+        socorpus.corpus.errors.InputError: http://127.0.0.1:1: ...
+    """
+    from socorpus.corpus.storage import integrity
+    from socorpus.labeling.label_studio import names, sampling
+    from socorpus.labeling.label_studio.client import Client
+    from socorpus.labeling.label_studio.credentials import TOKEN, access
+
+    root, wanted = local(corpus), task_named(task)
+    names.check(wanted)
+    tree, _ = integrity.opened(root, (f"labels/{wanted.name}",))
+    sampling.buckets(tree, wanted)
+    title = names.default_title(root, wanted) if project is None else project
+    with (
+        access(url, token or os.environ.get(TOKEN), ask, say) as (address, key),
+        Client(address, key, read_only=dry_run) as client,
+    ):
+        synced = names.sync(root, client, title, wanted, limit=limit, say=say, tree=tree)
     synced.address = address
     return synced
 

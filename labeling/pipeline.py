@@ -8,7 +8,8 @@
     count    a task, bucket  -> patterns of votes, and people's verdicts
     fit      a task          -> labels/TASK/model.json
     stratify a task          -> the split of its labels
-    teach    a task          -> corrections by people's verdicts on spans, of a task that weighs its functions
+    mentions a task, bucket  -> mentions of names that people judged, of a task that weighs its functions
+    teach    a task          -> corrections by people's verdicts on spans and names
     label    a task, bucket  -> labels/TASK/labels
 
 People's votes enter at the count: a new one runs again that of its bucket, the fit, and the labels of all buckets,
@@ -221,11 +222,12 @@ def _run(layout: Layout, chosen: Sequence[str], analyze: bool) -> tuple[dict[str
     counted = run("count", (plan.count(voted, people[plan.task]) for plan in plans))
     fitted = run("fit", (plan.fit(counted) for plan in plans))
     stratified = run("stratify", (plan.stratify(voted) for plan in plans))
-    taught = run("teach", (plan.teach(voted, people[plan.task]) for plan in plans))
+    mentioned = run("mentions", (plan.mentions(voted) for plan in plans))
+    taught = run("teach", (plan.teach(voted, mentioned, people[plan.task]) for plan in plans))
     labelled = run(
         "label", (plan.label(voted, fitted, stratified, taught, people[plan.task]) for plan in plans), "labels"
     )
-    analyses = {plan.task: plan.analysis(voted, fitted, labelled, people[plan.task]) for plan in plans}
+    analyses = {plan.task: plan.analysis(voted, fitted, taught, labelled, people[plan.task]) for plan in plans}
     stale = {item.name for item in layout.engine.stale(item for items in analyses.values() for item in items)}
     for name in () if analyze else stale:
         storage_files.remove(layout.root / analysis_functions.path(name))
@@ -240,7 +242,7 @@ def _run(layout: Layout, chosen: Sequence[str], analyze: bool) -> tuple[dict[str
         for receipt in done.values()
         for name, output in receipt.outputs.items()
     }
-    return {plan.task: plan.entry(voted, fitted, labelled) for plan in plans}, outputs
+    return {plan.task: plan.entry(voted, fitted, taught, labelled) for plan in plans}, outputs
 
 
 def _prune(

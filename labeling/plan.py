@@ -20,7 +20,7 @@ from socorpus.labeling.aggregation import counting, dawid_skene, weighed
 from socorpus.labeling.analysis import functions as analysis_functions
 from socorpus.labeling.corpus_view import Layout
 from socorpus.labeling.functions import FUNCTIONS, of_task
-from socorpus.labeling.schema import FOLDER, TASKS, VOTES, models_path, path, people_path
+from socorpus.labeling.schema import FOLDER, TASKS, VOTES, models_path, names_path, path, people_path
 
 Done = Mapping[str, Receipt]
 """Receipts of a step by name: `TASK/BUCKET`, or `TASK`; of this task, and maybe of others."""
@@ -45,6 +45,9 @@ class TaskPlan:
         self.edition: Any = [version, self.definition.labels, self.definition.unit] if TASKS.origin(task) else version
         models = layout.root / models_path(task)
         self.models_content = files.sha256(models) if files.exists(models) else ""
+        judged = layout.root / names_path(task)
+        weighs = self.definition.weigher is not None
+        self.names_content = files.sha256(judged) if weighs and files.exists(judged) else ""
         model_names = (
             parquet.read(models, VOTES, ["function"])["function"].unique().to_pylist() if files.exists(models) else []
         )
@@ -160,14 +163,29 @@ class TaskPlan:
         config = [as_dict(shares), self.definition.labels]
         return [WorkItem("label_stratify", self.task, steps.stratify, given, inputs, 1, config)]
 
-    def teach(self, voted: Done, people: Mapping[str, str]) -> list[WorkItem]:
-        """People's verdicts -> corrections of a weigher; nothing where there is none, or nobody judged."""
+    def mentions(self, voted: Done) -> list[WorkItem]:
+        """Votes and the names that people judged -> mentions of these; nothing where nobody judged any."""
+        if not self.names_content:
+            return []
+        items = []
+        for bucket in self.layout.buckets:
+            inputs = {"voted": voted[self.name(bucket)].content, "names": self.names_content}
+            inputs["models"] = self.models_content
+            items.append(self._of_bucket("mentions", bucket, steps.mentions, {}, inputs, weighed.VERSION))
+        return items
+
+    def teach(self, voted: Done, mentioned: Done, people: Mapping[str, str]) -> list[WorkItem]:
+        """People's verdicts on spans and names -> corrections of a weigher; nothing where nobody judged either."""
         buckets = [bucket for bucket in self.layout.buckets if bucket.name in people]
-        if self.definition.weigher is None or not buckets:
+        if self.definition.weigher is None or not (buckets or self.names_content):
             return []
         inputs = {self.name(bucket): voted[self.name(bucket)].content for bucket in buckets}
         inputs |= {f"people/{bucket.name}": people[bucket.name] for bucket in buckets}
-        given = {"task": self.task, "buckets": buckets}
+        given: dict[str, Any] = {"task": self.task, "buckets": buckets}
+        if self.names_content:
+            inputs |= {f"mentions/{name}": content for name, content in self._contents(mentioned).items()}
+            inputs["names"] = self.names_content
+            given["mentioned"] = [steps.mentions_path(self.task, bucket) for bucket in self.layout.buckets]
         return [WorkItem("label_teach", self.task, steps.teach, given, inputs, weighed.VERSION, self._voting)]
 
     def label(
@@ -187,12 +205,22 @@ class TaskPlan:
             items.append(self._of_bucket("label", bucket, steps.label, given, inputs, config))
         return items
 
-    def analysis(self, voted: Done, fitted: Done, labelled: Done, people: Mapping[str, str]) -> list[WorkItem]:
+    def analysis(
+        self, voted: Done, fitted: Done, taught: Done, labelled: Done, people: Mapping[str, str]
+    ) -> list[WorkItem]:
         """Counts, model and labels -> labels/TASK/analysis.json."""
         inputs = self._contents(labelled) | {f"votes/{name}": text for name, text in self._contents(voted).items()}
         inputs |= {f"people/{name}": content for name, content in people.items()} | {"models": self.models_content}
+        inputs["names"] = self.names_content
         failures = self.failures(voted)
-        given = {"task": self.task, "voters": self.voters, "buckets": self.layout.buckets, "failures": failures}
+        given: dict[str, Any] = {
+            "task": self.task,
+            "voters": self.voters,
+            "buckets": self.layout.buckets,
+            "failures": failures,
+        }
+        if self.task in taught:
+            inputs["taught"], given["taught"] = taught[self.task].content, True
         config = [*self._voting, analysis_functions.extras(), failures]
         inputs["model"] = fitted[self.task].content
         return [
@@ -222,8 +250,9 @@ class TaskPlan:
             )
         return {bucket: receipts.fingerprint(votes) for bucket, votes in sorted(by.items())}
 
-    def entry(self, voted: Done, fitted: Done, labelled: Done) -> dict[str, Any]:
+    def entry(self, voted: Done, fitted: Done, taught: Done, labelled: Done) -> dict[str, Any]:
         """The manifest's entry of the task."""
+        measured = self.task in taught and taught[self.task].counts["judged"]
         counts: dict[str, Counter[str]] = {"examples": Counter(), "forms": Counter(), "functions": Counter()}
         split: dict[str, Counter[str]] = {}
         sources: Counter[str] = Counter()
@@ -244,7 +273,8 @@ class TaskPlan:
             "functions": {name: {"version": version, "votes": votes[name]} for name, version in versions.items()},
             "models": self.models,
             "method": fitted[self.task].counts["method"],
-            "basis": fitted[self.task].counts["basis"],
+            "basis": "judged" if measured else fitted[self.task].counts["basis"],
+            **({"measured_on": measured} if measured else {}),
             "labels": {
                 name: {label: split.get(name, Counter())[label] for label in self.definition.labels} for name in SPLITS
             },

@@ -291,6 +291,27 @@ def people_path(task: str) -> str:
     return f"{ANNOTATIONS}/{task}/people.parquet"
 
 
+NAMES = pa.schema(
+    [
+        pa.field("label", pa.string(), nullable=False),
+        pa.field("name", pa.string(), nullable=False),  # in lower case
+        pa.field("function", pa.string(), nullable=False),  # "person:ANNOTATOR"
+        pa.field("right", pa.int32(), nullable=False),  # contexts in which the name has this label
+        pa.field("times", pa.int32(), nullable=False),  # contexts that were shown
+        pa.field("evidence", pa.string(), nullable=False),  # JSON: annotation, project
+        pa.field("at", TIME, nullable=False),
+        pa.field("seconds", pa.float32()),
+    ],
+    metadata={"socorpus.table": "labels.names", "socorpus.version": CORPUS_VERSION},
+)
+"""People's judgements of names: how often a name that functions gave a label has it, in some of its contexts."""
+
+
+def names_path(task: str) -> str:
+    """Path of people's judgements of names, as `NAMES`; written by `socorpus labeling names`."""
+    return f"{ANNOTATIONS}/{task}/names.parquet"
+
+
 def models_path(task: str) -> str:
     """Path of the votes of models, as `VOTES`, if there are any; a model counts as one more function."""
     return f"{ANNOTATIONS}/{task}/models.parquet"

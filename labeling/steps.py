@@ -293,15 +293,44 @@ def corrections_path(task: str) -> str:
     return f".work/labels/{task}/corrections.json"
 
 
-def teach(root: Path, task: str, buckets: Sequence[Bucket]) -> Outcome:
-    """Verdicts of people on the spans of some buckets -> corrections."""
-    rows = []
+def mentions_path(task: str, bucket: Bucket) -> str:
+    """Path of a bucket's mentions of the names that people judged."""
+    return f".work/labels/{task}/mentions/{bucket.name}.json"
+
+
+def mentions(root: Path, bucket: Bucket, task: str) -> Outcome:
+    """Votes of a task's weigher -> mentions of the names that people judged, with their probabilities."""
+    definition = TASKS[task]
+    examples, votes = all_votes(root, bucket, definition, people=False)
+    rows = parquet.read(root / schema.names_path(task), schema.NAMES, ["label", "name"])
+    names = {(row["label"], row["name"]) for row in rows.to_pylist()}
+    weigher = definition.weigher() if definition.weigher is not None else None
+    path = mentions_path(task, bucket)
+    counted = weighed.mentioned(examples, votes, weigher, names) if weigher is not None else {}
+    files.write_json(root / path, dict(sorted(counted.items())))
+    return Outcome({path: len(counted)})
+
+
+def teach(root: Path, task: str, buckets: Sequence[Bucket], mentioned: Sequence[str] = ()) -> Outcome:
+    """Verdicts of people on the spans of some buckets, and on names -> corrections.
+
+    Args:
+        mentioned: paths of all buckets' mentions of these names; none where nobody judged any.
+    """
+    spans: list[weighed.JudgedSpan] = []
+    names: list[weighed.Judged] = []
     for bucket in buckets:
         examples, votes = all_votes(root, bucket, TASKS[task], people=True)
-        rows += weighed.judged(examples, votes, TASKS[task])
-    corrections = weighed.fit(rows)
-    files.write_json(root / corrections_path(task), corrections.as_dict())
-    return Outcome({corrections_path(task): corrections.verdicts})
+        spans += weighed.judged(examples, votes, TASKS[task])
+    if mentioned:
+        of_names = parquet.read(root / schema.names_path(task), schema.NAMES).to_pylist()
+        names = weighed.of_names(of_names, (files.read_json(root / path) for path in mentioned))
+    corrections = weighed.fit([*(span.verdict for span in spans), *names])
+    weigher = TASKS[task].weigher
+    measured = weighed.measure(spans, names, weigher().least) if weigher is not None else None
+    files.write_json(root / corrections_path(task), corrections.as_dict() | {"measured": measured})
+    judged = measured["judged"] if measured is not None else 0
+    return Outcome({corrections_path(task): corrections.verdicts}, {"judged": judged})
 
 
 def stratify(root: Path, task: str, buckets: Sequence[Bucket], shares: Split) -> Outcome:

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from tokenizers import Tokenizer
 
@@ -30,7 +31,7 @@ from socorpus.corpus.signals import contamination, language, statistics
 from socorpus.corpus.tokenizer import bpe, pretokenize
 from socorpus.corpus.words import words
 from socorpus.labeling import example_texts
-from socorpus.labeling.aggregation import dawid_skene, decide
+from socorpus.labeling.aggregation import annotators, dawid_skene, decide, weighed
 from socorpus.labeling.analysis import report_sections
 from socorpus.labeling.export import formats, tokens
 from socorpus.labeling.facts import question_kinds, remarks, site_business
@@ -287,6 +288,27 @@ _EXAMPLES = pa.table({"site": [""], "post_id": pa.array([1], pa.int64()), "threa
 _MODEL = dawid_skene.fit(
     np.array([[1, -1], [-1, 2]], np.int8), np.array([5, 5]), ["camel_case", "calls"], entities.TASK.labels
 )
+
+
+def _marked(size: int) -> tuple[pa.Table, pa.Table]:
+    """A text full of names, with votes of what weighs functions, and marks of two people, who differ on every other."""
+    usual = {"site": "", "post_id": 1, "label": "Library", "version": 1, "at": datetime(2026, 1, 1, tzinfo=UTC)}
+    rows = []
+    for number in range(size // 16):
+        span = {"start": 4 * number, "end": 4 * number + 3}
+        rows.append(usual | span | {"function": "learned", "source": "function", "evidence": '{"p": 0.7}'})
+        people = [f"person:{person}" for person in range(1 + number % 2)]
+        rows += [usual | span | {"function": person, "source": "person", "evidence": "{}"} for person in people]
+    examples = _EXAMPLES.append_column("text", pa.array(["git " * (size // 16)]))
+    return examples, pa.Table.from_pylist(rows, schema=VOTES)
+
+
+def _people(tables: tuple[pa.Table, pa.Table]) -> None:
+    weigher = entities.TASK.weigher
+    assert weigher is not None
+    weighed.mentioned(*tables, weigher(), [("Library", "git")])
+    weighed.judged(*tables, entities.TASK)
+    annotators.disputed(tables[1].filter(pc.equal(tables[1]["source"], "person")).to_pylist(), spans=True)
 
 
 def _pairs(text: str) -> None:
@@ -683,6 +705,7 @@ STEPS: dict[str, tuple[Callable[[Any], object], Mapping[str, Make]]] = {
         lambda votes: decide.decide(_EXAMPLES, votes, _MODEL, entities.TASK),
         {"overlapping": _decided},
     ),
+    "people": (_people, {"marks": _marked}),
 }
 
 

@@ -13,7 +13,7 @@ STAGES = (
     *("fingerprints", "candidates", "shingles", "verify", "twins", "duplicates"),
     *("pairs", "rules", "elect", "decisions", "split", "sample", "tokenizer", "prepare", "shards"),
     *("label_splits", "label_facts", "label_collect", "label_merge", "label_vote", "label_count", "label_fit"),
-    *("label_stratify", "label_label", "label_analysis", "report"),
+    *("label_stratify", "label_mentions", "label_teach", "label_label", "label_analysis", "report"),
 )
 """All stages in order, those of the labels included, for `socorpus status`."""
 

@@ -142,6 +142,54 @@ def measure(probabilities: Float, verdict: Counts, weight: Counts, fold: Counts)
     constant = others[fold, verdict] / others[fold].sum(1)
     best, right = probabilities.max(1), probabilities.argmax(1) == verdict
     total = int(weight.sum())
+    table = _reliability(best, right, weight)
+
+    def mean(values: npt.NDArray[Any]) -> float:
+        return round(float((values * weight).sum() / total), 4)
+
+    return {
+        "judged": total,
+        "accuracy": mean(right),
+        "log_loss": mean(-np.log(np.maximum(probabilities[rows, verdict], 1e-12))),
+        "constant": mean(-np.log(constant)),
+        "ece": _error(table, total),
+        "reliability": table,
+    }
+
+
+def measure_stated(stated: Float, right: npt.NDArray[np.bool_], fold: Counts) -> dict[str, Any]:
+    """Figures of labels that are right or not, such as those of spans, of which most are none of any label.
+
+    Args:
+        stated: float64[n], probability of each label, by what did not see whether it is right.
+        right: bool[n]; fold: int64[n], as for `measure`. The constant is the share that is right in the other folds.
+
+    Returns:
+        As `measure`.
+    """
+    folds = int(fold.max()) + 1
+    of_fold, right_of_fold = np.bincount(fold, minlength=folds), np.bincount(fold, weights=right, minlength=folds)
+    share = ((right.sum() - right_of_fold + 1) / (len(right) - of_fold + 2))[fold]
+    table = _reliability(stated, right, np.ones(len(right), np.int64))
+
+    def loss(likely: Float) -> float:
+        return round(float(-np.log(np.maximum(np.where(right, likely, 1 - likely), 1e-12)).mean()), 4)
+
+    return {
+        "judged": len(right),
+        "accuracy": round(float(right.mean()), 4),
+        "log_loss": loss(stated),
+        "constant": loss(share),
+        "ece": _error(table, len(right)),
+        "reliability": table,
+    }
+
+
+def _error(table: list[dict[str, Any]], total: int) -> float:
+    return round(sum(row["items"] * abs(row["stated"] - row["right"]) for row in table) / total, 4)
+
+
+def _reliability(best: Float, right: npt.NDArray[np.bool_], weight: Counts) -> list[dict[str, Any]]:
     table = []
     bins = np.clip((best * BINS).astype(int), 0, BINS - 1)
     for number in np.unique(bins).tolist():
@@ -152,18 +200,7 @@ def measure(probabilities: Float, verdict: Counts, weight: Counts, fold: Counts)
             {"from": number / BINS, "to": (number + 1) / BINS, "items": items}
             | {"stated": round(stated, 4), "right": round(true, 4)}
         )
-
-    def mean(values: npt.NDArray[Any]) -> float:
-        return round(float((values * weight).sum() / total), 4)
-
-    return {
-        "judged": total,
-        "accuracy": mean(right),
-        "log_loss": mean(-np.log(np.maximum(probabilities[rows, verdict], 1e-12))),
-        "constant": mean(-np.log(constant)),
-        "ece": round(sum(row["items"] * abs(row["stated"] - row["right"]) for row in table) / total, 4),
-        "reliability": table,
-    }
+    return table
 
 
 def _support(patterns: Votes, votes: Float) -> Float:

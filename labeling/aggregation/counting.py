@@ -1,6 +1,5 @@
 """Counts of a bucket's items by their votes and by people's verdict on them: the input of the label model."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,13 +10,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from socorpus.corpus import arrays
 from socorpus.labeling.aggregation import annotators, calibration, dawid_skene, held_out, vote_matrix
 from socorpus.labeling.aggregation.dawid_skene import Judged
 from socorpus.labeling.aggregation.patterns import Counts, Votes
 from socorpus.labeling.schema import Task
 
-VERSION = 1
+VERSION = 2
 _MORE = 3
 """Number of columns after the votes: verdict, fold, blind."""
 
@@ -33,7 +31,8 @@ def count(votes: pa.Table, voters: Sequence[str], task: Task) -> dict[str, Any]:
         `patterns`: rows of votes, people's verdict (a label's number, -1 for none, and of spans the number of labels
         where they see none), the fold in which the item is held out, and whether people judged it without a
         suggestion; each with its number of items. `units`: judgements of single people on items that two or more
-        judged. `seconds`: time that people took.
+        judged. `disputes`: posts that people judged differently, and how many of these were adjudicated. `seconds`:
+        time that people took.
     """
     items = vote_matrix.gather(votes, voters, task)
     people = judgements(items, votes, task)
@@ -42,6 +41,7 @@ def count(votes: pa.Table, voters: Sequence[str], task: Task) -> dict[str, Any]:
     return {
         "patterns": [[list(row), number] for row, number in sorted(counts.items())],
         "units": people.units,
+        "disputes": list(people.disputes),
         "seconds": people.seconds,
     }
 
@@ -57,7 +57,9 @@ class Judgements:
     blind: npt.NDArray[np.bool_]
     """bool[n], whether people judged it, and saw no suggestion."""
     units: list[dict[str, int]]
-    """Judgements of single people on items that two or more judged."""
+    """Judgements of single people on items that two or more judged, without those of adjudicators."""
+    disputes: tuple[int, int]
+    """Posts that two people or more judged differently, and how many of these were adjudicated."""
     seconds: list[float]
 
 
@@ -66,10 +68,12 @@ def judgements(items: vote_matrix.Items, votes: pa.Table, task: Task) -> Judgeme
     words = votes.filter(pc.equal(votes["source"], "person")).to_pylist()
     verdict, units = _verdicts(items, words, task)
     judged = verdict >= 0
-    fold = np.where(judged, (arrays.splitmix64(items.post) % np.uint64(held_out.FOLDS)).astype(np.int64), 0)
-    blind = np.isin(items.post, list(_blind(words))) & judged
+    fold = np.where(judged, held_out.of_posts(items.post), 0)
+    unseen = np.isin(items.post, list(annotators.blind(words))) & judged
     seconds = sorted(row["seconds"] for row in words if row["seconds"] is not None)
-    return Judgements(verdict, fold, blind, units, seconds)
+    disputed = annotators.disputed(words, task.spans).keys()
+    settled = disputed & {row["post_id"] for row in annotators.standing(words) if annotators.adjudicates(row)}
+    return Judgements(verdict, fold, unseen, units, (len(disputed), len(settled)), seconds)
 
 
 class Counted:
@@ -87,6 +91,8 @@ class Counted:
         self.verdict, self.fold = rows[:, width], rows[:, width + 1]
         self.blind = rows[:, width + 2].astype(bool)
         self.units = [unit for part in parts for unit in part["units"]]
+        self.disputes = (sum(part["disputes"][0] for part in parts), sum(part["disputes"][1] for part in parts))
+        """Posts that people judged differently, and how many of these were adjudicated."""
         self.seconds = [value for part in parts for value in part["seconds"]]
 
     def fit(
@@ -116,15 +122,6 @@ class Counted:
         return dawid_skene.fit(patterns, counts, functions, task.labels, facts, judged if own.any() else None, assumed)
 
 
-def _blind(judgements: Sequence[annotators.Row]) -> set[int]:
-    """Posts that people judged, all of them without a suggestion."""
-    seen: dict[int, bool] = {}
-    for row in annotators.last_words(judgements):
-        blind = json.loads(row["evidence"]).get("blind") is True
-        seen[row["post_id"]] = seen.get(row["post_id"], True) and blind
-    return {post for post, blind in seen.items() if blind}
-
-
 def _verdicts(
     items: vote_matrix.Items, judgements: Sequence[annotators.Row], task: Task
 ) -> tuple[Counts, list[dict[str, int]]]:
@@ -132,7 +129,7 @@ def _verdicts(
     they marked; and the judgements of single people on items that two or more judged."""
     k = len(task.labels)
     truth = np.full(len(items), -1, np.int64)
-    words = annotators.last_words(judgements)
+    words = annotators.last_words(annotators.first_round(judgements))
     if not task.spans:
         row = {int(post): number for number, post in enumerate(items.post)}
         for post, verdict in annotators.of_texts(judgements).items():

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from socorpus.corpus import arrays
 from socorpus.labeling.aggregation.patterns import Counts, Float, Votes, evidence, posterior, stated
 
 FOLDS = 5
@@ -42,6 +43,11 @@ def score(
         likely = (believed * np.exp(full[function])).sum(1)
         total += voice * float((met * np.log(np.maximum(likely, 1e-12))).sum())
     return total
+
+
+def of_posts(posts: Counts) -> Counts:
+    """Fold in which each post is held out, int64[n], by a hash of its number (int64[n])."""
+    return (arrays.splitmix64(posts) % np.uint64(FOLDS)).astype(np.int64)
 
 
 def folds(counts: Counts) -> Iterator[tuple[Counts, Counts]]:

@@ -1,4 +1,4 @@
-"""Accuracy of the labels of whole texts, from what people judged without a suggestion.
+"""Accuracy of the labels of whole texts, from what people judged without a suggestion, or from gold labels.
 
 The strata are the labels of a plain vote: they stay as they are when people teach the model, so posts that were drawn
 by stratum at any time weigh what they stand for. A judged post has the label that the model gives without its
@@ -21,7 +21,7 @@ from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files
 from socorpus.corpus.storage.buckets import Bucket
 from socorpus.labeling import schema, steps
-from socorpus.labeling.aggregation import calibration, counting, dawid_skene, patterns, vote_matrix
+from socorpus.labeling.aggregation import calibration, counting, dawid_skene, held_out, patterns, vote_matrix
 from socorpus.labeling.aggregation.dawid_skene import LabelModel
 from socorpus.labeling.analysis import slices
 from socorpus.labeling.analysis.estimate import Sample, Share
@@ -47,12 +47,15 @@ class Accuracy:
     """Probabilities against the judgements (`calibration.measure`); None without any."""
     notes: tuple[str, ...]
     """What stands against taking the sample for random."""
+    source: str = "judgements without a suggestion"
+    """What the labels were compared with."""
 
 
 @dataclass(frozen=True)
 class _Items:
     """All items on which functions or models vote: n of them."""
 
+    keys: list[str]
     votes: patterns.Votes
     people: counting.Judgements
     slices: Mapping[str, list[list[str]]]
@@ -63,28 +66,31 @@ def strata(votes: patterns.Votes, labels: int) -> Int64:
     return patterns.tally(votes, np.ones(votes.shape[1]), labels).argmax(1).astype(np.int64)
 
 
-def measure(root: Path, task: Task, buckets: tuple[Bucket, ...]) -> Accuracy:
-    """The accuracy of a task's labels.
+def measure(root: Path, task: Task, buckets: tuple[Bucket, ...], gold: Mapping[str, str] | None = None) -> Accuracy:
+    """The accuracy of a task's labels of whole texts.
 
     Args:
         root: the tree of a labelled corpus.
+        gold: labels by key, instead of people's judgements.
 
     Raises:
-        InputError: the task is one of spans, or nobody judged a post without a suggestion.
+        InputError: nobody judged a post without a suggestion, or no gold label is of a post with a label.
     """
-    if task.spans:
-        raise InputError(f"{task.name}: accuracy is measured only for labels of whole texts")
     model = dawid_skene.from_dict(files.read_json(root / steps.model_path(task.name)))
     items = _read(root, task, buckets, model)
     label, probabilities = _held_out(items, model)
-    rows = np.flatnonzero(items.people.blind)
-    if not len(rows):
-        raise InputError(
-            f"{task.name}: nobody has judged a post without a suggestion; draw some with socorpus labeling sync "
-            "--sample class --blind 1"
-        )
+    verdicts, fold, notes = items.people.verdict, items.people.fold, list[str]()
+    if gold is None:
+        rows = np.flatnonzero(items.people.blind)
+        if not len(rows):
+            raise InputError(unjudged(task))
+    else:
+        verdicts = np.array([task.index(gold[key]) if key in gold else -1 for key in items.keys], np.int64)
+        rows = np.flatnonzero(verdicts >= 0)
+        fold = held_out.of_posts(np.array([int(key.rpartition(":")[2]) for key in items.keys], np.int64))
+        notes.append(matched(len(rows), len(gold), task))
     stratum = strata(items.votes, len(task.labels))
-    verdict = items.people.verdict[rows]
+    verdict = verdicts[rows]
     population = np.bincount(stratum, minlength=len(task.labels))
     sample = Sample(stratum[rows], label[rows] == verdict, population)
     counts = np.bincount(label, minlength=len(task.labels))
@@ -92,15 +98,36 @@ def measure(root: Path, task: Task, buckets: tuple[Bucket, ...]) -> Accuracy:
         task.name,
         sample.share(np.ones(len(rows), bool), len(label)),
         {name: sample.share(label[rows] == number, int(counts[number])) for number, name in enumerate(task.labels)},
-        {way: _by_slice(sample, items.slices[way], rows, way) for way in slices.WAYS},
+        {way: by_slice(sample, items.slices[way], rows, way) for way in slices.WAYS},
         sample.unseen(),
-        calibration.measure(probabilities[rows], verdict, np.ones(len(rows), np.int64), items.people.fold[rows]),
-        tuple(_strange(task, stratum, rows, model.probabilities(items.votes).max(1))),
+        calibration.measure(probabilities[rows], verdict, np.ones(len(rows), np.int64), fold[rows]),
+        (*notes, *_strange(task, stratum, rows, model.probabilities(items.votes).max(1))),
+        Accuracy.source if gold is None else "gold",
     )
+
+
+def unjudged(task: Task) -> str:
+    """The sentence for a task of which nobody judged anything that could be compared with."""
+    return (
+        f"{task.name}: nobody has judged a post without a suggestion, so its probabilities are assumed; draw some with "
+        "socorpus labeling sync --sample class --blind 1, or name gold labels with --gold"
+    )
+
+
+def matched(rows: int, gold: int, task: Task) -> str:
+    """The note on how many of the posts with gold labels have labels in the corpus.
+
+    Raises:
+        InputError: none of them.
+    """
+    if not rows:
+        raise InputError(f"{task.name}: none of the {gold:,} posts with gold labels has a label in this corpus")
+    return f"{rows:,} of {gold:,} posts with gold labels have labels here; they need not stand for the others"
 
 
 def _read(root: Path, task: Task, buckets: tuple[Bucket, ...], model: LabelModel) -> _Items:
     votes = [np.zeros((0, len(model.functions)), np.int8)]
+    keys: list[str] = []
     verdict, fold, blind = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0, bool)]
     by: dict[str, list[list[str]]] = {way: [] for way in slices.WAYS}
     for bucket in buckets:
@@ -109,6 +136,7 @@ def _read(root: Path, task: Task, buckets: tuple[Bucket, ...], model: LabelModel
         people = counting.judgements(items, rows, task)
         voted = (items.votes != patterns.ABSTAIN).any(1)
         votes.append(items.votes[voted])
+        keys += [f"{bucket.site}:{post}" for post in items.post[voted].tolist()]
         verdict.append(people.verdict[voted])
         fold.append(people.fold[voted])
         blind.append(people.blind[voted])
@@ -116,8 +144,8 @@ def _read(root: Path, task: Task, buckets: tuple[Bucket, ...], model: LabelModel
         own = examples.select(list(slices.COLUMNS)).take(place)
         for way, of in by.items():
             of += slices.values(own, way)
-    judged = counting.Judgements(np.concatenate(verdict), np.concatenate(fold), np.concatenate(blind), [], [])
-    return _Items(np.concatenate(votes), judged, by)
+    judged = counting.Judgements(np.concatenate(verdict), np.concatenate(fold), np.concatenate(blind), [], (0, 0), [])
+    return _Items(keys, np.concatenate(votes), judged, by)
 
 
 def _held_out(items: _Items, model: LabelModel) -> tuple[Int64, Float64]:
@@ -137,7 +165,14 @@ def _held_out(items: _Items, model: LabelModel) -> tuple[Int64, Float64]:
     return label, probabilities
 
 
-def _by_slice(sample: Sample, of: list[list[str]], rows: npt.NDArray[np.int64], way: str) -> dict[str, Share]:
+def by_slice(sample: Sample, of: list[list[str]], rows: npt.NDArray[np.int64], way: str) -> dict[str, Share]:
+    """The shares of each slice.
+
+    Args:
+        sample: the judged items, `rows` of all.
+        of: the slices of each item.
+        way: one of `slices.WAYS`.
+    """
     counts = Counter(name for names in of for name in names)
     shares = {}
     for name in slices.shown(counts, way):

@@ -87,9 +87,9 @@ def _task(root: Path, key: str, task: str, entry: Mapping[str, Any]) -> Iterator
         missing = entry.get("abstains", {}).get(place.site, {})
         yield from (f"  no {label} on this site: {why}" for label, why in missing.items())
         return
-    basis = f"the probability is {_basis(root, task)}"
+    basis = f"the probability is {_basis(root, task, entry)}"
     if rows[0]["start"] is not None:
-        yield f"{task:<13} {len(rows)} spans; probabilities are {_basis(root, task)} ({about})"
+        yield f"{task:<13} {len(rows)} spans; probabilities are {_basis(root, task, entry)} ({about})"
         for row in rows[:_MOST_SPANS]:
             who = ", ".join(vote["function"] for vote in row["votes"])
             words = " ".join(example["text"][row["start"] : row["end"]].split())[:60]
@@ -112,7 +112,9 @@ def _failures(key: str, task: str, entry: Mapping[str, Any]) -> Iterator[str]:
             yield f"{task:<13} {failure['function']} failed on it and does not vote: {failure['error']}"
 
 
-def _basis(root: Path, task: str) -> str:
+def _basis(root: Path, task: str, entry: Mapping[str, Any]) -> str:
+    if entry.get("measured_on"):
+        return f"measured on {entry['measured_on']:,} judgements"
     measured = files.read_json(root / steps.model_path(task)).get("measured")  # none of an earlier version
     return "assumed" if measured is None else f"measured on {measured['judged']:,} judgements"
 

@@ -30,6 +30,10 @@ class Analysis:
         """Probabilities against held-out judgements by bins; no rows where too few labels were judged."""
         return report_sections.RELIABILITY_HEAD, report_sections.reliability_rows(self.facts)
 
+    def agreement(self) -> Table:
+        """Agreement of people on each label; no rows where no two judged the same."""
+        return report_sections.AGREEMENT_HEAD, report_sections.agreement_rows(self.facts)
+
     def likely_errors(self) -> list[Mapping[str, Any]]:
         """Labels that are probably wrong, the likeliest first: `key`, `label`, `rather` and its `probability`."""
         return list(self.facts["errors"]["found"])

@@ -19,7 +19,7 @@ from socorpus.labeling.aggregation.dawid_skene import ABSTAIN
 from socorpus.labeling.analysis import label_errors, leaks
 from socorpus.labeling.schema import FOLDER, TASKS, Task
 
-VERSION = 4
+VERSION = 6
 _FAILURES_SHOWN = 3
 Int64 = npt.NDArray[np.int64]
 
@@ -45,18 +45,25 @@ def extras() -> list[str]:
 
 
 def analyse(
-    root: Path, task: str, voters: Sequence[str], buckets: Sequence[Bucket], failures: Mapping[str, Any]
+    root: Path,
+    task: str,
+    voters: Sequence[str],
+    buckets: Sequence[Bucket],
+    failures: Mapping[str, Any],
+    taught: bool = False,
 ) -> Outcome:
     """Counts and labels -> labels/TASK/analysis.json.
 
     Args:
         failures: `failed` and `failures` of the manifest's entry, if any.
+        taught: whether people's verdicts corrected the probabilities of a weigher.
     """
     definition = TASKS[task]
     counted = steps.read_counts(root, [steps.patterns_path(task, bucket) for bucket in buckets], len(voters))
     patterns, weight, truth = counted.patterns, counted.weight, counted.verdict
     model = dawid_skene.from_dict(files.read_json(root / steps.model_path(task)))
     untaught = counted.fit(voters, definition, model.facts, model.assumed, teach=False) if (truth >= 0).any() else model
+    measured = files.read_json(root / steps.corrections_path(task))["measured"] if taught else model.measured
     examples = sum(sum(parquet.row_groups(root / schema.path(task, "examples", bucket.name))) for bucket in buckets)
     analysis = {
         "task": task,
@@ -71,9 +78,14 @@ def analyse(
             "functions": agreement.of_patterns(patterns, weight, len(definition.labels)),
             "people": agreement.of_people(counted.units, len(definition.labels) + 1),
             "judged_by_several": len(counted.units),
+            "kappa": None if definition.spans else agreement.kappa(counted.units, len(definition.labels)),
+            "labels": agreement.by_label(counted.units, definition),
+            "disputed": counted.disputes[0],
+            "adjudicated": counted.disputes[1],
         },
         "people": against_people(patterns, weight, truth, untaught) | {"seconds": _median(counted.seconds)},
-        "probabilities": {"basis": model.basis, "measured": model.measured},
+        "names": _names(root, task),
+        "probabilities": {"basis": "judged" if measured is not None else model.basis, "measured": measured},
         "audit": leaks.run(root, buckets, definition),
         "errors": label_errors.find(root, buckets, definition),
         **failures,
@@ -140,6 +152,18 @@ def against_people(
     return {name: int(weight[mask].sum()) for name, mask in counts.items()}
 
 
+def _names(root: Path, task: str) -> dict[str, int]:
+    """Judgements of names: of how many different ones, and in how many of the contexts shown the label is right."""
+    if not files.exists(root / schema.names_path(task)):
+        return {}
+    rows = parquet.read(root / schema.names_path(task), schema.NAMES).to_pylist()
+    return {
+        "names": len({(row["label"], row["name"]) for row in rows}),
+        "right": sum(row["right"] for row in rows),
+        "contexts": sum(row["times"] for row in rows),
+    }
+
+
 def probabilities(facts: Mapping[str, Any]) -> str:
     """A sentence on what the probabilities of labels rest on, and how good they are."""
     measured = facts["measured"]
@@ -204,11 +228,21 @@ def summary(analysis: Mapping[str, Any]) -> list[str]:
     if human["judged"]:
         right = f"{human['right']:,} of {human['voted']:,} labels of functions are what people say"
         sentences.append(f"People judged {human['judged']:,} items; {right}.")
+    if names := analysis.get("names"):
+        sentences.append(
+            f"People judged {names['names']:,} names: their label is right in {names['right']:,} of "
+            f"{names['contexts']:,} contexts, which has corrected the probabilities."
+        )
     units = analysis["agreement"]["judged_by_several"]
     if units:
         among = analysis["agreement"]["people"]
         value = f"{among:.3f}" if among is not None else "not defined, as all say the same"
-        sentences.append(f"Krippendorff's alpha among people, on {units:,} items that several judged: {value}.")
+        kappa = analysis["agreement"].get("kappa")
+        also = f"; {kappa[0]} kappa {kappa[1]:.3f}" if kappa is not None else ""
+        sentences.append(f"Krippendorff's alpha among people, on {units:,} items that several judged: {value}{also}.")
+    if disputed := analysis["agreement"].get("disputed"):
+        done = analysis["agreement"]["adjudicated"]
+        sentences.append(f"People judged {disputed:,} posts differently; {done:,} of these are adjudicated.")
     for name, count in analysis.get("failed", {}).items():
         rows = [row for row in analysis["failures"] if row["function"] == name][:_FAILURES_SHOWN]
         shown = "; ".join(f"{row['post']} ({row['error']})" for row in rows)

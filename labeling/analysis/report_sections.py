@@ -78,6 +78,8 @@ def functions(facts: Facts) -> Section | None:
         content += Markup("<h3>{}</h3>").format(name)
         content += html.table(FUNCTION_HEAD, function_rows(analysis))
         content += html.paragraph(" ".join(analysis_functions.summary(analysis)), "note")
+        if rows := agreement_rows(analysis):
+            content += html.table(AGREEMENT_HEAD, rows)
         if rows := reliability_rows(analysis):
             content += html.table(RELIABILITY_HEAD, rows)
     return Section("Labelling functions", content)
@@ -97,6 +99,22 @@ def function_rows(analysis: Mapping[str, Any]) -> list[list[Any]]:
             ", ".join(function["labels"]) or "–",
         ]
         for function in analysis["functions"]
+    ]
+
+
+AGREEMENT_HEAD = ["agreement of people", "judgements", "same", "alpha"]
+
+
+def agreement_rows(analysis: Mapping[str, Any]) -> list[list[Any]]:
+    """Rows of the table of people's agreement by label, where several judged the same."""
+    return [
+        [
+            row["label"],
+            row["judgements"],
+            percent(row["agreement"]),
+            "–" if row["alpha"] is None else f"{row['alpha']:.3f}",
+        ]
+        for row in analysis["agreement"].get("labels", ())
     ]
 
 

@@ -112,6 +112,25 @@ class Client:
         """Let a project show the predictions of one model version."""
         self._sdk.projects.update(project, model_version=version, show_collab_predictions=True)
 
+    def set_overlap(self, project: int, people: int) -> None:
+        """Let a project give each of its tasks to so many people."""
+        self._sdk.projects.update(project, maximum_annotations=people)
+
+    def set_overlap_of_task(self, task: int, people: int) -> None:
+        """Let a project give a task to so many people, whatever holds of its other tasks."""
+        self.patch(f"/api/tasks/{task}/", {"overlap": people})
+
+    def tabs(self, project: int) -> dict[str, int]:
+        """Title -> number of the tabs of a project's list of tasks."""
+        views = self.get("/api/dm/views/", project=project)
+        return {view["data"].get("title", ""): view["id"] for view in views}
+
+    def create_tab(self, project: int, title: str, filters: Sequence[Filter] = ()) -> int:
+        """Create a tab of the tasks that meet all filters; its number."""
+        items = [_item(condition) for condition in filters]
+        data = {"title": title, "type": "list", "filters": {"conjunction": "and", "items": items}}
+        return int(self.post("/api/dm/views/", {"project": project, "data": data}, project=project)["id"])
+
     def prediction_versions(self, project: int) -> dict[str, int]:
         """Model version -> number of its predictions."""
         counts: dict[str, int] = self.get(f"/api/projects/{project}/model-versions/")
@@ -205,10 +224,7 @@ class Client:
     ) -> dict[str, Any]:
         from socorpus.labeling.label_studio.connection import AbsentError
 
-        items = [
-            {"filter": f"filter:tasks:{f.column}", "operator": f.operator, "type": f.type, "value": f.value}
-            for f in filters
-        ]
+        items = [_item(condition) for condition in filters]
         query = {"filters": {"conjunction": "and", "items": items}, "ordering": [order]}
         parameters = {
             "project": project,
@@ -233,6 +249,11 @@ class Client:
             headers["Content-Type"] = "application/json"
         answer = self._http.request(method, path, params=dict(parameters), content=content, headers=headers)
         return answer.json() if answer.content else None
+
+
+def _item(condition: Filter) -> dict[str, Any]:
+    column, operator = f"filter:tasks:{condition.column}", condition.operator
+    return {"filter": column, "operator": operator, "type": condition.type, "value": condition.value}
 
 
 @contextmanager

@@ -14,11 +14,14 @@ from itertools import cycle
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
+from socorpus.labeling.aggregation import annotators
 from socorpus.labeling.label_studio import validation
 from socorpus.labeling.schema import Task
 
 PREFIX = "socorpus "
 """Prefix of our predictions' model version; others (such as a connected model's) are not touched."""
+ADJUDICATION = "adjudication"
+"""Field of a task's data that the tasks of adjudicators have."""
 MOST_EVIDENCE = 40
 """Votes that are shown beside a text."""
 _EVIDENCE_CHARS = 160
@@ -43,11 +46,12 @@ _STYLE_OF_SPANS = f"""
     .socorpus-text .htx-highlight {{ font-family: inherit !important; white-space: inherit !important; }}
 """
 # The panels of regions and their details have nothing to show where whole texts are judged.
-_STYLE_OF_TEXTS = f"""
+STYLE_OF_TEXTS = f"""{_STYLE}
     .socorpus-text code {{ {_MONOSPACE} font-size: 0.95em; background: rgba(127, 127, 127, 0.12); }}
     [class*="lsf-sidepanels__wrapper"] {{ display: none !important; }}
     .lsf-sidepanels {{ padding: 0 !important; }}
 """
+"""Style of the interface for whole texts."""
 
 
 def config(task: Task) -> str:
@@ -70,7 +74,7 @@ def config(task: Task) -> str:
             f'      <Choices name="{task.name}" toName="text" choice="single-radio" required="true" '
             f'requiredMessage="Choose one, or skip the post.">\n{choices}\n      </Choices>\n'
         )
-        style, text = _STYLE + _STYLE_OF_TEXTS, '<HyperText name="text" value="$html" inline="true"/>'
+        style, text = STYLE_OF_TEXTS, '<HyperText name="text" value="$html" inline="true"/>'
     return f"""<View>
   <Style>{style}  </Style>
   <View className="socorpus">
@@ -170,11 +174,21 @@ def is_blind(key: str, share: float) -> bool:
     return drawn < share * 2.0**64
 
 
-def payload(example: Example, task: Task, model_version: str, blind: bool) -> dict[str, Any]:
+def payload(
+    example: Example,
+    task: Task,
+    model_version: str,
+    blind: bool,
+    judgements: Mapping[str, annotators.Judgement] | None = None,
+) -> dict[str, Any]:
     """A post as a task: its data and at most one prediction.
 
     A person's label is not sent as a prediction: annotators must not see each other's labels. A blind task has no
     prediction, no evidence and no score.
+
+    Args:
+        judgements: what people said of the post, for the task of an adjudicator, who sees it; the prediction are the
+            spans on which all of them agree.
     """
     mended = validation.mend(example.text)
     data = {
@@ -190,10 +204,56 @@ def payload(example: Example, task: Task, model_version: str, blind: bool) -> di
     }
     if not task.spans:
         data["html"] = _html(mended, example.code)
+    if judgements is not None:
+        data |= _adjudication(example, task, judgements)
     shown = [label for label in example.labels if label.source != "person"]
     by_person = len(shown) < len(example.labels)
-    predictions = [] if blind or by_person or not shown else [_prediction(shown, task, mended, model_version)]
+    if judgements is not None:
+        shown = _agreed(judgements) if task.spans else []
+    elif blind or by_person:
+        shown = []
+    predictions = [_prediction(shown, task, mended, model_version)] if shown else []
     return {"data": data, "predictions": predictions}
+
+
+def adjudication_id(key: str) -> int:
+    """The number that identifies the task of a post's adjudicator."""
+    return external_id(f"adjudication {key}")
+
+
+def _adjudication(example: Example, task: Task, judgements: Mapping[str, annotators.Judgement]) -> dict[str, Any]:
+    """What the task of an adjudicator has instead of an annotator's data."""
+    lines: dict[str, list[str]] = {}
+    for person, judged in sorted(judgements.items()):
+        for what in sorted(_named(example, judged), key=str) or ["nothing"]:
+            lines.setdefault(what, []).append(person.removeprefix("person:"))
+    rows = "".join(
+        f"<li>{html.escape(what)}: {len(people)} of {len(judgements)} ({', '.join(people)})</li>"
+        for what, people in lines.items()
+        if len(people) < len(judgements) or not task.spans
+    )
+    return {
+        "ext_id": adjudication_id(example.key),
+        "title": validation.line(f"Adjudication: {example.title or example.key}"),
+        "about": validation.line(
+            f"<p>{link(example.key, example.url)}</p><p>People judged this post differently. What is said here stands "
+            f"above their judgements:</p><ul>{rows}</ul>"
+        ),
+        ADJUDICATION: "yes",
+    }
+
+
+def _named(example: Example, judged: annotators.Judgement) -> list[str]:
+    if isinstance(judged, str):
+        return [judged]
+    return [f"{start}–{end} “{example.text[start:end]}” {label}" for start, end, label in judged]
+
+
+def _agreed(judgements: Mapping[str, annotators.Judgement]) -> list[Label]:
+    """The spans that all people marked, as labels without votes."""
+    marks = [judged for judged in judgements.values() if not isinstance(judged, str)]
+    common = frozenset.intersection(*marks) if marks else frozenset()
+    return [Label(label, 1.0, "person", False, start, end) for start, end, label in sorted(common)]
 
 
 def _html(mended: validation.Mended, code: Sequence[tuple[int, int]]) -> str:
@@ -231,9 +291,7 @@ def _prediction(labels: Sequence[Label], task: Task, mended: validation.Mended, 
 def _about(example: Example, task: Task, blind: bool) -> str:
     """The panel beside the text, as HTML: the post's link, tags, score, licence, and the evidence of the votes."""
     written = html.escape(f"by {example.author}, " if example.author else "") + html.escape(example.license)
-    post = html.escape(example.key)
-    if address := _web(example.url):
-        post = f'<a href="{html.escape(address)}" target="_blank" rel="noopener noreferrer">{post}</a>'
+    post = link(example.key, example.url)
     rows = [f"<p>{post} ({example.kind}, {example.created:%Y-%m-%d}), {written}</p>"]
     if example.tags:
         rows.append(f"<p>Tags: <b>{html.escape(' '.join(example.tags))}</b></p>")
@@ -245,9 +303,11 @@ def _about(example: Example, task: Task, blind: bool) -> str:
     return validation.line("".join(rows))
 
 
-def _web(url: str | None) -> str | None:
-    """The address, if it is one of the web: other schemes could run a script."""
-    return url if url is not None and url.startswith(("https://", "http://")) else None
+def link(key: str, url: str | None) -> str:
+    """A post's key as HTML, linked to its address if that is one of the web: other schemes could run a script."""
+    if url is None or not url.startswith(("https://", "http://")):
+        return html.escape(key)
+    return f'<a href="{html.escape(url)}" target="_blank" rel="noopener noreferrer">{html.escape(key)}</a>'
 
 
 def _evidence(example: Example, task: Task) -> list[str]:

@@ -33,6 +33,9 @@ _FIELDS = (
 )
 _KEPT = ("id", "result", "was_cancelled", "ground_truth", "lead_time", "created_at", "updated_at", "parent_prediction")
 _ANNOTATED = (("total_annotations", "greater", "Number", 0), ("cancelled_annotations", "greater", "Number", 0))
+_KEPT_DATA = ("named", "adjudication")
+"""Fields of a task's data that its annotations are read by, beside those that every task has."""
+_BY = ("site", "post_id", "function", "start", "end", "label")
 _Mark = tuple[int | None, int | None, str | None, str | None]
 """Start, end, label, and the marked slice as the browser reported it."""
 
@@ -116,6 +119,7 @@ def _enter(state: SyncState, task: Mapping[str, Any], people: Mapping[int, str],
         {name: annotation.get(name) for name in _KEPT}
         | {"person": _person(annotation.get("completed_by"), people), "post": task["data"]["post"]}
         | {"digest": task["data"].get("digest"), "blind": bool(task["data"].get("blind")), "task": task["id"]}
+        | {name: task["data"][name] for name in _KEPT_DATA if name in task["data"]}
         for annotation in task["annotations"]
     ]
     counts = state.replace_annotations(task["id"], ext_id, annotations)
@@ -157,7 +161,8 @@ def _person(completed_by: Any, people: Mapping[int, str]) -> str:
 def votes(annotations: Iterable[Mapping[str, Any]], project: str, task: Task, pulled: Pulled) -> list[dict[str, Any]]:
     """Annotations as rows of `schema.VOTES`, with offsets in the text as sent, and `slice` (see `moved`).
 
-    Only the last annotation of a post by each person counts. A skipped post is a null label; so is a text of the
+    Only the last annotation of a task by each person counts: one of a post, and one of its adjudication, which has
+    `"adjudicated": true` as evidence. A skipped post is a null label; so is a text of the
     entities task in which a person marked nothing, with `"nothing": true` as evidence.
     """
     last: dict[tuple[int, str], Mapping[str, Any]] = {}
@@ -175,6 +180,8 @@ def votes(annotations: Iterable[Mapping[str, Any]], project: str, task: Task, pu
                 "from_prediction": annotation["parent_prediction"] is not None,
                 "digest": annotation["digest"],
             }
+            if annotation.get("adjudication"):
+                evidence["adjudicated"] = True
             if annotation["ground_truth"]:
                 evidence["ground_truth"] = True
             if label is None:
@@ -250,23 +257,27 @@ def moved(rows: Sequence[dict[str, Any]], examples: Iterable[Example], pulled: P
     return [{name: row[name] for name in schema.VOTES.names} for row in kept]
 
 
-def write(path: Path, project: str, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Replace the earlier votes of a project; those of other projects stay. Returns the rows of the whole file.
+def write(
+    path: Path, project: str, rows: Sequence[Mapping[str, Any]], form: pa.Schema = schema.VOTES, by: Sequence[str] = _BY
+) -> int:
+    """Replace the earlier rows of a project; those of other projects stay. Returns the rows of the whole file.
 
     The file is only written if something changed, so that nothing that depends on it runs again.
 
     Args:
-        path: of the votes of people, or of models.
+        path: of the votes of people, or of models, or of people's judgements of names.
+        form: the table's schema; each row's evidence names its project.
+        by: columns by which the rows are sorted.
     """
-    old = parquet.read(path, schema.VOTES) if files.exists(path) else schema.VOTES.empty_table()
+    old = parquet.read(path, form) if files.exists(path) else form.empty_table()
     evidence = (json.loads(text) for text in old["evidence"].to_pylist())
     others = old.filter(pa.array([values.get("project") != project for values in evidence], pa.bool_()))
-    new = pa.Table.from_pylist(list(rows), schema=schema.VOTES)
-    order = [(name, "ascending") for name in ("site", "post_id", "function", "start", "end", "label")]
+    new = pa.Table.from_pylist(list(rows), schema=form)
+    order = [(name, "ascending") for name in by]
     table = pa.concat_tables([others, new])
     table = table.take(pc.sort_indices(table, sort_keys=order)).combine_chunks()
     if not files.exists(path) and not table.num_rows:
         return 0
     if not files.exists(path) or not table.equals(old):
-        parquet.write(path, table, schema.VOTES)
+        parquet.write(path, table, form)
     return table.num_rows

@@ -15,9 +15,10 @@ from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.storage import files
 from socorpus.labeling import schema
 from socorpus.labeling.aggregation import agreement
+from socorpus.labeling.label_studio import adjudication, model_votes, pull, push, sampling, validation
 from socorpus.labeling.label_studio import interface as label_studio_interface
-from socorpus.labeling.label_studio import model_votes, pull, push, sampling, validation
 from socorpus.labeling.label_studio import state as label_studio_state
+from socorpus.labeling.label_studio.adjudication import Queue
 from socorpus.labeling.label_studio.client import Client
 from socorpus.labeling.label_studio.pull import Pulled
 from socorpus.labeling.label_studio.push import Project, Pushed
@@ -29,6 +30,8 @@ UNCERTAIN = Sample("uncertain")
 LIMIT = 1000
 BLIND = 0.1
 """Share of posts judged without a suggestion, to measure people's labels without its influence."""
+LONGEST_TITLE = 50
+"""Characters of a project's title, by the server's limit."""
 Say = Callable[[str], None]
 
 
@@ -43,6 +46,8 @@ class Synced:
     refused: list[str] = field(default_factory=list)
     gone: int = 0
     """Tasks whose posts are no longer in the corpus; they stay as they are."""
+    queue: Queue | None = None
+    """Posts for adjudicators; None where there is no project yet."""
     suggested: int = 0
     """Posts with suggestions of connected models, counted per model."""
     address: str = ""
@@ -63,6 +68,7 @@ def sync(
     sample: Sample = UNCERTAIN,
     limit: int = LIMIT,
     blind: float = BLIND,
+    overlap: int | None = None,
     say: Say = lambda _: None,
     then: Callable[[Project], None] = lambda _: None,
     tree: Path | None = None,
@@ -76,6 +82,8 @@ def sync(
         sample: choice of posts that are not in the project yet.
         limit: number of tasks to fill the project up to; existing ones stay.
         blind: share of new tasks without prediction and evidence.
+        overlap: number of people to whom the project gives each task; None: as it is. With two or more, posts that so
+            many have judged, and not all in the same way, are given to an adjudicator (`adjudication`).
         then: called with the project before the suggestions of connected models are read.
         tree: the tree of the finished corpus, to be read; `root` itself, if None.
 
@@ -85,17 +93,18 @@ def sync(
     """
     tables = tree or root
     version = label_studio_interface.PREFIX + sampling.version(tables, task)
-    facts = _find(client, title, task)
+    facts = find(client, title, task.name, lambda controls: label_studio_interface.fits(controls, task))
     if facts is None and client.read_only:
         keys, outcome = sampling.choose(tables, task, sample, limit), _Made()
         result = Synced(None, True, Pushed(), Pulled(), outcome.refused)
         result.pushed.created = sum(1 for _ in _payloads(tables, task, keys, {}, version, blind, outcome, set()))
         return result
     created = facts is None
-    facts = facts if facts is not None else _create(client, title, task)
+    facts = facts if facts is not None else create(client, _settings(title, task))
     project = Project(client, facts["id"], f"{facts['id']}@{facts['created_at']}")
     with label_studio_state.opened(root, dry=client.read_only) as database:
         state = SyncState(database, project.identity)
+        _set_overlap(project, overlap)
         result = Synced(project.number, created, push.reconcile(project, state, say), Pulled())
         result.pulled = pull.pull(project, state, say)
         _push(tables, task, project, state, result, sample, limit, version, blind, say)
@@ -104,6 +113,7 @@ def sync(
         result.pulled.votes = len(rows)
         result.pulled.annotators = len({row["function"] for row in rows})
         result.pulled.agreement = agreement.agreement(rows, task)
+        result.queue = adjudication.send(tables, task, project, state, rows, version, result.pushed, say)
         if not client.read_only:
             pull.write(root / schema.people_path(task.name), project.identity, rows)
             then(project)
@@ -114,15 +124,31 @@ def sync(
     return result
 
 
+def _set_overlap(project: Project, people: int | None) -> None:
+    client = project.client
+    if people is not None and not client.read_only and adjudication.overlap(project) != people:
+        client.set_overlap(project.number, people)
+
+
 def _moved(root: Path, task: Task, rows: Sequence[dict[str, Any]], result: "Synced") -> list[dict[str, Any]]:
     marked = {f"{row['site']}:{row['post_id']}" for row in rows if row["start"] is not None}
     return pull.moved(rows, sampling.examples(root, task, marked), result.pulled)
 
 
-def _find(client: Client, title: str, task: Task) -> dict[str, Any] | None:
-    """The project of this title, if there is one; its interface takes the task's labels."""
-    if not 3 <= len(title) <= 50:
-        raise InputError(f"project {title!r}: a title has 3 to 50 characters")
+def find(
+    client: Client, title: str, what: str, fits: Callable[[Mapping[str, Any]], str | None]
+) -> dict[str, Any] | None:
+    """The project of this title, if there is one.
+
+    Args:
+        what: is labelled there, for messages.
+        fits: from the interface's controls (`parsed_label_config`) to the reason why they are unfit, if they are.
+
+    Raises:
+        InputError: its interface is unfit, or its title is not unique or has the wrong length.
+    """
+    if not 3 <= len(title) <= LONGEST_TITLE:
+        raise InputError(f"project {title!r}: a title has 3 to {LONGEST_TITLE} characters")
     projects = client.projects(title)
     if len(projects) > 1:
         numbers = ", ".join(map(str, projects))
@@ -130,13 +156,18 @@ def _find(client: Client, title: str, task: Task) -> dict[str, Any] | None:
     if not projects:
         return None
     facts = client.project(projects[0], "id", "created_at", "parsed_label_config")
-    if why := label_studio_interface.fits(facts["parsed_label_config"] or {}, task):
-        raise InputError(f"project {title!r} can't take labels of {task.name}: {why}; name another project")
+    if why := fits(facts["parsed_label_config"] or {}):
+        raise InputError(f"project {title!r} can't take labels of {what}: {why}; name another project")
     return facts
 
 
-def _create(client: Client, title: str, task: Task) -> dict[str, Any]:
-    settings = {
+def create(client: Client, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Create a project: its number and creation time."""
+    return client.project(client.create_project(settings), "id", "created_at")
+
+
+def _settings(title: str, task: Task) -> dict[str, Any]:
+    return {
         "title": title,
         "description": f"socorpus: {task.name}",
         "label_config": label_studio_interface.config(task),
@@ -148,7 +179,6 @@ def _create(client: Client, title: str, task: Task) -> dict[str, Any]:
         "enable_empty_annotation": True,
         "show_collab_predictions": True,
     }
-    return client.project(client.create_project(settings), "id", "created_at")
 
 
 def _push(
@@ -165,7 +195,7 @@ def _push(
 ) -> None:
     pushed, inputs = result.pushed, _inputs(root, task, version)
     for attempt in range(2):
-        known = state.tasks()
+        known = {ext_id: sent for ext_id, sent in state.tasks().items() if not adjudication.is_for_adjudicator(sent)}
         present = {sent.post: sent.blind for sent in known.values() if not sent.removed}
         removed = [sent.post for sent in known.values() if sent.removed]
         conflicts, differ = len(pushed.conflicts), 0
@@ -220,7 +250,8 @@ def _inputs(root: Path, task: Task, version: str) -> str:
 
 def _sent(state: SyncState) -> str | None:
     """Hash of what was sent; None if that is not known of every task."""
-    sent = [task for task in state.tasks().values() if not task.removed]
+    known = state.tasks().values()
+    sent = [task for task in known if not task.removed and not adjudication.is_for_adjudicator(task)]
     if any(task.prediction_hash is None for task in sent):
         return None
     return label_studio_state.digest(

@@ -167,6 +167,12 @@ TABLE: dict[str, Command] = {
         {("labeling", "sync", "corpus", "--project", "P", "--task", "closure", "--url", "http://127.0.0.1:1"): 2},
         ("labeling", "sync", "corpus", "--project", "P", "--task", "closure", *WAITS),
     ),
+    "labeling names": Command(
+        ("labeling", "names", "corpus", "--task", "entities", "--url", "http://127.0.0.1:1"),
+        {"corpus/labels/entities/labels/**/*.parquet": INPUT, MANIFEST: INPUT},
+        {("labeling", "names", "corpus", "--task", "entities", "--url", "http://127.0.0.1:1"): 2},
+        ("labeling", "names", "corpus", "--task", "entities", *WAITS),
+    ),
     # It needs an installed server for more: tests/labeling/label_studio.
     "labeling studio": Command(("labeling", "studio", "--data", "OUT")),
     "labeling serve": Command(

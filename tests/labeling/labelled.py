@@ -20,6 +20,10 @@ TASKS = ("toy", "toy_spans")
 FILES = tuple(Path(__file__).with_name(f"{name}.py") for name in TASKS)
 
 
+THEN = datetime(2026, 1, 1, tzinfo=UTC)
+"""When people say something."""
+
+
 @contextmanager
 def toys(*more: Path, files: Sequence[Path] = FILES) -> Iterator[None]:
     """Make the toy tasks, and further plug-ins, the active ones."""
@@ -47,7 +51,7 @@ def rows(root: Path, task: str, table: str) -> list[dict[str, Any]]:
 def say(root: Path, task: str, said: Iterable[dict[str, Any]], path: str | None = None) -> None:
     """Write votes of people, or of models to `path`; what is not given is as of a person's vote on a whole text."""
     usual = {"start": None, "end": None, "version": 1, "source": "person", "evidence": "{}", "seconds": None}
-    usual["at"] = datetime(2026, 1, 1, tzinfo=UTC)
+    usual["at"] = THEN
     found = pa.Table.from_pylist([{**usual, **row} for row in said], schema=schema.VOTES)
     parquet.write(root / (path or schema.people_path(task)), found, schema.VOTES)
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -21,11 +22,12 @@ from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.dump import sources
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.errors import BuildError, InputError, SocorpusWarning
-from socorpus.corpus.storage import generations, manifest_file
+from socorpus.corpus.storage import generations, manifest_file, parquet
 from socorpus.labeling import functions, pipeline, plugin_calls, schema, steps
 from socorpus.labeling.aggregation import dawid_skene
 from socorpus.labeling.analysis import explain as analysis_explain
 from socorpus.labeling.analysis import functions as analysis_functions
+from socorpus.labeling.analysis.findings import Analysis
 from tests.building import hashes, manifest, seconds, table
 from tests.labeling import bucket, labelled
 from tests.labeling.labelled import TASKS, apply, rows, say
@@ -410,6 +412,70 @@ def test_people_teach_labels_of_everything_else(corpus: Path) -> None:
     row = next(row for row in rows(corpus, "toy", "labels") if row["source"] == "function")
     lines = "\n".join(analysis_explain.lines(corpus, f"{row['site']}:{row['post_id']}"))
     assert "the probability is measured on 65 judgements" in lines and "probabilities are assumed" in lines
+
+
+_WEIGHED = r"""
+import re
+from socorpus.labeling.functions import Vote, votes
+from socorpus.labeling.schema import Weigher, task
+
+TASK = task("toy_weighed", {"Word": "a word"}, unit="span", version=1, weigher=lambda: Weigher("sure", (), 0.3))
+
+@votes(TASK, version=1)
+def sure(threads):
+    for row in threads.examples.to_pylist():
+        for word in re.finditer(r"(?i)\b(the|how|with)\b", row["text"]):
+            yield Vote(row["post_id"], "Word", {"p": 0.6}, word.start(), word.end())
+"""
+
+
+def test_judged_names_teach_the_probabilities_of_all_their_mentions(corpus: Path, tmp_path: Path) -> None:
+    file, task = tmp_path / "weighed.py", "toy_weighed"
+    file.write_text(_WEIGHED, encoding="utf-8")
+
+    def mean() -> dict[str, float]:
+        apply(corpus, tasks=(task,), more=(file,), analyze=True)
+        by: dict[str, list[float]] = {}
+        texts = {(row["site"], row["post_id"]): row["text"] for row in rows(corpus, task, "examples")}
+        for row in rows(corpus, task, "labels"):
+            name = texts[row["site"], row["post_id"]][row["start"] : row["end"]].lower()
+            by.setdefault(name, []).append(row["probability"])
+        return {name: sum(some) / len(some) for name, some in by.items()}
+
+    before = mean()
+    assert {name: round(value, 6) for name, value in before.items()} == dict.fromkeys(("the", "how", "with"), 0.6)
+    usual = {"label": "Word", "function": "person:1", "times": 3, "evidence": "{}", "at": labelled.THEN}
+    said = [{**usual, "name": "the", "right": 3}, {**usual, "name": "how", "right": 0}]
+    table = pa.Table.from_pylist(said, schema=schema.NAMES)
+    parquet.write(corpus / schema.names_path(task), table, schema.NAMES)
+    after = mean()
+    assert after["the"] > 0.65 and abs(after["with"] - 0.6) < 0.1
+    assert after.get("how", 0.0) < 0.5  # or it is too unlikely for a label
+    assert "2 names: their label is right in 3 of 6 contexts" in (corpus / "report.html").read_text("utf-8")
+    (corpus / schema.names_path(task)).unlink()
+    assert mean() == before
+
+    # People who mark texts confirm only "the": probabilities are measured on the spans of these.
+    texts = {(row["site"], row["post_id"]): row["text"] for row in rows(corpus, task, "examples")}
+    spans = [row for row in rows(corpus, task, "labels") if row["post_id"] % 2]
+    the = [row for row in spans if texts[row["site"], row["post_id"]][row["start"] : row["end"]].lower() == "the"]
+    say(
+        corpus,
+        task,
+        [
+            {name: row[name] for name in ("site", "post_id", "start", "end", "label")} | {"function": "person:1"}
+            for row in the
+        ],
+    )
+    mean()
+    entry, analysis = manifest(corpus)["labels"][task], analysis_functions.load(corpus, task)
+    marked = {(row["site"], row["post_id"]) for row in the}
+    judged = sum((row["site"], row["post_id"]) in marked for row in spans)
+    assert entry["basis"] == "judged" and 20 < entry["measured_on"] <= judged
+    assert analysis is not None and Analysis(task, analysis).reliability()[1]
+    measured = analysis["probabilities"]["measured"]
+    assert measured["judged"] == entry["measured_on"] and measured["accuracy"] > 0.9 and measured["log_loss"] < 0.1
+    assert "assumed" not in " ".join(Analysis(task, analysis).summary())
 
 
 def test_spans_that_people_mark_replace_those_of_functions(corpus: Path) -> None:

@@ -5,8 +5,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from sklearn.metrics import cohen_kappa_score
 
 from socorpus.labeling.aggregation import agreement
+from socorpus.labeling.schema import Task
+
+TASK = Task("toy", {"x": "", "y": "", "z": ""})
+SPANS = Task("toy_spans", {"x": "", "y": ""}, unit="span")
 
 
 def test_the_example_of_krippendorff() -> None:
@@ -50,3 +55,33 @@ def test_nobody_meets_and_all_agree() -> None:
     assert agreement.of_people([{"a": 0, "b": 0}, {"a": 1, "b": 1}], 2) == 1
     # One label alone: chance and agreement can't be told apart.
     assert agreement.of_people([{"a": 0, "b": 0}], 2) is None
+
+
+def test_kappa_is_that_of_two_people_or_of_as_many_on_each_item() -> None:
+    random = np.random.default_rng(1)
+    first = random.integers(0, 3, 60)
+    second = np.where(random.random(60) < 0.6, first, random.integers(0, 3, 60))
+    units = [{"a": int(a), "b": int(b)} for a, b in zip(first, second, strict=True)]
+    named = agreement.kappa(units, 3)
+    assert named is not None and named[0] == "Cohen's"
+    assert named[1] == pytest.approx(cohen_kappa_score(first, second), abs=1e-4)
+    # An example that is often printed: 14 raters, 10 items, 5 categories, kappa 0.210.
+    counts = "0 0 0 0 14/0 2 6 4 2/0 0 3 5 6/0 3 9 2 0/2 2 8 1 1/7 7 0 0 0/3 2 6 3 0/2 5 3 2 2/6 5 2 1 0/0 2 2 3 7"
+    each = [np.repeat(np.arange(5), [int(number) for number in row.split()]) for row in counts.split("/")]
+    units = [{f"p{person}": int(label) for person, label in enumerate(row)} for row in each]
+    assert agreement.kappa(units, 5) == ("Fleiss's", pytest.approx(0.210, abs=5e-4))
+    assert agreement.kappa([{"a": 0, "b": 0}, {"a": 0, "b": 1, "c": 1}], 2) is None
+    assert agreement.kappa([{"a": 0, "b": 0}], 2) is None and agreement.kappa([], 2) is None
+
+
+def test_agreement_by_label_tells_which_labels_people_confuse() -> None:
+    units = [{"a": 0, "b": 0}] * 8 + [{"a": 1, "b": 2}] * 3 + [{"a": 1, "b": 1}]
+    rows = {row["label"]: row for row in agreement.by_label(units, TASK)}
+    assert (rows["x"]["agreement"], rows["x"]["alpha"], rows["x"]["judgements"]) == (1, 1, 16)
+    assert (rows["y"]["agreement"], rows["z"]["agreement"]) == (0.4, 0.0)
+    assert rows["z"]["alpha"] < rows["y"]["alpha"] < 0.5
+    # Of spans by two people it is the F1 of their marks: a has 3, b has 2, one is the same.
+    marks = [{"a": 0, "b": 0}, {"a": 0, "b": 2}, {"a": 0, "b": 2}, {"a": 2, "b": 0}]
+    (row,) = agreement.by_label(marks, SPANS)
+    assert row == {"label": "x", "judgements": 5, "agreement": 0.4, "alpha": None}
+    assert agreement.by_label([], TASK) == []

@@ -69,3 +69,28 @@ def test_who_skips_marks_nothing_and_who_finds_nothing_does() -> None:
     assert annotators.of_spans([word(1, "a", "Name", (0, 4)), nothing]) == {1: {(0, 4): Verdict(None, True)}}
     assert annotators.of_spans([nothing]) == {1: {}}
     assert annotators.of_spans([word(1, "a", None)]) == {}
+
+
+def adjudicated(post: int, person: str, label: str | None, span: tuple[int, int] | None = None) -> dict[str, Any]:
+    return {**word(post, person, label, span), "evidence": '{"adjudicated": true}'}
+
+
+def test_a_verdict_of_adjudication_stands_above_single_judgements_and_their_later_changes() -> None:
+    rows = [word(1, "a", "x"), word(1, "b", "x", day=9), word(1, "c", "z"), adjudicated(1, "a", "y")]
+    rows += [word(2, "a", "x"), word(2, "b", "y"), adjudicated(2, "c", None)]  # skipped: no verdict
+    assert annotators.of_texts(rows) == {1: Verdict("y", False), 2: Verdict(None, True)}
+    assert len(annotators.last_words(annotators.first_round(rows))) == 5
+    assert annotators.disputed(rows, spans=False) == {1: {"a": "x", "b": "x", "c": "z"}, 2: {"a": "x", "b": "y"}}
+
+
+def test_adjudicated_spans_replace_all_marks_of_a_text() -> None:
+    rows = [word(1, "a", "x", (0, 3)), word(1, "a", "x", (4, 6)), word(1, "b", "x", (0, 3))]
+    assert annotators.disputed(rows, spans=True) == {
+        1: {"a": frozenset({(0, 3, "x"), (4, 6, "x")}), "b": frozenset({(0, 3, "x")})}
+    }
+    settled = [*rows, adjudicated(1, "c", "y", (7, 9))]
+    assert annotators.of_spans(settled) == {1: {(7, 9): Verdict("y", False)}}
+    nothing = {**adjudicated(1, "c", None), "evidence": '{"adjudicated": true, "nothing": true}'}
+    assert annotators.of_spans([*rows, nothing]) == {1: {}}
+    agreed = [word(2, "a", "x", (0, 3)), word(2, "b", "x", (0, 3))]
+    assert annotators.disputed(agreed, spans=True) == {}

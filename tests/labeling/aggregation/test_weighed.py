@@ -71,8 +71,34 @@ def test_verdicts_come_from_texts_that_people_marked() -> None:
         _vote("person:a", 0, 3, "Tool"),
     ]
     rows = weighed.judged(_examples(), pa.Table.from_pylist(votes, schema=VOTES), TASK)
-    assert rows == [Judged("Tool", "git", 0.6, 1.0, 1.0), Judged("Tool", "zip", 0.7, 0.0, 1.0)]
+    assert [row.verdict for row in rows] == [Judged("Tool", "git", 0.6, 1.0, 1.0), Judged("Tool", "zip", 0.7, 0.0, 1.0)]
     assert weighed.judged(_examples(), pa.Table.from_pylist(votes[:2], schema=VOTES), TASK) == []
+
+
+def test_judgements_of_names_take_the_probability_of_their_mentions() -> None:
+    votes = [
+        _vote("learned", 0, 3, "Tool", 0.6),
+        _vote("learned", 8, 11, "Tool", 0.7),
+        _vote("learned", 16, 19, "Tool", 0.8),
+        _vote("names", 4, 7, "Tool"),
+    ]
+    table = pa.Table.from_pylist(votes, schema=VOTES)
+    weigher = Weigher("learned", ("names",), 0.65)
+    names = [("Tool", "git"), ("Tool", "zip"), ("Tool", "and"), ("Word", "git")]
+    # "git" is mentioned twice, once below the lowest probability of a label.
+    assert weighed.mentioned(_examples(), table, weigher, names) == {"Tool git": [1, 0.8], "Tool zip": [1, 0.7]}
+
+    usual = {"label": "Tool", "name": "git", "function": "person:a", "times": 3, "at": 1}
+    rows = [
+        {**usual, "right": 0},
+        {**usual, "right": 3, "at": 2},  # the last word of a person
+        {**usual, "right": 2, "function": "person:b"},
+        {**usual, "right": 3, "name": "gone"},
+    ]
+    mentions = [{"Tool git": [1, 0.8]}, {"Tool git": [3, 1.6]}]
+    (verdict,) = weighed.of_names(rows, mentions)
+    assert verdict[:2] == ("Tool", "git") and verdict.times == 3
+    assert verdict.probability == pytest.approx(0.6) and verdict.right == pytest.approx(2.5)
 
 
 def test_corrections_change_what_is_alike_and_little_by_little() -> None:
@@ -87,6 +113,22 @@ def test_corrections_change_what_is_alike_and_little_by_little() -> None:
     few = weighed.fit(wrong[:1])
     assert 0 > few.types["Tool"] > corrections.types["Tool"]
     assert weighed.fit([]) == weighed.NOTHING
+
+
+def test_probabilities_are_measured_on_verdicts_that_did_not_correct_them() -> None:
+    random = np.random.default_rng(5)
+    # Stated at 0.8, and right in half of the cases, whatever the name.
+    spans = [
+        weighed.JudgedSpan(Judged("Tool", f"name{number}", 0.8, float(number % 2), 1.0), int(random.integers(5)), True)
+        for number in range(400)
+    ]
+    measured = weighed.measure(spans, [], 0.3)
+    assert measured is not None and measured["judged"] == measured["blind"] == 400 and measured["only_blind"]
+    assert measured["accuracy"] == 0.5 and measured["ece"] < 0.05
+    assert measured["log_loss"] == pytest.approx(measured["constant"], abs=0.02)
+    assert sum(row["items"] for row in measured["reliability"]) == 400
+    assert weighed.measure(spans[:10], [], 0.3) is None
+    assert weighed.measure(spans, [], 0.7) is None  # corrected, none of them is a label
 
 
 def test_judged_names_tell_right_spans_from_wrong_ones_that_nobody_judged() -> None:

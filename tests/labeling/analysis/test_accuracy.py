@@ -15,7 +15,8 @@ from socorpus.corpus.dump import sources
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import generations
-from socorpus.labeling.analysis import accuracy, label_diff, slices, tryout
+from socorpus.labeling import api as labeling_api
+from socorpus.labeling.analysis import accuracy, label_diff, slices, span_accuracy, tryout
 from socorpus.labeling.label_studio import sampling
 from socorpus.labeling.label_studio.sampling import Sample
 from socorpus.labeling.schema import TASKS
@@ -23,6 +24,7 @@ from tests.labeling import labelled
 from tests.labeling.labelled import apply, rows, say
 
 BLIND = json.dumps({"blind": True})
+_SPAN = ("start", "end", "label")
 TRIED = """
 from socorpus.labeling.functions import Vote, votes
 
@@ -96,6 +98,106 @@ def test_accuracy_by_label_and_slice(judged: Path) -> None:
         assert sum(share.judged for share in result.slices[way].values()) == 60
 
 
+def test_gold_labels_give_the_same_report_as_people(judged: Path, corpus: Path, tmp_path: Path) -> None:
+    by_people = measured(judged)
+    people = [row for row in rows(judged, "toy", "labels") if row["source"] == "person"]
+    lines = [
+        "site,post_id,label",
+        *(f"{row['site']},{row['post_id']},{row['label']}" for row in people),
+        ",999999999,good",
+    ]
+    (tmp_path / "gold.csv").write_text("\n".join(lines), "utf-8")
+    by_gold = labeling_api.accuracy(corpus, "toy", tmp_path / "gold.csv")
+    assert by_gold.source == "gold" and by_gold.whole.judged == by_people.whole.judged == 60
+    assert by_gold.notes[0].startswith("60 of 61 posts with gold labels have labels here")
+    assert by_gold.measured is not None and sum(row["items"] for row in by_gold.measured["reliability"]) == 60
+    # Nobody has taught the model of this corpus, which says what functions alone make of it.
+    label = {(row["site"], row["post_id"]): row["label"] for row in rows(corpus, "toy", "labels")}
+    right = sum(label[row["site"], row["post_id"]] == row["label"] for row in people)
+    assert by_gold.whole.right == right
+    assert by_gold.slices["year"]
+
+    objects = [json.dumps({"key": f"{row['site']}:{row['post_id']}", "label": row["label"]}) for row in people]
+    (tmp_path / "gold.jsonl").write_text("\n".join(objects), "utf-8")
+    assert labeling_api.accuracy(corpus, "toy", tmp_path / "gold.jsonl").measured == by_gold.measured
+    # The public set of quality, of posts of the corpus's only site.
+    post = people[0]["post_id"]
+    public = "Id,Title,Body,Tags,CreationDate,Y\n" + f"{post},A title,<p>Text</p>,<python>,2016-01-01 00:00:00,good\n"
+    (tmp_path / "public.csv").write_text(public, "utf-8")
+    assert labeling_api.accuracy(corpus, "toy", tmp_path / "public.csv").whole.judged == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", "post_id,label\n1,best\n", "row 1: label 'best' is none of good, bad, unclear"),
+        ("b.csv", "post_id,label\nx,good\n", "row 1: names no post"),
+        ("c.csv", "post_id,label\n1,good\n1,bad\n", "has two labels, 'good' and 'bad'"),
+        ("d.jsonl", "[1]\n", "line 1: is no JSON object"),
+        ("e.csv", "site,post_id,label\nelsewhere,1,good\n", "none of the 1 posts with gold labels has a label"),
+        ("f.csv", "\0", "can't be read as CSV|names no post|none of the 0 posts"),
+        ("g.csv", None, "can't be read as CSV"),
+    ],
+)
+def test_gold_that_does_not_fit_is_refused(
+    corpus: Path, tmp_path: Path, name: str, content: str | None, message: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_text(content, "utf-8")
+    with pytest.raises(InputError, match=message):
+        labeling_api.accuracy(corpus, "toy", tmp_path / name)
+
+
+def test_spans_are_measured_by_marks_and_by_gold(corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="so its probabilities are assumed"):
+        labeling_api.accuracy(corpus, "toy_spans")
+    by_post: dict[int, list[dict[str, Any]]] = {}
+    for row in rows(corpus, "toy_spans", "labels"):
+        by_post.setdefault(row["post_id"], []).append(row)
+    # In twenty texts all spans are right but the last of each, which is not there.
+    posts = [post for post, spans in sorted(by_post.items()) if len(spans) > 1][:20]
+    site = by_post[posts[0]][0]["site"]
+    kept = {post: by_post[post][:-1] for post in posts}
+    objects = [
+        {"site": site, "post_id": post, "spans": [{name: span[name] for name in _SPAN} for span in kept[post]]}
+        for post in posts
+    ]
+    (tmp_path / "gold.jsonl").write_text("\n".join(map(json.dumps, objects)), "utf-8")
+    gold = labeling_api.accuracy(corpus, "toy_spans", tmp_path / "gold.jsonl")
+    labels = sum(len(by_post[post]) for post in posts)
+    assert (gold.whole.judged, gold.whole.right) == (labels, labels - 20)
+    assert gold.whole.items == len(rows(corpus, "toy_spans", "labels"))
+    assert gold.measured is not None and gold.measured["judged"] == labels
+    assert sum(share.judged for share in gold.slices["year"].values()) == labels
+
+    root = tmp_path / "corpus"
+    shutil.copytree(corpus, root, symlinks=True)
+    usual = {"site": site, "function": "person:1", "evidence": BLIND}
+    say(
+        root,
+        "toy_spans",
+        [{**usual, "post_id": post} | {name: span[name] for name in _SPAN} for post in posts for span in kept[post]],
+    )
+    apply(root)
+    people = labeling_api.accuracy(root, "toy_spans")
+    assert (people.whole.judged, people.whole.right) == (labels, labels - 20)
+    assert people.measured == gold.measured
+
+
+def test_an_annotated_file_measures_entities(tmp_path: Path) -> None:
+    words = [("Question_ID", "O"), (":", "O"), ("7", "O"), None]
+    words += [("Use", "O"), ("Python", "B-Language"), ("and", "O"), ("jQuery", "B-Library"), (".", "O"), None]
+    words += [("It", "O"), ("runs", "O"), ("on", "O"), ("Windows", "O"), (".", "O"), None]  # not annotated
+    lines = ["\t" if word is None else f"{word[0]}\t{word[1]}\t{word[0]}\tO" for word in words]
+    (tmp_path / "mine.txt").write_text("\n".join(lines) + "\n", "utf-8")
+    result = span_accuracy.of_annotated(TASKS["entities"], tmp_path / "mine.txt")
+    right = {name: (share.judged, share.right) for name, share in result.labels.items() if share.judged}
+    assert right["Language"] == (1, 1) and right["Operating_System"] == (1, 0)
+    assert result.measured is not None and result.measured["judged"] == result.whole.judged == 3
+    with pytest.raises(InputError, match="has entities, and no labels of quality"):
+        span_accuracy.of_annotated(TASKS["quality"], tmp_path / "mine.txt")
+
+
 def test_posts_that_were_not_drawn_at_random_are_noted(corpus: Path, tmp_path: Path) -> None:
     root = tmp_path / "corpus"
     shutil.copytree(corpus, root, symlinks=True)
@@ -109,12 +211,6 @@ def test_posts_that_were_not_drawn_at_random_are_noted(corpus: Path, tmp_path: P
     say(root, "toy", [row | {"evidence": BLIND} for row in said])
     apply(root)
     assert any("were not drawn at random" in note for note in measured(root).notes)
-
-
-def test_spans_have_no_such_accuracy(corpus: Path) -> None:
-    tree = generations.finished(corpus)
-    with pytest.raises(InputError, match="only for labels of whole texts"):
-        accuracy.measure(tree, TASKS["toy_spans"], ())
 
 
 @pytest.mark.parametrize("way", slices.WAYS)

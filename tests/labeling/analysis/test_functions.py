@@ -15,6 +15,7 @@ from socorpus.corpus.engine.executor import Engine
 from socorpus.labeling.aggregation import dawid_skene
 from socorpus.labeling.analysis import functions as analysis_functions
 from socorpus.labeling.analysis import label_errors
+from socorpus.labeling.analysis.findings import Analysis
 from tests.building import hashes, manifest
 from tests.labeling import labelled
 from tests.labeling.labelled import apply, rows, say
@@ -81,7 +82,7 @@ def test_functions_by_hand() -> None:
 def test_a_corpus_with_people(corpus: Path, tmp_path: Path) -> None:
     root = tmp_path / "corpus"
     shutil.copytree(corpus, root, symlinks=True)
-    found = rows(root, "toy", "labels")[:6]
+    *found, disputed = rows(root, "toy", "labels")[:7]
     votes = []
     for at, row in enumerate(found):
         key = {"site": row["site"], "post_id": row["post_id"]}
@@ -90,20 +91,33 @@ def test_a_corpus_with_people(corpus: Path, tmp_path: Path) -> None:
         )
         if at in (0, 1, 2):
             votes.append(key | {"function": "person:2", "label": row["label"] if at else "bad", "seconds": 30.0})
-    say(root, "toy", votes)
+    # Two differ, and a third decides what stands.
+    other = next(label for label in ("bad", "unclear") if label != disputed["label"])
+    key = {"site": disputed["site"], "post_id": disputed["post_id"]}
+    votes += [
+        key | {"function": f"person:{who}", "label": label} for who, label in ((1, disputed["label"]), (2, other))
+    ]
+    decides = {"function": "person:3", "label": disputed["label"], "evidence": '{"adjudicated": true}'}
+    say(root, "toy", [*votes, key | decides])
     apply(root, analyze=True)
     made = analysis_functions.load(root, "toy")
     assert made is not None
     first = found[0]["label"] == "bad"  # then even the first is no tie
     settled = found if first else found[1:]
     right = [row for at, row in enumerate(found) if row in settled and (at < 4 or row["label"] == "unclear")]
+    settled, right, found = [*settled, disputed], [*right, disputed], [disputed, *found]
     assert made["people"]["judged"] == len(settled) and made["people"]["right"] == len(right)
     assert made["people"]["seconds"] == float(np.median([10.0, 11, 12, 13, 14, 15, 30, 30, 30]))
-    assert made["agreement"]["judged_by_several"] == 3
+    assert made["agreement"]["judged_by_several"] == 4
+    differ = 1 if first else 2
+    assert (made["agreement"]["disputed"], made["agreement"]["adjudicated"]) == (differ, 1)
+    assert f"People judged {differ} posts differently; 1 of these are adjudicated." in analysis_functions.summary(made)
+    by_label = {row[0]: row[1] for row in Analysis("toy", made).agreement()[1]}
+    assert sum(by_label.values()) == 8 and by_label[other] >= 1
     for one in made["functions"]:
         said = [(row, vote) for row in settled for vote in row["votes"] if vote["function"] == one["name"]]
         assert one["people"]["judged"] == len(said)
-        hits = [row for row, vote in said if vote["label"] == ("unclear" if found.index(row) >= 4 else row["label"])]
+        hits = [row for row, vote in said if vote["label"] == ("unclear" if found.index(row) > 4 else row["label"])]
         assert one["people"]["right"] == len(hits)
     assert analysis_functions.path("toy") in manifest(root)["files"]
 
