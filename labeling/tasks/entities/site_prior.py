@@ -297,11 +297,11 @@ def abstains(facts: Mapping[str, Any]) -> dict[str, dict[str, str]]:
 
 
 def _why(counts: Mapping[str, Any], of_site: Prior) -> str:
-    tags = f"{counts['known'] / counts['uses']:.1%} of its tags name" if counts["uses"] else "none of its tags name"
-    said = f"{counts['code'] / counts['posts']:.1%} of its posts have code, {tags} languages, programs or the like"
+    tags = f"{counts['known'] / counts['uses']:.1%} of its tags name" if counts["uses"] else "no tags name"
+    figures = f"{counts['code'] / counts['posts']:.1%} of its posts have code, {tags} languages, programs or the like"
     if of_site.programming < _ABOUT:
-        return f"{said}: it is not about programming"
-    return f"{said}: its words for lists, images and numbers mean other things more often"
+        return f"{figures}: it is not about programming"
+    return f"{figures}: its words for lists, images and numbers mean other things more often"
 
 
 def prior(threads: Threads) -> Prior:
