@@ -231,7 +231,7 @@ class Prior:
             if function == "own_names":
                 own[Span(start, end, label)] = OWN
             elif function in _TAG_RULES:
-                if self.alike == 1 or function != "own_tags" or not gazetteers.everyday(post.text[start:end]):
+                if self.alike >= _ABOUT or function != "own_tags" or not gazetteers.everyday(post.text[start:end]):
                     named.add(Span(start, end, label))
             elif label in voted and function not in _BY_SHAPE:
                 voted[label].add((start, end))
