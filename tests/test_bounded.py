@@ -8,6 +8,7 @@ does other work and for inputs that leave its caches. The shorter input takes mi
 import copy
 import gc
 import io
+import re
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +41,7 @@ from socorpus.labeling.history import edits, markdown_html, revisions
 from socorpus.labeling.history.revisions import Revision
 from socorpus.labeling.schema import VOTES
 from socorpus.labeling.tasks import closure, quality
-from socorpus.labeling.tasks.entities import bio, spans
+from socorpus.labeling.tasks.entities import bio, post, site_prior, spans
 from socorpus.labeling.tasks.entities import task as entities
 from socorpus.labeling.tasks.obsolescence import (
     comments,
@@ -263,6 +264,18 @@ def _entities(text: str) -> None:
         for place, kind in enumerate(kinds)
     ]
     entities.label([text, text + " @[USER_1]" * (len(text) // 20)], [[], segments])
+
+
+def _entities_elsewhere(text: str) -> None:
+    """What a site unlike Stack Overflow changes of a text's classes, each looked up in the text's code."""
+    segments = [{"kind": "code", "start": 0, "end": len(text) // 2, "language": None, "id": 1}]
+    found = [match.span() for match in re.finditer(r"\w+", text)]
+    site_prior.Prior(0.6, alike=0.1).shifted(
+        post.post(text, segments), {spans.Span(*place, "Class"): 0.9 for place in found}, ()
+    )
+
+
+ELSEWHERE: Mapping[str, Make] = {"one class": repeated("AbCd "), "classes": numbered("AbCd# ", "EfGh ")}
 
 
 def _overlapping(size: int) -> list[tuple[spans.Span, float]]:
@@ -700,6 +713,11 @@ STEPS: dict[str, tuple[Callable[[Any], object], Mapping[str, Make]]] = {
     ),
     "revisions": (revisions.replay, {"undone and undone": _history}),
     "entities": (_entities, shorter(ENTITIES, 4)),
+    "entities elsewhere": (_entities_elsewhere, ELSEWHERE),
+    "introduced names": (
+        lambda text: site_prior.introduced([text]),
+        {"names": repeated("Ab is a wallet. "), "many": numbered("A# is an app. The B# app. ", "A1 B2. ")},
+    ),
     "spans": (spans.resolve, {"overlapping": _overlapping, "nested": _nested}),
     "labels": (
         lambda votes: decide.decide(_EXAMPLES, votes, _MODEL, entities.TASK),

@@ -152,6 +152,21 @@ def names_of(label: str) -> frozenset[str]:
 
 
 @lru_cache(maxsize=1)
+def _everyday() -> tuple[frozenset[str], frozenset[str]]:
+    lists = _data()["everyday"]
+    return (
+        frozenset(form for name in lists["any"] for form in (name, *plurals(name))),
+        frozenset(lists["lower"]),
+    )
+
+
+def everyday(name: str) -> bool:
+    """Whether a name is made of words that mean something else outside of programming: "driver", "Mint", "REST API"."""
+    always, small = _everyday()
+    return all(word.lower() in always or word in small for word in name.split())
+
+
+@lru_cache(maxsize=1)
 def heads() -> dict[str, str]:
     """Words that name the type of a name beside them ("method", "library") -> that type."""
     types: dict[str, str] = {}
@@ -186,7 +201,7 @@ _KINDS = {
     "Website": "web ?sites?|search engine|social network(?:ing)?(?: service| site)?|question and answer site"
     "|(?:multinational )?(?:company|corporation)",
     "Library": "(?:class |software |javascript |python |php |web |application |test(?:ing)? |mvc )?"
-    "(?:library|libraries|frameworks?|toolkits?|packages?|gems?|sdk|orm|bindings|apis?)",
+    "(?:library|libraries|frameworks?|toolkits?|packages?|gems?|sdk|orm|bindings)",
     "Application": "(?:web |relational |nosql |document |version control |content management |build |source control )?"
     "(?:browsers?|databases?|servers?|ide|editors?|applications?|software|tools?|compilers?|emulators?|clients?"
     "|programs?|app|cms|rdbms|wallets?|full nodes?|extensions?|explorers?|add-?ons?|debuggers?|package managers?"
@@ -201,11 +216,25 @@ _FIELD = re.compile(
 )
 _KIND = re.compile("|".join(rf"\b(?P<{label}>{pattern})\b" for label, pattern in _KINDS.items()), re.I)
 _PURPOSE = re.compile(r"\b(?:for|that|which|used|to|about|in|with|by|when|where)\b")
+_COMPUTING = re.compile(
+    r"\b(?:software|comput\w+|program(?:s|ming)|web|online|desktop|mobile|open[- ]source|command[- ]line|java\w*|python"
+    r"|linux|windows|unix|android|ios|e-?mail|databases?|version control|code|source|data|files?|scripts?|api"
+    r"|develop(?:ers?|ment))\b",
+    re.I,
+)
+_OF_OTHERS_TOO = re.compile(
+    r"programs?|tools?|packages?|clients?|editors?|servers?|extensions?|utility",
+    re.I,
+)
+"""Kinds that are things, persons or plans elsewhere: a training program, a bike tool, a holiday package."""
 _IS_A = re.compile(r"\b(?:is|are|was|refers to|stands for)\b(?: (?:a|an|the|any|one of))?", re.I)
 
 
 def type_of(excerpt: str) -> str | None:
-    """Type of the thing that a tag wiki's excerpt describes, by the first kind it names after "is"; else None."""
+    """Type of the thing that a tag wiki's excerpt describes, by the first kind it names after "is"; else None.
+
+    A kind that other fields have too counts only where the excerpt has a word of computing: a bike tool is none.
+    """
     sentence = re.split(r"(?<=[a-z)]{2})\.(?:\s|$)|\n", excerpt.strip(), maxsplit=1)[0]
     verb = _IS_A.search(sentence)
     if verb is None:
@@ -214,13 +243,21 @@ def type_of(excerpt: str) -> str | None:
     # The kind is in the noun phrase: the words after "for", "that" or "used" describe the purpose.
     if kind is None or _PURPOSE.search(sentence, verb.end(), kind.start()):
         return None
+    if _OF_OTHERS_TOO.fullmatch(kind[0]) and not _COMPUTING.search(excerpt):
+        return None
     return kind.lastgroup
 
 
 def kind_of(phrase: str) -> str | None:
-    """Type by the first kind that a noun phrase names before it describes a purpose ("a wallet for …"); else None."""
+    """Type by the first kind that a noun phrase names before it describes a purpose ("a wallet for …"); else None.
+
+    A kind that other fields have too counts only where a word of computing stands before it: "a training program" and
+    "a tool" say nothing, "a command line tool" does.
+    """
     kind = _KIND.search(phrase)
     if kind is None or _PURPOSE.search(phrase, 0, kind.start()):
+        return None
+    if _OF_OTHERS_TOO.fullmatch(kind[0]) and not _COMPUTING.search(phrase, 0, kind.start()):
         return None
     return kind.lastgroup
 

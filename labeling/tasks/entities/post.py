@@ -31,6 +31,7 @@ _MATHS = re.compile(
     re.S,
 )
 """Mathematics between dollars, as MathJax has it, or between LaTeX's own marks."""
+_IDENTIFIER = re.compile(r"\w+")
 _CURRENCY = re.compile("[$€£¥₹₽]")
 _PRICE = re.compile(
     r"(?<![\w$])(?:US|CA|AU|NZ|A|C)?[$€£¥₹₽]\s?\d[\d.,]*\d?(?:\s?(?:[kKmMbB]|bn|million|billion)\b)?"
@@ -99,6 +100,12 @@ class EntityPost:
         """Occurrences of words (in lower case) outside of inline code, from left to right: start, end, word."""
         places = ((start, start + len(name), name) for name in names for start in self.words.get(name, ()))
         return (place for place in sorted(places) if self.in_code(place[0]) is None)
+
+    @cached_property
+    def coded(self) -> frozenset[str]:
+        """Words of the post's code, in blocks and in prose."""
+        places = [(start, end) for start, end, _ in self.blocks] + list(self.code)
+        return frozenset(word for start, end in places for word in _IDENTIFIER.findall(self.text, start, end))
 
     @cached_property
     def names(self) -> list[Hit]:

@@ -9,7 +9,7 @@ set by judgement from general knowledge, not fitted.
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +64,24 @@ _DISPUTED = -4.0
 OWN = 0.97
 """Probability of a name of the configuration's own, assumed."""
 _TAG_RULES = frozenset(("own_tags", "language_hints", "site_tags", "site_names"))
+_BY_SHAPE = frozenset(("camel_case",))
+"""Functions that know no more of a name than its letters."""
+_EVERYDAY = -3.0
+"""Change of the log-odds of an everyday word (`gazetteers.everyday`) where a site is not like the one of the judge."""
+_UNCODED = -2.0
+"""The same of a class whose name the post's code does not have, and of a version that no function votes for: names in
+CamelCase are brands elsewhere, numbers are years."""
+OF_CODE = frozenset(
+    (
+        *("Algorithm", "Class", "Code_Block", "Data_Type", "Error_Name", "Function", "HTML_XML_Tag", "Keyboard_IP"),
+        "Variable",
+    )
+)
+"""Types that a site has no labels of where it is less than `_ABOUT` about programming."""
+OF_THE_FIELD = frozenset(("Data_Structure", "User_Interface_Element", "Value"))
+"""Types that it has none of where it is less than `_ABOUT` like the site of the judge: lists, tables, images, boxes and
+numbers are everyday words, and code on a site does not make them more."""
+_ABOUT = 0.5
 _SAID = 1.0
 """Change of the log-odds of what tags, hints and the site's own names say, at least even otherwise: assumed, since the
 annotated corpus has none of them."""
@@ -107,6 +125,7 @@ _ENGLISH = frozenset(
 _REFERENCE = re.compile(r"!?\[[\[\]\d]*")
 """Numbers in brackets, which refer to a note or a link."""
 _WORD = re.compile(r"[^\W\d_]+")
+_IDENTIFIER = re.compile(r"\w+")
 _FEWEST_WORDS = 30
 _LEAST_ENGLISH = 0.12
 
@@ -197,32 +216,48 @@ class Prior:
         """Lowest probability of a label."""
         return THRESHOLD + (1 - self.alike) * (SURE - THRESHOLD)
 
+    @property
+    def without(self) -> frozenset[str]:
+        """Types that have no labels there, but for names that its tags, or its posts, say to be of such a type."""
+        of_code = OF_CODE if self.programming < _ABOUT else frozenset()
+        return of_code | (OF_THE_FIELD if self.alike < _ABOUT else frozenset())
+
     def shifted(self, post: EntityPost, likely: Mapping[Span, float], votes: Sequence[Vote]) -> dict[Span, float]:
         """Probabilities with what the site, its tags and the post's language say; unlikely ones are left out."""
         named: set[Span] = set()
         own: dict[Span, float] = {}
-        voted = {(start, end) for start, end, label, _, _ in votes if label == _TAG}
-        if not _speaks_of_markup(post):
-            likely = {
-                span: value
-                for span, value in likely.items()
-                if span.label != _TAG or span[:2] in voted or post.text[span.start : span.end] in _PLAIN
-            }
+        voted: dict[str, set[tuple[int, int]]] = {_TAG: set(), "Version": set(), "Class": set()}
         for start, end, label, function, _ in votes:
             if function == "own_names":
                 own[Span(start, end, label)] = OWN
             elif function in _TAG_RULES:
-                named.add(Span(start, end, label))
+                if self.alike >= _ABOUT or function != "own_tags" or not gazetteers.everyday(post.text[start:end]):
+                    named.add(Span(start, end, label))
+            elif label in voted and function not in _BY_SHAPE:
+                voted[label].add((start, end))
+        if not _speaks_of_markup(post):
+            likely = {
+                span: value
+                for span, value in likely.items()
+                if span.label != _TAG or span[:2] in voted[_TAG] or post.text[span.start : span.end] in _PLAIN
+            }
         away = 1 - self.programming
         abroad = _ABROAD if not english(post) else 0.0
         if self.alike == 1 and not (away or abroad or named or own or self.disputed):
             return {span: probability for span, probability in likely.items() if probability >= self.least}
-        shifted = {}
+        shifted, without = {}, self.without
         for span, probability in likely.items():
-            if self.alike < 1 and _REFERENCE.fullmatch(post.text, span.start, span.end):
-                continue
-            change = abroad + (0.0 if span in named else away * ELSEWHERE.get(span.label, 0.0))
-            if self.disputed and gazetteers.lowered(post.text[span.start : span.end]) in self.disputed:
+            name = post.text[span.start : span.end]
+            change = abroad
+            if span not in named:
+                if span.label in without:
+                    continue
+                change += away * ELSEWHERE.get(span.label, 0.0)
+            if self.alike < 1:
+                if _REFERENCE.fullmatch(name):
+                    continue
+                change += (1 - self.alike) * _unlike(post, span, name, span in named, voted)
+            if self.disputed and gazetteers.lowered(name) in self.disputed:
                 change += _DISPUTED
             if change or span in named:
                 odds = math.log(max(probability, 1e-9) / max(1 - probability, 1e-9))
@@ -233,8 +268,40 @@ class Prior:
         return {**shifted, **{span: max(value, shifted.get(span, 0.0)) for span, value in own.items()}}
 
 
+def _unlike(
+    post: EntityPost, span: Span, name: str, named: bool, voted: Mapping[str, Collection[tuple[int, int]]]
+) -> float:
+    """Change of a span's log-odds where a site is not at all like the one of the judge."""
+    change = _EVERYDAY if not named and gazetteers.everyday(name) else 0.0
+    if span.label == "Class" and span[:2] not in voted["Class"]:
+        change += 0.0 if named or any(word in post.coded for word in _IDENTIFIER.findall(name)) else _UNCODED
+    if span.label == "Version" and span[:2] not in voted["Version"]:
+        change += _UNCODED
+    return change
+
+
 def _speaks_of_markup(post: EntityPost) -> bool:
     return _MARKUP.search(post.text) is not None or any(_MARKUP.fullmatch(tag) for tag in post.tags)
+
+
+def abstains(facts: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Site -> type -> why the site has no labels of it, from the facts that the task's `merge` returned."""
+    reasons: dict[str, dict[str, str]] = {}
+    for site, counts in sorted(facts["sites"].items()):
+        site_prior = _of(counts)
+        own = {*facts["tags"].get(site, {}).values(), *facts["names"].get(site, {}).values()}
+        own |= set(facts.get("settings", {}).get("names", {}).values())
+        if without := sorted(site_prior.without - own):
+            reasons[site] = dict.fromkeys(without, _why(counts, site_prior))
+    return reasons
+
+
+def _why(counts: Mapping[str, Any], of_site: Prior) -> str:
+    tags = f"{counts['known'] / counts['uses']:.1%} of its tags name" if counts["uses"] else "no tags name"
+    figures = f"{counts['code'] / counts['posts']:.1%} of its posts have code, {tags} languages, programs or the like"
+    if of_site.programming < _ABOUT:
+        return f"{figures}: it is not about programming"
+    return f"{figures}: its words for lists, images and numbers mean other things more often"
 
 
 def prior(threads: Threads) -> Prior:
@@ -242,6 +309,10 @@ def prior(threads: Threads) -> Prior:
     counts = threads.facts.get("sites", {}).get(threads.site)
     if counts is None:
         return Prior()
+    return _of(counts)
+
+
+def _of(counts: Mapping[str, Any]) -> Prior:
     share = programming(counts)
     doubted = counts["doubtful"] if share < 0.3 else ()
     return Prior(share, frozenset((*counts["disputed"], *doubted)), alike(counts))
@@ -262,9 +333,10 @@ _IS = re.compile(
     r"([^.\n!?;:]{3,80})"
 )
 _HEADED = re.compile(
-    r"\b[Tt]he ([A-Z][\w+#-]*(?: [A-Z][\w+#-]*)?) (app|application|library|framework|package|tool|wallet|client|plugin"
-    r"|software|program|website|editor|browser|compiler|programming language)\b"
+    r"\b[Tt]he ([A-Z][\w+#-]*(?: [A-Z][\w+#-]*)?) (app|framework|wallet|browser|programming language)\b"
 )
+"""Not "the X website", "software" or "compiler": X is whose they are, or what they are for."""
+_CAPITAL = re.compile(r"(?<![\w.@/-])[A-Z][\w+#-]*(?:\.[A-Za-z]\w*)?")
 _COMMON = frozenset(
     [
         "this",
@@ -331,9 +403,19 @@ _VOICES = 2
 """Posts that must say the same of a name."""
 
 
-def introduced(texts: Iterable[str]) -> dict[str, dict[str, int]]:
-    """Names that posts introduce by their kind -> type -> number of posts ("Daedalus is a wallet for …")."""
+_HEARD = 0.02
+"""Share of the posts with a name that must say so: of what all posts speak of, two posts say anything."""
+
+
+def introduced(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Names that posts introduce by their kind ("Daedalus is a wallet for …").
+
+    Returns:
+        name -> `{"types": type -> number of posts that say so, "posts": number of posts that have the name}`, both of
+        these texts.
+    """
     counts: dict[str, Counter[str]] = {}
+    posts: Counter[str] = Counter()
     for text in texts:
         seen: set[tuple[str, str]] = set()
         for match in _IS.finditer(text):
@@ -347,18 +429,37 @@ def introduced(texts: Iterable[str]) -> dict[str, dict[str, int]]:
         for name, label in seen:
             if name.split()[0].lower() not in _COMMON and len(name) > 2:
                 counts.setdefault(name, Counter())[label] += 1
-    return {name: dict(sorted(counts[name].items())) for name in sorted(counts)}
+        posts.update(_capitals(text))
+    return {
+        name: {"types": dict(sorted(counts[name].items())), "posts": max(posts[name], counts[name].total())}
+        for name in sorted(counts)
+    }
 
 
-def settled(parts: Iterable[Mapping[str, Mapping[str, int]]]) -> dict[str, str]:
-    """Names whose type `_VOICES` posts of a site agree on, and three in four of all that say one."""
+def _capitals(text: str) -> set[str]:
+    """Words of a text with a capital, and pairs of them."""
+    names: set[str] = set()
+    end, last = -1, ""
+    for match in _CAPITAL.finditer(text):
+        names.add(match[0])
+        if match.start() == end + 1 and text[end] == " ":
+            names.add(f"{last} {match[0]}")
+        end, last = match.end(), match[0]
+    return names
+
+
+def settled(parts: Iterable[Mapping[str, Mapping[str, Any]]]) -> dict[str, str]:
+    """Names whose type `_VOICES` posts of a site agree on, `_HEARD` of those with the name, and three in four of all
+    that say a type. Posts of parts in which nobody says one are not counted."""
     total: dict[str, Counter[str]] = {}
+    posts: Counter[str] = Counter()
     for part in parts:
-        for name, types in part.items():
-            total.setdefault(name, Counter()).update(types)
+        for name, heard in part.items():
+            total.setdefault(name, Counter()).update(heard["types"])
+            posts[name] += heard["posts"]
     names = {}
     for name in sorted(total):
         label, times = min(total[name].items(), key=lambda item: (-item[1], item[0]))
-        if times >= _VOICES and times >= 0.75 * total[name].total():
+        if times >= max(_VOICES, 0.75 * total[name].total(), _HEARD * posts[name]):
             names[name] = label
     return names

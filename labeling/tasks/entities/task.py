@@ -76,6 +76,8 @@ TASK = Task(
     merge=entities_tags.merge,
     settings=_settings,
     leave_out=("Code_Block",),
+    abstains=site_prior.abstains,
+    version=2,
     weigher=entities_weighing.weigher,
 )
 """The 20 types of Tabassum et al. 2020 (names of libraries and of users merged, organisations as websites; Code_Block

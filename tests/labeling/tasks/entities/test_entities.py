@@ -18,6 +18,7 @@ from socorpus.labeling.datasets import so_ner
 from socorpus.labeling.functions import Threads, of_task
 from socorpus.labeling.schema import EXAMPLES
 from socorpus.labeling.tasks import defaults
+from socorpus.labeling.tasks.entities import gazetteers
 from socorpus.labeling.tasks.entities import learned as entities_learned
 from socorpus.labeling.tasks.entities import post as entities_post
 from socorpus.labeling.tasks.entities import site_prior as entities_site
@@ -320,9 +321,11 @@ def test_a_site_says_what_it_is_about() -> None:
     assert entities_site.programming(_site(0, 5, {})) == 1  # too few posts to say
 
 
-def _labels(text: str, counts: dict[str, object] | None, **facts: object) -> dict[str, str]:
+def _labels(
+    text: str, counts: dict[str, object] | None, tags: tuple[str, ...] = ("python", "django"), **facts: object
+) -> dict[str, str]:
     """What is found in a text on a site with these counts: text of the span -> type."""
-    post = bucket.question(1, body=f"<p>{text}</p>")
+    post = bucket.question(1, body=f"<p>{text}</p>", tags=list(tags))
     made = bucket.threads([post])
     known = {**({"sites": {bucket.SITE: counts}} if counts else {}), **facts}
     examples = defaults.published(made, (), entities_task.TASK.kinds)
@@ -340,6 +343,57 @@ def test_a_name_is_read_as_its_site_means_it() -> None:
     assert set(_labels(generic, BEER)) < set(_labels(generic, PROGRAMS))
 
 
+WALLETS = _site(40, 100, {"wallets": (90, None), "python": (5, "Python is a programming language")})
+
+
+def test_everyday_words_are_names_on_sites_about_programming_only() -> None:
+    for name, text in (
+        ("driver", "Then install the driver on Windows and restart the service of the driver"),
+        ("Mint", "Install it in Ubuntu and in Linux Mint or in Mint itself"),
+        ("REST API", "I call the REST API of the service from Python"),
+        ("log", "Look at the log file that Apache writes"),
+    ):
+        assert name in _labels(text, PROGRAMS), name
+        assert name not in _labels(text, WALLETS) and name not in _labels(text, BEER), name
+    assert gazetteers.everyday("Drivers") and gazetteers.everyday("windows")
+    assert not gazetteers.everyday("Windows") and not gazetteers.everyday("web browser")
+    # The site's own word for it stands: its wiki or its posts say what the name is.
+    named = {"names": {bucket.SITE: {"Mint": "Application"}}}
+    assert _labels("As I said, Mint syncs with the chain", WALLETS, **named) == {"Mint": "Application"}
+
+
+def test_a_tag_that_is_an_everyday_word_names_nothing_on_a_site_unlike_the_judges() -> None:
+    text = "Then install a full node beside the node of the pool, with Python"
+    assert _labels(text, PROGRAMS, ("node",)).get("node") == "Library"
+    assert "node" not in _labels(text, WALLETS, ("node",))
+
+
+def test_a_class_elsewhere_is_a_name_that_the_posts_code_has() -> None:
+    text = "<p>I pay by the FrobSwap, and get a new FrobContext</p><pre><code>x :: FrobContext -> Int</code></pre>"
+    assert {"FrobSwap", "FrobContext"} <= set(_labels(text, PROGRAMS))
+    elsewhere = _labels(text, WALLETS)
+    assert elsewhere.get("FrobContext") == "Class" and "FrobSwap" not in elsewhere
+
+
+def test_types_that_a_site_is_not_about_abstain_and_the_analysis_says_why() -> None:
+    facts = {
+        "sites": {"beer": BEER, "wallets": WALLETS, "programs": PROGRAMS, "small": _site(0, 5, {})},
+        "tags": {"beer": {"quicksort": "Algorithm"}},
+        "names": {},
+        "settings": {"names": {}},
+    }
+    reasons = entities_task.TASK.abstains(facts)
+    assert set(reasons) == {"beer", "wallets"}
+    assert set(reasons["wallets"]) == {"Data_Structure", "User_Interface_Element", "Value"}
+    assert {"Class", "Value"} < set(reasons["beer"]) and "Algorithm" not in reasons["beer"]  # its tags name one
+    assert reasons["beer"]["Class"].startswith("2.0% of its posts have code, 0.0% of its tags name languages")
+    assert "5.3% of its tags" in reasons["wallets"]["Value"]
+    text = "Click the button of the dialog; the value is 42, the list is an array, and the variable is <code>x_y</code>"
+    assert {"button", "array"} <= set(_labels(text, PROGRAMS))
+    for site, counts in (("beer", BEER), ("wallets", WALLETS)):
+        assert not reasons[site].keys() & set(_labels(text, counts).values())
+
+
 def test_short_words_are_no_tags_by_themselves() -> None:
     for text in ("Tr (the trace) of A and Li proved that the span is all", "Hmm, a span of two days"):
         assert "HTML_XML_Tag" not in _labels(text, PROGRAMS).values()
@@ -350,6 +404,13 @@ def test_names_that_posts_introduce_are_known_on_their_site() -> None:
     parts = [entities_site.introduced(said[:1]), entities_site.introduced(said[1:])]
     assert entities_site.settled(parts) == {"Daedalus": "Application"}
     assert entities_site.settled(parts[:1]) == {}
+    # A name that nearly all posts speak of is the site's subject: two of them that call it a wallet say nothing.
+    everywhere = ["The Daedalus", *["Daedalus is it"] * 200]
+    assert entities_site.settled([*parts, entities_site.introduced([*said, *everywhere])]) == {}
+    # Other fields have programs, tools and packages too, and the website of a brewery is no name of a website.
+    others = ["Pioneer is a program for members. The Hops package. See the Chimay website."] * 3
+    assert entities_site.introduced(others) == {}
+    assert entities_site.introduced(["Frob is a command line tool"])["Frob"]["types"] == {"Application": 1}
     text = "Then Daedalus syncs with the chain"
     assert _labels(text, PROGRAMS, names={bucket.SITE: {"Daedalus": "Application"}}) == {"Daedalus": "Application"}
 
@@ -399,13 +460,12 @@ def test_time_grows_with_length_alone(piece: str) -> None:
 
 
 def test_sites_unlike_the_one_that_was_learned_from_have_surer_labels_only() -> None:
-    code_without_tags = _site(40, 100, {"wallets": (90, None), "python": (5, "Python is a programming language")})
-    assert entities_site.programming(code_without_tags) == 1 and entities_site.alike(code_without_tags) < 0.1
+    assert entities_site.programming(WALLETS) == 1 and entities_site.alike(WALLETS) < 0.1
     # What a wiki doesn't say is doubted only of types that such sites are not about.
     assert entities_site.of_tags({"google maps": (3, None), "ipa": (3, None)})["doubtful"] == ["ipa"]
     text = "I use Java in Firefox, see [1] and the string of the table"
-    assert set(_labels(text, code_without_tags)) < set(_labels(text, PROGRAMS))
-    assert "[1]" not in _labels(text, code_without_tags)
+    assert set(_labels(text, WALLETS)) < set(_labels(text, PROGRAMS))
+    assert "[1]" not in _labels(text, WALLETS)
 
 
 def test_functions_have_one_order_whichever_module_is_imported_first() -> None:

@@ -24,6 +24,11 @@ def test_the_file_holds_types_of_the_task_and_no_name_twice() -> None:
         for names in lists.values():
             repeated = [name for name, times in Counter(names).items() if times > 1]
             assert not repeated, f"{label}: {repeated}"
+    known = gazetteers.known()
+    unknown = {"api", "apis", "rest", "restful", "web"}  # words of names, such as "REST API"
+    kinds_of_files = {"batch", "binary", "cache", "config", "executable", "header", "image", "log", "text"}
+    names = {*known.any, *(name.lower() for name in known.exact)} | unknown | kinds_of_files
+    assert [name for each in data["everyday"].values() for name in each if name not in names] == []
     assert sum(len(names) for lists in data["names"].values() for names in lists.values()) > 2500
 
 
