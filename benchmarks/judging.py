@@ -61,6 +61,8 @@ def draw(
 ) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
     """`each` labels of each class and group, from the threads that are kept apart, in an order that says nothing.
 
+    What has a verdict is not drawn again.
+
     Args:
         groups: the corpora of each group, such as those of a release before a change and of one after it: who judges
             does not see which group a label is from.
@@ -69,11 +71,12 @@ def draw(
         keys with what the judge sees of each: the text, and what a visitor of the site sees beside it.
     """
     chosen: dict[tuple[Any, ...], tuple[Path, dict[str, Any]]] = {}
+    judged = _verdicts(task)
     for corpora in groups:
         classes: dict[str, list[tuple[tuple[Any, ...], Path, dict[str, Any]]]] = defaultdict(list)
         for corpus in corpora:
             for key, label, example in labels(corpus, task):
-                if kept_apart(label["site"], label["thread_id"]):
+                if kept_apart(label["site"], label["thread_id"]) and key not in judged:
                     classes[label["label"]].append((key, corpus, example))
         for drawn in classes.values():
             for key, corpus, example in sorted(drawn, key=lambda item: _order(seed, item[0]))[:each]:
@@ -149,6 +152,11 @@ def _collected(given: argparse.Namespace) -> None:
     print(f"{path}: {len(ordered)} judged")
 
 
+def _verdicts(task: str) -> dict[tuple[Any, ...], str]:
+    path = JUDGED / f"{task}.jsonl"
+    return {tuple(row["key"]): row["verdict"] for row in (_lines(path) if path.exists() else ())}
+
+
 def _lines(path: Path) -> Iterator[Any]:
     with path.open(encoding="utf-8") as file:
         for line in file:
@@ -169,8 +177,7 @@ def precision(corpora: Iterable[Path], task: str) -> list[dict[str, Any]]:
 
     A text whose digest is another than the judged one counts for nothing, as do verdicts of `UNSURE`.
     """
-    path = JUDGED / f"{task}.jsonl"
-    verdicts = {tuple(row["key"]): row["verdict"] for row in (_lines(path) if path.exists() else ())}
+    verdicts = _verdicts(task)
     counts: dict[str, list[tuple[bool, float]]] = defaultdict(list)
     frequency: Counter[str] = Counter()
     for corpus in corpora:
