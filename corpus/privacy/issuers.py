@@ -200,7 +200,7 @@ def _anchored() -> dict[str, list[_Exact]]:
 def _near() -> dict[str, list[tuple[Format, re.Pattern[str]]]]:
     table: dict[str, list[tuple[Format, re.Pattern[str]]]] = {}
     for row in formats():
-        pattern = re.compile(rf"(?<![A-Za-z0-9_\-./=+]){expression(row.form)}(?![A-Za-z0-9_\-/=+.])")
+        pattern = re.compile(rf"(?<![A-Za-z0-9_\-./+]){expression(row.form)}(?![A-Za-z0-9_\-/=+.])")
         for name in row.near.split():
             table.setdefault(name, []).append((row, pattern))
     return table

@@ -7,17 +7,18 @@ from itertools import pairwise
 from socorpus.corpus.privacy.found import Found
 
 _CALLED = re.compile(
-    r"\b(?:tele)?(?:phone|mobile|whatsapp|tel|fax|cell|call|sms|contact|hotline)[a-z]{0,4}(?:\s(?:number|no|num|me|us|at|on|is"
+    r"\b(?:tele)?(?:phone|mobile?|whatsapp|tel|tél|fax|cell|celular|m[oó]vil|handy|n[uú]mero|fone|call|sms|contact"
+    r"|hotline)[a-z]{0,4}(?:\s(?:number|no|num|me|us|at|on|is"
     r"|line))*[\s:.#=(\-]*$",
     re.I,
 )
 _INTERNATIONAL = re.compile(
-    r"(?<![\w+.\-/*=)])\+(\d{1,3})((?:[ .\-]?\(\d{1,4}\))?(?:[ .\-]?\d+)+)(?![\w%*+/]|[.,\-]\d)"
+    r"(?<![\w+.\-/*=)])(?:\+|00(?=[1-9]))(\d{1,3})((?:[ .\-]?\(\d{1,4}\))?(?:[ .\-]?\d+)+)(?![\w%*+/]|[.,\-]\d)"
 )
 _NORTH_AMERICAN = re.compile(
     r"(?<![\w.\-/+#=])(?:1[ .\-])?(?:\((\d{3})\) ?|(\d{3})([.\-]))(\d{3})[.\-](\d{4})(?![\w/]|[.\-]\d)", re.ASCII
 )
-_BARE = re.compile(r"(?<![\w.\-])\(?\d[\d ().\-]{7,18}\d(?![\w%]|[.,\-]\d)")
+_BARE = re.compile(r"(?<![\w.\-])\(?\d[\d ()./\-]{7,18}\d(?![\w%]|[.,\-/]\d)")
 
 
 def phone(text: str, place: int) -> Iterator[Found]:
