@@ -127,7 +127,7 @@ def suspects() -> dict[str, str]:
         if row.near:
             names.update(dict.fromkeys(row.near.split()))
         elif row.anchor:
-            head, tail = row.form.split(f" {row.anchor} ", 1)
+            head, _, tail = row.form.partition(f" {row.anchor}")
             last = head.split()[-1].partition("*")[0]
             pattern = f"[{CLASSES[last]}]" + _opening(row.anchor, tail, 30 if row.anchor == "." else _ENOUGH)
             anchors[pattern] = None
@@ -152,9 +152,13 @@ def beginnings(rule: str) -> frozenset[str]:
 
 
 _BEFORE_ANCHORS = "0123456789abcdefghijklmnopqrstuvwxyz+/_-.="
-# Behind an issuer's name: a word for what is told or a sign of assignment, and a value. The alternative that stops at
-# the first of them comes first: a search goes on for as long as an alternative before the one that matched may match.
-_TOLD = r"(?:[ \w.\-]*?(?:[:=]|(?i:key|token|secret|auth|api|bearer))|[\w\-.]*[\"'\])]*[ \t]*[:=,(>])"
+# Behind an issuer's name: the rest of its word, and a word for what is told, a sign of assignment or both. Bounded, as a
+# search goes on for as long as an alternative before the one that matched may match.
+_TOLD = (
+    r"(?:[\w.\-]{0,24}?(?:[:=]|(?i:key|token|secret|auth|api|bearer))|[\w.\-]{0,24}[\"'\])]*[ \t]*[:=,(>]"
+    r"|[\w.\-]{0,24} (?i:api|app|key|token|secret|access|auth|bearer|client|consumer|account|personal|webhook|pass|cred"
+    r"|rest|sdk|service|id))"
+)
 
 
 _LEFT = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=%[0-9A-F][0-9A-F]))"

@@ -63,6 +63,9 @@ _AUTHORITY = re.compile(r"[^\s/?#\"'<>`]*")
 _DATABASE = re.compile(r"(?:tcp|unix|udp)\(")
 _DSN = re.compile(r"(?:^|[\s\"'`=(])[\w.\-]{1,40}:([^\s@\"'`/]{1,80})$")
 
+_PAIR = re.compile(r"(?:^|[\s\"'`=(,])(?!mailto|e?mail|sip|xmpp)[\w.\-]{1,40}:([^\s@\"'`/:]{4,80})$")
+_MACHINE = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}\b|localhost\b|[\w\-]{1,60}(?:\.[\w\-]{1,60}){0,4}(?::\d{2,5}\b|/\w)")
+"""A host that is none of a mailbox: by its address, its port or a path."""
 _ORACLE = re.compile(r"jdbc:oracle:(?:thin|oci8?):\w{1,30}/([^\s@\"'/]{1,80})$")
 
 
@@ -113,6 +116,11 @@ def at_sign(text: str, place: int) -> Iterator[Found]:
     if oracle is not None:
         if not values.placeholder(oracle[1]) and not values.reference(oracle[1]):
             yield "url_password", place - len(oracle[1]), place, "password"
+        return
+    pair = _PAIR.search(text, max(0, place - 128), place)
+    if pair is not None and _MACHINE.match(text, place + 1) and values.strong(pair[1]):
+        if not values.placeholder(pair[1]) and not values.reference(pair[1]):
+            yield "url_password", pair.start(1), place, "password"
         return
     yield from _address(text, place, place + 1)
 
@@ -232,12 +240,12 @@ def spelled(text: str, place: int) -> Iterator[Found]:
     if match is None:
         return
     sign = text[match.start() : match.start(1)]
-    local = _SPELLED_LOCAL.search(text, max(0, place - 80), place)
-    if local is None:
-        return
     host = _DOT.sub(".", match[1])
     length = _mailbox(host)
     if length != len(host):
+        return
+    local = _SPELLED_LOCAL.search(text, max(0, place - 80), place)
+    if local is None:
         return
     if sign.strip("[({<])}>").lower() == "a" and not match[1].islower():
         return
@@ -248,7 +256,7 @@ def spelled(text: str, place: int) -> Iterator[Found]:
         announced = (
             "AT" in sign
             or sign == "_at_"
-            or (sign == " @ " and text[start - 1 : start].strip() == text[match.end() : match.end() + 1].strip() == "")
+            or (sign == " @ " and {text[start - 1 : start], text[match.end() : match.end() + 1]} <= {"", "\n"})
             or host.split(".")[0].lower() in _PROVIDERS
             or "." in local[0]
             or _ANNOUNCED.search(text[max(0, start - 32) : start])

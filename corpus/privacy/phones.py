@@ -55,8 +55,13 @@ def _north_american(match: re.Match[str], called: bool) -> bool:
 
 def _bare(match: re.Match[str], called: bool) -> bool:
     digits = re.sub(r"\D", "", match[0])
+    if _DATE.search(match[0]):
+        return False
     fictional = len(digits) in (7, 10, 11) and not _assigned("212", digits[-7:-4], digits[-4:])
     return called and 9 <= len(digits) <= 13 and not _sequence(digits[-8:]) and not (len(digits) == 10 and fictional)
+
+
+_DATE = re.compile(r"\d{4}[/.\-]\d{1,2}[/.\-]\d{1,2}|\d{1,2}[/.]\d{1,2}[/.]\d{2,4}")
 
 
 def _assigned(area: str, exchange: str, line: str) -> bool:

@@ -64,9 +64,10 @@ _TIED = "|".join(
     )
 )
 _PASSWORDS = (
-    r"(?i:pass|pwd|pswd|kennwort|senha|contrase(?:ñ|n)|mot[_ ]?de[_ ]?pa|wachtwoord|heslo|haslo|parola|salasana|losenord"
+    r"(?i:pass|pwd|pswd|kennwort|senha|contrase(?:ñ|n)"
+    r"|mot[_ ]?de[_ ]?pa|wachtwoord|heslo|haslo|parola|salasana|losenord"
     r"|adgangskode|psk|sifre|jelsz)"
-    r"|(?i:pw|psw|mdp)\b"
+    r"|(?i:pw|psw|mdp)\b|(?i:basic_?auth|auth_?basic|authBasic)"
     "|пароль|Пароль|hasło|密码|密碼|パスワード|비밀번호|lösenord|şifre"
 )
 _KEYS = r"(?i:secret|token|key|salt|appid|credentials|authorization|[?&_\"']sig|[_\"' :]auth|seed)"
@@ -77,8 +78,8 @@ SUSPECTS: Mapping[str, str] = {
     "phone": r"\+\d[\d ().\-]{6}|\d{3}(?:\) ?|[.\-])\d{3}[.\-]\d{4}|00[1-9]\d[ \-/.(]{1,2}\d"
     r"|(?i:phone|mobile?|whatsapp|tel|t\xc3\xa9l|fax|cell|handy)[a-z]{0,4}"
     r"(?i: number| no| num)?(?: is)?[ :.#=\-]{1,3}\(?\d[\d ()./\-]{6}",
-    "spelled": r"(?i:[\[({<] ?(?:at|@) ?[\])}>])|[\[({<](?:a|\xc3\xa4t)[\])}>][a-z]|[ _\-]AT[ _\-]\w|_at_[a-z0-9\-]+_dot_"
-    r"| at \w[\w\-]{0,40}(?: \w[\w\-]{0,40})? (?i:dot) \w|@ \w[\w\-]*\.[a-zA-Z]",
+    "spelled": r"(?i:[\[({<] ?(?:at|@) ?[\])}>])|[\[({<](?:a|\xc3\xa4t)[\])}>][a-z]|[ _\-]AT[ _\-]\w"
+    r"|_at_[a-z0-9\-]+_dot_| at \w[\w\-]{0,40}(?: \w[\w\-]{0,40})? (?i:dot) \w|@ \w[\w\-]*\.[a-zA-Z]",
     "encoded": r"(?:%40|\\u0040|\\x40|&#0{0,3}64;|&#[xX]0{0,3}40;|&commat;|\xef\xbc\xa0)[\w\x80-\xff]",
     "references": r"(?:&#[xX]?[0-9a-fA-F]{2,4};){6}",
     "ip_host": r"ec2-\d{1,3}-\d{1,3}-",
@@ -92,6 +93,7 @@ SUSPECTS: Mapping[str, str] = {
     "before_key": r"for(?:Key|KeyPath|HTTPHeaderField) ?: ?@?[\"'][\w.\-]",
     "call": calls.CALLS,
     "procedure": rf"{calls.SP_CALLS}|{calls.AUTH_PAIR}",
+    "encoded_pair": calls.ENCODED,
     "program": commands.suspects(),
     "user_and_password": commands.USER_AND_PASSWORD,
     "prompted": prompts.PROMPTED,
@@ -108,7 +110,10 @@ SUSPECTS: Mapping[str, str] = {
 }
 """Name of a rule of `RULES` -> where it may have something to find, in google-re2's dialect."""
 
-_FORMATS = ("header", "format", "anchor", "named", "call", "procedure", "program", "prompted", "piped")
+_FORMATS = (
+    *("header", "format", "anchor", "named"),
+    *("call", "procedure", "encoded_pair", "program", "prompted", "piped"),
+)
 SCANS: tuple[tuple[str, ...], ...] = (tuple(name for name in SUSPECTS if name not in _FORMATS), _FORMATS)
 """The rules that look for suspicious places together: one expression of both would have too many states."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -129,6 +134,7 @@ _FIRST: Mapping[str, frozenset[str]] = {
     "before_key": frozenset(["fo"]),
     "call": calls.BEGINNINGS,
     "procedure": frozenset(["sp", "au"]),
+    "encoded_pair": words("bt ba b6 bu to ge"),
     "program": commands.beginnings(),
     "user_and_password": frozenset("-"),
     "prompted": frozenset(["as", "pa"]),
@@ -192,6 +198,7 @@ RULES: Mapping[str, Rule] = {
     "user_and_password": commands.user_and_password,
     "call": calls.call,
     "procedure": calls.procedure,
+    "encoded_pair": calls.encoded,
     "characters": calls.characters,
     "unnamed": calls.unnamed,
     "piped": prompts.piped,

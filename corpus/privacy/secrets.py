@@ -4,10 +4,13 @@ import base64
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 
 from socorpus.corpus.privacy import values
 from socorpus.corpus.privacy.assignments import Assignment, name_at, parse
 from socorpus.corpus.privacy.found import Found, whole, words
+from socorpus.corpus.privacy.positions.calls import arguments
+from socorpus.corpus.privacy.positions.judging import secret
 
 _AFTER = words(
     "root admin user users db database mysql sql smtp mail email ftp sftp ssh http proxy prod production dev "
@@ -83,6 +86,8 @@ def meaning(name: str) -> tuple[str, bool] | None:
         parts.pop()
     if not parts:
         return None
+    if "".join(parts[-2:]) in ("basicauth", "authbasic", "userpwd"):
+        return "password", True
     tail = [part for part in parts if not part.isdigit()]
     if not tail:
         return None
@@ -190,6 +195,8 @@ def _in_settings(text: str, assignment: Assignment, value: str) -> bool:
     settings = any(_SETTING.match(line) for line in near)
     if values.encoded(value):
         return True
+    if not tight and assignment.sign == "=" and re.fullmatch(r"[a-z_]+\d{1,2}", value) and len(value) < 8:
+        return False
     if letters:
         about = (*near, name) if settings else (name,)
         known = any(_HOSTS.search(line) for line in about) and (settings or (tight and "." in name))
@@ -220,6 +227,9 @@ def named(text: str, place: int) -> Iterator[Found]:
         text, max(0, named_here[1] - 16), named_here[1]
     ):
         known = (known[0], True)  # `my api key is …`
+    if known[0] == "password" and (tuple_found := _of_tuple(text, *named_here)):
+        yield tuple_found
+        return
     assignment = parse(text, *named_here)
     following = _FOLLOWING.match(text, named_here[2])  # `Token token=…`: the second name hid behind the first
     if following is not None and (assignment is None or assignment.form == "space"):
@@ -241,8 +251,11 @@ def named(text: str, place: int) -> Iterator[Found]:
         if _BRACED.match(value) and _CONNECTION.search(line) and values.strong(value[1:-1]):
             start, end = start + 1, end - 1
             value = text[start:end]
-        if "USERPWD" in name and ":" in value:
-            start += value.index(":") + 1
+        if _PAIRED.search(name):
+            pair = _USER_AND_PASSWORD.match(value)
+            if pair is None and "pass" not in name.lower():
+                return
+            start += pair.end() if pair is not None else 0
             value = text[start:end]
         good = _password(value, assignment, line, text)
     else:
@@ -254,7 +267,30 @@ def named(text: str, place: int) -> Iterator[Found]:
 _QUALIFIED = re.compile(
     r"\b(?:api|access|secret|auth|private|licen[cs]e|app|bearer|security|encryption|session)[ \-]$", re.I
 )
+_PAIRED = re.compile(r"userpwd$|basic_?auth$|auth_?basic$|user_?pass(?:word)?$", re.I)
+"""Names of a user and a password with a colon between them."""
+_USER_AND_PASSWORD = re.compile(r"[\w.@\-]{1,60}:(?=[^\s:/]+$)")
 _BRACED = re.compile(r"\{[^{}$\n]{4,80}\}$")
+_BEFORE_IN_TUPLE = re.compile(r"(?:[$@\w.]{1,40}[ \t]*,[ \t]*){1,4}$")
+_BEHIND_IN_TUPLE = re.compile(r"[ \t]*\)?[ \t]*:?=[ \t]*[(\[]?[ \t]*(?=[bru]?[\"'])")
+
+
+def _of_tuple(text: str, _name: str, start: int, end: int) -> Found | None:
+    """The password of an assignment to several names: `user, password = "bob", "X"`."""
+    names = _BEFORE_IN_TUPLE.search(text, max(0, start - 80), start - (text[start - 1 : start] == "$"))
+    tie = _BEHIND_IN_TUPLE.match(text, end, end + 40)
+    if names is None or tie is None:
+        return None
+    index = names[0].count(",")
+    values_given = list(islice(arguments(text, tie.end(), tie.end() + 400), index + 1))
+    if len(values_given) <= index:
+        return None
+    argument = values_given[index]
+    if argument.value is None or not secret(argument.value):
+        return None
+    return "assigned", argument.start, argument.end, "password"
+
+
 _KEY_ARGUMENT = re.compile(r"\w+ ?: ?@?[\"']")
 
 
@@ -343,8 +379,10 @@ def _quoted_password(value: str, assignment: Assignment, line: str, text: str) -
     if assignment.form in ("argument", "space", "call", "prose"):
         if assignment.form == "argument" and _SETTER.search(text, max(0, assignment.start - 60), assignment.start):
             return values.strong(value) or (any(map(str.isdigit, value)) and len(value) >= 6)
-        if assignment.form in ("space", "call") and len(value) >= 6 and re.search(r"\d", value):
+        if assignment.form in ("space", "call", "prose") and len(value) >= 6 and re.search(r"\d", value):
             return True
+        if assignment.form == "argument" and text[assignment.start : assignment.start + 1] == "-":
+            return _mixed(value)  # of a command as a list
         if letters and assignment.form == "call" and text[assignment.start] == ".":
             return len(value) >= 6 and value.islower() and value.isascii()  # of a builder: `.password("…")`
         return values.strong(value) and len(value) >= 5
@@ -358,6 +396,12 @@ def _quoted_password(value: str, assignment: Assignment, line: str, text: str) -
     return True
 
 
+_CHOSEN = re.compile(
+    r"secret(?:_?(?:or_?)?key)?$|(?:jwt|signing|encrypt(?:ion)?|decryption|hmac|crypto|cipher|aes|des|session|cookie|shared)"
+    r"_?(?:secret_?)?(?:key|salt|token)$",
+    re.I,
+)
+"""Names of secrets that people think up themselves."""
 _BASIC = re.compile(r"(?:[A-Za-z0-9+/]{4}){3,}(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$")
 
 
@@ -387,7 +431,7 @@ def _key(value: str, assignment: Assignment, clear: bool, text: str) -> bool:
             return False  # an object's number in MongoDB
         return not (uuid and (not clear or _IDS.search(name.lower())))
     # A secret of one's own choice, as short as a password.
-    chosen = re.search(r"secret(?:_?key)?$", name, re.I) is not None and assignment.form in ("operator", "typed")
+    chosen = _CHOSEN.search(name) is not None and assignment.form in ("operator", "typed")
     good = chosen and len(value) >= 8 and any(map(str.isdigit, value))
     if assignment.quoted:
         plain = re.match(r"[A-Za-z]+\d+$", value) is not None and not name.lower().startswith("k")

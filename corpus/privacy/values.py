@@ -10,7 +10,7 @@ from socorpus.corpus.privacy.found import words
 from socorpus.corpus.privacy.redact import STAND_IN
 
 _REFERENCE = re.compile(
-    r"[$#%@]?\{[^{}\n]*\}|\$\(|\{\{|\}\}|<%|%>|<\?|%\(\w+\)|%[sdr@]|^[\w.:/\-]*\$\w*[A-Za-z_]\w{2,}$|^\$\w+$|^%\w+%$|^!\w+$|^[:@*&]\w+$|^\?$"
+    r"[$#%@]?\{[^{}\n]*\}|\$\(|\{\{|\}\}|<%|%>|<\?|%\(\w+\)|%[sdr@]|^[\w.:/\-]*\$\w*[A-Za-z_]\w{2,}$|^\$\w+$|^%\w+%$|^!\w+$|^[:@*&]\w+$|^@@?[\w.\-]+@@?$|^\?$"
     r"|\"\s*[+.&]|'\s*[+.&]|^\\?\$[A-Za-z_{(]|%[A-Z_]{3,}\d?%|!![A-Za-z]"
 )
 """A value that something else fills in: `${X}`, `{{ x }}`, `$(cat x)`, `%s`, `:name`, `<%= x %>`, `" + x + "`."""
@@ -68,8 +68,18 @@ def placeholder(value: str) -> bool:
         or len(set(value)) < 3
         or _MASKED.match(value) is not None
         or STAND_IN.search(value) is not None
-        or _PASSWORD_WORD.search(value) is not None
+        or (_PASSWORD_WORD.search(value) is not None and not _beyond_words(value))
     )
+
+
+_WORD_FOR_ONE = re.compile(r"passw(?:or)?d|passphrase|secret", re.I)
+
+
+def _beyond_words(value: str) -> bool:
+    """Whether a value with the word for one in it has more than one adds to such a word: `Secret#2021!`."""
+    rest, words_in_it = _WORD_FOR_ONE.subn("", value)
+    drawn = re.search(r"\d.*\d", rest) is not None and re.search(r"[!@#$%^&*?]", rest) is not None
+    return words_in_it > 0 and len(rest) >= 5 and drawn
 
 
 def reference(value: str) -> bool:

@@ -1,17 +1,20 @@
 """Passwords and keys among the arguments of calls: `mysqli_connect("h", "u", X)`, `AES.new(X, …)`, `login("u", X)`."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from socorpus.corpus.privacy import values
 from socorpus.corpus.privacy.assignments import literal
 from socorpus.corpus.privacy.found import Found, words
 from socorpus.corpus.privacy.positions.judging import secret
+from socorpus.corpus.privacy.redact import STAND_IN
 
 # Names of functions in lower case, and which of their arguments, from 0, is the secret. Behind `=` are those that take
 # nothing else in that place, so that a word is one too.
 _TABLE = """
+0= signedstring newstore newcookiestore rfc2898derivebytes bcrypt.hashpassword
 0= set_password setpassword addpassword encryptpassword hashpassword changepassword withpassword set_pass
 0= hash::make bcrypt.hash bcrypt.hashsync bcrypt.hashpw hashpw password_hash passwordencoder.encode
 0= bcrypt.generatefromhash bcrypt_hash make_password generate_password_hash argon2.hash
@@ -19,7 +22,7 @@ _TABLE = """
 0 aes.new des.new des3.new arc4.new blowfish.new fernet secretkeyspec pbekeyspec symmetricsecuritykey
 0 hmacsha256 hmacsha1
 0 hmacsha512 algorithm.hmac256 algorithm.hmac512 hmac.new keys.hmacshakeyfor setsigningkey crypt.set_key
-0 setkey set_key initwithkey blynk.begin aes.createdecryptor hmac
+0 sendline setkey set_key initwithkey blynk.begin aes.createdecryptor hmac
 0 unprotect protect protectsheet decrypt decryptpdf encryptpdf unlock openpyxl.protection setfilepassword extractall
 1= networkcredential passwordauthentication usernamepasswordcredentials usernamepasswordauthenticationtoken
 1= usernamepasswordtoken httpbasicauth httpdigestauth setbasicauth credentials.basic authtokens.basic auth.basic
@@ -28,7 +31,7 @@ _TABLE = """
 1= oci_connect oci_pconnect ocilogon oci_new_connect wifi.sta.config username_pw_set usernamepwset set_credentials
 1= signinwithemailandpassword createuserwithemailandpassword emailauthprovider.credential pscredential ntlmauth
 1= httpntlmauth setauthentication withauth setcredentials kerberosauth sp_addlogin sp_password imap.login
-1= addpasswordasync plaintextauthprovider passwordauthenticator
+1= basic addpasswordasync plaintextauthprovider passwordauthenticator
 1 login authenticate authenticateasync auth basicauth basic_auth credential credentials credentials.new credentials::new
 1 logon signin sign_in
 1 jwt.sign jwt.verify jwt.encode jwt.decode jwt::encode jwt::decode signwith jwt_encode createhmac
@@ -43,7 +46,8 @@ _TABLE = """
 2= createuser create_user create_superuser postgresqlconnection connectwithcredential odbc.open
 2 database sequelize r::setup hash_hmac openssl_encrypt openssl_decrypt url conn.open cn.open connection.open
 2 client.connect
-2= mysql.connect blynk.begin
+2= mysql.connect blynk.begin keyring.set_password ftp ftplib.ftp
+1 smtp
 3= mysqli_real_connect mysql_real_connect sftpclient amqpstreamconnection newdialer ua->credentials openrowset
 3= principalcontext newplaindialer
 3 ssh.connect client.connect sftp.connect net::smtp
@@ -81,14 +85,16 @@ _MOST = 8
 
 
 @dataclass(frozen=True)
-class _Argument:
+class Argument:
+    """An argument of a call."""
+
     start: int
     end: int
     value: str | None
     """None where it is no literal."""
 
 
-def _arguments(text: str, place: int, limit: int) -> Iterator[_Argument]:
+def arguments(text: str, place: int, limit: int) -> Iterator[Argument]:
     """The arguments of a call from right behind its bracket."""
     for _ in range(_MOST):
         found = literal(text, place, limit)
@@ -99,8 +105,8 @@ def _arguments(text: str, place: int, limit: int) -> Iterator[_Argument]:
             close = _CLOSE.match(text, end, limit)
             if close is not None:
                 behind = close.end()
-                wrapped = sum(map(text[place:start].count, "([{")) if text[place:start] else 0
-                while wrapped and text[behind : behind + 1] in (")", "]", "}"):
+                wrapped = sum(map(text[place:start].count, "([{")) - sum(map(text[place:start].count, ")]}"))
+                while wrapped > 0 and text[behind : behind + 1] in (")", "]", "}"):
                     behind, wrapped = behind + 1, wrapped - 1
                 value = text[start:end]
         if value is None:
@@ -113,7 +119,7 @@ def _arguments(text: str, place: int, limit: int) -> Iterator[_Argument]:
             tie = _END.match(text, rest.end(), limit) if rest is not None else None
         if tie is None:
             return
-        yield _Argument(start, end, value)
+        yield Argument(start, end, value)
         if tie["last"] is not None:
             return
         place = tie.end()
@@ -128,7 +134,7 @@ _TITLE = re.compile(r"[A-Z][a-z]+\d{0,2}$")
 
 def call(text: str, place: int) -> Iterator[Found]:
     """The literal in the place of the secret among the arguments of the call at a place."""
-    name = _callee(text, place)
+    name = _callee(text, place) if _CALL.match(text, place) else None
     if name is None:
         return
     callee, after = name
@@ -137,32 +143,62 @@ def call(text: str, place: int) -> Iterator[Found]:
     lower = callee.lower()
     if kind is None and (not _FAMILY.search(lower) or lower in _NOT_CALLED):
         return
-    arguments = list(_arguments(text, after, limit))
-    if not arguments:
+    given = list(arguments(text, after, limit))
+    if not given or any(argument.value is not None and STAND_IN.search(argument.value) for argument in given):
         return
-    joint = _JOINT.match(arguments[0].value) if arguments[0].value is not None else None
+    joint = _JOINT.match(given[0].value) if given[0].value is not None else None
     if joint is not None and "connect" in lower and values.strong(joint[1]) and not values.placeholder(joint[1]):
-        start = arguments[0].start
+        start = given[0].start
         yield "command", start + joint.start(1), start + joint.end(1), "password"
         return
-    if len(arguments) == 1 and _STORE_NAME.search(callee):
-        yield from _judged(arguments[0], known=True, strict=False)
+    if len(given) == 1 and _STORE_NAME.search(callee):
+        yield from _judged(given[0], known=True, strict=False)
         return
-    if len(arguments) > 1 and _STORE_NAME.search(callee) and arguments[1].value is None:
-        yield from _judged(arguments[0], known=True, strict=False)
+    if len(given) > 1 and _STORE_NAME.search(callee) and given[1].value is None:
+        yield from _judged(given[0], known=True, strict=False)
+    judging = True
     if kind is not None:
         for index in kind.places:
-            if index < len(arguments) and arguments[index].value is not None:
-                literals = all(argument.value is not None for argument in arguments[:index])
-                yield from _judged(arguments[index], kind.known, strict=not literals)
-        return
-    for argument in arguments[:0:-1]:
-        if argument.value is not None and values.strong(argument.value):
-            yield from _judged(argument, known=False, strict=True)
+            if index < len(given) and given[index].value is not None:
+                literals = all(argument.value is not None for argument in given[:index])
+                judged = list(_judged(given[index], kind.known, strict=not literals))
+                yield from judged
+                judging = judging and not judged
+        if kind.known or not judging or len(given) < 3:
+            yield from _behind_address(given) if judging else ()
+            return
+    judging = judging and not (yield from _behind_address(given))
+    literals = len(given) > 2 and all(argument.value is not None for argument in given)
+    for argument in given[:0:-1] if judging else ():
+        value = argument.value
+        if value is not None and "/" not in value and (values.strong(value) or (literals and _mixed(value))):
+            yield from _judged(argument, known=False, strict=not literals)
             return
 
 
-def _judged(argument: _Argument, known: bool, strict: bool) -> Iterator[Found]:
+_ADDRESS = re.compile(r"[\w.+\-]+@[\w\-]+\.[\w.\-]+$")
+_FOR_GOOGLE = re.compile(r"[a-z]{4}(?: [a-z]{4}){3}$")
+
+
+def _behind_address(given: list[Argument]) -> Generator[Found, None, bool]:
+    """The password right behind an address among the arguments of a function that logs in, and whether there is one."""
+    for user, password in pairwise(given):
+        if user.value is None or password.value is None or not _ADDRESS.match(user.value):
+            continue
+        if _FOR_GOOGLE.match(password.value):
+            yield "command", password.start, password.end, "password"
+            return True
+        judged = list(_judged(password, known=True, strict=False))
+        yield from judged
+        return bool(judged)
+    return False
+
+
+def _mixed(value: str) -> bool:
+    return len(value) >= 8 and all(re.search(kind, value) for kind in ("[a-z]", "[A-Z]", "[0-9]"))
+
+
+def _judged(argument: Argument, known: bool, strict: bool) -> Iterator[Found]:
     value = argument.value
     if value is None:
         return
@@ -217,20 +253,33 @@ _WORDS = (
     "|jwt(?:\\.|::)\\w{4,6}|(?:en|de)crypt|createhmac|create(?:de)?cipher(?:iv)?|hash_hmac|openssl_\\w{7}|mcrypt_\\w{7}|(?:un)?protect(?:sheet)?"
     "|extractall|sendkeys|typewrite|addap|imap_open|ocilogon|mysqli|pdo|plainauth|directoryentry|store\\.connect|ssh2_auth_password|getconnection"
     "|sshclient|sftpclient|new\\w{0,6}dialer|principalcontext|mapnetworkdrive|openrowset|username_pw_set|createasync|createconnection|database|sequelize"
-    "|r::setup|(?:cn|conn|connection)\\.open|wifi\\.begin|blynk\\.begin|wifi\\.sta\\.config|(?:ssh|sftp)\\.start|ftp\\.open|smtp\\.start|streamconnection"
+    "|r::setup|(?:cn|conn|connection)\\.open|wifi\\.begin|ftp|smtp|bcrypt\\.hash|signedstring|newstore|newcookiestore|derivebytes|sendline|blynk\\.begin|wifi\\.sta\\.config|(?:ssh|sftp)\\.start|ftp\\.open|smtp\\.start|streamconnection"
     "|dbi->connect|postgresqlconnection|pscredential|getconnection|usernamepasswordtoken|aes_(?:en|de)crypt|pgp_sym_\\w{7}|authprovider"
 )
-CALLS = rf"(?i:{_WORDS}) ?(?:\(\s?[\"'\w$@<&:*(]| [\"'])"
+CALLS = rf"(?i:{_WORDS}) ?(?:\(\s?[\"'\w$@<&:*(\[]| [\"'])"
 """Where `call` has something to look at, in google-re2's dialect."""
+_CALL = re.compile(CALLS)
 BEGINNINGS = words(
     "_c _p pc co lo si au cr ba d_ p_ .b ad se us ha en ch wi ss de ar fe ke hm jw op mc pr un ex ty im oc my pd pl di "
-    "st ge sf ne ma r: cn ft sm db po ps pg da bl ae"
+    "st ge sf ne ma r: cn ft sm db po ps pg da bl ae bc"
 )
 """The first two characters, in lower case, of where a call may begin."""
 
 SP_CALLS = r"(?i:sp_add(?:linkedsrv)?login|sp_password)[ \t]+[N'@\w]"
 """Where SQL Server's procedures get a password, in google-re2's dialect."""
 _SP = re.compile(r"(?P<name>sp_\w+)[ \t]+", re.I)
+ENCODED = r"(?i:btoa|base64_?encode|b64encode|Buffer\.from|toBase64|GetBytes)\( ?[b@]?[\"'][\w.@\-]+:[^\s/]"
+"""Where a user and a password are encoded for a header, in google-re2's dialect."""
+_ENCODED = re.compile(r"[\w.]{4,14}\( ?[b@]?(?P<quote>[\"'])[\w.@\-]{1,60}:(?P<value>[^\s\"'/:]{4,80})(?P=quote)")
+
+
+def encoded(text: str, place: int) -> Iterator[Found]:
+    """The password of a user and one that are encoded at a place, as of HTTP's basic authentication."""
+    match = _ENCODED.match(text, place)
+    if match is not None and secret(match["value"]):
+        yield "command", *match.span("value"), "password"
+
+
 AUTH_PAIR = r"(?:auth|AUTH) ?= ?\( ?[\"']"
 """Where a user and a password are assigned as a pair, in google-re2's dialect."""
 _PAIR = re.compile(r"auth ?= ?\( ?", re.I)
@@ -242,11 +291,11 @@ def procedure(text: str, place: int) -> Iterator[Found]:
     if match is None:
         return
     name = match.groupdict().get("name") or "httpbasicauth"
-    arguments = list(_arguments(text, match.end(), match.end() + 600))
+    given = list(arguments(text, match.end(), match.end() + 600))
     kind = _KINDS.get(name.lower())
     index = kind.places[0] if kind is not None else 1
-    if index < len(arguments):
-        yield from _judged(arguments[index], known=True, strict=False)
+    if index < len(given):
+        yield from _judged(given[index], known=True, strict=False)
 
 
 _CHARACTERS = re.compile(r"[\"']([^\"'\n]{4,80})[\"']$")

@@ -23,6 +23,8 @@ _FORMS = {
     "net": r"\b(?:user|USER)\s+[\w.\\\-]{1,40}\s+(?P<plain>[^\s/\"'*]{4,80})(?=\s|$)"
     r"|/(?:user|USER):\S{1,60}\s+(?P<plain2>[^\s/\"'*]{4,80})(?=\s|$)"
     r"|\b(?:use|USE)\s+(?:\w:\s+)?\\\\\S{1,80}\s+(?P<plain3>[^\s/\"'*]{4,80})(?=\s+/(?:user|USER):)",
+    "basic3": r"(?<=\s)http-basic\.\S{1,60}\s+\S{1,40}\s+" + _VALUE,
+    "colon": r"(?<=\s)[\w.\-]{3,60}\s+[\w.\-]{1,40}:(?P<plain>[^\s\"':/@]{4,80})(?=\s|$)",
     "store": r"(?<=\s)-(?:\w{0,12}pass(?:wd|word)?)\s+" + _VALUE,
 }
 """Forms of options that are more than a letter and a value."""
@@ -111,7 +113,7 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     ("7z 7za 7zr 7z.exe 7zz", " [aelxdtu] ", "-p+"),
     ("rar unrar", " [axetv]", "-p+ -hp+"),
     ("openssl", " [a-z]", "pass: -k_ -K_ -hmac_ -password_"),
-    ("keytool jarsigner apksigner zipalign", " ", "store pass:"),
+    ("keytool jarsigner apksigner zipalign", " ", "store pass: -new_"),
     ("pdftk", " ", "=owner_pw =user_pw =input_pw"),
     ("security", " (?:unlock|import|set|create|add)", "-p_ -P_ -w_"),
     ("signcode osslsigncode", " ", "-pass_"),
@@ -138,6 +140,8 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     ("youtube-dl yt-dlp", " ", "-p_"),
     ("sendEmail sendemail swaks", " ", "-xp_ -ap_"),
     ("mosquitto_pub mosquitto_sub mosquitto_passwd", " ", "-P"),
+    ("composer", " config", "basic3"),
+    ("bundle", " config", "colon"),
     ("jenkins-cli", " ", "user:"),
 )  # fmt: skip
 _FORMS["user,,"] = r"\w{1,40}/\w{1,40},(?P<plain>[^\s;\"']{1,80})"
@@ -219,10 +223,10 @@ def _judged(text: str, match: re.Match[str], letters: bool) -> Iterator[Found]:
             yield "command", start, end, "password"
 
 
-USER_AND_PASSWORD = r"-[uUnl][ \t]+[^\s\-]\S*[ \t]+-[pPw][ \t]?[^\s\-]"
+USER_AND_PASSWORD = r"-[uU][ \t]+[^\s\-]\S*[ \t]+-[pPw][ \t]?[^\s\-]"
 """Where any program gets a user and a password next to each other, in google-re2's dialect."""
 _USER_AND_PASSWORD = re.compile(
-    r"(?<=\s)-[uUnl][ \t]+[^\s\-]\S{0,80}[ \t]+-[pPw](?P<apart>\s?)"
+    r"(?<=\s)-[uU][ \t]+[^\s\-]\S{0,80}[ \t]+-[pPw](?P<apart>\s?)"
     r"(?:(?P<quote>[\"'])(?P<quoted>[^\"'\n]{1,200})(?P=quote)"
     r"|(?P<plain>[^\s\"'`|;&<>()]{1,200}))"
 )
@@ -235,4 +239,6 @@ def user_and_password(text: str, place: int) -> Iterator[Found]:
     match = _USER_AND_PASSWORD.match(text, place)
     if match is None or (match["apart"] and _PROMPTS.search(text[max(0, place - 160) : place])):
         return
-    yield from _judged(text, match, letters=False)
+    value = match["quoted"] or match["plain"]
+    if values.strong(value) and not re.fullmatch(r"[0-9a-f]+", value):
+        yield from _judged(text, match, letters=False)

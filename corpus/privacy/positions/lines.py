@@ -60,7 +60,7 @@ ACCOUNT = (
     r":\$(?:apr1|[1567y]|2[abxy]|P|S)\$[\w./]"
     r"|:\{(?i:plain|clear|cleartext|crypt|s?sha\d{0,3}|s?md5|sha512-crypt)\}[!-~]"
     r"|:(?:\d{4,5}|\*):[\w*.\-]+:[\w*.\-]+:[!-~]|\]:\d{2,5}[ \t][!-~]"
-    r"|(?:smtp|mail|relay)\.[a-z0-9\-]+\.[a-z]{2,4}[ \t]+\w|stats auth |(?:pptpd|l2tpd)[ \t]+[!-~]"
+    r"|(?:smtp|mail|relay)\.[a-z0-9\-]+\.[a-z]{2,4}[ \t]+\w|stats auth |static:\w+:[!-~]|(?:pptpd|l2tpd)[ \t]+[!-~]"
     r"|\*[ \t]+[^\s*]+[ \t]+\*|: (?:PSK|XAUTH|EAP) |(?:=>|register =)[ \t]?\w+:[^\s@/]"
 )
 """Where a line of accounts may have a password, in google-re2's dialect."""
@@ -72,6 +72,7 @@ _ACCOUNTS = (
     re.compile(
         r"(?:smtp|mail|relay)[\w.\-]{0,60}[ \t]+[\w.+\-]{1,60}(?:@[\w.\-]{1,60})?:(?P<value>[^\s:/@]{4,100})(?=\s|$)"
     ),
+    re.compile(r"static:[\w.@\-]{1,40}:(?P<value>[^\s:]{4,100})"),
     re.compile(r"stats auth [\w.\-]{1,40}:(?P<value>\S{4,100})"),
     re.compile(
         r"(?:\*|pptpd|l2tpd)[ \t]+(?P<quote>\"?)(?P<value>[^\s\"*]{4,100})(?P=quote)[ \t]+"
@@ -123,7 +124,7 @@ def statement(text: str, place: int) -> Iterator[Found]:
             if group == "second":
                 start, value = start + (value[0] in "\"'"), value.strip("\"'")
             good = not values.placeholder(value) and not values.reference(value) and not re.search(r"\s", value)
-            user = re.search(r"user|role|grant|link|alter", text[max(0, place - 80) : place], re.I) is not None
+            user = re.search(r"\b(?:create|alter|grant|link)\b", text[max(0, place - 80) : place], re.I) is not None
             if good and (group == "quoted" or values.strong(value) or (user and re.search(r"\d", value))):
                 yield "assigned", start, end, "password"
         return

@@ -10,9 +10,14 @@ from socorpus.corpus.privacy.positions.judging import secret
 _READERS = (
     r"(?:sudo (?:-[a-zA-Z]+ )?(?:-S|--stdin)|chpasswd|kinit|smbpasswd|pdbedit|vncpasswd|passwd|gpg2? "
     r"|cryptsetup|openconnect|pass insert"
-    r"|htpasswd -[a-z]*i|docker login|podman login|helm registry login|su |su$|sshpass|gh auth login|bw unlock)"
+    r"|htpasswd -[a-z]*i|docker login|podman login|helm registry login|su |su$|sshpass|gh auth login|bw unlock|openssl "
+    r")"
 )
-PIPED = rf"\|[ \t]*(?:sudo [ \t]*)?{_READERS}|<<<[ \t]?[\"'$\w]"
+_FILE = re.compile(
+    r"<\(\s*(?:echo|printf)\s+(?:-\w+\s+)?(?P<quote>[\"']?)(?:[\w.@\-]{1,60}\\n)?(?P<plain>[^\s\"'|;\\()]{4,80})(?:\\n)?(?P=quote)\s*\)"
+)
+_TAKES_FILE = re.compile(r"pass|key|auth|secret|cred|pwd|pin", re.I)
+PIPED = rf"<\(\s*(?:echo|printf)\s|\|[ \t]*(?:sudo [ \t]*)?{_READERS}|<<<[ \t]?[\"'$\w]"
 """Where a command reads a password from another, or from a string, in google-re2's dialect."""
 _READER = re.compile(_READERS)
 _PIPED = re.compile(rf"\|[ \t]*(?:sudo [ \t]*)?{_READERS}")
@@ -21,18 +26,25 @@ _ECHOED = re.compile(
     r"(?P<quote>[\"']?)(?:[\w.\-]{1,40}:(?=[^|\n]{1,80}\|\s*(?:sudo\s+)?chpasswd))?"
     r"(?P<plain>[^\s\"'|;\\()]{4,80})(?:\\n(?P<again>[^\s\"'|;\\()]{4,80}))?(?:\\n)?(?P=quote)(?=\s*[|;)])"
 )
+_FROM_INPUT = re.compile(r"-pass(?:in|out)?[ =]\"?stdin|passwd[^\n|]{0,40}-stdin")
 _GIVEN = re.compile(r"<<<[ \t]?[\"']?(?P<plain>[^\s\"'|;]{4,80})")
 
 
 def piped(text: str, place: int) -> Iterator[Found]:
     """The password that a command gets by the `|` or the `<<<` at a place."""
     begin = max(text.rfind("\n", max(0, place - 200), place) + 1, place - 200, 0)
+    file = _FILE.match(text, place)
+    if file is not None:
+        if _TAKES_FILE.search(text, max(begin, place - 40), place) and secret(file["plain"], letters=True):
+            yield "command", *file.span("plain"), "password"
+        return
     given = _GIVEN.match(text, place)
     if given is not None:
         if _READER.search(text, begin, place) and secret(given["plain"], letters=True):
             yield "command", *given.span("plain"), "password"
         return
-    if not _PIPED.match(text, place):
+    reader = _PIPED.match(text, place)
+    if reader is None or ("openssl" in reader[0] and not _FROM_INPUT.search(text, place, place + 160)):
         return
     for match in _ECHOED.finditer(text, begin, place + 24):
         for group in ("plain", "again"):
