@@ -152,8 +152,8 @@ def beginnings(rule: str) -> frozenset[str]:
 
 
 _BEFORE_ANCHORS = "0123456789abcdefghijklmnopqrstuvwxyz+/_-.="
-# Behind an issuer's name: the rest of its word, and a word for what is told, a sign of assignment or both. Bounded, as a
-# search goes on for as long as an alternative before the one that matched may match.
+# Behind an issuer's name: the rest of its word, and a word for what is told, a sign of assignment or both. Bounded, as
+# a search goes on for as long as an alternative before the one that matched may match.
 _TOLD = (
     r"(?:[\w.\-]{0,24}?(?:[:=]|(?i:key|token|secret|auth|api|bearer))|[\w.\-]{0,24}[\"'\])]*[ \t]*[:=,(>]"
     r"|[\w.\-]{0,24} (?i:api|app|key|token|secret|access|auth|bearer|client|consumer|account|personal|webhook|pass|cred"

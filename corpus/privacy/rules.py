@@ -20,7 +20,7 @@ import re2
 
 from socorpus.corpus.privacy import issuers, network_addresses, phones, secrets, values
 from socorpus.corpus.privacy.found import Found, Rule, words
-from socorpus.corpus.privacy.positions import calls, commands, lines, prompts
+from socorpus.corpus.privacy.positions import calls, commands, lines, replies
 
 # --- headers ---------------------------------------------------------------------------------------------------------
 
@@ -96,8 +96,8 @@ SUSPECTS: Mapping[str, str] = {
     "encoded_pair": calls.ENCODED,
     "program": commands.suspects(),
     "user_and_password": commands.USER_AND_PASSWORD,
-    "prompted": prompts.PROMPTED,
-    "session": prompts.SESSION,
+    "prompted": replies.PROMPTED,
+    "session": replies.SESSION,
     "router": lines.ROUTER,
     "pair": lines.PAIR,
     "account": lines.ACCOUNT,
@@ -105,7 +105,7 @@ SUSPECTS: Mapping[str, str] = {
     "cookie": lines.COOKIE,
     "unnamed": r"[(,] ?[\"'][A-Za-z0-9_\-]{32}",
     "characters": r"\.toCharArray",
-    "piped": prompts.PIPED,
+    "piped": replies.PIPED,
     "secure_string": r"(?i:ConvertTo-SecureString)",
 }
 """Name of a rule of `RULES` -> where it may have something to find, in google-re2's dialect."""
@@ -201,10 +201,10 @@ RULES: Mapping[str, Rule] = {
     "encoded_pair": calls.encoded,
     "characters": calls.characters,
     "unnamed": calls.unnamed,
-    "piped": prompts.piped,
-    "prompted": prompts.prompted,
-    "session": prompts.session,
-    "secure_string": prompts.secure_string,
+    "piped": replies.piped,
+    "prompted": replies.prompted,
+    "session": replies.session,
+    "secure_string": replies.secure_string,
     "router": lines.router,
     "pair": lines.pair,
     "account": lines.account,

@@ -408,6 +408,8 @@ _BASIC = re.compile(r"(?:[A-Za-z0-9+/]{4}){3,}(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z
 def _key(value: str, assignment: Assignment, clear: bool, text: str) -> bool:
     if re.search(r"(?:auth|nonce|logged_in)_(?:key|salt)$", assignment.name, re.I) and len(value) >= 48:
         return values.signs(value, spaces=True)
+    if len(value) >= 40 and re.search(r"secret_?key|salt", assignment.name, re.I) and not re.search(r"\{|\$\(", value):
+        return values.signs(value, assignment.quoted) or values.random(value)
     if values.reference(value) or values.placeholder(value) or "://" in value:
         return False
     if not assignment.quoted and (values.code(value) or value[0] in "{[(<$*|>"):

@@ -10,7 +10,7 @@ from socorpus.corpus.privacy.found import words
 from socorpus.corpus.privacy.redact import STAND_IN
 
 _REFERENCE = re.compile(
-    r"[$#%@]?\{[^{}\n]*\}|\$\(|\{\{|\}\}|<%|%>|<\?|%\(\w+\)|%[sdr@]|^[\w.:/\-]*\$\w*[A-Za-z_]\w{2,}$|^\$\w+$|^%\w+%$|^!\w+$|^[:@*&]\w+$|^@@?[\w.\-]+@@?$|^\?$"
+    r"[$#%@]?\{[^{}\n]*\}|\$\(|\{\{|\}\}|<%|%>|<\?|%\(\w+\)|%[sdr@]|^(?:[a-z]*|[\w.:/\-]*[_.:/\-])\$\w*[A-Za-z_]\w{2,}$|^\$\w+$|^%\w+%$|^!\w+$|^[:@*&]\w+$|^@@?[\w.\-]+@@?$|^\?$"
     r"|\"\s*[+.&]|'\s*[+.&]|^\\?\$[A-Za-z_{(]|%[A-Z_]{3,}\d?%|!![A-Za-z]"
 )
 """A value that something else fills in: `${X}`, `{{ x }}`, `$(cat x)`, `%s`, `:name`, `<%= x %>`, `" + x + "`."""
@@ -139,7 +139,8 @@ def random(value: str) -> bool:
         return False
     classes = ["d" if c.isdigit() else "u" if c.isupper() else "l" if c.islower() else "" for c in value]
     changes = sum(a != b and a != "" and b != "" for a, b in pairwise(classes))
-    return _entropy(value) >= 3 and changes >= max(3, sum(map(bool, classes)) * (0.2 if "d" in classes else 0.45))
+    share = 0.45 if "d" not in classes else 0.1 if re.fullmatch(r"[0-9a-f]{32,}", value) else 0.2
+    return _entropy(value) >= 3 and changes >= max(3, sum(map(bool, classes)) * share)
 
 
 def encoded(value: str) -> bool:

@@ -34,7 +34,7 @@ _TABLE = """
 1= basic addpasswordasync plaintextauthprovider passwordauthenticator
 1 login authenticate authenticateasync auth basicauth basic_auth credential credentials credentials.new credentials::new
 1 logon signin sign_in
-1 jwt.sign jwt.verify jwt.encode jwt.decode jwt::encode jwt::decode signwith jwt_encode createhmac
+1= jwt.sign jwt.verify jwt.encode jwt.decode jwt::encode jwt::decode signwith jwt_encode createhmac
 1 createasync createconnection cx_oracle.connect bind simple_bind simple_bind_s adduser add_user db.adduser
 1= aes_encrypt aes_decrypt des_encrypt pgp_sym_encrypt pgp_sym_decrypt aes.encrypt aes.decrypt tripledes.encrypt
 1 rc4.encrypt rc4.decrypt rabbit.encrypt createcipher createdecipher createcipheriv createdecipheriv mcrypt_encrypt
@@ -97,11 +97,11 @@ class Argument:
 def arguments(text: str, place: int, limit: int) -> Iterator[Argument]:
     """The arguments of a call from right behind its bracket."""
     for _ in range(_MOST):
-        found = literal(text, place, limit)
+        quoted = literal(text, place, limit)
         behind = place
         value = None
-        if found is not None:
-            start, end, _quoted = found
+        if quoted is not None:
+            start, end, _ = quoted
             close = _CLOSE.match(text, end, limit)
             if close is not None:
                 behind = close.end()

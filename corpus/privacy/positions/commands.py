@@ -200,8 +200,8 @@ def program(text: str, place: int) -> Iterator[Found]:
     if not re.compile(kind.follows).match(text, match.end(), end):
         return
     for option in kind.options:
-        for found in option.finditer(text, match.end(), end):
-            yield from _judged(text, found, letters=match["name"] not in _LETTERS)
+        for given in option.finditer(text, match.end(), end):
+            yield from _judged(text, given, letters=match["name"] not in _LETTERS)
     for argument in kind.arguments:
         value = argument.match(text, match.end(), end)
         if value is not None:
