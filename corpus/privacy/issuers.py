@@ -284,7 +284,21 @@ def named(text: str, place: int) -> Iterator[Found]:
                 announced = re.search(r"key|token|secret|auth|pass|cred|api|bearer|[:=(,>]\s*[\"'`]?$", key, re.I)
                 if announced and len(set(value[0])) >= 8 and not values.placeholder(value[0]):
                     yield "named", value.start(), value.end(), row.kind
+                    yield from _next_to(text, value.end())
                     return
+
+
+_NEXT = re.compile(r"[\"'`]\s{0,4},\s{0,24}[\"'`]([A-Za-z0-9_\-]{16,64})(?=[\"'`])")
+
+
+def _next_to(text: str, place: int) -> Iterator[Found]:
+    """The values in the arguments right behind one that ends at a place: a key and its secret are given together."""
+    for _ in range(3):
+        match = _NEXT.match(text, place)
+        if match is None or not values.random(match[1]) or values.placeholder(match[1]):
+            return
+        yield "named", match.start(1), match.end(1), "key"
+        place = match.end(1)
 
 
 def _credible(value: str, row: Format) -> bool:

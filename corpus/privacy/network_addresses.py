@@ -177,7 +177,9 @@ def encoded(text: str, place: int) -> Iterator[Found]:
 _ENCODED_LOCAL = re.compile(rf"[{_LATIN}_.+%\\\-]+")
 _AT = r"(?:\s{0,2}[\[({<]{1,2} ?(?:at|@|a|ät) ?[\])}>]{1,2}\s{0,2}|[ _\-]AT[ _\-]| at | @ )"
 _DOT_SIGN = r"(?:\s{0,2}[\[({<]{1,2} ?(?:dot|\.) ?[\])}>]{1,2}\s{0,2}|[ _\-](?:DOT|dot|Dot)[ _\-])"
-_SPELLED = re.compile(rf"{_AT}([\w\-]+?(?:(?:\.|{_DOT_SIGN})[\w\-]+?)*(?:\.|{_DOT_SIGN})[A-Za-z]+)(?![\w\-])")
+# A name of a host holds no spelled dot: nothing is tried twice, however many of them follow each other.
+_NAME_OF_HOST = rf"(?:(?!{_DOT_SIGN})[\w\-])++"
+_SPELLED = re.compile(rf"{_AT}({_NAME_OF_HOST}(?:(?:\.|{_DOT_SIGN}){_NAME_OF_HOST})++)(?![\w\-])")
 _SPELLED_I = re.compile(_SPELLED.pattern, re.I)
 _DOT = re.compile(_DOT_SIGN, re.I)
 _SPELLED_LOCAL = re.compile(rf"[{_LATIN}_+%\-]+(?:(?:\.|{_DOT_SIGN})[{_LATIN}_+%\-]+){{0,4}}$", re.I)
@@ -191,7 +193,7 @@ _ANNOUNCED = re.compile(
 )
 
 
-_DEFANGED = re.compile(rf"[\w\-]{{1,60}}(?:(?:\.|{_DOT_SIGN}|&#46;|&period;|%2[eE])[\w\-]{{1,60}}){{1,4}}")
+_DEFANGED = re.compile(rf"{_NAME_OF_HOST}(?:(?:\.|{_DOT_SIGN}|&#46;|&period;|%2[eE]){_NAME_OF_HOST}){{1,4}}+")
 _DOTS = re.compile(rf"{_DOT_SIGN}|&#46;|&period;|%2[eE]")
 
 

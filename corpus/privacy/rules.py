@@ -52,12 +52,16 @@ def _header(text: str, place: int) -> Iterator[Found]:
 
 # Repetitions are without a count wherever they can be: counts multiply the states of the automaton.
 _QUOTE = r"[@$bBrRuUfFnNLE]*[\"'`\\]"
-_CLOSED = r"[\w\-]*(?:\.(?:value|Value|text|Text|default|plain))?(?:[\\\"'`\])}*?]|&quot;|&#3[49];|\[\w*\])*"
+# Of one number only: a longer run of word characters would be searched again behind each number within.
+_REST = r"[A-Za-z_\-]*[0-9]*[A-Za-z_\-]*"
+_CLOSED = (
+    _REST + r"(?:\.(?:value|Value|text|Text|default|plain))?(?:[\\\"'`\])}*?]|&quot;|&#3[49];|\[[\"']?\w*[\"']?\])*"
+)
 _TIED = "|".join(
     (
         r"[ \t]*(?:[:=<>{|+]|\?\?|[.!?]=|->|&gt;)",
         rf"[ \t]*[,(][ \t]*(?:{_QUOTE}|[(<]|[A-Z]|with)",
-        rf"[ \t]+(?:{_QUOTE}|[aA][sS] |[*&]?[A-Za-z_][\w.\[\]*()]*[ \t]*=|%?[qQ][({{]|by lazy)",
+        rf"[ \t]+(?:{_QUOTE}|[aA][sS] |with [\"']|[*&]?[A-Za-z_][\w.\[\]*()]*[ \t]*=|%?[qQ][({{]|by lazy)",
         r"[ \t]+(?:(?:of|for|on|to) [ \w.\-]*? )?(?:is|was):?[ \t]",
         r"\.(?:val|send|type|fill|set|text|equals|contentEquals|compareTo)[A-Za-z_]*[ \t]*[(=]",
         r"\s+[\"']?(?:[A-Za-z]+:)?(?i:value|content|data|default|type|serializeas|connectionstring)",
@@ -79,14 +83,15 @@ SUSPECTS: Mapping[str, str] = {
     r"|(?i:phone|mobile?|whatsapp|tel|t\xc3\xa9l|fax|cell|handy)[a-z]{0,4}"
     r"(?i: number| no| num)?(?: is)?[ :.#=\-]{1,3}\(?\d[\d ()./\-]{6}",
     "spelled": r"(?i:[\[({<] ?(?:at|@) ?[\])}>])|[\[({<](?:a|\xc3\xa4t)[\])}>][a-z]|[ _\-]AT[ _\-]\w"
-    r"|_at_[a-z0-9\-]+_dot_| at \w[\w\-]{0,40}(?: \w[\w\-]{0,40})? (?i:dot) \w|@ \w[\w\-]*\.[a-zA-Z]",
+    r"| at \w[\w\-]{0,40}(?: \w[\w\-]{0,40})? (?i:dot) \w|@ \w[\w\-]*\.[a-zA-Z]",
+    "underscored": r"_at_[a-z0-9\-]+_dot_",
     "encoded": r"(?:%40|\\u0040|\\x40|&#0{0,3}64;|&#[xX]0{0,3}40;|&commat;|\xef\xbc\xa0)[\w\x80-\xff]",
     "references": r"(?:&#[xX]?[0-9a-fA-F]{2,4};){6}",
     "ip_host": r"ec2-\d{1,3}-\d{1,3}-",
     "header": r"(?i:bearer|authorization\W{1,6}(?:basic|token|api-?key))[ +]",
     **issuers.suspects(),
     "private_key": r"-BEGIN [A-Z0-9 ]*PRIVATE KEY|Private-Lines:",
-    "assigned": rf"(?:{_PASSWORDS}|{_KEYS}){_CLOSED}(?:{_TIED})|-[\w\-]*(?:{_PASSWORDS}|{_KEYS})[\w\-]*[ \t]"
+    "assigned": rf"(?:{_PASSWORDS}|{_KEYS}){_CLOSED}(?:{_TIED})|-[A-Za-z\-]*_?(?:{_PASSWORDS}|{_KEYS}){_REST}[ \t]"
     rf"|(?:{_PASSWORDS})\w*[ \t]+[A-Za-z!-/]*[0-9]"
     r"|(?:requirepass|masterauth)[ \t]|login[ \t]+\S+[ \t]+password[ \t]|(?:ENV|setenv)[ \t]+\w+[ \t]|configure "
     r"set[ \t]+\w+[ \t]",
@@ -96,6 +101,7 @@ SUSPECTS: Mapping[str, str] = {
     "encoded_pair": calls.ENCODED,
     "program": commands.suspects(),
     "user_and_password": commands.USER_AND_PASSWORD,
+    "list": commands.LIST,
     "prompted": replies.PROMPTED,
     "session": replies.SESSION,
     "router": lines.ROUTER,
@@ -112,7 +118,7 @@ SUSPECTS: Mapping[str, str] = {
 
 _FORMATS = (
     *("header", "format", "anchor", "named"),
-    *("call", "procedure", "encoded_pair", "program", "prompted", "piped"),
+    *("call", "procedure", "encoded_pair", "program", "prompted", "piped", "list", "underscored"),
 )
 SCANS: tuple[tuple[str, ...], ...] = (tuple(name for name in SUSPECTS if name not in _FORMATS), _FORMATS)
 """The rules that look for suspicious places together: one expression of both would have too many states."""
@@ -122,6 +128,7 @@ _FIRST: Mapping[str, frozenset[str]] = {
     "ip6": frozenset("236f"),
     "phone": frozenset("+0123456789pmwtfchn"),
     "spelled": frozenset("[({< _-@"),
+    "underscored": frozenset("_"),
     "references": frozenset(["&#"]),
     "ip_host": frozenset(["ec"]),
     "pair": frozenset(["lo", "cr", "si"]),
@@ -137,10 +144,11 @@ _FIRST: Mapping[str, frozenset[str]] = {
     "encoded_pair": words("bt ba b6 bu to ge"),
     "program": commands.beginnings(),
     "user_and_password": frozenset("-"),
+    "list": frozenset("\"'"),
     "prompted": frozenset(["as", "pa"]),
     "session": frozenset(["pa", "au", "\n"]),
-    "router": words("en us ne sn ta ra is ik pr ke me os pp wp li we in se pa ma re op"),
-    "account": frozenset(":*]=") | words("sm ma re st pp l2"),
+    "router": words("en us ne sn ta ra is ik pr ke me os pp wp li we in se pa ma re op ro bi"),
+    "account": frozenset(":*]=$") | words("sm ma re st pp l2 cl ch"),
     "statement": frozenset(["id", "se", "cr"]),
     "cookie": frozenset("&?") | words("se co _s as re x- si"),
     "unnamed": frozenset("(,"),
@@ -185,6 +193,7 @@ RULES: Mapping[str, Rule] = {
     "ip6": network_addresses.ip6,
     "phone": phones.phone,
     "spelled": network_addresses.spelled,
+    "underscored": network_addresses.spelled,
     "encoded": network_addresses.encoded,
     "references": network_addresses.references,
     "ip_host": network_addresses.ip_host,
@@ -196,6 +205,7 @@ RULES: Mapping[str, Rule] = {
     "before_key": secrets.before_key,
     "program": commands.program,
     "user_and_password": commands.user_and_password,
+    "list": commands.in_list,
     "call": calls.call,
     "procedure": calls.procedure,
     "encoded_pair": calls.encoded,

@@ -397,7 +397,7 @@ def _quoted_password(value: str, assignment: Assignment, line: str, text: str) -
 
 
 _CHOSEN = re.compile(
-    r"secret(?:_?(?:or_?)?key)?$|(?:jwt|signing|encrypt(?:ion)?|decryption|hmac|crypto|cipher|aes|des|session|cookie|shared)"
+    r"secret(?:_?(?:or_?)?key)?$|(?:jwt|signing|encrypt(?:ion)?|decryption|hmac|crypto|cipher|aes|des|session|cookie|shared|auth|priv(?:acy)?)"
     r"_?(?:secret_?)?(?:key|salt|token)$",
     re.I,
 )

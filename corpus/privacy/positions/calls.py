@@ -22,6 +22,7 @@ _TABLE = """
 0 aes.new des.new des3.new arc4.new blowfish.new fernet secretkeyspec pbekeyspec symmetricsecuritykey
 0 hmacsha256 hmacsha1
 0 hmacsha512 algorithm.hmac256 algorithm.hmac512 hmac.new keys.hmacshakeyfor setsigningkey crypt.set_key
+0= communitydata
 0 sendline setkey set_key initwithkey blynk.begin aes.createdecryptor hmac
 0 unprotect protect protectsheet decrypt decryptpdf encryptpdf unlock openpyxl.protection setfilepassword extractall
 1= networkcredential passwordauthentication usernamepasswordcredentials usernamepasswordauthenticationtoken
@@ -46,6 +47,8 @@ _TABLE = """
 2= createuser create_user create_superuser postgresqlconnection connectwithcredential odbc.open
 2 database sequelize r::setup hash_hmac openssl_encrypt openssl_decrypt url conn.open cn.open connection.open
 2 client.connect
+1 setdefaultapplication
+2 provider omniauth
 2= mysql.connect blynk.begin keyring.set_password ftp ftplib.ftp
 1 smtp
 3= mysqli_real_connect mysql_real_connect sftpclient amqpstreamconnection newdialer ua->credentials openrowset
@@ -75,7 +78,7 @@ _KINDS = _kinds()
 _FAMILY = re.compile(r"connect|log_?[io]n|sign_?in|auth|credential|create_?user|add_?user|basic|_bind$|password", re.I)
 """Of functions that take a user and a password, as a rule the password last."""
 _NAME = re.compile(r"[\w.>:\-]*\w|(?=\()")
-_OPEN = re.compile(r"!?[ \t]?\([ \t\r\n]{0,40}|[ \t]{1,4}(?=[\"'])")
+_OPEN = re.compile(r"!?[ \t]?\([ \t\r\n]{0,40}|[ \t]{1,4}(?=[\"':])")
 _REST = re.compile(
     r"[^,()\"'\n]{0,60}(?:(?:\([^()\n]{0,60}\)|\[[^\]\n]{0,60}\]|[\"'][^\"'\n]{0,200}[\"'])[^,()\"'\n]{0,60}){0,4}"
 )
@@ -253,10 +256,10 @@ _WORDS = (
     "|jwt(?:\\.|::)\\w{4,6}|(?:en|de)crypt|createhmac|create(?:de)?cipher(?:iv)?|hash_hmac|openssl_\\w{7}|mcrypt_\\w{7}|(?:un)?protect(?:sheet)?"
     "|extractall|sendkeys|typewrite|addap|imap_open|ocilogon|mysqli|pdo|plainauth|directoryentry|store\\.connect|ssh2_auth_password|getconnection"
     "|sshclient|sftpclient|new\\w{0,6}dialer|principalcontext|mapnetworkdrive|openrowset|username_pw_set|createasync|createconnection|database|sequelize"
-    "|r::setup|(?:cn|conn|connection)\\.open|wifi\\.begin|ftp|smtp|bcrypt\\.hash|signedstring|newstore|newcookiestore|derivebytes|sendline|blynk\\.begin|wifi\\.sta\\.config|(?:ssh|sftp)\\.start|ftp\\.open|smtp\\.start|streamconnection"
+    "|r::setup|(?:cn|conn|connection)\\.open|wifi\\.begin|ftp|smtp|bcrypt\\.hash|signedstring|newstore|newcookiestore|derivebytes|sendline|communitydata|setdefaultapplication|omniauth|provider|blynk\\.begin|wifi\\.sta\\.config|(?:ssh|sftp)\\.start|ftp\\.open|smtp\\.start|streamconnection"
     "|dbi->connect|postgresqlconnection|pscredential|getconnection|usernamepasswordtoken|aes_(?:en|de)crypt|pgp_sym_\\w{7}|authprovider"
 )
-CALLS = rf"(?i:{_WORDS}) ?(?:\(\s?[\"'\w$@<&:*(\[]| [\"'])"
+CALLS = rf"(?i:{_WORDS}) ?(?:\(\s?[\"'\w$@<&:*(\[{{]| [\"':])"
 """Where `call` has something to look at, in google-re2's dialect."""
 _CALL = re.compile(CALLS)
 BEGINNINGS = words(

@@ -142,6 +142,7 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     ("mosquitto_pub mosquitto_sub mosquitto_passwd", " ", "-P"),
     ("composer", " config", "basic3"),
     ("bundle", " config", "colon"),
+    ("NickServ nickserv NICKSERV", " (?i:identify|register)", "=IDENTIFY =identify =REGISTER =register"),
     ("jenkins-cli", " ", "user:"),
 )  # fmt: skip
 _FORMS["user,,"] = r"\w{1,40}/\w{1,40},(?P<plain>[^\s;\"']{1,80})"
@@ -242,3 +243,24 @@ def user_and_password(text: str, place: int) -> Iterator[Found]:
     value = match["quoted"] or match["plain"]
     if values.strong(value) and not re.fullmatch(r"[0-9a-f]+", value):
         yield from _judged(text, match, letters=False)
+
+
+LIST = r"[\"']-(?:p|P|a|w|pw|pass)[\"'], ?[\"'][^\"' ]|[\"']-p[^\"'\s\-]"
+"""Where a list of a command's words has an option for a password, in google-re2's dialect."""
+_LIST = re.compile(
+    r"[\"'](?:-(?:p|P|a|w|pw|pass)[\"'], ?(?P<quote>[\"'])(?P<quoted>[^\"'\n]{4,80})(?P=quote)"
+    r"|-p(?P<glued>[^\"'\s]{4,80})[\"'])"
+)
+_LIST_OF_MYSQL = re.compile(r"[\"'](?:/[\w/]*/)?(?:mysql\w{0,8}|mariadb|7z|sshpass)[\"'],[^\n\])]{0,120}$")
+
+
+def in_list(text: str, place: int) -> Iterator[Found]:
+    """The password in a command as a list of words: `["sshpass", "-p", "X"]`."""
+    match = _LIST.match(text, place)
+    if match is None:
+        return
+    group = "quoted" if match["quoted"] is not None else "glued"
+    if group == "glued" and not _LIST_OF_MYSQL.search(text, max(0, place - 140), place):
+        return
+    if secret(match[group]) and values.strong(match[group]) and not values.other(match[group]):
+        yield "command", *match.span(group), "password"

@@ -19,14 +19,15 @@ _ROUTER = (
     r"|line \w+[^\n]{0,16}\n\s{0,4}password|encrypted-password|simple-password"
     r"|auth (?:sha|md5)|priv (?:aes|des|3des)(?: \d+)?|set passwd|password (?:cipher|simple)"
     r"|wep-key\d?|insecure-password|(?<=\n)masterauth|(?<=\n)requirepass|^masterauth|^requirepass"
-    r"|option (?:key|password|sae_password|auth_secret))"
+    r"|option (?:key|password|sae_password|auth_secret)|rootpw(?: --\w+)?|bindpw)"
 )
 ROUTER = (
     r"(?:enable (?:secret|password) |username [\w.\-]+ (?:privilege|role|secret|password) "
     r"|neighbor [\w.:]+ password |snmp(?:-server)? community |(?:tacacs|radius)-server |isakmp key "
     r"|ikev[12] |pre-shared-key |key-string |message-digest-key |ospf authentication-key "
     r"|ppp (?:pap|chap) |wpa-psk |line (?:vty|con|aux) |encrypted-password |snmp-server user |wep-key"
-    r"|insecure-password |set passwd |password cipher |masterauth |requirepass |option (?:key|\w{0,5}password) )"
+    r"|insecure-password |set passwd |password cipher |masterauth |requirepass "
+    r"|option (?:key|(?:sae_)?password) |rootpw |bindpw )"
 )
 """Where a line of a router's configuration may have a secret, in google-re2's dialect."""
 _ROUTER_START = re.compile(ROUTER)
@@ -49,7 +50,7 @@ def router(text: str, place: int) -> Iterator[Found]:
         stop = following if following >= 0 else min(len(text), stop + 80)
     for match in _ROUTER_LINE.finditer(text, place, stop):
         value = match["value"]
-        hashed = re.match(r"\$\d\w?\$", value) is not None
+        hashed = re.match(r"\$\w{1,4}\$|\{\w{3,12}\}[\w+/=]{12,}", value) is not None
         if hashed or (secret(value) and not _WORDS.match(value) and not values.other(value)):
             yield "assigned", *match.span("value"), "password"
 
@@ -57,15 +58,21 @@ def router(text: str, place: int) -> Iterator[Found]:
 # Accounts: hashes of /etc/shadow and of web servers, which can be guessed from, and passwords between colons.
 _HASH = r"\$(?:apr1|[1567y]|2[abxy]|md5|argon2\w{0,2}|pbkdf2\S{0,10}|P|S)\$"
 ACCOUNT = (
-    r":\$(?:apr1|[1567y]|2[abxy]|P|S)\$[\w./]"
+    r":\$(?:2[abxy]|P|S|7)\$[\w./]|\$(?:apr1|[156y])\$[\w./=]"
     r"|:\{(?i:plain|clear|cleartext|crypt|s?sha\d{0,3}|s?md5|sha512-crypt)\}[!-~]"
     r"|:(?:\d{4,5}|\*):[\w*.\-]+:[\w*.\-]+:[!-~]|\]:\d{2,5}[ \t][!-~]"
-    r"|(?:smtp|mail|relay)\.[a-z0-9\-]+\.[a-z]{2,4}[ \t]+\w|stats auth |static:\w+:[!-~]|(?:pptpd|l2tpd)[ \t]+[!-~]"
+    r"|(?:smtp|mail|relay)\.[a-z0-9\-]+\.[a-z]{2,4}[ \t]+\w|stats auth "
+    r"|client_send = \^|chpasswd:\s|static:\w+:[!-~]|(?:pptpd|l2tpd)[ \t]+[!-~]"
     r"|\*[ \t]+[^\s*]+[ \t]+\*|: (?:PSK|XAUTH|EAP) |(?:=>|register =)[ \t]?\w+:[^\s@/]"
 )
 """Where a line of accounts may have a password, in google-re2's dialect."""
 _ACCOUNTS = (
     re.compile(rf":(?P<value>{_HASH}[\w./$=,+\-]{{8,160}})"),
+    re.compile(r"(?P<value>\$(?:apr1|[156y])\$(?:rounds=\d+\$)?[\w./]{1,32}\$[\w./]{20,100})"),
+    re.compile(r"client_send = \^[\w.@\-]{1,60}\^(?P<value>[^\s^]{4,80})"),
+    re.compile(
+        r"chpasswd:\s{1,12}(?:expire: ?\w{1,5}\s{1,12})?list:\s{0,3}\|?\s{0,12}[\w\-]{1,32}:(?P<value>[^\s:]{4,80})"
+    ),
     re.compile(r":\{[A-Z\d\-]{3,14}\}(?P<value>[^\s:]{4,160})", re.I),
     re.compile(r":(?:\d{4,5}|\*):[\w*.\-]{1,60}:[\w*.\-]{1,60}:(?P<value>[^\s:@/]{4,100})(?=\s|$)"),
     re.compile(r"\]:\d{2,5}[ \t]+[\w.@+\-]{1,60}:(?P<value>[^\s:]{4,100})(?=\s|$)"),
@@ -89,9 +96,12 @@ def account(text: str, place: int) -> Iterator[Found]:
         match = pattern.match(text, place, place + 400)
         if match is not None:
             value = match["value"]
-            hashed = re.match(_HASH, value) is not None and re.match(r"[\w.\-]", text[place - 1 : place])
+            before_it = text[place - 1 : place]
+            hashed = re.match(_HASH, value) is not None and (
+                text[place] == "$" or before_it.isalnum() or before_it in "_-."
+            )
             quoted = match.groupdict().get("quote") in ("'", '"')
-            if hashed or (not value.startswith("$") and secret(value, letters=quoted)):
+            if (hashed and len(set(value)) > 12) or (not value.startswith("$") and secret(value, letters=quoted)):
                 yield "url_password", *match.span("value"), "password"
             return
 
