@@ -126,7 +126,7 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _FIRST: Mapping[str, frozenset[str]] = {
     "ip4": frozenset("0123456789"),
     "ip6": frozenset("236f"),
-    "phone": frozenset("+0123456789pmwtfchn"),
+    "phone": frozenset("+0123456789") | words("ph mo wh te t\xe3 fa ce ha"),
     "spelled": frozenset("[({< _-@"),
     "underscored": frozenset("_"),
     "references": frozenset(["&#"]),

@@ -141,8 +141,8 @@ def statement(text: str, place: int) -> Iterator[Found]:
 
 
 COOKIE = (
-    r"(?i:sess(?:ion)?_?id|connect\.sid|_session|aspxauth|remember_(?:me|token)|rememberme|sess(?:ion)?"
-    r"|sid|x-amz-signature|x-goog-signature|[&?]signature|x-amz-security-token)="
+    r"(?i:sess(?:ion)?_?id|connect\.sid|aspxauth|remember_(?:me|token)|rememberme|sess(?:ion)?"
+    r"|sid|x-amz-signature|x-goog-signature|[&?]signature|x-amz-security-token)=|_session="
 )
 """Where a cookie or an address has a session or a signature, in google-re2's dialect."""
 _COOKIE = re.compile(r"[&?]?[\w.\-]{2,40}=(?P<value>(?:s%3A|s:)?[\w.%\-~+/|:]{16,600}={0,2})", re.I)
