@@ -2,9 +2,11 @@
 
 python benchmarks/privacy.py [--list] [--detail]
 
-`privacy_lines.tsv` is what the rules were developed with; `privacy_apart.tsv` was written before them and not changed
-since, and no rule was made for a line of it; `privacy_later.tsv` was written when the rules stood, and scored once. All
-are made up. What has to be random in a credential is drawn here, so that no file holds what looks like a live one.
+`privacy_lines.tsv` is what the rules were developed with; `privacy_apart.tsv` was written before the first of them and
+not changed since. `privacy_later.tsv` and `privacy_third.tsv` were each written by somebody who did not know the rules,
+and scored once before their misses were looked at (0.863 and 0.923 of their secrets; the third again at 0.967 after the
+rules had been widened without it); since then their kinds are covered, so that their figures are no estimate any more.
+All are made up. What has to be random in a credential is drawn here, so that no file holds what looks like a live one.
 """
 
 import argparse
@@ -27,7 +29,12 @@ from socorpus.corpus.config import Privacy  # noqa: E402
 from socorpus.corpus.privacy import detect  # noqa: E402
 from tests.corpus import making  # noqa: E402
 
-FILES = {"developed with": "privacy_lines.tsv", "apart": "privacy_apart.tsv", "later": "privacy_later.tsv"}
+FILES = {
+    "developed with": "privacy_lines.tsv",
+    "apart": "privacy_apart.tsv",
+    "later": "privacy_later.tsv",
+    "third": "privacy_third.tsv",
+}
 _ALPHABETS = {
     "alnum": string.ascii_letters + string.digits,
     "letter": string.ascii_letters,

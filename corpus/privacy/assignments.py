@@ -31,10 +31,13 @@ class Assignment:
 
 _LEFT = re.compile(r"[\w.\-]*")
 _RIGHT = re.compile(r"[\w\-]{0,60}(?:\.(?:value|Value|text|Text|default|plain)\b)?")
-_CLOSE = re.compile(r"(?:\\{0,3}[\"'`]|&quot;|&#3[49];|[\])}*]|[?!](?=[ \t]?[:=])|\[[ \t]?\w{0,12}[ \t]?\]){0,5}")
+_CLOSE = re.compile(
+    r"(?:\\{0,3}[\"'`]|&quot;|&#3[49];|[\])}*]|[?!](?=[ \t]?[:=])"
+    r"|\[[ \t]?[\"']?[\w.\-]{0,24}[\"']?[ \t]?\]){0,5}"
+)
 
 _OPERATOR = re.compile(
-    r"[ \t]{0,24}(?P<sign>\?\?=|\|\|=|::=|:=|===?|!==?|=>|->|<<?-|[?+.]=|=|::(?=[ \t]{0,4}[A-Z][\w ]{0,30}=)"
+    r"[ \t]{0,24}(?P<sign>\?\?=|\|\|=|::=|:=|===?|!==?|=>|->|<<?-|[?+.]=|=|::(?=[ \t]{0,4}[A-Z][\w ]{0,30}=|[ \t])"
     r"|:(?![:/]|\\(?!\\{0,2}[\"']))|\|\||\?\?)[ \t]{0,24}(?:\r?\n[ \t]{0,24}"
     r"(?=[@$bBrRuUfFLN]{0,2}[\"'`]))?"
 )
@@ -47,7 +50,10 @@ _AS_TYPE = re.compile(
 _YAML_TAG = re.compile(r"!!\w{1,12}[ \t]+|[|>][+\-]?[ \t]{0,8}\r?\n[ \t]{1,24}")
 _PROSE = re.compile(r"[ \t]{1,4}(?:(?:of|for|on|to)[ \w.\-]{1,40}?[ \t])?(?:is|was):?[ \t]{1,4}")
 _CALL = re.compile(r"[ \t]?[({][ \t]{0,8}")
-_ARGUMENT = re.compile(r"[ \t]{0,8},[ \t]{0,24}(?:(?:with|value|text|String):?[ \t]{1,4})?")
+_ARGUMENT = re.compile(
+    r"[ \t]{1,4}with[ \t]{1,4}(?=[\"'])"
+    r"|[ \t]{0,8},[ \t]{0,24}(?:(?:with|value|text|String):?[ \t]{1,4})?"
+)
 _CHAIN = re.compile(
     r"\.(?:val|send_keys|sendKeys|type|fill|set|setValue|set_value|setText|text|value|Value|Text|equals|contentEquals|equalsIgnoreCase|compareTo)"
     r"(?:[ \t]{0,4}\(|[ \t]{0,4}=(?!=))[ \t]{0,8}"
@@ -78,11 +84,12 @@ _WRAPPERS = re.compile(
     r"|QString(?:Literal|::from\w{1,10})?|QByteArray|QLatin1String|_T|TEXT|_TEXT|Some|Just|Secret|SecretStr|MD5|SHA1|SHA2|PASSWORD"
     r"|OLD_PASSWORD|md5|sha1|password_hash|bcrypt|Hash::make|Crypt::encrypt|generate_password_hash|make_password|NSString"
     r"|std::env::var|by lazy|Guid|Uint8Array\.from|Encoding\.\w{1,8}\.GetBytes|T|L|u8|raw|r|c)[ \t]?[({][ \t]?"
+    r"|\[\](?:byte|rune|string)[({]"
     r"|\[[ \t]?NSString stringWith(?:String|Format):[ \t]?|\(?ConvertTo-SecureString(?:[ \t]+-\w+(?![\w "
     r"]*\$)){0,3}[ \t]+"
     r"|by lazy[ \t]?\{[ \t]?|new[ \t]+SecureString[ \t]?\(|\((?:const )?(?:unsigned )?(?:char|BYTE|LPSTR|LPCTSTR"
     r"|void|string|std::string)[ \t]?\*?\)[ \t]?"
-    r"|[(\[{][ \t]?){1,3}"
+    r"|<<|[(\[{][ \t]?){1,3}"
 )
 _ALTERNATIVE = re.compile(
     r"(?:[\w.$>\-]{1,60}(?:\[[\"']?\w{1,40}[\"']?\]|\([^()\n]{0,60}\))?[ \t]{0,4}(?:\|\||\?\?|\?:|or(?=[ "
@@ -121,6 +128,14 @@ def parse(text: str, name: str, start: int, end: int) -> Assignment | None:
 
 
 _Value = tuple[int, int, bool]
+_NESTED = re.compile(
+    r"\{\s{0,24}[\"']?(?:value|default|defaultValue|plaintext|stringValue|S)[\"']?\s{0,8}[:=]\s{0,8}", re.I
+)
+"""A table around a value: `"password": { "value": "…" }`."""
+_SEVERAL = re.compile(r"pass(?:word|wd)s$", re.I)
+_ENTRY = re.compile(r"\{\s{0,24}[\"'][^\"'\n]{1,60}[\"']\s{0,4}:\s{0,4}")
+"""The first entry of a table of values: `passwords = {"host": "…"}`."""
+_KEY_BEHIND = re.compile(r"[\"']\s{0,8}(?::|=>)")
 
 
 def _values(text: str, start: int, end: int, limit: int) -> Iterator[tuple[str, str, _Value]]:
@@ -163,6 +178,12 @@ def _values(text: str, start: int, end: int, limit: int) -> Iterator[tuple[str, 
         sign = operator["sign"]
         after = operator.end()
         value = literal(text, after, limit)
+        plural = _SEVERAL.search(text, max(0, end - 9), end)
+        nested = _NESTED.match(text, after, limit) or (plural and _ENTRY.match(text, after, limit))
+        if nested is not None:
+            value = literal(text, nested.end(), limit)
+        elif value is not None and "{" in text[after : value[0]] and _KEY_BEHIND.match(text, value[1], limit):
+            return  # the value is a table, and the literal the name of its first entry
         if value is None:
             choice = _ALTERNATIVE.match(text, after, limit)
             value = literal(text, choice.end(), limit) if choice is not None else None

@@ -127,7 +127,7 @@ def suspects() -> dict[str, str]:
         if row.near:
             names.update(dict.fromkeys(row.near.split()))
         elif row.anchor:
-            head, tail = row.form.split(f" {row.anchor} ", 1)
+            head, _, tail = row.form.partition(f" {row.anchor}")
             last = head.split()[-1].partition("*")[0]
             pattern = f"[{CLASSES[last]}]" + _opening(row.anchor, tail, 30 if row.anchor == "." else _ENOUGH)
             anchors[pattern] = None
@@ -152,9 +152,13 @@ def beginnings(rule: str) -> frozenset[str]:
 
 
 _BEFORE_ANCHORS = "0123456789abcdefghijklmnopqrstuvwxyz+/_-.="
-# Behind an issuer's name: a word for what is told or a sign of assignment, and a value. The alternative that stops at
-# the first of them comes first: a search goes on for as long as an alternative before the one that matched may match.
-_TOLD = r"(?:[ \w.\-]*?(?:[:=]|(?i:key|token|secret|auth|api|bearer))|[\w\-.]*[\"'\])]*[ \t]*[:=,(>])"
+# Behind an issuer's name: the rest of its word, and a word for what is told, a sign of assignment or both. Bounded, as
+# a search goes on for as long as an alternative before the one that matched may match.
+_TOLD = (
+    r"(?:[\w.\-]{0,24}?(?:[:=]|(?i:key|token|secret|auth|api|bearer))|[\w.\-]{0,24}[\"'\])]*[ \t]*[:=,(>]"
+    r"|[\w.\-]{0,24} (?i:api|app|key|token|secret|access|auth|bearer|client|consumer|account|personal|webhook|pass|cred"
+    r"|rest|sdk|service|id))"
+)
 
 
 _LEFT = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=%[0-9A-F][0-9A-F]))"
@@ -200,7 +204,7 @@ def _anchored() -> dict[str, list[_Exact]]:
 def _near() -> dict[str, list[tuple[Format, re.Pattern[str]]]]:
     table: dict[str, list[tuple[Format, re.Pattern[str]]]] = {}
     for row in formats():
-        pattern = re.compile(rf"(?<![A-Za-z0-9_\-./=+]){expression(row.form)}(?![A-Za-z0-9_\-/=+.])")
+        pattern = re.compile(rf"(?<![A-Za-z0-9_\-./+]){expression(row.form)}(?![A-Za-z0-9_\-/=+.])")
         for name in row.near.split():
             table.setdefault(name, []).append((row, pattern))
     return table
@@ -280,7 +284,21 @@ def named(text: str, place: int) -> Iterator[Found]:
                 announced = re.search(r"key|token|secret|auth|pass|cred|api|bearer|[:=(,>]\s*[\"'`]?$", key, re.I)
                 if announced and len(set(value[0])) >= 8 and not values.placeholder(value[0]):
                     yield "named", value.start(), value.end(), row.kind
+                    yield from _next_to(text, value.end())
                     return
+
+
+_NEXT = re.compile(r"[\"'`]\s{0,4},\s{0,24}[\"'`]([A-Za-z0-9_\-]{16,64})(?=[\"'`])")
+
+
+def _next_to(text: str, place: int) -> Iterator[Found]:
+    """The values in the arguments right behind one that ends at a place: a key and its secret are given together."""
+    for _ in range(3):
+        match = _NEXT.match(text, place)
+        if match is None or not values.random(match[1]) or values.placeholder(match[1]):
+            return
+        yield "named", match.start(1), match.end(1), "key"
+        place = match.end(1)
 
 
 def _credible(value: str, row: Format) -> bool:

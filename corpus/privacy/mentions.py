@@ -171,8 +171,8 @@ def mention(text: str, place: int, ticks: Ticks) -> Iterator[Found]:
     ):
         return
     if _KIND.match(text, end) or (
-        _TAKEN.search(text, max(0, place - 24), place)
-        and _NAMELIKE.match(text[start:end])
+        _NAMELIKE.match(text, start, end)
+        and _TAKEN.search(text, max(0, place - 24), place)
         and not _OWNED.match(text, end)
     ):
         return

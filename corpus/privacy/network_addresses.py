@@ -1,6 +1,7 @@
 """Addresses: of mailboxes, plain, encoded, spelled out and of any script, passwords in URLs, and IP addresses."""
 
 import hashlib
+import html
 import ipaddress
 import re
 from collections.abc import Iterator
@@ -62,6 +63,9 @@ _AUTHORITY = re.compile(r"[^\s/?#\"'<>`]*")
 _DATABASE = re.compile(r"(?:tcp|unix|udp)\(")
 _DSN = re.compile(r"(?:^|[\s\"'`=(])[\w.\-]{1,40}:([^\s@\"'`/]{1,80})$")
 
+_PAIR = re.compile(r"(?:^|[\s\"'`=(,])(?!mailto|e?mail|sip|xmpp)[\w.\-]{1,40}:([^\s@\"'`/:]{4,80})$")
+_MACHINE = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}\b|localhost\b|[\w\-]{1,60}(?:\.[\w\-]{1,60}){0,4}(?::\d{2,5}\b|/\w)")
+"""A host that is none of a mailbox: by its address, its port or a path."""
 _ORACLE = re.compile(r"jdbc:oracle:(?:thin|oci8?):\w{1,30}/([^\s@\"'/]{1,80})$")
 
 
@@ -113,17 +117,22 @@ def at_sign(text: str, place: int) -> Iterator[Found]:
         if not values.placeholder(oracle[1]) and not values.reference(oracle[1]):
             yield "url_password", place - len(oracle[1]), place, "password"
         return
+    pair = _PAIR.search(text, max(0, place - 128), place)
+    if pair is not None and _MACHINE.match(text, place + 1) and values.strong(pair[1]):
+        if not values.placeholder(pair[1]) and not values.reference(pair[1]):
+            yield "url_password", pair.start(1), place, "password"
+        return
     yield from _address(text, place, place + 1)
 
 
 def _address(text: str, place: int, after: int) -> Iterator[Found]:
     """The e-mail address whose sign is `text[place:after]`."""
-    name = _name(text, place).lstrip(".-%+")
-    length = _host(text, after)
+    name = _name(text, place - (text[place - 1 : place] == "\\")).lstrip(".-%+")
+    length = _host(text, after) or _defanged(text, after)
     end = after + length
     if not length or not name or name.lower() in _ACCOUNTS or _COPY.match(text, end) or text[end : end + 1] == "(":
         return
-    start = place - len(name)
+    start = place - len(name) - (text[place - 1 : place] == "\\")
     yield "email", start, end, "email"
     yield from _digests(text, start, end, f"{name}@{text[after:end]}")
 
@@ -158,18 +167,19 @@ def encoded(text: str, place: int) -> Iterator[Found]:
         return  # in a URL's user name or password
     name = before(_ENCODED_LOCAL, text, place) or before(_LOCAL_OTHER, text, place)
     name = re.split(r"%(?:3[ADFadf]|2[026CFcf]|5[BDbd])|\\u003[ce]|\\[nrt](?=\w)", name)[-1].lstrip(".-%+")
-    host = _HOST_ANY.match(text, sign.end(), sign.end() + _LONGEST_HOST)
-    length = _host(text, sign.end())
-    if name and host is not None and length and name.lower() not in _ACCOUNTS:
+    length = _host(text, sign.end()) or _defanged(text, sign.end())
+    if name and length and name.lower() not in _ACCOUNTS:
         end = sign.end() + length
         yield "email", place - len(name), end, "email"
         yield from _digests(text, place - len(name), end, f"{name}@{text[sign.end() : end]}")
 
 
 _ENCODED_LOCAL = re.compile(rf"[{_LATIN}_.+%\\\-]+")
-_AT = r"(?:\s{0,2}[\[({<]{1,2} ?(?:at|@) ?[\])}>]{1,2}\s{0,2}|[ _\-]AT[ _\-]| at )"
+_AT = r"(?:\s{0,2}[\[({<]{1,2} ?(?:at|@|a|ät) ?[\])}>]{1,2}\s{0,2}|[ _\-]AT[ _\-]| at | @ )"
 _DOT_SIGN = r"(?:\s{0,2}[\[({<]{1,2} ?(?:dot|\.) ?[\])}>]{1,2}\s{0,2}|[ _\-](?:DOT|dot|Dot)[ _\-])"
-_SPELLED = re.compile(rf"{_AT}([\w\-]+?(?:(?:\.|{_DOT_SIGN})[\w\-]+?)*(?:\.|{_DOT_SIGN})[A-Za-z]+)(?![\w\-])")
+# A name of a host holds no spelled dot: nothing is tried twice, however many of them follow each other.
+_NAME_OF_HOST = rf"(?:(?!{_DOT_SIGN})[\w\-])++"
+_SPELLED = re.compile(rf"{_AT}({_NAME_OF_HOST}(?:(?:\.|{_DOT_SIGN}){_NAME_OF_HOST})++)(?![\w\-])")
 _SPELLED_I = re.compile(_SPELLED.pattern, re.I)
 _DOT = re.compile(_DOT_SIGN, re.I)
 _SPELLED_LOCAL = re.compile(rf"[{_LATIN}_+%\-]+(?:(?:\.|{_DOT_SIGN})[{_LATIN}_+%\-]+){{0,4}}$", re.I)
@@ -183,21 +193,63 @@ _ANNOUNCED = re.compile(
 )
 
 
+_DEFANGED = re.compile(rf"{_NAME_OF_HOST}(?:(?:\.|{_DOT_SIGN}|&#46;|&period;|%2[eE]){_NAME_OF_HOST}){{1,4}}+")
+_DOTS = re.compile(rf"{_DOT_SIGN}|&#46;|&period;|%2[eE]")
+
+
+def _defanged(text: str, place: int) -> int:
+    """Length of the mail host at a place some of whose dots are spelled or encoded, or 0."""
+    match = _DEFANGED.match(text, place, place + _LONGEST_HOST)
+    if match is None:
+        return 0
+    host = _DOTS.sub(".", match[0])
+    return len(match[0]) if host != match[0] and _mailbox(host) == len(host) else 0
+
+
+_REFERENCES = re.compile(r"(?:&#(?:\d{2,5}|[xX][0-9a-fA-F]{2,4});){6,120}")
+_WHOLE = re.compile(rf"[{_LATIN}_.+%\-]+@({_HOST.pattern})")
+
+
+def references(text: str, place: int) -> Iterator[Found]:
+    """An address each of whose letters is a character reference, as pages write them against collectors."""
+    match = _REFERENCES.match(text, place)
+    if match is None:
+        return
+    parts = match[0].split(";")[:-1]
+    address = _WHOLE.search(html.unescape("".join(f"{part};" for part in parts)))
+    if address is not None and _mailbox(address[1]):
+        lengths = [len(part) + 1 for part in parts]
+        yield "email", place + sum(lengths[: address.start()]), place + sum(lengths[: address.end()]), "email"
+
+
+_IP_HOST = re.compile(r"ec2-(\d{1,3}(?:-\d{1,3}){3})(?=\.)")
+
+
+def ip_host(text: str, place: int) -> Iterator[Found]:
+    """The IPv4 address in the name of a host of Amazon's at a place."""
+    match = _IP_HOST.match(text, place)
+    if match is not None and _public(match[1].replace("-", ".")):
+        yield "ip_address", *match.span(1), "ip_address"
+
+
 def spelled(text: str, place: int) -> Iterator[Found]:
     """An address whose sign or dots are spelled out: `joe [at] acme [dot] com`, `ann.k at gmail dot com`."""
     # The suspicious place is a bracket, or the blank before a word.
     while place and text[place - 1].isspace() and text[place] in "[({<":
         place -= 1
+    place -= text[place] == "@"
     match = _SPELLED_I.match(text, place, place + 2 * _LONGEST_HOST)
     if match is None:
         return
     sign = text[match.start() : match.start(1)]
-    local = _SPELLED_LOCAL.search(text, max(0, place - 80), place)
-    if local is None:
-        return
     host = _DOT.sub(".", match[1])
     length = _mailbox(host)
     if length != len(host):
+        return
+    local = _SPELLED_LOCAL.search(text, max(0, place - 80), place)
+    if local is None:
+        return
+    if sign.strip("[({<])}>").lower() == "a" and not match[1].islower():
         return
     plain = not re.search(r"[\[({<]", sign)
     start = local.start()
@@ -205,11 +257,13 @@ def spelled(text: str, place: int) -> Iterator[Found]:
         dotted = _DOT.search(match[1]) is not None
         announced = (
             "AT" in sign
+            or sign == "_at_"
+            or (sign == " @ " and {text[start - 1 : start], text[match.end() : match.end() + 1]} <= {"", "\n"})
             or host.split(".")[0].lower() in _PROVIDERS
             or "." in local[0]
             or _ANNOUNCED.search(text[max(0, start - 32) : start])
         )
-        if not dotted or not announced:
+        if not (dotted or sign == " @ ") or not announced:
             return
     yield "email", start, match.end(), "email"
 

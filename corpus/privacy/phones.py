@@ -7,17 +7,18 @@ from itertools import pairwise
 from socorpus.corpus.privacy.found import Found
 
 _CALLED = re.compile(
-    r"\b(?:tele)?(?:phone|mobile|whatsapp|tel|fax|cell|call|sms|contact|hotline)[a-z]{0,4}(?:\s(?:number|no|num|me|us|at|on|is"
+    r"\b(?:tele)?(?:phone|mobile?|whatsapp|tel|tél|fax|cell|celular|m[oó]vil|handy|n[uú]mero|fone|call|sms|contact"
+    r"|hotline)[a-z]{0,4}(?:\s(?:number|no|num|me|us|at|on|is"
     r"|line))*[\s:.#=(\-]*$",
     re.I,
 )
 _INTERNATIONAL = re.compile(
-    r"(?<![\w+.\-/*=)])\+(\d{1,3})((?:[ .\-]?\(\d{1,4}\))?(?:[ .\-]?\d+)+)(?![\w%*+/]|[.,\-]\d)"
+    r"(?<![\w+.\-/*=)])(?:\+|00(?=[1-9]))(\d{1,3})((?:[ .\-]?\(\d{1,4}\))?(?:[ .\-]?\d+)+)(?![\w%*+/]|[.,\-]\d)"
 )
 _NORTH_AMERICAN = re.compile(
     r"(?<![\w.\-/+#=])(?:1[ .\-])?(?:\((\d{3})\) ?|(\d{3})([.\-]))(\d{3})[.\-](\d{4})(?![\w/]|[.\-]\d)", re.ASCII
 )
-_BARE = re.compile(r"(?<![\w.\-])\(?\d[\d ().\-]{7,18}\d(?![\w%]|[.,\-]\d)")
+_BARE = re.compile(r"(?<![\w.\-])\(?\d[\d ()./\-]{7,18}\d(?![\w%]|[.,\-/]\d)")
 
 
 def phone(text: str, place: int) -> Iterator[Found]:
@@ -54,8 +55,13 @@ def _north_american(match: re.Match[str], called: bool) -> bool:
 
 def _bare(match: re.Match[str], called: bool) -> bool:
     digits = re.sub(r"\D", "", match[0])
+    if _DATE.search(match[0]):
+        return False
     fictional = len(digits) in (7, 10, 11) and not _assigned("212", digits[-7:-4], digits[-4:])
     return called and 9 <= len(digits) <= 13 and not _sequence(digits[-8:]) and not (len(digits) == 10 and fictional)
+
+
+_DATE = re.compile(r"\d{4}[/.\-]\d{1,2}[/.\-]\d{1,2}|\d{1,2}[/.]\d{1,2}[/.]\d{2,4}")
 
 
 def _assigned(area: str, exchange: str, line: str) -> bool:

@@ -4,10 +4,13 @@ import base64
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 
 from socorpus.corpus.privacy import values
 from socorpus.corpus.privacy.assignments import Assignment, name_at, parse
 from socorpus.corpus.privacy.found import Found, whole, words
+from socorpus.corpus.privacy.positions.calls import arguments
+from socorpus.corpus.privacy.positions.judging import secret
 
 _AFTER = words(
     "root admin user users db database mysql sql smtp mail email ftp sftp ssh http proxy prod production dev "
@@ -23,9 +26,9 @@ _PASSES = words(
     "hall all one two band depth "
     "post pre light proxy fastcgi uwsgi scgi mountain"
 )
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
+_WORDS = re.compile(r"[A-Z]+(?![a-z\u00df-\u024f])|[A-Z]?[a-z\u00df-\u024f]+|\d+|[^\W\d_A-Za-z]+")
 _PASSWORD = re.compile(
-    r"^(?:\w*passw(?:or)?d|\w*passwort|\w*passwrd|passphrase|passcode)s?$|pswd|kennwort|senha|contrase|motdepasse|mdp$|wachtwoord|heslo|haslo|hasło|parola$|пароль"
+    r"^(?:\w*passw(?:or)?d|\w*passwort|\w*passwrd|passphrase|passcode)s?$|pswd|kennwort|senha|contrase|motdepasse|^passe$|mdp$|wachtwoord|heslo|haslo|hasło|parola$|пароль"
     r"|密码|密碼|パスワード|비밀번호|salasana|lösenord|losenord|adgangskode|sifre|şifre|jelsz"
 )
 _NO_PASS = re.compile(
@@ -58,7 +61,7 @@ _BEFORE = words(
     "md5 commit "
     "etag integrity fingerprint cache sort partition registry hot short foreign composite unique index map row "
     "column group "
-    "route nav translation i18n locale arrow shift ctrl unexpected csrf xsrf next previous current peek"
+    "route nav translation i18n locale arrow shift ctrl unexpected csrf xsrf next previous current peek websocket"
 )
 _KEY_WORDS = words(
     "authorization key keys secret token tokens apikey salt credentials auth appid signature sig seed hapikey "
@@ -83,10 +86,14 @@ def meaning(name: str) -> tuple[str, bool] | None:
         parts.pop()
     if not parts:
         return None
+    if "".join(parts[-2:]) in ("basicauth", "authbasic", "userpwd"):
+        return "password", True
     tail = [part for part in parts if not part.isdigit()]
     if not tail:
         return None
     joined = "_".join(tail)
+    if joined.endswith(("pre_shared_key", "preshared_key", "wpa_key", "wifi_key")):
+        return "password", True
     for index, part in enumerate(tail):
         joint = "".join(tail[index : index + 3])
         own = (
@@ -120,7 +127,9 @@ def meaning(name: str) -> tuple[str, bool] | None:
         and set(tail[-2:]).isdisjoint(_KEY_WORDS)
     ):
         return None
-    if re.search(r"monkey|donkey|turkey|whiskey|hockey|jockey|keyboard|tokeniz|public|verif|site_?key", joined):
+    if re.search(
+        r"monkey|donkey|turkey|whiskey|hockey|jockey|keyboard|tokeniz|public|verif|site_?key|web_?socket", joined
+    ):
         return None
     return ("token" if "token" in joined else "key"), _STRONG.search(joined) is not None
 
@@ -142,19 +151,84 @@ _CONFIGURED = re.compile(
 _LABELS = re.compile(r"<(?:label|option|span|th|td|p|div|a|h\d|button|legend|li|strong|b|i|em|string)\b", re.I)
 
 
+_LINE_BEGIN = re.compile(r"(?:^|\n)[ \t]{0,24}(?:-[ \t]+)?(?:export[ \t]+|set[ \t]+)?[\"']?(?:[\w.\-]{1,40}\.)?$")
+_LINE_END = re.compile(r"[ \t]*(?:[#;][^\n]*)?(?:\r?\n|$)")
+_SETTING = re.compile(
+    r"[ \t]*(?:-[ \t]+)?(?:export[ \t]+)?[\w.\-]{1,60}[ \t]{0,24}[:=](?:[ \t]*[^\s,;(){}=][^,;(){}]{0,120})?$"
+    r"|[ \t]*\[[\w .:\-]{1,40}\][ \t]*$|[ \t]*#|[\w.\- /:]{1,60}\{[ \t]*$"
+)
+"""A line of a configuration file, which code hasn't: a setting, a section, a remark."""
+_HOSTS = re.compile(
+    r"host|user|login|adapter|database|\bdb|url|port|driver|datasource|mail|smtp|server|jdbc|mysql|postgres|redis|mongo|ftp"
+    r"|root|rabbit|sql|auth|connection|broker",
+    re.I,
+)
+_ENVIRONMENT = re.compile(r"[A-Z][A-Z0-9_]{3,}$")
+
+
+def _lines_around(text: str, assignment: Assignment) -> tuple[str, str] | None:
+    """The lines before and behind that of an assignment which has its line for itself, else None."""
+    if not _LINE_BEGIN.search(text, max(0, assignment.start - 72), assignment.start):
+        return None
+    end = _LINE_END.match(text, assignment.value_end, assignment.value_end + 200)
+    if end is None:
+        return None
+    first = text.rfind("\n", max(0, assignment.start - 72), assignment.start)
+    begin = max(text.rfind("\n", max(0, first - 160), max(0, first)) + 1, first - 160, 0)
+    stop = text.find("\n", end.end(), end.end() + 160)
+    stop = stop if stop >= 0 else min(len(text), end.end() + 160)
+    return text[begin : max(0, first)].rstrip("\r"), text[end.end() : stop].rstrip("\r")
+
+
+def _in_settings(text: str, assignment: Assignment, value: str) -> bool:
+    """Whether a value without quotes stands in a configuration file, in which it may be any word."""
+    around = _lines_around(text, assignment)
+    if around is None or values.path(value) or any(sign in value for sign in "()[]{}"):
+        return False
+    name, letters = assignment.name, value.isalpha()
+    tight = text[assignment.value_start - 1] == "="
+    if tight and _ENVIRONMENT.match(name) and not value.isupper():
+        return len(value) >= 6 and (not letters or _HOSTS.search(name) is not None or "_" in name)
+    near = [line for line in around if line.strip()]
+    if any(line.rstrip().endswith((",", "(", ";")) for line in near):
+        return False
+    settings = any(_SETTING.match(line) for line in near)
+    if values.encoded(value):
+        return True
+    if not tight and assignment.sign == "=" and re.fullmatch(r"[a-z_]+\d{1,2}", value) and len(value) < 8:
+        return False
+    if letters:
+        about = (*near, name) if settings else (name,)
+        known = any(_HOSTS.search(line) for line in about) and (settings or (tight and "." in name))
+        return known and len(value) >= 6 and value.islower()
+    return len(value) >= 6 and (settings or (re.search(r"\w[._\-]\w", name) is not None and len(value) >= 8))
+
+
 _LINE_START = re.compile(r"(?:^|\n)[ \t]{0,7}$")
 _CHOICE = re.compile(r"\?[ \t]{0,3}[\"']$")
 """Before a word that is one of two: `hide ? "password" : "text"`."""
 _LEAD = re.compile(r"(?:ENV|setenv|configure set|login[ \t]+[^\s]{1,100})[ \t]+|[?&\"' :\[]")
+_MOT_DE_PASSE = re.compile(r"mot de passe", re.I)
 _FOLLOWING = re.compile(r"[ \t]{1,8}([\w.\-]{2,60})[ \t]{0,8}=")
 
 
 def named(text: str, place: int) -> Iterator[Found]:
     """The password, key or token that is assigned to the name around a place."""
     lead = _LEAD.match(text, place)
-    named_here = name_at(text, lead.end() if lead is not None else place)
+    french = _MOT_DE_PASSE.match(text, place)
+    if french is not None:
+        named_here: tuple[str, int, int] | None = ("motdepasse", *french.span())
+    else:
+        named_here = name_at(text, lead.end() if lead is not None else place)
     known = meaning(named_here[0]) if named_here is not None else None
     if named_here is None or known is None:
+        return
+    if named_here[0].lower() in ("key", "token", "secret") and _QUALIFIED.search(
+        text, max(0, named_here[1] - 16), named_here[1]
+    ):
+        known = (known[0], True)  # `my api key is …`
+    if known[0] == "password" and (tuple_found := _of_tuple(text, *named_here)):
+        yield tuple_found
         return
     assignment = parse(text, *named_here)
     following = _FOLLOWING.match(text, named_here[2])  # `Token token=…`: the second name hid behind the first
@@ -172,16 +246,49 @@ def named(text: str, place: int) -> Iterator[Found]:
         return
     if known[0] == "password":
         line = _line(text, assignment.start, start)
-        if name in ("PWD", "OLDPWD") and not _CONNECTION.search(line):
+        if name in ("PWD", "OLDPWD") and not _CONNECTION.search(line) and not (assignment.quoted and "/" not in value):
             return
-        if "USERPWD" in name and ":" in value:
-            start += value.index(":") + 1
+        if _BRACED.match(value) and _CONNECTION.search(line) and values.strong(value[1:-1]):
+            start, end = start + 1, end - 1
+            value = text[start:end]
+        if _PAIRED.search(name):
+            pair = _USER_AND_PASSWORD.match(value)
+            if pair is None and "pass" not in name.lower():
+                return
+            start += pair.end() if pair is not None else 0
             value = text[start:end]
         good = _password(value, assignment, line, text)
     else:
         good = _key(value, assignment, known[1], text)
     if good:
         yield "assigned", start, whole(text, place, end), known[0]
+
+
+_QUALIFIED = re.compile(
+    r"\b(?:api|access|secret|auth|private|licen[cs]e|app|bearer|security|encryption|session)[ \-]$", re.I
+)
+_PAIRED = re.compile(r"userpwd$|basic_?auth$|auth_?basic$|user_?pass(?:word)?$", re.I)
+"""Names of a user and a password with a colon between them."""
+_USER_AND_PASSWORD = re.compile(r"[\w.@\-]{1,60}:(?=[^\s:/]+$)")
+_BRACED = re.compile(r"\{[^{}$\n]{4,80}\}$")
+_BEFORE_IN_TUPLE = re.compile(r"(?:[$@\w.]{1,40}[ \t]*,[ \t]*){1,4}$")
+_BEHIND_IN_TUPLE = re.compile(r"[ \t]*\)?[ \t]*:?=[ \t]*[(\[]?[ \t]*(?=[bru]?[\"'])")
+
+
+def _of_tuple(text: str, _name: str, start: int, end: int) -> Found | None:
+    """The password of an assignment to several names: `user, password = "bob", "X"`."""
+    names = _BEFORE_IN_TUPLE.search(text, max(0, start - 80), start - (text[start - 1 : start] == "$"))
+    tie = _BEHIND_IN_TUPLE.match(text, end, end + 40)
+    if names is None or tie is None:
+        return None
+    index = names[0].count(",")
+    values_given = list(islice(arguments(text, tie.end(), tie.end() + 400), index + 1))
+    if len(values_given) <= index:
+        return None
+    argument = values_given[index]
+    if argument.value is None or not secret(argument.value):
+        return None
+    return "assigned", argument.start, argument.end, "password"
 
 
 _KEY_ARGUMENT = re.compile(r"\w+ ?: ?@?[\"']")
@@ -199,14 +306,22 @@ def _line(text: str, start: int, value: int) -> str:
     return text[max(begin, text.rfind("\n", begin, start) + 1) : value]
 
 
+_SPACED = re.compile(r"[a-z]{4}(?: [a-z]{4}){3}$|(?=.*\d)(?=.*\w[#@$%^&*!+]\w)\S{1,20}(?: \S{1,20}){1,2}$")
+"""A password with blanks: one of Google's for an application, or few words of letters, digits and signs."""
+
+
 def _password(value: str, assignment: Assignment, line: str, text: str) -> bool:
-    if values.placeholder(value) or values.reference(value) or re.search(r"\s|://|^(?:env|file|fd|pass):", value):
+    if values.placeholder(value) or values.reference(value) or re.search(r"://|^(?:env|file|fd|pass|ext):", value):
         return False
+    if re.search(r"\s", value):
+        return assignment.quoted and assignment.form == "operator" and _SPACED.match(value) is not None
     if assignment.quoted:
         return _quoted_password(value, assignment, line, text)
     letters = value.isalpha()
     connection = assignment.sign == "=" and _CONNECTION.search(line) is not None
-    if value[0] in "{[(<$*|>" or (value[0] in "/~." and "/" in value[1:]) or re.match(r"[A-Za-z]:\\", value):
+    if value[0] in "{[(<$*|>-" or re.match(r"[^\W\d_]+[?.:]$", value):
+        return False
+    if (value[0] in "/~." and "/" in value[1:]) or re.match(r"[A-Za-z]:\\", value):
         return False
     if assignment.form in ("element", "pair"):
         if letters and assignment.form == "element" and not _LABELS.match(text, text.rfind("<", 0, assignment.start)):
@@ -239,6 +354,10 @@ def _password(value: str, assignment: Assignment, line: str, text: str) -> bool:
         return False
     if connection:
         return not values.reference(value)
+    if assignment.sign == "::":  # LDIF's sign of Base64
+        return values.encoded(value)
+    if assignment.sign in ("=", ":") and _in_settings(text, assignment, value):
+        return True
     if values.code(value) or not re.search(r"\d|[^\w\s.\-/]", value) or (value.isdigit() and len(value) < 6):
         return False
     # Where literals need quotes, words with a number are variables; a line of a configuration has no blanks there.
@@ -260,8 +379,12 @@ def _quoted_password(value: str, assignment: Assignment, line: str, text: str) -
     if assignment.form in ("argument", "space", "call", "prose"):
         if assignment.form == "argument" and _SETTER.search(text, max(0, assignment.start - 60), assignment.start):
             return values.strong(value) or (any(map(str.isdigit, value)) and len(value) >= 6)
-        if assignment.form in ("space", "call") and len(value) >= 6 and re.search(r"\d", value):
+        if assignment.form in ("space", "call", "prose") and len(value) >= 6 and re.search(r"\d", value):
             return True
+        if assignment.form == "argument" and text[assignment.start : assignment.start + 1] == "-":
+            return _mixed(value)  # of a command as a list
+        if letters and assignment.form == "call" and text[assignment.start] == ".":
+            return len(value) >= 6 and value.islower() and value.isascii()  # of a builder: `.password("…")`
         return values.strong(value) and len(value) >= 5
     if letters and not connection:
         return (
@@ -273,12 +396,20 @@ def _quoted_password(value: str, assignment: Assignment, line: str, text: str) -
     return True
 
 
+_CHOSEN = re.compile(
+    r"secret(?:_?(?:or_?)?key)?$|(?:jwt|signing|encrypt(?:ion)?|decryption|hmac|crypto|cipher|aes|des|session|cookie|shared|auth|priv(?:acy)?)"
+    r"_?(?:secret_?)?(?:key|salt|token)$",
+    re.I,
+)
+"""Names of secrets that people think up themselves."""
 _BASIC = re.compile(r"(?:[A-Za-z0-9+/]{4}){3,}(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$")
 
 
 def _key(value: str, assignment: Assignment, clear: bool, text: str) -> bool:
     if re.search(r"(?:auth|nonce|logged_in)_(?:key|salt)$", assignment.name, re.I) and len(value) >= 48:
         return values.signs(value, spaces=True)
+    if len(value) >= 40 and re.search(r"secret_?key|salt", assignment.name, re.I) and not re.search(r"\{|\$\(", value):
+        return values.signs(value, assignment.quoted) or values.random(value)
     if values.reference(value) or values.placeholder(value) or "://" in value:
         return False
     if not assignment.quoted and (values.code(value) or value[0] in "{[(<$*|>"):
@@ -302,5 +433,10 @@ def _key(value: str, assignment: Assignment, clear: bool, text: str) -> bool:
             return False  # an object's number in MongoDB
         return not (uuid and (not clear or _IDS.search(name.lower())))
     # A secret of one's own choice, as short as a password.
-    chosen = re.search(r"secret(?:_?key)?$", name, re.I) is not None and assignment.form in ("operator", "typed")
-    return chosen and assignment.quoted and len(value) >= 8 and values.strong(value) and any(map(str.isdigit, value))
+    chosen = _CHOSEN.search(name) is not None and assignment.form in ("operator", "typed")
+    good = chosen and len(value) >= 8 and any(map(str.isdigit, value))
+    if assignment.quoted:
+        plain = re.match(r"[A-Za-z]+\d+$", value) is not None and not name.lower().startswith("k")
+        return good and (values.strong(value) or plain)
+    separated = re.match(r"[a-z\d]+(?:[_\-.][a-z\d]+)+$", value) is not None
+    return good and values.strong(value) and not separated and _lines_around(text, assignment) is not None

@@ -1,5 +1,6 @@
 """Values: which of them are secrets, and which are placeholders, references, names, or parts of code."""
 
+import base64
 import math
 import re
 from collections import Counter
@@ -9,7 +10,7 @@ from socorpus.corpus.privacy.found import words
 from socorpus.corpus.privacy.redact import STAND_IN
 
 _REFERENCE = re.compile(
-    r"[$#%@]?\{[^{}\n]*\}|\$\(|\{\{|\}\}|<%|%>|<\?|%\(\w+\)|%[sdr@]|\$\w*[A-Za-z_]\w*$|^%\w+%$|^!\w+$|^[:@*&]\w+$|^\?$"
+    r"[$#%@]?\{[^{}\n]*\}|\$\(|\{\{|\}\}|<%|%>|<\?|%\(\w+\)|%[sdr@]|^(?:[a-z]*|[\w.:/\-]*[_.:/\-])\$\w*[A-Za-z_]\w{2,}$|^\$\w+$|^%\w+%$|^!\w+$|^[:@*&]\w+$|^@@?[\w.\-]+@@?$|^\?$"
     r"|\"\s*[+.&]|'\s*[+.&]|^\\?\$[A-Za-z_{(]|%[A-Z_]{3,}\d?%|!![A-Za-z]"
 )
 """A value that something else fills in: `${X}`, `{{ x }}`, `$(cat x)`, `%s`, `:name`, `<%= x %>`, `" + x + "`."""
@@ -39,9 +40,9 @@ _ORDINARY = words(
     "toggle visible invisible disabled enabled missing incorrect weak strong bearer refresh access object function "
     "number array file prompt stdin env vault keyring keychain rotate expired expires always never on off "
     "submit button checkbox radio number password2 pass2 user1 test1 test12345 qwerty123 letmein tomcat vagrant pi "
-    "raspberry postgresql mongodb redis rabbitmq sqlserver database server client john jane alice bob"
+    "raspberry android welcome postgresql mongodb redis rabbitmq sqlserver database server client john jane alice bob"
 )
-_PATH = re.compile(r"[A-Za-z_$][\w$]*(?:(?:\.|->|::|\?\.|!\.)[A-Za-z_$][\w$]*)+$")
+_PATH = re.compile(r"[A-Za-z_$][\w$]*(?:(?:\.|->|::|\?\.|!\.)[A-Za-z_$][\w$]*)+[!?]?$")
 _NOT_BY_ITSELF = re.compile(r"[A-Za-z_]+$|.*[()\[\]]")
 _VARIABLE = re.compile(r"[A-Za-z_$][A-Za-z_]*\d{0,2}[;,]?$")
 _WORD = re.compile(r"[^\W\d_]+(?:[_\- ][^\W\d_]+)*\d{0,2}$")
@@ -49,7 +50,7 @@ _LOCATION = re.compile(
     r"~?[/\\]|\.{1,2}[/\\]|[A-Za-z]:[\\/]|https?:|file:|classpath:|jdbc:|urn:|[A-Za-z_.\-]+\d{0,3}(?:/[A-Za-z_.\-]+\d{0,3}){2,}$"
 )
 _EXPRESSION = re.compile(
-    r"\(\?|\\[dwsbD](?![\w])|\[\^?[A-Za-z0-9]-|\{\d+,\d*\}|^\^|^/.*/[gimsuy]*$|=>|&&|\|\||==|;$|\)\)|^\w+\(.*\)$"
+    r"\(\?|\\[dwsbD](?![\w])|\[\^?[A-Za-z0-9]-|\{\d+,\d*\}|^\^|^/.*/[gimsuy]*$|=>|&&|\|\||==(?!$)|;$|\)\)|^\w+\(.*\)$"
 )
 _FILE = re.compile(
     r"[\w.\-]+\.(?:txt|json|xml|ya?ml|php|html?|js|ts|css|py|rb|java|cs|key|pem|crt|cer|jks|p12|pfx|properties|conf|cfg|ini"
@@ -67,8 +68,18 @@ def placeholder(value: str) -> bool:
         or len(set(value)) < 3
         or _MASKED.match(value) is not None
         or STAND_IN.search(value) is not None
-        or _PASSWORD_WORD.search(value) is not None
+        or (_PASSWORD_WORD.search(value) is not None and not _beyond_words(value))
     )
+
+
+_WORD_FOR_ONE = re.compile(r"passw(?:or)?d|passphrase|secret", re.I)
+
+
+def _beyond_words(value: str) -> bool:
+    """Whether a value with the word for one in it has more than one adds to such a word: `Secret#2021!`."""
+    rest, words_in_it = _WORD_FOR_ONE.subn("", value)
+    drawn = re.search(r"\d.*\d", rest) is not None and re.search(r"[!@#$%^&*?]", rest) is not None
+    return words_in_it > 0 and len(rest) >= 5 and drawn
 
 
 def reference(value: str) -> bool:
@@ -128,7 +139,16 @@ def random(value: str) -> bool:
         return False
     classes = ["d" if c.isdigit() else "u" if c.isupper() else "l" if c.islower() else "" for c in value]
     changes = sum(a != b and a != "" and b != "" for a, b in pairwise(classes))
-    return _entropy(value) >= 3 and changes >= max(3, sum(map(bool, classes)) * (0.2 if "d" in classes else 0.45))
+    share = 0.45 if "d" not in classes else 0.1 if re.fullmatch(r"[0-9a-f]{32,}", value) else 0.2
+    return _entropy(value) >= 3 and changes >= max(3, sum(map(bool, classes)) * share)
+
+
+def encoded(value: str) -> bool:
+    """Whether a value is Base64 of printable characters, which eight letters by chance are not."""
+    if len(value) < 8 or len(value) % 4 or not re.fullmatch(r"[A-Za-z0-9+/]+={0,2}", value):
+        return False
+    plain = base64.b64decode(value)
+    return not re.fullmatch(r"[a-z]+|[A-Z]+|\d+", value) and all(32 <= byte < 127 for byte in plain)
 
 
 def signs(value: str, spaces: bool = False) -> bool:

@@ -28,7 +28,7 @@ for _signal in (
         config=Privacy,
         counts=detect.kinds,
         explain=explanations.privacy,
-        version=3,
+        version=4,
     ),
     Signal(
         "contamination",
