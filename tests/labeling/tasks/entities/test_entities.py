@@ -343,6 +343,7 @@ def test_a_name_is_read_as_its_site_means_it() -> None:
     assert set(_labels(generic, BEER)) < set(_labels(generic, PROGRAMS))
 
 
+TOOLS = _site(20, 100, {"wallets": (90, None), "python": (30, "Python is a programming language")})
 WALLETS = _site(40, 100, {"wallets": (90, None), "python": (5, "Python is a programming language")})
 
 
@@ -359,7 +360,8 @@ def test_everyday_words_are_names_on_sites_about_programming_only() -> None:
     assert not gazetteers.everyday("Windows") and not gazetteers.everyday("web browser")
     # The site's own word for it stands: its wiki or its posts say what the name is.
     named = {"names": {bucket.SITE: {"Mint": "Application"}}}
-    assert _labels("As I said, Mint syncs with the chain", WALLETS, **named) == {"Mint": "Application"}
+    assert _labels("As I said, Mint syncs with the chain", TOOLS, **named) == {"Mint": "Application"}
+    assert _labels("As I said, Mint syncs with the chain", TOOLS) == {}
 
 
 def test_a_tag_that_is_an_everyday_word_names_nothing_on_a_site_unlike_the_judges() -> None:
@@ -371,8 +373,9 @@ def test_a_tag_that_is_an_everyday_word_names_nothing_on_a_site_unlike_the_judge
 def test_a_class_elsewhere_is_a_name_that_the_posts_code_has() -> None:
     text = "<p>I pay by the FrobSwap, and get a new FrobContext</p><pre><code>x :: FrobContext -> Int</code></pre>"
     assert {"FrobSwap", "FrobContext"} <= set(_labels(text, PROGRAMS))
-    elsewhere = _labels(text, WALLETS)
+    elsewhere = _labels(text, TOOLS)
     assert elsewhere.get("FrobContext") == "Class" and "FrobSwap" not in elsewhere
+    assert "Class" not in _labels(text, WALLETS).values()
 
 
 def test_types_that_a_site_is_not_about_abstain_and_the_analysis_says_why() -> None:
@@ -384,7 +387,7 @@ def test_types_that_a_site_is_not_about_abstain_and_the_analysis_says_why() -> N
     }
     reasons = entities_task.TASK.abstains(facts)
     assert set(reasons) == {"beer", "wallets"}
-    assert set(reasons["wallets"]) == {"Data_Structure", "User_Interface_Element", "Value"}
+    assert set(reasons["wallets"]) == {"Class", "Data_Structure", "User_Interface_Element", "Value"}
     assert {"Class", "Value"} < set(reasons["beer"]) and "Algorithm" not in reasons["beer"]  # its tags name one
     assert reasons["beer"]["Class"].startswith("2.0% of its posts have code, 0.0% of its tags name languages")
     assert "5.3% of its tags" in reasons["wallets"]["Value"]
