@@ -56,8 +56,8 @@ ELSEWHERE: Mapping[str, float] = {
 _ABROAD = -1.5
 """Change of all log-odds where a post is not in English: the judge learned from English alone."""
 SURE = 0.75
-"""Lowest probability of a label on a site that is not like the one that the judge learned from: at 0.7, 80 of 100 labels
-of such sites were right (docs/judging.md), and of names that only the site's own words type (0.73) 3 of 4."""
+"""Lowest probability of a label on a site that is not like the one that the judge learned from: at 0.7, 80 of 100
+labels of such sites were right (docs/judging.md), and of names that only the site's own words type (0.73) 3 of 4."""
 _UNLIKELY = -1.5
 """Types whose log-odds fall this far elsewhere: a tag of such a name, without a wiki, is taken for something else."""
 _DISPUTED = -4.0
