@@ -328,7 +328,8 @@ def ip6(text: str, place: int) -> Iterator[Found]:
         good = inner.is_global and not inner.is_multicast
     elif address in _UNIQUE_LOCAL:
         # Its 40 random bits name one site, unless they were typed by hand.
-        good = len({digit for group in match[0].lower().split(":")[:3] for digit in group} - {"f", "d"}) >= 4
+        drawn = "".join(match[0].lower().split(":")[:3])[2:]
+        good = len(set(drawn)) >= 4 and drawn not in "0123456789abcdef0"
     else:
         good = max(map(len, groups[1:])) > 2 and address.is_global and not address.is_multicast
     if good:

@@ -43,7 +43,7 @@ _ORDINARY = words(
     "raspberry android welcome postgresql mongodb redis rabbitmq sqlserver database server client john jane alice bob"
 )
 _PATH = re.compile(r"[A-Za-z_$][\w$]*(?:(?:\.|->|::|\?\.|!\.)[A-Za-z_$][\w$]*)+[!?]?$")
-_NOT_BY_ITSELF = re.compile(r"[A-Za-z_]+$|.*[()\[\]]")
+_NOT_BY_ITSELF = re.compile(r"[A-Za-z_]+$|.*[()\[\]]|0[xX][0-9A-Fa-f]+[uUlL]*$")
 _VARIABLE = re.compile(r"[A-Za-z_$][A-Za-z_]*\d{0,2}[;,]?$")
 _WORD = re.compile(r"[^\W\d_]+(?:[_\- ][^\W\d_]+)*\d{0,2}$")
 _LOCATION = re.compile(
@@ -93,8 +93,11 @@ def code(value: str) -> bool:
 
 
 def path(value: str) -> bool:
-    """Whether a value is names with dots or arrows between them: `config.password2`."""
-    return _PATH.match(value) is not None
+    """Whether a value is names with dots or arrows between them: `config.password2`; no digit is within a word of one."""
+    return _PATH.match(value) is not None and _DIGIT_WITHIN.search(value) is None
+
+
+_DIGIT_WITHIN = re.compile(r"(?<![^\W\d_])[^\W\d_]{1,3}\d[^\W\d_]{2}")
 
 
 def variable(value: str) -> bool:

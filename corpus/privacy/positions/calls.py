@@ -29,6 +29,7 @@ _TABLE = """
 1= usernamepasswordtoken httpbasicauth httpdigestauth setbasicauth credentials.basic authtokens.basic auth.basic
 1= httpbasicauthenticator basicauthcredentials basicauthentication passwordauthenticationmethod userpassword
 1= auth_password authenticatewithpassword defaultauthenticator wifi.begin wifimulti.addap wlan.connect sta_if.connect
+1= system.setpassword
 1= oci_connect oci_pconnect ocilogon oci_new_connect wifi.sta.config username_pw_set usernamepwset set_credentials
 1= signinwithemailandpassword createuserwithemailandpassword emailauthprovider.credential pscredential ntlmauth
 1= httpntlmauth setauthentication withauth setcredentials kerberosauth sp_addlogin sp_password imap.login
@@ -40,6 +41,7 @@ _TABLE = """
 1= aes_encrypt aes_decrypt des_encrypt pgp_sym_encrypt pgp_sym_decrypt aes.encrypt aes.decrypt tripledes.encrypt
 1 rc4.encrypt rc4.decrypt rabbit.encrypt createcipher createdecipher createcipheriv createdecipheriv mcrypt_encrypt
 1 mcrypt_decrypt hmacsha256 cryptojs.hmacsha1 hmacsha1 encode decode
+2= epgsql:connect
 2= mysql_connect mysql_pconnect mysqli_connect mysqli mysqli.connect real_connect mysqldb.connect pymysql.connect pdo
 2= getconnection dbi->connect mssql_connect mssql_pconnect odbc_connect odbc_pconnect ldap_bind imap_open ftp_login
 2= ssh2_auth_password plainauth db2_connect db2_pconnect ibase_connect fbird_connect pymssql.connect transport.connect
