@@ -6,8 +6,8 @@ python benchmarks/privacy.py [--list] [--detail]
 not changed since. `privacy_later.tsv` and `privacy_third.tsv` were each written by somebody who did not know the rules,
 and scored once before their misses were looked at (0.863 and 0.923 of their secrets; the third again at 0.967 after the
 rules had been widened without it). `privacy_fourth.tsv` is of the same hand as the third; 0.825 of its secrets were
-found before the rules were widened, 0.930 after it, both times without a look at it. Since then the kinds of all of them
-are covered, so that their figures are no estimate any more.
+found before the rules were widened, 0.930 after it, both times without a look at it. Since then the kinds of all are
+covered, so that their figures are no estimate any more.
 All are made up. What has to be random in a credential is drawn here, so that no file holds what looks like a live one.
 """
 

@@ -93,7 +93,7 @@ def code(value: str) -> bool:
 
 
 def path(value: str) -> bool:
-    """Whether a value is names with dots or arrows between them: `config.password2`; no digit is within a word of one."""
+    """Whether a value is names with dots or arrows between them: `config.password2`; none has a digit within a word."""
     return _PATH.match(value) is not None and _DIGIT_WITHIN.search(value) is None
 
 
