@@ -12,13 +12,16 @@ The pattern is of the kind of GPT-4's (cl100k), changed where an encoder that la
    newline and one from there: a line's indentation costs one token, and spaces leave the last one to the word.
 """
 
+from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from socorpus.corpus.arrays import njit, readonly
+from socorpus.corpus.arrays import njit, readonly, utf8
 
 _WORD, _NUMBER, _SYMBOL, _SPACE = r"[\p{L}\p{M}]", r"\p{N}", r"[^\s\p{L}\p{N}]", r"\s"
 PATTERN = "|".join(
@@ -37,6 +40,8 @@ PATTERN = "|".join(
 WORD, NUMBER, SYMBOL, SPACE = 1, 2, 4, 8
 BYTES_PER_PIECE = 3
 """Guess of the average piece, on the low side; the kernel asks for more room where a batch has shorter pieces."""
+LONGEST = 1024
+"""Bytes of a piece beyond which it is cut for training: no word of a language comes near, but base64 does."""
 
 
 @cache
@@ -94,6 +99,40 @@ def cut(
         if bounds[-1] >= 0:
             return pieces[: bounds[-1]], bounds, starts, ends
         room = int(offsets[-1] - offsets[0]) + 64
+
+
+def shortened(texts: Sequence[str]) -> Iterator[str]:
+    """The texts, each cut where one of its pieces has more than `LONGEST` bytes, so that no piece has more.
+
+    Training needs it: the library takes time in the square of a piece's length. Texts without such a piece come as they
+    are, and no other piece of a text is cut otherwise than before.
+    """
+    data, offsets = utf8(pa.array(texts, pa.large_string()))
+    pieces, bounds, starts, ends = cut(data, offsets)
+    lengths = (ends - starts)[pieces]
+    long = np.flatnonzero(lengths > LONGEST)
+    if not len(long):
+        yield from texts
+        return
+    of_text = np.searchsorted(bounds, long, "right") - 1
+    begins = np.cumsum(lengths) - lengths
+    by_text: dict[int, list[int]] = {}
+    for text, begin, length in zip(of_text.tolist(), begins[long].tolist(), lengths[long].tolist(), strict=True):
+        place = begin + LONGEST
+        while place < begin + length:
+            while data[place] & 0xC0 == 0x80:  # within a character
+                place -= 1
+            by_text.setdefault(text, []).append(place)
+            place += LONGEST
+    for number, text in enumerate(texts):
+        places = by_text.get(number)
+        if places is None:
+            yield text
+            continue
+        first, last = int(offsets[number]), int(offsets[number + 1])
+        raw = data[first:last].tobytes()
+        for begin, end in pairwise([first, *places, last]):
+            yield raw[begin - first : end - first].decode()
 
 
 def spread(

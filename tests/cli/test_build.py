@@ -357,3 +357,19 @@ def test_status_and_force(small: Path, small_corpus: Path, tmp_path: Path) -> No
     before = seconds(out, "read")
     socorpus("build", small, "-o", out, "--workers", 0, "--force")
     assert seconds(out, "read") != before
+
+
+def test_text_that_is_not_utf8_is_counted_on_the_terminal(tmp_path: Path) -> None:
+    words = ("caf\u00e9", "coffee")
+    rows = [
+        f'<row Id="{i}" PostTypeId="1" CreationDate="2020-01-01T00:00:00" Body="{words[i > 2]} more words {i * 7919}"/>'
+        for i in range(1, 30)
+    ]
+    path = tmp_path / "x.example.com" / "Posts.xml"
+    path.parent.mkdir()
+    path.write_text("\n".join(["<posts>", *rows, "</posts>"]), "cp1252")
+    build = ("build", path.parent, "-o", tmp_path / "corpus", "--workers", 0, "--no-labels")
+    told = "x.example.com: 2 rows of posts had bytes that are not UTF-8, now U+FFFD: first in x.example.com/Posts.xml"
+    assert told in " ".join(socorpus(*build).stdout.split())
+    refused = socorpus(*build, "--accept-unreadable", 0, code=2)
+    assert "table posts: 2 of 29 rows had bytes that are not UTF-8" in refused.stderr
