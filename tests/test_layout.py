@@ -331,6 +331,7 @@ FILE_CALLS = {
 """Functions of pathlib, os, shutil, numpy and pyarrow that go to the disk, by their last name."""
 
 OWN_FILES = {
+    "corpus.selection.memory_limit": "the system's account of this process",
     # What a corpus is made of, not what it is.
     "corpus.dump.archives": "a dump's files",
     "corpus.dump.sources": "a dump's files",

@@ -20,6 +20,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from socorpus.corpus.selection import memory_limit
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -29,6 +31,20 @@ Tables = Mapping[str, pa.Table]
 
 class ExpressionError(Exception):
     """An expression is wrong; the text is a sentence that says why."""
+
+
+class MemoryLimitError(ExpressionError):
+    """An expression takes more than `MOST_MEMORY`, which says nothing of a single document."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"takes more than {MOST_MEMORY >> 30} GB of memory: write it without the long texts or lists that it "
+            "makes, such as by repeat, lpad, range or ||"
+        )
+
+
+MOST_MEMORY = 1 << 30
+"""Bytes that the evaluation of an expression may take."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +100,13 @@ def evaluate(expression: Expression, tables: Tables) -> npt.NDArray[np.bool_]:
 
     Raises:
         ExpressionError: it fails on a value, such as a text that is no number.
+        MemoryLimitError: it takes too much memory.
     """
     read = {name: tables[name].select(names) for name, names in expression.columns.items()}
     try:
         column = _run(expression.text, read)
+    except MemoryLimitError:
+        raise
     except ExpressionError as error:
         # DuckDB quotes the value at fault, which may be a text with personal data.
         raise ExpressionError(re.split("['\"]", str(error))[0].rstrip() + " …") from None
@@ -104,13 +123,14 @@ def _database() -> "duckdb.DuckDBPyConnection":
 
     settings: dict[str, Any] = {
         "threads": 1,
-        "memory_limit": "1GB",
-        "enable_external_access": "false",
+        "memory_limit": f"{MOST_MEMORY >> 20}MiB",
+        "temp_directory": "",  # nothing is written to the disk when memory is short
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
         "allow_community_extensions": "false",
     }
     database = duckdb.connect(":memory:", config=settings)
+    database.execute("SET enable_external_access = false")  # behind which the temporary folder can't be set
     database.execute("SET TimeZone = 'UTC'")  # or years and dates would be those of the machine
     database.execute("SET lock_configuration = true")
     return database
@@ -431,9 +451,12 @@ def _run(text: str, tables: Tables) -> pa.Table:
 
     connection = _database().cursor()
     try:
-        for name, table in tables.items():
-            connection.register(name, table)
-        return connection.sql(_query(text, tables)).to_arrow_table()
+        with memory_limit.limited(MOST_MEMORY):
+            for name, table in tables.items():
+                connection.register(name, table)
+            return connection.sql(_query(text, tables)).to_arrow_table()
+    except (duckdb.OutOfMemoryException, MemoryError) as error:
+        raise MemoryLimitError from error
     except duckdb.Error as error:
         raise ExpressionError(_first_line(error)) from error
     finally:
