@@ -107,32 +107,55 @@ def shortened(texts: Sequence[str]) -> Iterator[str]:
     Training needs it: the library takes time in the square of a piece's length. Texts without such a piece come as they
     are, and no other piece of a text is cut otherwise than before.
     """
-    data, offsets = utf8(pa.array(texts, pa.large_string()))
-    pieces, bounds, starts, ends = cut(data, offsets)
+    suspects = _with_long_runs(*utf8(pa.array(texts, pa.large_string())))
+    for number, text in enumerate(texts):
+        if number in suspects:
+            yield from _shortened(text)
+        else:
+            yield text
+
+
+def _with_long_runs(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> set[int]:
+    """Numbers of the texts that may have a piece of more than `LONGEST` bytes: a quick look, without the kernel.
+
+    Such a piece has half of them in one run with or without white space, of ASCII's. Runs may go beyond a text.
+    """
+    half = LONGEST // 2
+    white = np.flatnonzero((classes()[:128] & SPACE != 0)[data & 0x7F] & (data < 0x80))
+    edges = np.concatenate([[-1], white, [len(data)]])
+    gaps = np.flatnonzero(np.diff(edges) > half)
+    runs = (
+        np.flatnonzero(white[half - 1 :] - white[: len(white) - half + 1] == half - 1)
+        if len(white) >= half
+        else white[:0]
+    )
+    firsts = np.concatenate([edges[gaps] + 1, white[runs]])
+    lasts = np.concatenate([edges[gaps + 1] - 1, white[runs + half - 1]])
+    begins, ends = np.searchsorted(offsets, firsts, "right") - 1, np.searchsorted(offsets, lasts, "right")
+    marks = np.zeros(len(offsets) + 1, np.int64)
+    np.add.at(marks, begins, 1)
+    np.add.at(marks, ends, -1)
+    inside = np.cumsum(marks)[: len(offsets) - 1] > 0
+    return set(np.flatnonzero(inside & (np.diff(offsets) > LONGEST)).tolist())
+
+
+def _shortened(text: str) -> Iterator[str]:
+    data, offsets = utf8(pa.array([text], pa.large_string()))
+    pieces, _, starts, ends = cut(data, offsets)
     lengths = (ends - starts)[pieces]
     long = np.flatnonzero(lengths > LONGEST)
-    if not len(long):
-        yield from texts
-        return
-    of_text = np.searchsorted(bounds, long, "right") - 1
     begins = np.cumsum(lengths) - lengths
-    by_text: dict[int, list[int]] = {}
-    for text, begin, length in zip(of_text.tolist(), begins[long].tolist(), lengths[long].tolist(), strict=True):
+    places = [0]
+    for begin, length in zip(begins[long].tolist(), lengths[long].tolist(), strict=True):
         place = begin + LONGEST
         while place < begin + length:
             while data[place] & 0xC0 == 0x80:  # within a character
                 place -= 1
-            by_text.setdefault(text, []).append(place)
+            places.append(place)
             place += LONGEST
-    for number, text in enumerate(texts):
-        places = by_text.get(number)
-        if places is None:
-            yield text
-            continue
-        first, last = int(offsets[number]), int(offsets[number + 1])
-        raw = data[first:last].tobytes()
-        for begin, end in pairwise([first, *places, last]):
-            yield raw[begin - first : end - first].decode()
+    raw = data.tobytes()
+    for begin, end in pairwise([*places, len(raw)]):
+        yield raw[begin:end].decode()
 
 
 def spread(
