@@ -7,6 +7,7 @@ Subqueries, aggregates, windows, and functions that do not always return the sam
 build would depend on more than its documents. The connection can reach no file and no network.
 """
 
+import contextlib
 import difflib
 import functools
 import json
@@ -361,12 +362,8 @@ def _check_casts(text: str, node: Mapping[str, Any], empty: Tables) -> None:
 
 
 def _check_constant(value: str | None, target: str) -> None:
-    import duckdb
-
-    try:
+    with _bounded():
         _database().execute(f"SELECT CAST(? AS {target})", [value]).fetchall()
-    except duckdb.Error as error:
-        raise ExpressionError(_first_line(error)) from error
 
 
 def _casts(node: Any) -> Iterator[Mapping[str, Any]]:
@@ -389,7 +386,8 @@ def _plan(query: str, empty: Tables) -> Any:
         for name, table in empty.items():
             connection.register("given", table)  # a plan over an Arrow table itself can not be written as JSON
             connection.execute(f'CREATE TEMP TABLE "{name}" AS SELECT * FROM given')
-        ((plan,),) = connection.execute("SELECT json_serialize_plan(?, optimize := false)", [query]).fetchall()
+        with _bounded():
+            ((plan,),) = connection.execute("SELECT json_serialize_plan(?, optimize := false)", [query]).fetchall()
         return json.loads(plan)
     finally:
         connection.close()
@@ -447,20 +445,28 @@ def _query(text: str, tables: Tables) -> str:
 
 
 def _run(text: str, tables: Tables) -> pa.Table:
-    import duckdb
-
     connection = _database().cursor()
     try:
-        with memory_limit.limited(MOST_MEMORY):
+        with _bounded():
             for name, table in tables.items():
                 connection.register(name, table)
             return connection.sql(_query(text, tables)).to_arrow_table()
+    finally:
+        connection.close()
+
+
+@contextlib.contextmanager
+def _bounded() -> Iterator[None]:
+    """A block in which DuckDB works on an expression: within the limit of memory, and its errors are ours."""
+    import duckdb
+
+    try:
+        with memory_limit.limited(MOST_MEMORY):
+            yield
     except (duckdb.OutOfMemoryException, MemoryError) as error:
         raise MemoryLimitError from error
     except duckdb.Error as error:
         raise ExpressionError(_first_line(error)) from error
-    finally:
-        connection.close()
 
 
 def _first_line(error: Exception) -> str:
