@@ -189,6 +189,12 @@ def _notes(sites: Mapping[str, Any]) -> list[str]:
                 f"{name}: {view.counted(count, 'post has', 'posts have')} no score: 0 in documents, since dumps have "
                 "left out zeros"
             )
+        for table, repairs in site.get("repairs", {}).items():
+            notes += [
+                f"{name}: {view.counted(repair['rows'], 'row', 'rows')} of {table} had {kind}, now U+FFFD: first in "
+                f"{repair['file']} at byte {repair['offset']}"
+                for kind, repair in repairs.items()
+            ]
         for table, lost in site["quarantined_by_table"].items():
             if lost > 0.01 * (lost + site["rows"].get(table, 0)):
                 notes.append(

@@ -102,6 +102,7 @@ def _site(site: Site, address: str | None, done: Mapping[str, Done]) -> dict[str
     rows: dict[str, int] = {}
     bad: dict[str, int] = {}
     repaired: dict[str, int] = {}
+    repairs: dict[str, dict[str, dict[str, Any]]] = {}
     unknown: dict[str, dict[str, int]] = {}
     repeated: Counter[str] = Counter()
     absent: Counter[str] = Counter()
@@ -114,6 +115,9 @@ def _site(site: Site, address: str | None, done: Mapping[str, Done]) -> dict[str
             rows[table] = rows.get(table, 0) + counts["read"]
             bad[table] = bad.get(table, 0) + counts["quarantined"]
             repaired[table] = repaired.get(table, 0) + counts["repaired"]
+            for kind, number, file, offset, _ in counts["repairs"]:
+                known = repairs.setdefault(table, {}).setdefault(kind, {"rows": 0, "file": file, "offset": offset})
+                known["rows"] += number
             repeated[table] += counts.get("repeated", 0)
             absent.update(counts["absent"])
             types.update(counts["types"])
@@ -139,6 +143,7 @@ def _site(site: Site, address: str | None, done: Mapping[str, Done]) -> dict[str
         "quarantined": sum(bad.values()),
         "quarantined_by_table": {table: count for table, count in sorted(bad.items()) if count},
         "repaired": {table: count for table, count in sorted(repaired.items()) if count},
+        "repairs": dict(sorted(repairs.items())),
         "unknown_attributes": dict(sorted(unknown.items())),
         "repeated": {table: c["repeated"] for table, c in gathered.items() if c["repeated"]},
         "orphans": {table: c["orphans"] for table, c in gathered.items() if c["orphans"]},

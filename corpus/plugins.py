@@ -418,6 +418,8 @@ def _installed() -> tuple[Plugin, ...]:
 def _file(name: str, base: Path | None) -> Plugin:
     path = Path(name) if base is None else base / name
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: a plug-in is a regular file, and this is a folder, a pipe or a device")
         content = path.read_bytes()
         source = content.decode("utf-8-sig")
     except FileNotFoundError:

@@ -24,9 +24,12 @@ import pyarrow.compute as pc
 import pytest
 from tokenizers import Tokenizer
 
+from socorpus.corpus import schema
 from socorpus.corpus.config import Privacy
 from socorpus.corpus.dedup import exact, minhash
 from socorpus.corpus.documents import code_language, html, markdown, pairs
+from socorpus.corpus.dump import xml_rows
+from socorpus.corpus.errors import InputError
 from socorpus.corpus.privacy import detect, display, redact
 from socorpus.corpus.signals import contamination, language, statistics
 from socorpus.corpus.tokenizer import bpe, pretokenize
@@ -291,6 +294,8 @@ ENTITIES: Mapping[str, Make] = {
     "paths": repeated("/a/b "),
     "letters and an address": repeated("a", after=" http://a.b"),
     "mentions": repeated("@[USER_1] "),
+    "mentions by name": repeated("@user "),
+    "numbers in brackets": repeated("(555) "),
     "all": repeated('/a/b $x C++ <div> foo_bar() "a" 1.2.3 @ann '),
 }
 
@@ -544,6 +549,53 @@ def _benchmark() -> contamination.Index:
         return contamination.build([str(path)], 5)
 
 
+TRAINED: Mapping[str, Make] = {
+    "one word": repeated("a"),
+    "signs": repeated('"'),
+    "letters of a web token": repeated("eyJ"),
+    "signs of three bytes": repeated("\u4e00"),
+    "spaces": repeated(" "),
+    "words": numbered("fox# "),
+    "words that grow": lambda size: " ".join("a" * length for length in range(int((2 * size) ** 0.5))),
+}
+
+_ROW = '<row Id="1" PostTypeId="1" CreationDate="2020-01-02T03:04:05" Body="x"'
+
+
+def _with(attributes: Make) -> Make:
+    return lambda size: f"{_ROW} {attributes(size)} />"
+
+
+ROWS: Mapping[str, Make] = {
+    "unknown attributes": _with(numbered('A#="1" ')),
+    "namespaces": _with(numbered('xmlns:a#="u" a#:x="1" ')),
+    "one attribute": _with(repeated('A="1" ')),
+    "one name": _with(repeated("A", after='="1"')),
+    "references": _with(repeated("&amp;", 'Title="', '"')),
+    "illegal references": _with(repeated("&#1;", 'Title="', '"')),
+    "entities": _with(repeated("&a", 'Title="', '"')),
+    "tags": _with(repeated("&lt;a&gt;", 'Tags="', '"')),
+    "open tags": _with(repeated("&lt;a", 'Tags="', '"')),
+    "digits": _with(repeated("1", 'Score="', '"')),
+    "quotes": _with(repeated("\"'")),
+    "rows": repeated(f"{_ROW} />"),
+    "rows without an end": repeated("<row "),
+    "children": repeated("<b>", '<row Id="1">'),
+    "stray text": repeated("x "),
+    "comments": repeated("<!-- a -->"),
+    "a comment of comments": repeated("<!--", after="-->"),
+    "not UTF-8": _with(repeated("\ud800", 'Title="', '"')),
+}
+
+
+def _read(rows: str) -> None:
+    data = f"<posts>{rows}</posts>".encode("utf-8", "surrogatepass")
+    try:
+        list(xml_rows.read(io.BytesIO(data), table="posts", site=SITE, file="", needed=schema.NEEDED["posts"]))
+    except InputError as error:  # a row that never ends
+        assert "truncated" in str(error)
+
+
 def _tagged(text: str) -> tuple[list[str], list[dict[str, Any]]]:
     """A text in which every third character begins a span, as rows of an export in words and in tokens."""
     spanned = [{"start": at, "end": at + 2, "label": "Class", "probability": 0.5} for at in range(0, len(text) - 2, 3)]
@@ -737,6 +789,8 @@ STEPS: dict[str, tuple[Callable[[Any], object], Mapping[str, Make]]] = {
             "lines": repeated(" \n"),
         },
     ),
+    "training": (lambda text: bpe.train([text], 300), TRAINED),
+    "rows": (_read, ROWS),
     "export": (
         _exported,
         {name: (lambda size, make=make: _tagged(make(size))) for name, make in EXPORTED.items()},

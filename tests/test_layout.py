@@ -339,6 +339,7 @@ OWN_FILES = {
     "corpus.tokenizer.folder": "whether the user names a tokenizer's folder or its file",
     "corpus.sample": "dumps that are made up",
     # The program's own.
+    "corpus.selection.memory_limit": "the system's account of this process",
     "corpus.plugins": "the user's plug-ins",
     "corpus.toml_config": "the user's configuration",
     "corpus.schema_docs": "pages of the documentation",

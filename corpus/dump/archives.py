@@ -19,6 +19,7 @@ from urllib.parse import unquote
 from socorpus.corpus.dump.compression import codecs, methods
 from socorpus.corpus.dump.compression.codecs import MAGIC, PIECE, Packing, Pieces, Window
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
+from socorpus.corpus.storage.boundary import no_file
 
 SAMPLE = 1 << 20
 """Packed bytes from which the decoded size of a .gz, .bz2 or .zst is estimated."""
@@ -239,6 +240,8 @@ def _opened(address: str) -> Iterator[BinaryIO]:
 
 def _open(address: str) -> BinaryIO:
     path = local_path(address)
+    if path is not None and (obstacle := no_file(path)) is not None:
+        raise InputError(f"{address}: {obstacle}")
     try:
         if path is not None:
             return path.open("rb")
@@ -250,8 +253,6 @@ def _open(address: str) -> BinaryIO:
         return cast(BinaryIO, _Remote(address, filesystem.open(inner, "rb", **cache)))
     except FileNotFoundError:
         raise InputError(f"{address}: there is no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{address}: a folder, where a file was expected") from None
     except Exception as error:
         # Stores raise errors of their own kinds, most of which are no OSError.
         if path is not None and not isinstance(error, OSError | ValueError):

@@ -112,6 +112,7 @@ def _of_table(site: str, table: str, batches: Iterator[xml_rows.ParsedRows], acc
             tally.read += some.batch.num_rows
             tally.unreadable += some.quarantine.num_rows
             tally.add(some.quarantine.drop_columns("row").to_pylist())
+            tally.add_repairs(some.repairs)
             shown += some.batch.slice(0, _SHOWN - len(shown)).to_pylist()
             if tally.read + tally.unreadable >= ROWS:
                 break
@@ -122,7 +123,11 @@ def _of_table(site: str, table: str, batches: Iterator[xml_rows.ParsedRows], acc
         stops = "; a build stops at this share" if gate.too_many(tally, accepted) else ""
         first = f"{looked_at:,} rows" if looked_at > 1 else "row"
         problems.append("\n".join([f"of the first {first}{stops}:", *gate.lines(f"{site}/{table}", tally)]))
-    elif not looked_at and not problems:
+    if tally.repairs:
+        stops = "; a build stops at this share" if gate.too_many_damaged(tally, accepted) else ""
+        repaired = gate.repaired_lines(f"{site}/{table}", tally)
+        problems.append("\n".join([f"of the first {looked_at:,} rows{stops}:", *repaired]))
+    if not looked_at and not problems:
         problems.append(f"{site}, table {table}: has no rows")
     rows = [{name: value for name, value in row.items() if value is not None and name != "site"} for row in shown]
     return TablePreview(site, table, tuple(rows), looked_at, tuple(problems))

@@ -15,6 +15,7 @@ from socorpus.corpus import schema
 from socorpus.corpus.dump import archives, site_names
 from socorpus.corpus.dump.archives import Member
 from socorpus.corpus.errors import InputError
+from socorpus.corpus.storage.boundary import no_file
 
 EXPECTED = (
     "a .7z of the publisher, a folder with Posts.xml, Comments.xml and so on, one such file (also .gz, .bz2, .zst), "
@@ -164,7 +165,7 @@ def _tables(source: str) -> Iterator[_Found]:
     path = archives.local_path(source)
     if path is not None:
         if not path.exists():
-            raise InputError(f"{source}: there is no such file or folder")
+            raise InputError(f"{source}: {no_file(path) or 'there is no such file or folder'}")
         address, folder = str(path), path.is_dir()
     else:
         address, folder = source, _is_folder(source)
@@ -189,9 +190,36 @@ def _walk(address: str, names: list[str], top: int, seen: set[str]) -> Iterator[
         if name.startswith(".") or name == "__MACOSX":
             continue
         if folder:
-            yield from _walk(inner, [*names, name], top, seen)
+            yield from _folder(inner, [*names, name], top, seen)
+        elif site_names.host(site_names.of_folder(name)) and (obstacle := _link_to_nothing(inner)) is not None:
+            raise InputError(f"{inner}: {obstacle}")  # a whole site's folder
         else:
             yield from _file(inner, [*names, name], top, explicit=False)
+
+
+def _folder(address: str, names: list[str], top: int, seen: set[str]) -> Iterator[_Found]:
+    """The tables of a folder in a folder, which must not stand in the place of a table or an archive.
+
+    Raises:
+        InputError: it has the name of a table's file, or of an archive and holds no table.
+    """
+    if _is_canonical(names[-1]):
+        raise InputError(
+            f"{address}: a folder, where the file of a table was expected; put the file in its place, or rename it"
+        )
+    new = _identity(address) not in seen
+    here = list(_walk(address, names, top, seen))
+    if not here and new and _ARCHIVE.match(names[-1]):
+        raise InputError(
+            f"{address}: a folder without a table, where an archive was expected; put the archive in its place, or "
+            "rename it"
+        )
+    yield from here
+
+
+def _link_to_nothing(address: str) -> str | None:
+    path = archives.local_path(address)
+    return no_file(path) if path is not None and path.is_symlink() else None
 
 
 def _file(address: str, names: list[str], top: int, explicit: bool) -> Iterator[_Found]:
@@ -253,12 +281,11 @@ def _sniff(head: bytes) -> str | None:
 
 
 def _entries(address: str) -> list[tuple[str, str, bool]]:
-    """Name, address and whether it is a folder, of all that lies in a folder, sorted by name."""
+    """Name, address and whether it is a folder, of all that lies in a folder, sorted by name; links to nothing too."""
     path = archives.local_path(address)
     try:
         if path is not None:
-            children = [child for child in path.iterdir() if child.is_dir() or child.is_file()]
-            return sorted((child.name, str(child), child.is_dir()) for child in children)
+            return sorted((child.name, str(child), child.is_dir()) for child in path.iterdir())
         import fsspec
 
         filesystem, inner = fsspec.core.url_to_fs(address)

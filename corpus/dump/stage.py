@@ -171,7 +171,7 @@ def _wanted(item: WorkItem) -> Sequence["Wanted"]:
 
 KB, MB = 1 << 10, 1 << 20
 _GATHERED_BYTES = 128 * MB
-_VERSION = 2
+_VERSION = 3
 """Of the receipts and the rule by which a row is quarantined."""
 
 
@@ -295,6 +295,7 @@ class _Parts:
         rows = self.rows
         counts: dict[str, Any] = {"read": rows.read, "quarantined": rows.unreadable, "repaired": self.repaired}
         counts |= {"absent": dict(+rows.absent), "reasons": [astuple(reason) for reason in rows.reasons.values()]}
+        counts |= {"repairs": [astuple(reason) for reason in rows.repairs.values()]}
         counts |= {"first": self.first, "last": self.last, "ascending": self.ascending}
         counts |= {"unknown": dict(sorted(self.unknown.items())), "types": dict(sorted(self.types.items()))}
         return Outcome(self.outputs, {f"{self.site}/{self.table}": counts})
@@ -305,6 +306,7 @@ class _Parts:
             self.rows.unreadable += some.quarantine.num_rows
             self._follow(np.asarray(some.batch[schema.DUMP[self.table][0].column], dtype=np.int64))
             self.repaired += some.repaired
+            self.rows.add_repairs(some.repairs)
             self.unknown.update(some.unknown)
             if self.table == "posts":
                 self.types.update(counted(some.batch["post_type_id"]))

@@ -8,7 +8,7 @@ attributes that the schema does not know are counted. docs/dump-format.md lists 
 import codecs
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO
@@ -20,6 +20,11 @@ from lxml import etree
 from socorpus.corpus.dump import archives, xml_columns
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.schema import DUMP, QUARANTINE, ROOTS, TIME, Attribute, dump_schema
+
+NOT_UTF8 = "bytes that are not UTF-8"
+"""The file is damaged or in another encoding, and letters were lost."""
+FORBIDDEN = "characters that XML forbids"
+"""Controls and the like, which single rows of most dumps have."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class ParsedRows:
     """Attributes that the schema does not know, with their number in the rows of `batch`."""
     repaired: int
     """Rows of `batch` that had illegal characters, which are now U+FFFD."""
+    repairs: tuple[Mapping[str, Any], ...]
+    """Of each repaired row, as in `quarantine`: file, offset and reason, which is `NOT_UTF8` or `FORBIDDEN`."""
     consumed: int
     """Bytes of the stream up to the end of this batch's last row."""
 
@@ -291,6 +298,9 @@ class _RowContext:
 
 _ROW = re.compile(rb"""<row(?:[^"'>]++|"[^"]*+"|'[^']*+')*+(?:(?<=/)>|>(?:[^<]*+</row\s*+>)?)""")
 _ENDED = re.compile(rb"(?:/|</row\s*)>\Z")
+_VALUE = re.compile(rb"""=\s*+(?:"[^"]*+"|'[^']*+')""")
+_MOST_ATTRIBUTES = 1000
+"""Attributes of a row that are read; the tables have 25 at most. lxml takes time in the square of their number."""
 _SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 _FORBIDDEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _CHARACTER = re.compile("&#(?:x([0-9A-Fa-f]+)|([0-9]+));")
@@ -335,7 +345,7 @@ def _rows(
     slow: dict[str, list[Any]] = {name: [] for name in names}
     places: list[int] = []
     lost: list[dict[str, Any]] = []
-    repaired = 0
+    repairs: list[dict[str, Any]] = []
 
     def quarantine(offset: int, reason: str, raw: bytes) -> None:
         place = {"site": context.site, "table": context.table, "file": _named(context)}
@@ -355,23 +365,28 @@ def _rows(
                     slow[name].append(values.get(name))
                 places.append(place)
                 unknown.update(others)
-                repaired += mended
+                if mended is not None:
+                    repairs.append({"file": _named(context), "offset": offset, "reason": mended})
         if stray := raw[end:].strip():
             quarantine(offset + raw.index(stray, end), "neither a row nor a comment", stray)
     batch = xml_columns.merge(fast, slow, places) if places else fast
-    return ParsedRows(batch, pa.Table.from_pylist(lost, QUARANTINE), dict(unknown), repaired, consumed)
+    return ParsedRows(
+        batch, pa.Table.from_pylist(lost, QUARANTINE), dict(unknown), len(repairs), tuple(repairs), consumed
+    )
 
 
-def _careful(context: _RowContext, raw: bytes) -> tuple[dict[str, Any], list[str], bool]:
-    """A row by lxml: its values by column, the unknown attributes, and whether it was repaired.
+def _careful(context: _RowContext, raw: bytes) -> tuple[dict[str, Any], list[str], str | None]:
+    """A row by lxml: its values by column, the unknown attributes, and the reason where it was repaired.
 
     Raises:
         ValueError: the reason why it can't be read.
     """
     if len(raw) > context.longest:
         raise ValueError(f"longer than {context.longest >> 10:,} kB, the limit of read.row_kb")
-    text = _SURROGATE.sub("\ufffd".encode(), raw).decode("utf-8", "replace")
-    text = _CHARACTER.sub(_legal, _FORBIDDEN.sub("\ufffd", text))
+    if sum(1 for _ in _VALUE.finditer(raw)) > _MOST_ATTRIBUTES:
+        raise ValueError(f"more than {_MOST_ATTRIBUTES:,} attributes")
+    decoded = _SURROGATE.sub("\ufffd".encode(), raw).decode("utf-8", "replace")
+    text = _CHARACTER.sub(_legal, _FORBIDDEN.sub("\ufffd", decoded))
     if entity := _ENTITY.search(text):
         raise ValueError(f"the entity reference {entity[0][:80]} isn't one of XML's own, and none is expanded")
     document = b"%s>%s</%s>" % (context.opening, text.encode(), context.root.encode())
@@ -395,7 +410,9 @@ def _careful(context: _RowContext, raw: bytes) -> tuple[dict[str, Any], list[str
         if all(values.get(name) is None for name in names):
             others_here = f"; not known are {', '.join(sorted(others)[:5])}" if others else ""
             raise ValueError(f"the attribute {written[names[0]]} is missing or empty{others_here}")
-    return values, others, text.encode() != raw
+    if text.encode() == raw:
+        return values, others, None
+    return values, others, FORBIDDEN if decoded.encode() == raw else NOT_UTF8
 
 
 def _legal(reference: re.Match[str]) -> str:

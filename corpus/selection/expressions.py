@@ -7,6 +7,7 @@ Subqueries, aggregates, windows, and functions that do not always return the sam
 build would depend on more than its documents. The connection can reach no file and no network.
 """
 
+import contextlib
 import difflib
 import functools
 import json
@@ -20,6 +21,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from socorpus.corpus.selection import memory_limit
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -29,6 +32,20 @@ Tables = Mapping[str, pa.Table]
 
 class ExpressionError(Exception):
     """An expression is wrong; the text is a sentence that says why."""
+
+
+class MemoryLimitError(ExpressionError):
+    """An expression takes more than `MOST_MEMORY`, which says nothing of a single document."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"takes more than {MOST_MEMORY >> 30} GB of memory: write it without the long texts or lists that it "
+            "makes, such as by repeat, lpad, range or ||"
+        )
+
+
+MOST_MEMORY = 1 << 30
+"""Bytes that the evaluation of an expression may take."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +101,13 @@ def evaluate(expression: Expression, tables: Tables) -> npt.NDArray[np.bool_]:
 
     Raises:
         ExpressionError: it fails on a value, such as a text that is no number.
+        MemoryLimitError: it takes too much memory.
     """
     read = {name: tables[name].select(names) for name, names in expression.columns.items()}
     try:
         column = _run(expression.text, read)
+    except MemoryLimitError:
+        raise
     except ExpressionError as error:
         # DuckDB quotes the value at fault, which may be a text with personal data.
         raise ExpressionError(re.split("['\"]", str(error))[0].rstrip() + " …") from None
@@ -104,13 +124,14 @@ def _database() -> "duckdb.DuckDBPyConnection":
 
     settings: dict[str, Any] = {
         "threads": 1,
-        "memory_limit": "1GB",
-        "enable_external_access": "false",
+        "memory_limit": f"{MOST_MEMORY >> 20}MiB",
+        "temp_directory": "",  # nothing is written to the disk when memory is short
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
         "allow_community_extensions": "false",
     }
     database = duckdb.connect(":memory:", config=settings)
+    database.execute("SET enable_external_access = false")  # behind which the temporary folder can't be set
     database.execute("SET TimeZone = 'UTC'")  # or years and dates would be those of the machine
     database.execute("SET lock_configuration = true")
     return database
@@ -341,12 +362,8 @@ def _check_casts(text: str, node: Mapping[str, Any], empty: Tables) -> None:
 
 
 def _check_constant(value: str | None, target: str) -> None:
-    import duckdb
-
-    try:
+    with _bounded():
         _database().execute(f"SELECT CAST(? AS {target})", [value]).fetchall()
-    except duckdb.Error as error:
-        raise ExpressionError(_first_line(error)) from error
 
 
 def _casts(node: Any) -> Iterator[Mapping[str, Any]]:
@@ -369,7 +386,8 @@ def _plan(query: str, empty: Tables) -> Any:
         for name, table in empty.items():
             connection.register("given", table)  # a plan over an Arrow table itself can not be written as JSON
             connection.execute(f'CREATE TEMP TABLE "{name}" AS SELECT * FROM given')
-        ((plan,),) = connection.execute("SELECT json_serialize_plan(?, optimize := false)", [query]).fetchall()
+        with _bounded():
+            ((plan,),) = connection.execute("SELECT json_serialize_plan(?, optimize := false)", [query]).fetchall()
         return json.loads(plan)
     finally:
         connection.close()
@@ -427,17 +445,28 @@ def _query(text: str, tables: Tables) -> str:
 
 
 def _run(text: str, tables: Tables) -> pa.Table:
-    import duckdb
-
     connection = _database().cursor()
     try:
-        for name, table in tables.items():
-            connection.register(name, table)
-        return connection.sql(_query(text, tables)).to_arrow_table()
-    except duckdb.Error as error:
-        raise ExpressionError(_first_line(error)) from error
+        with _bounded():
+            for name, table in tables.items():
+                connection.register(name, table)
+            return connection.sql(_query(text, tables)).to_arrow_table()
     finally:
         connection.close()
+
+
+@contextlib.contextmanager
+def _bounded() -> Iterator[None]:
+    """A block in which DuckDB works on an expression: within the limit of memory, and its errors are ours."""
+    import duckdb
+
+    try:
+        with memory_limit.limited(MOST_MEMORY):
+            yield
+    except (duckdb.OutOfMemoryException, MemoryError) as error:
+        raise MemoryLimitError from error
+    except duckdb.Error as error:
+        raise ExpressionError(_first_line(error)) from error
 
 
 def _first_line(error: Exception) -> str:

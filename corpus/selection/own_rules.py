@@ -60,12 +60,12 @@ def apply(rule: SelectionRule, expression: Expression, tables: Mapping[str, pa.T
         keys: site and post_id, n rows.
 
     Raises:
-        BuildError: the expression fails on a value; names the rule and the document.
+        BuildError: the expression fails on a value; names the rule and the document. Or it takes too much memory.
     """
     try:
         drops = expressions.evaluate(expression, tables)
     except ExpressionError as error:
-        where = _first_failing(expression, tables, keys)
+        where = "" if isinstance(error, expressions.MemoryLimitError) else _first_failing(expression, tables, keys)
         raise BuildError(f"selection rule {rule.reason!r}{where}: {error}") from error
     times_read = Counter(column for columns in expression.columns.values() for column in columns)
     shown = {

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from socorpus.corpus.errors import InputError
+from socorpus.corpus.storage.boundary import regular_file
 from socorpus.corpus.words import words
 
 SHORTEST = 8
@@ -37,6 +38,7 @@ def examples(path: Path) -> Iterator[str]:
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise InputError(f"{path}: a benchmark file ends in {', '.join(readers)}, not {path.suffix or 'nothing'}")
+    regular_file(path, "a benchmark file")
     if not path.is_file():
         raise InputError(f"{path}: there is no such benchmark file; see contamination.benchmarks in the configuration")
     try:

@@ -22,6 +22,7 @@ from socorpus.corpus.engine.work import Outcome, WorkItem
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.signals.base import SIGNALS, Marking, Preparation, Signal
 from socorpus.corpus.storage import files, parquet
+from socorpus.corpus.storage.boundary import regular_file
 from socorpus.corpus.storage.buckets import Bucket
 
 
@@ -61,6 +62,8 @@ def _prepared(context: BuildContext, signal: str, preparation: Preparation, sect
     try:
         origin = SIGNALS.origin(signal)
         names = plugins.call(lambda: list(preparation.files(section)), plugin=origin, name=f"files of signal {signal}")
+        for name in names:
+            regular_file(Path(name), f"a file of [{signal}]")
         inputs = {name: files.sha256(Path(name)) for name in names}
     except OSError as error:
         raise InputError(f"{error.filename}: a file of [{signal}] that can't be read: {error.strerror}") from None

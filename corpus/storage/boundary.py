@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import signal
+import stat
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,18 @@ _NOTE = "while this was read: "
 _KEPT = "what is finished is kept, and the same command goes on from there"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _MAKE_AGAIN = "get or make it again; for a corpus, socorpus verify lists what is damaged, and its build makes it again"
+
+_ANNEX = re.compile(r"(?:.*[\\/])?(?:\.git)?[\\/]annex[\\/]objects[\\/]")
+_OF_ANNEX = "a name of git-annex, whose content is not here: fetch it with git annex get {}"
+_POINTER_BYTES = 1024
+"""Most bytes of a file that may be a pointer to its content; those of git-annex and Git LFS have some hundred."""
+_KINDS = (
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISSOCK, "a socket"),
+)
 
 _OF_THE_USER = {
     errno.ENOENT: "there is no such file or folder; check the path (socorpus verify lists what a corpus lacks)",
@@ -164,6 +177,56 @@ def reading(place: object) -> Iterator[None]:
         if not isinstance(error, SocorpusError) and _noted(error) is None:
             error.add_note(f"{_NOTE}{place}")
         raise
+
+
+def no_file(path: Path) -> str | None:
+    """Why there is no content of a file at a path although its name is there, and what to do; None where there is.
+
+    Links that lead nowhere or in a circle, pipes, devices, sockets and folders, and the pointers that git-annex and Git
+    LFS leave where they have not fetched the content. Reading some of these would never end.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        if not path.is_symlink():
+            return None
+        target = str(path.readlink())
+        if _ANNEX.search(target):
+            return _OF_ANNEX.format(path)
+        where = "in a circle" if isinstance(error, OSError) and error.errno == errno.ELOOP else f"to {target}"
+        return f"a link that leads {where}, where there is no file: fetch or mount that, or remove the link"
+    kind = next((kind for is_of, kind in _KINDS if is_of(mode)), None)
+    if kind is not None:
+        return f"{kind}, where a file was expected: put a file with its content in its place"
+    if not stat.S_ISREG(mode) or path.stat().st_size > _POINTER_BYTES:
+        return None
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    if content.startswith(b"version https://git-lfs.github.com/spec/"):
+        return f"a pointer of Git LFS, whose content is not here: fetch it with git lfs pull --include {path.name}"
+    if _ANNEX.match(content.decode("utf-8", "replace")):
+        return _OF_ANNEX.format(path)
+    return None
+
+
+def regular_file(path: Path, what: str, most: int | None = None) -> None:
+    """Refuse a path of a configuration that is no regular file, of `most` bytes, before anything reads it.
+
+    A path that isn't there is left to whoever reads it.
+
+    Raises:
+        InputError: names the path, what it was to be, and what to do.
+    """
+    if (obstacle := no_file(path)) is not None:
+        raise InputError(f"{path}: {what} is expected here, but this is {obstacle}")
+    try:
+        size = path.stat().st_size
+    except (OSError, ValueError):
+        return
+    if most is not None and size > most:
+        raise InputError(f"{path}: {what} is expected here, but this file has {size:,} bytes, more than {most:,}")
 
 
 @contextmanager

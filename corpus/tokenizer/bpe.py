@@ -7,7 +7,7 @@ unknown. Text never makes a special token: a post that says "[MASK]" is encoded 
 import json
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain, pairwise
+from itertools import chain, islice, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +48,8 @@ def train(texts: Iterable[str], vocabulary: int, show: Callable[[int], None] | N
     """Train a tokenizer of `vocabulary` entries, special tokens included.
 
     The result depends only on the texts and their number, neither on their order nor on the number of threads. `show`
-    is called now and then with the number of texts read so far.
+    is called now and then with the number of texts read so far. Pieces of more than `pretokenize.LONGEST` bytes are cut
+    for training, which would take time in the square of their length otherwise.
 
     Method: Sennrich et al. 2016 on bytes (Radford et al. 2019), cut by `pretokenize.PATTERN`.
     """
@@ -62,7 +63,7 @@ def train(texts: Iterable[str], vocabulary: int, show: Callable[[int], None] | N
         special_tokens=list(SPECIAL_TOKENS),
         initial_alphabet=ByteLevel.alphabet(),
     )
-    tokenizer.train_from_iterator(texts if show is None else _counted(texts, show), trainer)
+    tokenizer.train_from_iterator(_shortened(texts if show is None else _counted(texts, show)), trainer)
     tokenizer.post_processor = TemplateProcessing(
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
@@ -189,6 +190,12 @@ def _splitter() -> Sequence:
             ByteLevel(add_prefix_space=False, trim_offsets=False, use_regex=False),
         ]
     )
+
+
+def _shortened(texts: Iterable[str]) -> Iterator[str]:
+    remaining = iter(texts)
+    while batch := list(islice(remaining, BATCH)):
+        yield from pretokenize.shortened(batch)
 
 
 def _counted(texts: Iterable[str], show: Callable[[int], None]) -> Iterator[str]:

@@ -5,7 +5,11 @@ from pathlib import Path
 from socorpus.corpus.engine.receipts import tokenizer_identity
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files
+from socorpus.corpus.storage.boundary import regular_file
 from socorpus.corpus.tokenizer import bpe
+
+_MOST_BYTES = 256 << 20
+"""Of a tokenizer.json; one of 65,536 entries has some megabytes."""
 
 
 def load(path: Path) -> bpe.Tokenizer:
@@ -15,6 +19,7 @@ def load(path: Path) -> bpe.Tokenizer:
         InputError: it is not there or no tokenizer, or not one that a corpus can have (`bpe.parse`).
     """
     file = path / "tokenizer.json" if path.is_dir() else path
+    regular_file(file, "a tokenizer.json", _MOST_BYTES)
     try:
         text = files.read_text(file)
     except (OSError, ValueError) as error:  # a name with NUL, or bytes that are no UTF-8

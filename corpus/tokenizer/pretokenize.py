@@ -12,13 +12,16 @@ The pattern is of the kind of GPT-4's (cl100k), changed where an encoder that la
    newline and one from there: a line's indentation costs one token, and spaces leave the last one to the word.
 """
 
+from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from socorpus.corpus.arrays import njit, readonly
+from socorpus.corpus.arrays import njit, readonly, utf8
 
 _WORD, _NUMBER, _SYMBOL, _SPACE = r"[\p{L}\p{M}]", r"\p{N}", r"[^\s\p{L}\p{N}]", r"\s"
 PATTERN = "|".join(
@@ -37,6 +40,8 @@ PATTERN = "|".join(
 WORD, NUMBER, SYMBOL, SPACE = 1, 2, 4, 8
 BYTES_PER_PIECE = 3
 """Guess of the average piece, on the low side; the kernel asks for more room where a batch has shorter pieces."""
+LONGEST = 1024
+"""Bytes of a piece beyond which it is cut for training: no word of a language comes near, but base64 does."""
 
 
 @cache
@@ -94,6 +99,63 @@ def cut(
         if bounds[-1] >= 0:
             return pieces[: bounds[-1]], bounds, starts, ends
         room = int(offsets[-1] - offsets[0]) + 64
+
+
+def shortened(texts: Sequence[str]) -> Iterator[str]:
+    """The texts, each cut where one of its pieces has more than `LONGEST` bytes, so that no piece has more.
+
+    Training needs it: the library takes time in the square of a piece's length. Texts without such a piece come as they
+    are, and no other piece of a text is cut otherwise than before.
+    """
+    suspects = _with_long_runs(*utf8(pa.array(texts, pa.large_string())))
+    for number, text in enumerate(texts):
+        if number in suspects:
+            yield from _shortened(text)
+        else:
+            yield text
+
+
+def _with_long_runs(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> set[int]:
+    """Numbers of the texts that may have a piece of more than `LONGEST` bytes: a quick look, without the kernel.
+
+    Such a piece has half of them in one run with or without white space, of ASCII's. Runs may go beyond a text.
+    """
+    half = LONGEST // 2
+    white = np.flatnonzero((classes()[:128] & SPACE != 0)[data & 0x7F] & (data < 0x80))
+    edges = np.concatenate([[-1], white, [len(data)]])
+    gaps = np.flatnonzero(np.diff(edges) > half)
+    runs = (
+        np.flatnonzero(white[half - 1 :] - white[: len(white) - half + 1] == half - 1)
+        if len(white) >= half
+        else white[:0]
+    )
+    firsts = np.concatenate([edges[gaps] + 1, white[runs]])
+    lasts = np.concatenate([edges[gaps + 1] - 1, white[runs + half - 1]])
+    begins, ends = np.searchsorted(offsets, firsts, "right") - 1, np.searchsorted(offsets, lasts, "right")
+    marks = np.zeros(len(offsets) + 1, np.int64)
+    np.add.at(marks, begins, 1)
+    np.add.at(marks, ends, -1)
+    inside = np.cumsum(marks)[: len(offsets) - 1] > 0
+    return set(np.flatnonzero(inside & (np.diff(offsets) > LONGEST)).tolist())
+
+
+def _shortened(text: str) -> Iterator[str]:
+    data, offsets = utf8(pa.array([text], pa.large_string()))
+    pieces, _, starts, ends = cut(data, offsets)
+    lengths = (ends - starts)[pieces]
+    long = np.flatnonzero(lengths > LONGEST)
+    begins = np.cumsum(lengths) - lengths
+    places = [0]
+    for begin, length in zip(begins[long].tolist(), lengths[long].tolist(), strict=True):
+        place = begin + LONGEST
+        while place < begin + length:
+            while data[place] & 0xC0 == 0x80:  # within a character
+                place -= 1
+            places.append(place)
+            place += LONGEST
+    raw = data.tobytes()
+    for begin, end in pairwise([*places, len(raw)]):
+        yield raw[begin:end].decode()
 
 
 def spread(

@@ -50,7 +50,7 @@ def run(context: BuildContext, inputs: Mapping[str, Mapping[str, str]], decision
     # The result is the same for any number; one worker means one core.
     threads = engine.workers if engine.workers is not None else len(os.sched_getaffinity(0))
     arguments = {"buckets": context.buckets, "vocabulary": vocabulary, "threads": max(1, threads)}
-    item = WorkItem("tokenizer", "tokenizer", train, arguments, contents, 1, vocabulary)
+    item = WorkItem("tokenizer", "tokenizer", train, arguments, contents, 2, vocabulary)
     if engine.stale([item]):
         engine.ensure(samples)
     return engine.run("tokenizer", [item])["tokenizer"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -357,3 +358,39 @@ def test_status_and_force(small: Path, small_corpus: Path, tmp_path: Path) -> No
     before = seconds(out, "read")
     socorpus("build", small, "-o", out, "--workers", 0, "--force")
     assert seconds(out, "read") != before
+
+
+def test_text_that_is_not_utf8_is_counted_on_the_terminal(tmp_path: Path) -> None:
+    words = ("caf\u00e9", "coffee")
+    rows = [
+        f'<row Id="{i}" PostTypeId="1" CreationDate="2020-01-01T00:00:00" Body="{words[i > 2]} more words {i * 7919}"/>'
+        for i in range(1, 30)
+    ]
+    path = tmp_path / "x.example.com" / "Posts.xml"
+    path.parent.mkdir()
+    path.write_text("\n".join(["<posts>", *rows, "</posts>"]), "cp1252")
+    build = ("build", path.parent, "-o", tmp_path / "corpus", "--workers", 0, "--no-labels")
+    told = "x.example.com: 2 rows of posts had bytes that are not UTF-8, now U+FFFD: first in x.example.com/Posts.xml"
+    assert told in " ".join(socorpus(*build).stdout.split())
+    refused = socorpus(*build, "--accept-unreadable", 0, code=2)
+    assert "table posts: 2 of 29 rows had bytes that are not UTF-8" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("section", "what"),
+    [
+        ('[tokenizer]\npath = "{}"', "a tokenizer.json"),
+        ('[contamination]\nbenchmarks = ["{}"]', r"a file of \[contamination\]"),
+        ('plugins = ["{}"]', "a plug-in"),
+    ],
+)
+def test_a_path_of_a_configuration_must_be_a_regular_file(small: Path, tmp_path: Path, section: str, what: str) -> None:
+    """A device without an end, or a pipe that nobody writes to, would be read for ever."""
+    device, pipe = tmp_path / "device.py", tmp_path / "pipe.py"
+    device.symlink_to("/dev/zero")
+    os.mkfifo(pipe)
+    config = tmp_path / "config.toml"
+    for path in (device, pipe):
+        config.write_text(section.format(path), "utf-8")
+        build = ("build", small, "-o", tmp_path / "corpus", "--workers", 0, "--no-labels", "--config", config)
+        assert re.search(f"{re.escape(str(path))}: {what} is", " ".join(socorpus(*build, code=2).stderr.split()))

@@ -3,6 +3,7 @@
 import pytest
 
 from socorpus.corpus.dump import gate
+from socorpus.corpus.dump.xml_rows import FORBIDDEN, NOT_UTF8
 from socorpus.corpus.errors import InputError
 
 BAD_DATE = "CreationDate='2015-03-04 10:11:{:02} UTC' is not of type timestamp[ms, tz=UTC]"
@@ -58,11 +59,32 @@ def test_a_corpus_needs_a_post_but_not_each_of_its_sites_does() -> None:
 
 
 def test_parts_of_a_table_are_added_up() -> None:
-    part = {"read": 2, "quarantined": 1, "absent": {"body": 1}, "reasons": [["k", 1, "f", 7, "k"]]}
+    part = {"read": 2, "quarantined": 1, "absent": {"body": 1}, "reasons": [["k", 1, "f", 7, "k"]], "repairs": []}
     later = {**part, "reasons": [["k", 5, "f", 900, "k"]], "quarantined": 5}
     (place, counted), *_ = gate.tallies([{"s/posts": part}, {"s/posts": later}]).items()
     assert (place, counted.read, counted.unreadable, counted.absent) == ("s/posts", 4, 6, {"body": 2})
     assert counted.reasons["k"] == gate.Reason("k", 6, "f", 7, "k")
+
+
+def damaged(read: int, rows: int, kind: str) -> gate.Tally:
+    counted = gate.Tally(read)
+    counted.add_repairs({"reason": kind, "file": "Posts.xml", "offset": 100 + i} for i in range(rows))
+    return counted
+
+
+@pytest.mark.parametrize(
+    ("rows", "accepted", "refused"),
+    [(20, 0.01, False), (21, 0.01, True), (21, 0.3, False), (1, 0.0, True), (99, 1.0, False)],
+)
+def test_a_table_in_another_encoding_is_refused(rows: int, accepted: float, refused: bool) -> None:
+    tables = {"s/posts": damaged(100, rows, NOT_UTF8), "s/comments": damaged(100, 90, FORBIDDEN)}
+    if not refused:
+        gate.check(tables, accepted)
+        return
+    with pytest.raises(InputError, match=r"iconv.*--accept-unreadable") as error:
+        gate.check(tables, accepted)
+    assert f"s, table posts: {rows} of 100 rows had bytes that are not UTF-8" in str(error.value)
+    assert "first in Posts.xml at byte 100" in str(error.value) and "comments" not in str(error.value)
 
 
 def test_very_many_reasons_are_counted_in_bounded_memory() -> None:

@@ -38,6 +38,16 @@ def test_first_rows_are_shown_and_what_the_gate_would_refuse_is_said(tmp_path: P
     assert "stops" not in accepted and "the attribute Text is missing" in accepted
 
 
+def test_text_that_is_not_utf8_is_said(tmp_path: Path) -> None:
+    put(tmp_path / "x.com", "Posts", POSTS)
+    rows = [row.replace("b1", "caf\u00e9 ") for row in POSTS]
+    (tmp_path / "x.com/Posts.xml").write_text("\n".join(["<posts>", *rows, "</posts>"]), "cp1252")
+    (warning,) = look(tmp_path).warnings
+    assert "a build stops at this share" in warning and "rows had bytes that are not UTF-8, now U+FFFD" in warning
+    (accepted,) = look(tmp_path, accepted=1.0).warnings
+    assert "stops" not in accepted and "not UTF-8" in accepted
+
+
 def test_what_is_wrong_with_a_site_or_a_file_is_said(tmp_path: Path) -> None:
     put(tmp_path / "a.com", "Comments", COMMENTS[:3])
     put(tmp_path / "b.com", "Posts", POSTS[:3])

@@ -47,6 +47,19 @@ def part(folder: Path, table: str) -> pa.Table:
     return partitions.read([path], schema.dump_schema(table))
 
 
+def test_a_table_in_another_encoding_ends_the_build(tmp_path: Path) -> None:
+    rows = [f'<row Id="{number}" PostTypeId="1" {DATE} Body="caf\u00e9"/>' for number in range(1, 30)]
+    site = put(tmp_path, Posts=rows)
+    path = site / "Posts.xml"
+    path.write_bytes(path.read_text("utf-8").encode("cp1252"))
+    with pytest.raises(InputError, match=r"table posts: 29 of 29 rows had bytes that are not UTF-8"):
+        run(tmp_path)
+    reading = run(tmp_path, accepted=1.0)
+    (receipt,) = reading.receipts.values()
+    (reason,) = receipt.counts["s.example.org/posts"]["repairs"]
+    assert reason[:2] == ["bytes that are not UTF-8", 29]
+
+
 @pytest.mark.parametrize(
     ("name", "table", "whole", "lacking", "attribute"),
     [

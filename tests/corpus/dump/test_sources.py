@@ -3,6 +3,7 @@
 import bz2
 import contextlib
 import gzip
+import os
 import re
 import shutil
 from pathlib import Path
@@ -372,3 +373,71 @@ def test_a_table_s_own_name_counts_before_a_stray_file_of_the_same_root(tmp_path
     (tmp_path / "x.com" / "Users.xml").rename(tmp_path / "x.com" / "people.xml")
     with pytest.raises(InputError, match="'users' is there twice"):
         discover([str(tmp_path)])
+
+
+def _dangling(path: Path) -> None:
+    path.symlink_to("/mnt/gone/Tags.xml")
+
+
+def _annexed(path: Path) -> None:
+    path.symlink_to("../.git/annex/objects/Zx/1k/SHA256E-s90--abc.xml/SHA256E-s90--abc.xml")
+
+
+def _circular(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def _to_a_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def _lfs(path: Path) -> None:
+    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n")
+
+
+def _unlocked(path: Path) -> None:
+    path.write_bytes(b"/annex/objects/SHA256E-s90--abc.xml\n")
+
+
+STAND_INS = {
+    "a dangling link": (_dangling, "a link that leads to /mnt/gone/Tags.xml, where there is no file"),
+    "git-annex": (_annexed, "git annex get"),
+    "a pointer of git-annex": (_unlocked, "git annex get"),
+    "a pointer of Git LFS": (_lfs, "git lfs pull"),
+    "a circular link": (_circular, "a link that leads in a circle"),
+    "a pipe": (os.mkfifo, "a named pipe, where a file was expected"),
+    "a device": (_to_a_device, "a device, where a file was expected"),
+    "a folder": (Path.mkdir, "a folder"),
+}
+
+
+@pytest.mark.parametrize("name", ["Tags.xml", "tags.xml.gz", "b.example.org.7z"])
+@pytest.mark.parametrize("stand_in", STAND_INS)
+def test_what_stands_in_a_tables_place_is_named(tmp_path: Path, stand_in: str, name: str) -> None:
+    """In a folder and by itself; nothing is read of it, which of a pipe or a device would never end."""
+    site = tmp_path / "a.example.org"
+    put(site / "Posts.xml")
+    make, says = STAND_INS[stand_in]
+    make(site / name)
+    for source in (tmp_path, site) if stand_in == "a folder" else (tmp_path, site, site / name):
+        with pytest.raises(InputError, match=re.escape(says)) as error:
+            discover([str(source)])
+        assert str(site / name) in str(error.value)
+
+
+def test_what_is_no_table_by_its_name_may_be_anything(tmp_path: Path) -> None:
+    site = tmp_path / "a.example.org"
+    put(site / "Posts.xml")
+    for number, (make, _) in enumerate(STAND_INS.values()):
+        for name in (f"notes{number}.xml", f"notes{number}", f".Tags{number}.xml"):
+            make(site / name)
+    (site / "again").symlink_to("..")
+    assert tables(only(tmp_path)) == ("posts",)
+    (tmp_path / "b.stackexchange.com").symlink_to("/mnt/gone")
+    with pytest.raises(InputError, match=r"b\.stackexchange\.com: a link that leads to /mnt/gone"):
+        discover([str(tmp_path)])
+
+
+def test_an_archives_name_may_be_a_folders(tmp_path: Path) -> None:
+    put(tmp_path / "a.example.org.7z" / "Posts.xml")
+    assert tables(only(tmp_path)) == ("posts",)

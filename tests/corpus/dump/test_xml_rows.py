@@ -457,3 +457,22 @@ def test_a_row_longer_than_the_limit_goes_to_the_quarantine() -> None:
     assert read.quarantine["row"].to_pylist() == [long.encode(), other.encode()]
     assert read.quarantine["reason"].to_pylist() == ["longer than 1 kB, the limit of read.row_kb"] * 2
     assert read.quarantine["offset"].to_pylist() == [data.index(long.encode()), data.index(other.encode())]
+
+
+def test_damaged_text_is_told_from_characters_that_xml_forbids() -> None:
+    rows = ['<row Id="1" Title="caf\u00e9 &#1;"/>', '<row Id="2" Title="b"/>', '<row Id="3" Title="caf\u00e9"/>']
+    data = posts(rows[0], rows[1], rows[2].encode("cp1252"))
+    (batch,) = xml_rows.read(io.BytesIO(data), table="posts", site="s", file="f.xml")
+    assert batch.batch["title"].to_pylist() == ["caf\u00e9 \ufffd", "b", "caf\ufffd"]
+    places = {xml_rows.FORBIDDEN: data.index(b'<row Id="1'), xml_rows.NOT_UTF8: data.index(b'<row Id="3')}
+    assert [(entry["reason"], entry["offset"], entry["file"]) for entry in batch.repairs] == [
+        (reason, place, "f.xml") for reason, place in places.items()
+    ]
+
+
+def test_a_row_of_very_many_attributes_is_quarantined() -> None:
+    few, many = (" ".join(f'A{number}="1"' for number in range(count)) for count in (900, 1100))
+    row = '<row Id="{}" PostTypeId="1" Title="=\'1\'{}" {} />'
+    rows, lost, unknown, _ = read(posts(row.format(1, "='1'" * 2000, few), row.format(2, "", many)))
+    assert rows["post_id"].to_pylist() == [1] and len(unknown) == 900
+    assert [entry["reason"] for entry in lost] == ["more than 1,000 attributes"]

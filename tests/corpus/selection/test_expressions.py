@@ -1,12 +1,15 @@
 """Expressions of rules: what they answer, which columns they read, and what is refused before any row is read."""
 
+import resource
 from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
 
 from socorpus.corpus import schema
-from socorpus.corpus.selection import expressions
+from socorpus.corpus.config import SelectionRule
+from socorpus.corpus.errors import BuildError
+from socorpus.corpus.selection import expressions, own_rules
 from socorpus.corpus.selection.expressions import ExpressionError
 
 DOCUMENTS = pa.table(
@@ -162,3 +165,29 @@ def test_dates_are_those_of_utc(monkeypatch: pytest.MonkeyPatch) -> None:
     moment = pa.table({"created": pa.array([datetime(2015, 1, 1, 0, 30, tzinfo=UTC)], schema.TIME)})
     expression = expressions.check("year(created) = 2015", {"documents": moment.schema})
     assert expressions.evaluate(expression, {"documents": moment}).tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "len(repeat(title, 10000)) > 1",  # two gigabytes for the rows that DuckDB takes at once
+        "list_sum(range(len(title) * 10000000)) > 1",
+        "len(list_reduce(list_transform(range(10000), lambda n: title), lambda a, b: a || b)) > 1",
+    ],
+)
+def test_memory_of_an_expression_is_bounded(text: str) -> None:
+    """It ends with a sentence that names the rule, and neither the limit nor the database is any different later."""
+    documents = pa.table({"title": ["x" * 100] * 2500})
+    schemas = {"documents": documents.schema}
+    limit = resource.getrlimit(resource.RLIMIT_DATA)
+    keys = pa.table({"site": ["s"] * 2500, "post_id": range(2500)})
+    with pytest.raises(BuildError, match=r"selection rule 'greedy': takes more than 1 GB of memory: write it without"):
+        own_rules.apply(SelectionRule("greedy", text), expressions.check(text, schemas), {"documents": documents}, keys)
+    assert resource.getrlimit(resource.RLIMIT_DATA) == limit
+    again = expressions.check("len(repeat(title, 100)) > 1", schemas)
+    assert expressions.evaluate(again, {"documents": documents}).all()
+
+
+def test_an_expression_that_takes_too_much_memory_for_any_row_is_refused_before_anything_is_read() -> None:
+    with pytest.raises(expressions.MemoryLimitError):
+        expressions.check("len(range(3000000000)) > score", {"documents": DOCUMENTS.schema})

@@ -55,6 +55,44 @@ TRICKY = [
 ]
 
 
+LONG = [
+    "x" * 5000,
+    " x" + "x" * 2000 + "'s y",
+    "=" * 3000 + "\n\n",
+    " " * 3000,
+    "日本語" * 500 + "!",
+    "a" * 1024 + "e\u0301" * 900,
+    "words " * 99 + "=" * 600 + "\n" * 600 + "x" * 1024,
+    "\u3000" * 400 + "\r\n" * 520,
+    "-\x01\x1c\x85" * 400,
+    "a b " * 400,
+    "x" * 1023,
+    " " + "x" * 1024,
+    "\n" * 512,
+    "=" * 512,
+]
+
+
+@given(st.lists(st.one_of(st.sampled_from([*TRICKY, *LONG, *SEED_TEXTS]), st.text()), max_size=6))
+def test_training_sees_no_piece_of_great_length_and_every_other_piece_as_it_is(texts: list[str]) -> None:
+    """By the library's own cuts; what is cut off a long piece is the rest of it."""
+    cutter = bpe.train(SEED_TEXTS, 320).pre_tokenizer
+
+    def pieces(text: str) -> list[str]:
+        return [piece for piece, _ in cutter.pre_tokenize_str(text)]  # a letter for each byte
+
+    shortened = list(pretokenize.shortened(texts))
+    assert "".join(shortened) == "".join(texts)
+    seen = [piece for text in shortened for piece in pieces(text)]
+    assert all(len(piece) <= pretokenize.LONGEST for piece in seen)
+    whole = [piece for text in texts for piece in pieces(text)]
+    short = [piece for piece in whole if len(piece) <= pretokenize.LONGEST]
+    parts = iter(seen)
+    assert all(piece in parts for piece in short)  # in their order
+    if len(short) == len(whole):
+        assert shortened == texts
+
+
 def posts(real_data: Path) -> list[str]:
     """Bodies of posts without their markup, and comments, of all dumps."""
     found = []
