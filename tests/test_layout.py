@@ -373,7 +373,6 @@ OWN_FILES = {
     "training.pretrain.run": "a run's folder",
     "training.checkpoint_metadata": "a run's folder",
     "training.saved_hashes": "a run's or a model's folder",
-    "training.pretrain.log": "a run's folder",
     "training.pretrain.checkpoint": "a run's folder",
     "training.pretrain.cost": "a table that is part of the package",
     "training.export": "a model's folder",

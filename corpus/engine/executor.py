@@ -336,8 +336,6 @@ def _signals_deferred() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    # The first process that is started brings this one along, which makes its thread hear SIGINT again.
-    resource_tracker.ensure_running()
     came: list[int] = []
     before = {
         number: signal.signal(number, lambda number, _: came.append(number))
@@ -345,8 +343,12 @@ def _signals_deferred() -> Iterator[None]:
         if callable(signal.getsignal(number))
     }
     # Threads and processes that begin now have the mask, for as long as they live: a handler would not be inherited.
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
+    deaf = (signal.SIGINT, signal.SIGHUP)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, deaf)
     try:
+        # It would come along with the first process that is started, and make that one's thread hear SIGINT again.
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, deaf)
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
