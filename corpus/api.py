@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from socorpus.corpus import config as configs
 from socorpus.corpus.config import Config, load
 from socorpus.corpus.errors import InputError, SocorpusWarning
-from socorpus.corpus.storage.boundary import guarded, local, local_output
+from socorpus.corpus.storage.boundary import guarded, local, local_output, refuse_special
 
 if TYPE_CHECKING:
     from socorpus.corpus.dump.preview import Preview
@@ -88,6 +88,8 @@ def load_config(
         own = plugin_memory.of_manifest(Path(path), given, overrides or {}, more_plugins)
         values = toml_config.merge({**given, "plugins": own}, overrides or {})
         return configs.load(None, preset, values, more_plugins, plugin_memory.remembered)
+    if path is not None:
+        refuse_special(path)
     return configs.load(path, preset, overrides, more_plugins, plugin_memory.remembered)
 
 

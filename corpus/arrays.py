@@ -26,6 +26,13 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     numba would refuse the module.
     """
     import numba  # which takes long: modules without kernels need none of it
+    from numba.core import config
+
+    # It takes settings from a file of the current folder, which may be a stranger's, and one of them names the folder
+    # of its cache, whose files are pickles. Variables of the environment stay.
+    if getattr(config, "_config_fname", None):
+        config._config_fname = ""
+        config.reload_config()
 
     def compiled(function: Callable[..., Any]) -> Any:
         try:

@@ -71,12 +71,14 @@ def wait_for(happens: Callable[[], bool], seconds: float = 120) -> None:
 
 
 @contextmanager
-def small_disk(folder: Path, size: str) -> Iterator[Callable[[str], None]]:
+def small_disk(folder: Path, size: str, inodes: str = "1m") -> Iterator[Callable[[str], None]]:
     """A disk of its own at a new folder, of a size such as `1m`; gives what changes its size."""
     folder.mkdir()
     if (
         os.geteuid() != 0
-        or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]).returncode
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size},nr_inodes={inodes}", "tmpfs", str(folder)]
+        ).returncode
     ):
         pytest.skip("a small disk of its own needs the right to mount one")
     try:

@@ -319,6 +319,19 @@ def test_private_names_stay_in_their_module(package: str) -> None:
                 assert not private, f"{path}:{node.lineno}: {node.value.id}.{node.attr} is private"
 
 
+def test_no_process_imports_from_the_current_folder() -> None:
+    """Which may be a stranger's: `-P` keeps it off the path of a Python that is started with `-c` or `-m`."""
+    commands = [
+        (f"{path}:{node.lineno}", {part.value for part in ast.walk(node) if isinstance(part, ast.Constant)})
+        for path in MODULES.values()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Expr | ast.Assign)
+        and ("sys.executable" in ast.unparse(node) or "'-m'" in ast.unparse(node))
+    ]
+    assert len(commands) >= 4
+    assert not [place for place, words in commands if "-P" not in words]
+
+
 # --- the storage room ------------------------------------------------------------------------------------------------
 
 FILE_CALLS = {
@@ -361,7 +374,6 @@ OWN_FILES = {
     "training.pretrain.run": "a run's folder",
     "training.checkpoint_metadata": "a run's folder",
     "training.saved_hashes": "a run's or a model's folder",
-    "training.pretrain.log": "a run's folder",
     "training.pretrain.checkpoint": "a run's folder",
     "training.pretrain.cost": "a table that is part of the package",
     "training.export": "a model's folder",

@@ -5,7 +5,7 @@ Kept in the user's own state folder, as the plug-ins are (`plugin_memory`).
 
 from pathlib import Path
 
-from socorpus.corpus.errors import InputError
+from socorpus.corpus.errors import SocorpusError
 from socorpus.corpus.storage import files, plugin_memory
 
 
@@ -33,7 +33,7 @@ def remember(fingerprint: str, root: Path) -> None:
         with files.locked(_place().with_suffix(".lock")):
             known = {key: named for key, named in _read().items() if files.exists(Path(named))}
             files.write_json(_place(), {**known, fingerprint: place})
-    except (OSError, InputError):
+    except (OSError, SocorpusError):
         return
 
 

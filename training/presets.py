@@ -7,6 +7,7 @@ from typing import Any
 from socorpus.corpus import plugins, toml_config
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.plugins import Registry
+from socorpus.corpus.storage.boundary import refuse_special
 from socorpus.training.config import Config, check
 
 PRESETS: Registry[Mapping[str, Any]] = Registry("preset", ("socorpus.training.presets",))
@@ -85,6 +86,8 @@ def load(
         >>> load_config("tiny", overrides={"batch": {"tokens": 4096}}).batch.tokens
         4096
     """
+    if path is not None:
+        refuse_special(path)
     config, where = toml_config.load(Config, {preset: PRESETS.named(preset)}, preset, path, overrides)
     check(config, where)
     return config

@@ -16,6 +16,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -297,8 +298,11 @@ class Engine:
             # A worker that is silent while a plug-in's function works is not dead: one that died closes its connection.
             dask.config.set({"distributed.scheduler.worker-ttl": None})
             if self.scheduler is None:
+                # Processes that Python starts of itself would import from the current folder first, which may be a
+                # stranger's: what is named `socket.py` there would be run.
+                os.environ["PYTHONSAFEPATH"] = "1"
                 try:
-                    with _deaf_to_signals():
+                    with _signals_deferred():
                         self._cluster = LocalCluster(
                             n_workers=self.workers,
                             threads_per_worker=1,
@@ -323,18 +327,35 @@ class Engine:
 
 
 @contextmanager
-def _deaf_to_signals() -> Iterator[None]:
-    """Processes that are started meanwhile ignore what a terminal sends to all, by Ctrl-C or as it is closed: the
-    engine ends them."""
+def _signals_deferred() -> Iterator[None]:
+    """A block that starts processes: what a signal asks for is done at its end, also where it ends by an exception.
+
+    In the middle an exception of a handler would leave Dask's parts half started. The processes are deaf to what a
+    terminal sends to all, by Ctrl-C or as it is closed: the engine ends them.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGHUP)}
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: came.append(number))
+        for number in signal.valid_signals()
+        if callable(signal.getsignal(number))
+    }
+    # Threads and processes that begin now have the mask, for as long as they live: a handler would not be inherited.
+    deaf = (signal.SIGINT, signal.SIGHUP)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, deaf)
     try:
+        # It would come along with the first process that is started, and make that one's thread hear SIGINT again.
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, deaf)
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for heard, handler in before.items():
+            signal.signal(heard, handler)
+        for number in dict.fromkeys(came):
+            signal.raise_signal(number)
 
 
 @functools.cache

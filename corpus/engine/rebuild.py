@@ -64,7 +64,7 @@ def _wrong(finished: Path, tree: Path, facts: Mapping[str, Any], hashes: Hashes)
         if difference is not None:
             return path
     name = "socorpus.toml"
-    same = files.exists(finished / name) and files.sha256(finished / name) == files.sha256(tree / name)
+    same = hashes.holds(finished / name, files.size(tree / name), files.sha256(tree / name))
     return None if same else name
 
 

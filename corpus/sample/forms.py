@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -192,11 +193,13 @@ class Tables:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for name, table in self.tables.items():
-            table.rows.extend(table.late)
-            table.rows.append(f"</{self.form.root(name)}>")
-            self._flush(table)
-            table.stream.close()
+        with ExitStack() as streams:  # each is closed, be there no room for what others still hold
+            for table in self.tables.values():
+                streams.callback(table.stream.close)
+            for name, table in self.tables.items() if kind is None else ():
+                table.rows.extend(table.late)
+                table.rows.append(f"</{self.form.root(name)}>")
+                self._flush(table)
 
     def _open(self, folder: Path, name: str) -> _Table:
         form, encoding = self.form, self.form.encoding(name)

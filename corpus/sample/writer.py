@@ -135,8 +135,9 @@ def write(
             partial.replace(folder)
     except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
-        if isinstance(error, OSError) and isinstance(error.filename, str):
-            error.filename = error.filename.replace(f"{partial}", f"{folder}")  # the user knows no hidden name
+        if isinstance(error, OSError):
+            # The user knows no hidden name; a write that fails has no name at all.
+            error.filename = str(error.filename or folder).replace(f"{partial}", f"{folder}")
         raise
     return dataclasses.replace(truth, folder=folder)
 

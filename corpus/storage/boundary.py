@@ -13,7 +13,6 @@ import errno
 import functools
 import os
 import re
-import shutil
 import signal
 import stat
 import traceback
@@ -30,6 +29,8 @@ _Result = TypeVar("_Result")
 _NOTE = "while this was read: "
 _KEPT = "what is finished is kept, and the same command goes on from there"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_FEW = 16
+"""Inodes; a file system with fewer left has none for a build."""
 _MAKE_AGAIN = "get or make it again; for a corpus, socorpus verify lists what is damaged, and its build makes it again"
 
 _ANNEX = re.compile(r"(?:.*[\\/])?(?:\.git)?[\\/]annex[\\/]objects[\\/]")
@@ -55,7 +56,7 @@ _OF_THE_USER = {
     errno.EROFS: "the file system is read-only; name a folder elsewhere, or mount it to be written",
     errno.ENAMETOOLONG: "the name is too long (255 bytes is the most that file systems take); choose a shorter one",
     errno.ELOOP: "its links lead in a circle; name another path",
-    errno.ENXIO: "no file that can be read from start to end; name another path",
+    errno.ENXIO: "a pipe (FIFO), a device or a socket, where a file is expected; name another path, or remove it",
     errno.EADDRINUSE: "the port is taken; name another one",
     errno.EADDRNOTAVAIL: "this machine does not have that address; name another one",
 }
@@ -68,6 +69,7 @@ _OF_THE_MACHINE = {
     errno.ENFILE: "the machine has too many open files; end other programs, or use fewer workers (--workers)",
     errno.EAGAIN: "the machine has no room for another process or thread; use fewer workers (--workers)",
     errno.EMLINK: "too many links to the file; copy the corpus to another folder",
+    errno.EFBIG: f"larger than files may be here (ulimit -f, or the disk's limit); raise the limit: {_KEPT}",
     errno.EBUSY: "in use by something else; wait for it, or name another path",
 }
 """Numbers of errors that are nobody's input."""
@@ -170,7 +172,12 @@ def reading(place: object) -> Iterator[None]:
     """A block that reads one file, or asks one address: exceptions that leave it carry its name, and stay as they are.
 
     Nothing that a caller hands in may run in it: the caller's own exceptions would be taken for the file's.
+
+    Raises:
+        OSError: what lies there is no file: a FIFO would be waited for, a device read without end.
     """
+    if isinstance(place, str | Path):
+        refuse_special(place)
     try:
         yield
     except Exception as error:
@@ -227,6 +234,35 @@ def regular_file(path: Path, what: str, most: int | None = None) -> None:
         return
     if most is not None and size > most:
         raise InputError(f"{path}: {what} is expected here, but this file has {size:,} bytes, more than {most:,}")
+
+
+def refuse_special(place: str | os.PathLike[str]) -> None:
+    """Refuse what can't be read to its end. Pipes of the shell, as of `<(command)`, and /dev/null can.
+
+    Raises:
+        OSError: ENXIO: a FIFO, a device or a socket.
+    """
+    try:
+        mode = Path(place).stat().st_mode
+        if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+            return
+        real = os.path.realpath(place)
+        Path(real).stat()  # a pipe of the shell has no name in the file system
+    except (OSError, ValueError):  # whoever opens it says so
+        return
+    if real != os.devnull:
+        raise OSError(errno.ENXIO, os.strerror(errno.ENXIO), str(place))
+
+
+@contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """A block that writes a file, or files of a folder: errors of writing that name none carry its name."""
+    try:
+        yield
+    except Exception as error:
+        if _number(error) in (*_FULL, errno.EFBIG) and not _where(error):
+            error.add_note(f"{_NOTE}{place}")
+        raise
 
 
 @contextmanager
@@ -303,9 +339,18 @@ def is_disk_full(error: BaseException) -> bool:
 
 
 def disk_full(path: Path) -> BuildError:
-    """The error of a full disk."""
+    """The error of a full disk, or of one that takes no more files."""
+    folder = next((folder for folder in path.absolute().parents if folder.exists()), path.parent)
     try:
-        free = f"{shutil.disk_usage(path.parent).free / 1e6:,.0f} MB are free there"
+        disk = os.statvfs(folder)
+        free = f"{disk.f_bavail * disk.f_frsize / 1e6:,.0f} MB are free there"
+        if disk.f_bavail:
+            free += "; a quota may allow less"
+        if disk.f_files and disk.f_favail < _FEW:
+            return BuildError(
+                f"{path}: no inodes left on the disk, which takes no more files, be there space. What is "
+                "finished is kept; remove files there, or name a folder elsewhere, and run the same command again"
+            )
     except OSError:
         free = "nothing is free there"
     return BuildError(

@@ -3,16 +3,19 @@
 All reading and writing of a corpus's files goes through this package, so that other storage can be added here.
 """
 
+import errno
 import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from socorpus.corpus.storage.boundary import disk_full, explain_error, is_disk_full, reading
+from socorpus.corpus.errors import InputError
+from socorpus.corpus.storage.boundary import disk_full, explain_error, is_disk_full, reading, writing
 
 _FULL = 1 << 20
 """Bytes; a disk with less room is full."""
@@ -26,9 +29,32 @@ def locked(path: Path) -> Iterator[None]:
     import fcntl
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
+    with os.fdopen(own_file(path), "r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def own_file(path: Path, flags: int = os.O_RDWR | os.O_CREAT) -> int:
+    """The descriptor of a file that is locked or written in place, made where there is none.
+
+    Raises:
+        InputError: a link lies there, which may lead to a file of the user's; or a folder, a FIFO or a device.
+        OSError: it can't be opened.
+    """
+    if path.is_symlink():
+        raise InputError(f"{path}: a link, and nothing is written through it; remove it")
+    strange = InputError(f"{path}: a pipe (FIFO), a device, a socket or a folder, where a file is expected; remove it")
+    try:
+        # Without waiting for whoever may open the other end of a FIFO.
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ENXIO, errno.EISDIR):
+            raise strange from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise strange
+    return descriptor
 
 
 @contextmanager
@@ -42,12 +68,14 @@ def atomic(path: Path) -> Iterator[Path]:
         SocorpusError: the file can't be written, such as for want of space; names it, and what to do.
     """
     if not path.parent.is_dir():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
     # The pid keeps two workers apart that were given the same item (Dask may run it again elsewhere).
     temporary = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
-        yield temporary
-        temporary.replace(path)
+        with writing(path):
+            yield temporary
+            temporary.replace(path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if is_disk_full(error):
@@ -165,6 +193,31 @@ def listed(folder: Path, suffix: str = ".parquet", deep: bool = False) -> list[P
     return sorted(folder.rglob(f"*{suffix}") if deep else folder.glob(f"*{suffix}"))
 
 
+def links(folder: Path) -> Iterator[Path]:
+    """All symbolic links below a folder; none is followed."""
+    left = [str(folder)]
+    while left:
+        with suppress(FileNotFoundError), os.scandir(left.pop()) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    yield Path(entry.path)
+                elif entry.is_dir():
+                    left.append(entry.path)
+
+
+def refuse_links(folder: Path) -> None:
+    """Refuse to write where a link may lead to files of the user's.
+
+    Raises:
+        InputError: the folder, or something below it, is a link.
+    """
+    link = folder if folder.is_symlink() else next(links(folder), None)
+    if link is not None:
+        raise InputError(
+            f"{link}: a link, and nothing is written through it; remove it, or put in its place what it names"
+        )
+
+
 def every(folder: Path) -> Iterator[Path]:
     """All files below a folder; links to folders are not followed."""
     return (Path(place, name) for place, _, names in os.walk(folder) for name in names)
@@ -192,8 +245,8 @@ def copy_folder(source: Path, target: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, or a folder with all that is in it; nothing where there is none."""
-    if path.is_dir():
+    """Remove a file, a link, or a folder with all that is in it; nothing where there is none."""
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
@@ -223,11 +276,16 @@ def keep_only_folders(folder: Path, keep: set[str]) -> None:
     """Remove the folders right below `folder` that are not in `keep`."""
     for place in folder.glob("*/"):
         if place.name not in keep:
-            shutil.rmtree(place)
+            remove(place)
 
 
 def keep_only(folder: Path, keep: set[str]) -> None:
-    """Remove all files below a folder that are not in `keep` (paths relative to it), and folders left empty."""
+    """Remove all files below a folder that are not in `keep` (paths relative to it), and folders left empty.
+
+    A link in the folder's place is removed, and not what it leads to.
+    """
+    if folder.is_symlink():
+        folder.unlink()
     for place, _, names in os.walk(folder, topdown=False):
         for name in names:
             path = Path(place) / name

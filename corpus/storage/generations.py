@@ -79,10 +79,10 @@ def pinned(root: Path) -> Path:
         if tree == root or tree in _pins:
             return tree
         try:
-            descriptor = os.open(tree / _READERS, os.O_RDONLY)
-        except FileNotFoundError:
+            descriptor = files.own_file(tree / _READERS, os.O_RDONLY)
+        except (FileNotFoundError, InputError):
             if finished(root) == tree:
-                return tree  # a copy of a corpus may lack the file
+                return tree  # a copy of a corpus may lack the file, or have something else there
             continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -114,8 +114,9 @@ def writing(root: Path) -> Iterator[Path]:
     An exception leaves the tree as it is, to be continued. Without a `switch` it has to be dropped (`abandon`).
 
     Raises:
-        InputError: the file system has no links.
+        InputError: the file system has no links; or a link lies where files and folders of a build have to be.
     """
+    _refuse_links(root)
     _check_links(root)
     _adopt(root)
     _remove_old(root)
@@ -154,7 +155,12 @@ def entries(tree: Path) -> list[str]:
 
 
 def abandon(root: Path) -> bool:
-    """Drop the tree of a build that was stopped; whether there was one. The caller holds the corpus's lock."""
+    """Drop the tree of a build that was stopped; whether there was one. The caller holds the corpus's lock.
+
+    Raises:
+        InputError: a link lies where files and folders of a build have to be.
+    """
+    _refuse_links(root)
     tree = unfinished(root)
     if tree is not None:
         _remove(tree)
@@ -165,6 +171,26 @@ def own_bytes(tree: Path) -> int:
     """Bytes that a tree takes beside the finished corpus: those of files that are not shared with it."""
     stats = (path.lstat() for path in files.every(tree))
     return sum(stat.st_size for stat in stats if stat.st_nlink == 1)
+
+
+def _refuse_links(root: Path) -> None:
+    """Refuse links in the trees, which no build makes: what is written or removed there may be the user's own.
+
+    Those of this module are left: to the finished tree, and what a killed build left of it.
+    """
+    folder = root / FOLDER
+    wrong = folder if folder.is_symlink() else None
+    for link in files.links(folder) if wrong is None else ():
+        own = link.parent == folder and (link.name == ".link" or link.name.endswith(files.PARTIAL))
+        if not own and not (link.parent == folder and link.name == _CURRENT and _NAME.fullmatch(str(link.readlink()))):
+            wrong = link
+            break
+    if wrong is not None:
+        # Without a slash before `.generations`: messages leave out the rest of such a path.
+        raise InputError(
+            f"{root}: {wrong.relative_to(root)} in it is a link, and a corpus's own files are none: what it leads to "
+            "would be changed. Remove it, and run the same command again"
+        )
 
 
 def _trees(root: Path) -> list[Path]:
@@ -248,7 +274,9 @@ def _adopt(root: Path) -> None:
     if own or place.is_dir():
         place.mkdir(parents=True, exist_ok=True)
         for labels in (root / "labels", place / "labels"):
-            for path in (path for name in _SAID for path in labels.glob(f"*/{name}")):
+            if labels.is_symlink():
+                continue
+            for path in (path for name in _SAID for path in labels.glob(f"*/{name}") if not path.parent.is_symlink()):
                 kept = root / "annotations" / path.parent.name / path.name
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 path.replace(kept)
@@ -277,11 +305,11 @@ def _remove(tree: Path) -> None:
         return
     with contextlib.ExitStack() as stack:
         try:
-            lock = stack.enter_context((tree / _READERS).open("a"))
+            lock = stack.enter_context(os.fdopen(files.own_file(tree / _READERS), "r+"))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
-        except OSError:  # no locks here, or no such file
+        except (OSError, InputError):  # no locks here, or a full disk, or no file
             pass
         gone = tree.with_name(f".{tree.name}{files.PARTIAL}")
         files.remove(gone)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from socorpus.corpus.errors import InputError
+from socorpus.corpus.errors import InputError, SocorpusError
 from socorpus.corpus.storage import files, generations, manifest_file
 
 _SHOWN = 3
@@ -83,12 +83,14 @@ class Hashes:
         nothing = not self._new and not self._less and keep is None
         if self._place is None or nothing or not files.exists(self._place.parent):
             return
+        if self._place.parent.is_symlink():  # which leads out of the corpus
+            return
         if keep is not None:
             stamps = {stamp for path in keep if files.exists(path) for stamp in [files.stamp(path)]}
             self._known = {stamp: known for stamp, known in self._known.items() if stamp in stamps}
         try:
             files.write_json(self._place, self._known)
-        except (OSError, InputError):
+        except (OSError, SocorpusError):  # a full disk, too: only time is lost
             return
         self._new, self._less = {}, False
 

@@ -4,23 +4,23 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from socorpus.corpus.errors import BuildError, InputError
-from socorpus.corpus.storage import boundary
+from socorpus.corpus.storage import boundary, files
 
 
 def holder(root: Path) -> str:
     """The process at work at `root`, in words, from its lock; empty where there is none."""
     path = root / ".lock"
     try:
-        with path.open("r+") as file:
+        with os.fdopen(files.own_file(path, os.O_RDWR), "r+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return ""
     except BlockingIOError:
-        return _in_words(path.read_text("utf-8"))
-    except OSError:
+        return _in_words(files.read_text(path))
+    except (OSError, InputError):
         return ""
 
 
@@ -37,7 +37,7 @@ def lock(root: Path) -> Iterator[None]:
     """Hold the corpus at `root`, making the folder where there is none: nobody else writes there meanwhile.
 
     Raises:
-        InputError: `root` holds something else, or can't be written.
+        InputError: `root` holds something else, or can't be written, or its `.lock` is a link or no file.
         BuildError: another build is at work there.
     """
     try:
@@ -45,7 +45,7 @@ def lock(root: Path) -> Iterator[None]:
         known = (".generations", "receipts", ".work", "MANIFEST.json", ".lock")
         if any(root.iterdir()) and not any((root / name).exists() for name in known):
             raise InputError(f"{root}: not empty, and not a corpus; name a new folder for the corpus")
-        file = (root / ".lock").open("a+")
+        file = os.fdopen(files.own_file(root / ".lock"), "r+", encoding="utf-8")
     except (NotADirectoryError, FileExistsError):
         raise InputError(f"{root}: a file lies there; name a folder for the corpus") from None
     except OSError as error:
@@ -60,10 +60,11 @@ def lock(root: Path) -> Iterator[None]:
             raise InputError(
                 f"{root / '.lock'}: can't be locked there ({error.strerror}); name a folder on a file system with locks"
             ) from None
-        file.truncate(0)
-        file.write(json.dumps({"pid": os.getpid(), "host": os.uname().nodename}))
-        file.flush()
+        # For the message to others only. A full disk has no room for it, and what makes room needs the lock.
+        os.truncate(file.fileno(), 0)
+        with suppress(OSError):
+            os.pwrite(file.fileno(), json.dumps({"pid": os.getpid(), "host": os.uname().nodename}).encode(), 0)
         try:
             yield
         finally:
-            file.truncate(0)  # a copy of the corpus says nothing of who built it
+            os.truncate(file.fileno(), 0)  # a copy of the corpus says nothing of who built it

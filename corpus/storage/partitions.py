@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from socorpus.corpus.storage.boundary import reading
 from socorpus.corpus.storage.files import atomic
 
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
@@ -45,7 +46,7 @@ def read(
     narrow = pa.schema([schema.field(c) for c in columns], metadata=schema.metadata) if columns else schema
     batches: list[pa.RecordBatch] = []
     for path in paths:
-        with pa.OSFile(str(path), "rb") as source:
+        with reading(path), pa.OSFile(str(path), "rb") as source:
             file = pa.ipc.open_file(source, options=options)
             numbers = range(file.num_record_batches) if part is None else (part,)
             batches += [file.get_batch(number) for number in numbers]

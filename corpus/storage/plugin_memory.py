@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from socorpus.corpus import plugins
-from socorpus.corpus.errors import InputError
+from socorpus.corpus.errors import InputError, SocorpusError
 from socorpus.corpus.plugins import Plugin
 from socorpus.corpus.storage import files
 
@@ -49,7 +49,7 @@ def remember(root: Path, active: Sequence[Plugin]) -> None:
         with files.locked(_place().with_suffix(".lock")):
             known = {place: named for place, named in _read().items() if Path(place).exists()}
             files.write_json(_place(), {**known, key: names} if names else {k: v for k, v in known.items() if k != key})
-    except (OSError, InputError):
+    except (OSError, SocorpusError):
         return
 
 

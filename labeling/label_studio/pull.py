@@ -268,7 +268,11 @@ def write(
         path: of the votes of people, or of models, or of people's judgements of names.
         form: the table's schema; each row's evidence names its project.
         by: columns by which the rows are sorted.
+
+    Raises:
+        InputError: a link lies in the folder of what people said.
     """
+    files.refuse_links(path.parent.parent)
     old = parquet.read(path, form) if files.exists(path) else form.empty_table()
     evidence = (json.loads(text) for text in old["evidence"].to_pylist())
     others = old.filter(pa.array([values.get("project") != project for values in evidence], pa.bool_()))

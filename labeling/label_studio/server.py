@@ -84,11 +84,12 @@ def install(say: Say = lambda _: None) -> None:
 def _install_packages(folder: Path, say: Say) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     say(f"creating {folder}")
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    # -P: nothing is imported from the current folder, which may be a stranger's.
+    subprocess.run([sys.executable, "-P", "-m", "venv", str(folder)], check=True)
     known = home() / "constraints.txt"
     known.write_text("\n".join(json.loads((Path(__file__).parent / "versions.json").read_text("utf-8"))), "utf-8")
     log = home() / "install.log"
-    pip = [str(folder / "bin/python"), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    pip = [str(folder / "bin/python"), "-P", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     # First the versions that are known to work; another Python or system may need others.
     for number, options in enumerate((["--constraint", str(known)], [])):
         say(f"installing label-studio {VERSION}" + (" with the newest versions of what it needs" if number else ""))

@@ -7,6 +7,7 @@ any time. It is used by one sync at a time.
 import fcntl
 import hashlib
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from socorpus.corpus.errors import BuildError
+from socorpus.corpus.storage import files
 from socorpus.labeling.schema import ANNOTATIONS
 
 NAME = "studio.sqlite"
@@ -143,6 +145,7 @@ def opened(root: Path, *, dry: bool = False) -> Iterator[sqlite3.Connection]:
 
     Raises:
         BuildError: another sync of this corpus is running.
+        InputError: a link lies in the folder of what people said.
     """
     folder = root / ANNOTATIONS
     path = folder / NAME
@@ -161,8 +164,9 @@ def opened(root: Path, *, dry: bool = False) -> Iterator[sqlite3.Connection]:
         finally:
             database.close()
         return
+    files.refuse_links(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".studio.lock").open("a") as lock:
+    with os.fdopen(files.own_file(folder / ".studio.lock"), "r+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

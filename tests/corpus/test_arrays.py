@@ -1,6 +1,10 @@
 """Columns of texts as flat UTF-8, and SplitMix64 in numpy, in numba and by its definition."""
 
 import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +16,24 @@ from numba import njit
 from socorpus.corpus import arrays
 
 TEXTS = st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=8), max_size=8)
+
+
+CONFIGURED = """
+from socorpus.corpus.dedup import shingle_kernel
+import numba
+print(numba.config.CACHE_DIR, numba.config.DISABLE_JIT)
+"""
+
+
+def test_settings_of_the_current_folder_reach_no_kernel(tmp_path: Path) -> None:
+    """The folder may be that of a dump which somebody else made, and numba unpickles what lies in its cache."""
+    (tmp_path / ".numba_config.yaml").write_text("cache_dir: cache\ndisable_jit: 1\n")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
+    for kept in ({}, {"NUMBA_CACHE_DIR": str(tmp_path / "own")}):
+        command = [sys.executable, "-c", CONFIGURED]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment | kept)
+        assert done.stdout == f"{kept.get('NUMBA_CACHE_DIR', '')} 0\n", done.stderr
+    assert not (tmp_path / "cache").exists()
 
 
 def taken_apart(column: pa.Array | pa.ChunkedArray) -> list[str]:

@@ -47,7 +47,8 @@ def ranks(count: int, arguments: Sequence[str], out: Path) -> None:
         local_addr="127.0.0.1",
     )
     try:
-        elastic_launch(config, sys.executable)("-m", "socorpus.cli", *arguments)
+        # -P: nothing is imported from the current folder, which may be a stranger's.
+        elastic_launch(config, sys.executable)("-P", "-m", "socorpus.cli", *arguments)
     except SignalException as stop:
         raise Stopped(int(stop.sigval)) from None
     except ChildFailedError as error:

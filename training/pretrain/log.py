@@ -1,10 +1,11 @@
 """The log of a run: JSON Lines, TensorBoard, and a line for the screen."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from socorpus.corpus.storage import json_lines
+from socorpus.corpus.storage import files, json_lines
 from socorpus.training.pretrain.run import Run
 
 
@@ -46,7 +47,8 @@ class Journal:
     def __init__(self, run: Run) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self._file = run.log.open("a", encoding="utf-8")
+        log = files.own_file(run.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        self._file = os.fdopen(log, "a", encoding="utf-8")
         self._board = SummaryWriter(str(run.root / "tensorboard"), flush_secs=20)
 
     def write(self, kind: str, step: int, values: Mapping[str, float | int | None]) -> None:

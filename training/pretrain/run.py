@@ -23,7 +23,7 @@ from typing import Any
 
 from socorpus.corpus import toml_config
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.storage.files import atomic, write_json
+from socorpus.corpus.storage.files import atomic, own_file, write_json
 from socorpus.training import corpus_memory
 from socorpus.training.config import Config
 from socorpus.training.pretrain.shard_reader import ShardCorpus
@@ -123,7 +123,7 @@ class Run:
                 killed.
         """
         self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / ".lock").open("w") as file:
+        with os.fdopen(own_file(self.root / ".lock"), "r+") as file:
             until = time.monotonic() + _PATIENCE
             while True:
                 try:

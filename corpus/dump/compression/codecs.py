@@ -252,7 +252,11 @@ def _other_pieces(pieces: Iterator[bytes], size: int, packing: Packing) -> Itera
     shape = (packing.coders, size, packing.unpacked, packing.size)
     failed: list[Exception] = []
     child = subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        # -P: nothing is imported from the current folder, which may be a stranger's.
+        [sys.executable, "-P", "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
     assert child.stdin is not None and child.stdout is not None
     packed, decoded = child.stdin, child.stdout

@@ -107,6 +107,18 @@ def test_members_may_be_left_early_or_out(real_data: Path, site: str) -> None:
         first.read(1)
 
 
+def test_the_process_of_a_decoder_imports_nothing_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which may be that of an archive which somebody else made."""
+    path = pack(tmp_path / "a.7z", {"Posts.xml": rows(100)}, CODERS["ppmd"])
+    for name in ("socorpus", "py7zr"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit(1)")
+    monkeypatch.chdir(tmp_path)
+    assert read(path)["Posts.xml"] == rows(100)
+
+
 LEFT = """
 import sys, time, weakref
 from pathlib import Path

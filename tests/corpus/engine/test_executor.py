@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -251,3 +252,74 @@ def test_progress_counts_up_to_all_and_estimates_the_time_left(tmp_path: Path) -
     assert seen[1].seconds_left is not None
     assert seen[2].seconds_left == 0
     assert Progress("s", 1, 2, 0, 1.0, 4.0, 2.0).seconds_left == 6.0
+
+
+HEARS = """
+import os, signal, sys, threading, time
+from pathlib import Path
+from multiprocessing import active_children
+from socorpus.corpus.engine.executor import Engine
+from socorpus.corpus.engine.work import Outcome, WorkItem
+
+class Stopped(KeyboardInterrupt):
+    pass
+
+def stop(number, frame):
+    raise Stopped(number)
+
+def kill():
+    while not active_children():
+        time.sleep(0.01)
+    for child in active_children():  # as a terminal does, which tells all of its processes
+        os.kill(child.pid, signal.SIGINT)
+        os.kill(child.pid, signal.SIGHUP)
+    os.kill(os.getpid(), int(sys.argv[2]))
+
+def nothing(root):
+    return Outcome({})
+
+if __name__ == "__main__":
+    signal.signal(int(sys.argv[2]), stop)
+    with Engine(Path(sys.argv[1]), 1) as engine:
+        threading.Thread(target=kill).start()
+        try:
+            engine.run("nothing", [WorkItem("nothing", "x", nothing, {}, {})])
+        except Stopped:
+            print("stopped", signal.getsignal(int(sys.argv[2])) is stop)
+        engine.run("nothing", [WorkItem("nothing", "x", nothing, {}, {})])
+    print("ended")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM])
+def test_a_signal_that_comes_while_workers_start_is_heard(tmp_path: Path, number: int) -> None:
+    script = tmp_path / "hears.py"
+    script.write_text(HEARS)
+    command = [sys.executable, str(script), str(tmp_path / "corpus"), str(int(number))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.stdout == "stopped True\nended\n", done.stderr
+    assert not done.stderr
+
+
+TRAP = """
+import os, sys
+open(os.environ["TRAP"], "a").write(__name__)
+place = sys.path.pop(0)
+del sys.modules[__name__]
+__import__(__name__)
+sys.path.insert(0, place)
+"""
+
+
+def test_workers_import_nothing_from_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which may be that of a dump which somebody else made."""
+    for name in ("socket", "random", "logging"):
+        (tmp_path / f"{name}.py").write_text(TRAP)
+    (tmp_path / "socorpus").mkdir()
+    (tmp_path / "socorpus/__init__.py").write_text(TRAP)
+    monkeypatch.setenv("TRAP", str(tmp_path / "trapped"))
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    monkeypatch.chdir(tmp_path)
+    with Engine(tmp_path / "corpus", 1) as engine:
+        assert engine.run("write", [task("a")])
+    assert not (tmp_path / "trapped").exists()
