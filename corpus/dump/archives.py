@@ -178,7 +178,7 @@ def local_path(source: str) -> Path | None:
         literal = Path(source[len("file://") :].removeprefix("localhost"))
         # fsspec takes such an address as it stands, others write %20 for a space.
         return literal if literal.exists() else Path(unquote(str(literal)))
-    return None if "://" in source or "::" in source else Path(source)
+    return None if "://" in source else Path(source)  # which a chained address has as well
 
 
 _DEEP = 2

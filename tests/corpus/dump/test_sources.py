@@ -441,3 +441,8 @@ def test_what_is_no_table_by_its_name_may_be_anything(tmp_path: Path) -> None:
 def test_an_archives_name_may_be_a_folders(tmp_path: Path) -> None:
     put(tmp_path / "a.example.org.7z" / "Posts.xml")
     assert tables(only(tmp_path)) == ("posts",)
+
+
+def test_a_local_name_may_have_what_joins_addresses(tmp_path: Path) -> None:
+    put(tmp_path / "a::b/beer.stackexchange.com/Posts.xml")
+    assert only(tmp_path / "a::b").name == only(tmp_path).name == "beer.stackexchange.com"
