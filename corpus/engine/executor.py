@@ -15,13 +15,13 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
 from socorpus.corpus import plugins
-from socorpus.corpus.engine import long_calls, receipts, work
+from socorpus.corpus.engine import child_processes, long_calls, receipts, work
 from socorpus.corpus.engine.receipts import Output, Receipt
 from socorpus.corpus.engine.work import Progress, Show, WorkItem
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
@@ -120,6 +120,7 @@ class Engine:
         self.hashes = Hashes(None)
         self._client: Any = None
         self._cluster: Any = None
+        self._children = ExitStack()
 
     def __enter__(self) -> "Engine":
         return self
@@ -130,6 +131,7 @@ class Engine:
                 # Of a scheduler that is gone nobody can take leave.
                 with suppress(OSError, RuntimeError):
                     part.close()
+        self._children.close()
         if kind is not None and self._cluster is not None:
             files.sweep(self.root)  # what workers were writing as they were ended
 
@@ -298,9 +300,8 @@ class Engine:
             # A worker that is silent while a plug-in's function works is not dead: one that died closes its connection.
             dask.config.set({"distributed.scheduler.worker-ttl": None})
             if self.scheduler is None:
-                # Processes that Python starts of itself would import from the current folder first, which may be a
-                # stranger's: what is named `socket.py` there would be run.
-                os.environ["PYTHONSAFEPATH"] = "1"
+                # For as long as the cluster is there: it starts workers again that were lost.
+                self._children.enter_context(child_processes.without_current_folder())
                 try:
                     with _signals_deferred():
                         self._cluster = LocalCluster(

@@ -323,3 +323,4 @@ def test_workers_import_nothing_from_the_current_folder(tmp_path: Path, monkeypa
     with Engine(tmp_path / "corpus", 1) as engine:
         assert engine.run("write", [task("a")])
     assert not (tmp_path / "trapped").exists()
+    assert "PYTHONSAFEPATH" not in os.environ  # other processes of whoever builds may live by their folder
