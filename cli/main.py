@@ -30,7 +30,6 @@ from socorpus.cli import (
     view,
 )
 from socorpus.corpus import InputError, SocorpusWarning, Stopped, explain_error
-from socorpus.corpus.engine import child_processes
 
 TRACEBACK = "SOCORPUS_TRACEBACK"
 """Variable of the environment: if it is set, and not 0, every error shows its traceback."""
@@ -138,8 +137,8 @@ _NOTHING_BEGUN = "nothing was begun"
 
 def run() -> None:
     """Run the command line; warnings, and errors of the environment and of the input, are reported in one sentence."""
-    guarded = terminal.guarded(view.out, view.err)
-    with guarded, warnings.catch_warnings(), child_processes.without_current_folder():
+    os.environ["PYTHONSAFEPATH"] = "1"  # no process that this one starts imports from the current folder
+    with terminal.guarded(view.out, view.err), warnings.catch_warnings():
         warnings.simplefilter("always", SocorpusWarning)
         warnings.showwarning = _show_warning
         try:
