@@ -59,8 +59,7 @@ def load(root: Path) -> dict[str, Any] | None:
         facts = files.read_json(root / NAME)
     except (OSError, ValueError):
         return None
-    sound = isinstance(facts, dict) and _whole(facts) and json_shape.misfit(facts, _SHAPE) is None
-    return facts if sound and all(map(_within, (*facts["files"], *facts["sites"]))) else None
+    return facts if isinstance(facts, dict) and _fault(facts) is None else None
 
 
 def finished(root: Path) -> dict[str, Any]:
@@ -91,14 +90,21 @@ def read(path: Path) -> dict[str, Any]:
     check_version(path.parent, facts)
     if _CHECK not in facts:
         raise InputError(f"{path}: of an earlier version of socorpus; build the corpus again, in the same folder")
+    if fault := _fault(facts):
+        raise InputError(f"{path}: {fault}")
+    return facts
+
+
+def _fault(facts: dict[str, Any]) -> str | None:
+    """Why a manifest can't be relied on, and what to do; None where it can. Its check is taken out of it."""
     if not _whole(facts):
-        raise InputError(f"{path}: damaged: it has not the contents that were written; build the corpus again")
+        return "damaged: it has not the contents that were written; build the corpus again"
     if wrong := json_shape.misfit(facts, _SHAPE):
-        raise InputError(f"{path}: damaged ({wrong}); get the corpus again, or build it")
+        return f"damaged ({wrong}); get the corpus again, or build it"
     for name in (*facts["files"], *facts["sites"]):
         if not _within(name):
-            raise InputError(f"{path}: names {name!r}, which is not in the corpus; get the corpus again, or build it")
-    return facts
+            return f"names {name!r}, which is not in the corpus; get the corpus again, or build it"
+    return None
 
 
 def _whole(facts: dict[str, Any]) -> bool:
