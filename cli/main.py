@@ -136,8 +136,11 @@ _NOTHING_BEGUN = "nothing was begun"
 
 
 def run() -> None:
-    """Run the command line; warnings, and errors of the environment and of the input, are reported in one sentence."""
-    os.environ["PYTHONSAFEPATH"] = "1"  # no process that this one starts imports from the current folder
+    """Run the command line; warnings, and errors of the environment and of the input, are reported in one sentence.
+
+    It sets the environment of its process: what it starts imports nothing from the current folder.
+    """
+    os.environ["PYTHONSAFEPATH"] = "1"
     with terminal.guarded(view.out, view.err), warnings.catch_warnings():
         warnings.simplefilter("always", SocorpusWarning)
         warnings.showwarning = _show_warning

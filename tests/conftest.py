@@ -34,6 +34,14 @@ def state_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def same_environment() -> Iterator[None]:
+    """What Python reads from the environment is what it was: tests that come later start processes, too."""
+    before = {name: value for name, value in os.environ.items() if name.startswith("PYTHON")}
+    yield
+    assert {name: value for name, value in os.environ.items() if name.startswith("PYTHON")} == before
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Make the folder that all processes of this test run share."""
     if not hasattr(config, "workerinput"):
