@@ -85,7 +85,7 @@ def assemble(
         "licenses": dict(sorted(licenses.items())),
         "signals": {
             **{name: _sum(signals[name], "values") for name in SIGNALS if SIGNALS[name].counts is not None},
-            "duplicates": twins.counts,
+            "duplicates": {name: of for name, of in twins.counts.items() if name != "members"},
         },
         "reused": {name: sum(r.counts.get("reused", 0) for r in marked.values()) for name, marked in signals.items()},
         "pairs": _sum(done["pairs"], "languages"),

@@ -1,7 +1,7 @@
 """The plan of a build: its sites and their buckets."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from socorpus.corpus.config import Config
 from socorpus.corpus.dump import addresses
@@ -10,7 +10,7 @@ from socorpus.corpus.engine import receipts
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.selection import own_rules
 from socorpus.corpus.storage import buckets
-from socorpus.corpus.storage.buckets import Bucket
+from socorpus.corpus.storage.buckets import Buckets
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class BuildPlan:
     """The sites of a build, their buckets, the fingerprint of all inputs, and sentences on what a user should know."""
 
     sites: tuple[Site, ...]
-    buckets: tuple[Bucket, ...]
+    buckets: Buckets
     inputs: str
     warnings: tuple[str, ...] = ()
 
@@ -30,18 +30,15 @@ def plan(sites: Sequence[Site], config: Config) -> BuildPlan:
         InputError: no site has posts, or a rule of the configuration can't be right.
     """
     own_rules.check(config.selection)
-    laid_out: list[Bucket] = []
+    counts = []
     for site in sites:
-        names = {table.table for table in site.tables}
-        of = buckets.bucket_count(sum(table.member.size for table in site.tables), config.threads.bucket_mb)
-        if "posts" in names:
-            laid_out += [Bucket(site.name, number, of, len(laid_out) + number) for number in range(of)]
-    # Bucket numbers count from 0 over all sites.
-    laid_out = [replace(bucket, index=index) for index, bucket in enumerate(laid_out)]
-    if not laid_out:
+        if any(table.table == "posts" for table in site.tables):
+            size = sum(table.member.size for table in site.tables)
+            counts.append((site.name, buckets.bucket_count(size, config.threads.bucket_mb)))
+    if not counts:
         given = ", ".join(site.name for site in sites)
         raise InputError(f"no table of posts for {given}: there is nothing to build a corpus of; add Posts.xml")
     stamps = {site.name: {table.table: table.member.stamp for table in site.tables} for site in sites}
     return BuildPlan(
-        tuple(sites), tuple(laid_out), receipts.fingerprint(stamps), tuple(addresses.warnings(sites, config))
+        tuple(sites), Buckets(tuple(counts)), receipts.fingerprint(stamps), tuple(addresses.warnings(sites, config))
     )

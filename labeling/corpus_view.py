@@ -10,7 +10,7 @@ from socorpus.corpus.config import Config
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.engine.receipts import Output
 from socorpus.corpus.engine.work import WorkItem
-from socorpus.corpus.storage.buckets import Bucket
+from socorpus.corpus.storage.buckets import Bucket, Buckets
 from socorpus.corpus.toml_config import as_dict
 from socorpus.labeling import splits, steps
 from socorpus.labeling.facts import post_facts
@@ -22,7 +22,7 @@ class Layout:
     """A finished corpus as the steps need it: buckets, contents by path, splits by bucket."""
 
     root: Path
-    buckets: tuple[Bucket, ...]
+    buckets: Buckets
     contents: Mapping[str, str]
     """SHA-256 of each file of the corpus."""
     bytes: Mapping[str, int]
@@ -40,12 +40,12 @@ class Layout:
         """The layout of a corpus by its manifest's files; settles the splits, and the facts of posts."""
         contents = {name: entry["sha256"] for name, entry in files.items()}
         names = [name for name in contents if name.startswith("documents/")]
-        parts = [(name.split("/")[1], Path(name).stem.split("-of-")) for name in sorted(names)]
-        buckets = tuple(Bucket(site, int(number), int(of), index) for index, (site, (number, of)) in enumerate(parts))
+        counts = {name.split("/")[1]: int(Path(name).stem.partition("-of-")[2]) for name in names}
+        buckets = Buckets(tuple(sorted(counts.items())))
         folders = ("documents", *(f"signals/{name}" for name in splits.SIGNALS))
         inputs = {path: contents[path] for bucket in buckets for folder in folders for path in [bucket.path(folder)]}
         given = {"buckets": buckets, "config": config.split}
-        item = WorkItem("label_splits", "all", splits.assign, given, inputs, 3, as_dict(config.split))
+        item = WorkItem("label_splits", "all", splits.assign, given, inputs, 4, as_dict(config.split))
         split = engine.run("label_splits", [item])["all"]
         sizes = {name: entry["bytes"] for name, entry in files.items()}
         layout = cls(root, buckets, contents, sizes, config, engine, split.counts["batches"], split.counts["tied"], {})

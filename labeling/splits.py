@@ -15,7 +15,7 @@ from socorpus.corpus.config import Split
 from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.work import Outcome
 from socorpus.corpus.shards import split, split_files
-from socorpus.corpus.storage import parquet, partitions
+from socorpus.corpus.storage import parquet, partitions, rows_hash
 from socorpus.corpus.storage.buckets import Bucket
 
 PATH = ".work/labels/splits.arrow"
@@ -27,8 +27,11 @@ SIGNALS = ("exact", "near", "near_code")
 
 def assign(root: Path, buckets: Sequence[Bucket], config: Split) -> Outcome:
     """The split of every thread, one batch per bucket; `counts["batches"]` has a hash of each."""
-    survivors = [parquet.read(root / bucket.path("signals/exact"), columns=["survivor"]) for bucket in buckets]
-    named = pc.drop_null(pc.unique(pa.concat_tables(survivors)["survivor"])) if survivors else pa.array([], pa.string())
+    survivors = [
+        pc.drop_null(pc.unique(parquet.read(root / bucket.path("signals/exact"), columns=["survivor"])["survivor"]))
+        for bucket in buckets
+    ]
+    named = pc.unique(pa.chunked_array(survivors, pa.string()))
     linked, threads, tied = [], [], []
     for bucket in buckets:
         columns = ["site", "post_id", "thread_id", "kind", "created"]
@@ -36,17 +39,19 @@ def assign(root: Path, buckets: Sequence[Bucket], config: Split) -> Outcome:
         for name in SIGNALS:
             signal = parquet.read(root / bucket.path(f"signals/{name}"))
             ties = split.clusters(documents, signal, named if name == "exact" else None)
-            names = pc.binary_join_element_wise(pa.scalar(name), ties["cluster"], ":")
-            linked.append(ties.set_column(0, split.LINKED.field(0), names))
-        threads.append(split.threads(documents))
-        own_ties = linked[-len(SIGNALS) :]
+            names = pc.binary_join_element_wise(pa.scalar(name), ties["cluster"], ":").dictionary_encode()
+            sites = ties["site"].dictionary_encode()
+            linked.append(pa.table([names, sites, ties["thread_id"]], names=split.LINKED.names))
+        own = split.threads(documents)
+        threads.append(own.set_column(0, "site", own["site"].dictionary_encode()))
+        own_ties = [ties.select(["thread_id"]) for ties in linked[-len(SIGNALS) :]]
         tied.append(pa.table([pc.unique(pa.concat_tables(own_ties)["thread_id"])], schema=_TIED))
     partitions.write(root / TIED_PATH, _TIED, tied)
     assigned, batches = split_files.write_splits(root / PATH, threads, linked, config)
     named_batches = {bucket.name: batch for bucket, batch in zip(buckets, batches, strict=True)}
     rows = {PATH: assigned.num_rows, TIED_PATH: sum(part.num_rows for part in tied)}
     counts = {"threads": counted(assigned["split"]), "batches": named_batches}
-    return Outcome(rows, counts | {"tied": receipts.fingerprint([part["thread_id"].to_pylist() for part in tied])})
+    return Outcome(rows, counts | {"tied": receipts.fingerprint([rows_hash.of(part) for part in tied])})
 
 
 def of_bucket(root: Path, bucket: Bucket) -> pa.Table:

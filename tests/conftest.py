@@ -36,10 +36,11 @@ def state_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def same_environment() -> Iterator[None]:
-    """What Python reads from the environment is what it was: tests that come later start processes, too."""
-    before = {name: value for name, value in os.environ.items() if name.startswith("PYTHON")}
+    """Where Python imports from is as it was: tests that come later start processes, too."""
+    names = ("PYTHONPATH", "PYTHONSAFEPATH")
+    before = [os.environ.get(name) for name in names]
     yield
-    assert {name: value for name, value in os.environ.items() if name.startswith("PYTHON")} == before
+    assert [os.environ.get(name) for name in names] == before
 
 
 def pytest_configure(config: pytest.Config) -> None:

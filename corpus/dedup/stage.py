@@ -1,11 +1,11 @@
 """Duplicates over all buckets: the steps of `dedup`, each as a map whose pieces meet through files.
 
-    fingerprints  a bucket  -> rows (hash, document), sent to groups by hash: near, near_code, exact
+    fingerprints  a run     -> rows (hash, document), sent to groups by hash: near, near_code, exact
     candidates    a group   -> pairs of documents that share a hash; for exact copies, the groups themselves
-    shingles      a bucket  -> the shingle sets of those of its documents that are in a pair
+    shingles      a run     -> the shingle sets of those of its documents that are in a pair
     verify        a portion -> exact similarity of its pairs
-    twins         once      -> clusters and survivors: a row for each member, `.work/twins.parquet`
-    duplicates    a bucket  -> signals exact, near and near_code
+    twins         once      -> clusters and survivors: a row for each member, by bucket, `.work/twins.arrow`
+    duplicates    a run     -> signals exact, near and near_code of each of its buckets
 
 Only pairs of candidates reach the client. The memory of a work item does not grow with the dump: a group is a share of
 the hashes, a portion is bounded by its documents.
@@ -30,7 +30,7 @@ from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.engine.work import Outcome, WorkItem
 from socorpus.corpus.schema import TIME
 from socorpus.corpus.storage import files, parquet, partitions
-from socorpus.corpus.storage.buckets import Bucket
+from socorpus.corpus.storage.buckets import Buckets, Run
 from socorpus.corpus.toml_config import as_dict
 
 EXACT = pa.schema([("hash", pa.binary(16)), *clusters.MEMBERS])
@@ -55,7 +55,7 @@ TWINS = pa.schema(
 )
 """Members of groups of duplicates: family exact, near or near_code; rank 0 is the one to keep."""
 
-TWINS_PATH = ".work/twins.parquet"
+TWINS_PATH = ".work/twins.arrow"
 _GROUP_DOCUMENTS = 200_000
 _DOCUMENT_COLUMNS = ["site", "post_id", "accepted", "score", "created", "text", "own_end", "segments"]
 
@@ -69,37 +69,42 @@ def run(context: BuildContext, documents: Mapping[str, Receipt]) -> tuple[Receip
     prints = [
         WorkItem(
             "fingerprints",
-            bucket.name,
+            run.name,
             fingerprints,
-            {"bucket": bucket, "near": near, "groups": groups},
-            {"documents": documents[bucket.name].content},
-            2,
-            [section, groups, bucket.index],
-            documents[bucket.name].outputs[bucket.path("documents")].bytes,
+            {"run": run, "near": near, "groups": groups},
+            {bucket.name: documents[bucket.name].content for bucket in run.buckets},
+            3,
+            [section, groups, run.index],
+            sum(documents[bucket.name].outputs[bucket.path("documents")].bytes for bucket in run.buckets),
         )
-        for bucket in context.buckets
+        for run in context.buckets.runs
     ]
     done = engine.run("fingerprints", prints, transient=True)
     contents = {name: receipt.content for name, receipt in done.items()}
+    inputs = {"fingerprints": receipts.fingerprint(contents)}
     arguments = {"near": near, "buckets": context.buckets, "groups": groups}
-    twins = WorkItem("twins", "all", find_twins, arguments, contents, 2, section)
+    twins = WorkItem("twins", "all", find_twins, arguments, inputs, 3, section)
     if engine.stale([twins]):
         engine.ensure(prints)
-        _prepare_twins(context, contents, groups)
+        _prepare_twins(context, inputs, groups)
     settled = engine.run("twins", [twins])["all"]
-    tables = parquet.read(context.root / TWINS_PATH)
+    for folder in ("candidates", "shingles", "verified"):
+        files.remove(context.root / ".work" / folder)
+    members: Mapping[str, str] = settled.counts["members"]
     marks = []
-    for bucket in context.buckets:
-        own = tables.filter(pc.equal(tables["bucket"], bucket.index))
-        inputs = {"fingerprints": contents[bucket.name], "twins": receipts.fingerprint(own.drop("created").to_pylist())}
-        marks.append(WorkItem("duplicates", bucket.name, mark, {"bucket": bucket, "groups": groups}, inputs))
+    for run in context.buckets.runs:
+        inputs = {"fingerprints": contents[run.name]}
+        inputs |= {bucket.name: members.get(str(bucket.index), "") for bucket in run.buckets}
+        marks.append(WorkItem("duplicates", run.name, mark, {"run": run}, inputs, 2))
     if engine.stale(marks):
         engine.ensure(prints)
     marked = engine.run("duplicates", marks)
+    files.remove(context.root / ".work/fingerprints")
     folders = {f"signals/{name}": {f"{bucket.name}.parquet" for bucket in context.buckets} for name in _SIGNALS}
     receipts.prune(context.root, "duplicates", set(marked), folders)
+    by_bucket = context.of_buckets(marked)
     by_name = {
-        name: {key: receipts.portion(receipt, f"signals/{name}") for key, receipt in marked.items()}
+        name: {key: receipts.portion(receipt, f"signals/{name}") for key, receipt in by_bucket.items()}
         for name in _SIGNALS
     }
     return settled, by_name
@@ -108,9 +113,8 @@ def run(context: BuildContext, documents: Mapping[str, Receipt]) -> tuple[Receip
 _SIGNALS = ("exact", "near", "near_code")
 
 
-def _prepare_twins(context: BuildContext, contents: Mapping[str, str], groups: int) -> None:
-    near, engine, everything = context.config.near, context.engine, receipts.fingerprint(contents)
-    inputs = {"fingerprints": everything}
+def _prepare_twins(context: BuildContext, inputs: Mapping[str, str], groups: int) -> None:
+    near, engine = context.config.near, context.engine
     items = [
         WorkItem(
             "candidates",
@@ -128,10 +132,12 @@ def _prepare_twins(context: BuildContext, contents: Mapping[str, str], groups: i
         edges = _edges(context.root, name, groups)
         portions = [edges[rows] for rows in lsh.portions(edges)]
         wanted = [np.unique(part) for part in portions]
-        for bucket in context.buckets:
-            own = [ids[ids >> 32 == bucket.index] for ids in wanted]
-            arguments: dict[str, Any] = {"bucket": bucket, "near": near, "name": name, "wanted": own}
-            shingled.append(WorkItem("shingles", f"{name}/{bucket.name}", shingles, arguments, inputs))
+        ends = [run.index + run.count << 32 for run in context.buckets.runs]
+        bounds = [np.append(0, np.searchsorted(ids, ends)) for ids in wanted]
+        for place, run in enumerate(context.buckets.runs):
+            own = [ids[cut[place] : cut[place + 1]] for ids, cut in zip(wanted, bounds, strict=True)]
+            arguments: dict[str, Any] = {"run": run, "near": near, "name": name, "wanted": own}
+            shingled.append(WorkItem("shingles", f"{name}/{run.name}", shingles, arguments, inputs, 2))
         for number, part in enumerate(portions):
             arguments = {"near": near, "name": name, "number": number, "edges": part, "buckets": context.buckets}
             verified.append(WorkItem("verify", f"{name}-{number:05d}", verify, arguments, inputs))
@@ -141,28 +147,32 @@ def _prepare_twins(context: BuildContext, contents: Mapping[str, str], groups: i
     receipts.prune(context.root, "verify", names, {".work/verified": {f"{name}.parquet" for name in names}})
 
 
-def fingerprints(root: Path, bucket: Bucket, near: Near, groups: int) -> Outcome:
-    """The fingerprints of a bucket's documents, sent to groups by hash."""
-    documents = parquet.read(root / bucket.path("documents"), columns=_DOCUMENT_COLUMNS)
+def fingerprints(root: Path, run: Run, near: Near, groups: int) -> Outcome:
+    """The fingerprints of the documents of a run's buckets, sent to groups by hash."""
+    rows: dict[str, list[pa.Table]] = {name: [] for name in _SIGNALS}
+    for bucket in run.buckets:
+        documents = parquet.read(root / bucket.path("documents"), columns=_DOCUMENT_COLUMNS)
+        for name, form in lsh.FORMS.items():
+            rows[name].append(lsh.fingerprints(documents, bucket.index, near, form))
+        people = clusters.members(documents, bucket.index)
+        rows["exact"].append(people.add_column(0, EXACT.field("hash"), exact.text_hashes(documents)).cast(EXACT))
     outputs = {}
-    for name, form in lsh.FORMS.items():
-        rows = lsh.fingerprints(documents, bucket.index, near, form)
-        place = (np.asarray(rows["hash"], dtype=np.uint64) & np.uint64(groups - 1)).astype(np.int64)
-        outputs[_print_path(name, bucket)] = rows.num_rows
-        partitions.write_partitioned(root / _print_path(name, bucket), rows, place, groups)
-    people = clusters.members(documents, bucket.index)
-    rows = people.add_column(0, EXACT.field("hash"), exact.text_hashes(documents)).cast(EXACT)
-    low = np.frombuffer(b"".join(rows["hash"].to_pylist()), np.uint8).reshape(-1, 16)[:, :2]
-    place = (low[:, 0].astype(np.int64) * 256 + low[:, 1]) & (groups - 1)
-    outputs[_print_path("exact", bucket)] = rows.num_rows
-    partitions.write_partitioned(root / _print_path("exact", bucket), rows, place, groups)
+    for name, tables in rows.items():
+        table = pa.concat_tables(tables)
+        if name == "exact":
+            low = np.frombuffer(b"".join(table["hash"].to_pylist()), np.uint8).reshape(-1, 16)[:, :2]
+            place = (low[:, 0].astype(np.int64) * 256 + low[:, 1]) & (groups - 1)
+        else:
+            place = (np.asarray(table["hash"], dtype=np.uint64) & np.uint64(groups - 1)).astype(np.int64)
+        outputs[_print_path(name, run)] = table.num_rows
+        partitions.write_partitioned(root / _print_path(name, run), table, place, groups)
     return Outcome(outputs)
 
 
-def candidates(root: Path, name: str, group: int, buckets: Sequence[Bucket]) -> Outcome:
+def candidates(root: Path, name: str, group: int, buckets: Buckets) -> Outcome:
     """Pairs that share a hash of this group; of exact copies, the whole groups."""
     path = f".work/candidates/{name}-{group:05d}.parquet"
-    paths = [root / _print_path(name, bucket) for bucket in buckets]
+    paths = [root / _print_path(name, run) for run in buckets.runs]
     if name == "exact":
         rows = partitions.read(paths, EXACT, group).combine_chunks()
         codes = rows["hash"].combine_chunks().dictionary_encode().indices.to_numpy()
@@ -173,36 +183,43 @@ def candidates(root: Path, name: str, group: int, buckets: Sequence[Bucket]) -> 
     return Outcome({path: parquet.write(root / path, table, PAIRS)}, {"crowds": crowds})
 
 
-def shingles(root: Path, bucket: Bucket, near: Near, name: str, wanted: Sequence[Int64]) -> Outcome:
-    """The shingle sets of a bucket's documents that each portion needs, and their rows of `MEMBERS`."""
+def shingles(root: Path, run: Run, near: Near, name: str, wanted: Sequence[Int64]) -> Outcome:
+    """The shingle sets of a run's documents that each portion needs, and their rows of `MEMBERS`."""
     ids = np.unique(np.concatenate([*wanted, np.empty(0, np.int64)]))
-    if len(ids):
+    people, sets = [clusters.MEMBERS.empty_table()], [[lsh.SETS.empty_table()] for _ in wanted]
+    for bucket in run.buckets:
+        here = ids[ids >> 32 == bucket.index]
+        if not len(here):
+            continue
         documents = parquet.read(root / bucket.path("documents"), columns=_DOCUMENT_COLUMNS)
-        people = clusters.members(documents, bucket.index, ids)
-    else:
-        people = clusters.MEMBERS.empty_table()
-    outputs = {_sets_path(name, bucket): 0, _people_path(name, bucket): people.num_rows}
-    parquet.write(root / _people_path(name, bucket), people, clusters.MEMBERS)
-    sets = (
-        lsh.shingle_table(documents, bucket.index, near, lsh.FORMS[name], some) if len(some) else lsh.SETS.empty_table()
-        for some in wanted
-    )
-    partitions.write(root / _sets_path(name, bucket), lsh.SETS, sets)
+        people.append(clusters.members(documents, bucket.index, here))
+        for some, tables in zip(wanted, sets, strict=True):
+            if (own := some[some >> 32 == bucket.index]).size:
+                tables.append(lsh.shingle_table(documents, bucket.index, near, lsh.FORMS[name], own))
+    members = pa.concat_tables(people)
+    outputs = {_sets_path(name, run): 0, _people_path(name, run): members.num_rows}
+    parquet.write(root / _people_path(name, run), members, clusters.MEMBERS)
+    partitions.write(root / _sets_path(name, run), lsh.SETS, map(pa.concat_tables, sets))
     return Outcome(outputs)
 
 
-def verify(root: Path, near: Near, name: str, number: int, edges: Int64, buckets: Sequence[Bucket]) -> Outcome:
+def verify(root: Path, near: Near, name: str, number: int, edges: Int64, buckets: Buckets) -> Outcome:
     """Exact similarity of the pairs of one portion, and whether they are alike in what words do not show."""
-    sets = partitions.read([root / _sets_path(name, bucket) for bucket in buckets], lsh.SETS, number)
+    sets = partitions.read([root / _sets_path(name, run) for run in buckets.runs], lsh.SETS, number)
     path = f".work/verified/{name}-{number:05d}.parquet"
     columns = [edges[:, 0], edges[:, 1], lsh.verify(edges, sets), lsh.alike(edges, sets, near)]
     table = pa.table(columns, schema=SIMILAR)
     return Outcome({path: parquet.write(root / path, table, SIMILAR)})
 
 
-def find_twins(root: Path, near: Near, buckets: Sequence[Bucket], groups: int) -> Outcome:
-    """Verified pairs -> clusters and survivors; exact copies likewise."""
-    tables, counts = [], {}
+def find_twins(root: Path, near: Near, buckets: Buckets, groups: int) -> Outcome:
+    """Verified pairs -> clusters and survivors; exact copies likewise.
+
+    Returns:
+        counts: by family; and under "members" a hash of each bucket's rows, of buckets that have any.
+    """
+    tables: list[pa.Table] = []
+    counts: dict[str, dict[str, Any]] = {}
     for name in lsh.FORMS:
         paths = [path for path in files.listed(root / ".work/verified") if path.stem.rpartition("-")[0] == name]
         pairs = pa.concat_tables([SIMILAR.empty_table(), *(parquet.read(path) for path in paths)])
@@ -213,7 +230,7 @@ def find_twins(root: Path, near: Near, buckets: Sequence[Bucket], groups: int) -
         differing = int((reaching & ~same).sum())
         edges, similarity = edges[same], similarity[same]
         people = pa.concat_tables(
-            [clusters.MEMBERS.empty_table(), *(parquet.read(root / _people_path(name, bucket)) for bucket in buckets)]
+            [clusters.MEMBERS.empty_table(), *(parquet.read(root / _people_path(name, run)) for run in buckets.runs)]
         )
         labels = clusters.clusters(edges, similarity, near.threshold)
 
@@ -246,7 +263,9 @@ def find_twins(root: Path, near: Near, buckets: Sequence[Bucket], groups: int) -
     tables.append(_ranked(joined, "exact"))
     counts["exact"] = {"members": joined.num_rows, "clusters": len(pc.unique(joined["group"]))}
     table = pa.concat_tables(tables)
-    return Outcome({TWINS_PATH: parquet.write(root / TWINS_PATH, table, TWINS)}, counts)
+    # The signals of a bucket do not show when a post was written.
+    counts["members"] = partitions.write_by_bucket(root / TWINS_PATH, table, ["created"])
+    return Outcome({TWINS_PATH: table.num_rows}, counts)
 
 
 def _ranked(rows: pa.Table, family: str) -> pa.Table:
@@ -274,24 +293,28 @@ def _ranked(rows: pa.Table, family: str) -> pa.Table:
     return pa.table(columns, schema=TWINS)
 
 
-def mark(root: Path, bucket: Bucket, groups: int) -> Outcome:
-    """The three signals of a bucket."""
-    documents = parquet.read(root / bucket.path("documents"), columns=["site", "post_id", "digest"])
-    twins = parquet.read(root / TWINS_PATH)
-    twins = twins.filter(pc.equal(twins["bucket"], bucket.index))
-    ids = pa.array((np.asarray(twins["bucket"], np.int64) << 32) + np.asarray(twins["row"], np.int64))
-    twins = twins.append_column("document", ids).rename_columns({"group": "cluster"})
+def mark(root: Path, run: Run) -> Outcome:
+    """The three signals of a run's buckets."""
+    prints = partitions.read([root / _print_path("exact", run)], EXACT, columns=["hash", "document"])
+    prints = prints.sort_by("document").combine_chunks()
+    numbers = prints["document"].to_numpy() >> 32
     outputs = {}
-    for name in lsh.FORMS:
-        own = twins.filter(pc.equal(twins["family"], name)).select(clusters.TWINS.names)
-        table = clusters.signals(documents, bucket.index, own, name)
-        path = bucket.path(f"signals/{name}")
-        outputs[path] = parquet.write(root / path, table, schema.SIGNALS[name])
-    hashes = partitions.read([root / _print_path("exact", bucket)], EXACT).sort_by("document")["hash"].combine_chunks()
-    removed = twins.filter(pc.and_(pc.equal(twins["family"], "exact"), pc.is_valid(twins["survivor"])))
-    table = exact.exact_signals(documents, bucket.index, hashes, removed.select(["document", "survivor"]))
-    path = bucket.path("signals/exact")
-    outputs[path] = parquet.write(root / path, table, schema.SIGNALS["exact"])
+    for bucket in run.buckets:
+        documents = parquet.read(root / bucket.path("documents"), columns=["site", "post_id", "digest"])
+        twins = partitions.of_bucket(root / TWINS_PATH, bucket.index)
+        ids = pa.array((np.asarray(twins["bucket"], np.int64) << 32) + np.asarray(twins["row"], np.int64))
+        twins = twins.append_column("document", ids).rename_columns({"group": "cluster"})
+        for name in lsh.FORMS:
+            own = twins.filter(pc.equal(twins["family"], name)).select(clusters.TWINS.names)
+            table = clusters.signals(documents, bucket.index, own, name)
+            path = bucket.path(f"signals/{name}")
+            outputs[path] = parquet.write(root / path, table, schema.SIGNALS[name])
+        start, stop = np.searchsorted(numbers, [bucket.index, bucket.index + 1]).tolist()
+        hashes = prints["hash"].slice(start, stop - start).combine_chunks()
+        removed = twins.filter(pc.and_(pc.equal(twins["family"], "exact"), pc.is_valid(twins["survivor"])))
+        table = exact.exact_signals(documents, bucket.index, hashes, removed.select(["document", "survivor"]))
+        path = bucket.path("signals/exact")
+        outputs[path] = parquet.write(root / path, table, schema.SIGNALS["exact"])
     return Outcome(outputs)
 
 
@@ -303,11 +326,11 @@ def _edges(root: Path, name: str, groups: int) -> Int64:
     return components.unite(parts)
 
 
-def _sets_of(root: Path, name: str, buckets: Sequence[Bucket], ids: Int64) -> pa.Table:
+def _sets_of(root: Path, name: str, buckets: Buckets, ids: Int64) -> pa.Table:
     wanted = pa.array(ids)
     tables = [lsh.SETS.empty_table()]
-    for bucket in buckets:
-        rows = partitions.read([root / _sets_path(name, bucket)], lsh.SETS)
+    for run in buckets.runs:
+        rows = partitions.read([root / _sets_path(name, run)], lsh.SETS)
         rows = rows.filter(pc.is_in(rows["document"], wanted))
         # A document that several portions need is there several times.
         first = np.unique(rows["document"].to_numpy(), return_index=True)[1]
@@ -315,13 +338,13 @@ def _sets_of(root: Path, name: str, buckets: Sequence[Bucket], ids: Int64) -> pa
     return pa.concat_tables(tables)
 
 
-def _print_path(name: str, bucket: Bucket) -> str:
-    return f".work/fingerprints/{name}/{bucket.name}.arrow"
+def _print_path(name: str, run: Run) -> str:
+    return f".work/fingerprints/{name}/{run.name}.arrow"
 
 
-def _sets_path(name: str, bucket: Bucket) -> str:
-    return f".work/shingles/{name}/{bucket.name}.arrow"
+def _sets_path(name: str, run: Run) -> str:
+    return f".work/shingles/{name}/{run.name}.arrow"
 
 
-def _people_path(name: str, bucket: Bucket) -> str:
-    return f".work/shingles/{name}/{bucket.name}.parquet"
+def _people_path(name: str, run: Run) -> str:
+    return f".work/shingles/{name}/{run.name}.parquet"

@@ -4,19 +4,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from socorpus.corpus import schema
 from socorpus.corpus.arrays import counted
 from socorpus.corpus.config import Documents
+from socorpus.corpus.documents import authors_stage
 from socorpus.corpus.documents import build as documents_build
 from socorpus.corpus.documents import pairs as pairs_stage
 from socorpus.corpus.dump import addresses
 from socorpus.corpus.dump.sources import Site
+from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.context import BuildContext, Receipts
 from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.engine.work import Outcome, WorkItem
-from socorpus.corpus.storage import parquet
+from socorpus.corpus.storage import files, parquet
 from socorpus.corpus.storage.buckets import Bucket
 from socorpus.corpus.toml_config import as_dict
 
@@ -31,27 +32,47 @@ def run(context: BuildContext, sites: Sequence[Site], reading: Receipts, gathere
         reading: receipts of the parts of the dump, for its users.
         gathered: receipts of the tables of each bucket.
     """
-    users: dict[str, dict[str, str]] = {}
-    for receipt in reading.values():
-        for path, output in receipt.outputs.items():
-            if path.startswith("tables/users/"):
-                users.setdefault(path.split("/")[2], {})[path] = output.sha256
+    engine, users = context.engine, _users(reading)
     hosts = {site.name: addresses.configured(site, context.config) or site.host for site in sites}
     config = context.config.documents
     items = []
     for bucket in context.buckets:
-        receipt, authors = gathered[bucket.name], users.get(bucket.site, {})
+        receipt = gathered[bucket.name]
         tables = [table for table in _TABLES if bucket.path(f"tables/{table}") in receipt.outputs]
         paths = [bucket.path(f"tables/{table}") for table in tables]
-        inputs = {path: receipt.outputs[path].sha256 for path in paths} | authors
+        inputs = {path: receipt.outputs[path].sha256 for path in paths}
+        if own := users.get(bucket.site):
+            inputs["users"] = own.inputs["users"]
         host = hosts[bucket.site]
-        arguments = {"bucket": bucket, "host": host, "tables": tables, "users": sorted(authors), "config": config}
+        arguments = {"bucket": bucket, "host": host, "tables": tables, "users": own is not None, "config": config}
         weight = receipt.outputs[bucket.path("tables/posts")].bytes + 1
         section = [as_dict(config), host]
         items.append(WorkItem("documents", bucket.name, build_documents, arguments, inputs, 3, section, weight))
-    done = context.engine.run("documents", items)
+    stale = {item.name.partition("/")[0] for item in engine.stale(items)}
+    engine.run("authors", [users[site] for site in sorted(stale & users.keys())])
+    done = engine.run("documents", items)
+    files.remove(context.root / authors_stage.FOLDER)
     context.prune("documents", done, ["documents"])
     return done
+
+
+def _users(reading: Receipts) -> dict[str, WorkItem]:
+    """By site, the items that write the names of its users; of sites that have a table of them."""
+    parts: dict[str, dict[str, str]] = {}
+    for receipt in reading.values():
+        for path, output in receipt.outputs.items():
+            if path.startswith("tables/users/"):
+                parts.setdefault(path.split("/")[2], {})[path] = output.sha256
+    return {
+        site: WorkItem(
+            "authors",
+            site,
+            authors_stage.build,
+            {"site": site, "parts": len(of)},
+            {"users": receipts.fingerprint(of)},
+        )
+        for site, of in parts.items()
+    }
 
 
 def pair(context: BuildContext, documents: Receipts, privacy: Receipts) -> dict[str, Receipt]:
@@ -62,14 +83,14 @@ def pair(context: BuildContext, documents: Receipts, privacy: Receipts) -> dict[
 
 
 def build_documents(
-    root: Path, bucket: Bucket, host: str | None, tables: Sequence[str], users: Sequence[str], config: Documents
+    root: Path, bucket: Bucket, host: str | None, tables: Sequence[str], users: bool, config: Documents
 ) -> Outcome:
     """Rows of a bucket -> documents.
 
     Args:
         host: as `documents.build.build` takes it.
         tables: the tables of `schema.BY_POST` that the site has.
-        users: parts of the site's users.
+        users: whether the site has a table of users.
     """
     rows = {name: _rows(root, bucket, name) for name in tables}
     posts = rows["posts"]
@@ -77,7 +98,7 @@ def build_documents(
         posts,
         rows.get("comments", schema.dump_schema("comments").empty_table()),
         rows.get("history"),
-        _authors(root, users, posts["owner_user_id"]),
+        authors_stage.names_of(root, bucket.site, posts["owner_user_id"]) if users else None,
         site=bucket.site,
         host=host,
         config=config,
@@ -90,17 +111,6 @@ def build_documents(
 def _rows(root: Path, bucket: Bucket, table: str) -> pa.Table:
     columns = ["history_id", "post_id", "creation_date"] if table == "history" else None
     return parquet.read(root / bucket.path(f"tables/{table}"), columns=columns)
-
-
-def _authors(root: Path, users: Sequence[str], owners: pa.ChunkedArray) -> pa.Table | None:
-    # Row group by row group: the users of the whole site would not fit.
-    wanted = owners.unique()
-    accounts = [
-        some.filter(pc.is_in(some["user_id"], wanted))
-        for part in users
-        for some in parquet.batches(root / part, ["user_id", "display_name"])
-    ]
-    return pa.concat_tables(accounts) if accounts else None
 
 
 def build_pairs(root: Path, bucket: Bucket) -> Outcome:

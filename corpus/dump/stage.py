@@ -129,7 +129,7 @@ def _items(sites: Sequence[Site], config: Read) -> Iterator[WorkItem]:
         for table in site.tables:
             wanted = Wanted.of(site.name, table)
             if in_ranges(table):
-                number = max(1, -(-table.member.size // (part_mb << 20)))
+                number = max(1, -(-table.member.size // (part_mb * MB)))
                 for part in range(number):
                     yield WorkItem(
                         "read",
@@ -139,7 +139,7 @@ def _items(sites: Sequence[Site], config: Read) -> Iterator[WorkItem]:
                         {"stamp": table.member.stamp},
                         _VERSION,
                         [part_mb, row_kb, part, wanted.table.member.address],
-                        min(part_mb << 20, table.member.size),
+                        min(part_mb * MB, table.member.size),
                     )
             else:
                 containers.setdefault(wanted.table.member.address, []).append(wanted)
@@ -157,11 +157,6 @@ def _items(sites: Sequence[Site], config: Read) -> Iterator[WorkItem]:
             # Decoding costs several times as much as reading plain XML.
             4.0 * sum(entry.table.member.size for entry in tables),
         )
-
-
-def sites_of(item: WorkItem) -> set[str]:
-    """The sites whose tables a work item reads."""
-    return {wanted.site for wanted in _wanted(item)}
 
 
 def _wanted(item: WorkItem) -> Sequence["Wanted"]:

@@ -9,7 +9,7 @@ from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files, generations, lock, manifest_file
 
 STAGES = (
-    *("read", "repeats", "unique", "map", "partition", "threads", "documents", "signal_inputs", "signals"),
+    *("read", "repeats", "unique", "map", "partition", "threads", "authors", "documents", "signal_inputs", "signals"),
     *("fingerprints", "candidates", "shingles", "verify", "twins", "duplicates"),
     *("pairs", "rules", "elect", "decisions", "split", "sample", "tokenizer", "prepare", "shards"),
     *("label_splits", "label_facts", "label_collect", "label_merge", "label_vote", "label_count", "label_fit"),

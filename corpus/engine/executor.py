@@ -14,7 +14,7 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -63,7 +63,7 @@ def perform(root: Path, item: WorkItem, active: Sequence[Plugin] = ()) -> Receip
     Raises:
         SocorpusError: an error of the item itself, or of the environment (`boundary`), as a message for the user.
     """
-    started = time.perf_counter()
+    started, cores = time.perf_counter(), time.process_time()
     try:
         plugins.activate(active)
         with long_calls.noted(root, item) if active else nullcontext():
@@ -71,7 +71,8 @@ def perform(root: Path, item: WorkItem, active: Sequence[Plugin] = ()) -> Receip
         outputs = {path: _output(root / path, written) for path, written in outcome.outputs.items()}
         seconds = round(time.perf_counter() - started, 3)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        receipt = Receipt(item.stage, item.name, item.key, item.recipe, outputs, outcome.counts, seconds, peak)
+        measured = {"seconds": seconds, "peak_bytes": peak, "core_seconds": round(time.process_time() - cores, 3)}
+        receipt = Receipt(item.stage, item.name, item.key, item.recipe, outputs, outcome.counts, **measured)
         receipts.save(root, receipt)
     except SocorpusError:
         raise
@@ -139,12 +140,19 @@ class Engine:
         """Work on a corpus's tree from now on, with what is known of its files."""
         self.root, self.hashes = tree, hashes
 
-    def run(self, stage: str, items: Sequence[WorkItem], transient: bool = False) -> dict[str, Receipt]:
+    def run(
+        self,
+        stage: str,
+        items: Sequence[WorkItem],
+        transient: bool = False,
+        after: Callable[[WorkItem], None] = lambda item: None,
+    ) -> dict[str, Receipt]:
         """Run the work items of a stage that are not done; receipts of all of them, by name.
 
         Args:
             transient: what is passed between stages may have been removed since; only the receipt shows that the item
                 was done.
+            after: called in this process with each item that has run, once its receipt is there.
         """
         checked = ((item, self._current(item, transient)) for item in items)
         known = {item.name: receipt for item, receipt in checked if receipt is not None}
@@ -157,14 +165,15 @@ class Engine:
             return Progress(stage, len(known), len(items), skipped, weight, total, time.perf_counter() - started, note)
 
         self.show(progress())
-        weights = {item.name: item.weight for item in todo}
+        by_name = {item.name: item for item in todo}
         with long_calls.watched(self.root, lambda note: self.show(progress(note))):
             for receipt in self._perform(todo):
                 known[receipt.name] = receipt
                 for path, output in receipt.outputs.items():
                     self.hashes.remember(self.root / path, output.sha256)
-                weight += weights[receipt.name]
+                weight += by_name[receipt.name].weight
                 self.ran += 1
+                after(by_name[receipt.name])
                 self.show(progress())
         return {item.name: known[item.name] for item in items}
 

@@ -46,6 +46,8 @@ class Receipt:
     seconds: float = 0.0
     peak_bytes: int = 0
     """Peak memory of the process that ran the item, by the item's end."""
+    core_seconds: float = 0.0
+    """Processor time, which another process on the same cores does not lengthen as it does `seconds`."""
 
     @property
     def content(self) -> str:
@@ -88,6 +90,7 @@ _SHAPE = {
     "counts": {str: object},
     "seconds": float,
     "peak_bytes": int,
+    "core_seconds": float,
 }
 
 

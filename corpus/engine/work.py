@@ -65,6 +65,6 @@ Show = Callable[[Progress], None]
 
 PASSING = (
     *("parts", "repeats", "partitioned", "map", "fingerprints", "candidates", "shingles", "verified", "sample"),
-    "prepared",
+    *("prepared", "authors"),
 )
 """Folders of `.work` that are passed between stages, and go when a build is done."""

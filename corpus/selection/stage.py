@@ -1,6 +1,7 @@
 """Decisions of one bucket: the rules, then the election among duplicates."""
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from socorpus.corpus.selection import election, own_rules
 from socorpus.corpus.selection import rules as selection_rules
 from socorpus.corpus.selection.expressions import Expression
 from socorpus.corpus.selection.rules import Dropped
-from socorpus.corpus.storage import parquet
-from socorpus.corpus.storage.buckets import Bucket
+from socorpus.corpus.storage import parquet, partitions
+from socorpus.corpus.storage.buckets import Bucket, Buckets
 from socorpus.corpus.toml_config import as_dict
 
 
@@ -32,10 +33,10 @@ def run(
     context.prune("rules", rules, [".work/rules"])
     inputs = {"twins": twins.content} | {name: receipt.content for name, receipt in rules.items()}
     arguments = {"twins": next(iter(twins.outputs)), "buckets": context.buckets, "config": config}
-    item = WorkItem("elect", "all", elect, arguments, inputs, 1, as_dict(config))
+    item = WorkItem("elect", "all", elect, arguments, inputs, 2, as_dict(config))
     elected = context.engine.run("elect", [item])["all"]
     path = next(iter(elected.outputs))
-    done = context.by_bucket("decisions", decide, documents, rules, extra=elected, elected=path)
+    done = context.by_bucket("decisions", decide, documents, rules, more=elected.counts["lost"], elected=path)
     context.prune("decisions", done, ["decisions"])
     return done
 
@@ -69,8 +70,7 @@ def _own(root: Path, bucket: Bucket, rule: SelectionRule, expression: Expression
 
 def decide(root: Path, bucket: Bucket, elected: str) -> Outcome:
     """The rules' decisions and the elected twins -> decisions; counts kept documents, and drops by reason."""
-    lost = parquet.read(root / elected)
-    lost = lost.filter(pc.equal(lost["bucket"], bucket.index))
+    lost = partitions.of_bucket(root / elected, bucket.index)
     table = election.drop_duplicates(parquet.read(root / bucket.path(".work/rules")), lost)
     texts = parquet.read(root / bucket.path("documents"), columns=["text"])["text"]
     kept = pc.sum(pc.binary_length(texts.filter(table["keep"]))).as_py() or 0
@@ -83,17 +83,21 @@ def decide(root: Path, bucket: Bucket, elected: str) -> Outcome:
     return Outcome({path: parquet.write(root / path, table, schema.DECISIONS)}, counts)
 
 
-def elect(root: Path, twins: str, buckets: Sequence[Bucket], config: Selection) -> Outcome:
-    """Settle all groups of duplicates among the members that the rules keep."""
-    members = parquet.read(root / twins)
-    keep = np.zeros(members.num_rows, bool)
-    where = np.asarray(members["bucket"], dtype=np.int64)
-    row = np.asarray(members["row"], dtype=np.int64)
-    for bucket in buckets:
-        here = np.flatnonzero(where == bucket.index)
-        if len(here):
-            ruled = parquet.read(root / bucket.path(".work/rules"), columns=["keep"])["keep"]
-            keep[here] = np.asarray(ruled)[row[here]]
-    table = election.elect(members, keep, config)
-    path = ".work/elected.parquet"
-    return Outcome({path: parquet.write(root / path, table, table.schema)})
+def elect(root: Path, twins: str, buckets: Buckets, config: Selection) -> Outcome:
+    """Settle all groups of duplicates among the members that the rules keep.
+
+    Returns:
+        counts: under "lost" a hash of each bucket's rows, of buckets that have any.
+    """
+    with partitions.mapped(root / twins) as members:
+        keep = np.zeros(members.num_rows, bool)
+        row = np.asarray(members["row"], dtype=np.int64)
+        bounds = np.searchsorted(np.asarray(members["bucket"], dtype=np.int32), np.arange(len(buckets) + 1))
+        for bucket, (start, stop) in zip(buckets, itertools.pairwise(bounds.tolist()), strict=True):
+            if stop > start:
+                ruled = parquet.read(root / bucket.path(".work/rules"), columns=["keep"])["keep"]
+                keep[start:stop] = np.asarray(ruled)[row[start:stop]]
+        table = election.elect(members, keep, config)
+    path = ".work/elected.arrow"
+    lost = partitions.write_by_bucket(root / path, table)
+    return Outcome({path: table.num_rows}, {"lost": lost})

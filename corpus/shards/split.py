@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus import config, schema
+from socorpus.corpus.arrays import Int64
 
 FEWEST = 10
 """Threads from which a site has a validation and a test split."""
@@ -90,23 +91,41 @@ def assign(all_threads: pa.Table, linked: pa.Table, shares: config.Split) -> pa.
     node = np.full(len(linked), -1, np.int64)  # row of `all_threads`
     rows_of_link = dict(_runs(linked_codes))
     for code, rows in _runs(codes):
-        validation, test = sizes(len(rows), shares)
-        by_number = rows[np.argsort(numbers[rows], kind="stable")]
-        ordered = numbers[by_number]
-        if (ordered[1:] == ordered[:-1]).any():
-            twice = int(ordered[1:][ordered[1:] == ordered[:-1]][0])
-            raise ValueError(f"thread {twice} of {sites[code]} is given twice")
-        by_time = by_number[np.argsort(created[by_number], kind="stable")]  # of equal dates, the smaller number first
-        split[by_time[len(rows) - test - validation : len(rows) - test]] = 1
-        split[by_time[len(rows) - test :]] = 2
-        del by_time
+        own = numbers[rows]
+        _refuse_twice(own, sites[code])
+        _newest(split, rows, own, created[rows], shares)
         links = rows_of_link.get(position.get(sites[code], -1))
         if links is not None:
-            places = np.minimum(np.searchsorted(ordered, linked_numbers[links]), len(ordered) - 1)
-            node[links] = np.where(ordered[places] == linked_numbers[links], by_number[places], -1)
+            # The fewer are sorted: a site may have tens of millions of threads.
+            wanted = np.unique(linked_numbers[links])
+            places = np.minimum(np.searchsorted(wanted, own), len(wanted) - 1)
+            there = np.flatnonzero(wanted[places] == own)
+            row_of = np.full(len(wanted), -1, np.int64)
+            row_of[places[there]] = rows[there]
+            node[links] = row_of[np.searchsorted(wanted, linked_numbers[links])]
     _unite(split, node, linked["cluster"])
     names = pa.DictionaryArray.from_arrays(pa.array(split), pa.array(schema.SPLITS))
     return pa.table({"site": all_threads["site"], "thread_id": all_threads["thread_id"], "split": names})
+
+
+def _refuse_twice(numbers: Int64, site: str) -> None:
+    ordered = np.sort(numbers)
+    again = ordered[1:][ordered[1:] == ordered[:-1]]
+    if len(again):
+        raise ValueError(f"thread {again[0]} of {site} is given twice")
+
+
+def _newest(split: npt.NDArray[np.int8], rows: Int64, numbers: Int64, created: Int64, shares: config.Split) -> None:
+    """Put the newest threads of a site (`rows` of `split`) into test, those before them into validation, in place."""
+    validation, test = sizes(len(rows), shares)
+    held_out = validation + test
+    if not held_out:
+        return
+    oldest = np.partition(created, len(created) - held_out)[-held_out]
+    late = np.flatnonzero(created >= oldest)
+    late = late[np.lexsort((numbers[late], created[late]))][-held_out:]  # of equal dates, the smaller number first
+    split[rows[late[:validation]]] = 1
+    split[rows[late[validation:]]] = 2
 
 
 def _unite(split: npt.NDArray[np.int8], node: npt.NDArray[np.int64], cluster: pa.ChunkedArray) -> None:
@@ -142,6 +161,9 @@ def _codes(names: pa.ChunkedArray) -> tuple[list[str], npt.NDArray[np.int32]]:
 
 def _runs(codes: npt.NDArray[np.int32]) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
     """Rows of each code, in order."""
+    if len(codes) and (codes == codes[0]).all():
+        yield int(codes[0]), np.arange(len(codes))
+        return
     order = np.argsort(codes, kind="stable")
     bounds = np.r_[0, np.flatnonzero(np.diff(codes[order])) + 1, len(codes)]
     for start, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):

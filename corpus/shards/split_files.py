@@ -1,6 +1,6 @@
 """The splits of threads as files, and the decided rows of a bucket with their splits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +8,9 @@ import pyarrow as pa
 
 from socorpus.corpus import schema
 from socorpus.corpus.config import Split
-from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.shards import split
-from socorpus.corpus.storage import parquet, partitions
+from socorpus.corpus.storage import parquet, partitions, rows_hash
 from socorpus.corpus.storage.buckets import Bucket
 
 SPLITS_PATH = ".work/splits.arrow"
@@ -28,26 +27,31 @@ def write_splits(
     """Assign the threads of all buckets (`split.THREADS`, one table a bucket) and write them, one batch a bucket.
 
     Args:
-        linked: `split.LINKED`, in any number of tables.
+        threads, linked: `split.THREADS` and `split.LINKED`; names of sites and clusters may be dictionaries.
 
     Returns:
-        All threads as `SPLIT`, and a hash of each batch's content.
+        All threads as `SPLIT` (its splits a dictionary), and a hash of each batch's content.
     """
-    threads_of = pa.concat_tables([split.THREADS.empty_table(), *threads])
-    assigned = split.assign(threads_of, pa.concat_tables([split.LINKED.empty_table(), *linked]), config)
-    assigned = pa.table([assigned["thread_id"], assigned["split"].cast(pa.string())], schema=SPLIT)
     sizes = [table.num_rows for table in threads]
+    threads_of = pa.concat_tables(threads) if threads else split.THREADS.empty_table()
+    assigned = split.assign(threads_of, pa.concat_tables(linked) if linked else split.LINKED.empty_table(), config)
+    assigned = assigned.select(SPLIT.names)
     starts = np.concatenate([[0], np.cumsum(sizes)]).tolist()
-    parts = [assigned.slice(start, size) for start, size in zip(starts, sizes, strict=False)]
-    partitions.write(path, SPLIT, parts)
-    return assigned, [content(part) for part in parts]
+    hashes: list[str] = []
+
+    def parts() -> Iterator[pa.Table]:
+        for start, size in zip(starts, sizes, strict=False):
+            part = assigned.slice(start, size)
+            hashes.append(content(part))
+            yield part.cast(SPLIT)
+
+    partitions.write(path, SPLIT, parts())
+    return assigned, hashes
 
 
 def content(part: pa.Table) -> str:
-    codes = part["split"].combine_chunks().dictionary_encode()
-    return receipts.fingerprint(
-        [part["thread_id"].to_pylist(), codes.dictionary.to_pylist(), codes.indices.to_pylist()]
-    )
+    """A hash of threads and their splits."""
+    return rows_hash.of(part.cast(SPLIT))
 
 
 def decided_rows(root: Path, bucket: Bucket) -> tuple[pa.Table, pa.Table, pa.Table, pa.Table]:

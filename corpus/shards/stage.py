@@ -1,12 +1,12 @@
 """From decided documents to the files that a trainer reads: splits, then shuffled shards.
 
 split      once      -> the split of each thread: train, validation or test
-prepare    a bucket  -> redacted and tokenised rows, sent to their shards
+prepare    a run     -> redacted and tokenised rows, sent to their shards
 shards     a shard   -> one Parquet file, in the order of the shuffle
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from socorpus.corpus.shards import rows as shards_rows
 from socorpus.corpus.shards import shuffle, split
 from socorpus.corpus.shards.split_files import SPLITS_PATH, decided_rows, write_splits
 from socorpus.corpus.storage import files, parquet, partitions
-from socorpus.corpus.storage.buckets import Bucket
+from socorpus.corpus.storage.buckets import Buckets, Run
 from socorpus.corpus.tokenizer import folder as tokenizer_folder
 from socorpus.corpus.toml_config import as_dict
 
@@ -34,7 +34,7 @@ def assign_splits(context: BuildContext, documents: Mapping[str, Receipt], twins
     config = context.config.split
     inputs = {name: receipt.content for name, receipt in documents.items()} | {"twins": twins.content}
     arguments = {"buckets": context.buckets, "twins": next(iter(twins.outputs)), "config": config}
-    item = WorkItem("split", "all", split_threads, arguments, inputs, 1, as_dict(config))
+    item = WorkItem("split", "all", split_threads, arguments, inputs, 2, as_dict(config))
     return context.engine.run("split", [item])["all"]
 
 
@@ -56,28 +56,30 @@ def run(
     prepares = [
         WorkItem(
             "prepare",
-            bucket.name,
+            run.name,
             prepare,
-            {"bucket": bucket, "numbers": numbers, "config": config},
-            {**inputs[bucket.name], "tokenizer": tokenizer.content},
-            1,
+            {"run": run, "numbers": numbers, "config": config},
+            {bucket.name: receipts.fingerprint(inputs[bucket.name]) for bucket in run.buckets}
+            | {"tokenizer": tokenizer.content},
+            2,
             section,
-            decisions[bucket.name].counts["kept_bytes"] + 1,
+            sum(decisions[bucket.name].counts["kept_bytes"] + 1 for bucket in run.buckets),
         )
-        for bucket in context.buckets
+        for run in context.buckets.runs
     ]
     prepared = engine.run("prepare", prepares, transient=True)
-    contents = {name: receipt.content for name, receipt in prepared.items()}
+    contents = {"prepared": receipts.fingerprint({name: receipt.content for name, receipt in prepared.items()})}
     writes = []
     for name, count in numbers.items():
         first = sum(list(numbers.values())[: list(numbers).index(name)])
         for number in range(count):
             arguments = {"split": name, "number": number, "part": first + number, "buckets": context.buckets}
             arguments["config"] = config
-            writes.append(WorkItem("shards", f"{name}-{number:05d}", write, arguments, contents, 1, section))
+            writes.append(WorkItem("shards", f"{name}-{number:05d}", write, arguments, contents, 2, section))
     if engine.stale(writes):
         engine.ensure(prepares)
     written = engine.run("shards", writes)
+    files.remove(root / ".work/prepared")
     paths = {path.removeprefix("shards/") for receipt in written.values() for path in receipt.outputs}
     receipts.prune(root, "shards", set(written), {"shards": paths})
     for name in schema.SPLITS:
@@ -85,17 +87,21 @@ def run(
     return written
 
 
-def split_threads(root: Path, buckets: Sequence[Bucket], twins: str, config: Split) -> Outcome:
+def split_threads(root: Path, buckets: Buckets, twins: str, config: Split) -> Outcome:
     """The split of every thread, one batch a bucket; threads that a duplicate ties together stay together."""
-    members = parquet.read(root / twins, columns=["family", "group", "bucket", "row"])
-    names = pc.binary_join_element_wise(members["family"], members["group"], ":")
-    linked, threads = [], []
+    with partitions.mapped(root / twins) as members:
+        names = pc.binary_join_element_wise(members["family"], members["group"], ":").dictionary_encode()
+    linked, threads, first = [], [], 0
     for bucket in buckets:
         documents = parquet.read(root / bucket.path("documents"), columns=["site", "thread_id", "kind", "created"])
-        here = pc.equal(members["bucket"], bucket.index)
-        rows = documents.take(members["row"].filter(here).combine_chunks())
-        linked.append(pa.table([names.filter(here), rows["site"], rows["thread_id"]], schema=split.LINKED))
-        threads.append(split.threads(documents))
+        members_here = partitions.of_bucket(root / twins, bucket.index, ["row"])["row"]
+        rows = documents.take(members_here.combine_chunks())
+        ties = [names.slice(first, len(rows)), rows["site"].dictionary_encode(), rows["thread_id"]]
+        linked.append(pa.table(ties, names=split.LINKED.names))
+        first += len(rows)
+        own = split.threads(documents)
+        # The name of the site on each thread would take more memory than all the rest.
+        threads.append(own.set_column(0, "site", own["site"].dictionary_encode()))
     assigned, batches = write_splits(root / SPLITS_PATH, threads, linked, config)
     counts = {"threads": counted(assigned["split"])}
     return Outcome(
@@ -113,20 +119,21 @@ def _bytes_by_split(splits: Receipt, decisions: Mapping[str, Receipt]) -> dict[s
     return {name: -int(-1.5 * kept * threads_by_split.get(name, 0) // every) for name in schema.SPLITS}
 
 
-def prepare(root: Path, bucket: Bucket, numbers: Mapping[str, int], config: Shards) -> Outcome:
-    """Redact, tokenise and send a bucket's kept rows to their shards."""
-    documents, decisions, privacy, splits = decided_rows(root, bucket)
-    rows = shards_rows.prepare(documents, decisions, privacy, splits, tokenizer_folder.load(root / "tokenizer"))
+def prepare(root: Path, run: Run, numbers: Mapping[str, int], config: Shards) -> Outcome:
+    """Redact, tokenise and send the kept rows of a run's buckets to their shards."""
+    tokenizer = tokenizer_folder.load(root / "tokenizer")
+    tables = [shards_rows.prepare(*decided_rows(root, bucket), tokenizer) for bucket in run.buckets]
+    rows = pa.concat_tables(tables)
     fine = shuffle.stretches(numbers)
-    path = _prepared_path(bucket)
+    path = _prepared_path(run)
     partitions.write_partitioned(root / path, rows, shuffle.place(rows, fine, config.seed), sum(fine.values()))
     tokens_made = pc.sum(pc.list_value_length(rows["input_ids"])).as_py() or 0
     return Outcome({path: rows.num_rows}, {"tokens": tokens_made})
 
 
-def write(root: Path, split: str, number: int, part: int, buckets: Sequence[Bucket], config: Shards) -> Outcome:
+def write(root: Path, split: str, number: int, part: int, buckets: Buckets, config: Shards) -> Outcome:
     """Write one shard, stretch by stretch."""
-    paths = [root / _prepared_path(bucket) for bucket in buckets]
+    paths = [root / _prepared_path(run) for run in buckets.runs]
     facts: Counter[str] = Counter({"tokens": 0, "code_tokens": 0, "text_bytes": 0})
 
     def stretches() -> Iterator[pa.Table]:
@@ -149,5 +156,5 @@ def _code_tokens(ranges: pa.ChunkedArray) -> Iterator[int]:
         yield int((flat[1::2] - flat[0::2]).sum())
 
 
-def _prepared_path(bucket: Bucket) -> str:
-    return f".work/prepared/{bucket.name}.arrow"
+def _prepared_path(run: Run) -> str:
+    return f".work/prepared/{run.name}.arrow"

@@ -1,7 +1,10 @@
 """Buckets: shares of a site's threads, by a hash of the thread, with the same name in every folder."""
 
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -21,13 +24,97 @@ class Bucket:
     @property
     def name(self) -> str:
         """`SITE/NUMBER-of-OF`: the bucket's file in every folder, without its suffix."""
-        return f"{self.site}/{bucket_name(self.number, self.of)}"
+        return f"{self.site}/{self.file_name}"
+
+    @property
+    def file_name(self) -> str:
+        """`NUMBER-of-OF`."""
+        return bucket_name(self.number, self.of)
 
     def path(self, folder: str) -> str:
         """The bucket's file in a folder of the corpus."""
         return f"{folder}/{self.name}.parquet"
 
 
+@dataclass(frozen=True)
+class Run:
+    """Consecutive buckets of a site, whose rows are passed on together: `count` of `of`, from the `number`-th.
+
+    What passes rows from all buckets to all destinations handles runs, so that the number of its slices is bounded by
+    `_MOST_RUNS` times that of the destinations, however many buckets there are.
+
+    Attributes:
+        index: of its first bucket.
+    """
+
+    site: str
+    number: int
+    count: int
+    of: int
+    index: int
+
+    @property
+    def name(self) -> str:
+        """`SITE/NUMBER-of-OF` of a single bucket, or `SITE/FIRST-LAST-of-OF`."""
+        last = self.buckets[-1]
+        return last.name if self.count == 1 else f"{self.site}/{self.number:05d}-{last.file_name}"
+
+    @staticmethod
+    def number_of(of: int) -> int:
+        """The number of runs of a site of `of` buckets."""
+        return min(of, _MOST_RUNS)
+
+    @property
+    def buckets(self) -> tuple[Bucket, ...]:
+        """Its buckets, in order."""
+        steps = range(self.count)
+        return tuple(Bucket(self.site, self.number + step, self.of, self.index + step) for step in steps)
+
+
+@dataclass(frozen=True)
+class Buckets(Sequence[Bucket]):
+    """The buckets of all sites of a build, in order. A work item carries it as a few bytes, not as all of them.
+
+    Attributes:
+        sites: each site with its number of buckets.
+    """
+
+    sites: tuple[tuple[str, int], ...]
+
+    def __len__(self) -> int:
+        return len(_listed(self.sites))
+
+    @overload
+    def __getitem__(self, index: int) -> Bucket: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Bucket, ...]: ...
+    def __getitem__(self, index: int | slice) -> Bucket | tuple[Bucket, ...]:
+        return _listed(self.sites)[index]
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """The runs of all buckets, in order: of one bucket each on sites of up to `_MOST_RUNS` buckets."""
+        return _runs(self.sites)
+
+
+@functools.lru_cache(maxsize=4)
+def _listed(sites: tuple[tuple[str, int], ...]) -> tuple[Bucket, ...]:
+    places = [(site, number, of) for site, of in sites for number in range(of)]
+    return tuple(Bucket(*place, index) for index, place in enumerate(places))
+
+
+@functools.lru_cache(maxsize=4)
+def _runs(sites: tuple[tuple[str, int], ...]) -> tuple[Run, ...]:
+    runs, before = [], 0
+    for site, of in sites:
+        count = of // Run.number_of(of)
+        runs += [Run(site, number, count, of, before + number) for number in range(0, of, count)]
+        before += of
+    return tuple(runs)
+
+
+_MOST_RUNS = 1 << 10
+"""Of a site; a power of two, as the number of its buckets."""
 _MOST_BUCKETS = 1 << 15
 
 

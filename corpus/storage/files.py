@@ -121,6 +121,22 @@ def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
         np.savez(file, **arrays)
 
 
+def write_array(path: Path, array: Any) -> None:
+    """Write one array, atomically, as `mapped_array` reads it."""
+    import numpy as np
+
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        np.save(file, array)
+
+
+def mapped_array(path: Path) -> Any:
+    """An array of `write_array`, read-only, of which only what is looked at comes into memory."""
+    import numpy as np
+
+    with reading(path):
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
 def fingerprint(value: Any) -> str:
     """SHA-256 of a value's canonical JSON."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

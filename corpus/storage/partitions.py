@@ -1,11 +1,14 @@
-"""Rows on their way from the work items that make them to those that gather them.
+"""Rows on their way from the work items that make them to those that need them.
 
 A file holds one record batch a destination, in order, as Arrow IPC with LZ4: a reader takes its own batch from each
 file by a seek, so an item's memory is bounded by its own rows. Files of this kind are removed when a build is done.
-Dask's own shuffle would lose its work with the process; these files outlive a kill.
+Dask's own shuffle would lose its work with the process; these files outlive a kill. A table of which every item needs
+some rows is written without compression, and mapped: only the pages that are looked at come into memory, once for all
+workers of a machine.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,18 +16,19 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from socorpus.corpus.storage import rows_hash
 from socorpus.corpus.storage.boundary import reading
 from socorpus.corpus.storage.files import atomic
 
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
-def write(path: Path, schema: pa.Schema, parts: Iterable[pa.Table]) -> None:
+def write(path: Path, schema: pa.Schema, parts: Iterable[pa.Table], options: pa.ipc.IpcWriteOptions = _OPTIONS) -> None:
     """Write one batch a part, empty parts too, atomically."""
     with (
         atomic(path) as temporary,
         pa.OSFile(str(temporary), "wb") as sink,
-        pa.ipc.new_file(sink, schema, options=_OPTIONS) as file,
+        pa.ipc.new_file(sink, schema, options=options) as file,
     ):
         for part in parts:
             file.write_batch(_batch(part, schema))
@@ -51,6 +55,45 @@ def read(
             numbers = range(file.num_record_batches) if part is None else (part,)
             batches += [file.get_batch(number) for number in numbers]
     return pa.Table.from_batches([b for b in batches if b.num_rows], narrow)
+
+
+def write_mapped(path: Path, schema: pa.Schema, parts: Iterable[pa.Table]) -> None:
+    """Write a table, given in parts, for `mapped`; atomically."""
+    write(path, schema, (part for part in parts if part.num_rows), pa.ipc.IpcWriteOptions())
+
+
+@contextmanager
+def mapped(path: Path) -> Iterator[pa.Table]:
+    """A table of `write_mapped`, one chunk a part, which lies on the disk but for what is looked at."""
+    with reading(path), pa.memory_map(str(path)) as source:
+        yield pa.ipc.open_file(source).read_all()
+
+
+def write_by_bucket(path: Path, table: pa.Table, ignored: Sequence[str] = ()) -> dict[str, str]:
+    """Write a table with a column `bucket` (int32) for `of_bucket`, atomically.
+
+    Returns:
+        By the number of each bucket that has rows, a hash of these but for the columns `ignored`.
+    """
+    place = table["bucket"].to_numpy()
+    order = np.argsort(place, kind="stable")
+    table = table.take(pa.array(order)).combine_chunks()
+    write_mapped(path, table.schema, [table])
+    numbers, starts = np.unique(place[order], return_index=True)
+    hashed = table.drop_columns(list(ignored))
+    return {
+        str(number): rows_hash.of(hashed.slice(start, stop - start))
+        for number, (start, stop) in zip(numbers.tolist(), pairwise([*starts.tolist(), len(place)]), strict=True)
+    }
+
+
+def of_bucket(path: Path, bucket: int, columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows of a bucket in a table of `write_by_bucket`, in their order; no others are read."""
+    with mapped(path) as table:
+        bounds = [0, 0]
+        if table.num_rows:
+            bounds = np.searchsorted(table["bucket"].to_numpy(), [bucket, bucket + 1]).tolist()
+        return table.select(columns or table.column_names).take(pa.array(np.arange(*bounds)))
 
 
 def _batch(part: pa.Table, schema: pa.Schema) -> pa.RecordBatch:

@@ -38,6 +38,13 @@ class RowsHash:
         return hashlib.sha256(json.dumps([self._rows, parts]).encode()).hexdigest()[:32]
 
 
+def of(table: pa.Table) -> str:
+    """The hash of a table's rows."""
+    hashed = RowsHash(table.schema)
+    hashed.update(table)
+    return hashed.hexdigest()
+
+
 class _Column:
     """Hashes of a column: which rows are null, the lengths of its values, its bytes, and its children."""
 

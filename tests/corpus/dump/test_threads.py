@@ -1,5 +1,7 @@
 """Posts and what belongs to them meet in their thread's bucket."""
 
+import pickle
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,6 +12,8 @@ from hypothesis import strategies as st
 
 from socorpus.corpus import schema
 from socorpus.corpus.dump import repeats_stage, threads_stage
+from socorpus.corpus.dump.stage import part_path
+from socorpus.corpus.engine.work import Outcome
 from socorpus.corpus.storage import buckets, parquet, partitions
 
 
@@ -19,37 +23,53 @@ def table(name: str, rows: list[dict[str, object]]) -> pa.Table:
 
 GONE = 6000
 
+SHAPES = [(1, 1), (2, 1), (8, 1), (8, 4), (4, 4)]
+"""Numbers of buckets, and of those that travel together."""
+
+
+def shuffled(
+    root: Path, tables: dict[str, list[list[dict[str, object]]]], of: int, together: int, repeated: Sequence[str] = ()
+) -> list[Outcome]:
+    """Parts of tables, sent to a site's buckets and gathered there."""
+    for name, parts in tables.items():
+        for number, rows in enumerate(parts):
+            path = root / part_path("s", name, number)
+            partitions.write(path, schema.dump_schema(name), [table(name, rows)])
+    if of > 1:
+        threads_stage.build_map(root, "s", len(tables["posts"]), of)
+        for name, parts in tables.items():
+            some = repeated if name != "posts" else ()
+            threads_stage.partition(root, "s", name, 0, range(len(parts)), of, of // together, some)
+    pieces = {name: len(parts) if of == 1 else 1 for name, parts in tables.items()}
+    runs = [buckets.Run("s", number, together, of, number) for number in range(0, of, together)]
+    return [threads_stage.gather(root, run, pieces) for run in runs]
+
 
 @settings(max_examples=40)
 @given(
     posts=st.dictionaries(st.integers(1, 5000) | st.integers(10**9, 10**9 + 5), st.integers(0, 3), max_size=60),
     comments=st.lists(st.integers(1, 5000), max_size=40),
-    of=st.sampled_from([1, 2, 8]),
+    shape=st.sampled_from(SHAPES),
 )
-def test_threads_are_whole_and_no_row_is_lost(posts: dict[int, int], comments: list[int], of: int) -> None:
+def test_threads_are_whole_and_no_row_is_lost(
+    posts: dict[int, int], comments: list[int], shape: tuple[int, int]
+) -> None:
     ids = sorted(posts)
     # Every post but those of kind 0 answers a question of the site, which may come later in the file, or is gone.
     asked = [p for p in ids if posts[p] == 0] or [GONE]
-    rows = [
+    rows: list[dict[str, object]] = [
         {"post_id": p, "parent_id": None if posts[p] == 0 else asked[p % len(asked)] if posts[p] < 3 else GONE}
         for p in ids
     ]
-    remarks = [{"comment_id": i, "post_id": p} for i, p in enumerate(comments)]
+    remarks: list[dict[str, object]] = [{"comment_id": i, "post_id": p} for i, p in enumerate(comments)]
     with TemporaryDirectory() as folder:
-        root = Path(folder)
-        parts = {"posts": [".work/parts/s/posts-0.arrow"], "comments": [".work/parts/s/comments-0.arrow"]}
-        partitions.write(root / parts["posts"][0], schema.dump_schema("posts"), [table("posts", rows)])
-        partitions.write(root / parts["comments"][0], schema.dump_schema("comments"), [table("comments", remarks)])
-        if of > 1:
-            threads_stage.build_map(root, "s", parts["posts"], of)
-            for name in parts:
-                threads_stage.partition(root, "s", name, parts[name][0], of)
-                parts[name] = [threads_stage.partition_path(parts[name][0])]
+        root, of = Path(folder), shape[0]
+        outcomes = shuffled(root, {"posts": [rows], "comments": [remarks]}, *shape)
+        counts = {name: counted for outcome in outcomes for name, counted in outcome.counts.items()}
         seen_posts, seen_comments, orphans, home = [], [], 0, {}
         for bucket in range(of):
-            made = threads_stage.gather(root, "s", parts, bucket, of)
-            orphans += made.counts["comments"]["orphans"]
             name = buckets.bucket_name(bucket, of)
+            orphans += counts[f"s/{name}"]["comments"]["orphans"]
             here = parquet.read(root / f"tables/posts/s/{name}.parquet")
             seen_posts += here["post_id"].to_pylist()
             home |= dict.fromkeys(here["post_id"].to_pylist(), bucket)
@@ -60,19 +80,18 @@ def test_threads_are_whole_and_no_row_is_lost(posts: dict[int, int], comments: l
         assert sorted(seen_posts) == ids
         assert sorted(seen_comments) == list(range(len(comments)))
         assert orphans == sum(p not in posts for p in comments)
-        for row in rows:
-            parent = row["parent_id"]
-            assert parent is None or home.get(parent, home[row["post_id"]]) == home[row["post_id"]]
+        for post in ids:
+            parent = next(row["parent_id"] for row in rows if row["post_id"] == post)
+            assert parent is None or home.get(parent, home[post]) == home[post]
 
 
 def test_of_rows_with_one_id_the_last_stays(tmp_path: Path) -> None:
-    rows = [{"post_id": 7, "score": 1}, {"post_id": 3, "score": 2}, {"post_id": 7, "score": 3}]
-    partitions.write(tmp_path / "p.arrow", schema.dump_schema("posts"), [table("posts", rows)])
-    made = threads_stage.gather(tmp_path, "s", {"posts": ["p.arrow"]}, 0, 1)
-    found = parquet.read(tmp_path / "tables/posts/s/00000-of-00001.parquet")
-    assert {isinstance(of, parquet.Written) and of.rows for of in made.outputs.values()} == {2}
-    assert found.select(["post_id", "score"]).to_pylist() == [{"post_id": 3, "score": 2}, {"post_id": 7, "score": 3}]
-    assert made.counts["posts"] == {"rows": 2, "orphans": 0, "repeated": 1}
+    rows: list[dict[str, object]] = [{"post_id": 7, "score": 1}, {"post_id": 3, "score": 2}, {"post_id": 7, "score": 3}]
+    (outcome,) = shuffled(tmp_path, {"posts": [rows]}, 1, 1)
+    kept = parquet.read(tmp_path / "tables/posts/s/00000-of-00001.parquet")
+    assert {isinstance(of, parquet.Written) and of.rows for of in outcome.outputs.values()} == {2}
+    assert kept.select(["post_id", "score"]).to_pylist() == [{"post_id": 3, "score": 2}, {"post_id": 7, "score": 3}]
+    assert outcome.counts["s/00000-of-00001"]["posts"] == {"rows": 2, "orphans": 0, "repeated": 1}
 
 
 @settings(max_examples=20)
@@ -81,33 +100,34 @@ def test_of_rows_with_one_id_the_last_stays(tmp_path: Path) -> None:
     comments=st.lists(st.tuples(st.integers(1, 12), st.integers(1, 14)), max_size=40),
     cut=st.integers(0, 40),
     shares=st.sampled_from([1, 4]),
-    of=st.sampled_from([1, 2, 8]),
+    shape=st.sampled_from(SHAPES),
 )
 def test_of_rows_with_one_id_the_last_of_the_site_stays(
-    posts: list[tuple[int, int | None]], comments: list[tuple[int, int]], cut: int, shares: int, of: int
+    posts: list[tuple[int, int | None]],
+    comments: list[tuple[int, int]],
+    cut: int,
+    shares: int,
+    shape: tuple[int, int],
 ) -> None:
-    rows = [{"post_id": post, "parent_id": parent, "score": i} for i, (post, parent) in enumerate(posts)]
-    remarks = [{"comment_id": comment, "post_id": post, "score": i} for i, (comment, post) in enumerate(comments)]
+    rows: list[dict[str, object]] = [
+        {"post_id": post, "parent_id": parent, "score": i} for i, (post, parent) in enumerate(posts)
+    ]
+    remarks: list[dict[str, object]] = [
+        {"comment_id": comment, "post_id": post, "score": i} for i, (comment, post) in enumerate(comments)
+    ]
     with TemporaryDirectory() as folder:
         root = Path(folder)
-        parts: dict[str, list[str]] = {}
-        for name, given_rows in (("posts", rows), ("comments", remarks)):
-            parts[name] = [f".work/parts/s/{name}-{number}.arrow" for number in range(2)]
-            for path, some in zip(parts[name], (given_rows[:cut], given_rows[cut:]), strict=True):
-                partitions.write(root / path, schema.dump_schema(name), [table(name, some)])
-        if of > 1:
-            threads_stage.build_map(root, "s", parts["posts"], of)
-            repeats = [
-                path
-                for share in range(shares)
-                for path in repeats_stage.find_repeats(root, "s", "comments", parts["comments"], share, shares).outputs
-            ]
-            for name in parts:
-                for number, path in enumerate(parts[name]):
-                    given = (number, repeats) if name == "comments" else ()
-                    threads_stage.partition(root, "s", name, path, of, *given)
-                parts[name] = [threads_stage.partition_path(path) for path in parts[name]]
-        done = [threads_stage.gather(root, "s", parts, bucket, of) for bucket in range(of)]
+        tables = {name: [given[:cut], given[cut:]] for name, given in (("posts", rows), ("comments", remarks))}
+        parts = [part_path("s", "comments", number) for number in range(2)]
+        for path, some in zip(parts, tables["comments"], strict=True):
+            partitions.write(root / path, schema.dump_schema("comments"), [table("comments", some)])
+        repeats = [
+            path
+            for share in range(shares)
+            for path in repeats_stage.find_repeats(root, "s", "comments", parts, share, shares).outputs
+        ]
+        outcomes = shuffled(root, tables, *shape, repeats)
+        counts = [of for outcome in outcomes for of in outcome.counts.values()]
         for name, all_rows in (("posts", rows), ("comments", remarks)):
             identifier = schema.DUMP[name][0].column
             kept = [
@@ -118,7 +138,17 @@ def test_of_rows_with_one_id_the_last_of_the_site_stays(
             last = {row[identifier]: row["score"] for row in all_rows}
             assert len(kept) == len(last)
             assert {row[identifier]: row["score"] for row in kept} == last
-            assert sum(outcome.counts[name]["repeated"] for outcome in done) == len(all_rows) - len(last)
+            assert sum(of[name]["repeated"] for of in counts) == len(all_rows) - len(last)
+
+
+def test_runs_are_all_buckets_in_order_and_bounded() -> None:
+    layout = buckets.Buckets((("a", 8192), ("b", 1), ("c", 1024)))
+    assert [bucket for run in layout.runs for bucket in run.buckets] == list(layout)
+    assert [bucket.index for bucket in layout] == list(range(len(layout)))
+    assert [sum(run.site == site for run in layout.runs) for site in "abc"] == [1024, 1, 1024]
+    assert layout.runs[1].name == "a/00008-00015-of-08192"
+    assert layout.runs[1024].name == layout[8192].name == "b/00000-of-00001"
+    assert len(pickle.dumps(layout)) < 200
 
 
 def test_buckets_are_a_power_of_two_and_nest() -> None:
