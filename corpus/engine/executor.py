@@ -71,8 +71,8 @@ def perform(root: Path, item: WorkItem, active: Sequence[Plugin] = ()) -> Receip
         outputs = {path: _output(root / path, written) for path, written in outcome.outputs.items()}
         seconds = round(time.perf_counter() - started, 3)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        measured = {"seconds": seconds, "peak_bytes": peak, "core_seconds": round(time.process_time() - cores, 3)}
-        receipt = Receipt(item.stage, item.name, item.key, item.recipe, outputs, outcome.counts, **measured)
+        measured = (seconds, peak, round(time.process_time() - cores, 3))
+        receipt = Receipt(item.stage, item.name, item.key, item.recipe, outputs, outcome.counts, *measured)
         receipts.save(root, receipt)
     except SocorpusError:
         raise
