@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from socorpus.corpus.dump.threads import KEYS, KEYS_FOLDER
 from socorpus.corpus.storage import files, parquet
-from socorpus.corpus.storage.buckets import Bucket, bucket_of
+from socorpus.corpus.storage.buckets import Bucket, bucket_of, counts_in, earlier_names
 
 _NOW, _BEFORE = KEYS_FOLDER, ".work/before"
 _EXAMPLES = 20
@@ -41,8 +41,9 @@ def compare(root: Path, buckets: Sequence[Bucket], inputs: str) -> dict[str, Any
     if not files.exists(mark) or files.read_json(mark)["now"] != inputs:
         return {}
     changes: dict[str, dict[str, Any]] = {}
+    counts = {site: counts_in(root / _BEFORE / site) for site in files.folders(root / _BEFORE)}
     for bucket in buckets:
-        before, now = _before(root, bucket), parquet.read(root / bucket.path(_NOW))
+        before, now = _before(root, bucket, counts.get(bucket.site, ())), parquet.read(root / bucket.path(_NOW))
         _add(changes, bucket.site, *_compare(before, now))
     for site in files.folders(root / _BEFORE):
         if site not in changes:
@@ -51,11 +52,11 @@ def compare(root: Path, buckets: Sequence[Bucket], inputs: str) -> dict[str, Any
     return changes
 
 
-def _before(root: Path, bucket: Bucket) -> pa.Table:
+def _before(root: Path, bucket: Bucket, counts: Sequence[int]) -> pa.Table:
     tables = [KEYS.empty_table()]
-    for path in files.listed(root / _BEFORE / bucket.site):
-        number, _, of = path.stem.partition("-of-")
-        if int(number) % min(int(of), bucket.of) == bucket.number % min(int(of), bucket.of):
+    for name in earlier_names(bucket, counts):
+        path = root / _BEFORE / bucket.site / f"{name}.parquet"
+        if files.exists(path):
             rows = parquet.read(path)
             here = bucket_of(np.asarray(rows["thread_id"], dtype=np.int64), bucket.of) == bucket.number
             tables.append(rows.filter(pa.array(here)))

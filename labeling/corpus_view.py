@@ -1,5 +1,6 @@
 """A finished corpus as labelling needs it: its buckets and files, the split of its threads, the facts of its posts."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -65,7 +66,14 @@ class Layout:
 
     def tags(self, bucket: Bucket) -> list[str]:
         """Parts of the site's table of tags."""
-        return sorted(name for name in self.contents if name.startswith(f"tables/tags/{bucket.site}/"))
+        return self._tags.get(bucket.site, [])
+
+    @functools.cached_property
+    def _tags(self) -> dict[str, list[str]]:
+        by_site: dict[str, list[str]] = {}
+        for name in sorted(name for name in self.contents if name.startswith("tables/tags/")):
+            by_site.setdefault(name.split("/")[2], []).append(name)
+        return by_site
 
     def inputs(self, bucket: Bucket) -> dict[str, str]:
         """Files that labelling functions read, with their hashes."""

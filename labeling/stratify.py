@@ -29,8 +29,8 @@ from socorpus.labeling.schema import Task
 
 Ints = npt.NDArray[np.int64]
 
-# Narrow, since all threads of a corpus are held at once.
-_THREADS = np.dtype([("bucket", "i4"), ("thread", "i8"), ("created", "i8"), ("label", "i1"), ("split", "i1")])
+# Narrow, since all threads of a corpus are held at once, in the order of their buckets.
+_THREADS = np.dtype([("thread", "i8"), ("created", "i8"), ("label", "i1"), ("split", "i1")])
 
 
 def path(task: str) -> str:
@@ -44,16 +44,23 @@ def stratify(root: Path, buckets: Sequence[Bucket], task: Task, shares: Split) -
     Args:
         shares: of each label's threads.
     """
-    voted = np.concatenate([np.zeros(0, _THREADS), *(_voted(root, bucket, task) for bucket in buckets)])
-    rows = _by_thread(voted, len(task.labels))
-    tied = _tied(root, rows)
-    site = np.unique([bucket.site for bucket in buckets], return_inverse=True)[1]
-    new = assign(rows["label"], _age(rows, site[rows["bucket"]]), rows["split"], tied, shares)
-    differs = new != rows["split"]
-    moved, names = rows[differs], pa.array(SPLITS).take(pa.array(new[differs]))
-    table = pa.table([pa.array(moved["thread"]), names], schema=split_files.SPLIT)
-    bounds = np.searchsorted(moved["bucket"], np.arange(len(buckets) + 1)).tolist()
-    parts = [table.slice(a, b - a) for a, b in pairwise(bounds)]
+    voted = [_voted(root, bucket, task) for bucket in buckets]
+    rarity = sum((np.bincount(of["label"], minlength=len(task.labels)) for of in voted), np.zeros(1, np.int64))
+    by_bucket = [_by_thread(voted.pop(0), rarity) for _ in buckets]
+    bounds = np.cumsum([0, *map(len, by_bucket)])
+    thread, created, label, held = (
+        np.concatenate([np.zeros(0, _THREADS[name]), *(of[name] for of in by_bucket)]) for name in _THREADS.names or ()
+    )
+    del by_bucket
+    tied = np.zeros(len(thread), bool)
+    for bucket, (start, stop) in zip(buckets, pairwise(bounds.tolist()), strict=True):
+        if stop > start:
+            tied[start:stop] = np.isin(thread[start:stop], splits.tied(root, bucket.index).to_numpy())
+    new = assign(label, _age(thread, created, _sites(buckets, bounds)), held, tied, shares)
+    moved = np.flatnonzero(new != held)
+    names = pa.array(SPLITS).take(pa.array(new[moved]))
+    table = pa.table([pa.array(thread[moved]), names], schema=split_files.SPLIT)
+    parts = [table.slice(a, b - a) for a, b in pairwise(np.searchsorted(moved, bounds).tolist())]
     partitions.write(root / path(task.name), split_files.SPLIT, parts)
     batches = {bucket.name: split_files.content(part) for bucket, part in zip(buckets, parts, strict=True)}
     return Outcome({path(task.name): len(moved)}, {"batches": batches})
@@ -104,7 +111,6 @@ def _voted(root: Path, bucket: Bucket, task: Task) -> npt.NDArray[np.void]:
     np.add.at(counts, (post, pc.index_in(votes["label"], value_set=pa.array(task.labels)).to_numpy()), 1)
     rows = examples.take(pc.index_in(pa.array(posts), value_set=examples["post_id"].combine_chunks()))
     voted = np.zeros(len(posts), _THREADS)
-    voted["bucket"] = bucket.index
     voted["thread"] = rows["thread_id"].to_numpy()
     voted["created"] = rows["created"].cast(pa.int64()).to_numpy()
     voted["label"] = counts.argmax(1)
@@ -112,30 +118,30 @@ def _voted(root: Path, bucket: Bucket, task: Task) -> npt.NDArray[np.void]:
     return voted
 
 
-def _by_thread(voted: npt.NDArray[np.void], labels: int) -> npt.NDArray[np.void]:
-    """One row per thread, in order, with the rarest label and the earliest time of its examples."""
-    rarity = np.bincount(voted["label"], minlength=labels)
-    voted = voted[np.lexsort((voted["label"], rarity[voted["label"]], voted["thread"], voted["bucket"]))]
-    begins = np.r_[True, np.diff(voted["bucket"]).astype(bool) | np.diff(voted["thread"]).astype(bool)][: len(voted)]
+def _by_thread(voted: npt.NDArray[np.void], rarity: Ints) -> npt.NDArray[np.void]:
+    """One row per thread of a bucket, in order, with the rarest label and the earliest time of its examples.
+
+    Args:
+        rarity: number of examples of each label, in all buckets.
+    """
+    voted = voted[np.lexsort((voted["label"], rarity[voted["label"]], voted["thread"]))]
+    begins = np.r_[True, np.diff(voted["thread"]).astype(bool)][: len(voted)]
     rows = voted[begins].copy()
     if len(rows):
         rows["created"] = np.minimum.reduceat(voted["created"], np.flatnonzero(begins))
     return rows
 
 
-def _age(rows: npt.NDArray[np.void], site: Ints) -> npt.NDArray[np.float64]:
+def _sites(buckets: Sequence[Bucket], bounds: Ints) -> list[tuple[int, int]]:
+    """The rows of each site, from its first to behind its last, by those of its buckets."""
+    places = [index for index, bucket in enumerate(buckets) if index == 0 or bucket.site != buckets[index - 1].site]
+    return list(pairwise(bounds[[*places, len(buckets)]].tolist()))
+
+
+def _age(thread: Ints, created: Ints, sites: Sequence[tuple[int, int]]) -> npt.NDArray[np.float64]:
     """Place of each thread among those of its site by time, from 0 to 1: sites of all ages count alike."""
-    age = np.zeros(len(rows), np.float64)
-    for number in np.unique(site).tolist():
-        of = np.flatnonzero(site == number)
-        order = of[np.lexsort((rows["thread"][of], rows["created"][of]))]
-        age[order] = (np.arange(len(of)) + 1) / len(of)
+    age = np.zeros(len(thread), np.float64)
+    for start, stop in sites:
+        order = np.lexsort((thread[start:stop], created[start:stop]))
+        age[start:stop][order] = (np.arange(stop - start) + 1) / (stop - start)
     return age
-
-
-def _tied(root: Path, rows: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
-    tied = np.zeros(len(rows), bool)
-    for bucket in np.unique(rows["bucket"]).tolist():
-        of = np.flatnonzero(rows["bucket"] == bucket)
-        tied[of] = np.isin(rows["thread"][of], splits.tied(root, bucket).to_numpy())
-    return tied

@@ -21,7 +21,7 @@ from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.engine.work import Outcome, WorkItem
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.signals.base import SIGNALS, Marking, Preparation, Signal
-from socorpus.corpus.storage import files, parquet
+from socorpus.corpus.storage import buckets, files, parquet
 from socorpus.corpus.storage.boundary import regular_file
 from socorpus.corpus.storage.buckets import Bucket
 
@@ -32,10 +32,14 @@ def run(context: BuildContext, documents: Receipts) -> dict[str, dict[str, Recei
     markings = tuple(_marking(context, signal) for signal in SIGNALS.values() if signal.find is not None)
     recipes = {marking.signal: marking.recipe for marking in markings}
     items = []
+    earlier = {
+        site: {name: buckets.counts_in(context.root / "signals" / name / site) for name in recipes}
+        for site, _ in context.buckets.sites
+    }
     for bucket in context.buckets:
         inputs = {"documents": documents[bucket.name].content}
         weight = documents[bucket.name].outputs[bucket.path("documents")].bytes
-        arguments = {"bucket": bucket, "markings": markings}
+        arguments = {"bucket": bucket, "markings": markings, "earlier": earlier[bucket.site]}
         items.append(WorkItem("signals", bucket.name, mark, arguments, inputs, 1, recipes, weight))
     done = context.engine.run("signals", items)
     context.prune("signals", done, [f"signals/{name}" for name in recipes])
@@ -74,8 +78,12 @@ def _prepared(context: BuildContext, signal: str, preparation: Preparation, sect
     return context.engine.run("signal_inputs", [item])[signal]
 
 
-def mark(root: Path, bucket: Bucket, markings: Sequence[Marking]) -> Outcome:
-    """Run the signals over a bucket, except for the rows that an earlier build has."""
+def mark(root: Path, bucket: Bucket, markings: Sequence[Marking], earlier: Mapping[str, Sequence[int]]) -> Outcome:
+    """Run the signals over a bucket, except for the rows that an earlier build has.
+
+    Args:
+        earlier: of each signal, the numbers of buckets that earlier builds had on the site.
+    """
     signals = [SIGNALS[marking.signal] for marking in markings]
     columns = dict.fromkeys(["site", "post_id", "digest", *(column for signal in signals for column in signal.reads)])
     documents = parquet.read(root / bucket.path("documents"), columns=list(columns))
@@ -83,7 +91,7 @@ def mark(root: Path, bucket: Bucket, markings: Sequence[Marking]) -> Outcome:
     counts: dict[str, Any] = {}
     for signal, marking in zip(signals, markings, strict=True):
         given = _given(root, signal, marking)
-        table, reused = _marked(documents, signal, given, _earlier(root, bucket, marking))
+        table, reused = _marked(documents, signal, given, _earlier(root, bucket, marking, earlier[signal.name]))
         path = bucket.path(f"signals/{signal.name}")
         outputs[path] = parquet.write(root / path, table, signal.columns)
         counts[signal.name] = {"recipe": marking.recipe, "reused": reused}
@@ -213,15 +221,13 @@ def _checked(signal: Signal, documents: pa.Table, answer: pa.Table | Mapping[str
     return pa.table(parts, schema=signal.columns)
 
 
-def _earlier(root: Path, bucket: Bucket, marking: Marking) -> pa.Table | None:
+def _earlier(root: Path, bucket: Bucket, marking: Marking, counts: Sequence[int]) -> pa.Table | None:
     """Rows that an earlier build made by the same recipe, of the buckets that may hold this bucket's threads."""
     tables = []
     name = marking.signal
-    for path in files.listed(root / "signals" / name / bucket.site):
-        number, _, of = path.stem.partition("-of-")
-        fewer = min(int(of), bucket.of)
-        if int(number) % fewer == bucket.number % fewer:
-            receipt = receipts.load(root, "signals", f"{bucket.site}/{path.stem}")
-            if receipt and receipt.counts.get(name, {}).get("recipe") == marking.recipe:
-                tables.append(parquet.read(path))
+    for file_name in buckets.earlier_names(bucket, counts):
+        path = root / "signals" / name / bucket.site / f"{file_name}.parquet"
+        receipt = receipts.load(root, "signals", f"{bucket.site}/{file_name}") if files.exists(path) else None
+        if receipt and receipt.counts.get(name, {}).get("recipe") == marking.recipe:
+            tables.append(parquet.read(path))
     return pa.concat_tables(tables) if tables else None

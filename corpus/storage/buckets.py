@@ -134,6 +134,24 @@ def bucket_of(threads: npt.NDArray[np.int64], of: int) -> npt.NDArray[np.uint16]
     return (splitmix64(threads) & np.uint64(of - 1)).astype(np.uint16)
 
 
+def counts_in(folder: Path) -> tuple[int, ...]:
+    """The numbers of buckets that a site's folder holds files of: more than one where it has grown."""
+    return tuple(sorted({int(path.stem.partition("-of-")[2]) for path in folder.glob("[0-9]*-of-[0-9]*.parquet")}))
+
+
+def earlier_names(bucket: Bucket, counts: Sequence[int]) -> list[str]:
+    """Names of the files that may hold a bucket's threads, among those of a site of other numbers of buckets.
+
+    Args:
+        counts: these numbers (`counts_in`).
+    """
+    return [
+        bucket_name(number, of)
+        for of in counts
+        for number in range(bucket.number % min(of, bucket.of), of, min(of, bucket.of))
+    ]
+
+
 def bucket_files(folder: Path) -> list[Path]:
     """The files of buckets below a folder, sorted; a stray file of another name is none of them."""
     return sorted(folder.rglob("[0-9]*-of-[0-9]*.parquet"))
