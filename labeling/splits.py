@@ -4,7 +4,7 @@ Within a site the newest threads are for test, those before them for validation,
 together stay together (`corpus.shards.split`). Examples have this split; labels have that of `labeling.stratify`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,27 +27,27 @@ SIGNALS = ("exact", "near", "near_code")
 
 def assign(root: Path, buckets: Sequence[Bucket], config: Split) -> Outcome:
     """The split of every thread, one batch per bucket; `counts["batches"]` has a hash of each."""
-    survivors = [
-        pc.drop_null(pc.unique(parquet.read(root / bucket.path("signals/exact"), columns=["survivor"])["survivor"]))
-        for bucket in buckets
-    ]
-    named = pc.unique(pa.chunked_array(survivors, pa.string()))
-    linked, threads, tied = [], [], []
-    for bucket in buckets:
-        columns = ["site", "post_id", "thread_id", "kind", "created"]
-        documents = parquet.read(root / bucket.path("documents"), columns=columns)
-        for name in SIGNALS:
-            signal = parquet.read(root / bucket.path(f"signals/{name}"))
-            ties = split.clusters(documents, signal, named if name == "exact" else None)
-            names = pc.binary_join_element_wise(pa.scalar(name), ties["cluster"], ":").dictionary_encode()
-            sites = ties["site"].dictionary_encode()
-            linked.append(pa.table([names, sites, ties["thread_id"]], names=split.LINKED.names))
-        own = split.threads(documents)
-        threads.append(own.set_column(0, "site", own["site"].dictionary_encode()))
-        own_ties = [ties.select(["thread_id"]) for ties in linked[-len(SIGNALS) :]]
-        tied.append(pa.table([pc.unique(pa.concat_tables(own_ties)["thread_id"])], schema=_TIED))
+    survivors = (parquet.read(root / bucket.path("signals/exact"), columns=["survivor"]) for bucket in buckets)
+    named = split.posts_of(table["survivor"] for table in survivors)
+    linked: list[pa.Table] = []
+    tied: list[pa.Table] = []
+
+    def threads() -> Iterator[pa.Table]:
+        for bucket in buckets:
+            columns = ["site", "post_id", "thread_id", "kind", "created"]
+            documents = parquet.read(root / bucket.path("documents"), columns=columns)
+            for name in SIGNALS:
+                signal = parquet.read(root / bucket.path(f"signals/{name}"))
+                ties = split.clusters(documents, signal, named if name == "exact" else None)
+                names = pc.binary_join_element_wise(pa.scalar(name), ties["cluster"], ":").dictionary_encode()
+                sites = ties["site"].dictionary_encode()
+                linked.append(pa.table([names, sites, ties["thread_id"]], names=split.LINKED.names))
+            own_ties = [ties.select(["thread_id"]) for ties in linked[-len(SIGNALS) :]]
+            tied.append(pa.table([pc.unique(pa.concat_tables(own_ties)["thread_id"])], schema=_TIED))
+            yield split.threads(documents)
+
+    assigned, batches = split_files.write_splits(root / PATH, threads(), linked, config)
     partitions.write(root / TIED_PATH, _TIED, tied)
-    assigned, batches = split_files.write_splits(root / PATH, threads, linked, config)
     named_batches = {bucket.name: batch for bucket, batch in zip(buckets, batches, strict=True)}
     rows = {PATH: assigned.num_rows, TIED_PATH: sum(part.num_rows for part in tied)}
     counts = {"threads": counted(assigned["split"]), "batches": named_batches}

@@ -5,7 +5,8 @@ ties together, across sites too, go to one split, the earliest that any of them 
 training post is in a later split.
 """
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -37,24 +38,47 @@ def threads(documents: pa.Table) -> pa.Table:
     return pa.table([grouped["site"], grouped["thread_id"], created], schema=THREADS)
 
 
-def clusters(documents: pa.Table, signal: pa.Table, survivors: pa.Array | None = None) -> pa.Table:
+def posts_of(keys: Iterable[pa.ChunkedArray]) -> dict[str, Int64]:
+    """Posts by site, each once and ascending, from their keys (`SITE:POST`); nulls are passed over."""
+    posts: dict[str, list[Int64]] = {}
+    for some in keys:
+        parts = pc.split_pattern(pc.drop_null(pc.unique(some)), ":", max_splits=1, reverse=True)
+        sites = pc.list_element(parts, 0).dictionary_encode()
+        numbers = pc.list_element(parts, 1).cast(pa.int64()).to_numpy(zero_copy_only=False)
+        for code, site in enumerate(sites.dictionary.to_pylist()):
+            posts.setdefault(site, []).append(numbers[sites.indices.to_numpy() == code])
+    return {site: np.unique(np.concatenate(numbers)) for site, numbers in posts.items()}
+
+
+def clusters(documents: pa.Table, signal: pa.Table, survivors: Mapping[str, Int64] | None = None) -> pa.Table:
     """The threads that a duplicate signal ties together, as `LINKED`, from rows that are aligned.
 
     `signal` is `near` or `near_code`, whose `cluster` is the name, or `exact`: there the survivor's key is the name,
-    and `survivors` are the keys that the signals of all buckets name (default: those of this one). Clusters of
-    different signals may be put in one table: equal names mean a post in common.
+    and `survivors` are the posts that the signals of all buckets name (`posts_of`; default: those of this one).
+    Clusters of different signals may be put in one table: equal names mean a post in common.
     """
     if "cluster" in signal.column_names:
         name = signal["cluster"]
     else:
-        if survivors is None:
-            survivors = pc.drop_null(pc.unique(signal["survivor"]))
+        named = posts_of([signal["survivor"]]) if survivors is None else survivors
         site, number = (pc.cast(documents[column], pa.string()) for column in ("site", "post_id"))
         own = pc.binary_join_element_wise(site, number, ":")
-        kept = pc.if_else(pc.is_in(own, value_set=survivors), own, pa.scalar(None, pa.string()))
+        kept = pc.if_else(pa.array(_among(documents, named)), own, pa.scalar(None, pa.string()))
         name = pc.coalesce(signal["survivor"], kept)
     table = pa.table([name, documents["site"], documents["thread_id"]], schema=LINKED)
     return table.filter(pc.is_valid(table["cluster"]))
+
+
+def _among(documents: pa.Table, posts: Mapping[str, Int64]) -> npt.NDArray[np.bool_]:
+    """Whether documents are among some posts. They are many where a bucket's documents are few."""
+    among, numbers = np.zeros(documents.num_rows, bool), documents["post_id"].to_numpy()
+    sites, codes = _codes(documents["site"])
+    for code, rows in _runs(codes):
+        wanted = posts.get(sites[code])
+        if wanted is not None and len(wanted):
+            places = np.minimum(np.searchsorted(wanted, numbers[rows]), len(wanted) - 1)
+            among[rows] = wanted[places] == numbers[rows]
+    return among
 
 
 def sizes(count: int, shares: config.Split) -> tuple[int, int]:
@@ -101,7 +125,7 @@ def assign(all_threads: pa.Table, linked: pa.Table, shares: config.Split) -> pa.
             places = np.minimum(np.searchsorted(wanted, own), len(wanted) - 1)
             there = np.flatnonzero(wanted[places] == own)
             row_of = np.full(len(wanted), -1, np.int64)
-            row_of[places[there]] = rows[there]
+            row_of[places[there]] = _numbers(rows)[there]
             node[links] = row_of[np.searchsorted(wanted, linked_numbers[links])]
     _unite(split, node, linked["cluster"])
     names = pa.DictionaryArray.from_arrays(pa.array(split), pa.array(schema.SPLITS))
@@ -115,17 +139,22 @@ def _refuse_twice(numbers: Int64, site: str) -> None:
         raise ValueError(f"thread {again[0]} of {site} is given twice")
 
 
-def _newest(split: npt.NDArray[np.int8], rows: Int64, numbers: Int64, created: Int64, shares: config.Split) -> None:
+def _newest(
+    split: npt.NDArray[np.int8], rows: Int64 | slice, numbers: Int64, created: Int64, shares: config.Split
+) -> None:
     """Put the newest threads of a site (`rows` of `split`) into test, those before them into validation, in place."""
-    validation, test = sizes(len(rows), shares)
+    validation, test = sizes(len(numbers), shares)
     held_out = validation + test
     if not held_out:
         return
     oldest = np.partition(created, len(created) - held_out)[-held_out]
     late = np.flatnonzero(created >= oldest)
     late = late[np.lexsort((numbers[late], created[late]))][-held_out:]  # of equal dates, the smaller number first
-    split[rows[late[:validation]]] = 1
-    split[rows[late[validation:]]] = 2
+    names = np.repeat(np.array([1, 2], np.int8), [validation, test])
+    if isinstance(rows, slice):
+        split[rows][late] = names
+    else:
+        split[rows[late]] = names
 
 
 def _unite(split: npt.NDArray[np.int8], node: npt.NDArray[np.int64], cluster: pa.ChunkedArray) -> None:
@@ -137,7 +166,7 @@ def _unite(split: npt.NDArray[np.int8], node: npt.NDArray[np.int64], cluster: pa
     from scipy.sparse.csgraph import connected_components
 
     rows, members = np.unique(node[present], return_inverse=True)
-    _, names = _codes(cluster)
+    names = cluster.to_numpy() if pa.types.is_integer(cluster.type) else _codes(cluster)[1]
     _, named = np.unique(names[present], return_inverse=True)
     # Threads and clusters are the two sides of one graph: a thread in two clusters joins them.
     total = len(rows) + int(named.max()) + 1
@@ -159,13 +188,20 @@ def _codes(names: pa.ChunkedArray) -> tuple[list[str], npt.NDArray[np.int32]]:
     return chunks[0].dictionary.to_pylist(), np.concatenate(codes)
 
 
-def _runs(codes: npt.NDArray[np.int32]) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
-    """Rows of each code, in order."""
-    if len(codes) and (codes == codes[0]).all():
-        yield int(codes[0]), np.arange(len(codes))
+def _numbers(rows: Int64 | slice) -> Int64:
+    return np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+
+
+def _runs(codes: npt.NDArray[np.int32]) -> Iterator[tuple[int, Int64 | slice]]:
+    """Rows of each code, in order; as slices where they lie together, which takes no copy of what they are rows of."""
+    if (codes[1:] >= codes[:-1]).all():
+        bounds = np.r_[0, np.flatnonzero(np.diff(codes)) + 1, len(codes)]
+        for start, end in itertools.pairwise(bounds.tolist()):
+            if end > start:
+                yield int(codes[start]), slice(start, end)
         return
     order = np.argsort(codes, kind="stable")
     bounds = np.r_[0, np.flatnonzero(np.diff(codes[order])) + 1, len(codes)]
-    for start, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+    for start, end in itertools.pairwise(bounds.tolist()):
         if end > start:
             yield int(codes[order[start]]), order[start:end]

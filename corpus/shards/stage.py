@@ -90,19 +90,22 @@ def run(
 def split_threads(root: Path, buckets: Buckets, twins: str, config: Split) -> Outcome:
     """The split of every thread, one batch a bucket; threads that a duplicate ties together stay together."""
     with partitions.mapped(root / twins) as members:
-        names = pc.binary_join_element_wise(members["family"], members["group"], ":").dictionary_encode()
-    linked, threads, first = [], [], 0
-    for bucket in buckets:
-        documents = parquet.read(root / bucket.path("documents"), columns=["site", "thread_id", "kind", "created"])
-        members_here = partitions.of_bucket(root / twins, bucket.index, ["row"])["row"]
-        rows = documents.take(members_here.combine_chunks())
-        ties = [names.slice(first, len(rows)), rows["site"].dictionary_encode(), rows["thread_id"]]
-        linked.append(pa.table(ties, names=split.LINKED.names))
-        first += len(rows)
-        own = split.threads(documents)
-        # The name of the site on each thread would take more memory than all the rest.
-        threads.append(own.set_column(0, "site", own["site"].dictionary_encode()))
-    assigned, batches = write_splits(root / SPLITS_PATH, threads, linked, config)
+        names = pc.binary_join_element_wise(members["family"], members["group"], ":").combine_chunks()
+        clusters = names.dictionary_encode().indices
+    linked: list[pa.Table] = []
+
+    def threads() -> Iterator[pa.Table]:
+        first = 0
+        for bucket in buckets:
+            documents = parquet.read(root / bucket.path("documents"), columns=["site", "thread_id", "kind", "created"])
+            members_here = partitions.of_bucket(root / twins, bucket.index, ["row"])["row"]
+            rows = documents.take(members_here.combine_chunks())
+            ties = [clusters.slice(first, len(rows)), rows["site"].dictionary_encode(), rows["thread_id"]]
+            linked.append(pa.table(ties, names=split.LINKED.names))
+            first += len(rows)
+            yield split.threads(documents)
+
+    assigned, batches = write_splits(root / SPLITS_PATH, threads(), linked, config)
     counts = {"threads": counted(assigned["split"])}
     return Outcome(
         {SPLITS_PATH: assigned.num_rows},

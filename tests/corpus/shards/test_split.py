@@ -160,7 +160,7 @@ def test_clusters_of_signals() -> None:
     # The survivor may be in one bucket, the removed one in another.
     alone = exact.slice(0, 1)
     assert split.clusters(documents.slice(0, 1), alone).num_rows == 0
-    assert split.clusters(documents.slice(0, 1), alone, pa.array(["a:1"]))["cluster"].to_pylist() == ["a:1"]
+    assert split.clusters(documents.slice(0, 1), alone, {"a": np.array([1])})["cluster"].to_pylist() == ["a:1"]
 
 
 def test_real_threads(real_data) -> None:

@@ -1,7 +1,7 @@
 """All of Stack Overflow, in counts and in bytes: what a build costs by stage, and a model of larger ones.
 
-    python -m benchmarks.scaling counts [--parts 10000] [--buckets 8192] [--mb 250] [--workers 2] [--out FOLDER]
-    python -m benchmarks.scaling size --mb 2000 [--workers 2] [--out FOLDER]
+    python -m benchmarks.scaling.measure counts [--parts 10000] [--buckets 8192] [--mb 250] [--workers 2] [--out FOLDER]
+    python -m benchmarks.scaling.measure size --mb 2000 [--workers 2] [--out FOLDER]
 
 `counts` lays out a site with as many parts and buckets as all of Stack Overflow has, and few rows in each: what grows
 with parts times buckets shows there, and nowhere else. `size` builds a generated dump as a user would. Both print a
@@ -66,8 +66,8 @@ def measure(dump: Path, corpus: Path, workers: int, counts: tuple[int, int] | No
     environment = dict(os.environ)
     if counts is not None:
         environment[COUNTS] = f"{counts[0]} {counts[1]}"
-        environment["DASK_DISTRIBUTED__WORKER__PRELOAD"] = "benchmarks.scaling"
-    command = [sys.executable, "-m", "benchmarks.scaling", "child", "build", str(dump), "-o", str(corpus)]
+        environment["DASK_DISTRIBUTED__WORKER__PRELOAD"] = "benchmarks.scaling.measure"
+    command = [sys.executable, "-m", "benchmarks.scaling.measure", "child", "build", str(dump), "-o", str(corpus)]
     command += ["--workers", str(workers), *more]
     xml = sum(path.stat().st_size for path in dump.rglob("*.xml"))
     ended, peak = threading.Event(), [0]
@@ -107,6 +107,8 @@ def measure(dump: Path, corpus: Path, workers: int, counts: tuple[int, int] | No
         "xml": xml,
         "seconds": round(seconds, 1),
         "workers": workers,
+        "parts": stages["read"]["items"],
+        "buckets": stages["documents"]["items"],
         "core_seconds": round(sum(entry["core_seconds"] for entry in stages.values()), 1),
         "client_bytes": client,
         "disk_peak": max(peak[0], kept),

@@ -1,0 +1,125 @@
+"""The cost of a build of any size, from one run at its counts and one run of some gigabytes.
+
+    python -m benchmarks.scaling.model --counts FILE --base FILE [--check FILE] [--gb 350] [--cores 16]
+
+The files hold what `measure.py` prints. Of each stage the core-seconds are taken to be
+
+    fixed x (items, or slices where rows of all buckets go to all destinations)  +  rate x bytes of XML
+
+`fixed` comes from the run that has as many parts and buckets as all of Stack Overflow, but few rows; `rate` from the
+other one, less its fixed part. How many items and slices a size has follows from the configuration's defaults. With
+`--check` the model is held against a larger run that it knows nothing of. Assumed: the mix of posts, comments and
+history of the base; stages as fast on a large machine's cores as here, with as many workers as cores; a disk that is
+not the limit (the bytes that are read and written are given, to be held against it).
+"""
+
+import argparse
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+Run = Mapping[str, Mapping[str, Any]]
+
+MB = 1 << 20
+_ONCE = {"map", "authors", "twins", "elect", "split", "tokenizer", "label_splits", "report", "configuration"}
+_ONCE |= {"signal_inputs", "label_merge", "label_fit", "label_stratify", "label_analysis"}
+"""Stages of one item a site or a task: what they do in turn is on the way of everything else."""
+_DOCUMENTS_PER_BYTE = 484_622 / 2.001e9
+_KEPT_PER_BYTE = 0.25
+
+
+def layout(xml: float, part: float = 32 * MB, bucket: float = 64 * MB) -> dict[str, float]:
+    """Numbers of parts, buckets, runs … of a site of `xml` bytes."""
+    parts = max(1, math.ceil(xml / part))
+    buckets = min(1 << 15, 1 << (max(1, math.ceil(xml / bucket)) - 1).bit_length())
+    return _counts(xml, parts, buckets)
+
+
+def _counts(xml: float, parts: int, buckets: int) -> dict[str, float]:
+    runs = min(buckets, 1024)
+    pieces = math.ceil(parts / math.ceil(parts / 2048))
+    groups = 1 << max(0, int(xml * _DOCUMENTS_PER_BYTE) // 200_000).bit_length()
+    stretches = 8 * max(3, math.ceil(1.5 * xml * _KEPT_PER_BYTE / 256e6))
+    return {
+        "parts": parts,
+        "buckets": buckets,
+        "runs": runs,
+        "pieces x runs": pieces * runs,
+        "runs x groups": runs * groups,
+        "runs x stretches": runs * stretches,
+    }
+
+
+UNIT = {
+    "read": "parts",
+    "partition": "pieces x runs",
+    "threads": "pieces x runs",
+    "fingerprints": "runs x groups",
+    "candidates": "runs x groups",
+    "shingles": "runs",
+    "verify": "runs",
+    "duplicates": "runs",
+    "prepare": "runs x stretches",
+    "shards": "runs x stretches",
+}
+"""What the fixed cost of a stage is counted by; the number of buckets, if it is not here."""
+
+
+def fixed(counts: Run) -> dict[str, float]:
+    """Core-seconds of one unit of each stage, from a run of few rows."""
+    whole = counts["all"]
+    units = _counts(whole["xml"], whole["parts"], whole["buckets"])
+    return {
+        name: entry["core_seconds"] / units[UNIT.get(name, "buckets")]
+        for name, entry in counts.items()
+        if name != "all"
+    }
+
+
+def predict(counts: Run, base: Run, xml: float) -> dict[str, float]:
+    """Core-seconds of each stage at `xml` bytes."""
+    unit, had, has = fixed(counts), layout(base["all"]["xml"]), layout(xml)
+    stages = {}
+    for name, entry in base.items():
+        if name == "all":
+            continue
+        by, each = UNIT.get(name, "buckets"), unit.get(name, 0.0)
+        rate = max(0.0, entry["core_seconds"] - each * had[by]) / base["all"]["xml"]
+        stages[name] = each * has[by] + rate * xml
+    return stages
+
+
+def load(path: Path) -> dict[str, dict[str, Any]]:
+    """The lines of a run, by stage."""
+    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.startswith("{")]
+    return {line.pop("stage"): line for line in lines}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--counts", type=Path, required=True)
+    parser.add_argument("--base", type=Path, required=True)
+    parser.add_argument("--check", type=Path)
+    parser.add_argument("--gb", type=float, default=350)
+    parser.add_argument("--cores", type=int, default=16)
+    given = parser.parse_args()
+    counts, base = load(given.counts), load(given.base)
+    check = load(given.check) if given.check else None
+    xml = check["all"]["xml"] if check else given.gb * 1e9
+    stages = predict(counts, base, xml)
+    print(f"{'stage':16} {'core-seconds':>13}" + (f" {'measured':>10}" if check else ""))
+    for name, seconds in sorted(stages.items(), key=lambda item: -item[1]):
+        print(
+            f"{name:16} {seconds:13,.1f}" + (f" {check.get(name, {}).get('core_seconds', 0):10,.1f}" if check else "")
+        )
+    total, once = sum(stages.values()), sum(seconds for name, seconds in stages.items() if name in _ONCE)
+    print(f"{'all':16} {total:13,.1f}" + (f" {check['all']['core_seconds']:10,.1f}" if check else ""))
+    hours = ((total - once) / given.cores + once) / 3600
+    print(f"{xml / 1e9:,.0f} GB: {total / 3600:,.1f} core-hours; {hours:,.2f} hours on {given.cores} cores, of which")
+    print(f"{once / 60:,.1f} minutes in turn")
+
+
+if __name__ == "__main__":
+    main()
