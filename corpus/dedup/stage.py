@@ -327,14 +327,15 @@ def _edges(root: Path, name: str, groups: int) -> Int64:
 
 
 def _sets_of(root: Path, name: str, buckets: Buckets, ids: Int64) -> pa.Table:
-    wanted = pa.array(ids)
+    """The sets of some documents (ids, ascending)."""
     tables = [lsh.SETS.empty_table()]
     for run in buckets.runs:
-        rows = partitions.read([root / _sets_path(name, run)], lsh.SETS)
-        rows = rows.filter(pc.is_in(rows["document"], wanted))
-        # A document that several portions need is there several times.
-        first = np.unique(rows["document"].to_numpy(), return_index=True)[1]
-        tables.append(rows.take(pa.array(first)))
+        here = ids[slice(*np.searchsorted(ids, [run.index << 32, run.index + run.count << 32]))]
+        if len(here):
+            rows = partitions.read([root / _sets_path(name, run)], lsh.SETS)
+            # A document that several portions need is there several times.
+            numbers, first = np.unique(rows["document"].to_numpy(), return_index=True)
+            tables.append(rows.take(pa.array(first[np.isin(numbers, here)])))
     return pa.concat_tables(tables)
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from socorpus.corpus import plugins
-from socorpus.corpus.engine import child_processes, long_calls, receipts, work
+from socorpus.corpus.engine import child_processes, long_calls, receipts, work, worker_check
 from socorpus.corpus.engine.receipts import Output, Receipt
 from socorpus.corpus.engine.work import Progress, Show, WorkItem
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
@@ -38,15 +38,22 @@ _MOST_PER_CORE = 4
 """Workers."""
 
 
-def perform_on_worker(root: Path, item: WorkItem, active: Sequence[Plugin]) -> Receipt:
+def perform_on_worker(
+    root: Path, item: WorkItem, active: Sequence[Plugin], expected: worker_check.Versions | None = None
+) -> Receipt:
     """`perform` on a worker of Dask, whose errors are sent without the exceptions behind them.
 
     Those may be of a plug-in's own class, which can't be pickled, or not read again.
 
+    Args:
+        expected: versions of the packages that this worker has to have, if it may have others.
+
     Raises:
-        SocorpusError: as of `perform`.
+        SocorpusError: as of `perform` and of `worker_check.require_same`.
     """
     _prepare_worker()
+    if expected is not None:
+        _checked(expected, root)
     try:
         return perform(root, item, active)
     except SocorpusError as error:
@@ -242,10 +249,18 @@ class Engine:
         client = self._connect()
         # A key that was used before would be answered from the earlier run.
         run, active = uuid.uuid4().hex[:8], plugins.active()
+        expected = None if self.scheduler is None else worker_check.versions()
         # The heaviest first, or one of them would run by itself at the end.
         futures = [
             client.submit(
-                perform_on_worker, self.root, item, active, pure=False, retries=1, key=f"{item.stage}-{item.name}-{run}"
+                perform_on_worker,
+                self.root,
+                item,
+                active,
+                expected,
+                pure=False,
+                retries=1,
+                key=f"{item.stage}-{item.name}-{run}",
             )
             for item in sorted(items, key=lambda item: -item.weight)
         ]
@@ -260,6 +275,10 @@ class Engine:
             ) from error
         except (FutureCancelledError, CommClosedError) as error:
             raise self._went_away() from error
+        except ModuleNotFoundError as error:
+            if self.scheduler is None:
+                raise
+            raise worker_check.lacks_package(error) from error
         finally:
             if client.status == "running":
                 with suppress(OSError, RuntimeError):  # the scheduler may have gone in this moment
@@ -366,6 +385,11 @@ def _signals_deferred() -> Iterator[None]:
             signal.signal(heard, handler)
         for number in dict.fromkeys(came):
             signal.raise_signal(number)
+
+
+@functools.cache
+def _checked(expected: worker_check.Versions, root: Path) -> None:
+    worker_check.require_same(expected, root)
 
 
 @functools.cache

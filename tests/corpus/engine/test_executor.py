@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from socorpus.corpus.engine import executor
+from socorpus.corpus.engine import executor, worker_check
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.engine.work import Outcome, Progress, WorkItem
 from socorpus.corpus.errors import BuildError, InputError
@@ -178,15 +178,16 @@ def wait(root: Path) -> Outcome:
 
 
 @contextmanager
-def scheduler(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes], Callable[[], None]]]:
+def scheduler(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes], Callable[..., None]]]:
     """A scheduler of Dask in a process of its own: its address, the process, and what starts a worker."""
     file, quiet = folder / "scheduler.json", {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     python = [sys.executable, "-m"]
     where = ["--scheduler-file", str(file), "--no-dashboard", "--host", "127.0.0.1"]
     started = [subprocess.Popen([*python, "distributed.cli.dask_scheduler", *where, "--port", "0"], **quiet)]
 
-    def work() -> None:
-        started.append(subprocess.Popen([*python, "distributed.cli.dask_worker", *where, "--nthreads", "1"], **quiet))
+    def work(**environment: str) -> None:
+        command = [*python, "distributed.cli.dask_worker", *where, "--nthreads", "1"]
+        started.append(subprocess.Popen(command, env={**os.environ, **environment}, **quiet))
 
     try:
         # The file is there before all of it is written.
@@ -237,6 +238,29 @@ def test_a_scheduler_without_workers_is_told_and_waited_for(tmp_path: Path, monk
         with Engine(tmp_path, scheduler=address, show=show) as engine:
             assert engine.run("write", [task("a")])
     assert any(f"scheduler {address} has no worker, and the build waits" in note for note in notes)
+
+
+def test_a_worker_with_another_release_of_a_package_is_refused(tmp_path: Path) -> None:
+    # A distribution of another version that comes first on the worker's path, as in another environment.
+    other = tmp_path / "other/pyarrow-9.0.0.dist-info"
+    other.mkdir(parents=True)
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: pyarrow\nVersion: 9.0.0\n")
+    path = os.pathsep.join(filter(None, [str(other.parent), os.environ.get("PYTHONPATH")]))
+    with scheduler(tmp_path) as (address, _, work):
+        work(PYTHONPATH=path)
+        with (
+            Engine(tmp_path, scheduler=address) as engine,
+            pytest.raises(
+                InputError, match=r"a Dask worker on .* has pyarrow 9\.0\.0 where the build has [\d.]+: inst"
+            ),
+        ):
+            engine.run("write", [task("a")])
+    assert not (tmp_path / "receipts/write").exists()
+
+
+def test_a_worker_that_does_not_see_the_corpus_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=rf"does not see {tmp_path}/elsewhere: corpus and sources have to lie"):
+        worker_check.require_same(worker_check.versions(), tmp_path / "elsewhere")
 
 
 def test_progress_counts_up_to_all_and_estimates_the_time_left(tmp_path: Path) -> None:
