@@ -1,6 +1,6 @@
 """The cost of a build of any size, from one run at its counts and one run of some gigabytes.
 
-    python -m benchmarks.scaling.model --counts FILE --base FILE [--check FILE] [--gb 350] [--cores 16]
+    python -m benchmarks.scaling.model --counts FILE --base FILE [--check FILE] [--gb 350] [--cores 16] [--svg FILE]
 
 The files hold what `measure.py` prints. Of each stage the core-seconds are taken to be
 
@@ -19,6 +19,8 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from socorpus.corpus.report.plots import bars
 
 Run = Mapping[str, Mapping[str, Any]]
 
@@ -104,6 +106,7 @@ def main() -> None:
     parser.add_argument("--check", type=Path)
     parser.add_argument("--gb", type=float, default=350)
     parser.add_argument("--cores", type=int, default=16)
+    parser.add_argument("--svg", type=Path, help="draw the stages' shares into this file")
     given = parser.parse_args()
     counts, base = load(given.counts), load(given.base)
     check = load(given.check) if given.check else None
@@ -119,6 +122,10 @@ def main() -> None:
     hours = ((total - once) / given.cores + once) / 3600
     print(f"{xml / 1e9:,.0f} GB: {total / 3600:,.1f} core-hours; {hours:,.2f} hours on {given.cores} cores, of which")
     print(f"{once / 60:,.1f} minutes in turn")
+    if given.svg:
+        largest = sorted(stages.items(), key=lambda item: -item[1])[:20]
+        title = f"core-seconds by stage, {xml / 1e9:,.0f} GB of XML"
+        given.svg.write_text(bars(title, {name: round(seconds) for name, seconds in largest}), "utf-8")
 
 
 if __name__ == "__main__":
