@@ -38,7 +38,7 @@ from socorpus.labeling import example_texts
 from socorpus.labeling.aggregation import annotators, dawid_skene, decide, weighed
 from socorpus.labeling.analysis import report_sections
 from socorpus.labeling.export import formats, tokens
-from socorpus.labeling.facts import question_kinds, remarks, site_business
+from socorpus.labeling.facts import question_kinds, remarks, site_business, site_terms
 from socorpus.labeling.functions import Threads, of_task
 from socorpus.labeling.history import edits, markdown_html, revisions
 from socorpus.labeling.history.revisions import Revision
@@ -816,8 +816,15 @@ STEPS: dict[str, tuple[Callable[[Any], object], Mapping[str, Make]]] = {
     "entities": (_entities, shorter(ENTITIES, 4)),
     "entities elsewhere": (_entities_elsewhere, ELSEWHERE),
     "introduced names": (
-        lambda text: site_prior.introduced([text]),
-        {"names": repeated("Ab is a wallet. "), "many": numbered("A# is an app. The B# app. ", "A1 B2. ")},
+        lambda text: site_terms.counted([text], [text]),
+        {
+            "names": repeated("Ab is a wallet. "),
+            "many": numbered("A# is an app. The B# app. ", "A1 B2. "),
+            "lists": repeated("wallets such as Ab, Cd and Ef or "),
+            "called": repeated("a light wallet called Ab Cd "),
+            "one word": lambda size: "a" * size + " called " + "A" * size,
+            "links": repeated('<a href="https://ab.io/Abcd/Abcd">Abcd</a>'),
+        },
     ),
     "spans": (spans.resolve, {"overlapping": _overlapping, "nested": _nested}),
     "labels": (

@@ -14,6 +14,7 @@ the plain model failed in the tests without each of these additions:
 - Pseudo-votes draw the rates of each function to those of a plain vote, in which all functions are equally good
   (`plain_vote`). How many is chosen by the held-out likelihood of the votes (`held_out`); without end it is the plain
   vote itself, which is best where functions seldom meet. There is one more for every ten votes without overlap.
+- Those that vote for several labels share their confusions (`confusions`) where that predicts held-out votes better.
 - A function that meets others on fewer than `OFTEN` items, and on less than a quarter of its votes, is taken to be
   right three times in four, and its silence is no evidence.
 - Functions that nearly always vote the same on the same items share one voice: the model assumes independent errors,
@@ -36,7 +37,7 @@ import numpy as np
 import numpy.typing as npt
 
 from socorpus.labeling.aggregation import calibration as calibrations
-from socorpus.labeling.aggregation import held_out, plain_vote
+from socorpus.labeling.aggregation import confusions, held_out, plain_vote
 from socorpus.labeling.aggregation import patterns as vote_patterns
 from socorpus.labeling.aggregation.calibration import Calibration
 from socorpus.labeling.aggregation.patterns import ABSTAIN as ABSTAIN
@@ -46,7 +47,7 @@ from socorpus.labeling.aggregation.patterns import Float
 from socorpus.labeling.aggregation.patterns import Votes as Votes
 from socorpus.labeling.aggregation.patterns import distinct as distinct
 
-VERSION = 4
+VERSION = 5
 FEWEST_FUNCTIONS = 3
 """Functions that must vote often enough for their rates to be learned; with fewer the majority decides."""
 OFTEN = 20
@@ -206,6 +207,8 @@ class _Setting:
     stating: list[int]
     assumed: Float
     """float64[m], share of right votes where nothing can be learned."""
+    shared: bool = False
+    """Whether functions share their confusions."""
 
 
 def fit(
@@ -247,6 +250,12 @@ def fit(
     often = int((plain.votes.sum(1) >= OFTEN).sum()) >= FEWEST_FUNCTIONS and k > 1
     scores = _compare(setting, items) if often and plain.met.any() else {}
     choice = _Choice(_simplest(scores) if scores else np.inf)
+    if scores and _sharing(setting, plain).any():
+        sharing = replace(setting, shared=True)
+        shared = _compare(sharing, items)
+        strength = _simplest(shared)
+        if np.isfinite(strength) and shared[strength].sum() > scores[choice.strength].sum():
+            setting, scores, choice = sharing, shared, _Choice(strength)
     whole = replace(setting, patterns=np.concatenate([patterns, people.patterns]))
     correction, measured = None, None
     if k > 1 and people.counts.sum() >= FEWEST_JUDGED:
@@ -404,6 +413,13 @@ def _plain(setting: _Setting, counts: Counts) -> _Plain:
     return _Plain(prior, rates, votes, among, met)
 
 
+def _sharing(setting: _Setting, plain: _Plain) -> npt.NDArray[np.bool_]:
+    """Functions that may share their confusions, bool[m]; stated facts have none."""
+    among = plain.among.copy()
+    among[setting.stating] = 0
+    return confusions.several(among, setting.group, OFTEN)
+
+
 def _rates(
     setting: _Setting, weights: _Weights, plain: _Plain, strength: float, most: int, tolerance: float
 ) -> tuple[Float, Float, int]:
@@ -416,8 +432,9 @@ def _rates(
         return plain.prior, plain.rates, 0
     patterns, k = setting.patterns, setting.k
     learned = (plain.among.sum(1) >= OFTEN)[:, None, None]
-    pseudo = plain.rates * (strength + _PSEUDO_ALONE * (plain.votes - plain.among).sum(1))[:, None, None]
-    pseudo *= k * plain.prior[None, :, None]  # as items have them: of a rare label there are few
+    size = (strength + _PSEUDO_ALONE * (plain.votes - plain.among).sum(1))[:, None, None]
+    size = size * k * plain.prior[None, :, None]  # as items have them: of a rare label there are few
+    general = _sharing(setting, plain) & setting.shared
     # Of a judged item any label may be true, of others one that somebody votes for.
     possible = vote_patterns.heard(patterns, k) | (weights.judged > 0)[:, None]
     prior, rates, iterations = plain.prior, plain.rates, 0
@@ -427,7 +444,11 @@ def _rates(
     while iterations < most:
         iterations += 1
         prior = vote_patterns.shares((believed * weights.items[:, None]).sum(0))
-        rates = _shares(vote_patterns.outcomes(patterns, believed * counting, k) * learned + pseudo)
+        mass = believed * counting
+        votes, usual = vote_patterns.outcomes(patterns, mass, k), plain.rates
+        if general.any():
+            usual = confusions.common(usual, votes, mass.sum(0), setting.voices, general)
+        rates = _shares(votes * learned + usual * size)
         log = _log(patterns, prior, rates, setting.voices, silence=True)
         now = vote_patterns.posterior(np.where(possible, log, -np.inf))
         now = _normal(vote_patterns.stated(patterns, setting.stating, now) * weights.seen)

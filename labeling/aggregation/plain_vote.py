@@ -46,7 +46,7 @@ def rates(votes: Float, items: float, prior: Float, factor: float) -> Float:
     np.fill_diagonal(lift, factor)
     share = (votes + _LEAST) / max(items, 1)
     by_label = share[:, None, :] * lift[None] / (1 + prior * (factor - 1))[None, None, :]
-    return _with_silence(by_label)
+    return with_silence(by_label)
 
 
 def assumed(votes: Float, items: float, prior: Float, shares: Float) -> Float:
@@ -62,7 +62,7 @@ def assumed(votes: Float, items: float, prior: Float, shares: Float) -> Float:
     right = np.where(np.eye(k, dtype=bool), each, (1 - each) / max(k - 1, 1))
     # By Bayes: the share of right votes for a label gives the rate of such votes on items of each label.
     share = _LEAST * (votes + _LEAST) / max(items, 1)
-    return _with_silence(share[:, None, :] * right / prior[None, :, None])
+    return with_silence(share[:, None, :] * right / prior[None, :, None])
 
 
 def fit(
@@ -96,7 +96,7 @@ def fit(
     return best[1], best[2]
 
 
-def _with_silence(by_label: Float) -> Float:
+def with_silence(by_label: Float) -> Float:
     """With the rate of abstaining; rates that sum to more than 1 are scaled, and their ratios stay."""
     most = by_label.sum(2).max(1)[:, None, None]
     by_label = by_label * np.minimum(1, _MOST / np.maximum(most, 1e-12))

@@ -1,14 +1,13 @@
 """Likely label errors, by confident learning: labels that a model of the text, trained on other threads, contradicts.
 
 Source: C. Northcutt, L. Jiang, I. Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 70,
-2021; by the package cleanlab, an optional extra. The model is a logistic regression on hashed words in which all labels
-weigh the same, however rare, cross-validated by thread. Within each training part a second cross-validation chooses
-the penalty, and lets labels that are themselves contradicted weigh less. Each label has a list of its own; where the
-model is no better than chance there is none.
+2021; by the package cleanlab, an optional extra. The model is a logistic regression on the features of the score of a
+text (`text_score`: words, characters, form and word vectors), in which all labels weigh the same, however rare,
+cross-validated by thread. Within each training part a second cross-validation lets labels that are themselves
+contradicted weigh less. Each label has a list of its own; where the model is no better than chance there is none.
 """
 
-import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -21,19 +20,22 @@ import pyarrow.compute as pc
 from socorpus.corpus import arrays
 from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.arrays import Float64, Int64
+from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import parquet
 from socorpus.corpus.storage.buckets import Bucket
-from socorpus.corpus.words import words as text_words
 from socorpus.labeling import logistic, schema
 from socorpus.labeling.analysis import leaks
 from socorpus.labeling.schema import Task
+from socorpus.labeling.text_score import features as text_features
+from socorpus.labeling.text_score.form import QuestionText
 
 MISSING = "Likely label errors are not looked for: cleanlab is not installed (pip install 'socorpus[cleanlab]')."
 MOST, SHOWN = 5_000, 50
 """Number of labels examined, drawn by a hash of the post, of each kind alike; number of errors listed of each kind."""
-_FEATURES, _WORDS, _FEWEST = 1 << 14, 400, 10
-_INNER, _PENALTIES = 3, (1.0, 10.0)
-"""Number of inner folds; inverse strengths of the penalty that are tried."""
+_CHARACTERS, _TITLE, _FEWEST = 3_000, 80, 10
+_EXAMPLE = ("post_id", "title", "text", "segments")
+_INNER, _INVERSE = 2, 1.0
+"""Number of inner folds; inverse strength of the penalty."""
 
 
 def version() -> str | None:
@@ -62,11 +64,16 @@ def find(root: Path, buckets: Sequence[Bucket], task: Task) -> dict[str, Any]:
         return {"note": "Too few labels of two kinds to look for likely errors.", "found": []}
     rows = np.flatnonzero(np.isin(label, common))
     numbers = np.searchsorted(common, label[rows])
-    believed = _believed(_words([texts[row] for row in rows.tolist()]), numbers, thread[rows], len(common))
+    common_texts = [texts[row] for row in rows.tolist()]
+    try:
+        matrix = text_features.learn(common_texts).matrix(common_texts)
+    except InputError as cause:
+        return {"note": f"Likely label errors are not looked for: {cause}.", "found": []}
+    believed = _believed(matrix, numbers, thread[rows], len(common))
     accuracy, error = _balanced_accuracy(numbers, believed)
     figures = f"balanced accuracy {accuracy:.3f} on {len(rows):,} labels, by chance {1 / len(common):.3f}"
     if accuracy < 1 / len(common) + 2 * error:
-        note = f"Likely label errors are not listed: a model of the words is no better than chance ({figures})."
+        note = f"Likely label errors are not listed: a model of the texts is no better than chance ({figures})."
         return {"note": note, "found": []}
     listed = []
     for number, issues in enumerate(_issues(numbers, believed)):
@@ -102,7 +109,7 @@ def _balanced_accuracy(label: Int64, believed: Float64) -> tuple[float, float]:
     return float(recall.mean()), float(np.sqrt((spread * (1 - spread) / counts).sum()) / len(counts))
 
 
-def _read(root: Path, buckets: Sequence[Bucket], task: Task) -> tuple[list[str], list[str], Int64, Int64]:
+def _read(root: Path, buckets: Sequence[Bucket], task: Task) -> tuple[list[str], list[QuestionText], Int64, Int64]:
     places = [root / schema.path(task.name, "labels", bucket.name) for bucket in buckets]
     totals = np.zeros(len(task.labels), np.int64)
     for place in places:
@@ -110,22 +117,17 @@ def _read(root: Path, buckets: Sequence[Bucket], task: Task) -> tuple[list[str],
         totals += np.bincount(np.asarray(named, np.int64), minlength=len(totals))
     share = _shares(totals)
     keys: list[str] = []
-    texts: list[str] = []
+    texts: list[QuestionText] = []
     labels, threads = [], []
     for number, (bucket, place) in enumerate(zip(buckets, places, strict=True)):
         table = parquet.read(place, columns=["site", "post_id", "label", "thread_id", "source"])
         label = np.asarray(pc.index_in(table["label"], value_set=pa.array(task.labels)), np.int64)
         drawn = arrays.splitmix64(np.asarray(table["post_id"], np.int64)) / 2.0**64 <= share[label]
         table = table.filter(pa.array(drawn))
-        examples = parquet.read(
-            root / schema.path(task.name, "examples", bucket.name), columns=["post_id", "title", "text"]
-        )
+        examples = parquet.read(root / schema.path(task.name, "examples", bucket.name), columns=list(_EXAMPLE))
         rows = pc.index_in(table["post_id"], value_set=examples["post_id"].combine_chunks())
         own = examples.take(rows)
-        texts += [
-            f"{title or ''} {text}"
-            for title, text in zip(own["title"].to_pylist(), own["text"].to_pylist(), strict=True)
-        ]
+        texts += [_text(row) for row in own.to_pylist()]
         keys += [corpus_schema.key(bucket.site, post) for post in table["post_id"].to_pylist()]
         labels.append(label[drawn])
         threads.append(np.asarray(table["thread_id"], np.int64) + (number << 48))
@@ -142,26 +144,18 @@ def _shares(totals: Int64) -> Float64:
     return shares
 
 
-def _words(texts: Sequence[str]) -> Any:
-    """Sparse float64[n, features]: square roots of the counts of hashed words, each row of length 1."""
-    from scipy.sparse import csr_array
-
-    columns: list[int] = []
-    bounds = [0]
-    for text in texts:
-        lower = text.lower()
-        pieces = (lower[start:end] for start, end in text_words.pieces(lower)[:_WORDS])
-        columns += [zlib.crc32(piece.encode()) % _FEATURES for piece in pieces]
-        bounds.append(len(columns))
-    matrix = csr_array((np.ones(len(columns)), np.array(columns, np.int32), bounds), shape=(len(texts), _FEATURES))
-    matrix.sum_duplicates()
-    matrix.data = np.sqrt(matrix.data)
-    length = np.sqrt(np.asarray((matrix * matrix).sum(1)).ravel())
-    matrix.data /= np.repeat(np.maximum(length, 1e-9), np.diff(matrix.indptr))
-    return matrix
+def _text(row: Mapping[str, Any]) -> QuestionText:
+    """The beginning of an example's text: more of it costs time and says little more."""
+    segments = [
+        (piece["kind"], piece["start"], min(piece["end"], _CHARACTERS), piece["language"])
+        for piece in row["segments"]
+        if piece["start"] < _CHARACTERS
+    ]
+    text = row["text"][:_CHARACTERS]
+    return QuestionText(row["title"] or text[:_TITLE], text, segments)
 
 
-def _believed(words: Any, label: Int64, thread: Int64, k: int) -> Float64:
+def _believed(texts: Any, label: Int64, thread: Int64, k: int) -> Float64:
     """Probability of each label for each text by a model of the other threads, float64[n, k]."""
     mixed = arrays.splitmix64(thread)
     fold = (mixed % np.uint64(leaks.FOLDS)).astype(np.int64)
@@ -170,29 +164,23 @@ def _believed(words: Any, label: Int64, thread: Int64, k: int) -> Float64:
     for number in range(leaks.FOLDS):
         train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         if len(test) and len(train):
-            probabilities[test] = _nested(words[train], label[train], inner[train], k)(words[test])
+            probabilities[test] = _nested(texts[train], label[train], inner[train], k)(texts[test])
     return probabilities
 
 
-def _nested(words: Any, label: Int64, fold: Int64, k: int) -> logistic.Model:
-    """A model whose penalty is chosen by cross-validation, and that believes labels as far as others bear them out."""
-    rows, balance = np.arange(len(label)), _balance(label)
-    best: tuple[float, float, Float64] | None = None
-    for penalty in _PENALTIES:
-        believed = np.full((len(label), k), 1 / k)
-        for number in range(_INNER):
-            train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-            if len(test) and len(train):
-                weight = _balance(label[train])
-                model = logistic.fit(words[train], label[train], k, weight, words=True, inverse=penalty)
-                believed[test] = model(words[test])
-        own = believed[rows, label]
-        loss = float(-(balance * np.log(np.maximum(own, 1e-9))).sum())
-        if best is None or loss < best[0]:
-            best = loss, penalty, own
-    assert best is not None
-    _, penalty, own = best
-    return logistic.fit(words, label, k, balance * own / own.mean(), words=True, inverse=penalty)
+def _nested(texts: Any, label: Int64, fold: Int64, k: int) -> logistic.Model:
+    """A model that believes labels as far as models of other texts bear them out."""
+    own = np.full(len(label), 1 / k)
+    for number in range(_INNER):
+        train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+        if len(test) and len(train):
+            believed = _fitted(texts[train], label[train], k, _balance(label[train]))(texts[test])
+            own[test] = believed[np.arange(len(test)), label[test]]
+    return _fitted(texts, label, k, _balance(label) * own / own.mean())
+
+
+def _fitted(texts: Any, label: Int64, k: int, weight: Float64) -> logistic.Model:
+    return logistic.fit(texts, label, k, weight, words=True, inverse=_INVERSE)
 
 
 def _balance(label: Int64) -> Float64:

@@ -27,6 +27,11 @@ REASONS: Mapping[str, tuple[str, str]] = {
 }
 """The publisher's number of a reason -> the value of closure, and the reason in its words (docs/closure.md)."""
 
+NOT_A_REAL_QUESTION = "4"
+"""Of its questions some lacked details and others focus."""
+JUDGED_REASONS = frozenset({"3", NOT_A_REAL_QUESTION, "10", "20"})
+"""Numbers of reasons that no value of today names: which one is meant is a judgement, not a fact."""
+
 _CLOSING, _REOPENING = 10, 11
 _MOVES = {17: "away", 35: "away", 36: "here"}
 

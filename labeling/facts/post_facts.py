@@ -7,19 +7,19 @@ again, so that no two of them contradict each other. Weaker sources stay in the 
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.labeling.facts import closings, remarks, site_business
-from socorpus.labeling.facts.closings import CLOSED, DUPLICATE, OFF_TOPIC, OPEN, REASONS, Event
+from socorpus.labeling.facts.closings import CLOSED, DUPLICATE, JUDGED_REASONS, OFF_TOPIC, OPEN, REASONS, Event
 from socorpus.labeling.functions import Threads
 from socorpus.labeling.history.revisions import COMMUNITY
 from socorpus.labeling.schema import FACTS
 
-VERSION = 1
+VERSION = 2
 """Raise it when facts change."""
 
 _DUPLICATE_LINK = 3
@@ -58,6 +58,16 @@ class PostFacts:
     def recorded(self) -> bool:
         """Whether an event, a link, or a mark of the system names the reason of the closing."""
         return self.reason_by in _RECORDED
+
+    @property
+    def judged(self) -> bool:
+        """Whether an event gives the reason by a number that no value of closure names: the value is a judgement."""
+        return self.reason_by == "event" and self.reason_number in JUDGED_REASONS
+
+    @property
+    def commented(self) -> bool:
+        """Whether nothing says why it is closed, and others commented on it, who may have."""
+        return "commented" in self.evidence
 
     @property
     def perhaps_duplicate(self) -> bool:
@@ -105,9 +115,10 @@ def settle(threads: Threads) -> pa.Table:
         site_business.meta_site(threads.site),
     )
     standing = {row["post_id"]: _standing(seen, row) for row in rows if row["kind"] == "question"}
-    remarked = _remarks(threads.comments, [post for post, stands in standing.items() if stands.closed])
+    closed = [post for post, stands in standing.items() if stands.closed]
+    remarked = _remarks(threads.comments, closed, seen.owners)
     settled = [
-        {"site": threads.site, **_row(seen, row, standing.get(row["post_id"]), remarked.get(row["post_id"], {}))}
+        {"site": threads.site, **_row(seen, row, standing.get(row["post_id"]), remarked.get(row["post_id"], _SILENT))}
         for row in rows
     ]
     return pa.Table.from_pylist(settled, schema=FACTS)
@@ -123,6 +134,19 @@ class _Seen:
     links: Mapping[int, list[int]]
     owners: Mapping[int, int | None]
     meta: bool
+
+
+@dataclass
+class _Remarked:
+    """What comments say of why a question is closed."""
+
+    reasons: dict[str, int] = field(default_factory=dict)
+    """Reasons that they name, each with its first comment."""
+    by_others: int = 0
+    """Comments of others than its owner."""
+
+
+_SILENT = _Remarked()
 
 
 @dataclass(frozen=True)
@@ -152,14 +176,11 @@ def _standing(seen: _Seen, document: Mapping[str, Any]) -> _Standing:
     return _Standing(False, None, {"by": "history" if seen.history else "no ClosedDate"}, None, None)
 
 
-def _row(
-    seen: _Seen, document: Mapping[str, Any], stands: _Standing | None, remarked: Mapping[str, int]
-) -> dict[str, Any]:
+def _row(seen: _Seen, document: Mapping[str, Any], stands: _Standing | None, remarked: _Remarked) -> dict[str, Any]:
     """A row of the table.
 
     Args:
         stands: None for an answer.
-        remarked: reasons that comments name, each with its first comment.
     """
     post, title = document["post_id"], document["title"] or ""
     owner = seen.owners.get(post)
@@ -209,7 +230,7 @@ def _reason(
     seen: _Seen,
     document: Mapping[str, Any],
     stands: _Standing,
-    remarked: Mapping[str, int],
+    remarked: _Remarked,
     evidence: dict[str, list[Evidence]],
 ) -> tuple[str | None, str | None]:
     """Value of closure why a question is closed, and the source that names it; adds to the evidence."""
@@ -233,11 +254,15 @@ def _reason(
         named.append((DUPLICATE, "banner", {}))
     if move is not None and move.where == "away":
         named.append((OFF_TOPIC, "migration", {"history_id": move.history_id}))
-    if len(remarked) == 1:
-        ((label, comment),) = remarked.items()
+    if len(remarked.reasons) == 1:
+        ((label, comment),) = remarked.reasons.items()
         named.append((label, "remark", {"comment": comment}))
-    elif remarked:  # two reasons are no answer
-        evidence["remarks"] = [{"by": "remark", "value": label, "comment": place} for label, place in remarked.items()]
+    elif remarked.reasons:  # two reasons are no answer
+        evidence["remarks"] = [
+            {"by": "remark", "value": label, "comment": place} for label, place in remarked.reasons.items()
+        ]
+    if not named and remarked.by_others:
+        evidence["commented"] = [{"by": "comments", "of_others": remarked.by_others}]
     evidence["reason"] = [{"by": source, "value": label, **details} for label, source, details in named]
     return named[0][:2] if named else (CLOSED, "nothing")
 
@@ -256,12 +281,14 @@ def _links(links: pa.Table) -> dict[int, list[int]]:
     return originals
 
 
-def _remarks(comments: pa.Table, closed: Sequence[int]) -> dict[int, dict[str, int]]:
-    """Reasons that comments on closed questions name, each with its first comment."""
+def _remarks(comments: pa.Table, closed: Sequence[int], owners: Mapping[int, int | None]) -> dict[int, _Remarked]:
+    """What comments on closed questions say, of each that has any."""
     rows = comments.filter(pc.is_in(comments["post_id"], pa.array(sorted(closed), pa.int64())))
-    reasons: dict[int, dict[str, int]] = {}
-    for row in rows.select(["post_id", "comment_id", "text"]).to_pylist():
+    remarked: dict[int, _Remarked] = {}
+    for row in rows.select(["post_id", "comment_id", "text", "user_id"]).to_pylist():
+        of_post = remarked.setdefault(row["post_id"], _Remarked())
+        of_post.by_others += row["user_id"] is None or row["user_id"] != owners.get(row["post_id"])
         label = remarks.named_reason(row["text"] or "")
         if label is not None:
-            reasons.setdefault(row["post_id"], {}).setdefault(label, row["comment_id"])
-    return reasons
+            of_post.reasons.setdefault(label, row["comment_id"])
+    return remarked

@@ -2,7 +2,7 @@
 
 import re
 
-from socorpus.labeling.facts.closings import CLOSED, DUPLICATE
+from socorpus.labeling.facts.closings import CLOSED, DUPLICATE, OFF_TOPIC
 from socorpus.labeling.tasks.obsolescence.sentences import unquoted
 
 _SAYS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
@@ -24,6 +24,12 @@ _AUTOMATIC = re.compile(
     r"\s*(?:possible duplicate of|does this answer your question"
     r"|posible duplicado de|¿?responde esto a tu pregunta|possível duplicata de|isso responde (?:à|a) sua pergunta"
     r"|возможный дубликат|отвечает ли это на ваш вопрос)\b",
+    re.IGNORECASE,
+)
+# What the system writes below a question for who votes to close it as off topic for a reason in words of their own.
+_OWN_WORDS = re.compile(
+    r"\s*(?:i['\u2019]m voting to close this question(?: as off[- ]?topic)? because"
+    r"|this question appears to be off[- ]?topic because)\b",
     re.IGNORECASE,
 )
 
@@ -59,9 +65,12 @@ def named_reason(comment: str) -> str | None:
     text = unquoted(comment).strip()
     if _AUTOMATIC.match(text):
         return DUPLICATE
-    if not _CLOSING.search(text) or text.endswith("?"):
+    own_words = _OWN_WORDS.match(text) is not None
+    if not (own_words or _CLOSING.search(text)) or text.endswith("?"):
         return None
     matches = {label: match for label, pattern in _SAYS if (match := pattern.search(text)) is not None}
+    if own_words and not matches:
+        return OFF_TOPIC
     if len(matches) != 1:
         return None
     ((label, match),) = matches.items()

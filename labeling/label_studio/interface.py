@@ -1,7 +1,8 @@
 """The annotators' view in Label Studio: the interface of each task, and a post as a Label Studio task.
 
-A task's data holds the text with only `\\n` as line ends (offsets of `<Text>` are code points, as in Python), context
-for the annotator, and an identifier by which the post is found again.
+A task's data holds the text with only `\\n` as line ends, the same as HTML in which code is marked, context for the
+annotator, and an identifier by which the post is found again. Offsets of marks are code points of the text, as in
+Python: `<HyperText>` counts those of its text content, which is the text itself, and takes them without a path too.
 """
 
 import hashlib
@@ -40,14 +41,14 @@ _STYLE = """
       white-space: pre-wrap !important; tab-size: 4; }
 """
 _MONOSPACE = 'font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace !important;'
-# `<Text>`, whose marks are offsets, shows one face: the one that code needs.
-_STYLE_OF_SPANS = f"""
-    .socorpus-text [class*="richtext__container"], .socorpus-text [class*="richtext__line"] {{ {_MONOSPACE} }}
+_STYLE_OF_CODE = (
+    f"    .socorpus-text code {{ {_MONOSPACE} font-size: 0.95em; background: rgba(127, 127, 127, 0.12); }}\n"
+)
+_STYLE_OF_SPANS = f"""{_STYLE}{_STYLE_OF_CODE}
     .socorpus-text .htx-highlight {{ font-family: inherit !important; white-space: inherit !important; }}
 """
 # The panels of regions and their details have nothing to show where whole texts are judged.
-STYLE_OF_TEXTS = f"""{_STYLE}
-    .socorpus-text code {{ {_MONOSPACE} font-size: 0.95em; background: rgba(127, 127, 127, 0.12); }}
+STYLE_OF_TEXTS = f"""{_STYLE}{_STYLE_OF_CODE}
     [class*="lsf-sidepanels__wrapper"] {{ display: none !important; }}
     .lsf-sidepanels {{ padding: 0 !important; }}
 """
@@ -63,7 +64,7 @@ def config(task: Task) -> str:
             for label, color in zip(task.labels, cycle(_COLORS), strict=False)
         )
         above, aside = f'    <Labels name="{task.name}" toName="text" showInline="true">\n{labels}\n    </Labels>\n', ""
-        style, text = _STYLE + _STYLE_OF_SPANS, '<Text name="text" value="$text" granularity="symbol"/>'
+        style, text = _STYLE_OF_SPANS, '<HyperText name="text" value="$html" inline="true" granularity="symbol"/>'
     else:
         choices = "\n".join(
             f"        <Choice value={quoteattr(label)} hint={quoteattr(task.meanings[label])}/>"
@@ -197,13 +198,12 @@ def payload(
         "digest": example.digest.hex(),
         "title": validation.line(example.title or f"{example.kind.capitalize()} {example.post_id}"),
         "text": mended.text,
+        "html": _html(mended, example.code),
         "tags": validation.line(" ".join(example.tags)),
         "split": example.split,
         "blind": blind,
         "about": _about(example, task, blind),
     }
-    if not task.spans:
-        data["html"] = _html(mended, example.code)
     if judgements is not None:
         data |= _adjudication(example, task, judgements)
     shown = [label for label in example.labels if label.source != "person"]

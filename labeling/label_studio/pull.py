@@ -222,10 +222,16 @@ def _marks(annotation: Mapping[str, Any], task: Task) -> tuple[list[_Mark], list
             refused.append(f"label {labels} is none of the task's")
         elif not task.spans:
             marks.append((None, None, labels[0], None))
-        elif not 0 <= value["start"] < value["end"]:
-            refused.append(f"mark {value['start']} to {value['end']} is empty")
         else:
-            marks.append((value["start"], value["end"], labels[0], value.get("text")))
+            # What a person marks in HTML has paths too; a suggestion that was left as it was has only offsets.
+            offsets = value.get("globalOffsets", value)
+            start, end = offsets.get("start"), offsets.get("end")
+            if not (isinstance(start, int) and isinstance(end, int)):
+                refused.append(f"mark {start} to {end} has no offsets in the text")
+            elif not 0 <= start < end:
+                refused.append(f"mark {start} to {end} is empty")
+            else:
+                marks.append((start, end, labels[0], value.get("text")))
     unique = {mark[:3]: mark for mark in marks}
     return [
         unique[key] for key in sorted(unique, key=lambda key: (key[0] or 0, key[1] or 0, key[2] or ""))
@@ -247,7 +253,8 @@ def moved(rows: Sequence[dict[str, Any]], examples: Iterable[Example], pulled: P
         marks = [row for row in by_post.pop(example.key, ()) if row["start"] is not None]
         for row in marks:
             same = json.loads(row["evidence"])["digest"] == example.digest.hex()
-            if row["end"] > len(mended.text) or (not same and row["slice"] != mended.text[row["start"] : row["end"]]):
+            slice_ = mended.text[row["start"] : row["end"]]
+            if row["end"] > len(mended.text) or (not same and _one_line(row["slice"]) != _one_line(slice_)):
                 pulled.conflicts.append(
                     f"{example.key}: a mark of {row['function']} is of a text that has changed since; it is left out"
                 )
@@ -255,6 +262,11 @@ def moved(rows: Sequence[dict[str, Any]], examples: Iterable[Example], pulled: P
             end = mended.original(row["end"], end=True)
             kept.append(row | {"start": mended.original(row["start"]), "end": end})
     return [{name: row[name] for name in schema.VOTES.names} for row in kept]
+
+
+def _one_line(slice_: str | None) -> str | None:
+    """A slice as the browser reports what a person marked: `\\` and `n` for each end of a line."""
+    return None if slice_ is None else slice_.replace("\n", "\\n")
 
 
 def write(

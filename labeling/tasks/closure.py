@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from socorpus.labeling.facts import post_facts
-from socorpus.labeling.facts.closings import CLOSED, OPEN, events
+from socorpus.labeling.facts.closings import CLOSED, NOT_A_REAL_QUESTION, OPEN, events
 from socorpus.labeling.functions import Threads, Vote, votes
 from socorpus.labeling.history import revisions
 from socorpus.labeling.schema import Task
@@ -97,16 +97,33 @@ TASK = Task(
 # Functions. Each question has the vote of one: several that read the same facts would only seem to agree.
 
 
-@votes(TASK, version=2, facts=True)
+@votes(TASK, version=3, facts=True)
 def events_in_order(threads: Threads) -> Iterator[Vote]:
     """The history: the reason of the last closing, open after a reopening, or open as nothing ever closed it."""
     for post, facts in post_facts.of_posts(threads).items():
         if facts.reason_by == "event":
-            yield _because(post, facts)
+            if not facts.judged:
+                yield _because(post, facts)
         elif facts.reopened:
             yield Vote(post, OPEN, {"reopened": True, **facts.evidence["closed"][0]})
         elif not facts.closed and threads.history is not None:
             yield Vote(post, OPEN, {"events": 0})
+
+
+@votes(TASK, right=0.5)
+def not_a_real_question(threads: Threads) -> Iterator[Vote]:
+    """The history: closed for the old reason 4, which lack of details shared with lack of focus: needs_details."""
+    for post, facts in post_facts.of_posts(threads).items():
+        if facts.judged and facts.reason_number == NOT_A_REAL_QUESTION:
+            yield _because(post, facts)
+
+
+@votes(TASK)
+def older_reason(threads: Threads) -> Iterator[Vote]:
+    """The history: closed for an old reason (3, 10, 20) that no value names: the value that is nearest to it."""
+    for post, facts in post_facts.of_posts(threads).items():
+        if facts.judged and facts.reason_number != NOT_A_REAL_QUESTION:
+            yield _because(post, facts)
 
 
 @votes(TASK, version=2, facts=True)
@@ -147,7 +164,7 @@ def moved_away(threads: Threads) -> Iterator[Vote]:
             yield _because(post, facts)
 
 
-@votes(TASK, version=2)
+@votes(TASK, version=3)
 def closing_remark(threads: Threads) -> Iterator[Vote]:
     """A comment under a closed question of which no record says why speaks of closing it and names a single reason."""
     for post, facts in post_facts.of_posts(threads).items():
@@ -155,11 +172,19 @@ def closing_remark(threads: Threads) -> Iterator[Vote]:
             yield _because(post, facts)
 
 
-@votes(TASK, facts=True)
+@votes(TASK, version=2, facts=True)
 def reason_not_known(threads: Threads) -> Iterator[Vote]:
-    """Closed, and neither an event nor a link, a note, a mark or a comment says why: closed."""
+    """Closed, no event, link, note or mark says why, and nobody else commented: closed."""
     for post, facts in post_facts.of_posts(threads).items():
-        if facts.reason_by == "nothing":
+        if facts.reason_by == "nothing" and not facts.commented:
+            yield _because(post, facts)
+
+
+@votes(TASK, right=0.5)
+def reason_perhaps_in_comments(threads: Threads) -> Iterator[Vote]:
+    """Closed, no record says why, and others commented without naming one reason that rules can read: closed."""
+    for post, facts in post_facts.of_posts(threads).items():
+        if facts.reason_by == "nothing" and facts.commented:
             yield _because(post, facts)
 
 
@@ -168,6 +193,8 @@ def _because(post: int, facts: post_facts.PostFacts) -> Vote:
     reasons = facts.evidence["reason"]
     first = reasons[0] if reasons else facts.evidence["closed"][0]
     evidence = {name: value for name, value in first.items() if name != "value"}
+    if facts.commented:
+        evidence["comments_of_others"] = facts.evidence["commented"][0]["of_others"]
     if also := [f"{reason['by']}: {reason['value']}" for reason in reasons[1:]]:
         evidence["also"] = also
     remarks = tuple(reason["comment"] for reason in reasons if reason["by"] == "remark")

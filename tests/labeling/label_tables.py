@@ -123,11 +123,28 @@ def classified(
     write(root, task, examples, rows)
 
 
-def entities(root: Path, texts: Mapping[int, tuple[str, Sequence[tuple[str, str]]]]) -> None:
-    """A corpus of texts, each with the (slice, label) pairs that functions found; a slice is its first occurrence."""
+def entities(
+    root: Path, texts: Mapping[int, tuple[str, Sequence[tuple[str, str]]]], code: Mapping[int, str] | None = None
+) -> None:
+    """A corpus of texts, each with the (slice, label) pairs that functions found; a slice is its first occurrence.
+
+    `code` is the slice of a post that is code.
+    """
     rows = []
     for post, (text, found) in texts.items():
         for slice_, name in found:
             start = text.index(slice_)
             rows.append(label("entities", post, name, 0.9, (start, start + len(slice_))))
-    write(root, "entities", [example(post, text) for post, (text, _) in texts.items()], rows)
+    examples = []
+    for post, (text, _) in texts.items():
+        of_code = (code or {}).get(post, "")
+        first = text.index(of_code) if of_code else len(text)
+        after = first + len(of_code)
+        parts = [("prose", 0, first), ("code", first, after), ("prose", after, len(text))]
+        segments = [
+            {"kind": kind, "start": start, "end": end, "language": None, "id": post}
+            for kind, start, end in parts
+            if start < end
+        ]
+        examples.append(example(post, text, segments=segments))
+    write(root, "entities", examples, rows)

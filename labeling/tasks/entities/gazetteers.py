@@ -262,6 +262,15 @@ def kind_of(phrase: str) -> str | None:
     return kind.lastgroup
 
 
+def headed_by(phrase: str) -> str | None:
+    """Type by the kind that a noun phrase ends with ("a light wallet", "other wallets"); else None."""
+    for kind in _KIND.finditer(phrase):
+        if kind.end() == len(phrase):
+            other = _OF_OTHERS_TOO.fullmatch(kind[0]) and not _COMPUTING.search(phrase, 0, kind.start())
+            return None if other else kind.lastgroup
+    return None
+
+
 def speaks_of_field(wiki: str) -> bool:
     """Whether a tag's wiki or excerpt names a kind of the field anywhere ("language", "library", "file format")."""
     return _FIELD.search(wiki) is not None

@@ -8,8 +8,7 @@ set by judgement from general knowledge, not fitted.
 
 import math
 import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +63,10 @@ _DISPUTED = -4.0
 """Change of the log-odds of a name that stands for something else on the site."""
 OWN = 0.97
 """Probability of a name of the configuration's own, assumed."""
+CORROBORATED = "corroborated"
+"""Rule of votes for names that the site types, repeats, and tags or links."""
+_TERM = 0.9
+"""Lowest probability of such a name, assumed."""
 _TAG_RULES = frozenset(("own_tags", "language_hints", "site_tags", "site_names"))
 _BY_SHAPE = frozenset(("camel_case",))
 """Functions that know no more of a name than its letters."""
@@ -228,9 +231,11 @@ class Prior:
         named: set[Span] = set()
         own: dict[Span, float] = {}
         voted: dict[str, set[tuple[int, int]]] = {_TAG: set(), "Version": set(), "Class": set()}
-        for start, end, label, function, _ in votes:
+        for start, end, label, function, rule in votes:
             if function == "own_names":
                 own[Span(start, end, label)] = OWN
+            elif rule == CORROBORATED:
+                own.setdefault(Span(start, end, label), _TERM)
             elif function in _TAG_RULES:
                 if self.alike >= _ABOUT or function != "own_tags" or not gazetteers.everyday(post.text[start:end]):
                     named.add(Span(start, end, label))
@@ -325,142 +330,3 @@ def english(post: EntityPost) -> bool:
     if len(words) < _FEWEST_WORDS:
         return True
     return sum(word in _ENGLISH for word in words) >= _LEAST_ENGLISH * len(words)
-
-
-# Names of the field's own tools: what the posts themselves say a name is.
-
-_IS = re.compile(
-    r"(?<![\w.@/-])([A-Z][\w+#-]*(?:\.[A-Za-z]\w*)?(?: [A-Z][\w+#-]*)?) (?:is|are|was) (?:an?|the|another|one of the) "
-    r"([^.\n!?;:]{3,80})"
-)
-_HEADED = re.compile(
-    r"\b[Tt]he ([A-Z][\w+#-]*(?: [A-Z][\w+#-]*)?) (app|framework|wallet|browser|programming language)\b"
-)
-"""Not "the X website", "software" or "compiler": X is whose they are, or what they are for."""
-_CAPITAL = re.compile(r"(?<![\w.@/-])[A-Z][\w+#-]*(?:\.[A-Za-z]\w*)?")
-_COMMON = frozenset(
-    [
-        "this",
-        "that",
-        "it",
-        "here",
-        "there",
-        "what",
-        "which",
-        "one",
-        "my",
-        "the",
-        "a",
-        "an",
-        "and",
-        "if",
-        "so",
-        "he",
-        "she",
-        "they",
-        "we",
-        "you",
-        "i",
-        "his",
-        "her",
-        "our",
-        "your",
-        "these",
-        "those",
-        "but",
-        "as",
-        "also",
-        "another",
-        "all",
-        "any",
-        "both",
-        "each",
-        "either",
-        "neither",
-        "no",
-        "not",
-        "now",
-        "then",
-        "since",
-        "because",
-        "while",
-        "when",
-        "where",
-        "why",
-        "how",
-        "answer",
-        "question",
-        "example",
-        "code",
-        "function",
-        "class",
-        "method",
-        "problem",
-        "issue",
-        "solution",
-    ]
-)
-_VOICES = 2
-"""Posts that must say the same of a name."""
-
-
-_HEARD = 0.02
-"""Share of the posts with a name that must say so: of what all posts speak of, two posts say anything."""
-
-
-def introduced(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Names that posts introduce by their kind ("Daedalus is a wallet for …").
-
-    Returns:
-        name -> `{"types": type -> number of posts that say so, "posts": number of posts that have the name}`, both of
-        these texts.
-    """
-    counts: dict[str, Counter[str]] = {}
-    posts: Counter[str] = Counter()
-    for text in texts:
-        seen: set[tuple[str, str]] = set()
-        for match in _IS.finditer(text):
-            label = gazetteers.kind_of(match[2])
-            if label is not None:
-                seen.add((match[1], label))
-        for match in _HEADED.finditer(text):
-            label = gazetteers.kind_of(match[2])
-            if label is not None:
-                seen.add((match[1], label))
-        for name, label in seen:
-            if name.split()[0].lower() not in _COMMON and len(name) > 2:
-                counts.setdefault(name, Counter())[label] += 1
-        posts.update(_capitals(text))
-    return {
-        name: {"types": dict(sorted(counts[name].items())), "posts": max(posts[name], counts[name].total())}
-        for name in sorted(counts)
-    }
-
-
-def _capitals(text: str) -> set[str]:
-    """Words of a text with a capital, and pairs of them."""
-    names: set[str] = set()
-    end, last = -1, ""
-    for match in _CAPITAL.finditer(text):
-        names.add(match[0])
-        if match.start() == end + 1 and text[end] == " ":
-            names.add(f"{last} {match[0]}")
-        end, last = match.end(), match[0]
-    return names
-
-
-def settled(parts: Iterable[Mapping[str, Mapping[str, Any]]]) -> dict[str, str]:
-    """Names whose type `_VOICES` posts of a site agree on, `_HEARD` of those with the name, and three in four of all
-    that say a type. Posts of parts in which nobody says one are not counted."""
-    total: dict[str, Counter[str]] = {}
-    posts: Counter[str] = Counter()
-    for part in parts:
-        for name, heard in part.items():
-            total.setdefault(name, Counter()).update(heard["types"])
-            posts[name] += heard["posts"]
-    names = {}
-    for name in sorted(total):
-        label, times = min(total[name].items(), key=lambda item: (-item[1], item[0]))
-        if times >= max(_VOICES, 0.75 * total[name].total(), _HEARD * posts[name]):
-            names[name] = label
-    return names

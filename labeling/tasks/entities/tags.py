@@ -1,5 +1,6 @@
 """Labelling functions for entities by a site's tags and their wikis, a post's own tags, and language hints."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache, wraps
 from typing import Any
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus.documents import html
+from socorpus.labeling.facts import site_terms
 from socorpus.labeling.functions import Threads, Vote, votes
 from socorpus.labeling.tasks.entities import gazetteers, site_prior
 from socorpus.labeling.tasks.entities.post import EntityPost, Found, of_each_post, posts
@@ -38,16 +40,17 @@ def collect(threads: Threads) -> dict[str, Any]:
         "types": types,
         "tags": tags,
         "counts": site_prior.counted(threads),
-        "names": site_prior.introduced(threads.documents["text"].to_pylist()),
+        "names": site_terms.counted(threads.documents["text"].to_pylist(), threads.posts["body"].to_pylist()),
     }
 
 
 def merge(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Facts of the corpus: `tags` (site -> tag -> type), `sites` (site -> counts), `names` (site -> name -> type)."""
+    """Facts of the corpus: `tags` (site -> tag -> type), `sites` (site -> counts), `names` (site -> name -> type), and
+    `terms` (site -> names that are corroborated)."""
     by_site: dict[str, list[Mapping[str, Any]]] = {}
     for part in parts:
         by_site.setdefault(part["site"], []).append(part)
-    types, sites, names = {}, {}, {}
+    types, sites, names, terms = {}, {}, {}, {}
     for name in sorted(by_site):
         of_site = by_site[name]
         typed: dict[str, str] = {}
@@ -61,9 +64,12 @@ def merge(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         sites[name] = counts | site_prior.of_tags(tags)
         if typed:
             types[name] = dict(sorted(typed.items()))
-        if introduced := site_prior.settled(part["names"] for part in of_site):
+        introduced, corroborated = site_terms.settled((part["names"] for part in of_site), tags)
+        if introduced:
             names[name] = introduced
-    return {"tags": types, "sites": sites, "names": names}
+        if corroborated:
+            terms[name] = corroborated
+    return {"tags": types, "sites": sites, "names": names, "terms": terms}
 
 
 def _of_latest(
@@ -99,12 +105,29 @@ def site_tags(threads: Threads) -> Iterator[Vote]:
         yield from _outside_code(threads.examples, _tag_gazetteer(typed), "tag wiki", "tag")
 
 
-@votes("entities")
+@votes("entities", version=2)
 def site_names(threads: Threads) -> Iterator[Vote]:
     """A name that several posts of the site introduce by its kind ("Daedalus is a wallet"), wherever it stands."""
     named = threads.facts.get("names", {}).get(threads.site)
-    if named and threads.examples is not None:
-        yield from _outside_code(threads.examples, _introduced_gazetteer(named), "introduced", "name")
+    if not named or threads.examples is None:
+        return
+    corroborated = frozenset(threads.facts.get("terms", {}).get(threads.site, ()))
+    known = _introduced_gazetteer(named)
+    for post in posts(threads.examples):
+        for hit in known.find(post.open, post.words):
+            if post.in_code(hit.start) is None:
+                sure = hit.name in corroborated and not _part_of_longer(post.open, hit.start, hit.end)
+                evidence = {"rule": site_prior.CORROBORATED if sure else "introduced", "name": hit.name}
+                yield Vote(post.post_id, hit.label, evidence, hit.start, hit.end)
+
+
+_BEHIND = re.compile(r" [A-Z]\w")
+_BEFORE = re.compile(r"[\w,] [A-Z][\w-]{0,30} $")
+
+
+def _part_of_longer(text: str, start: int, end: int) -> bool:
+    """Whether another word with a capital stands beside a name, as in "Daedalus Flight" or "the IBM Watson"."""
+    return _BEHIND.match(text, end) is not None or _BEFORE.search(text, max(0, start - 34), start) is not None
 
 
 def _outside_code(examples: pa.Table, known: gazetteers.Gazetteer, rule: str, kind: str) -> Iterator[Vote]:

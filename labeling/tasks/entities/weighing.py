@@ -17,7 +17,7 @@ LOWEST = 0.1
 """Lowest probability with which a span is voted for."""
 
 
-@votes("entities", version=4)
+@votes("entities", version=5)
 def learned(threads: Threads) -> Iterator[Vote]:
     """All functions of ours weighed by what an annotated corpus and the site teach: each candidate's probability."""
     if threads.examples is None:

@@ -10,6 +10,7 @@ import pytest
 from socorpus.corpus.storage.buckets import Bucket
 from socorpus.labeling import schema
 from socorpus.labeling.analysis import label_errors
+from socorpus.labeling.text_score.form import QuestionText
 from tests.labeling import label_tables
 from tests.our_tasks import ENTITIES, QUALITY
 
@@ -33,7 +34,8 @@ def texts(truth: Ints, seed: int, share: float = 0.25) -> list[str]:
 
 def found(monkeypatch: pytest.MonkeyPatch, written: list[str], label: Ints) -> dict[str, Any]:
     keys = [f"site:{number}" for number in range(len(label))]
-    monkeypatch.setattr(label_errors, "_read", lambda *_: (keys, written, label, np.arange(len(label))))
+    questions = [QuestionText(text[:40], text, [("prose", 0, len(text), None)]) for text in written]
+    monkeypatch.setattr(label_errors, "_read", lambda *_: (keys, questions, label, np.arange(len(label))))
     return label_errors.find(Path(), [], QUALITY)
 
 
@@ -56,6 +58,19 @@ def test_planted_errors_of_each_label_are_found(monkeypatch: pytest.MonkeyPatch)
     assert {error["label"] for error in errors["found"][:3]} == set(QUALITY.labels)
     right = [error["rather"] == QUALITY.labels[truth[int(error["key"][5:])]] for error in errors["found"]]
     assert np.mean(right) > 0.6
+
+
+def test_planted_errors_are_found_where_the_form_tells_labels_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(5)
+    truth = random.permutation(np.repeat([0, 1], 300))
+    planted = random.random(600) < 0.1
+    plain = texts(np.zeros(600, np.int64), 5, share=0.0)
+    # The same words, in small letters or in capitals.
+    written = [text.upper() if label else text for text, label in zip(plain, truth, strict=True)]
+    errors = found(monkeypatch, written, np.where(planted, 1 - truth, truth))
+    for name in QUALITY.labels[:2]:
+        listed = numbers(errors, name)
+        assert len(listed) >= 20 and planted[listed].mean() >= 0.7
 
 
 def test_a_rare_label_is_not_taken_for_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

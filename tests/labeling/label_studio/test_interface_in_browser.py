@@ -123,17 +123,23 @@ def test_what_a_mouse_marks_is_the_slice_that_comes_back(
     tmp_path: Path, server: Server, client: Client, title: str, page: Page, newline: str
 ) -> None:
     text = labelled.NASTY.replace("\n", newline)
-    labelled.entities(tmp_path, {1: (text, [("numpy", "Library")])})
+    code = text[text.index("\tdef") : text.index("עברית") - 2 * len(newline)]
+    suggested = {"numpy": "Library", "two": "Value", "pandas": "Library"}
+    labelled.entities(tmp_path, {1: (text, list(suggested.items()))}, {1: code})
     synced = sync(tmp_path, client, title, "entities")
     task = tasks(client, synced.project)[f"{SITE}:1"]["id"]
     open_task(page, server, synced.project, task)
-    # The suggestion is seen as a coloured span.
+    # The suggestions are seen as coloured spans, prose in one face and code in the other.
     marked = page.locator(f"{TEXT} .htx-highlight")
-    expect(marked).to_have_text(["numpy"])
+    expect(marked).to_have_text(list(suggested))
+    faces = marked.evaluate_all("all => all.map(e => getComputedStyle(e).fontFamily.includes('monospace'))")
+    assert faces == [False, True, False]
+    assert page.locator(TEXT).first.text_content() == text.replace("\r\n", "\n")
     marks = {
         "Cafe\u0301": "Website",
         "👩‍👩‍👧 ship": "Application",
         "1.2": "Version",
+        f".{newline}{newline}\tdef": "Class",
         "f(x)": "Function",
         "\treturn  x": "Code_Block",
         "עברית": "Language",
@@ -145,7 +151,7 @@ def test_what_a_mouse_marks_is_the_slice_that_comes_back(
         # A label's key stands behind it.
         page.locator("[class*=lsf-label]").filter(has_text=re.compile(rf"^\s*{label}(\s*\S)?\s*$")).first.click()
         before = marked.count()
-        start, end = page.locator(TEXT).first.evaluate(_PLACES, slice_)
+        start, end = page.locator(TEXT).first.evaluate(_PLACES, slice_.replace("\r\n", "\n"))
         page.mouse.move(*start)
         page.mouse.down()
         page.mouse.move(*end, steps=8)
@@ -154,4 +160,4 @@ def test_what_a_mouse_marks_is_the_slice_that_comes_back(
     submit(page, task)
     sync(tmp_path, client, title, "entities")
     found = {text[row["start"] : row["end"]]: row["label"] for row in people(tmp_path, "entities")}
-    assert found == {**marks, "numpy": "Library"}
+    assert found == {**marks, **suggested}

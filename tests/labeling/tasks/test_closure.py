@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from socorpus.corpus.sample.writer import Truth
+from socorpus.labeling.aggregation import dawid_skene
 from socorpus.labeling.facts import closings, post_facts, remarks
 from socorpus.labeling.functions import of_task
 from socorpus.labeling.tasks import closure
@@ -38,9 +40,11 @@ def test_there_are_enough_functions() -> None:
 )
 def test_reasons_of_both_eras(reason: str, label: str) -> None:
     bucket = threads([question(**CLOSED)], history=[event(1, 1, 2, 0, "How?"), closing(2, 9, reason)])
-    assert labels(TASK, bucket, 1)["events_in_order"] == label
+    inferred = {"4": "not_a_real_question", "3": "older_reason", "10": "older_reason", "20": "older_reason"}
+    function = inferred.get(reason, "events_in_order")
+    assert labels(TASK, bucket, 1) == {function: label}
     area51 = threads([question(**CLOSED)], history=[closing(2, 9, None, "[]", close_reason_id=int(reason))])
-    assert labels(TASK, area51, 1)["events_in_order"] == label
+    assert labels(TASK, area51, 1) == {function: label}
 
 
 def test_an_unknown_reason_is_closed_and_is_counted() -> None:
@@ -134,7 +138,43 @@ def test_an_event_is_believed_above_links_and_comments() -> None:
 
 def test_what_the_log_records_is_declared_a_fact() -> None:
     judging = {function.name for function in of_task(TASK) if not function.facts}
-    assert judging == {"no_closed_dates", "moved_away", "closing_remark"}
+    inferring = {"not_a_real_question", "older_reason", "reason_perhaps_in_comments"}
+    assert judging == inferring | {"no_closed_dates", "moved_away", "closing_remark"}
+
+
+def test_a_reason_that_nothing_records_is_no_fact_where_others_commented() -> None:
+    said = [comment(4, 1, "Not the right place for it, is it?"), comment(5, 2, "Thanks all.", user=77)]
+    posts = [question(1, **CLOSED), question(2, owner_user_id=77, **CLOSED), question(3, **CLOSED)]
+    bucket = threads(posts, said)
+    assert labels(TASK, bucket, 1) == {"reason_perhaps_in_comments": "closed"}
+    assert labels(TASK, bucket, 2) == labels(TASK, bucket, 3) == {"reason_not_known": "closed"}
+    (vote,) = [vote for vote in every(TASK, bucket) if vote.post_id == 1]
+    assert vote.evidence == {"by": "ClosedDate", "comments_of_others": 1}
+
+
+def test_probabilities_say_what_is_recorded_and_what_is_inferred() -> None:
+    said = [comment(500 + post, post, "No comment.") for post in (2, 7)]
+    numbers = {1: "101", 3: "4", 4: "103", 5: "102", 6: "3"}
+    history = [event(900, 8, 2, 0, "How?")] + [
+        event(900 + post, post, 10, 9, "[]", comment=number) for post, number in numbers.items()
+    ]
+    posts = [question(post, **({} if post == 8 else CLOSED)) for post in range(1, 10)]
+    bucket = threads(posts, said, history)
+    functions = of_task(TASK)
+    names, values = [function.name for function in functions], list(closure.TASK.labels)
+    matrix = np.full((9, len(names)), dawid_skene.ABSTAIN, np.int8)
+    for vote in every(TASK, bucket):
+        function = next(name for name, label in labels(TASK, bucket, vote.post_id).items() if label == vote.label)
+        matrix[vote.post_id - 1, names.index(function)] = values.index(vote.label)
+    matrix = np.repeat(matrix, 30, 0)
+    patterns, counts = dawid_skene.distinct(matrix, np.ones(len(matrix), np.int64))
+    model = dawid_skene.fit(
+        *(patterns, counts, names, values, [function.name for function in functions if function.facts]),
+        assumed={function.name: function.right for function in functions if function.right is not None},
+    )
+    stated = dict(zip(range(1, 10), model.probabilities(matrix[::30]).max(1).round(3).tolist(), strict=True))
+    assert {post for post, share in stated.items() if share >= 0.98} == {1, 4, 5, 8, 9}
+    assert {post: stated[post] for post in (2, 3, 6, 7)} == {2: 0.5, 3: 0.5, 6: 0.75, 7: 0.5}
 
 
 @pytest.mark.parametrize(
@@ -150,6 +190,11 @@ def test_what_the_log_records_is_declared_a_fact() -> None:
         ("This is not a duplicate of that question.", None),
         ("Closed as off-topic or too broad.", None),
         ("The door is closed.", None),
+        ("I’m voting to close this question because it is about buying stocks", "off_topic"),
+        ("I'm voting to close this question as off-topic because it is about hardware.", "off_topic"),
+        ("This question appears to be off-topic because it is about tea", "off_topic"),
+        ("I'm voting to close this question because it is too broad", "needs_focus"),
+        ("I voted to close, but not because of its subject.", None),
         ("This isn't too broad, close votes are wrong.", None),
         ("Closed as too localized.", "closed"),
         ("Posible duplicado de [¿Cómo?](http://x.example.com/q/7)", "duplicate"),
@@ -258,7 +303,8 @@ def test_the_plants_of_a_sample(sample: Truth, built: Path) -> None:
     for bucket in buckets:
         if bucket.history is None:
             continue
-        said = {vote.post_id: vote.label for vote in closure.events_in_order(bucket)}
+        recorded = (closure.events_in_order, closure.not_a_real_question, closure.older_reason)
+        said = {vote.post_id: vote.label for function in recorded for vote in function(bucket)}
         for (site, post), record in last.items():
             if site == bucket.site and post in post_facts.of_posts(bucket):
                 wanted = "open" if record["reopened"] else closings.REASONS[str(record["reason"])][0]

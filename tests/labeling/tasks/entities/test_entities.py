@@ -403,19 +403,27 @@ def test_short_words_are_no_tags_by_themselves() -> None:
 
 
 def test_names_that_posts_introduce_are_known_on_their_site() -> None:
-    said = ["Daedalus is a wallet for it.", "As you know, Daedalus is a full node wallet", "Yoroi is a thing"]
-    parts = [entities_site.introduced(said[:1]), entities_site.introduced(said[1:])]
-    assert entities_site.settled(parts) == {"Daedalus": "Application"}
-    assert entities_site.settled(parts[:1]) == {}
-    # A name that nearly all posts speak of is the site's subject: two of them that call it a wallet say nothing.
-    everywhere = ["The Daedalus", *["Daedalus is it"] * 200]
-    assert entities_site.settled([*parts, entities_site.introduced([*said, *everywhere])]) == {}
-    # Other fields have programs, tools and packages too, and the website of a brewery is no name of a website.
-    others = ["Pioneer is a program for members. The Hops package. See the Chimay website."] * 3
-    assert entities_site.introduced(others) == {}
-    assert entities_site.introduced(["Frob is a command line tool"])["Frob"]["types"] == {"Application": 1}
     text = "Then Daedalus syncs with the chain"
     assert _labels(text, PROGRAMS, names={bucket.SITE: {"Daedalus": "Application"}}) == {"Daedalus": "Application"}
+    # Where the judge knows no site like it, two posts that say what a name is are not enough.
+    named = {"names": {bucket.SITE: {"Daedalus": "Application"}}}
+    assert _labels(text, BEER, **named) == {}
+    sure = {**named, "terms": {bucket.SITE: ["Daedalus"]}}
+    assert _labels(text, BEER, **sure) == {"Daedalus": "Application"}
+    assert _labels("Then Daedalus Flight syncs, as the Old Daedalus does", BEER, **sure) == {}
+
+
+def test_the_sites_own_names_come_from_its_posts_tags_and_links() -> None:
+    link = '<p>Get <a href="https://zorkwallet.io/get">Zork</a> or <a href="https://frob.example.com/x">Plugh</a></p>'
+    said = ["Zork is a wallet for it.", "Use a wallet called Zork", "As Plugh is a wallet, use it", "The Plugh wallet"]
+    posts = [
+        bucket.question(1, body=link),
+        *(bucket.question(number, body=f"<p>{text}</p>") for number, text in enumerate(said, start=2)),
+        *(bucket.question(number, body="<p>Then open Zork, and Plugh too.</p>") for number in range(10, 16)),
+    ]
+    facts = entities_tags.merge([entities_tags.collect(bucket.threads(posts))])
+    assert facts["names"] == {bucket.SITE: {"Plugh": "Application", "Zork": "Application"}}
+    assert facts["terms"] == {bucket.SITE: ["Zork"]}
 
 
 def test_names_of_the_users_own_are_found_on_any_site() -> None:
