@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from socorpus.corpus.errors import InputError
+from socorpus.corpus.storage import files
 
 Versions = tuple[tuple[str, str], ...]
 
@@ -51,7 +52,7 @@ def require_same(expected: Versions, root: Path) -> None:
     worker = f"a Dask worker on {socket.gethostname()}"
     if differ:
         raise InputError(f"{worker} has {'; '.join(differ)}: install the same versions there, and start it again")
-    if not root.is_dir():
+    if not files.exists(root):
         raise InputError(
             f"{worker} does not see {root}: corpus and sources have to lie on storage that all workers see under the "
             "same path"
