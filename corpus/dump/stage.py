@@ -5,7 +5,6 @@ codec allows), and cut into the same parts. Rows that can't be read go to the qu
 """
 
 import contextlib
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
@@ -20,7 +19,7 @@ from socorpus.corpus.arrays import Int64, counted
 from socorpus.corpus.config import Read
 from socorpus.corpus.dump import archives, gate, repeats_stage, xml_rows
 from socorpus.corpus.dump.sources import Site, Table
-from socorpus.corpus.engine import receipts
+from socorpus.corpus.engine import machine, receipts
 from socorpus.corpus.engine.context import BuildContext, Receipts
 from socorpus.corpus.engine.work import Outcome, WorkItem
 from socorpus.corpus.errors import InputError
@@ -236,7 +235,7 @@ def read_container(
     Args:
         threads: that decode, and a quarter as many that read rows; None for the cores of the machine that it runs on.
     """
-    threads = len(os.sched_getaffinity(0)) if threads is None else threads
+    threads = machine.cores() if threads is None else threads
     scanners = min(threads, _MOST_SCANNERS, max(2, threads // 4))
     tables = {entry.table.member.index: entry for entry in wanted}
     outputs: dict[str, int | parquet.Written] = {}

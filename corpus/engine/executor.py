@@ -16,12 +16,14 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from importlib.util import find_spec
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 from socorpus.corpus import plugins
-from socorpus.corpus.engine import child_processes, long_calls, receipts, work, worker_check
+from socorpus.corpus.engine import child_processes, long_calls, machine, receipts, work, worker_check
 from socorpus.corpus.engine.receipts import Output, Receipt
 from socorpus.corpus.engine.work import Progress, Show, WorkItem
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
@@ -34,8 +36,12 @@ START_SECONDS = 180.0
 """Within which a worker process has to start."""
 WITHOUT_WORKERS = 5.0
 """Seconds after which the user hears that a scheduler has no worker; and again after twelve times as long."""
+_DASHBOARD_SECONDS = 3.0
+"""Within which the dashboard of a scheduler has to answer, for its address to be shown."""
 _MOST_PER_CORE = 4
 """Workers."""
+WORKER_BYTES = 1_500_000_000
+"""Most memory that the design grants a worker."""
 
 
 def perform_on_worker(
@@ -105,7 +111,8 @@ class Engine:
 
     Args:
         root: the corpus; the engine works on the tree of `at_work_on`, if that was called.
-        workers: processes on this machine; 0 runs in this process; None takes the machine's cores.
+        workers: processes on this machine; 0 runs in this process; None takes as many as there are cores. No more
+            start than there is memory for.
         scheduler: address of a running Dask scheduler, whose workers must see `root` and the sources.
         show: called with the progress of each stage.
 
@@ -115,7 +122,7 @@ class Engine:
 
     def __init__(self, root: Path, workers: int | None = None, scheduler: str | None = None, show: Show | None = None):
         self.root = root
-        cores = len(os.sched_getaffinity(0))
+        cores = machine.cores()
         self.workers = (cores if workers is None else workers) if scheduler is None else None
         if self.workers is not None and self.workers > _MOST_PER_CORE * cores:
             raise InputError(
@@ -247,7 +254,8 @@ class Engine:
         from distributed.comm import CommClosedError
 
         client = self._connect()
-        # A key that was used before would be answered from the earlier run.
+        # A key that was used before would be answered from the earlier run. Dask's dashboard groups keys by what stands
+        # before the first part that is not of letters only: here by the stage.
         run, active = uuid.uuid4().hex[:8], plugins.active()
         expected = None if self.scheduler is None else worker_check.versions()
         # The heaviest first, or one of them would run by itself at the end.
@@ -260,7 +268,7 @@ class Engine:
                 expected,
                 pure=False,
                 retries=1,
-                key=f"{item.stage}-{item.name}-{run}",
+                key=f"{item.stage}-{run}/{item.name}",
             )
             for item in sorted(items, key=lambda item: -item.weight)
         ]
@@ -270,8 +278,8 @@ class Engine:
                     yield future.result()
         except KilledWorker as error:
             raise BuildError(
-                f"a worker was killed while it ran {error.task}, probably for lack of memory. What is finished is "
-                "kept; run the same command again, with fewer workers (--workers) if it happens again"
+                f"a worker was killed while it ran {_named(str(error.task))}, probably for lack of memory. What is "
+                "finished is kept; run the same command again, with fewer workers (--workers) if it happens again"
             ) from error
         except (FutureCancelledError, CommClosedError) as error:
             raise self._went_away() from error
@@ -328,6 +336,7 @@ class Engine:
             # A worker that is silent while a plug-in's function works is not dead: one that died closes its connection.
             dask.config.set({"distributed.scheduler.worker-ttl": None})
             if self.scheduler is None:
+                self._fit_to_memory()
                 # For as long as the cluster is there: it starts workers again that were lost.
                 self._children.enter_context(child_processes.without_current_folder())
                 try:
@@ -352,7 +361,39 @@ class Engine:
                 self._client = Client(self._cluster or self.scheduler, timeout="10s")
             except (OSError, ValueError) as error:
                 raise BuildError(f"no Dask scheduler answers at {self.scheduler}: {error}") from error
+            if (address := self._dashboard()) is not None:
+                self.say(f"Dask's dashboard: {address}")
         return self._client
+
+    def _fit_to_memory(self) -> None:
+        """Lower the number of workers to what there is memory for, with a word."""
+        memory = machine.memory()
+        most = max(1, memory // WORKER_BYTES)
+        if self.workers is not None and self.workers > most:
+            self.say(
+                f"{self.workers} workers may take {self.workers * WORKER_BYTES / 1e9:,.1f} GB of memory, and there are "
+                f"{memory / 1e9:,.1f} GB: it starts {most}"
+            )
+            self.workers = most
+
+    def _dashboard(self) -> str | None:
+        """Address of the dashboard, which Dask only has where the package bokeh is installed beside its scheduler."""
+        if self._cluster is not None and find_spec("bokeh") is None:
+            return None
+        address: str | None = self._client.dashboard_link
+        if self._cluster is None and address is not None:
+            try:
+                with urlopen(address, timeout=_DASHBOARD_SECONDS) as page:
+                    return None if b"Dask needs" in page.read() else address
+            except (OSError, ValueError):
+                return None
+        return address
+
+
+def _named(key: str) -> str:
+    """Stage and name of the work item of a key."""
+    stage, _, rest = key.partition("-")
+    return f"{stage} {rest.partition('/')[2]}"
 
 
 @contextmanager

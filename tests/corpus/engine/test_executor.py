@@ -149,6 +149,23 @@ def test_more_workers_than_the_cores_can_serve_are_refused(tmp_path: Path) -> No
         Engine(tmp_path, 1000)
 
 
+def prefixes(dask_scheduler: Any) -> list[str]:
+    return list(dask_scheduler.task_prefixes)
+
+
+def test_no_more_workers_start_than_there_is_memory_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor.machine, "memory", lambda: 2_000_000_000)
+    notes: list[str] = []
+    with Engine(tmp_path, 2, show=lambda now: notes.append(now.note)) as engine:
+        engine.run("write", [task("name"), task("another")])
+        assert len(engine._client.scheduler_info()["workers"]) == engine.workers == 1
+        # The dashboard's groups are the stages, also of items whose names are words; without bokeh there is none.
+        assert [name for name in engine._client.run_on_scheduler(prefixes) if name.startswith("w")] == ["write"]
+    assert [note for note in notes if note] == [
+        "2 workers may take 3.0 GB of memory, and there are 2.0 GB: it starts 1"
+    ]
+
+
 def test_workers_that_do_not_start_in_time_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executor, "START_SECONDS", 0.01)
     with (
@@ -159,7 +176,10 @@ def test_workers_that_do_not_start_in_time_are_told(tmp_path: Path, monkeypatch:
 
 
 def test_a_worker_that_dies_again_and_again_is_told(tmp_path: Path) -> None:
-    with Engine(tmp_path, workers=1) as engine, pytest.raises(BuildError, match=r"a worker was killed .*--workers"):
+    with (
+        Engine(tmp_path, workers=1) as engine,
+        pytest.raises(BuildError, match=r"a worker was killed while it ran die x,.*--workers"),
+    ):
         engine.run("die", [WorkItem("die", "x", die, {}, {})])
 
 
