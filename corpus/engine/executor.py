@@ -20,7 +20,6 @@ from importlib.util import find_spec
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 from socorpus.corpus import plugins
 from socorpus.corpus.engine import child_processes, long_calls, machine, receipts, work, worker_check
@@ -40,6 +39,8 @@ _DASHBOARD_SECONDS = 3.0
 """Within which the dashboard of a scheduler has to answer, for its address to be shown."""
 _MOST_PER_CORE = 4
 """Workers."""
+WORTH_WORKERS = 6.0
+"""Seconds of work on one core from which on workers pay: they take some four to start, and to read what they run."""
 WORKER_BYTES = 1_500_000_000
 """Most memory that the design grants a worker."""
 
@@ -65,6 +66,12 @@ def perform_on_worker(
     except SocorpusError as error:
         plain = (InputError if isinstance(error, InputError) else BuildError)(str(error))
     raise plain
+
+
+def _call_on_worker(expected: worker_check.Versions, root: Path, function: Callable[..., Any], *arguments: Any) -> Any:
+    _prepare_worker()
+    _checked(expected, root)
+    return function(*arguments)
 
 
 def perform(root: Path, item: WorkItem, active: Sequence[Plugin] = ()) -> Receipt:
@@ -111,8 +118,8 @@ class Engine:
 
     Args:
         root: the corpus; the engine works on the tree of `at_work_on`, if that was called.
-        workers: processes on this machine; 0 runs in this process; None takes as many as there are cores. No more
-            start than there is memory for.
+        workers: processes on this machine; 0 runs in this process; None takes as many as there are cores, or this
+            process for little work (`expect`). No more start than there is memory for.
         scheduler: address of a running Dask scheduler, whose workers must see `root` and the sources.
         show: called with the progress of each stage.
 
@@ -122,20 +129,20 @@ class Engine:
 
     def __init__(self, root: Path, workers: int | None = None, scheduler: str | None = None, show: Show | None = None):
         self.root = root
-        cores = machine.cores()
-        self.workers = (cores if workers is None else workers) if scheduler is None else None
-        if self.workers is not None and self.workers > _MOST_PER_CORE * cores:
+        self.scheduler = scheduler
+        self._workers = None if scheduler is not None else workers
+        if self._workers and self._workers > _MOST_PER_CORE * (cores := machine.cores()):
             raise InputError(
-                f"{self.workers:,} workers (--workers) on {cores:,} cores: each takes memory and seconds to start, and "
+                f"{workers:,} workers (--workers) on {cores:,} cores: each takes memory and seconds to start, and "
                 f"more than one per core gains nothing; name at most {_MOST_PER_CORE * cores:,}"
             )
-        self.scheduler = scheduler
         self.show = show or (lambda progress: None)
         self.ran = 0
         self.hashes = Hashes(None)
         self._client: Any = None
         self._cluster: Any = None
         self._children = ExitStack()
+        self._first: list[Callable[[Engine], None]] = []
 
     def __enter__(self) -> "Engine":
         return self
@@ -149,6 +156,50 @@ class Engine:
         self._children.close()
         if kind is not None and self._cluster is not None:
             files.sweep(self.root)  # what workers were writing as they were ended
+
+    @property
+    def workers(self) -> int | None:
+        """Processes on this machine; 0 for this one; None for those of a scheduler."""
+        if self._workers is None and self.scheduler is None:
+            self._workers = machine.cores()
+        return self._workers
+
+    def expect(self, seconds: float) -> None:
+        """Choose this process for work that takes one core so long, where the caller left the choice and it is faster.
+
+        The results are the same.
+        """
+        if self._workers is None and self.scheduler is None and seconds < WORTH_WORKERS:
+            self._workers = 0
+
+    def first(self, prepare: Callable[["Engine"], None]) -> None:
+        """Call a function with this engine before the next work item, if any has to run."""
+        self._first.append(prepare)
+
+    def on_each_machine(self, function: Callable[..., Any], *arguments: Any) -> list[Any]:
+        """Call a function on one worker of each machine that a scheduler has workers on, at the same time; its results.
+
+        Raises:
+            SocorpusError: a worker can't do the work of this build, or is lost.
+        """
+        client = self._connect()
+        with self._explained(), self._watched(client):
+            client.wait_for_workers(1)
+            workers = {address.rpartition(":")[0]: address for address in sorted(client.nthreads())}
+            futures = [
+                client.submit(
+                    _call_on_worker,
+                    worker_check.versions(),
+                    self.root,
+                    function,
+                    *arguments,
+                    pure=False,
+                    workers=[address],
+                    allow_other_workers=True,
+                )
+                for address in workers.values()
+            ]
+            return list(client.gather(futures))
 
     def at_work_on(self, tree: Path, hashes: Hashes) -> None:
         """Work on a corpus's tree from now on, with what is known of its files."""
@@ -173,6 +224,8 @@ class Engine:
         todo = [item for item in items if item.name not in known]
         skipped, started, total = len(known), time.perf_counter(), sum(item.weight for item in todo)
         receipts.begin(self.root, stage, len(items), time.time())
+        while todo and self._first:
+            self._first.pop(0)(self)
         weight = 0.0
 
         def progress(note: str = "") -> Progress:
@@ -249,9 +302,7 @@ class Engine:
             yield from self._distribute(items)
 
     def _distribute(self, items: Sequence[WorkItem]) -> Iterable[Receipt]:
-        from distributed import KilledWorker, as_completed
-        from distributed.client import FutureCancelledError
-        from distributed.comm import CommClosedError
+        from distributed import as_completed
 
         client = self._connect()
         # A key that was used before would be answered from the earlier run. Dask's dashboard groups keys by what stands
@@ -273,9 +324,23 @@ class Engine:
             for item in sorted(items, key=lambda item: -item.weight)
         ]
         try:
-            with self._watched(client):
+            with self._explained(), self._watched(client):
                 for future in as_completed(futures):
                     yield future.result()
+        finally:
+            if client.status == "running":
+                with suppress(OSError, RuntimeError):  # the scheduler may have gone in this moment
+                    client.cancel(futures, force=True)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """A block in which a worker that is lost, or the scheduler, is an error that the user understands."""
+        from distributed import KilledWorker
+        from distributed.client import FutureCancelledError
+        from distributed.comm import CommClosedError
+
+        try:
+            yield
         except KilledWorker as error:
             raise BuildError(
                 f"a worker was killed while it ran {_named(str(error.task))}, probably for lack of memory. What is "
@@ -287,10 +352,6 @@ class Engine:
             if self.scheduler is None:
                 raise
             raise worker_check.lacks_package(error) from error
-        finally:
-            if client.status == "running":
-                with suppress(OSError, RuntimeError):  # the scheduler may have gone in this moment
-                    client.cancel(futures, force=True)
 
     @contextmanager
     def _watched(self, client: Any) -> Iterator[None]:
@@ -374,7 +435,7 @@ class Engine:
                 f"{self.workers} workers may take {self.workers * WORKER_BYTES / 1e9:,.1f} GB of memory, and there are "
                 f"{memory / 1e9:,.1f} GB: it starts {most}"
             )
-            self.workers = most
+            self._workers = most
 
     def _dashboard(self) -> str | None:
         """Address of the dashboard, which Dask only has where the package bokeh is installed beside its scheduler."""
@@ -382,6 +443,8 @@ class Engine:
             return None
         address: str | None = self._client.dashboard_link
         if self._cluster is None and address is not None:
+            from urllib.request import urlopen
+
             try:
                 with urlopen(address, timeout=_DASHBOARD_SECONDS) as page:
                     return None if b"Dask needs" in page.read() else address
