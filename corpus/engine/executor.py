@@ -222,10 +222,10 @@ class Engine:
         checked = ((item, self._current(item, transient)) for item in items)
         known = {item.name: receipt for item, receipt in checked if receipt is not None}
         todo = [item for item in items if item.name not in known]
-        skipped, started, total = len(known), time.perf_counter(), sum(item.weight for item in todo)
-        receipts.begin(self.root, stage, len(items), time.time())
         while todo and self._first:
             self._first.pop(0)(self)
+        skipped, started, total = len(known), time.perf_counter(), sum(item.weight for item in todo)
+        receipts.begin(self.root, stage, len(items), time.time())
         weight = 0.0
 
         def progress(note: str = "") -> Progress:
