@@ -75,7 +75,10 @@ Tasks = Annotated[
     ),
 ]
 Workers = Annotated[
-    int | None, typer.Option(min=0, help="Worker processes; 0: only this one. Default: one per core.", metavar="N")
+    int | None,
+    typer.Option(
+        min=0, help="Worker processes; 0: only this one. Default: one per core, none for little.", metavar="N"
+    ),
 ]
 Scheduler = Annotated[str | None, typer.Option(help="Address of a running Dask scheduler.", metavar="ADDRESS")]
 Preset = Annotated[

@@ -1,12 +1,13 @@
 """The packages installed on this machine, and those that this project asks for and that are missing."""
 
-import os
 import platform
 import re
 import shutil
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+
+from socorpus.corpus.engine import machine
 
 _EXTRA = re.compile(r"""extra == ['"]([\w-]+)['"]""")
 
@@ -31,7 +32,10 @@ class Package:
 
 @dataclass(frozen=True)
 class Installation:
-    """This machine, as far as it matters here: `memory` and `free` (disk of the current folder) in bytes."""
+    """This machine, as far as it matters here: `memory` and `free` (disk of the current folder) in bytes.
+
+    Cores and memory are those that a container or a job grants.
+    """
 
     version: str
     python: str
@@ -82,8 +86,8 @@ def check_installation() -> Installation:
         version("socorpus"),
         platform.python_version(),
         platform.system(),
-        len(os.sched_getaffinity(0)),
-        os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        machine.cores(),
+        machine.memory(),
         shutil.disk_usage(Path.cwd()).free,
         tuple(packages),
     )

@@ -34,6 +34,9 @@ from socorpus.corpus.storage.lock import lock
 from socorpus.corpus.tokenizer import stage as tokenizer_stage
 from socorpus.corpus.toml_config import to_toml
 
+_SECONDS_A_MB, _SECONDS_A_MB_OF_LAST = 0.13, 0.4
+"""Roughly, of XML on one core: the stages here, and the last one."""
+
 
 @dataclass(frozen=True)
 class LastStage:
@@ -79,9 +82,10 @@ def build(
     for warning in (warning for site in sites for warning in site.warnings):
         engine.show(Progress("sources", 0, 0, 0, 0, 0, 0, warning))
     with lock(root):
-        if engine.scheduler is None:  # whose workers are on machines of their own
-            warm_up(engine.show)
+        engine.first(warm_up)
         laid = plan(sites, config)
+        size = sum(table.member.size for site in sites for table in site.tables)
+        engine.expect(size / 1e6 * (_SECONDS_A_MB + (0.0 if last is None else _SECONDS_A_MB_OF_LAST)))
         with rebuild.rebuilding(root, engine, rebuild.BUILD, force) as tree:
             facts = _build(root, tree, laid, config, engine, last)
         plugin_memory.remember(root, plugins.active())

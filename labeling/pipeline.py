@@ -43,6 +43,8 @@ from socorpus.labeling.plan import TaskPlan
 from socorpus.labeling.schema import ANNOTATIONS, FACTS_FOLDER, FOLDER, TASKS
 
 TABLES = ("examples", "votes", "labels")
+_SECONDS_A_DOCUMENT = 0.0015
+"""Roughly, for all tasks on one core."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def apply(
     check(configs.of_corpus(integrity.finished(root, generations.finished(root))["config"]), tasks)
     with lock_file.lock(root), rebuild.rebuilding(root, engine, rebuild.LABELS) as tree:
         facts, before = finished(tree), engine.ran
+        engine.expect(facts["totals"]["documents"] * _SECONDS_A_DOCUMENT)
         integrity.require(root, tree, _others(facts["files"]), engine.hashes)
         if force:
             for task in _chosen(facts, tasks):

@@ -588,12 +588,17 @@ ROWS: Mapping[str, Make] = {
 }
 
 
-def _read(rows: str) -> None:
-    data = f"<posts>{rows}</posts>".encode("utf-8", "surrogatepass")
+def _read(rows: str, **options: int) -> None:
+    data, needed = f"<posts>{rows}</posts>".encode("utf-8", "surrogatepass"), schema.NEEDED["posts"]
     try:
-        list(xml_rows.read(io.BytesIO(data), table="posts", site=SITE, file="", needed=schema.NEEDED["posts"]))
+        list(xml_rows.read(io.BytesIO(data), table="posts", site=SITE, file="", needed=needed, **options))
     except InputError as error:  # a row that never ends
         assert "truncated" in str(error)
+
+
+def _read_on_threads(rows: str) -> None:
+    """In blocks that a row may outgrow, so that guesses where rows begin go wrong too."""
+    _read(rows, batch_bytes=4096, threads=2)
 
 
 def _tagged(text: str) -> tuple[list[str], list[dict[str, Any]]]:
@@ -791,6 +796,7 @@ STEPS: dict[str, tuple[Callable[[Any], object], Mapping[str, Make]]] = {
     ),
     "training": (lambda text: bpe.train([text], 300), TRAINED),
     "rows": (_read, ROWS),
+    "rows on threads": (_read_on_threads, ROWS),
     "export": (
         _exported,
         {name: (lambda size, make=make: _tagged(make(size))) for name, make in EXPORTED.items()},

@@ -358,6 +358,7 @@ OWN_FILES = {
     "corpus.schema_docs": "pages of the documentation",
     "corpus.report.page": "the page's template",
     "corpus.engine.compiling": "numba's cache",
+    "corpus.engine.machine": "the system's account of what this process may use",
     "corpus.words": "tables that are part of the package, and the database that they are made from",
     "labeling.tasks.entities.gazetteers": "lists that are part of the package",
     "labeling.tasks.entities.learned": "weights that are part of the package",

@@ -5,7 +5,6 @@ codec allows), and cut into the same parts. Rows that can't be read go to the qu
 """
 
 import contextlib
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
@@ -20,7 +19,7 @@ from socorpus.corpus.arrays import Int64, counted
 from socorpus.corpus.config import Read
 from socorpus.corpus.dump import archives, gate, repeats_stage, xml_rows
 from socorpus.corpus.dump.sources import Site, Table
-from socorpus.corpus.engine import receipts
+from socorpus.corpus.engine import machine, receipts
 from socorpus.corpus.engine.context import BuildContext, Receipts
 from socorpus.corpus.engine.work import Outcome, WorkItem
 from socorpus.corpus.errors import InputError
@@ -143,14 +142,13 @@ def _items(sites: Sequence[Site], config: Read) -> Iterator[WorkItem]:
                     )
             else:
                 containers.setdefault(wanted.table.member.address, []).append(wanted)
-    cores = len(os.sched_getaffinity(0))
     for address, tables in sorted(containers.items()):
         stamps = {f"{entry.site}/{entry.table.table}": entry.table.member.stamp for entry in tables}
         yield WorkItem(
             "read",
             f"{tables[0].site}/{receipts.fingerprint(address)[:8]}",
             read_container,
-            {"address": address, "wanted": tables, "part_mb": part_mb, "row_kb": row_kb, "threads": cores},
+            {"address": address, "wanted": tables, "part_mb": part_mb, "row_kb": row_kb},
             stamps,
             _VERSION,
             [part_mb, row_kb, address],
@@ -166,6 +164,8 @@ def _wanted(item: WorkItem) -> Sequence["Wanted"]:
 
 KB, MB = 1 << 10, 1 << 20
 _GATHERED_BYTES = 128 * MB
+_MOST_SCANNERS = 8
+"""Threads that read the rows of one container: more would wait for the one that writes them."""
 _VERSION = 3
 """Of the receipts and the rule by which a row is quarantined."""
 
@@ -228,9 +228,15 @@ def read_range(root: Path, wanted: Wanted, number: int, part_mb: int, row_kb: in
 
 
 def read_container(
-    root: Path, address: str, wanted: Sequence[Wanted], part_mb: int, row_kb: int, threads: int
+    root: Path, address: str, wanted: Sequence[Wanted], part_mb: int, row_kb: int, threads: int | None = None
 ) -> Outcome:
-    """Read the wanted tables of one container, or of one file that can't be read in ranges, part by part."""
+    """Read the wanted tables of one container, or of one file that can't be read in ranges, part by part.
+
+    Args:
+        threads: that decode, and a quarter as many that read rows; None for the cores of the machine that it runs on.
+    """
+    threads = machine.cores() if threads is None else threads
+    scanners = min(threads, _MOST_SCANNERS, max(2, threads // 4))
     tables = {entry.table.member.index: entry for entry in wanted}
     outputs: dict[str, int | parquet.Written] = {}
     counts: dict[str, Any] = {}
@@ -241,7 +247,15 @@ def read_container(
             needed = schema.NEEDED[entry.table.table]
             table = entry.table.table
             longest = row_kb * KB
-            rows = xml_rows.read(stream, table=table, site=entry.site, file=file, needed=needed, longest=longest)
+            rows = xml_rows.read(
+                stream,
+                table=table,
+                site=entry.site,
+                file=file,
+                needed=needed,
+                longest=longest,
+                threads=scanners,
+            )
             writer = _Parts(root, entry, 0)
             number = 0
             while writer.write(rows, limit=(number + 1) * part_mb * MB):

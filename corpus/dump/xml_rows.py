@@ -6,9 +6,11 @@ attributes that the schema does not know are counted. docs/dump-format.md lists 
 """
 
 import codecs
+import contextlib
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO
@@ -64,6 +66,8 @@ class Sniff:
 _HEAD_BYTES = 1 << 20
 _LOOK_BACK = 1 << 16
 _FAR = 1 << 62
+_WRONG_GUESSES = 8
+"""After which a stream is no longer scanned on several threads: it is none of rows one behind the other."""
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _DECLARED = re.compile(rb"""<\?xml\s[^>]*?encoding\s*=\s*["']([^"'>]*)["']""")
 _SIMPLE_DOCTYPE = rb"""<!DOCTYPE\s[^>\["']*(?:(?:"[^"]*"|'[^']*')[^>\["']*)*"""
@@ -127,6 +131,7 @@ def read(
     longest: int = 256 << 20,
     batch_bytes: int = 4 << 20,
     row_bytes: int = 256 << 20,
+    threads: int = 1,
 ) -> Iterator[ParsedRows]:
     """The rows of a table in a stream of decoded XML, in batches of about `batch_bytes` of XML.
 
@@ -135,7 +140,8 @@ def read(
     the UTF-8 stream. Comments are skipped (a part that begins in one looks back 64 kB for its beginning). Memory
     is a few times the larger of `batch_bytes` and the longest row. Without rows there is no batch. A row that lacks a
     column of `needed`, which is written as in `schema.NEEDED`, counts as unreadable, and so does one of more than
-    `longest` bytes.
+    `longest` bytes. The batches are the same for any number of `threads`, of which more than one take as many times the
+    memory, and only serve where there is no `stop`.
 
     Raises:
         InputError: the file is no dump, or of another table, or has a row longer than `row_bytes`; or it ends before
@@ -160,48 +166,192 @@ def read(
     opening = head.opening.removesuffix(b"/>").removesuffix(b">")
     context = _RowContext(table, site, file, opening, root, needed, longest)
 
-    closed = head.opening.endswith(b"/>")
-    block, held, base = np.zeros(batch_bytes + xml_columns.PAD, np.uint8), 0, source.offset
-    while True:
-        held, last = source.fill(block, held)
-        begin, why = 0, xml_columns.FULL
+    state = _Start(source.offset, head.opening.endswith(b"/>"), inside)
+    scanner = _Scanner(context, plan, _FAR if stop is None else stop)
+    blocks = _in_turn(scanner, source, state, batch_bytes, row_bytes)
+    if threads > 1 and stop is None:
+        blocks = _in_parallel(scanner, source, state, batch_bytes, row_bytes, threads)
+    with contextlib.closing(blocks):
+        for block, scanned in blocks:
+            yield from scanned.batches
+            base, begin = block.base, scanned.begin
+            if scanned.why == xml_columns.LIMIT:
+                return
+            if block.last:
+                tail = block.data[begin : block.held].tobytes()
+                if scanned.why == xml_columns.CUT and (whole := _ROW.match(tail)) and _ENDED.search(whole[0]):
+                    report = (base + begin, whole[0], True, 0)
+                    yield _rows(context, _empty(table), [report], Counter(), base + block.held)
+                elif scanned.why == xml_columns.CUT and tail.startswith((b"<row", b"<!--")):
+                    what = "a row" if tail.startswith(b"<row") else "a comment"
+                    raise InputError(
+                        f"{file}: ends inside {what} that begins at byte {base + begin}: the file is truncated; "
+                        "download it again"
+                    )
+                # A part may lie behind the closing tag, and so never see it.
+                if not (scanned.state.closed or (start > head.end and source.closes(root))):
+                    raise InputError(
+                        f"{file}: ends at byte {base + block.held} without </{root}>: the file is truncated; "
+                        "download it again"
+                    )
+                return
+            if block.held - begin >= row_bytes:
+                raise InputError(
+                    f"{file}: what begins at byte {base + begin} goes on for more than {row_bytes} bytes: "
+                    "it isn't a dump"
+                )
+
+
+@dataclass(frozen=True)
+class _Start:
+    """What the kernel needs to know at the beginning of a block."""
+
+    base: int
+    """Offset of the block in the stream."""
+    closed: bool
+    inside: bool
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Bytes of the stream, for one call of `_Scanner.scan`."""
+
+    data: xml_columns.Bytes
+    held: int
+    carried: int
+    """Bytes at the beginning that the block before it held too."""
+    base: int
+    last: bool
+    """Whether the stream ends with it."""
+
+
+@dataclass(frozen=True)
+class _Scanned:
+    batches: tuple[ParsedRows, ...]
+    begin: int
+    """Byte of the block from which on nothing was read."""
+    why: int
+    state: _Start
+    """At the beginning of the next block."""
+
+
+@dataclass(frozen=True)
+class _Scanner:
+    context: "_RowContext"
+    plan: xml_columns.Layout
+    stop: int
+
+    def scan(self, block: _Block, state: _Start) -> _Scanned:
+        """All rows of a block that are whole; a pure function, which may run on any thread."""
+        begin, why, closed, inside = 0, xml_columns.FULL, state.closed, state.inside
+        batches = []
         while why == xml_columns.FULL:
-            out = xml_columns.output(plan, held - begin)
+            out = xml_columns.output(self.plan, block.held - begin)
             out.state[xml_columns.CLOSED], out.state[xml_columns.INSIDE] = closed, inside
-            xml_columns.scan(block, begin, held, _FAR if stop is None else stop - base, last, plan, out)
+            xml_columns.scan(block.data, begin, block.held, self.stop - block.base, block.last, self.plan, out)
             begin, why = int(out.state[xml_columns.CONSUMED]), int(out.state[xml_columns.WHY])
             closed, inside = bool(out.state[xml_columns.CLOSED]), bool(out.state[xml_columns.INSIDE])
             if out.state[xml_columns.ROWS] or out.state[xml_columns.REPORTS]:
-                yield _batch(context, plan, block, base, out)
-        if why == xml_columns.LIMIT:
-            return
-        if last:
-            tail = block[begin:held].tobytes()
-            if why == xml_columns.CUT and (whole := _ROW.match(tail)) and _ENDED.search(whole[0]):
-                yield _rows(context, _empty(table), [(base + begin, whole[0], True, 0)], Counter(), base + held)
-            elif why == xml_columns.CUT and tail.startswith((b"<row", b"<!--")):
-                what = "a row" if tail.startswith(b"<row") else "a comment"
-                raise InputError(
-                    f"{file}: ends inside {what} that begins at byte {base + begin}: the file is truncated; "
-                    "download it again"
-                )
-            # A part may lie behind the closing tag, and so never see it.
-            if not (closed or (start > head.end and source.closes(root))):
-                raise InputError(
-                    f"{file}: ends at byte {base + held} without </{root}>: the file is truncated; download it again"
-                )
-            return
-        room = len(block) - xml_columns.PAD
-        if held - begin >= row_bytes:
-            raise InputError(
-                f"{file}: what begins at byte {base + begin} goes on for more than {row_bytes} bytes: it isn't a dump"
-            )
+                batches.append(_batch(self.context, self.plan, block.data, block.base, out))
+        return _Scanned(tuple(batches), begin, why, _Start(block.base + begin, closed, inside))
+
+
+_Blocks = Generator[tuple[_Block, _Scanned], None, None]
+
+
+def _in_turn(scanner: _Scanner, source: "_Source", state: _Start, batch_bytes: int, row_bytes: int) -> _Blocks:
+    """The blocks of a stream and their rows, on this thread: each block begins where the rows before it end."""
+    data, held = np.zeros(batch_bytes + xml_columns.PAD, np.uint8), 0
+    while True:
+        carried = held
+        held, last = source.fill(data, held)
+        block = _Block(data, held, carried, state.base, last)
+        scanned = scanner.scan(block, state)
+        yield block, scanned
+        state, begin, room = scanned.state, scanned.begin, len(data) - xml_columns.PAD
         room = min(2 * room, row_bytes) if begin == 0 else max(batch_bytes, held - begin)
-        rest = block[begin:held]
-        if room + xml_columns.PAD != len(block):
-            block = np.zeros(room + xml_columns.PAD, np.uint8)
-        block[: len(rest)] = rest
-        base, held = base + begin, len(rest)
+        rest = data[begin:held]
+        if room + xml_columns.PAD != len(data):
+            data = np.zeros(room + xml_columns.PAD, np.uint8)
+        data[: len(rest)] = rest
+        held = len(rest)
+
+
+def _in_parallel(
+    scanner: _Scanner, source: "_Source", state: _Start, batch_bytes: int, row_bytes: int, threads: int
+) -> _Blocks:
+    """The same blocks and rows as `_in_turn`, scanned on several threads.
+
+    Where the last row of a block begins is seen without reading the rows before it. So the next block is filled from
+    there, and scanned at once. The scan of the block itself has the last word: where it ends elsewhere, behind the
+    root's end or within what is no row, the source takes later blocks back, and they are cut anew.
+    """
+    size, wrong = batch_bytes + xml_columns.PAD, 0
+    spare: list[xml_columns.Bytes] = []
+    pool = ThreadPoolExecutor(threads, "rows")
+    try:
+        while wrong < _WRONG_GUESSES:
+            # Each with the state that was guessed for the block behind it, None where there was nothing to go by.
+            ahead: deque[tuple[_Block, Future[_Scanned], _Start | None]] = deque()
+            guess: _Start | None = state
+            rest: xml_columns.Bytes = np.zeros(0, np.uint8)
+            failed: Exception | None = None
+            while guess is not None or ahead:
+                if guess is not None and len(ahead) <= threads:
+                    data = spare.pop() if spare else np.zeros(size, np.uint8)
+                    data[: len(rest)] = rest
+                    try:
+                        held, last = source.fill(data, len(rest))
+                    except Exception as error:  # which comes after the rows before it
+                        guess, failed = None, error
+                        continue
+                    block = _Block(data, held, len(rest), guess.base, last)
+                    future = pool.submit(scanner.scan, block, guess)
+                    place = 0 if last else _last_row(data, held)
+                    guess = _Start(block.base + place, False, False) if place else None
+                    rest = data[place or held : held].copy()
+                    ahead.append((block, future, guess))
+                    continue
+                block, future, expected = ahead.popleft()
+                scanned = future.result()
+                yield block, scanned
+                state = scanned.state
+                if state != expected:
+                    source.give_back(block.data[scanned.begin : block.held], [later for later, _, _ in ahead])
+                    break
+                spare.append(block.data)
+            else:
+                assert failed is not None
+                raise failed
+            # Beside a wrong guess this is a row longer than a block, for which blocks grow.
+            for block, scanned in _in_turn(scanner, source, state, batch_bytes, row_bytes):
+                yield block, scanned
+                state = scanned.state
+                if len(block.data) == size and scanned.begin:
+                    source.give_back(block.data[scanned.begin : block.held], [])
+                    break
+            wrong += 1
+    finally:
+        pool.shutdown(cancel_futures=True)
+    yield from _in_turn(scanner, source, state, batch_bytes, row_bytes)
+
+
+def _last_row(data: xml_columns.Bytes, held: int) -> int:
+    """Where the kernel is likely to stop in a block: at the last row, or behind it if it is whole; 0 if not seen."""
+    reach = _LOOK_BACK
+    while True:
+        low = max(0, held - reach)
+        tail = data[low:held].tobytes()
+        begin = tail.rfind(b"<row")
+        if begin >= 0 or not low:
+            break
+        reach *= 8
+    if begin < 0:
+        return 0
+    row = _ROW.match(tail, begin)
+    if row is not None and _ENDED.search(row[0]):
+        begin = len(tail) - len(tail[row.end() :].lstrip(b" \t\r\n"))
+    return low + begin
 
 
 class _Source:
@@ -211,6 +361,7 @@ class _Source:
         self._stream, self._file = stream, file
         self._decoder: codecs.IncrementalDecoder | None = None
         self._ahead = b""
+        self._failed: Exception | None = None
         self.offset = 0
 
     def head(self, table: str) -> Sniff:
@@ -245,12 +396,22 @@ class _Source:
         self._ahead, self.offset = b"", to
 
     def fill(self, block: xml_columns.Bytes, held: int) -> tuple[int, bool]:
-        """Fill the block from `held` on, and zero its padding: bytes now held, and whether the stream has ended."""
-        room, last = len(block) - xml_columns.PAD, False
+        """Fill the block from `held` on, and zero its padding: bytes now held, and whether the stream has ended.
+
+        An error of the stream comes again, behind the same bytes, when they were given back.
+        """
+        first, room, last = held, len(block) - xml_columns.PAD, False
         while held < room and not last:
             more = self._ahead
             if not more:
-                raw = self._stream.read(room - held)
+                try:
+                    if self._failed is not None:
+                        raise self._failed
+                    raw = self._stream.read(room - held)
+                except Exception as error:
+                    self._failed = error
+                    self._give_back([block[first:held]])
+                    raise
                 last = not raw
                 more = self._utf8(raw)
             taken = more[: room - held]
@@ -260,6 +421,14 @@ class _Source:
             self.offset += len(taken)
         block[held : held + xml_columns.PAD] = 0
         return held, last
+
+    def give_back(self, rest: xml_columns.Bytes, blocks: Sequence[_Block]) -> None:
+        """Take back the rest of a block, and what the blocks behind it were filled with."""
+        self._give_back([rest, *(block.data[block.carried : block.held] for block in blocks)])
+
+    def _give_back(self, pieces: Sequence[xml_columns.Bytes]) -> None:
+        self._ahead = b"".join([*(piece.tobytes() for piece in pieces), self._ahead])
+        self.offset -= sum(len(piece) for piece in pieces)
 
     def closes(self, root: str) -> bool:
         """Whether the root's closing tag is in the last 64 kB, for a part that begins behind all rows."""

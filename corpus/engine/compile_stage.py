@@ -11,8 +11,8 @@ from socorpus.corpus.dedup import exact, lsh
 from socorpus.corpus.documents import build as documents_build
 from socorpus.corpus.dump import xml_rows
 from socorpus.corpus.dump.compression import bzip2
-from socorpus.corpus.engine.compiling import compile_once
-from socorpus.corpus.engine.work import Show
+from socorpus.corpus.engine.compiling import compile_everywhere
+from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.signals import statistics
 from socorpus.corpus.tokenizer import bpe
 
@@ -43,9 +43,9 @@ _COMMENTS = """<comments>
 </comments>"""
 
 
-def warm_up(show: Show) -> None:
+def warm_up(engine: Engine) -> None:
     """Compile the kernels of a build, once after an install; some milliseconds where that is done."""
-    compile_once(STAGE, KERNELS, call, show)
+    compile_everywhere(engine, STAGE, KERNELS, call)
 
 
 def call() -> None:

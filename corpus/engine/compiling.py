@@ -1,7 +1,8 @@
 """Compiling the kernels before any worker needs them: once after an install, then never again.
 
 numba compiles a kernel when it is first called, and keeps the machine code. Left to the workers, each of them would
-compile every kernel, and a first build would stall for half a minute without a message.
+compile every kernel, and a first build would stall for half a minute without a message. On the machines of a Dask
+cluster one worker compiles for all that are there.
 """
 
 import hashlib
@@ -17,11 +18,40 @@ import numba
 from numba.core.dispatcher import Dispatcher
 from numba.core.registry import cpu_target
 
+from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.engine.work import Progress, Show
 from socorpus.corpus.storage import files
 
 NOTE = "compiles its kernels, once after an install or an update: about half a minute"
 NO_CACHE = "no folder for compiled kernels can be written, so each process compiles them anew; set NUMBA_CACHE_DIR"
+
+
+def compile_everywhere(engine: Engine, stage: str, modules: Sequence[str], call: Callable[[], None]) -> None:
+    """Compile the kernels of some modules where work items run: here, or on each machine of a Dask cluster.
+
+    Args:
+        call: as of `compile_once`; a function of a module.
+    """
+    if engine.scheduler is None:
+        compile_once(stage, modules, call, engine.show)
+        return
+    ready = engine.on_each_machine(is_compiled, modules)
+    if all(ready):
+        return
+    started = time.perf_counter()
+    engine.show(Progress(stage, 0, len(ready), 0, 0, len(ready), 0, NOTE))
+    engine.on_each_machine(_compile, stage, modules, call)
+    engine.show(Progress(stage, len(ready), len(ready), 0, 1, 1, time.perf_counter() - started))
+
+
+def _compile(stage: str, modules: Sequence[str], call: Callable[[], None]) -> None:
+    compile_once(stage, modules, call, lambda progress: None)
+
+
+def is_compiled(modules: Sequence[str]) -> bool:
+    """Whether the machine code of all kernels of some modules is there, of this version of them."""
+    note = _note(modules)
+    return note is not None and _noted(note) == _sources(modules)
 
 
 def compile_once(stage: str, modules: Sequence[str], call: Callable[[], None], show: Show) -> None:
@@ -36,7 +66,7 @@ def compile_once(stage: str, modules: Sequence[str], call: Callable[[], None], s
     if note is None:
         show(Progress(stage, 1, 1, 0, 1, 1, 0, NO_CACHE))
         return
-    if _noted(note) == _sources(modules):
+    if is_compiled(modules):
         return
     started = time.perf_counter()
     show(Progress(stage, 0, 1, 0, 0, 1, 0, NOTE))

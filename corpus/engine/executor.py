@@ -16,12 +16,13 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from importlib.util import find_spec
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
 from socorpus.corpus import plugins
-from socorpus.corpus.engine import child_processes, long_calls, receipts, work, worker_check
+from socorpus.corpus.engine import child_processes, long_calls, machine, receipts, work, worker_check
 from socorpus.corpus.engine.receipts import Output, Receipt
 from socorpus.corpus.engine.work import Progress, Show, WorkItem
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
@@ -34,8 +35,14 @@ START_SECONDS = 180.0
 """Within which a worker process has to start."""
 WITHOUT_WORKERS = 5.0
 """Seconds after which the user hears that a scheduler has no worker; and again after twelve times as long."""
+_DASHBOARD_SECONDS = 3.0
+"""Within which the dashboard of a scheduler has to answer, for its address to be shown."""
 _MOST_PER_CORE = 4
 """Workers."""
+WORTH_WORKERS = 6.0
+"""Seconds of work on one core from which on workers pay: they take some four to start, and to read what they run."""
+WORKER_BYTES = 1_500_000_000
+"""Most memory that the design grants a worker."""
 
 
 def perform_on_worker(
@@ -59,6 +66,12 @@ def perform_on_worker(
     except SocorpusError as error:
         plain = (InputError if isinstance(error, InputError) else BuildError)(str(error))
     raise plain
+
+
+def _call_on_worker(expected: worker_check.Versions, root: Path, function: Callable[..., Any], *arguments: Any) -> Any:
+    _prepare_worker()
+    _checked(expected, root)
+    return function(*arguments)
 
 
 def perform(root: Path, item: WorkItem, active: Sequence[Plugin] = ()) -> Receipt:
@@ -105,7 +118,8 @@ class Engine:
 
     Args:
         root: the corpus; the engine works on the tree of `at_work_on`, if that was called.
-        workers: processes on this machine; 0 runs in this process; None takes the machine's cores.
+        workers: processes on this machine; 0 runs in this process; None takes as many as there are cores, or this
+            process for little work (`expect`). No more start than there is memory for.
         scheduler: address of a running Dask scheduler, whose workers must see `root` and the sources.
         show: called with the progress of each stage.
 
@@ -115,20 +129,20 @@ class Engine:
 
     def __init__(self, root: Path, workers: int | None = None, scheduler: str | None = None, show: Show | None = None):
         self.root = root
-        cores = len(os.sched_getaffinity(0))
-        self.workers = (cores if workers is None else workers) if scheduler is None else None
-        if self.workers is not None and self.workers > _MOST_PER_CORE * cores:
+        self.scheduler = scheduler
+        self._workers = None if scheduler is not None else workers
+        if self._workers and self._workers > _MOST_PER_CORE * (cores := machine.cores()):
             raise InputError(
-                f"{self.workers:,} workers (--workers) on {cores:,} cores: each takes memory and seconds to start, and "
+                f"{workers:,} workers (--workers) on {cores:,} cores: each takes memory and seconds to start, and "
                 f"more than one per core gains nothing; name at most {_MOST_PER_CORE * cores:,}"
             )
-        self.scheduler = scheduler
         self.show = show or (lambda progress: None)
         self.ran = 0
         self.hashes = Hashes(None)
         self._client: Any = None
         self._cluster: Any = None
         self._children = ExitStack()
+        self._first: list[Callable[[Engine], None]] = []
 
     def __enter__(self) -> "Engine":
         return self
@@ -142,6 +156,50 @@ class Engine:
         self._children.close()
         if kind is not None and self._cluster is not None:
             files.sweep(self.root)  # what workers were writing as they were ended
+
+    @property
+    def workers(self) -> int | None:
+        """Processes on this machine; 0 for this one; None for those of a scheduler."""
+        if self._workers is None and self.scheduler is None:
+            self._workers = machine.cores()
+        return self._workers
+
+    def expect(self, seconds: float) -> None:
+        """Choose this process for work that takes one core so long, where the caller left the choice and it is faster.
+
+        The results are the same.
+        """
+        if self._workers is None and self.scheduler is None and seconds < WORTH_WORKERS:
+            self._workers = 0
+
+    def first(self, prepare: Callable[["Engine"], None]) -> None:
+        """Call a function with this engine before the next work item, if any has to run."""
+        self._first.append(prepare)
+
+    def on_each_machine(self, function: Callable[..., Any], *arguments: Any) -> list[Any]:
+        """Call a function on one worker of each machine that a scheduler has workers on, at the same time; its results.
+
+        Raises:
+            SocorpusError: a worker can't do the work of this build, or is lost.
+        """
+        client = self._connect()
+        with self._explained(), self._watched(client):
+            client.wait_for_workers(1)
+            workers = {address.rpartition(":")[0]: address for address in sorted(client.nthreads())}
+            futures = [
+                client.submit(
+                    _call_on_worker,
+                    worker_check.versions(),
+                    self.root,
+                    function,
+                    *arguments,
+                    pure=False,
+                    workers=[address],
+                    allow_other_workers=True,
+                )
+                for address in workers.values()
+            ]
+            return list(client.gather(futures))
 
     def at_work_on(self, tree: Path, hashes: Hashes) -> None:
         """Work on a corpus's tree from now on, with what is known of its files."""
@@ -164,6 +222,8 @@ class Engine:
         checked = ((item, self._current(item, transient)) for item in items)
         known = {item.name: receipt for item, receipt in checked if receipt is not None}
         todo = [item for item in items if item.name not in known]
+        while todo and self._first:
+            self._first.pop(0)(self)
         skipped, started, total = len(known), time.perf_counter(), sum(item.weight for item in todo)
         receipts.begin(self.root, stage, len(items), time.time())
         weight = 0.0
@@ -242,12 +302,11 @@ class Engine:
             yield from self._distribute(items)
 
     def _distribute(self, items: Sequence[WorkItem]) -> Iterable[Receipt]:
-        from distributed import KilledWorker, as_completed
-        from distributed.client import FutureCancelledError
-        from distributed.comm import CommClosedError
+        from distributed import as_completed
 
         client = self._connect()
-        # A key that was used before would be answered from the earlier run.
+        # A key that was used before would be answered from the earlier run. Dask's dashboard groups keys by what stands
+        # before the first part that is not of letters only: here by the stage.
         run, active = uuid.uuid4().hex[:8], plugins.active()
         expected = None if self.scheduler is None else worker_check.versions()
         # The heaviest first, or one of them would run by itself at the end.
@@ -260,18 +319,32 @@ class Engine:
                 expected,
                 pure=False,
                 retries=1,
-                key=f"{item.stage}-{item.name}-{run}",
+                key=f"{item.stage}-{run}/{item.name}",
             )
             for item in sorted(items, key=lambda item: -item.weight)
         ]
         try:
-            with self._watched(client):
+            with self._explained(), self._watched(client):
                 for future in as_completed(futures):
                     yield future.result()
+        finally:
+            if client.status == "running":
+                with suppress(OSError, RuntimeError):  # the scheduler may have gone in this moment
+                    client.cancel(futures, force=True)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """A block in which a worker that is lost, or the scheduler, is an error that the user understands."""
+        from distributed import KilledWorker
+        from distributed.client import FutureCancelledError
+        from distributed.comm import CommClosedError
+
+        try:
+            yield
         except KilledWorker as error:
             raise BuildError(
-                f"a worker was killed while it ran {error.task}, probably for lack of memory. What is finished is "
-                "kept; run the same command again, with fewer workers (--workers) if it happens again"
+                f"a worker was killed while it ran {_named(str(error.task))}, probably for lack of memory. What is "
+                "finished is kept; run the same command again, with fewer workers (--workers) if it happens again"
             ) from error
         except (FutureCancelledError, CommClosedError) as error:
             raise self._went_away() from error
@@ -279,10 +352,6 @@ class Engine:
             if self.scheduler is None:
                 raise
             raise worker_check.lacks_package(error) from error
-        finally:
-            if client.status == "running":
-                with suppress(OSError, RuntimeError):  # the scheduler may have gone in this moment
-                    client.cancel(futures, force=True)
 
     @contextmanager
     def _watched(self, client: Any) -> Iterator[None]:
@@ -328,6 +397,7 @@ class Engine:
             # A worker that is silent while a plug-in's function works is not dead: one that died closes its connection.
             dask.config.set({"distributed.scheduler.worker-ttl": None})
             if self.scheduler is None:
+                self._fit_to_memory()
                 # For as long as the cluster is there: it starts workers again that were lost.
                 self._children.enter_context(child_processes.without_current_folder())
                 try:
@@ -352,7 +422,41 @@ class Engine:
                 self._client = Client(self._cluster or self.scheduler, timeout="10s")
             except (OSError, ValueError) as error:
                 raise BuildError(f"no Dask scheduler answers at {self.scheduler}: {error}") from error
+            if (address := self._dashboard()) is not None:
+                self.say(f"Dask's dashboard: {address}")
         return self._client
+
+    def _fit_to_memory(self) -> None:
+        """Lower the number of workers to what there is memory for, with a word."""
+        memory = machine.memory()
+        most = max(1, memory // WORKER_BYTES)
+        if self.workers is not None and self.workers > most:
+            self.say(
+                f"{self.workers} workers may take {self.workers * WORKER_BYTES / 1e9:,.1f} GB of memory, and there are "
+                f"{memory / 1e9:,.1f} GB: it starts {most}"
+            )
+            self._workers = most
+
+    def _dashboard(self) -> str | None:
+        """Address of the dashboard, which Dask only has where the package bokeh is installed beside its scheduler."""
+        if self._cluster is not None and find_spec("bokeh") is None:
+            return None
+        address: str | None = self._client.dashboard_link
+        if self._cluster is None and address is not None:
+            from urllib.request import urlopen
+
+            try:
+                with urlopen(address, timeout=_DASHBOARD_SECONDS) as page:
+                    return None if b"Dask needs" in page.read() else address
+            except (OSError, ValueError):
+                return None
+        return address
+
+
+def _named(key: str) -> str:
+    """Stage and name of the work item of a key."""
+    stage, _, rest = key.partition("-")
+    return f"{stage} {rest.partition('/')[2]}"
 
 
 @contextmanager

@@ -167,10 +167,20 @@ _RIGHT = r"(?![A-Za-z0-9])"
 
 @dataclass(frozen=True)
 class _Exact:
-    pattern: re.Pattern[str]
+    expression: str
     row: Format
     skip: int
     """Code points from the suspicious place to the value."""
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """Compiled when it is first asked for: a small site meets few of these formats."""
+        return _compiled(self.expression)
+
+
+@cache
+def _compiled(expression: str) -> re.Pattern[str]:
+    return re.compile(expression)
 
 
 @cache
@@ -181,11 +191,11 @@ def _by_opening() -> dict[str, list[_Exact]]:
         if row.near or row.anchor:
             continue
         if row.after:
-            exact = _Exact(re.compile(expression(row.form) + _RIGHT), row, len(row.after))
+            exact = _Exact(expression(row.form) + _RIGHT, row, len(row.after))
             table.setdefault(row.after[:2], []).append(exact)
         for prefix in row.prefixes:
-            pattern = re.compile(_LEFT + f"{re.escape(prefix)}{expression(row.form)}{_RIGHT}")
-            table.setdefault(prefix[:2], []).append(_Exact(pattern, row, 0))
+            whole_value = _LEFT + f"{re.escape(prefix)}{expression(row.form)}{_RIGHT}"
+            table.setdefault(prefix[:2], []).append(_Exact(whole_value, row, 0))
     return table
 
 
@@ -195,18 +205,19 @@ def _anchored() -> dict[str, list[_Exact]]:
     table: dict[str, list[_Exact]] = {}
     for row in formats():
         if row.anchor and not row.near:
-            exact = _Exact(re.compile(f"{_LEFT}{expression(row.form)}{_RIGHT}"), row, 0)
+            exact = _Exact(f"{_LEFT}{expression(row.form)}{_RIGHT}", row, 0)
             table.setdefault(row.anchor[0], []).append(exact)
     return table
 
 
 @cache
-def _near() -> dict[str, list[tuple[Format, re.Pattern[str]]]]:
-    table: dict[str, list[tuple[Format, re.Pattern[str]]]] = {}
+def _near() -> dict[str, list[_Exact]]:
+    """Patterns by the issuer's name."""
+    table: dict[str, list[_Exact]] = {}
     for row in formats():
-        pattern = re.compile(rf"(?<![A-Za-z0-9_\-./+]){expression(row.form)}(?![A-Za-z0-9_\-/=+.])")
+        exact = _Exact(rf"(?<![A-Za-z0-9_\-./+]){expression(row.form)}(?![A-Za-z0-9_\-/=+.])", row, 0)
         for name in row.near.split():
-            table.setdefault(name, []).append((row, pattern))
+            table.setdefault(name, []).append(exact)
     return table
 
 
@@ -273,8 +284,8 @@ def named(text: str, place: int) -> Iterator[Found]:
         gap = text[name.end() : match.start()]
         if STAND_IN.search(gap) or "://" in gap or _NOT_A_VALUE.search(gap):
             return
-        for row, pattern in _near()[name[0].lower()]:
-            value = pattern.search(text, match.start(), match.end())
+        for exact in _near()[name[0].lower()]:
+            row, value = exact.row, exact.pattern.search(text, match.start(), match.end())
             if (
                 value is not None
                 and value.start() > place

@@ -35,12 +35,14 @@ class Program:
     """Programs of one kind."""
 
     names: tuple[str, ...]
-    options: tuple[re.Pattern[str], ...]
-    arguments: tuple[re.Pattern[str], ...]
+    options: tuple[str, ...]
+    arguments: tuple[str, ...]
+    """Both as the table has them; `_option` makes expressions of those that a text asks for."""
     follows: str
     """What stands right behind the name, in the dialect of Python and google-re2."""
 
 
+@cache
 def _option(form: str) -> re.Pattern[str]:
     """The expression of an entry of the table.
 
@@ -156,8 +158,8 @@ def _programs() -> dict[str, Program]:
         forms = options.split()
         program = Program(
             tuple(names.split()),
-            tuple(_option(form) for form in forms if not form.isdigit()),
-            tuple(_option(form) for form in forms if form.isdigit()),
+            tuple(form for form in forms if not form.isdigit()),
+            tuple(form for form in forms if form.isdigit()),
             follows,
         )
         programs.update(dict.fromkeys(program.names, program))
@@ -201,10 +203,10 @@ def program(text: str, place: int) -> Iterator[Found]:
     if not re.compile(kind.follows).match(text, match.end(), end):
         return
     for option in kind.options:
-        for given in option.finditer(text, match.end(), end):
+        for given in _option(option).finditer(text, match.end(), end):
             yield from _judged(text, given, letters=match["name"] not in _LETTERS)
     for argument in kind.arguments:
-        value = argument.match(text, match.end(), end)
+        value = _option(argument).match(text, match.end(), end)
         if value is not None:
             yield from _judged(text, value, letters=False)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import py7zr
 import pyarrow as pa
 import pytest
 
@@ -180,6 +181,34 @@ def test_the_last_of_users_with_one_id_stays_whatever_the_part(tmp_path: Path, r
     assert (names[7], names[8], names[9]) == ("last", "late", "n9")
     counts = [receipt.counts.get("s.example.org/users", {}) for receipt in reading.receipts.values()]
     assert sum(count.get("repeated", 0) for count in counts) == 2
+
+
+def test_an_archive_gives_the_same_parts_for_any_number_of_threads(tmp_path: Path) -> None:
+    """Also with rows that are repaired or unreadable, and a row that is longer than a block."""
+    body = "words of a text and more words " * 20
+    posts = [f'<row Id="{number}" PostTypeId="1" {DATE} Body="{number} {body}"/>' for number in range(1, 8000)]
+    posts[2000] = f'<row Id="2001" PostTypeId="1" {DATE} Body="{"long" * 1_500_000}"/>'
+    posts[4000] = f'<row Id="4001" PostTypeId="1" {DATE} Body="&#0;{body}"/> stray'
+    posts[6000] = '<row Id="x"/>'
+    users = [f'<row Id="{number}" {DATE} DisplayName="{body}"/>' for number in range(1, 2000)]
+    site = put(tmp_path, Posts=posts, Users=users)
+    packed = tmp_path / "s.example.org.7z"
+    with py7zr.SevenZipFile(packed, "w", filters=[{"id": py7zr.FILTER_BZIP2}]) as archive:
+        for name in ("Posts.xml", "Users.xml"):
+            archive.write(site / name, name)
+    (listed,) = sources.discover([str(packed)])
+    wanted = [dump_stage.Wanted.of(listed.name, table) for table in listed.tables]
+    outcomes = {}
+    for threads in (1, 2, 4):
+        root = tmp_path / f"{threads}"
+        outcomes[threads] = dump_stage.read_container(root, str(packed), wanted, 2, 1 << 18, threads)
+        assert {path: (root / path).read_bytes() for path in outcomes[threads].outputs} == {
+            path: (tmp_path / "1" / path).read_bytes() for path in outcomes[1].outputs
+        }
+    assert outcomes[1] == outcomes[2] == outcomes[4]
+    assert len(outcomes[1].outputs) > 5
+    counts = outcomes[1].counts["s.example.org/posts"]
+    assert (counts["read"], counts["quarantined"], counts["repaired"]) == (7998, 2, 1)
 
 
 def test_tables_whose_ids_ascend_have_no_repeats() -> None:

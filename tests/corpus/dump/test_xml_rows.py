@@ -2,6 +2,7 @@
 
 import io
 import re
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -208,6 +209,80 @@ def test_generated_rows(made: tuple[bytes, list[dict[str, Any]]], batch: int, cu
     assert pa.concat_tables(parts).equals(rows)
     wide = data[3:].decode().encode("utf-16-le")
     assert read(wide, batch_bytes=batch)[0].equals(rows)
+
+
+class Failing(Trickle):
+    """A stream whose storage fails at its end."""
+
+    def read(self, size: int = -1) -> bytes:
+        if self.at == len(self.data):
+            raise OSError("the storage is gone")
+        return super().read(size)
+
+
+def steps(stream: BinaryIO, batch: int, threads: int) -> list[Any]:
+    """All that the batches of a stream hold, each with where it ends; the error behind them, if there is one."""
+    given: list[Any] = []
+    try:
+        for part in xml_rows.read(stream, table="posts", site="s", file="f", batch_bytes=batch, threads=threads):
+            given.append(  # noqa: PERF401  what was given before the error counts
+                (part.consumed, part.batch.to_pylist(), part.quarantine.to_pylist(), part.unknown, part.repairs)
+            )
+    except (InputError, OSError) as error:
+        given.append(str(error))
+    return given
+
+
+def held(data: bytes, batch: int, threads: int) -> None:
+    assert steps(Trickle(data, 333), batch, threads) == steps(io.BytesIO(data), batch, 1), batch
+    assert steps(Failing(data, 50), batch, threads) == steps(Failing(data, 50), batch, 1), batch
+
+
+@settings(deadline=None, max_examples=60)
+@given(files(), st.integers(1, 400), st.integers(0, 2000), st.integers(2, 4))
+def test_several_threads_give_the_batches_of_one(
+    made: tuple[bytes, list[dict[str, Any]]], batch: int, cut: int, threads: int
+) -> None:
+    held(made[0], batch, threads)
+    held(made[0][: max(30, cut)], batch, threads)
+
+
+def test_several_threads_read_odd_rows_as_one_does() -> None:
+    for size in range(1, len(ODD), 3):
+        held(ODD, size, 3)
+    rows = [
+        f'<row Id="{number}" Body="{"<row" if number % 50 == 7 else "b" * (number % 90)}"/>' for number in range(400)
+    ]
+    rows.insert(200, f'<row Id="900" Body="{"long" * 5000}"/>')
+    rows.insert(300, "</posts> <row")
+    for size in (100, 1000, 5000):
+        held(posts(*rows), size, 3)
+    held(posts(*["x"] * 9000), 4000, 2)  # more reports than the kernel gives at once
+
+
+def test_rows_are_scanned_on_several_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the last block of plain rows, which hold no surprise, is scanned on the thread that asks."""
+    names = []
+    scan = xml_rows._Scanner.scan
+
+    def noted(self: Any, *given: Any) -> Any:
+        names.append(threading.current_thread().name)
+        return scan(self, *given)
+
+    monkeypatch.setattr(xml_rows._Scanner, "scan", noted)
+    data = posts(*(f'<row Id="{number}" Body="{"b" * (number % 90)}"/>' for number in range(4000)))
+    rows = read(data, batch_bytes=5000, threads=3)[0]
+    assert rows["post_id"].to_pylist() == list(range(4000))
+    assert len(names) > 40 and not [name for name in names if not name.startswith("rows")]
+
+
+def test_a_stream_may_be_left_while_threads_read_ahead() -> None:
+    data = posts(*(f'<row Id="{number}"/>' for number in range(4000)))
+    before = threading.active_count()
+    batches = xml_rows.read(io.BytesIO(data), table="posts", site="s", file="f", batch_bytes=1000, threads=3)
+    next(batches)
+    batches.close()  # type: ignore[attr-defined]
+    assert threading.active_count() == before
 
 
 @settings(deadline=None, max_examples=150)

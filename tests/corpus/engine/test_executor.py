@@ -1,5 +1,7 @@
 """Tasks run once, again when what they depend on changes, and never leave half of themselves."""
 
+import bz2
+import io
 import json
 import os
 import signal
@@ -16,7 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from socorpus.corpus.engine import executor, worker_check
+from socorpus.corpus.dump.compression import bzip2
+from socorpus.corpus.engine import compiling, executor, worker_check
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.engine.work import Outcome, Progress, WorkItem
 from socorpus.corpus.errors import BuildError, InputError
@@ -149,6 +152,23 @@ def test_more_workers_than_the_cores_can_serve_are_refused(tmp_path: Path) -> No
         Engine(tmp_path, 1000)
 
 
+def prefixes(dask_scheduler: Any) -> list[str]:
+    return list(dask_scheduler.task_prefixes)
+
+
+def test_no_more_workers_start_than_there_is_memory_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor.machine, "memory", lambda: 2_000_000_000)
+    notes: list[str] = []
+    with Engine(tmp_path, 2, show=lambda now: notes.append(now.note)) as engine:
+        engine.run("write", [task("name"), task("another")])
+        assert len(engine._client.scheduler_info()["workers"]) == engine.workers == 1
+        # The dashboard's groups are the stages, also of items whose names are words; without bokeh there is none.
+        assert [name for name in engine._client.run_on_scheduler(prefixes) if name.startswith("w")] == ["write"]
+    assert [note for note in notes if note] == [
+        "2 workers may take 3.0 GB of memory, and there are 2.0 GB: it starts 1"
+    ]
+
+
 def test_workers_that_do_not_start_in_time_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executor, "START_SECONDS", 0.01)
     with (
@@ -159,7 +179,10 @@ def test_workers_that_do_not_start_in_time_are_told(tmp_path: Path, monkeypatch:
 
 
 def test_a_worker_that_dies_again_and_again_is_told(tmp_path: Path) -> None:
-    with Engine(tmp_path, workers=1) as engine, pytest.raises(BuildError, match=r"a worker was killed .*--workers"):
+    with (
+        Engine(tmp_path, workers=1) as engine,
+        pytest.raises(BuildError, match=r"a worker was killed while it ran die x,.*--workers"),
+    ):
         engine.run("die", [WorkItem("die", "x", die, {}, {})])
 
 
@@ -261,6 +284,61 @@ def test_a_worker_with_another_release_of_a_package_is_refused(tmp_path: Path) -
 def test_a_worker_that_does_not_see_the_corpus_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=rf"does not see {tmp_path}/elsewhere: corpus and sources have to lie"):
         worker_check.require_same(worker_check.versions(), tmp_path / "elsewhere")
+
+
+def test_one_worker_of_each_machine_of_a_scheduler_is_asked(tmp_path: Path) -> None:
+    with scheduler(tmp_path) as (address, _, work), Engine(tmp_path, scheduler=address) as engine:
+        work()
+        work()
+        engine._connect().wait_for_workers(2)
+        (number,) = engine.on_each_machine(os.getppid)
+        assert number != os.getppid()
+
+
+def decode() -> None:
+    """Call the kernel of `dump.compression.bzip2`."""
+    assert b"".join(bzip2.decode(io.BytesIO(bz2.compress(b"text")), 2)) == b"text"
+
+
+def test_kernels_are_compiled_once_on_the_machine_of_a_scheduler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "kernels"))
+    seen: list[Progress] = []
+    modules = ["socorpus.corpus.dump.compression.bzip2"]
+    with scheduler(tmp_path) as (address, _, work):
+        work()
+        with Engine(tmp_path, scheduler=address, show=seen.append) as engine:
+            compiling.compile_everywhere(engine, "compile", modules, decode)
+            assert [(now.done, now.items, now.note) for now in seen if now.items] == [
+                (0, 1, compiling.NOTE),
+                (1, 1, ""),
+            ]
+            assert list((tmp_path / "kernels").rglob("*.nbc"))
+            compiling.compile_everywhere(engine, "compile", modules, decode)
+            assert len([now for now in seen if now.items]) == 2
+
+
+def test_little_work_is_done_in_this_process_unless_workers_were_named(tmp_path: Path) -> None:
+    cores = len(os.sched_getaffinity(0))
+    for given, seconds, workers in ((None, 1.0, 0), (None, 60.0, cores), (1, 1.0, 1), (0, 60.0, 0)):
+        with Engine(tmp_path / f"{given} {seconds}", workers=given) as engine:
+            engine.expect(seconds)
+            assert engine.workers == workers
+            if seconds == 1.0 and given is None:
+                engine.run("write", [task("a")])
+                assert engine._client is None
+
+
+def test_what_is_to_be_done_first_is_done_once_and_only_before_work(tmp_path: Path) -> None:
+    called: list[Engine] = []
+    for expected in (1, 0):
+        with Engine(tmp_path, workers=0) as engine:
+            engine.first(called.append)
+            engine.run("write", [task("a")])
+            engine.run("write", [task("a"), task("a")])
+            assert called == [engine] * expected
+            called.clear()
 
 
 def test_progress_counts_up_to_all_and_estimates_the_time_left(tmp_path: Path) -> None:
