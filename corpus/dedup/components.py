@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from socorpus.corpus.arrays import Int64
 
@@ -23,12 +25,6 @@ def unite(edges: Sequence[Int64]) -> Int64:
 
 def components(pairs: Int64, n: int) -> npt.NDArray[np.int32]:
     """The connected component of each of n nodes, int32[n]."""
-    if not len(pairs):
-        return np.arange(n, dtype=np.int32)
-    # Which takes long to import, and is no use to a small site.
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     graph = coo_array((np.ones(len(pairs), np.bool_), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
     labels: npt.NDArray[np.int32] = connected_components(graph, directed=False)[1]
     return labels

@@ -51,45 +51,29 @@ class Bands:
 def bands(threshold: float, permutations: int) -> Bands:
     """The bands that find a pair right at the threshold with a probability of `RECALL`.
 
-    They are the optimum that datasketch's MinHashLSH takes too, which weighs the areas of false positives against those
-    of false negatives (0.8 of 128: 21 bands of 6). Its even weights would find 40% of the pairs at 0.8 (9 bands of 13),
-    so the weight of false positives is lowered until the recall is there: they cost a verification each, and no more.
+    They are the optimum of datasketch's MinHashLSH, which weighs the areas of false positives against those of false
+    negatives (0.8 of 128: 21 bands of 6). Its even weights would find 40% of the pairs at 0.8 (9 bands of 13), so the
+    weight of false positives is lowered until the recall is there: they cost a verification each, and no more.
 
     Raises:
         InputError: there are too few permutations for this threshold.
     """
+    from datasketch import MinHashLSH
+
     if threshold == 1:
         return Bands(1, permutations)  # equal sets have equal signatures
-    cuts, wrong = _areas(threshold, permutations)
     for weight in (0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005):
-        cut = cuts[int((wrong @ (weight, 1 - weight)).argmin())]
-        if cut.bands < 2:
+        try:
+            best = MinHashLSH(threshold=threshold, num_perm=permutations, weights=(weight, 1 - weight))
+        except ValueError:  # fewer permutations than two bands need
             break
+        cut = Bands(best.b, best.r)
         if cut.recall(threshold) >= RECALL:
             return cut
     raise InputError(
         f"near.permutations = {permutations} is too few to find pairs at near.threshold = {threshold} with a "
         f"probability of {RECALL}; 128 serve any threshold from 0.5 to 0.99"
     )
-
-
-def _areas(threshold: float, permutations: int) -> tuple[list[Bands], Float64]:
-    """All cuts of a signature, and of each the areas of false positives and of false negatives, float64[cuts, 2].
-
-    A pair of similarity s shares a band with the probability 1 - (1 - s^rows)^bands, a polynomial whose degree is at
-    most the number of permutations: Gauss's quadrature with half as many nodes is exact.
-    """
-    cuts = [Bands(b, r) for b in range(1, permutations + 1) for r in range(1, permutations // b + 1)]
-    nodes, weights = np.polynomial.legendre.leggauss(permutations // 2 + 1)
-    low, high = threshold * (1 + nodes) / 2, (1 + threshold + (1 - threshold) * nodes) / 2
-    false = [
-        (
-            threshold / 2 * weights @ (1 - (1 - low**cut.rows) ** cut.bands),
-            (1 - threshold) / 2 * weights @ (1 - high**cut.rows) ** cut.bands,
-        )
-        for cut in cuts
-    ]
-    return cuts, np.array(false)
 
 
 def band_hashes(signatures: UInt32, cut: Bands) -> UInt64:
