@@ -34,7 +34,7 @@ from socorpus.corpus.report import page as report_page
 from socorpus.corpus.storage import files as storage_files
 from socorpus.corpus.storage import generations, integrity, manifest_file, plugin_memory
 from socorpus.corpus.storage import lock as lock_file
-from socorpus.labeling import steps
+from socorpus.labeling import kernels, steps
 from socorpus.labeling.analysis import functions as analysis_functions
 from socorpus.labeling.analysis import report_sections
 from socorpus.labeling.corpus_view import Layout
@@ -207,6 +207,8 @@ def _label(
 def _run(layout: Layout, chosen: Sequence[str], analyze: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     """All steps of some tasks; the manifest's entries of these, and of their files."""
     plans = [TaskPlan(layout, name) for name in chosen]
+    if layout.engine.scheduler is None:  # whose workers are on machines of their own
+        kernels.warm_up(layout.engine.show)
 
     def run(step: str, items: Iterable[Iterable[WorkItem]], *tables: str) -> Mapping[str, Receipt]:
         done = layout.engine.run(f"label_{step}", [item for group in items for item in group])

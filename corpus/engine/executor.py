@@ -236,8 +236,9 @@ class Engine:
 
     def _perform(self, items: Sequence[WorkItem]) -> Iterable[Receipt]:
         if self.workers == 0:
-            for item in items:
-                yield perform(self.root, item, plugins.active())
+            with _few_collections():
+                for item in items:
+                    yield perform(self.root, item, plugins.active())
         elif items:
             yield from self._distribute(items)
 
@@ -387,6 +388,21 @@ def _signals_deferred() -> Iterator[None]:
             signal.raise_signal(number)
 
 
+_COLLECTIONS = (100_000, 50, 100)
+"""Thresholds of the collector of cycles: items make many objects and hardly a cycle, and the default, every 700 objects,
+takes a twelfth of the labels' time."""
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    before = gc.get_threshold()
+    gc.set_threshold(*_COLLECTIONS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
 @functools.cache
 def _checked(expected: worker_check.Versions, root: Path) -> None:
     worker_check.require_same(expected, root)
@@ -399,5 +415,4 @@ def _prepare_worker() -> None:
 
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     pa.set_cpu_count(1)
-    # Items make many objects and hardly a cycle: the default of every 700 objects takes a twelfth of the labels' time.
-    gc.set_threshold(100_000, 50, 100)
+    gc.set_threshold(*_COLLECTIONS)
