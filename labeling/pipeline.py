@@ -211,7 +211,9 @@ def _run(layout: Layout, chosen: Sequence[str], analyze: bool) -> tuple[dict[str
         kernels.warm_up(layout.engine.show)
 
     def run(step: str, items: Iterable[Iterable[WorkItem]], *tables: str) -> Mapping[str, Receipt]:
-        done = layout.engine.run(f"label_{step}", [item for group in items for item in group])
+        # Bucket by bucket, of which all tasks read the same files.
+        ordered = sorted((item for group in items for item in group), key=lambda item: item.together)
+        done = layout.engine.run(f"label_{step}", ordered)
         _prune(layout, step, done, chosen, tables)
         return done
 
@@ -235,6 +237,7 @@ def _run(layout: Layout, chosen: Sequence[str], analyze: bool) -> tuple[dict[str
         storage_files.remove(layout.root / analysis_functions.path(name))
         del analyses[name]
     analysed = run("analysis", analyses.values()) if analyses else {}
+    steps.forget()
     storage_files.keep_only(layout.root / "receipts/label_facts", {f"{bucket.name}.json" for bucket in layout.buckets})
     folder = layout.root / FOLDER / FACTS_FOLDER
     storage_files.keep_only(folder, {f"{bucket.name}.parquet" for bucket in layout.buckets})

@@ -36,12 +36,17 @@ WITHOUT_WORKERS = 5.0
 """Seconds after which the user hears that a scheduler has no worker; and again after twelve times as long."""
 _MOST_PER_CORE = 4
 """Workers."""
+_GROUPS_PER_WORKER = 3
+"""Fewest groups of items that read the same files for which a group stays with one worker."""
 
 
 def perform_on_worker(
-    root: Path, item: WorkItem, active: Sequence[Plugin], expected: worker_check.Versions | None = None
-) -> Receipt:
-    """`perform` on a worker of Dask, whose errors are sent without the exceptions behind them.
+    root: Path,
+    items: Sequence[WorkItem],
+    active: Sequence[Plugin],
+    expected: worker_check.Versions | None = None,
+) -> list[Receipt]:
+    """`perform` of some items on a worker of Dask, whose errors are sent without the exceptions behind them.
 
     Those may be of a plug-in's own class, which can't be pickled, or not read again.
 
@@ -55,7 +60,7 @@ def perform_on_worker(
     if expected is not None:
         _checked(expected, root)
     try:
-        return perform(root, item, active)
+        return [perform(root, item, active) for item in items]
     except SocorpusError as error:
         plain = (InputError if isinstance(error, InputError) else BuildError)(str(error))
     raise plain
@@ -98,6 +103,14 @@ def perform(root: Path, item: WorkItem, active: Sequence[Plugin] = ()) -> Receip
 def _output(path: Path, written: int | Written) -> Output:
     rows, rows_hash = (written.rows, written.rows_hash) if isinstance(written, Written) else (written, "")
     return Output(rows, files.size(path), files.sha256(path), rows_hash)
+
+
+def _grouped(items: Sequence[WorkItem], workers: int) -> list[list[WorkItem]]:
+    """Items that one worker does one after the other: those that read the same files, where there are enough groups."""
+    groups: dict[str, list[WorkItem]] = {}
+    for item in items:
+        groups.setdefault(item.together or f"/{item.name}", []).append(item)
+    return list(groups.values()) if len(groups) >= _GROUPS_PER_WORKER * workers else [[item] for item in items]
 
 
 class Engine:
@@ -252,23 +265,24 @@ class Engine:
         run, active = uuid.uuid4().hex[:8], plugins.active()
         expected = None if self.scheduler is None else worker_check.versions()
         # The heaviest first, or one of them would run by itself at the end.
+        groups = _grouped(items, len(client.scheduler_info()["workers"]) or 1)
         futures = [
             client.submit(
                 perform_on_worker,
                 self.root,
-                item,
+                group,
                 active,
                 expected,
                 pure=False,
                 retries=1,
-                key=f"{item.stage}-{item.name}-{run}",
+                key=f"{group[0].stage}-{group[0].name}-{run}",
             )
-            for item in sorted(items, key=lambda item: -item.weight)
+            for group in sorted(groups, key=lambda group: -sum(item.weight for item in group))
         ]
         try:
             with self._watched(client):
                 for future in as_completed(futures):
-                    yield future.result()
+                    yield from future.result()
         except KilledWorker as error:
             raise BuildError(
                 f"a worker was killed while it ran {error.task}, probably for lack of memory. What is finished is "
@@ -389,7 +403,7 @@ def _signals_deferred() -> Iterator[None]:
 
 
 _COLLECTIONS = (100_000, 50, 100)
-"""Thresholds of the collector of cycles: items make many objects and hardly a cycle, and the default, every 700 objects,
+"""Thresholds of the collector of cycles: items make many objects and hardly a cycle. The default, every 700 objects,
 takes a twelfth of the labels' time."""
 
 

@@ -33,6 +33,8 @@ _FAR, _RARE = 7.0, 5e-4  # nats that a label may be behind a token's likeliest; 
 _COLUMNS = 8  # hashes of a token: lower case, as written, shape, prefixes of 3 and 4, suffixes of 2, 3 and 4
 _LOW, _EXACT, _SHAPE, _P3, _P4, _X2, _X3, _X4 = range(_COLUMNS)
 _FIXED = 28  # features that every token has
+_OWN = 9  # the first of these, which are of the token itself
+_KEPT = 1 << 11  # tokens whose sums of these are kept
 _LANES = 16  # weights of a feature are padded to a multiple of it, so that they are added by whole registers
 
 
@@ -490,30 +492,52 @@ def _fill_steps(step, steps):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _score(features, first, last, table, used, rows, sums, scores):  # type: ignore[no-untyped-def]
-    """Sum the weights of a token's features by label, in steps of the weights; `sums` is room for a part of them."""
-    width = rows.shape[1]
+def _add(features, first, last, table, used, rows, sums):  # type: ignore[no-untyped-def]
+    """Add the weights of features by label, in steps of the weights."""
     mask = np.uint32(len(table) - 1)
-    scores[:] = 0
-    while first < last:
+    for place in range(first, last):
+        key = features[place]
+        bit = key >> np.uint32(12)
+        if not used[bit >> np.uint32(3)] >> (bit & np.uint32(7)) & 1:
+            continue
+        slot = key & mask
+        while table[slot, 1] and table[slot, 0] != key:
+            slot = (slot + np.uint32(1)) & mask
+        if table[slot, 1]:
+            row = rows[table[slot, 1] - np.uint32(1)]
+            for label in range(len(sums)):
+                sums[label] += np.int16(row[label])
+
+
+@njit(cache=True, nogil=True)
+def _score(features, first, last, table, used, rows, kept, kept_sums, sums, scores):  # type: ignore[no-untyped-def]
+    """Sum the weights of a token's features by label, in steps of the weights.
+
+    Args:
+        kept: uint32[2^k, _OWN], the features that a token has whatever stands beside it, of recent tokens.
+        kept_sums: int16[2^k, width], their sums.
+        sums: room for a part of the sums.
+    """
+    own = first + _OWN
+    slot = features[first + 2] & np.uint32(len(kept) - 1)
+    row = kept[slot]
+    known = True
+    for place in range(_OWN):
+        known &= row[place] == features[first + place]
+    if not known:
+        row[:] = features[first:own]
+        kept_sums[slot] = 0
+        _add(features, first, own, table, used, rows, kept_sums[slot])
+    sums[:] = kept_sums[slot]
+    # As many int8 as an int16 holds the sum of.
+    _add(features, own, min(own + 240, last), table, used, rows, sums)
+    for label in range(len(sums)):
+        scores[label] = sums[label]
+    for begin in range(own + 240, last, 256):
         sums[:] = 0
-        # As many int8 as an int16 holds the sum of.
-        stop = min(first + 256, last)
-        for place in range(first, stop):
-            key = features[place]
-            bit = key >> np.uint32(12)
-            if not used[bit >> np.uint32(3)] >> (bit & np.uint32(7)) & 1:
-                continue
-            slot = key & mask
-            while table[slot, 1] and table[slot, 0] != key:
-                slot = (slot + np.uint32(1)) & mask
-            if table[slot, 1]:
-                row = rows[table[slot, 1] - np.uint32(1)]
-                for label in range(width):
-                    sums[label] += np.int16(row[label])
-        for label in range(width):
+        _add(features, begin, min(begin + 256, last), table, used, rows, sums)
+        for label in range(len(sums)):
             scores[label] += sums[label]
-        first = stop
 
 
 @njit(cache=True, nogil=True)
@@ -550,6 +574,7 @@ def _marginals(  # type: ignore[no-untyped-def]
     backward = np.zeros((longest, width), np.float32)
     scale = np.empty(longest, np.float32)
     scores, sums = np.zeros(width, np.int32), np.zeros(width, np.int16)
+    kept, kept_sums = np.zeros((_KEPT, _OWN), np.uint32), np.zeros((_KEPT, width), np.int16)
     reach = np.zeros(width, np.float32)
     near = np.empty(size, np.int64)
     count = 0
@@ -558,7 +583,9 @@ def _marginals(  # type: ignore[no-untyped-def]
         length = end - start
         sources = 0
         for i in range(length):
-            _score(features, bounds[start + i], bounds[start + i + 1], table, used, rows, sums, scores)
+            _score(
+                features, bounds[start + i], bounds[start + i + 1], table, used, rows, kept, kept_sums, sums, scores
+            )
             highest = scores[0]
             for b in range(1, size):
                 highest = max(highest, scores[b])
