@@ -36,6 +36,7 @@ NAMES = (
 """Names of the dense features but those of `KEYS`."""
 KEYS = ("votes", "shape", "name", "name, any type", "before", "behind", "suffix", "last word", "before 2", "behind 2")
 """Names of the features that are shares of right candidates with the same key."""
+_BLOCK = 128  # candidates that go through all trees at a time, since the cache holds them
 _NEIGHBOURS = 40
 """Number of candidates on either side that are looked at."""
 
@@ -378,10 +379,19 @@ def _best_and_worst(precisions, bounds, rows, column):  # type: ignore[no-untype
 
 @njit(cache=True, nogil=True)
 def _add_trees(rows, roots, feature, behind, steps, threshold, total):  # type: ignore[no-untyped-def]
-    """Add the trees' values, in the order of the trees; every path takes as many steps, so that nothing branches."""
-    for root in roots:
-        for i in range(len(rows)):
-            node = np.int64(root)
+    """Add the trees' values, in the order of the trees.
+
+    Some candidates go through a tree side by side, and each takes as many steps: no step waits for the one of another
+    candidate, and nothing branches.
+    """
+    nodes = np.empty(_BLOCK, np.int64)
+    for first in range(0, len(rows), _BLOCK):
+        count = min(_BLOCK, len(rows) - first)
+        for root in roots:
+            nodes[:count] = root
             for _ in range(steps):
-                node = np.int64(behind[node, np.int64(rows[i, feature[node]] <= threshold[node])])
-            total[i] += threshold[node]
+                for i in range(count):
+                    node = nodes[i]
+                    nodes[i] = behind[node, np.int64(rows[first + i, feature[node]] <= threshold[node])]
+            for i in range(count):
+                total[first + i] += threshold[nodes[i]]

@@ -492,31 +492,40 @@ def _fill_steps(step, steps):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _add(features, first, last, table, used, rows, sums):  # type: ignore[no-untyped-def]
-    """Add the weights of features by label, in steps of the weights."""
+def _add(features, first, last, table, used, rows, chosen, sums):  # type: ignore[no-untyped-def]
+    """Add the weights of features by label, in steps of the weights; `chosen` is room for as many features.
+
+    One feature after the other would wait for memory three times; so all are looked at before any is looked up.
+    """
     mask = np.uint32(len(table) - 1)
+    count = 0
     for place in range(first, last):
-        key = features[place]
-        bit = key >> np.uint32(12)
-        if not used[bit >> np.uint32(3)] >> (bit & np.uint32(7)) & 1:
-            continue
+        bit = features[place] >> np.uint32(12)
+        chosen[count] = features[place]
+        count += np.int64(used[bit >> np.uint32(3)] >> (bit & np.uint32(7)) & 1)
+    known = 0
+    for place in range(count):
+        key = chosen[place]
         slot = key & mask
-        while table[slot, 1] and table[slot, 0] != key:
-            slot = (slot + np.uint32(1)) & mask
-        if table[slot, 1]:
-            row = rows[table[slot, 1] - np.uint32(1)]
-            for label in range(len(sums)):
-                sums[label] += np.int16(row[label])
+        if table[slot, 0] != key:
+            while table[slot, 1] and table[slot, 0] != key:
+                slot = (slot + np.uint32(1)) & mask
+        chosen[known] = table[slot, 1] - np.uint32(1)
+        known += np.int64(table[slot, 1] > 0)
+    for place in range(known):
+        row = rows[chosen[place]]
+        for label in range(len(sums)):
+            sums[label] += np.int16(row[label])
 
 
 @njit(cache=True, nogil=True)
-def _score(features, first, last, table, used, rows, kept, kept_sums, sums, scores):  # type: ignore[no-untyped-def]
+def _score(features, first, last, table, used, rows, kept, kept_sums, chosen, sums, scores):  # type: ignore[no-untyped-def]
     """Sum the weights of a token's features by label, in steps of the weights.
 
     Args:
         kept: uint32[2^k, _OWN], the features that a token has whatever stands beside it, of recent tokens.
         kept_sums: int16[2^k, width], their sums.
-        sums: room for a part of the sums.
+        chosen, sums: room for features, and for a part of the sums.
     """
     own = first + _OWN
     slot = features[first + 2] & np.uint32(len(kept) - 1)
@@ -527,15 +536,15 @@ def _score(features, first, last, table, used, rows, kept, kept_sums, sums, scor
     if not known:
         row[:] = features[first:own]
         kept_sums[slot] = 0
-        _add(features, first, own, table, used, rows, kept_sums[slot])
+        _add(features, first, own, table, used, rows, chosen, kept_sums[slot])
     sums[:] = kept_sums[slot]
     # As many int8 as an int16 holds the sum of.
-    _add(features, own, min(own + 240, last), table, used, rows, sums)
+    _add(features, own, min(own + 240, last), table, used, rows, chosen, sums)
     for label in range(len(sums)):
         scores[label] = sums[label]
     for begin in range(own + 240, last, 256):
         sums[:] = 0
-        _add(features, begin, min(begin + 256, last), table, used, rows, sums)
+        _add(features, begin, min(begin + 256, last), table, used, rows, chosen, sums)
         for label in range(len(sums)):
             scores[label] += sums[label]
 
@@ -574,6 +583,7 @@ def _marginals(  # type: ignore[no-untyped-def]
     backward = np.zeros((longest, width), np.float32)
     scale = np.empty(longest, np.float32)
     scores, sums = np.zeros(width, np.int32), np.zeros(width, np.int16)
+    chosen = np.empty(256, np.uint32)
     kept, kept_sums = np.zeros((_KEPT, _OWN), np.uint32), np.zeros((_KEPT, width), np.int16)
     reach = np.zeros(width, np.float32)
     near = np.empty(size, np.int64)
@@ -584,7 +594,7 @@ def _marginals(  # type: ignore[no-untyped-def]
         sources = 0
         for i in range(length):
             _score(
-                features, bounds[start + i], bounds[start + i + 1], table, used, rows, kept, kept_sums, sums, scores
+                features, bounds[start + i], bounds[start + i + 1], table, used, rows, kept, kept_sums, chosen, sums, scores
             )
             highest = scores[0]
             for b in range(1, size):
