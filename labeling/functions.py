@@ -68,15 +68,16 @@ class Threads:
     """What `once` keeps, for all tasks."""
 
     def once(self, make: Callable[["Threads"], Made], *also: object) -> Made:
-        """What a function makes of the tables: made once for all functions of all tasks, so nobody may change it.
+        """What a function makes of the site and its tables: made once for all functions of all tasks, so nobody may change it.
 
         Args:
             also: what else it depends on, such as `facts`: made anew for another object.
         """
         of = (self.documents, self.posts, self.comments, self.links, self.votes, self.history, self.post_facts, *also)
-        before = self.kept.get(make)
+        key = make, self.site
+        before = self.kept.get(key)
         if before is None or any(earlier is not now for earlier, now in zip(before[0], of, strict=True)):
-            before = self.kept[make] = of, make(self)
+            before = self.kept[key] = of, make(self)
         product: Made = before[1]
         return product
 

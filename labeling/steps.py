@@ -1,6 +1,7 @@
 """The steps of labelling, and the tables of a bucket that they read."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -165,8 +166,16 @@ def vote(
     allowed = _allowed(root, bucket, max_overlap)
     by: list[tuple[Function, Vote]] = []
     failures: list[plugin_calls.Failure] = []
+    seconds: Counter[str] = Counter()
+
+    def voted(function: Function, threads: Threads) -> list[tuple[Function, Vote]]:
+        started = time.thread_time()
+        votes_of = plugin_calls.votes(function, threads, failures)
+        seconds[function.name] += time.thread_time() - started
+        return [(function, vote) for vote in votes_of]
+
     if not definition.spans:
-        by = [(function, vote) for function in functions for vote in plugin_calls.votes(function, seen, failures)]
+        by = [pair for function in functions for pair in voted(function, seen)]
     all_examples = plugin_calls.examples(definition, seen, [vote for _, vote in by]).cast(schema.EXAMPLES)
     examples = example_texts.redacted(
         _with_split(example_texts.within(all_examples, allowed), splits.of_bucket(root, bucket)), privacy
@@ -174,9 +183,7 @@ def vote(
     if definition.spans:
         # Functions share intermediate results on a text many times its size.
         parts = (replace(seen, examples=examples.slice(start, PART)) for start in range(0, examples.num_rows, PART))
-        by = [
-            (which, vote) for part in parts for which in functions for vote in plugin_calls.votes(which, part, failures)
-        ]
+        by = [pair for part in parts for function in functions for pair in voted(function, part)]
     table = _votes(bucket.site, by, examples, definition, privacy)
     paths = {name: schema.path(task, name, bucket.name) for name in ("examples", "votes")}
     outputs = {"examples": (examples, schema.EXAMPLES), "votes": (table, schema.VOTES)}
@@ -186,6 +193,7 @@ def vote(
             "examples": dict(sorted(counted(examples["split"]).items())),
             "forms": dict(sorted(counted(examples["form"]).items())),
             "functions": dict(sorted(counted(table["function"]).items())),
+            "seconds": {name: round(spent, 4) for name, spent in sorted(seconds.items())},
             **_failed(bucket.site, failures, privacy),
         },
     )

@@ -9,7 +9,7 @@ set by judgement from general knowledge, not fitted.
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -335,11 +335,15 @@ def _english_words() -> Wanted:
 
 # Names of the field's own tools: what the posts themselves say a name is.
 
-_IS = re.compile(
+_MOST_SAID = 80
+"""Code points of what is read behind the verb."""
+PRESENTED = re.compile(
     r"(?<![\w.@/-])([A-Z][\w+#-]*(?:\.[A-Za-z]\w*)?(?: [A-Z][\w+#-]*)?) (?:is|are|was) (?:an?|the|another|one of the) "
-    r"([^.\n!?;:]{3,80})"
+    rf"([^.\n!?;:]{{3,{_MOST_SAID}}})"
 )
-_HEADED = re.compile(
+_IS_A = re.compile(r" (?:is|are|was) (?:an?|the|another|one of the) ")
+_ARTICLE = re.compile(r"he (?=[A-Z])")
+HEADED = re.compile(
     r"\b[Tt]he ([A-Z][\w+#-]*(?: [A-Z][\w+#-]*)?) (app|framework|wallet|browser|programming language)\b"
 )
 """Not "the X website", "software" or "compiler": X is whose they are, or what they are for."""
@@ -410,6 +414,7 @@ _VOICES = 2
 """Posts that must say the same of a name."""
 
 
+_FEW_NAMES = 64
 _HEARD = 0.02
 """Share of the posts with a name that must say so: of what all posts speak of, two posts say anything."""
 
@@ -423,24 +428,50 @@ def introduced(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
     """
     counts: dict[str, Counter[str]] = {}
     posts: Counter[str] = Counter()
-    for text in texts:
+    every = list(texts)
+    for text in every:
         seen: set[tuple[str, str]] = set()
-        for match in _IS.finditer(text):
-            label = gazetteers.kind_of(match[2])
-            if label is not None:
-                seen.add((match[1], label))
-        for match in _HEADED.finditer(text):
+        for match in (*presented(text), *headed(text)):
             label = gazetteers.kind_of(match[2])
             if label is not None:
                 seen.add((match[1], label))
         for name, label in seen:
             if name.split()[0].lower() not in _COMMON and len(name) > 2:
                 counts.setdefault(name, Counter())[label] += 1
-        posts.update(_capitals(text))
+    for text in every:
+        # A few names are faster looked for than all that have a capital.
+        if len(counts) > _FEW_NAMES or any(name in text for name in counts):
+            posts.update(_capitals(text) & counts.keys())
     return {
         name: {"types": dict(sorted(counts[name].items())), "posts": max(posts[name], counts[name].total())}
         for name in sorted(counts)
     }
+
+
+def presented(text: str) -> Iterator[re.Match[str]]:
+    """Names that a text presents ("X is a …") and what it says they are, as `PRESENTED.finditer` finds them."""
+    done = 0
+    for verb in _IS_A.finditer(text):
+        name_end = verb.start()
+        if name_end < done:
+            continue
+        # Two words before the verb, and as much behind it as is read.
+        start = text.rfind(" ", 0, max(0, text.rfind(" ", 0, name_end))) + 1
+        match = PRESENTED.search(text, max(start, done), verb.end() + _MOST_SAID)
+        if match is not None and match.end(1) == name_end:
+            done = match.end()
+            yield match
+
+
+def headed(text: str) -> Iterator[re.Match[str]]:
+    """Names before a word for their kind ("the X app"), as `HEADED.finditer` finds them."""
+    done = 0
+    for article in _ARTICLE.finditer(text):
+        place = article.start() - 1
+        match = HEADED.match(text, place) if place >= done else None
+        if match is not None:
+            done = match.end()
+            yield match
 
 
 def _capitals(text: str) -> set[str]:

@@ -594,7 +594,17 @@ def _marginals(  # type: ignore[no-untyped-def]
         sources = 0
         for i in range(length):
             _score(
-                features, bounds[start + i], bounds[start + i + 1], table, used, rows, kept, kept_sums, chosen, sums, scores
+                features,
+                bounds[start + i],
+                bounds[start + i + 1],
+                table,
+                used,
+                rows,
+                kept,
+                kept_sums,
+                chosen,
+                sums,
+                scores,
             )
             highest = scores[0]
             for b in range(1, size):
@@ -661,24 +671,24 @@ def _marginals(  # type: ignore[no-untyped-def]
                 if forward[i, begun] * backward[i, begun] < least:
                     continue
                 label, inside = begun, begun + 1
-                reaching, last = forward[i, begun], i
+                reaching, until = forward[i, begun], i
                 while count < len(likely):
-                    # Of the paths that are in the span up to `last`, those that stay in it go on.
+                    # Of the paths that are in the span up to `until`, those that stay in it go on.
                     on, stay = np.float32(0), np.float32(0)
-                    if last + 1 < length:
-                        on = moves[label, inside] * emit[last + 1, inside] / scale[last + 1]
-                        stay = on * backward[last + 1, inside]
-                    probability = reaching * (backward[last, label] - stay)
+                    if until + 1 < length:
+                        on = moves[label, inside] * emit[until + 1, inside] / scale[until + 1]
+                        stay = on * backward[until + 1, inside]
+                    probability = reaching * (backward[until, label] - stay)
                     if probability >= least:
                         places[count, 0] = start + i
-                        places[count, 1] = start + last + 1
+                        places[count, 1] = start + until + 1
                         places[count, 2] = (inside - 2) // 2
                         likely[count] = probability
                         count += 1
                     if reaching * stay < least:
                         break
                     reaching *= on
-                    last += 1
+                    until += 1
                     label = inside
     return count
 
