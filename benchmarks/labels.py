@@ -2,9 +2,9 @@
 
     python benchmarks/labels.py CORPUS --against CHECKOUT [--pairs 3]
 
-Both label copies of the corpus in turn, in processes of their own, and each twice: the first time warms it up. Tasks are
-told apart by the seconds of their receipts, of which the kinds of work that all tasks share (facts of posts, splits) are
-left out. It also says whether both give the same votes and labels.
+Both label copies of the corpus in turn, in processes of their own, and each twice: the first time warms it up. What a
+task takes is the sum of the seconds of its receipts: facts of posts and splits, which all tasks share, are in none. It
+also says whether both give the same votes and labels.
 """
 
 import argparse

@@ -68,7 +68,7 @@ class Threads:
     """What `once` keeps, for all tasks."""
 
     def once(self, make: Callable[["Threads"], Made], *also: object) -> Made:
-        """What a function makes of the site and its tables: made once for all functions of all tasks, so nobody may change it.
+        """What a function makes of the site and its tables, once for all functions of all tasks: nobody may change it.
 
         Args:
             also: what else it depends on, such as `facts`: made anew for another object.
