@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -166,7 +166,7 @@ def vote(
     allowed = _allowed(root, bucket, max_overlap)
     by: list[tuple[Function, Vote]] = []
     failures: list[plugin_calls.Failure] = []
-    seconds: Counter[str] = Counter()
+    seconds: dict[str, float] = defaultdict(float)
 
     def voted(function: Function, threads: Threads) -> list[tuple[Function, Vote]]:
         started = time.thread_time()

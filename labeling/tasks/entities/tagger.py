@@ -498,12 +498,12 @@ def _add(features, first, last, table, used, rows, chosen, sums):  # type: ignor
     One feature after the other would wait for memory three times; so all are looked at before any is looked up.
     """
     mask = np.uint32(len(table) - 1)
-    count = 0
+    count = np.int64(0)
     for place in range(first, last):
         bit = features[place] >> np.uint32(12)
         chosen[count] = features[place]
         count += np.int64(used[bit >> np.uint32(3)] >> (bit & np.uint32(7)) & 1)
-    known = 0
+    known = np.int64(0)
     for place in range(count):
         key = chosen[place]
         slot = key & mask
