@@ -105,7 +105,7 @@ def _output(path: Path, written: int | Written) -> Output:
     return Output(rows, files.size(path), files.sha256(path), rows_hash)
 
 
-def _grouped(items: Sequence[WorkItem], workers: int) -> list[list[WorkItem]]:
+def grouped(items: Sequence[WorkItem], workers: int) -> list[list[WorkItem]]:
     """Items that one worker does one after the other: those that read the same files, where there are enough groups."""
     groups: dict[str, list[WorkItem]] = {}
     for item in items:
@@ -265,7 +265,7 @@ class Engine:
         run, active = uuid.uuid4().hex[:8], plugins.active()
         expected = None if self.scheduler is None else worker_check.versions()
         # The heaviest first, or one of them would run by itself at the end.
-        groups = _grouped(items, len(client.scheduler_info()["workers"]) or 1)
+        groups = grouped(items, len(client.scheduler_info()["workers"]) or 1)
         futures = [
             client.submit(
                 perform_on_worker,
