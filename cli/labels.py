@@ -101,7 +101,7 @@ def _show_analysis(analysis: "Analysis") -> None:
     for row in rows:
         table.add_row(row[0], view.number(row[1]), *row[2:])
     view.out.print(table)
-    for head, rows in (analysis.leaks(), analysis.agreement(), analysis.reliability()):
+    for head, rows in (analysis.costs(), analysis.leaks(), analysis.agreement(), analysis.reliability()):
         if rows:
             table = view.table(*head)
             for row in rows:

@@ -128,8 +128,9 @@ def analyze(
 
     labelled = _run(corpus, tasks, workers, scheduler, show, analyze=True)
     wanted = [name for name in labelled.manifest["labels"] if tasks is None or name in tasks]
-    analyses = ((name, functions.load(generations.finished(labelled.path), name)) for name in wanted)
-    return {name: Analysis(name, facts) for name, facts in analyses if facts is not None}
+    tree = generations.finished(labelled.path)
+    analyses = ((name, functions.load(tree, name)) for name in wanted)
+    return {name: Analysis(name, facts, functions.seconds(tree, name)) for name, facts in analyses if facts is not None}
 
 
 def _run(

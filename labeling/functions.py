@@ -37,6 +37,9 @@ class Vote:
     """Comments that must not be in the example's text since this vote rests on them."""
 
 
+Made = TypeVar("Made")
+
+
 @dataclass(frozen=True)
 class Threads:
     """The input of functions: whole threads of one site, all tables of one bucket.
@@ -61,6 +64,22 @@ class Threads:
     hundreds at a time."""
     post_facts: pa.Table | None = None
     """`schema.FACTS` of the documents, row for row, which `labeling.facts.post_facts` reads; None: not settled yet."""
+    kept: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What `once` keeps, for all tasks."""
+
+    def once(self, make: Callable[["Threads"], Made], *also: object) -> Made:
+        """What a function makes of the site and its tables, once for all functions of all tasks: nobody may change it.
+
+        Args:
+            also: what else it depends on, such as `facts`: made anew for another object.
+        """
+        of = (self.documents, self.posts, self.comments, self.links, self.votes, self.history, self.post_facts, *also)
+        key = make, self.site
+        before = self.kept.get(key)
+        if before is None or any(earlier is not now for earlier, now in zip(before[0], of, strict=True)):
+            before = self.kept[key] = of, make(self)
+        product: Made = before[1]
+        return product
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from socorpus.corpus.report import page as report_page
 from socorpus.corpus.storage import files as storage_files
 from socorpus.corpus.storage import generations, integrity, manifest_file, plugin_memory
 from socorpus.corpus.storage import lock as lock_file
-from socorpus.labeling import steps
+from socorpus.labeling import kernels, steps
 from socorpus.labeling.analysis import functions as analysis_functions
 from socorpus.labeling.analysis import report_sections
 from socorpus.labeling.corpus_view import Layout
@@ -210,9 +210,12 @@ def _label(
 def _run(layout: Layout, chosen: Sequence[str], analyze: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     """All steps of some tasks; the manifest's entries of these, and of their files."""
     plans = [TaskPlan(layout, name) for name in chosen]
+    layout.engine.first(kernels.warm_up)
 
     def run(step: str, items: Iterable[Iterable[WorkItem]], *tables: str) -> Mapping[str, Receipt]:
-        done = layout.engine.run(f"label_{step}", [item for group in items for item in group])
+        # Bucket by bucket, of which all tasks read the same files.
+        ordered = sorted((item for group in items for item in group), key=lambda item: item.together)
+        done = layout.engine.run(f"label_{step}", ordered)
         _prune(layout, step, done, chosen, tables)
         return done
 
@@ -236,6 +239,7 @@ def _run(layout: Layout, chosen: Sequence[str], analyze: bool) -> tuple[dict[str
         storage_files.remove(layout.root / analysis_functions.path(name))
         del analyses[name]
     analysed = run("analysis", analyses.values()) if analyses else {}
+    steps.forget()
     storage_files.keep_only(layout.root / "receipts/label_facts", {f"{bucket.name}.json" for bucket in layout.buckets})
     folder = layout.root / FOLDER / FACTS_FOLDER
     storage_files.keep_only(folder, {f"{bucket.name}.parquet" for bucket in layout.buckets})

@@ -310,4 +310,5 @@ class TaskPlan:
     ) -> WorkItem:
         arguments = {"bucket": bucket, "task": self.task, **given}
         weight = self.layout.bytes[bucket.path("documents")]
-        return WorkItem(f"label_{step}", self.name(bucket), function, arguments, inputs, 1, config, weight)
+        name, together = self.name(bucket), bucket.name
+        return WorkItem(f"label_{step}", name, function, arguments, inputs, 1, config, weight, together)

@@ -203,4 +203,5 @@ def _of_posts(threads: Threads, ids: Sequence[int]) -> Threads:
         history=None if threads.history is None else rows(threads.history),
         post_facts=None if threads.post_facts is None else rows(threads.post_facts),
         examples=None if threads.examples is None else rows(threads.examples),
+        kept={},
     )

@@ -1,7 +1,8 @@
 """The steps of labelling, and the tables of a bucket that they read."""
 
 import json
-from collections import Counter
+import time
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -45,24 +46,67 @@ def threads(
         facts: path of the task's facts, once there are any.
         settled: whether the facts of posts are settled.
     """
+    read = _of_bucket(root, bucket)
 
     def rows(name: str) -> pa.Table:
-        empty = corpus_schema.dump_schema(name).empty_table()
-        return parquet.read(root / bucket.path(f"tables/{name}")) if name in tables else empty
+        return read(bucket.path(f"tables/{name}")) if name in tables else read.empty(name)
 
-    tag = corpus_schema.dump_schema("tags").empty_table()
+    tag = read.empty("tags")
     return Threads(
         bucket.site,
-        parquet.read(root / bucket.path("documents")),
+        read(bucket.path("documents")),
         rows("posts"),
         rows("comments"),
         rows("links"),
         rows("votes"),
         rows("history") if "history" in tables else None,
-        pa.concat_tables([tag, *(parquet.read(root / part) for part in tags)]),
+        pa.concat_tables([tag, *(read(part) for part in tags)]),
         files.read_json(root / facts) if facts is not None else {},
-        post_facts=parquet.read(root / schema.facts_path(bucket.name), schema.FACTS) if settled else None,
+        post_facts=read(schema.facts_path(bucket.name)) if settled else None,
+        kept=read.kept,
     )
+
+
+class _Reader:
+    """Reads files of a bucket; those that did not change since are read once for all tasks."""
+
+    def __init__(self, root: Path):
+        self._root = root
+        self._tables: dict[tuple[str, tuple[str, ...]], tuple[Any, pa.Table]] = {}
+        self._empty: dict[str, pa.Table] = {}
+        self.kept: dict[Any, Any] = {}
+        """For `Threads.kept`."""
+
+    def __call__(self, path: str, columns: Sequence[str] = ()) -> pa.Table:
+        """A file's table, or some columns of it."""
+        known = self._tables.get((path, tuple(columns)))
+        content = files.stamp(self._root / path) if files.exists(self._root / path) else None
+        if known is None or content is None or known[0] != content:
+            # Without an identity it is not there, and reading it says so.
+            table = parquet.read(self._root / path, columns=columns or None)
+            known = self._tables[path, tuple(columns)] = content, table
+        return known[1]
+
+    def empty(self, name: str) -> pa.Table:
+        """A table of the dump without rows."""
+        if name not in self._empty:
+            self._empty[name] = corpus_schema.dump_schema(name).empty_table()
+        return self._empty[name]
+
+
+_latest: list[tuple[tuple[Path, str], _Reader]] = []
+
+
+def _of_bucket(root: Path, bucket: Bucket) -> _Reader:
+    """The reader of a bucket; of no other bucket something is kept."""
+    if not _latest or _latest[0][0] != (root, bucket.name):
+        _latest[:] = [((root, bucket.name), _Reader(root))]
+    return _latest[0][1]
+
+
+def forget() -> None:
+    """Keep nothing of any bucket."""
+    _latest.clear()
 
 
 def settle(root: Path, bucket: Bucket, tables: Sequence[str]) -> Outcome:
@@ -122,8 +166,16 @@ def vote(
     allowed = _allowed(root, bucket, max_overlap)
     by: list[tuple[Function, Vote]] = []
     failures: list[plugin_calls.Failure] = []
+    seconds: dict[str, float] = defaultdict(float)
+
+    def voted(function: Function, threads: Threads) -> list[tuple[Function, Vote]]:
+        started = time.thread_time()
+        votes_of = plugin_calls.votes(function, threads, failures)
+        seconds[function.name] += time.thread_time() - started
+        return [(function, vote) for vote in votes_of]
+
     if not definition.spans:
-        by = [(function, vote) for function in functions for vote in plugin_calls.votes(function, seen, failures)]
+        by = [pair for function in functions for pair in voted(function, seen)]
     all_examples = plugin_calls.examples(definition, seen, [vote for _, vote in by]).cast(schema.EXAMPLES)
     examples = example_texts.redacted(
         _with_split(example_texts.within(all_examples, allowed), splits.of_bucket(root, bucket)), privacy
@@ -131,9 +183,7 @@ def vote(
     if definition.spans:
         # Functions share intermediate results on a text many times its size.
         parts = (replace(seen, examples=examples.slice(start, PART)) for start in range(0, examples.num_rows, PART))
-        by = [
-            (which, vote) for part in parts for which in functions for vote in plugin_calls.votes(which, part, failures)
-        ]
+        by = [pair for part in parts for function in functions for pair in voted(function, part)]
     table = _votes(bucket.site, by, examples, definition, privacy)
     paths = {name: schema.path(task, name, bucket.name) for name in ("examples", "votes")}
     outputs = {"examples": (examples, schema.EXAMPLES), "votes": (table, schema.VOTES)}
@@ -143,6 +193,7 @@ def vote(
             "examples": dict(sorted(counted(examples["split"]).items())),
             "forms": dict(sorted(counted(examples["form"]).items())),
             "functions": dict(sorted(counted(table["function"]).items())),
+            "seconds": {name: round(spent, 4) for name, spent in sorted(seconds.items())},
             **_failed(bucket.site, failures, privacy),
         },
     )
@@ -163,13 +214,14 @@ def _failed(site: str, failures: Sequence[plugin_calls.Failure], privacy: Privac
 
 def _allowed(root: Path, bucket: Bucket, max_overlap: float) -> pa.Array:
     """Posts that may be examples: no copies, nothing of a benchmark, nothing planted."""
-    decided = parquet.read(root / bucket.path("decisions"), columns=["post_id", "keep", "reason"])
+    read = _of_bucket(root, bucket)
+    decided = read(bucket.path("decisions"), ["post_id", "keep", "reason"])
     out = pc.is_in(decided["reason"], value_set=pa.array(LEFT_OUT))
     # A post that an earlier rule dropped was not tested by the later ones: its signals decide.
-    marked = pc.greater(parquet.read(root / bucket.path("signals/contamination"))["overlap"], max_overlap)
-    marked = pc.or_(marked, pc.equal(parquet.read(root / bucket.path("signals/statistics"))["words"], 0))
+    marked = pc.greater(read(bucket.path("signals/contamination"), ["overlap"])["overlap"], max_overlap)
+    marked = pc.or_(marked, pc.equal(read(bucket.path("signals/statistics"), ["words"])["words"], 0))
     for name in ("exact", "near"):
-        marked = pc.or_(marked, pc.is_valid(parquet.read(root / bucket.path(f"signals/{name}"))["survivor"]))
+        marked = pc.or_(marked, pc.is_valid(read(bucket.path(f"signals/{name}"), ["survivor"])["survivor"]))
     out = pc.or_(pc.fill_null(out, False), pc.and_(pc.invert(decided["keep"]), marked))
     return decided["post_id"].filter(pc.invert(out)).combine_chunks()
 

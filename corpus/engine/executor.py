@@ -43,12 +43,17 @@ WORTH_WORKERS = 6.0
 """Seconds of work on one core from which on workers pay: they take some four to start, and to read what they run."""
 WORKER_BYTES = 1_500_000_000
 """Most memory that the design grants a worker."""
+_GROUPS_PER_WORKER = 3
+"""Fewest groups of items that read the same files for which a group stays with one worker."""
 
 
 def perform_on_worker(
-    root: Path, item: WorkItem, active: Sequence[Plugin], expected: worker_check.Versions | None = None
-) -> Receipt:
-    """`perform` on a worker of Dask, whose errors are sent without the exceptions behind them.
+    root: Path,
+    items: Sequence[WorkItem],
+    active: Sequence[Plugin],
+    expected: worker_check.Versions | None = None,
+) -> list[Receipt]:
+    """`perform` of some items on a worker of Dask, whose errors are sent without the exceptions behind them.
 
     Those may be of a plug-in's own class, which can't be pickled, or not read again.
 
@@ -62,7 +67,7 @@ def perform_on_worker(
     if expected is not None:
         _checked(expected, root)
     try:
-        return perform(root, item, active)
+        return [perform(root, item, active) for item in items]
     except SocorpusError as error:
         plain = (InputError if isinstance(error, InputError) else BuildError)(str(error))
     raise plain
@@ -111,6 +116,14 @@ def perform(root: Path, item: WorkItem, active: Sequence[Plugin] = ()) -> Receip
 def _output(path: Path, written: int | Written) -> Output:
     rows, rows_hash = (written.rows, written.rows_hash) if isinstance(written, Written) else (written, "")
     return Output(rows, files.size(path), files.sha256(path), rows_hash)
+
+
+def grouped(items: Sequence[WorkItem], workers: int) -> list[list[WorkItem]]:
+    """Items that one worker does one after the other: those that read the same files, where there are enough groups."""
+    groups: dict[str, list[WorkItem]] = {}
+    for item in items:
+        groups.setdefault(item.together or f"/{item.name}", []).append(item)
+    return list(groups.values()) if len(groups) >= _GROUPS_PER_WORKER * workers else [[item] for item in items]
 
 
 class Engine:
@@ -296,8 +309,9 @@ class Engine:
 
     def _perform(self, items: Sequence[WorkItem]) -> Iterable[Receipt]:
         if self.workers == 0:
-            for item in items:
-                yield perform(self.root, item, plugins.active())
+            with _few_collections():
+                for item in items:
+                    yield perform(self.root, item, plugins.active())
         elif items:
             yield from self._distribute(items)
 
@@ -310,23 +324,24 @@ class Engine:
         run, active = uuid.uuid4().hex[:8], plugins.active()
         expected = None if self.scheduler is None else worker_check.versions()
         # The heaviest first, or one of them would run by itself at the end.
+        groups = grouped(items, len(client.scheduler_info()["workers"]) or 1)
         futures = [
             client.submit(
                 perform_on_worker,
                 self.root,
-                item,
+                group,
                 active,
                 expected,
                 pure=False,
                 retries=1,
-                key=f"{item.stage}-{run}/{item.name}",
+                key=f"{group[0].stage}-{run}/{group[0].name}",
             )
-            for item in sorted(items, key=lambda item: -item.weight)
+            for group in sorted(groups, key=lambda group: -sum(item.weight for item in group))
         ]
         try:
             with self._explained(), self._watched(client):
                 for future in as_completed(futures):
-                    yield future.result()
+                    yield from future.result()
         finally:
             if client.status == "running":
                 with suppress(OSError, RuntimeError):  # the scheduler may have gone in this moment
@@ -491,6 +506,21 @@ def _signals_deferred() -> Iterator[None]:
             signal.raise_signal(number)
 
 
+_COLLECTIONS = (100_000, 50, 100)
+"""Thresholds of the collector of cycles: items make many objects and hardly a cycle. The default, every 700 objects,
+takes a twelfth of the labels' time."""
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    before = gc.get_threshold()
+    gc.set_threshold(*_COLLECTIONS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
 @functools.cache
 def _checked(expected: worker_check.Versions, root: Path) -> None:
     worker_check.require_same(expected, root)
@@ -503,5 +533,4 @@ def _prepare_worker() -> None:
 
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     pa.set_cpu_count(1)
-    # Items make many objects and hardly a cycle: the default of every 700 objects takes a twelfth of the labels' time.
-    gc.set_threshold(100_000, 50, 100)
+    gc.set_threshold(*_COLLECTIONS)

@@ -29,6 +29,9 @@ class WorkItem:
     version: int = 1
     config: Any = None
     weight: float = 1.0
+    together: str = ""
+    """Items of a stage with the same value read the same files: one worker does them, one after the other, unless
+    there are too few such groups for the workers."""
 
     @property
     def key(self) -> str:

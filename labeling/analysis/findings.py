@@ -1,7 +1,7 @@
 """The analysis of a task's labels, as tables and sentences."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from socorpus.labeling.analysis import functions, report_sections
@@ -12,15 +12,31 @@ Table = tuple[list[str], list[list[Any]]]
 
 @dataclass(frozen=True)
 class Analysis:
-    """The quality of a task's labels; `facts` is the content of `labels/TASK/analysis.json`."""
+    """The quality of a task's labels.
+
+    Attributes:
+        facts: the content of `labels/TASK/analysis.json`.
+        seconds: processor time of each labelling function over the corpus, the slowest first; it is in no file that is
+            the same for every build.
+    """
 
     task: str
     facts: Mapping[str, Any]
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
     def functions(self) -> Table:
         """One row per labelling function: votes, coverage, overlap, conflict, accuracy, accuracy against people."""
         head = [self.task, *report_sections.FUNCTION_HEAD[1:-1]]
         return head, [row[:-1] for row in report_sections.function_rows(self.facts)]
+
+    def costs(self) -> Table:
+        """One row per labelling function, the slowest first: seconds of processor time, milliseconds an example.
+
+        What several functions read of a post is found when the first of them asks, and counts as this one's time.
+        """
+        examples = max(self.facts["examples"], 1)
+        rows = [[name, round(spent, 2), round(1000 * spent / examples, 4)] for name, spent in self.seconds.items()]
+        return [self.task, "seconds", "ms an example"], rows
 
     def leaks(self) -> Table:
         """Scores of models that see only markup, length or tags; no rows where there were too few labels."""

@@ -82,6 +82,10 @@ class PostFacts:
 
 def of_posts(threads: Threads) -> dict[int, PostFacts]:
     """The facts of each question of a bucket; settled here where the bucket comes without them."""
+    return threads.once(_of_posts)
+
+
+def _of_posts(threads: Threads) -> dict[int, PostFacts]:
     table = settle(threads) if threads.post_facts is None else threads.post_facts
     table = table.filter(pc.equal(table["kind"], "question"))
     times = table["first_closed"].cast(pa.int64())
@@ -96,6 +100,10 @@ def of_posts(threads: Threads) -> dict[int, PostFacts]:
 
 def about_sites(threads: Threads) -> frozenset[int]:
     """Posts of a meta site, and of threads that moved to one."""
+    return threads.once(_about_sites)
+
+
+def _about_sites(threads: Threads) -> frozenset[int]:
     table = settle(threads) if threads.post_facts is None else threads.post_facts
     meta = pc.unique(table.filter(table["meta"])["thread_id"])
     return frozenset(table.filter(pc.is_in(table["thread_id"], meta))["post_id"].to_pylist())

@@ -74,10 +74,32 @@ class RevisionState:
 PUBLISHED = RevisionState("published")
 
 
-def state(revision: Revision, form: str, until: int | None = None) -> RevisionState:
-    """The text after a revision."""
-    html = None if revision.body is None else markdown_html.html(without_note(revision.body), revision.at)
+def state(threads: Threads, revision: Revision, form: str, until: int | None = None) -> RevisionState:
+    """The text after a revision of a post of some threads."""
+    html = None
+    if revision.body is not None:
+        # Most questions have the same text in several tasks.
+        rendered = threads.once(_rendered)
+        key = revision.history_id, revision.at, revision.body
+        html = rendered.get(key)
+        if html is None:
+            html = rendered[key] = markdown_html.html(without_note(revision.body), revision.at)
     return RevisionState(form, html, revision.title, revision.tags, until)
+
+
+def _rendered(threads: Threads) -> dict[tuple[int, int, str], str]:
+    """Room for the HTML of revisions."""
+    return {}
+
+
+def of_questions(threads: Threads) -> dict[int, list[Revision]]:
+    """`replay` of all questions."""
+    return threads.once(_of_questions)
+
+
+def _of_questions(threads: Threads) -> dict[int, list[Revision]]:
+    questions = threads.documents.filter(pc.equal(threads.documents["kind"], "question"))
+    return replay(threads.history, questions["post_id"].to_pylist())
 
 
 def published(body: str | None) -> RevisionState:

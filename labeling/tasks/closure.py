@@ -59,16 +59,16 @@ def examples(threads: Threads, votes: Sequence[Vote]) -> pa.Table:
     """
     bodies = dict(zip(threads.posts["post_id"].to_pylist(), threads.posts["body"].to_pylist(), strict=True))
     questions = post_facts.of_posts(threads)
-    known = revisions.replay(threads.history, questions)
+    known = revisions.of_questions(threads)
     states = {}
     for post, facts in questions.items():
         replayed, closed = known.get(post, []), facts.first_closed
         earlier = revisions.before(replayed, closed) if closed is not None else None
         beginning = revisions.first(replayed)
         if earlier is not None:
-            states[post] = revisions.state(earlier, "before_closing")
+            states[post] = revisions.state(threads, earlier, "before_closing")
         elif beginning is not None:
-            states[post] = revisions.state(beginning, "first_revision")
+            states[post] = revisions.state(threads, beginning, "first_revision")
         else:
             states[post] = revisions.published(bodies.get(post))
     return revisions.examples(threads, states, votes, comments=False)

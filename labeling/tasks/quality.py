@@ -143,10 +143,14 @@ class Judged:
 
 def judged(threads: Threads) -> dict[int, Judged]:
     """All questions of a bucket that can be judged: none of a meta site, and none that is about the site."""
+    return threads.once(_judged, threads.facts)
+
+
+def _judged(threads: Threads) -> dict[int, Judged]:
     facts = _of_site(threads)
     scores, views = ranks.Ranks(facts.get("scores", {})), ranks.Ranks(facts.get("views", {}))
     settled = {post: of_post for post, of_post in post_facts.of_posts(threads).items() if not of_post.business}
-    replayed = revisions.replay(threads.history, settled)
+    replayed = revisions.of_questions(threads)
     documents = {row["post_id"]: row for row in threads.documents.select(_PUBLISHED).to_pylist()}
     ballots, marked = _ballots(threads), _marked(threads.history)
     posts = threads.posts.filter(pc.is_in(threads.posts["post_id"], pa.array(list(settled), pa.int64())))
@@ -325,12 +329,14 @@ def examples(threads: Threads, votes: Sequence[Vote]) -> pa.Table:
     """
     questions = threads.documents.filter(pc.equal(threads.documents["kind"], "question"))["post_id"].to_pylist()
     bodies = dict(zip(threads.posts["post_id"].to_pylist(), threads.posts["body"].to_pylist(), strict=True))
-    known = revisions.replay(threads.history, questions)
+    known = revisions.of_questions(threads)
     states = {}
     for post in questions:
         beginning = revisions.first(known.get(post, []))
         states[post] = (
-            revisions.state(beginning, "first_revision") if beginning else revisions.published(bodies.get(post))
+            revisions.state(threads, beginning, "first_revision")
+            if beginning
+            else revisions.published(bodies.get(post))
         )
     return revisions.examples(threads, states, votes, comments=False)
 

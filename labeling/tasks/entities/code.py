@@ -7,7 +7,9 @@ from operator import itemgetter
 
 from socorpus.labeling.functions import Threads, votes
 from socorpus.labeling.tasks.entities import gazetteers, name_shapes
-from socorpus.labeling.tasks.entities.post import EntityPost, Found, known, of_each_post
+from socorpus.labeling.tasks.entities.post import EntityPost, Found, known, marked, of_each_post
+from socorpus.labeling.tasks.entities.scan import characters, marks
+from socorpus.labeling.tasks.entities.scan.name_words import wanted
 
 
 @votes("entities")
@@ -20,7 +22,7 @@ def code_form(post: EntityPost, threads: Threads) -> Iterator[Found]:
             yield start, end, form[0], {"rule": form[1]}
 
 
-_CALL = re.compile(r"(?<![\w.$>])[A-Za-z_$][\w$]*(?:(?:\.|::|->)\w+)*\((?:[\w$]+(?:, ?[\w$]+)*)?\)(?!\w)")
+_CALL = marked(marks.CALL, r"(?<![\w.$>])[A-Za-z_$][\w$]*(?:(?:\.|::|->)\w+)*\((?:[\w$]+(?:, ?[\w$]+)*)?\)(?!\w)")
 _PLURAL = re.compile(r"\w+\((?:s|es|ies)\)")
 
 
@@ -28,7 +30,7 @@ _PLURAL = re.compile(r"\w+\((?:s|es|ies)\)")
 @of_each_post
 def calls(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """A name followed by parentheses in prose: `foo()`, `obj.method(arg)`; not `file(s)` or `O(n)`."""
-    for match in _CALL.finditer(post.prose) if "(" in post.prose else ():
+    for match in post.tried(_CALL):
         if not _PLURAL.fullmatch(match[0]) and not match[0].startswith("O("):
             yield match.start(), match.end(), "Function", {"rule": "call"}
 
@@ -53,7 +55,7 @@ def _identifiers(post: EntityPost) -> Iterator[tuple[int, int, str, str]]:
 @of_each_post
 def camel_case(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """A name in prose in CamelCase that no gazetteer has is a class; one in camelCase a variable, or a function."""
-    for start, end, name, form in _identifiers(post):
+    for start, end, name, form in post.once(_identifiers):
         if form == "capitalised" and _CAMEL.fullmatch(name) and len(name) > 4:
             yield start, end, "Class", {"rule": "CamelCase"}
         elif form == "camel" and name[0] != "i":
@@ -66,7 +68,7 @@ def camel_case(post: EntityPost, threads: Threads) -> Iterator[Found]:
 @of_each_post
 def snake_case(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """A name in prose with underscores or a sigil is a variable, or a function if it begins with a verb."""
-    for start, end, name, form in _identifiers(post):
+    for start, end, name, form in post.once(_identifiers):
         if form in ("snake", "constant", "sigil") and not name.startswith("@"):
             yield start, end, "Variable", {"rule": form}
         elif form == "verb" and "_" in name and "." not in name:
@@ -77,15 +79,15 @@ def snake_case(post: EntityPost, threads: Threads) -> Iterator[Found]:
 @of_each_post
 def qualified_names(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """A name in prose with two or more dots (`java.util.List`): a class. Fewer may be a file or end a sentence."""
-    for start, end, name, form in _identifiers(post):
+    for start, end, name, form in post.once(_identifiers):
         if form == "types" and len(re.split(r"\.|::", name)) > 2:
             yield start, end, "Class", {"rule": "qualified"}
 
 
-_HEADED = re.compile(r"(?<![\w$@#.:-])([\w$@#.:-]+(?:\(\))?|(?<!·)·+) (\w+)", re.A)
-_AFTER = re.compile(
+_AFTER = marked(
+    marks.NAMED_BY,
     r"\b(class|interface|function|method|variable|parameter|property|attribute|argument|field|annotation|column"
-    r"|called|named|library|package|gem|framework|exception) ([A-Za-z_$@][\w$.]*|·+)"
+    r"|called|named|library|package|gem|framework|exception) ([A-Za-z_$@][\w$.]*|·+)",
 )
 _LIKE_CODE = re.compile(r"[A-Z]?[a-z]+[A-Z_\d]\w*|[a-z]\w*_\w+|[$@]\w+|[A-Z]|[A-Z]{2,}_\w+|[xyzijkn]|ids?|ID")
 _GENERAL = frozenset(("Class", "Variable", "Function"))
@@ -96,11 +98,12 @@ _GENERAL = frozenset(("Class", "Variable", "Function"))
 def head_words(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """A name beside a word that names its type: "the `foo` method", "class Foo", "the foo.bar property"."""
     heads, prose = gazetteers.heads(), post.prose
-    for match in _HEADED.finditer(prose):
-        label = heads.get(match[2].lower())
-        if label in _GENERAL and (match[1][0] == "·" or _LIKE_CODE.fullmatch(match[1])):
-            yield match.start(1), match.end(1), label, {"rule": "before", "head": match[2]}
-    for match in _AFTER.finditer(prose):
+    for start, end, word_start, word_end in post.marks.get(marks.HEADED, ()):
+        word = prose[word_start:word_end]
+        label = heads.get(word.lower())
+        if label in _GENERAL and (prose[start] == "·" or _LIKE_CODE.fullmatch(prose, start, end)):
+            yield start, end, label, {"rule": "before", "head": word}
+    for match in post.tried(_AFTER):
         label = heads.get(match[1].lower())
         if label in _GENERAL and (match[2][0] == "·" or _LIKE_CODE.fullmatch(match[2])):
             yield match.start(2), match.end(2), label, {"rule": "after", "head": match[1]}
@@ -111,7 +114,8 @@ def head_words(post: EntityPost, threads: Threads) -> Iterator[Found]:
 def file_names(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """File names and paths, by extension or slashes; no parts of addresses."""
     taken = {hit.start for hit in post.names}
-    for start, end in (span for odd in post.odd for span in name_shapes.file_names(post.prose, *odd)):
+    signs = marks.HAS_DOT | marks.HAS_SLASH
+    for start, end in (span for odd in post.odd(signs) for span in name_shapes.file_names(post.prose, *odd)):
         if start not in taken:
             yield start, end, "File_Name", {"rule": "file name"}
 
@@ -175,9 +179,10 @@ _STATUS = re.compile(r"\b(?:error|status|code|HTTP|response)\s(?:code\s)?(?:of\s
 @of_each_post
 def errors(post: EntityPost, threads: Threads) -> Iterator[Found]:
     """Names of errors and exceptions, and HTTP status codes beside the word "error"."""
-    for match in post.find(_ERROR):
+    for match in post.find(_ERROR, marks.HAS_CAPITAL_E):
         yield match.start(), match.end(), "Error_Name", {"rule": "name"}
-    for match in _STATUS.finditer(post.prose) if _HUNDREDS.search(post.prose) else ():
+    numbered = marks.STATUS in post.marks and _HUNDREDS.search(post.prose) is not None
+    for match in _STATUS.finditer(post.prose) if numbered else ():
         yield match.start(1), match.end(1), "Error_Name", {"rule": "status"}
     yield from known(post, "Error_Name")
 
@@ -192,7 +197,8 @@ def repeated_code(post: EntityPost, threads: Threads) -> Iterator[Found]:
         form = name_shapes.form(code)
         if form is not None and form[0] in _GENERAL and re.fullmatch(r"\w{3,}(?:\(\))?", code):
             types[code.removesuffix("()")] = form[0]
-    for start, end, _ in post.spoken({gazetteers.lowered(name) for name in types}):
+    names = wanted(characters.lowered(name) for name in types) if types else None
+    for start, end, _ in post.spoken(names) if names is not None else ():
         label = types.get(post.open[start:end])
         if label is not None:
             yield start, end, label, {"rule": "code elsewhere"}

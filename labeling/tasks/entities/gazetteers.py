@@ -8,38 +8,18 @@
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from socorpus.labeling.tasks.entities.scan.name_words import Wanted, Words, wanted, words
+
 WORD = re.compile(r"[.#]?\w+(?:(?:[-.+/:&*]|::)\w+)*(?:\+\+|[#+*](?!\w))?")
-"""A word of a name: `C#`, `.NET`, `node.js`, `scikit-learn`, `std::vector`."""
+"""A word of a name: `C#`, `.NET`, `node.js`, `scikit-learn`, `std::vector`; `scan.name_words` finds those of a text."""
 _NEXT = re.compile(rf" (?:{WORD.pattern})")
 DATA = Path(__file__).with_name("gazetteers.json")
-
-
-Words = Mapping[str, Sequence[int]]
-"""Words of a text in lower case -> where each begins."""
-
-
-def words(text: str) -> Words:
-    """Words of a text."""
-    starts: dict[str, list[int]] = {}
-    for match in WORD.finditer(lowered(text)):
-        word = match[0]
-        if word in starts:
-            starts[word].append(match.start())
-        else:
-            starts[word] = [match.start()]
-    return starts
-
-
-def lowered(text: str) -> str:
-    """The text in lower case, character for character: one that would become two stays as it is."""
-    low = text.lower()
-    return low if len(low) == len(text) else "".join(c if len(c.lower()) > 1 else c.lower() for c in text)
 
 
 class Hit(NamedTuple):
@@ -73,18 +53,16 @@ class Gazetteer:
         """The longest names, from left to right, without overlap. A name never begins or ends within a word.
 
         Args:
-            of_text: `words(text)`, to share it between gazetteers.
+            of_text: `scan.name_words.words(text)`, to share it between gazetteers.
             sure: case-sensitive names count at the beginning of a sentence too.
         """
-        low, done = lowered(text), 0
-        places = words(text) if of_text is None else of_text
+        of_text, done = words(text) if of_text is None else of_text, 0
+        low = of_text.low
         # Most words begin no name.
-        for start, first in sorted(
-            (start, word) for word in places.keys() & self.longest.keys() for start in places[word]
-        ):
+        for start, first_end, first in of_text.of(self._firsts):
             if start < done:
                 continue  # within the last name
-            ends, most = [start + len(first)], self.longest[first]
+            ends, most = [first_end], self.longest[first]
             while len(ends) < most and (more := _NEXT.match(low, ends[-1])) is not None:
                 ends.append(more.end())
             for end in reversed(ends):
@@ -95,6 +73,10 @@ class Gazetteer:
                     yield Hit(start, end, label, text[start:end])
                     done = end
                     break
+
+    @cached_property
+    def _firsts(self) -> Wanted:
+        return wanted(self.longest)
 
     def _exactly(self, text: str, start: int, end: int) -> str | None:
         """Type of a case-sensitive name; None if a capital may be due to the beginning of a sentence."""
@@ -170,8 +152,8 @@ def everyday(name: str) -> bool:
 def heads() -> dict[str, str]:
     """Words that name the type of a name beside them ("method", "library") -> that type."""
     types: dict[str, str] = {}
-    for label, words in _data()["heads"].items():
-        for word in words:
+    for label, words_of in _data()["heads"].items():
+        for word in words_of:
             types.setdefault(word, label)
     return types
 

@@ -10,15 +10,14 @@ import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from socorpus.corpus.arrays import Float64, njit
-from socorpus.labeling.tasks.entities import gazetteers, tagger
-from socorpus.labeling.tasks.entities.post import EntityPost
-from socorpus.labeling.tasks.entities.tagger import fnv, mix, wordy
+from socorpus.labeling.tasks.entities.post import Joined
+from socorpus.labeling.tasks.entities.tagger import Tagged, fnv, mix, wordy
 from socorpus.labeling.tasks.entities.tagger import kind as kind_of
 
 Int32 = npt.NDArray[np.int32]
@@ -37,13 +36,14 @@ NAMES = (
 """Names of the dense features but those of `KEYS`."""
 KEYS = ("votes", "shape", "name", "name, any type", "before", "behind", "suffix", "last word", "before 2", "behind 2")
 """Names of the features that are shares of right candidates with the same key."""
+_BLOCK = 128  # candidates that go through all trees at a time, since the cache holds them
 _NEIGHBOURS = 40
 """Number of candidates on either side that are looked at."""
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """Candidates of one text, in order of start, end and type.
+    """Candidates of texts, in order of start, end and type.
 
     Attributes:
         spans: int32[n, 3], start, end, number of the type.
@@ -108,53 +108,63 @@ class Judge:
         """Log-odds before calibration, float64[n]."""
         total = np.full(len(candidates.spans), self.start)
         if len(total):
-            _add_trees(
-                self.features(candidates), self.roots, self.feature, self.threshold, self.left, self.right, total
-            )
+            _add_trees(self.features(candidates), self.roots, *self._nodes, self.threshold, total)
         return total
 
+    @cached_property
+    def _nodes(self) -> tuple[npt.NDArray[np.int16], Int32, int]:
+        """Feature of each node, 0 of a leaf; the nodes behind it, right and left, of a leaf itself; the most steps."""
+        leaf = self.feature < 0
+        itself = np.arange(len(leaf), dtype=np.int32)
+        behind = np.stack([np.where(leaf, itself, self.right), np.where(leaf, itself, self.left)], 1).astype(np.int32)
+        place, steps = self.roots, 0
+        while not leaf[place].all():
+            place, steps = behind[place].ravel(), steps + 1
+        return np.where(leaf, 0, self.feature).astype(np.int16), behind, steps
 
-def candidates(
-    post: EntityPost, votes: Sequence[Vote], types: Sequence[str], tagged: Sequence[tuple[int, int, int, float]]
-) -> Candidates:
-    """Candidates of a text with their features.
+
+def candidates(texts: Joined, votes: Sequence[Sequence[Vote]], types: Sequence[str], tagged: Tagged) -> Candidates:
+    """Candidates of texts with their features.
 
     Args:
+        votes: on each text, with offsets of it.
         types: names of the types by number; votes for others are left out.
-        tagged: start, end, number of the type and probability by the tagger.
+        tagged: what the tagger finds in the texts.
     """
     number = {name: index for index, name in enumerate(types)}
-    rules: dict[tuple[int, int, int], set[int]] = {}
-    for start, end, label, function, rule in votes:
-        if label in number:
-            rules.setdefault((start, end, number[label]), set()).add(_rule(function, label, rule))
-    context: dict[tuple[int, int, int], float] = {}
-    for start, end, kind, probability in tagged:
-        rules.setdefault((start, end, kind), set())
-        context[start, end, kind] = probability
-    ordered = sorted(rules)
-    spans = np.array(ordered, np.int32).reshape(-1, 3)
-    of_each = [sorted(rules[key]) for key in ordered]
-    flat = np.array([rule for each in of_each for rule in each], np.uint32)
-    bounds = np.zeros(len(ordered) + 1, np.int64)
-    np.cumsum([len(each) for each in of_each], out=bounds[1:])
-    likely = np.array([context.get(key, 0.0) for key in ordered], np.float64)
-    text = tagger.code_points(post.open)
-    low = tagger.code_points(gazetteers.lowered(post.open))
-    masked = low.copy()
+    rows = [
+        (start + first, end + first, number[label], _rule(function, label, rule))
+        for first, of in zip(texts.firsts.tolist(), votes, strict=False)
+        for start, end, label, function, rule in of
+        if label in number
+    ]
+    voted = np.array(rows, np.int64).reshape(-1, 4)
+    # In order of start, end, type and rule; 8 bits are enough for a type, 24 for the length of a span.
+    both = np.concatenate([voted[:, :3], tagged.spans.astype(np.int64)])
+    keys = both[:, 0] << 32 | (both[:, 1] - both[:, 0]) << 8 | both[:, 2]
+    distinct, place = np.unique(keys, return_inverse=True)
+    starts, lengths, kinds = distinct >> 32, distinct >> 8 & 0xFFFFFF, distinct & 0xFF
+    spans = np.stack([starts, starts + lengths, kinds], 1).astype(np.int32)
+    ruled = np.unique(place[: len(voted)].astype(np.int64) << 32 | voted[:, 3])
+    flat = (ruled & 0xFFFFFFFF).astype(np.uint32)
+    bounds = np.zeros(len(distinct) + 1, np.int64)
+    np.cumsum(np.bincount(ruled >> 32, minlength=len(distinct)), out=bounds[1:])
+    likely = np.zeros(len(distinct), np.float64)
+    likely[place[len(voted) :]] = tagged.likely
+    masked = texts.low.copy()
     coded: npt.NDArray[np.uint8] = np.zeros(len(spans), np.uint8)
-    if post.code:
-        inside = np.zeros(len(low) + 1, np.int32)
-        for start, end in post.code:
-            inside[start] += 1
-            inside[end] -= 1
+    if len(texts.code):
+        inside = np.zeros(len(masked) + 1, np.int32)
+        np.add.at(inside, texts.code[:, 0], 1)
+        np.add.at(inside, texts.code[:, 1], -1)
         within = np.cumsum(inside)[:-1] > 0
-        masked[within & (low != 10)] = 183
+        masked[within & (masked != 10)] = 183
         coded = within[spans[:, 0]].astype(np.uint8)
     dense = np.zeros((len(spans), len(NAMES)), np.float32)
-    keys = np.zeros((len(spans), len(KEYS)), np.uint32)
-    _describe(text, low, masked, spans, likely, coded, flat, bounds, dense, keys)
-    return Candidates(spans, dense, keys, flat, bounds)
+    hashed = np.zeros((len(spans), len(KEYS)), np.uint32)
+    firsts = np.searchsorted(spans[:, 0], texts.firsts)
+    _describe(texts.points, texts.low, masked, firsts, spans, likely, coded, flat, bounds, dense, hashed)
+    return Candidates(spans, dense, hashed, flat, bounds)
 
 
 def filled(candidates: Candidates, shares: Float32, precisions: Float32) -> Float32:
@@ -202,8 +212,24 @@ def _behind(text, start):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _describe(text, low, masked, spans, likely, coded, rules, bounds, dense, keys):  # type: ignore[no-untyped-def]
-    """Fill the features of candidates but the last two, and their keys."""
+def _describe(  # type: ignore[no-untyped-def]
+    text, low, masked, firsts, spans, likely, coded, rules, bounds, dense, keys
+):
+    """Fill the features of candidates but the last two, and their keys.
+
+    Args:
+        firsts: int64[texts + 1], first candidate of each text.
+    """
+    for number in range(len(firsts) - 1):
+        a, b = firsts[number], firsts[number + 1]
+        if a < b:
+            _describe_text(
+                text, low, masked, spans[a:b], likely[a:b], coded[a:b], rules, bounds[a : b + 1], dense[a:b], keys[a:b]
+            )
+
+
+@njit(cache=True, nogil=True)
+def _describe_text(text, low, masked, spans, likely, coded, rules, bounds, dense, keys):  # type: ignore[no-untyped-def]
     n = len(spans)
     buffer = np.zeros(16, np.uint32)
     names = np.zeros(n, np.uint32)
@@ -352,10 +378,20 @@ def _best_and_worst(precisions, bounds, rows, column):  # type: ignore[no-untype
 
 
 @njit(cache=True, nogil=True)
-def _add_trees(rows, roots, feature, threshold, left, right, total):  # type: ignore[no-untyped-def]
-    for i in range(len(rows)):
+def _add_trees(rows, roots, feature, behind, steps, threshold, total):  # type: ignore[no-untyped-def]
+    """Add the trees' values, in the order of the trees.
+
+    Some candidates go through a tree side by side, and each takes as many steps: no step waits for the one of another
+    candidate, and nothing branches.
+    """
+    nodes = np.empty(_BLOCK, np.int64)
+    for first in range(0, len(rows), _BLOCK):
+        count = min(_BLOCK, len(rows) - first)
         for root in roots:
-            node = root
-            while feature[node] >= 0:
-                node = left[node] if rows[i, feature[node]] <= threshold[node] else right[node]
-            total[i] += threshold[node]
+            nodes[:count] = root
+            for _ in range(steps):
+                for i in range(count):
+                    node = nodes[i]
+                    nodes[i] = behind[node, np.int64(rows[first + i, feature[node]] <= threshold[node])]
+            for i in range(count):
+                total[first + i] += threshold[nodes[i]]

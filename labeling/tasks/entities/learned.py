@@ -5,7 +5,7 @@ corpus (Tabassum et al. 2020, MIT licence, `weights.LICENSE`); `benchmarks/entit
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,11 +14,13 @@ import numpy as np
 
 from socorpus.labeling.tasks.entities import judge, spans, tagger
 from socorpus.labeling.tasks.entities.judge import Judge, Vote
-from socorpus.labeling.tasks.entities.post import EntityPost
+from socorpus.labeling.tasks.entities.post import EntityPost, joined
 from socorpus.labeling.tasks.entities.spans import Span
 from socorpus.labeling.tasks.entities.tagger import Tagger
 
 DATA = Path(__file__).with_name("weights.npz")
+_TOGETHER = 1 << 19
+"""Code points of the texts that are looked at together."""
 THRESHOLD = 0.3
 """Lowest probability of a label: the best F1 by folds of train.txt."""
 
@@ -31,15 +33,42 @@ class Learned:
     tagger: Tagger
     judge: Judge
 
-    def probabilities(self, post: EntityPost, votes: Sequence[Vote]) -> dict[Span, float]:
-        """Probability of each candidate of a text, in order."""
-        prepared = tagger.prepare(post, [vote[:4] for vote in votes])
-        candidates = judge.candidates(post, votes, self.types, self.tagger.spans(prepared))
+    def probabilities(
+        self, posts: Sequence[EntityPost], votes: Sequence[Sequence[Vote]], least: float = 0.0
+    ) -> Iterator[dict[Span, float]]:
+        """Probability of each candidate of each text, in order.
+
+        Args:
+            votes: on each text.
+            least: candidates below it are left out, unless a function votes for the same span and type.
+        """
+        first = 0
+        while first < len(posts):
+            # Some texts at a time, which memory holds; at least one.
+            last, size = first + 1, len(posts[first].text)
+            while last < len(posts) and size + len(posts[last].text) <= _TOGETHER:
+                size += len(posts[last].text)
+                last += 1
+            yield from self._of_texts(posts[first:last], votes[first:last], least)
+            first = last
+
+    def _of_texts(
+        self, posts: Sequence[EntityPost], votes: Sequence[Sequence[Vote]], least: float
+    ) -> Iterator[dict[Span, float]]:
+        texts = joined(posts)
+        prepared = tagger.prepare(texts, [[vote[:4] for vote in of] for of in votes])
+        candidates = judge.candidates(texts, votes, self.types, self.tagger.spans(prepared))
         likely = 1 / (1 + np.exp(-self.judge.scores(candidates)))
-        return {
-            Span(start, end, self.types[kind]): probability
-            for (start, end, kind), probability in zip(candidates.spans.tolist(), likely.tolist(), strict=True)
-        }
+        rows = np.flatnonzero((likely >= least) | (np.diff(candidates.bounds) > 0))
+        spans = candidates.spans[rows]
+        bounds = np.searchsorted(spans[:, 0], texts.firsts).tolist()
+        places, chosen = spans.tolist(), likely[rows].tolist()
+        for number, first in enumerate(texts.firsts[:-1].tolist()):
+            part = slice(bounds[number], bounds[number + 1])
+            yield {
+                Span(start - first, end - first, self.types[kind]): probability
+                for (start, end, kind), probability in zip(places[part], chosen[part], strict=True)
+            }
 
     def save(self, path: Path, facts: Mapping[str, str]) -> None:
         """Write a file; the same weights give the same bytes. `facts` say where they come from."""

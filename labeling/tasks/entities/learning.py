@@ -15,6 +15,7 @@ from socorpus.corpus.arrays import Float64
 from socorpus.corpus.errors import InputError
 from socorpus.labeling import logistic
 from socorpus.labeling.tasks.entities import bio, judge, tagger
+from socorpus.labeling.tasks.entities import post as entities_post
 from socorpus.labeling.tasks.entities.judge import Candidates, Judge, Vote
 from socorpus.labeling.tasks.entities.learned import Learned, kept
 from socorpus.labeling.tasks.entities.post import EntityPost
@@ -51,13 +52,16 @@ def learn(texts: Sequence[Text]) -> Learned:
         InputError: scikit-learn is not installed, or nothing can be learned of the texts.
     """
     types = tuple(sorted({span.label for text in texts for span in text.gold}))
-    prepared = [tagger.prepare(text.post, [vote[:4] for vote in text.votes]) for text in texts]
+    joint = [entities_post.joined([text.post]) for text in texts]
+    prepared = [
+        tagger.prepare(place, [[vote[:4] for vote in text.votes]]) for place, text in zip(joint, texts, strict=True)
+    ]
     fold = folds(texts)
     described, right = [], []
     for out in range(FOLDS):
         model = train_tagger([(prepared[i], texts[i].gold) for i in range(len(texts)) if fold[i] != out], types)
         for i in (i for i in range(len(texts)) if fold[i] == out):
-            each = judge.candidates(texts[i].post, texts[i].votes, types, model.spans(prepared[i]))
+            each = judge.candidates(joint[i], [texts[i].votes], types, model.spans(prepared[i]))
             described.append((i, each))
             right.append(is_right(texts[i], each, types))
     described_all = [each for _, each in described]

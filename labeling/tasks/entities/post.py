@@ -5,23 +5,28 @@ import weakref
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, wraps
+from functools import cached_property, lru_cache, wraps
 from operator import itemgetter
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from socorpus.labeling.functions import Threads, Vote, place_in_source
 from socorpus.labeling.tasks.entities import gazetteers
-from socorpus.labeling.tasks.entities.gazetteers import Hit, Words
+from socorpus.labeling.tasks.entities.gazetteers import Hit
+from socorpus.labeling.tasks.entities.scan import characters
+from socorpus.labeling.tasks.entities.scan import marks as scan_marks
+from socorpus.labeling.tasks.entities.scan.characters import Uint32
+from socorpus.labeling.tasks.entities.scan.marks import Keywords
+from socorpus.labeling.tasks.entities.scan.name_words import Wanted, Words, words
 
 _ADDRESS = re.compile(r"(?<![a-z+.-])([+.-]*+)[a-z][a-z+.-]*+://[^\s<>\"]+", re.I)
 _PLACEHOLDER = re.compile(r"\[[A-Z]+(?:_[A-Z]+)*_\d+\]")
 """Placeholders for personal data in a redacted text (`corpus.privacy.redact`)."""
-_ENDLESS = re.compile(r"\S{201,}")
-_PLAIN = r"(?:[\"'(]?[A-Za-z]?[a-z'’]*(?:-[a-z]+)?[\"')]?[.,:;!?]*|[-–—&]|·+[.,:;)]*)"
-# Runs of plain words are skipped by the engine: one match a run, not one a word.
-_ODD = re.compile(rf"(?:{_PLAIN}(?!\S)\s*)+|(\S+)\s*")
+_LONGEST = 200
+_ENDLESS = re.compile(rf"\S{{{_LONGEST + 1},}}")
 _NOT_BLANK = re.compile(r"[^\n]")
 _MATHS = re.compile(
     r"\$\$[^$]{1,500}\$\$"
@@ -32,11 +37,13 @@ _MATHS = re.compile(
 )
 """Mathematics between dollars, as MathJax has it, or between LaTeX's own marks."""
 _IDENTIFIER = re.compile(r"\w+")
-_CURRENCY = re.compile("[$€£¥₹₽]")
+_CURRENCIES = "$€£¥₹₽"
 _PRICE = re.compile(
     r"(?<![\w$])(?:US|CA|AU|NZ|A|C)?[$€£¥₹₽]\s?\d[\d.,]*\d?(?:\s?(?:[kKmMbB]|bn|million|billion)\b)?"
     r"|(?<![\w.])\d[\d.,]*\s?[€£¥₹₽](?!\w)"
 )
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -56,13 +63,17 @@ class EntityPost:
     blocks: Sequence[tuple[int, int, str | None]]
     tags: Sequence[str]
     title: str | None = None
-    _found: dict[str, "list[Found]"] = field(default_factory=dict, compare=False, repr=False)
+    _found: dict[str, list[Any]] = field(default_factory=dict, compare=False, repr=False)
 
     def found(self, find: "Finder", threads: Threads) -> "list[Found]":
         """What a function of ours finds in the post: looked for once, since the judge asks too."""
+        return self.once(find, threads)
+
+    def once(self, find: Callable[..., Iterable[_Item]], *arguments: Any) -> list[_Item]:
+        """What a function yields of the post and further arguments: it is called once."""
         name = find.__name__
         if name not in self._found:
-            self._found[name] = list(find(self, threads))
+            self._found[name] = list(find(self, *arguments))
         return self._found[name]
 
     @cached_property
@@ -76,8 +87,9 @@ class EntityPost:
         # Neither are formulas and prices; what is written as code stays.
         if "$" in text or "\\" in text:
             text = _MATHS.sub(self._unless_code, text)
-        text = _PRICE.sub(self._unless_code, text) if _CURRENCY.search(text) else text
-        return _ENDLESS.sub(_spaces, text)
+        if any(sign in text for sign in _CURRENCIES):
+            text = _PRICE.sub(self._unless_code, text)
+        return _ENDLESS.sub(_spaces, text) if max(map(len, text.split()), default=0) > _LONGEST else text
 
     def _unless_code(self, match: re.Match[str]) -> str:
         """White space in place of a match in prose that no inline code overlaps."""
@@ -94,12 +106,11 @@ class EntityPost:
     @cached_property
     def words(self) -> Words:
         """Words of the text outside of blocks."""
-        return gazetteers.words(self.open)
+        return words(self.open)
 
-    def spoken(self, names: Iterable[str]) -> Iterator[tuple[int, int, str]]:
+    def spoken(self, names: Wanted) -> Iterator[tuple[int, int, str]]:
         """Occurrences of words (in lower case) outside of inline code, from left to right: start, end, word."""
-        places = ((start, start + len(name), name) for name in names for start in self.words.get(name, ()))
-        return (place for place in sorted(places) if self.in_code(place[0]) is None)
+        return (place for place in self.words.of(names) if self.in_code(place[0]) is None)
 
     @cached_property
     def coded(self) -> frozenset[str]:
@@ -113,14 +124,37 @@ class EntityPost:
         return list(gazetteers.known().find(self.open, self.words))
 
     @cached_property
-    def odd(self) -> list[tuple[int, int]]:
-        """Start and end of each string between white space in prose that isn't a plain word with its punctuation."""
-        return [match.span(1) for match in _ODD.finditer(self.prose) if match[1] is not None]
+    def marks(self) -> scan_marks.Marks:
+        """Places in prose at which expressions may match."""
+        return scan_marks.marks(self.prose, keywords())
 
-    def find(self, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
-        """Matches in prose of a pattern that matches neither white space nor plain words."""
-        for start, end in self.odd:
+    @cached_property
+    def open_marks(self) -> scan_marks.Marks:
+        """The same in `open`."""
+        return self.marks if not self.code else scan_marks.marks(self.open, keywords())
+
+    def odd(self, signs: int = 0) -> Iterator[tuple[int, int]]:
+        """Start and end of each string between white space in prose that isn't a plain word with its punctuation.
+
+        Args:
+            signs: bits of `scan.marks` of which a string must have one; 0: any will do.
+        """
+        for start, end, has, _ in self.marks.get(scan_marks.ODD, ()):
+            if not signs or has & signs:
+                yield start, end
+
+    def find(self, pattern: re.Pattern[str], signs: int = 0) -> Iterator[re.Match[str]]:
+        """Matches in prose of a pattern that matches neither white space nor plain words, in strings as of `odd`."""
+        for start, end in self.odd(signs):
             yield from pattern.finditer(self.prose, start, end)
+
+    def tried(self, expression: "Marked") -> Iterator[re.Match[str]]:
+        """Matches of an expression in prose."""
+        return expression.tried(self.prose, self.marks)
+
+    def tried_open(self, expression: "Marked") -> Iterator[re.Match[str]]:
+        """Matches of an expression in `open`."""
+        return expression.tried(self.open, self.open_marks)
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -135,6 +169,43 @@ class EntityPost:
         """The inline code that a position lies in."""
         index = bisect_right(self._starts, start) - 1
         return self.code[index] if index >= 0 and start < self.code[index][1] else None
+
+
+class Marked(NamedTuple):
+    """An expression that is tried only at the marks of a kind."""
+
+    pattern: re.Pattern[str]
+    kind: int
+
+    def tried(self, text: str, marks: scan_marks.Marks) -> Iterator[re.Match[str]]:
+        """Matches in a text, as of `finditer`, from the marks of this text."""
+        done = 0
+        for start, end, *_ in marks.get(self.kind, ()):
+            if end > start:
+                match = self.pattern.search(text, max(start, done), end)
+            elif start >= done:
+                match = self.pattern.match(text, start)
+            else:
+                continue
+            if match is not None:
+                done = match.end()
+                yield match
+
+
+MARKED: list[Marked] = []
+"""All of them."""
+
+
+def marked(kind: int, pattern: str, flags: int = 0) -> Marked:
+    """An expression whose every match is at a mark of a kind."""
+    MARKED.append(Marked(re.compile(pattern, flags), kind))
+    return MARKED[-1]
+
+
+@lru_cache(maxsize=1)
+def keywords() -> Keywords:
+    """The words that make marks."""
+    return scan_marks.keywords(sorted(gazetteers.heads()))
 
 
 def post(
@@ -158,6 +229,37 @@ def post(
     return EntityPost(
         post_id, text, sorted(code), sorted(blocks, key=lambda block: block[:2]), [t.lower() for t in tags], title
     )
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The open texts of several posts, each followed by a line feed, and their inline code.
+
+    Attributes:
+        points: uint32[n], code points.
+        low: uint32[n], in lower case.
+        firsts: int64[posts + 1], where each post begins.
+        code: int64[codes, 2], start and end of each inline code.
+    """
+
+    points: Uint32
+    low: Uint32
+    firsts: npt.NDArray[np.int64]
+    code: npt.NDArray[np.int64]
+
+
+def joined(posts: Sequence[EntityPost]) -> Joined:
+    """The texts of posts, one behind the other."""
+    points = characters.code_points("".join(f"{post.open}\n" for post in posts))
+    low = characters.code_points("".join(f"{post.words.low}\n" for post in posts))
+    firsts = np.zeros(len(posts) + 1, np.int64)
+    np.cumsum([len(post.text) + 1 for post in posts], out=firsts[1:])
+    code = [
+        (start + first, end + first)
+        for first, post in zip(firsts.tolist(), posts, strict=False)
+        for start, end in post.code
+    ]
+    return Joined(points, low, firsts, np.array(code, np.int64).reshape(-1, 2))
 
 
 _last: list[tuple[Any, list[EntityPost]]] = []

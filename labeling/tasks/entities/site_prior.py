@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import pyarrow.compute as pc
@@ -19,6 +20,8 @@ from socorpus.labeling.tasks.entities import gazetteers
 from socorpus.labeling.tasks.entities.judge import Vote
 from socorpus.labeling.tasks.entities.learned import THRESHOLD
 from socorpus.labeling.tasks.entities.post import EntityPost
+from socorpus.labeling.tasks.entities.scan import characters
+from socorpus.labeling.tasks.entities.scan.name_words import Wanted, letters, wanted
 from socorpus.labeling.tasks.entities.spans import Span
 
 FEWEST = 30
@@ -128,7 +131,6 @@ _ENGLISH = frozenset(
 )
 _REFERENCE = re.compile(r"!?\[[\[\]\d]*")
 """Numbers in brackets, which refer to a note or a link."""
-_WORD = re.compile(r"[^\W\d_]+")
 _IDENTIFIER = re.compile(r"\w+")
 _FEWEST_WORDS = 30
 _LEAST_ENGLISH = 0.12
@@ -241,12 +243,13 @@ class Prior:
                     named.add(Span(start, end, label))
             elif label in voted and function not in _BY_SHAPE:
                 voted[label].add((start, end))
-        if not _speaks_of_markup(post):
-            likely = {
-                span: value
-                for span, value in likely.items()
-                if span.label != _TAG or span[:2] in voted[_TAG] or post.text[span.start : span.end] in _PLAIN
-            }
+        doubted = {
+            span
+            for span in likely
+            if span.label == _TAG and span[:2] not in voted[_TAG] and post.text[span.start : span.end] not in _PLAIN
+        }
+        if doubted and not _speaks_of_markup(post):
+            likely = {span: value for span, value in likely.items() if span not in doubted}
         away = 1 - self.programming
         abroad = _ABROAD if not english(post) else 0.0
         if self.alike == 1 and not (away or abroad or named or own or self.disputed):
@@ -263,7 +266,7 @@ class Prior:
                 if _REFERENCE.fullmatch(name):
                     continue
                 change += (1 - self.alike) * _unlike(post, span, name, span in named, voted)
-            if self.disputed and gazetteers.lowered(name) in self.disputed:
+            if self.disputed and characters.lowered(name) in self.disputed:
                 change += _DISPUTED
             if change or span in named:
                 odds = math.log(max(probability, 1e-9) / max(1 - probability, 1e-9))
@@ -326,7 +329,10 @@ def _of(counts: Mapping[str, Any]) -> Prior:
 
 def english(post: EntityPost) -> bool:
     """Whether a post's prose has the function words of English; True where it is too short to say."""
-    words = _WORD.findall(gazetteers.lowered(post.prose[:2000]))
-    if len(words) < _FEWEST_WORDS:
-        return True
-    return sum(word in _ENGLISH for word in words) >= _LEAST_ENGLISH * len(words)
+    words, english_words = letters(post.prose[:2000], _english_words())
+    return words < _FEWEST_WORDS or english_words >= _LEAST_ENGLISH * words
+
+
+@lru_cache(maxsize=1)
+def _english_words() -> Wanted:
+    return wanted(_ENGLISH)

@@ -14,9 +14,8 @@ from functools import cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from socorpus.corpus.arrays import njit
-from socorpus.labeling.tasks.entities import gazetteers
-from socorpus.labeling.tasks.entities.post import EntityPost
+from socorpus.corpus.arrays import Float64, njit
+from socorpus.labeling.tasks.entities.post import Joined
 
 EPOCHS = 8
 RATE, DECAY = 0.07, 0.002
@@ -29,10 +28,14 @@ Float32 = npt.NDArray[np.float32]
 Votes = Sequence[tuple[int, int, str, str]]
 """Start, end, type and function of each vote on a text, by the functions."""
 
+_FARTHEST, _MOST_STEPS = 60.0, 1 << 20  # nats of the least likely label that is looked at; weights' steps up to there
 _FAR, _RARE = 7.0, 5e-4  # nats that a label may be behind a token's likeliest; least probability of what is summed up
 _COLUMNS = 8  # hashes of a token: lower case, as written, shape, prefixes of 3 and 4, suffixes of 2, 3 and 4
 _LOW, _EXACT, _SHAPE, _P3, _P4, _X2, _X3, _X4 = range(_COLUMNS)
 _FIXED = 28  # features that every token has
+_OWN = 9  # the first of these, which are of the token itself
+_KEPT = 1 << 11  # tokens whose sums of these are kept
+_LANES = 16  # weights of a feature are padded to a multiple of it, so that they are added by whole registers
 
 
 @dataclass(frozen=True)
@@ -58,46 +61,63 @@ class Tagger:
     transitions: Float32
 
     @cached_property
-    def _table(self) -> tuple[Uint32, npt.NDArray[np.uint8], npt.NDArray[np.int16], Float32]:
-        """Features by the low bits of their hashes (open addressing): hash, first weight, last + 1; whether a slot of
-        finer bits is in use; weights with their labels; moves. Few features of a text are known: most need the second.
+    def _table(self) -> tuple[Uint32, npt.NDArray[np.uint8], npt.NDArray[np.int8]]:
+        """Features by the low bits of their hashes (open addressing): hash, row of the weights + 1; whether a slot of
+        finer bits is in use; the weights, a row a feature.
         """
         size = 1 << max(4, int(1.5 * len(self.keys)).bit_length())
-        table, used = np.zeros((size, 4), np.uint32), np.zeros(1 << 17, np.uint8)
-        _enter(self.keys, self.bounds, table, used)
-        packed = (self.weights.astype(np.int16) << 8) | self.labels
-        return table, used, packed, np.exp(self.transitions)
+        table, used = np.zeros((size, 2), np.uint32), np.zeros(1 << 17, np.uint8)
+        _enter(self.keys, table, used)
+        rows = np.zeros((len(self.keys), self._width), np.int8)
+        rows[np.repeat(np.arange(len(self.keys)), np.diff(self.bounds.astype(np.int64))), self.labels] = self.weights
+        return table, used, rows
 
-    def spans(self, text: "Prepared", least: float = LEAST) -> list[tuple[int, int, int, float]]:
-        """Spans whose marginal probability is at least `least`: start, end, number of the type, probability.
+    @cached_property
+    def _moves(self) -> Float32:
+        """float32[labels + 1, width], exp of the transitions."""
+        moves = np.zeros((len(self.transitions), self._width), np.float32)
+        moves[:, : self.transitions.shape[1]] = np.exp(self.transitions)
+        return moves
 
-        In order of the first token, type and end.
-        """
-        if not len(text.tokens):
-            return []
-        table, used, packed, moves = self._table
-        most = int(len(text.tokens) / least) + 1
+    @cached_property
+    def _steps(self) -> tuple[Float32, int]:
+        """`_marginals`: float32[n], and from which number of steps on a label is left out."""
+        steps = np.zeros(min(int(_FARTHEST / self.step) + 3, _MOST_STEPS), np.float32)
+        return steps, _fill_steps(np.float32(self.step), steps)
+
+    @property
+    def _width(self) -> int:
+        return -(-self.transitions.shape[1] // _LANES) * _LANES
+
+    def spans(self, text: "Prepared", least: float = LEAST) -> "Tagged":
+        """Spans whose marginal probability is at least `least`, in order of the first token, type and end."""
+        most = int(len(text.tokens) / least) + 1 if len(text.tokens) else 0
         places, likely = np.zeros((most, 3), np.int32), np.zeros(most, np.float64)
-        count = _marginals(
-            text.features,
-            text.bounds,
-            text.lines,
-            table,
-            used,
-            packed,
-            np.float32(self.step),
-            moves,
-            least,
-            places,
-            likely,
-        )
-        starts, ends = text.tokens[places[:count, 0], 0].tolist(), text.tokens[places[:count, 1] - 1, 1].tolist()
-        return list(zip(starts, ends, places[:count, 2].tolist(), likely[:count].tolist(), strict=True))
+        arguments = (text.features, text.bounds, text.lines, *self._table, *self._steps, self._moves)
+        count = _marginals(*arguments, least, places, likely) if most else 0
+        spans = np.empty((count, 3), np.int32)
+        if count:
+            spans[:, 0], spans[:, 1] = text.tokens[places[:count, 0], 0], text.tokens[places[:count, 1] - 1, 1]
+            spans[:, 2] = places[:count, 2]
+        return Tagged(spans, likely[:count])
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """Spans that a tagger finds likely.
+
+    Attributes:
+        spans: int32[n, 3], start, end, number of the type.
+        likely: float64[n], probabilities.
+    """
+
+    spans: Int32
+    likely: Float64
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A text as the model sees it.
+    """Texts as the model sees them, one behind the other (`Joined`).
 
     Attributes:
         tokens: int32[n, 2], start and end of each token, code points.
@@ -112,11 +132,6 @@ class Prepared:
     bounds: npt.NDArray[np.int64]
 
 
-def code_points(text: str) -> Uint32:
-    """uint32[len(text)]; a lone surrogate is its own number."""
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-
-
 def tokenize(text: Uint32) -> tuple[Int32, Int32]:
     """Tokens of a text (int32[n, 2]: start, end), and its lines that have tokens (int32[lines, 2]).
 
@@ -128,49 +143,57 @@ def tokenize(text: Uint32) -> tuple[Int32, Int32]:
     return tokens[:count], lines[:last]
 
 
-def prepare(post: EntityPost, votes: Votes) -> Prepared:
-    """Tokens of a post with their features."""
-    text = code_points(post.open)
-    tokens, lines = tokenize(text)
-    coded = _coded(post, tokens)
-    marks, bounds = _marks(tokens, votes)
-    line_of = np.repeat(lines, lines[:, 1] - lines[:, 0], axis=0)
+def prepare(texts: Joined, votes: Sequence[Votes]) -> Prepared:
+    """Tokens of posts with their features.
+
+    Args:
+        votes: on each post, with offsets of it.
+    """
+    tokens, lines = tokenize(texts.points)
+    coded = _coded(texts, tokens)
+    marks, bounds = _marks(texts, tokens, votes)
     words = np.zeros((len(tokens), _COLUMNS), np.uint32)
-    _hash_words(text, code_points(gazetteers.lowered(post.open)), tokens, words)
-    features = np.zeros(len(tokens) * (_FIXED + 2) + 4 * len(marks), np.uint32)
+    _hash_words(texts.points, texts.low, tokens, words)
+    features = np.empty(len(tokens) * (_FIXED + 2) + 4 * len(marks), np.uint32)
     ends = np.zeros(len(tokens) + 1, np.int64)
-    used = _features(words, coded, line_of, marks, bounds, features, ends)
+    firsts = np.searchsorted(tokens[:, 0], texts.firsts)
+    used = _features(words, coded, lines, firsts, marks, bounds, features, ends)
     return Prepared(tokens, lines, features[:used], ends)
 
 
-def _marks(tokens: Int32, votes: Votes) -> tuple[Uint32, npt.NDArray[np.int64]]:
+def _marks(texts: Joined, tokens: Int32, votes: Sequence[Votes]) -> tuple[Uint32, npt.NDArray[np.int64]]:
     """Hashes of the votes on each token (function, B or I, type), without repeats, and where those of each begin."""
-    starts, ends = tokens[:, 0], tokens[:, 1]
-    firsts = np.searchsorted(ends, np.array([vote[0] for vote in votes], np.int64), side="right").tolist()
-    lasts = np.searchsorted(starts, np.array([vote[1] for vote in votes], np.int64), side="left").tolist()
-    pairs: set[tuple[int, int]] = set()
-    for (_, _, label, function), first, last in zip(votes, firsts, lasts, strict=True):
-        for token in range(first, last):
-            pairs.add((token, _mark(function, "B" if token == first else "I", label)))
-    ordered = sorted(pairs)
+    rows = [
+        (start + first, end + first, *_mark(function, label))
+        for first, of in zip(texts.firsts.tolist(), votes, strict=False)
+        for start, end, label, function in of
+    ]
+    of_votes = np.array(rows, np.int64).reshape(-1, 4)
+    firsts = np.searchsorted(tokens[:, 1], of_votes[:, 0], side="right")
+    lasts = np.maximum(np.searchsorted(tokens[:, 0], of_votes[:, 1], side="left"), firsts)
+    sizes = lasts - firsts
+    begins = np.cumsum(sizes) - sizes
+    token = np.arange(sizes.sum()) - np.repeat(begins - firsts, sizes)
+    hashed = np.repeat(of_votes[:, 3], sizes)
+    hashed[begins[sizes > 0]] = of_votes[sizes > 0, 2]
+    pairs = np.unique(token << 32 | hashed)
     bounds = np.zeros(len(tokens) + 1, np.int64)
-    np.cumsum(np.bincount([token for token, _ in ordered], minlength=len(tokens)), out=bounds[1:])
-    return np.array([mark for _, mark in ordered], np.uint32), bounds
+    np.cumsum(np.bincount(pairs >> 32, minlength=len(tokens)), out=bounds[1:])
+    return (pairs & 0xFFFFFFFF).astype(np.uint32), bounds
 
 
 @lru_cache(maxsize=1 << 12)
-def _mark(function: str, part: str, label: str) -> int:
-    return zlib.crc32(f"{function},{part},{label}".encode())
+def _mark(function: str, label: str) -> tuple[int, int]:
+    return zlib.crc32(f"{function},B,{label}".encode()), zlib.crc32(f"{function},I,{label}".encode())
 
 
-def _coded(post: EntityPost, tokens: Int32) -> npt.NDArray[np.uint8]:
+def _coded(texts: Joined, tokens: Int32) -> npt.NDArray[np.uint8]:
     """0 for prose; of inline code 1 for a single token, 2 for the first of several, 3 for the others."""
     coded = np.zeros(len(tokens), np.uint8)
-    if not post.code:
+    if not len(texts.code):
         return coded
-    places = np.array(post.code, np.int64)
-    firsts = np.searchsorted(tokens[:, 1], places[:, 0], side="right").tolist()
-    lasts = np.searchsorted(tokens[:, 0], places[:, 1], side="left").tolist()
+    firsts = np.searchsorted(tokens[:, 1], texts.code[:, 0], side="right").tolist()
+    lasts = np.searchsorted(tokens[:, 0], texts.code[:, 1], side="left").tolist()
     for first, last in zip(firsts, lasts, strict=True):
         coded[first:last] = 3
         if first < last:
@@ -354,17 +377,32 @@ def _hash_words(text, low, tokens, words):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _features(words, coded, line_of, marks, mark_bounds, features, ends):  # type: ignore[no-untyped-def]
-    """Fill the features of all tokens, and where each token's end; returns their number."""
-    n = len(words)
-    singles = {np.uint32(0)}
-    for token in range(n):
-        if coded[token] == 1:
-            singles.add(words[token, 1])
-    used = 0
+def _features(words, coded, lines, firsts, marks, mark_bounds, features, ends):  # type: ignore[no-untyped-def]
+    """Fill the features of all tokens, and where each token's end; returns their number.
+
+    Args:
+        firsts: int64[texts + 1], first token of each text.
+    """
+    used, number = 0, 0
+    for text in range(len(firsts) - 1):
+        singles = {np.uint32(0)}
+        for token in range(firsts[text], firsts[text + 1]):
+            if coded[token] == 1:
+                singles.add(words[token, 1])
+        while number < len(lines) and lines[number, 0] < firsts[text + 1]:
+            first, last = lines[number]
+            number += 1
+            used = _of_line(words, coded, first, last, singles, marks, mark_bounds, features, used, ends)
+    return used
+
+
+@njit(cache=True, nogil=True)
+def _of_line(  # type: ignore[no-untyped-def]
+    words, coded, first, last, singles, marks, mark_bounds, features, used, ends
+):
+    """`_features` of the tokens of a line, from place `used` on."""
     left, right = np.uint32(60), np.uint32(62)
-    for token in range(n):
-        first, last = line_of[token]
+    for token in range(first, last):
         low, shape, code = words[token, 0], words[token, 2], np.uint32(coded[token])
         has_before, has_after = token > first, token + 1 < last
         before = words[token - 1, 0] if has_before else left
@@ -428,35 +466,126 @@ def _features(words, coded, line_of, marks, mark_bounds, features, ends):  # typ
 
 
 @njit(cache=True, nogil=True)
-def _enter(keys, bounds, table, used):  # type: ignore[no-untyped-def]
+def _enter(keys, table, used):  # type: ignore[no-untyped-def]
     mask = np.uint32(len(table) - 1)
     for place in range(len(keys)):
         slot = keys[place] & mask
-        while table[slot, 2]:
+        while table[slot, 1]:
             slot = (slot + np.uint32(1)) & mask
-        table[slot, 0], table[slot, 1], table[slot, 2] = keys[place], bounds[place], bounds[place + 1]
+        table[slot, 0], table[slot, 1] = keys[place], place + 1
         bit = keys[place] >> np.uint32(12)
         used[bit >> np.uint32(3)] |= np.uint8(1 << (bit & np.uint32(7)))
 
 
 @njit(cache=True, nogil=True)
+def _fill_steps(step, steps):  # type: ignore[no-untyped-def]
+    """exp of minus so many steps, with a 0 behind those within `_FAR`; returns the number of these."""
+    within = 0
+    for place in range(len(steps)):
+        behind = step * np.float32(place if place == within else place - 1)
+        if place == within and behind > _FAR:
+            steps[place] = 0
+            continue
+        within += place == within
+        steps[place] = math.exp(-min(behind, np.float32(_FARTHEST)))
+    return within
+
+
+@njit(cache=True, nogil=True)
+def _add(features, first, last, table, used, rows, chosen, sums):  # type: ignore[no-untyped-def]
+    """Add the weights of features by label, in steps of the weights; `chosen` is room for as many features.
+
+    One feature after the other would wait for memory three times; so all are looked at before any is looked up.
+    """
+    mask = np.uint32(len(table) - 1)
+    count = np.int64(0)
+    for place in range(first, last):
+        bit = features[place] >> np.uint32(12)
+        chosen[count] = features[place]
+        count += np.int64(used[bit >> np.uint32(3)] >> (bit & np.uint32(7)) & 1)
+    known = np.int64(0)
+    for place in range(count):
+        key = chosen[place]
+        slot = key & mask
+        if table[slot, 0] != key:
+            while table[slot, 1] and table[slot, 0] != key:
+                slot = (slot + np.uint32(1)) & mask
+        chosen[known] = table[slot, 1] - np.uint32(1)
+        known += np.int64(table[slot, 1] > 0)
+    for place in range(known):
+        row = rows[chosen[place]]
+        for label in range(len(sums)):
+            sums[label] += np.int16(row[label])
+
+
+@njit(cache=True, nogil=True)
+def _score(features, first, last, table, used, rows, kept, kept_sums, chosen, sums, scores):  # type: ignore[no-untyped-def]
+    """Sum the weights of a token's features by label, in steps of the weights.
+
+    Args:
+        kept: uint32[2^k, _OWN], the features that a token has whatever stands beside it, of recent tokens.
+        kept_sums: int16[2^k, width], their sums.
+        chosen, sums: room for features, and for a part of the sums.
+    """
+    own = first + _OWN
+    slot = features[first + 2] & np.uint32(len(kept) - 1)
+    row = kept[slot]
+    known = True
+    for place in range(_OWN):
+        known &= row[place] == features[first + place]
+    if not known:
+        row[:] = features[first:own]
+        kept_sums[slot] = 0
+        _add(features, first, own, table, used, rows, chosen, kept_sums[slot])
+    sums[:] = kept_sums[slot]
+    # As many int8 as an int16 holds the sum of.
+    _add(features, own, min(own + 240, last), table, used, rows, chosen, sums)
+    for label in range(len(sums)):
+        scores[label] = sums[label]
+    for begin in range(own + 240, last, 256):
+        sums[:] = 0
+        _add(features, begin, min(begin + 256, last), table, used, rows, chosen, sums)
+        for label in range(len(sums)):
+            scores[label] += sums[label]
+
+
+@njit(cache=True, nogil=True)
 def _marginals(  # type: ignore[no-untyped-def]
-    features, bounds, lines, table, used, packed, step, moves, least, places, likely
+    features, bounds, lines, table, used, rows, steps, far, moves, least, places, likely
 ):
     """Fill places (first token, last + 1, type) and probabilities of likely spans; returns their number.
 
-    Labels that a token by itself makes unlikely are left out, and so are tiny terms of sums.
+    Labels that a token by itself makes unlikely are left out, and so are tiny terms of sums. Sums run over all labels
+    at once, each in the order of its own terms; those that are left out stay 0.
+
+    Args:
+        steps: float32[n], exp of minus so many steps of the weights; 0 at `far`, behind which they go on with that of
+            `far` steps.
+        far: number of steps from which on a label is left out.
+        moves: float32[labels + 1, width], exp of the transitions, 0 behind the labels.
     """
-    size = moves.shape[1]
-    mask = np.uint32(len(table) - 1)
+    size, width = moves.shape[0] - 1, moves.shape[1]
+    # From the label behind, a row at a time; those within a span, from its first token and from others; which label a
+    # span goes on with, and whether a label is one of those.
+    back = np.zeros((width, width), np.float32)
+    begun_on, on_on, ahead_on = np.zeros(width, np.float32), np.zeros(width, np.float32), np.zeros(width, np.float32)
+    for a in range(size):
+        for b in range(size):
+            back[b, a] = moves[a, b]
+    for b in range(2, size, 2):
+        begun_on[b], on_on[b] = moves[b - 1, b], moves[b, b]
+        ahead_on[b - 1], ahead_on[b] = moves[b - 1, b], moves[b, b]
     longest = 0
     for number in range(len(lines)):
         longest = max(longest, lines[number, 1] - lines[number, 0])
-    emit = np.empty((longest, size), np.float32)
-    forward = np.empty((longest, size), np.float32)
-    backward = np.empty((longest, size), np.float32)
+    emit = np.zeros((longest, width), np.float32)
+    forward = np.zeros((longest, width), np.float32)
+    backward = np.zeros((longest, width), np.float32)
     scale = np.empty(longest, np.float32)
-    scores = np.zeros(size, np.float32)
+    scores, sums = np.zeros(width, np.int32), np.zeros(width, np.int16)
+    chosen = np.empty(256, np.uint32)
+    kept, kept_sums = np.zeros((_KEPT, _OWN), np.uint32), np.zeros((_KEPT, width), np.int16)
+    reach = np.zeros(width, np.float32)
     near = np.empty(size, np.int64)
     count = 0
     for number in range(len(lines)):
@@ -464,96 +593,102 @@ def _marginals(  # type: ignore[no-untyped-def]
         length = end - start
         sources = 0
         for i in range(length):
-            scores[:] = 0
-            for place in range(bounds[start + i], bounds[start + i + 1]):
-                key = features[place]
-                bit = key >> np.uint32(12)
-                if not used[bit >> np.uint32(3)] >> (bit & np.uint32(7)) & 1:
-                    continue
-                slot = key & mask
-                while table[slot, 2] and table[slot, 0] != key:
-                    slot = (slot + np.uint32(1)) & mask
-                for weight in range(table[slot, 1], table[slot, 2]):
-                    pair = packed[weight]
-                    scores[pair & 255] += pair >> 8
-            highest = scores.max()
+            _score(
+                features,
+                bounds[start + i],
+                bounds[start + i + 1],
+                table,
+                used,
+                rows,
+                kept,
+                kept_sums,
+                chosen,
+                sums,
+                scores,
+            )
+            highest = scores[0]
+            for b in range(1, size):
+                highest = max(highest, scores[b])
+            emitted, reached = emit[i], forward[i]
+            if i == 0:
+                reach[:] = moves[size]
+            else:
+                before = forward[i - 1]
+                reach[:] = 0
+                for y in range(sources):
+                    weight, row = before[near[y]], moves[near[y]]
+                    for b in range(width):
+                        reach[b] += weight * row[b]
+                for b in range(2, size, 2):
+                    reach[b] = before[b - 1] * begun_on[b] + before[b] * on_on[b]
+            for b in range(size):
+                emitted[b] = steps[min(highest - scores[b], far)]
+            if highest - scores[0] >= far:  # it may always be no entity
+                emitted[0] = steps[min(highest - scores[0] + 1, len(steps) - 1)]
+            for b in range(size):
+                reached[b] = reach[b] * emitted[b]
             total = np.float32(0)
             for b in range(size):
-                behind = step * (highest - scores[b])
-                if b > 0 and behind > _FAR:
-                    emit[i, b] = forward[i, b] = 0
-                    continue
-                emit[i, b] = math.exp(-min(behind, np.float32(60)))
-                reach = np.float32(0)
-                if i == 0:
-                    reach = moves[size, b]
-                elif b > 0 and b % 2 == 0:
-                    reach = forward[i - 1, b - 1] * moves[b - 1, b] + forward[i - 1, b] * moves[b, b]
-                else:
-                    for y in range(sources):
-                        reach += forward[i - 1, near[y]] * moves[near[y], b]
-                forward[i, b] = reach * emit[i, b]
-                total += forward[i, b]
+                total += reached[b]
             scale[i] = total
             sources = 0
             for b in range(size):
-                forward[i, b] /= total
-                if forward[i, b] > _RARE:
+                reached[b] /= total
+            for b in range(size):
+                if reached[b] > _RARE:
                     near[sources] = b
                     sources += 1
-        backward[length - 1, :] = 1
+        backward[length - 1, :size] = 1
         for i in range(length - 2, -1, -1):
             # Of the next token all labels that may begin anew, times the rest of the line.
-            targets = 0
+            reach[:] = 0
+            reached, emitted, behind_it = forward[i], emit[i + 1], backward[i + 1]
             for b in range(size):
-                if (b == 0 or b % 2 == 1) and forward[i + 1, b] * backward[i + 1, b] > _RARE:
-                    near[targets] = b
-                    targets += 1
+                if (b == 0 or b % 2 == 1) and forward[i + 1, b] * behind_it[b] > _RARE:
+                    row = back[b]
+                    for a in range(width):
+                        reach[a] += row[a] * emitted[b] * behind_it[b]
+            for a in range(2, size, 2):
+                reach[a - 1] += ahead_on[a - 1] * emitted[a] * behind_it[a]
+                reach[a] += ahead_on[a] * emitted[a] * behind_it[a]
+            ahead = backward[i]
+            for a in range(size):
+                ahead[a] = reach[a] if reached[a] >= _RARE / 10 else np.float32(0)
+                reach[a] = reached[a] * ahead[a]
             total = np.float32(0)
             for a in range(size):
-                backward[i, a] = 0
-                if forward[i, a] < _RARE / 10:
-                    continue
-                reach = np.float32(0)
-                for y in range(targets):
-                    b = near[y]
-                    reach += moves[a, b] * emit[i + 1, b] * backward[i + 1, b]
-                if a > 0:
-                    inside = a + 1 if a % 2 == 1 else a
-                    reach += moves[a, inside] * emit[i + 1, inside] * backward[i + 1, inside]
-                backward[i, a] = reach
-                total += forward[i, a] * reach
+                total += reach[a]
             # Scaled so that a token's probabilities sum to one: by the forward scale alone, what the sums leave out
             # would add up over the tokens of a long line. Where they leave out all, the line begins anew.
             if total > 0:
                 scale[i + 1] = total
                 for a in range(size):
-                    backward[i, a] /= total
+                    ahead[a] /= total
             else:
-                backward[i, :] = 1
+                ahead[:size] = 1
         for i in range(length):
             for begun in range(1, size, 2):
                 if forward[i, begun] * backward[i, begun] < least:
                     continue
                 label, inside = begun, begun + 1
-                reach, last = forward[i, begun], i
+                reaching, until = forward[i, begun], i
                 while count < len(likely):
-                    # Of the paths that are in the span up to `last`, those that stay in it go on.
+                    # Of the paths that are in the span up to `until`, those that stay in it go on.
                     on, stay = np.float32(0), np.float32(0)
-                    if last + 1 < length:
-                        on = moves[label, inside] * emit[last + 1, inside] / scale[last + 1]
-                        stay = on * backward[last + 1, inside]
-                    probability = reach * (backward[last, label] - stay)
+                    if until + 1 < length:
+                        on = moves[label, inside] * emit[until + 1, inside] / scale[until + 1]
+                        stay = on * backward[until + 1, inside]
+                    probability = reaching * (backward[until, label] - stay)
                     if probability >= least:
                         places[count, 0] = start + i
-                        places[count, 1] = start + last + 1
+                        places[count, 1] = start + until + 1
                         places[count, 2] = (inside - 2) // 2
                         likely[count] = probability
                         count += 1
-                    if reach * stay < least:
+                    if reaching * stay < least:
                         break
-                    reach *= on
-                    last += 1
+                    reaching *= on
+                    until += 1
                     label = inside
     return count
 

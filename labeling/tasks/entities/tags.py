@@ -13,6 +13,7 @@ from socorpus.labeling.facts import site_terms
 from socorpus.labeling.functions import Threads, Vote, votes
 from socorpus.labeling.tasks.entities import gazetteers, site_prior
 from socorpus.labeling.tasks.entities.post import EntityPost, Found, of_each_post, posts
+from socorpus.labeling.tasks.entities.scan.name_words import wanted
 
 _EXCERPT, _WIKI = 4, 5
 
@@ -179,13 +180,13 @@ def language_hints(post: EntityPost, threads: Threads) -> Iterator[Found]:
 
 def _named(post: EntityPost, names: Iterable[str], rule: str) -> Iterator[Found]:
     types = _types_of_tags()
-    wanted = {name: types[name] for name in names if name in types}
-    if not wanted:
+    typed = {name: types[name] for name in names if name in types}
+    if not typed:
         return
-    for start, end, name in post.spoken(wanted):
+    for start, end, name in post.spoken(wanted(typed)):
         # A single letter only counts as a capital.
         if end - start > 1 or post.open[start].isupper():
-            yield start, end, wanted[name], {"rule": rule, "name": name}
+            yield start, end, typed[name], {"rule": rule, "name": name}
 
 
 @lru_cache(maxsize=1)

@@ -107,7 +107,7 @@ def label(
     for index, text in enumerate(_texts(texts, segments, tags)):
         widen = widener(tokens[index] if tokens is not None else None)
         likely: dict[Span, float] = {}
-        judged = model.probabilities(text.post, text.votes)
+        (judged,) = model.probabilities([text.post], [text.votes])
         for span, probability in site_prior.Prior().shifted(text.post, judged, text.votes).items():
             wide = Span(*widen(span.start, span.end), span.label)
             likely[wide] = max(probability, likely.get(wide, 0.0))

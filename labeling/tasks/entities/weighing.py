@@ -24,10 +24,13 @@ def learned(threads: Threads) -> Iterator[Vote]:
         raise ValueError("functions for entities look at examples: make these first")
     model, prior = entities_learned.shipped(), site_prior.prior(threads)
     by_tag = tags.by_post(threads)
-    for post in posts(threads.examples):
-        proposed = [*voted(post, threads), *by_tag.get(post.post_id, ())]
+    of_posts = posts(threads.examples)
+    proposed = [[*voted(post, threads), *by_tag.get(post.post_id, ())] for post in of_posts]
+    # What a site says makes no candidate likelier, but those that its tags and names vote for.
+    likely = model.probabilities(of_posts, proposed, prior.least)
+    for post, votes_on, probabilities in zip(of_posts, proposed, likely, strict=True):
         best: dict[tuple[int, int], tuple[float, Span]] = {}
-        for span, probability in prior.shifted(post, model.probabilities(post, proposed), proposed).items():
+        for span, probability in prior.shifted(post, probabilities, votes_on).items():
             if probability >= LOWEST and probability > best.get(span[:2], (0.0, span))[0]:
                 best[span[:2]] = probability, span
         for (start, end), (probability, span) in sorted(best.items()):

@@ -141,7 +141,7 @@ def examples(threads: Threads, votes: Sequence[Vote]) -> pa.Table:
     for post in answers["post_id"].to_pylist():
         earlier = revisions.before(known.get(post, []), ends[post]) if post in ends else None
         if earlier is not None and earlier is not revisions.last(known[post]):
-            states[post] = revisions.state(earlier, "before_notice", until=ends[post])
+            states[post] = revisions.state(threads, earlier, "before_notice", until=ends[post])
         elif post in notes:
             states[post] = RevisionState("before_notice", own_notes.without(bodies[post], notes[post]))
         else:

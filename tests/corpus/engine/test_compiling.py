@@ -12,6 +12,7 @@ import pytest
 
 from socorpus.corpus.engine import compile_stage, compiling
 from socorpus.corpus.engine.work import Progress
+from socorpus.labeling import kernels as labeling_kernels
 from tests.building import socorpus
 from tests.corpus import small_site
 
@@ -110,7 +111,7 @@ def test_every_kernel_is_kept_and_those_of_a_build_are_warmed_up() -> None:
                     options = {option.arg: ast.unparse(option.value) for option in node.keywords}
                     assert options.get("cache") == "True", f"{path}:{node.lineno}: cache=True"
                     with_kernels.add(name)
-    assert {name for name in with_kernels if name.startswith("socorpus.corpus.")} == set(compile_stage.KERNELS)
+    assert with_kernels == {*compile_stage.KERNELS, *labeling_kernels.KERNELS}
 
 
 @pytest.mark.slow

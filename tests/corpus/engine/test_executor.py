@@ -426,3 +426,10 @@ def test_workers_import_nothing_from_the_current_folder(tmp_path: Path, monkeypa
         assert engine.run("write", [task("a")])
     assert not (tmp_path / "trapped").exists()
     assert "PYTHONSAFEPATH" not in os.environ  # other processes of whoever builds may live by their folder
+
+
+def test_items_that_read_the_same_files_stay_together_where_there_are_enough() -> None:
+    items = [task(f"{bucket}/{name}", together=bucket) for bucket in "abc" for name in ("x", "y")]
+    names = [[item.name for item in group] for group in executor.grouped([*items, task("alone")], 1)]
+    assert names == [["a/x", "a/y"], ["b/x", "b/y"], ["c/x", "c/y"], ["alone"]]
+    assert [len(group) for group in executor.grouped(items, 2)] == [1] * 6

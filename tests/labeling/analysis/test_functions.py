@@ -226,3 +226,8 @@ def test_likely_errors_need_cleanlab_and_say_so(corpus: Path, tmp_path: Path, mo
     made = analysis_functions.load(root, "toy")
     assert made is not None and made["errors"] == {"note": label_errors.MISSING, "found": []}
     assert "pip install 'socorpus[cleanlab]'" in analysis_functions.summary(made)[-1]
+
+
+def test_the_cost_of_functions_is_by_example() -> None:
+    head, rows = Analysis("toy", {"examples": 200}, {"slow": 0.5, "fast": 0.01}).costs()
+    assert head == ["toy", "seconds", "ms an example"] and rows == [["slow", 0.5, 2.5], ["fast", 0.01, 0.05]]

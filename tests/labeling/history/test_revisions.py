@@ -97,7 +97,7 @@ def test_examples_have_the_state_and_the_comments_of_its_time() -> None:
     )
     made = revisions.replay(bucket.history)[2]
     until = int(day(6).timestamp() * 1000)
-    states = {2: revisions.state(made[0], "before_notice", until)}
+    states = {2: revisions.state(bucket, made[0], "before_notice", until)}
     row = revisions.examples(bucket, states, [Vote(2, "obsolete", {}, gives_away=(2,))], comments=True).to_pylist()[0]
     assert row["text"] == "Do x so:\n\ny = 1\n\n\nearly" and row["left_out"] == [2] and row["form"] == "before_notice"
     assert row["text"][: row["own_end"]] == "Do x so:\n\ny = 1\n"

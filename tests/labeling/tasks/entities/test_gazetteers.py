@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from socorpus.labeling.tasks.entities import gazetteers
+from socorpus.labeling.tasks.entities.scan import characters
 from tests.our_tasks import ENTITIES
 
 
@@ -62,7 +63,7 @@ def test_plurals() -> None:
 
 @given(st.text(max_size=80))
 def test_hits_are_sorted_apart_and_within_any_text(text: str) -> None:
-    assert len(gazetteers.lowered(text)) == len(text)
+    assert len(characters.lowered(text)) == len(text)
     at = 0
     for hit in gazetteers.known().find(f"{text} Java {text}"):
         assert at <= hit.start < hit.end

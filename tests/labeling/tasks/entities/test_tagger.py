@@ -3,12 +3,13 @@ from collections import defaultdict
 import pytest
 
 from socorpus.labeling.tasks.entities import learned, tagger
-from socorpus.labeling.tasks.entities.post import EntityPost
+from socorpus.labeling.tasks.entities.post import EntityPost, joined
 
 
 def spans(text: str) -> list[tuple[int, int, int, float]]:
     post = EntityPost(1, text, (), (), ())
-    return learned.shipped().tagger.spans(tagger.prepare(post, []), 0.05)
+    tagged = learned.shipped().tagger.spans(tagger.prepare(joined([post]), [[]]), 0.05)
+    return [(*span, likely) for span, likely in zip(tagged.spans.tolist(), tagged.likely.tolist(), strict=True)]
 
 
 @pytest.mark.parametrize("piece", ["$x ", "<div> div ", "C++ Python ", "/a/b "])

@@ -1,0 +1,1 @@
+"""Compiled scans of a text that find where names and patterns may be, so that expressions look nowhere else."""
