@@ -30,6 +30,7 @@ def prepare(
     privacy: pa.Table,
     splits: pa.Table,
     tokenizer: "Tokenizer",
+    lengths: npt.NDArray[np.int32] | None = None,
 ) -> pa.Table:
     """The kept documents of a bucket as rows of `schema.SHARDS`, in the bucket's order.
 
@@ -41,6 +42,7 @@ def prepare(
         splits: site, thread_id, split, of at least the kept threads, each once, in any order; `site` may be left out
             where the documents are of one site.
         tokenizer: of `bpe.train` or `tokenizer.folder.load`.
+        lengths: its `bpe.byte_lengths`, if the caller has them.
 
     Raises:
         ValueError: the tables are not aligned.
@@ -53,7 +55,9 @@ def prepare(
     columns |= {
         "split": _split_of(kept, splits),
         "input_ids": ids,
-        "code_tokens": _code_tokens(kept, text, segments, ids, bpe.byte_lengths(tokenizer)),
+        "code_tokens": _code_tokens(
+            kept, text, segments, ids, bpe.byte_lengths(tokenizer) if lengths is None else lengths
+        ),
     }
     values = [columns[name] if name in columns else kept[name] for name in schema.SHARDS.names]
     return pa.table(values, schema=schema.SHARDS)

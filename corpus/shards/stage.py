@@ -5,11 +5,13 @@ prepare    a run     -> redacted and tokenised rows, sent to their shards
 shards     a shard   -> one Parquet file, in the order of the shuffle
 """
 
+import functools
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -25,6 +27,7 @@ from socorpus.corpus.shards import shuffle, split
 from socorpus.corpus.shards.split_files import SPLITS_PATH, decided_rows, write_splits
 from socorpus.corpus.storage import files, parquet, partitions
 from socorpus.corpus.storage.buckets import Buckets, Run
+from socorpus.corpus.tokenizer import bpe
 from socorpus.corpus.tokenizer import folder as tokenizer_folder
 from socorpus.corpus.toml_config import as_dict
 
@@ -124,14 +127,21 @@ def _bytes_by_split(splits: Receipt, decisions: Mapping[str, Receipt]) -> dict[s
 
 def prepare(root: Path, run: Run, numbers: Mapping[str, int], config: Shards) -> Outcome:
     """Redact, tokenise and send the kept rows of a run's buckets to their shards."""
-    tokenizer = tokenizer_folder.load(root / "tokenizer")
-    tables = [shards_rows.prepare(*decided_rows(root, bucket), tokenizer) for bucket in run.buckets]
+    tokenizer, lengths = _tokenizer(root / "tokenizer", files.stamp(root / "tokenizer/tokenizer.json"))
+    tables = [shards_rows.prepare(*decided_rows(root, bucket), tokenizer, lengths) for bucket in run.buckets]
     rows = pa.concat_tables(tables)
     fine = shuffle.stretches(numbers)
     path = _prepared_path(run)
     partitions.write_partitioned(root / path, rows, shuffle.place(rows, fine, config.seed), sum(fine.values()))
     tokens_made = pc.sum(pc.list_value_length(rows["input_ids"])).as_py() or 0
     return Outcome({path: rows.num_rows}, {"tokens": tokens_made})
+
+
+@functools.lru_cache(maxsize=1)
+def _tokenizer(folder: Path, stamp: str) -> tuple[bpe.Tokenizer, npt.NDArray[np.int32]]:
+    """The tokenizer of a corpus, and the bytes that its entries stand for; read once a process, for its many items."""
+    tokenizer = tokenizer_folder.load(folder)
+    return tokenizer, bpe.byte_lengths(tokenizer)
 
 
 def write(root: Path, split: str, number: int, part: int, buckets: Buckets, config: Shards) -> Outcome:
