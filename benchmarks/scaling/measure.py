@@ -73,7 +73,7 @@ def measure(dump: Path, corpus: Path, workers: int, counts: tuple[int, int] | No
     ended, peak = threading.Event(), [0]
 
     def watch() -> None:
-        while not ended.wait(5):
+        while not ended.wait(10):
             peak[0] = max(peak[0], used(corpus))
 
     watcher = threading.Thread(target=watch)
