@@ -150,7 +150,7 @@ def test_missing_packages_are_told_with_the_extra_that_has_them() -> None:
     assert "scikit-learn is missing; pip install 'socorpus[labeling]'" in importing("sklearn.linear_model")
     assert "label-studio-sdk is missing; pip install 'socorpus[labeling]'" in importing("label_studio_sdk")
     assert "pyarrow is missing; pip install socorpus (" in importing("pyarrow")
-    assert "s3fs is missing; pip install s3fs" in importing("s3fs")
+    assert "gcsfs is missing; pip install gcsfs" in importing("gcsfs")
     assert explain_error(ImportError("cannot import name 'x'", name="socorpus.corpus")) is None
 
 
