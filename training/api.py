@@ -101,7 +101,7 @@ def train(
             raise InputError(
                 f"{place}: ranks that torchrun or srun started need a folder that all of them see; name one by --out"
             )
-        from socorpus.training.pretrain import run_store
+        from socorpus.training import run_store
 
         with run_store.kept(place, force) as folder:
             return _train(root, folder, settings, gpus or distributed.gpus(), show, price)
