@@ -184,7 +184,7 @@ def test_functions_of_the_api_raise_what_they_promise(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="name is too long"):
         status("a" * 300)
     with pytest.raises(InputError, match="an address"):
-        status("s3://bucket/corpus")
+        status("https://bucket/corpus")
     with pytest.raises(InputError, match=r"no finished corpus|links lead in a circle"):
         Corpus(tmp_path / "loop")
 
