@@ -169,9 +169,8 @@ def _show_result(corpus: "Corpus", ran: int) -> None:
         most = [f"{label} {count:,}" for label, count in labels.most_common() if count]
         listed = ", ".join(most[:_LABELS_SHOWN]) + (", …" if len(most) > _LABELS_SHOWN else "")
         view.out.print(f"{name}: {listed or 'no label'}")
-    view.out.print(
-        f"corpus: {corpus.path}   report: {corpus.path / 'report.html'}" + ("" if ran else "   (nothing had changed)")
-    )
+    unchanged = "" if ran else "   (nothing had changed)"
+    view.out.print(f"corpus: {corpus.path}   report: {corpus.generation / 'report.html'}{unchanged}")
 
 
 def _notes(sites: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from socorpus.corpus import config as configs
 from socorpus.corpus.config import Config, load
 from socorpus.corpus.errors import InputError, SocorpusWarning
-from socorpus.corpus.storage.boundary import guarded, local, local_output, refuse_special
+from socorpus.corpus.storage.boundary import corpus_output, corpus_place, guarded, local_output, refuse_special
 
 if TYPE_CHECKING:
     from socorpus.corpus.dump.preview import Preview
@@ -142,7 +142,7 @@ def build(
     """Build a corpus from dumps, or bring one up to date. A build that was stopped goes on where it was.
 
     Args:
-        out: folder of the corpus.
+        out: folder of the corpus, or its address in an object store (docs/object-store.md).
         config: of `load_config`; the defaults, if None.
         site: name of the site, where the path does not name it.
         workers: processes; 0 works in this one. By default as many as the machine has cores: a script then needs
@@ -168,8 +168,8 @@ def build(
     from socorpus.corpus.engine.executor import Engine
     from socorpus.corpus.finished import Corpus
 
-    # Workers of a running scheduler have current folders of their own.
-    root = local_output(out).absolute()
+    # An absolute path: workers of a running scheduler have current folders of their own.
+    root = corpus_output(out)
     sites = discover(sources, site)
     with Engine(root, workers, scheduler, show) as engine:
         pipeline.build(root, sites, config or load(), engine, last, force)
@@ -189,7 +189,7 @@ def status(corpus: Location) -> "Status":
     """
     from socorpus.corpus.engine import build_state
 
-    return build_state.status(local(corpus))
+    return build_state.status(corpus_place(corpus))
 
 
 @guarded
@@ -216,9 +216,10 @@ def verify(
     from socorpus.corpus.engine import verification
     from socorpus.corpus.storage import files
 
-    if against is not None and files.is_file(Path(against)) and Path(against).suffix != ".json":
+    other = corpus_place(against) if against is not None else None
+    if other is not None and files.is_file(other) and other.suffix != ".json":
         raise InputError(f"{against}: not a corpus's manifest; name a MANIFEST.json, or a corpus's folder")
-    return verification.verify(local(corpus), local(against) if against is not None else None, show)
+    return verification.verify(corpus_place(corpus), other, show)
 
 
 @guarded
@@ -238,7 +239,7 @@ def abandon(corpus: Location) -> bool:
     """
     from socorpus.corpus.engine import rebuild
 
-    return rebuild.abandon(local(corpus))
+    return rebuild.abandon(corpus_place(corpus))
 
 
 @guarded
@@ -262,7 +263,7 @@ def explain(corpus: Location, key: str) -> "Story":
     from socorpus.corpus.report import story
     from socorpus.corpus.storage import files, generations, manifest_file
 
-    root = local(corpus)
+    root = corpus_place(corpus)
     if files.exists(generations.finished(root) / manifest_file.NAME):
         return Corpus(root).explain(key)
     return story.find(generations.newest(root), key)
@@ -308,9 +309,10 @@ def use_plugins(
             plugin.name
             for plugin in plugins.load([str(name) for name in names] if not isinstance(names, str) else names)
         ]
-    facts = manifest_file.load(generations.finished(Path(corpus))) or {}
-    loaded = plugin_memory.load(Path(corpus), names, facts.get("plugins", {}) if needed else {})
-    for line in plugin_memory.changed(Path(corpus), facts, loaded, reads):
+    root = corpus_place(corpus)
+    facts = manifest_file.load(generations.finished(root)) or {}
+    loaded = plugin_memory.load(root, names, facts.get("plugins", {}) if needed else {})
+    for line in plugin_memory.changed(root, facts, loaded, reads):
         warnings.warn(line, SocorpusWarning, stacklevel=2)
     return [plugin.name for plugin in loaded]
 
@@ -326,7 +328,7 @@ def plugins_left_out(corpus: Location) -> list[str]:
     from socorpus.corpus import plugins
     from socorpus.corpus.storage import generations, manifest_file
 
-    facts = manifest_file.load(generations.finished(Path(corpus))) or {}
+    facts = manifest_file.load(generations.finished(corpus_place(corpus))) or {}
     active = {plugin.name for plugin in plugins.active()}
     return [name for name in facts.get("plugins", {}) if name not in active]
 

@@ -19,6 +19,7 @@ from socorpus.corpus.report import story
 from socorpus.corpus.report.story import Story
 from socorpus.corpus.schema import SPLITS
 from socorpus.corpus.storage import datasets, generations, integrity, parquet
+from socorpus.corpus.storage.boundary import corpus_place
 
 LABEL_TABLES = ("labels", "votes", "examples")
 Row = Mapping[str, Any]
@@ -71,7 +72,7 @@ class Corpus:
     `pairs` and labels hold placeholders for personal data.
 
     Args:
-        path: the folder that `build` wrote.
+        path: the folder that `build` wrote, or its address in an object store.
 
     Raises:
         InputError: there is no finished corpus, it is of another version, or (by a table) files are not those of its
@@ -89,9 +90,14 @@ class Corpus:
     """
 
     def __init__(self, path: str | os.PathLike[str]):
-        self.path = Path(path)
+        self.path = corpus_place(path)
         self._tree, self.manifest = integrity.pinned(self.path)
         generations.hold(self, self._tree)
+
+    @property
+    def generation(self) -> Path:
+        """The folder where users find the files: its own, but in an object store that of the generation."""
+        return generations.shown(self.path, self._tree)
 
     def __fspath__(self) -> str:
         return str(self.path)

@@ -284,7 +284,8 @@ def names_from(folder: Path) -> tuple[str, ...]:
     A file that has no folder but the root of the file system in common with `folder` is named without its way, which
     would be a place on one machine.
     """
-    here, names = os.path.realpath(folder), []
+    # Nothing on this machine is near the address of a store.
+    here, names = "/" if "://" in str(folder) else os.path.realpath(folder), []
     for plugin in _active:
         name = plugin.name
         if plugin.path is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from socorpus.corpus.api import Location
-from socorpus.corpus.storage.boundary import guarded, local, local_output
+from socorpus.corpus.storage.boundary import corpus_place, guarded, local, local_output
 
 if TYPE_CHECKING:
     from socorpus.corpus.engine.work import Progress
@@ -146,7 +146,7 @@ def _run(
     from socorpus.labeling import pipeline
 
     # Workers of a running scheduler have current folders of their own.
-    root = local(corpus).absolute()
+    root = corpus_place(corpus).absolute()
     with Engine(root, workers, scheduler, show) as engine:
         pipeline.apply(root, engine, tasks, **how)
     return Corpus(corpus)
@@ -236,7 +236,7 @@ def diff_labels(old: Location, new: Location, tasks: Sequence[str] | None = None
     from socorpus.corpus.storage import integrity
     from socorpus.labeling.analysis import label_diff
 
-    trees = [integrity.opened(local(place), ("labels",)) for place in (old, new)]
+    trees = [integrity.opened(corpus_place(place), ("labels",)) for place in (old, new)]
     both = [name for name in trees[0][1].get("labels", {}) if name in trees[1][1].get("labels", {})]
     for name in tasks or ():
         if name not in both:
@@ -285,7 +285,7 @@ def _labelled(corpus: Location, task: str) -> "tuple[Path, Task]":
     from socorpus.corpus.storage import integrity
 
     definition = task_named(task)
-    tree, _ = integrity.opened(local(corpus), (f"labels/{definition.name}",))
+    tree, _ = integrity.opened(corpus_place(corpus), (f"labels/{definition.name}",))
     return tree, definition
 
 
@@ -302,7 +302,7 @@ def explain_labels(corpus: Location, key: str) -> list[str]:
     from socorpus.corpus.storage import generations
     from socorpus.labeling.analysis import explain
 
-    return explain.lines(generations.pinned(local(corpus)), key)
+    return explain.lines(generations.pinned(corpus_place(corpus)), key)
 
 
 @guarded
@@ -318,13 +318,13 @@ def write_report(corpus: Location) -> Path:
     """
     from socorpus.corpus import pipeline, plugins
     from socorpus.corpus.engine.executor import perform
-    from socorpus.corpus.storage import integrity
+    from socorpus.corpus.storage import generations, integrity
     from socorpus.labeling.analysis import report_sections
 
-    root = local(corpus)
+    root = corpus_place(corpus)
     tree, facts = integrity.opened(root)
     perform(tree, pipeline.report_item(facts, report_sections.SECTIONS), plugins.active())
-    return root / "report.html"
+    return generations.shown(root, tree) / "report.html"
 
 
 @guarded
@@ -357,7 +357,7 @@ def export_labels(
     from socorpus.labeling.export import formats
 
     place = local_output(out)
-    tree, _ = integrity.opened(local(corpus), (f"labels/{task_named(task).name}", "tokenizer"))
+    tree, _ = integrity.opened(corpus_place(corpus), (f"labels/{task_named(task).name}", "tokenizer"))
     return formats.export(tree, task_named(task), format, place, least, tokens)
 
 

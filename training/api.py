@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from socorpus.corpus.api import Location
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files
-from socorpus.corpus.storage.boundary import guarded, local, local_output
+from socorpus.corpus.storage.boundary import corpus_place, guarded, local, local_output
+from socorpus.corpus.storage.objects.paths import ObjectPath
 from socorpus.training.config import Config
 from socorpus.training.needs import TRANSFORMERS, need
 from socorpus.training.silent import Silent
@@ -64,7 +65,7 @@ def train(
     """Pre-train an encoder on a corpus's shards, or resume a run that was stopped.
 
     Args:
-        out: folder of the run; CORPUS/runs/PRESET, if None.
+        out: folder of the run, or its address in an object store; CORPUS/runs/PRESET, if None.
         preset: shape of the model and recipe.
         config: a TOML file over the preset; or the whole configuration (`load_config`), instead of the preset.
         gpus: ranks to start on this machine, each a process of its own that shows its progress on the terminal; by
@@ -93,18 +94,36 @@ def train(
     from socorpus.training.pretrain.run import Run
 
     settings = config if isinstance(config, Config) else presets.load(preset, local(config) if config else None)
-    run = local_output(out) if out is not None else local(corpus) / "runs" / preset
+    root = corpus_place(corpus)
+    place = corpus_place(out) if out is not None else root / "runs" / preset
+    if isinstance(place, ObjectPath):
+        if distributed.started():
+            raise InputError(
+                f"{place}: ranks that torchrun or srun started need a folder that all of them see; name one by --out"
+            )
+        from socorpus.training import run_store
+
+        with run_store.kept(place, force) as folder:
+            return _train(root, folder, settings, gpus or distributed.gpus(), show, price)
+    run = local_output(out) if out is not None else place
     if force and distributed.started():
         # One rank would delete what another begins to write.
         raise InputError(f"--force is not for ranks that torchrun or srun started: delete {run} first")
     if force:
         Run(run).clear()
-    count = gpus or distributed.gpus()
+    return _train(root, run, settings, gpus or distributed.gpus(), show, price)
+
+
+def _train(
+    root: Path, run: Path, settings: Config, count: int, show: "TrainingShow | None", price: float | None
+) -> dict[str, Any]:
+    from socorpus.training.pretrain import distributed
+
     if count > 1 and not distributed.started():
-        return _launch(count, local(corpus), run, settings, price)
+        return _launch(count, root, run, settings, price)
     from socorpus.training.pretrain import trainer
 
-    return trainer.train(local(corpus), run, settings, show or Silent(), price)
+    return trainer.train(root, run, settings, show or Silent(), price)
 
 
 def _launch(count: int, corpus: Path, run: Path, settings: Config, price: float | None) -> dict[str, Any]:
@@ -153,7 +172,7 @@ def plan_training(
     from socorpus.training.pretrain import plan
 
     settings = config if isinstance(config, Config) else presets.load(preset, local(config) if config else None)
-    return plan.plan(local(corpus), settings, gpu, gpus, price)
+    return plan.plan(corpus_place(corpus), settings, gpu, gpus, price)
 
 
 @guarded
@@ -166,7 +185,7 @@ def measured(run: Location) -> Mapping[str, Any] | None:
     """
     from socorpus.training.pretrain import plan
 
-    return plan.measured(local(run))
+    return plan.measured(corpus_place(run))
 
 
 @guarded

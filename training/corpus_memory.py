@@ -6,7 +6,7 @@ Kept in the user's own state folder, as the plug-ins are (`plugin_memory`).
 from pathlib import Path
 
 from socorpus.corpus.errors import SocorpusError
-from socorpus.corpus.storage import files, plugin_memory
+from socorpus.corpus.storage import boundary, files, plugin_memory
 
 
 def _place() -> Path:
@@ -31,7 +31,7 @@ def remember(fingerprint: str, root: Path) -> None:
         return
     try:
         with files.locked(_place().with_suffix(".lock")):
-            known = {key: named for key, named in _read().items() if files.exists(Path(named))}
+            known = {key: named for key, named in _read().items() if "://" in named or files.exists(Path(named))}
             files.write_json(_place(), {**known, fingerprint: place})
     except (OSError, SocorpusError):
         return
@@ -40,4 +40,6 @@ def remember(fingerprint: str, root: Path) -> None:
 def find(fingerprint: str) -> Path | None:
     """The place that was noted last, if there is a folder."""
     place = _read().get(fingerprint)
-    return Path(place) if place is not None and files.exists(Path(place)) else None
+    if place is None:
+        return None
+    return boundary.corpus_place(place) if "://" in place or files.exists(Path(place)) else None

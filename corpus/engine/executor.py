@@ -27,7 +27,7 @@ from socorpus.corpus.engine.receipts import Output, Receipt
 from socorpus.corpus.engine.work import Progress, Show, WorkItem
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
 from socorpus.corpus.plugins import Plugin
-from socorpus.corpus.storage import boundary, files
+from socorpus.corpus.storage import boundary, files, lock
 from socorpus.corpus.storage.integrity import Hashes
 from socorpus.corpus.storage.parquet import Written
 
@@ -115,7 +115,7 @@ def perform(root: Path, item: WorkItem, active: Sequence[Plugin] = ()) -> Receip
 
 def _output(path: Path, written: int | Written) -> Output:
     rows, rows_hash = (written.rows, written.rows_hash) if isinstance(written, Written) else (written, "")
-    return Output(rows, files.size(path), files.sha256(path), rows_hash)
+    return Output(rows, files.size(path), files.sha256_of_written(path), rows_hash)
 
 
 def grouped(items: Sequence[WorkItem], workers: int) -> list[list[WorkItem]]:
@@ -148,6 +148,11 @@ class Engine:
             raise InputError(
                 f"{workers:,} workers (--workers) on {cores:,} cores: each takes memory and seconds to start, and "
                 f"more than one per core gains nothing; name at most {_MOST_PER_CORE * cores:,}"
+            )
+        if scheduler is not None and "SOCORPUS_PASSING" in os.environ:
+            raise InputError(
+                "SOCORPUS_PASSING names a folder of this machine for passing files, which workers of a scheduler "
+                "(--scheduler) need not see; unset it"
             )
         self.show = show or (lambda progress: None)
         self.ran = 0
@@ -232,7 +237,8 @@ class Engine:
                 was done.
             after: called in this process with each item that has run, once its receipt is there.
         """
-        checked = ((item, self._current(item, transient)) for item in items)
+        lock.require(self.root)
+        checked = zip(items, files.each(self.root, lambda item: self._current(item, transient), items), strict=True)
         known = {item.name: receipt for item, receipt in checked if receipt is not None}
         todo = [item for item in items if item.name not in known]
         while todo and self._first:
@@ -254,12 +260,15 @@ class Engine:
                 weight += by_name[receipt.name].weight
                 self.ran += 1
                 after(by_name[receipt.name])
+                lock.require(self.root)
                 self.show(progress())
         return {item.name: known[item.name] for item in items}
 
     def stale(self, items: Iterable[WorkItem], transient: bool = False) -> list[WorkItem]:
         """The work items that `run` would run."""
-        return [item for item in items if self._current(item, transient, quiet=True) is None]
+        given = list(items)
+        current = files.each(self.root, lambda item: self._current(item, transient, quiet=True), given)
+        return [item for item, receipt in zip(given, current, strict=True) if receipt is None]
 
     def ensure(self, items: Iterable[WorkItem]) -> None:
         """Run those work items again whose outputs are no longer there, because a later stage needs them."""

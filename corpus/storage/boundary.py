@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
+from socorpus.corpus.storage.objects import store_client
+from socorpus.corpus.storage.objects.paths import ObjectPath
 
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
@@ -176,7 +178,7 @@ def reading(place: object) -> Iterator[None]:
     Raises:
         OSError: what lies there is no file: a FIFO would be waited for, a device read without end.
     """
-    if isinstance(place, str | Path):
+    if isinstance(place, str | Path) and not isinstance(place, ObjectPath):
         refuse_special(place)
     try:
         yield
@@ -304,6 +306,30 @@ def local(place: str | os.PathLike[str]) -> Path:
             "or copy what lies there or is written)"
         )
     return Path(place)
+
+
+def corpus_place(place: str | os.PathLike[str]) -> Path:
+    """The folder of a corpus: on this machine, or an address of an object store.
+
+    Raises:
+        InputError: an address that can't hold a corpus, or names only a bucket.
+    """
+    address = store_client.address(os.fspath(place))
+    if address is None or not store_client.holds_corpora(address):
+        return local(place)
+    if len(store_client.key(address).split("/")) < 2:
+        raise InputError(f"{address}: names a whole bucket; name a place in it, such as {address}/corpus")
+    return ObjectPath(address)
+
+
+def corpus_output(place: str | os.PathLike[str]) -> Path:
+    """The folder of a corpus that is going to be written; as `corpus_place` and `local_output`.
+
+    Raises:
+        InputError: as of these.
+    """
+    path = corpus_place(place)
+    return path if isinstance(path, ObjectPath) else local_output(path).absolute()
 
 
 def local_output(place: str | os.PathLike[str]) -> Path:

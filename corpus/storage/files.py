@@ -9,13 +9,18 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage.boundary import disk_full, explain_error, is_disk_full, reading, writing
+from socorpus.corpus.storage.objects import scratch, store_client
+from socorpus.corpus.storage.objects.paths import ObjectPath, copied, readable
+
+_Item = TypeVar("_Item")
+_Value = TypeVar("_Value")
 
 _FULL = 1 << 20
 """Bytes; a disk with less room is full."""
@@ -63,10 +68,17 @@ def atomic(path: Path) -> Iterator[Path]:
 
     A killed process leaves the old file or the new one. For a machine that loses its power, `settle` is called once
     before a build is called finished: a sync for each of some thousand files would cost more than many of the stages.
+    An object is uploaded from a file of this machine.
 
     Raises:
         SocorpusError: the file can't be written, such as for want of space; names it, and what to do.
     """
+    if isinstance(path, ObjectPath):
+        if (local := path.local()) is None:
+            with _uploaded(path) as temporary:
+                yield temporary
+            return
+        path = local
     if not path.parent.is_dir():
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,6 +95,42 @@ def atomic(path: Path) -> Iterator[Path]:
         if isinstance(error, OSError) and str(temporary) in str(error) and (known := explain_error(error)) is not None:
             raise type(known)(str(known).replace(str(temporary), str(path))) from error
         raise
+
+
+@contextmanager
+def _uploaded(path: ObjectPath) -> Iterator[Path]:
+    """Give a temporary path of this machine; on success its content becomes the object `path`."""
+    temporary = scratch.temporary(path.name)
+    try:
+        with writing(temporary):
+            yield temporary
+            with temporary.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+            store_client.upload(path.address, temporary)
+            facts = path.facts()
+            _uploads[path] = (store_client.stamp(facts), content)
+            scratch.keep(path.address, facts, temporary)
+    except BaseException as error:
+        if is_disk_full(error):
+            raise disk_full(temporary) from error
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+_uploads: dict[ObjectPath, tuple[str, str]] = {}
+"""Objects that this process has written, with the stamp and the SHA-256 of each."""
+
+
+def sha256_of_written(path: Path) -> str:
+    """SHA-256 of a file that this process has just written: of an object without reading it again."""
+    known = _uploads.pop(path, None) if isinstance(path, ObjectPath) else None
+    return known[1] if known is not None and known[0] == stamp(path) else sha256(path)
+
+
+def each(root: Path, function: Callable[[_Item], _Value], items: Iterable[_Item]) -> Iterable[_Value]:
+    """A function of each item, in order, that looks at files below `root`: many at a time where these are objects."""
+    return store_client.together(function, items) if isinstance(root, ObjectPath) else map(function, items)
 
 
 def settle() -> None:
@@ -134,7 +182,7 @@ def mapped_array(path: Path) -> Any:
     import numpy as np
 
     with reading(path):
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        return np.load(readable(path), mmap_mode="r", allow_pickle=False)
 
 
 def fingerprint(value: Any) -> str:
@@ -171,7 +219,7 @@ def read_arrays(path: Path) -> dict[str, Any]:
     """The arrays of `write_arrays` by name."""
     import numpy as np
 
-    with reading(path), path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+    with reading(path), readable(path).open("rb") as file, np.load(file, allow_pickle=False) as saved:
         return {name: saved[name] for name in saved.files}
 
 
@@ -200,6 +248,10 @@ def stamp(path: Path) -> str:
     Raises:
         OSError: it isn't there.
     """
+    if isinstance(path, ObjectPath):
+        if (local := path.local()) is None:
+            return store_client.stamp(path.facts())
+        path = local
     stat = path.stat()
     return f"{stat.st_dev} {stat.st_ino} {stat.st_size} {stat.st_mtime_ns}"
 
@@ -211,6 +263,8 @@ def listed(folder: Path, suffix: str = ".parquet", deep: bool = False) -> list[P
 
 def links(folder: Path) -> Iterator[Path]:
     """All symbolic links below a folder; none is followed."""
+    if isinstance(folder, ObjectPath):
+        return
     left = [str(folder)]
     while left:
         with suppress(FileNotFoundError), os.scandir(left.pop()) as entries:
@@ -236,6 +290,8 @@ def refuse_links(folder: Path) -> None:
 
 def every(folder: Path) -> Iterator[Path]:
     """All files below a folder; links to folders are not followed."""
+    if isinstance(folder, ObjectPath):
+        return iter(folder.found())
     return (Path(place, name) for place, _, names in os.walk(folder) for name in names)
 
 
@@ -251,17 +307,29 @@ def make_folder(folder: Path) -> None:
 
 def copy(source: Path, target: Path) -> None:
     """Copy a file, atomically."""
+    if isinstance(source, ObjectPath) and isinstance(target, ObjectPath):
+        copied([source], [target])
+        return
     with atomic(target) as temporary:
-        shutil.copyfile(source, temporary)
+        shutil.copyfile(readable(source), temporary)
 
 
 def copy_folder(source: Path, target: Path) -> None:
     """Copy all files of a folder into a new one."""
+    if isinstance(source, ObjectPath) and isinstance(target, ObjectPath):
+        known = list(source.found())
+        copied(known, [target.joinpath(*path.relative_to(source).parts) for path in known])
+        return
     shutil.copytree(source, target)
 
 
 def remove(path: Path) -> None:
     """Remove a file, a link, or a folder with all that is in it; nothing where there is none."""
+    if isinstance(path, ObjectPath):
+        if (local := path.local()) is None:
+            path.removed()
+            return
+        path = local
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -270,18 +338,28 @@ def remove(path: Path) -> None:
 
 def remove_if_empty(folder: Path) -> None:
     """Remove a folder that has nothing in it."""
-    if folder.is_dir() and next(folder.iterdir(), None) is None:
+    if not isinstance(folder, ObjectPath) and folder.is_dir() and next(folder.iterdir(), None) is None:
         folder.rmdir()
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    with reading(path), path.open("rb") as file:
+    """SHA-256 of a file's content, of an object as the store has it."""
+    if isinstance(path, ObjectPath) and path.local() is None:
+        temporary = scratch.temporary(path.name)  # no copy that is here already counts
+        try:
+            store_client.fetch(path.address, temporary, size(path))
+            with temporary.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        finally:
+            temporary.unlink(missing_ok=True)
+    with reading(path), readable(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sweep(root: Path) -> None:
-    """Remove the half-written files of a killed build."""
+    """Remove the half-written files of a killed build; a store has none."""
+    if isinstance(root, ObjectPath):
+        return
     for folder, _, names in os.walk(root):
         for name in names:
             if name.startswith(".") and name.endswith(PARTIAL):
@@ -300,6 +378,11 @@ def keep_only(folder: Path, keep: set[str]) -> None:
 
     A link in the folder's place is removed, and not what it leads to.
     """
+    if isinstance(folder, ObjectPath):
+        if (local := folder.local()) is None:
+            store_client.remove(p.address for p in folder.found() if "/".join(p.relative_to(folder).parts) not in keep)
+            return
+        folder = local
     if folder.is_symlink():
         folder.unlink()
     for place, _, names in os.walk(folder, topdown=False):

@@ -10,8 +10,7 @@ to in place (`files.atomic`). So the disk holds one corpus, and beside it what a
 replaces one link. A reader resolves it once, and holds a lock on its tree (`pinned`): a tree that is read is not
 removed. A folder without `.generations`, such as a copy of what the links show, is read as it is.
 
-Only the switch and the sharing of files depend on a file system: an object store would have an object with the
-current number, replaced by a conditional put, and keys of an earlier generation in the manifest.
+Only the switch and the sharing of files depend on a file system: for an object store `objects.trees` has its own.
 """
 
 import contextlib
@@ -29,6 +28,8 @@ from pathlib import Path
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files
 from socorpus.corpus.storage.boundary import GENERATIONS, OF_BUILDS
+from socorpus.corpus.storage.objects import trees
+from socorpus.corpus.storage.objects.paths import ObjectPath
 
 FOLDER = GENERATIONS
 _CURRENT = "current"
@@ -36,7 +37,7 @@ _READERS = ".readers"
 """A file of each tree; its readers hold a shared lock on it."""
 _NAME = re.compile(r"\d{6}")
 _ADOPTED = ".adopted"
-MARK = ".purpose"
+MARK = trees.MARK
 """A file of a tree that is not whole: which command works on it."""
 _SAID = ("people.parquet", "models.parquet")
 """What people and models said, which earlier versions kept beside the labels that they made."""
@@ -52,6 +53,8 @@ def finished(root: Path) -> Path:
 
     Without the link, as in a copy that left links out or followed them, it is the newest tree that is whole.
     """
+    if isinstance(root, ObjectPath):
+        return trees.finished(root)
     link = root / FOLDER / _CURRENT
     if link.is_symlink() and link.is_dir():
         return link.resolve()
@@ -61,8 +64,10 @@ def finished(root: Path) -> Path:
 
 def unfinished(root: Path) -> Path | None:
     """The tree of a build that is at work, or was stopped."""
-    now, trees = finished(root).name, _trees(root)
-    return trees[-1] if trees and trees[-1].name != now else None
+    if isinstance(root, ObjectPath):
+        return trees.unfinished(root)
+    now, known = finished(root).name, _trees(root)
+    return known[-1] if known and known[-1].name != now else None
 
 
 def newest(root: Path) -> Path:
@@ -76,7 +81,7 @@ def pinned(root: Path) -> Path:
     has come to read a newer one and no object holds this (`hold`)."""
     while True:
         tree = finished(root)
-        if tree == root or tree in _pins:
+        if tree == root or tree in _pins or isinstance(tree, ObjectPath):
             return tree
         try:
             descriptor = files.own_file(tree / _READERS, os.O_RDONLY)
@@ -116,6 +121,9 @@ def writing(root: Path) -> Iterator[Path]:
     Raises:
         InputError: the file system has no links; or a link lies where files and folders of a build have to be.
     """
+    if isinstance(root, ObjectPath):
+        yield trees.begun(root)
+        return
     _refuse_links(root)
     _check_links(root)
     _adopt(root)
@@ -129,6 +137,9 @@ def switch(root: Path, tree: Path) -> None:
     Raises:
         InputError: a folder of the user's lies where a link has to be.
     """
+    if isinstance(root, ObjectPath) and isinstance(tree, ObjectPath):
+        trees.switched(root, tree)
+        return
     (tree / MARK).unlink(missing_ok=True)
     show(root, tree)
     _remove_old(root)
@@ -140,6 +151,8 @@ def show(root: Path, tree: Path) -> None:
     Raises:
         InputError: a folder of the user's lies where a link has to be.
     """
+    if isinstance(root, ObjectPath):
+        return
     names = entries(tree)
     for name in names:
         _link(root / name, f"{FOLDER}/{_CURRENT}/{name}")
@@ -147,6 +160,11 @@ def show(root: Path, tree: Path) -> None:
     for name in set(OF_BUILDS) - set(names):
         if (root / name).is_symlink():
             (root / name).unlink()
+
+
+def shown(root: Path, tree: Path) -> Path:
+    """Where users find the files of the finished tree: by links in the corpus's folder, in a store only in the tree."""
+    return tree if isinstance(root, ObjectPath) else root
 
 
 def entries(tree: Path) -> list[str]:
@@ -160,6 +178,8 @@ def abandon(root: Path) -> bool:
     Raises:
         InputError: a link lies where files and folders of a build have to be.
     """
+    if isinstance(root, ObjectPath):
+        return trees.abandoned(root)
     _refuse_links(root)
     tree = unfinished(root)
     if tree is not None:
@@ -169,6 +189,8 @@ def abandon(root: Path) -> bool:
 
 def own_bytes(tree: Path) -> int:
     """Bytes that a tree takes beside the finished corpus: those of files that are not shared with it."""
+    if isinstance(tree, ObjectPath):
+        return sum(int(facts["size"]) for facts in tree.found().values())
     stats = (path.lstat() for path in files.every(tree))
     return sum(stat.st_size for stat in stats if stat.st_nlink == 1)
 
@@ -199,8 +221,8 @@ def _trees(root: Path) -> list[Path]:
 
 def _begin(root: Path) -> Path:
     """A new tree with all files of the finished corpus."""
-    now, trees = finished(root), _trees(root)
-    tree = root / FOLDER / f"{int(trees[-1].name) + 1 if trees else 1:06d}"
+    now, known = finished(root), _trees(root)
+    tree = root / FOLDER / f"{int(known[-1].name) + 1 if known else 1:06d}"
     # Under another name until it is complete: a tree that lacks receipts would be built anew, all of it.
     partial = tree.with_name(f".{tree.name}{files.PARTIAL}")
     files.remove(partial)

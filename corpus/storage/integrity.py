@@ -14,6 +14,8 @@ from typing import Any
 
 from socorpus.corpus.errors import InputError, SocorpusError
 from socorpus.corpus.storage import files, generations, manifest_file
+from socorpus.corpus.storage.objects import store_client
+from socorpus.corpus.storage.objects.paths import ObjectPath
 
 _SHOWN = 3
 
@@ -37,6 +39,7 @@ class Hashes:
         self._place = root / generations.FOLDER / "hashes.json" if root is not None else None
         self._known: dict[str, str] = {}
         self._new: dict[str, str] = {}
+        self._written: dict[ObjectPath, str] = {}
         self._less = False
         if self._place is not None:
             try:
@@ -59,6 +62,9 @@ class Hashes:
 
     def remember(self, path: Path, sha256: str) -> None:
         """Note the hash of a file that was just written."""
+        if isinstance(path, ObjectPath) and path.local() is None:
+            self._written[path] = sha256  # whose stamp is asked for with those of all others
+            return
         stamp = files.stamp(path)
         self._known[stamp] = self._new[stamp] = sha256
 
@@ -70,9 +76,22 @@ class Hashes:
     def holds(self, path: Path, size: int, sha256: str) -> bool:
         """Whether a file is there with this size and hash."""
         try:
+            if isinstance(path, ObjectPath) and path.local() is None:
+                return self._holds(path, path.facts(), size, sha256)
             return files.size(path) == size and self.sha256(path) == sha256
         except OSError:
             return False
+
+    def _holds(self, path: ObjectPath, facts: Mapping[str, Any], size: int, sha256: str) -> bool:
+        stamp = store_client.stamp(facts)
+        if facts["type"] != "file" or facts["size"] != size:
+            return False
+        if self._written.get(path) == sha256:
+            self._known[stamp] = self._new[stamp] = sha256
+            del self._written[path]
+        if stamp not in self._known:
+            self._known[stamp] = self._new[stamp] = files.sha256(path)
+        return self._known[stamp] == sha256
 
     def save(self, keep: Iterable[Path] | None = None) -> None:
         """Write what was learnt, if a corpus's folder takes it.
@@ -80,19 +99,40 @@ class Hashes:
         Args:
             keep: the files to remember; those of all that were ever hashed, if None.
         """
+        self._note_written()
         nothing = not self._new and not self._less and keep is None
         if self._place is None or nothing or not files.exists(self._place.parent):
             return
         if self._place.parent.is_symlink():  # which leads out of the corpus
             return
         if keep is not None:
-            stamps = {stamp for path in keep if files.exists(path) for stamp in [files.stamp(path)]}
+            stamps = set(_stamps(keep))
             self._known = {stamp: known for stamp, known in self._known.items() if stamp in stamps}
         try:
             files.write_json(self._place, self._known)
         except (OSError, SocorpusError):  # a full disk, too: only time is lost
             return
         self._new, self._less = {}, False
+
+    def _note_written(self) -> None:
+        for folder in {path.parent for path in self._written}:
+            for path, facts in folder.found(deep=False).items():
+                if path in self._written:
+                    stamp = store_client.stamp(facts)
+                    self._known[stamp] = self._new[stamp] = self._written[path]
+        self._written = {}
+
+
+def _stamps(paths: Iterable[Path]) -> Iterator[str]:
+    """Stamps of the files that are there; those of objects are asked for by folders."""
+    objects: dict[ObjectPath, set[ObjectPath]] = {}
+    for path in paths:
+        if isinstance(path, ObjectPath) and path.local() is None:
+            objects.setdefault(path.parent, set()).add(path)
+        elif files.exists(path):
+            yield files.stamp(path)
+    for folder, wanted in objects.items():
+        yield from (store_client.stamp(facts) for path, facts in folder.found(deep=False).items() if path in wanted)
 
 
 def differences(

@@ -9,10 +9,15 @@ from pathlib import Path
 
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.storage import boundary, files
+from socorpus.corpus.storage.objects import lease
+from socorpus.corpus.storage.objects.paths import ObjectPath
 
 
 def holder(root: Path) -> str:
     """The process at work at `root`, in words, from its lock; empty where there is none."""
+    if isinstance(root, ObjectPath):
+        _, entry = lease.last(root)
+        return lease.described(entry) if entry is not None and entry.live else ""
     path = root / ".lock"
     try:
         with os.fdopen(files.own_file(path, os.O_RDWR), "r+") as file:
@@ -22,6 +27,17 @@ def holder(root: Path) -> str:
         return _in_words(files.read_text(path))
     except (OSError, InputError):
         return ""
+
+
+def require(tree: Path) -> None:
+    """Go on only while the corpus of a tree is this process's, if it holds it by a lease, which can be lost.
+
+    Raises:
+        BuildError: another command may be at work there.
+    """
+    held = lease.of_tree(tree) if isinstance(tree, ObjectPath) else None
+    if held is not None:
+        held.check()
 
 
 def _in_words(text: str) -> str:
@@ -40,6 +56,10 @@ def lock(root: Path) -> Iterator[None]:
         InputError: `root` holds something else, or can't be written, or its `.lock` is a link or no file.
         BuildError: another build is at work there.
     """
+    if isinstance(root, ObjectPath):
+        with lease.taken(root):
+            yield
+        return
     try:
         root.mkdir(parents=True, exist_ok=True)
         known = (".generations", "receipts", ".work", "MANIFEST.json", ".lock")

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from socorpus.corpus import schema as schemas
 from socorpus.corpus.storage.boundary import reading
 from socorpus.corpus.storage.files import atomic
+from socorpus.corpus.storage.objects.paths import readable
 from socorpus.corpus.storage.rows_hash import RowsHash
 
 _DICTIONARY = {
@@ -44,7 +45,7 @@ def rows_hash(path: Path) -> str:
     Raises:
         OSError, pa.ArrowInvalid: the file is not there, or no whole Parquet file.
     """
-    with reading(path), pq.ParquetFile(path) as file:
+    with reading(path), pq.ParquetFile(readable(path)) as file:
         hashed = RowsHash(file.schema_arrow)
         for number in range(file.num_row_groups):
             hashed.update(file.read_row_group(number, use_threads=False))
@@ -65,7 +66,7 @@ def read(path: Path, schema: pa.Schema | None = None, columns: Sequence[str] | N
     Raises:
         InputError: the file's schema is another one.
     """
-    with reading(path), pq.ParquetFile(path) as file:
+    with reading(path), pq.ParquetFile(readable(path)) as file:
         if schema is not None:
             schemas.check(file.schema_arrow, schema, str(path))
         return file.read(columns=list(columns) if columns is not None else None, use_threads=False)
@@ -74,7 +75,7 @@ def read(path: Path, schema: pa.Schema | None = None, columns: Sequence[str] | N
 def batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     """Read a file row group by row group."""
     # Exceptions of whoever reads the tables do not come here.
-    with reading(path), pq.ParquetFile(path) as file:
+    with reading(path), pq.ParquetFile(readable(path)) as file:
         for number in range(file.num_row_groups):
             yield file.read_row_group(number, columns=list(columns) if columns is not None else None, use_threads=False)
 
@@ -86,7 +87,7 @@ def row_groups(path: Path, schema: pa.Schema | None = None) -> list[int]:
         InputError: the file's schema is another one.
         OSError, pa.ArrowInvalid: the file is not there, or no whole Parquet file.
     """
-    with reading(path), pq.ParquetFile(path) as file:
+    with reading(path), pq.ParquetFile(readable(path)) as file:
         if schema is not None:
             schemas.check(file.schema_arrow, schema, str(path))
         return [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
@@ -98,7 +99,7 @@ def read_group(path: Path, number: int, columns: Sequence[str]) -> pa.Table:
     Raises:
         OSError, pa.ArrowInvalid: the file is not there, or no whole Parquet file.
     """
-    with reading(path), pq.ParquetFile(path) as file:
+    with reading(path), pq.ParquetFile(readable(path)) as file:
         return file.read_row_group(number, columns=list(columns), use_threads=False)
 
 

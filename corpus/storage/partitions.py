@@ -19,6 +19,7 @@ import pyarrow as pa
 from socorpus.corpus.storage import rows_hash
 from socorpus.corpus.storage.boundary import reading
 from socorpus.corpus.storage.files import atomic
+from socorpus.corpus.storage.objects.paths import readable
 
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 
@@ -50,7 +51,7 @@ def read(
     narrow = pa.schema([schema.field(c) for c in columns], metadata=schema.metadata) if columns else schema
     batches: list[pa.RecordBatch] = []
     for path in paths:
-        with reading(path), pa.OSFile(str(path), "rb") as source:
+        with reading(path), pa.OSFile(str(readable(path)), "rb") as source:
             file = pa.ipc.open_file(source, options=options)
             numbers = range(file.num_record_batches) if part is None else (part,)
             batches += [file.get_batch(number) for number in numbers]
@@ -65,7 +66,7 @@ def write_mapped(path: Path, schema: pa.Schema, parts: Iterable[pa.Table]) -> No
 @contextmanager
 def mapped(path: Path) -> Iterator[pa.Table]:
     """A table of `write_mapped`, one chunk a part, which lies on the disk but for what is looked at."""
-    with reading(path), pa.memory_map(str(path)) as source:
+    with reading(path), pa.memory_map(str(readable(path))) as source:
         yield pa.ipc.open_file(source).read_all()
 
 

@@ -14,6 +14,7 @@ from socorpus.corpus import plugins
 from socorpus.corpus.errors import InputError, SocorpusError
 from socorpus.corpus.plugins import Plugin
 from socorpus.corpus.storage import files
+from socorpus.corpus.storage.objects import store_client
 
 
 def state_folder() -> Path:
@@ -47,7 +48,9 @@ def remember(root: Path, active: Sequence[Plugin]) -> None:
         return
     try:
         with files.locked(_place().with_suffix(".lock")):
-            known = {place: named for place, named in _read().items() if Path(place).exists()}
+            there = {place: store_client.address(place) is not None or Path(place).exists() for place in _read()}
+            known = {place: named for place, named in _read().items() if there[place]}
+
             files.write_json(_place(), {**known, key: names} if names else {k: v for k, v in known.items() if k != key})
     except (OSError, SocorpusError):
         return

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from socorpus.corpus import schema
 from socorpus.corpus.storage.boundary import reading
 from socorpus.corpus.storage.buckets import bucket_files
+from socorpus.corpus.storage.objects.paths import readable
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def find(root: Path, keys: Iterable[str], folder: str = "documents") -> dict[str
 def groups(path: Path, columns: Sequence[str], column: str, values: Any) -> Iterator[tuple[int, pa.Table]]:
     """Row groups that may hold one of some integers in a column, each with the number of its first row."""
     low, high = (int(np.min(values)), int(np.max(values))) if len(values) else (1, 0)
-    with reading(path), pq.ParquetFile(path) as file:
+    with reading(path), pq.ParquetFile(readable(path)) as file:
         leaves = [file.schema.column(number).path for number in range(len(file.schema))]
         leaf, first = leaves.index(column), 0
         for number in range(file.num_row_groups):
@@ -81,7 +82,7 @@ def rows_of(path: Path, post: int, columns: Sequence[str]) -> pa.Table:
         table.filter(pc.equal(table["post_id"], post)).select(columns)
         for _, table in groups(path, ["post_id", *columns], "post_id", [post])
     ]
-    with reading(path), pq.ParquetFile(path) as file:
+    with reading(path), pq.ParquetFile(readable(path)) as file:
         empty = pa.schema([file.schema_arrow.field(name) for name in columns]).empty_table()
     return pa.concat_tables([empty, *matches])
 
@@ -93,7 +94,7 @@ def take(root: Path, places: Iterable[Place], folder: str, columns: Sequence[str
         by_file.setdefault(place.path(folder), []).append(place)
     rows: dict[str, dict[str, Any]] = {}
     for path, wanted in by_file.items():
-        with reading(root / path), pq.ParquetFile(root / path) as file:
+        with reading(root / path), pq.ParquetFile(readable(root / path)) as file:
             first = 0
             for number in range(file.num_row_groups):
                 count = file.metadata.row_group(number).num_rows

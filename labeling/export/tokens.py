@@ -8,6 +8,8 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from socorpus.corpus.errors import InputError
+from socorpus.corpus.storage import files
+from socorpus.corpus.storage.objects.paths import readable
 from socorpus.corpus.tokenizer import bpe
 from socorpus.corpus.tokenizer import folder as tokenizer_folder
 from socorpus.labeling.tasks.entities import bio
@@ -93,7 +95,9 @@ class CorpusTokens:
         return [str(self.tokenizer.id_to_token(token)) for token in row["input_ids"]]
 
     def save(self, folder: Path) -> None:
-        shutil.copytree(self.folder, folder / "tokenizer")
+        (folder / "tokenizer").mkdir()
+        for path in files.listed(self.folder, ""):
+            shutil.copyfile(readable(path), folder / "tokenizer" / path.name)
 
 
 def _tag(row: dict[str, Any], offsets: list[tuple[int, int]]) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 
 from socorpus.corpus import toml_config
 from socorpus.corpus.errors import InputError
+from socorpus.corpus.storage.boundary import corpus_place
 from socorpus.corpus.storage.files import atomic, own_file, write_json
 from socorpus.training import corpus_memory
 from socorpus.training.config import Config
@@ -69,6 +70,8 @@ class Run:
             KeyError: the facts name none.
             TypeError: what they name is no path.
         """
+        if "://" in facts["corpus"]:
+            return corpus_place(facts["corpus"])
         place = Path(os.path.normpath(self.root / facts["corpus"]))
         if place.is_dir() or Path(facts["corpus"]).is_absolute():
             return place
@@ -85,7 +88,7 @@ class Run:
         """
         new = {
             # Seen from the run: a run is given to others, and it may be moved together with its corpus.
-            "corpus": os.path.relpath(corpus.folder.absolute(), self.root.absolute()),
+            "corpus": self._seen(corpus.folder),
             "fingerprint": corpus.fingerprint,
             "tokenizer": corpus.vocabulary.identity,
             "vocabulary": corpus.vocabulary.padded,
@@ -102,6 +105,11 @@ class Run:
         with atomic(self.root / "run.toml") as temporary:
             temporary.write_text(toml_config.to_toml(config), "utf-8")
         return facts
+
+    def _seen(self, corpus: Path) -> str:
+        """The way from the run to its corpus; an address stays one."""
+        place = str(corpus.absolute())
+        return place if "://" in place else os.path.relpath(place, self.root.absolute())
 
     def write(self, facts: Mapping[str, Any]) -> None:
         """Write run.json."""

@@ -15,6 +15,7 @@ from socorpus.corpus.arrays import lists
 from socorpus.corpus.engine.receipts import fingerprint, tokenizer_identity
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import integrity, parquet
+from socorpus.corpus.storage.objects.paths import readable
 from socorpus.training.pretrain.packing import Group
 
 
@@ -151,7 +152,7 @@ def vocabulary(path: Path) -> Vocabulary:
     from tokenizers import Tokenizer
 
     try:
-        tokenizer = Tokenizer.from_file(str(path))
+        tokenizer = Tokenizer.from_file(str(readable(path)))
     except Exception as error:  # the library raises bare Exception
         raise InputError(f"{path}: not a tokenizer of the tokenizers library: {error}") from None
     entries = tokenizer.get_vocab(with_added_tokens=True)

@@ -150,7 +150,7 @@ def test_missing_packages_are_told_with_the_extra_that_has_them() -> None:
     assert "scikit-learn is missing; pip install 'socorpus[labeling]'" in importing("sklearn.linear_model")
     assert "label-studio-sdk is missing; pip install 'socorpus[labeling]'" in importing("label_studio_sdk")
     assert "pyarrow is missing; pip install socorpus (" in importing("pyarrow")
-    assert "s3fs is missing; pip install s3fs" in importing("s3fs")
+    assert "gcsfs is missing; pip install gcsfs" in importing("gcsfs")
     assert explain_error(ImportError("cannot import name 'x'", name="socorpus.corpus")) is None
 
 
@@ -184,7 +184,7 @@ def test_functions_of_the_api_raise_what_they_promise(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="name is too long"):
         status("a" * 300)
     with pytest.raises(InputError, match="an address"):
-        status("s3://bucket/corpus")
+        status("https://bucket/corpus")
     with pytest.raises(InputError, match=r"no finished corpus|links lead in a circle"):
         Corpus(tmp_path / "loop")
 

@@ -1,0 +1,125 @@
+"""A run in an object store: trained in a folder of this machine, whole checkpoints kept in the store.
+
+    RUN/run.json, run.toml, log.jsonl     as of the last upload
+    RUN/checkpoints/step-000000100/       whole when its state.json is there, which is uploaded last
+    RUN/.generations/log/                 the lease of the process that trains
+
+A checkpoint is uploaded by a thread as soon as it is whole on the disk, and those that the run's policy removes go from
+the store too. A run goes on from the newest one in the store, on whatever machine.
+"""
+
+import contextlib
+import hashlib
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from socorpus.corpus.errors import SocorpusError
+from socorpus.corpus.storage import files, lock
+from socorpus.corpus.storage.objects import scratch, store_client
+from socorpus.corpus.storage.objects.paths import ObjectPath
+from socorpus.training.pretrain.run import Run
+
+_STATE = "state.json"
+_FILES = ("run.json", "run.toml", "log.jsonl")
+_SECONDS = 5.0
+"""Between two looks for a new checkpoint."""
+
+
+@contextmanager
+def kept(place: ObjectPath, force: bool = False) -> Iterator[Path]:
+    """The folder of this machine that a run at `place` is trained in; what is whole there is kept in the store.
+
+    Args:
+        force: begin anew: what the store has of the run goes.
+
+    Raises:
+        InputError: something else lies at `place`.
+        BuildError: another process trains there, or the store does not answer.
+    """
+    with lock.lock(place):
+        folder = folder_of(place)
+        if force:
+            Run(folder).clear()
+            for name in (*_FILES, "checkpoints"):
+                (place / name).removed()
+        brought(place, folder)
+        ended = threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(_SECONDS):
+                with contextlib.suppress(OSError, SocorpusError):  # what fails now is uploaded later
+                    upload(folder, place)
+
+        thread = threading.Thread(target=watch, daemon=True)
+        thread.start()
+        try:
+            yield folder
+        finally:
+            ended.set()
+            thread.join()
+            upload(folder, place)
+
+
+def folder_of(place: ObjectPath) -> Path:
+    """The folder of this machine for a run in a store."""
+    return scratch.folder() / "runs" / hashlib.sha256(place.address.encode()).hexdigest()[:16]
+
+
+def brought(place: ObjectPath, folder: Path) -> None:
+    """Bring the newest whole checkpoint of a run and its files to this machine, in place of what another run left.
+
+    Raises:
+        SocorpusError: the store can't be read.
+    """
+    there = sorted(path.name for path in (place / "checkpoints").iterdir() if (path / _STATE).is_file())
+    here = _whole(folder)
+    for name in set(here) - set(there):
+        shutil.rmtree(folder / "checkpoints" / name)
+    if not (place / "run.json").is_file():
+        Run(folder).clear()
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in _FILES:
+        if (place / name).is_file():
+            shutil.copyfile((place / name).fetched(), folder / name)
+    if there and there[-1] not in here:
+        target = folder / "checkpoints" / there[-1]
+        partial = target.with_name(f"{target.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        for path in (place / "checkpoints" / there[-1]).found():
+            to = partial.joinpath(*path.relative_to(place / "checkpoints" / there[-1]).parts)
+            to.parent.mkdir(parents=True, exist_ok=True)
+            store_client.fetch(path.address, to, files.size(path))
+        partial.rename(target)
+
+
+def upload(folder: Path, place: ObjectPath) -> None:
+    """Bring the store up to date: whole checkpoints that it lacks, the log, and no checkpoint that the run removed.
+
+    Raises:
+        BuildError: the store does not answer, or another process trains there now.
+    """
+    lock.require(place / "run.json")
+    known = _whole(folder)
+    there = {path.name for path in (place / "checkpoints").iterdir()}
+    for name in known:
+        if not (name in there and (place / "checkpoints" / name / _STATE).is_file()):
+            with contextlib.suppress(FileNotFoundError):  # the run has removed it meanwhile
+                source = folder / "checkpoints" / name
+                paths = sorted((path for path in files.every(source)), key=lambda path: path.name == _STATE)
+                for path in paths:
+                    store_client.upload(str(place.joinpath("checkpoints", name, *path.relative_to(source).parts)), path)
+    for name in _FILES:
+        if (folder / name).is_file():
+            store_client.upload(str(place / name), folder / name)
+    for name in there - set(known):
+        (place / "checkpoints" / name / _STATE).removed()  # from here on it is none
+        (place / "checkpoints" / name).removed()
+
+
+def _whole(folder: Path) -> list[str]:
+    names = (path.parent.name for path in (folder / "checkpoints").glob(f"step-*/{_STATE}"))
+    return sorted(name for name in names if name.removeprefix("step-").isdigit())
