@@ -181,10 +181,17 @@ def vote(
         _with_split(example_texts.within(all_examples, allowed), splits.of_bucket(root, bucket)), privacy
     )
     if definition.spans:
-        # Functions share intermediate results on a text many times its size.
-        parts = (replace(seen, examples=examples.slice(start, PART)) for start in range(0, examples.num_rows, PART))
-        by = [pair for part in parts for function in functions for pair in voted(function, part)]
-    table = _votes(bucket.site, by, examples, definition, privacy)
+        # Functions share intermediate results on a text many times its size, and votes on all spans of a bucket would
+        # take a gigabyte.
+        ordered = examples.sort_by("post_id")
+        parts = [ordered.slice(start, PART) for start in range(0, ordered.num_rows, PART)] or [ordered]
+        voted_on = (
+            ([pair for function in functions for pair in voted(function, replace(seen, examples=part))], part)
+            for part in parts
+        )
+        table = pa.concat_tables(_votes(bucket.site, *pairs, definition, privacy) for pairs in voted_on)
+    else:
+        table = _votes(bucket.site, by, examples, definition, privacy)
     paths = {name: schema.path(task, name, bucket.name) for name in ("examples", "votes")}
     outputs = {"examples": (examples, schema.EXAMPLES), "votes": (table, schema.VOTES)}
     return Outcome(

@@ -2,9 +2,9 @@
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,8 @@ from socorpus.labeling.tasks.entities.spans import Span
 Float = npt.NDArray[np.float64]
 _DECIDED = 1000.0
 """Weight of a person's span where spans compete: above every probability."""
+_PART = 1000
+"""Number of texts whose spans are decided at a time."""
 _GRADES = 10
 """Number of grades in which probabilities of competing spans are compared: within one, the longer span wins."""
 
@@ -56,6 +58,27 @@ def decide(
         `schema.LABELS` in order of post and span; an example, or a span, on which nobody voted has no row. A
         probability is rounded to float32.
     """
+    if not task.spans:
+        return _decided(examples, votes, model, task, corrections)
+    # Some dozen votes on each of some hundred spans a text: all of a bucket's at once would take gigabytes.
+    parts = [_decided(*part, model, task, corrections) for part in _in_parts(examples, votes)]
+    return pa.concat_tables(parts) if parts else schema.LABELS.empty_table()
+
+
+def _in_parts(examples: pa.Table, votes: pa.Table) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """Examples with the votes on them, `_PART` posts at a time, in the order of posts."""
+    examples = examples.sort_by("post_id")
+    posts = examples["post_id"].to_numpy()
+    part = np.searchsorted(posts, votes["post_id"].to_numpy()) // _PART
+    order = np.argsort(part, kind="stable")
+    bounds = np.searchsorted(part[order], np.arange(-(-len(posts) // _PART) + 1))
+    for number, (start, stop) in enumerate(pairwise(bounds.tolist())):
+        yield examples.slice(number * _PART, _PART), votes.take(pa.array(order[start:stop]))
+
+
+def _decided(
+    examples: pa.Table, votes: pa.Table, model: LabelModel, task: Task, corrections: weighed.Corrections
+) -> pa.Table:
     votes = votes.combine_chunks()
     items = vote_matrix.gather(votes, model.functions, task)
     result = _functions(items, votes, model)
