@@ -4,10 +4,11 @@
 
 The files hold what `measure.py` prints. Of each stage the core-seconds are taken to be
 
-    fixed x (items, or slices where rows of all buckets go to all destinations)  +  rate x bytes of XML
+    fixed x units  +  slice x slices  +  rate x bytes of XML
 
-`fixed` comes from the run that has as many parts and buckets as all of Stack Overflow, but few rows; `rate` from the
-other one, less its fixed part. How many items and slices a size has follows from the configuration's defaults. With
+Units are items or what they are made of; slices are what is passed from all runs of buckets to all destinations.
+`fixed` and `slice` come from the run that has as many parts and buckets as all of Stack Overflow, but few rows; `rate`
+from the other one, less those. How many of each a size has follows from the configuration's defaults. With
 `--check` the model is held against a larger run that it knows nothing of. Assumed: the mix of posts, comments and
 history of the base; stages as fast on a large machine's cores as here, with as many workers as cores; a disk that is
 not the limit (the bytes that are read and written are given, to be held against it).
@@ -49,47 +50,50 @@ def _counts(xml: float, parts: int, buckets: int) -> dict[str, float]:
         "buckets": buckets,
         "runs": runs,
         "pieces x runs": pieces * runs,
-        "runs x groups": runs * groups,
+        "runs x groups": 3 * runs * groups,
         "runs x stretches": runs * stretches,
     }
 
 
-UNIT = {
-    "read": "parts",
-    "partition": "pieces x runs",
-    "threads": "pieces x runs",
-    "fingerprints": "runs x groups",
-    "candidates": "runs x groups",
-    "shingles": "runs",
-    "verify": "runs",
-    "duplicates": "runs",
-    "prepare": "runs x stretches",
-    "shards": "runs x stretches",
-}
+_UNITS = {"read": "parts", "partition": "pieces x runs", "threads": "pieces x runs", "shards": "runs"}
 """What the fixed cost of a stage is counted by; the number of buckets, if it is not here."""
+_WRITTEN = {"fingerprints": "runs x groups", "prepare": "runs x stretches"}
+_READ = {"candidates": "runs x groups", "shards": "runs x stretches"}
+"""Slices that stages write and read beside, of which a run with few rows has next to none."""
+_CONSTANT = {"tokenizer", "label_fit"}
+"""Stages of a sample, or of patterns, that do not grow from some gigabytes on."""
 
 
-def fixed(counts: Run) -> dict[str, float]:
-    """Core-seconds of one unit of each stage, from a run of few rows."""
+def fixed(counts: Run) -> tuple[dict[str, float], float, float]:
+    """Core-seconds of one unit of each stage, of a slice written and of one read, from a run of few rows."""
     whole = counts["all"]
     units = _counts(whole["xml"], whole["parts"], whole["buckets"])
-    return {
-        name: entry["core_seconds"] / units[UNIT.get(name, "buckets")]
+    each = {
+        name: entry["core_seconds"] / units[_UNITS.get(name, "buckets")]
         for name, entry in counts.items()
         if name != "all"
     }
+    return each, each["partition"], each["threads"]
 
 
 def predict(counts: Run, base: Run, xml: float) -> dict[str, float]:
     """Core-seconds of each stage at `xml` bytes."""
-    unit, had, has = fixed(counts), layout(base["all"]["xml"]), layout(xml)
+    unit, written, read = fixed(counts)
+    had, has = layout(base["all"]["xml"]), layout(xml)
     stages = {}
     for name, entry in base.items():
-        if name == "all":
+        if name in ("all", *_CONSTANT):
+            stages |= {name: entry["core_seconds"]} if name in _CONSTANT else {}
             continue
-        by, each = UNIT.get(name, "buckets"), unit.get(name, 0.0)
-        rate = max(0.0, entry["core_seconds"] - each * had[by]) / base["all"]["xml"]
-        stages[name] = each * has[by] + rate * xml
+        by, each = _UNITS.get(name, "buckets"), unit.get(name, 0.0)
+
+        def without_rows(of: Mapping[str, float], name: str = name, by: str = by, each: float = each) -> float:
+            slices = written * of[_WRITTEN[name]] if name in _WRITTEN else 0.0
+            slices += read * of[_READ[name]] if name in _READ else 0.0
+            return each * of[by] + slices
+
+        rate = max(0.0, entry["core_seconds"] - without_rows(had)) / base["all"]["xml"]
+        stages[name] = without_rows(has) + rate * xml
     return stages
 
 
