@@ -132,16 +132,13 @@ _add(
 _add(app, doctor.doctor, "doctor")
 
 
+_SAFE_PATH = "PYTHONSAFEPATH"
 _NOTHING_BEGUN = "nothing was begun"
 
 
 def run() -> None:
-    """Run the command line; warnings, and errors of the environment and of the input, are reported in one sentence.
-
-    It sets the environment of its process: what it starts imports nothing from the current folder.
-    """
-    os.environ["PYTHONSAFEPATH"] = "1"
-    with terminal.guarded(view.out, view.err), warnings.catch_warnings():
+    """Run the command line; warnings, and errors of the environment and of the input, are reported in one sentence."""
+    with terminal.guarded(view.out, view.err), warnings.catch_warnings(), _safe_path():
         warnings.simplefilter("always", SocorpusWarning)
         warnings.showwarning = _show_warning
         try:
@@ -157,6 +154,18 @@ def run() -> None:
             if ended.code == 130 and isinstance(early, KeyboardInterrupt) and not view.stops:
                 sys.exit(view.say_stopped(early, _NOTHING_BEGUN))
             raise
+
+
+@contextmanager
+def _safe_path() -> Iterator[None]:
+    """A block in which no process that is started imports from the current folder, which may be a stranger's dump."""
+    before = {name: value for name, value in os.environ.items() if name == _SAFE_PATH}
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(_SAFE_PATH, None)
+        os.environ.update(before)
 
 
 def _told(error: Exception) -> int:

@@ -96,7 +96,6 @@ def test_bad_input_gets_one_sentence(
     given = [places.get(one, one.replace("DATA", str(questions))) for one in arguments]
     out = ["-o", tmp_path / "out"] if arguments[0] != "labeling" else []
     # In this process: what the commands import takes seconds each time.
-    monkeypatch.setenv("PYTHONSAFEPATH", "1")  # which the entry point sets: it is taken back
     monkeypatch.setattr(sys, "argv", ["socorpus", *given, *map(str, out)])
     with pytest.raises(SystemExit) as ended:
         main.run()

@@ -27,7 +27,8 @@ from tests.conftest import Once
 def dump(once: Once) -> Path:
     return (
         once(
-            "small-dump", lambda folder: sample_writer.write(folder / "dump", threads=30, sites=[sample_writer.MODERN])
+            "dump-for-a-store",
+            lambda folder: sample_writer.write(folder / "dump", threads=30, sites=[sample_writer.MODERN]),
         )
         / "dump"
     )
@@ -35,7 +36,7 @@ def dump(once: Once) -> Path:
 
 @pytest.fixture(scope="module")
 def on_disk(dump: Path, once: Once) -> Path:
-    return once("small-corpus", lambda folder: build(dump, folder / "corpus", workers=0)) / "corpus"
+    return once("corpus-beside-a-store", lambda folder: build(dump, folder / "corpus", workers=0)) / "corpus"
 
 
 @pytest.fixture(scope="module")
