@@ -248,7 +248,7 @@ def _votes(
     votes: dict[tuple[int, int, int, int], tuple[Function, Vote]] = {}
     for function, vote in by:
         if vote.post_id in lengths:
-            _check(function, vote, lengths[vote.post_id], task, site)
+            check_vote(function, vote, lengths[vote.post_id], task, site)
             start, end = (
                 (vote_matrix.NO_SPAN, vote_matrix.NO_SPAN)
                 if vote.start is None or vote.end is None
@@ -272,7 +272,15 @@ def _votes(
     return pa.table({name: columns[name] for name in schema.VOTES.names}, schema=schema.VOTES)
 
 
-def _check(function: Function, vote: Vote, length: int, task: schema.Task, site: str) -> None:
+def check_vote(function: Function, vote: Vote, length: int, task: schema.Task, site: str) -> None:
+    """Hold a vote on an example against its task.
+
+    Args:
+        length: of the example's text, in code points.
+
+    Raises:
+        BuildError: the task has no such label; a span lacks offsets, or lies outside of the text; a text has some.
+    """
     origin = FUNCTIONS.origin(function.key)
     of = f"{origin.where}: " if origin is not None else ""
     where = f"{of}labelling function {function.key} on {site}:{vote.post_id}"

@@ -1,5 +1,6 @@
 """A labelling function tried on some of a labelled corpus's posts: how many it votes on, and whom it contradicts."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -67,8 +68,8 @@ def attempt(root: Path, buckets: Sequence[Bucket], function: Function, most: int
         root: the tree of a labelled corpus.
 
     Raises:
-        InputError: its task needs facts of the whole corpus that are no longer there, or has no such label.
-        BuildError: it raises an exception, or yields something else than votes.
+        InputError: its task needs facts of the whole corpus that are no longer there.
+        BuildError: it raises an exception, or yields something else than votes that its task can have.
     """
     task, facts = TASKS[function.task], steps.facts_path(function.task)
     if not files.exists(root / facts):
@@ -90,9 +91,8 @@ def attempt(root: Path, buckets: Sequence[Bucket], function: Function, most: int
         votes: dict[tuple[int, int | None, int | None], Vote] = {}
         for part in parts:
             for vote in plugin_calls.votes(function, part):
-                if vote.label not in task.labels:
-                    raise InputError(f"{function.key}: votes {vote.label!r}; {task.name} has {', '.join(task.labels)}")
                 if vote.post_id in texts:
+                    steps.check_vote(function, vote, len(texts[vote.post_id]), task, bucket.site)
                     votes.setdefault((vote.post_id, vote.start, vote.end), vote)
         by_others: dict[tuple[int, int | None, int | None], dict[str, str]] = {}
         for row in others.filter(pc.is_valid(others["label"])).to_pylist():
@@ -128,6 +128,6 @@ def _sample(site: str, vote: Vote, text: str, against: set[str]) -> dict[str, An
         "key": corpus_schema.key(site, vote.post_id),
         "label": vote.label,
         "text": " ".join(text[start : min(end, start + _TEXT)].split()),
-        "evidence": dict(vote.evidence),
+        "evidence": json.loads(json.dumps(vote.evidence, default=str)),  # as it would be stored
         "others": sorted(against) or None,
     }

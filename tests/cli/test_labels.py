@@ -138,7 +138,7 @@ def short_title(threads):
     '''A short title: such a question lacks details.'''
     for row in threads.documents.to_pylist():
         if row["kind"] == "question" and len(row["title"]) < 50:
-            yield Vote(row["post_id"], "needs_details", {"title": row["title"]})
+            yield Vote(row["post_id"], "needs_details", {"title": row["title"], "created": row["created"]})
 """
 
 
@@ -149,6 +149,8 @@ def test_who_improves_labels_sees_how_right_they_are_where_and_what_changed(corp
     assert (
         "closure.short_title: " in trial and "another votes differently" in trial and "needs_details, others" in trial
     )
+    mine.write_text(SHORT.replace('row["created"]})', "1}, 0, 5)"), "utf-8")
+    assert "offsets. Correct the function" in socorpus("labeling", "try", mine, out, code=1).stderr
     shown = socorpus("labeling", "slices", out, "--task", "closure", "--by", "site").stdout
     for site in {row["site"] for row in rows(out, "closure", "labels")}:
         assert site in shown
