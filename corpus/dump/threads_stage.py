@@ -51,7 +51,11 @@ def run(context: BuildContext, reading: Reading) -> dict[str, Receipt]:
     """
     engine, root = context.engine, context.root
     parts = _parts(reading.receipts, {site for site, _ in context.buckets.sites})
-    items = [_gather_item(run, parts[run.site]) for run in context.buckets.runs]
+    # Of all runs of a site the same: a site may have ten thousand parts, and a thousand runs.
+    contents = {
+        site: {table: receipts.fingerprint(of) for table, of in tables.items()} for site, tables in parts.items()
+    }
+    items = [_gather_item(run, parts[run.site], contents[run.site]) for run in context.buckets.runs]
     stale = {item.name.partition("/")[0] for item in engine.stale(items)}
     many = {site: of for site, of in context.buckets.sites if of > 1 and site in stale}
     unordered = repeats_stage.unordered(reading.receipts)
@@ -146,10 +150,14 @@ def _pieces(table: str, parts: Parts) -> int:
     return -(-len(parts[table]) // _parts_together(parts))
 
 
-def _gather_item(run: Run, parts: Parts) -> WorkItem:
+def _gather_item(run: Run, parts: Parts, contents: Mapping[str, str]) -> WorkItem:
+    """The item of a run.
+
+    Args:
+        contents: a hash of the parts of each table.
+    """
     count = {table: len(of) if run.of == 1 else _pieces(table, parts) for table, of in parts.items()}
-    inputs = {table: receipts.fingerprint(of) for table, of in parts.items()}
-    return WorkItem("threads", run.name, gather, {"run": run, "pieces": count}, inputs, _VERSION)
+    return WorkItem("threads", run.name, gather, {"run": run, "pieces": count}, contents, _VERSION)
 
 
 def build_map(root: Path, site: str, parts: int, of: int) -> Outcome:

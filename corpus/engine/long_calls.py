@@ -17,6 +17,7 @@ from typing import Any
 from socorpus.corpus import plugins
 from socorpus.corpus.engine.work import WorkItem
 from socorpus.corpus.storage import files
+from socorpus.corpus.storage.objects.lease import process_lives
 
 FOLDER = ".work/plugin_calls"
 LONG = 15.0
@@ -77,17 +78,7 @@ def _read(path: Path) -> dict[str, Any] | None:
         call: dict[str, Any] = files.read_json(path)
     except (OSError, ValueError):  # it has just ended
         return None
-    return call if call["host"] != socket.gethostname() or _lives(call["pid"]) else None
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return call if call["host"] != socket.gethostname() or process_lives(call["pid"]) else None
 
 
 def _age(call: dict[str, Any]) -> float:

@@ -49,10 +49,11 @@ class Entry:
         """Whether its writer has the corpus: its time is not over, and it is no dead process of this machine."""
         if self.expires <= time.time():
             return False
-        return self.host != os.uname().nodename or _lives(self.pid)
+        return self.host != os.uname().nodename or process_lives(self.pid)
 
 
-def _lives(process: int) -> bool:
+def process_lives(process: int) -> bool:
+    """Whether this machine has a process of this number."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
