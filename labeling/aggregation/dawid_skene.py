@@ -16,7 +16,8 @@ the plain model failed in the tests without each of these additions:
   vote itself, which is best where functions seldom meet. There is one more for every ten votes without overlap.
 - Those that vote for several labels share their confusions (`confusions`) where that predicts held-out votes better.
 - A function that meets others on fewer than `OFTEN` items, and on less than a quarter of its votes, is taken to be
-  right three times in four, and its silence is no evidence.
+  right three times in four, and its silence is no evidence. Where only such functions vote, their odds are multiplied
+  and the shares of the labels don't count (`patterns.start`).
 - Functions that nearly always vote the same on the same items share one voice: the model assumes independent errors,
   and copies would otherwise outvote all others.
 - People's judgements take part in learning (semi-supervised, with more weight for judged items as in Nigam, McCallum,
@@ -47,7 +48,7 @@ from socorpus.labeling.aggregation.patterns import Float
 from socorpus.labeling.aggregation.patterns import Votes as Votes
 from socorpus.labeling.aggregation.patterns import distinct as distinct
 
-VERSION = 5
+VERSION = 6
 FEWEST_FUNCTIONS = 3
 """Functions that must vote often enough for their rates to be learned; with fewer the majority decides."""
 OFTEN = 20
@@ -104,6 +105,8 @@ class LabelModel:
     iterations: int
     held_out: Mapping[str, float | None]
     """Mean held-out log likelihood of the outcomes on an item of the majority and of the model; None: not compared."""
+    free: npt.NDArray[np.bool_]
+    """bool[m], functions whose votes state odds: where only these vote, the shares of the labels don't count."""
     facts: tuple[str, ...] = ()
     """Functions whose votes state facts."""
     assumed: Mapping[str, float] = field(default_factory=dict)
@@ -125,20 +128,26 @@ class LabelModel:
 
     def probabilities(self, patterns: Votes) -> Float:
         """Probability of each label for each pattern (int8[n, m], -1 abstains), float64[n, k], rows of sum 1."""
-        log = _log(patterns, self.prior, self.rates, self.voices)
+        log = _log(patterns, self.prior, self.rates, self.free, self.voices)
         stating = vote_patterns.places(self.functions, self.facts)
         return vote_patterns.stated(patterns, stating, _corrected(self.calibration, patterns, log))
 
     def choose(self, patterns: Votes) -> tuple[npt.NDArray[np.int64], Float]:
         """The likeliest label of each pattern among those voted for (int64[n]), and all probabilities.
 
-        Where nobody votes it is the likeliest of all.
+        Where nobody votes it is the likeliest of all; of labels that are equally likely it is the commonest.
         """
         probabilities = self.probabilities(patterns)
         if not len(probabilities):
             return np.zeros(0, np.int64), probabilities
         heard = vote_patterns.heard(patterns, probabilities.shape[1])
-        return np.where(heard | ~heard.any(1, keepdims=True), probabilities, -1.0).argmax(1), probabilities
+        likely = np.where(heard | ~heard.any(1, keepdims=True), np.round(probabilities, 9), -1.0)
+        tied = likely == likely.max(1, keepdims=True)
+        return np.where(tied, self.prior[None], -1.0).argmax(1), probabilities
+
+    def start(self, patterns: Votes) -> Float:
+        """Probabilities of the labels before the votes of each pattern, float64[n, k]."""
+        return np.exp(vote_patterns.start(patterns != ABSTAIN, self.prior, self.free))
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON; numbers are rounded to nine decimals."""
@@ -154,6 +163,7 @@ class LabelModel:
             "iterations": self.iterations,
             "held_out": dict(self.held_out),
             **rounded,
+            "free": self.free.tolist(),
             "accuracy": accuracy,
             "basis": self.basis,
             "calibration": None if self.calibration is None else self.calibration.as_dict(),
@@ -175,6 +185,7 @@ def from_dict(values: Mapping[str, Any]) -> LabelModel:
         np.array([np.nan if value is None else value for value in values["accuracy"]], np.float64),
         values["iterations"],
         values["held_out"],
+        np.array(values["free"], bool),
         tuple(values["facts"]),
         values.get("assumed", {}),
         None if values["calibration"] is None else calibrations.from_dict(values["calibration"]),
@@ -194,6 +205,14 @@ class _Plain:
     """The same on items where others vote too."""
     met: Float
     """float64[n], items of each pattern on which functions meet; else 0."""
+    alike: bool
+    """Whether the labels are equally likely before the votes."""
+    lonely: npt.NDArray[np.bool_]
+    """bool[m], functions of which nothing can be learned."""
+
+    def free(self, strength: float) -> npt.NDArray[np.bool_]:
+        """bool[m], functions whose votes state odds in a model of this number of pseudo-votes."""
+        return self.lonely | (self.alike and not np.isfinite(strength))
 
 
 @dataclass(frozen=True)
@@ -270,6 +289,7 @@ def fit(
         *(tuple(functions), tuple(labels), prior, rates, voices),
         *(np.round(plain.votes.sum(1)).astype(np.int64), np.full(m, np.nan), iterations),
         {name: None if score is None else round(score / each, 6) for name, score in compared.items()},
+        plain.free(choice.strength),
         tuple(name for name in functions if name in facts),
         assumed,
         correction,
@@ -366,7 +386,7 @@ def _held_out(whole: _Setting, counts: Counts, people: Judged, plain: _Plain, ch
         own = people.fold == number
         weights = _Weights.of(whole, counts, people, ~own, choice.emphasis)
         prior, rates, _ = _rates(whole, weights, plain, choice.strength, _TRIED_ITERATIONS, _TRIED_TOLERANCE)
-        log[own] = _log(people.patterns[own], prior, rates, whole.voices)
+        log[own] = _log(people.patterns[own], prior, rates, plain.free(choice.strength), whole.voices)
     return log
 
 
@@ -406,11 +426,11 @@ def _plain(setting: _Setting, counts: Counts) -> _Plain:
     met = weight * _overlapping(setting)
     votes = vote_patterns.outcomes(patterns, weight[:, None], k)[:, 0, :k]
     among = vote_patterns.outcomes(patterns, met[:, None], k)[:, 0, :k]
-    factor, prior = plain_vote.fit(patterns, weight, met, setting.voices, setting.group, setting.stating, k)
+    factor, prior, alike = plain_vote.fit(patterns, weight, met, setting.voices, setting.group, setting.stating, k)
     rates = plain_vote.rates(among, met.sum(), prior, factor)
     lonely = (among.sum(1) < OFTEN) & (among.sum(1) < _LONELY * votes.sum(1))
-    rates[lonely] = plain_vote.assumed(votes, weight.sum(), prior, setting.assumed)[lonely]
-    return _Plain(prior, rates, votes, among, met)
+    rates[lonely] = plain_vote.assumed(votes, weight.sum(), setting.assumed)[lonely]
+    return _Plain(prior, rates, votes, among, met, alike, lonely)
 
 
 def _sharing(setting: _Setting, plain: _Plain) -> npt.NDArray[np.bool_]:
@@ -449,7 +469,7 @@ def _rates(
         if general.any():
             usual = confusions.common(usual, votes, mass.sum(0), setting.voices, general)
         rates = _shares(votes * learned + usual * size)
-        log = _log(patterns, prior, rates, setting.voices, silence=True)
+        log = _log(patterns, prior, rates, plain.free(strength), setting.voices, silence=True)
         now = vote_patterns.posterior(np.where(possible, log, -np.inf))
         now = _normal(vote_patterns.stated(patterns, setting.stating, now) * weights.seen)
         before, believed = believed, now
@@ -467,9 +487,8 @@ def _compare(setting: _Setting, counts: Counts) -> dict[float, Float]:
         weights = _Weights.of(setting, learned, _nothing_judged(setting.patterns.shape[1]), np.zeros(0, bool), 1.0)
         for strength, of_folds in scores.items():
             prior, rates, _ = _rates(setting, weights, plain, strength, _TRIED_ITERATIONS, _TRIED_TOLERANCE)
-            of_folds.append(
-                held_out.score(setting.patterns, met, prior, rates, setting.voices, setting.group, setting.stating)
-            )
+            of_model = (prior, rates, plain.free(strength), setting.voices, setting.group, setting.stating)
+            of_folds.append(held_out.score(setting.patterns, met, *of_model))
     return {strength: np.array(of_folds) for strength, of_folds in scores.items()}
 
 
@@ -486,8 +505,15 @@ def _simplest(scores: Mapping[float, Float]) -> float:
     return best
 
 
-def _log(patterns: Votes, prior: Float, rates: Float, voices: Float, silence: bool = False) -> Float:
-    log = np.log(prior)[None] + np.zeros((len(patterns), 1))
+def _log(
+    patterns: Votes,
+    prior: Float,
+    rates: Float,
+    free: npt.NDArray[np.bool_],
+    voices: Float,
+    silence: bool = False,
+) -> Float:
+    log = vote_patterns.start(patterns != ABSTAIN, prior, free)
     for each in vote_patterns.evidence(patterns, rates, voices, silence):
         log = log + each
     return log

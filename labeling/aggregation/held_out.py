@@ -7,15 +7,23 @@ No truth is needed, which makes it the measure by which models of votes are comp
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from socorpus.corpus import arrays
-from socorpus.labeling.aggregation.patterns import Counts, Float, Votes, evidence, posterior, stated
+from socorpus.labeling.aggregation.patterns import ABSTAIN, Counts, Float, Votes, evidence, posterior, start, stated
 
 FOLDS = 5
 
 
 def score(
-    patterns: Votes, met: Float, prior: Float, rates: Float, voices: Float, group: Counts, stating: Sequence[int]
+    patterns: Votes,
+    met: Float,
+    prior: Float,
+    rates: Float,
+    free: npt.NDArray[np.bool_],
+    voices: Float,
+    group: Counts,
+    stating: Sequence[int],
 ) -> float:
     """Log likelihood of every function's outcome, given the votes of the others, over the items that count.
 
@@ -24,7 +32,7 @@ def score(
 
     Args:
         patterns: int8[n, m]; met: float64[n], items of each pattern that count.
-        prior, rates: of the model: float64[k], float64[m, k, k + 1].
+        prior, rates, free: of the model: float64[k], float64[m, k, k + 1], bool[m].
         voices, group: float64[m], int64[m].
         stating: places of the functions that state facts.
     """
@@ -32,15 +40,18 @@ def score(
     patterns, met = patterns[rows], met[rows]
     votes = evidence(patterns, rates, voices)
     full = evidence(patterns, rates, np.ones(len(voices)), silence=True)
-    of_group = {int(number): sum((votes[j] for j in np.flatnonzero(group == number)), np.zeros(1)) for number in group}
-    whole = np.log(prior) + sum(votes, np.zeros((len(patterns), len(prior))))
+    others: dict[int, Float] = {}
+    for number in np.unique(group).tolist():
+        spoken = (patterns != ABSTAIN) & (group != number)
+        log = start(spoken, prior, free)
+        for other in np.flatnonzero(group != number).tolist():
+            log = log + votes[other]
+        others[number] = stated(patterns, stating, posterior(log))
     total = 0.0
     for function, voice in enumerate(voices.tolist()):
         if function in stating:
             continue
-        others = posterior(whole - of_group[int(group[function])])
-        believed = stated(patterns, stating, others)
-        likely = (believed * np.exp(full[function])).sum(1)
+        likely = (others[int(group[function])] * np.exp(full[function])).sum(1)
         total += voice * float((met * np.log(np.maximum(likely, 1e-12))).sum())
     return total
 

@@ -61,6 +61,23 @@ def evidence(patterns: Votes, rates: Float, voices: Float, silence: bool = False
     return each
 
 
+def start(spoken: npt.NDArray[np.bool_], prior: Float, free: npt.NDArray[np.bool_]) -> Float:
+    """Log probability of each label before the votes, float64[n, k].
+
+    Every label is as likely as any other where only functions vote whose votes state odds by themselves: were each of
+    these odds put upon the labels' shares, a label for which nobody votes could win, and two that agree be less sure
+    than one of them. Where nobody votes, and where others vote, it is the labels' shares.
+
+    Args:
+        spoken: bool[n, m], whether a function votes.
+        prior: float64[k], shares of the labels.
+        free: bool[m], functions whose votes state odds.
+    """
+    alone = spoken.any(1) & ~(spoken & ~free).any(1)
+    log: Float = np.where(alone[:, None], -np.log(len(prior)), np.log(prior)[None])
+    return log
+
+
 def posterior(log: Float) -> Float:
     """Probabilities of logarithms that lack a constant, float64[n, k]: rows of sum 1."""
     likely = np.exp(log - log.max(1, keepdims=True)) if len(log) else log

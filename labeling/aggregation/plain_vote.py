@@ -1,8 +1,12 @@
 """The plain vote as a model: all functions are equally good, and a vote multiplies the odds of its label by one factor.
 
-The label is that of most votes, ties go to the commoner label, and probabilities are those of the factor. A model that
-tells functions apart has to beat it (`held_out`), and its rates are drawn to those of the plain vote (`dawid_skene`).
+The label is that of most votes, ties go to the commoner label, and probabilities are those of the factor. Before the
+votes the labels are as likely as they are common, or all alike, whichever predicts held-out votes better: functions
+that each vote for one label are often as good for rare labels as for common ones. A model that tells functions apart
+has to beat it (`held_out`), and its rates are drawn to those of the plain vote (`dawid_skene`).
 """
+
+import itertools
 
 import numpy as np
 
@@ -49,51 +53,58 @@ def rates(votes: Float, items: float, prior: Float, factor: float) -> Float:
     return with_silence(by_label)
 
 
-def assumed(votes: Float, items: float, prior: Float, shares: Float) -> Float:
+def assumed(votes: Float, items: float, shares: Float) -> Float:
     """Rates of functions of which nothing can be learned, in the form of `rates`.
 
-    A vote gives its label the probability that is assumed, however rare that is, and silence is next to no evidence.
+    A vote gives its label the probability that is assumed, from labels that are alike beforehand (`patterns.start`),
+    and silence is next to no evidence.
 
     Args:
         shares: float64[m], share of right votes that is assumed of each function.
     """
-    k = len(prior)
+    k = votes.shape[1]
     each = shares[:, None, None]
     right = np.where(np.eye(k, dtype=bool), each, (1 - each) / max(k - 1, 1))
-    # By Bayes: the share of right votes for a label gives the rate of such votes on items of each label.
     share = _LEAST * (votes + _LEAST) / max(items, 1)
-    return with_silence(share[:, None, :] * right / prior[None, :, None])
+    return with_silence(share[:, None, :] * right)
 
 
 def fit(
     patterns: Votes, weight: Float, met: Float, voices: Float, group: Counts, stating: list[int], k: int
-) -> tuple[float, Float]:
-    """The factor under which the votes of others predict a function's outcome best, and the shares of the labels.
+) -> tuple[float, Float, bool]:
+    """The factor under which the votes of others predict a function's outcome best, the shares of the labels, and
+    whether all labels are as likely before the votes.
 
-    A factor that follows from `ASSUMED` is a little likelier than others beforehand.
+    A factor that follows from `ASSUMED` is a little likelier than others beforehand. Where too few functions meet it is
+    that one, and labels are alike.
 
     Args:
         weight: float64[n], items of each pattern; met: those on which two functions or more vote, else 0.
         voices, group: of the functions, as in `dawid_skene`; stating: places of those that state facts.
     """
     if k == 1:
-        return 1.0, np.ones(1)
+        return 1.0, np.ones(1), True
     votes = outcomes(patterns, met[:, None], k)[:, 0, :k]
     counted, named = tally(patterns, voices, k), heard(patterns, k)
     usual = np.log(factor_of(ASSUMED, k))
-    best: tuple[float, float, Float] = (-np.inf, 1.0, np.full(k, 1 / k))
+    best: tuple[float, float, Float, bool] = (-np.inf, 1.0, np.full(k, 1 / k), True)
     # That two functions agree says little of either.
     enough = len(np.unique(group[votes.any(1)])) >= FEWEST_FUNCTIONS
-    for factor in _FACTORS if enough else (factor_of(ASSUMED, k),):
+    settings = itertools.product(_FACTORS, (True, False)) if enough else [(factor_of(ASSUMED, k), True)]
+    for factor, alike in settings:
         prior = shares((posterior(np.where(named, 0.0, -np.inf)) * weight[:, None]).sum(0))
         for _ in range(_ROUNDS):
-            log = np.where(named, np.log(prior) + counted * np.log(factor), -np.inf)
+            before = np.zeros(k) if alike else np.log(prior)
+            log = np.where(named, before + counted * np.log(factor), -np.inf)
             prior = shares((stated(patterns, stating, posterior(log)) * weight[:, None]).sum(0))
-        score = held_out.score(patterns, met, prior, rates(votes, met.sum(), prior, factor), voices, group, stating)
+            if alike:
+                break
+        each, free = rates(votes, met.sum(), prior, factor), np.full(len(group), alike)
+        score = held_out.score(patterns, met, prior, each, free, voices, group, stating)
         score -= 0.5 * (np.log(factor) - usual) ** 2
         if score > best[0]:
-            best = (score, factor, prior)
-    return best[1], best[2]
+            best = (score, factor, prior, alike)
+    return best[1:]
 
 
 def with_silence(by_label: Float) -> Float:

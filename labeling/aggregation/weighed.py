@@ -269,7 +269,8 @@ def choose(
     known = {weigher.function, *weigher.weighs}
     others = np.array([name not in known for name in model.functions], bool)
     heard = items.votes[:, own] != ABSTAIN
-    label, probabilities = model.choose(np.where(others, items.votes, ABSTAIN).astype(np.int8))
+    foreign_votes = np.where(others, items.votes, ABSTAIN).astype(np.int8)
+    label, probabilities = model.choose(foreign_votes)
     foreign = (items.votes[:, others] != ABSTAIN).any(1) & (items.start != NO_SPAN)
     rows = np.flatnonzero(np.asarray(pc.equal(votes["function"], weigher.function)))
     weighted = votes.take(pa.array(rows))
@@ -284,7 +285,7 @@ def choose(
     if both.any():
         # Two voices: odds multiply, over what is likely anyway.
         spread = mass[both] + (1 - likely[place][both])[:, None] / (size + 1)
-        ratio = spread * probabilities[place[both]] / model.prior[None]
+        ratio = spread * probabilities[place[both]] / model.start(foreign_votes[place[both]])
         nothing = (1 - likely[place][both]) / (size + 1)
         mass[both] = ratio / (ratio.sum(1) + nothing)[:, None]
     probabilities = probabilities.copy()

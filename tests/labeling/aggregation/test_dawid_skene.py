@@ -207,6 +207,52 @@ def test_specialists_share_no_confusions() -> None:
     assert not confusions.several(more, np.array([0, 1, 2, 3, 4, 2]), 20).any()
 
 
+def test_votes_of_which_nothing_is_learned_multiply_as_odds() -> None:
+    # Three functions that hardly meet: no label of which nobody speaks may win, and agreement makes surer.
+    votes = np.array(
+        [[0, -1, -1]] * 83 + [[-1, 1, -1]] * 12 + [[-1, -1, 2]] * 26 + [[0, 1, -1], [0, -1, 2], [0, -1, 0], [-1, 2, 2]],
+        np.int8,
+    )
+    model, found = fitted(votes, 3)
+    assert model.method == "majority" and model.free.all()
+    assert found[0].tolist() == pytest.approx([0.75, 0.125, 0.125])
+    assert found[83].tolist() == pytest.approx([0.125, 0.75, 0.125])
+    both, also, same, rare = found[-4:]
+    assert both.tolist() == pytest.approx([6 / 13, 6 / 13, 1 / 13]) and also.tolist() == pytest.approx(
+        [6 / 13, 1 / 13, 6 / 13]
+    )
+    assert same[0] == pytest.approx(36 / 38) and rare[2] == pytest.approx(36 / 38)
+    # Of labels that are equally likely it is the commoner one.
+    assert model.choose(votes)[0][-4:].tolist() == [0, 0, 0, 2]
+    again = dawid_skene.from_dict(json.loads(json.dumps(model.as_dict())))
+    assert again.probabilities(votes) == pytest.approx(found, abs=1e-8)
+
+
+def test_a_label_without_any_votes_stays_unlikely() -> None:
+    votes = np.array([[0, -1]] * 120 + [[-1, 1]] * 53 + [[0, 1]], np.int8)
+    found = fitted(votes, 3)[1]
+    assert (found[:, 2] < 0.13).all() and found[-1, 2] < 0.08
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_however_seldom_functions_meet_an_unlearned_vote_more_makes_its_label_likelier(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    k, m = int(random.integers(2, 8)), int(random.integers(2, 6))
+    votes = np.full((600, m), dawid_skene.ABSTAIN, np.int8)
+    votes[np.arange(600), random.integers(0, m, 600)] = random.choice(k, 600, p=random.dirichlet(np.ones(k)))
+    for row in range(12):
+        votes[row, random.permutation(m)[:2]] = random.integers(0, k, 2)
+    model, found = fitted(votes, k)
+    assert model.free.all()
+    assert (votes == found.argmax(1)[:, None]).any(1).all()
+    for row in range(12):
+        for function in np.flatnonzero(votes[row] != dawid_skene.ABSTAIN):
+            fewer = votes[row].copy()
+            fewer[function] = dawid_skene.ABSTAIN
+            label = votes[row, function]
+            assert found[row, label] > model.probabilities(fewer[None])[0, label]
+
+
 def test_where_functions_never_meet_each_is_believed() -> None:
     random = np.random.default_rng(1)
     votes = np.full((6000, 5), dawid_skene.ABSTAIN, np.int8)
@@ -293,7 +339,7 @@ def test_with_fewer_than_three_functions_the_majority_decides() -> None:
     assert model.method == "majority"
     assert found[0, 0] > 0.7 and found[2, 1] > 0.7
     # A tie goes to the label that has more votes in all: 1.
-    assert found[1, 1] > 0.5
+    assert model.choose(votes)[0][1] == 1
     assert np.isnan(model.accuracy[2]) and model.votes[2] == 0
 
 
