@@ -151,6 +151,20 @@ class TaskPlan:
         contents = self._contents(counted)
         return [WorkItem("label_fit", self.task, steps.fit, given, contents, dawid_skene.VERSION, config)]
 
+    def warn_of_muted(self, fitted: Done) -> None:
+        """Warn of functions some of whose votes are not counted.
+
+        Warns:
+            SocorpusWarning: there are some.
+        """
+        for name, label in fitted[self.task].counts.get("muted", ()):
+            warnings.warn(
+                f"labelling function {self.task}.{name} votes for {label} as often where others vote for other labels: "
+                "these votes tell nothing and are not counted (socorpus labeling analyze has the figures)",
+                SocorpusWarning,
+                stacklevel=2,
+            )
+
     def stratify(self, voted: Done) -> list[WorkItem]:
         """Votes -> the split of the labels; nothing for spans, of which every split has plenty."""
         if self.definition.spans:
@@ -281,6 +295,7 @@ class TaskPlan:
             "sources": dict(sorted(sources.items())),
             "conflicts": conflicts,
             **self.failures(voted),
+            **({"not_counted": muted} if (muted := fitted[self.task].counts.get("muted")) else {}),
             "abstains": steps.abstains(self.layout.root, self.task),
             **({"plugins": origins} if (origins := self._plugins()) else {}),
         }

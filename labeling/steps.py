@@ -347,7 +347,8 @@ def fit(
     counted = read_counts(root, parts, len(voters))
     model = counted.fit(voters, TASKS[task], facts, assumed)
     files.write_json(root / model_path(task), model.as_dict())
-    return Outcome({model_path(task): len(counted.weight)}, {"method": model.method, "basis": model.basis})
+    muted = {"muted": [list(pair) for pair in model.muted]} if model.muted else {}
+    return Outcome({model_path(task): len(counted.weight)}, {"method": model.method, "basis": model.basis, **muted})
 
 
 def read_counts(root: Path, parts: Sequence[str], width: int) -> counting.Counted:

@@ -16,8 +16,11 @@ the plain model failed in the tests without each of these additions:
   vote itself, which is best where functions seldom meet. There is one more for every ten votes without overlap.
 - Those that vote for several labels share their confusions (`confusions`) where that predicts held-out votes better.
 - A function that meets others on fewer than `OFTEN` items, and on less than a quarter of its votes, is taken to be
-  right three times in four, and its silence is no evidence. Where only such functions vote, their odds are multiplied
-  and the shares of the labels don't count (`patterns.start`).
+  right three times in four, and its silence is no evidence; below `OFTEN`, whatever the share, it is taken to be right
+  as often as is known of it from elsewhere. Where only such functions vote, their odds are multiplied and the shares of
+  the labels don't count (`patterns.start`).
+- Votes of a function for a label that come as often where others vote for other labels are not counted
+  (`uninformative`).
 - Functions that nearly always vote the same on the same items share one voice: the model assumes independent errors,
   and copies would otherwise outvote all others.
 - People's judgements take part in learning (semi-supervised, with more weight for judged items as in Nigam, McCallum,
@@ -38,7 +41,7 @@ import numpy as np
 import numpy.typing as npt
 
 from socorpus.labeling.aggregation import calibration as calibrations
-from socorpus.labeling.aggregation import confusions, held_out, plain_vote
+from socorpus.labeling.aggregation import confusions, held_out, plain_vote, uninformative
 from socorpus.labeling.aggregation import patterns as vote_patterns
 from socorpus.labeling.aggregation.calibration import Calibration
 from socorpus.labeling.aggregation.patterns import ABSTAIN as ABSTAIN
@@ -113,6 +116,8 @@ class LabelModel:
     """Share of right votes that is assumed of a function where nothing can be learned; else `plain_vote.ASSUMED`."""
     calibration: Calibration | None = None
     """Correction that was learned from people's judgements."""
+    muted: tuple[tuple[str, str], ...] = ()
+    """Functions and labels for which their votes are shown to tell nothing; these are not counted."""
     measured: Mapping[str, Any] | None = None
     """Figures of the probabilities against held-out judgements (`calibration.measure`); None: they are assumed."""
 
@@ -126,8 +131,14 @@ class LabelModel:
         """The `version` of labels that this model gives."""
         return f"{self.method}-{VERSION}"
 
+    def counted(self, patterns: Votes) -> Votes:
+        """The votes without those that are not counted."""
+        places = [(self.functions.index(function), self.labels.index(label)) for function, label in self.muted]
+        return uninformative.without(patterns, places)
+
     def probabilities(self, patterns: Votes) -> Float:
         """Probability of each label for each pattern (int8[n, m], -1 abstains), float64[n, k], rows of sum 1."""
+        patterns = self.counted(patterns)
         log = _log(patterns, self.prior, self.rates, self.free, self.voices)
         stating = vote_patterns.places(self.functions, self.facts)
         return vote_patterns.stated(patterns, stating, _corrected(self.calibration, patterns, log))
@@ -135,8 +146,9 @@ class LabelModel:
     def choose(self, patterns: Votes) -> tuple[npt.NDArray[np.int64], Float]:
         """The likeliest label of each pattern among those voted for (int64[n]), and all probabilities.
 
-        Where nobody votes it is the likeliest of all; of labels that are equally likely it is the commonest.
+        Where nobody votes who is counted it is the likeliest of all; of labels that are as likely it is the commonest.
         """
+        patterns = self.counted(patterns)
         probabilities = self.probabilities(patterns)
         if not len(probabilities):
             return np.zeros(0, np.int64), probabilities
@@ -147,7 +159,7 @@ class LabelModel:
 
     def start(self, patterns: Votes) -> Float:
         """Probabilities of the labels before the votes of each pattern, float64[n, k]."""
-        return np.exp(vote_patterns.start(patterns != ABSTAIN, self.prior, self.free))
+        return np.exp(vote_patterns.start(self.counted(patterns) != ABSTAIN, self.prior, self.free))
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON; numbers are rounded to nine decimals."""
@@ -167,6 +179,7 @@ class LabelModel:
             "accuracy": accuracy,
             "basis": self.basis,
             "calibration": None if self.calibration is None else self.calibration.as_dict(),
+            "muted": [list(pair) for pair in self.muted],
             "measured": self.measured,
         }
 
@@ -189,6 +202,7 @@ def from_dict(values: Mapping[str, Any]) -> LabelModel:
         tuple(values["facts"]),
         values.get("assumed", {}),
         None if values["calibration"] is None else calibrations.from_dict(values["calibration"]),
+        tuple((function, label) for function, label in values["muted"]),
         values["measured"],
     )
 
@@ -226,6 +240,8 @@ class _Setting:
     stating: list[int]
     assumed: Float
     """float64[m], share of right votes where nothing can be learned."""
+    known: npt.NDArray[np.bool_]
+    """bool[m], whether that share is known from elsewhere."""
     shared: bool = False
     """Whether functions share their confusions."""
 
@@ -259,12 +275,20 @@ def fit(
     if patterns.shape != (len(counts), m):
         raise ValueError(f"patterns are of shape {patterns.shape}, not {(len(counts), m)}")
     people = judged if judged is not None else _nothing_judged(m)
+    every, items = np.concatenate([patterns, people.patterns]), np.concatenate([counts, people.counts])
+    voted = (items[:, None] * (every != ABSTAIN)).sum(0)
+    stating = vote_patterns.places(functions, facts)
+    muted = uninformative.find(every, items.astype(np.float64), copies(every, items), stating, k)
+    if muted:
+        patterns, counts = distinct(uninformative.without(patterns, muted), counts)
+        people = _judged_without(people, muted)
     every, items = distinct(np.concatenate([patterns, people.patterns]), np.concatenate([counts, people.counts]))
-    group = vote_patterns.groups(every, items.astype(np.float64), _COPIES)
+    group = copies(every, items)
     voices = 1.0 / np.bincount(group, minlength=m)[group]
     assumed = {name: share for name, share in (assumed or {}).items() if name in functions}
     right = np.array([assumed.get(name, plain_vote.ASSUMED) for name in functions], np.float64)
-    setting = _Setting(every, k, voices, group, vote_patterns.places(functions, facts), right)
+    known = np.array([name in assumed for name in functions], bool)
+    setting = _Setting(every, k, voices, group, stating, right, known)
     plain = _plain(setting, items)
     often = int((plain.votes.sum(1) >= OFTEN).sum()) >= FEWEST_FUNCTIONS and k > 1
     scores = _compare(setting, items) if often and plain.met.any() else {}
@@ -287,21 +311,35 @@ def fit(
     model = LabelModel(
         "dawid_skene" if np.isfinite(choice.strength) else "majority",
         *(tuple(functions), tuple(labels), prior, rates, voices),
-        *(np.round(plain.votes.sum(1)).astype(np.int64), np.full(m, np.nan), iterations),
+        *(voted, np.full(m, np.nan), iterations),
         {name: None if score is None else round(score / each, 6) for name, score in compared.items()},
         plain.free(choice.strength),
         tuple(name for name in functions if name in facts),
         assumed,
         correction,
+        tuple((functions[function], labels[label]) for function, label in muted),
         measured,
     )
     believed = _normal(model.probabilities(whole.patterns) * weights.seen) if len(whole.patterns) else np.zeros((0, k))
     return replace(model, accuracy=_accuracy(whole.patterns, believed, np.maximum(weights.met, weights.judged)))
 
 
+def copies(patterns: Votes, counts: Counts) -> Counts:
+    """Number of the group of each function, int64[m]: those of one group nearly always vote the same."""
+    return vote_patterns.groups(patterns, counts.astype(np.float64), _COPIES)
+
+
 def _nothing_judged(m: int) -> Judged:
     none = np.zeros(0, np.int64)
     return Judged(np.zeros((0, m), np.int8), none, none, none, np.zeros(0, bool))
+
+
+def _judged_without(people: Judged, muted: Sequence[tuple[int, int]]) -> Judged:
+    """The judgements of items on which there are other votes than these."""
+    patterns = uninformative.without(people.patterns, muted)
+    rows = (patterns != ABSTAIN).any(1)
+    verdict, counts, fold = (array[rows] for array in (people.verdict, people.counts, people.fold))
+    return Judged(patterns[rows], verdict, counts, fold, people.blind[rows], people.error)
 
 
 @dataclass(frozen=True)
@@ -428,7 +466,7 @@ def _plain(setting: _Setting, counts: Counts) -> _Plain:
     among = vote_patterns.outcomes(patterns, met[:, None], k)[:, 0, :k]
     factor, prior, alike = plain_vote.fit(patterns, weight, met, setting.voices, setting.group, setting.stating, k)
     rates = plain_vote.rates(among, met.sum(), prior, factor)
-    lonely = (among.sum(1) < OFTEN) & (among.sum(1) < _LONELY * votes.sum(1))
+    lonely = (among.sum(1) < OFTEN) & (setting.known | (among.sum(1) < _LONELY * votes.sum(1)))
     rates[lonely] = plain_vote.assumed(votes, weight.sum(), setting.assumed)[lonely]
     return _Plain(prior, rates, votes, among, met, alike, lonely)
 

@@ -93,7 +93,7 @@ def _decided(
 
 def _functions(items: Items, votes: pa.Table, model: LabelModel) -> _Outcome:
     label, probabilities = model.choose(items.votes)
-    spoken = (items.votes != ABSTAIN).any(1)
+    spoken = (model.counted(items.votes) != ABSTAIN).any(1)
     named = np.asarray(pc.is_valid(votes["label"]))
     codes = np.asarray(votes["label"].combine_chunks().dictionary_encode().indices.fill_null(-1), dtype=np.int64)
     different = np.unique(np.stack([items.item[named], codes[named]], 1), axis=0)[:, 0]

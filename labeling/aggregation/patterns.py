@@ -73,8 +73,8 @@ def start(spoken: npt.NDArray[np.bool_], prior: Float, free: npt.NDArray[np.bool
         prior: float64[k], shares of the labels.
         free: bool[m], functions whose votes state odds.
     """
-    alone = spoken.any(1) & ~(spoken & ~free).any(1)
-    log: Float = np.where(alone[:, None], -np.log(len(prior)), np.log(prior)[None])
+    alone = spoken.any(1, keepdims=True) & ~(spoken & ~free).any(1, keepdims=True)
+    log: Float = np.where(alone, -np.log(len(prior)), np.log(prior)[None])
     return log
 
 

@@ -271,7 +271,7 @@ def choose(
     heard = items.votes[:, own] != ABSTAIN
     foreign_votes = np.where(others, items.votes, ABSTAIN).astype(np.int8)
     label, probabilities = model.choose(foreign_votes)
-    foreign = (items.votes[:, others] != ABSTAIN).any(1) & (items.start != NO_SPAN)
+    foreign = (model.counted(foreign_votes) != ABSTAIN).any(1) & (items.start != NO_SPAN)
     rows = np.flatnonzero(np.asarray(pc.equal(votes["function"], weigher.function)))
     weighted = votes.take(pa.array(rows))
     likely = np.zeros(len(items))

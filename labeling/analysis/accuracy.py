@@ -134,7 +134,7 @@ def _read(root: Path, task: Task, buckets: tuple[Bucket, ...], model: LabelModel
         examples, rows = steps.all_votes(root, bucket, task, people=True)
         items = vote_matrix.gather(rows, model.functions, task)
         people = counting.judgements(items, rows, task)
-        voted = (items.votes != patterns.ABSTAIN).any(1)
+        voted = (model.counted(items.votes) != patterns.ABSTAIN).any(1)
         votes.append(items.votes[voted])
         keys += [f"{bucket.site}:{post}" for post in items.post[voted].tolist()]
         verdict.append(people.verdict[voted])

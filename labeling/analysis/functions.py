@@ -16,12 +16,12 @@ from socorpus.corpus.engine.work import Outcome
 from socorpus.corpus.storage import files, parquet
 from socorpus.corpus.storage.buckets import Bucket
 from socorpus.labeling import logistic, schema, steps
-from socorpus.labeling.aggregation import agreement, dawid_skene
+from socorpus.labeling.aggregation import agreement, dawid_skene, uninformative
 from socorpus.labeling.aggregation.dawid_skene import ABSTAIN
 from socorpus.labeling.analysis import label_errors, leaks
 from socorpus.labeling.schema import FOLDER, TASKS, Task
 
-VERSION = 6
+VERSION = 7
 _FAILURES_SHOWN = 3
 Int64 = npt.NDArray[np.int64]
 
@@ -86,6 +86,7 @@ def analyse(
         "examples": examples,
         "items": int(weight[(patterns != ABSTAIN).any(1)].sum()),
         "method": model.method,
+        "facts": list(model.facts),
         "held_out": dict(model.held_out),
         "prior": _named(definition, model.prior),
         "functions": functions(patterns, weight, truth, model, examples if not definition.spans else None),
@@ -123,15 +124,22 @@ def functions(
     Returns:
         `coverage`: votes / examples; `overlap`: share of its votes on items where another votes too; `conflict`: share
         of its votes where another votes differently; `accuracy`: learned by the model, None where it never votes;
-        `people`: number of its votes on items that people judged, and of the right ones among them.
+        `people`: number of its votes on items that people judged, and of the right ones among them; `lift`: label ->
+        how many times as often it votes for it where others do as where others vote for other labels, with the
+        interval and the numbers of such votes; `not_counted`: labels for
+        which its votes tell nothing and don't count (`uninformative`).
     """
     rows = []
     voted = patterns != ABSTAIN
+    group = dawid_skene.copies(patterns, weight)
+    stating = [place for place, name in enumerate(model.functions) if name in model.facts]
     total = examples if examples is not None else int(weight[voted.any(1)].sum())
     for index, name in enumerate(model.functions):
         here = voted[:, index]
         own, votes = weight * here, int(weight[here].sum())
         others = np.delete(patterns, index, 1)
+        beside = model.counted(patterns)
+        beside[:, index] = patterns[:, index]
         spoken = others != ABSTAIN
         overlap = int(own[spoken.any(1)].sum())
         conflict = int(own[(spoken & (others != patterns[:, [index]])).any(1)].sum())
@@ -149,6 +157,13 @@ def functions(
                 "accuracy": None if np.isnan(accuracy) else round(float(accuracy), 4),
                 "voice": round(float(model.voices[index]), 4),
                 "people": {"judged": int(weight[judged].sum()), "right": int(weight[right].sum())},
+                "lift": {
+                    model.labels[label]: lift.as_dict()
+                    for label, lift in uninformative.of_function(
+                        *(beside, weight.astype(np.float64), group, stating, len(model.labels), index)
+                    ).items()
+                },
+                "not_counted": [label for function, label in model.muted if function == name],
             }
         )
     return rows
@@ -160,7 +175,7 @@ def against_people(
     """Combined labels of functions, by a model that nobody taught, against people's: numbers of items judged, of those
     with a vote, and of the right ones among these."""
     judged = truth >= 0
-    spoken = judged & (patterns != ABSTAIN).any(1)
+    spoken = judged & (model.counted(patterns) != ABSTAIN).any(1)
     guess, _ = model.choose(patterns)
     right = spoken & (guess == truth)
     counts = {"judged": judged, "voted": spoken, "right": right, "no_span": judged & (truth == len(model.labels))}
@@ -215,6 +230,32 @@ def _share(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
 
 
+def _lifts(rows: Sequence[Mapping[str, Any]], facts: Sequence[str]) -> list[str]:
+    """Sentences on votes that are not counted, and on functions of which nothing shows that they tell labels apart."""
+    sentences = []
+    for row in rows:
+        lifts: Mapping[str, Mapping[str, Any]] = row.get("lift", {})
+        sentences += [
+            f"{row['name']}'s votes for {label} tell nothing and are not counted"
+            f"{': ' + _lift(label, lifts[label]) if label in lifts else ''}."
+            for label in row.get("not_counted", ())
+        ]
+        if row["name"] in facts or any(lift["least"] > 1 for lift in lifts.values()):
+            continue
+        rest = {label: lift for label, lift in lifts.items() if label not in row.get("not_counted", ())}
+        if sum(lift["same"] + lift["different"] for lift in rest.values()) >= dawid_skene.OFTEN:
+            figures = "; ".join(_lift(label, lift) for label, lift in rest.items())
+            sentences.append(f"Nothing shows that {row['name']} tells labels apart: {figures}.")
+    return sentences
+
+
+def _lift(label: str, lift: Mapping[str, Any]) -> str:
+    return (
+        f"where others vote for {label} it does {lift['ratio']:.2f} times as often as where they vote for other labels "
+        f"({lift['least']:.2f} to {lift['most']:.2f})"
+    )
+
+
 def _median(values: Sequence[float]) -> float | None:
     return round(float(np.median(values)), 1) if values else None
 
@@ -264,6 +305,7 @@ def summary(analysis: Mapping[str, Any]) -> list[str]:
         sentences.append(
             f"{name} failed on {count:,} posts and does not vote on them: {shown}{', …' * (count > len(rows))}"
         )
+    sentences += _lifts(analysis["functions"], analysis.get("facts", ()))
     if "held_out" in analysis:  # of an earlier version it has neither
         sentences += [_method(analysis), probabilities(analysis["probabilities"])]
     sentences += not_to_be_had(analysis["abstains"])

@@ -71,6 +71,8 @@ def test_functions_by_hand() -> None:
         "accuracy": None,
         "voice": 1.0,
         "people": {"judged": 0, "right": 0},
+        "lift": {},
+        "not_counted": [],
     }
     # Of spans coverage is a share of those that anybody names: 10.
     assert analysis_functions.functions(patterns, weight, truth, model, None)[0]["coverage"] == 0.9

@@ -1,0 +1,130 @@
+"""Functions whose votes tell nothing: they vote for a label as often where others do as where others vote differently.
+
+A label model believes that an item's label is one for which somebody votes. A function that votes for one label on
+everything would give that label to every item on which nobody else votes, and seem to be right on all of these. Whether
+its votes tell anything shows where others vote: by its lift, the rate at which it votes for a label where others do,
+divided by the rate where they vote for other labels. Where that is shown to be near 1 these votes are not counted; a
+test of equivalence, so that few meetings show nothing (Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15,
+1987). Where others state facts, these are compared with. Votes that go with those of any single function, or against
+them, are counted: others may contradict each other. People's judgements take no part: which posts they see depends on
+the votes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from socorpus.labeling.aggregation.patterns import ABSTAIN, Counts, Float, Votes
+
+NEAR = 1.25
+"""Lifts from 1 / `NEAR` to `NEAR` are as good as none."""
+_DEVIATIONS = 1.96
+
+
+@dataclass(frozen=True)
+class Lift:
+    """How many times as often a function votes for a label where others do as where others vote for other labels."""
+
+    ratio: float
+    least: float
+    most: float
+    """Bounds of the 95% interval (Katz, Baptista, Azen and Pike, Biometrics 34, 1978)."""
+    same: int
+    """Votes for the label where others vote for it, in shares of their votes, rounded."""
+    different: int
+    """Votes for the label where others vote for other labels."""
+
+    def as_dict(self) -> dict[str, float | int]:
+        """As JSON; numbers are rounded to four decimals."""
+        bounds = {name: round(getattr(self, name), 4) for name in ("ratio", "least", "most")}
+        return bounds | {"same": self.same, "different": self.different}
+
+    @property
+    def none(self) -> bool:
+        """Whether it is shown to be near 1."""
+        return self.least > 1 / NEAR and self.most < NEAR
+
+
+def find(patterns: Votes, weight: Float, group: Counts, stating: Sequence[int], k: int) -> list[tuple[int, int]]:
+    """Places of functions and labels for which their votes tell nothing, in order.
+
+    Args:
+        patterns: int8[n, m].
+        weight: float64[n], items of each pattern.
+        group: int64[m], functions of one group are copies, and say nothing of one another.
+        stating: places of functions that state facts: they are never among the results.
+    """
+    muted: list[tuple[int, int]] = []
+    while True:
+        # One at a time: what looks like chance beside a function that votes on everything need not be.
+        rest = without(patterns, muted)
+        worst, spread = (-1, -1), np.inf
+        for function in sorted(set(range(patterns.shape[1])) - set(stating)):
+            lifts = of_function(rest, weight, group, stating, k, function)
+            for label, lift in lifts.items():
+                wide = max(lift.most, 1 / lift.least)
+                if lift.none and wide < spread and not _borne_out(rest, weight, group, k, function, label):
+                    worst, spread = (function, label), wide
+        if not np.isfinite(spread):
+            return sorted(muted)
+        muted.append(worst)
+
+
+def without(patterns: Votes, muted: Sequence[tuple[int, int]]) -> Votes:
+    """The votes without those of some functions for some labels."""
+    if muted:
+        patterns = patterns.copy()
+    for function, label in muted:
+        patterns[patterns[:, function] == label, function] = ABSTAIN
+    return patterns
+
+
+def of_function(
+    patterns: Votes, weight: Float, group: Counts, stating: Sequence[int], k: int, function: int
+) -> dict[int, Lift]:
+    """Lift of a function's votes for each label that it votes for, where others vote for that label and for others.
+
+    Args:
+        patterns, weight, group, stating, k: as in `find`.
+    """
+    others = np.flatnonzero(group != group[function]).tolist()
+    votes, known = (
+        np.stack([(patterns[:, columns] == label).sum(1) for label in range(k)], 1)
+        for columns in (others, [place for place in others if place in stating])
+    )
+    return _lifts(patterns[:, function], np.where(known.any(1, keepdims=True), known, votes), weight)
+
+
+def _borne_out(patterns: Votes, weight: Float, group: Counts, k: int, function: int, label: int) -> bool:
+    """Whether the votes of a single other function go with a function's votes for a label, or against them."""
+    for other in np.flatnonzero(group != group[function]).tolist():
+        votes = (patterns[:, [other]] == np.arange(k)).astype(np.int64)
+        lift = _lifts(patterns[:, function], votes, weight).get(label)
+        if lift is not None and not lift.least <= 1 <= lift.most:
+            return True
+    return False
+
+
+def _lifts(own: Votes, votes: Counts, weight: Float) -> dict[int, Lift]:
+    """Lifts of a function (int8[n]) against numbers of votes of others (int64[n, k])."""
+    total = votes.sum(1)
+    share = votes / np.maximum(total, 1)[:, None]
+    met = weight * (total > 0)
+    lifts = {}
+    for label in np.unique(own[own != ABSTAIN]).tolist():
+        said = own == label
+        alike, unlike = met * share[:, label], met * (1 - share[:, label])
+        if alike.any() and unlike.any():
+            lifts[label] = _lift(*(float(of.sum()) for of in (alike[said], alike, unlike[said], unlike)))
+    return lifts
+
+
+def _lift(same: float, of_same: float, different: float, of_different: float) -> Lift:
+    """Ratio of the rates same / of_same and different / of_different; half an item each keeps it finite."""
+    rates = (same + 0.5) / (of_same + 0.5), (different + 0.5) / (of_different + 0.5)
+    variance = sum(1 / (n + 0.5) - 1 / (of + 0.5) for n, of in ((same, of_same), (different, of_different)))
+    # Where each item has a vote the variance is 0, and yet few items show little.
+    far = float(_DEVIATIONS * np.sqrt(variance + 0.5 / (of_same + 0.5) ** 2 + 0.5 / (of_different + 0.5) ** 2))
+    ratio = rates[0] / rates[1]
+    return Lift(ratio, float(ratio * np.exp(-far)), float(ratio * np.exp(far)), round(same), round(different))
