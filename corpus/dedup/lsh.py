@@ -47,6 +47,10 @@ class Bands:
         return float(1 - (1 - jaccard**self.rows) ** self.bands)
 
 
+KNOWN = {(0.8, 128): Bands(21, 6)}
+"""Bands of the defaults: importing datasketch and finding them takes longer than all else of a build of a megabyte."""
+
+
 @functools.cache
 def bands(threshold: float, permutations: int) -> Bands:
     """The bands that find a pair right at the threshold with a probability of `RECALL`.
@@ -58,10 +62,12 @@ def bands(threshold: float, permutations: int) -> Bands:
     Raises:
         InputError: there are too few permutations for this threshold.
     """
-    from datasketch import MinHashLSH
-
     if threshold == 1:
         return Bands(1, permutations)  # equal sets have equal signatures
+    if (threshold, permutations) in KNOWN:
+        return KNOWN[threshold, permutations]
+    from datasketch import MinHashLSH
+
     for weight in (0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005):
         try:
             best = MinHashLSH(threshold=threshold, num_perm=permutations, weights=(weight, 1 - weight))

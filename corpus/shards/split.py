@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from socorpus.corpus import config, schema
 from socorpus.corpus.arrays import Int64
+from socorpus.corpus.dedup.components import components
 
 FEWEST = 10
 """Threads from which a site has a validation and a test split."""
@@ -162,17 +163,12 @@ def _unite(split: npt.NDArray[np.int8], node: npt.NDArray[np.int64], cluster: pa
     present = node >= 0
     if not present.any():
         return
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     rows, members = np.unique(node[present], return_inverse=True)
     names = cluster.to_numpy() if pa.types.is_integer(cluster.type) else _codes(cluster)[1]
     _, named = np.unique(names[present], return_inverse=True)
     # Threads and clusters are the two sides of one graph: a thread in two clusters joins them.
-    total = len(rows) + int(named.max()) + 1
-    edges = coo_array((np.ones(len(members), np.int8), (members, len(rows) + named)), shape=(total, total))
-    count, group = connected_components(edges, directed=False)
-    earliest = np.full(count, len(schema.SPLITS), np.int8)
+    group = components(np.column_stack([members, len(rows) + named]), len(rows) + int(named.max()) + 1)
+    earliest = np.full(int(group.max()) + 1, len(schema.SPLITS), np.int8)
     np.minimum.at(earliest, group[: len(rows)], split[rows])
     split[rows] = earliest[group[: len(rows)]]
 

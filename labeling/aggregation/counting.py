@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from socorpus.labeling.aggregation import annotators, calibration, dawid_skene, held_out, vote_matrix
+from socorpus.labeling.aggregation import annotators, calibration, dawid_skene, held_out, vote_matrix, weighed
 from socorpus.labeling.aggregation.dawid_skene import Judged
 from socorpus.labeling.aggregation.patterns import Counts, Votes
-from socorpus.labeling.schema import Task
+from socorpus.labeling.schema import Task, Weigher
 
-VERSION = 2
+VERSION = 3
 _MORE = 3
 """Number of columns after the votes: verdict, fold, blind."""
 
@@ -32,7 +32,8 @@ def count(votes: pa.Table, voters: Sequence[str], task: Task) -> dict[str, Any]:
         where they see none), the fold in which the item is held out, and whether people judged it without a
         suggestion; each with its number of items. `units`: judgements of single people on items that two or more
         judged. `disputes`: posts that people judged differently, and how many of these were adjudicated. `seconds`:
-        time that people took.
+        time that people took. `likely`: of each function that a weigher weighs, and of the weigher, the sum of the
+        probabilities that it gives to this function's votes; of others 0.
     """
     items = vote_matrix.gather(votes, voters, task)
     people = judgements(items, votes, task)
@@ -43,7 +44,27 @@ def count(votes: pa.Table, voters: Sequence[str], task: Task) -> dict[str, Any]:
         "units": people.units,
         "disputes": list(people.disputes),
         "seconds": people.seconds,
+        "likely": _likely(items, votes, voters, task).tolist(),
     }
+
+
+def _likely(items: vote_matrix.Items, votes: pa.Table, voters: Sequence[str], task: Task) -> npt.NDArray[np.float64]:
+    """Sum of a weigher's probabilities of the votes of each function that it knows, float64[m].
+
+    A span for which it has no vote is none, and counts 0.
+    """
+    sums = np.zeros(len(voters))
+    weigher = task.weigher() if task.weigher is not None else None
+    if weigher is None or weigher.function not in voters:
+        return sums
+    rows = np.flatnonzero(np.asarray(pc.equal(votes["function"], weigher.function)))
+    likely = np.zeros(len(items))
+    likely[items.item[rows]] = weighed.of_votes(votes.take(pa.array(rows))["evidence"])
+    own = items.votes[:, voters.index(weigher.function)]
+    for place, name in enumerate(voters):
+        if name in (weigher.function, *weigher.weighs):
+            sums[place] = likely[(items.votes[:, place] == own) & (own != dawid_skene.ABSTAIN)].sum()
+    return np.round(sums, 6)
 
 
 @dataclass(frozen=True)
@@ -94,6 +115,8 @@ class Counted:
         self.disputes = (sum(part["disputes"][0] for part in parts), sum(part["disputes"][1] for part in parts))
         """Posts that people judged differently, and how many of these were adjudicated."""
         self.seconds = [value for part in parts for value in part["seconds"]]
+        self.likely = np.sum([part["likely"] for part in parts], axis=0) if parts else np.zeros(width)
+        """float64[m], sums of a weigher's probabilities of each function's votes."""
 
     def fit(
         self,
@@ -103,7 +126,9 @@ class Counted:
         assumed: Mapping[str, float] | None = None,
         teach: bool = True,
     ) -> dawid_skene.LabelModel:
-        """The label model.
+        """The label model; where a function weighs others, of the rest of them only.
+
+        What it weighs has the mean of its probabilities as accuracy.
 
         Args:
             facts: those of the functions that state facts.
@@ -111,6 +136,9 @@ class Counted:
             teach: whether people's judgements take part. Those of spans do not: that people see no span where a
                 function does is no label.
         """
+        weigher = task.weigher() if task.weigher is not None else None
+        if weigher is not None and weigher.function in functions:
+            return self._beside(weigher, functions, task, assumed)
         voted = (self.patterns != dawid_skene.ABSTAIN).any(1)
         own = voted & (self.verdict >= 0) & (teach and not task.spans)
         patterns, counts = dawid_skene.distinct(self.patterns[~own], self.weight[~own])
@@ -120,6 +148,19 @@ class Counted:
             *(self.patterns[own], self.verdict[own], self.weight[own], self.fold[own], self.blind[own], error)
         )
         return dawid_skene.fit(patterns, counts, functions, task.labels, facts, judged if own.any() else None, assumed)
+
+    def _beside(
+        self, weigher: Weigher, functions: Sequence[str], task: Task, assumed: Mapping[str, float] | None
+    ) -> dawid_skene.LabelModel:
+        """The model of the functions that a weigher does not know. People's judgements of spans teach the weigher."""
+        known = np.array([name in (weigher.function, *weigher.weighs) for name in functions], bool)
+        others = np.where(known, dawid_skene.ABSTAIN, self.patterns).astype(np.int8)
+        patterns, counts = dawid_skene.distinct(others, self.weight)
+        model = dawid_skene.fit(patterns, counts, functions, task.labels, (), None, assumed)
+        votes = (self.weight[:, None] * (self.patterns != dawid_skene.ABSTAIN)).sum(0)
+        often = known & (votes >= dawid_skene.OFTEN)
+        accuracy = np.where(often, self.likely / np.maximum(votes, 1), np.where(known, np.nan, model.accuracy))
+        return replace(model, method="weigher", votes=votes, accuracy=accuracy)
 
 
 def _verdicts(

@@ -92,7 +92,7 @@ class LabelModel:
     """The label model of a task: m functions, k labels; the last outcome is abstaining."""
 
     method: str
-    """dawid_skene or majority."""
+    """dawid_skene or majority; weigher where a function weighs others (`counting`)."""
     functions: tuple[str, ...]
     labels: tuple[str, ...]
     prior: Float
@@ -139,7 +139,7 @@ class LabelModel:
     def probabilities(self, patterns: Votes) -> Float:
         """Probability of each label for each pattern (int8[n, m], -1 abstains), float64[n, k], rows of sum 1."""
         patterns = self.counted(patterns)
-        log = _log(patterns, self.prior, self.rates, self.free, self.voices)
+        log = vote_patterns.log_probabilities(patterns, self.prior, self.rates, self.free, self.voices)
         stating = vote_patterns.places(self.functions, self.facts)
         return vote_patterns.stated(patterns, stating, _corrected(self.calibration, patterns, log))
 
@@ -159,7 +159,8 @@ class LabelModel:
 
     def start(self, patterns: Votes) -> Float:
         """Probabilities of the labels before the votes of each pattern, float64[n, k]."""
-        return np.exp(vote_patterns.start(self.counted(patterns) != ABSTAIN, self.prior, self.free))
+        voted = self.counted(patterns) != ABSTAIN
+        return np.exp(vote_patterns.start(voted.any(1), voted[:, ~self.free].any(1), self.prior))
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON; numbers are rounded to nine decimals."""
@@ -424,7 +425,9 @@ def _held_out(whole: _Setting, counts: Counts, people: Judged, plain: _Plain, ch
         own = people.fold == number
         weights = _Weights.of(whole, counts, people, ~own, choice.emphasis)
         prior, rates, _ = _rates(whole, weights, plain, choice.strength, _TRIED_ITERATIONS, _TRIED_TOLERANCE)
-        log[own] = _log(people.patterns[own], prior, rates, plain.free(choice.strength), whole.voices)
+        log[own] = vote_patterns.log_probabilities(
+            people.patterns[own], prior, rates, plain.free(choice.strength), whole.voices
+        )
     return log
 
 
@@ -507,7 +510,9 @@ def _rates(
         if general.any():
             usual = confusions.common(usual, votes, mass.sum(0), setting.voices, general)
         rates = _shares(votes * learned + usual * size)
-        log = _log(patterns, prior, rates, plain.free(strength), setting.voices, silence=True)
+        log = vote_patterns.log_probabilities(
+            patterns, prior, rates, plain.free(strength), setting.voices, silence=True
+        )
         now = vote_patterns.posterior(np.where(possible, log, -np.inf))
         now = _normal(vote_patterns.stated(patterns, setting.stating, now) * weights.seen)
         before, believed = believed, now
@@ -541,20 +546,6 @@ def _simplest(scores: Mapping[float, Float]) -> float:
         if behind.sum() <= np.sqrt(len(behind)) * behind.std(ddof=1):
             return strength
     return best
-
-
-def _log(
-    patterns: Votes,
-    prior: Float,
-    rates: Float,
-    free: npt.NDArray[np.bool_],
-    voices: Float,
-    silence: bool = False,
-) -> Float:
-    log = vote_patterns.start(patterns != ABSTAIN, prior, free)
-    for each in vote_patterns.evidence(patterns, rates, voices, silence):
-        log = log + each
-    return log
 
 
 def _normal(mass: Float) -> Float:

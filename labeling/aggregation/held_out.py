@@ -10,7 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from socorpus.corpus import arrays
-from socorpus.labeling.aggregation.patterns import ABSTAIN, Counts, Float, Votes, evidence, posterior, start, stated
+from socorpus.labeling.aggregation.patterns import (
+    ABSTAIN,
+    Counts,
+    Float,
+    Votes,
+    blocks,
+    evidence,
+    posterior,
+    start,
+    stated,
+)
 
 FOLDS = 5
 
@@ -38,22 +48,29 @@ def score(
     """
     rows = met > 0
     patterns, met = patterns[rows], met[rows]
-    votes = evidence(patterns, rates, voices)
-    full = evidence(patterns, rates, np.ones(len(voices)), silence=True)
-    others: dict[int, Float] = {}
-    for number in np.unique(group).tolist():
-        spoken = (patterns != ABSTAIN) & (group != number)
-        log = start(spoken, prior, free)
-        for other in np.flatnonzero(group != number).tolist():
-            log = log + votes[other]
-        others[number] = stated(patterns, stating, posterior(log))
+    predicted = np.setdiff1d(np.arange(len(group)), np.asarray(stating, np.int64))
     total = 0.0
-    for function, voice in enumerate(voices.tolist()):
-        if function in stating:
-            continue
-        likely = (others[int(group[function])] * np.exp(full[function])).sum(1)
-        total += voice * float((met * np.log(np.maximum(likely, 1e-12))).sum())
+    for part in blocks(len(patterns), rates[:, :, 0].size):
+        of_part = patterns[part]
+        votes = evidence(of_part, rates, voices)
+        full = np.exp(evidence(of_part, rates, np.ones(len(voices)), silence=True)[:, predicted])
+        others = _others(of_part, votes, prior, free, group)[:, predicted]
+        believed = stated(of_part, stating, others)
+        likely = np.log(np.maximum((full * believed).sum(2), 1e-12))
+        total += float((met[part, None] * likely * voices[predicted]).sum())
     return total
+
+
+def _others(patterns: Votes, votes: Float, prior: Float, free: npt.NDArray[np.bool_], group: Counts) -> Float:
+    """Probabilities of the labels by the votes of other groups than a function's, float64[n, m, k]."""
+    voted = patterns != ABSTAIN
+    same = (group[:, None] == group).astype(np.int64)
+    spoken, bound = (of.sum(1, keepdims=True) - of @ same > 0 for of in (voted, voted & ~free))
+    own = votes if len(np.unique(group)) == len(group) else np.zeros_like(votes)
+    if own is not votes:
+        for number in np.unique(group).tolist():
+            own[:, group == number] = votes[:, group == number].sum(1, keepdims=True)
+    return posterior(votes.sum(1, keepdims=True) - own + start(spoken, bound, prior))
 
 
 def of_posts(posts: Counts) -> Counts:

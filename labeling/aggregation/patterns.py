@@ -1,6 +1,6 @@
 """Patterns of votes: the votes of all functions on one item, each pattern with its number of items."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -34,54 +34,84 @@ def tally(patterns: Votes, voices: Float, k: int) -> Float:
 
 def outcomes(patterns: Votes, mass: Float, k: int) -> Float:
     """Mass by function, class and outcome: float64[m, c, k + 1] of `mass` float64[n, c]."""
-    m, c = patterns.shape[1], mass.shape[1]
-    by_outcome = np.zeros((m, c, k + 1))
-    for function in range(m):
+    (n, m), c = patterns.shape, mass.shape[1]
+    by_outcome = np.zeros(m * c * (k + 1))
+    row = np.arange(m * c).reshape(m, c) * (k + 1)
+    for part in blocks(n, m * c):
         # A matrix product would depend on the number of threads in its last bits; this does not.
-        cell = (np.arange(c) * (k + 1) + _outcome(patterns, function, k)[:, None]).ravel()
-        by_outcome[function] = np.bincount(cell, weights=mass.ravel(), minlength=c * (k + 1)).reshape(c, k + 1)
-    return by_outcome
+        cell = row + _outcome(patterns[part], k)[:, :, None]
+        weight = np.broadcast_to(mass[part][:, None], cell.shape)
+        by_outcome += np.bincount(cell.ravel(), weights=weight.ravel(), minlength=len(by_outcome))
+    return by_outcome.reshape(m, c, k + 1)
 
 
-def evidence(patterns: Votes, rates: Float, voices: Float, silence: bool = False) -> list[Float]:
-    """Log likelihood of each function's outcome by label, m arrays float64[n, k].
+def evidence(patterns: Votes, rates: Float, voices: Float, silence: bool = False) -> Float:
+    """Log likelihood of each function's outcome by label, float64[n, m, k].
 
     Args:
         rates: float64[m, k, k + 1], rates of outcomes on items of each label.
         voices: float64[m], factors of the log likelihoods.
         silence: whether abstaining is evidence too.
     """
-    k = rates.shape[1]
-    each = []
-    for function, voice in enumerate(voices.tolist()):
-        log_rates = voice * np.log(np.maximum(rates[function], 1e-12)).T
-        if not silence:
-            log_rates[k] = 0
-        each.append(log_rates[_outcome(patterns, function, k)])
+    m, k = rates.shape[:2]
+    log_rates = voices[:, None, None] * np.log(np.maximum(rates, 1e-12)).swapaxes(1, 2)
+    if not silence:
+        log_rates[:, k] = 0
+    each: Float = log_rates[np.arange(m), _outcome(patterns, k)]
     return each
 
 
-def start(spoken: npt.NDArray[np.bool_], prior: Float, free: npt.NDArray[np.bool_]) -> Float:
-    """Log probability of each label before the votes, float64[n, k].
+_BLOCK = 1 << 22
+
+
+def blocks(rows: int, width: int) -> Iterator[slice]:
+    """Slices of rows, of so many that intermediate results of this width are of some megabytes."""
+    size = max(1, _BLOCK // max(width, 1))
+    for begin in range(0, rows, size):
+        yield slice(begin, begin + size)
+
+
+def start(spoken: npt.NDArray[np.bool_], bound: npt.NDArray[np.bool_], prior: Float) -> Float:
+    """Log probability of each label before the votes, float64[..., k].
 
     Every label is as likely as any other where only functions vote whose votes state odds by themselves: were each of
     these odds put upon the labels' shares, a label for which nobody votes could win, and two that agree be less sure
     than one of them. Where nobody votes, and where others vote, it is the labels' shares.
 
     Args:
-        spoken: bool[n, m], whether a function votes.
+        spoken: bool[...], whether any function votes.
+        bound: bool[...], whether one votes whose votes don't state odds.
         prior: float64[k], shares of the labels.
-        free: bool[m], functions whose votes state odds.
     """
-    alone = spoken.any(1, keepdims=True) & ~(spoken & ~free).any(1, keepdims=True)
-    log: Float = np.where(alone, -np.log(len(prior)), np.log(prior)[None])
+    log: Float = np.where((spoken & ~bound)[..., None], -np.log(len(prior)), np.log(prior))
+    return log
+
+
+def log_probabilities(
+    patterns: Votes,
+    prior: Float,
+    rates: Float,
+    free: npt.NDArray[np.bool_],
+    voices: Float,
+    silence: bool = False,
+) -> Float:
+    """Log probability of each label of each pattern, without a constant, float64[n, k].
+
+    Args:
+        free: bool[m], functions whose votes state odds.
+        rates, voices, silence: as for `evidence`.
+    """
+    voted = patterns != ABSTAIN
+    log = start(voted.any(1), voted[:, ~free].any(1), prior)
+    for part in blocks(len(patterns), rates[:, :, 0].size):
+        log[part] += evidence(patterns[part], rates, voices, silence).sum(1)
     return log
 
 
 def posterior(log: Float) -> Float:
-    """Probabilities of logarithms that lack a constant, float64[n, k]: rows of sum 1."""
-    likely = np.exp(log - log.max(1, keepdims=True)) if len(log) else log
-    return likely / likely.sum(1, keepdims=True)
+    """Probabilities of logarithms that lack a constant, float64[..., k]: sums of 1 over the last axis."""
+    likely = np.exp(log - log.max(-1, keepdims=True)) if len(log) else log
+    return likely / likely.sum(-1, keepdims=True)
 
 
 def shares(mass: Float) -> Float:
@@ -100,14 +130,16 @@ def stated(patterns: Votes, stating: Sequence[int], probabilities: Float) -> Flo
 
     Args:
         stating: places of the functions that state facts.
+        probabilities: float64[n, ..., k], of each pattern.
     """
     if not stating:
         return probabilities
     named = patterns[:, list(stating)]
-    votes = np.stack([(named == label).sum(1) for label in range(probabilities.shape[1])], 1).astype(np.float64)
+    votes = np.stack([(named == label).sum(1) for label in range(probabilities.shape[-1])], 1).astype(np.float64)
     known = votes.any(1)
     probabilities = probabilities.copy()
     share = votes[known] / votes[known].sum(1, keepdims=True)
+    share = share.reshape(len(share), *[1] * (probabilities.ndim - 2), -1)
     probabilities[known] = FACT * share + (1 - FACT) * probabilities[known]
     return probabilities
 
@@ -129,5 +161,6 @@ def groups(patterns: Votes, weight: Float, copies: float) -> Counts:
     return np.array(group, np.int64)
 
 
-def _outcome(patterns: Votes, function: int, k: int) -> Counts:
-    return np.where(patterns[:, function] == ABSTAIN, k, patterns[:, function]).astype(np.int64)
+def _outcome(patterns: Votes, k: int) -> Counts:
+    """Number of each vote's label, `k` for none, int64[n, m]."""
+    return np.where(patterns == ABSTAIN, k, patterns).astype(np.int64)

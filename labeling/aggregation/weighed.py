@@ -192,7 +192,7 @@ def judged(examples: pa.Table, votes: pa.Table, task: Task) -> list[JudgedSpan]:
     weighted = votes.filter(pc.equal(votes["function"], weigher.function))
     weighted = weighted.filter(pc.is_in(weighted["post_id"], value_set=pa.array(sorted(verdicts), pa.int64())))
     texts = dict(zip(examples["post_id"].to_pylist(), examples["text"].to_pylist(), strict=True))
-    likely = _probabilities(weighted["evidence"])
+    likely = of_votes(weighted["evidence"])
     fold, blind = held_out.of_posts(np.asarray(weighted["post_id"], np.int64)).tolist(), annotators.blind(words)
     rows = []
     for row, probability, number in zip(weighted.to_pylist(), likely.tolist(), fold, strict=True):
@@ -247,7 +247,7 @@ def mentioned(
     wanted = {f"{label} {name}" for label, name in names}
     weighted = votes.filter(pc.equal(votes["function"], weigher.function))
     weighted = weighted.filter(pc.is_in(weighted["label"], value_set=pa.array(sorted({label for label, _ in names}))))
-    likely = _probabilities(weighted["evidence"])
+    likely = of_votes(weighted["evidence"])
     keys = _keys(weighted, examples)
     mentions: dict[str, list[float]] = {}
     for key, probability in zip(keys, likely.tolist(), strict=True):
@@ -275,7 +275,7 @@ def choose(
     rows = np.flatnonzero(np.asarray(pc.equal(votes["function"], weigher.function)))
     weighted = votes.take(pa.array(rows))
     likely = np.zeros(len(items))
-    odds = _log_odds(_probabilities(weighted["evidence"])) + _changes(weighted, examples, corrections)
+    odds = _log_odds(of_votes(weighted["evidence"])) + _changes(weighted, examples, corrections)
     likely[items.item[rows]] = 1 / (1 + np.exp(-odds))
     place = np.flatnonzero(heard)
     kind = items.votes[place, own].astype(np.int64)
@@ -315,8 +315,8 @@ def _keys(weighted: pa.Table, examples: pa.Table) -> list[str]:
     return [f"{label} {texts[post][start:end].lower()}" for post, start, end, label in zip(*columns, strict=True)]
 
 
-def _probabilities(evidence: pa.ChunkedArray) -> Float:
-    """The `p` of each evidence, float64[n]."""
+def of_votes(evidence: pa.ChunkedArray) -> Float:
+    """The probability that each of a weigher's votes has in its evidence, float64[n]."""
     matched: Sequence[Any] = pc.struct_field(pc.extract_regex(evidence, r'"p": ?(?P<p>[0-9.e-]+)'), "p")
     return np.asarray(pc.fill_null(pc.cast(matched, pa.float64()), 0.0), dtype=np.float64)
 

@@ -213,6 +213,8 @@ def probabilities(facts: Mapping[str, Any]) -> str:
 
 def _method(analysis: Mapping[str, Any]) -> str:
     """The sentence on how votes are combined, and why."""
+    if analysis["method"] == "weigher":
+        return "A function weighs the others: the accuracy of these is the mean of its probabilities of their votes."
     vote, model = (analysis["held_out"][name] for name in ("majority", "dawid_skene"))
     if vote is None or model is None:
         return "Fewer than three functions vote often enough, and meet, to be told apart: the majority decides."

@@ -14,13 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from socorpus.corpus.config import Labels
 from socorpus.corpus.schema import SEGMENT
 from socorpus.labeling import functions as labelling
-from socorpus.labeling.aggregation import dawid_skene, decide, vote_matrix
+from socorpus.labeling.aggregation import counting, decide
 from socorpus.labeling.datasets import so_ner
 from socorpus.labeling.functions import Function, Threads, Vote
 from socorpus.labeling.schema import VOTES, Task
@@ -134,8 +133,7 @@ def combined(
         for function, vote in text_votes
     ]
     votes = pa.Table.from_pylist(rows, schema=VOTES)
-    matrix = vote_matrix.gather(votes, names, TASK)
-    model = dawid_skene.fit(*dawid_skene.distinct(matrix.votes, np.ones(len(matrix), np.int64)), names, TASK.labels)
+    model = counting.Counted([counting.count(votes, names, TASK)], len(names)).fit(names, TASK)
     posts = pa.array(range(len(texts)), pa.int64())
     nothing = pa.array([""] * len(texts))
     keys = pa.table(

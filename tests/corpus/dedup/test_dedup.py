@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from socorpus.corpus.config import Near
 from socorpus.corpus.dedup import clusters, components, lsh, minhash
@@ -111,6 +112,24 @@ def test_bands_reach_the_recall_with_the_fewest_false_candidates() -> None:
     assert lsh.Bands(peer.b, peer.r).recall(0.8) < 0.5
     with pytest.raises(InputError, match=r"near\.permutations = 4"):
         lsh.bands(0.5, 4)
+
+
+@pytest.mark.parametrize("nodes, edges", [(1, 0), (10, 5), (1000, 400), (1000, 700), (5000, 40_000)])
+def test_components_are_those_of_scipy(nodes: int, edges: int) -> None:
+    random = np.random.default_rng(nodes + edges)
+    for pairs in (random.integers(0, nodes, (edges, 2)), np.repeat(np.arange(edges // 2), 2)[:, None] + [[0, 1]]):
+        pairs = pairs[(pairs < nodes).all(1)]
+        graph = csr_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(nodes, nodes))
+        expected = connected_components(graph, directed=False)[1]
+        assert components.components(pairs, nodes).tolist() == expected.tolist()
+
+
+def test_the_bands_of_the_defaults_are_those_that_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = dict(lsh.KNOWN)
+    assert (Near().threshold, Near().permutations) in known
+    monkeypatch.setattr(lsh, "KNOWN", {})
+    lsh.bands.cache_clear()
+    assert {of: lsh.bands(*of) for of in known} == known
 
 
 def test_recall_of_the_bands_is_that_of_theory() -> None:
