@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from socorpus.corpus.dedup import lsh
-from socorpus.corpus.dedup.stage import _GROUP_DOCUMENTS as GROUP_DOCUMENTS
+from socorpus.corpus.dedup.stage import GROUP_DOCUMENTS
 
 ROWS = 22
 SHINGLES = 100
@@ -87,9 +87,12 @@ def lines(millions: list[float], at_once: bool) -> Iterator[dict[str, object]]:
             every.setdefault(name, []).append((math.log(documents), math.log(max(seconds, 1e-9))))
         each = {f"{name} (us a document)": round(seconds / documents * 1e6, 3) for name, seconds in spent.items()}
         yield {"documents": documents, "groups": groups, **each}
-    yield {
-        "exponents": {name: round(float(np.polyfit(*zip(*points, strict=True), 1)[0]), 3) for name, points in every.items()}
-    }
+    if len(millions) > 1:
+        yield {
+            "exponents": {
+                name: round(float(np.polyfit(*zip(*points, strict=True), 1)[0]), 3) for name, points in every.items()
+            }
+        }
 
 
 def main() -> None:

@@ -56,7 +56,7 @@ TWINS = pa.schema(
 """Members of groups of duplicates: family exact, near or near_code; rank 0 is the one to keep."""
 
 TWINS_PATH = ".work/twins.arrow"
-_GROUP_DOCUMENTS = 200_000
+GROUP_DOCUMENTS = 200_000
 _DOCUMENT_COLUMNS = ["site", "post_id", "accepted", "score", "created", "text", "own_end", "segments"]
 
 
@@ -64,7 +64,7 @@ def run(context: BuildContext, documents: Mapping[str, Receipt]) -> tuple[Receip
     """All steps; the receipt of the twins, and those of the three signals by name and bucket."""
     near, engine = context.config.near, context.engine
     total = sum(output.rows for receipt in documents.values() for output in receipt.outputs.values())
-    groups = 1 << max(0, (total // _GROUP_DOCUMENTS)).bit_length()
+    groups = 1 << max(0, (total // GROUP_DOCUMENTS)).bit_length()
     section = as_dict(near)
     prints = [
         WorkItem(

@@ -139,7 +139,7 @@ def stated(patterns: Votes, stating: Sequence[int], probabilities: Float) -> Flo
     known = votes.any(1)
     probabilities = probabilities.copy()
     share = votes[known] / votes[known].sum(1, keepdims=True)
-    share = share.reshape(len(share), *[1] * (probabilities.ndim - 2), -1)
+    share = share.reshape(len(share), *[1] * (probabilities.ndim - 2), probabilities.shape[-1])
     probabilities[known] = FACT * share + (1 - FACT) * probabilities[known]
     return probabilities
 

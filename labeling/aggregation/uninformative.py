@@ -113,10 +113,10 @@ def _lifts(own: Votes, votes: Counts, weight: Float) -> dict[int, Lift]:
     met = weight * (total > 0)
     lifts = {}
     for label in np.unique(own[own != ABSTAIN]).tolist():
-        said = own == label
+        voting = own == label
         alike, unlike = met * share[:, label], met * (1 - share[:, label])
         if alike.any() and unlike.any():
-            lifts[label] = _lift(*(float(of.sum()) for of in (alike[said], alike, unlike[said], unlike)))
+            lifts[label] = _lift(*(float(of.sum()) for of in (alike[voting], alike, unlike[voting], unlike)))
     return lifts
 
 

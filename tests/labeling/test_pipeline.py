@@ -681,8 +681,10 @@ def test_who_votes_alike_on_everything_moves_no_label(corpus: Path) -> None:
             done = apply(corpus, analyze=True)
         assert done.manifest["labels"]["toy"]["not_counted"] == [["breaks", "good"]]
         after = rows(corpus, "toy", "labels")
-        names = ("site", "post_id", "label", "probability")
+        names = ("site", "post_id", "label")
         assert [[row[name] for name in names] for row in after] == [[row[name] for name in names] for row in before]
+        likely, usual = ([row["probability"] for row in found] for found in (after, before))
+        assert likely == pytest.approx(usual, abs=1e-5)
         analysis = json.loads((corpus / "labels/toy/analysis.json").read_text("utf-8"))
         said = [line for line in analysis_functions.summary(analysis) if "tell nothing and are not counted" in line]
         assert len(said) == 1 and said[0].startswith("breaks's votes for good ")
