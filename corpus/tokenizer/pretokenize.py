@@ -15,7 +15,7 @@ The pattern is of the kind of GPT-4's (cl100k), changed where an encoder that la
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -91,14 +91,44 @@ def cut(
         byte and the byte past the end of each distinct piece, in `data`.
     """
     data = readonly(data)
-    room = int(offsets[-1] - offsets[0]) // BYTES_PER_PIECE + 64
-    while True:
-        pieces = np.empty(room, np.int32)
-        bounds = np.zeros(len(offsets), np.int64)
-        starts, ends = _cut(data, offsets, classes(), pieces, bounds)
-        if bounds[-1] >= 0:
-            return pieces[: bounds[-1]], bounds, starts, ends
-        room = int(offsets[-1] - offsets[0]) + 64
+    total = int(offsets[-1] - offsets[0])
+    pieces = np.empty(total // BYTES_PER_PIECE + 64, np.int32)
+    bounds = np.zeros(len(offsets), np.int64)
+    known = _Known.of(1 << 16)
+    state = np.array([0, offsets[0], 0, 0, 0], np.int64)
+    # Arrays grow out here: a kernel that replaces them counts references at every piece, and takes twice as long.
+    while (full := _cut(data, offsets, classes(), pieces, bounds, *known, state)) != DONE:
+        if full == NO_ROOM:
+            pieces = np.concatenate([pieces, np.empty(total + 64 - len(pieces), np.int32)])
+        else:
+            known = known.larger(state[3])
+    distinct, count = int(state[3]), int(state[4])
+    return pieces[:count], bounds, known.starts[:distinct], known.ends[:distinct]
+
+
+class _Known(NamedTuple):
+    """The distinct pieces, and an open-addressing hash table of them with at most half of its places taken."""
+
+    keys: npt.NDArray[np.uint64]
+    """uint64[size]: bytes and length of a piece of up to `PACKED` bytes; of a longer one a hash, and 255."""
+    numbers: npt.NDArray[np.int32]
+    """int32[size], numbers of the pieces; -1 where there is none."""
+    starts: npt.NDArray[np.int64]
+    ends: npt.NDArray[np.int64]
+    """int64[size // 2], bounds of the first occurrence of each piece in the data."""
+
+    @staticmethod
+    def of(size: int) -> "_Known":
+        """Without a piece; `size` is a power of two."""
+        bounds = np.empty(size // 2, np.int64)
+        return _Known(np.zeros(size, np.uint64), np.full(size, -1, np.int32), bounds, bounds.copy())
+
+    def larger(self, distinct: int) -> "_Known":
+        """The same pieces with twice the room."""
+        twice = _Known.of(2 * len(self.keys))
+        twice.starts[:distinct], twice.ends[:distinct] = self.starts[:distinct], self.ends[:distinct]
+        _enter(self.keys, self.numbers, twice.keys, twice.numbers)
+        return twice
 
 
 def shortened(texts: Sequence[str]) -> Iterator[str]:
@@ -273,66 +303,121 @@ def _piece(data: Any, table: Any, i: int, end: int, after_word: bool) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _longer(values: Any) -> Any:
-    longer = np.empty(2 * len(values), values.dtype)
-    longer[: len(values)] = values
-    return longer
+def _word(data: Any, table: Any, i: int, end: int, after_word: bool) -> Any:
+    """End of the word of which the first character is ASCII's, perhaps after a space, that begins at byte `i`; or 0.
+
+    Most pieces are such words: `_piece` comes to the same, more slowly.
+    """
+    first = data[i]
+    if first >= 0x80 or (after_word and first == 39):
+        return 0
+    if first == 32 and i + 1 < end:
+        i += 1
+        first = data[i]
+    if first >= 0x80 or not table[first] & WORD:
+        return 0
+    i += 1
+    while i < end and data[i] < 0x80 and table[data[i]] & WORD:
+        i += 1
+    return i if i == end or data[i] < 0x80 else _run(data, table, i, end, WORD, end)
 
 
 @njit(cache=True, nogil=True)
-def _cut(data: Any, offsets: Any, table: Any, pieces: Any, bounds: Any) -> Any:
-    size = 1 << 16
-    slots = np.full(size, -1, np.int32)
-    starts, ends = np.empty(size // 2, np.int64), np.empty(size // 2, np.int64)
-    hashes = np.empty(size // 2, np.uint64)
-    known = 0
-    count = 0
-    for text in range(len(offsets) - 1):
-        i, end = offsets[text], offsets[text + 1]
-        after_word = False
+def _place(key: Any, size: int) -> Any:
+    """First place of a key in a hash table of a power of two: Fibonacci hashing, Knuth volume 3, section 6.4."""
+    return np.int64((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) & (size - 1)
+
+
+@njit(cache=True, nogil=True)
+def _enter(keys: Any, numbers: Any, into_keys: Any, into_numbers: Any) -> None:
+    size = len(into_keys)
+    for old in range(len(keys)):
+        if numbers[old] >= 0:
+            place = _place(keys[old], size)
+            while into_numbers[place] >= 0:
+                place = (place + 1) & (size - 1)
+            into_keys[place], into_numbers[place] = keys[old], numbers[old]
+
+
+PACKED = 7
+"""Bytes of a piece that a key holds, beside its length."""
+DONE, NO_ROOM, MANY = 0, 1, 2
+
+
+@njit(cache=True, nogil=True)
+def _cut(
+    data: Any,
+    offsets: Any,
+    table: Any,
+    pieces: Any,
+    bounds: Any,
+    keys: Any,
+    numbers: Any,
+    starts: Any,
+    ends: Any,
+    state: Any,
+) -> Any:
+    """Cut from where `state` is: text, byte, whether a word is before it, distinct pieces, pieces. `NO_ROOM` and `MANY`
+    ask for longer `pieces`, and for more room for distinct ones; then it goes on."""
+    text, i, after_word, known, count = state
+    size = len(keys)
+    full = DONE
+    while text < len(offsets) - 1 and full == DONE:
+        end = offsets[text + 1]
         while i < end:
-            j, after_word = _piece(data, table, i, end, after_word)
-            h = np.uint64(0xCBF29CE484222325)  # FNV-1a; pieces are equal by their bytes, not by it
-            for k in range(i, j):
-                h = (h ^ np.uint64(data[k])) * np.uint64(0x100000001B3)
-            h ^= h >> np.uint64(32)
-            slot = np.int64(h & np.uint64(size - 1))
-            while True:
-                number = slots[slot]
-                if number < 0:
-                    break
-                if hashes[number] == h and ends[number] - starts[number] == j - i:
-                    same = True
-                    first = starts[number]
-                    for k in range(j - i):
-                        if data[first + k] != data[i + k]:
-                            same = False
-                            break
-                    if same:
+            if count == len(pieces):
+                full = NO_ROOM
+                break
+            if known == len(starts):
+                full = MANY
+                break
+            j = _word(data, table, i, end, after_word != 0)
+            word = True
+            if not j:
+                j, word = _piece(data, table, i, end, after_word != 0)
+            length = j - i
+            key = np.uint64(0)
+            if length <= PACKED:
+                for k in range(i, j):
+                    key = key << np.uint64(8) | np.uint64(data[k])
+                key = key << np.uint64(8) | np.uint64(length)
+            else:
+                # Pieces are equal by their bytes, not by this.
+                for k in range(i, j):
+                    key = (key ^ np.uint64(data[k])) * np.uint64(0x100000001B3)
+                key = key << np.uint64(8) | np.uint64(255)
+            place = _place(key, size)
+            number = numbers[place]
+            while number >= 0:
+                if keys[place] == key:
+                    if length <= PACKED:
                         break
-                slot = (slot + 1) & (size - 1)
+                    if ends[number] - starts[number] == length:
+                        first = starts[number]
+                        k = 0
+                        while k < length and data[first + k] == data[i + k]:
+                            k += 1
+                        if k == length:
+                            break
+                place = (place + 1) & (size - 1)
+                number = numbers[place]
             if number < 0:
                 number = known
-                slots[slot] = number
-                starts[number], ends[number], hashes[number] = i, j, h
+                keys[place], numbers[place] = key, number
+                starts[known], ends[known] = i, j
                 known += 1
-                if known == len(starts):
-                    size *= 2
-                    starts, ends, hashes = _longer(starts), _longer(ends), _longer(hashes)
-                    slots = np.full(size, -1, np.int32)
-                    for old in range(known):
-                        slot = np.int64(hashes[old] & np.uint64(size - 1))
-                        while slots[slot] >= 0:
-                            slot = (slot + 1) & (size - 1)
-                        slots[slot] = old
-            if count == len(pieces):
-                bounds[-1] = -1
-                return starts[:0], ends[:0]
             pieces[count] = number
             count += 1
             i = j
-        bounds[text + 1] = count
-    return starts[:known], ends[:known]
+            after_word = np.int64(word)
+        else:
+            text += 1
+            bounds[text] = count
+            after_word = 0
+            if text < len(offsets) - 1:
+                i = offsets[text]
+    state[0], state[1], state[2], state[3], state[4] = text, i, after_word, known, count
+    return full
 
 
 @njit(cache=True, nogil=True)
