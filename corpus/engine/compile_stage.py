@@ -6,6 +6,7 @@ import io
 import numpy as np
 import pyarrow as pa
 
+from socorpus.corpus import arrays
 from socorpus.corpus.config import Documents, Near
 from socorpus.corpus.dedup import exact, lsh
 from socorpus.corpus.documents import build as documents_build
@@ -13,11 +14,13 @@ from socorpus.corpus.dump import xml_rows
 from socorpus.corpus.dump.compression import bzip2
 from socorpus.corpus.engine.compiling import compile_everywhere
 from socorpus.corpus.engine.executor import Engine
+from socorpus.corpus.shards import rows
 from socorpus.corpus.signals import statistics
 from socorpus.corpus.tokenizer import bpe
 
 STAGE = "compile"
 KERNELS = (
+    "socorpus.corpus.dedup.components",
     "socorpus.corpus.dedup.exact",
     "socorpus.corpus.dedup.lsh",
     "socorpus.corpus.dedup.minhash",
@@ -27,6 +30,7 @@ KERNELS = (
     "socorpus.corpus.documents.markdown",
     "socorpus.corpus.dump.compression.bzip2",
     "socorpus.corpus.dump.xml_kernel",
+    "socorpus.corpus.shards.rows",
     "socorpus.corpus.tokenizer.pretokenize",
     "socorpus.corpus.words.kernel",
 )
@@ -70,8 +74,10 @@ def call() -> None:
         lsh.alike(edges, sets, near)
     lsh.portions(edges)
     bpe.encode(bpe.train([_TEXT], 300), documents["text"])
+    data, bounds = arrays.utf8(documents["text"])
+    rows.byte_places(arrays.readonly(data), bounds, np.zeros(1, np.int64), np.zeros((1, 2), np.int64))
 
 
 def _rows(table: str, source: str) -> pa.Table:
-    rows = xml_rows.read(io.BytesIO(source.encode()), table=table, site="example", file="an example")
-    return pa.concat_tables([some.batch for some in rows])
+    read = xml_rows.read(io.BytesIO(source.encode()), table=table, site="example", file="an example")
+    return pa.concat_tables([some.batch for some in read])

@@ -7,7 +7,7 @@ The bytes of a shard are determined by its rows, the seed, the row group, the sc
 pyarrow, which writes its own version into the footer and brings its own zstd.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus import arrays, schema
-from socorpus.corpus.arrays import Int64
+from socorpus.corpus.arrays import Int64, njit
 from socorpus.corpus.errors import BuildError
 from socorpus.corpus.privacy import redact
 from socorpus.corpus.tokenizer import bpe
@@ -96,35 +96,45 @@ def _split_of(kept: pa.Table, splits: pa.Table) -> pa.Array:
 def _code_tokens(
     kept: pa.Table, text: pa.Array, segments: pa.ListArray, ids: pa.ListArray, lengths: npt.NDArray[np.int32]
 ) -> pa.ListArray:
-    """[start, end) in tokens of each code segment, by row; all rows at once, in code points counted over all texts."""
+    """[start, end) in tokens of each code segment, by row; all rows at once, in bytes counted over all texts."""
     data, byte_bounds = arrays.utf8(text)
     tokens, token_bounds = arrays.lists(ids)
-    token_ends = np.cumsum(lengths[tokens.to_numpy()], dtype=np.int64)
-    wrong = np.flatnonzero(np.r_[0, token_ends][token_bounds] != byte_bounds)
+    token_edges = np.zeros(len(tokens) + 1, np.int64)
+    np.cumsum(lengths[tokens.to_numpy()], out=token_edges[1:])
+    wrong = np.flatnonzero(token_edges[token_bounds] != byte_bounds)
     if len(wrong):
         row = int(wrong[0]) - 1
         where = schema.key(kept["site"][row].as_py(), kept["post_id"][row].as_py())
         raise BuildError(f"{where}: the tokens don't add up to the bytes of the text; take a byte-level tokenizer")
-    begins = data & 0xC0 != 0x80  # the first byte of a code point
-    if len(token_ends):
-        token_starts = np.r_[0, token_ends[:-1]]
-        points = np.add.reduceat(begins, token_starts, dtype=np.int64)
-        first = np.cumsum(points) - points + begins[token_starts] - 1  # code point that has the token's first byte
-    else:
-        first = np.zeros(0, np.int64)
-    point_bounds = np.r_[0, np.cumsum(pc.utf8_length(text).to_numpy(zero_copy_only=False), dtype=np.int64)]
-
     flat, bounds = arrays.lists(segments)
     code = pc.equal(flat.field("kind"), "code").to_numpy(zero_copy_only=False)
-    row = np.repeat(np.arange(len(segments)), np.diff(bounds))[code]
-    start, end = (
-        np.searchsorted(first, flat.field(name).to_numpy()[code] + point_bounds[row]) - token_bounds[row]
-        for name in ("start", "end")
-    )
+    rows = np.repeat(np.arange(len(segments)), np.diff(bounds))[code]
+    points = np.column_stack([flat.field(name).to_numpy()[code] for name in ("start", "end")]).astype(np.int64)
+    # A segment has the tokens whose first byte it has.
+    places = byte_places(arrays.readonly(data), byte_bounds, rows, points)
+    start, end = (np.searchsorted(token_edges[:-1], places[:, side]) - token_bounds[rows] for side in (0, 1))
     some = start < end
     ranges = np.column_stack([start[some], end[some]]).astype(np.int32).reshape(-1)
-    bounds = 2 * np.r_[0, np.cumsum(np.bincount(row[some], minlength=len(segments)))]
+    bounds = 2 * np.r_[0, np.cumsum(np.bincount(rows[some], minlength=len(segments)))]
     return _lists(bounds, pa.array(ranges))
+
+
+@njit(cache=True, nogil=True)
+def byte_places(data: Any, bounds: Any, rows: Any, points: Any) -> Any:
+    """The byte in `data` of each pair of places in code points of a text, int64[n, 2], best in ascending order."""
+    places = np.empty_like(points)
+    row, place, point = -1, 0, 0
+    for pair in range(len(rows)):
+        if rows[pair] != row or points[pair, 0] < point:
+            row, point = rows[pair], 0
+            place = bounds[row]
+        for side in range(2):
+            while point < points[pair, side] and place < bounds[row + 1]:
+                byte = data[place]
+                place += 1 if byte < 0x80 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+                point += 1
+            places[pair, side] = place
+    return places
 
 
 def _lists(bounds: Int64, values: pa.Array) -> pa.ListArray:

@@ -92,7 +92,7 @@ def cut(
     """
     data = readonly(data)
     total = int(offsets[-1] - offsets[0])
-    pieces = np.empty(total // BYTES_PER_PIECE + 64, np.int32)
+    pieces: npt.NDArray[np.int32] = np.empty(total // BYTES_PER_PIECE + 64, np.int32)
     bounds = np.zeros(len(offsets), np.int64)
     known = _Known.of(1 << 16)
     state = np.array([0, offsets[0], 0, 0, 0], np.int64)
