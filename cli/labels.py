@@ -229,17 +229,14 @@ def try_(
     file: Annotated[str, typer.Argument(help="A plug-in with labelling functions: a Python file, or a module.")],
     corpus: options.Corpus,
     most: Annotated[int, typer.Option(min=1, help="Number of examples to try on.")] = 2000,
+    plugin: options.Plugins = None,
 ) -> None:
-    """Try labelling functions of a file on some posts of a labelled corpus; nothing is written."""
+    """Try labelling functions of a file on some posts of a corpus; nothing is written."""
     from socorpus.corpus import use_plugins
     from socorpus.labeling import try_functions
 
-    known = set(use_plugins((), corpus, reads=()))
-    names = use_plugins([file], corpus, reads=())
-    own = [name for name in names if name not in known] or [
-        name for name in names if Path(name).name == Path(file).name
-    ]
-    for trial in try_functions(own[-1] if own else file, corpus, most=most):
+    use_plugins([file, *(plugin or ())], corpus, reads=())
+    for trial in try_functions(Path(file).name if file.endswith(".py") or "/" in file else file, corpus, most=most):
         _show_trial(trial)
 
 
@@ -256,6 +253,8 @@ def _show_trial(trial: "Trial") -> None:
     for name, (part, whole) in rows.items():
         table.add_row(name, view.number(part), f"{100 * part / whole:.1f}%" if whole else "–")
     view.out.print(table)
+    for note in trial.notes:
+        view.out.print(note, markup=False)
     for sample in trial.samples:
         others = f", others {', '.join(sample['others'])}" if sample["others"] else ""
         evidence = json.dumps(sample["evidence"], ensure_ascii=False)

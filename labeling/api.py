@@ -247,14 +247,18 @@ def diff_labels(old: Location, new: Location, tasks: Sequence[str] | None = None
 
 @guarded
 def try_functions(plugin: str, corpus: Location, *, most: int = 2000) -> "list[Trial]":
-    """Try the labelling functions of a plug-in on some posts of a labelled corpus; nothing is written.
+    """Try the labelling functions of a plug-in on some posts of a corpus; nothing is written.
+
+    A function for a task of ours needs the labels of that task in the corpus, with which it is compared. Of a task that
+    a plug-in defines nothing need be there: its examples are made.
 
     Args:
         plugin: name of an active plug-in, as `socorpus.corpus.use_plugins` returns it.
         most: examples to try on; whole buckets of threads are taken until there are as many.
 
     Raises:
-        InputError: the plug-in has no labelling function, or the corpus no labels of its task.
+        InputError: the plug-in has no labelling function, its task is not known, or is one of ours of which the corpus
+            has no labels.
         BuildError: a function raises an exception, or yields something else than votes.
 
     Examples:
@@ -271,13 +275,21 @@ def try_functions(plugin: str, corpus: Location, *, most: int = 2000) -> "list[T
         >>> use_plugins()
         []
     """
+    from socorpus.corpus import config
+    from socorpus.corpus.storage import integrity
+    from socorpus.corpus.storage.buckets import listed
+    from socorpus.labeling import schema
     from socorpus.labeling.analysis import accuracy as measuring
     from socorpus.labeling.analysis import tryout
 
     trials = []
-    for function in tryout.chosen(plugin):
-        tree, definition = _labelled(corpus, function.task)
-        trials.append(tryout.attempt(tree, measuring.buckets(tree, definition), function, most))
+    for name, functions in tryout.by_task(plugin).items():
+        ours = schema.TASKS.origin(name) is None
+        folders = (f"labels/{name}",) if ours else (f"labels/{schema.FACTS_FOLDER}",)
+        tree, facts = integrity.opened(corpus_place(corpus), folders)
+        task = schema.TASKS[name]
+        buckets = measuring.buckets(tree, task) if ours else listed(facts["files"])
+        trials += tryout.attempt(tree, config.sections_of_ours(facts["config"]), buckets, task, functions, most)
     return trials
 
 

@@ -15,13 +15,13 @@ from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.work import Outcome
 from socorpus.corpus.storage import files, parquet
 from socorpus.corpus.storage.buckets import Bucket
-from socorpus.labeling import logistic, schema, steps
+from socorpus.labeling import logistic, schema, steps, strays
 from socorpus.labeling.aggregation import agreement, dawid_skene, uninformative
 from socorpus.labeling.aggregation.dawid_skene import ABSTAIN
 from socorpus.labeling.analysis import label_errors, leaks
 from socorpus.labeling.schema import FOLDER, TASKS, Task
 
-VERSION = 7
+VERSION = 8
 _FAILURES_SHOWN = 3
 Int64 = npt.NDArray[np.int64]
 
@@ -64,13 +64,13 @@ def analyse(
     task: str,
     voters: Sequence[str],
     buckets: Sequence[Bucket],
-    failures: Mapping[str, Any],
+    remarks: Mapping[str, Any],
     taught: bool = False,
 ) -> Outcome:
     """Counts and labels -> labels/TASK/analysis.json.
 
     Args:
-        failures: `failed` and `failures` of the manifest's entry, if any.
+        remarks: `failed`, `failures` and `strays` of the manifest's entry, if any.
         taught: whether people's verdicts corrected the probabilities of a weigher.
     """
     definition = TASKS[task]
@@ -104,7 +104,7 @@ def analyse(
         "probabilities": {"basis": "judged" if measured is not None else model.basis, "measured": measured},
         "audit": leaks.run(root, buckets, definition),
         "errors": label_errors.find(root, buckets, definition),
-        **failures,
+        **remarks,
         "abstains": steps.abstains(root, task),
     }
     files.write_json(root / path(task), analysis)
@@ -308,6 +308,10 @@ def summary(analysis: Mapping[str, Any]) -> list[str]:
             f"{name} failed on {count:,} posts and does not vote on them: {shown}{', …' * (count > len(rows))}"
         )
     sentences += _lifts(analysis["functions"], analysis.get("facts", ()))
+    task = schema.TASKS.get(analysis["task"])
+    if task is not None:
+        lost = analysis.get("strays", {}).items()
+        sentences += [f"{strays.sentence(task, function, reasons)}." for function, reasons in lost]
     if "held_out" in analysis:  # of an earlier version it has neither
         sentences += [_method(analysis), probabilities(analysis["probabilities"])]
     sentences += not_to_be_had(analysis["abstains"])

@@ -15,7 +15,15 @@ from typer.testing import CliRunner
 from socorpus.cli import main as cli
 from socorpus.corpus import active_plugins, build, load_config, plugins, use_plugins
 from socorpus.corpus.errors import InputError, SocorpusWarning
-from socorpus.labeling import apply, explain_labels, last_stage, schema, tasks_without_functions
+from socorpus.labeling import (
+    analyze,
+    apply,
+    explain_labels,
+    last_stage,
+    schema,
+    tasks_without_functions,
+    try_functions,
+)
 from socorpus.labeling.functions import FUNCTIONS, of_task
 from tests.building import hashes, manifest, wait_for
 from tests.corpus import small_site
@@ -32,14 +40,15 @@ task("length", {"long": "a long answer", "short": "a short one"}, question="Is t
 def counts(threads):
     """Characters of the post."""
     for post in threads.documents.to_pylist():
-        yield Vote(post["post_id"], "long" if post["own_end"] > 500 else "short", {"own_end": post["own_end"]})
+        if post["kind"] == "answer":
+            yield Vote(post["post_id"], "long" if post["own_end"] > 500 else "short", {"own_end": post["own_end"]})
 
 
 @votes("length")
 def has_code(threads):
     """A block of code is long."""
     for post in threads.documents.to_pylist():
-        if any(part["kind"] == "code" for part in post["segments"]):
+        if post["kind"] == "answer" and any(part["kind"] == "code" for part in post["segments"]):
             yield Vote(post["post_id"], "long", {"why": "code"})
 
 
@@ -279,3 +288,71 @@ def test_workers_that_were_started_elsewhere_get_the_file_with_the_work(tmp_path
         build(dump, tmp_path / "there", config, last=last_stage, scheduler=url)
     assert hashes(tmp_path / "there", "labels") == hashes(tmp_path / "here", "labels")
     assert manifest(tmp_path / "there")["labels"] == here["labels"]
+
+
+NEW_TASK = '''
+from socorpus.labeling import Vote, task, votes
+
+
+def collect(threads):
+    return {"scores": threads.documents["score"].to_pylist()}
+
+
+def merge(parts):
+    return {"highest": max(score for part in parts for score in part["scores"])}
+
+
+STAR = task("star", {"star": "", "other": ""}, collect=collect, merge=merge,
+            settings=lambda labels: {"without": list(labels.without)})
+
+
+@votes(STAR)
+def score(threads):
+    """Scores."""
+    for post in threads.documents.to_pylist():
+        label = "star" if 2 * post["score"] > threads.facts["highest"] else "other"
+        yield Vote(post["post_id"], label, {"asks": "ann@acme.org", **threads.facts["settings"]})
+
+
+@votes(STAR)
+def settled(threads):
+    """Facts of posts."""
+    for row in threads.post_facts.to_pylist():
+        if row["kind"] == "question":
+            yield Vote(row["post_id"], "other", {"closed": row["closed"]})
+'''
+
+
+def test_a_task_that_the_corpus_does_not_have_can_be_tried(tmp_path: Path, dump: Path, mine: Path) -> None:
+    root = tmp_path / "corpus"
+    config = load_config()
+    build(dump, root, config, workers=0)
+    before = hashes(root)
+    mine.write_text(NEW_TASK, "utf-8")
+    names = use_plugins([str(mine)], root)
+    tried = {trial.function: trial for trial in try_functions(*names, root)}
+    assert hashes(root) == before
+    score, settled = tried["star.score"], tried["star.settled"]
+    assert score.examples == settled.examples == score.covered == score.overlap == settled.votes > 5
+    assert score.conflict == score.labels.get("star", 0) == settled.conflict
+    assert score.samples[0]["evidence"] == {"asks": "[EMAIL_1]", "without": []}
+    (note,) = score.notes
+    assert "votes do not count" in note and " on answers, such as " in note and "An example of star is a quest" in note
+    # It says what labels come of it.
+    with pytest.warns(SocorpusWarning, match=r"star\.score: \d+ votes do not count"):
+        apply(root, ["star"], workers=0)
+    voted = [row for row in rows(root, "star", "votes") if row["function"] == "score"]
+    assert len(voted) == score.votes and {row["label"] for row in voted} == set(score.labels)
+    assert manifest(root)["labels"]["star"]["strays"]["score"]["kind"]["votes"] > 0
+    with pytest.warns(SocorpusWarning, match="do not count"):
+        (analysis,) = analyze(root, ["star"], workers=0).values()
+    assert any("star.score: " in line and "no examples of star" in line for line in analysis.summary())
+    # Labels of an earlier file do not stand for its functions.
+    assert [trial.overlap for trial in try_functions(*names, root)] == [score.overlap, settled.overlap]
+
+
+def test_functions_of_a_task_that_is_not_known_are_not_tried(tmp_path: Path, mine: Path) -> None:
+    mine.write_text(MINE.replace('@votes("closure")', '@votes("mood")'), "utf-8")
+    (name,) = use_plugins([str(mine)])
+    with pytest.raises(InputError, match="task 'mood' is not known"):
+        try_functions(name, tmp_path)
