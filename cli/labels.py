@@ -24,14 +24,28 @@ def apply(
     workers: options.Workers = None,
     scheduler: options.Scheduler = None,
     plugin: options.Plugins = None,
+    without_plugin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Take a plug-in out of the corpus, such as shouted.py. Repeatable.", show_default=False
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Label everything again.")] = False,
 ) -> None:
     """Run the labelling functions, combine their votes, and put people's labels first."""
     from socorpus.labeling import apply as apply_labels
 
-    options.use(plugin, corpus, needed=True, reads=("signals",))
+    options.use(plugin, corpus, needed=True, reads=("signals",), without=without_plugin)
     with view.stoppable(), view.Stages() as show:
-        labelled = apply_labels(corpus, task, workers=workers, scheduler=scheduler, force=force, show=show)
+        labelled = apply_labels(
+            corpus,
+            task,
+            workers=workers,
+            scheduler=scheduler,
+            force=force,
+            without_plugins=without_plugin or (),
+            show=show,
+        )
     _show_labels(labelled, show.ran)
 
 

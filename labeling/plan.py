@@ -21,6 +21,7 @@ from socorpus.labeling.analysis import functions as analysis_functions
 from socorpus.labeling.corpus_view import Layout
 from socorpus.labeling.functions import FUNCTIONS, of_task
 from socorpus.labeling.schema import FOLDER, TASKS, VOTES, models_path, names_path, path, people_path
+from socorpus.labeling.schema import as_dict as as_task_dict
 
 Done = Mapping[str, Receipt]
 """Receipts of a step by name: `TASK/BUCKET`, or `TASK`; of this task, and maybe of others."""
@@ -306,6 +307,7 @@ class TaskPlan:
             **({"not_counted": muted} if (muted := fitted[self.task].counts.get("muted")) else {}),
             **self.strays(voted),
             "abstains": steps.abstains(self.layout.root, self.task),
+            **({"definition": as_task_dict(self.definition)} if TASKS.origin(self.task) is not None else {}),
             **({"plugins": origins} if (origins := self._plugins()) else {}),
         }
 

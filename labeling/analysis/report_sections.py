@@ -16,7 +16,7 @@ from socorpus.corpus.schema import SPLITS
 from socorpus.corpus.storage import parquet
 from socorpus.corpus.storage.buckets import bucket_files
 from socorpus.labeling.analysis import functions as analysis_functions
-from socorpus.labeling.schema import EXAMPLES, FOLDER, LABELS, TASKS, Task
+from socorpus.labeling.schema import EXAMPLES, FOLDER, LABELS, TASKS, Task, of_corpus
 
 FEW = 20
 """Labels of a kind below which a split is too small to measure by."""
@@ -171,7 +171,8 @@ def audit_rows(analysis: Mapping[str, Any]) -> list[list[Any]]:
 def listed(facts: Facts) -> Section | None:
     """For each task that lists a label (`Task.listed`), every post with a vote for it, with the evidence."""
     entries = facts.manifest.get("labels", {})
-    tasks = [task for name, task in TASKS.items() if task.listed and name in entries]
+    known = [of_corpus(name, entries) for name in entries if name in TASKS or "definition" in entries[name]]
+    tasks = [task for task in known if task.listed]
     if not tasks:
         return None
     content = Markup("")

@@ -312,9 +312,11 @@ def test_a_whole_new_task_from_functions_to_a_model(tmp_path: Path) -> None:
     told = run("explain", root, key)
     assert "runnable      complete" in told and "begins_as_a_program: complete (blocks 1)" in told
     assert "plug-in" in run("doctor", *plugin) and set(manifest(root)["plugins"]) == {"task.py"}
-    # Somebody else, who has only the corpus, is told what is missing.
-    lost = socorpus("explain", root, key, code=2, environment={"XDG_STATE_HOME": str(tmp_path / "else")})
-    assert "built with the plug-in task.py" in lost.stderr and "--plugin task.py" in lost.stderr
+    # Somebody else, who has only the corpus, can read it, and is told what is missing to label it.
+    alone = {"XDG_STATE_HOME": str(tmp_path / "else")}
+    assert socorpus("explain", root, key, environment=alone).stdout == told
+    lost = socorpus("labeling", "apply", root, code=2, environment=alone)
+    assert "built with the plug-in task.py" in lost.stderr and "--plugin PATH" in lost.stderr
     unknown = socorpus(
         *("finetune", tmp_path / "run", "--task", "runnable", "--data", root, "-o", tmp_path / "other"),
         code=2,

@@ -18,11 +18,15 @@ from socorpus.corpus.errors import InputError, SocorpusWarning
 from socorpus.labeling import (
     analyze,
     apply,
+    diff_labels,
     explain_labels,
+    export_labels,
+    label_slices,
     last_stage,
     schema,
     tasks_without_functions,
     try_functions,
+    write_report,
 )
 from socorpus.labeling.functions import FUNCTIONS, of_task
 from tests.building import hashes, manifest, wait_for
@@ -171,9 +175,42 @@ def test_a_plugin_that_apply_was_given_is_known_from_then_on(tmp_path: Path, dum
     place, identity, definitions = active_plugins()[0]
     assert place == str(mine) and len(identity) == 64
     assert definitions[:2] == ["task length", "labelling function length.counts"]
+    # Without its file the labels can be read, also of its task.
     mine.unlink()
-    with pytest.raises(InputError, match="there is no such plug-in file"):
+    use_plugins()
+    key = next(f"{row['site']}:{row['post_id']}" for row in rows(root, "length", "labels"))
+    assert sum(row["labelled"] for row in label_slices(root, "length", "site")) == len(rows(root, "length", "labels"))
+    assert diff_labels(root, root)["length"].changed == 0
+    assert export_labels(root, "length", tmp_path / "out", "huggingface").labels > 0
+    assert "<h3>length: " in write_report(root).read_text("utf-8")
+    assert any(line.startswith("  length ") for line in explain_labels(root, key))
+    with pytest.raises(InputError, match=r"mine.py, whose file .*mine.py is no longer there.*--without-plugin mine.py"):
         use_plugins((), root, needed=True)
+    # Taken out, it leaves nothing.
+    with pytest.raises(InputError, match=r"has no plug-in yours\.py; it has mine\.py"):
+        apply(root, workers=0, without_plugins=["yours.py"])
+    assert use_plugins((), root, needed=True, without=["mine.py"]) == []
+    apply(root, ["quality"], workers=0, without_plugins=["mine.py"])
+    facts = manifest(root)
+    assert "plugins" not in facts and list(facts["labels"]) == ["quality", "closure", "obsolescence", "entities"]
+    assert not (root / "labels/length").exists() and use_plugins((), root, needed=True) == []
+
+
+def test_a_plugin_that_voted_on_our_tasks_is_taken_out_of_them(tmp_path: Path, dump: Path, mine: Path) -> None:
+    root = tmp_path / "corpus"
+    made(root, dump)
+    before = {name: entry for name, entry in manifest(root)["labels"].items() if name != "length"}  # type: ignore[attr-defined]
+    use_plugins([str(mine)])
+    apply(root, ["closure", "length"], workers=0)
+    assert "shouts" in manifest(root)["labels"]["closure"]["functions"]
+    with pytest.raises(InputError, match=r"plug-in mine\.py is active"):
+        apply(root, workers=0, without_plugins=["mine.py"])
+    use_plugins()
+    # Whoever did not name it is told that its votes go, and where nobody asked for that nothing else is touched.
+    with pytest.warns(SocorpusWarning, match=r"votes of the plug-in mine.py on closure go, since it is not active"):
+        apply(root, ["closure"], workers=0)
+    apply(root, ["quality"], workers=0, without_plugins=["mine.py"])
+    assert manifest(root)["labels"] == before
 
 
 def test_a_task_on_which_no_function_votes_is_told(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
