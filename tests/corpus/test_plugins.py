@@ -312,7 +312,7 @@ def test_a_plugin_whose_file_is_gone_is_named_with_what_heals_it(tmp_path: Path)
     moved.mkdir()
     Path(given).rename(moved / "mine.py")
     said = rf"{root}: built with the plug-in mine.py, whose file {given} is no longer there; name it with --plugin PATH"
-    heals = rf"socorpus labeling apply {root} --without-plugin mine.py takes it out, or with --plugin replaces it \(in Python, use"
+    heals = rf"socorpus labeling apply {root} --without-plugin mine.py takes it out, or with --plugin replaces it"
     with pytest.raises(InputError, match=f"{said}.*{heals}"):
         use_plugins((), root, needed=True)
     # Who reads needs no code of it.
