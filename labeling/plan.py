@@ -111,6 +111,22 @@ class TaskPlan:
         counts = strays.merged(voted[self.name(bucket)].counts.get("strays", {}) for bucket in self.layout.buckets)
         return {"strays": counts} if counts else {}
 
+    def by_others(self, labelled: Done) -> dict[str, Any]:
+        """Counts of the labels that sites have although the task's own functions abstain there, or nothing.
+
+        Under `by_others`, site -> label -> number: votes of plug-ins, models and people made them.
+        """
+        counts: dict[str, Counter[str]] = {}
+        for bucket in self.layout.buckets:
+            for _, label, count in labelled[self.name(bucket)].counts["labels"]:
+                counts.setdefault(bucket.site, Counter())[label] += count
+        others = {
+            site: given
+            for site, labels in steps.abstains(self.layout.root, self.task).items()
+            if (given := {label: counts[site][label] for label in labels if counts.get(site, Counter())[label]})
+        }
+        return {"by_others": others} if others else {}
+
     def require_working(self, voted: Done) -> None:
         """Warn of functions of ours that failed on posts, and of plug-ins' that vote on posts that are no examples.
 
@@ -235,7 +251,7 @@ class TaskPlan:
         inputs = self._contents(labelled) | {f"votes/{name}": text for name, text in self._contents(voted).items()}
         inputs |= {f"people/{name}": content for name, content in people.items()} | {"models": self.models_content}
         inputs["names"] = self.names_content
-        remarks = {**self.failures(voted), **self.strays(voted)}
+        remarks = {**self.failures(voted), **self.strays(voted), **self.by_others(labelled)}
         given: dict[str, Any] = {
             "task": self.task,
             "voters": self.voters,
@@ -307,6 +323,7 @@ class TaskPlan:
             **({"not_counted": muted} if (muted := fitted[self.task].counts.get("muted")) else {}),
             **self.strays(voted),
             "abstains": steps.abstains(self.layout.root, self.task),
+            **self.by_others(labelled),
             **({"definition": as_task_dict(self.definition)} if TASKS.origin(self.task) is not None else {}),
             **({"plugins": origins} if (origins := self._plugins()) else {}),
         }

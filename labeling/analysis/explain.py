@@ -85,7 +85,10 @@ def _task(root: Path, key: str, task: str, entry: Mapping[str, Any]) -> Iterator
     if not rows:
         yield f"{task:<13} no vote ({about})"
         missing = entry.get("abstains", {}).get(place.site, {})
-        yield from (f"  no {label} on this site: {why}" for label, why in missing.items())
+        others = entry.get("by_others", {}).get(place.site, {})
+        for label, why in missing.items():
+            who = " by the task's own functions" if label in others else ""
+            yield f"  no {label}{who} on this site: {why}"
         return
     basis = f"the probability is {_basis(root, task, entry)}"
     if rows[0]["start"] is not None:

@@ -262,18 +262,27 @@ def _median(values: Sequence[float]) -> float | None:
     return round(float(np.median(values)), 1) if values else None
 
 
-def not_to_be_had(abstains: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """A sentence for each reason why labels are not to be had on some sites.
+def not_to_be_had(facts: Mapping[str, Any]) -> list[str]:
+    """A sentence for each reason why the task's own functions do not give labels on some sites.
 
     Args:
-        abstains: site -> label -> why (`schema.Task.abstains`).
+        facts: an analysis, or the manifest's entry of a task: `abstains`, site -> label -> why (`Task.abstains`);
+            `by_others`, site -> label -> number of labels that other votes made there.
     """
     by: dict[tuple[tuple[str, ...], str], list[str]] = {}
-    for site, labels in abstains.items():
+    others: list[tuple[str, str, str, int]] = []
+    for site, labels in facts.get("abstains", {}).items():
+        given = facts.get("by_others", {}).get(site, {})
+        others += [(label, site, why, given[label]) for label, why in labels.items() if label in given]
         for why in dict.fromkeys(labels.values()):
-            names = tuple(label for label, reason in labels.items() if reason == why)
-            by.setdefault((names, why), []).append(site)
-    return [f"No {', '.join(names)} on {', '.join(sites)}: {why}." for (names, why), sites in by.items()]
+            if names := tuple(label for label, reason in labels.items() if reason == why and label not in given):
+                by.setdefault((names, why), []).append(site)
+    sentences = [f"No {', '.join(names)} on {', '.join(sites)}: {why}." for (names, why), sites in by.items()]
+    return sentences + [
+        f"{label} on {site} is by votes of plug-ins, models or people only ({count:,}), since the task's own functions "
+        f"abstain there: {why}."
+        for label, site, why, count in others
+    ]
 
 
 def summary(analysis: Mapping[str, Any]) -> list[str]:
@@ -314,5 +323,5 @@ def summary(analysis: Mapping[str, Any]) -> list[str]:
         sentences += [f"{strays.sentence(task, function, reasons)}." for function, reasons in lost]
     if "held_out" in analysis:  # of an earlier version it has neither
         sentences += [_method(analysis), probabilities(analysis["probabilities"])]
-    sentences += not_to_be_had(analysis["abstains"])
+    sentences += not_to_be_had(analysis)
     return [*sentences, *filter(None, [analysis["audit"].get("note"), analysis["errors"]["note"]])]

@@ -40,7 +40,7 @@ def labels(facts: Facts) -> Section | None:
         content += Markup("<h3>{}: {} examples</h3>").format(name, f"{examples:,}")
         content += html.table(["label", *SPLITS, "all"], *label_rows(entry))
         sources = ", ".join(f"{count:,} by {source}" for source, count in entry["sources"].items()) or "none"
-        for sentence in analysis_functions.not_to_be_had(entry.get("abstains", {})):
+        for sentence in analysis_functions.not_to_be_had(entry):
             content += html.paragraph(sentence)
         content += html.paragraph(
             f"Combined by {entry['method'].replace('_', ' ')}: {sources}; votes differ on {entry['conflicts']:,}. "

@@ -141,8 +141,9 @@ def export(root: Path, task: Task, form: str, out: Path, least: float = 0.0, tok
             if not written.examples:
                 raise InputError(f"{root}: nothing of {task.name} to export: {_lacking(written)}")
             if not written.labels:
+                texts = f"texts of {task.name}, {written.examples:,} in all,"
                 warnings.warn(
-                    f"texts of {task.name}, {written.examples:,} in all, are exported without any span: {_lacking(written)}",
+                    f"{texts} are exported without any span: {_lacking(written)}",
                     SocorpusWarning,
                     stacklevel=2,
                 )

@@ -28,6 +28,7 @@ from socorpus.labeling import (
     try_functions,
     write_report,
 )
+from socorpus.labeling.analysis import functions
 from socorpus.labeling.functions import FUNCTIONS, of_task
 from tests.building import hashes, manifest, wait_for
 from tests.corpus import small_site
@@ -393,3 +394,29 @@ def test_functions_of_a_task_that_is_not_known_are_not_tried(tmp_path: Path, min
     (name,) = use_plugins([str(mine)])
     with pytest.raises(InputError, match="task 'mood' is not known"):
         try_functions(name, tmp_path)
+
+
+def test_a_label_of_a_plugin_where_ours_abstain_is_not_said_to_be_missing(
+    tmp_path: Path, dump: Path, mine: Path
+) -> None:
+    root = tmp_path / "corpus"
+    made(root, dump)
+    entry = manifest(root)["labels"]["quality"]
+    why = entry["abstains"][small_site.SITE]
+    label, other = list(why)[:2]
+    assert f"No {label}" in " ".join(functions.not_to_be_had(entry)) and "by_others" not in entry
+    mine.write_text(
+        "from socorpus.labeling import Vote, votes\n\n@votes('quality')\ndef says(threads):\n"
+        "    for post in threads.documents.to_pylist():\n        if post['kind'] == 'question':\n"
+        f"            yield Vote(post['post_id'], {label!r}, {{}})\n",
+        "utf-8",
+    )
+    use_plugins([str(mine)])
+    (analysis,) = analyze(root, ["quality"], workers=0).values()
+    entry = manifest(root)["labels"]["quality"]
+    count = len([row for row in rows(root, "quality", "labels") if row["label"] == label])
+    assert entry["by_others"] == {small_site.SITE: {label: count}} and count
+    for sentences in (analysis.summary(), functions.not_to_be_had(entry)):
+        told = " ".join(sentences)
+        assert f"No {label}" not in told and f"No {other}" in told
+        assert f"{label} on {small_site.SITE} is by votes of plug-ins, models or people only ({count:,})" in told

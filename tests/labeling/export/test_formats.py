@@ -271,9 +271,7 @@ def test_labels_below_the_least_probability_are_left_out(quality: Path, entities
     assert sorted(row["post_id"] for row in rows) == [4, 5, 6, 7, 8, 9, 10] and every.examples == 10
     assert "7 texts, 7 labels" in done.stdout
     # A text whose entities are all too unsure is a text without any.
-    with pytest.warns(
-        SocorpusWarning, match=r"texts of entities, 5 in all, .* its 16 labels have probabilities below 0\.95"
-    ):
+    with pytest.warns(SocorpusWarning, match=r"entities, 5 in all, .* its 16 labels have probabilities below 0\.95"):
         none = formats.export(entities, ENTITIES, "huggingface", tmp_path / "none", 0.95)
     assert (none.examples, none.labels) == (5, 0)
     assert "Labels below 0.95 are left out." in (tmp_path / "none/README.md").read_text("utf-8")
