@@ -165,8 +165,8 @@ def vote(
     definition, allowed = TASKS[task], allowed_posts(root, bucket, max_overlap)
     seen = threads(root, bucket, tables, tags, facts_path(task))
 
-    def make(by: Sequence[Vote]) -> pa.Table:
-        examples = example_texts.within(plugin_calls.examples(definition, seen, by), allowed)
+    def make(some: Threads, by: Sequence[Vote]) -> pa.Table:
+        examples = example_texts.within(plugin_calls.examples(definition, some, by), allowed)
         return example_texts.redacted(_with_split(examples, splits.of_bucket(root, bucket)), privacy)
 
     voted = run_functions(definition, of_task(task, without), seen, make, privacy)
@@ -203,13 +203,14 @@ def run_functions(
     task: schema.Task,
     functions: Sequence[Function],
     seen: Threads,
-    make: Callable[[Sequence[Vote]], pa.Table],
+    make: Callable[[Threads, Sequence[Vote]], pa.Table],
     privacy: Privacy,
 ) -> Voted:
     """Run functions of a task on a bucket.
 
     Args:
-        make: the bucket's examples, from the functions' votes (none of a task of spans, whose examples come first).
+        make: the examples of a bucket, or of some of its threads, and of the functions' votes (none of a task of spans,
+            whose examples come first, nor for functions of other tasks that ask for them).
 
     Raises:
         BuildError: a function of a plug-in raises something, or one yields what is no vote of the task.
@@ -228,19 +229,19 @@ def run_functions(
         return by
 
     if not task.spans:
-        by = voted(seen)
-        examples = make([vote for _, vote in by])
+        by = voted(replace(seen, make_examples=lambda some: make(replace(some, make_examples=None), ())))
+        examples = make(seen, [vote for _, vote in by])
         strays.enter(by, set(examples["post_id"].to_pylist()))
         return Voted(examples, _votes(seen.site, by, examples, task, privacy), strays, seconds, failures)
     # Functions share intermediate results on a text many times its size, and votes on all spans of a bucket would
     # take a gigabyte.
-    examples = make(())
+    examples = make(seen, ())
     posts = set(examples["post_id"].to_pylist())
     ordered = examples.sort_by("post_id")
     tables = []
     for start in range(0, max(ordered.num_rows, 1), PART):
         part = ordered.slice(start, PART)
-        by = voted(replace(seen, examples=part))
+        by = voted(replace(seen, span_examples=part))
         strays.enter(by, posts)
         tables.append(_votes(seen.site, by, part, task, privacy))
     return Voted(examples, pa.concat_tables(tables), strays, seconds, failures)

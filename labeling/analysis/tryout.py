@@ -90,12 +90,14 @@ def attempt(
         seen = replace(every[number] if made_here else _seen(root, bucket), facts=facts)
         allowed = steps.allowed_posts(root, bucket, config.selection.max_overlap)
 
-        def make(by: Sequence[Vote], seen: Threads = seen, allowed: pa.Array = allowed) -> pa.Table:
-            examples = plugin_calls.examples(task, seen, by)
+        def make(some: Threads, by: Sequence[Vote], allowed: pa.Array = allowed) -> pa.Table:
+            examples = plugin_calls.examples(task, some, by)
             return example_texts.redacted(example_texts.within(examples, allowed), config.privacy)
 
-        def stored(by: Sequence[Vote], bucket: Bucket = bucket) -> pa.Table:
-            return parquet.read(root / schema.path(task.name, "examples", bucket.name))
+        def stored(some: Threads, by: Sequence[Vote], bucket: Bucket = bucket) -> pa.Table:
+            examples = parquet.read(root / schema.path(task.name, "examples", bucket.name))
+            posts = some.documents["post_id"].combine_chunks()
+            return examples.filter(pc.is_in(examples["post_id"], value_set=posts))
 
         voted = steps.run_functions(task, functions, seen, make if made_here else stored, config.privacy)
         lost.append(voted.strays.counts(task, seen, allowed))

@@ -273,6 +273,11 @@ def test_what_is_not_known_is_told_before_a_build(tmp_path: Path, dump: Path, mi
             'votes("closure", right=1.0)(len)',
             "labelling function closure.len: the share that is right must be within 0 and 1",
         ),
+        (
+            "votes(len)",
+            'mine.py: labelling function len: @votes needs its task in parentheses, as in @votes("quality"',
+        ),
+        ("votes(None)(len)", "mine.py: a labelling function: @votes needs its task in parentheses"),
         ("votes('closure')(never)", "mine.py, line 3: NameError: name 'never' is not defined"),
     ],
 )

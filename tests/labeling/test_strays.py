@@ -31,7 +31,7 @@ def counted(tmp_path: Path, source: str, task: str, allowed: tuple[int, ...] = (
     plugins.load([str(file)])
     seen, definition = bucket.threads([*POSTS, WIKI]), TASKS[task]
 
-    def make(by: object, some: Threads = seen) -> pa.Table:
+    def make(some: Threads, by: object) -> pa.Table:
         examples = plugin_calls.examples(definition, some, [])
         return examples.filter(pa.compute.is_in(examples["post_id"], value_set=pa.array(allowed)))
 
