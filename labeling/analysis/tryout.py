@@ -68,8 +68,8 @@ def attempt(
 ) -> list[Trial]:
     """Try functions of a task on the first buckets that hold `most` examples of it.
 
-    The examples of a task of ours are those in the corpus. Those of a plug-in's are made, and other functions of the
-    same plug-in are among those that vote too: nothing of the task need be in the corpus.
+    The examples of a task of ours are those in the corpus, and so are others' votes. Those of a plug-in's are made, by
+    all functions that it has: nothing of the task need be in the corpus.
 
     Args:
         root: the tree of a corpus; of a labelled one for a task of ours.
@@ -84,6 +84,7 @@ def attempt(
     tried = _first(root, buckets, task, most, made_here)
     every = [_seen(root, bucket) for bucket in tried] if made_here else []
     facts = _facts(task, config, every) if made_here else _stored_facts(root, task)
+    running = of_task(task.name) if made_here else functions
     tables: list[tuple[pa.Table, pa.Table, pa.Table]] = []
     lost = []
     for number, bucket in enumerate(tried):
@@ -99,7 +100,7 @@ def attempt(
             posts = some.documents["post_id"].combine_chunks()
             return examples.filter(pc.is_in(examples["post_id"], value_set=posts))
 
-        voted = steps.run_functions(task, functions, seen, make if made_here else stored, config.privacy)
+        voted = steps.run_functions(task, running, seen, make if made_here else stored, config.privacy)
         lost.append(voted.strays.counts(task, seen, allowed))
         others = steps.annotations(root, bucket, task, voted.examples, people=True)
         if not made_here:
@@ -114,7 +115,7 @@ def attempt(
     trials = []
     for function in functions:
         own = [strays.sentence(task, function.name, merged[function.name])] if function.name in merged else []
-        trials.append(_trial(task, function, functions, tables, [*own, *notes]))
+        trials.append(_trial(task, function, running, tables, [*own, *notes]))
     return trials
 
 
@@ -171,17 +172,17 @@ def _rows(votes: pa.Table) -> Iterator[tuple[_Item, dict[str, Any]]]:
 def _trial(
     task: Task,
     function: Function,
-    functions: Sequence[Function],
+    running: Sequence[Function],
     tables: Sequence[tuple[pa.Table, pa.Table, pa.Table]],
     notes: list[str],
 ) -> Trial:
     """The figures of one function.
 
     Args:
-        functions: all that are tried; of these the corpus's votes, which may be of an earlier file, do not count.
-        tables: of each bucket the examples, the votes of those that are tried, and the votes in the corpus.
+        running: all that ran; of these the corpus's votes, which may be of an earlier file, do not count.
+        tables: of each bucket the examples, the votes of those that ran, and the votes in the corpus.
     """
-    tried = {other.name for other in functions}
+    ran = {other.name for other in running}
     examples = covered = overlap = conflict = judged = right = 0
     labels: Counter[str] = Counter()
     samples: list[tuple[bool, dict[str, Any]]] = []
@@ -189,7 +190,7 @@ def _trial(
         texts = dict(zip(texts_of["post_id"].to_pylist(), texts_of["text"].to_pylist(), strict=True))
         own = {item: row for item, row in _rows(votes) if row["function"] == function.name}
         by_others: dict[_Item, dict[str, str]] = {}
-        for item, row in (*_rows(votes), *(pair for pair in _rows(stored) if pair[1]["function"] not in tried)):
+        for item, row in (*_rows(votes), *(pair for pair in _rows(stored) if pair[1]["function"] not in ran)):
             if row["function"] != function.name:
                 by_others.setdefault(item, {})[row["function"]] = row["label"]
         examples += len(texts)
