@@ -175,12 +175,17 @@ def accuracy(
 
 def _shares(head: str, shares: "Mapping[str, Share]") -> None:
     table = view.table(head, "labels", "judged", "right", "accuracy", "95% interval", "more for ±0.05")
+    empty = [name for name, share in shares.items() if not share.items and not share.judged]
     for name, share in shares.items():
+        if name in empty:
+            continue
         value = "–" if share.share is None else f"{share.share:.3f}"
         interval = f"{share.low:.3f} to {share.high:.3f}"
         counts = (view.number(count) for count in (share.items, share.judged, share.right))
         table.add_row(name, *counts, value, interval, view.number(share.more))
     view.out.print(table)
+    if empty:
+        view.out.print(f"no label here: {', '.join(empty)}", markup=False)
 
 
 def slices(
@@ -218,6 +223,9 @@ def diff(
             f"{name}: {changes.changed:,} labels changed, {changes.same:,} are the same, {changes.moved:,} of these "
             "with another probability"
         )
+        for place, sites in ((old, changes.gone), (new, changes.added)):
+            if sites:
+                view.out.print(f"only in {place}: {', '.join(sites)}", markup=False)
         pairs: Counter[str] = Counter()
         for (was, now), count in changes.pairs.items():
             pairs[f"{was or 'no label'} -> {now or 'no label'}"] += count

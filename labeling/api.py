@@ -229,7 +229,7 @@ def diff_labels(old: Location, new: Location, tasks: Sequence[str] | None = None
         tasks: those that both have, if None.
 
     Raises:
-        InputError: there is no finished corpus, or one has no labels of a task that is named.
+        InputError: there is no finished corpus, one has no labels of a task that is named, or no site is in both.
 
     Examples:
         >>> _ = apply("corpus", ["closure"], workers=0)
@@ -242,7 +242,15 @@ def diff_labels(old: Location, new: Location, tasks: Sequence[str] | None = None
     from socorpus.labeling.analysis import label_diff
 
     trees = [integrity.opened(corpus_place(place), ("labels",)) for place in (old, new)]
+    sites = [list(facts["sites"]) for _, facts in trees]
+    if sites[0] and sites[1] and set(sites[0]).isdisjoint(sites[1]):
+        shown = [", ".join(names[:3]) + (", …" if len(names) > 3 else "") for names in sites]
+        raise InputError(
+            f"{old} has labels of {shown[0]}, and {new} of {shown[1]}: there is no site whose labels could be compared"
+        )
     both = [name for name in trees[0][1].get("labels", {}) if name in trees[1][1].get("labels", {})]
+    if not both:
+        raise InputError(f"{old} and {new} have labels of no task in common; socorpus labeling apply makes them")
     for name in tasks or ():
         if name not in both:
             raise InputError(f"{name}: not both corpora have labels of it; both have {', '.join(both) or 'none'}")

@@ -16,6 +16,7 @@ People's votes enter at the count: a new one runs again that of its bucket, the 
 since the model has learned from it. Examples, votes of functions and splits stay.
 """
 
+import difflib
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -93,6 +94,11 @@ def apply(
             for once in ("splits", "facts"):
                 storage_files.remove(tree / f"receipts/label_{once}")
         facts, tasks = _taken_out(facts, tasks, without_plugins)
+        lacking = [task for task in _chosen(facts, tasks) if task not in facts.get("labels", {})]
+        if analyze and lacking:
+            engine.say(
+                f"{root} has no labels of {', '.join(lacking)} yet: they are made first (socorpus labeling apply)"
+            )
         _say_what_goes(root, facts, _chosen(facts, tasks))
         facts = _label(root, tree, facts, engine, tasks, analyze)
         if without_plugins:
@@ -213,15 +219,25 @@ def _odd_name(entry: str) -> str | None:
         return f"a name has 1 to {_LONGEST_NAME} characters, a letter or digit among them"
     types = {kind for task in TASKS.values() if task.spans for kind in task.labels}
     if label not in types:
-        return f"no task of spans has the type {label!r}; there are {', '.join(sorted(types))}"
+        hint = _meant(label.title().replace(" ", "_"), types)
+        return f"no task of spans has the type {label!r}; {hint}there are {', '.join(sorted(types))}"
     return None
 
 
 def _unknown_function(key: str) -> str:
     task, _, name = key.partition(".")
-    if task not in TASKS or not name:
+    if name and task not in TASKS:
+        return f"task {task!r} of {key} is not known; {_meant(task, TASKS)}known: {', '.join(TASKS)}"
+    if not name:
         return f"wants TASK.FUNCTION, such as {min(FUNCTIONS)}, not {key!r}"
-    return f"{task} has no labelling function {name}; it has {', '.join(function.name for function in of_task(task))}"
+    names = [function.name for function in of_task(task)]
+    return f"{task} has no labelling function {name}; {_meant(name, names)}it has {', '.join(names)}"
+
+
+def _meant(name: str, names: Iterable[str]) -> str:
+    """The nearest of some names as a question, if one is near."""
+    near = difflib.get_close_matches(name, list(names), 1)
+    return f"did you mean {near[0]}? " if near else ""
 
 
 def _run_last(

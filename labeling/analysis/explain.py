@@ -86,9 +86,12 @@ def _task(root: Path, key: str, task: str, entry: Mapping[str, Any]) -> Iterator
         yield f"{task:<13} no vote ({about})"
         missing = entry.get("abstains", {}).get(place.site, {})
         others = entry.get("by_others", {}).get(place.site, {})
+        by: dict[tuple[str, str], list[str]] = {}
         for label, why in missing.items():
-            who = " by the task's own functions" if label in others else ""
-            yield f"  no {label}{who} on this site: {why}"
+            by.setdefault((" by the task's own functions" if label in others else "", why), []).append(label)
+        for (who, why), labels in by.items():
+            count = f" ({len(labels)} labels)" if len(labels) > 1 else ""
+            yield f"  no {', '.join(labels)}{who} on this site{count}: {why}"
         return
     basis = f"the probability is {_basis(root, task, entry)}"
     if rows[0]["start"] is not None:

@@ -214,13 +214,16 @@ def probabilities(facts: Mapping[str, Any]) -> str:
 def _method(analysis: Mapping[str, Any]) -> str:
     """The sentence on how votes are combined, and why."""
     if analysis["method"] == "weigher":
-        return "A function weighs the others: the accuracy of these is the mean of its probabilities of their votes."
+        return (
+            "A function weighs the others: the accuracy of these is the mean of its probabilities of their votes, and not "
+            "that of one of their labels."
+        )
     vote, model = (analysis["held_out"][name] for name in ("majority", "dawid_skene"))
     if vote is None or model is None:
-        return "Fewer than three functions vote often enough, and meet, to be told apart: the majority decides."
+        return "Fewer than three functions vote often enough, and meet, to be told apart: a plain vote decides."
     figures = f"held-out log likelihood of the votes on an item {model:.3f}, of a plain vote {vote:.3f}"
     if analysis["method"] == "majority":
-        return f"Telling functions apart predicts their votes no better ({figures}): the majority decides."
+        return f"Telling functions apart predicts their votes no better ({figures}): a plain vote decides."
     return f"Functions are told apart, which predicts their votes better ({figures})."
 
 

@@ -43,12 +43,18 @@ def labels(facts: Facts) -> Section | None:
         for sentence in analysis_functions.not_to_be_had(entry):
             content += html.paragraph(sentence)
         content += html.paragraph(
-            f"Combined by {entry['method'].replace('_', ' ')}: {sources}; votes differ on {entry['conflicts']:,}. "
+            f"Combined by {_METHODS.get(entry['method'], entry['method'])}: {sources}; votes differ on "
+            f"{entry['conflicts']:,}. "
             f"Probabilities are {_BASES[entry.get('basis', 'assumed')]}."
         )
     return Section("Labels", content)
 
 
+_METHODS = {
+    "majority": "a plain vote",
+    "dawid_skene": "the model of Dawid and Skene",
+    "weigher": "a function that weighs the others",
+}
 _BASES = {
     "assumed": "assumed, not measured: too few labels were judged by people",
     "judged": "measured on people's judgements",

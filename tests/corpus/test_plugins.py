@@ -247,7 +247,7 @@ def test_names_that_lead_nowhere_are_told(tmp_path: Path, monkeypatch: pytest.Mo
         ({"drop_if": "statistic.words > 1"}, "there is no table statistic, .*; did you mean statistics.words"),
         ({"drop_if": "mine.words > 1"}, "there is no table mine, as in mine.words; the tables are documents, "),
         ({"drop_if": "random() > 0.5 and score > 1"}, "random does not always answer the same"),
-        ({"drop_if": 3}, r"selection.rules\[0\].drop_if must be str"),
+        ({"drop_if": 3}, r"selection.rules\[0\].drop_if must be text in quotes"),
         ({"dropif": "score > 1"}, r"unknown key selection.rules\[0\].dropif; did you mean"),
         ({"reason": None}, r"selection.rules\[0\].reason is missing"),
     ],

@@ -248,7 +248,11 @@ def test_what_is_not_known_is_told_before_a_build(tmp_path: Path, dump: Path, mi
     for labels, said in (
         ({"tasks": ["moods"]}, "task 'moods' is not known; known: quality, closure, obsolescence, entities, length"),
         ({"without": ["length.nobody"]}, "length has no labelling function nobody; it has counts, has_code"),
-        ({"without": ["moods.nobody"]}, "wants TASK.FUNCTION, such as closure"),
+        ({"without": ["moods.nobody"]}, "task 'moods' of moods.nobody is not known; known: quality, closure"),
+        ({"without": ["lenght.counts"]}, r"task 'lenght' of lenght.counts is not known; did you mean length\?"),
+        ({"without": ["length.count"]}, r"no labelling function count; did you mean counts\? it has"),
+        ({"names": ["aplication: Blender"]}, r"the type 'aplication'; did you mean Application\? there are Algorithm"),
+        ({"names": ["User Interface: Ribbon"]}, r"did you mean User_Interface_Element\?"),
     ):
         config = load_config(overrides={"labels": labels}, more_plugins=[str(mine)])
         with pytest.raises(InputError, match=said):
