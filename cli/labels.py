@@ -223,9 +223,9 @@ def diff(
             f"{name}: {changes.changed:,} labels changed, {changes.same:,} are the same, {changes.moved:,} of these "
             "with another probability"
         )
-        for place, sites in ((old, changes.gone), (new, changes.added)):
+        for corpus, sites in ((old, changes.gone), (new, changes.added)):
             if sites:
-                view.out.print(f"only in {place}: {', '.join(sites)}", markup=False)
+                view.out.print(f"only in {corpus}: {', '.join(sites)}", markup=False)
         pairs: Counter[str] = Counter()
         for (was, now), count in changes.pairs.items():
             pairs[f"{was or 'no label'} -> {now or 'no label'}"] += count
