@@ -217,7 +217,7 @@ def run_functions(
     """
     failures: list[plugin_calls.Failure] = []
     seconds: dict[str, float] = defaultdict(float)
-    strays = Strays()
+    strays = Strays(functions)
 
     def voted(threads: Threads) -> list[tuple[Function, Vote]]:
         by = []

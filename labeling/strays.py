@@ -20,18 +20,20 @@ _FAULTS = {KIND, UNKNOWN, NOT_MADE}
 
 
 class Strays:
-    """The votes of plug-ins' functions on a bucket's posts that are no examples."""
+    """The votes of plug-ins' functions on a bucket's posts that are no examples; of ours nothing is noted.
 
-    def __init__(self) -> None:
+    Args:
+        functions: all that vote.
+    """
+
+    def __init__(self, functions: Iterable[Function]) -> None:
+        self._theirs = {function.name for function in functions if FUNCTIONS.origin(function.key) is not None}
         self._votes: dict[str, dict[tuple[Any, int | None, int | None], None]] = {}
 
     def enter(self, by: Iterable[tuple[Function, Vote]], examples: Collection[int]) -> None:
         """Note those of some votes that are on none of the examples; the same vote again is noted once."""
-        theirs: dict[str, bool] = {}
-        for function, vote in by:
-            if function.key not in theirs:
-                theirs[function.key] = FUNCTIONS.origin(function.key) is not None
-            if theirs[function.key] and vote.post_id not in examples:
+        for function, vote in by if self._theirs else ():
+            if function.name in self._theirs and vote.post_id not in examples:
                 self._votes.setdefault(function.name, {})[vote.post_id, vote.start, vote.end] = None
 
     def counts(self, task: Task, seen: Threads, allowed: pa.Array) -> Counts:
