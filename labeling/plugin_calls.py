@@ -7,6 +7,7 @@ correct it. A plug-in's ends the build: its author is there.
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any
 
 import pyarrow as pa
@@ -58,6 +59,11 @@ def votes(function: Function, threads: Threads, failures: list[Failure] | None =
     yielded = plugins.call(find, threads, plugin=origin, name=name, culprit=lambda: culprit(find, threads))
     if strange := next((vote for vote in yielded if not isinstance(vote, Vote)), None):
         raise BuildError(f"{plugins.where(origin)}: {name} yields {type(strange).__name__}, not Vote")
+    if odd := next((vote for vote in yielded if not isinstance(vote.post_id, Integral)), None):
+        raise BuildError(
+            f"{plugins.where(origin)}: {name} votes on post {odd.post_id!r}, which is no number; to_pylist() of a "
+            "table gives rows with numbers"
+        )
     return yielded
 
 

@@ -95,7 +95,8 @@ def _task(root: Path, key: str, task: str, entry: Mapping[str, Any]) -> Iterator
         return
     basis = f"the probability is {_basis(root, task, entry)}"
     if rows[0]["start"] is not None:
-        yield f"{task:<13} {len(rows)} spans; probabilities are {_basis(root, task, entry)} ({about})"
+        spans = f"{len(rows)} span{'s' * (len(rows) > 1)}"
+        yield f"{task:<13} {spans}; probabilities are {_basis(root, task, entry)} ({about})"
         for row in rows[:_MOST_SPANS]:
             who = ", ".join(vote["function"] for vote in row["votes"])
             words = " ".join(example["text"][row["start"] : row["end"]].split())[:60]

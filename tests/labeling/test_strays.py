@@ -8,6 +8,7 @@ import pytest
 
 from socorpus.corpus import plugins
 from socorpus.corpus.config import Privacy
+from socorpus.corpus.errors import BuildError
 from socorpus.labeling import plugin_calls, steps, strays
 from socorpus.labeling.functions import Threads, of_task
 from socorpus.labeling.schema import TASKS
@@ -56,6 +57,38 @@ def test_the_reason_of_each_vote_that_does_not_count(tmp_path: Path) -> None:
     assert told.startswith("mood.all_of_them: 5 votes do not count, being on posts that are no examples of mood: 2 on ")
     assert f"2 on answers, such as {key}2; 1 on numbers of no post of the threads, such as {key}99" in told
     assert told.endswith("An example of mood is a question that is no copy, not empty and in no benchmark")
+
+
+def test_a_second_vote_for_another_label_is_told(tmp_path: Path) -> None:
+    source = """
+task("mood", {"good": "", "bad": ""})
+
+@votes("mood")
+def both(threads):
+    for row in threads.examples.to_pylist():
+        yield Vote(row["post_id"], "good", {})
+        yield Vote(row["post_id"], "good" if row["post_id"] == 1 else "bad", {})
+"""
+    counts = counted(tmp_path, source, "mood")
+    assert counts == {"both": {"repeated": {"votes": 1, "post": f"{bucket.SITE}:3"}}}
+    assert strays.is_fault(counts["both"])
+    assert strays.sentence(TASKS["mood"], "both", counts["both"]) == (
+        "mood.both: 1 vote does not count, being for another label on posts that it has voted on, such as "
+        f"{bucket.SITE}:3: the first counts"
+    )
+
+
+def test_a_post_that_is_no_number_ends_the_run(tmp_path: Path) -> None:
+    source = """
+task("mood", {"good": "", "bad": ""})
+
+@votes("mood")
+def scalars(threads):
+    for post in threads.examples["post_id"]:
+        yield Vote(post, "good", {})
+"""
+    with pytest.raises(BuildError, match=r"mood.scalars votes on post <pyarrow.Int64Scalar: 1>, which is no number"):
+        counted(tmp_path, source, "mood")
 
 
 def test_a_copy_is_no_fault_of_a_function() -> None:
