@@ -215,8 +215,8 @@ def _method(analysis: Mapping[str, Any]) -> str:
     """The sentence on how votes are combined, and why."""
     if analysis["method"] == "weigher":
         return (
-            "A function weighs the others: the accuracy of these is the mean of its probabilities of their votes, and not "
-            "that of one of their labels."
+            "A function weighs the others: the accuracy of each is the mean of the probabilities that it gives "
+            "their votes, from which the probability of a single label may be far."
         )
     vote, model = (analysis["held_out"][name] for name in ("majority", "dawid_skene"))
     if vote is None or model is None:
