@@ -64,7 +64,7 @@ def build(
     """Build a corpus from dumps: curated, aligned, deduplicated Parquet shards, and a report."""
     from socorpus.corpus import abandon as abandon_build
     from socorpus.corpus import build as build_corpus
-    from socorpus.corpus import load_config, plugins_left_out
+    from socorpus.corpus import load_config
     from socorpus.labeling import last_stage
 
     if abandon:
@@ -78,9 +78,6 @@ def build(
     if dry_run:
         _show_plan(sources, site, settings)
         return
-    for name in plugins_left_out(out):
-        message = f"plug-in {name} is not named this time: what it defines is removed from {out}; --plugin keeps it"
-        view.err.print(f"socorpus: {message}", markup=False)
     first = not _is_finished(out)
     with view.stoppable(), view.Stages() as show:
         corpus = build_corpus(
@@ -242,7 +239,7 @@ def report(corpus: options.Corpus, plugin: options.Plugins = None) -> None:
     """Rewrite report.html of a finished corpus."""
     from socorpus.labeling import write_report
 
-    options.use(plugin, corpus, needed=True, reads=("signals", "labels"))
+    options.use(plugin, corpus, reads=("signals", "labels"))
     view.out.print(str(write_report(corpus)))
 
 
@@ -255,7 +252,7 @@ def explain(
     from socorpus.corpus import explain as explain_post
     from socorpus.labeling import explain_labels
 
-    options.use(plugin, corpus, needed=True, reads=("signals", "labels"))
+    options.use(plugin, corpus, reads=("signals", "labels"))
     story = explain_post(corpus, post)
     for line in [str(story), *explain_labels(corpus, story.key)]:
         view.out.print(line, markup=False)

@@ -24,14 +24,28 @@ def apply(
     workers: options.Workers = None,
     scheduler: options.Scheduler = None,
     plugin: options.Plugins = None,
+    without_plugin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Take a plug-in out of the corpus, such as shouted.py. Repeatable.", show_default=False
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Label everything again.")] = False,
 ) -> None:
     """Run the labelling functions, combine their votes, and put people's labels first."""
     from socorpus.labeling import apply as apply_labels
 
-    options.use(plugin, corpus, needed=True, reads=("signals",))
+    options.use(plugin, corpus, needed=True, reads=("signals",), without=without_plugin)
     with view.stoppable(), view.Stages() as show:
-        labelled = apply_labels(corpus, task, workers=workers, scheduler=scheduler, force=force, show=show)
+        labelled = apply_labels(
+            corpus,
+            task,
+            workers=workers,
+            scheduler=scheduler,
+            force=force,
+            without_plugins=without_plugin or (),
+            show=show,
+        )
     _show_labels(labelled, show.ran)
 
 
@@ -161,12 +175,17 @@ def accuracy(
 
 def _shares(head: str, shares: "Mapping[str, Share]") -> None:
     table = view.table(head, "labels", "judged", "right", "accuracy", "95% interval", "more for ±0.05")
+    empty = [name for name, share in shares.items() if not share.items and not share.judged]
     for name, share in shares.items():
+        if name in empty:
+            continue
         value = "–" if share.share is None else f"{share.share:.3f}"
         interval = f"{share.low:.3f} to {share.high:.3f}"
         counts = (view.number(count) for count in (share.items, share.judged, share.right))
         table.add_row(name, *counts, value, interval, view.number(share.more))
     view.out.print(table)
+    if empty:
+        view.out.print(f"no label here: {', '.join(empty)}", markup=False)
 
 
 def slices(
@@ -204,6 +223,9 @@ def diff(
             f"{name}: {changes.changed:,} labels changed, {changes.same:,} are the same, {changes.moved:,} of these "
             "with another probability"
         )
+        for corpus, sites in ((old, changes.gone), (new, changes.added)):
+            if sites:
+                view.out.print(f"only in {corpus}: {', '.join(sites)}", markup=False)
         pairs: Counter[str] = Counter()
         for (was, now), count in changes.pairs.items():
             pairs[f"{was or 'no label'} -> {now or 'no label'}"] += count
@@ -229,17 +251,14 @@ def try_(
     file: Annotated[str, typer.Argument(help="A plug-in with labelling functions: a Python file, or a module.")],
     corpus: options.Corpus,
     most: Annotated[int, typer.Option(min=1, help="Number of examples to try on.")] = 2000,
+    plugin: options.Plugins = None,
 ) -> None:
-    """Try labelling functions of a file on some posts of a labelled corpus; nothing is written."""
+    """Try labelling functions of a file on some posts of a corpus; nothing is written."""
     from socorpus.corpus import use_plugins
     from socorpus.labeling import try_functions
 
-    known = set(use_plugins((), corpus, reads=()))
-    names = use_plugins([file], corpus, reads=())
-    own = [name for name in names if name not in known] or [
-        name for name in names if Path(name).name == Path(file).name
-    ]
-    for trial in try_functions(own[-1] if own else file, corpus, most=most):
+    use_plugins([file, *(plugin or ())], corpus, reads=())
+    for trial in try_functions(Path(file).name if file.endswith(".py") or "/" in file else file, corpus, most=most):
         _show_trial(trial)
 
 
@@ -256,6 +275,8 @@ def _show_trial(trial: "Trial") -> None:
     for name, (part, whole) in rows.items():
         table.add_row(name, view.number(part), f"{100 * part / whole:.1f}%" if whole else "–")
     view.out.print(table)
+    for note in trial.notes:
+        view.out.print(note, markup=False)
     for sample in trial.samples:
         others = f", others {', '.join(sample['others'])}" if sample["others"] else ""
         evidence = json.dumps(sample["evidence"], ensure_ascii=False)

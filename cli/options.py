@@ -43,17 +43,23 @@ complete_system = _completed(lambda: ("audits", "paper", "chat:", "scratch:"))
 
 
 def use(
-    plugin: list[str] | None, corpus: Path | None = None, *, needed: bool = False, reads: Collection[str] = ("labels",)
+    plugin: list[str] | None,
+    corpus: Path | None = None,
+    *,
+    needed: bool = False,
+    reads: Collection[str] = ("labels",),
+    without: list[str] | None = None,
 ) -> None:
     """Load the plug-ins that a command names, and those that its corpus was built with.
 
     Args:
         needed: whether all plug-ins of the corpus must be available.
         reads: the plug-ins' tables in the corpus that the command reads: signals, labels.
+        without: plug-ins of the corpus that the command takes out of it.
     """
     from socorpus.corpus import use_plugins
 
-    use_plugins(plugin or (), corpus, needed=needed, reads=reads)
+    use_plugins(plugin or (), corpus, needed=needed, reads=reads, without=without or ())
 
 
 Corpus = Annotated[Path, typer.Argument(help="Folder of the corpus.", show_default=False)]

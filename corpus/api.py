@@ -276,6 +276,7 @@ def use_plugins(
     *,
     needed: bool = False,
     reads: Collection[str] = ("signals", "labels"),
+    without: Sequence[str] = (),
 ) -> list[str]:
     """Make plug-ins the active ones, in place of those that were: their definitions are known by name from then on.
 
@@ -283,9 +284,12 @@ def use_plugins(
         names: Python files, relative to the current folder, and modules; plug-ins of installed packages come by
             themselves.
         corpus: a corpus that is going to be worked on: plug-ins that were named for it before need not be named again.
-        needed: whether all plug-ins that the corpus was made with must be there.
+        needed: whether all plug-ins that the corpus was made with must be there. If not, a `SocorpusWarning` says which
+            of those that were named before are there no more.
         reads: the tables of plug-ins in the corpus that are going to be read. A `SocorpusWarning` says which of them
             are older than the plug-in's file as it is now.
+        without: names of plug-ins of the corpus that stay inactive, since `labeling.apply(..., without_plugins=...)` is
+            going to take them out.
 
     Returns:
         Their names.
@@ -304,15 +308,13 @@ def use_plugins(
     from socorpus.corpus import plugins
     from socorpus.corpus.storage import generations, manifest_file, plugin_memory
 
+    named = [str(name) for name in names] if not isinstance(names, str) else names
     if corpus is None:
-        return [
-            plugin.name
-            for plugin in plugins.load([str(name) for name in names] if not isinstance(names, str) else names)
-        ]
+        return [plugin.name for plugin in plugins.load(named)]
     root = corpus_place(corpus)
     facts = manifest_file.load(generations.finished(root)) or {}
-    loaded = plugin_memory.load(root, names, facts.get("plugins", {}) if needed else {})
-    for line in plugin_memory.changed(root, facts, loaded, reads):
+    loaded, lacking = plugin_memory.load(root, named, facts, needed, without)
+    for line in (*(lacking if reads else ()), *plugin_memory.changed(root, facts, loaded, reads)):
         warnings.warn(line, SocorpusWarning, stacklevel=2)
     return [plugin.name for plugin in loaded]
 
@@ -325,12 +327,9 @@ def plugins_left_out(corpus: Location) -> list[str]:
         >>> plugins_left_out("corpus")
         []
     """
-    from socorpus.corpus import plugins
-    from socorpus.corpus.storage import generations, manifest_file
+    from socorpus.corpus.storage import generations, manifest_file, plugin_memory
 
-    facts = manifest_file.load(generations.finished(corpus_place(corpus))) or {}
-    active = {plugin.name for plugin in plugins.active()}
-    return [name for name in facts.get("plugins", {}) if name not in active]
+    return plugin_memory.left_out(manifest_file.load(generations.finished(corpus_place(corpus))) or {})
 
 
 @guarded

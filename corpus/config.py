@@ -7,7 +7,7 @@ depends on it.
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -303,6 +303,12 @@ def of_corpus(values: Mapping[str, Any]) -> Config:
     config = toml_config.section(Config, {**rest, "own": own}, "manifest")
     _check_ranges(config, "manifest")
     return config
+
+
+def sections_of_ours(values: Mapping[str, Any]) -> Config:
+    """The configuration that a manifest holds without the sections of plug-ins, which need not be active."""
+    ours = {known.name for known in fields(Config)} - {"own", "plugins"}
+    return toml_config.section(Config, {name: value for name, value in values.items() if name in ours}, "manifest")
 
 
 def without_folders(config: Config) -> Config:

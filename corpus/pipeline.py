@@ -29,7 +29,7 @@ from socorpus.corpus.selection import stage as selection_stage
 from socorpus.corpus.shards import split_files
 from socorpus.corpus.shards import stage as shards_stage
 from socorpus.corpus.signals import stage as signals_stage
-from socorpus.corpus.storage import files, manifest_file, plugin_memory
+from socorpus.corpus.storage import files, generations, manifest_file, plugin_memory
 from socorpus.corpus.storage.lock import lock
 from socorpus.corpus.tokenizer import stage as tokenizer_stage
 from socorpus.corpus.toml_config import to_toml
@@ -82,8 +82,13 @@ def build(
     for warning in (warning for site in sites for warning in site.warnings):
         engine.show(Progress("sources", 0, 0, 0, 0, 0, 0, warning))
     with lock(root):
-        engine.first(warm_up)
         laid = plan(sites, config)
+        for name in plugin_memory.left_out(manifest_file.load(generations.finished(root)) or {}):
+            engine.say(
+                f"plug-in {name} is not named this time: what it defines is removed from {root}; --plugin keeps it (in "
+                "Python, use_plugins)"
+            )
+        engine.first(warm_up)
         size = sum(table.member.size for site in sites for table in site.tables)
         engine.expect(size / 1e6 * (_SECONDS_A_MB + (0.0 if last is None else _SECONDS_A_MB_OF_LAST)))
         with rebuild.rebuilding(root, engine, rebuild.BUILD, force) as tree:

@@ -129,7 +129,7 @@ class Registry(Mapping[str, Definition]):
         meant = f"did you mean {near[0]}? " if near else ""
         raise InputError(
             f"{self.kind} {name!r} is not known; {meant}known: {', '.join(self) or 'none'}. "
-            "What a plug-in defines is known once the plug-in is named (--plugin)"
+            "What a plug-in defines is known once the plug-in is named (--plugin; in Python, use_plugins)"
         )
 
     def __getitem__(self, name: str) -> Definition:
@@ -273,7 +273,7 @@ def place(path: Path, name: str, remembered: Callable[[Path], Sequence[str]]) ->
     if not known:
         raise InputError(
             f"{path}: there is no plug-in file {beside}, which the configuration names; correct plugins = [...], or "
-            f"name the place of {beside.name} with --plugin"
+            f"name the place of {beside.name} with --plugin (in Python, load_config(..., more_plugins=[...]))"
         )
     return known[0]
 
@@ -402,7 +402,10 @@ def enters(module: str, what: str) -> bool:
     if _entering.get() is not None or module.startswith("socorpus."):
         return True
     if module == "__main__":
-        raise InputError(f"{what}: write it into a file, and name that as a plug-in, so that workers get it too")
+        raise InputError(
+            f"{what}: write it into a file, and name that as a plug-in (--plugin; in Python, use_plugins), so that "
+            "workers get it too"
+        )
     return False
 
 
@@ -424,7 +427,9 @@ def _file(name: str, base: Path | None) -> Plugin:
         content = path.read_bytes()
         source = content.decode("utf-8-sig")
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such plug-in file; --plugin names the place where it lies") from None
+        raise InputError(
+            f"{path}: there is no such plug-in file; name the place where it lies (--plugin; in Python, use_plugins)"
+        ) from None
     except (OSError, ValueError) as error:  # a name with NUL, or bytes that are no UTF-8
         raise InputError(f"{path}: a plug-in file that can't be read: {error}") from None
     return Plugin(path.name, hashlib.sha256(content).hexdigest(), str(path), source)

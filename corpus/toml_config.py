@@ -11,6 +11,7 @@ import os
 import reprlib
 import tomllib
 from collections.abc import Callable, Collection, Mapping
+from datetime import date
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -191,15 +192,24 @@ def _value(hint: Any, value: Any, where: str, key: str) -> Any:
     if get_origin(hint) is tuple:
         item = get_args(hint)[0]
         if not isinstance(value, list | tuple):
-            raise InputError(f"{where}: {key} must be a list of {item.__name__}, not {_SHORT.repr(value)}")
+            raise InputError(
+                f"{where}: {key} must be a list of {_LISTED.get(item, 'tables')}, not {_SHORT.repr(value)}"
+            )
         if dataclasses.is_dataclass(item) and isinstance(item, type):
             return tuple(section(item, entry, where, f"{key}[{place}].") for place, entry in enumerate(value))
         return tuple(_value(item, entry, where, key) for entry in value)
+    if hint is str and isinstance(value, date):  # TOML has dates without quotes, too
+        value = value.isoformat()
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise InputError(f"{where}: {key} must be {hint.__name__}, not {_SHORT.repr(value)}")
+        raise InputError(f"{where}: {key} must be {_KINDS.get(hint, hint.__name__)}, not {_SHORT.repr(value)}")
     return value
+
+
+_LISTED = {str: "texts in quotes", int: "whole numbers", float: "numbers"}
+_KINDS = {str: "text in quotes", int: "a whole number", float: "a number", bool: "true or false"}
+"""Types in the words of a configuration file."""
 
 
 def to_toml(config: Any) -> str:

@@ -15,9 +15,10 @@ from socorpus.labeling import Threads, Vote, votes
 @votes("quality")
 def shouts(threads: Threads) -> Iterator[Vote]:
     """A title without a small letter: LQ_EDIT, since an edit mends it."""
-    # Whole threads of one site, all tables of one bucket; `documents` has the posts with their text.
-    for post in threads.documents.to_pylist():
+    # The texts that are judged: of this task each question as it was first written. In `threads.documents` is what it
+    # became: an editor will have put it into small letters.
+    for post in threads.examples.to_pylist():
         title = post["title"] or ""
-        if post["kind"] == "question" and any(map(str.isalpha, title)) and title.upper() == title:
+        if any(map(str.isalpha, title)) and title.upper() == title:
             # Where it is unsure, a function says nothing. The evidence is shown to whoever reads the label.
             yield Vote(post["post_id"], "LQ_EDIT", {"title": title})

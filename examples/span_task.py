@@ -22,7 +22,6 @@ _VERSION = re.compile(r"\bv?\d+\.\d+(?:\.\d+)*(?P<preview>[-. ]?(?:alpha|beta|rc
 def dotted_numbers(threads: Threads) -> Iterator[Vote]:
     """Numbers with dots between them, with alpha, beta or rc behind them or not."""
     # Examples come some hundreds at a time; offsets are code points of their texts.
-    assert threads.examples is not None
     for row in threads.examples.to_pylist():
         for found in _VERSION.finditer(row["text"]):
             label = "Preview" if found["preview"] else "Release"

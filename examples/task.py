@@ -30,10 +30,9 @@ _LEFT_OUT = re.compile(r"\.\.\.|…|your[_ ]?\w+|TODO|<[A-Z_]{3,}>")
 
 def _answers(threads: Threads) -> Iterator[tuple[int, list[str]]]:
     """Each answer with its blocks of code."""
-    for post in threads.documents.to_pylist():
-        if post["kind"] == "answer":
-            blocks = [part for part in post["segments"] if part["kind"] == "code"]
-            yield post["post_id"], [post["text"][part["start"] : part["end"]] for part in blocks]
+    for post in threads.examples.to_pylist():
+        blocks = [part for part in post["segments"] if part["kind"] == "code"]
+        yield post["post_id"], [post["text"][part["start"] : part["end"]] for part in blocks]
 
 
 @votes(RUNNABLE)

@@ -83,6 +83,7 @@ def apply(
     workers: int | None = None,
     scheduler: str | None = None,
     force: bool = False,
+    without_plugins: Sequence[str] = (),
     show: "Callable[[Progress], None] | None" = None,
 ) -> "Corpus":
     """Label a finished corpus, or bring its labels up to date, and write its report again.
@@ -91,9 +92,12 @@ def apply(
         tasks: those of the corpus's configuration, if None. Labels of other tasks stay as they are.
         workers, scheduler, show: as of `socorpus.corpus.build`.
         force: label everything again.
+        without_plugins: names of plug-ins, which must not be active, to take out of the corpus: the tasks that they
+            define go, and their functions vote no more.
 
     Raises:
-        InputError: there is no finished corpus, or a task is not known.
+        InputError: there is no finished corpus, a task is not known, or a plug-in can't be taken out, since the corpus
+            has none of this name or was built with it.
         BuildError: another build is at work there, or a labelling function gives an invalid vote.
 
     Examples:
@@ -101,7 +105,7 @@ def apply(
         >>> set(corpus.labels("closure").to_table()["label"].to_pylist()) <= set(task_named("closure").labels)
         True
     """
-    return _run(corpus, tasks, workers, scheduler, show, force=force)
+    return _run(corpus, tasks, workers, scheduler, show, force=force, without_plugins=without_plugins)
 
 
 @guarded
@@ -139,7 +143,7 @@ def _run(
     workers: int | None,
     scheduler: str | None,
     show: "Callable[[Progress], None] | None",
-    **how: bool,
+    **how: Any,
 ) -> "Corpus":
     from socorpus.corpus.engine.executor import Engine
     from socorpus.corpus.finished import Corpus
@@ -225,7 +229,7 @@ def diff_labels(old: Location, new: Location, tasks: Sequence[str] | None = None
         tasks: those that both have, if None.
 
     Raises:
-        InputError: there is no finished corpus, or one has no labels of a task that is named.
+        InputError: there is no finished corpus, one has no labels of a task that is named, or no site is in both.
 
     Examples:
         >>> _ = apply("corpus", ["closure"], workers=0)
@@ -234,27 +238,41 @@ def diff_labels(old: Location, new: Location, tasks: Sequence[str] | None = None
     """
     from socorpus.corpus.errors import InputError
     from socorpus.corpus.storage import integrity
+    from socorpus.labeling import schema
     from socorpus.labeling.analysis import label_diff
 
     trees = [integrity.opened(corpus_place(place), ("labels",)) for place in (old, new)]
+    sites = [list(facts["sites"]) for _, facts in trees]
+    if sites[0] and sites[1] and set(sites[0]).isdisjoint(sites[1]):
+        shown = [", ".join(names[:3]) + (", …" if len(names) > 3 else "") for names in sites]
+        raise InputError(
+            f"{old} has labels of {shown[0]}, and {new} of {shown[1]}: there is no site whose labels could be compared"
+        )
     both = [name for name in trees[0][1].get("labels", {}) if name in trees[1][1].get("labels", {})]
+    if not both:
+        raise InputError(f"{old} and {new} have labels of no task in common; socorpus labeling apply makes them")
     for name in tasks or ():
         if name not in both:
             raise InputError(f"{name}: not both corpora have labels of it; both have {', '.join(both) or 'none'}")
     chosen = both if tasks is None else tasks
-    return {name: label_diff.compare(trees[0][0], trees[1][0], task_named(name)) for name in chosen}
+    entries = trees[1][1]["labels"]
+    return {name: label_diff.compare(trees[0][0], trees[1][0], schema.of_corpus(name, entries)) for name in chosen}
 
 
 @guarded
 def try_functions(plugin: str, corpus: Location, *, most: int = 2000) -> "list[Trial]":
-    """Try the labelling functions of a plug-in on some posts of a labelled corpus; nothing is written.
+    """Try the labelling functions of a plug-in on some posts of a corpus; nothing is written.
+
+    A function for a task of ours needs the labels of that task in the corpus, with which it is compared. Of a task that
+    a plug-in defines nothing need be there: its examples are made.
 
     Args:
         plugin: name of an active plug-in, as `socorpus.corpus.use_plugins` returns it.
         most: examples to try on; whole buckets of threads are taken until there are as many.
 
     Raises:
-        InputError: the plug-in has no labelling function, or the corpus no labels of its task.
+        InputError: the plug-in has no labelling function, its task is not known, or is one of ours of which the corpus
+            has no labels.
         BuildError: a function raises an exception, or yields something else than votes.
 
     Examples:
@@ -271,21 +289,36 @@ def try_functions(plugin: str, corpus: Location, *, most: int = 2000) -> "list[T
         >>> use_plugins()
         []
     """
+    from socorpus.corpus import config
+    from socorpus.corpus.storage import integrity
+    from socorpus.corpus.storage.buckets import listed
+    from socorpus.labeling import schema
     from socorpus.labeling.analysis import accuracy as measuring
     from socorpus.labeling.analysis import tryout
 
     trials = []
-    for function in tryout.chosen(plugin):
-        tree, definition = _labelled(corpus, function.task)
-        trials.append(tryout.attempt(tree, measuring.buckets(tree, definition), function, most))
+    for name, functions in tryout.by_task(plugin).items():
+        ours = schema.TASKS.origin(name) is None
+        folders = (f"labels/{name}",) if ours else (f"labels/{schema.FACTS_FOLDER}",)
+        tree, facts = integrity.opened(corpus_place(corpus), folders)
+        task = schema.TASKS[name]
+        buckets = measuring.buckets(tree, task) if ours else listed(facts["files"])
+        trials += tryout.attempt(tree, config.sections_of_ours(facts["config"]), buckets, task, functions, most)
     return trials
 
 
-def _labelled(corpus: Location, task: str) -> "tuple[Path, Task]":
-    from socorpus.corpus.storage import integrity
+def _labelled(corpus: Location, task: str, *more: str) -> "tuple[Path, Task]":
+    """The tree of a corpus with labels of a task, which need be known only by its manifest.
 
-    definition = task_named(task)
-    tree, _ = integrity.opened(corpus_place(corpus), (f"labels/{definition.name}",))
+    Args:
+        more: folders that are read besides the labels.
+    """
+    from socorpus.corpus.storage import integrity
+    from socorpus.labeling import schema
+
+    root = corpus_place(corpus)
+    definition = schema.of_corpus(task, integrity.pinned(root)[1].get("labels", {}))
+    tree, _ = integrity.opened(root, (f"labels/{definition.name}", *more))
     return tree, definition
 
 
@@ -353,12 +386,11 @@ def export_labels(
         >>> written.examples == written.labels > 0
         True
     """
-    from socorpus.corpus.storage import integrity
     from socorpus.labeling.export import formats
 
     place = local_output(out)
-    tree, _ = integrity.opened(corpus_place(corpus), (f"labels/{task_named(task).name}", "tokenizer"))
-    return formats.export(tree, task_named(task), format, place, least, tokens)
+    tree, definition = _labelled(corpus, task, "tokenizer")
+    return formats.export(tree, definition, format, place, least, tokens)
 
 
 @guarded
@@ -406,15 +438,14 @@ def sync(
         ...
         socorpus.corpus.errors.InputError: http://127.0.0.1:1: ...
     """
-    from socorpus.corpus.storage import integrity
     from socorpus.labeling.label_studio import sampling
     from socorpus.labeling.label_studio import sync as syncing
     from socorpus.labeling.label_studio.client import Client
     from socorpus.labeling.label_studio.credentials import TOKEN, access
     from socorpus.labeling.label_studio.sampling import Sample
 
-    root, wanted, chosen = local(corpus), task_named(task), Sample.parse(sample)
-    tree, _ = integrity.opened(root, (f"labels/{wanted.name}",))
+    root, chosen = local(corpus), Sample.parse(sample)
+    tree, wanted = _labelled(corpus, task)
     sampling.buckets(tree, wanted)  # before a server is started for nothing
     how: dict[str, Any] = {"tree": tree, "sample": chosen, "limit": limit, "blind": blind, "say": say, "then": then}
     how["overlap"] = overlap
@@ -463,14 +494,13 @@ def judge_names(
         ...
         socorpus.corpus.errors.InputError: http://127.0.0.1:1: ...
     """
-    from socorpus.corpus.storage import integrity
     from socorpus.labeling.label_studio import names, sampling
     from socorpus.labeling.label_studio.client import Client
     from socorpus.labeling.label_studio.credentials import TOKEN, access
 
-    root, wanted = local(corpus), task_named(task)
+    root = local(corpus)
+    tree, wanted = _labelled(corpus, task)
     names.check(wanted)
-    tree, _ = integrity.opened(root, (f"labels/{wanted.name}",))
     sampling.buckets(tree, wanted)
     title = names.default_title(root, wanted) if project is None else project
     with (

@@ -11,7 +11,7 @@ from socorpus.corpus.config import Config
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.engine.receipts import Output
 from socorpus.corpus.engine.work import WorkItem
-from socorpus.corpus.storage.buckets import Bucket, Buckets
+from socorpus.corpus.storage.buckets import Bucket, Buckets, listed
 from socorpus.corpus.toml_config import as_dict
 from socorpus.labeling import splits, steps
 from socorpus.labeling.facts import post_facts
@@ -40,9 +40,7 @@ class Layout:
     def of(cls, root: Path, files: Mapping[str, Any], config: Config, engine: Engine) -> "Layout":
         """The layout of a corpus by its manifest's files; settles the splits, and the facts of posts."""
         contents = {name: entry["sha256"] for name, entry in files.items()}
-        names = [name for name in contents if name.startswith("documents/")]
-        counts = {name.split("/")[1]: int(Path(name).stem.partition("-of-")[2]) for name in names}
-        buckets = Buckets(tuple(sorted(counts.items())))
+        buckets = listed(contents)
         folders = ("documents", *(f"signals/{name}" for name in splits.SIGNALS))
         inputs = {path: contents[path] for bucket in buckets for folder in folders for path in [bucket.path(folder)]}
         given = {"buckets": buckets, "config": config.split}

@@ -59,13 +59,33 @@ class Threads:
     tags: pa.Table
     """The site's tags (not only of this bucket)."""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    examples: pa.Table | None = None
-    """The task's examples, personal data replaced; only for tasks of spans, whose offsets refer to these texts. Some
-    hundreds at a time."""
+    span_examples: pa.Table | None = None
+    """Of a task of spans the examples, some hundreds at a time."""
     post_facts: pa.Table | None = None
     """`schema.FACTS` of the documents, row for row, which `labeling.facts.post_facts` reads; None: not settled yet."""
     kept: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
     """What `once` keeps, for all tasks."""
+    make_examples: Callable[["Threads"], pa.Table] | None = field(default=None, compare=False, repr=False)
+    """Of a task of whole texts: makes their examples, the first time that a function asks for them."""
+
+    @property
+    def examples(self) -> pa.Table:
+        """The task's examples, `schema.EXAMPLES`: the texts that are judged, personal data replaced.
+
+        Of whole texts all of the bucket's, as they are without votes: those on which a vote rests may go without a
+        comment, or be of an earlier time. Of spans, whose offsets refer to these texts, some hundreds at a time.
+
+        Raises:
+            LookupError: they are not made yet, where facts are collected and where examples are made.
+        """
+        if self.span_examples is not None:
+            return self.span_examples
+        if self.make_examples is None:
+            raise LookupError(
+                "threads.examples is there for labelling functions only: collect= and examples= come before there are "
+                "any; they find the posts in threads.documents"
+            )
+        return self.once(self.make_examples)
 
     def once(self, make: Callable[["Threads"], Made], *also: object) -> Made:
         """What a function makes of the site and its tables, once for all functions of all tasks: nobody may change it.
@@ -133,8 +153,13 @@ def votes(
         right: share of its votes that is right, if people judged some (`Function.right`).
 
     Raises:
-        InputError: the task has a function of this name, the version is no number, or the share not between 0 and 1.
+        InputError: the task has a function of this name, the version is no number, the share not between 0 and 1, or no
+            task is named.
     """
+    if not isinstance(task, Task | str):
+        name = getattr(task, "__name__", "")
+        of = f"labelling function {name}" if callable(task) and name else "a labelling function"
+        raise plugins.rejected(f'{of}: @votes needs its task in parentheses, as in @votes("quality")')
 
     def enter(find: Find) -> Find:
         name = getattr(find, "__name__", "function")

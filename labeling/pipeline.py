@@ -16,8 +16,9 @@ People's votes enter at the count: a new one runs again that of its bucket, the 
 since the model has learned from it. Examples, votes of functions and splits stay.
 """
 
+import difflib
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,12 @@ class Applied:
 
 
 def apply(
-    root: Path, engine: Engine, tasks: Sequence[str] | None = None, analyze: bool = False, force: bool = False
+    root: Path,
+    engine: Engine,
+    tasks: Sequence[str] | None = None,
+    analyze: bool = False,
+    force: bool = False,
+    without_plugins: Collection[str] = (),
 ) -> Applied:
     """Label the finished corpus at `root`, or bring its labels up to date, and write its report again.
 
@@ -64,14 +70,19 @@ def apply(
         tasks: those of the corpus's configuration, if None. Labels of other tasks stay as they are.
         analyze: also write `labels/TASK/analysis.json`.
         force: forget that these tasks were labelled, so that all of their steps run.
+        without_plugins: plug-ins to take out of the corpus: their tasks go, and their functions vote no more.
 
     The active plug-ins are noted in the manifest beside those of the build, and remembered for later commands.
 
     Raises:
-        InputError: no finished corpus, an unknown task, or an error of `check`.
+        InputError: no finished corpus, an unknown task, an error of `check`, or a plug-in can't be taken out.
         BuildError: another build is at work there; a labelling function gives an invalid vote; one of a plug-in's
             fails, or one of ours on more than a few posts.
+
+    Warns:
+        SocorpusWarning: votes of a plug-in that is not active go, although nobody asked for that.
     """
+    _check_removal(root, integrity.finished(root, generations.finished(root)), without_plugins)
     check(configs.of_corpus(integrity.finished(root, generations.finished(root))["config"]), tasks)
     with lock_file.lock(root), rebuild.rebuilding(root, engine, rebuild.LABELS) as tree:
         facts, before = finished(tree), engine.ran
@@ -82,7 +93,16 @@ def apply(
                 _forget(tree, task)
             for once in ("splits", "facts"):
                 storage_files.remove(tree / f"receipts/label_{once}")
+        facts, tasks = _taken_out(facts, tasks, without_plugins)
+        lacking = [task for task in _chosen(facts, tasks) if task not in facts.get("labels", {})]
+        if analyze and lacking:
+            engine.say(
+                f"{root} has no labels of {', '.join(lacking)} yet: they are made first (socorpus labeling apply)"
+            )
+        _say_what_goes(root, facts, _chosen(facts, tasks))
         facts = _label(root, tree, facts, engine, tasks, analyze)
+        if without_plugins:
+            plugin_memory.remember(root, plugins.active())
         if active := plugins.active():
             known, built = facts.get("plugins", {}), facts["config"].get("plugins", ())
             # Signals are still those of the plug-in that the build was given.
@@ -92,6 +112,51 @@ def apply(
         manifest_file.save(tree, facts)
         corpus_pipeline.write_report(engine, facts, report_sections.SECTIONS)
         return Applied(facts, engine.ran - before)
+
+
+def _check_removal(root: Path, facts: Mapping[str, Any], names: Collection[str]) -> None:
+    active = {plugin.name for plugin in plugins.active()}
+    for name in names:
+        if name in facts["config"].get("plugins", ()):
+            raise InputError(
+                f"{root}: built with the plug-in {name}; a socorpus build of the same sources without it takes it out"
+            )
+        if name not in facts.get("plugins", {}):
+            raise InputError(f"{root}: has no plug-in {name}; it has {', '.join(facts.get('plugins', {})) or 'none'}")
+        if name in active:
+            raise InputError(f"plug-in {name} is active; in Python, use_plugins(..., without=[{name!r}]) leaves it out")
+
+
+def _taken_out(
+    facts: dict[str, Any], tasks: Sequence[str] | None, names: Collection[str]
+) -> tuple[dict[str, Any], Sequence[str] | None]:
+    """The manifest without some plug-ins and the tasks of theirs, and the tasks to label: those on which they voted."""
+    if not names:
+        return facts, tasks
+    entries = facts.get("labels", {})
+    theirs = [name for name, entry in entries.items() if not set(names).isdisjoint(entry.get("plugins", {}))]
+    left = {name: entry for name, entry in entries.items() if name not in theirs or name in TASKS}
+    plugins_left = {name: identity for name, identity in facts["plugins"].items() if name not in names}
+    facts = {**facts, "labels": left, "plugins": plugins_left}
+    if not plugins_left:
+        del facts["plugins"]
+    if tasks is not None:
+        tasks = list(dict.fromkeys([*tasks, *(name for name in theirs if name in TASKS)]))
+    return facts, tasks
+
+
+def _say_what_goes(root: Path, facts: Mapping[str, Any], chosen: Sequence[str]) -> None:
+    active = {plugin.name for plugin in plugins.active()}
+    for task in chosen:
+        entry = facts.get("labels", {}).get(task, {})
+        for name in entry.get("plugins", {}):
+            if name not in active and name in facts.get("plugins", {}):
+                warnings.warn(
+                    f"{root}: votes of the plug-in {name} on {task} go, since it is not active; name it to keep them "
+                    "(--plugin; in Python, use_plugins(corpus=...) before)",
+                    SocorpusWarning,
+                    stacklevel=4,
+                )
 
 
 def check(config: configs.Config, tasks: Sequence[str] | None = None) -> None:
@@ -154,15 +219,25 @@ def _odd_name(entry: str) -> str | None:
         return f"a name has 1 to {_LONGEST_NAME} characters, a letter or digit among them"
     types = {kind for task in TASKS.values() if task.spans for kind in task.labels}
     if label not in types:
-        return f"no task of spans has the type {label!r}; there are {', '.join(sorted(types))}"
+        hint = _meant(label.title().replace(" ", "_"), types)
+        return f"no task of spans has the type {label!r}; {hint}there are {', '.join(sorted(types))}"
     return None
 
 
 def _unknown_function(key: str) -> str:
     task, _, name = key.partition(".")
-    if task not in TASKS or not name:
+    if name and task not in TASKS:
+        return f"task {task!r} of {key} is not known; {_meant(task, TASKS)}known: {', '.join(TASKS)}"
+    if not name:
         return f"wants TASK.FUNCTION, such as {min(FUNCTIONS)}, not {key!r}"
-    return f"{task} has no labelling function {name}; it has {', '.join(function.name for function in of_task(task))}"
+    names = [function.name for function in of_task(task)]
+    return f"{task} has no labelling function {name}; {_meant(name, names)}it has {', '.join(names)}"
+
+
+def _meant(name: str, names: Iterable[str]) -> str:
+    """The nearest of some names as a question, if one is near."""
+    near = difflib.get_close_matches(name, list(names), 1)
+    return f"did you mean {near[0]}? " if near else ""
 
 
 def _run_last(

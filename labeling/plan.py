@@ -15,12 +15,13 @@ from socorpus.corpus.schema import SPLITS
 from socorpus.corpus.storage import files, parquet, row_lookup
 from socorpus.corpus.storage.buckets import Bucket
 from socorpus.corpus.toml_config import as_dict
-from socorpus.labeling import steps
+from socorpus.labeling import steps, strays
 from socorpus.labeling.aggregation import counting, dawid_skene, weighed
 from socorpus.labeling.analysis import functions as analysis_functions
 from socorpus.labeling.corpus_view import Layout
 from socorpus.labeling.functions import FUNCTIONS, of_task
 from socorpus.labeling.schema import FOLDER, TASKS, VOTES, models_path, names_path, path, people_path
+from socorpus.labeling.schema import as_dict as as_task_dict
 
 Done = Mapping[str, Receipt]
 """Receipts of a step by name: `TASK/BUCKET`, or `TASK`; of this task, and maybe of others."""
@@ -105,15 +106,39 @@ class TaskPlan:
         listed = [failure for counts in of for failure in counts.get("failures", ())]
         return {"failed": dict(sorted(failed.items())), "failures": listed[: steps.MOST_FAILURES]}
 
+    def strays(self, voted: Done) -> dict[str, Any]:
+        """Votes of plug-ins on posts that are no examples, as `strays.Counts` under `strays`; or nothing."""
+        counts = strays.merged(voted[self.name(bucket)].counts.get("strays", {}) for bucket in self.layout.buckets)
+        return {"strays": counts} if counts else {}
+
+    def by_others(self, labelled: Done) -> dict[str, Any]:
+        """Counts of the labels that sites have although the task's own functions abstain there, or nothing.
+
+        Under `by_others`, site -> label -> number: votes of plug-ins, models and people made them.
+        """
+        counts: dict[str, Counter[str]] = {}
+        for bucket in self.layout.buckets:
+            for _, label, count in labelled[self.name(bucket)].counts["labels"]:
+                counts.setdefault(bucket.site, Counter())[label] += count
+        others = {
+            site: given
+            for site, labels in steps.abstains(self.layout.root, self.task).items()
+            if (given := {label: counts[site][label] for label in labels if counts.get(site, Counter())[label]})
+        }
+        return {"by_others": others} if others else {}
+
     def require_working(self, voted: Done) -> None:
-        """Warn of functions of ours that failed on posts.
+        """Warn of functions of ours that failed on posts, and of plug-ins' that vote on posts that are no examples.
 
         Raises:
             BuildError: a function failed on too many to go on without their votes.
 
         Warns:
-            SocorpusWarning: some failed on a few.
+            SocorpusWarning: some failed on a few, or vote on posts that are none of the task's.
         """
+        for function, reasons in self.strays(voted).get("strays", {}).items():
+            if strays.is_fault(reasons):
+                warnings.warn(strays.sentence(self.definition, function, reasons), SocorpusWarning, stacklevel=2)
         failures = self.failures(voted)
         if not failures:
             return
@@ -226,16 +251,16 @@ class TaskPlan:
         inputs = self._contents(labelled) | {f"votes/{name}": text for name, text in self._contents(voted).items()}
         inputs |= {f"people/{name}": content for name, content in people.items()} | {"models": self.models_content}
         inputs["names"] = self.names_content
-        failures = self.failures(voted)
+        remarks = {**self.failures(voted), **self.strays(voted), **self.by_others(labelled)}
         given: dict[str, Any] = {
             "task": self.task,
             "voters": self.voters,
             "buckets": self.layout.buckets,
-            "failures": failures,
+            "remarks": remarks,
         }
         if self.task in taught:
             inputs["taught"], given["taught"] = taught[self.task].content, True
-        config = [*self._voting, analysis_functions.extras(), failures]
+        config = [*self._voting, analysis_functions.extras(), remarks]
         inputs["model"] = fitted[self.task].content
         return [
             WorkItem(
@@ -296,7 +321,10 @@ class TaskPlan:
             "conflicts": conflicts,
             **self.failures(voted),
             **({"not_counted": muted} if (muted := fitted[self.task].counts.get("muted")) else {}),
+            **self.strays(voted),
             "abstains": steps.abstains(self.layout.root, self.task),
+            **self.by_others(labelled),
+            **({"definition": as_task_dict(self.definition)} if TASKS.origin(self.task) is not None else {}),
             **({"plugins": origins} if (origins := self._plugins()) else {}),
         }
 

@@ -7,6 +7,7 @@ correct it. A plug-in's ends the build: its author is there.
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any
 
 import pyarrow as pa
@@ -58,6 +59,11 @@ def votes(function: Function, threads: Threads, failures: list[Failure] | None =
     yielded = plugins.call(find, threads, plugin=origin, name=name, culprit=lambda: culprit(find, threads))
     if strange := next((vote for vote in yielded if not isinstance(vote, Vote)), None):
         raise BuildError(f"{plugins.where(origin)}: {name} yields {type(strange).__name__}, not Vote")
+    if odd := next((vote for vote in yielded if not isinstance(vote.post_id, Integral)), None):
+        raise BuildError(
+            f"{plugins.where(origin)}: {name} votes on post {odd.post_id!r}, which is no number; to_pylist() of a "
+            "table gives rows with numbers"
+        )
     return yielded
 
 
@@ -77,7 +83,7 @@ def _surviving(function: Function, threads: Threads, failures: list[Failure]) ->
 
 def _without_culprits(function: Function, thread: Threads, error: Exception, failures: list[Failure]) -> list[Vote]:
     """Votes on a thread without the posts that fail by themselves; if that isn't all that is wrong, none."""
-    posts = (thread.documents if thread.examples is None else thread.examples)["post_id"].to_pylist()
+    posts = (thread.documents if thread.span_examples is None else thread.span_examples)["post_id"].to_pylist()
     errors = {post: caught for post in posts if (caught := _error(function, _of_posts(thread, [post]))) is not None}
     rest = [post for post in posts if post not in errors]
     if errors and rest:
@@ -102,7 +108,7 @@ def _described(error: Exception) -> str:
 
 
 def _thread_ids(threads: Threads) -> list[int]:
-    rows = threads.documents if threads.examples is None else threads.examples
+    rows = threads.documents if threads.span_examples is None else threads.span_examples
     ids: list[int] = pc.unique(rows["thread_id"]).to_pylist()
     return ids
 
@@ -171,7 +177,7 @@ def culprit(run: Callable[[Threads], object], threads: Threads) -> str | None:
             return True
         return False
 
-    rows = threads.documents if threads.examples is None else threads.examples
+    rows = threads.documents if threads.span_examples is None else threads.span_examples
     left = _thread_ids(threads)
     while len(left) > 1:
         halves = (left[: len(left) // 2], left[len(left) // 2 :])
@@ -202,6 +208,6 @@ def _of_posts(threads: Threads, ids: Sequence[int]) -> Threads:
         votes=rows(threads.votes),
         history=None if threads.history is None else rows(threads.history),
         post_facts=None if threads.post_facts is None else rows(threads.post_facts),
-        examples=None if threads.examples is None else rows(threads.examples),
+        span_examples=None if threads.span_examples is None else rows(threads.span_examples),
         kept={},
     )

@@ -13,6 +13,7 @@ from typing import Any, Literal, ParamSpec, get_args
 import pyarrow as pa
 
 from socorpus.corpus import plugins
+from socorpus.corpus.errors import InputError
 from socorpus.corpus.plugins import Registry
 from socorpus.corpus.schema import KEY, SEGMENT, TIME
 from socorpus.corpus.schema import VERSION as CORPUS_VERSION
@@ -173,6 +174,37 @@ def _fit(label: object, spans: bool) -> bool:
     if not isinstance(label, str) or not label.isprintable() or label != label.strip():
         return False
     return bool(label) and not (spans and any(sign.isspace() for sign in label))
+
+
+def as_dict(definition: Task) -> dict[str, Any]:
+    """What readers of labels need of a plug-in's task, for the manifest: they may not have the plug-in."""
+    return {
+        "unit": definition.unit,
+        "question": definition.question,
+        "labels": [{"name": name, "meaning": meaning} for name, meaning in definition.meanings.items()],
+        "leave_out": list(definition.leave_out),
+        "listed": definition.listed,
+    }
+
+
+def of_corpus(name: str, entries: Mapping[str, Any]) -> Task:
+    """The task of a name for reading its labels in a corpus: ours, an active plug-in's, or that of the manifest.
+
+    Args:
+        entries: the manifest's `labels`.
+
+    Raises:
+        InputError: there is none.
+    """
+    given = entries.get(name, {}).get("definition")
+    if name in TASKS or given is None:
+        return TASKS.named(name)
+    labels = {label["name"]: label["meaning"] for label in given["labels"]}
+    listed = given["listed"]
+    task = Task(name, labels, given["question"], given["unit"], leave_out=tuple(given["leave_out"]), listed=listed)
+    if fault := _fault(task):
+        raise InputError(f"the manifest's task {name}: {fault}; label the corpus again")
+    return task
 
 
 MOST_LABELS = 100

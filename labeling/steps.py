@@ -3,8 +3,8 @@
 import json
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from socorpus.labeling.aggregation import counting, dawid_skene, decide, vote_ma
 from socorpus.labeling.facts import post_facts
 from socorpus.labeling.functions import FUNCTIONS, Function, Threads, Vote, of_task
 from socorpus.labeling.schema import TASKS
+from socorpus.labeling.strays import Strays
 
 LEFT_OUT = ("fabricated", "empty", "contaminated", "exact_duplicate", "near_duplicate", "code_duplicate")
 """Reasons of decisions for which a post is no example. Others, such as its kind or score, say nothing of its label."""
@@ -161,49 +162,89 @@ def vote(
     max_overlap: float,
 ) -> Outcome:
     """Threads -> examples and the votes of the task's functions on them."""
-    definition, functions = TASKS[task], of_task(task, without)
+    definition, allowed = TASKS[task], allowed_posts(root, bucket, max_overlap)
     seen = threads(root, bucket, tables, tags, facts_path(task))
-    allowed = _allowed(root, bucket, max_overlap)
-    by: list[tuple[Function, Vote]] = []
-    failures: list[plugin_calls.Failure] = []
-    seconds: dict[str, float] = defaultdict(float)
 
-    def voted(function: Function, threads: Threads) -> list[tuple[Function, Vote]]:
-        started = time.thread_time()
-        votes_of = plugin_calls.votes(function, threads, failures)
-        seconds[function.name] += time.thread_time() - started
-        return [(function, vote) for vote in votes_of]
+    def make(some: Threads, by: Sequence[Vote]) -> pa.Table:
+        examples = example_texts.within(plugin_calls.examples(definition, some, by), allowed)
+        return example_texts.redacted(_with_split(examples, splits.of_bucket(root, bucket)), privacy)
 
-    if not definition.spans:
-        by = [pair for function in functions for pair in voted(function, seen)]
-    all_examples = plugin_calls.examples(definition, seen, [vote for _, vote in by]).cast(schema.EXAMPLES)
-    examples = example_texts.redacted(
-        _with_split(example_texts.within(all_examples, allowed), splits.of_bucket(root, bucket)), privacy
-    )
-    if definition.spans:
-        # Functions share intermediate results on a text many times its size, and votes on all spans of a bucket would
-        # take a gigabyte.
-        ordered = examples.sort_by("post_id")
-        parts = [ordered.slice(start, PART) for start in range(0, ordered.num_rows, PART)] or [ordered]
-        voted_on = (
-            ([pair for function in functions for pair in voted(function, replace(seen, examples=part))], part)
-            for part in parts
-        )
-        table = pa.concat_tables(_votes(bucket.site, *pairs, definition, privacy) for pairs in voted_on)
-    else:
-        table = _votes(bucket.site, by, examples, definition, privacy)
+    voted = run_functions(definition, of_task(task, without), seen, make, privacy)
     paths = {name: schema.path(task, name, bucket.name) for name in ("examples", "votes")}
-    outputs = {"examples": (examples, schema.EXAMPLES), "votes": (table, schema.VOTES)}
+    outputs = {"examples": (voted.examples, schema.EXAMPLES), "votes": (voted.votes, schema.VOTES)}
+    strays = voted.strays.counts(definition, seen, allowed)
     return Outcome(
         {paths[name]: parquet.write(root / paths[name], *written) for name, written in outputs.items()},
         {
-            "examples": dict(sorted(counted(examples["split"]).items())),
-            "forms": dict(sorted(counted(examples["form"]).items())),
-            "functions": dict(sorted(counted(table["function"]).items())),
-            "seconds": {name: round(spent, 4) for name, spent in sorted(seconds.items())},
-            **_failed(bucket.site, failures, privacy),
+            "examples": dict(sorted(counted(voted.examples["split"]).items())),
+            "forms": dict(sorted(counted(voted.examples["form"]).items())),
+            "functions": dict(sorted(counted(voted.votes["function"]).items())),
+            "seconds": {name: round(spent, 4) for name, spent in sorted(voted.seconds.items())},
+            **_failed(bucket.site, voted.failures, privacy),
+            **({"strays": strays} if strays else {}),
         },
     )
+
+
+@dataclass(frozen=True)
+class Voted:
+    """The votes of functions on a bucket: `schema.EXAMPLES` and, on these, `schema.VOTES`."""
+
+    examples: pa.Table
+    votes: pa.Table
+    strays: Strays
+    seconds: Mapping[str, float]
+    """Processor time by function."""
+    failures: Sequence[plugin_calls.Failure]
+    """Posts on which a function of ours fails."""
+
+
+def run_functions(
+    task: schema.Task,
+    functions: Sequence[Function],
+    seen: Threads,
+    make: Callable[[Threads, Sequence[Vote]], pa.Table],
+    privacy: Privacy,
+) -> Voted:
+    """Run functions of a task on a bucket.
+
+    Args:
+        make: the examples of a bucket, or of some of its threads, and of the functions' votes (none of a task of spans,
+            whose examples come first, nor for functions of other tasks that ask for them).
+
+    Raises:
+        BuildError: a function of a plug-in raises something, or one yields what is no vote of the task.
+    """
+    failures: list[plugin_calls.Failure] = []
+    seconds: dict[str, float] = defaultdict(float)
+    strays = Strays(functions)
+
+    def voted(threads: Threads) -> list[tuple[Function, Vote]]:
+        by = []
+        for function in functions:
+            started = time.thread_time()
+            votes_of = plugin_calls.votes(function, threads, failures)
+            seconds[function.name] += time.thread_time() - started
+            by += [(function, vote) for vote in votes_of]
+        return by
+
+    if not task.spans:
+        by = voted(replace(seen, make_examples=lambda some: make(replace(some, make_examples=None), ())))
+        examples = make(seen, [vote for _, vote in by])
+        strays.enter(by, set(examples["post_id"].to_pylist()))
+        return Voted(examples, _votes(seen.site, by, examples, task, privacy), strays, seconds, failures)
+    # Functions share intermediate results on a text many times its size, and votes on all spans of a bucket would
+    # take a gigabyte.
+    examples = make(seen, ())
+    posts = set(examples["post_id"].to_pylist())
+    ordered = examples.sort_by("post_id")
+    tables = []
+    for start in range(0, max(ordered.num_rows, 1), PART):
+        part = ordered.slice(start, PART)
+        by = voted(replace(seen, span_examples=part))
+        strays.enter(by, posts)
+        tables.append(_votes(seen.site, by, part, task, privacy))
+    return Voted(examples, pa.concat_tables(tables), strays, seconds, failures)
 
 
 def _failed(site: str, failures: Sequence[plugin_calls.Failure], privacy: Privacy) -> dict[str, Any]:
@@ -219,7 +260,7 @@ def _failed(site: str, failures: Sequence[plugin_calls.Failure], privacy: Privac
     return {"failed": dict(sorted(Counter(failure.function for failure in failures).items())), "failures": listed}
 
 
-def _allowed(root: Path, bucket: Bucket, max_overlap: float) -> pa.Array:
+def allowed_posts(root: Path, bucket: Bucket, max_overlap: float) -> pa.Array:
     """Posts that may be examples: no copies, nothing of a benchmark, nothing planted."""
     read = _of_bucket(root, bucket)
     decided = read(bucket.path("decisions"), ["post_id", "keep", "reason"])
@@ -295,7 +336,13 @@ def check_vote(function: Function, vote: Vote, length: int, task: schema.Task, s
 def all_votes(root: Path, bucket: Bucket, task: schema.Task, people: bool) -> tuple[pa.Table, pa.Table]:
     """The bucket's examples, and the votes on them of functions, of models and, if asked for, of people."""
     examples = parquet.read(root / schema.path(task.name, "examples", bucket.name))
-    tables = [parquet.read(root / schema.path(task.name, "votes", bucket.name))]
+    votes = parquet.read(root / schema.path(task.name, "votes", bucket.name))
+    return examples, pa.concat_tables([votes, *annotations(root, bucket, task, examples, people)])
+
+
+def annotations(root: Path, bucket: Bucket, task: schema.Task, examples: pa.Table, people: bool) -> list[pa.Table]:
+    """The votes on a bucket's examples of models and, if asked for, of people, as `VOTES`."""
+    tables = []
     others = [schema.models_path(task.name)] + ([schema.people_path(task.name)] if people else [])
     lengths = pc.utf8_length(examples["text"]).combine_chunks()
     for path in others:
@@ -308,7 +355,7 @@ def all_votes(root: Path, bucket: Bucket, task: schema.Task, people: bool) -> tu
         inside = pc.fill_null(pc.less_equal(rows["end"], lengths.take(place)), True)
         known = pc.or_(pc.is_null(rows["label"]), pc.is_in(rows["label"], value_set=pa.array(task.labels)))
         tables.append(rows.filter(pc.and_(inside, known)))
-    return examples, pa.concat_tables(tables)
+    return tables
 
 
 def count(root: Path, bucket: Bucket, task: str, voters: Sequence[str], people: bool) -> Outcome:

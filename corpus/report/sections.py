@@ -344,7 +344,12 @@ def _plugin_signals(facts: Facts) -> Section | None:
         )
         counts = facts.manifest["signals"][name]
         content += html.table(["value", "documents"], _limited([[value, count] for value, count in counts.items()], 2))
-    return Section("Signals of plug-ins", content) if own else None
+    lacking = [name for name in facts.manifest["signals"] if name not in SIGNALS]
+    for name in lacking:
+        content += Markup("<h3>{} <span>of a plug-in that is not known here</span></h3>").format(name)
+        counts = facts.manifest["signals"][name]
+        content += html.table(["value", "documents"], _limited([[value, count] for value, count in counts.items()], 2))
+    return Section("Signals of plug-ins", content) if own or lacking else None
 
 
 def _distributions(facts: Facts) -> Section | None:

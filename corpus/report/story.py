@@ -312,6 +312,13 @@ def _marks(root: Path, place: Place, shown: Shown) -> Iterator[Mark]:
                 lines_of, row, explained, plugin=plugin, name=f"signal {name}", culprit=lambda: place.key
             )
             yield Mark(name, says)
+    # Of a plug-in that is not active its columns are shown as they are.
+    for name in (manifest_file.load(root) or {}).get("signals", ()):
+        if name in SIGNALS or not files.exists(path := root / place.path(f"signals/{name}")):
+            continue
+        own = [column for column in parquet.column_names(path) if column not in ("site", "post_id", "digest")]
+        row = row_lookup.take(root, [place], f"signals/{name}", own)[place.key]
+        yield Mark(name, (", ".join(f"{column} {_value(value)}" for column, value in row.items()),))
 
 
 def _all(explain: Callable[..., Iterable[str]], *given: Any) -> tuple[str, ...]:

@@ -109,8 +109,14 @@ def signal(
     ...     return {"questions": [text.count("?") for text in documents["text"].to_pylist()]}
 
     Raises:
-        InputError: there is a signal of this name, a column that documents do not have, or one that may not be read.
+        InputError: there is a signal of this name, a column that documents do not have, or one that may not be read; no
+            columns are given.
     """
+    if not isinstance(columns, Mapping):
+        raise plugins.rejected(
+            f"signal {getattr(columns, '__name__', columns)}: @signal needs its columns in parentheses, as in "
+            '@signal({"questions": pa.int32()})'
+        )
 
     def enter(find: Find) -> Find:
         name = find.__name__

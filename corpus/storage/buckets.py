@@ -1,7 +1,7 @@
 """Buckets: shares of a site's threads, by a hash of the thread, with the same name in every folder."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
@@ -95,6 +95,13 @@ class Buckets(Sequence[Bucket]):
     def runs(self) -> tuple[Run, ...]:
         """The runs of all buckets, in order: of one bucket each on sites of up to `_MOST_RUNS` buckets."""
         return _runs(self.sites)
+
+
+def listed(names: Iterable[str]) -> Buckets:
+    """The buckets of a corpus, by the names of its files: those of its documents."""
+    paths = [name.split("/") for name in names if name.startswith("documents/")]
+    counts = {site: int(file.removesuffix(".parquet").partition("-of-")[2]) for _, site, file in paths}
+    return Buckets(tuple(sorted(counts.items())))
 
 
 @functools.lru_cache(maxsize=4)

@@ -46,6 +46,13 @@ _SHAPE = {
             "labels": {str: _COUNTS},
             "conflicts": int,
             "abstains?": {str: {str: str}},
+            "by_others?": {str: _COUNTS},
+            "definition?": {
+                **dict.fromkeys(("unit", "question"), str),
+                "labels": [{"name": str, "meaning": str}],
+                "leave_out": [str],
+                "listed": (str, None),
+            },
         }
     },
 }

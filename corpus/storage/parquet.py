@@ -93,6 +93,13 @@ def row_groups(path: Path, schema: pa.Schema | None = None) -> list[int]:
         return [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
 
 
+def column_names(path: Path) -> list[str]:
+    """Names of a file's columns; errors as of `row_groups`."""
+    with reading(path), pq.ParquetFile(readable(path)) as file:
+        names: list[str] = file.schema_arrow.names
+        return names
+
+
 def read_group(path: Path, number: int, columns: Sequence[str]) -> pa.Table:
     """Some columns of one row group.
 

@@ -7,6 +7,7 @@ corpus: a corpus that came from somebody else must not decide which code is run.
 import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -119,29 +120,94 @@ def of_manifest(
         if name not in known and name not in active:
             raise InputError(
                 f"{path}: made with the plug-in {name}, which a manifest only names; name it with --plugin (the file's "
-                "path, or the module)"
+                "path, or the module; in Python, use_plugins)"
             )
     return [active[name] for name in names if name in active]
 
 
-def load(root: Path, named: Sequence[str], built_with: Mapping[str, str]) -> tuple[Plugin, ...]:
-    """Make the plug-ins of a finished corpus the active ones.
+def load(
+    root: Path, named: Sequence[str], facts: Mapping[str, Any], needed: bool = True, without: Collection[str] = ()
+) -> tuple[tuple[Plugin, ...], list[str]]:
+    """Make the plug-ins of a corpus the active ones.
+
+    What is remembered for a place counts only for a corpus that was made with a plug-in of that name: another corpus
+    may lie there since.
 
     Args:
         named: plug-ins that the user names now; of a name in both these stand for the remembered ones.
-        built_with: identities by name of the plug-ins that the corpus was built with, by its manifest.
+        facts: the corpus's manifest; empty where there is none.
+        needed: whether all plug-ins that the corpus was made with must be there. If not, those whose file is gone, or
+            can't be run, stay inactive.
+        without: names of plug-ins that are going to be taken out of the corpus.
+
+    Returns:
+        The plug-ins, and a sentence for each remembered one that stays inactive.
 
     Raises:
-        InputError: a plug-in of the corpus is neither named nor remembered, or one can't be run.
+        InputError: a plug-in of the corpus that is needed is neither named nor remembered, or its file is gone; one
+            can't be run; the corpus has none of a name in `without`.
     """
-    given = {Path(name).name if plugins.is_file(name) else name for name in named}
-    kept = [name for name in remembered(root) if (Path(name).name if plugins.is_file(name) else name) not in given]
-    loaded = plugins.find([*named, *kept])
-    lacking = [name for name in built_with if name not in {plugin.name for plugin in loaded}]
-    if lacking:
-        raise InputError(
-            f"{root}: built with the plug-in {lacking[0]}, which is not known here; "
-            f"name it with --plugin {lacking[0]} (the file's path, or the module)"
-        )
-    plugins.activate(loaded)
-    return loaded
+    made_with = facts.get("plugins", {})
+    for name in without:
+        if name not in made_with:
+            raise InputError(f"{root}: has no plug-in {name}; it has {', '.join(made_with) or 'none'}")
+    passed = {*map(_short, named), *without}
+    kept = {_short(place): place for place in remembered(root) if _short(place) in made_with}
+    kept = {name: place for name, place in kept.items() if name not in passed}
+    faults: dict[str, str] = {}
+    usable: list[str] = []
+    plugins.load(named)
+    for name, place in kept.items():
+        if plugins.is_file(place) and not Path(place).exists():
+            faults[name] = f"whose file {place} is no longer there"
+            continue
+        try:
+            plugins.load([*named, *usable, place])
+            usable.append(place)
+        except InputError as error:
+            if needed:
+                raise
+            faults[name] = f"which can't be used ({error})"
+    loaded = plugins.load([*named, *usable])
+    active = {plugin.name for plugin in loaded}
+    if needed:
+        for name in made_with:
+            if name not in active and name not in without:
+                raise InputError(_lacking(root, name, facts, faults.get(name)))
+    return loaded, [_lacking(root, name, facts, fault) for name, fault in faults.items()]
+
+
+def left_out(facts: Mapping[str, Any]) -> list[str]:
+    """The plug-ins that a corpus was made with, by its manifest, and that are not active."""
+    active = {plugin.name for plugin in plugins.active()}
+    return [name for name in facts.get("plugins", {}) if name not in active]
+
+
+def _short(name: str) -> str:
+    """A plug-in's name, from that of its file or module."""
+    return Path(name).name if plugins.is_file(name) else name
+
+
+def _lacking(root: Path, name: str, facts: Mapping[str, Any], fault: str | None) -> str:
+    """The sentence on a plug-in of a corpus that can't be had: which, why, and the commands that heal it."""
+    elsewhere = next((place for place in _elsewhere(name, facts["plugins"][name])), None)
+    place = elsewhere or ("PATH" if plugins.is_file(name) else name)
+    if facts["config"].get("plugins") and name in facts["config"]["plugins"]:
+        removal = "a socorpus build of the same sources without it takes it out"
+    else:
+        removal = f"socorpus labeling apply {root} --without-plugin {name} takes it out, or with --plugin replaces it"
+    why = fault or "which is not known here"
+    hint = " (named for another corpus before)" if elsewhere else ""
+    return (
+        f"{root}: built with the plug-in {name}, {why}; name it with --plugin {place}{hint}: socorpus labeling apply "
+        f"{root} --plugin {place} remembers that, and {removal} (in Python, use_plugins([{place!r}], corpus) names it)"
+    )
+
+
+def _elsewhere(name: str, identity: str | None) -> Iterator[str]:
+    """Files that the user named for other corpora and that are, by name and hash, the plug-in of a corpus."""
+    for place in dict.fromkeys(place for places in _read().values() for place in places):
+        if plugins.is_file(place) and _short(place) == name and Path(place).is_file():
+            with suppress(OSError):
+                if files.sha256(Path(place)) == identity:
+                    yield place

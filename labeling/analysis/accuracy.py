@@ -6,7 +6,7 @@ judgement.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ def measure(root: Path, task: Task, buckets: tuple[Bucket, ...], gold: Mapping[s
         verdicts = np.array([task.index(gold[key]) if key in gold else -1 for key in items.keys], np.int64)
         rows = np.flatnonzero(verdicts >= 0)
         fold = held_out.of_posts(np.array([int(key.rpartition(":")[2]) for key in items.keys], np.int64))
-        notes.append(matched(len(rows), len(gold), task))
+        notes.append(matched(len(rows), gold, task, buckets))
     stratum = strata(items.votes, len(task.labels))
     verdict = verdicts[rows]
     population = np.bincount(stratum, minlength=len(task.labels))
@@ -114,15 +114,27 @@ def unjudged(task: Task) -> str:
     )
 
 
-def matched(rows: int, gold: int, task: Task) -> str:
+def matched(rows: int, gold: Mapping[str, object], task: Task, buckets: Sequence[Bucket]) -> str:
     """The note on how many of the posts with gold labels have labels in the corpus.
+
+    Args:
+        rows: their number.
+        gold: by key.
+        buckets: of the corpus.
 
     Raises:
         InputError: none of them.
     """
     if not rows:
-        raise InputError(f"{task.name}: none of the {gold:,} posts with gold labels has a label in this corpus")
-    return f"{rows:,} of {gold:,} posts with gold labels have labels here; they need not stand for the others"
+        of = sorted({key.rpartition(":")[0] for key in gold})
+        sites = sorted({bucket.site for bucket in buckets})
+        shown = [", ".join(names[:3]) + (", …" if len(names) > 3 else "") for names in (of, sites)]
+        which = f", of {shown[0]}," if gold else ""
+        raise InputError(
+            f"{task.name}: none of the {len(gold):,} posts with gold labels{which} has a label in this corpus, of "
+            f"{shown[1]}"
+        )
+    return f"{rows:,} of {len(gold):,} posts with gold labels have labels here; they need not stand for the others"
 
 
 def _read(root: Path, task: Task, buckets: tuple[Bucket, ...], model: LabelModel) -> _Items:

@@ -85,11 +85,18 @@ def _task(root: Path, key: str, task: str, entry: Mapping[str, Any]) -> Iterator
     if not rows:
         yield f"{task:<13} no vote ({about})"
         missing = entry.get("abstains", {}).get(place.site, {})
-        yield from (f"  no {label} on this site: {why}" for label, why in missing.items())
+        others = entry.get("by_others", {}).get(place.site, {})
+        by: dict[tuple[str, str], list[str]] = {}
+        for label, why in missing.items():
+            by.setdefault((" by the task's own functions" if label in others else "", why), []).append(label)
+        for (who, why), labels in by.items():
+            count = f" ({len(labels)} labels)" if len(labels) > 1 else ""
+            yield f"  no {', '.join(labels)}{who} on this site{count}: {why}"
         return
     basis = f"the probability is {_basis(root, task, entry)}"
     if rows[0]["start"] is not None:
-        yield f"{task:<13} {len(rows)} spans; probabilities are {_basis(root, task, entry)} ({about})"
+        spans = f"{len(rows)} span{'s' * (len(rows) > 1)}"
+        yield f"{task:<13} {spans}; probabilities are {_basis(root, task, entry)} ({about})"
         for row in rows[:_MOST_SPANS]:
             who = ", ".join(vote["function"] for vote in row["votes"])
             words = " ".join(example["text"][row["start"] : row["end"]].split())[:60]

@@ -15,13 +15,13 @@ from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.work import Outcome
 from socorpus.corpus.storage import files, parquet
 from socorpus.corpus.storage.buckets import Bucket
-from socorpus.labeling import logistic, schema, steps
+from socorpus.labeling import logistic, schema, steps, strays
 from socorpus.labeling.aggregation import agreement, dawid_skene, uninformative
 from socorpus.labeling.aggregation.dawid_skene import ABSTAIN
 from socorpus.labeling.analysis import label_errors, leaks
 from socorpus.labeling.schema import FOLDER, TASKS, Task
 
-VERSION = 7
+VERSION = 8
 _FAILURES_SHOWN = 3
 Int64 = npt.NDArray[np.int64]
 
@@ -64,13 +64,13 @@ def analyse(
     task: str,
     voters: Sequence[str],
     buckets: Sequence[Bucket],
-    failures: Mapping[str, Any],
+    remarks: Mapping[str, Any],
     taught: bool = False,
 ) -> Outcome:
     """Counts and labels -> labels/TASK/analysis.json.
 
     Args:
-        failures: `failed` and `failures` of the manifest's entry, if any.
+        remarks: `failed`, `failures` and `strays` of the manifest's entry, if any.
         taught: whether people's verdicts corrected the probabilities of a weigher.
     """
     definition = TASKS[task]
@@ -104,7 +104,7 @@ def analyse(
         "probabilities": {"basis": "judged" if measured is not None else model.basis, "measured": measured},
         "audit": leaks.run(root, buckets, definition),
         "errors": label_errors.find(root, buckets, definition),
-        **failures,
+        **remarks,
         "abstains": steps.abstains(root, task),
     }
     files.write_json(root / path(task), analysis)
@@ -214,13 +214,16 @@ def probabilities(facts: Mapping[str, Any]) -> str:
 def _method(analysis: Mapping[str, Any]) -> str:
     """The sentence on how votes are combined, and why."""
     if analysis["method"] == "weigher":
-        return "A function weighs the others: the accuracy of these is the mean of its probabilities of their votes."
+        return (
+            "A function weighs the others: the accuracy of each is the mean of the probabilities that it gives "
+            "their votes, from which the probability of a single label may be far."
+        )
     vote, model = (analysis["held_out"][name] for name in ("majority", "dawid_skene"))
     if vote is None or model is None:
-        return "Fewer than three functions vote often enough, and meet, to be told apart: the majority decides."
+        return "Fewer than three functions vote often enough, and meet, to be told apart: a plain vote decides."
     figures = f"held-out log likelihood of the votes on an item {model:.3f}, of a plain vote {vote:.3f}"
     if analysis["method"] == "majority":
-        return f"Telling functions apart predicts their votes no better ({figures}): the majority decides."
+        return f"Telling functions apart predicts their votes no better ({figures}): a plain vote decides."
     return f"Functions are told apart, which predicts their votes better ({figures})."
 
 
@@ -262,18 +265,27 @@ def _median(values: Sequence[float]) -> float | None:
     return round(float(np.median(values)), 1) if values else None
 
 
-def not_to_be_had(abstains: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """A sentence for each reason why labels are not to be had on some sites.
+def not_to_be_had(facts: Mapping[str, Any]) -> list[str]:
+    """A sentence for each reason why the task's own functions do not give labels on some sites.
 
     Args:
-        abstains: site -> label -> why (`schema.Task.abstains`).
+        facts: an analysis, or the manifest's entry of a task: `abstains`, site -> label -> why (`Task.abstains`);
+            `by_others`, site -> label -> number of labels that other votes made there.
     """
     by: dict[tuple[tuple[str, ...], str], list[str]] = {}
-    for site, labels in abstains.items():
+    others: list[tuple[str, str, str, int]] = []
+    for site, labels in facts.get("abstains", {}).items():
+        given = facts.get("by_others", {}).get(site, {})
+        others += [(label, site, why, given[label]) for label, why in labels.items() if label in given]
         for why in dict.fromkeys(labels.values()):
-            names = tuple(label for label, reason in labels.items() if reason == why)
-            by.setdefault((names, why), []).append(site)
-    return [f"No {', '.join(names)} on {', '.join(sites)}: {why}." for (names, why), sites in by.items()]
+            if names := tuple(label for label, reason in labels.items() if reason == why and label not in given):
+                by.setdefault((names, why), []).append(site)
+    sentences = [f"No {', '.join(names)} on {', '.join(sites)}: {why}." for (names, why), sites in by.items()]
+    return sentences + [
+        f"{label} on {site} is by votes of plug-ins, models or people only ({count:,}), since the task's own functions "
+        f"abstain there: {why}."
+        for label, site, why, count in others
+    ]
 
 
 def summary(analysis: Mapping[str, Any]) -> list[str]:
@@ -308,7 +320,11 @@ def summary(analysis: Mapping[str, Any]) -> list[str]:
             f"{name} failed on {count:,} posts and does not vote on them: {shown}{', …' * (count > len(rows))}"
         )
     sentences += _lifts(analysis["functions"], analysis.get("facts", ()))
+    task = schema.TASKS.get(analysis["task"])
+    if task is not None:
+        lost = analysis.get("strays", {}).items()
+        sentences += [f"{strays.sentence(task, function, reasons)}." for function, reasons in lost]
     if "held_out" in analysis:  # of an earlier version it has neither
         sentences += [_method(analysis), probabilities(analysis["probabilities"])]
-    sentences += not_to_be_had(analysis["abstains"])
+    sentences += not_to_be_had(analysis)
     return [*sentences, *filter(None, [analysis["audit"].get("note"), analysis["errors"]["note"]])]

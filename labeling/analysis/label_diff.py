@@ -50,6 +50,10 @@ class LabelDiff:
     """Function -> votes that are `new`, `gone` or `changed`, on all labels."""
     sites: Counter[str] = field(default_factory=Counter)
     """Site -> labels that changed."""
+    gone: list[str] = field(default_factory=list)
+    """Sites that only the older corpus has; their labels count as gone."""
+    added: list[str] = field(default_factory=list)
+    """Sites that only the newer one has."""
     examples: list[Change] = field(default_factory=list)
     """The first `MOST_EXAMPLES` changes, by site, post and span."""
 
@@ -65,8 +69,9 @@ def compare(old: Path, new: Path, task: Task) -> LabelDiff:
     Args:
         old, new: the trees of two labelled corpora.
     """
-    diff = LabelDiff(task.name)
-    for site in sorted({*_sites(old, task), *_sites(new, task)}):
+    sites = [set(_sites(root, task)) for root in (old, new)]
+    diff = LabelDiff(task.name, gone=sorted(sites[0] - sites[1]), added=sorted(sites[1] - sites[0]))
+    for site in sorted(sites[0] | sites[1]):
         before, after = (_labels(root, task, site) for root in (old, new))
         for key in sorted({*before, *after}):
             _enter(diff, site, key, before.get(key), after.get(key))

@@ -16,7 +16,7 @@ from socorpus.corpus.schema import SPLITS
 from socorpus.corpus.storage import parquet
 from socorpus.corpus.storage.buckets import bucket_files
 from socorpus.labeling.analysis import functions as analysis_functions
-from socorpus.labeling.schema import EXAMPLES, FOLDER, LABELS, TASKS, Task
+from socorpus.labeling.schema import EXAMPLES, FOLDER, LABELS, TASKS, Task, of_corpus
 
 FEW = 20
 """Labels of a kind below which a split is too small to measure by."""
@@ -40,15 +40,21 @@ def labels(facts: Facts) -> Section | None:
         content += Markup("<h3>{}: {} examples</h3>").format(name, f"{examples:,}")
         content += html.table(["label", *SPLITS, "all"], *label_rows(entry))
         sources = ", ".join(f"{count:,} by {source}" for source, count in entry["sources"].items()) or "none"
-        for sentence in analysis_functions.not_to_be_had(entry.get("abstains", {})):
+        for sentence in analysis_functions.not_to_be_had(entry):
             content += html.paragraph(sentence)
         content += html.paragraph(
-            f"Combined by {entry['method'].replace('_', ' ')}: {sources}; votes differ on {entry['conflicts']:,}. "
+            f"Combined by {_METHODS.get(entry['method'], entry['method'])}: {sources}; votes differ on "
+            f"{entry['conflicts']:,}. "
             f"Probabilities are {_BASES[entry.get('basis', 'assumed')]}."
         )
     return Section("Labels", content)
 
 
+_METHODS = {
+    "majority": "a plain vote",
+    "dawid_skene": "the model of Dawid and Skene",
+    "weigher": "a function that weighs the others",
+}
 _BASES = {
     "assumed": "assumed, not measured: too few labels were judged by people",
     "judged": "measured on people's judgements",
@@ -171,7 +177,8 @@ def audit_rows(analysis: Mapping[str, Any]) -> list[list[Any]]:
 def listed(facts: Facts) -> Section | None:
     """For each task that lists a label (`Task.listed`), every post with a vote for it, with the evidence."""
     entries = facts.manifest.get("labels", {})
-    tasks = [task for name, task in TASKS.items() if task.listed and name in entries]
+    known = [of_corpus(name, entries) for name in entries if name in TASKS or "definition" in entries[name]]
+    tasks = [task for task in known if task.listed]
     if not tasks:
         return None
     content = Markup("")

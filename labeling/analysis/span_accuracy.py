@@ -91,7 +91,7 @@ def measure(root: Path, task: Task, buckets: tuple[Bucket, ...], gold: Mapping[s
                     names_of.append(of_way[way][at_row])
     if gold is None and not texts:
         raise InputError(accuracy.unjudged(task))
-    notes = [] if gold is None else [accuracy.matched(texts, len(gold), task)]
+    notes = [] if gold is None else [accuracy.matched(texts, gold, task, buckets)]
     if not judged.label:
         raise InputError(f"{task.name}: none of the {texts:,} judged texts has a label of functions")
     return _result(task, judged, population, counts, notes, Accuracy.source if gold is None else "gold")

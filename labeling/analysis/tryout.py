@@ -1,21 +1,24 @@
-"""A labelling function tried on some of a labelled corpus's posts: how many it votes on, and whom it contradicts."""
+"""Labelling functions tried on some of a corpus's posts: how many each votes on, and whom it contradicts."""
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus import schema as corpus_schema
+from socorpus.corpus.config import Config
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.storage import files
+from socorpus.corpus.storage import files, parquet
 from socorpus.corpus.storage.buckets import Bucket
-from socorpus.labeling import plugin_calls, steps
-from socorpus.labeling.functions import FUNCTIONS, Function, Vote
-from socorpus.labeling.schema import TASKS
+from socorpus.labeling import example_texts, plugin_calls, schema, steps, strays
+from socorpus.labeling.facts import post_facts
+from socorpus.labeling.functions import FUNCTIONS, Function, Threads, Vote, of_task
+from socorpus.labeling.schema import TASKS, VOTES, Task
 
 MOST = 2_000
 """Examples, at least, on which a function is tried, if there are as many: whole buckets of threads."""
@@ -43,91 +46,182 @@ class Trial:
     right: int
     samples: list[dict[str, Any]]
     """Votes to look at, conflicts first: key, label, text, evidence, and the label that others give, or None."""
+    notes: list[str]
+    """What does not count, and what `apply` may do otherwise."""
 
 
-def chosen(origin: str) -> list[Function]:
-    """The labelling functions of a plug-in.
+def by_task(origin: str) -> dict[str, list[Function]]:
+    """The labelling functions of a plug-in, by task.
 
     Raises:
-        InputError: it has none.
+        InputError: it has none, or votes for a task that is not known.
     """
-    functions = [
-        function
-        for key, function in FUNCTIONS.items()
-        if (of := FUNCTIONS.origin(key)) is not None and of.name == origin
-    ]
-    if not functions:
+    own = {key: function for key, function in FUNCTIONS.items() if (of := FUNCTIONS.origin(key)) and of.name == origin}
+    if not own:
         raise InputError(f"{origin}: no labelling function in it; write one with @votes (docs/plugins.md)")
-    return functions
+    tasks = [TASKS.named(name) for name in dict.fromkeys(function.task for function in own.values())]
+    return {task.name: [function for function in of_task(task.name) if function.key in own] for task in tasks}
 
 
-def attempt(root: Path, buckets: Sequence[Bucket], function: Function, most: int = MOST) -> Trial:
-    """Try a function on the first buckets that hold `most` examples of its task.
+def attempt(
+    root: Path, config: Config, buckets: Sequence[Bucket], task: Task, functions: Sequence[Function], most: int = MOST
+) -> list[Trial]:
+    """Try functions of a task on the first buckets that hold `most` examples of it.
+
+    The examples of a task of ours are those in the corpus, and so are others' votes. Those of a plug-in's are made, by
+    all functions that it has: nothing of the task need be in the corpus.
 
     Args:
-        root: the tree of a labelled corpus.
+        root: the tree of a corpus; of a labelled one for a task of ours.
+        config: the corpus's.
+        buckets: those that have examples.
 
     Raises:
-        InputError: its task needs facts of the whole corpus that are no longer there.
-        BuildError: it raises an exception, or yields something else than votes that its task can have.
+        InputError: a task of ours needs facts of the whole corpus that are no longer there.
+        BuildError: a function raises an exception, or yields something else than votes that its task can have.
     """
-    task, facts = TASKS[function.task], steps.facts_path(function.task)
-    if not files.exists(root / facts):
+    made_here = TASKS.origin(task.name) is not None
+    tried = _first(root, buckets, task, most, made_here)
+    every = [_seen(root, bucket) for bucket in tried] if made_here else []
+    facts = _facts(task, config, every) if made_here else _stored_facts(root, task)
+    running = of_task(task.name) if made_here else functions
+    tables: list[tuple[pa.Table, pa.Table, pa.Table]] = []
+    lost = []
+    for number, bucket in enumerate(tried):
+        seen = replace(every[number] if made_here else _seen(root, bucket), facts=facts)
+        allowed = steps.allowed_posts(root, bucket, config.selection.max_overlap)
+
+        def make(some: Threads, by: Sequence[Vote], allowed: pa.Array = allowed) -> pa.Table:
+            examples = plugin_calls.examples(task, some, by)
+            return example_texts.redacted(example_texts.within(examples, allowed), config.privacy)
+
+        def stored(some: Threads, by: Sequence[Vote], bucket: Bucket = bucket) -> pa.Table:
+            examples = parquet.read(root / schema.path(task.name, "examples", bucket.name))
+            posts = some.documents["post_id"].combine_chunks()
+            return examples.filter(pc.is_in(examples["post_id"], value_set=posts))
+
+        voted = steps.run_functions(task, running, seen, make if made_here else stored, config.privacy)
+        lost.append(voted.strays.counts(task, seen, allowed))
+        others = steps.annotations(root, bucket, task, voted.examples, people=True)
+        if not made_here:
+            others.append(parquet.read(root / schema.path(task.name, "votes", bucket.name)))
+        tables.append((voted.examples, voted.votes, pa.concat_tables([VOTES.empty_table(), *others])))
+    merged, notes = strays.merged(lost), []
+    if made_here and task.collect is not None and len(tried) < len(buckets):
+        notes.append(
+            f"{task.name}: its facts (collect, merge) are those of {len(tried):,} of {len(buckets):,} buckets here; "
+            "with socorpus labeling apply they are those of all"
+        )
+    trials = []
+    for function in functions:
+        own = [strays.sentence(task, function.name, merged[function.name])] if function.name in merged else []
+        trials.append(_trial(task, function, running, tables, [*own, *notes]))
+    return trials
+
+
+def _first(root: Path, buckets: Sequence[Bucket], task: Task, most: int, made_here: bool) -> list[Bucket]:
+    """The first buckets that have enough examples, or posts of the task's kinds."""
+    tried, count = [], 0
+    for bucket in buckets:
+        tried.append(bucket)
+        if made_here:
+            kinds = parquet.read(root / bucket.path("documents"), columns=["kind"])["kind"]
+            count += pc.sum(pc.is_in(kinds, value_set=pa.array(task.kinds))).as_py() or 0
+        else:
+            count += sum(parquet.row_groups(root / schema.path(task.name, "examples", bucket.name)))
+        if count >= most:
+            break
+    return tried
+
+
+def _seen(root: Path, bucket: Bucket) -> Threads:
+    """A bucket as functions see it; facts of posts are settled where the corpus has none."""
+    tables = [name for name in corpus_schema.BY_POST if files.exists(root / bucket.path(f"tables/{name}"))]
+    tags = [str(path.relative_to(root)) for path in sorted(files.listed(root / f"tables/tags/{bucket.site}"))]
+    settled = files.exists(root / schema.facts_path(bucket.name))
+    seen = steps.threads(root, bucket, tables, tags, None, settled=settled)
+    return seen if settled else replace(seen, post_facts=post_facts.settle(seen))
+
+
+def _facts(task: Task, config: Config, every: Sequence[Threads]) -> Mapping[str, Any]:
+    """The facts of some buckets, as JSON brings them to functions."""
+    if task.collect is None:
+        return {}
+    facts = plugin_calls.merged(task, json.loads(json.dumps([plugin_calls.collected(task, seen) for seen in every])))
+    settings = {} if task.settings is None else {"settings": task.settings(config.labels)}
+    read: dict[str, Any] = json.loads(json.dumps({**facts, **settings}))
+    return read
+
+
+def _stored_facts(root: Path, task: Task) -> Mapping[str, Any]:
+    path = root / steps.facts_path(task.name)
+    if not files.exists(path):
         raise InputError(f"{root}: the facts of {task.name} are not there; run socorpus labeling apply --force first")
+    facts: dict[str, Any] = files.read_json(path)
+    return facts
+
+
+_Item = tuple[int, int | None, int | None]
+
+
+def _rows(votes: pa.Table) -> Iterator[tuple[_Item, dict[str, Any]]]:
+    for row in votes.filter(pc.is_valid(votes["label"])).to_pylist():
+        yield (row["post_id"], row["start"], row["end"]), row
+
+
+def _trial(
+    task: Task,
+    function: Function,
+    running: Sequence[Function],
+    tables: Sequence[tuple[pa.Table, pa.Table, pa.Table]],
+    notes: list[str],
+) -> Trial:
+    """The figures of one function.
+
+    Args:
+        running: all that ran; of these the corpus's votes, which may be of an earlier file, do not count.
+        tables: of each bucket the examples, the votes of those that ran, and the votes in the corpus.
+    """
+    ran = {other.name for other in running}
     examples = covered = overlap = conflict = judged = right = 0
     labels: Counter[str] = Counter()
     samples: list[tuple[bool, dict[str, Any]]] = []
-    for bucket in buckets:
-        rows, others = steps.all_votes(root, bucket, task, people=True)
-        tables = [name for name in corpus_schema.BY_POST if files.exists(root / bucket.path(f"tables/{name}"))]
-        tags = [str(path.relative_to(root)) for path in sorted(files.listed(root / f"tables/tags/{bucket.site}"))]
-        seen = steps.threads(root, bucket, tables, tags, facts)
-        texts = dict(zip(rows["post_id"].to_pylist(), rows["text"].to_pylist(), strict=True))
-        parts = (
-            [replace(seen, examples=rows.slice(start, steps.PART)) for start in range(0, rows.num_rows, steps.PART)]
-            if task.spans
-            else [seen]
-        )
-        votes: dict[tuple[int, int | None, int | None], Vote] = {}
-        for part in parts:
-            for vote in plugin_calls.votes(function, part):
-                if vote.post_id in texts:
-                    steps.check_vote(function, vote, len(texts[vote.post_id]), task, bucket.site)
-                    votes.setdefault((vote.post_id, vote.start, vote.end), vote)
-        by_others: dict[tuple[int, int | None, int | None], dict[str, str]] = {}
-        for row in others.filter(pc.is_valid(others["label"])).to_pylist():
+    for texts_of, votes, stored in tables:
+        texts = dict(zip(texts_of["post_id"].to_pylist(), texts_of["text"].to_pylist(), strict=True))
+        own = {item: row for item, row in _rows(votes) if row["function"] == function.name}
+        by_others: dict[_Item, dict[str, str]] = {}
+        for item, row in (*_rows(votes), *(pair for pair in _rows(stored) if pair[1]["function"] not in ran)):
             if row["function"] != function.name:
-                by_others.setdefault((row["post_id"], row["start"], row["end"]), {})[row["function"]] = row["label"]
-        examples += rows.num_rows
-        covered += len({post for post, *_ in votes})
-        for key, vote in votes.items():
-            labels[vote.label] += 1
-            there = by_others.get(key, {})
+                by_others.setdefault(item, {})[row["function"]] = row["label"]
+        examples += len(texts)
+        covered += len({post for post, *_ in own})
+        for item, row in own.items():
+            labels[row["label"]] += 1
+            there = by_others.get(item, {})
             people = {label for name, label in there.items() if name.startswith("person:")}
             voted = {label for name, label in there.items() if not name.startswith("person:")}
+            against = voted - {row["label"]}
             overlap += bool(voted)
-            conflict += bool(voted - {vote.label})
+            conflict += bool(against)
             judged += bool(people)
-            right += people == {vote.label}
-            against = voted - {vote.label}
+            right += people == {row["label"]}
             if sum(hit == bool(against) for hit, _ in samples) < SAMPLES:
-                samples.append((bool(against), _sample(bucket.site, vote, texts[vote.post_id], against)))
-        if examples >= most:
-            break
+                samples.append((bool(against), _sample(row, texts[item[0]], against)))
     samples.sort(key=lambda sample: not sample[0])
-    counts = {label: labels[label] for label in task.labels if labels[label]}
     return Trial(
-        *(function.key, examples, labels.total(), counts, covered, overlap, conflict, judged, right),
+        *(function.key, examples, labels.total(), {label: labels[label] for label in task.labels if labels[label]}),
+        *(covered, overlap, conflict, judged, right),
         [sample for _, sample in samples[: 2 * SAMPLES]],
+        notes,
     )
 
 
-def _sample(site: str, vote: Vote, text: str, against: set[str]) -> dict[str, Any]:
-    start, end = (0, _TEXT) if vote.start is None or vote.end is None else (vote.start, vote.end)
+def _sample(row: Mapping[str, Any], text: str, against: set[str]) -> dict[str, Any]:
+    start, end = (0, _TEXT) if row["start"] is None else (row["start"], row["end"])
     return {
-        "key": corpus_schema.key(site, vote.post_id),
-        "label": vote.label,
+        "key": corpus_schema.key(row["site"], row["post_id"]),
+        "label": row["label"],
         "text": " ".join(text[start : min(end, start + _TEXT)].split()),
-        "evidence": json.loads(json.dumps(vote.evidence, default=str)),  # as it would be stored
+        "evidence": json.loads(row["evidence"]),
         "others": sorted(against) or None,
     }

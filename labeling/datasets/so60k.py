@@ -97,7 +97,10 @@ def read(path: Path) -> list[Question]:
             table = csv.DictReader(lines)
             missing = [name for name in COLUMNS if name not in (table.fieldnames or ())]
             if missing:
-                raise InputError(f"{path}: has no column {', '.join(missing)}; it needs {', '.join(COLUMNS)}")
+                has = ", ".join(table.fieldnames or ()) or "none"
+                raise InputError(
+                    f"{path}: has no column {', '.join(missing)}; it has {has}, and needs {', '.join(COLUMNS)}"
+                )
             return [_question(row, f"{path}, row {number}") for number, row in enumerate(table, start=1)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: can't be read as CSV in UTF-8: {error}") from None

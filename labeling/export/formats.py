@@ -6,6 +6,7 @@ text without entities is kept: that it has none is its label.
 
 import functools
 import shutil
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from socorpus.corpus.errors import InputError
+from socorpus.corpus.errors import InputError, SocorpusWarning
 from socorpus.corpus.schema import SPLITS, TIME
 from socorpus.corpus.storage import boundary, json_lines, parquet
 from socorpus.corpus.storage import files as storage_files
@@ -73,6 +74,12 @@ class Written:
     """Counts of an export, by split, and the least probability of its labels."""
 
     least: float = 0.0
+    seen: int = 0
+    """Examples of the task, whether they are written or not."""
+    unsure: int = 0
+    """Labels that are left out since their probability is below the least."""
+    highest: float = 0.0
+    """The highest probability of these."""
     texts: Counter[str] = field(default_factory=Counter)
     labelled: Counter[tuple[str, str]] = field(default_factory=Counter)
     sources: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -110,8 +117,11 @@ def export(root: Path, task: Task, form: str, out: Path, least: float = 0.0, tok
 
     Raises:
         InputError: the format or the tokens are not known or not made for this task; the folder is not new, or can't
-            be written; the corpus has no labels, or no tokenizer.
+            be written; the corpus has no labels to write, or no tokenizer. Nothing is left there.
         BuildError: the disk is full. Nothing is left there.
+
+    Warns:
+        SocorpusWarning: no text has a span; such texts are written, in every format, since that is their label.
     """
     if form not in FORMATS:
         raise InputError(f"format {form!r} is not known; there are {', '.join(FORMATS)}")
@@ -127,11 +137,33 @@ def export(root: Path, task: Task, form: str, out: Path, least: float = 0.0, tok
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise InputError(f"{out}: something lies there; name a new folder for the export")
         with _new_folder(out) as folder:
-            return _write(root, task, form, folder, Written(least), cut)
+            written = _write(root, task, form, folder, Written(least), cut)
+            if not written.examples:
+                raise InputError(f"{root}: nothing of {task.name} to export: {_lacking(written)}")
+            if not written.labels:
+                texts = f"texts of {task.name}, {written.examples:,} in all,"
+                warnings.warn(
+                    f"{texts} are exported without any span: {_lacking(written)}",
+                    SocorpusWarning,
+                    stacklevel=2,
+                )
+            return written
     except OSError as error:
         if boundary.is_disk_full(error):
             raise boundary.disk_full(out) from error
         raise InputError(f"{out}: can't be written: {error.strerror or error}; name another folder") from error
+
+
+def _lacking(written: Written) -> str:
+    """Why no label is written."""
+    if not written.seen:
+        return "the corpus has no example of it"
+    if not written.unsure:
+        return f"none of its {written.seen:,} examples has a label; socorpus labeling analyze shows who votes on what"
+    return (
+        f"its {written.unsure:,} labels have probabilities below {written.least:g}, the highest {written.highest:.3f}; "
+        "lower --least (in Python, least=)"
+    )
 
 
 @contextmanager
@@ -176,10 +208,15 @@ def rows(root: Path, task: Task, written: Written, cut: Cut | None) -> Iterator[
         if storage_files.exists(path := root / schema.path(task.name, "labels", bucket)):
             columns = ["post_id", "start", "end", "label", "probability", "source", "conflict", "split"]
             table = parquet.read(path, schema.LABELS, columns)
-            for row in table.filter(pc.greater_equal(table["probability"], np.float32(written.least))).to_pylist():
+            sure = pc.greater_equal(table["probability"], np.float32(written.least))
+            unsure = table.filter(pc.invert(sure))["probability"]
+            written.unsure += len(unsure)
+            written.highest = max(written.highest, pc.max(unsure).as_py() or 0.0)
+            for row in table.filter(sure).to_pylist():
                 labels.setdefault(row.pop("post_id"), []).append(row)
         path = root / schema.path(task.name, "examples", bucket)
         examples = parquet.read(path, schema.EXAMPLES, ["split", *_CARRIED, *_ORIGIN]).to_pylist()
+        written.seen += len(examples)
         kept = []
         for example in examples:
             of = labels.get(example["post_id"], [])

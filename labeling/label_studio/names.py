@@ -29,7 +29,7 @@ from socorpus.labeling.label_studio.pull import Pulled
 from socorpus.labeling.label_studio.push import Project, Pushed
 from socorpus.labeling.label_studio.state import SyncState
 from socorpus.labeling.label_studio.sync import LONGEST_TITLE, Say, Synced, create, find
-from socorpus.labeling.schema import Task
+from socorpus.labeling.schema import TASKS, Task
 
 LIMIT = 200
 CONTEXTS = 3
@@ -79,7 +79,11 @@ def check(task: Task) -> None:
         InputError: its labels are of whole texts, or its functions have no common probability that could be corrected.
     """
     if not task.spans:
-        raise InputError(f"{task.name}: names are judged only where labels are of spans")
+        spans = [name for name, other in TASKS.items() if other.spans and other.weigher is not None]
+        raise InputError(
+            f"{task.name}: names are judged only where labels are of spans, such as --task {spans[0]}; socorpus "
+            "labeling sync judges whole texts"
+        )
     if task.weigher is None:
         raise InputError(
             f"{task.name}: none of its functions weighs the others, so judgements of names would change nothing; "

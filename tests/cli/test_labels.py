@@ -11,6 +11,7 @@ import pytest
 from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.storage import generations, manifest_file
 from socorpus.labeling import schema
+from socorpus.labeling.schema import TASKS as TASKS_OF
 from tests import fork_server
 from tests.building import copy, hashes, manifest, socorpus, table
 from tests.labeling.labelled import rows, say
@@ -166,12 +167,39 @@ def test_who_improves_labels_sees_how_right_they_are_where_and_what_changed(corp
     socorpus("labeling", "apply", out, "--task", "closure", "--workers", 0)
     shown = socorpus("labeling", "accuracy", out, "--task", "closure", "--by", "year").stdout
     assert "95% interval" in shown and "more for ±0.05" in shown and "expected calibration error" in shown
+    # Labels that nothing has are named, and are no row of dashes.
+    absent = {*TASKS_OF["closure"].labels} - {row["label"] for row in rows(out, "closure", "labels")}
+    (line,) = [line for line in shown.splitlines() if line.startswith("no label here: ")]
+    assert absent and set(line.removeprefix("no label here: ").split(", ")) == absent
     shown = socorpus("labeling", "diff", corpus, out, "--task", "closure").stdout
     assert "closure: " in shown and "labels changed" in shown
     assert (
         "not both corpora have labels of it"
         in socorpus("labeling", "diff", corpus, out, "--task", "mood", code=2).stderr
     )
+
+
+def test_corpora_without_a_common_site_are_not_compared(corpus: Path, small_corpus: Path, tmp_path: Path) -> None:
+    shown = socorpus("labeling", "diff", corpus, small_corpus, "--task", "closure").stdout
+    assert f"only in {corpus}: area51.example.com\n" in shown
+    other = copy(small_corpus, tmp_path)
+    facts = manifest(other)
+    facts["sites"] = {"elsewhere.example.com": facts["sites"]["modern.example.com"]}
+    manifest_file.save(generations.finished(other), facts)
+    told = socorpus("labeling", "diff", corpus, other, code=2).stderr
+    assert "has labels of area51.example.com, modern.example.com, and" in " ".join(told.split())
+    assert "of elsewhere.example.com: there is no site whose labels could be compared" in " ".join(told.split())
+
+
+def test_analyze_says_that_it_makes_labels_first(small: Path, tmp_path: Path) -> None:
+    out = tmp_path / "corpus"
+    socorpus("build", small, "-o", out, "--workers", 0, "--no-labels")
+    done = socorpus("labeling", "analyze", out, "--task", "closure", "--workers", 0)
+    assert "has no labels of closure yet: they are made first (socorpus labeling apply)" in " ".join(
+        done.stderr.split()
+    )
+    assert "a plain vote" in done.stdout and "majority" not in done.stdout
+    assert "are made first" not in socorpus("labeling", "analyze", out, "--task", "closure").stderr
 
 
 def test_a_story_ends_with_labels(corpus: Path) -> None:

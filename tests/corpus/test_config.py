@@ -29,14 +29,28 @@ def test_a_file_overrides_a_preset_and_the_rest_keeps_its_defaults(tmp_path: Pat
     assert made.shards == config.Shards()
 
 
+def _released(date: str, version: str = "'4.0'") -> str:
+    return f"[[labels.releases]]\nname = 'django'\nversion = {version}\n{date}\n"
+
+
+def test_a_date_of_toml_is_a_day_as_a_text_is(tmp_path: Path) -> None:
+    path = tmp_path / "socorpus.toml"
+    read = []
+    for day in ("2021-12-07", "'2021-12-07'"):
+        path.write_text(_released(f"date = {day}"), "utf-8")
+        read.append(config.load(path))
+    assert read[0] == read[1] and read[0].labels.releases[0].date == "2021-12-07"
+    assert "2021-12-07" in toml_config.to_toml(read[0])
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("[selection]\nmin_words_ = 3", r"unknown key selection\.min_words_; did you mean selection\.min_words\?"),
         ("[selecton]\n", r"unknown key selecton; did you mean selection\?"),
-        ("[selection]\nmin_words = '3'", r"selection\.min_words must be int, not '3'"),
-        ("[selection]\nmin_words = true", r"selection\.min_words must be int, not True"),
-        ("[selection]\nkinds = 'answer'", r"selection\.kinds must be a list of str"),
+        ("[selection]\nmin_words = '3'", r"selection\.min_words must be a whole number, not '3'"),
+        ("[selection]\nmin_words = true", r"selection\.min_words must be a whole number, not True"),
+        ("[selection]\nkinds = 'answer'", r"selection\.kinds must be a list of texts in quotes, not 'answer'"),
         ("[selection]\nkinds = ['wiki']", r"selection\.kinds knows question and answer"),
         ("[near]\nthreshold = 1.5", r"near\.threshold must lie between 0.5 and 1, not 1.5"),
         ("[split]\ntest = 0.6\nvalidation = 0.5", r"must leave something for training"),
@@ -49,7 +63,7 @@ def test_a_file_overrides_a_preset_and_the_rest_keeps_its_defaults(tmp_path: Pat
         ("sites = 3", r'sites must be tables, \[sites."NAME"\], not 3'),
         ("[sites]\ncooking = 'https://x.com'", r'sites\."cooking" must be a table of keys'),
         ("[sites.cooking]", r'sites\."cooking"\.url is missing'),
-        ("[sites.cooking]\nurl = 3", r'sites\."cooking"\.url must be str, not 3'),
+        ("[sites.cooking]\nurl = 3", r'sites\."cooking"\.url must be text in quotes, not 3'),
         ("[sites.cooking]\nulr = 'https://x.com'", r'unknown key sites\."cooking"\.ulr; did you mean'),
         *(
             (f"[sites.cooking]\nurl = {url!r}", r'sites\."cooking"\.url must be the address of a site')
@@ -71,11 +85,15 @@ def test_a_file_overrides_a_preset_and_the_rest_keeps_its_defaults(tmp_path: Pat
                 'https://qa.example.com/">x',
             )
         ),
+        ("[labels]\nreleases = 3", r"labels\.releases must be a list of tables, not 3"),
+        (_released("date = 2021-12-07T10:00:00"), r"date must be a day, such as 2020-05-31, not '2021-12-07T10:00:00'"),
+        (_released("date = 20211207"), r"labels\.releases\[0\]\.date must be text in quotes, not 20211207"),
+        (_released("date = 2021-12-07", "3.10"), r"labels\.releases\[0\]\.version must be text in quotes, not 3\.1$"),
         ("[selection", r"not valid TOML"),
         (f"[near]\nthreshold = {'1' * 5000}", r"not valid TOML: Exceeds the limit"),
         ("a = " + "[" * 5000, r"nested too deeply"),
         ("near" + ".a" * 5000 + " = 1", r"near|nested too deeply"),
-        ("near.threshold" + ".a" * 400 + " = 1", r"near\.threshold must be float, not \{'a': "),
+        ("near.threshold" + ".a" * 400 + " = 1", r"near\.threshold must be a number, not \{'a': "),
     ],
 )
 def test_what_is_wrong_is_named_with_its_file_and_key(tmp_path: Path, text: str, says: str) -> None:

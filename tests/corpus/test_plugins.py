@@ -16,8 +16,9 @@ from socorpus.corpus.errors import BuildError, InputError, SocorpusWarning
 from socorpus.corpus.report import story
 from socorpus.corpus.signals.base import SIGNALS
 from socorpus.corpus.storage import manifest_file, plugin_memory
+from socorpus.labeling import write_report
 from tests import manifests
-from tests.building import socorpus
+from tests.building import hashes, socorpus
 from tests.corpus import small_site
 from tests.corpus.small_site import SITE
 
@@ -106,6 +107,11 @@ def test_a_signal_of_a_file_is_built_explained_reported_and_dropped_by(tmp_path:
     assert "shouting      capitals" in told and "asks_much: asks too much" in told
     page = (root / "report.html").read_text("utf-8")
     assert "Signals of plug-ins" in page and "share of capitals" in page and "asks much" in page
+    # Who does not have the file reads what is in the corpus.
+    plugins.activate(())
+    assert "\n".join(story.lines(story.find(root, f"{SITE}:{dropped[0]['post_id']}"))) == told
+    page = write_report(root).read_text("utf-8")
+    assert "of a plug-in that is not known here" in page and "share of capitals" not in page
 
 
 def test_workers_get_the_file_with_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,7 +247,7 @@ def test_names_that_lead_nowhere_are_told(tmp_path: Path, monkeypatch: pytest.Mo
         ({"drop_if": "statistic.words > 1"}, "there is no table statistic, .*; did you mean statistics.words"),
         ({"drop_if": "mine.words > 1"}, "there is no table mine, as in mine.words; the tables are documents, "),
         ({"drop_if": "random() > 0.5 and score > 1"}, "random does not always answer the same"),
-        ({"drop_if": 3}, r"selection.rules\[0\].drop_if must be str"),
+        ({"drop_if": 3}, r"selection.rules\[0\].drop_if must be text in quotes"),
         ({"dropif": "score > 1"}, r"unknown key selection.rules\[0\].dropif; did you mean"),
         ({"reason": None}, r"selection.rules\[0\].reason is missing"),
     ],
@@ -271,14 +277,66 @@ def test_rules_never_show_texts_of_documents(tmp_path: Path) -> None:
 
 def test_plugins_of_a_corpus_are_remembered_for_their_user(tmp_path: Path) -> None:
     root, dump, given = tmp_path / "corpus", small_site.dump(tmp_path), write(tmp_path)
-    built_with = small_site.build(root, dump, plugins=[given])["plugins"]
+    facts = small_site.build(root, dump, plugins=[given])
     plugins.activate(())
-    assert [plugin.name for plugin in plugin_memory.load(root, (), built_with)] == ["mine.py"]
+    assert [plugin.name for plugin in plugin_memory.load(root, (), facts)[0]] == ["mine.py"]
     # Somebody else, or a corpus that was moved: it has to be named, and is never taken from the corpus.
     os.environ["XDG_STATE_HOME"] = str(tmp_path / "somebody else")
     with pytest.raises(InputError, match=r"built with the plug-in mine.py, which is not known here; name it with"):
-        plugin_memory.load(root, (), built_with)
-    assert [plugin.name for plugin in plugin_memory.load(root, [given], built_with)] == ["mine.py"]
+        plugin_memory.load(root, (), facts)
+    assert [plugin.name for plugin in plugin_memory.load(root, [given], facts)[0]] == ["mine.py"]
+
+
+def made_with(root: Path, given: str, **more: object) -> dict[str, Any]:
+    """The manifest of a corpus that a plug-in file defines something of, which is remembered for it."""
+    root.mkdir()
+    loaded = plugins.find([given])
+    plugin_memory.remember(root, loaded)
+    facts = manifests.manifest(plugins={plugin.name: plugin.identity for plugin in loaded}, **more)
+    manifest_file.save(root, facts)
+    return facts
+
+
+def test_another_corpus_at_a_place_gets_nothing_that_was_remembered_for_it(tmp_path: Path) -> None:
+    root = tmp_path / "corpus"
+    made_with(root, write(tmp_path))
+    assert use_plugins((), root) == ["mine.py"]
+    manifest_file.save(root, manifests.manifest())
+    assert use_plugins((), root, needed=True) == []
+
+
+def test_a_plugin_whose_file_is_gone_is_named_with_what_heals_it(tmp_path: Path) -> None:
+    root, given = tmp_path / "corpus", write(tmp_path)
+    made_with(root, given)
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    Path(given).rename(moved / "mine.py")
+    said = rf"{root}: built with the plug-in mine.py, whose file {given} is no longer there; name it with --plugin PATH"
+    heals = rf"socorpus labeling apply {root} --without-plugin mine.py takes it out, or with --plugin replaces it"
+    with pytest.raises(InputError, match=f"{said}.*{heals}"):
+        use_plugins((), root, needed=True)
+    # Who reads needs no code of it.
+    with pytest.warns(SocorpusWarning, match=said):
+        assert use_plugins((), root) == []
+    assert use_plugins((), root, reads=()) == []
+    assert use_plugins((), root, needed=True, without=["mine.py"]) == []
+    with pytest.raises(InputError, match=r"has no plug-in other\.py; it has mine\.py"):
+        use_plugins((), root, without=["other.py"])
+    # The new place is enough, and a hint where this file was named for another corpus.
+    assert use_plugins([str(moved / "mine.py")], root, needed=True) == ["mine.py"]
+    made_with(tmp_path / "other", str(moved / "mine.py"))
+    with pytest.raises(InputError, match=rf"name it with --plugin {moved}/mine.py \(named for another corpus before"):
+        use_plugins((), root, needed=True)
+
+
+def test_a_plugin_that_fails_does_not_keep_anybody_from_reading(tmp_path: Path) -> None:
+    root, given = tmp_path / "corpus", write(tmp_path)
+    made_with(root, given)
+    Path(given).write_text("import nothing_of_this_name\n", "utf-8")
+    with pytest.warns(SocorpusWarning, match=r"mine.py, which can't be used \(.*line 1: ModuleNotFoundError"):
+        assert use_plugins((), root) == []
+    with pytest.raises(InputError, match="line 1: ModuleNotFoundError"):
+        use_plugins((), root, needed=True)
 
 
 def test_a_build_without_the_plugin_says_what_goes(tmp_path: Path) -> None:
@@ -287,6 +345,10 @@ def test_a_build_without_the_plugin_says_what_goes(tmp_path: Path) -> None:
     assert plugins_left_out(root) == []
     plugins.activate(())
     assert plugins_left_out(root) == ["mine.py"]
+    # A build that can't begin takes nothing out, and does not say so.
+    before = hashes(root)
+    done = socorpus("build", tmp_path / "nothing here", "-o", root, "--workers", 0, code=2)
+    assert "not named this time" not in done.stderr and hashes(root) == before
     done = socorpus("build", dump, "-o", root, "--workers", 0, "--no-labels")
     assert "plug-in mine.py is not named this time: what it defines is removed from" in done.stderr
     assert plugins_left_out(root) == []

@@ -137,16 +137,22 @@ def test_the_tasks_of_the_page(page: list[str]) -> None:
     threads = bucket.threads([*(bucket.question(post, score=score) for post, score in scores.items()), tagless])
     facts = plugin_calls.merged(task, [plugin_calls.collected(task, threads), {"site": bucket.SITE, "highest": 11}])
     assert facts == {bucket.SITE: 11}
-    found = plugin_calls.votes(function, replace(threads, facts=facts))
-    assert {vote.post_id: vote.label for vote in found} == {1: "star", 2: "star", 3: "other", 4: "star"}
+    found = plugin_calls.votes(function, bucket.with_examples("star", replace(threads, facts=facts)))
+    assert {vote.post_id: vote.label for vote in found} == {1: "star", 2: "star", 3: "other"}
     assert plugin_calls.examples(task, threads, found)["post_id"].to_pylist() == [1, 2, 3]
 
 
 def test_the_labelling_function() -> None:
     plugins.load([str(EXAMPLES / "labelling_function.py")])
     titles = {1: "WHY IS MY BEER FLAT", 2: "Why is my beer flat", 3: "1984?", 4: "WHY ß"}
-    threads = bucket.threads([bucket.question(post, title=title) for post, title in titles.items()])
-    assert [(vote.post_id, vote.label) for vote in of_task("quality")[-1].find(threads)] == [(1, "LQ_EDIT")]
+    first = bucket.event(1, 5, 1, 0, "WHY IS MY BEER FLAT")
+    body = bucket.event(2, 5, 2, 0, "It is flat.")
+    edited = bucket.event(3, 5, 4, 1, "Why is my beer flat?")
+    posts = [bucket.question(post, title=title) for post, title in titles.items()]
+    threads = bucket.threads([*posts, bucket.question(5, title="Why is my beer flat?")], history=[first, body, edited])
+    votes = of_task("quality")[-1].find(bucket.with_examples("quality", threads))
+    # The fifth was shouted before somebody edited it.
+    assert [(vote.post_id, vote.label) for vote in votes] == [(1, "LQ_EDIT"), (5, "LQ_EDIT")]
 
 
 def test_the_span_task() -> None:
@@ -156,7 +162,7 @@ def test_the_span_task() -> None:
     examples = bucket.threads([bucket.question(1)]).documents.slice(0, 1).to_pylist()
     examples[0]["text"] = text
     threads = bucket.threads([bucket.question(1)])
-    threads = type(threads)(**{**vars(threads), "examples": threads.documents.from_pylist(examples)})
+    threads = type(threads)(**{**vars(threads), "span_examples": threads.documents.from_pylist(examples)})
     assert TASKS["versions"].spans
     assert [(text[vote.start : vote.end], vote.label) for vote in function.find(threads)] == [
         ("3.11", "Release"),
@@ -186,6 +192,23 @@ def test_the_preset() -> None:
 )
 def test_a_preset_is_checked_like_ours(tmp_path: Path, source: str, said: str) -> None:
     (tmp_path / "mine.py").write_text(f"from socorpus.training import preset\n{source}\n", "utf-8")
+    with pytest.raises(InputError, match=said):
+        plugins.load([str(tmp_path / "mine.py")])
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("from socorpus.corpus import signal\n@signal", "signal mine: @signal needs its columns in parentheses"),
+        ("from socorpus.training import system\n@system", "system mine: @system needs its name in parentheses"),
+        (
+            "from socorpus.labeling import votes\n@votes",
+            "labelling function mine: @votes needs its task in parentheses",
+        ),
+    ],
+)
+def test_what_stands_above_a_definition_without_parentheses_is_refused(tmp_path: Path, source: str, said: str) -> None:
+    (tmp_path / "mine.py").write_text(f"{source}\ndef mine(given):\n    return []\n", "utf-8")
     with pytest.raises(InputError, match=said):
         plugins.load([str(tmp_path / "mine.py")])
 
@@ -312,9 +335,11 @@ def test_a_whole_new_task_from_functions_to_a_model(tmp_path: Path) -> None:
     told = run("explain", root, key)
     assert "runnable      complete" in told and "begins_as_a_program: complete (blocks 1)" in told
     assert "plug-in" in run("doctor", *plugin) and set(manifest(root)["plugins"]) == {"task.py"}
-    # Somebody else, who has only the corpus, is told what is missing.
-    lost = socorpus("explain", root, key, code=2, environment={"XDG_STATE_HOME": str(tmp_path / "else")})
-    assert "built with the plug-in task.py" in lost.stderr and "--plugin task.py" in lost.stderr
+    # Somebody else, who has only the corpus, can read it, and is told what is missing to label it.
+    alone = {"XDG_STATE_HOME": str(tmp_path / "else")}
+    assert socorpus("explain", root, key, environment=alone).stdout == told
+    lost = socorpus("labeling", "apply", root, code=2, environment=alone)
+    assert "built with the plug-in task.py" in lost.stderr and "--plugin PATH" in lost.stderr
     unknown = socorpus(
         *("finetune", tmp_path / "run", "--task", "runnable", "--data", root, "-o", tmp_path / "other"),
         code=2,

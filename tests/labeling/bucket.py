@@ -12,7 +12,9 @@ import pyarrow.parquet as pq
 from socorpus.corpus import schema
 from socorpus.corpus.config import Documents
 from socorpus.corpus.documents import build as documents_build
+from socorpus.labeling import plugin_calls
 from socorpus.labeling.functions import Threads, Vote, of_task
+from socorpus.labeling.schema import TASKS
 
 SITE = "made.example.com"
 START = datetime(2015, 1, 1, tzinfo=UTC)
@@ -63,6 +65,15 @@ def threads(
     texts = documents_build.build(made, said, events, None, site=SITE, host=SITE, config=Documents())
     named = table("tags", [{"tag_id": number, "tag_name": name} for number, name in enumerate(tags)])
     return Threads(SITE, texts, made, said, table("links", links), table("votes", votes), events, named, facts or {})
+
+
+def with_examples(task: str, bucket: Threads) -> Threads:
+    """The bucket with the examples of a task of whole texts, as labelling functions see them."""
+
+    def make(some: Threads) -> pa.Table:
+        return plugin_calls.examples(TASKS[task], replace(some, make_examples=None), [])
+
+    return replace(bucket, make_examples=make)
 
 
 def found(task: str, bucket: Threads) -> dict[str, dict[int, Vote]]:

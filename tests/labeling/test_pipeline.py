@@ -591,7 +591,7 @@ from socorpus.labeling.functions import Vote, votes
 @votes("{task}")
 def wrong(threads):
     '''Votes what it must not.'''
-    table = threads.documents if threads.examples is None else threads.examples
+    table = threads.documents if threads.span_examples is None else threads.span_examples
     for row in table.to_pylist():
         {does}
     yield from ()
@@ -635,7 +635,7 @@ def ours(task: str, fails_on: Callable[[dict[str, Any]], bool]) -> Iterator[None
     label = schema.TASKS[task].labels[0]
 
     def find(threads: functions.Threads) -> Iterator[functions.Vote]:
-        table = threads.documents if threads.examples is None else threads.examples
+        table = threads.documents if threads.span_examples is None else threads.span_examples
         for row in table.to_pylist():
             if fails_on(row):
                 raise ValueError(f"no sense in {row['post_id']} of ann@acme.org")

@@ -15,7 +15,20 @@ from typer.testing import CliRunner
 from socorpus.cli import main as cli
 from socorpus.corpus import active_plugins, build, load_config, plugins, use_plugins
 from socorpus.corpus.errors import InputError, SocorpusWarning
-from socorpus.labeling import apply, explain_labels, last_stage, schema, tasks_without_functions
+from socorpus.labeling import (
+    analyze,
+    apply,
+    diff_labels,
+    explain_labels,
+    export_labels,
+    label_slices,
+    last_stage,
+    schema,
+    tasks_without_functions,
+    try_functions,
+    write_report,
+)
+from socorpus.labeling.analysis import functions
 from socorpus.labeling.functions import FUNCTIONS, of_task
 from tests.building import hashes, manifest, wait_for
 from tests.corpus import small_site
@@ -32,14 +45,15 @@ task("length", {"long": "a long answer", "short": "a short one"}, question="Is t
 def counts(threads):
     """Characters of the post."""
     for post in threads.documents.to_pylist():
-        yield Vote(post["post_id"], "long" if post["own_end"] > 500 else "short", {"own_end": post["own_end"]})
+        if post["kind"] == "answer":
+            yield Vote(post["post_id"], "long" if post["own_end"] > 500 else "short", {"own_end": post["own_end"]})
 
 
 @votes("length")
 def has_code(threads):
     """A block of code is long."""
     for post in threads.documents.to_pylist():
-        if any(part["kind"] == "code" for part in post["segments"]):
+        if post["kind"] == "answer" and any(part["kind"] == "code" for part in post["segments"]):
             yield Vote(post["post_id"], "long", {"why": "code"})
 
 
@@ -162,9 +176,42 @@ def test_a_plugin_that_apply_was_given_is_known_from_then_on(tmp_path: Path, dum
     place, identity, definitions = active_plugins()[0]
     assert place == str(mine) and len(identity) == 64
     assert definitions[:2] == ["task length", "labelling function length.counts"]
+    # Without its file the labels can be read, also of its task.
     mine.unlink()
-    with pytest.raises(InputError, match="there is no such plug-in file"):
+    use_plugins()
+    key = next(f"{row['site']}:{row['post_id']}" for row in rows(root, "length", "labels"))
+    assert sum(row["labelled"] for row in label_slices(root, "length", "site")) == len(rows(root, "length", "labels"))
+    assert diff_labels(root, root)["length"].changed == 0
+    assert export_labels(root, "length", tmp_path / "out", "huggingface").labels > 0
+    assert "<h3>length: " in write_report(root).read_text("utf-8")
+    assert any(line.startswith("  length ") for line in explain_labels(root, key))
+    with pytest.raises(InputError, match=r"mine.py, whose file .*mine.py is no longer there.*--without-plugin mine.py"):
         use_plugins((), root, needed=True)
+    # Taken out, it leaves nothing.
+    with pytest.raises(InputError, match=r"has no plug-in yours\.py; it has mine\.py"):
+        apply(root, workers=0, without_plugins=["yours.py"])
+    assert use_plugins((), root, needed=True, without=["mine.py"]) == []
+    apply(root, ["quality"], workers=0, without_plugins=["mine.py"])
+    facts = manifest(root)
+    assert "plugins" not in facts and list(facts["labels"]) == ["quality", "closure", "obsolescence", "entities"]
+    assert not (root / "labels/length").exists() and use_plugins((), root, needed=True) == []
+
+
+def test_a_plugin_that_voted_on_our_tasks_is_taken_out_of_them(tmp_path: Path, dump: Path, mine: Path) -> None:
+    root = tmp_path / "corpus"
+    made(root, dump)
+    before = {name: entry for name, entry in manifest(root)["labels"].items() if name != "length"}  # type: ignore[attr-defined]
+    use_plugins([str(mine)])
+    apply(root, ["closure", "length"], workers=0)
+    assert "shouts" in manifest(root)["labels"]["closure"]["functions"]
+    with pytest.raises(InputError, match=r"plug-in mine\.py is active"):
+        apply(root, workers=0, without_plugins=["mine.py"])
+    use_plugins()
+    # Whoever did not name it is told that its votes go, and where nobody asked for that nothing else is touched.
+    with pytest.warns(SocorpusWarning, match=r"votes of the plug-in mine.py on closure go, since it is not active"):
+        apply(root, ["closure"], workers=0)
+    apply(root, ["quality"], workers=0, without_plugins=["mine.py"])
+    assert manifest(root)["labels"] == before
 
 
 def test_a_task_on_which_no_function_votes_is_told(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -201,7 +248,11 @@ def test_what_is_not_known_is_told_before_a_build(tmp_path: Path, dump: Path, mi
     for labels, said in (
         ({"tasks": ["moods"]}, "task 'moods' is not known; known: quality, closure, obsolescence, entities, length"),
         ({"without": ["length.nobody"]}, "length has no labelling function nobody; it has counts, has_code"),
-        ({"without": ["moods.nobody"]}, "wants TASK.FUNCTION, such as closure"),
+        ({"without": ["moods.nobody"]}, "task 'moods' of moods.nobody is not known; known: quality, closure"),
+        ({"without": ["lenght.counts"]}, r"task 'lenght' of lenght.counts is not known; did you mean length\?"),
+        ({"without": ["length.count"]}, r"no labelling function count; did you mean counts\? it has"),
+        ({"names": ["aplication: Blender"]}, r"the type 'aplication'; did you mean Application\? there are Algorithm"),
+        ({"names": ["User Interface: Ribbon"]}, r"did you mean User_Interface_Element\?"),
     ):
         config = load_config(overrides={"labels": labels}, more_plugins=[str(mine)])
         with pytest.raises(InputError, match=said):
@@ -226,6 +277,11 @@ def test_what_is_not_known_is_told_before_a_build(tmp_path: Path, dump: Path, mi
             'votes("closure", right=1.0)(len)',
             "labelling function closure.len: the share that is right must be within 0 and 1",
         ),
+        (
+            "votes(len)",
+            'mine.py: labelling function len: @votes needs its task in parentheses, as in @votes("quality"',
+        ),
+        ("votes(None)(len)", "mine.py: a labelling function: @votes needs its task in parentheses"),
         ("votes('closure')(never)", "mine.py, line 3: NameError: name 'never' is not defined"),
     ],
 )
@@ -279,3 +335,97 @@ def test_workers_that_were_started_elsewhere_get_the_file_with_the_work(tmp_path
         build(dump, tmp_path / "there", config, last=last_stage, scheduler=url)
     assert hashes(tmp_path / "there", "labels") == hashes(tmp_path / "here", "labels")
     assert manifest(tmp_path / "there")["labels"] == here["labels"]
+
+
+NEW_TASK = '''
+from socorpus.labeling import Vote, task, votes
+
+
+def collect(threads):
+    return {"scores": threads.documents["score"].to_pylist()}
+
+
+def merge(parts):
+    return {"highest": max(score for part in parts for score in part["scores"])}
+
+
+STAR = task("star", {"star": "", "other": ""}, collect=collect, merge=merge,
+            settings=lambda labels: {"without": list(labels.without)})
+
+
+@votes(STAR)
+def score(threads):
+    """Scores."""
+    for post in threads.documents.to_pylist():
+        label = "star" if 2 * post["score"] > threads.facts["highest"] else "other"
+        yield Vote(post["post_id"], label, {"asks": "ann@acme.org", **threads.facts["settings"]})
+
+
+@votes(STAR)
+def settled(threads):
+    """Facts of posts."""
+    for row in threads.post_facts.to_pylist():
+        if row["kind"] == "question":
+            yield Vote(row["post_id"], "other", {"closed": row["closed"]})
+'''
+
+
+def test_a_task_that_the_corpus_does_not_have_can_be_tried(tmp_path: Path, dump: Path, mine: Path) -> None:
+    root = tmp_path / "corpus"
+    config = load_config()
+    build(dump, root, config, workers=0)
+    before = hashes(root)
+    mine.write_text(NEW_TASK, "utf-8")
+    names = use_plugins([str(mine)], root)
+    tried = {trial.function: trial for trial in try_functions(*names, root)}
+    assert hashes(root) == before
+    score, settled = tried["star.score"], tried["star.settled"]
+    assert score.examples == settled.examples == score.covered == score.overlap == settled.votes > 5
+    assert score.conflict == score.labels.get("star", 0) == settled.conflict
+    assert score.samples[0]["evidence"] == {"asks": "[EMAIL_1]", "without": []}
+    (note,) = score.notes
+    assert "votes do not count" in note and " on answers, such as " in note and "An example of star is a quest" in note
+    # It says what labels come of it.
+    with pytest.warns(SocorpusWarning, match=r"star\.score: \d+ votes do not count"):
+        apply(root, ["star"], workers=0)
+    voted = [row for row in rows(root, "star", "votes") if row["function"] == "score"]
+    assert len(voted) == score.votes and {row["label"] for row in voted} == set(score.labels)
+    assert manifest(root)["labels"]["star"]["strays"]["score"]["kind"]["votes"] > 0
+    with pytest.warns(SocorpusWarning, match="do not count"):
+        (analysis,) = analyze(root, ["star"], workers=0).values()
+    assert any("star.score: " in line and "no examples of star" in line for line in analysis.summary())
+    # Labels of an earlier file do not stand for its functions.
+    assert [trial.overlap for trial in try_functions(*names, root)] == [score.overlap, settled.overlap]
+
+
+def test_functions_of_a_task_that_is_not_known_are_not_tried(tmp_path: Path, mine: Path) -> None:
+    mine.write_text(MINE.replace('@votes("closure")', '@votes("mood")'), "utf-8")
+    (name,) = use_plugins([str(mine)])
+    with pytest.raises(InputError, match="task 'mood' is not known"):
+        try_functions(name, tmp_path)
+
+
+def test_a_label_of_a_plugin_where_ours_abstain_is_not_said_to_be_missing(
+    tmp_path: Path, dump: Path, mine: Path
+) -> None:
+    root = tmp_path / "corpus"
+    made(root, dump)
+    entry = manifest(root)["labels"]["quality"]
+    why = entry["abstains"][small_site.SITE]
+    label, other = list(why)[:2]
+    assert f"No {label}" in " ".join(functions.not_to_be_had(entry)) and "by_others" not in entry
+    mine.write_text(
+        "from socorpus.labeling import Vote, votes\n\n@votes('quality')\ndef says(threads):\n"
+        "    for post in threads.documents.to_pylist():\n        if post['kind'] == 'question':\n"
+        f"            yield Vote(post['post_id'], {label!r}, {{}})\n",
+        "utf-8",
+    )
+    use_plugins([str(mine)])
+    (analysis,) = analyze(root, ["quality"], workers=0).values()
+    entry = manifest(root)["labels"]["quality"]
+    count = len([row for row in rows(root, "quality", "labels") if row["label"] == label])
+    assert entry["by_others"] == {small_site.SITE: {label: count}} and count
+    for sentences in (analysis.summary(), functions.not_to_be_had(entry)):
+        told = " ".join(sentences)
+        assert f"No {label}" not in told and f"No {other}" in told
+        assert f"{label} on {small_site.SITE} is by votes of plug-ins, models or people only ({count:,})" in told

@@ -30,7 +30,6 @@ TASK = task(
 
 
 def _find(threads: Threads, pattern: str, label: str) -> Iterator[Vote]:
-    assert threads.examples is not None
     for row in threads.examples.to_pylist():
         for found in re.finditer(pattern, row["text"]):
             yield Vote(row["post_id"], label, {"pattern": pattern}, found.start(), found.end())

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from socorpus.corpus import plugins
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.plugins import Registry
 from socorpus.training.examples.example import Data, Example, Prediction
@@ -58,8 +59,12 @@ def system(name: str, version: int | str | None = None) -> Callable[[Fit], Fit]:
         version: see `Definition`.
 
     Raises:
-        InputError: there is a system of this name.
+        InputError: there is a system of this name, or no name is given.
     """
+    if not isinstance(name, str):
+        raise plugins.rejected(
+            f'system {getattr(name, "__name__", name)}: @system needs its name in parentheses, as in @system("first")'
+        )
 
     def enter(fit: Fit) -> Fit:
         SYSTEMS.add(name, Definition(fit, version))

@@ -294,9 +294,9 @@ def of_each_post(find: Finder) -> Callable[[Threads], Iterator[Vote]]:
 
     @wraps(find)
     def over(threads: Threads) -> Iterator[Vote]:
-        if threads.examples is None:
+        if threads.span_examples is None:
             raise ValueError("functions for entities look at examples: make these first")
-        for post in posts(threads.examples):
+        for post in posts(threads.span_examples):
             for start, end, label, evidence in post.found(find, threads):
                 yield Vote(post.post_id, label, evidence, start, end)
 

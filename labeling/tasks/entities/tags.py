@@ -102,19 +102,19 @@ def _own_gazetteer(names: Mapping[str, str]) -> gazetteers.Gazetteer:
 def site_tags(threads: Threads) -> Iterator[Vote]:
     """A tag of the site whose wiki names its kind ("X is a library for …"), where it occurs in a text."""
     typed = threads.facts.get("tags", {}).get(threads.site)
-    if typed and threads.examples is not None:
-        yield from _outside_code(threads.examples, _tag_gazetteer(typed), "tag wiki", "tag")
+    if typed and threads.span_examples is not None:
+        yield from _outside_code(threads.span_examples, _tag_gazetteer(typed), "tag wiki", "tag")
 
 
 @votes("entities", version=2)
 def site_names(threads: Threads) -> Iterator[Vote]:
     """A name that several posts of the site introduce by its kind ("Daedalus is a wallet"), wherever it stands."""
     named = threads.facts.get("names", {}).get(threads.site)
-    if not named or threads.examples is None:
+    if not named or threads.span_examples is None:
         return
     corroborated = frozenset(threads.facts.get("terms", {}).get(threads.site, ()))
     known = _introduced_gazetteer(named)
-    for post in posts(threads.examples):
+    for post in posts(threads.span_examples):
         for hit in known.find(post.open, post.words):
             if post.in_code(hit.start) is None:
                 sure = hit.name in corroborated and not _part_of_longer(post.open, hit.start, hit.end)
@@ -142,10 +142,10 @@ def _outside_code(examples: pa.Table, known: gazetteers.Gazetteer, rule: str, ki
 def own_names(threads: Threads) -> Iterator[Vote]:
     """A name of the configuration's `labels.names`, wherever it stands, in its own case if it has capitals."""
     named = threads.facts.get("settings", {}).get("names")
-    if not named or threads.examples is None:
+    if not named or threads.span_examples is None:
         return
     known = _own_gazetteer(named)
-    for post in posts(threads.examples):
+    for post in posts(threads.span_examples):
         for hit in known.find(post.open, post.words, sure=True):
             yield Vote(post.post_id, hit.label, {"rule": "own name", "name": hit.name}, hit.start, hit.end)
 

@@ -193,7 +193,7 @@ def votes_on(
         }
     )
     nothing = pa.table({})
-    threads = Threads("", nothing, nothing, nothing, nothing, nothing, None, nothing, examples=table)
+    threads = Threads("", nothing, nothing, nothing, nothing, nothing, None, nothing, span_examples=table)
     voted: list[list[tuple[Function, Vote]]] = [[] for _ in texts]
     for function in labelling.of_task(TASK.name) if functions is None else functions:
         for vote in function.find(threads):

@@ -20,11 +20,11 @@ LOWEST = 0.1
 @votes("entities", version=5)
 def learned(threads: Threads) -> Iterator[Vote]:
     """All functions of ours weighed by what an annotated corpus and the site teach: each candidate's probability."""
-    if threads.examples is None:
+    if threads.span_examples is None:
         raise ValueError("functions for entities look at examples: make these first")
     model, prior = entities_learned.shipped(), site_prior.prior(threads)
     by_tag = tags.by_post(threads)
-    of_posts = posts(threads.examples)
+    of_posts = posts(threads.span_examples)
     proposed = [[*voted(post, threads), *by_tag.get(post.post_id, ())] for post in of_posts]
     # What a site says makes no candidate likelier, but those that its tags and names vote for.
     likely = model.probabilities(of_posts, proposed, prior.least)

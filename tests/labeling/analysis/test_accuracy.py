@@ -11,6 +11,7 @@ import pytest
 
 from socorpus.corpus import config, plugins
 from socorpus.corpus import pipeline as corpus_pipeline
+from socorpus.corpus.config import Config
 from socorpus.corpus.dump import sources
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.errors import InputError
@@ -130,12 +131,20 @@ def test_gold_labels_give_the_same_report_as_people(judged: Path, corpus: Path, 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.csv", "post_id,label\n1,best\n", "row 1: label 'best' is none of good, bad, unclear"),
+        (
+            "a.csv",
+            "post_id,label\n1,best\n",
+            r"row 1: labels that toy does not have: 'best' \(1\); it has good",
+        ),
         ("b.csv", "post_id,label\nx,good\n", "row 1: names no post"),
         ("c.csv", "post_id,label\n1,good\n1,bad\n", "has two labels, 'good' and 'bad'"),
         ("d.jsonl", "[1]\n", "line 1: is no JSON object"),
-        ("e.csv", "site,post_id,label\nelsewhere,1,good\n", "none of the 1 posts with gold labels has a label"),
-        ("f.csv", "\0", "can't be read as CSV|names no post|none of the 0 posts"),
+        (
+            "e.csv",
+            "site,post_id,label\nelsewhere,1,good\n",
+            "none of the 1 posts with gold labels, of elsewhere, has a",
+        ),
+        ("f.csv", "\0", "can't be read as CSV|has the columns"),
         ("g.csv", None, "can't be read as CSV"),
     ],
 )
@@ -272,10 +281,11 @@ def test_a_function_is_tried_without_labelling(corpus: Path, toys: Path) -> None
     tree = generations.finished(corpus)
     with labelled.toys(toys):
         (name,) = [plugin.name for plugin in plugins.active() if Path(plugin.name).name == "mine.py"]
-        (function,) = tryout.chosen(name)
-        trial = tryout.attempt(tree, accuracy.buckets(tree, TASKS["toy"]), function, most=10**6)
+        functions = tryout.by_task(name)
+        buckets = accuracy.buckets(tree, TASKS["toy"])
+        (trial,) = tryout.attempt(tree, Config(), buckets, TASKS["toy"], functions["toy"], most=10**6)
         with pytest.raises(InputError, match="no labelling function"):
-            tryout.chosen("nothing.py")
+            tryout.by_task("nothing.py")
     texts = {(row["site"], row["post_id"]): row for row in rows(corpus, "toy", "examples")}
     documents = {key for key, row in texts.items() if len(row["text"]) > 300}
     others: dict[tuple[str, int], set[str]] = {}

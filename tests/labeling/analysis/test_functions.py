@@ -12,12 +12,15 @@ from socorpus.corpus import config
 from socorpus.corpus import pipeline as corpus_pipeline
 from socorpus.corpus.dump import sources
 from socorpus.corpus.engine.executor import Engine
+from socorpus.corpus.storage import manifest_file
 from socorpus.labeling.aggregation import dawid_skene
+from socorpus.labeling.analysis import explain as analysis_explain
 from socorpus.labeling.analysis import functions as analysis_functions
 from socorpus.labeling.analysis import label_errors
 from socorpus.labeling.analysis.findings import Analysis
+from tests import manifests
 from tests.building import hashes, manifest
-from tests.labeling import labelled
+from tests.labeling import label_tables, labelled
 from tests.labeling.labelled import apply, rows, say
 from tests.our_tasks import QUALITY
 
@@ -233,3 +236,20 @@ def test_likely_errors_need_cleanlab_and_say_so(corpus: Path, tmp_path: Path, mo
 def test_the_cost_of_functions_is_by_example() -> None:
     head, rows = Analysis("toy", {"examples": 200}, {"slow": 0.5, "fast": 0.01}).costs()
     assert head == ["toy", "seconds", "ms an example"] and rows == [["slow", 0.5, 2.5], ["fast", 0.01, 0.05]]
+
+
+def test_a_reason_why_labels_are_not_to_be_had_stands_in_a_story_once(tmp_path: Path) -> None:
+    label_tables.write(tmp_path, "entities", [label_tables.example(1, "a text")], [])
+    why = {"Class": "no code", "Value": "no code", "Error_Name": "no errors"}
+    entry = manifests.task(abstains={label_tables.SITE: why}, by_others={label_tables.SITE: {"Value": 2}})
+    manifest_file.save(tmp_path, manifests.manifest(labels={"entities": entry}))
+    told = analysis_explain.lines(tmp_path, f"{label_tables.SITE}:1")
+    assert [line.strip() for line in told if "on this site" in line] == [
+        "no Class on this site: no code",
+        "no Value by the task's own functions on this site: no code",
+        "no Error_Name on this site: no errors",
+    ]
+    del entry["by_others"]
+    manifest_file.save(tmp_path, manifests.manifest(labels={"entities": entry}))
+    told = analysis_explain.lines(tmp_path, f"{label_tables.SITE}:1")
+    assert [line.strip() for line in told if "no code" in line] == ["no Class, Value on this site (2 labels): no code"]

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pyarrow.parquet as pq
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from socorpus.corpus.errors import InputError
+from socorpus.corpus.errors import InputError, SocorpusWarning
 from socorpus.corpus.tokenizer import bpe
 from socorpus.corpus.tokenizer import folder as tokenizer_folder
 from socorpus.labeling.export import formats
@@ -230,6 +231,7 @@ _NAMES = st.sampled_from(("Library", "Class", "Version"))
 _MARKS = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 6), _NAMES), max_size=6)
 
 
+@pytest.mark.filterwarnings("ignore:.*without any span:socorpus.corpus.errors.SocorpusWarning")
 @settings(max_examples=40)
 @given(st.text("aB1_ can'tno\n\t.#\u00e9\u0301\u2028\x85😀", min_size=1, max_size=30), _MARKS)
 def test_any_text_comes_back_from_conll_with_marks_widened_to_words(
@@ -269,9 +271,40 @@ def test_labels_below_the_least_probability_are_left_out(quality: Path, entities
     assert sorted(row["post_id"] for row in rows) == [4, 5, 6, 7, 8, 9, 10] and every.examples == 10
     assert "7 texts, 7 labels" in done.stdout
     # A text whose entities are all too unsure is a text without any.
-    none = formats.export(entities, ENTITIES, "huggingface", tmp_path / "none", 0.95)
+    with pytest.warns(SocorpusWarning, match=r"entities, 5 in all, .* its 16 labels have probabilities below 0\.95"):
+        none = formats.export(entities, ENTITIES, "huggingface", tmp_path / "none", 0.95)
     assert (none.examples, none.labels) == (5, 0)
     assert "Labels below 0.95 are left out." in (tmp_path / "none/README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("form", ["jsonl", "conll", "huggingface"])
+def test_texts_without_any_span_are_read_back(entities: Path, tmp_path: Path, form: str) -> None:
+    with pytest.warns(SocorpusWarning, match="without any span"):
+        formats.export(entities, ENTITIES, form, tmp_path / "out", 0.95)
+    if form == "conll":
+        assert {row[3] for path in (tmp_path / "out").iterdir() for rows in blocks(path) for row in rows} == {"O"}
+        return
+    files = {"data_files": {name: str(tmp_path / f"out/{name}.jsonl") for name in ("train", "test")}}
+    given = (str(tmp_path / "out"), {}) if form == "huggingface" else ("json", files)
+    back = datasets.load_dataset(given[0], cache_dir=str(tmp_path / "cache"), **given[1])
+    assert {name: rows.num_rows for name, rows in back.items()} == {"train": 4, "test": 1}
+    assert not any(spans for rows in back.values() for spans in rows["spans"])
+    if form == "huggingface":
+        assert "label" in str(back["train"].features["spans"])
+
+
+@pytest.mark.parametrize("form", ["jsonl", "huggingface"])
+def test_without_a_label_to_write_nothing_is_left(quality: Path, tmp_path: Path, form: str) -> None:
+    arguments = ("labeling", "export", quality, "--task", "quality", "--format", form, "-o", tmp_path / "out")
+    refused("its 10 labels have probabilities below 0.99, the highest 0.9", *arguments, "--least", 0.99)
+    label_tables.write(tmp_path / "bare", "quality", [label_tables.example(post, "a text") for post in (1, 2)], [])
+    said = "nothing of quality to export: none of its 2 examples has a label"
+    with pytest.raises(InputError, match=said):
+        formats.export(tmp_path / "bare", QUALITY, form, tmp_path / "out")
+    label_tables.write(tmp_path / "empty", "entities", [], [])
+    with pytest.raises(InputError, match="the corpus has no example of it"):
+        formats.export(tmp_path / "empty", ENTITIES, form, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def test_the_commonest_names_come_first_with_contexts_of_different_posts(tmp_pat
 
 
 def test_names_are_refused_where_they_would_teach_nothing() -> None:
-    with pytest.raises(InputError, match="only where labels are of spans"):
+    with pytest.raises(InputError, match="only where labels are of spans, such as --task entities; socorpus labeling"):
         names.check(TASKS["quality"])
 
 

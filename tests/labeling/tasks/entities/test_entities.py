@@ -249,7 +249,7 @@ def test_tags_with_a_wiki_are_names_on_their_site() -> None:
     )
     assert facts["tags"] == {bucket.SITE: {"brewkit": "Library", "brewlang": "Language"}}
     examples = defaults.published(site, (), entities_task.TASK.kinds)
-    seen = Threads(**{**vars(site), "facts": facts, "examples": examples})
+    seen = Threads(**{**vars(site), "facts": facts, "span_examples": examples})
     found = [(vote.label, vote.start, vote.end) for vote in entities_tags.site_tags(seen)]
     text = examples["text"][0].as_py()
     assert [(label, text[start:end]) for label, start, end in found] == [
@@ -265,7 +265,7 @@ def test_examples_are_the_documents_with_their_comments() -> None:
     assert examples.schema.equals(EXAMPLES)
     assert examples["text"].to_pylist() == made.documents["text"].to_pylist()
     assert examples["form"].to_pylist() == ["published"] * 2
-    seen = Threads(**{**vars(made), "examples": examples})
+    seen = Threads(**{**vars(made), "span_examples": examples})
     spans = {
         (vote.post_id, vote.label, examples["text"][1].as_py()[vote.start : vote.end])
         for function in FUNCTIONS.values()
@@ -329,7 +329,7 @@ def _labels(
     made = bucket.threads([post])
     known = {**({"sites": {bucket.SITE: counts}} if counts else {}), **facts}
     examples = defaults.published(made, (), entities_task.TASK.kinds)
-    seen = Threads(**{**vars(made), "facts": known, "examples": examples})
+    seen = Threads(**{**vars(made), "facts": known, "span_examples": examples})
     text = examples["text"][0].as_py()
     return {text[vote.start : vote.end]: vote.label for vote in FUNCTIONS["learned"].find(seen)}
 

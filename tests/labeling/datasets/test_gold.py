@@ -1,0 +1,69 @@
+"""Gold labels of one's own: what does not fit is described by what is in the file."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from socorpus.corpus.errors import InputError
+from socorpus.labeling.datasets import gold
+from tests.our_tasks import ENTITIES, QUALITY
+
+PUBLIC = "Id,Title,Body,Tags,CreationDate,Y\n"
+ROW = "{id},A title,<p>A body</p>,<python>,2016-01-01 00:00:00,{label}\n"
+
+
+def test_the_public_set_with_its_three_classes(tmp_path: Path) -> None:
+    path = tmp_path / "so-60k.csv"
+    path.write_text(PUBLIC + ROW.format(id=7, label="HQ") + ROW.format(id=8, label="LQ_EDIT"), "utf-8")
+    texts = gold.read(path, QUALITY, ["a.example.com", "stackoverflow.com"]).texts
+    assert texts == {"stackoverflow.com:7": "HQ", "stackoverflow.com:8": "LQ_EDIT"}
+
+
+def test_classes_that_the_task_does_not_have_are_counted_and_explained(tmp_path: Path) -> None:
+    path = tmp_path / "so-60k.csv"
+    path.write_text(PUBLIC + "".join(ROW.format(id=7 + n, label="LQ" if n else "HQ") for n in range(4)), "utf-8")
+    said = (
+        r"so-60k\.csv, question 8: labels that quality does not have: 'LQ' \(3\); it has HQ, LQ_EDIT, LQ_CLOSE; "
+        r"'LQ' may be LQ_EDIT or LQ_CLOSE: a file for --gold has to say which; train-score, and evaluate --on quality"
+    )
+    with pytest.raises(InputError, match=said):
+        gold.read(path, QUALITY, ["stackoverflow.com"])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        (
+            "a.csv",
+            "Id,Title,Score\n7,A,1\n",
+            r"a\.csv: has the columns Id, Title, Score; gold labels need site and",
+        ),
+        (
+            "b.csv",
+            "post_id,label\n7,HQ\n",
+            r"has the columns post_id, label; gold labels need site and post_id, or k",
+        ),
+        ("c.csv", "key,verdict\na:7,HQ\n", r"and label, or those of the public set \(Id, Title, Body, Tags, Creation"),
+        (
+            "d.jsonl",
+            json.dumps({"text": "A", "label": "HQ"}),
+            r"d\.jsonl, line 1: has the columns text, label; gold",
+        ),
+        ("e.csv", "", r"e\.csv: has the columns none; gold labels need"),
+    ],
+)
+def test_columns_that_do_not_fit_are_named(tmp_path: Path, name: str, text: str, said: str) -> None:
+    (tmp_path / name).write_text(text, "utf-8")
+    with pytest.raises(InputError, match=said):
+        gold.read(tmp_path / name, QUALITY, ["a.example.com", "b.example.com"])
+
+
+def test_spans_need_their_places(tmp_path: Path) -> None:
+    path = tmp_path / "spans.csv"
+    path.write_text("post_id,label\n7,Library\n", "utf-8")
+    with pytest.raises(InputError, match=r"has the columns post_id, label; .* and label, with start and end, or spans"):
+        gold.read(path, ENTITIES, ["a.example.com"])
+    path.write_text("post_id,start,end,label\n7,0,5,Library\n7,6,9,Lib\n8,,,\n", "utf-8")
+    with pytest.raises(InputError, match=r"row 2: labels that entities does not have: 'Lib' \(1\); it has Algorithm"):
+        gold.read(path, ENTITIES, ["a.example.com"])
