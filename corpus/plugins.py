@@ -125,8 +125,9 @@ class Registry(Mapping[str, Definition]):
         """
         if name in self:
             return self[name]
-        near = difflib.get_close_matches(name, self, 1)
-        meant = f"did you mean {near[0]}? " if near else ""
+        lower = {known.lower(): known for known in self}
+        near = difflib.get_close_matches(name.lower(), lower, 1)
+        meant = f"did you mean {lower[near[0]]}? " if near else ""
         raise InputError(
             f"{self.kind} {name!r} is not known; {meant}known: {', '.join(self) or 'none'}. "
             "What a plug-in defines is known once the plug-in is named (--plugin; in Python, use_plugins)"

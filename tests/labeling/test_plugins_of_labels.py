@@ -403,6 +403,8 @@ def test_functions_of_a_task_that_is_not_known_are_not_tried(tmp_path: Path, min
     (name,) = use_plugins([str(mine)])
     with pytest.raises(InputError, match="task 'mood' is not known"):
         try_functions(name, tmp_path)
+    with pytest.raises(InputError, match=r"task 'Closures' is not known; did you mean closure\?"):
+        schema.TASKS.named("Closures")
 
 
 def test_a_label_of_a_plugin_where_ours_abstain_is_not_said_to_be_missing(
