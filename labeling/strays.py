@@ -114,19 +114,19 @@ def sentence(task: Task, function: str, reasons: Mapping[str, Any]) -> str:
     ]
     total = sum(entry["votes"] for reason, entry in reasons.items() if reason != REPEATED)
     which = "that its examples= gives and that" if _makes_its_own(task) else "that"
-    said = []
+    sentences = []
     if parts:
-        said.append(
+        sentences.append(
             f"{_counted(total)} not count, being on posts that are no examples of {task.name}: {'; '.join(parts)}. An "
             f"example of {task.name} is {_kinds(task)} {which} is no copy, not empty and in no benchmark"
         )
     if REPEATED in reasons:
         what = "spans" if task.spans else "posts"
-        said.append(
+        sentences.append(
             f"{_counted(reasons[REPEATED]['votes'])} not count, being for another label on {what} that it has voted "
             f"on, such as {reasons[REPEATED]['post']}: the first counts"
         )
-    return f"{task.name}.{function}: {'. '.join(said)}"
+    return f"{task.name}.{function}: {'. '.join(sentences)}"
 
 
 def _counted(votes: int) -> str:
