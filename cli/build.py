@@ -69,7 +69,7 @@ def build(
 
     if abandon:
         dropped = abandon_build(out)
-        view.out.print(f"{out}: " + ("the stopped build is dropped" if dropped else "no stopped build"))
+        view.out.print(f"{view.place(out)}: " + ("the stopped build is dropped" if dropped else "no stopped build"))
         return
     if not sources:
         raise typer.BadParameter("name at least one dump", param_hint="SOURCE")
@@ -228,7 +228,8 @@ def verify(
         result = verify_corpus(corpus, against, show=show)
     for difference in result.differences:
         view.out.print(f"{difference.path}: {difference.what}", markup=False)
-    view.out.print(f"{corpus}: {result.files:,} files, {view.size(result.bytes)}, {len(result.differences):,} differ")
+    counts = f"{result.files:,} files, {view.size(result.bytes)}, {len(result.differences):,} differ"
+    view.out.print(f"{view.place(corpus)}: {counts}")
     if result.differences:
         advice = "the command of the build makes again what is missing or changed; remove what is extra by hand"
         view.err.print(f"socorpus: {advice}", markup=False)

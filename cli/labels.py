@@ -85,7 +85,7 @@ def export(
     options.use(plugin, corpus)
     cut = tokens.value if tokens is not None else None
     written = export_labels(corpus, task, out, form.value, least=least, tokens=cut)
-    view.out.print(f"{out}: {view.number(written.examples)} texts, {view.number(written.labels)} labels")
+    view.out.print(f"{view.place(out)}: {view.number(written.examples)} texts, {view.number(written.labels)} labels")
 
 
 def _show_labels(corpus: "Corpus", ran: int) -> None:

@@ -23,7 +23,7 @@ def train_score(
 
     audit = train(dataset, out, say=view.ProgressLine().stay)
     _show(audit)
-    view.out.print(f"model: {out}")
+    view.out.print(f"model: {view.place(out)}")
 
 
 def score(
@@ -52,8 +52,8 @@ def score(
         if summary.silent:
             view.out.print(f"no label of quality, so without votes: {', '.join(summary.silent)}")
         if out is not None:
-            view.out.print(f"probabilities: {out}")
-    view.out.print(f"next: socorpus labeling apply {corpus} --task quality", markup=False)
+            view.out.print(f"probabilities: {view.place(out)}")
+    view.out.print(f"next: socorpus labeling apply {view.place(corpus)} --task quality", markup=False)
 
 
 def _show(audit: dict[str, Any]) -> None:

@@ -1,11 +1,13 @@
 """Output of the commands: progress with time left, tables, and errors in one sentence."""
 
 import contextlib
+import re
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -73,6 +75,11 @@ def duration(seconds: float) -> str:
 def number(value: int) -> str:
     """A whole number with thousands separators."""
     return f"{value:,}"
+
+
+def place(path: Path) -> str:
+    """A path or an address of a store, which a `Path` holds with only one slash behind its protocol."""
+    return re.sub(r"^(\w[\w+.-]+):/(?!/)", r"\1://", str(path))
 
 
 def counted(value: int, noun: str, nouns: str) -> str:

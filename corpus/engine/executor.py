@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from socorpus.corpus import plugins
-from socorpus.corpus.engine import child_processes, long_calls, machine, receipts, work, worker_check
+from socorpus.corpus.engine import child_processes, long_calls, machine, receipts, schedulers, work, worker_check
 from socorpus.corpus.engine.receipts import Output, Receipt
 from socorpus.corpus.engine.work import Progress, Show, WorkItem
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
@@ -33,8 +33,6 @@ from socorpus.corpus.storage.parquet import Written
 
 START_SECONDS = 180.0
 """Within which a worker process has to start."""
-WITHOUT_WORKERS = 5.0
-"""Seconds after which the user hears that a scheduler has no worker; and again after twelve times as long."""
 _DASHBOARD_SECONDS = 3.0
 """Within which the dashboard of a scheduler has to answer, for its address to be shown."""
 _MOST_PER_CORE = 4
@@ -64,19 +62,32 @@ def perform_on_worker(
         SocorpusError: as of `perform` and of `worker_check.require_same`.
     """
     _prepare_worker()
+    with _plain():
+        if expected is not None:
+            _checked(expected, root)
+        done = [perform(root, item, active) for item in items]
     if expected is not None:
-        _checked(expected, root)
-    try:
-        return [perform(root, item, active) for item in items]
-    except SocorpusError as error:
-        plain = (InputError if isinstance(error, InputError) else BuildError)(str(error))
-    raise plain
+        _give_back_memory()
+    return done
 
 
 def _call_on_worker(expected: worker_check.Versions, root: Path, function: Callable[..., Any], *arguments: Any) -> Any:
     _prepare_worker()
-    _checked(expected, root)
+    with _plain():
+        _checked(expected, root)
     return function(*arguments)
+
+
+@contextmanager
+def _plain() -> Iterator[None]:
+    """A block whose errors have no exceptions behind them."""
+    try:
+        yield
+    except SocorpusError as error:
+        plain = (InputError if isinstance(error, InputError) else BuildError)(str(error))
+    else:
+        return
+    raise plain
 
 
 def perform(root: Path, item: WorkItem, active: Sequence[Plugin] = ()) -> Receipt:
@@ -201,9 +212,10 @@ class Engine:
             SocorpusError: a worker can't do the work of this build, or is lost.
         """
         client = self._connect()
-        with self._explained(), self._watched(client):
-            client.wait_for_workers(1)
+        with self._waiting(client):
             workers = {address.rpartition(":")[0]: address for address in sorted(client.nthreads())}
+            # Without a worker one is waited for: an adaptive cluster starts some for work that is there.
+            places = [[address] for address in workers.values()] or [[]]
             futures = [
                 client.submit(
                     _call_on_worker,
@@ -212,10 +224,10 @@ class Engine:
                     function,
                     *arguments,
                     pure=False,
-                    workers=[address],
-                    allow_other_workers=True,
+                    workers=place or None,
+                    allow_other_workers=bool(place),
                 )
-                for address in workers.values()
+                for place in places
             ]
             return list(client.gather(futures))
 
@@ -332,81 +344,40 @@ class Engine:
         # before the first part that is not of letters only: here by the stage.
         run, active = uuid.uuid4().hex[:8], plugins.active()
         expected = None if self.scheduler is None else worker_check.versions()
-        # The heaviest first, or one of them would run by itself at the end.
-        groups = grouped(items, len(client.scheduler_info()["workers"]) or 1)
-        futures = [
-            client.submit(
-                perform_on_worker,
-                self.root,
-                group,
-                active,
-                expected,
-                pure=False,
-                retries=1,
-                key=f"{group[0].stage}-{run}/{group[0].name}",
-            )
-            for group in sorted(groups, key=lambda group: -sum(item.weight for item in group))
-        ]
+        pending: dict[Any, None] = {}
         try:
-            with self._explained(), self._watched(client):
-                for future in as_completed(futures):
-                    yield from future.result()
+            with self._waiting(client):
+                groups = grouped(items, len(client.nthreads()) or 1)
+                # The heaviest first, or one of them would run by itself at the end.
+                for group in sorted(groups, key=lambda group: -sum(item.weight for item in group)):
+                    future = client.submit(
+                        perform_on_worker,
+                        self.root,
+                        group,
+                        active,
+                        expected,
+                        pure=False,
+                        retries=1,
+                        key=f"{group[0].stage}-{run}/{group[0].name}",
+                    )
+                    pending[future] = None
+                for future in as_completed(list(pending)):
+                    done = future.result()
+                    # Else it would run again if its worker is lost: as long as anybody has the future, Dask keeps the
+                    # result there.
+                    del pending[future]
+                    future.release()
+                    yield from done
         finally:
-            if client.status == "running":
+            if pending and client.status == "running":
                 with suppress(OSError, RuntimeError):  # the scheduler may have gone in this moment
-                    client.cancel(futures, force=True)
+                    client.cancel(list(pending), force=True)
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """A block in which a worker that is lost, or the scheduler, is an error that the user understands."""
-        from distributed import KilledWorker
-        from distributed.client import FutureCancelledError
-        from distributed.comm import CommClosedError
-
-        try:
+    def _waiting(self, client: Any) -> Iterator[None]:
+        """A block that waits for workers of Dask: their loss is explained, and the user hears why nothing goes on."""
+        with schedulers.explained(client, self.scheduler), schedulers.watched(client, self.scheduler, self.say):
             yield
-        except KilledWorker as error:
-            raise BuildError(
-                f"a worker was killed while it ran {_named(str(error.task))}, probably for lack of memory. What is "
-                "finished is kept; run the same command again, with fewer workers (--workers) if it happens again"
-            ) from error
-        except (FutureCancelledError, CommClosedError) as error:
-            raise self._went_away() from error
-        except ModuleNotFoundError as error:
-            if self.scheduler is None:
-                raise
-            raise worker_check.lacks_package(error) from error
-
-    @contextmanager
-    def _watched(self, client: Any) -> Iterator[None]:
-        """A block in which the user hears now and then that a scheduler of theirs has no worker."""
-        if self.scheduler is None:
-            yield
-            return
-        ended = threading.Event()
-
-        def watch() -> None:
-            looks = 0  # without a worker
-            while not ended.wait(WITHOUT_WORKERS):
-                with suppress(OSError, RuntimeError):  # a scheduler that goes away is noticed by whoever waits
-                    looks = 0 if client.scheduler_info()["workers"] else looks + 1
-                    if looks % 12 == 1 and not ended.is_set():
-                        self.say(
-                            f"the Dask scheduler {self.scheduler} has no worker, and the build waits for one; start "
-                            f"some: dask worker {self.scheduler} --nthreads 1 --memory-limit 0 (Ctrl-C stops the build)"
-                        )
-
-        threading.Thread(target=watch, daemon=True).start()
-        try:
-            yield
-        finally:
-            ended.set()
-
-    def _went_away(self) -> BuildError:
-        return BuildError(
-            f"the Dask scheduler {self.scheduler or 'of this build'} went away. What is finished is kept; run the "
-            "same command again, with a scheduler that runs"
-        )
 
     def _connect(self) -> Any:
         if self._client is None:
@@ -477,12 +448,6 @@ class Engine:
         return address
 
 
-def _named(key: str) -> str:
-    """Stage and name of the work item of a key."""
-    stage, _, rest = key.partition("-")
-    return f"{stage} {rest.partition('/')[2]}"
-
-
 @contextmanager
 def _signals_deferred() -> Iterator[None]:
     """A block that starts processes: what a signal asks for is done at its end, also where it ends by an exception.
@@ -528,6 +493,13 @@ def _few_collections() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
+
+
+def _give_back_memory() -> None:
+    """Let the system have what Arrow keeps for later: Dask counts it, and pauses a worker that has much."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
 
 
 @functools.cache

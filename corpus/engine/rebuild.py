@@ -36,6 +36,8 @@ def rebuilding(root: Path, engine: Engine, purpose: str, force: bool = False) ->
                 "drops it"
             )
         files.write_text(mark, purpose)
+        if engine.scheduler is not None:
+            generations.written_elsewhere(tree)
         files.sweep(tree)
         if force:
             files.remove(tree / "receipts")

@@ -8,8 +8,9 @@ import socket
 from importlib import metadata
 from pathlib import Path
 
-from socorpus.corpus.errors import InputError
+from socorpus.corpus.errors import InputError, SocorpusError
 from socorpus.corpus.storage import files
+from socorpus.corpus.storage.objects.paths import ObjectPath
 
 Versions = tuple[tuple[str, str], ...]
 
@@ -26,6 +27,11 @@ _PACKAGES = (
     "datasketch",
 )
 """Packages on which the bytes of a corpus depend."""
+_OF_A_FOLDER = "corpus and sources have to lie on storage that all workers see under the same path"
+_OF_A_STORE = (
+    "A worker takes the store's address (AWS_ENDPOINT_URL) and the credentials from its own environment: set them "
+    "where the workers run, and start them again"
+)
 
 
 def versions() -> Versions:
@@ -42,7 +48,9 @@ def require_same(expected: Versions, root: Path) -> None:
         root: the folder that it works on.
 
     Raises:
-        InputError: they differ, or the folder is not there; names this machine and what differs.
+        InputError: they differ, or the folder is not there, or the store refuses this machine; names this machine and
+            what differs.
+        BuildError: the store does not answer this machine.
     """
     differ = [
         f"{name} {own} where the build has {wanted}"
@@ -52,11 +60,13 @@ def require_same(expected: Versions, root: Path) -> None:
     worker = f"a Dask worker on {socket.gethostname()}"
     if differ:
         raise InputError(f"{worker} has {'; '.join(differ)}: install the same versions there, and start it again")
-    if not files.exists(root):
-        raise InputError(
-            f"{worker} does not see {root}: corpus and sources have to lie on storage that all workers see under the "
-            "same path"
-        )
+    try:
+        seen = files.exists(root)
+    except SocorpusError as error:
+        raise type(error)(f"{worker} can't read the corpus: {error}. {_OF_A_STORE}") from error
+    if not seen:
+        more = _OF_A_STORE if isinstance(root, ObjectPath) else _OF_A_FOLDER
+        raise InputError(f"{worker} does not see {root}: {more}")
 
 
 def lacks_package(error: ModuleNotFoundError) -> InputError:

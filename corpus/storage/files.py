@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import stat
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -82,8 +83,9 @@ def atomic(path: Path) -> Iterator[Path]:
     if not path.parent.is_dir():
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-    # The pid keeps two workers apart that were given the same item (Dask may run it again elsewhere).
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+    # A name of its own for each of two workers that were given the same item (Dask may run it again elsewhere): on
+    # machines of a cluster, and in containers even mostly, their processes have the same number.
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}{PARTIAL}")
     try:
         with writing(path):
             yield temporary

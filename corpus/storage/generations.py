@@ -37,8 +37,8 @@ _READERS = ".readers"
 """A file of each tree; its readers hold a shared lock on it."""
 _NAME = re.compile(r"\d{6}")
 _ADOPTED = ".adopted"
-MARK = trees.MARK
-"""A file of a tree that is not whole: which command works on it."""
+MARK, ELSEWHERE = trees.MARK, trees.ELSEWHERE
+"""Files of a tree that is not whole: which command works on it, and that workers of other machines do."""
 _SAID = ("people.parquet", "models.parquet")
 """What people and models said, which earlier versions kept beside the labels that they made."""
 
@@ -117,6 +117,8 @@ def writing(root: Path) -> Iterator[Path]:
     """The tree that a build works on: a new one, or that of a stopped build. The caller holds the corpus's lock.
 
     An exception leaves the tree as it is, to be continued. Without a `switch` it has to be dropped (`abandon`).
+    A tree that workers of other machines were writing (`ELSEWHERE`) is continued under another name: what they still
+    write goes to the old one, which nobody reads.
 
     Raises:
         InputError: the file system has no links; or a link lies where files and folders of a build have to be.
@@ -128,7 +130,16 @@ def writing(root: Path) -> Iterator[Path]:
     _check_links(root)
     _adopt(root)
     _remove_old(root)
-    yield unfinished(root) or _begin(root)
+    stopped = unfinished(root)
+    if stopped is not None and (stopped / ELSEWHERE).exists():
+        stopped = stopped.replace(root / FOLDER / f"{int(stopped.name) + 1:06d}")
+        (stopped / ELSEWHERE).unlink()
+    yield stopped or _begin(root)
+
+
+def written_elsewhere(tree: Path) -> None:
+    """Note that workers of other machines write a tree: they go on for a while after their command has ended."""
+    files.write_text(tree / ELSEWHERE, "")
 
 
 def switch(root: Path, tree: Path) -> None:
@@ -141,6 +152,7 @@ def switch(root: Path, tree: Path) -> None:
         trees.switched(root, tree)
         return
     (tree / MARK).unlink(missing_ok=True)
+    (tree / ELSEWHERE).unlink(missing_ok=True)
     show(root, tree)
     _remove_old(root)
 

@@ -17,6 +17,8 @@ from socorpus.corpus.storage.objects.paths import ObjectPath, copied
 _NAME = re.compile(r"\d{6}")
 MARK = ".purpose"
 """An object of a tree that is not whole, written when all that it begins with is there."""
+ELSEWHERE = ".elsewhere"
+"""An object of a tree that workers of other machines write."""
 
 
 def finished(root: ObjectPath) -> ObjectPath:
@@ -43,13 +45,13 @@ def unfinished(root: ObjectPath) -> ObjectPath | None:
 def begun(root: ObjectPath) -> ObjectPath:
     """The tree that a build works on: a new one, or that of a stopped build. The caller holds the corpus's lease.
 
-    Where a writer was taken over, its tree is copied: it may still be writing there.
+    Where a writer was taken over, its tree is copied: it may still be writing there. So may workers of other machines.
 
     Raises:
         SocorpusError: the store can't be read or written.
     """
     stopped = unfinished(root)
-    if stopped is not None and not lease.held(root).taken_over:
+    if stopped is not None and not lease.held(root).taken_over and not (stopped / ELSEWHERE).is_file():
         return stopped
     source = stopped or finished(root)
     trees = _trees(root)
@@ -72,6 +74,7 @@ def switched(root: ObjectPath, tree: ObjectPath) -> None:
     """
     lease.held(root).publish(tree.name)
     (tree / MARK).unlink()
+    (tree / ELSEWHERE).unlink()
     removed_old(root)
 
 

@@ -2,15 +2,13 @@
 
 import bz2
 import io
-import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +17,13 @@ import pyarrow as pa
 import pytest
 
 from socorpus.corpus.dump.compression import bzip2
-from socorpus.corpus.engine import compiling, executor, worker_check
+from socorpus.corpus.engine import compiling, executor, schedulers, worker_check
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.engine.work import Outcome, Progress, WorkItem
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.storage import files
 from tests.building import small_disk, wait_for
+from tests.clusters import scheduler
 
 
 def write(root: Path, name: str, text: str) -> Outcome:
@@ -200,28 +199,6 @@ def wait(root: Path) -> Outcome:
     return Outcome({})
 
 
-@contextmanager
-def scheduler(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes], Callable[..., None]]]:
-    """A scheduler of Dask in a process of its own: its address, the process, and what starts a worker."""
-    file, quiet = folder / "scheduler.json", {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    python = [sys.executable, "-m"]
-    where = ["--scheduler-file", str(file), "--no-dashboard", "--host", "127.0.0.1"]
-    started = [subprocess.Popen([*python, "distributed.cli.dask_scheduler", *where, "--port", "0"], **quiet)]
-
-    def work(**environment: str) -> None:
-        command = [*python, "distributed.cli.dask_worker", *where, "--nthreads", "1"]
-        started.append(subprocess.Popen(command, env={**os.environ, **environment}, **quiet))
-
-    try:
-        # The file is there before all of it is written.
-        wait_for(lambda: file.exists() and file.read_text().endswith("}"))
-        yield json.loads(file.read_text())["address"], started[0], work
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
-
-
 @pytest.mark.parametrize("items", ["one that takes long", "many that are short"])
 def test_a_scheduler_that_goes_away_is_told(tmp_path: Path, items: str) -> None:
     with scheduler(tmp_path) as (address, process, work):
@@ -249,7 +226,7 @@ def brief(root: Path, name: str) -> Outcome:
 
 
 def test_a_scheduler_without_workers_is_told_and_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executor, "WITHOUT_WORKERS", 0.2)
+    monkeypatch.setattr(schedulers, "LOOK", 0.2)
     notes: list[str] = []
     with scheduler(tmp_path) as (address, _, work):
 

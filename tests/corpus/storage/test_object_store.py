@@ -20,6 +20,7 @@ from socorpus.corpus.storage.objects import lease, scratch, store_client
 from socorpus.corpus.storage.objects.paths import ObjectPath
 from tests import s3_server
 from tests.building import wait_for
+from tests.clusters import scheduler
 from tests.conftest import Once
 
 
@@ -128,6 +129,51 @@ def test_one_writer_at_a_time(store: str, dump: Path, stored: str) -> None:
         pass
     with pytest.raises(InputError, match="not empty, and not a corpus"), lock(ObjectPath(stored) / generations.FOLDER):
         pass
+
+
+def test_two_clusters_never_write_one_corpus(store: str, dump: Path, on_disk: Path, tmp_path: Path) -> None:
+    place = "s3://corpora/of-clusters"
+    command = [sys.executable, "-m", "socorpus.cli.main", "build", str(dump), "-o", place, "--no-labels"]
+    with scheduler(tmp_path) as (address, _, work):
+        work()
+        process = subprocess.Popen([*command, "--scheduler", address], stderr=subprocess.PIPE, text=True)
+        tree = ObjectPath(place) / generations.FOLDER / "000001"
+        wait_for(lambda: (tree / "receipts/documents.json").exists() or process.poll() is not None)
+        with pytest.raises(BuildError, match=r"another build is at work there \(process \d+ on "):
+            build(dump, place, scheduler="tcp://192.0.2.1:8786")
+        said = process.communicate()[1]
+    assert process.returncode == 0, said
+    assert Corpus(place).manifest == Corpus(on_disk).manifest
+    assert contents(place) == contents(str(on_disk))
+
+
+def test_a_worker_that_the_store_refuses_is_named_before_it_works(store: str, dump: Path, tmp_path: Path) -> None:
+    nothing = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "")
+    nothing |= {name: str(tmp_path) for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE")}
+    with scheduler(tmp_path) as (address, _, work):
+        work(**nothing, AWS_EC2_METADATA_DISABLED="true")
+        with pytest.raises(
+            InputError, match=r"a Dask worker on .* can't read the corpus: s3:.*no credentials.* its own environment"
+        ):
+            build(dump, "s3://corpora/refused", scheduler=address)
+
+
+def test_workers_of_a_stopped_build_write_where_nobody_reads(store: str, tmp_path: Path) -> None:
+    for root in (ObjectPath("s3://corpora/elsewhere"), tmp_path / "elsewhere"):
+        for name in ("000001", "000002"):
+            with pytest.raises(ZeroDivisionError), lock(root), generations.writing(root) as tree:
+                assert tree.name == name
+                assert files.exists(tree / "documents/a.parquet") == (name == "000002")
+                files.write_text(tree / generations.MARK, "build")
+                files.write_text(tree / "documents/a.parquet", name)
+                if name == "000001":
+                    generations.written_elsewhere(tree)
+                raise ZeroDivisionError
+        files.write_text(root / generations.FOLDER / "000001/documents/a.parquet", "late")
+        with lock(root), generations.writing(root) as tree:  # of workers of this machine none is left
+            assert tree.name == "000002" and files.read_text(tree / "documents/a.parquet") == "000002"
+            generations.switch(root, tree)
+        assert [path.name for path in (root / generations.FOLDER).glob("0*")] == ["000002"]
 
 
 def test_a_lease_is_renewed_and_one_that_ran_out_is_taken_over(store: str) -> None:
