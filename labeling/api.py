@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from socorpus.corpus.api import Location
-from socorpus.corpus.storage.boundary import corpus_place, guarded, local, local_output
+from socorpus.corpus.storage.boundary import corpus_output, corpus_place, guarded, local, local_output
+from socorpus.corpus.storage.objects import folders
 
 if TYPE_CHECKING:
     from socorpus.corpus.engine.work import Progress
@@ -444,7 +445,7 @@ def sync(
     from socorpus.labeling.label_studio.credentials import TOKEN, access
     from socorpus.labeling.label_studio.sampling import Sample
 
-    root, chosen = local(corpus), Sample.parse(sample)
+    root, chosen = corpus_place(corpus), Sample.parse(sample)
     tree, wanted = _labelled(corpus, task)
     sampling.buckets(tree, wanted)  # before a server is started for nothing
     how: dict[str, Any] = {"tree": tree, "sample": chosen, "limit": limit, "blind": blind, "say": say, "then": then}
@@ -498,7 +499,7 @@ def judge_names(
     from socorpus.labeling.label_studio.client import Client
     from socorpus.labeling.label_studio.credentials import TOKEN, access
 
-    root = local(corpus)
+    root = corpus_place(corpus)
     tree, wanted = _labelled(corpus, task)
     names.check(wanted)
     sampling.buckets(tree, wanted)
@@ -561,13 +562,13 @@ def score(
     from socorpus.corpus.storage import integrity
     from socorpus.labeling.text_score import corpus_votes
 
-    root, task = local(corpus), task_named("quality")
+    root, task = corpus_place(corpus), task_named("quality")
     tree, _ = integrity.opened(root, (f"labels/{task.name}",))
     if model is None:
         corpus_votes.remove(root, task)
         return None
-    table = None if out is None else local_output(out)
-    return corpus_votes.score(root, tree, task, local(model), least, table, say)
+    table = None if out is None else corpus_output(out)
+    return corpus_votes.score(root, tree, task, folders.here(model), least, table, say)
 
 
 @guarded

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from socorpus.corpus.api import Location
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.storage import files
+from socorpus.corpus.storage import files, generations
 from socorpus.corpus.storage.boundary import corpus_place, guarded, local, local_output
+from socorpus.corpus.storage.objects import folders
 from socorpus.corpus.storage.objects.paths import ObjectPath
 from socorpus.training.config import Config
 from socorpus.training.needs import TRANSFORMERS, need
@@ -193,6 +194,7 @@ def export_model(run: Location, out: Location, *, step: int | None = None, force
     """Write a run's model for transformers, with tokenizer and card, and prove that it is the same model.
 
     Args:
+        run, out: folders, or addresses in an object store (docs/object-store.md).
         step: step of the checkpoint; the newest, if None.
         force: replace what the folder holds.
 
@@ -209,9 +211,13 @@ def export_model(run: Location, out: Location, *, step: int | None = None, force
         True
     """
     need(*TRANSFORMERS)
+    from socorpus.training import run_store
     from socorpus.training.export import huggingface
 
-    return huggingface.export(local(run), local_output(out), force, step)
+    with folders.written(out) as folder:
+        facts = huggingface.export(run_store.readable(corpus_place(run), step), folder, force, step)
+    place = corpus_place(out)
+    return {**facts, "folder": str(place)} if isinstance(place, ObjectPath) else facts
 
 
 @guarded
@@ -231,9 +237,10 @@ def finetune(
     """Fine-tune a pre-trained model on a task, and score it on held-out examples.
 
     Args:
-        model: folder of a run or a model, or a name on the Hugging Face hub; `scratch:` before it: random weights.
+        model: folder of a run or a model, or its address in an object store (docs/object-store.md), or a name on the
+            Hugging Face hub; `scratch:` before it: random weights.
         data: a corpus with labels, or a benchmark's file or folder.
-        out: folder of the model; MODEL-TASK in the current folder, if None.
+        out: folder of the model, or its address; MODEL-TASK in the current folder, if None.
         settings: `FinetuneSettings`.
         most: number of training examples to sample; all, if None.
         people: train only on labels from people.
@@ -259,11 +266,11 @@ def finetune(
     from socorpus.training.finetuning import learner, pretrained
     from socorpus.training.finetuning.settings import FinetuneSettings
 
-    examples = readers.read(local(data), task_named(task), most, people)
     name = str(model)
-    folder = local_output(out) if out is not None else default_folder(name, task)
-    base = pretrained.find(name, download)
-    return learner.finetune(base, examples, settings or FinetuneSettings(), folder, show or Silent(), force)
+    with folders.written(out if out is not None else default_folder(name, task)) as folder:
+        examples = readers.read(corpus_place(data), task_named(task), most, people)
+        base = pretrained.find(name, download)
+        return learner.finetune(base, examples, settings or FinetuneSettings(), folder, show or Silent(), force)
 
 
 def default_folder(model: str, task: str) -> Path:
@@ -323,7 +330,7 @@ def evaluate(
         tasks: tasks of the corpus; all that have labels, if None.
         systems: `audits`, `[NAME=]FOLDER`, a name on the hub, `chat:MODEL[@URL][?shots=N]`, the name of a plug-in's,
             or `paper`, the default.
-        out: folder of the comparison; CORPUS/comparison, if None.
+        out: folder of the comparison, or its address in an object store; CORPUS/comparison, if None.
         settings: settings of fine-tuning.
         on: other data: a task, and a benchmark's file or folder, or another corpus.
         most, most_test: number of training and of test examples to sample; all, if None.
@@ -349,22 +356,23 @@ def evaluate(
     from socorpus.training.evaluation import systems as evaluation_systems
     from socorpus.training.finetuning.settings import FinetuneSettings
 
-    root, others = local(corpus) if corpus is not None else None, list(on)
+    root, others = corpus_place(corpus) if corpus is not None else None, list(on)
     if root is None and not others:
         raise InputError("nothing to compare on: give a corpus, or --on TASK=FILE")
-    folder = local_output(out) if out is not None else (root / "comparison" if root is not None else Path("comparison"))
-    chosen = evaluation_systems.chosen(list(systems))
-    plan = compare.ComparisonPlan(
-        _data(root, tasks, others, most, say),
-        chosen,
-        settings or FinetuneSettings(),
-        compare.Asking(key, limit, token_prices or {}, ask=ask),
-        most_test,
-        download,
-        price,
-        root or Path(),
-    )
-    return Comparison(folder, compare.compare(plan, folder, show or Silent()))
+    place = corpus_place(out) if out is not None else (root or Path()) / "comparison"
+    with folders.written(place) as folder:
+        chosen = evaluation_systems.chosen(list(systems))
+        plan = compare.ComparisonPlan(
+            _data(root, tasks, others, most, say),
+            chosen,
+            settings or FinetuneSettings(),
+            compare.Asking(key, limit, token_prices or {}, ask=ask),
+            most_test,
+            download,
+            price,
+            root or Path(),
+        )
+        return Comparison(place, compare.compare(plan, folder, show or Silent()))
 
 
 def _data(
@@ -382,7 +390,8 @@ def _data(
     if corpus is not None:
         if not files.exists(corpus):
             raise InputError(f"{corpus}: no such corpus; give the folder that socorpus build wrote")
-        for name in tasks or [name for name in task_names() if files.exists(corpus / FOLDER / name)]:
+        tree = generations.finished(corpus)
+        for name in tasks or [name for name in task_names() if files.exists(tree / FOLDER / name)]:
             try:
                 data.append(readers.read(corpus, task_named(name), most))
             except InputError as error:
@@ -390,7 +399,7 @@ def _data(
                 if tasks:
                     raise
                 say(f"left out: {error}")
-    data += [readers.read(local(path), task_named(name), most) for name, path in others]
+    data += [readers.read(corpus_place(path), task_named(name), most) for name, path in others]
     if not data:
         raise InputError(f"{corpus}: no task has labels for training and for test; a larger corpus has some")
     return data
@@ -414,7 +423,7 @@ def load_predictor(model: Location, device: str | None = None) -> "Fitted":
     need(*TRANSFORMERS)
     from socorpus.training.finetuning import predictor
 
-    return predictor.load(local(model), device)
+    return predictor.load(folders.here(model), device)
 
 
 @guarded
@@ -453,7 +462,7 @@ def serve_model(
     from socorpus.training.serve import app, settings
 
     how = settings.ServeSettings(host=host, port=port, workers=workers, batch=batch, queue=queue)
-    app.serve(lambda: predictor.load(local(model)), how, say)
+    app.serve(lambda: predictor.load(folders.here(model)), how, say)
 
 
 @guarded

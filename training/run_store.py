@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from socorpus.corpus.errors import SocorpusError
+from socorpus.corpus.errors import InputError, SocorpusError
 from socorpus.corpus.storage import files, lock
-from socorpus.corpus.storage.objects import scratch, store_client
+from socorpus.corpus.storage.objects import folders, scratch, store_client
 from socorpus.corpus.storage.objects.paths import ObjectPath
 from socorpus.training.pretrain.run import Run
 
@@ -68,13 +68,36 @@ def folder_of(place: ObjectPath) -> Path:
     return scratch.folder() / "runs" / hashlib.sha256(place.address.encode()).hexdigest()[:16]
 
 
+def readable(place: Path, step: int | None = None) -> Path:
+    """A run to be read: itself, or of one in a store a copy with one checkpoint.
+
+    Args:
+        step: of the checkpoint; the newest whole one, if None.
+
+    Raises:
+        InputError: there is no run at an address, or no such checkpoint.
+        SocorpusError: the store can't be read.
+    """
+    if not isinstance(place, ObjectPath):
+        return place
+    if not (place / "run.json").is_file():
+        raise InputError(f"{place}: no run (no run.json); give what socorpus train wrote with --out")
+    whole = _whole_there(place)
+    wanted = [name for name in whole if step is None or name == f"step-{step:09d}"][-1:]
+    if not wanted:
+        which = "" if step is None else f" of step {step:,}"
+        raise InputError(f"{place}: no whole checkpoint{which}; there are {', '.join(whole) or 'none'}")
+    beginnings = ("run.json", "run.toml", f"checkpoints/{wanted[0]}/")
+    return folders.fetched(place, lambda name: name.startswith(beginnings))
+
+
 def brought(place: ObjectPath, folder: Path) -> None:
     """Bring the newest whole checkpoint of a run and its files to this machine, in place of what another run left.
 
     Raises:
         SocorpusError: the store can't be read.
     """
-    there = sorted(path.name for path in (place / "checkpoints").iterdir() if (path / _STATE).is_file())
+    there = _whole_there(place)
     here = _whole(folder)
     for name in set(here) - set(there):
         shutil.rmtree(folder / "checkpoints" / name)
@@ -118,6 +141,10 @@ def upload(folder: Path, place: ObjectPath) -> None:
     for name in there - set(known):
         (place / "checkpoints" / name / _STATE).removed()  # from here on it is none
         (place / "checkpoints" / name).removed()
+
+
+def _whole_there(place: ObjectPath) -> list[str]:
+    return sorted(path.name for path in (place / "checkpoints").iterdir() if (path / _STATE).is_file())
 
 
 def _whole(folder: Path) -> list[str]:

@@ -10,13 +10,16 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from socorpus.corpus.errors import BuildError
 from socorpus.corpus.storage import files
+from socorpus.corpus.storage import lock as storage_lock
+from socorpus.corpus.storage.objects import scratch
+from socorpus.corpus.storage.objects.paths import ObjectPath
 from socorpus.labeling.schema import ANNOTATIONS
 
 NAME = "studio.sqlite"
@@ -141,12 +144,19 @@ class SyncState:
 def opened(root: Path, *, dry: bool = False) -> Iterator[sqlite3.Connection]:
     """The state's file, for one sync at a time; a dry run works on a copy in memory, and leaves the file as it is.
 
-    An unreadable file is put aside: all of it can be read again from the server.
+    An unreadable file is put aside: all of it can be read again from the server. Of a corpus in an object store it lies
+    in the scratch folder.
 
     Raises:
         BuildError: another sync of this corpus is running.
         InputError: a link lies in the folder of what people said.
     """
+    if isinstance(root, ObjectPath):
+        own = scratch.folder() / "studio" / hashlib.sha256(root.address.encode()).hexdigest()[:16]
+        one_at_a_time = nullcontext() if dry else storage_lock.lock(root / ".sync")
+        with one_at_a_time, opened(own, dry=dry) as database:
+            yield database
+        return
     folder = root / ANNOTATIONS
     path = folder / NAME
     if dry:

@@ -351,8 +351,9 @@ WRITERS = [name for name in TABLE if TABLE[name].writes]
 @pytest.mark.parametrize("name", WRITERS)
 def test_an_address_is_no_folder_to_write_to(name: str, place: Path) -> None:
     before = sorted(place.iterdir())
-    # A corpus and a run may be in an object store, but at no other address.
-    for address in ("https://bucket/out" if name in ("build", "train") else "s3://bucket/out", "file:///tmp/out"):
+    # Corpora, runs, models and comparisons may be in an object store, but at no other address.
+    stored = ("build", "train", "export", "finetune", "evaluate")
+    for address in ("https://bucket/out" if name in stored else "s3://bucket/out", "file:///tmp/out"):
         done = call(TABLE[name].words, address)
         assert done.returncode == 2 and "an address, where a folder" in " ".join(done.stderr.split()), done.stderr
     assert sorted(place.iterdir()) == before

@@ -6,13 +6,22 @@ from typing import Any
 
 import pytest
 
-from socorpus.corpus import BuildError, build
+from socorpus.corpus import BuildError, InputError, build
 from socorpus.corpus.sample import writer as sample_writer
 from socorpus.corpus.storage import files, generations
 from socorpus.corpus.storage.lock import lock
-from socorpus.corpus.storage.objects import store_client
+from socorpus.corpus.storage.objects import folders, store_client
 from socorpus.corpus.storage.objects.paths import ObjectPath
-from socorpus.training import load_config, train
+from socorpus.labeling import apply as apply_labels
+from socorpus.training import (
+    FinetuneSettings,
+    evaluate,
+    export_model,
+    finetune,
+    load_config,
+    load_predictor,
+    train,
+)
 from tests import s3_server
 from tests.conftest import Once
 
@@ -85,3 +94,54 @@ def test_a_run_in_a_store_goes_on_on_another_machine(stored: str, on_disk: Path,
 def test_one_process_trains_a_run(stored: str) -> None:
     with lock(ObjectPath("s3://corpora/run")), pytest.raises(BuildError, match="is at work there"):
         train(stored, "s3://corpora/run", config=load_config("tiny", overrides=CONFIG))
+
+
+def test_models_are_exported_learn_and_are_compared_in_a_store(stored: str, on_disk: Path, tmp_path: Path) -> None:
+    place, config = "s3://corpora/of-models", load_config("tiny", overrides=CONFIG)
+    train(stored, f"{place}/run", config=config)
+    facts = export_model(f"{place}/run", f"{place}/exported")
+    assert facts["folder"] == f"{place}/exported"
+    exported = ObjectPath(f"{place}/exported")
+    names = {path.name for path in exported.iterdir()} - {".writer"}
+    assert {"model.safetensors", "hashes.json", "export.json", "tokenizer.json"} < names
+    train(on_disk, tmp_path / "run", config=config)
+    export_model(tmp_path / "run", tmp_path / "exported")
+    weights = (tmp_path / "exported" / "model.safetensors").read_bytes()
+    assert (exported / "model.safetensors").read_bytes() == weights
+    with pytest.raises(InputError, match=rf"{place}/exported: not empty|not empty; give another folder"):
+        export_model(f"{place}/run", f"{place}/exported")
+    for other in (f"{place}/run", stored, place):
+        with pytest.raises(InputError, match="a corpus or a run lies there"):
+            export_model(f"{place}/run", other, force=True)
+    with pytest.raises(InputError, match="no whole checkpoint of step 7; there are step-0"):
+        export_model(f"{place}/run", f"{place}/another", step=7)
+
+    apply_labels(stored, ["closure"], workers=0)
+    quick = FinetuneSettings(epochs=1, seeds=(0,))
+    learned = finetune(f"{place}/run", "closure", stored, f"{place}/closure", quick, most=16)
+    with s3_server.environment(SOCORPUS_SCRATCH=str(tmp_path / "another")):
+        assert load_predictor(f"{place}/closure").task.name == "closure"
+        again = finetune(f"{place}/run", "closure", stored, f"{place}/closure", quick, most=16)
+    assert again["seeds"] == learned["seeds"]
+    compared = evaluate(stored, ["closure"], ["audits"])
+    assert compared.folder == ObjectPath(stored) / "comparison"
+    assert (compared.folder / "comparison.html").is_file()
+
+
+def test_a_folder_in_a_store_has_one_writer_and_is_the_same_after_an_error(stored: str) -> None:
+    place = ObjectPath("s3://corpora/folder")
+    with folders.written(place) as folder:
+        (folder / "kept.bin").write_bytes(b"kept")
+        (folder / "gone.json").write_text("{}")
+        (folder / ".half").write_text("half")
+        with pytest.raises(BuildError, match="is at work there"), folders.written(place):
+            pass
+    first = (place / "kept.bin").facts()
+    with pytest.raises(ZeroDivisionError), folders.written(place) as folder:
+        (folder / "gone.json").unlink()
+        (folder / "new.json").write_text("{}")
+        raise ZeroDivisionError
+    assert {path.name for path in place.iterdir()} == {".writer", "kept.bin", "new.json"}
+    assert (place / "kept.bin").facts()["LastModified"] == first["LastModified"]
+    store_client.put(str(place / "kept.bin"), b"other")
+    assert (folders.fetched(place) / "kept.bin").read_bytes() == b"other"

@@ -269,7 +269,7 @@ def _model(
     try:
         base = pretrained.find(what, plan.download)
     except InputError as error:
-        if Path(what.removeprefix("scratch:")).exists():
+        if "://" in what or Path(what.removeprefix("scratch:")).exists():
             raise
         raise InputError(f"{error}; {systems.suggestion(system.what)}") from None
     facts = learner.finetune(replace(base, name=system.name), data, plan.settings, folder, show, renew=True)

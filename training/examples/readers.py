@@ -12,7 +12,8 @@ from typing import Any
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.plugins import Registry
 from socorpus.corpus.schema import SPLITS
-from socorpus.corpus.storage import integrity
+from socorpus.corpus.storage import generations, integrity
+from socorpus.corpus.storage.boundary import corpus_place
 from socorpus.labeling import schema
 from socorpus.labeling.schema import Task
 from socorpus.labeling.tasks.entities.spans import Span
@@ -83,8 +84,9 @@ def _either(path: Path, task: Task) -> Data:
     """A corpus or a benchmark; of two with a comma between the first's training data and the second's test data."""
     first, comma, second = str(path).partition(",")
     if comma and not path.exists():
-        return _crossed(_either(Path(first), task), _either(Path(second), task), first, second)
-    return corpus(path, task) if (path / "MANIFEST.json").is_file() else _benchmark(path, task)
+        return _crossed(_either(corpus_place(first), task), _either(corpus_place(second), task), first, second)
+    is_corpus = (generations.finished(path) / "MANIFEST.json").is_file()
+    return corpus(path, task) if is_corpus else _benchmark(path, task)
 
 
 def _crossed(learned: Data, scored: Data, first: str, second: str) -> Data:

@@ -23,6 +23,7 @@ from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.schema import SPLITS
 from socorpus.corpus.storage.boundary import disk_full, is_disk_full
 from socorpus.corpus.storage.files import read_json, read_text, write_json
+from socorpus.corpus.storage.objects.paths import readable
 from socorpus.training import config, presets, saved_hashes
 from socorpus.training.config import Config, ModelShape
 from socorpus.training.export import card
@@ -249,7 +250,7 @@ def _save(source: Source, ours: "Encoder", folder: Path) -> None:
     for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
         path = source.corpus.root / "tokenizer" / name
         if path.is_file() and not path.is_symlink():
-            shutil.copyfile(path, folder / name)
+            shutil.copyfile(readable(path), folder / name)
     path = folder / "tokenizer_config.json"
     settings = {**read_json(path), "model_max_length": source.shape.max_length}
     settings.pop("auto_map", None)

@@ -12,7 +12,11 @@ from typing import Any
 from socorpus.corpus.engine import receipts
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.storage import files as storage_files
+from socorpus.corpus.storage.boundary import corpus_place
+from socorpus.corpus.storage.objects import folders
+from socorpus.corpus.storage.objects.paths import ObjectPath
 from socorpus.labeling.schema import Task
+from socorpus.training import run_store
 from socorpus.training.finetuning.windows import Tags
 from socorpus.training.loading import ONLY_DATA, loading
 from socorpus.training.quiet import quiet
@@ -80,8 +84,8 @@ def find(name: str, download: bool = False) -> Pretrained:
     """The model of a name.
 
     Args:
-        name: folder of a run or of a model, or name on the hub (`answerdotai/ModernBERT-base`); `scratch:` before it
-            gives random weights.
+        name: folder or address of a run or of a model, or name on the hub (`answerdotai/ModernBERT-base`); `scratch:`
+            before it gives random weights.
         download: whether a model that is not on this machine may be downloaded from the hub.
 
     Raises:
@@ -89,7 +93,11 @@ def find(name: str, download: bool = False) -> Pretrained:
     """
     scratch = name.startswith("scratch:")
     plain = name.removeprefix("scratch:")
-    place = Path(plain)
+    place = corpus_place(plain)
+    if isinstance(place, ObjectPath):
+        place = run_store.readable(place) if (place / "run.json").is_file() else folders.fetched(place)
+        if not any(place.iterdir()):
+            raise InputError(f"{plain}: nothing lies there; give the address of a run or a model")
     if (place / "run.json").is_file():
         folder = _exported(place)
     elif (place / "config.json").is_file():

@@ -8,7 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from socorpus.corpus.errors import InputError
+from socorpus.corpus.errors import BuildError, InputError
+from socorpus.corpus.storage.lock import lock
+from socorpus.corpus.storage.objects.paths import ObjectPath
 from socorpus.labeling import schema
 from socorpus.labeling.label_studio import interface as label_studio_interface
 from socorpus.labeling.label_studio import state as label_studio_state
@@ -16,6 +18,7 @@ from socorpus.labeling.label_studio.client import Client
 from socorpus.labeling.label_studio.interface import Example
 from socorpus.labeling.label_studio.sampling import Sample
 from socorpus.labeling.label_studio.server import Server
+from tests import s3_server
 from tests.labeling import label_tables as labelled
 from tests.labeling import syncing
 from tests.labeling.label_tables import SITE
@@ -433,3 +436,18 @@ def test_the_client_of_the_vendor_sees_valid_predictions(
             (task,) = vendor.tasks.list(project=done.project, fields="all")
         (prediction,) = task.predictions
         assert interface.validate_prediction(prediction if isinstance(prediction, dict) else prediction.dict())
+
+
+def test_people_judge_the_posts_of_a_corpus_in_a_store(tmp_path: Path, client: Client, title: str) -> None:
+    root = ObjectPath("s3://corpora/judged")
+    with s3_server.server(), s3_server.environment(SOCORPUS_SCRATCH=str(tmp_path / "scratch")):
+        labelled.classified(root, "quality", 4)
+        first = sync(root, client, title)
+        choose(client, tasks(client, first.project)[f"{SITE}:2"]["id"], "LQ_EDIT")
+        # Another machine, which has no state of this sync.
+        with s3_server.environment(SOCORPUS_SCRATCH=str(tmp_path / "another")):
+            second = sync(root, client, title)
+        assert second.pushed.unchanged == 4 and not second.created_project
+        assert [(row["post_id"], row["label"]) for row in people(root)] == [(2, "LQ_EDIT")]
+        with lock(root / ".sync"), pytest.raises(BuildError, match="is at work there"):
+            sync(root, client, title)

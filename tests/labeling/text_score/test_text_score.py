@@ -10,10 +10,16 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from socorpus.corpus.errors import InputError
+from socorpus.corpus.storage.objects import folders, store_client
+from socorpus.corpus.storage.objects.paths import ObjectPath
+from socorpus.labeling import schema
 from socorpus.labeling.datasets import so60k
-from socorpus.labeling.text_score import audit, features, form, masks, train_score
+from socorpus.labeling.schema import TASKS
+from socorpus.labeling.text_score import audit, corpus_votes, features, form, masks, train_score
 from socorpus.labeling.text_score import model as text_model
 from socorpus.labeling.text_score.form import QuestionText
+from tests import s3_server
+from tests.labeling import label_tables
 from tests.labeling.text_score import made
 
 COUNT = 160
@@ -82,6 +88,23 @@ def test_a_model_is_read_as_it_was_written_and_the_same_bytes_twice(trained: Pat
     chances = read.probabilities([*views, QuestionText("", "", ())])
     assert np.isfinite(chances).all() and chances.sum(1) == pytest.approx(1)
     assert read.data["file"] == "words.csv" and read.data["word_vectors"]["license"] == "Apache-2.0"
+
+
+def test_questions_of_a_corpus_in_a_store_are_scored(trained: Path, tmp_path: Path) -> None:
+    place = ObjectPath("s3://corpora/scored")
+    with s3_server.server(), s3_server.environment(SOCORPUS_SCRATCH=str(tmp_path / "scratch")):
+        for root in (place, tmp_path / "scored"):
+            label_tables.classified(root, "quality", 6)
+        for path in trained.iterdir():
+            store_client.upload(f"{place}/model/{path.name}", path)
+        model, votes = folders.here(f"{place}/model"), schema.models_path("quality")
+        there = corpus_votes.score(place, place, TASKS["quality"], model, 0.0, place / "scores.parquet")
+        here = corpus_votes.score(
+            tmp_path / "scored", tmp_path / "scored", TASKS["quality"], trained, 0.0, tmp_path / "scores.parquet"
+        )
+        assert there == here and there.questions == 6
+        assert (place / votes).read_bytes() == (tmp_path / "scored" / votes).read_bytes()
+        assert (place / "scores.parquet").read_bytes() == (tmp_path / "scores.parquet").read_bytes()
 
 
 @pytest.mark.parametrize(
