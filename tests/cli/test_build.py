@@ -100,27 +100,6 @@ def test_other_parts_and_buckets_make_the_same_shards(sample: Truth, built: Path
     assert hashes(tmp_path / "out") == hashes(built)
 
 
-def test_a_dask_scheduler_with_worker_processes_makes_the_same_bytes(dump: Path, corpus: Path, tmp_path: Path) -> None:
-    address = tmp_path / "scheduler.json"
-    base = [sys.executable, "-m"]
-    scheduler = [*base, "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
-    worker = [*base, "distributed.cli.dask_worker", "--scheduler-file", address, "--nthreads", "1", "--no-dashboard"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    started = [subprocess.Popen([*scheduler, "--scheduler-file", address], **quiet)]
-    try:
-        # The file is there before all of it is written.
-        wait_for(lambda: address.exists() and address.read_text().endswith("}"))
-        url = json.loads(address.read_text())["address"]
-        started += [subprocess.Popen([*worker, "--name", str(i), "--host", "127.0.0.1"], **quiet) for i in range(2)]
-        socorpus("build", dump, "-o", tmp_path / "out", "--scheduler", url, "--no-labels")
-    finally:
-        for process in started:
-            process.terminate()
-        for process in started:
-            process.wait()
-    assert hashes(tmp_path / "out") == hashes(corpus)
-
-
 torture = pytest.mark.torture
 
 

@@ -27,7 +27,7 @@ def dump(once: Once) -> Path:
     """A dump and a configuration by which most stages have a dozen work items."""
 
     def write(folder: Path) -> None:
-        sample_writer.write(folder / "dump", threads=1000, sites=[sample_writer.MODERN])
+        sample_writer.write(folder / "dump", threads=600, sites=[sample_writer.MODERN])
         (folder / "socorpus.toml").write_text("[read]\npart_mb = 1\n[threads]\nbucket_mb = 1\n", "utf-8")
 
     return once("dump-for-a-cluster", write) / "dump"

@@ -136,6 +136,7 @@ def test_two_clusters_never_write_one_corpus(store: str, dump: Path, on_disk: Pa
     command = [sys.executable, "-m", "socorpus.cli.main", "build", str(dump), "-o", place, "--no-labels"]
     with scheduler(tmp_path) as (address, _, work):
         work()
+        work()
         process = subprocess.Popen([*command, "--scheduler", address], stderr=subprocess.PIPE, text=True)
         tree = ObjectPath(place) / generations.FOLDER / "000001"
         wait_for(lambda: (tree / "receipts/documents.json").exists() or process.poll() is not None)
