@@ -2,6 +2,7 @@
 
 from socorpus.corpus.engine.compiling import compile_everywhere
 from socorpus.corpus.engine.executor import Engine
+from socorpus.labeling.facts import site_terms
 from socorpus.labeling.tasks.entities import task as entities
 
 STAGE = "compile"
@@ -9,11 +10,13 @@ KERNELS = (
     "socorpus.labeling.tasks.entities.judge",
     "socorpus.labeling.tasks.entities.scan.marks",
     "socorpus.labeling.tasks.entities.scan.name_words",
+    "socorpus.labeling.tasks.entities.scan.terms",
     "socorpus.labeling.tasks.entities.tagger",
 )
 """Modules with kernels that labelling calls."""
 
 _TEXT = "The `foo()` method of Python 3.5 returns true, and so does the bar_baz property of ArrayList in main.py."
+_TERM = "Frob is a library."
 _CODE = {"kind": "inline_code", "start": 5, "end": 10, "language": None, "source": None}
 
 
@@ -25,3 +28,4 @@ def warm_up(engine: Engine) -> None:
 def call() -> None:
     """Call every kernel as labelling does."""
     entities.label([_TEXT], [[_CODE]])
+    site_terms.counted([_TERM])

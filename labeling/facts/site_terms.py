@@ -10,9 +10,13 @@ people write about has a page of its own, and a capital that does not come from 
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from socorpus.labeling.tasks.entities import gazetteers
+from socorpus.labeling.tasks.entities.scan import terms
+from socorpus.labeling.tasks.entities.scan.name_words import wanted
 
 _NAME = r"[A-Z][\w+#-]*(?:\.[A-Za-z]\w*)?(?: [A-Z][\w+#-]*)?"
 _IS = re.compile(
@@ -23,11 +27,12 @@ _HEADED = re.compile(
     r"\b[Tt]he ([A-Z][\w+#-]*(?: [A-Z][\w+#-]*)?) (app|framework|wallet|browser|programming language)\b"
 )
 """Not "the X website", "software" or "compiler": X is whose they are, or what they are for."""
-_NAMING = re.compile(r"[ (](?:called|named|such as|like|including|e\.g\.,?) (?=[A-Z])")
+_SAYING = {terms.IS: _IS, terms.HEADED: _HEADED}
+_NAMING = re.compile(r"[ (](?:called|named|such as|like|including|e\.g\.,?) $")
+_LONGEST_NAMING = 13
 _BEFORE = re.compile(r"(?:[a-z][\w-]* ){0,3}[a-z][\w-]*$")
 _LIST = re.compile(rf"(?:{_NAME}(?:, (?:and |or )?| and | or )?){{1,6}}")
 _WINDOW = 60
-_CAPITAL = re.compile(r"(?<![\w.@/-])[A-Z][\w+#-]*(?:\.[A-Za-z]\w*)?")
 _PAIR = re.compile(_NAME)
 _COMMON = re.compile(
     r"this|that|it|here|there|what|which|one|my|the|a|an|and|if|so|he|she|they|we|you|i|his|her|our|your|these"
@@ -83,8 +88,8 @@ def counted(texts: Sequence[str], bodies: Iterable[str | None] = ()) -> dict[str
     """
     types: dict[str, Counter[str]] = {}
     links: Counter[str] = Counter()
-    for text in texts:
-        for name, label in set(_said(text)):
+    for _, of_text in groupby(_said(texts), itemgetter(0)):
+        for _, name, label in set(of_text):
             types.setdefault(name, Counter())[label] += 1
     for body in bodies:
         for name, linked in set(_linked(body)) if body and "<a " in body else ():
@@ -104,20 +109,34 @@ def counted(texts: Sequence[str], bodies: Iterable[str | None] = ()) -> dict[str
     }
 
 
-def _said(text: str) -> Iterator[tuple[str, str]]:
-    """Names, each with the type that a sentence gives it."""
-    for pattern in (_IS, _HEADED):
-        for match in pattern.finditer(text):
-            # Of what is put beside a name the kind comes before the next comma.
-            phrase = match[2].partition(",")[0] if text[match.end(1)] == "," else match[2]
-            if (label := gazetteers.kind_of(phrase)) is not None and (name := _term(match[1])):
-                yield name, label
-    for match in _NAMING.finditer(text):
-        before = _BEFORE.search(text[max(0, match.start() - _WINDOW) : match.start()].rstrip())
-        label = gazetteers.headed_by(before[0]) if before is not None else None
-        names = _LIST.match(text, match.end()) if label is not None else None
-        if label is not None and names is not None:
-            yield from ((name, label) for each in _PAIR.findall(names[0]) if (name := _term(each)))
+def _said(texts: Sequence[str]) -> Iterator[tuple[int, str, str]]:
+    """Number of a text, a name, and the type that a sentence there gives it; text by text."""
+    done = dict.fromkeys((terms.IS, terms.HEADED), (-1, 0))
+    for number, start, _, kind in terms.said(texts):
+        text = texts[number]
+        if kind == terms.NAMING:
+            yield from ((number, name, label) for name, label in _listed(text, start))
+            continue
+        # As of `finditer`: a match begins behind the one before.
+        if (match := _SAYING[kind].match(text, start)) is None or (done[kind][0] == number and start < done[kind][1]):
+            continue
+        done[kind] = number, match.end()
+        # Of what is put beside a name the kind comes before the next comma.
+        phrase = match[2].partition(",")[0] if text[match.end(1)] == "," else match[2]
+        if (label := gazetteers.kind_of(phrase)) is not None and (name := _term(match[1])):
+            yield number, name, label
+
+
+def _listed(text: str, start: int) -> Iterator[tuple[str, str]]:
+    """Names at a position behind "called", "such as" and the like, each with the type before that."""
+    naming = _NAMING.search(text, max(0, start - _LONGEST_NAMING), start)
+    if naming is None:
+        return
+    before = _BEFORE.search(text[max(0, naming.start() - _WINDOW) : naming.start()].rstrip())
+    label = gazetteers.headed_by(before[0]) if before is not None else None
+    names = _LIST.match(text, start) if label is not None else None
+    if label is not None and names is not None:
+        yield from ((name, label) for each in _PAIR.findall(names[0]) if (name := _term(each)))
 
 
 def _term(name: str) -> str | None:
@@ -154,32 +173,21 @@ def _plain(part: str) -> str:
 
 def _occurring(texts: Sequence[str], names: Iterable[str]) -> tuple[Counter[str], Counter[str], Counter[str]]:
     """Posts that have each name, that have it within a sentence, and that have it in small letters."""
-    posts: Counter[str] = Counter()
-    within: Counter[str] = Counter()
-    small: Counter[str] = Counter()
-    wanted = set(names)
-    low = {name.lower(): name for name in wanted if " " not in name}
-    words = low.keys()
-    for text in texts if wanted else ():
-        here: set[str] = set()
-        inside: set[str] = set()
-        end, last, last_inside = -1, "", False
-        for match in _CAPITAL.finditer(text):
-            name, start = match[0], match.start()
-            amid = start > 1 and text[start - 1] == " " and (text[start - 2].isalnum() or text[start - 2] in ",)")
-            here.add(name)
-            if amid:
-                inside.add(name)
-            if start == end + 1 and text[end] == " ":
-                here.add(f"{last} {name}")
-                if last_inside:
-                    inside.add(f"{last} {name}")
-            end, last, last_inside = match.end(), name, amid
-        posts.update(here & wanted)
-        within.update(inside & wanted)
-        if not words.isdisjoint(in_text := text.split()):
-            small.update(low[word] for word in words & set(in_text))
-    return posts, within, small
+    wanted_names = set(names)
+    low = {name.lower(): name for name in sorted(wanted_names) if " " not in name}
+    having: dict[int, set[tuple[int, str]]] = {terms.TERM: set(), terms.WITHIN: set(), terms.SMALL: set()}
+    for number, start, end, kind in terms.occurring(texts, wanted(wanted_names), wanted(low)) if wanted_names else ():
+        word = texts[number][start:end]
+        if kind == terms.SMALL:
+            if word in low:
+                having[kind].add((number, low[word]))
+        elif word in wanted_names:
+            having[kind].add((number, word))
+    within = having[terms.WITHIN]
+    posts, inside, small = (
+        Counter(name for _, name in pairs) for pairs in (having[terms.TERM] | within, within, having[terms.SMALL])
+    )
+    return posts, inside, small
 
 
 def merged(parts: Iterable[Mapping[str, Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:

@@ -82,3 +82,19 @@ def test_a_name_is_corroborated_if_it_is_repeated_and_has_a_tag_or_a_link() -> N
     small = [f"the daedalus of {number}" for number in range(6)]
     assert settled(site_terms.counted([*SAID, *first], [home]), tags=("daedalus",))[1] == []
     assert settled(site_terms.counted([*SAID, *used, *small], [home]), tags=("daedalus",))[1] == []
+
+
+def test_names_are_counted_text_by_text_however_they_are_written() -> None:
+    texts = [
+        "Frob+Zork is a wallet",
+        "a.Frob Zork is a wallet",
+        "Frob Lite, a wallet. Frob Lite",
+        "the Frob, Frob. frob",
+    ]
+    counts = site_terms.counted(["Frob is a wallet", *texts, "is a wallet"])
+    assert {name: (of["posts"], of["within"], of["small"]) for name, of in counts.items()} == {
+        "Frob": (3, 1, 1),
+        "Frob Lite": (1, 0, 0),
+        "Frob+Zork": (1, 0, 0),
+        "Zork": (1, 1, 0),
+    }

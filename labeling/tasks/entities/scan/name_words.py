@@ -81,11 +81,11 @@ def letters(text: str, of: Wanted) -> tuple[int, int]:
 @functools.lru_cache(maxsize=1 << 14)
 def _hash_of(word: str) -> int:
     points = characters.code_points(word)
-    return int(_hash(points, 0, len(points)))
+    return int(fnv64(points, 0, len(points)))
 
 
 @njit(cache=True, nogil=True)
-def _hash(points, start, end):  # type: ignore[no-untyped-def]
+def fnv64(points, start, end):  # type: ignore[no-untyped-def]
     """FNV-1a of points[start:end] by code points, 64 bits, never 0."""
     value = _START
     for place in range(start, end):
@@ -127,7 +127,7 @@ def _cut(points, classes, places, hashes):  # type: ignore[no-untyped-def]
             ):
                 place += 1
         places[count, 0], places[count, 1] = start, place
-        hashes[count] = _hash(points, start, place)
+        hashes[count] = fnv64(points, start, place)
         count += 1
     return count
 
@@ -154,7 +154,7 @@ def _letters(points, classes, table):  # type: ignore[no-untyped-def]
             place += 1
             continue
         runs += 1
-        value = _hash(points, start, place)
+        value = fnv64(points, start, place)
         slot = value & mask
         while table[slot] and table[slot] != value:
             slot = (slot + np.uint64(1)) & mask
