@@ -4,6 +4,7 @@ from socorpus.corpus.engine.compiling import compile_everywhere
 from socorpus.corpus.engine.executor import Engine
 from socorpus.labeling.facts import site_terms
 from socorpus.labeling.tasks.entities import task as entities
+from socorpus.labeling.tasks.obsolescence import version_places
 
 STAGE = "compile"
 KERNELS = (
@@ -12,6 +13,7 @@ KERNELS = (
     "socorpus.labeling.tasks.entities.scan.name_words",
     "socorpus.labeling.tasks.entities.scan.terms",
     "socorpus.labeling.tasks.entities.tagger",
+    "socorpus.labeling.tasks.obsolescence.version_places",
 )
 """Modules with kernels that labelling calls."""
 
@@ -29,3 +31,4 @@ def call() -> None:
     """Call every kernel as labelling does."""
     entities.label([_TEXT], [[_CODE]])
     site_terms.counted([_TERM])
+    list(version_places.places([_TEXT]))

@@ -750,6 +750,14 @@ STEPS: dict[str, tuple[Callable[[Any], object], Mapping[str, Make]]] = {
         shorter(SENTENCES | NOTES, 8),
     ),
     "releases": (_released, {"versions": _spoken}),
+    "versions": (
+        lambda text: list(versions.mentions_of([text], versions.names(["numpy"]))),
+        {
+            **{name: repeated(text) for name, text in (("digits", "1"), ("hyphens", "a-1"), ("numbers", "a 1 "))},
+            "versions": repeated("numpy v 1.14 "),
+            "dots": repeated("a.", after=" 1"),
+        },
+    ),
     "kept": (_kept, NOTES),
     "rollbacks": (revisions.replay, {"to a late revision": _rolled_back}),
     "history": (
@@ -825,6 +833,7 @@ STEPS: dict[str, tuple[Callable[[Any], object], Mapping[str, Make]]] = {
         lambda text: site_terms.counted([text], [text]),
         {
             "names": repeated("Ab is a wallet. "),
+            "signs": repeated("A+", after=" is a wallet"),
             "many": numbered("A# is an app. The B# app. ", "A1 B2. "),
             "lists": repeated("wallets such as Ab, Cd and Ef or "),
             "called": repeated("a light wallet called Ab Cd "),

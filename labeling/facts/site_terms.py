@@ -118,7 +118,9 @@ def _said(texts: Sequence[str]) -> Iterator[tuple[int, str, str]]:
             yield from ((number, name, label) for name, label in _listed(text, start))
             continue
         # As of `finditer`: a match begins behind the one before.
-        if (match := _SAYING[kind].match(text, start)) is None or (done[kind][0] == number and start < done[kind][1]):
+        if done[kind][0] == number and start < done[kind][1]:
+            continue
+        if (match := _SAYING[kind].match(text, start)) is None:
             continue
         done[kind] = number, match.end()
         # Of what is put beside a name the kind comes before the next comma.

@@ -53,30 +53,30 @@ def collect(threads: Threads) -> dict[str, Any]:
     """When each version is first spoken of in the bucket's posts and comments; how many answers, and with code."""
     names = names_of(threads)
     spoken: releases.Spoken = {}
-    documents = threads.documents.select(["created", "title", "text"])
     # A document's text has its comments, which are later than it.
-    columns = (documents["created"].cast(pa.int64()).to_pylist(), documents["title"].to_pylist())
-    ends = threads.documents["own_end"].to_pylist()
-    for moment, title, text, end in zip(*columns, documents["text"].to_pylist(), ends, strict=True):
-        _note(spoken, f"{title or ''}\n{text[:end]}", moment, names)
+    columns = (threads.documents[name].to_pylist() for name in ("title", "text", "own_end"))
+    texts = [f"{title or ''}\n{text[:end]}" for title, text, end in zip(*columns, strict=True)]
+    _note(spoken, texts, threads.documents["created"].cast(pa.int64()).to_pylist(), names)
     comments = threads.comments.filter(pc.is_valid(threads.comments["text"]))
     moments = pc.fill_null(comments["creation_date"].cast(pa.int64()), 0).to_pylist()
-    for moment, text in zip(moments, comments["text"].to_pylist(), strict=True):
-        _note(spoken, text, moment, names)
+    _note(spoken, comments["text"].to_pylist(), moments, names)
     answers = threads.documents.filter(pc.equal(threads.documents["kind"], "answer"))
-    ends = answers["own_end"].to_pylist()
-    coded = sum(map(_has_code, answers["segments"].to_pylist(), ends))
-    return {threads.site: {"spoken": spoken, "answers": len(ends), "coded": coded}}
+    return {threads.site: {"spoken": spoken, "answers": answers.num_rows, "coded": _coded(answers)}}
 
 
-def _has_code(segments: Sequence[Mapping[str, Any]], own_end: int) -> bool:
-    return any(part["kind"] in ("code", "inline_code") and part["end"] <= own_end for part in segments)
+_CODE = pa.array(["code", "inline_code"])
 
 
-def _note(spoken: releases.Spoken, text: str, moment: int, names: versions.Names) -> None:
-    if versions.may_mention(text):
-        for mention in versions.mentions(text, names):
-            releases.note(spoken, mention.name, mention.number, moment)
+def _coded(answers: pa.Table) -> int:
+    """Number of documents with code in their own text."""
+    segments, row = pc.list_flatten(answers["segments"]), pc.list_parent_indices(answers["segments"])
+    own = pc.less_equal(pc.struct_field(segments, "end"), answers["own_end"].take(row))
+    return len(pc.unique(row.filter(pc.and_(own, pc.is_in(pc.struct_field(segments, "kind"), value_set=_CODE)))))
+
+
+def _note(spoken: releases.Spoken, texts: Sequence[str], moments: Sequence[int], names: versions.Names) -> None:
+    for number, mention in versions.mentions_of(texts, names):
+        releases.note(spoken, mention.name, mention.number, moments[number])
 
 
 def merge(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

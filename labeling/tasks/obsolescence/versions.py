@@ -1,8 +1,10 @@
 """Versions of software named in a text, and comparison with those of another text."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+from socorpus.labeling.tasks.obsolescence import version_places
 
 Number = tuple[int, ...]
 
@@ -84,12 +86,12 @@ def _parts(tag: str) -> tuple[str, Number | None]:
     return (tag[: suffix.start()], _number(suffix["number"])) if suffix and suffix.start() else (tag, None)
 
 
-_MAY = re.compile(r"[\w+#][-\s]{1,2}(?:(?:versions?|release|ver\.?|v\.?)\s*)?\d")
-
-
-def may_mention(text: str) -> bool:
-    """Whether a text may mention a version: a quick look."""
-    return _MAY.search(text) is not None
+def mentions_of(texts: Sequence[str], names: Names) -> Iterator[tuple[int, Mention]]:
+    """The mentions of several texts, in order, each with its text's number."""
+    for number, start, end, _ in version_places.places(texts):
+        for match in _MENTION.finditer(texts[number], start, end):
+            if (mention := _mention(match, names)) is not None:
+                yield number, mention
 
 
 def mentions(text: str, names: Names) -> list[Mention]:
@@ -98,16 +100,17 @@ def mentions(text: str, names: Names) -> list[Mention]:
     A name is one of the site's tags, or at least looks like one: it contains a capital, a digit or a sign. A number
     without a point counts after a tag with a capital, and after tags that have versions.
     """
-    named = []
-    for match in _MENTION.finditer(text):
-        name, number = match["name"].lower(), match["number"]
-        if name in _NO_NAMES:
-            continue
-        like = name in names.known or not (match["name"].isalpha() and match["name"].islower())
-        whole = name in names.versioned or (name in names.known and match["name"] != name)
-        if like if "." in number else whole:
-            named.append(Mention(name, _number(number), match.start(), match.end()))
-    return named
+    every = (_mention(match, names) for match in _MENTION.finditer(text))
+    return [mention for mention in every if mention is not None]
+
+
+def _mention(match: re.Match[str], names: Names) -> Mention | None:
+    name, number = match["name"].lower(), match["number"]
+    if name in _NO_NAMES:
+        return None
+    like = name in names.known or not (match["name"].isalpha() and match["name"].islower())
+    whole = name in names.versioned or (name in names.known and match["name"] != name)
+    return Mention(name, _number(number), match.start(), match.end()) if (like if "." in number else whole) else None
 
 
 def newest(mentioned: Collection[Mention]) -> dict[str, Number]:

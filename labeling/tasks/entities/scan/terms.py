@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from socorpus.corpus.arrays import Int32, Int64, njit
+from socorpus.corpus.arrays import njit
 from socorpus.labeling.tasks.entities.scan import characters
 from socorpus.labeling.tasks.entities.scan.name_words import Wanted, fnv64
 
@@ -18,23 +18,18 @@ may be its kind; a term behind what may be "called", "such as" and the like."""
 TERM, WITHIN, SMALL = range(3)
 """Kinds of occurrences: a term, one within a sentence, a string between white space."""
 
-_TOGETHER = 1 << 19
-"""Code points of the texts that are looked at together."""
 _WORD, _SPACE = characters.WORD, characters.SPACE
 
-Place = tuple[int, int, int, int]
-"""Number of a text, start and end in it, and kind."""
 
-
-def said(texts: Sequence[str]) -> Iterator[Place]:
+def said(texts: Sequence[str]) -> Iterator[characters.Place]:
     """Places at which sentences may say what a term is, of each kind from left to right; `end` is not used."""
     classes = characters.classes()
-    for first, points, begins in _joined(texts):
+    for first, points, begins in characters.joined(texts):
         rows = np.empty((2 * len(points), 3), np.int32)
-        yield from _places(first, begins, rows[: _said(points, classes, rows)])
+        yield from characters.places(first, begins, rows[: _said(points, classes, rows)])
 
 
-def occurring(texts: Sequence[str], terms: Wanted, small: Wanted) -> Iterator[Place]:
+def occurring(texts: Sequence[str], terms: Wanted, small: Wanted) -> Iterator[characters.Place]:
     """Places of some terms, and of strings between white space that are some words.
 
     Args:
@@ -42,30 +37,10 @@ def occurring(texts: Sequence[str], terms: Wanted, small: Wanted) -> Iterator[Pl
         small: words in lower case.
     """
     classes = characters.classes()
-    for first, points, begins in _joined(texts):
+    for first, points, begins in characters.joined(texts):
         rows = np.empty((2 * len(points), 3), np.int32)
         count = _occurring(points, classes, terms.table, small.table, rows)
-        yield from _places(first, begins, rows[:count])
-
-
-def _joined(texts: Sequence[str]) -> Iterator[tuple[int, characters.Uint32, Int64]]:
-    """Some texts at a time, each followed by a line feed: the first one's number, code points, where each begins."""
-    first = 0
-    while first < len(texts):
-        last, size = first, 0
-        while last < len(texts) and (last == first or size + len(texts[last]) <= _TOGETHER):
-            size += len(texts[last]) + 1
-            last += 1
-        begins = np.zeros(last - first, np.int64)
-        np.cumsum([len(text) + 1 for text in texts[first : last - 1]], out=begins[1:])
-        yield first, characters.code_points("".join(f"{text}\n" for text in texts[first:last])), begins
-        first = last
-
-
-def _places(first: int, begins: Int64, rows: Int32) -> Iterator[Place]:
-    number = np.searchsorted(begins, rows[:, 0], side="right") - 1
-    starts, ends = rows[:, 0] - begins[number], rows[:, 1] - begins[number]
-    yield from zip((number + first).tolist(), starts.tolist(), ends.tolist(), rows[:, 2].tolist(), strict=True)
+        yield from characters.places(first, begins, rows[:count])
 
 
 @njit(cache=True, nogil=True)
@@ -156,7 +131,7 @@ def _said(points, classes, rows):  # type: ignore[no-untyped-def]
         if not _capital(points[place]):
             place += 1
             continue
-        # All terms that begin in a run end with it.
+        # All terms that begin in a run end with it: where the first of them is none, neither is another.
         end = _run_end(points, place, classes)
         dotted = _dotted_end(points, end, classes)
         introduced = _introduces(points, dotted)
@@ -164,16 +139,18 @@ def _said(points, classes, rows):  # type: ignore[no-untyped-def]
         if dotted + 1 < len(points) and points[dotted] == 32 and _capital(points[dotted + 1]):
             second = _run_end(points, dotted + 1, classes)
             introduced |= _introduces(points, second)
-        headed = _kind_behind(points, end) or (dotted == end and _kind_behind(points, second))
-        for start in range(place, end):
-            if not _capital(points[start]):
-                continue
-            if introduced and _free(points, start, classes):
+        if introduced:
+            start = place
+            while start < end and not (_capital(points[start]) and _free(points, start, classes)):
+                start += 1
+            if start < end:
                 count = _put(rows, count, start, end, IS)
-            if headed and start > 3 and points[start - 1] == 32 and points[start - 2] == 101:
-                count = _put(rows, count, start - 4, end, HEADED)
-            if _named(points, start):
-                count = _put(rows, count, start, end, NAMING)
+        if place > 3 and points[place - 1] == 32:
+            headed = _kind_behind(points, end) or (dotted == end and _kind_behind(points, second))
+            if headed and points[place - 2] == 101:
+                count = _put(rows, count, place - 4, end, HEADED)
+        if _named(points, place):
+            count = _put(rows, count, place, end, NAMING)
         place = end
     return count
 

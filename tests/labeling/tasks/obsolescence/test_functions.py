@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from socorpus.corpus.sample import writer as sample_writer
 from socorpus.labeling.functions import Threads, Vote, of_task
@@ -178,6 +180,19 @@ def test_sites_without_tables() -> None:
     assert every(TASK, threads([question(), answer(2)])) == []
     row = obsolescence_functions.examples(threads([question(), answer(2)]), []).to_pylist()[0]
     assert (row["form"], row["text"], row["left_out"]) == ("published", "It is done so.", [])
+
+
+_PIECES = (
+    *("python", "Numpy", "Node.js", "v", " version", " versions ", " v.", "release ", "java-", "'s", "’s", "é", "a"),
+    *(" ", " ", "  ", "\n", "-", ".", ",", "/", "@", "%", "3", "1.14", "10.4.2", "2.x", "12345", "٣"),
+)
+
+
+@given(st.lists(st.lists(st.sampled_from(_PIECES), max_size=12).map("".join), max_size=4))
+def test_versions_of_several_texts_are_those_of_each(texts: list[str]) -> None:
+    names = versions.names(["python-3.x", "numpy"])
+    each = [(number, mention) for number, text in enumerate(texts) for mention in versions.mentions(text, names)]
+    assert list(versions.mentions_of(texts, names)) == each
 
 
 def test_versions() -> None:
