@@ -333,21 +333,39 @@ def check_vote(function: Function, vote: Vote, length: int, task: schema.Task, s
         raise BuildError(f"{where}: span {vote.start}:{vote.end} of a text of {length}. Correct the function")
 
 
-def all_votes(root: Path, bucket: Bucket, task: schema.Task, people: bool) -> tuple[pa.Table, pa.Table]:
-    """The bucket's examples, and the votes on them of functions, of models and, if asked for, of people."""
-    examples = parquet.read(root / schema.path(task.name, "examples", bucket.name))
+def all_votes(
+    root: Path, bucket: Bucket, task: schema.Task, people: bool, columns: Sequence[str] = tuple(schema.EXAMPLES.names)
+) -> tuple[pa.Table, pa.Table]:
+    """The bucket's examples, and the votes on them of functions, of models and, if asked for, of people.
+
+    Args:
+        columns: of the examples, those wanted.
+    """
+    # Texts are most of a bucket's bytes.
+    also = ("post_id", "text") if _annotated(root, task, people) else ()
+    read = list(dict.fromkeys([*columns, *also]))
+    path = root / schema.path(task.name, "examples", bucket.name)
+    examples = parquet.read(path, columns=read) if read else pa.table({})
     votes = parquet.read(root / schema.path(task.name, "votes", bucket.name))
     return examples, pa.concat_tables([votes, *annotations(root, bucket, task, examples, people)])
 
 
-def annotations(root: Path, bucket: Bucket, task: schema.Task, examples: pa.Table, people: bool) -> list[pa.Table]:
-    """The votes on a bucket's examples of models and, if asked for, of people, as `VOTES`."""
-    tables = []
+def _annotated(root: Path, task: schema.Task, people: bool) -> list[str]:
+    """Paths of votes of models and, if asked for, of people, where there are some."""
     others = [schema.models_path(task.name)] + ([schema.people_path(task.name)] if people else [])
-    lengths = pc.utf8_length(examples["text"]).combine_chunks()
+    return [path for path in others if files.exists(root / path)]
+
+
+def annotations(root: Path, bucket: Bucket, task: schema.Task, examples: pa.Table, people: bool) -> list[pa.Table]:
+    """The votes on a bucket's examples of models and, if asked for, of people, as `VOTES`.
+
+    Args:
+        examples: with `post_id` and `text`.
+    """
+    tables = []
+    others = _annotated(root, task, people)
+    lengths = pc.utf8_length(examples["text"]).combine_chunks() if others else pa.nulls(0)
     for path in others:
-        if not files.exists(root / path):
-            continue
         rows = parquet.read(root / path, schema.VOTES)
         rows = rows.filter(pc.equal(rows["site"], bucket.site))
         place = pc.index_in(rows["post_id"], value_set=examples["post_id"].combine_chunks())
@@ -360,7 +378,7 @@ def annotations(root: Path, bucket: Bucket, task: schema.Task, examples: pa.Tabl
 
 def count(root: Path, bucket: Bucket, task: str, voters: Sequence[str], people: bool) -> Outcome:
     """Votes on a bucket's items and people's verdicts -> number of items of each pattern of these."""
-    _, votes = all_votes(root, bucket, TASKS[task], people)
+    _, votes = all_votes(root, bucket, TASKS[task], people, ())
     counts = counting.count(votes, voters, TASKS[task])
     path = patterns_path(task, bucket)
     files.write_text(root / path, json.dumps(counts))
@@ -416,7 +434,7 @@ def mentions_path(task: str, bucket: Bucket) -> str:
 def mentions(root: Path, bucket: Bucket, task: str) -> Outcome:
     """Votes of a task's weigher -> mentions of the names that people judged, with their probabilities."""
     definition = TASKS[task]
-    examples, votes = all_votes(root, bucket, definition, people=False)
+    examples, votes = all_votes(root, bucket, definition, people=False, columns=("post_id", "text"))
     rows = parquet.read(root / schema.names_path(task), schema.NAMES, ["label", "name"])
     names = {(row["label"], row["name"]) for row in rows.to_pylist()}
     weigher = definition.weigher() if definition.weigher is not None else None
@@ -435,7 +453,7 @@ def teach(root: Path, task: str, buckets: Sequence[Bucket], mentioned: Sequence[
     spans: list[weighed.JudgedSpan] = []
     names: list[weighed.Judged] = []
     for bucket in buckets:
-        examples, votes = all_votes(root, bucket, TASKS[task], people=True)
+        examples, votes = all_votes(root, bucket, TASKS[task], people=True, columns=("post_id", "text"))
         spans += weighed.judged(examples, votes, TASKS[task])
     if mentioned:
         of_names = parquet.read(root / schema.names_path(task), schema.NAMES).to_pylist()
@@ -456,7 +474,8 @@ def stratify(root: Path, task: str, buckets: Sequence[Bucket], shares: Split) ->
 def label(root: Path, bucket: Bucket, task: str, people: bool, taught: bool = False) -> Outcome:
     """Votes, the model, corrections if people taught some, and the labels' split -> labels."""
     definition = TASKS[task]
-    examples, votes = all_votes(root, bucket, definition, people)
+    texts = ("text",) if taught else ()
+    examples, votes = all_votes(root, bucket, definition, people, (*decide.COLUMNS, *texts))
     if not definition.spans:
         examples = labeling_stratify.resplit(root, bucket, task, examples)
     model = dawid_skene.from_dict(files.read_json(root / model_path(task)))

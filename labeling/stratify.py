@@ -96,9 +96,9 @@ def resplit(root: Path, bucket: Bucket, task: str, examples: pa.Table) -> pa.Tab
     """The examples of a bucket with the split of their labels."""
     moved = partitions.read([root / path(task)], split_files.SPLIT, bucket.index)
     row = pc.index_in(examples["thread_id"], value_set=moved["thread_id"].combine_chunks())
-    place = schema.EXAMPLES.get_field_index("split")
+    place = examples.schema.get_field_index("split")
     new = pc.coalesce(moved["split"].combine_chunks().take(row), examples["split"])
-    return examples.set_column(place, schema.EXAMPLES.field(place), new)
+    return examples.set_column(place, examples.schema.field(place), new)
 
 
 def _voted(root: Path, bucket: Bucket, task: Task) -> npt.NDArray[np.void]:

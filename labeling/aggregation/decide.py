@@ -20,6 +20,8 @@ from socorpus.labeling.tasks.entities import spans
 from socorpus.labeling.tasks.entities.spans import Span
 
 Float = npt.NDArray[np.float64]
+COLUMNS = ("site", "post_id", "thread_id", "split")
+"""Columns of examples that labels are made of; with corrections, `text` too."""
 _DECIDED = 1000.0
 """Weight of a person's span where spans compete: above every probability."""
 _PART = 1000
@@ -49,7 +51,7 @@ def decide(
     """The labels of a bucket.
 
     Args:
-        examples: `schema.EXAMPLES`.
+        examples: of `schema.EXAMPLES` the `COLUMNS`.
         votes: `schema.VOTES` of functions, models and people, on these examples; in any order.
         model: fitted on the votes of functions and models.
         corrections: what people's judgements change of a weigher's probabilities.

@@ -232,13 +232,12 @@ def examples(
     for vote in votes:
         if vote.gives_away:
             left_out.setdefault(vote.post_id, set()).update(vote.gives_away)
-    comment_rows = _comments(threads.comments, states, left_out) if comments else threads.comments.slice(0, 0)
-    texts = _texts(threads, states, comment_rows)
+    texts = _texts(threads, states, left_out, comments)
     texts = texts.take(pc.index_in(kept["post_id"], value_set=texts["post_id"].combine_chunks()))
     forms = [states[post].form for post in kept["post_id"].to_pylist()]
     given_away = [sorted(left_out.get(post, ())) for post in kept["post_id"].to_pylist()]
     columns = {name: kept[name] for name in ("site", "post_id", "thread_id", "kind", "created", "score")}
-    columns |= {name: texts[name] for name in ("tags", "title", "text", "own_end", "segments")}
+    columns |= {name: texts[name] for name in _OF_TEXT}
     columns |= {name: kept[name] for name in ("url", "license", "author")}
     columns |= {
         "form": pa.array(forms, pa.string()),
@@ -264,9 +263,71 @@ def _comments(
     return table.filter(pc.fill_null(early, True))
 
 
-def _texts(threads: Threads, states: Mapping[int, RevisionState], comments: pa.Table) -> pa.Table:
-    """Documents of all posts, in which those with a state have its body, title and tags."""
-    posts = threads.posts
+_OF_TEXT = ("tags", "title", "text", "own_end", "segments")
+"""Columns of documents that a state changes."""
+
+
+def _texts(
+    threads: Threads, states: Mapping[int, RevisionState], left_out: Mapping[int, Collection[int]], comments: bool
+) -> pa.Table:
+    """`post_id` and `_OF_TEXT` of the posts with a state, each post once, in any order."""
+    published = _published(threads, states, left_out, comments)
+    same = pc.is_in(threads.documents["post_id"], pa.array(sorted(published), pa.int64()))
+    parts = [threads.documents.filter(same).select(["post_id", *_OF_TEXT])]
+    rest = {post: state for post, state in states.items() if post not in published}
+    if comments:
+        rows = _comments(threads.comments, rest, left_out)
+        return pa.concat_tables([*parts, _built(threads, list(rest), states, rows)]) if rest else parts[0]
+    # Most questions have the same text in several tasks.
+    before = threads.once(_latest)
+    keys = {post: (post, state.html, state.title, state.tags) for post, state in rest.items()}
+    known = {post: before[0][0][key] for post, key in keys.items() if before and key in before[0][0]}
+    if known:
+        parts.append(before[0][1].take(list(known.values())))
+        rest = {post: state for post, state in rest.items() if post not in known}
+    if rest:
+        parts.append(_built(threads, list(rest), states, threads.comments.slice(0, 0)))
+        questions = set(
+            threads.documents.filter(pc.equal(threads.documents["kind"], "question"))["post_id"].to_pylist()
+        )
+        places = enumerate(parts[-1]["post_id"].to_pylist())
+        before[:] = [({keys[post]: place for place, post in places if post in questions}, parts[-1])]
+    return pa.concat_tables(parts)
+
+
+def _latest(threads: Threads) -> list[tuple[dict[Any, int], pa.Table]]:
+    """Room for the last texts without comments: the row of each question in some state, and the table."""
+    return []
+
+
+def _published(
+    threads: Threads, states: Mapping[int, RevisionState], left_out: Mapping[int, Collection[int]], comments: bool
+) -> set[int]:
+    """The posts with a state whose text is that of their document, with or without comments."""
+    changed = {post for post, state in states.items() if state.title is not None or state.tags is not None}
+    commented = set(threads.comments["post_id"].to_pylist()) if comments else set()
+    documents = threads.documents
+    rows = zip(*(documents[name].to_pylist() for name in ("post_id", "thread_id", "comments")), strict=True)
+    return {
+        post
+        for post, thread, count in rows
+        if (state := states.get(post)) is not None
+        and (state.html, state.until) == (None, None)
+        # An answer has its question's title and tags.
+        and not (post in changed or thread in changed or left_out.get(post))
+        # Documents have all of a post's comments, or, by configuration, none.
+        and (count > 0 or post not in commented if comments else count == 0)
+    }
+
+
+def _built(
+    threads: Threads, wanted: Sequence[int], states: Mapping[int, RevisionState], comments: pa.Table
+) -> pa.Table:
+    """Documents of some posts, made of posts that have their state's body, title and tags."""
+    documents = threads.documents
+    own = documents.filter(pc.is_in(documents["post_id"], pa.array(wanted, pa.int64())))
+    needed = pa.chunked_array([*own["post_id"].chunks, *own["thread_id"].chunks], pa.int64()).unique()
+    posts = threads.posts.filter(pc.is_in(threads.posts["post_id"], needed))
     places = {post: row for row, post in enumerate(posts["post_id"].to_pylist())}
     for name in ("body", "title", "tags"):
         column = posts[name].to_pylist()
@@ -277,4 +338,6 @@ def _texts(threads: Threads, states: Mapping[int, RevisionState], comments: pa.T
         place = posts.schema.get_field_index(name)
         kind = posts.schema.field(place)
         posts = posts.set_column(place, kind, pa.array(column, kind.type))
-    return documents_build.build(posts, comments, None, None, site=threads.site, host="", config=Documents())
+    built = documents_build.build(posts, comments, None, None, site=threads.site, host="", config=Documents())
+    built = built.filter(pc.is_in(built["post_id"], own["post_id"].combine_chunks()))
+    return built.select(["post_id", *_OF_TEXT])

@@ -1,15 +1,19 @@
 """The text of a post at a time."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from socorpus.corpus.config import Documents
+from socorpus.corpus.documents import build as documents_build
 from socorpus.corpus.documents import html as documents_html
-from socorpus.labeling.functions import Vote
+from socorpus.labeling.functions import Threads, Vote
 from socorpus.labeling.history import markdown_html, revisions
+from socorpus.labeling.history.revisions import RevisionState
 from tests.labeling.bucket import answer, comment, day, event, of_corpus, question, threads
 
 GUID = "00000000-0000-0000-0000-00000000000{}"
@@ -105,6 +109,36 @@ def test_examples_have_the_state_and_the_comments_of_its_time() -> None:
     assert ("inline_code", "x") in kinds and ("code", "y = 1\n") in kinds and ("comment", "early") in kinds
     bare = revisions.examples(bucket, {2: revisions.PUBLISHED}, [], comments=False).to_pylist()[0]
     assert bare["text"] == "It is done so." and bare["own_end"] == len(bare["text"]) and bare["title"] == "A title"
+
+
+def test_texts_of_examples_do_not_depend_on_what_was_made_before() -> None:
+    comments = [comment(1, 2, "early", 3), comment(2, 2, "gives away", 4), comment(3, 1, "why?", 9)]
+
+    def bucket() -> Threads:
+        return threads([question(), answer(2), answer(3)], comments)
+
+    whole = bucket()
+    first = {1: RevisionState("first_revision", "<p>First</p>", "Other title", ("a",)), 2: revisions.PUBLISHED}
+    again = first | {3: revisions.PUBLISHED}
+    later = {1: RevisionState("first_revision", "<p>Second</p>", "Another title"), 2: revisions.PUBLISHED}
+    left = [Vote(2, "obsolete", {}, gives_away=(2,))]
+    calls: list[tuple[dict[int, RevisionState], list[Vote], bool]] = [
+        *((first, [], False), (again, [], False), (later, [], False), (first, left, True), (again, [], True)),
+        ({2: revisions.PUBLISHED, 3: revisions.PUBLISHED}, left, True),
+    ]
+    rows = [revisions.examples(whole, states, votes, comments=with_them) for states, votes, with_them in calls]
+    for (states, votes, with_them), made in zip(calls, rows, strict=True):
+        assert made.equals(revisions.examples(bucket(), states, votes, comments=with_them))
+    of_answer = rows[1].to_pylist()[1]
+    assert (of_answer["title"], of_answer["tags"], of_answer["text"]) == ("Other title", ["a"], "It is done so.")
+    assert [row["text"] for row in rows[5].to_pylist()] == ["It is done so.\n\nearly", "It is done so."]
+    # Documents without comments, by the configuration of the corpus, are no examples with comments.
+    bare = documents_build.build(
+        whole.posts, whole.comments.slice(0, 0), None, None, site="x", host="", config=Documents(comments=False)
+    )
+    bare_bucket = replace(whole, documents=bare, kept={})
+    texts = revisions.examples(bare_bucket, {2: revisions.PUBLISHED}, [], comments=True)["text"].to_pylist()
+    assert texts == ["It is done so.\n\nearly\n\ngives away"]
 
 
 OLD, NEW = markdown_html.COMMONMARK - 1, markdown_html.COMMONMARK
