@@ -42,12 +42,13 @@ def evidence(values: Sequence[Mapping[str, Any]], config: Privacy) -> list[str]:
     texts = list(dict.fromkeys(text for value in distinct.values() for text in _texts(value)))
     # Checked as comments are: evidence may mention people.
     clean = dict(zip(texts, display.texts(texts, config, comments=True), strict=True)) if texts else {}
+    if all(text == shown for text, shown in clean.items()):
+        return raw
     replaced = {text: _json(_replaced(value, clean)) for text, value in distinct.items()}
     return [replaced[text] for text in raw]
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+_json = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
 def _texts(value: Any) -> Iterable[str]:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections import Counter, defaultdict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -75,6 +75,8 @@ class _Reader:
         self._root = root
         self._tables: dict[tuple[str, tuple[str, ...]], tuple[Any, pa.Table]] = {}
         self._empty: dict[str, pa.Table] = {}
+        self.bytes = 0
+        """Of all tables that were read."""
         self.kept: dict[Any, Any] = {}
         """For `Threads.kept`."""
 
@@ -86,6 +88,7 @@ class _Reader:
             # Without an identity it is not there, and reading it says so.
             table = parquet.read(self._root / path, columns=columns or None)
             known = self._tables[path, tuple(columns)] = content, table
+            self.bytes += table.nbytes
         return known[1]
 
     def empty(self, name: str) -> pa.Table:
@@ -95,19 +98,31 @@ class _Reader:
         return self._empty[name]
 
 
-_latest: list[tuple[tuple[Path, str], _Reader]] = []
+_ROOM = 1 << 26
+"""Bytes of tables that are kept of earlier buckets: several steps read the same ones, which are many where all are
+small."""
+_readers: OrderedDict[tuple[Path, str], _Reader] = OrderedDict()
 
 
 def _of_bucket(root: Path, bucket: Bucket) -> _Reader:
-    """The reader of a bucket; of no other bucket something is kept."""
-    if not _latest or _latest[0][0] != (root, bucket.name):
-        _latest[:] = [((root, bucket.name), _Reader(root))]
-    return _latest[0][1]
+    """The reader of a bucket; of earlier buckets some tables are kept, and nothing that was made of them."""
+    of = root, bucket.name
+    if of not in _readers:
+        _readers[of] = _Reader(root)
+    if next(reversed(_readers)) != of:
+        next(reversed(_readers.values())).kept = {}
+        _readers.move_to_end(of)
+    room = _ROOM
+    for earlier, reader in list(_readers.items())[-2::-1]:
+        room -= reader.bytes
+        if room < 0:
+            del _readers[earlier]
+    return _readers[of]
 
 
 def forget() -> None:
     """Keep nothing of any bucket."""
-    _latest.clear()
+    _readers.clear()
 
 
 def settle(root: Path, bucket: Bucket, tables: Sequence[str]) -> Outcome:
@@ -322,15 +337,17 @@ def check_vote(function: Function, vote: Vote, length: int, task: schema.Task, s
     Raises:
         BuildError: the task has no such label; a span lacks offsets, or lies outside of the text; a text has some.
     """
+    if vote.label not in task.labels:
+        fault = f"votes {vote.label!r}; the task has {', '.join(task.labels)}"
+    elif task.spans != (vote.start is not None and vote.end is not None):
+        fault = "a span without offsets" if task.spans else "offsets"
+    elif vote.start is not None and vote.end is not None and not 0 <= vote.start < vote.end <= length:
+        fault = f"span {vote.start}:{vote.end} of a text of {length}"
+    else:
+        return
     origin = FUNCTIONS.origin(function.key)
     of = f"{origin.where}: " if origin is not None else ""
-    where = f"{of}labelling function {function.key} on {site}:{vote.post_id}"
-    if vote.label not in task.labels:
-        raise BuildError(f"{where}: votes {vote.label!r}; the task has {', '.join(task.labels)}. Correct the function")
-    if task.spans != (vote.start is not None and vote.end is not None):
-        raise BuildError(f"{where}: {'a span without offsets' if task.spans else 'offsets'}. Correct the function")
-    if vote.start is not None and vote.end is not None and not 0 <= vote.start < vote.end <= length:
-        raise BuildError(f"{where}: span {vote.start}:{vote.end} of a text of {length}. Correct the function")
+    raise BuildError(f"{of}labelling function {function.key} on {site}:{vote.post_id}: {fault}. Correct the function")
 
 
 def all_votes(

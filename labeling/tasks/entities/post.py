@@ -65,10 +65,6 @@ class EntityPost:
     title: str | None = None
     _found: dict[str, list[Any]] = field(default_factory=dict, compare=False, repr=False)
 
-    def found(self, find: "Finder", threads: Threads) -> "list[Found]":
-        """What a function of ours finds in the post: looked for once, since the judge asks too."""
-        return self.once(find, threads)
-
     def once(self, find: Callable[..., Iterable[_Item]], *arguments: Any) -> list[_Item]:
         """What a function yields of the post and further arguments: it is called once."""
         name = find.__name__
@@ -262,18 +258,43 @@ def joined(posts: Sequence[EntityPost]) -> Joined:
     return Joined(points, low, firsts, np.array(code, np.int64).reshape(-1, 2))
 
 
-_last: list[tuple[Any, list[EntityPost]]] = []
+class _Examples:
+    """Posts of a table of examples, and what functions make of them; kept for the next function with this table."""
+
+    def __init__(self, examples: pa.Table):
+        self.of = weakref.ref(examples)
+        columns = ("post_id", "text", "segments", "tags", "title")
+        rows = zip(*(examples[name].to_pylist() for name in columns), strict=True)
+        self.posts = [post(text, segments, tags, title, number) for number, text, segments, tags, title in rows]
+        self.made: dict[Any, tuple[Mapping[str, Any], list[Any]]] = {}
+
+
+_last: list[_Examples] = []
+
+
+def _of_examples(examples: pa.Table) -> _Examples:
+    if not _last or _last[0].of() is not examples:
+        _last[:] = [_Examples(examples)]
+    return _last[0]
 
 
 def posts(examples: pa.Table) -> list[EntityPost]:
-    """The posts of `labeling.schema.EXAMPLES`; cached for the next function with the same table."""
-    if _last and _last[0][0]() is examples:
-        return _last[0][1]
-    columns = ("post_id", "text", "segments", "tags", "title")
-    rows = zip(*(examples[name].to_pylist() for name in columns), strict=True)
-    entity_posts = [post(text, segments, tags, title, number) for number, text, segments, tags, title in rows]
-    _last[:] = [(weakref.ref(examples), entity_posts)]
-    return entity_posts
+    """The posts of `labeling.schema.EXAMPLES`."""
+    return _of_examples(examples).posts
+
+
+def once(make: Callable[[Threads], Iterable[_Item]], threads: Threads) -> list[_Item]:
+    """What a function makes of examples and facts; made once, since the judge asks too, and nobody may change it."""
+    made = _of_examples(_examples(threads)).made
+    if make not in made or made[make][0] is not threads.facts:
+        made[make] = threads.facts, list(make(threads))
+    return made[make][1]
+
+
+def _examples(threads: Threads) -> pa.Table:
+    if threads.span_examples is None:
+        raise ValueError("functions for entities look at examples: make these first")
+    return threads.span_examples
 
 
 Found = tuple[int, int, str, Mapping[str, Any]]
@@ -292,31 +313,59 @@ class Finder(Protocol):
 def of_each_post(find: Finder) -> Callable[[Threads], Iterator[Vote]]:
     """A function of a post and its bucket as a function over the examples of all posts."""
 
+    def each(threads: Threads) -> Iterator[list[Found]]:
+        return (list(find(post, threads)) for post in posts(_examples(threads)))
+
     @wraps(find)
     def over(threads: Threads) -> Iterator[Vote]:
-        if threads.span_examples is None:
-            raise ValueError("functions for entities look at examples: make these first")
-        for post in posts(threads.span_examples):
-            for start, end, label, evidence in post.found(find, threads):
+        for post, found in zip(posts(_examples(threads)), once(each, threads), strict=True):
+            for start, end, label, evidence in found:
                 yield Vote(post.post_id, label, evidence, start, end)
 
+    _EACH[find] = each
     FINDERS.append(find)
     # Whichever module is imported first: what the judge sums up is the same in every process.
     FINDERS.sort(key=place_in_source)
     return over
 
 
+def of_all_posts(find: Callable[[Threads], Iterator[Vote]]) -> Callable[[Threads], list[Vote]]:
+    """A function of examples that is called once for the same ones, since the judge asks too."""
+
+    @wraps(find)
+    def over(threads: Threads) -> list[Vote]:
+        return once(find, threads) if threads.span_examples is not None else []
+
+    return over
+
+
+_EACH: dict[Finder, Callable[[Threads], Iterable[list[Found]]]] = {}
 FINDERS: list[Finder] = []
 """The functions of a post, in the order of modules by name and in which they are written there."""
 
 
-def voted(post: EntityPost, threads: Threads) -> list[tuple[int, int, str, str, str]]:
-    """What all functions of a post find: start, end, type, function and rule."""
-    return [
-        (start, end, label, find.__name__, str(evidence.get("rule", "")))
-        for find in FINDERS
-        for start, end, label, evidence in post.found(find, threads)
-    ]
+Voted = tuple[int, int, str, str, str]
+"""Start, end, type, function and rule."""
+
+
+def voted(post: EntityPost, threads: Threads) -> list[Voted]:
+    """What all functions of a post find."""
+    return [vote for find in FINDERS for vote in _as_votes(find, find(post, threads))]
+
+
+def voted_on_each(threads: Threads) -> list[list[Voted]]:
+    """What all functions of a post find in each example."""
+    votes: list[list[Voted]] = [[] for _ in posts(_examples(threads))]
+    for find in FINDERS:
+        for of_post, found in zip(votes, once(_EACH[find], threads), strict=True):
+            if found:
+                of_post += _as_votes(find, found)
+    return votes
+
+
+def _as_votes(find: Finder, found: Iterable[Found]) -> Iterator[Voted]:
+    name = find.__name__
+    return ((start, end, label, name, str(evidence.get("rule", ""))) for start, end, label, evidence in found)
 
 
 def known(post: EntityPost, *labels: str) -> Iterator[Found]:

@@ -533,11 +533,15 @@ def _score(features, first, last, table, used, rows, kept, kept_sums, chosen, su
     known = True
     for place in range(_OWN):
         known &= row[place] == features[first + place]
+    of_slot = kept_sums[slot]
     if not known:
-        row[:] = features[first:own]
-        kept_sums[slot] = 0
-        _add(features, first, own, table, used, rows, chosen, kept_sums[slot])
-    sums[:] = kept_sums[slot]
+        for place in range(_OWN):
+            row[place] = features[first + place]
+        for label in range(len(sums)):
+            of_slot[label] = 0
+        _add(features, first, own, table, used, rows, chosen, of_slot)
+    for label in range(len(sums)):
+        sums[label] = of_slot[label]
     # As many int8 as an int16 holds the sum of.
     _add(features, own, min(own + 240, last), table, used, rows, chosen, sums)
     for label in range(len(sums)):
@@ -588,6 +592,7 @@ def _marginals(  # type: ignore[no-untyped-def]
     reach = np.zeros(width, np.float32)
     near = np.empty(size, np.int64)
     count = 0
+    far32 = np.int32(far)
     for number in range(len(lines)):
         start, end = lines[number]
         length = end - start
@@ -611,10 +616,12 @@ def _marginals(  # type: ignore[no-untyped-def]
                 highest = max(highest, scores[b])
             emitted, reached = emit[i], forward[i]
             if i == 0:
-                reach[:] = moves[size]
+                for b in range(width):
+                    reach[b] = moves[size, b]
             else:
                 before = forward[i - 1]
-                reach[:] = 0
+                for b in range(width):
+                    reach[b] = 0
                 for y in range(sources):
                     weight, row = before[near[y]], moves[near[y]]
                     for b in range(width):
@@ -622,7 +629,7 @@ def _marginals(  # type: ignore[no-untyped-def]
                 for b in range(2, size, 2):
                     reach[b] = before[b - 1] * begun_on[b] + before[b] * on_on[b]
             for b in range(size):
-                emitted[b] = steps[min(highest - scores[b], far)]
+                emitted[b] = steps[np.uint32(min(highest - scores[b], far32))]
             if highest - scores[0] >= far:  # it may always be no entity
                 emitted[0] = steps[min(highest - scores[0] + 1, len(steps) - 1)]
             for b in range(size):
@@ -641,7 +648,8 @@ def _marginals(  # type: ignore[no-untyped-def]
         backward[length - 1, :size] = 1
         for i in range(length - 2, -1, -1):
             # Of the next token all labels that may begin anew, times the rest of the line.
-            reach[:] = 0
+            for a in range(width):
+                reach[a] = 0
             reached, emitted, behind_it = forward[i], emit[i + 1], backward[i + 1]
             for b in range(size):
                 if (b == 0 or b % 2 == 1) and forward[i + 1, b] * behind_it[b] > _RARE:

@@ -12,7 +12,7 @@ from socorpus.corpus.documents import html
 from socorpus.labeling.facts import site_terms
 from socorpus.labeling.functions import Threads, Vote, votes
 from socorpus.labeling.tasks.entities import gazetteers, site_prior
-from socorpus.labeling.tasks.entities.post import EntityPost, Found, of_each_post, posts
+from socorpus.labeling.tasks.entities.post import EntityPost, Found, Voted, of_all_posts, of_each_post, posts
 from socorpus.labeling.tasks.entities.scan.name_words import wanted
 
 _EXCERPT, _WIKI = 4, 5
@@ -99,6 +99,7 @@ def _own_gazetteer(names: Mapping[str, str]) -> gazetteers.Gazetteer:
 
 
 @votes("entities")
+@of_all_posts
 def site_tags(threads: Threads) -> Iterator[Vote]:
     """A tag of the site whose wiki names its kind ("X is a library for …"), where it occurs in a text."""
     typed = threads.facts.get("tags", {}).get(threads.site)
@@ -107,6 +108,7 @@ def site_tags(threads: Threads) -> Iterator[Vote]:
 
 
 @votes("entities", version=2)
+@of_all_posts
 def site_names(threads: Threads) -> Iterator[Vote]:
     """A name that several posts of the site introduce by its kind ("Daedalus is a wallet"), wherever it stands."""
     named = threads.facts.get("names", {}).get(threads.site)
@@ -139,6 +141,7 @@ def _outside_code(examples: pa.Table, known: gazetteers.Gazetteer, rule: str, ki
 
 
 @votes("entities")
+@of_all_posts
 def own_names(threads: Threads) -> Iterator[Vote]:
     """A name of the configuration's `labels.names`, wherever it stands, in its own case if it has capitals."""
     named = threads.facts.get("settings", {}).get("names")
@@ -150,9 +153,9 @@ def own_names(threads: Threads) -> Iterator[Vote]:
             yield Vote(post.post_id, hit.label, {"rule": "own name", "name": hit.name}, hit.start, hit.end)
 
 
-def by_post(threads: Threads) -> dict[int, list[tuple[int, int, str, str, str]]]:
-    """What the functions of a site's tags and names say of each post: start, end, type, function and rule."""
-    votes_of: dict[int, list[tuple[int, int, str, str, str]]] = {}
+def by_post(threads: Threads) -> dict[int, list[Voted]]:
+    """What the functions of a site's tags and names say of each post."""
+    votes_of: dict[int, list[Voted]] = {}
     for find in (site_tags, site_names, own_names):
         for vote in find(threads):
             if vote.start is not None and vote.end is not None:

@@ -10,7 +10,7 @@ from socorpus.labeling.functions import Threads, Vote, votes
 from socorpus.labeling.schema import Weigher
 from socorpus.labeling.tasks.entities import learned as entities_learned
 from socorpus.labeling.tasks.entities import site_prior, tags
-from socorpus.labeling.tasks.entities.post import FINDERS, posts, voted
+from socorpus.labeling.tasks.entities.post import FINDERS, posts, voted_on_each
 from socorpus.labeling.tasks.entities.spans import Span
 
 LOWEST = 0.1
@@ -25,7 +25,8 @@ def learned(threads: Threads) -> Iterator[Vote]:
     model, prior = entities_learned.shipped(), site_prior.prior(threads)
     by_tag = tags.by_post(threads)
     of_posts = posts(threads.span_examples)
-    proposed = [[*voted(post, threads), *by_tag.get(post.post_id, ())] for post in of_posts]
+    pairs = zip(of_posts, voted_on_each(threads), strict=True)
+    proposed = [[*votes_on, *by_tag.get(post.post_id, ())] for post, votes_on in pairs]
     # What a site says makes no candidate likelier, but those that its tags and names vote for.
     likely = model.probabilities(of_posts, proposed, prior.least)
     for post, votes_on, probabilities in zip(of_posts, proposed, likely, strict=True):
