@@ -187,13 +187,27 @@ _DONE = (
 )
 # Alternatives are as narrow as a search without counts and without look-around can be: each that may go on to the end
 # of a line multiplies the states of the automaton, and each line that matches is read by the slow expressions.
-HINT = "(?im)" + "|".join(
+_COMMONEST = (
+    rf"\b{_DONE}",
+    (
+        r"(?:n'?t|\bnot|\bcannot|\bfails?)\s+(?:to\s+)?(?:(?:seem|appear)\s+to\s+)?"
+        r"(?:work(?:ing)?|compile|run|exist|supported|available|valid|build|applicable|possible)\b.*" + _NEW
+    ),
+    rf"\bthere(?:'s|\s+is|\s+are)\s+no\s.*{_NEW}",
+    rf"\b(?:since|as\s+of|starting\s+with)\s.*{_NEW}",
+    rf"^(?:\W|fyi\b|note\s+that\b|actually\b|just\b|and\b)*(?:(?:(?:beginning|starting)\s+)?(?:with|from|in))\s.*{_NEW}",
+    (
+        r"\bworks\s+(?:(?:\w+ly|just|too|fine|great|well|perfectly|ok|okay|like\s+a\s+charm|for\s+me)\s+)*"
+        r"(?:in|with|on|since|for|as\s+of|from)\s"
+    ),
+)
+_OTHERS = "(?im)" + "|".join(
     (
         r"depr[eia]cat|out[-\s]?dated|obs[eo]le?t|out[-\s]of[-\s]date|supers[ec]+d|discontinu|\bEOL",
         r"end[-\s]of[-\s]life|no[-\s]+longer|any\s*(?:more|longer)",
         r"(?:stopped|ceased|quit)\s+(?:working|func|being|to\s+(?:work|exist|func))",
         r"\b(?:needs?|requires?|could\s+use|due\s+for|need\s+of)\s+(?:an?\s+)?(?:updat|to\s+be\s+updated|refresh)",
-        rf"\b{_DONE}|\b(?:taken|ripped)\s+out\b|phased\s+out",
+        r"\b(?:taken|ripped)\s+out\b|phased\s+out",
         r"\b(?:removes|drops|disables|kills|refuses|abandoned|archived|decommissioned|merged\s+into|folded\s+into)",
         r"\bmoved\s+(?:to|into|under|from|as)\b|\b(?:turned|switched|shut|closed)\s+(?:off|down)\b",
         r"\b(?:has|have|had)\s+(?:\w+\s+)?closed\b|\b(?:was|were|been)\s+(?:\w+\s+)?succeeded\b",
@@ -219,22 +233,39 @@ HINT = "(?im)" + "|".join(
             r"\b(?:true|correct|right|valid|accurate|fine|advice|answer|way|possible)\s+(?:back\s+)?(?:then\b|in\s+[12]"
             r"|at\s+(?:the|that)\s+time|when\s+(?:it|this|i)\s)"
         ),
-        (
-            r"(?:n'?t|\bnot|\bcannot|\bfails?)\s+(?:to\s+)?(?:(?:seem|appear)\s+to\s+)?"
-            r"(?:work(?:ing)?|compile|run|exist|supported|available|valid|build|applicable|possible)\b.*" + _NEW
-        ),
-        rf"\bthere(?:'s|\s+is|\s+are)\s+no\s.*{_NEW}",
         r"[0-9x]\+?\s+(?:(?:has|have|knows?)\s+no\b|do(?:es)?n'?t\s+(?:have|support|include|ship|know|accept))",
-        rf"\b(?:since|as\s+of|starting\s+with)\s.*{_NEW}",
-        rf"^(?:\W|fyi\b|note\s+that\b|actually\b|just\b|and\b)*(?:(?:(?:beginning|starting)\s+)?(?:with|from|in))\s.*{_NEW}",
         r"\bstill\s+(?:\w+ly\s+)?(?:work|valid|true|appl|relevant|correct|current|supported|accurate|the\s)",
-        (
-            r"\bworks\s+(?:(?:\w+ly|just|too|fine|great|well|perfectly|ok|okay|like\s+a\s+charm|for\s+me)\s+)*"
-            r"(?:in|with|on|since|for|as\s+of|from)\s"
-        ),
     )
 )
+HINT = "|".join((_OTHERS, *_COMMONEST))
 """In google-re2's dialect: a line with a cue, or with words for "still", matches it. It is many times faster."""
+
+# Most lines that match it match one of the commonest only. These would then have to match in full.
+_AHEAD = r"(?:in|since|as\s+of|from|after|with|by|on|for|starting|beginning)"
+_OF_VERSION = r"\s+(?:\S+\s+){0,6}(?:\S*[0-9]|(?:newe?r?|newest|latest|recent|current|later|modern|last|upcoming)\b)"
+_IN_FULL = (
+    rf"(?:\b(?:was|were|has|have|had|been|is|are|got|gets|now)|not|never|'s|n't)\s+(?:\S+\s+){{0,4}}{_DONE}",
+    rf"^\W*{_DONE}|[0-9x+]\s+(?:\w+\s+)?{_DONE}|\bdropped\s+(?:the\s+|all\s+)?support",
+    rf"(?-i:[A-Z])\S*\s+(?:[0-9][0-9.]*\s+)?(?:(?:has|have|finally|just|recently|devs?|team)\s+){{0,2}}{_DONE}",
+    (
+        r"(?:n'?t|\bnot|\bcannot|\bfails?)\s+(?:to\s+)?(?:(?:seem|appear)\s+to\s+)?"
+        r"(?:work(?:ing)?|compile|run|exist|supported|available|valid|build|applicable|possible)\b[^.;!?]*"
+        rf"\b{_AHEAD}{_OF_VERSION}"
+    ),
+    rf"\bthere(?:'s|\s+is|\s+are)\s+no\s+(?:\S+\s+){{1,4}}{_AHEAD}{_OF_VERSION}",
+    r"\b(?:breaks?|throws?|raises?|crashes|out|up|gives?)\b[^.;!?]*\s(?:since|as\s+of|starting\s+with)\s.*[0-9]",
+    (
+        r"^(?:\W|fyi\b|note\s+that\b|actually\b|just\b|and\b)*"
+        rf"(?:as\s+of|since|(?:(?:beginning|starting)\s+)?(?:with|from|in)){_OF_VERSION}"
+        r".*\s(?:there|you\s|use\b|we\s|one\s|it|the\s|this\s)"
+    ),
+    (
+        r"\bworks\s+(?:(?:\w+ly|just|too|fine|great|well|perfectly|ok|okay|like\s+a\s+charm|for\s+me)\s+)*"
+        rf"(?:in|with|on|since|for|as\s+of|from){_OF_VERSION}"
+    ),
+)
+HINTS = (_OTHERS, *(f"(?im){expression}" for expression in _IN_FULL))
+"""The same: one of them matches. Only a half of the lines that match `HINT` match one."""
 
 STILL_ASKED = _compile(
     r"\bstill (?:\w+ )?(?:work(?:s|ing)?|valid|true|appl(?:y|ies)|relevant|correct|current|supported|accurate"
@@ -571,6 +602,7 @@ ENGLISH = LEXICONS.add(
         "en",
         cue=CUE,
         hint=HINT,
+        hints=HINTS,
         state=re.compile(STATES, re.IGNORECASE),
         removal=_compile(
             rf"\b{_REMOVED}\b", r"\b(?:gone|dead|vanished|went away|exists?|shut|closed|turned off|switched off)\b"

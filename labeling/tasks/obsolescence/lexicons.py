@@ -56,7 +56,8 @@ class Lexicon:
         marker: the opening of a note that an answer bears, such as "Update:".
         praise: the opening of a comment that approves of the answer.
         hint: an expression in google-re2's dialect that every line with a cue, or with `still`, matches, within a
-            text of several lines too; None: there is none.
+            text of several lines too; None: there is none. `hints` are more such expressions, slower and narrower, of
+            which such a line matches one.
         unwell: words that take back a praise, a thanks or a yes.
     """
 
@@ -108,6 +109,7 @@ class Lexicon:
     praise: re.Pattern[str] = NEVER
     unwell: re.Pattern[str] = re.compile(r"\?")
     hint: str | None = None
+    hints: tuple[str, ...] = ()
     version: int | None = None
     """Raise it when the patterns change; None in a plug-in: the plug-in's hash or version."""
 
@@ -128,7 +130,7 @@ def lexicon(language: str, cue: Sequence[str], *, version: int | None = None, **
     Raises:
         InputError: there is a lexicon for this language, an attribute is not known, or a phrase is no expression.
     """
-    known = {item.name for item in fields(Lexicon)} - {"language", "hint", "version"}
+    known = {item.name for item in fields(Lexicon)} - {"language", "hint", "hints", "version"}
     compiled: dict[str, Any] = {}
     for name, some in {"cue": cue, **phrases}.items():
         if name not in known:
@@ -143,8 +145,16 @@ def lexicon(language: str, cue: Sequence[str], *, version: int | None = None, **
 
 
 def may_have_cue(text: str, lexicon: Lexicon) -> bool:
-    """Whether a text, or a line of one, may have a cue, or words for "still": a quick look."""
+    """Whether a text of some lines may have a cue, or words for "still": a quick look."""
     return lexicon.hint is None or _hint(lexicon.hint).search(text.encode("utf-8", "replace")) is not None
+
+
+def line_may_have_cue(line: str, lexicon: Lexicon) -> bool:
+    """The same of a line, by a closer look."""
+    data = line.encode("utf-8", "replace")
+    if lexicon.hint is not None and _hint(lexicon.hint).search(data) is None:
+        return False
+    return not lexicon.hints or any(_hint(expression).search(data) is not None for expression in lexicon.hints)
 
 
 @cache

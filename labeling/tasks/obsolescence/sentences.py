@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from socorpus.labeling.tasks.obsolescence.english import ENGLISH
-from socorpus.labeling.tasks.obsolescence.lexicons import Lexicon, may_have_cue
+from socorpus.labeling.tasks.obsolescence.lexicons import Lexicon, line_may_have_cue, may_have_cue
 
 OBSOLETE, CURRENT = "obsolete", "current"
 
@@ -235,7 +235,7 @@ def has_cue(comment: str, lexicon: Lexicon = ENGLISH) -> bool:
     return may_have_cue(straight, lexicon) and any(
         lexicon.cue.search(_SIGNS.sub("", line)) is not None or lexicon.still.search(line) is not None
         for line in straight.split("\n")
-        if may_have_cue(line, lexicon)
+        if line_may_have_cue(line, lexicon)
     )
 
 

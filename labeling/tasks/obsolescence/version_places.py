@@ -32,7 +32,7 @@ def _scan(points, begins, classes, rows):  # type: ignore[no-untyped-def]
         end = begins[text + 1] - 1 if text + 1 < len(begins) else len(points) - 1
         # Where the last three strings between white space begin.
         before, last, current = begin, begin, begin
-        within, until = False, np.int64(-1)
+        within, until = False, -1
         for place in range(begin, end):
             sign = points[place]
             if classes[sign] & _SPACE:
