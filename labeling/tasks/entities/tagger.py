@@ -559,8 +559,9 @@ def _marginals(  # type: ignore[no-untyped-def]
 ):
     """Fill places (first token, last + 1, type) and probabilities of likely spans; returns their number.
 
-    Labels that a token by itself makes unlikely are left out, and so are tiny terms of sums. Sums run over all labels
-    at once, each in the order of its own terms; those that are left out stay 0.
+    Labels that a token by itself makes unlikely are left out, and so are tiny terms of sums. Forward sums run over all
+    labels at once, each in the order of its own terms; those backward only over the few that are alive then. What is
+    left out stays 0.
 
     Args:
         steps: float32[n], exp of minus so many steps of the weights; 0 at `far`, behind which they go on with that of
@@ -569,13 +570,8 @@ def _marginals(  # type: ignore[no-untyped-def]
         moves: float32[labels + 1, width], exp of the transitions, 0 behind the labels.
     """
     size, width = moves.shape[0] - 1, moves.shape[1]
-    # From the label behind, a row at a time; those within a span, from its first token and from others; which label a
-    # span goes on with, and whether a label is one of those.
-    back = np.zeros((width, width), np.float32)
+    # Moves within a span, from its first token and from others; those by which each label goes on.
     begun_on, on_on, ahead_on = np.zeros(width, np.float32), np.zeros(width, np.float32), np.zeros(width, np.float32)
-    for a in range(size):
-        for b in range(size):
-            back[b, a] = moves[a, b]
     for b in range(2, size, 2):
         begun_on[b], on_on[b] = moves[b - 1, b], moves[b, b]
         ahead_on[b - 1], ahead_on[b] = moves[b - 1, b], moves[b, b]
@@ -590,7 +586,8 @@ def _marginals(  # type: ignore[no-untyped-def]
     chosen = np.empty(256, np.uint32)
     kept, kept_sums = np.zeros((_KEPT, _OWN), np.uint32), np.zeros((_KEPT, width), np.int16)
     reach = np.zeros(width, np.float32)
-    near = np.empty(size, np.int64)
+    near, begun = np.empty(size, np.int64), np.empty(size, np.int64)
+    alive, numbers = np.empty((longest, size), np.uint8), np.zeros(longest, np.int64)
     count = 0
     far32 = np.int32(far)
     for number in range(len(lines)):
@@ -641,45 +638,53 @@ def _marginals(  # type: ignore[no-untyped-def]
             sources = 0
             for b in range(size):
                 reached[b] /= total
+            living = 0
             for b in range(size):
-                if reached[b] > _RARE:
-                    near[sources] = b
-                    sources += 1
+                if reached[b] >= _RARE / 10:
+                    alive[i, living] = b
+                    living += 1
+                    if reached[b] > _RARE:
+                        near[sources] = b
+                        sources += 1
+            numbers[i] = living
         backward[length - 1, :size] = 1
         for i in range(length - 2, -1, -1):
-            # Of the next token all labels that may begin anew, times the rest of the line.
-            for a in range(width):
-                reach[a] = 0
-            reached, emitted, behind_it = forward[i], emit[i + 1], backward[i + 1]
-            for b in range(size):
+            # Of the next token the likely labels that may begin anew, times the rest of the line.
+            reached, emitted, behind_it, ahead = forward[i], emit[i + 1], backward[i + 1], backward[i]
+            begins = 0
+            for place in range(numbers[i + 1]):
+                b = np.int64(alive[i + 1, place])
                 if (b == 0 or b % 2 == 1) and forward[i + 1, b] * behind_it[b] > _RARE:
-                    row = back[b]
-                    for a in range(width):
-                        reach[a] += row[a] * emitted[b] * behind_it[b]
-            for a in range(2, size, 2):
-                reach[a - 1] += ahead_on[a - 1] * emitted[a] * behind_it[a]
-                reach[a] += ahead_on[a] * emitted[a] * behind_it[a]
-            ahead = backward[i]
-            for a in range(size):
-                ahead[a] = reach[a] if reached[a] >= _RARE / 10 else np.float32(0)
-                reach[a] = reached[a] * ahead[a]
+                    begun[begins] = b
+                    begins += 1
+            for a in range(width):
+                ahead[a] = 0
             total = np.float32(0)
-            for a in range(size):
-                total += reach[a]
+            for place in range(numbers[i]):
+                a = np.int64(alive[i, place])
+                following = np.float32(0)
+                for which in range(begins):
+                    b = begun[which]
+                    following += moves[a, b] * emitted[b] * behind_it[b]
+                if a > 0:
+                    inside = a + a % 2
+                    following += ahead_on[a] * emitted[inside] * behind_it[inside]
+                ahead[a] = following
+                total += reached[a] * following
             # Scaled so that a token's probabilities sum to one: by the forward scale alone, what the sums leave out
             # would add up over the tokens of a long line. Where they leave out all, the line begins anew.
             if total > 0:
                 scale[i + 1] = total
-                for a in range(size):
-                    ahead[a] /= total
+                for place in range(numbers[i]):
+                    ahead[alive[i, place]] /= total
             else:
                 ahead[:size] = 1
         for i in range(length):
-            for begun in range(1, size, 2):
-                if forward[i, begun] * backward[i, begun] < least:
+            for label_begun in range(1, size, 2):
+                if forward[i, label_begun] * backward[i, label_begun] < least:
                     continue
-                label, inside = begun, begun + 1
-                reaching, until = forward[i, begun], i
+                label, inside = label_begun, label_begun + 1
+                reaching, until = forward[i, label_begun], i
                 while count < len(likely):
                     # Of the paths that are in the span up to `until`, those that stay in it go on.
                     on, stay = np.float32(0), np.float32(0)
