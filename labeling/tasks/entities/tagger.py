@@ -653,24 +653,24 @@ def _marginals(  # type: ignore[no-untyped-def]
             reached, emitted, behind_it, ahead = forward[i], emit[i + 1], backward[i + 1], backward[i]
             begins = 0
             for place in range(numbers[i + 1]):
-                b = np.int64(alive[i + 1, place])
-                if (b == 0 or b % 2 == 1) and forward[i + 1, b] * behind_it[b] > _RARE:
-                    begun[begins] = b
+                begin = np.int64(alive[i + 1, place])
+                if (begin == 0 or begin % 2 == 1) and forward[i + 1, begin] * behind_it[begin] > _RARE:
+                    begun[begins] = begin
                     begins += 1
             for a in range(width):
                 ahead[a] = 0
             total = np.float32(0)
             for place in range(numbers[i]):
-                a = np.int64(alive[i, place])
+                here = np.int64(alive[i, place])
                 following = np.float32(0)
                 for which in range(begins):
                     b = begun[which]
-                    following += moves[a, b] * emitted[b] * behind_it[b]
-                if a > 0:
-                    inside = a + a % 2
-                    following += ahead_on[a] * emitted[inside] * behind_it[inside]
-                ahead[a] = following
-                total += reached[a] * following
+                    following += moves[here, b] * emitted[b] * behind_it[b]
+                if here > 0:
+                    on_label = here + here % 2
+                    following += ahead_on[here] * emitted[on_label] * behind_it[on_label]
+                ahead[here] = following
+                total += reached[here] * following
             # Scaled so that a token's probabilities sum to one: by the forward scale alone, what the sums leave out
             # would add up over the tokens of a long line. Where they leave out all, the line begins anew.
             if total > 0:
