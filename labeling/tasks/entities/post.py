@@ -85,7 +85,7 @@ class EntityPost:
             text = _MATHS.sub(self._unless_code, text)
         if any(sign in text for sign in _CURRENCIES):
             text = _PRICE.sub(self._unless_code, text)
-        return _ENDLESS.sub(_spaces, text) if max(map(len, text.split()), default=0) > _LONGEST else text
+        return _ENDLESS.sub(_spaces, text) if _has_endless(text) else text
 
     def _unless_code(self, match: re.Match[str]) -> str:
         """White space in place of a match in prose that no inline code overlaps."""
@@ -377,6 +377,18 @@ def known(post: EntityPost, *labels: str) -> Iterator[Found]:
 
 def _spaces(match: re.Match[str]) -> str:
     return " " * len(match[0])
+
+
+def _has_endless(text: str) -> bool:
+    """Whether a text has a string between white space that is longer than `_LONGEST`."""
+    # It would have one of every so many places.
+    for place in range(_LONGEST, len(text), _LONGEST + 1):
+        if not text[place].isspace():
+            before, behind = text[place - _LONGEST : place], text[place : place + _LONGEST + 1]
+            start = before.rsplit(None, 1)[-1] if not before[-1].isspace() else ""
+            if len(start) + len(behind.split(None, 1)[0]) > _LONGEST:
+                return True
+    return False
 
 
 def _blanked(text: str, spans: Sequence[tuple[int, int]], by: str = " ") -> str:

@@ -490,3 +490,13 @@ def test_functions_have_one_order_whichever_module_is_imported_first() -> None:
         for first in ("code", "prose")
     }
     assert len(said) == 1
+
+
+@pytest.mark.parametrize("before", [0, 1, 3, 150, 199, 200, 201, 403])
+@pytest.mark.parametrize("space", [" ", "\n", "\u00a0"])
+def test_words_of_more_than_200_signs_are_blanked_wherever_they_stand(before: int, space: str) -> None:
+    for size in (199, 200, 201, 202, 402, 500):
+        text = f"{'a ' * (before // 2)}{space}{'b' * size}{space}end"
+        is_open = entities_post.post(text, []).open
+        assert len(is_open) == len(text) and is_open.endswith("end")
+        assert ("b" in is_open) == (size <= 200)
