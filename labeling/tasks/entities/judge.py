@@ -37,8 +37,8 @@ NAMES = (
 KEYS = ("votes", "shape", "name", "name, any type", "before", "behind", "suffix", "last word", "before 2", "behind 2")
 """Names of the features that are shares of right candidates with the same key."""
 _BLOCK = 128  # candidates that go through all trees at a time, since the cache holds them
-_NEIGHBOURS = 40
-"""Number of candidates on either side that are looked at."""
+_NEIGHBOURS, _NEAR = 40, 12
+"""Number of candidates on either side that are looked at, and code points between those that are near."""
 
 
 @dataclass(frozen=True)
@@ -246,6 +246,8 @@ def _describe_text(text, low, masked, spans, likely, coded, rules, bounds, dense
             if j == i:
                 continue
             a, b, other = spans[j]
+            if a >= end + _NEAR and j > i:
+                break  # and so are all that begin later
             if a < end and start < b:
                 rival = max(rival, likely[j])
                 overlapping += 1
@@ -261,7 +263,7 @@ def _describe_text(text, low, masked, spans, likely, coded, rules, bounds, dense
                         most_bounds = max(most_bounds, likely[j])
                     else:
                         most_other = max(most_other, likely[j])
-            elif abs(a - end) < 12 or abs(start - b) < 12:
+            elif abs(a - end) < _NEAR or abs(start - b) < _NEAR:
                 if other == kind:
                     near_same = max(near_same, likely[j])
                 else:
@@ -357,7 +359,7 @@ def _looked_up(wanted, keys, shares, base):  # type: ignore[no-untyped-def]
         for k in range(wanted.shape[1]):
             low, high = 0, len(keys)
             while low < high:
-                middle = (low + high) // 2
+                middle = (low + high) >> 1
                 if keys[middle] < wanted[i, k]:
                     low = middle + 1
                 else:
@@ -382,16 +384,24 @@ def _add_trees(rows, roots, feature, behind, steps, threshold, total):  # type: 
     """Add the trees' values, in the order of the trees.
 
     Some candidates go through a tree side by side, and each takes as many steps: no step waits for the one of another
-    candidate, and nothing branches.
+    candidate, and nothing branches. Places are unsigned, since a signed one may count from the end.
     """
-    nodes = np.empty(_BLOCK, np.int64)
+    nodes = np.empty(_BLOCK, np.uint32)
+    columns = np.empty((rows.shape[1], _BLOCK), np.float32)
     for first in range(0, len(rows), _BLOCK):
         count = min(_BLOCK, len(rows) - first)
+        for i in range(count):
+            for column in range(rows.shape[1]):
+                columns[column, i] = rows[first + i, column]
         for root in roots:
-            nodes[:count] = root
-            for _ in range(steps):
+            of_root, bound = columns[feature[root]], threshold[root]
+            left, right = behind[root, 1], behind[root, 0]
+            for i in range(count):
+                nodes[i] = np.uint32(left if of_root[i] <= bound else right)
+            for _ in range(1, steps):
                 for i in range(count):
                     node = nodes[i]
-                    nodes[i] = behind[node, np.int64(rows[first + i, feature[node]] <= threshold[node])]
+                    goes_left = columns[np.uint16(feature[node]), i] <= threshold[node]
+                    nodes[i] = np.uint32(behind[node, np.uint8(goes_left)])
             for i in range(count):
                 total[first + i] += threshold[nodes[i]]
