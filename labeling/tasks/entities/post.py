@@ -266,7 +266,7 @@ class _Examples:
         columns = ("post_id", "text", "segments", "tags", "title")
         rows = zip(*(examples[name].to_pylist() for name in columns), strict=True)
         self.posts = [post(text, segments, tags, title, number) for number, text, segments, tags, title in rows]
-        self.made: dict[Any, tuple[Mapping[str, Any], list[Any]]] = {}
+        self.results: dict[Any, tuple[Mapping[str, Any], list[Any]]] = {}
 
 
 _last: list[_Examples] = []
@@ -285,10 +285,10 @@ def posts(examples: pa.Table) -> list[EntityPost]:
 
 def once(make: Callable[[Threads], Iterable[_Item]], threads: Threads) -> list[_Item]:
     """What a function makes of examples and facts; made once, since the judge asks too, and nobody may change it."""
-    made = _of_examples(_examples(threads)).made
-    if make not in made or made[make][0] is not threads.facts:
-        made[make] = threads.facts, list(make(threads))
-    return made[make][1]
+    results = _of_examples(_examples(threads)).results
+    if make not in results or results[make][0] is not threads.facts:
+        results[make] = threads.facts, list(make(threads))
+    return results[make][1]
 
 
 def _examples(threads: Threads) -> pa.Table:
@@ -318,8 +318,8 @@ def of_each_post(find: Finder) -> Callable[[Threads], Iterator[Vote]]:
 
     @wraps(find)
     def over(threads: Threads) -> Iterator[Vote]:
-        for post, found in zip(posts(_examples(threads)), once(each, threads), strict=True):
-            for start, end, label, evidence in found:
+        for post, names in zip(posts(_examples(threads)), once(each, threads), strict=True):
+            for start, end, label, evidence in names:
                 yield Vote(post.post_id, label, evidence, start, end)
 
     _EACH[find] = each
@@ -357,15 +357,15 @@ def voted_on_each(threads: Threads) -> list[list[Voted]]:
     """What all functions of a post find in each example."""
     votes: list[list[Voted]] = [[] for _ in posts(_examples(threads))]
     for find in FINDERS:
-        for of_post, found in zip(votes, once(_EACH[find], threads), strict=True):
-            if found:
-                of_post += _as_votes(find, found)
+        for of_post, names in zip(votes, once(_EACH[find], threads), strict=True):
+            if names:
+                of_post += _as_votes(find, names)
     return votes
 
 
-def _as_votes(find: Finder, found: Iterable[Found]) -> Iterator[Voted]:
-    name = find.__name__
-    return ((start, end, label, name, str(evidence.get("rule", ""))) for start, end, label, evidence in found)
+def _as_votes(find: Finder, names: Iterable[Found]) -> Iterator[Voted]:
+    function = find.__name__
+    return ((start, end, label, function, str(evidence.get("rule", ""))) for start, end, label, evidence in names)
 
 
 def known(post: EntityPost, *labels: str) -> Iterator[Found]:
