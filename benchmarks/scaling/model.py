@@ -9,9 +9,9 @@ The files hold what `measure.py` prints. Of each stage the core-seconds are take
 Units are items or what they are made of; slices are what is passed from all runs of buckets to all destinations.
 `fixed` and `slice` come from the run that has as many parts and buckets as all of Stack Overflow, but few rows; `rate`
 from the other one, less those. How many of each a size has follows from the configuration's defaults. With
-`--check` the model is held against a larger run that it knows nothing of. Assumed: the mix of posts, comments and
-history of the base; stages as fast on a large machine's cores as here, with as many workers as cores; a disk that is
-not the limit (the bytes that are read and written are given, to be held against it).
+`--check` the model is held against a larger run that it knows nothing of, by its stages. Assumed: the mix of
+posts, comments and history of the base; stages as fast on a large machine's cores as here, with as many workers as
+cores; a disk that is not the limit (the bytes that are read and written are given, to be held against it).
 """
 
 import argparse
@@ -116,6 +116,8 @@ def main() -> None:
     check = load(given.check) if given.check else None
     xml = check["all"]["xml"] if check else given.gb * 1e9
     stages = predict(counts, base, xml)
+    if check:
+        stages = {name: seconds for name, seconds in stages.items() if name in check}
     print(f"{'stage':16} {'core-seconds':>13}" + (f" {'measured':>10}" if check else ""))
     for name, seconds in sorted(stages.items(), key=lambda item: -item[1]):
         print(
