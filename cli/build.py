@@ -76,6 +76,8 @@ def build(
     accepted = {} if accept_unreadable is None else {"read": {"accept_unreadable": accept_unreadable}}
     settings = load_config(config, preset, accepted, plugin or ())
     if dry_run:
+        if not no_labels:
+            last_stage.check(settings)
         _show_plan(sources, site, settings)
         return
     first = not _is_finished(out)

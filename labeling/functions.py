@@ -170,7 +170,10 @@ def votes(
         if version is not None and not (type(version) is int and 1 <= version <= _MOST_VERSION):
             raise plugins.rejected(f"labelling function {function.key}: its version must be a number from 1 on")
         if right is not None and not 0 < right < 1:
-            raise plugins.rejected(f"labelling function {function.key}: the share that is right must be within 0 and 1")
+            raise plugins.rejected(
+                f"labelling function {function.key}: the share that is right must be above 0 and below 1; a function "
+                "that is always right is one that states facts (facts=True)"
+            )
         FUNCTIONS.add(function.key, function)
         return find
 

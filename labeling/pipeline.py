@@ -303,7 +303,7 @@ def _run(layout: Layout, chosen: Sequence[str], analyze: bool) -> tuple[dict[str
     counted = run("count", (plan.count(voted, people[plan.task]) for plan in plans))
     fitted = run("fit", (plan.fit(counted) for plan in plans))
     for plan in plans:
-        plan.warn_of_muted(fitted)
+        plan.warn_of_votes(fitted)
     stratified = run("stratify", (plan.stratify(voted) for plan in plans))
     mentioned = run("mentions", (plan.mentions(voted) for plan in plans))
     taught = run("teach", (plan.teach(voted, mentioned, people[plan.task]) for plan in plans))

@@ -176,12 +176,20 @@ class TaskPlan:
         contents = self._contents(counted)
         return [WorkItem("label_fit", self.task, steps.fit, given, contents, dawid_skene.VERSION, config)]
 
-    def warn_of_muted(self, fitted: Done) -> None:
-        """Warn of functions some of whose votes are not counted.
+    def warn_of_votes(self, fitted: Done) -> None:
+        """Warn of functions some of whose votes are not counted, and of facts that contradict each other.
 
         Warns:
             SocorpusWarning: there are some.
         """
+        if count := fitted[self.task].counts.get("contradictions"):
+            stating = ", ".join(function.name for function in self.functions if function.facts)
+            warnings.warn(
+                f"{self.task}: functions that state facts ({stating}) state different ones on {count:,} items, whose "
+                "labels are none the more certain for it; at least one of them states what is no fact",
+                SocorpusWarning,
+                stacklevel=2,
+            )
         for name, label in fitted[self.task].counts.get("muted", ()):
             warnings.warn(
                 f"labelling function {self.task}.{name} votes for {label} as often where others vote for other labels: "

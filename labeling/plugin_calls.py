@@ -173,7 +173,9 @@ def culprit(run: Callable[[Threads], object], threads: Threads) -> str | None:
     def fails(some: Threads) -> bool:
         try:
             run(some)
-        except Exception:
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # sys.exit too, as in `plugins.call`
             return True
         return False
 

@@ -429,8 +429,10 @@ def fit(
     counted = read_counts(root, parts, len(voters))
     model = counted.fit(voters, TASKS[task], facts, assumed)
     files.write_json(root / model_path(task), model.as_dict())
-    muted = {"muted": [list(pair) for pair in model.muted]} if model.muted else {}
-    return Outcome({model_path(task): len(counted.weight)}, {"method": model.method, "basis": model.basis, **muted})
+    more: dict[str, Any] = {"muted": [list(pair) for pair in model.muted]} if model.muted else {}
+    if count := counted.contradictions(voters, facts):
+        more["contradictions"] = count
+    return Outcome({model_path(task): len(counted.weight)}, {"method": model.method, "basis": model.basis, **more})
 
 
 def read_counts(root: Path, parts: Sequence[str], width: int) -> counting.Counted:

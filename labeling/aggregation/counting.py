@@ -10,12 +10,21 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from socorpus.labeling.aggregation import annotators, calibration, dawid_skene, held_out, vote_matrix, weighed
+from socorpus.labeling.aggregation import (
+    annotators,
+    calibration,
+    dawid_skene,
+    held_out,
+    uninformative,
+    vote_matrix,
+    weighed,
+)
 from socorpus.labeling.aggregation.dawid_skene import Judged
 from socorpus.labeling.aggregation.patterns import Counts, Votes
 from socorpus.labeling.schema import Task, Weigher
 
 VERSION = 3
+_MOST_OF_OTHERS = 0.5
 _MORE = 3
 """Number of columns after the votes: verdict, fold, blind."""
 
@@ -118,6 +127,13 @@ class Counted:
         self.likely = np.sum([part["likely"] for part in parts], axis=0) if parts else np.zeros(width)
         """float64[m], sums of a weigher's probabilities of each function's votes."""
 
+    def contradictions(self, functions: Sequence[str], facts: Sequence[str]) -> int:
+        """Number of items for which functions state different facts."""
+        stated = self.patterns[:, [place for place, name in enumerate(functions) if name in facts]].astype(np.int64)
+        most = stated.max(1, initial=dawid_skene.ABSTAIN)
+        different = ((stated != dawid_skene.ABSTAIN) & (stated != most[:, None])).any(1)
+        return int(self.weight[different].sum())
+
     def fit(
         self,
         functions: Sequence[str],
@@ -138,7 +154,7 @@ class Counted:
         """
         weigher = task.weigher() if task.weigher is not None else None
         if weigher is not None and weigher.function in functions:
-            return self._beside(weigher, functions, task, assumed)
+            return self._beside(weigher, functions, task, facts, assumed)
         voted = (self.patterns != dawid_skene.ABSTAIN).any(1)
         own = voted & (self.verdict >= 0) & (teach and not task.spans)
         patterns, counts = dawid_skene.distinct(self.patterns[~own], self.weight[~own])
@@ -150,17 +166,46 @@ class Counted:
         return dawid_skene.fit(patterns, counts, functions, task.labels, facts, judged if own.any() else None, assumed)
 
     def _beside(
-        self, weigher: Weigher, functions: Sequence[str], task: Task, assumed: Mapping[str, float] | None
+        self,
+        weigher: Weigher,
+        functions: Sequence[str],
+        task: Task,
+        facts: Sequence[str],
+        assumed: Mapping[str, float] | None,
     ) -> dawid_skene.LabelModel:
         """The model of the functions that a weigher does not know. People's judgements of spans teach the weigher."""
         known = np.array([name in (weigher.function, *weigher.weighs) for name in functions], bool)
         others = np.where(known, dawid_skene.ABSTAIN, self.patterns).astype(np.int8)
-        patterns, counts = dawid_skene.distinct(others, self.weight)
-        model = dawid_skene.fit(patterns, counts, functions, task.labels, (), None, assumed)
+        muted = self._idle_beside(others, functions.index(weigher.function), functions, facts, len(task.labels))
+        patterns, counts = dawid_skene.distinct(uninformative.without(others, muted), self.weight)
+        model = dawid_skene.fit(patterns, counts, functions, task.labels, facts, None, assumed)
+        idle = {(functions[place], task.labels[label]) for place, label in muted}
         votes = (self.weight[:, None] * (self.patterns != dawid_skene.ABSTAIN)).sum(0)
         often = known & (votes >= dawid_skene.OFTEN)
         accuracy = np.where(often, self.likely / np.maximum(votes, 1), np.where(known, np.nan, model.accuracy))
-        return replace(model, method="weigher", votes=votes, accuracy=accuracy)
+        idle |= set(model.muted)
+        return replace(model, method="weigher", votes=votes, accuracy=accuracy, muted=tuple(sorted(idle)))
+
+    def _idle_beside(
+        self, others: Votes, place: int, functions: Sequence[str], facts: Sequence[str], k: int
+    ) -> list[tuple[int, int]]:
+        """Places of functions and labels for which their votes tell nothing beside those of a weigher.
+
+        Nor do votes for a label that the weigher never gives, if they are for most of what it gives other labels.
+        """
+        beside = others.copy()
+        beside[:, place] = self.patterns[:, place]
+        stating = [place, *(number for number, name in enumerate(functions) if name in facts)]
+        group = dawid_skene.copies(beside, self.weight)
+        idle = set(uninformative.find(beside, self.weight.astype(np.float64), group, stating, k))
+        weighed_as = beside[:, place]
+        for function in sorted({*range(len(functions))} - {*stating}):
+            for label in set(others[:, function].tolist()) - {dawid_skene.ABSTAIN}:
+                of_others = self.weight * ((weighed_as != dawid_skene.ABSTAIN) & (weighed_as != label))
+                against = of_others[others[:, function] == label].sum()
+                if of_others.sum() >= dawid_skene.OFTEN and against > _MOST_OF_OTHERS * of_others.sum():
+                    idle.add((function, label))
+        return sorted(idle)
 
 
 def _verdicts(

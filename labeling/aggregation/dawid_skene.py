@@ -15,9 +15,10 @@ the plain model failed in the tests without each of these additions:
   (`plain_vote`). How many is chosen by the held-out likelihood of the votes (`held_out`); without end it is the plain
   vote itself, which is best where functions seldom meet. There is one more for every ten votes without overlap.
 - Those that vote for several labels share their confusions (`confusions`) where that predicts held-out votes better.
-- A function that meets others on fewer than `OFTEN` items, and on less than a quarter of its votes, is taken to be
-  right three times in four, and its silence is no evidence; below `OFTEN`, whatever the share, it is taken to be right
-  as often as is known of it from elsewhere. Where only such functions vote, their odds are multiplied and the shares of
+- A function that meets others on fewer than `OFTEN` items is taken to be right three times in four, and its silence is
+  no evidence. Where people judged a function's votes elsewhere it is taken to be right as often, however others
+  contradict it: votes do not say which of two functions that contradict each other is right, and one that speaks often
+  would turn the others into their opposite. Where only such functions vote, their odds are multiplied and the shares of
   the labels don't count (`patterns.start`).
 - Votes of a function for a label that come as often where others vote for other labels are not counted
   (`uninformative`).
@@ -64,7 +65,7 @@ _EMPHASIS = (1.0, 5.0, 25.0)
 """Weights of a judged item in learning that are tried."""
 STRENGTHS = (640.0, 160.0, 40.0, 10.0, 2.0)
 """Numbers of pseudo-votes of a function that are tried."""
-_PSEUDO_ALONE, _LONELY, _TIES = 0.1, 0.25, 0.5
+_PSEUDO_ALONE, _TIES = 0.1, 0.5
 _COPIES = 0.9
 _ITERATIONS, _TOLERANCE = 500, 1e-7
 _TRIED_ITERATIONS, _TRIED_TOLERANCE = 60, 1e-3
@@ -163,8 +164,8 @@ class LabelModel:
         return np.exp(vote_patterns.start(voted.any(1), voted[:, ~self.free].any(1), self.prior))
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON; numbers are rounded to nine decimals."""
-        rounded = {name: np.round(getattr(self, name), 9).tolist() for name in ("prior", "rates", "voices", "votes")}
+        """As JSON; numbers have twelve digits: rates of votes that are rare among many items are small."""
+        rounded = {name: _significant(getattr(self, name)) for name in ("prior", "rates", "voices")}
         accuracy = [None if np.isnan(value) else round(float(value), 9) for value in self.accuracy]
         return {
             "method": self.method,
@@ -176,6 +177,7 @@ class LabelModel:
             "iterations": self.iterations,
             "held_out": dict(self.held_out),
             **rounded,
+            "votes": self.votes.tolist(),
             "free": self.free.tolist(),
             "accuracy": accuracy,
             "basis": self.basis,
@@ -243,6 +245,8 @@ class _Setting:
     """float64[m], share of right votes where nothing can be learned."""
     known: npt.NDArray[np.bool_]
     """bool[m], whether that share is known from elsewhere."""
+    order: Counts
+    """int64[n], order of the patterns in which items are dealt out to folds."""
     shared: bool = False
     """Whether functions share their confusions."""
 
@@ -289,7 +293,7 @@ def fit(
     assumed = {name: share for name, share in (assumed or {}).items() if name in functions}
     right = np.array([assumed.get(name, plain_vote.ASSUMED) for name in functions], np.float64)
     known = np.array([name in assumed for name in functions], bool)
-    setting = _Setting(every, k, voices, group, stating, right, known)
+    setting = _Setting(every, k, voices, group, stating, right, known, held_out.order_of(every, functions, labels))
     plain = _plain(setting, items)
     often = int((plain.votes.sum(1) >= OFTEN).sum()) >= FEWEST_FUNCTIONS and k > 1
     scores = _compare(setting, items) if often and plain.met.any() else {}
@@ -469,7 +473,7 @@ def _plain(setting: _Setting, counts: Counts) -> _Plain:
     among = vote_patterns.outcomes(patterns, met[:, None], k)[:, 0, :k]
     factor, prior, alike = plain_vote.fit(patterns, weight, met, setting.voices, setting.group, setting.stating, k)
     rates = plain_vote.rates(among, met.sum(), prior, factor)
-    lonely = (among.sum(1) < OFTEN) & (setting.known | (among.sum(1) < _LONELY * votes.sum(1)))
+    lonely = setting.known | (among.sum(1) < OFTEN)
     rates[lonely] = plain_vote.assumed(votes, weight.sum(), setting.assumed)[lonely]
     return _Plain(prior, rates, votes, among, met, alike, lonely)
 
@@ -478,6 +482,7 @@ def _sharing(setting: _Setting, plain: _Plain) -> npt.NDArray[np.bool_]:
     """Functions that may share their confusions, bool[m]; stated facts have none."""
     among = plain.among.copy()
     among[setting.stating] = 0
+    among[setting.known] = 0
     return confusions.several(among, setting.group, OFTEN)
 
 
@@ -490,9 +495,10 @@ def _rates(
         strength: number of pseudo-votes of each function; most, tolerance: where to stop.
     """
     if not np.isfinite(strength):
-        return plain.prior, plain.rates, 0
+        # Where labels are alike they decide ties only, which go to the label with more votes.
+        return vote_patterns.shares(plain.votes.sum(0)) if plain.alike else plain.prior, plain.rates, 0
     patterns, k = setting.patterns, setting.k
-    learned = (plain.among.sum(1) >= OFTEN)[:, None, None]
+    learned = ((plain.among.sum(1) >= OFTEN) & ~setting.known)[:, None, None]
     size = (strength + _PSEUDO_ALONE * (plain.votes - plain.among).sum(1))[:, None, None]
     size = size * k * plain.prior[None, :, None]  # as items have them: of a rare label there are few
     general = _sharing(setting, plain) & setting.shared
@@ -525,7 +531,7 @@ def _compare(setting: _Setting, counts: Counts) -> dict[float, Float]:
     """Number of pseudo-votes -> held-out log likelihood of the votes of each fold; `inf` is the plain vote."""
     scores: dict[float, list[float]] = {strength: [] for strength in (np.inf, *STRENGTHS)}
     overlapping = _overlapping(setting)
-    for learned, scored in held_out.folds(counts):
+    for learned, scored in held_out.folds(counts, setting.order):
         plain, met = _plain(setting, learned), np.where(overlapping, scored, 0).astype(np.float64)
         weights = _Weights.of(setting, learned, _nothing_judged(setting.patterns.shape[1]), np.zeros(0, bool), 1.0)
         for strength, of_folds in scores.items():
@@ -546,6 +552,11 @@ def _simplest(scores: Mapping[float, Float]) -> float:
         if behind.sum() <= np.sqrt(len(behind)) * behind.std(ddof=1):
             return strength
     return best
+
+
+def _significant(values: Float) -> Any:
+    """Numbers of an array with twelve significant digits, as nested lists."""
+    return np.array([float(f"{value:.12g}") for value in values.ravel().tolist()]).reshape(values.shape).tolist()
 
 
 def _normal(mass: Float) -> Float:

@@ -97,6 +97,10 @@ def _functions(items: Items, votes: pa.Table, model: LabelModel) -> _Outcome:
     label, probabilities = model.choose(items.votes)
     spoken = (model.counted(items.votes) != ABSTAIN).any(1)
     named = np.asarray(pc.is_valid(votes["label"]))
+    for function, idle in model.muted:
+        named &= ~np.asarray(
+            pc.fill_null(pc.and_(pc.equal(votes["function"], function), pc.equal(votes["label"], idle)), False)
+        )
     codes = np.asarray(votes["label"].combine_chunks().dictionary_encode().indices.fill_null(-1), dtype=np.int64)
     different = np.unique(np.stack([items.item[named], codes[named]], 1), axis=0)[:, 0]
     conflict = np.bincount(different, minlength=len(items)) > 1

@@ -4,6 +4,7 @@ No truth is needed, which makes it the measure by which models of votes are comp
 (Varin, Reid and Firth, Statistica Sinica 21, 2011) of the conditional distributions of single outcomes.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -78,10 +79,21 @@ def of_posts(posts: Counts) -> Counts:
     return (arrays.splitmix64(posts) % np.uint64(FOLDS)).astype(np.int64)
 
 
-def folds(counts: Counts) -> Iterator[tuple[Counts, Counts]]:
-    """Numbers of items to learn from and to score, `FOLDS` times: the items of all patterns are dealt out in turn."""
-    first = np.concatenate([[0], np.cumsum(counts)])
+def order_of(patterns: Votes, functions: Sequence[str], labels: Sequence[str]) -> Counts:
+    """An order of patterns, int64[n], that follows from who votes for what, and not from the order of columns."""
+    sums = np.zeros(len(patterns), np.uint64)
+    for column, function in enumerate(functions):
+        names = [f"{function}\0{label}".encode() for label in labels]
+        digests = [int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little") for name in names]
+        sums += np.array([*digests, 0], np.uint64)[patterns[:, column]]  # the last one abstains
+    return np.argsort(sums, kind="stable")
+
+
+def folds(counts: Counts, order: Counts) -> Iterator[tuple[Counts, Counts]]:
+    """Numbers of items to learn from and to score, `FOLDS` times: the items are dealt out in the order of patterns."""
+    first = np.concatenate([[0], np.cumsum(counts[order])])
     for number in range(FOLDS):
         dealt = (first + FOLDS - 1 - number) // FOLDS
-        scored = np.diff(dealt)
+        scored = np.zeros_like(counts)
+        scored[order] = np.diff(dealt)
         yield counts - scored, scored

@@ -93,12 +93,10 @@ def fit(
     settings = itertools.product(_FACTORS, (True, False)) if enough else [(factor_of(ASSUMED, k), True)]
     for factor, alike in settings:
         prior = shares((posterior(np.where(named, 0.0, -np.inf)) * weight[:, None]).sum(0))
-        for _ in range(_ROUNDS):
+        for _ in range(1 if alike else _ROUNDS):
             before = np.zeros(k) if alike else np.log(prior)
             log = np.where(named, before + counted * np.log(factor), -np.inf)
             prior = shares((stated(patterns, stating, posterior(log)) * weight[:, None]).sum(0))
-            if alike:
-                break
         each, free = rates(votes, met.sum(), prior, factor), np.full(len(group), alike)
         score = held_out.score(patterns, met, prior, each, free, voices, group, stating)
         score -= 0.5 * (np.log(factor) - usual) ** 2

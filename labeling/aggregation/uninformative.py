@@ -12,6 +12,7 @@ the votes.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from socorpus.labeling.aggregation.patterns import ABSTAIN, Counts, Float, Votes
 
 NEAR = 1.25
 """Lifts from 1 / `NEAR` to `NEAR` are as good as none."""
-_DEVIATIONS = 1.96
+_ERROR, _DEVIATIONS = 0.05, 1.96
 
 
 @dataclass(frozen=True)
@@ -56,19 +57,32 @@ def find(patterns: Votes, weight: Float, group: Counts, stating: Sequence[int], 
         stating: places of functions that state facts: they are never among the results.
     """
     muted: list[tuple[int, int]] = []
+    before: set[int] = set()
     while True:
-        # One at a time: what looks like chance beside a function that votes on everything need not be.
         rest = without(patterns, muted)
-        worst, spread = (-1, -1), np.inf
+        found: dict[tuple[int, int], float] = {}
+        nothing: set[int] = set()
         for function in sorted(set(range(patterns.shape[1])) - set(stating)):
             lifts = of_function(rest, weight, group, stating, k, function)
-            for label, lift in lifts.items():
-                wide = max(lift.most, 1 / lift.least)
-                if lift.none and wide < spread and not _borne_out(rest, weight, group, k, function, label):
-                    worst, spread = (function, label), wide
-        if not np.isfinite(spread):
+            if not lifts and function in before:
+                # What only stood beside votes that tell nothing tells nothing either, as far as votes show.
+                labels = np.unique(rest[:, function])
+                muted += [(function, label) for label in labels[labels != ABSTAIN].tolist()]
+            none = {
+                label: max(lift.most, 1 / lift.least)
+                for label, lift in lifts.items()
+                if lift.none and not _borne_out(rest, weight, group, k, function, label)
+            }
+            found |= {(function, label): wide for label, wide in none.items()}
+            if none and len(none) == len(lifts):
+                nothing.add(function)
+        # Who tells nothing by any of its votes goes first: beside it others look as if they told nothing.
+        doubtful = [pair for pair in found if pair[0] in nothing] or list(found)
+        before = nothing
+        if not doubtful:
             return sorted(muted)
-        muted.append(worst)
+        # One at a time: what looks like chance beside a function that votes on everything need not be.
+        muted.append(min(doubtful, key=lambda pair: (found[pair], pair)))
 
 
 def without(patterns: Votes, muted: Sequence[tuple[int, int]]) -> Votes:
@@ -98,15 +112,18 @@ def of_function(
 
 def _borne_out(patterns: Votes, weight: Float, group: Counts, k: int, function: int, label: int) -> bool:
     """Whether the votes of a single other function go with a function's votes for a label, or against them."""
-    for other in np.flatnonzero(group != group[function]).tolist():
+    others = np.flatnonzero(group != group[function]).tolist()
+    # Of many that are compared some would seem to by chance (Bonferroni).
+    deviations = NormalDist().inv_cdf(1 - _ERROR / 2 / max(len(others), 1))
+    for other in others:
         votes = (patterns[:, [other]] == np.arange(k)).astype(np.int64)
-        lift = _lifts(patterns[:, function], votes, weight).get(label)
+        lift = _lifts(patterns[:, function], votes, weight, deviations).get(label)
         if lift is not None and not lift.least <= 1 <= lift.most:
             return True
     return False
 
 
-def _lifts(own: Votes, votes: Counts, weight: Float) -> dict[int, Lift]:
+def _lifts(own: Votes, votes: Counts, weight: Float, deviations: float = _DEVIATIONS) -> dict[int, Lift]:
     """Lifts of a function (int8[n]) against numbers of votes of others (int64[n, k])."""
     total = votes.sum(1)
     share = votes / np.maximum(total, 1)[:, None]
@@ -116,15 +133,18 @@ def _lifts(own: Votes, votes: Counts, weight: Float) -> dict[int, Lift]:
         voting = own == label
         alike, unlike = met * share[:, label], met * (1 - share[:, label])
         if alike.any() and unlike.any():
-            lifts[label] = _lift(*(float(of.sum()) for of in (alike[voting], alike, unlike[voting], unlike)))
+            same, of_same, different, of_different = (
+                float(of.sum()) for of in (alike[voting], alike, unlike[voting], unlike)
+            )
+            lifts[label] = _lift(same, of_same, different, of_different, deviations)
     return lifts
 
 
-def _lift(same: float, of_same: float, different: float, of_different: float) -> Lift:
+def _lift(same: float, of_same: float, different: float, of_different: float, deviations: float) -> Lift:
     """Ratio of the rates same / of_same and different / of_different; half an item each keeps it finite."""
     rates = (same + 0.5) / (of_same + 0.5), (different + 0.5) / (of_different + 0.5)
     variance = sum(1 / (n + 0.5) - 1 / (of + 0.5) for n, of in ((same, of_same), (different, of_different)))
     # Where each item has a vote the variance is 0, and yet few items show little.
-    far = float(_DEVIATIONS * np.sqrt(variance + 0.5 / (of_same + 0.5) ** 2 + 0.5 / (of_different + 0.5) ** 2))
+    far = float(deviations * np.sqrt(variance + 0.5 / (of_same + 0.5) ** 2 + 0.5 / (of_different + 0.5) ** 2))
     ratio = rates[0] / rates[1]
     return Lift(ratio, float(ratio * np.exp(-far)), float(ratio * np.exp(far)), round(same), round(different))

@@ -270,7 +270,7 @@ def choose(
     others = np.array([name not in known for name in model.functions], bool)
     heard = items.votes[:, own] != ABSTAIN
     foreign_votes = np.where(others, items.votes, ABSTAIN).astype(np.int8)
-    label, probabilities = model.choose(foreign_votes)
+    label, probabilities = facts = model.choose(foreign_votes)
     foreign = (model.counted(foreign_votes) != ABSTAIN).any(1) & (items.start != NO_SPAN)
     rows = np.flatnonzero(np.asarray(pc.equal(votes["function"], weigher.function)))
     weighted = votes.take(pa.array(rows))
@@ -295,6 +295,10 @@ def choose(
     enough = mass.max(1, initial=0.0) >= weigher.least
     spoken = foreign.copy()
     spoken[place] = enough
+    # A stated fact is true whatever the weigher says.
+    if stating := [number for number, name in enumerate(model.functions) if name in model.facts]:
+        stated = (foreign_votes[:, stating] != ABSTAIN).any(1) & (items.start != NO_SPAN)
+        label[stated], probabilities[stated], spoken[stated] = facts[0][stated], facts[1][stated], True
     return label, probabilities, spoken
 
 

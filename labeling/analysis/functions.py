@@ -250,7 +250,12 @@ def _lifts(rows: Sequence[Mapping[str, Any]], facts: Sequence[str]) -> list[str]
         rest = {label: lift for label, lift in lifts.items() if label not in row.get("not_counted", ())}
         if sum(lift["same"] + lift["different"] for lift in rest.values()) >= dawid_skene.OFTEN:
             figures = "; ".join(_lift(label, lift) for label, lift in rest.items())
-            sentences.append(f"Nothing shows that {row['name']} tells labels apart: {figures}.")
+            against = all(lift["most"] < 1 for lift in rest.values())
+            sentences.append(
+                f"{row['name']} contradicts the others, and votes alone do not say who is right: {figures}."
+                if against
+                else f"Nothing shows that {row['name']} tells labels apart: {figures}."
+            )
     return sentences
 
 
@@ -282,8 +287,7 @@ def not_to_be_had(facts: Mapping[str, Any]) -> list[str]:
                 by.setdefault((names, why), []).append(site)
     sentences = [f"No {', '.join(names)} on {', '.join(sites)}: {why}." for (names, why), sites in by.items()]
     return sentences + [
-        f"{label} on {site} is by votes of plug-ins, models or people only ({count:,}), since the task's own functions "
-        f"abstain there: {why}."
+        f"{label} on {site} is only by votes that this does not bind, as of plug-ins or people ({count:,}): {why}."
         for label, site, why, count in others
     ]
 

@@ -681,7 +681,7 @@ def test_who_votes_alike_on_everything_moves_no_label(corpus: Path) -> None:
             done = apply(corpus, analyze=True)
         assert done.manifest["labels"]["toy"]["not_counted"] == [["breaks", "good"]]
         after = rows(corpus, "toy", "labels")
-        names = ("site", "post_id", "label")
+        names = ("site", "post_id", "label", "conflict")
         assert [[row[name] for name in names] for row in after] == [[row[name] for name in names] for row in before]
         likely, usual = ([row["probability"] for row in found] for found in (after, before))
         assert likely == pytest.approx(usual, abs=1e-5)

@@ -275,7 +275,7 @@ def test_what_is_not_known_is_told_before_a_build(tmp_path: Path, dump: Path, mi
         ('votes("closure", version="x")(len)', "labelling function closure.len: its version must be a number"),
         (
             'votes("closure", right=1.0)(len)',
-            "labelling function closure.len: the share that is right must be within 0 and 1",
+            "labelling function closure.len: the share that is right must be above 0 and below 1",
         ),
         (
             "votes(len)",
@@ -430,4 +430,5 @@ def test_a_label_of_a_plugin_where_ours_abstain_is_not_said_to_be_missing(
     for sentences in (analysis.summary(), functions.not_to_be_had(entry)):
         told = " ".join(sentences)
         assert f"No {label}" not in told and f"No {other}" in told
-        assert f"{label} on {small_site.SITE} is by votes of plug-ins, models or people only ({count:,})" in told
+        bound = f"is only by votes that this does not bind, as of plug-ins or people ({count:,})"
+        assert f"{label} on {small_site.SITE} {bound}" in told

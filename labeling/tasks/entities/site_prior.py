@@ -306,8 +306,13 @@ def abstains(facts: Mapping[str, Any]) -> dict[str, dict[str, str]]:
 
 
 def _why(counts: Mapping[str, Any], of_site: Prior) -> str:
-    tags = f"{counts['known'] / counts['uses']:.1%} of its tags name" if counts["uses"] else "no tags name"
-    figures = f"{counts['code'] / counts['posts']:.1%} of its posts have code, {tags} languages, programs or the like"
+    about = "languages, programs or the like"
+    tags = (
+        f"{counts['known'] / counts['uses']:.1%} of its tags name {about}"
+        if counts["uses"]
+        else f"and its dump has no Tags.xml, by which tags would show that they name {about}"
+    )
+    figures = f"{counts['code'] / counts['posts']:.1%} of its posts have code, {tags}"
     if of_site.programming < _ABOUT:
         return f"{figures}: it is not about programming"
     return f"{figures}: its words for lists, images and numbers mean other things more often"

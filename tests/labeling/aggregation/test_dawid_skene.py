@@ -120,7 +120,7 @@ def test_where_specialists_rarely_meet_it_does_no_worse_than_the_majority() -> N
 @pytest.mark.parametrize("accuracies", [(0.55, 0.9), (0.7, 0.7)])
 def test_where_functions_seldom_meet_it_is_no_worse_than_a_plain_vote(accuracies: tuple[float, float]) -> None:
     rows, methods = [], []
-    for seed in range(12):
+    for seed in range(24):
         votes, truth = seldom(seed, accuracies=accuracies)
         model, _ = fitted(votes, 2)
         methods.append(model.method)
@@ -226,6 +226,17 @@ def test_votes_of_which_nothing_is_learned_multiply_as_odds() -> None:
     assert model.choose(votes)[0][-4:].tolist() == [0, 0, 0, 2]
     again = dawid_skene.from_dict(json.loads(json.dumps(model.as_dict())))
     assert again.probabilities(votes) == pytest.approx(found, abs=1e-8)
+
+
+def test_what_is_known_of_a_function_is_not_overturned_by_one_that_speaks_more_often() -> None:
+    rows = [[0, -1, -1, -1]] * 17 + [[0, -1, -1, 2]] * 35 + [[-1, 1, -1, -1]] * 12 + [[-1, -1, 2, -1]] * 20
+    votes = np.array(rows + [[-1, -1, -1, 2]] * 160, np.int8)
+    patterns, counts = dawid_skene.distinct(votes, np.ones(len(votes), np.int64))
+    known = {"well": 0.85, "rescued": 0.8, "poor": 0.9}
+    model = dawid_skene.fit(patterns, counts, [*known, "upside down"], ["HQ", "LQ_EDIT", "LQ_CLOSE"], assumed=known)
+    label, found = model.choose(votes)
+    assert found[0, 0] == pytest.approx(0.85) and found[-161, 2] == pytest.approx(0.9)
+    assert (label[:52] == 0).all() and model.accuracy[3] < 0.5 < model.accuracy[0]
 
 
 def test_a_label_without_any_votes_stays_unlikely() -> None:
@@ -409,7 +420,7 @@ def test_facts_that_differ_share_what_is_known() -> None:
     assert found[0].min() > dawid_skene.FACT / 2 and found[1, 0] >= dawid_skene.FACT and found[2, 1] > 0.5
 
 
-def test_what_people_judged_elsewhere_is_assumed_where_nothing_can_be_learned() -> None:
+def test_what_people_judged_elsewhere_is_assumed_here() -> None:
     # Functions that never meet, one of them for a rare label.
     votes = np.array([[0, -1, -1]] * 300 + [[-1, 1, -1]] * 30 + [[-1, -1, 2]] * 3, np.int8)
     patterns, counts = dawid_skene.distinct(votes, np.ones(len(votes), np.int64))
@@ -418,11 +429,12 @@ def test_what_people_judged_elsewhere_is_assumed_where_nothing_can_be_learned() 
     assert model.assumed == {"a": 0.9, "c": 0.6}
     again = dawid_skene.from_dict(json.loads(json.dumps(model.as_dict())))
     assert again.assumed == model.assumed
-    # Where functions meet, it is learned.
+    # Of other functions it is learned where they meet; what is known stays.
     random = np.random.default_rng(1)
     truth = random.integers(2, size=600)
     votes = np.where(random.random((600, 3)) < 0.8, truth[:, None], 1 - truth[:, None]).astype(np.int8)
     patterns, counts = dawid_skene.distinct(votes, np.ones(len(votes), np.int64))
-    plain = dawid_skene.fit(patterns, counts, list("abc"), list("xyz"))
-    other = dawid_skene.fit(patterns, counts, list("abc"), list("xyz"), assumed={"a": 0.1})
-    assert other.probabilities(patterns) == pytest.approx(plain.probabilities(patterns))
+    model = dawid_skene.fit(patterns, counts, list("abc"), list("xy"), assumed={"a": 0.9})
+    odds = model.rates[:, 0, 0] / model.rates[:, 1, 0]
+    assert odds[0] == pytest.approx(9) and (odds[1:] > 2).all() and (odds[1:] < 8).all()
+    assert model.free.tolist() == [True, False, False]

@@ -1,12 +1,14 @@
 """Functions whose votes tell nothing, and the label model beside them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from socorpus.labeling.aggregation import dawid_skene, uninformative
+from socorpus.labeling import schema
+from socorpus.labeling.aggregation import counting, dawid_skene, uninformative
 from socorpus.labeling.aggregation.dawid_skene import ABSTAIN, LabelModel
 
 Ints = npt.NDArray[np.int64]
@@ -85,6 +87,16 @@ def test_few_meetings_show_nothing() -> None:
     assert fitted(votes).muted == ()
 
 
+def test_functions_that_toss_coins_decide_nothing() -> None:
+    silent = 0
+    for seed in range(8):
+        votes = np.random.default_rng(seed).integers(0, 2, (1500, 3)).astype(np.int8)
+        model = fitted(votes)
+        silent += (model.counted(votes) == ABSTAIN).all()
+    # Now and then two of them go together by chance, more than intervals of 95% allow.
+    assert silent >= 5
+
+
 def test_stated_facts_and_copies_are_left_alone() -> None:
     votes = specialists(2)
     votes = np.concatenate([votes, np.full((len(votes), 1), 0, np.int8)], 1)
@@ -97,3 +109,25 @@ def test_stated_facts_and_copies_are_left_alone() -> None:
     twice = np.concatenate([patterns, patterns[:, 3:]], 1)
     group = dawid_skene.copies(twice, counts)
     assert uninformative.of_function(twice, counts.astype(float), group, [], 3, 3) == lifts
+
+
+def test_who_names_all_that_a_weigher_names_otherwise_is_not_counted() -> None:
+    weigher = schema.Weigher("learned", ("shapes",), 0.5)
+    task = replace(schema.TASKS["entities"], weigher=lambda: weigher)
+    language, application, algorithm = (task.index(name) for name in ("Language", "Application", "Algorithm"))
+    voters = ["shapes", "learned", "ours", "every word"]
+    rows = [[language, language, ABSTAIN, algorithm]] * 60 + [[application, application, ABSTAIN, algorithm]] * 40
+    rows += [[ABSTAIN, ABSTAIN, algorithm, algorithm]] * 30 + [[ABSTAIN, ABSTAIN, ABSTAIN, algorithm]] * 500
+    rows += [[language, language, language, algorithm]] * 25
+    distinct, counts = np.unique(np.array(rows), axis=0, return_counts=True)
+    part = {
+        "patterns": [[[*row, -1, 0, 0], int(count)] for row, count in zip(distinct.tolist(), counts, strict=True)],
+        "units": [],
+        "disputes": [0, 0],
+        "seconds": [],
+        "likely": [100.0, 112.5, 0.0, 0.0],
+    }
+    model = counting.Counted([part], len(voters)).fit(voters, task, ["ours"])
+    assert model.muted == (("every word", "Algorithm"),) and model.method == "weigher"
+    assert model.facts == ("ours",)
+    assert model.accuracy[1] == pytest.approx(112.5 / 125)
