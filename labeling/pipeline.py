@@ -184,6 +184,11 @@ def check(config: configs.Config, tasks: Sequence[str] | None = None) -> None:
         if function.task not in TASKS:
             where = plugins.where(FUNCTIONS.origin(key))
             raise InputError(f"{where}: {function.name} votes for the task {function.task!r}, which is not known")
+        if function.right is not None and function.right <= 1 / len(TASKS[function.task].labels):
+            raise InputError(
+                f"{plugins.where(FUNCTIONS.origin(key))}: {function.name} is said to be right in {function.right:g} of "
+                f"its votes, which is no better than chance among {len(TASKS[function.task].labels)} labels"
+            )
     for name in chosen:
         if fault := without_functions(name, config.labels.without):
             warnings.warn(fault, SocorpusWarning, stacklevel=3)
@@ -198,13 +203,14 @@ def without_functions(task: str, without: Sequence[str] = ()) -> str | None:
     functions = {function.key for function in of_task(task)}
     if functions - set(without):
         return None
-    where = plugins.where(TASKS.origin(task))
+    origin = TASKS.origin(task)
+    where = f"{origin.where}: " if origin is not None else ""
     why = (
         "labels.without leaves out all of its labelling functions"
         if functions
         else (f"it has no labelling function; write one with @votes({task!r})")
     )
-    return f"{where}: task {task}: only people and models can label it, since {why}"
+    return f"{where}task {task}: only people and models can label it, since {why}"
 
 
 _LONGEST_NAME = 100

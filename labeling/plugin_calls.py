@@ -57,14 +57,28 @@ def votes(function: Function, threads: Threads, failures: list[Failure] | None =
         return list(answer)
 
     yielded = plugins.call(find, threads, plugin=origin, name=name, culprit=lambda: culprit(find, threads))
-    if strange := next((vote for vote in yielded if not isinstance(vote, Vote)), None):
-        raise BuildError(f"{plugins.where(origin)}: {name} yields {type(strange).__name__}, not Vote")
-    if odd := next((vote for vote in yielded if not isinstance(vote.post_id, Integral)), None):
-        raise BuildError(
-            f"{plugins.where(origin)}: {name} votes on post {odd.post_id!r}, which is no number; to_pylist() of a "
-            "table gives rows with numbers"
-        )
+    if fault := next(filter(None, map(_fault, yielded)), None):
+        raise BuildError(f"{plugins.where(origin)}: {name} {fault}")
     return yielded
+
+
+def _fault(vote: Any) -> str | None:
+    """The fault of what a plug-in's function yields, with a verb; None if it has none."""
+    if not isinstance(vote, Vote):
+        return f"yields {type(vote).__name__}, not Vote"
+    if not _is_number(vote.post_id):
+        return f"votes on post {vote.post_id!r}, which is no number; to_pylist() of a table gives rows with numbers"
+    if not all(place is None or _is_number(place) for place in (vote.start, vote.end)):
+        return f"votes on post {vote.post_id} with the span {vote.start!r}:{vote.end!r}, which are no whole numbers"
+    try:
+        json.dumps(vote.evidence, ensure_ascii=False, default=str).encode()
+    except (ValueError, TypeError, RecursionError) as error:
+        return f"votes on post {vote.post_id} with evidence that is no JSON of valid text: {error}"
+    return None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _surviving(function: Function, threads: Threads, failures: list[Failure]) -> list[Vote]:

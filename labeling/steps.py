@@ -340,7 +340,7 @@ def check_vote(function: Function, vote: Vote, length: int, task: schema.Task, s
     if vote.label not in task.labels:
         fault = f"votes {vote.label!r}; the task has {', '.join(task.labels)}"
     elif task.spans != (vote.start is not None and vote.end is not None):
-        fault = "a span without offsets" if task.spans else "offsets"
+        fault = "a span without offsets" if task.spans else "gives offsets, and labels of this task are of whole texts"
     elif vote.start is not None and vote.end is not None and not 0 <= vote.start < vote.end <= length:
         fault = f"span {vote.start}:{vote.end} of a text of {length}"
     else:

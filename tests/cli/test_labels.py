@@ -151,7 +151,10 @@ def test_who_improves_labels_sees_how_right_they_are_where_and_what_changed(corp
         "closure.short_title: " in trial and "another votes differently" in trial and "needs_details, others" in trial
     )
     mine.write_text(SHORT.replace('row["created"]})', "1}, 0, 5)"), "utf-8")
-    assert "offsets. Correct the function" in socorpus("labeling", "try", mine, out, code=1).stderr
+    assert (
+        "gives offsets, and labels of this task are of whole texts. Correct the function"
+        in socorpus("labeling", "try", mine, out, code=1).stderr
+    )
     shown = socorpus("labeling", "slices", out, "--task", "closure", "--by", "site").stdout
     for site in {row["site"] for row in rows(out, "closure", "labels")}:
         assert site in shown

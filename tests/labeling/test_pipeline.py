@@ -602,7 +602,11 @@ def wrong(threads):
     ("task", "does", "said"),
     [
         ("toy", "yield Vote(row['post_id'], 'excellent', {})", "votes 'excellent'; the task has good, bad, unclear"),
-        ("toy", "yield Vote(row['post_id'], 'good', {}, 0, 1)", "offsets. Correct the function"),
+        (
+            "toy",
+            "yield Vote(row['post_id'], 'good', {}, 0, 1)",
+            "gives offsets, and labels of this task are of whole texts. Correct the function",
+        ),
         ("toy_spans", "yield Vote(row['post_id'], 'Name', {}, 3, 1_000_000)", "span 3:1000000 of a text of"),
         ("toy_spans", "yield Vote(row['post_id'], 'Name', {})", "a span without offsets"),
         ("toy", "yield row['post_id']", "yields int, not Vote"),

@@ -91,6 +91,32 @@ def scalars(threads):
         counted(tmp_path, source, "mood")
 
 
+@pytest.mark.parametrize(
+    ("vote", "said"),
+    [
+        ("Vote(True, 'good', {})", "votes on post True, which is no number"),
+        ("Vote(1, 'good', {}, '0', '3')", "votes on post 1 with the span '0':'3', which are no whole numbers"),
+        ("Vote(1, 'good', {}, 0.0, 2.5)", "votes on post 1 with the span 0.0:2.5, which are no whole numbers"),
+        ("Vote(1, 'good', {'v': chr(0xD800)})", "votes on post 1 with evidence that is no JSON of valid text"),
+        ("Vote(1, 'good', {'v': LOOP})", "votes on post 1 with evidence that is no JSON of valid text"),
+        ("sys.exit(0)", "line 10, in odd: labelling function mood.odd, on .*:1: SystemExit: 0"),
+    ],
+)
+def test_an_odd_vote_ends_the_run_with_its_fault(tmp_path: Path, vote: str, said: str) -> None:
+    source = f"""
+import sys
+LOOP = []
+LOOP.append(LOOP)
+task("mood", {{"good": "", "bad": ""}})
+
+@votes("mood")
+def odd(threads):
+    yield {vote}
+"""
+    with pytest.raises(BuildError, match=said):
+        counted(tmp_path, source, "mood")
+
+
 def test_a_copy_is_no_fault_of_a_function() -> None:
     copies = {"left_out": {"votes": 3, "post": "x:1"}, "no_document": {"votes": 1, "post": "x:2"}}
     assert not strays.is_fault(copies)
