@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from importlib.util import find_spec
 from multiprocessing import resource_tracker
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from socorpus.corpus import plugins
 from socorpus.corpus.engine import child_processes, long_calls, machine, receipts, schedulers, work, worker_check
@@ -45,6 +45,9 @@ _GROUPS_PER_WORKER = 3
 """Fewest groups of items that read the same files for which a group stays with one worker."""
 
 
+_Result = TypeVar("_Result")
+
+
 def perform_on_worker(
     root: Path,
     items: Sequence[WorkItem],
@@ -62,10 +65,13 @@ def perform_on_worker(
         SocorpusError: as of `perform` and of `worker_check.require_same`.
     """
     _prepare_worker()
-    with _plain():
+
+    def perform_all() -> list[Receipt]:
         if expected is not None:
             _checked(expected, root)
-        done = [perform(root, item, active) for item in items]
+        return [perform(root, item, active) for item in items]
+
+    done = _plainly(perform_all)
     if expected is not None:
         _give_back_memory()
     return done
@@ -73,20 +79,19 @@ def perform_on_worker(
 
 def _call_on_worker(expected: worker_check.Versions, root: Path, function: Callable[..., Any], *arguments: Any) -> Any:
     _prepare_worker()
-    with _plain():
-        _checked(expected, root)
+    _plainly(lambda: _checked(expected, root))
     return function(*arguments)
 
 
-@contextmanager
-def _plain() -> Iterator[None]:
-    """A block whose errors have no exceptions behind them."""
+def _plainly(call: Callable[[], _Result]) -> _Result:
+    """What a function returns; its errors have no exceptions behind them.
+
+    No block of a `with` can do this: what is raised there keeps the exception that is being handled.
+    """
     try:
-        yield
+        return call()
     except SocorpusError as error:
         plain = (InputError if isinstance(error, InputError) else BuildError)(str(error))
-    else:
-        return
     raise plain
 
 

@@ -60,7 +60,7 @@ def find(patterns: Votes, weight: Float, group: Counts, stating: Sequence[int], 
     before: set[int] = set()
     while True:
         rest = without(patterns, muted)
-        found: dict[tuple[int, int], float] = {}
+        near_one: dict[tuple[int, int], float] = {}
         nothing: set[int] = set()
         for function in sorted(set(range(patterns.shape[1])) - set(stating)):
             lifts = of_function(rest, weight, group, stating, k, function)
@@ -73,16 +73,16 @@ def find(patterns: Votes, weight: Float, group: Counts, stating: Sequence[int], 
                 for label, lift in lifts.items()
                 if lift.none and not _borne_out(rest, weight, group, k, function, label)
             }
-            found |= {(function, label): wide for label, wide in none.items()}
+            near_one |= {(function, label): wide for label, wide in none.items()}
             if none and len(none) == len(lifts):
                 nothing.add(function)
         # Who tells nothing by any of its votes goes first: beside it others look as if they told nothing.
-        doubtful = [pair for pair in found if pair[0] in nothing] or list(found)
+        doubtful = [pair for pair in near_one if pair[0] in nothing] or list(near_one)
         before = nothing
         if not doubtful:
             return sorted(muted)
         # One at a time: what looks like chance beside a function that votes on everything need not be.
-        muted.append(min(doubtful, key=lambda pair: (found[pair], pair)))
+        muted.append(min(doubtful, key=lambda pair: (near_one[pair], pair)))
 
 
 def without(patterns: Votes, muted: Sequence[tuple[int, int]]) -> Votes:

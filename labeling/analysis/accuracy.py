@@ -27,7 +27,7 @@ from socorpus.labeling.analysis import slices
 from socorpus.labeling.analysis.estimate import Sample, Share
 from socorpus.labeling.schema import Task
 
-_FEWEST_DRAWN, _FAR = 5, 3.0
+_FEWEST_DRAWN, _FAR, _LEAST_FAR = 5, 3.0, 0.01
 """Judged posts of a stratum, and standard errors of their mean probability, from which it was not drawn at random."""
 
 
@@ -201,7 +201,8 @@ def _strange(task: Task, stratum: Int64, rows: npt.NDArray[np.int64], sure: Floa
         every, drawn = sure[stratum == number], sure[rows[stratum[rows] == number]]
         if len(drawn) < _FEWEST_DRAWN or not every.std():
             continue
-        if abs(drawn.mean() - every.mean()) > _FAR * every.std() / np.sqrt(len(drawn)):
+        far = max(_FAR * every.std() / np.sqrt(len(drawn)), _LEAST_FAR)
+        if abs(drawn.mean() - every.mean()) > far:
             notes.append(
                 f"judged posts of {name} have a mean probability of {drawn.mean():.2f}, all of them "
                 f"{every.mean():.2f}: they were not drawn at random, and figures of it may be off"

@@ -227,7 +227,7 @@ def test_a_task_on_which_no_function_votes_is_told(mine: Path, capsys: pytest.Ca
     assert sentence in capsys.readouterr().out + done.output
     without = [function.key for function in of_task("quality")]
     config = load_config(overrides={"labels": {"tasks": ["quality"], "without": without}})
-    with pytest.warns(SocorpusWarning, match=r"socorpus: task quality: .* labels.without leaves out all of its"):
+    with pytest.warns(SocorpusWarning, match=r"task quality: .* labels.without leaves out all of its"):
         last_stage.check(config)
     last_stage.check(load_config(overrides={"labels": {"tasks": ["quality"], "without": without[1:]}}))
 
