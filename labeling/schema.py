@@ -48,6 +48,11 @@ class Weigher:
     weighs: tuple[str, ...]
     least: float
 
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The functions that count through it, itself among them."""
+        return (self.function, *self.weighs)
+
 
 @dataclass(frozen=True)
 class Task:
@@ -95,6 +100,11 @@ class Task:
         object.__setattr__(self, "labels", tuple(self.meanings))
         if not self.question:
             object.__setattr__(self, "question", f"Which label of {self.name} fits this text?")
+
+    @property
+    def weighed_by(self) -> Weigher | None:
+        """The function that weighs the others; None where none does."""
+        return self.weigher() if self.weigher is not None else None
 
     @property
     def spans(self) -> bool:

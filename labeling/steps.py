@@ -456,7 +456,7 @@ def mentions(root: Path, bucket: Bucket, task: str) -> Outcome:
     examples, votes = all_votes(root, bucket, definition, people=False, columns=("post_id", "text"))
     rows = parquet.read(root / schema.names_path(task), schema.NAMES, ["label", "name"])
     names = {(row["label"], row["name"]) for row in rows.to_pylist()}
-    weigher = definition.weigher() if definition.weigher is not None else None
+    weigher = definition.weighed_by
     path = mentions_path(task, bucket)
     counted = weighed.mentioned(examples, votes, weigher, names) if weigher is not None else {}
     files.write_json(root / path, dict(sorted(counted.items())))

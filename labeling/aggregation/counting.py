@@ -19,12 +19,14 @@ from socorpus.labeling.aggregation import (
     vote_matrix,
     weighed,
 )
+from socorpus.labeling.aggregation import patterns as vote_patterns
 from socorpus.labeling.aggregation.dawid_skene import Judged
 from socorpus.labeling.aggregation.patterns import Counts, Votes
 from socorpus.labeling.schema import Task, Weigher
 
 VERSION = 3
 _MOST_OF_OTHERS = 0.5
+"""Share of what a weigher gives other labels from which votes for a label that it never gives tell nothing."""
 _MORE = 3
 """Number of columns after the votes: verdict, fold, blind."""
 
@@ -63,7 +65,7 @@ def _likely(items: vote_matrix.Items, votes: pa.Table, voters: Sequence[str], ta
     A span for which it has no vote is none, and counts 0.
     """
     sums = np.zeros(len(voters))
-    weigher = task.weigher() if task.weigher is not None else None
+    weigher = task.weighed_by
     if weigher is None or weigher.function not in voters:
         return sums
     rows = np.flatnonzero(np.asarray(pc.equal(votes["function"], weigher.function)))
@@ -71,7 +73,7 @@ def _likely(items: vote_matrix.Items, votes: pa.Table, voters: Sequence[str], ta
     likely[items.item[rows]] = weighed.of_votes(votes.take(pa.array(rows))["evidence"])
     own = items.votes[:, voters.index(weigher.function)]
     for place, name in enumerate(voters):
-        if name in (weigher.function, *weigher.weighs):
+        if name in weigher.known:
             sums[place] = likely[(items.votes[:, place] == own) & (own != dawid_skene.ABSTAIN)].sum()
     return np.round(sums, 6)
 
@@ -129,7 +131,7 @@ class Counted:
 
     def contradictions(self, functions: Sequence[str], facts: Sequence[str]) -> int:
         """Number of items for which functions state different facts."""
-        stated = self.patterns[:, [place for place, name in enumerate(functions) if name in facts]].astype(np.int64)
+        stated = self.patterns[:, vote_patterns.places(functions, facts)].astype(np.int64)
         most = stated.max(1, initial=dawid_skene.ABSTAIN)
         different = ((stated != dawid_skene.ABSTAIN) & (stated != most[:, None])).any(1)
         return int(self.weight[different].sum())
@@ -152,7 +154,7 @@ class Counted:
             teach: whether people's judgements take part. Those of spans do not: that people see no span where a
                 function does is no label.
         """
-        weigher = task.weigher() if task.weigher is not None else None
+        weigher = task.weighed_by
         if weigher is not None and weigher.function in functions:
             return self._beside(weigher, functions, task, facts, assumed)
         voted = (self.patterns != dawid_skene.ABSTAIN).any(1)
@@ -174,7 +176,7 @@ class Counted:
         assumed: Mapping[str, float] | None,
     ) -> dawid_skene.LabelModel:
         """The model of the functions that a weigher does not know. People's judgements of spans teach the weigher."""
-        known = np.array([name in (weigher.function, *weigher.weighs) for name in functions], bool)
+        known = np.array([name in weigher.known for name in functions], bool)
         others = np.where(known, dawid_skene.ABSTAIN, self.patterns).astype(np.int8)
         muted = self._idle_beside(others, functions.index(weigher.function), functions, facts, len(task.labels))
         patterns, counts = dawid_skene.distinct(uninformative.without(others, muted), self.weight)
@@ -195,7 +197,7 @@ class Counted:
         """
         beside = others.copy()
         beside[:, place] = self.patterns[:, place]
-        stating = [place, *(number for number, name in enumerate(functions) if name in facts)]
+        stating = [place, *vote_patterns.places(functions, facts)]
         group = dawid_skene.copies(beside, self.weight)
         idle = set(uninformative.find(beside, self.weight.astype(np.float64), group, stating, k))
         weighed_as = beside[:, place]

@@ -280,15 +280,15 @@ def fit(
     if patterns.shape != (len(counts), m):
         raise ValueError(f"patterns are of shape {patterns.shape}, not {(len(counts), m)}")
     people = judged if judged is not None else _nothing_judged(m)
-    every, items = np.concatenate([patterns, people.patterns]), np.concatenate([counts, people.counts])
+    every, items = distinct(np.concatenate([patterns, people.patterns]), np.concatenate([counts, people.counts]))
     voted = (items[:, None] * (every != ABSTAIN)).sum(0)
-    stating = vote_patterns.places(functions, facts)
-    muted = uninformative.find(every, items.astype(np.float64), copies(every, items), stating, k)
+    stating, group = vote_patterns.places(functions, facts), copies(every, items)
+    muted = uninformative.find(every, items.astype(np.float64), group, stating, k)
     if muted:
         patterns, counts = distinct(uninformative.without(patterns, muted), counts)
         people = _judged_without(people, muted)
-    every, items = distinct(np.concatenate([patterns, people.patterns]), np.concatenate([counts, people.counts]))
-    group = copies(every, items)
+        every, items = distinct(np.concatenate([patterns, people.patterns]), np.concatenate([counts, people.counts]))
+        group = copies(every, items)
     voices = 1.0 / np.bincount(group, minlength=m)[group]
     assumed = {name: share for name, share in (assumed or {}).items() if name in functions}
     right = np.array([assumed.get(name, plain_vote.ASSUMED) for name in functions], np.float64)

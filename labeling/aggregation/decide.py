@@ -84,7 +84,7 @@ def _decided(
     votes = votes.combine_chunks()
     items = vote_matrix.gather(votes, model.functions, task)
     result = _functions(items, votes, model)
-    weigher = task.weigher() if task.weigher is not None else None
+    weigher = task.weighed_by
     if weigher is not None and weigher.function in model.functions:
         label, probabilities, spoken = weighed.choose(items, votes, model, weigher, examples, corrections)
         result = replace(result, label=label, probabilities=probabilities, kept=spoken)

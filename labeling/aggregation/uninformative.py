@@ -16,7 +16,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from socorpus.labeling.aggregation.patterns import ABSTAIN, Counts, Float, Votes
+from socorpus.labeling.aggregation.patterns import ABSTAIN, Counts, Float, Votes, tally
 
 NEAR = 1.25
 """Lifts from 1 / `NEAR` to `NEAR` are as good as none."""
@@ -68,11 +68,9 @@ def find(patterns: Votes, weight: Float, group: Counts, stating: Sequence[int], 
                 # What only stood beside votes that tell nothing tells nothing either, as far as votes show.
                 labels = np.unique(rest[:, function])
                 muted += [(function, label) for label in labels[labels != ABSTAIN].tolist()]
-            none = {
-                label: max(lift.most, 1 / lift.least)
-                for label, lift in lifts.items()
-                if lift.none and not _borne_out(rest, weight, group, k, function, label)
-            }
+            none = {label: max(lift.most, 1 / lift.least) for label, lift in lifts.items() if lift.none}
+            for label in _borne_out(rest, weight, group, k, function) if none else ():
+                none.pop(label, None)
             near_one |= {(function, label): wide for label, wide in none.items()}
             if none and len(none) == len(lifts):
                 nothing.add(function)
@@ -104,27 +102,27 @@ def of_function(
     """
     others = np.flatnonzero(group != group[function]).tolist()
     votes, known = (
-        np.stack([(patterns[:, columns] == label).sum(1) for label in range(k)], 1)
+        tally(patterns[:, columns], np.ones(len(columns)), k)
         for columns in (others, [place for place in others if place in stating])
     )
     return _lifts(patterns[:, function], np.where(known.any(1, keepdims=True), known, votes), weight)
 
 
-def _borne_out(patterns: Votes, weight: Float, group: Counts, k: int, function: int, label: int) -> bool:
-    """Whether the votes of a single other function go with a function's votes for a label, or against them."""
+def _borne_out(patterns: Votes, weight: Float, group: Counts, k: int, function: int) -> set[int]:
+    """Labels for which a function's votes go with those of a single other function, or against them."""
     others = np.flatnonzero(group != group[function]).tolist()
     # Of many that are compared some would seem to by chance (Bonferroni).
     deviations = NormalDist().inv_cdf(1 - _ERROR / 2 / max(len(others), 1))
+    labels = set()
     for other in others:
-        votes = (patterns[:, [other]] == np.arange(k)).astype(np.int64)
-        lift = _lifts(patterns[:, function], votes, weight, deviations).get(label)
-        if lift is not None and not lift.least <= 1 <= lift.most:
-            return True
-    return False
+        votes = tally(patterns[:, [other]], np.ones(1), k)
+        lifts = _lifts(patterns[:, function], votes, weight, deviations)
+        labels |= {label for label, lift in lifts.items() if not lift.least <= 1 <= lift.most}
+    return labels
 
 
-def _lifts(own: Votes, votes: Counts, weight: Float, deviations: float = _DEVIATIONS) -> dict[int, Lift]:
-    """Lifts of a function (int8[n]) against numbers of votes of others (int64[n, k])."""
+def _lifts(own: Votes, votes: Float, weight: Float, deviations: float = _DEVIATIONS) -> dict[int, Lift]:
+    """Lifts of a function (int8[n]) against numbers of votes of others (float64[n, k])."""
     total = votes.sum(1)
     share = votes / np.maximum(total, 1)[:, None]
     met = weight * (total > 0)

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.labeling.aggregation import annotators, calibration, dawid_skene, held_out
+from socorpus.labeling.aggregation import patterns as vote_patterns
 from socorpus.labeling.aggregation.dawid_skene import ABSTAIN, LabelModel
 from socorpus.labeling.aggregation.vote_matrix import NO_SPAN, Items
 from socorpus.labeling.schema import Task, Weigher
@@ -182,7 +183,7 @@ def judged(examples: pa.Table, votes: pa.Table, task: Task) -> list[JudgedSpan]:
 
     A span that people are divided on, or that overlaps one of which they are, teaches nothing.
     """
-    weigher = task.weigher() if task.weigher is not None else None
+    weigher = task.weighed_by
     if weigher is None:
         return []
     words = votes.filter(pc.equal(votes["source"], "person")).to_pylist()
@@ -266,11 +267,10 @@ def choose(
     """
     size = len(model.labels)
     own = model.functions.index(weigher.function)
-    known = {weigher.function, *weigher.weighs}
-    others = np.array([name not in known for name in model.functions], bool)
+    others = np.array([name not in weigher.known for name in model.functions], bool)
     heard = items.votes[:, own] != ABSTAIN
     foreign_votes = np.where(others, items.votes, ABSTAIN).astype(np.int8)
-    label, probabilities = facts = model.choose(foreign_votes)
+    label, probabilities = by_others = model.choose(foreign_votes)
     foreign = (model.counted(foreign_votes) != ABSTAIN).any(1) & (items.start != NO_SPAN)
     rows = np.flatnonzero(np.asarray(pc.equal(votes["function"], weigher.function)))
     weighted = votes.take(pa.array(rows))
@@ -296,9 +296,9 @@ def choose(
     spoken = foreign.copy()
     spoken[place] = enough
     # A stated fact is true whatever the weigher says.
-    if stating := [number for number, name in enumerate(model.functions) if name in model.facts]:
+    if stating := vote_patterns.places(model.functions, model.facts):
         stated = (foreign_votes[:, stating] != ABSTAIN).any(1) & (items.start != NO_SPAN)
-        label[stated], probabilities[stated], spoken[stated] = facts[0][stated], facts[1][stated], True
+        label[stated], probabilities[stated], spoken[stated] = by_others[0][stated], by_others[1][stated], True
     return label, probabilities, spoken
 
 

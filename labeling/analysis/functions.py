@@ -17,6 +17,7 @@ from socorpus.corpus.storage import files, parquet
 from socorpus.corpus.storage.buckets import Bucket
 from socorpus.labeling import logistic, schema, steps, strays
 from socorpus.labeling.aggregation import agreement, dawid_skene, uninformative
+from socorpus.labeling.aggregation import patterns as vote_patterns
 from socorpus.labeling.aggregation.dawid_skene import ABSTAIN
 from socorpus.labeling.analysis import label_errors, leaks
 from socorpus.labeling.schema import FOLDER, TASKS, Task
@@ -132,7 +133,7 @@ def functions(
     rows = []
     voted = patterns != ABSTAIN
     group = dawid_skene.copies(patterns, weight)
-    stating = [place for place, name in enumerate(model.functions) if name in model.facts]
+    stating = vote_patterns.places(model.functions, model.facts)
     total = examples if examples is not None else int(weight[voted.any(1)].sum())
     for index, name in enumerate(model.functions):
         here = voted[:, index]

@@ -185,7 +185,7 @@ def _by_fold(posts: list[int]) -> Iterator[tuple[int, pa.Array]]:
 
 def _corrections(root: Path, task: Task, buckets: tuple[Bucket, ...]) -> list[weighed.Corrections]:
     """Of each fold what people's verdicts on other texts, and on names, change of a weigher's probabilities."""
-    weigher = task.weigher() if task.weigher is not None else None
+    weigher = task.weighed_by
     if weigher is None:
         return [weighed.NOTHING] * held_out.FOLDS
     path = root / schema.names_path(task.name)
