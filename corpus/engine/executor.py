@@ -419,7 +419,10 @@ class Engine:
                         "this process (--workers 0). What is finished is kept"
                     ) from error
             try:
-                self._client = Client(self._cluster or self.scheduler, timeout="10s")
+                # A client that is left half made closes itself when it is collected, after its cluster has gone: that
+                # takes 20 s on a busy machine, and ends in a traceback.
+                with _signals_deferred():
+                    self._client = Client(self._cluster or self.scheduler, timeout="10s")
             except (OSError, ValueError) as error:
                 raise BuildError(f"no Dask scheduler answers at {self.scheduler}: {error}") from error
             if (address := self._dashboard()) is not None:
