@@ -105,6 +105,8 @@ def _show_labels(corpus: "Corpus", ran: int) -> None:
         judged = entry["sources"].get("person", 0)
         people = f"; {judged:,} by people" if judged else ""
         differ = f"votes differ on {entry['conflicts']:,}"
+        if withheld := sum(count for rivals in entry.get("withheld", {}).values() for count in rivals.values()):
+            differ += f"; no label on {withheld:,}, where a label that nobody votes for is likelier"
         view.out.print(f"{name}: {sum(entry['examples'].values()):,} examples, {differ}{people}")
     view.out.print(f"labels: {corpus.path / 'labels'}" + ("" if ran else "   (nothing had changed)"))
 
@@ -238,7 +240,9 @@ def diff(
         if changes.votes:
             table = view.table("votes of", "new", "gone", "changed")
             for function, counts in sorted(changes.votes.items()):
-                table.add_row(function, *(view.number(counts[kind]) for kind in ("new", "gone", "changed")))
+                muted = ", ".join(changes.not_counted.get(function, ()))
+                mark = f" (not counted: {muted})" if muted else ""
+                table.add_row(f"{function}{mark}", *(view.number(counts[kind]) for kind in ("new", "gone", "changed")))
             view.out.print(table)
         for change in changes.examples[:_CHANGES_SHOWN]:
             place = f" {change.start}-{change.end}" if change.start is not None else ""

@@ -111,6 +111,11 @@ class TaskPlan:
         counts = strays.merged(voted[self.name(bucket)].counts.get("strays", {}) for bucket in self.layout.buckets)
         return {"strays": counts} if counts else {}
 
+    def withheld(self, fitted: Done) -> dict[str, Any]:
+        """Items that have votes and yet no label, under `withheld` (`counting.Counted.withheld`); or nothing."""
+        counts = fitted[self.task].counts.get("withheld")
+        return {"withheld": counts} if counts else {}
+
     def by_others(self, labelled: Done) -> dict[str, Any]:
         """Counts of the labels that sites have although the task's own functions abstain there, or nothing.
 
@@ -259,7 +264,12 @@ class TaskPlan:
         inputs = self._contents(labelled) | {f"votes/{name}": text for name, text in self._contents(voted).items()}
         inputs |= {f"people/{name}": content for name, content in people.items()} | {"models": self.models_content}
         inputs["names"] = self.names_content
-        remarks = {**self.failures(voted), **self.strays(voted), **self.by_others(labelled)}
+        remarks = {
+            **self.failures(voted),
+            **self.strays(voted),
+            **self.withheld(fitted),
+            **self.by_others(labelled),
+        }
         given: dict[str, Any] = {
             "task": self.task,
             "voters": self.voters,
@@ -329,6 +339,7 @@ class TaskPlan:
             "conflicts": conflicts,
             **self.failures(voted),
             **({"not_counted": muted} if (muted := fitted[self.task].counts.get("muted")) else {}),
+            **self.withheld(fitted),
             **self.strays(voted),
             "abstains": steps.abstains(self.layout.root, self.task),
             **self.by_others(labelled),

@@ -430,6 +430,8 @@ def fit(
     model = counted.fit(voters, TASKS[task], facts, assumed)
     files.write_json(root / model_path(task), model.as_dict())
     more: dict[str, Any] = {"muted": [list(pair) for pair in model.muted]} if model.muted else {}
+    if withheld := counted.withheld(model, TASKS[task]):
+        more["withheld"] = withheld
     if count := counted.contradictions(voters, facts):
         more["contradictions"] = count
     return Outcome({model_path(task): len(counted.weight)}, {"method": model.method, "basis": model.basis, **more})

@@ -47,6 +47,8 @@ _SHAPE = {
             "conflicts": int,
             "abstains?": {str: {str: str}},
             "by_others?": {str: _COUNTS},
+            "not_counted?": [[str]],
+            "withheld?": {str: _COUNTS},
             "definition?": {
                 **dict.fromkeys(("unit", "question"), str),
                 "labels": [{"name": str, "meaning": str}],

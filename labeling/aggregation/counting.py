@@ -136,6 +136,23 @@ class Counted:
         different = ((stated != dawid_skene.ABSTAIN) & (stated != most[:, None])).any(1)
         return int(self.weight[different].sum())
 
+    def withheld(self, model: dawid_skene.LabelModel, task: Task) -> dict[str, dict[str, int]]:
+        """Label with votes -> likelier label without any -> number of items that have no label for that reason."""
+        patterns = self.patterns
+        weigher = task.weighed_by
+        unsettled = self.verdict < 0
+        if weigher is not None and weigher.function in model.functions:
+            unsettled &= patterns[:, model.functions.index(weigher.function)] == dawid_skene.ABSTAIN
+            known = np.array([name in weigher.known for name in model.functions], bool)
+            patterns = np.where(known, dawid_skene.ABSTAIN, patterns).astype(np.int8)
+        label, probabilities = model.choose(patterns)
+        voted = (model.counted(patterns) != dawid_skene.ABSTAIN).any(1)
+        rows = np.flatnonzero(unsettled & voted & ~dawid_skene.likeliest(label, probabilities))
+        counts: dict[str, Counter[str]] = {}
+        for row, rival in zip(rows.tolist(), probabilities[rows].argmax(1).tolist(), strict=True):
+            counts.setdefault(model.labels[label[row]], Counter())[model.labels[rival]] += int(self.weight[row])
+        return {name: dict(sorted(rivals.items())) for name, rivals in sorted(counts.items())}
+
     def fit(
         self,
         functions: Sequence[str],

@@ -52,7 +52,7 @@ from socorpus.labeling.aggregation.patterns import Float
 from socorpus.labeling.aggregation.patterns import Votes as Votes
 from socorpus.labeling.aggregation.patterns import distinct as distinct
 
-VERSION = 6
+VERSION = 7
 FEWEST_FUNCTIONS = 3
 """Functions that must vote often enough for their rates to be learned; with fewer the majority decides."""
 OFTEN = 20
@@ -157,6 +157,16 @@ class LabelModel:
         likely = np.where(heard | ~heard.any(1, keepdims=True), np.round(probabilities, 9), -1.0)
         tied = likely == likely.max(1, keepdims=True)
         return np.where(tied, self.prior[None], -1.0).argmax(1), probabilities
+
+    def speaks(self, patterns: Votes, label: npt.NDArray[np.int64], probabilities: Float) -> npt.NDArray[np.bool_]:
+        """Whether each pattern gets its label, bool[n]: somebody votes who is counted, and no other label is likelier.
+
+        Args:
+            label, probabilities: as `choose` gives them. A likelier label is one for which nobody votes: such a vote
+                says what the post is not, and nobody says what it is.
+        """
+        voted: npt.NDArray[np.bool_] = (self.counted(patterns) != ABSTAIN).any(1)
+        return voted & likeliest(label, probabilities)
 
     def start(self, patterns: Votes) -> Float:
         """Probabilities of the labels before the votes of each pattern, float64[n, k]."""
@@ -327,6 +337,12 @@ def fit(
     )
     believed = _normal(model.probabilities(whole.patterns) * weights.seen) if len(whole.patterns) else np.zeros((0, k))
     return replace(model, accuracy=_accuracy(whole.patterns, believed, np.maximum(weights.met, weights.judged)))
+
+
+def likeliest(label: npt.NDArray[np.int64], probabilities: Float) -> npt.NDArray[np.bool_]:
+    """Whether no label is likelier than the chosen one, bool[n], of labels int64[n] and probabilities float64[n, k]."""
+    own = probabilities[np.arange(len(label)), label]
+    return np.asarray(np.round(own, 9) >= np.round(probabilities.max(1, initial=0.0), 9))
 
 
 def copies(patterns: Votes, counts: Counts) -> Counts:

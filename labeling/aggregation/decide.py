@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.labeling import schema
-from socorpus.labeling.aggregation import annotators, vote_matrix, weighed
-from socorpus.labeling.aggregation.dawid_skene import ABSTAIN, LabelModel
+from socorpus.labeling.aggregation import annotators, dawid_skene, vote_matrix, weighed
+from socorpus.labeling.aggregation.dawid_skene import LabelModel
 from socorpus.labeling.aggregation.vote_matrix import NO_SPAN, Items
 from socorpus.labeling.schema import Task
 from socorpus.labeling.tasks.entities import spans
@@ -57,8 +57,8 @@ def decide(
         corrections: what people's judgements change of a weigher's probabilities.
 
     Returns:
-        `schema.LABELS` in order of post and span; an example, or a span, on which nobody voted has no row. A
-        probability is rounded to float32.
+        `schema.LABELS` in order of post and span; an example, or a span, on which nobody voted has no row, nor one for
+        which a label that nobody votes for is likelier than those that have votes. A probability is rounded to float32.
     """
     if not task.spans:
         return _decided(examples, votes, model, task, corrections)
@@ -95,7 +95,7 @@ def _decided(
 
 def _functions(items: Items, votes: pa.Table, model: LabelModel) -> _Outcome:
     label, probabilities = model.choose(items.votes)
-    spoken = (model.counted(items.votes) != ABSTAIN).any(1)
+    spoken = model.speaks(items.votes, label, probabilities)
     named = np.asarray(pc.is_valid(votes["label"]))
     for function, idle in model.muted:
         named &= ~np.asarray(
@@ -110,11 +110,12 @@ def _functions(items: Items, votes: pa.Table, model: LabelModel) -> _Outcome:
 def _texts(items: Items, result: _Outcome, judgements: Sequence[annotators.Row], task: Task) -> _Outcome:
     """People's verdicts on whole texts. Where they are divided and no function votes, the prior decides."""
     verdicts = annotators.of_texts(judgements)
+    stands = dawid_skene.likeliest(result.label, result.probabilities)
     result = replace(result, probabilities=result.probabilities.copy(), label=result.label.copy())
     row = dict(zip(items.post.tolist(), range(len(items)), strict=True))
     for post, verdict in verdicts.items():
         index = row[post]
-        result.kept[index] = True
+        result.kept[index] = verdict.label is not None or stands[index]
         result.conflict[index] |= verdict.divided
         if verdict.label is not None:
             _settle(result, index, task.index(verdict.label))

@@ -271,6 +271,7 @@ def choose(
     heard = items.votes[:, own] != ABSTAIN
     foreign_votes = np.where(others, items.votes, ABSTAIN).astype(np.int8)
     label, probabilities = by_others = model.choose(foreign_votes)
+    stands = dawid_skene.likeliest(label, probabilities)
     foreign = (model.counted(foreign_votes) != ABSTAIN).any(1) & (items.start != NO_SPAN)
     rows = np.flatnonzero(np.asarray(pc.equal(votes["function"], weigher.function)))
     weighted = votes.take(pa.array(rows))
@@ -293,7 +294,7 @@ def choose(
     label = label.copy()
     label[place] = mass.argmax(1)
     enough = mass.max(1, initial=0.0) >= weigher.least
-    spoken = foreign.copy()
+    spoken = foreign & stands
     spoken[place] = enough
     # A stated fact is true whatever the weigher says.
     if stating := vote_patterns.places(model.functions, model.facts):

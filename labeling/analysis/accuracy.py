@@ -138,15 +138,17 @@ def matched(rows: int, gold: Mapping[str, object], task: Task, buckets: Sequence
 
 
 def _read(root: Path, task: Task, buckets: tuple[Bucket, ...], model: LabelModel) -> _Items:
-    votes = [np.zeros((0, len(model.functions)), np.int8)]
+    votes: list[patterns.Votes] = [np.zeros((0, len(model.functions)), np.int8)]
     keys: list[str] = []
-    verdict, fold, blind = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0, bool)]
+    verdict: list[Int64] = [np.zeros(0, np.int64)]
+    fold: list[Int64] = [np.zeros(0, np.int64)]
+    blind: list[npt.NDArray[np.bool_]] = [np.zeros(0, bool)]
     by: dict[str, list[list[str]]] = {way: [] for way in slices.WAYS}
     for bucket in buckets:
         examples, rows = steps.all_votes(root, bucket, task, people=True)
         items = vote_matrix.gather(rows, model.functions, task)
         people = counting.judgements(items, rows, task)
-        voted = (model.counted(items.votes) != patterns.ABSTAIN).any(1)
+        voted = model.speaks(items.votes, *model.choose(items.votes))
         votes.append(items.votes[voted])
         keys += [f"{bucket.site}:{post}" for post in items.post[voted].tolist()]
         verdict.append(people.verdict[voted])

@@ -1,15 +1,18 @@
 """Facts, votes and labels of one post in lines of text: the end of `socorpus explain`."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from socorpus.corpus.storage import files, manifest_file, row_lookup
-from socorpus.labeling import steps
+from socorpus.labeling import steps, strays
+from socorpus.labeling.aggregation import dawid_skene
 from socorpus.labeling.analysis import report_sections
 from socorpus.labeling.facts.closings import CLOSED
-from socorpus.labeling.schema import FACTS, FACTS_FOLDER, FOLDER
+from socorpus.labeling.schema import FACTS, FACTS_FOLDER, FOLDER, models_path
 
 _MOST_SPANS = 40
 
@@ -22,7 +25,7 @@ def lines(root: Path, key: str) -> list[str]:
         "labels": [
             line
             for name, entry in facts.get("labels", {}).items()
-            for line in (*_task(root, key, name, entry), *_failures(key, name, entry))
+            for line in (*_task(root, key, name, entry), *_failures(key, name, entry), *_strays(key, name, entry))
         ],
     }
     return [line for name, text in parts.items() if text for line in ("", name, *(f"  {part}" for part in text))]
@@ -82,34 +85,109 @@ def _task(root: Path, key: str, task: str, entry: Mapping[str, Any]) -> Iterator
     left = f", without {len(example['left_out'])} comments that give it away" if example["left_out"] else ""
     about = f"{example['split']}, {example['form'].replace('_', ' ')}{left}"
     rows = list(_rows(root / place.path(f"{FOLDER}/{task}/labels"), place.post_id))
+    votes = _votes(root, place, task)
+    muted = {(function, label) for function, label in entry.get("not_counted", ())}
     if not rows:
-        yield f"{task:<13} no vote ({about})"
-        missing = entry.get("abstains", {}).get(place.site, {})
-        others = entry.get("by_others", {}).get(place.site, {})
-        by: dict[tuple[str, str], list[str]] = {}
-        for label, why in missing.items():
-            by.setdefault((" by the task's own functions" if label in others else "", why), []).append(label)
-        for (who, why), labels in by.items():
-            count = f" ({len(labels)} labels)" if len(labels) > 1 else ""
-            yield f"  no {', '.join(labels)}{who} on this site{count}: {why}"
+        yield f"{task:<13} {'no label' if votes else 'no vote'} ({about})"
+        yield from _without_label(root, task, votes, muted)
+        yield from _missing(entry, place.site)
         return
     basis = f"the probability is {_basis(root, task, entry)}"
     if rows[0]["start"] is not None:
-        spans = f"{len(rows)} span{'s' * (len(rows) > 1)}"
-        yield f"{task:<13} {spans}; probabilities are {_basis(root, task, entry)} ({about})"
+        yield f"{task:<13} {_counted(len(rows), 'span')}; probabilities are {_basis(root, task, entry)} ({about})"
         for row in rows[:_MOST_SPANS]:
-            who = ", ".join(vote["function"] for vote in row["votes"])
             words = " ".join(example["text"][row["start"] : row["end"]].split())[:60]
-            yield f"  {row['start']}-{row['end']} {words}: {row['label']} {row['probability']:.3f}, by {who}"
+            voters = _by_label(row["votes"], muted)
+            by = ", by person" if row["source"] == "person" else ""
+            yield f"  {row['start']}-{row['end']} {words}: {row['label']} {row['probability']:.3f}{by} ({voters})"
         if len(rows) > _MOST_SPANS:
             yield f"  and {len(rows) - _MOST_SPANS} more"
+        others = {(vote["start"], vote["end"]) for vote in votes} - {(row["start"], row["end"]) for row in rows}
+        if others:
+            yield f"  {_counted(len(others), 'other span')} with votes: too unlikely, or beside a likelier span"
         return
     for row in rows:
         differ = "; votes differ" if row["conflict"] else ""
         differ += f"; {basis}" if row["source"] != "person" else ""
         yield f"{task:<13} {row['label']} {row['probability']:.3f}, by {row['source']}{differ} ({about})"
-        for vote in row["votes"]:
-            yield f"  {vote['function']}: {vote['label'] or 'no answer'} ({_evidence(vote)})"
+        yield from _each(row["votes"], muted)
+
+
+_Muted = set[tuple[str, str]]
+"""Functions and labels for which their votes are not counted."""
+
+
+def _votes(root: Path, place: row_lookup.Place, task: str) -> list[dict[str, Any]]:
+    """The votes of functions and models on a post."""
+    columns = ["site", "start", "end", "function", "label", "evidence"]
+    paths = (root / place.path(f"{FOLDER}/{task}/votes"), root / models_path(task))
+    tables = [row_lookup.rows_of(path, place.post_id, columns) for path in paths if files.exists(path)]
+    return [row for table in tables for row in table.to_pylist() if row["site"] == place.site]
+
+
+def _each(votes: Iterable[Mapping[str, Any]], muted: _Muted) -> Iterator[str]:
+    for vote in votes:
+        yield f"  {vote['function']}: {vote['label'] or 'no answer'}{_mark(vote, muted)} ({_evidence(vote)})"
+
+
+def _mark(vote: Mapping[str, Any], muted: _Muted) -> str:
+    return ", not counted" if (vote["function"], vote["label"]) in muted else ""
+
+
+def _by_label(votes: Iterable[Mapping[str, Any]], muted: _Muted) -> str:
+    """Who votes for which label of a span: "Number by digits, versions; Name by capitals"."""
+    by: dict[str, list[str]] = {}
+    for vote in votes:
+        by.setdefault(vote["label"] or "no answer", []).append(f"{vote['function']}{_mark(vote, muted)}")
+    return "; ".join(f"{label} by {', '.join(names)}" for label, names in by.items())
+
+
+def _without_label(root: Path, task: str, votes: Sequence[Mapping[str, Any]], muted: _Muted) -> Iterator[str]:
+    """Why a post that has votes has no label."""
+    if not votes:
+        return
+    if votes[0]["start"] is not None:
+        spans = len({(vote["start"], vote["end"]) for vote in votes})
+        yield f"  {_counted(spans, 'span')} with votes, all too unlikely, or none with votes that count"
+        return
+    yield from _each(votes, muted)
+    model = dawid_skene.from_dict(files.read_json(root / steps.model_path(task)))
+    named = {vote["function"]: vote["label"] for vote in votes if vote["label"] in model.labels}
+    places = [model.labels.index(named[name]) if name in named else dawid_skene.ABSTAIN for name in model.functions]
+    pattern = np.array([places], np.int8)
+    (label,), (probabilities,) = (values.tolist() for values in model.choose(pattern))
+    if not (model.counted(pattern) != dawid_skene.ABSTAIN).any():
+        yield "  none of these votes is counted: they tell nothing (socorpus labeling analyze has the figures)"
+        return
+    rival = max(range(len(probabilities)), key=lambda number: probabilities[number])
+    yield (
+        f"  {model.labels[rival]} {probabilities[rival]:.3f}, for which nobody votes, is likelier than "
+        f"{model.labels[label]} {probabilities[label]:.3f}"
+    )
+
+
+def _missing(entry: Mapping[str, Any], site: str) -> Iterator[str]:
+    """Labels that the task's own functions do not give on a site, and why."""
+    others = entry.get("by_others", {}).get(site, {})
+    by: dict[tuple[str, str], list[str]] = {}
+    for label, why in entry.get("abstains", {}).get(site, {}).items():
+        by.setdefault((" by the task's own functions" if label in others else "", why), []).append(label)
+    for (who, why), labels in by.items():
+        count = f" ({len(labels)} labels)" if len(labels) > 1 else ""
+        yield f"  no {', '.join(labels)}{who} on this site{count}: {why}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
+
+
+def _strays(key: str, task: str, entry: Mapping[str, Any]) -> Iterator[str]:
+    """Functions of which a vote on the post does not count; of each reason the manifest names one post."""
+    for function, reasons in entry.get("strays", {}).items():
+        for reason, of in reasons.items():
+            if of["post"] == key:
+                why = "one for another label than its first" if reason == strays.REPEATED else f"no example of {task}"
+                yield f"{task:<13} {function} has a vote on it that is not counted: {why}"
 
 
 def _failures(key: str, task: str, entry: Mapping[str, Any]) -> Iterator[str]:

@@ -22,7 +22,7 @@ from socorpus.labeling.aggregation.dawid_skene import ABSTAIN
 from socorpus.labeling.analysis import label_errors, leaks
 from socorpus.labeling.schema import FOLDER, TASKS, Task
 
-VERSION = 8
+VERSION = 9
 _FAILURES_SHOWN = 3
 Int64 = npt.NDArray[np.int64]
 
@@ -92,7 +92,7 @@ def analyse(
         "prior": _named(definition, model.prior),
         "functions": functions(patterns, weight, truth, model, examples if not definition.spans else None),
         "agreement": {
-            "functions": agreement.of_patterns(patterns, weight, len(definition.labels)),
+            "functions": agreement.of_patterns(model.counted(patterns), weight, len(definition.labels)),
             "people": agreement.of_people(counted.units, len(definition.labels) + 1),
             "judged_by_several": len(counted.units),
             "kappa": None if definition.spans else agreement.kappa(counted.units, len(definition.labels)),
@@ -124,7 +124,8 @@ def functions(
 
     Returns:
         `coverage`: votes / examples; `overlap`: share of its votes on items where another votes too; `conflict`: share
-        of its votes where another votes differently; `accuracy`: learned by the model, None where it never votes;
+        of its votes where another votes differently (of others only votes that are counted); `accuracy`: learned by the
+        model, None where it never votes; `assumed`: whether that rests on a share that nobody learned or judged here;
         `people`: number of its votes on items that people judged, and of the right ones among them; `lift`: label ->
         how many times as often it votes for it where others do as where others vote for other labels, with the
         interval and the numbers of such votes; `not_counted`: labels for
@@ -135,11 +136,12 @@ def functions(
     group = dawid_skene.copies(patterns, weight)
     stating = vote_patterns.places(model.functions, model.facts)
     total = examples if examples is not None else int(weight[voted.any(1)].sum())
+    counted = model.counted(patterns)
     for index, name in enumerate(model.functions):
         here = voted[:, index]
         own, votes = weight * here, int(weight[here].sum())
-        others = np.delete(patterns, index, 1)
-        beside = model.counted(patterns)
+        others = np.delete(counted, index, 1)
+        beside = counted.copy()
         beside[:, index] = patterns[:, index]
         spoken = others != ABSTAIN
         overlap = int(own[spoken.any(1)].sum())
@@ -156,6 +158,7 @@ def functions(
                 "overlap": _share(overlap, votes),
                 "conflict": _share(conflict, votes),
                 "accuracy": None if np.isnan(accuracy) else round(float(accuracy), 4),
+                "assumed": not np.isnan(accuracy) and _assumed(model, name),
                 "voice": round(float(model.voices[index]), 4),
                 "people": {"judged": int(weight[judged].sum()), "right": int(weight[right].sum())},
                 "lift": {
@@ -170,14 +173,21 @@ def functions(
     return rows
 
 
+def _assumed(model: dawid_skene.LabelModel, function: str) -> bool:
+    """Whether a function's accuracy follows from what is assumed of it, or of all, rather than from other votes."""
+    if model.method == "weigher" or model.basis == "judged":
+        return False
+    return function in model.assumed or model.held_out["majority"] is None
+
+
 def against_people(
     patterns: dawid_skene.Votes, weight: Int64, truth: Int64, model: dawid_skene.LabelModel
 ) -> dict[str, Any]:
     """Combined labels of functions, by a model that nobody taught, against people's: numbers of items judged, of those
     with a vote, and of the right ones among these."""
     judged = truth >= 0
-    spoken = judged & (model.counted(patterns) != ABSTAIN).any(1)
-    guess, _ = model.choose(patterns)
+    guess, probabilities = model.choose(patterns)
+    spoken = judged & model.speaks(patterns, guess, probabilities)
     right = spoken & (guess == truth)
     counts = {"judged": judged, "voted": spoken, "right": right, "no_span": judged & (truth == len(model.labels))}
     return {name: int(weight[mask].sum()) for name, mask in counts.items()}
@@ -293,6 +303,25 @@ def not_to_be_had(facts: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def withheld(facts: Mapping[str, Any]) -> list[str]:
+    """A sentence on posts, or spans, that have votes and yet no label; none where there are none.
+
+    Args:
+        facts: an analysis, or the manifest's entry of a task: `withheld` (`counting.Counted.withheld`).
+    """
+    counts: Mapping[str, Mapping[str, int]] = facts.get("withheld", {})
+    if not counts:
+        return []
+    total = sum(count for rivals in counts.values() for count in rivals.values())
+    parts = [
+        f"{count:,} with votes for {label}, where {rival} is likelier"
+        for label, rivals in counts.items()
+        for rival, count in rivals.items()
+    ]
+    why = "since a label that nobody votes for is likelier"
+    return [f"No label on {total:,} items that have votes, {why}: {'; '.join(parts)}."]
+
+
 def summary(analysis: Mapping[str, Any]) -> list[str]:
     """Sentences of an analysis, beside its tables."""
     sentences = []
@@ -331,5 +360,6 @@ def summary(analysis: Mapping[str, Any]) -> list[str]:
         sentences += [f"{strays.sentence(task, function, reasons)}." for function, reasons in lost]
     if "held_out" in analysis:  # of an earlier version it has neither
         sentences += [_method(analysis), probabilities(analysis["probabilities"])]
+    sentences += withheld(analysis)
     sentences += not_to_be_had(analysis)
     return [*sentences, *filter(None, [analysis["audit"].get("note"), analysis["errors"]["note"]])]

@@ -40,7 +40,7 @@ def labels(facts: Facts) -> Section | None:
         content += Markup("<h3>{}: {} examples</h3>").format(name, f"{examples:,}")
         content += html.table(["label", *SPLITS, "all"], *label_rows(entry))
         sources = ", ".join(f"{count:,} by {source}" for source, count in entry["sources"].items()) or "none"
-        for sentence in analysis_functions.not_to_be_had(entry):
+        for sentence in (*analysis_functions.withheld(entry), *analysis_functions.not_to_be_had(entry)):
             content += html.paragraph(sentence)
         content += html.paragraph(
             f"Combined by {_METHODS.get(entry['method'], entry['method'])}: {sources}; votes differ on "
@@ -78,7 +78,8 @@ def functions(facts: Facts) -> Section | None:
     content = html.paragraph(
         "Coverage is a share of the examples (of spans: of those that anybody names); overlap and conflict are "
         "shares of a function's own votes where another votes too, and where another votes differently. Accuracy is "
-        "estimated by the label model only from agreement with other functions; against people it is counted."
+        "estimated by the label model only from agreement with other functions, or assumed, where it says so; against "
+        "people it is counted. Votes that are not counted are no overlap and no conflict of others."
     )
     for name, analysis in analyses:
         content += Markup("<h3>{}</h3>").format(name)
@@ -98,14 +99,20 @@ def function_rows(analysis: Mapping[str, Any]) -> list[list[Any]]:
     """Rows of the table of functions."""
     return [
         [
-            function["name"],
+            function["name"] + _not_counted(function),
             function["votes"],
-            *(percent(function[name]) for name in ("coverage", "overlap", "conflict", "accuracy")),
+            *(percent(function[name]) for name in ("coverage", "overlap", "conflict")),
+            percent(function["accuracy"]) + (" assumed" if function.get("assumed") else ""),
             against(function["people"]),
             ", ".join(function["labels"]) or "–",
         ]
         for function in analysis["functions"]
     ]
+
+
+def _not_counted(function: Mapping[str, Any]) -> str:
+    muted = function.get("not_counted", ())
+    return f" (not counted: {', '.join(muted)})" if muted else ""
 
 
 AGREEMENT_HEAD = ["agreement of people", "judgements", "same", "alpha"]
@@ -254,10 +261,19 @@ def evidence(text: str) -> str:
     """Evidence in readable form: `name value, name value`."""
     values = json.loads(text)
     if not isinstance(values, Mapping):
-        return text
+        return shortened(text)
     return ", ".join(
-        f"{name} {value if isinstance(value, str) else json.dumps(value)}" for name, value in values.items()
+        f"{name} {shortened(value if isinstance(value, str) else json.dumps(value))}" for name, value in values.items()
     )
+
+
+_LONGEST = 500
+
+
+def shortened(text: str) -> str:
+    """The first `_LONGEST` characters of a text, and how many more there are."""
+    more = len(text) - _LONGEST
+    return text if more <= 0 else f"{text[:_LONGEST]}… ({more:,} more characters)"
 
 
 def _analyses(facts: Facts) -> Iterator[tuple[str, dict[str, Any]]]:

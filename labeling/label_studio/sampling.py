@@ -21,7 +21,7 @@ from socorpus.corpus import arrays
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files, parquet
 from socorpus.corpus.storage.buckets import bucket_files
-from socorpus.labeling import schema
+from socorpus.labeling import schema, steps
 from socorpus.labeling.analysis import slices
 from socorpus.labeling.label_studio.interface import Example, Label
 from socorpus.labeling.schema import Task
@@ -204,7 +204,7 @@ _WORD = re.compile(r"\w+")
 
 
 def _weights(root: Path, task: Task, bucket: str, kind: str) -> dict[int, float]:
-    """Post -> sort value; the most wanted have the smallest."""
+    """Post -> sort value; the most wanted have the smallest, of the uncertain those whose votes give no label."""
     path = root / schema.path(task.name, "labels", bucket)
     if not files.exists(path):
         return {}
@@ -217,14 +217,27 @@ def _weights(root: Path, task: Task, bucket: str, kind: str) -> dict[int, float]
         .aggregate([("probability", "mean"), ("conflict", "mean"), ("judged", "any")])
     )
     weights: dict[int, float] = {}
+    if kind == "uncertain" and not task.spans:
+        weights = dict.fromkeys(_voted(root, task, bucket), 0.0)
     for post, probability, conflict, by_person in zip(
         *(grouped[name].to_pylist() for name in ("post_id", "probability_mean", "conflict_mean", "judged_any")),
         strict=True,
     ):
         if by_person or (kind == "disagreement" and not conflict):
+            weights.pop(post, None)
             continue
         weights[post] = probability if kind == "uncertain" else -conflict
     return weights
+
+
+def _voted(root: Path, task: Task, bucket: str) -> set[int]:
+    """Posts with votes of functions that are counted."""
+    path, model = root / schema.path(task.name, "votes", bucket), root / steps.model_path(task.name)
+    if not files.exists(path) or not files.exists(model):
+        return set()
+    muted = {(function, label) for function, label in files.read_json(model).get("muted", ())}
+    columns = (parquet.read(path, schema.VOTES)[name].to_pylist() for name in ("post_id", "function", "label"))
+    return {post for post, *vote in zip(*columns, strict=True) if tuple(vote) not in muted}
 
 
 def examples(root: Path, task: Task, keys: Collection[str]) -> Iterator[Example]:

@@ -23,10 +23,12 @@ from socorpus.corpus.dump import sources
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.errors import BuildError, InputError, SocorpusWarning
 from socorpus.corpus.storage import generations, manifest_file, parquet
+from socorpus.corpus.storage.buckets import bucket_files
 from socorpus.labeling import functions, pipeline, plugin_calls, schema, steps
-from socorpus.labeling.aggregation import dawid_skene
+from socorpus.labeling.aggregation import dawid_skene, vote_matrix
 from socorpus.labeling.analysis import explain as analysis_explain
 from socorpus.labeling.analysis import functions as analysis_functions
+from socorpus.labeling.analysis import label_diff
 from socorpus.labeling.analysis.findings import Analysis
 from tests.building import hashes, manifest, seconds, table
 from tests.labeling import bucket, labelled
@@ -125,7 +127,15 @@ def test_labels_are_what_their_votes_say(applied: Path) -> None:
         assert row["version"] == (3 if row["function"] == "code_speaks" else 1)
         by.setdefault((row["site"], row["post_id"]), set()).add((row["function"], row["label"]))
     found = rows(applied, "toy", "labels")
-    assert {(row["site"], row["post_id"]) for row in found} == set(by)
+    without = set(by) - {(row["site"], row["post_id"]) for row in found}
+    assert len(found) + len(without) == len(by)
+    # Who asks for something in a comment is seldom borne out: a label that nobody votes for is likelier there.
+    assert without and {frozenset(label for _, label in by[key]) for key in without} == {frozenset({"unclear"})}
+    assert all(max(row["probabilities"]) == row["probability"] for row in found)
+    entry = manifest(applied)["labels"]["toy"]
+    assert entry["withheld"] == {"unclear": {"good": len(without)}}
+    said = f"No label on {len(without)} items that have votes, since a label that nobody votes for is likelier"
+    assert analysis_functions.withheld(entry)[0].startswith(said)
     for row in found:
         said = {(vote["function"], vote["label"]) for vote in row["votes"]}
         assert said == by[row["site"], row["post_id"]]
@@ -174,9 +184,11 @@ def test_what_people_say_moves_no_split(corpus: Path) -> None:
     votes = [{"site": row["site"], "post_id": row["post_id"], "function": "person:1", "label": "bad"} for row in judged]
     say(corpus, "toy", votes)
     apply(corpus)
-    after = rows(corpus, "toy", "labels")
-    assert {(row["site"], row["post_id"]): row["split"] for row in after} == before
-    assert sum(row["source"] == "person" for row in after) == len(judged) > 50
+    labels = rows(corpus, "toy", "labels")
+    after = {(row["site"], row["post_id"]): row["split"] for row in labels}
+    # Where "bad" has become likelier than what is voted for, there is no label any more.
+    assert after.keys() >= {(row["site"], row["post_id"]) for row in judged} and after.items() <= before.items()
+    assert sum(row["source"] == "person" for row in labels) == len(judged) > 50
 
 
 def test_splits_need_nothing_of_what_a_build_keeps_for_itself(corpus: Path) -> None:
@@ -375,32 +387,46 @@ def test_people_stand_above_functions(corpus: Path) -> None:
     assert (now[two]["label"], now[two]["source"]) == ("bad", "person")
 
 
+def believed(root: Path, task: str) -> dict[tuple[str, int], list[float]]:
+    """Probabilities of the labels of each post that has votes, by the task's model; also of those without a label."""
+    model = dawid_skene.from_dict(json.loads((root / steps.model_path(task)).read_text("utf-8")))
+    likely = {}
+    for path in bucket_files(root / schema.FOLDER / task / "votes"):
+        items = vote_matrix.gather(parquet.read(path), model.functions, schema.TASKS[task])
+        keys = [(path.parent.name, post) for post in items.post.tolist()]
+        likely |= dict(zip(keys, model.probabilities(items.votes).tolist(), strict=True))
+    return likely
+
+
 def test_people_teach_labels_of_everything_else(corpus: Path) -> None:
-    found = rows(corpus, "toy", "labels")
     key = ("site", "post_id")
+    by: dict[tuple[str, int], set[str]] = {}
+    for row in rows(corpus, "toy", "votes"):
+        by.setdefault((row["site"], row["post_id"]), set()).add(row["label"])
     # People find that posts which are called unclear are bad.
-    unclear, good = ([row for row in found if row["label"] == label] for label in ("unclear", "good"))
-    judged = unclear[:25] + good[:40]
+    unclear, good = ([name for name, labels in sorted(by.items()) if labels == {of}] for of in ("unclear", "good"))
+    judged = [
+        *({"site": site, "post_id": post, "label": "bad"} for site, post in unclear[:25]),
+        *({"site": site, "post_id": post, "label": "good"} for site, post in good[:40]),
+    ]
+    before = believed(corpus, "toy")
     blind = json.dumps({"blind": True})
     say(
         corpus,
         "toy",
-        [
-            {name: row[name] for name in key}
-            | {"function": "person:1", "label": "bad" if row["label"] == "unclear" else row["label"], "evidence": blind}
-            for row in judged
-        ],
+        [{**row, "function": "person:1", "evidence": blind} for row in judged],
     )
     apply(corpus, analyze=True)
-    told = {(row["site"], row["post_id"]) for row in judged}
-    before = {(row["site"], row["post_id"]): row for row in found}
-    bad = schema.TASKS["toy"].index("bad")
-    moved = [
-        row["probabilities"][bad] - before[row["site"], row["post_id"]]["probabilities"][bad]
-        for row in rows(corpus, "toy", "labels")
-        if (row["site"], row["post_id"]) not in told and before[row["site"], row["post_id"]]["label"] == "unclear"
-    ]
+    bad, after = schema.TASKS["toy"].index("bad"), believed(corpus, "toy")
+    moved = [after[name][bad] - before[name][bad] for name in unclear[25:]]
     assert len(moved) > 10 and min(moved) > 0 and sum(moved) > 0.3 * len(moved)
+    # Nobody votes for "bad" there: what is known of them is that they are not what is voted for.
+    written = {tuple(row[name] for name in key): row for row in rows(corpus, "toy", "labels")}
+    assert not set(unclear[25:]) & written.keys()
+    assert manifest(corpus)["labels"]["toy"]["withheld"]["unclear"] == {"bad": len(unclear) - 25}
+    told = {(row["site"], row["post_id"]) for row in judged}
+    rest = {name: row for name, row in written.items() if name not in told}
+    assert rest and all(row["probabilities"] == pytest.approx(after[name], abs=1e-6) for name, row in rest.items())
     model = json.loads((corpus / steps.model_path("toy")).read_text("utf-8"))
     assert model["basis"] == "judged" and model["measured"]["judged"] == 65 and model["measured"]["only_blind"]
     assert model["measured"]["log_loss"] < model["measured"]["constant"]
@@ -567,6 +593,35 @@ def test_a_story_has_votes_and_labels(applied: Path) -> None:
     assert analysis_explain.lines(applied, "modern.example.com:999999999") == []
 
 
+def test_a_story_of_spans_says_who_votes_for_which_label(applied: Path) -> None:
+    found = rows(applied, "toy_spans", "labels")
+    row = found[0]
+    told = analysis_explain.lines(applied, f"{row['site']}:{row['post_id']}")
+    line = next(line for line in told if line.strip().startswith(f"{row['start']}-{row['end']} "))
+    vote = row["votes"][0]
+    assert line.endswith(f": {row['label']} {row['probability']:.3f} ({vote['label']} by {vote['function']})")
+    places = {(row["site"], row["post_id"], row["start"], row["end"]) for row in found}
+    lost = next(
+        row
+        for row in rows(applied, "toy_spans", "votes")
+        if (row["site"], row["post_id"], row["start"], row["end"]) not in places
+        and any(place[:2] == (row["site"], row["post_id"]) for place in places)
+    )
+    told = analysis_explain.lines(applied, f"{lost['site']}:{lost['post_id']}")
+    assert any("with votes: too unlikely, or beside a likelier span" in line for line in told)
+
+
+def test_a_story_says_why_votes_give_no_label(applied: Path) -> None:
+    labelled_posts = {(row["site"], row["post_id"]) for row in rows(applied, "toy", "labels")}
+    row = next(row for row in rows(applied, "toy", "votes") if (row["site"], row["post_id"]) not in labelled_posts)
+    told = [line.strip() for line in analysis_explain.lines(applied, f"{row['site']}:{row['post_id']}")]
+    place = next(number for number, line in enumerate(told) if line.startswith("toy           no label"))
+    assert told[place + 1].startswith("comment_asks: unclear (")
+    assert re.fullmatch(r"good 0\.\d+, for which nobody votes, is likelier than unclear 0\.\d+", told[place + 2]), told[
+        place + 2
+    ]
+
+
 def test_facts_of_posts_are_a_table_and_begin_a_story(applied: Path) -> None:
     facts = [
         row for path in sorted((applied / "labels/facts").rglob("*.parquet")) for row in pq.read_table(path).to_pylist()
@@ -676,8 +731,10 @@ def test_a_post_on_which_a_function_of_ours_fails_is_left_to_the_others(corpus: 
         assert any("breaks failed on it and does not vote: ValueError" in line for line in story)
 
 
-def test_who_votes_alike_on_everything_moves_no_label(corpus: Path) -> None:
+def test_who_votes_alike_on_everything_moves_no_label(applied: Path, corpus: Path) -> None:
     before = rows(corpus, "toy", "labels")
+    apply(corpus, analyze=True)
+    usual_analysis = json.loads((corpus / "labels/toy/analysis.json").read_text("utf-8"))
     with ours("toy", lambda row: False):
         with pytest.warns(
             SocorpusWarning, match=r"toy\.breaks votes for good as often where others vote for other labels"
@@ -694,6 +751,22 @@ def test_who_votes_alike_on_everything_moves_no_label(corpus: Path) -> None:
         assert len(said) == 1 and said[0].startswith("breaks's votes for good ")
         (row,) = [row for row in analysis["functions"] if row["name"] == "breaks"]
         assert row["votes"] == len(rows(corpus, "toy", "examples")) and row["accuracy"] is None
+        # What is not counted is no overlap, no conflict and no agreement of others.
+        figures = ("name", "votes", "overlap", "conflict")
+        others = [{name: of[name] for name in figures} for of in analysis["functions"] if of["name"] != "breaks"]
+        assert others == [{name: of[name] for name in figures} for of in usual_analysis["functions"]]
+        assert analysis["agreement"]["functions"] == usual_analysis["agreement"]["functions"]
+        shown = [of[0] for of in Analysis("toy", analysis).functions()[1]]
+        assert "breaks (not counted: good)" in shown and "high_score" in shown
+        silent = {(of["site"], of["post_id"]) for of in rows(corpus, "toy", "votes")} - {
+            (of["site"], of["post_id"]) for of in after
+        }
+        stories = [analysis_explain.lines(corpus, f"{site}:{post}") for site, post in sorted(silent)]
+        story = next(story for story in stories if any("none of these votes is counted" in line for line in story))
+        assert "  breaks: good, not counted (" in "\n".join(line[2:] for line in story)
+        diff = label_diff.compare(generations.finished(applied), generations.finished(corpus), schema.TASKS["toy"])
+        assert diff.votes["breaks"]["new"] == len(after) and diff.not_counted == {"breaks": ["good"]}
+        assert diff.changed == 0 and "breaks" not in diff.causes
 
 
 def test_a_function_of_ours_that_fails_on_many_posts_ends_the_build(corpus: Path) -> None:

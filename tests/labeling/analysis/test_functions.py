@@ -72,6 +72,7 @@ def test_functions_by_hand() -> None:
         "overlap": None,
         "conflict": None,
         "accuracy": None,
+        "assumed": False,
         "voice": 1.0,
         "people": {"judged": 0, "right": 0},
         "lift": {},
@@ -253,3 +254,17 @@ def test_a_reason_why_labels_are_not_to_be_had_stands_in_a_story_once(tmp_path: 
     manifest_file.save(tmp_path, manifests.manifest(labels={"entities": entry}))
     told = analysis_explain.lines(tmp_path, f"{label_tables.SITE}:1")
     assert [line.strip() for line in told if "no code" in line] == ["no Class, Value on this site (2 labels): no code"]
+
+
+def test_a_story_of_a_span_says_who_votes_for_which_label_and_what_is_not_counted(tmp_path: Path) -> None:
+    row = label_tables.label("entities", 3, "Class", span=(0, 4))
+    examples = [label_tables.example(3, "Node is a class")]
+    label_tables.write(tmp_path, "entities", examples, [row])
+    _, other = row["votes"]
+    entry = manifests.task(not_counted=[[other["function"], other["label"]]], measured_on=30)
+    entry["strays"] = {"lost": {"unknown": {"votes": 2, "post": f"{label_tables.SITE}:3"}}}
+    manifest_file.save(tmp_path, manifests.manifest(labels={"entities": entry}))
+    told = [line.strip() for line in analysis_explain.lines(tmp_path, f"{label_tables.SITE}:3")]
+    said = f"Class by score_says_so; {other['label']} by edits_say_so, not counted"
+    assert f"0-4 Node: Class 0.800 ({said})" in told
+    assert "entities      lost has a vote on it that is not counted: no example of entities" in told

@@ -1,14 +1,18 @@
 """Which posts people are asked about."""
 
+import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from socorpus.corpus.errors import InputError
+from socorpus.corpus.storage import files, parquet
+from socorpus.labeling import schema, steps
 from socorpus.labeling.label_studio import interface, sampling
 from socorpus.labeling.label_studio.sampling import Sample
 from tests.labeling import label_tables
-from tests.labeling.label_tables import SITE
+from tests.labeling.label_tables import BUCKET, SITE
 from tests.our_tasks import ENTITIES, QUALITY
 
 COUNT = 60
@@ -28,6 +32,19 @@ def chosen(root: Path, text: str, limit: int = 10, without: tuple[str, ...] = ()
 
 def test_uncertain_ones_come_first(root: Path) -> None:
     assert chosen(root, "uncertain", 12) == [1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13]
+
+
+def test_posts_whose_votes_give_no_label_are_the_most_uncertain(root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True)
+    usual = {"site": SITE, "version": 1, "source": "function", "evidence": "{}"}
+    posts = [(2, "one", "HQ"), (70, "one", "HQ"), (71, "other", "HQ"), (71, "one", "LQ_EDIT"), (72, "other", "HQ")]
+    votes = [{**usual, "post_id": post, "function": name, "label": label} for post, name, label in posts]
+    examples = [label_tables.example(post, "a text") for post in range(1, 80)]
+    for name, rows, of in (("votes", votes, schema.VOTES), ("examples", examples, schema.EXAMPLES)):
+        parquet.write(tmp_path / schema.path("quality", name, BUCKET), pa.Table.from_pylist(rows, schema=of), of)
+    files.write_json(tmp_path / steps.model_path("quality"), {"muted": [["other", "HQ"]]})
+    found = chosen(tmp_path, "uncertain", 5)
+    assert sorted(found[:2]) == [70, 71] and found[2:] == [1, 2, 3]
 
 
 def test_disagreement_takes_those_whose_votes_differ_and_nobody_has_judged(root: Path) -> None:
