@@ -164,20 +164,20 @@ class Release:
     name: str
     """The software's name, as texts and tags have it."""
     version: str
-    """Numbers with points, such as 3.10."""
+    """Numbers with points, such as 3.10, maybe with a suffix: 2.0-beta1 comes before 2.0, and 8 is 8.0."""
     date: str
     """The day, as YYYY-MM-DD."""
 
     def __post_init__(self) -> None:
         if not _VERSION.fullmatch(self.version):
-            raise ValueError(f"version must be numbers with points, such as 3.10, not {self.version[:80]!r}")
+            raise ValueError(f"version must be numbers with points, such as 3.10 or 2.0-rc1, not {self.version[:80]!r}")
         try:
             date.fromisoformat(self.date)
         except ValueError:
             raise ValueError(f"date must be a day, such as 2020-05-31, not {self.date[:80]!r}") from None
 
 
-_VERSION = re.compile(r"\d{1,9}(?:\.\d{1,9}){0,7}")
+_VERSION = re.compile(r"[vV]?\d{1,9}(?:\.\d{1,9}){0,7}(?:[-._+ ]?[A-Za-z][\w.+-]{0,40})?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ class Labels:
     """Labelling functions that do not vote, each written TASK.FUNCTION."""
     names: tuple[str, ...] = ()
     """Names of your own field, each written TYPE: NAME, such as `"Application: Blender"`: entities wherever they stand.
-    At most 100 characters each; a type of the task `entities`, or of another task of spans."""
+    At most 100 characters each; a type of the task `entities`, or of a plug-in's task of spans that has `settings`."""
     validation: float = 0.1
     """Share of the threads of each label, where there are enough: the newest but those of the test split."""
     test: float = 0.1

@@ -42,6 +42,7 @@ from socorpus.labeling.corpus_view import Layout
 from socorpus.labeling.functions import FUNCTIONS, of_task
 from socorpus.labeling.plan import TaskPlan
 from socorpus.labeling.schema import ANNOTATIONS, FACTS_FOLDER, FOLDER, TASKS
+from socorpus.labeling.tasks.obsolescence import releases
 
 TABLES = ("examples", "votes", "labels")
 _SECONDS_A_DOCUMENT = 0.0015
@@ -180,6 +181,11 @@ def check(config: configs.Config, tasks: Sequence[str] | None = None) -> None:
     for entry in config.labels.names:
         if fault := _odd_name(entry):
             raise InputError(f"labels.names: {entry!r}: {fault}")
+    if two := _contradicting(config.labels.names):
+        raise InputError(f"labels.names: {two[0]!r} and {two[1]!r} give one name two types; leave one of them out")
+    if dates := releases.contradicting(config.labels.releases):
+        given = " and ".join(f"{row.version} on {row.date}" for row in dates)
+        raise InputError(f"labels.releases: {dates[0].name} has one version with two dates, {given}; leave one out")
     for key, function in FUNCTIONS.items():
         if function.task not in TASKS:
             where = plugins.where(FUNCTIONS.origin(key))
@@ -223,10 +229,34 @@ def _odd_name(entry: str) -> str | None:
         return "wants TYPE: NAME, such as 'Application: Blender'"
     if len(name) > _LONGEST_NAME or not any(sign.isalnum() for sign in name):
         return f"a name has 1 to {_LONGEST_NAME} characters, a letter or digit among them"
-    types = {kind for task in TASKS.values() if task.spans for kind in task.labels}
-    if label not in types:
-        hint = _meant(label.title().replace(" ", "_"), types)
-        return f"no task of spans has the type {label!r}; {hint}there are {', '.join(sorted(types))}"
+    of_spans = [task for task in TASKS.values() if task.spans]
+    types = {kind for task in of_spans if task.settings is not None for kind in task.labels}
+    if label in types:
+        return None
+    if unread := [task.name for task in of_spans if label in task.labels]:
+        return (
+            f"{label} is a type of {', '.join(unread)}, which reads no names of the configuration: a task of a plug-in "
+            "does with settings= (docs/plugins.md)"
+        )
+    hint = _meant(label.title().replace(" ", "_"), types)
+    return f"no task of spans that reads names has the type {label!r}; {hint}there are {', '.join(sorted(types))}"
+
+
+def _contradicting(names: Sequence[str]) -> tuple[str, str] | None:
+    """Two entries of `labels.names` that give one name two types of a task; None where there are none.
+
+    A name without capitals counts in any case, and is the same as any of its spellings.
+    """
+    for task in (task for task in TASKS.values() if task.spans):
+        known: dict[str, list[tuple[str, str, str]]] = {}
+        for entry in names:
+            label, _, name = entry.partition(":")
+            label, name = label.strip(), " ".join(name.split())
+            for earlier, other, before in known.get(name.lower(), ()) if label in task.labels else ():
+                if earlier != label and (other == name or name.islower() or other.islower()):
+                    return before, entry
+            if label in task.labels:
+                known.setdefault(name.lower(), []).append((label, name, entry))
     return None
 
 
@@ -302,6 +332,8 @@ def _run(layout: Layout, chosen: Sequence[str], analyze: bool) -> tuple[dict[str
 
     collected = run("collect", (plan.collect() for plan in plans))
     merged = run("merge", (plan.merge(collected) for plan in plans))
+    for plan in plans:
+        plan.warn_of_settings()
     voted = run("vote", (plan.vote(merged) for plan in plans), "examples", "votes")
     for plan in plans:
         plan.require_working(voted)

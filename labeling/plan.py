@@ -78,6 +78,17 @@ class TaskPlan:
             edition = [edition, given["settings"]]
         return [WorkItem("label_merge", self.task, steps.merge, given, contents, 1, edition)]
 
+    def warn_of_settings(self) -> None:
+        """Warn of settings that fit nothing in the corpus, once its facts are there.
+
+        Warns:
+            SocorpusWarning: there are some.
+        """
+        if self.definition.unheard is not None:
+            facts = files.read_json(self.layout.root / steps.facts_path(self.task))
+            for sentence in self.definition.unheard(facts):
+                warnings.warn(sentence, SocorpusWarning, stacklevel=2)
+
     def vote(self, merged: Done) -> list[WorkItem]:
         """Threads and facts -> examples and votes."""
         layout, config, items = self.layout, self.layout.config, []

@@ -5,7 +5,7 @@ The key is (`site`, `post_id`); for spans also the span, whose offsets are code 
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, Literal, ParamSpec, get_args
@@ -68,6 +68,8 @@ class Task:
         merge: from the results of `collect` of all buckets to the facts of the whole corpus (`Threads.facts`), as JSON.
         settings: from the section `[labels]` of the configuration to what the task's functions read of it, as plain
             JSON: `Threads.facts["settings"]`. What it returns may depend on plug-ins too. It needs `merge`.
+        unheard: from the facts of the whole corpus, with the settings, to a sentence for each setting that fits nothing
+            in the corpus, such as a name that no post has; `apply` warns of them.
         examples: `EXAMPLES` of a bucket, from `Threads` and the votes of all functions (none for spans, whose examples
             come first); the pipeline fills `split` and `digest` and replaces personal data. None: every post of the
             unit as it was published, without the comments that votes name as giving the label away.
@@ -88,6 +90,7 @@ class Task:
     collect: Callable[..., Mapping[str, Any]] | None = field(default=None, compare=False, repr=False)
     merge: Callable[..., Mapping[str, Any]] | None = field(default=None, compare=False, repr=False)
     settings: Callable[..., Mapping[str, Any]] | None = field(default=None, compare=False, repr=False)
+    unheard: Callable[..., Iterable[str]] | None = field(default=None, compare=False, repr=False)
     examples: Callable[..., pa.Table] | None = field(default=None, compare=False, repr=False)
     abstains: Callable[..., Mapping[str, Mapping[str, str]]] | None = field(default=None, compare=False, repr=False)
     leave_out: tuple[str, ...] = field(default=(), compare=False)
@@ -177,6 +180,8 @@ def _fault(definition: Task) -> str | None:
         return "collect and merge need one another"
     if definition.settings is not None and definition.merge is None:
         return "settings need collect and merge"
+    if definition.unheard is not None and definition.settings is None:
+        return "unheard needs settings"
     return None
 
 

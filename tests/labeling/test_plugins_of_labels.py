@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from socorpus.cli import main as cli
-from socorpus.corpus import active_plugins, build, load_config, plugins, use_plugins
+from socorpus.corpus import active_plugins, build, config, load_config, plugins, use_plugins
 from socorpus.corpus.errors import InputError, SocorpusWarning
 from socorpus.labeling import (
     analyze,
@@ -23,6 +23,7 @@ from socorpus.labeling import (
     export_labels,
     label_slices,
     last_stage,
+    pipeline,
     schema,
     tasks_without_functions,
     try_functions,
@@ -432,3 +433,37 @@ def test_a_label_of_a_plugin_where_ours_abstain_is_not_said_to_be_missing(
         assert f"No {label}" not in told and f"No {other}" in told
         bound = f"is only by votes that this does not bind, as of plug-ins or people ({count:,})"
         assert f"{label} on {small_site.SITE} {bound}" in told
+
+
+SPANS = """
+from socorpus.labeling import task
+
+task("things", {"Number": "digits", "Language": "as in entities"}, unit="span")
+task("parts", {"Part": "of a machine"}, unit="span", collect=lambda threads: {}, merge=lambda parts: {},
+     settings=lambda labels: {"names": list(labels.names)})
+"""
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["Number: 7"], "Number is a type of things, which reads no names of the configuration.*settings="),
+        (["number: 7"], "has the type 'number'; there are Algorithm.*, Part"),
+        (["language: C"], "has the type 'language'; did you mean Language"),
+        (["Library: Blender", "Application:  Blender"], "'Library: Blender' and 'Application:  Blender' give one name"),
+        (["Library: blender", "Application: Blender"], "give one name two types"),
+        (["Data_Type: GO", "Language: Go", "Part: GO", "Part: GO", "Library: gopher"], None),
+    ],
+)
+def test_names_that_nobody_reads_and_names_of_two_types_are_refused(
+    tmp_path: Path, names: list[str], message: str | None
+) -> None:
+    file = tmp_path / "spans.py"
+    file.write_text(SPANS, "utf-8")
+    settings = config.Config(labels=config.Labels(tasks=("entities",), names=tuple(names)))
+    with plugins.only(plugins.find([str(file)])):
+        if message is None:
+            pipeline.check(settings)
+        else:
+            with pytest.raises(InputError, match=message):
+                pipeline.check(settings)

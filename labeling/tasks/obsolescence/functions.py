@@ -169,6 +169,7 @@ TASK = Task(
     collect=collect,
     merge=merge,
     settings=settings,
+    unheard=releases.unheard,
     examples=examples,
     abstains=abstains,
     listed=OBSOLETE,
@@ -220,7 +221,7 @@ def _cued(threads: Threads) -> dict[int, None]:
 # Functions.
 
 
-@votes(TASK, version=3)
+@votes(TASK, version=4)
 def comment_says_so(threads: Threads) -> Iterator[Vote]:
     """A comment says that what the answer uses is out of date, and none denies it later."""
     for word in _SHARED.get(_words, threads):
@@ -235,7 +236,7 @@ def comment_says_so(threads: Threads) -> Iterator[Vote]:
             yield Vote(word.post_id, OBSOLETE, evidence, gives_away=word.give_away)
 
 
-@votes(TASK, version=3)
+@votes(TASK, version=4)
 def comment_denies_it(threads: Threads) -> Iterator[Vote]:
     """A comment says that the answer still works, or denies that it is out of date, and none says otherwise later."""
     for word in _SHARED.get(_words, threads):
@@ -244,7 +245,7 @@ def comment_denies_it(threads: Threads) -> Iterator[Vote]:
             yield Vote(word.post_id, CURRENT, evidence, gives_away=word.give_away)
 
 
-@votes(TASK, version=3)
+@votes(TASK, version=4)
 def edit_names_newer_version(threads: Threads) -> Iterator[Vote]:
     """An edit adds a newer version to an answer whose text it leaves: without that the answer is out of date."""
     names, dates = names_of(threads), releases_of(threads)
@@ -365,7 +366,7 @@ def _with_several(threads: Threads) -> list[tuple[dict[str, Any] | None, list[di
     ]
 
 
-@votes(TASK, version=3)
+@votes(TASK, version=4)
 def later_answer_names_newer_version(threads: Threads) -> Iterator[Vote]:
     """A later answer of the thread names a version newer than any in this one and the question."""
     names, dates = names_of(threads), releases_of(threads)

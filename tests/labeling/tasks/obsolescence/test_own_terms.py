@@ -1,5 +1,6 @@
 """Notes of answers, later answers that speak of earlier ones, dates of versions, and lexicons of other languages."""
 
+import json
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -8,8 +9,9 @@ import pytest
 
 from socorpus.corpus import config, plugins
 from socorpus.corpus.errors import InputError
+from socorpus.labeling import pipeline, schema
 from socorpus.labeling.functions import Threads
-from socorpus.labeling.tasks.obsolescence import functions, lexicons, subjects
+from socorpus.labeling.tasks.obsolescence import functions, lexicons, releases, subjects
 from socorpus.labeling.tasks.obsolescence.releases import Releases
 from tests.labeling.blind_threads import TASK, called_obsolete, remarked
 from tests.labeling.bucket import SITE, Row, answer, comment, day, event, every, found, labels, question, threads
@@ -112,6 +114,39 @@ def test_dates_of_versions() -> None:
     assert [dates.known_by("numpy", (1, 4), at) for at in (150, 250)] == [False, True]
     assert dates.known_by("numpy", (3, 0), 10**6) is False and dates.known_by("scipy", (1,), 1) is None
     assert [dates.known_by("django", (4, 0), at) for at in (499, 500)] == [False, True]
+
+
+def test_versions_are_compared_as_versions() -> None:
+    own = [("java", version, moment) for version, moment in (("9", 300), ("10", 400), ("8.0", 200), ("v11.0-ea", 450))]
+    dates = Releases({}, [*own, ("java", "11", 500), ("java", "11.0.1-LTS", 600), ("go", "1.0", 7)])
+    known = {
+        number: [dates.known_by("java", number, moment) for moment in (199, 200, 299, 300, 399, 400, 499, 500)]
+        for number in ((8,), (8, 0), (8, 0, 0), (9,), (10, 0), (11,))
+    }
+    first = {number: values.index(True) for number, values in known.items()}
+    assert first == {(8,): 1, (8, 0): 1, (8, 0, 0): 1, (9,): 3, (10, 0): 5, (11,): 7}  # not with the early access of 11
+    assert dates.known_by("java", (11, 0, 1), 599) is False and dates.known_by("java", (11, 0, 1), 600)
+    assert dates.known_by("go", (1,), 7) and dates.known_by("go", (0,), 7)
+    order = ["0.9", "1.0-alpha1", "1.0", "1.2.10", "2.0rc1", "2", "10.0.0-SNAPSHOT", "10", "10.1b"]
+    assert [releases.place(version) for version in order] == sorted(releases.place(version) for version in order)
+    same = [("8", "8.0"), ("v8", "8.0.0"), ("8-LTS", "8"), ("0", "0.0")]
+    assert all(releases.place(one) == releases.place(other) for one, other in same)
+
+
+def test_a_name_that_no_post_has_and_two_dates_of_a_version_are_pointed_out() -> None:
+    own = tuple(config.Release(*row) for row in (("Django", "2.0", "2017-12-02"), ("Spring Boot", "3", "2022-11-24")))
+    facts = {
+        "sites": {"a": {"spoken": {"django": {"1.8": 1}}}, "b": {"spoken": {"spring-boot": {}}}},
+        "settings": json.loads(json.dumps(functions.settings(config.Labels(releases=own)))),
+    }
+    unheard = schema.TASKS[TASK].unheard
+    assert unheard is not None
+    (sentence,) = unheard(facts)
+    assert "no post speaks of a version of 'Spring Boot'" in sentence and "did you mean spring-boot?" in sentence
+    pipeline.check(config.Config(labels=config.Labels(releases=own)))
+    twice = config.Labels(releases=(*own, config.Release("django", "2", "2018-01-01")))
+    with pytest.raises(InputError, match=r"Django has one version with two dates, 2\.0 on 2017-12-02 and 2 on 2018"):
+        pipeline.check(config.Config(labels=twice))
 
 
 def test_a_version_that_was_there_before_an_answer_is_no_news_to_it() -> None:
