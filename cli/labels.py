@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from socorpus.labeling import Analysis, Share, Trial
 
 _ERRORS_SHOWN, _CHANGES_SHOWN = 10, 10
+_EVIDENCE_SHOWN = 300
+"""Characters of a vote's evidence."""
 
 
 def apply(
@@ -274,6 +276,8 @@ def _show_trial(trial: "Trial") -> None:
         "examples with a vote": (trial.covered, trial.examples),
         "another function votes too": (trial.overlap, trial.votes),
         "another votes differently": (trial.conflict, trial.votes),
+        "the corpus has a label": (trial.labelled, trial.votes),
+        "its label is another": (trial.unlike, trial.votes),
         "as people judged": (trial.right, trial.judged),
     }
     for name, (part, whole) in rows.items():
@@ -284,4 +288,6 @@ def _show_trial(trial: "Trial") -> None:
     for sample in trial.samples:
         others = f", others {', '.join(sample['others'])}" if sample["others"] else ""
         evidence = json.dumps(sample["evidence"], ensure_ascii=False)
+        if (more := len(evidence) - _EVIDENCE_SHOWN) > 0:
+            evidence = f"{evidence[:_EVIDENCE_SHOWN]}… ({more:,} more characters)"
         view.out.print(f"{sample['key']}: {sample['label']}{others}; {sample['text']!r} {evidence}", markup=False)

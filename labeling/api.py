@@ -300,7 +300,7 @@ def try_functions(plugin: str, corpus: Location, *, most: int = 2000) -> "list[T
     trials = []
     for name, functions in tryout.by_task(plugin).items():
         ours = schema.TASKS.origin(name) is None
-        folders = (f"labels/{name}",) if ours else (f"labels/{schema.FACTS_FOLDER}",)
+        folders = (f"labels/{name}", *(() if ours else (f"labels/{schema.FACTS_FOLDER}",)))
         tree, facts = integrity.opened(corpus_place(corpus), folders)
         task = schema.TASKS[name]
         buckets = measuring.buckets(tree, task) if ours else listed(facts["files"])

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from socorpus.corpus.storage.buckets import Bucket
 from socorpus.labeling import example_texts, plugin_calls, schema, steps, strays
 from socorpus.labeling.facts import post_facts
 from socorpus.labeling.functions import FUNCTIONS, Function, Threads, Vote, of_task
-from socorpus.labeling.schema import TASKS, VOTES, Task
+from socorpus.labeling.schema import LABELS, TASKS, VOTES, Task
 
 MOST = 2_000
 """Examples, at least, on which a function is tried, if there are as many: whole buckets of threads."""
@@ -41,6 +41,10 @@ class Trial:
     """Votes where another function votes too: on the same text, or the same span."""
     conflict: int
     """Of these, votes where another votes for something else."""
+    labelled: int
+    """Votes where the corpus has a label that does not rest on the functions that are tried only."""
+    unlike: int
+    """Of these, votes for something else than the label."""
     judged: int
     """Votes where a person judged."""
     right: int
@@ -69,7 +73,8 @@ def attempt(
     """Try functions of a task on the first buckets that hold `most` examples of it.
 
     The examples of a task of ours are those in the corpus, and so are others' votes. Those of a plug-in's are made, by
-    all functions that it has: nothing of the task need be in the corpus.
+    all functions that it has: nothing of the task need be in the corpus. Where the corpus has labels they are compared
+    with these too.
 
     Args:
         root: the tree of a corpus; of a labelled one for a task of ours.
@@ -85,7 +90,7 @@ def attempt(
     every = [_seen(root, bucket) for bucket in tried] if made_here else []
     facts = _facts(task, config, every) if made_here else _stored_facts(root, task)
     running = of_task(task.name) if made_here else functions
-    tables: list[tuple[pa.Table, pa.Table, pa.Table]] = []
+    tables: list[tuple[pa.Table, pa.Table, pa.Table, pa.Table]] = []
     lost = []
     for number, bucket in enumerate(tried):
         seen = replace(every[number] if made_here else _seen(root, bucket), facts=facts)
@@ -105,7 +110,9 @@ def attempt(
         others = steps.annotations(root, bucket, task, voted.examples, people=True)
         if not made_here:
             others.append(parquet.read(root / schema.path(task.name, "votes", bucket.name)))
-        tables.append((voted.examples, voted.votes, pa.concat_tables([VOTES.empty_table(), *others])))
+        path = root / schema.path(task.name, "labels", bucket.name)
+        labels = parquet.read(path, LABELS) if files.exists(path) else LABELS.empty_table()
+        tables.append((voted.examples, voted.votes, pa.concat_tables([VOTES.empty_table(), *others]), labels))
     merged, notes = strays.merged(lost), []
     if made_here and task.collect is not None and len(tried) < len(buckets):
         notes.append(
@@ -115,7 +122,7 @@ def attempt(
     trials = []
     for function in functions:
         own = [strays.sentence(task, function.name, merged[function.name])] if function.name in merged else []
-        trials.append(_trial(task, function, running, tables, [*own, *notes]))
+        trials.append(_trial(task, function, (running, functions), tables, [*own, *notes]))
     return trials
 
 
@@ -172,21 +179,23 @@ def _rows(votes: pa.Table) -> Iterator[tuple[_Item, dict[str, Any]]]:
 def _trial(
     task: Task,
     function: Function,
-    running: Sequence[Function],
-    tables: Sequence[tuple[pa.Table, pa.Table, pa.Table]],
+    ran_and_tried: tuple[Sequence[Function], Sequence[Function]],
+    tables: Sequence[tuple[pa.Table, pa.Table, pa.Table, pa.Table]],
     notes: list[str],
 ) -> Trial:
     """The figures of one function.
 
     Args:
-        running: all that ran; of these the corpus's votes, which may be of an earlier file, do not count.
-        tables: of each bucket the examples, the votes of those that ran, and the votes in the corpus.
+        ran_and_tried: all that ran, of which the corpus's votes, which may be of an earlier file, do not count; and of
+            these the ones that are tried.
+        tables: of each bucket the examples, the votes of those that ran, and the votes and the labels in the corpus.
     """
-    ran = {other.name for other in running}
-    examples = covered = overlap = conflict = judged = right = 0
+    ran, tried = ({other.name for other in some} for some in ran_and_tried)
+    examples = covered = overlap = conflict = labelled = unlike = judged = right = 0
     labels: Counter[str] = Counter()
     samples: list[tuple[bool, dict[str, Any]]] = []
-    for texts_of, votes, stored in tables:
+    for texts_of, votes, stored, given in tables:
+        of_corpus = _labels(given, tried)
         texts = dict(zip(texts_of["post_id"].to_pylist(), texts_of["text"].to_pylist(), strict=True))
         own = {item: row for item, row in _rows(votes) if row["function"] == function.name}
         by_others: dict[_Item, dict[str, str]] = {}
@@ -203,6 +212,8 @@ def _trial(
             against = voted - {row["label"]}
             overlap += bool(voted)
             conflict += bool(against)
+            labelled += item in of_corpus
+            unlike += of_corpus.get(item, row["label"]) != row["label"]
             judged += bool(people)
             right += people == {row["label"]}
             if sum(hit == bool(against) for hit, _ in samples) < SAMPLES:
@@ -210,10 +221,20 @@ def _trial(
     samples.sort(key=lambda sample: not sample[0])
     return Trial(
         *(function.key, examples, labels.total(), {label: labels[label] for label in task.labels if labels[label]}),
-        *(covered, overlap, conflict, judged, right),
+        *(covered, overlap, conflict, labelled, unlike, judged, right),
         [sample for _, sample in samples[: 2 * SAMPLES]],
         notes,
     )
+
+
+def _labels(table: pa.Table, tried: Collection[str]) -> dict[_Item, str]:
+    """The labels in the corpus, but for those that rest only on votes of functions that are tried: these are theirs."""
+    rows = table.select(["post_id", "start", "end", "label", "votes"]).to_pylist()
+    return {
+        (row["post_id"], row["start"], row["end"]): row["label"]
+        for row in rows
+        if any(vote["function"] not in tried for vote in row["votes"])
+    }
 
 
 def _sample(row: Mapping[str, Any], text: str, against: set[str]) -> dict[str, Any]:

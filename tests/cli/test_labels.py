@@ -150,6 +150,10 @@ def test_who_improves_labels_sees_how_right_they_are_where_and_what_changed(corp
     assert (
         "closure.short_title: " in trial and "another votes differently" in trial and "needs_details, others" in trial
     )
+    assert "its label is another" in trial
+    mine.write_text(SHORT.replace('row["created"]})', "'x' * 10**6})"), "utf-8")
+    trial = socorpus("labeling", "try", mine, out).stdout
+    assert len(trial) < 20_000 and " more characters)" in trial
     mine.write_text(SHORT.replace('row["created"]})', "1}, 0, 5)"), "utf-8")
     assert (
         "gives offsets, and labels of this task are of whole texts. Correct the function"

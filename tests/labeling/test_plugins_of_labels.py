@@ -396,7 +396,9 @@ def test_a_task_that_the_corpus_does_not_have_can_be_tried(tmp_path: Path, dump:
         (analysis,) = analyze(root, ["star"], workers=0).values()
     assert any("star.score: " in line and "no examples of star" in line for line in analysis.summary())
     # Labels of an earlier file do not stand for its functions.
-    assert [trial.overlap for trial in try_functions(*names, root)] == [score.overlap, settled.overlap]
+    again = try_functions(*names, root)
+    assert [trial.overlap for trial in again] == [score.overlap, settled.overlap]
+    assert [trial.labelled for trial in again] == [0, 0] == [score.labelled, settled.labelled]
 
 
 def test_functions_of_a_task_that_is_not_known_are_not_tried(tmp_path: Path, mine: Path) -> None:

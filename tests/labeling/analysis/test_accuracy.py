@@ -308,5 +308,9 @@ def test_a_function_is_tried_without_labelling(corpus: Path, toys: Path) -> None
     assert trial.overlap == pytest.approx(len(documents & set(others)), rel=0.05)
     against = len([key for key in documents & set(others) if others[key] - {"good"}])
     assert trial.conflict == pytest.approx(against, rel=0.1) and trial.conflict > 0
+    given = {(row["site"], row["post_id"]): row["label"] for row in rows(corpus, "toy", "labels")}
+    assert trial.labelled == pytest.approx(len(documents & set(given)), rel=0.05) and trial.labelled < trial.overlap
+    unlike = len([key for key in documents & set(given) if given[key] != "good"])
+    assert 0 < trial.unlike == pytest.approx(unlike, rel=0.1) and trial.unlike < trial.conflict
     assert trial.samples[0]["others"] and trial.samples[0]["evidence"]["length"] > 300
     assert {path: path.stat().st_mtime_ns for path in corpus.rglob("*") if path.is_file()} == before
