@@ -20,7 +20,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
@@ -220,7 +220,8 @@ def activate(plugins: Sequence[Plugin]) -> None:
         return
     for plugin in plugins:
         if plugin not in _modules:
-            _modules[plugin] = _run(plugin)
+            with _in_folder():
+                _modules[plugin] = _run(plugin)
     for registry in list(_registries.values()):
         seen: dict[str, Plugin] = {}
         for plugin in plugins:
@@ -372,14 +373,30 @@ def call(
         return function(*arguments)
     note = _note.get() or (lambda what: None)
     note(f"{plugin.where}: {name}")
+    with _in_folder():
+        try:
+            return function(*arguments)
+        except (SocorpusError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # sys.exit too, which would end a worker without a word
+            raise failure(error, plugin, name, culprit()) from error
+        finally:
+            note(None)
+
+
+@contextmanager
+def _in_folder() -> Iterator[None]:
+    """Return to the working directory after code of a plug-in, which may change it: paths of the run are relative."""
     try:
-        return function(*arguments)
-    except (SocorpusError, KeyboardInterrupt):
-        raise
-    except BaseException as error:  # sys.exit too, which would end a worker without a word
-        raise failure(error, plugin, name, culprit()) from error
+        folder = Path.cwd()
+    except OSError:  # it is gone
+        yield
+        return
+    try:
+        yield
     finally:
-        note(None)
+        with suppress(OSError):
+            os.chdir(folder)
 
 
 def where(plugin: Plugin | None) -> str:

@@ -15,7 +15,7 @@ from socorpus.corpus.schema import SPLITS
 from socorpus.corpus.storage import files, parquet, row_lookup
 from socorpus.corpus.storage.buckets import Bucket
 from socorpus.corpus.toml_config import as_dict
-from socorpus.labeling import steps, strays
+from socorpus.labeling import plugin_calls, steps, strays
 from socorpus.labeling.aggregation import counting, dawid_skene, weighed
 from socorpus.labeling.analysis import functions as analysis_functions
 from socorpus.labeling.corpus_view import Layout
@@ -74,7 +74,8 @@ class TaskPlan:
         settings = self.definition.settings
         edition = self.edition
         if settings is not None:
-            given["settings"] = settings(self.layout.config.labels)
+            labels = self.layout.config.labels
+            given["settings"] = plugin_calls.of_facts(self.definition, "settings", settings, labels)
             edition = [edition, given["settings"]]
         return [WorkItem("label_merge", self.task, steps.merge, given, contents, 1, edition)]
 
@@ -86,7 +87,8 @@ class TaskPlan:
         """
         if self.definition.unheard is not None:
             facts = files.read_json(self.layout.root / steps.facts_path(self.task))
-            for sentence in self.definition.unheard(facts):
+            find = self.definition.unheard
+            for sentence in plugin_calls.of_facts(self.definition, "unheard", lambda some: [*find(some)], facts):
                 warnings.warn(sentence, SocorpusWarning, stacklevel=2)
 
     def vote(self, merged: Done) -> list[WorkItem]:

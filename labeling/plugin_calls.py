@@ -150,6 +150,15 @@ def merged(task: Task, parts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     return {} if merge is None else _part(task, "merge", lambda some: _json(merge(some)), parts)
 
 
+def of_facts(task: Task, part: str, function: Callable[[Any], Any], given: Any) -> Any:
+    """The result of a part of a task that is called once for the whole corpus, such as `settings`, as JSON.
+
+    Raises:
+        BuildError: a plug-in's function raised an exception, or returns no JSON.
+    """
+    return _part(task, part, lambda some: _json(function(some)), given)
+
+
 def examples(task: Task, threads: Threads, task_votes: Sequence[Vote]) -> pa.Table:
     """The examples of a bucket as `schema.EXAMPLES`.
 

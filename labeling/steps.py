@@ -151,10 +151,11 @@ def facts_path(task: str) -> str:
 
 def abstains(root: Path, task: str) -> dict[str, dict[str, str]]:
     """Labels that sites can't have, by the facts of the whole corpus: site -> label -> why; none for most tasks."""
-    find = TASKS[task].abstains
+    definition, find = TASKS[task], TASKS[task].abstains
     if find is None:
         return {}
-    return {site: dict(labels) for site, labels in find(files.read_json(root / facts_path(task))).items()}
+    missing = plugin_calls.of_facts(definition, "abstains", find, files.read_json(root / facts_path(task)))
+    return {site: dict(labels) for site, labels in missing.items()}
 
 
 def merge(root: Path, task: str, parts: Sequence[str], settings: Mapping[str, Any] | None = None) -> Outcome:

@@ -6,13 +6,14 @@ corpus: a corpus that came from somebody else must not decide which code is run.
 
 import json
 import os
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from socorpus.corpus import plugins
-from socorpus.corpus.errors import InputError, SocorpusError
+from socorpus.corpus.errors import InputError, SocorpusError, SocorpusWarning
 from socorpus.corpus.plugins import Plugin
 from socorpus.corpus.storage import files
 from socorpus.corpus.storage.objects import store_client
@@ -28,14 +29,53 @@ def _place() -> Path:
     return state_folder() / "plugins.json"
 
 
-def _read() -> dict[str, list[str]]:
+class _DamagedError(Exception):
+    """The memory is there, and is none."""
+
+
+def _content() -> dict[str, list[str]]:
+    """Address of a corpus -> its plug-ins; empty where nothing is remembered, or nothing can be read.
+
+    Raises:
+        _DamagedError: it is not what `remember` writes.
+    """
     try:
         known = json.loads(_place().read_text("utf-8"))
-    except (OSError, ValueError):
+    except OSError:
         return {}
-    return (
-        {str(root): [str(name) for name in names] for root, names in known.items()} if isinstance(known, dict) else {}
-    )
+    except (ValueError, RecursionError) as error:
+        raise _DamagedError(f"not valid JSON: {str(error)[:200]}") from error
+    if not isinstance(known, dict):
+        raise _DamagedError("not an object of corpora and their plug-ins")
+    for root, names in known.items():
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise _DamagedError(f"{root[:200]!r} has no list of names")
+    return known
+
+
+def _read() -> dict[str, list[str]]:
+    """As `_content`; what is damaged is taken for empty.
+
+    Warns:
+        SocorpusWarning: it is damaged.
+    """
+    try:
+        return _content()
+    except _DamagedError as damage:
+        warnings.warn(
+            f"{_place()}: the memory of plug-ins is damaged ({damage}), and none is known from it; mend or remove the "
+            "file, and name plug-ins again with --plugin",
+            SocorpusWarning,
+            stacklevel=2,
+        )
+        return {}
+
+
+def _exists(place: str) -> bool:
+    """Whether a file or folder is there; not so for what can't be one's name."""
+    with suppress(OSError, ValueError):
+        return Path(place).exists()
+    return False
 
 
 def remember(root: Path, active: Sequence[Plugin]) -> None:
@@ -49,9 +89,16 @@ def remember(root: Path, active: Sequence[Plugin]) -> None:
         return
     try:
         with files.locked(_place().with_suffix(".lock")):
-            there = {place: store_client.address(place) is not None or Path(place).exists() for place in _read()}
-            known = {place: named for place, named in _read().items() if there[place]}
-
+            try:
+                known = _content()
+            except _DamagedError:  # kept for its owner, who was warned
+                known = {}
+                _place().replace(_place().with_suffix(".damaged.json"))
+            known = {
+                place: named
+                for place, named in known.items()
+                if store_client.address(place) is not None or _exists(place)
+            }
             files.write_json(_place(), {**known, key: names} if names else {k: v for k, v in known.items() if k != key})
     except (OSError, SocorpusError):
         return
@@ -158,7 +205,7 @@ def load(
     usable: list[str] = []
     plugins.load(named)
     for name, place in kept.items():
-        if plugins.is_file(place) and not Path(place).exists():
+        if plugins.is_file(place) and not _exists(place):
             faults[name] = f"whose file {place} is no longer there"
             continue
         try:
@@ -207,7 +254,7 @@ def _lacking(root: Path, name: str, facts: Mapping[str, Any], fault: str | None)
 def _elsewhere(name: str, identity: str | None) -> Iterator[str]:
     """Files that the user named for other corpora and that are, by name and hash, the plug-in of a corpus."""
     for place in dict.fromkeys(place for places in _read().values() for place in places):
-        if plugins.is_file(place) and _short(place) == name and Path(place).is_file():
-            with suppress(OSError):
-                if files.sha256(Path(place)) == identity:
+        if plugins.is_file(place) and _short(place) == name:
+            with suppress(OSError, ValueError):
+                if Path(place).is_file() and files.sha256(Path(place)) == identity:
                     yield place

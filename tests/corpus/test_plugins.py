@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -525,3 +526,87 @@ def test_an_installed_package_is_loaded_by_its_entry_point(tmp_path: Path) -> No
     assert first.startswith("[('company', 'company-corpus 1.2', ['")
     assert "'signal loudness', 'signal marks'" in first
     assert first.endswith("company-corpus 1.2 1") and second == "1"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[" * 100_000,
+        "[1]",
+        '{"/a": 5}',
+        '{"/a": null}',
+        '{"/a": "mine.py"}',
+        '{"/a": [1]}',
+        b"\xff",
+    ],
+)
+def test_a_damaged_memory_of_plugins_is_named_and_kept_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | bytes
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    memory, root, given = tmp_path / "state/socorpus/plugins.json", tmp_path / "corpus", write(tmp_path)
+    facts = made_with(root, given)
+    data = content if isinstance(content, bytes) else content.encode()
+    memory.write_bytes(data)
+    with (
+        pytest.warns(SocorpusWarning, match=r"plugins\.json: the memory of plug-ins is damaged .* --plugin"),
+        pytest.raises(InputError, match=r"built with the plug-in mine\.py"),
+    ):
+        plugin_memory.load(root, (), facts)
+    with pytest.warns(SocorpusWarning, match="is damaged"):
+        plugin_memory.remember(root, plugins.find([given]))
+    assert plugin_memory.remembered(root) == [given]
+    assert memory.with_suffix(".damaged.json").read_bytes() == data
+
+
+@pytest.mark.parametrize("place", ["/a\0b/mine.py", "/" + "x" * 5000 + "/mine.py", "/\ud800/mine.py"])
+def test_remembered_places_that_can_be_none_are_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    root, given = tmp_path / "corpus", write(tmp_path)
+    facts = made_with(root, given)
+    memory = tmp_path / "state/socorpus/plugins.json"
+    memory.write_text(json.dumps({str(root): [place], place: [place]}), "utf-8")
+    with pytest.raises(InputError, match=r"built with the plug-in mine\.py, whose file .* is no longer there"):
+        plugin_memory.load(root, (), facts)
+    plugin_memory.remember(root, plugins.find([given]))
+    assert json.loads(memory.read_text("utf-8")) == {str(root): [given]}
+
+
+MOVES = """
+import os
+import pyarrow as pa
+from socorpus.corpus import signal
+
+os.chdir("/")
+
+@signal({"letters": pa.int32()}, reads=("text",))
+def moves(documents):
+    os.chdir("/")
+    return {"letters": [len(text) for text in documents["text"].to_pylist()]}
+"""
+
+
+def test_a_plugin_that_changes_the_working_directory_moves_no_path_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "moves.py").write_text(MOVES, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    plugins.load(["moves.py"])
+    assert Path.cwd() == tmp_path
+    documents = pa.table({"text": ["four"]})
+    (plugin,) = plugins.active()
+    find = SIGNALS["moves"].find
+    assert find is not None
+    answer = plugins.call(find, documents, plugin=plugin, name="moves")
+    assert answer == {"letters": [4]} and Path.cwd() == tmp_path
+    with pytest.raises(BuildError):
+        plugins.call(lambda: os.chdir("/") or 1 / 0, plugin=plugin, name="moves")
+    assert Path.cwd() == tmp_path
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert plugins.call(lambda: 1, plugin=plugin, name="moves") == 1
