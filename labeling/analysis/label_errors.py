@@ -4,7 +4,7 @@ Source: C. Northcutt, L. Jiang, I. Chuang, "Confident Learning: Estimating Uncer
 2021; by the package cleanlab, an optional extra. The model is a logistic regression on the features of the score of a
 text (`text_score`: words, characters, form and word vectors), in which all labels weigh the same, however rare,
 cross-validated by thread. Within each training part a second cross-validation lets labels that are themselves
-contradicted weigh less. Each label has a list of its own; where the model is no better than chance there is none.
+contradicted weigh less. Each label has a list of its own; where the model is hardly better than chance there is none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,6 +34,9 @@ MOST, SHOWN = 5_000, 50
 """Number of labels examined, drawn by a hash of the post, of each kind alike; number of errors listed of each kind."""
 _CHARACTERS, _TITLE, _FEWEST = 3_000, 80, 10
 _EXAMPLE = ("post_id", "title", "text", "segments")
+_SURE, _LEAST = 3.0, 0.1
+"""Standard errors by which a model must be better than chance on other threads, and share of the way from chance to a
+perfect one by cross-validation: what a worse model contradicts is seldom an error."""
 _INNER, _INVERSE = 2, 1.0
 """Number of inner folds; inverse strength of the penalty."""
 
@@ -70,10 +73,12 @@ def find(root: Path, buckets: Sequence[Bucket], task: Task) -> dict[str, Any]:
     except InputError as cause:
         return {"note": f"Likely label errors are not looked for: {cause}.", "found": []}
     believed = _believed(matrix, numbers, thread[rows], len(common))
-    accuracy, error = _balanced_accuracy(numbers, believed)
-    figures = f"balanced accuracy {accuracy:.3f} on {len(rows):,} labels, by chance {1 / len(common):.3f}"
-    if accuracy < 1 / len(common) + 2 * error:
-        note = f"Likely label errors are not listed: a model of the texts is no better than chance ({figures})."
+    accuracy, _ = _balanced_accuracy(numbers, believed)
+    chance = 1 / len(common)
+    figures = f"balanced accuracy {accuracy:.3f} on {len(rows):,} labels, by chance {chance:.3f}"
+    if accuracy < chance + _LEAST * (1 - chance) or not _beats_chance(matrix, numbers, thread[rows]):
+        what = "a model of the texts is no better than chance, or hardly"
+        note = f"Likely label errors are not listed: {what} ({figures})."
         return {"note": note, "found": []}
     listed = []
     for number, issues in enumerate(_issues(numbers, believed)):
@@ -99,6 +104,24 @@ def _issues(label: Int64, believed: Float64) -> list[Int64]:
     wrong = find_label_issues(label, believed, filter_by="prune_by_class", n_jobs=1, min_examples_per_class=1)
     wrong &= believed.argmax(1) != label
     return [np.flatnonzero(wrong & (label == number)) for number in range(believed.shape[1])]
+
+
+def _beats_chance(texts: Any, label: Int64, thread: Int64) -> bool:
+    """Whether a model of one half of the threads is right in the other half more often than chance.
+
+    Labels that are tossed coins are independent of it there. In a cross-validation they are not: whatever sets apart the
+    texts whose coins fell alike is seen by all of its models, and of similar texts many seem right together.
+    """
+    half = arrays.splitmix64(thread) // np.uint64(leaks.FOLDS * _INNER) % np.uint64(2)
+    train, test = np.flatnonzero(half == 0), np.flatnonzero(half == 1)
+    known = np.intersect1d(label[train], label[test])
+    train, test = train[np.isin(label[train], known)], test[np.isin(label[test], known)]
+    if len(known) < 2:
+        return False
+    own = np.searchsorted(known, label)
+    believed = _fitted(texts[train], own[train], len(known), _balance(own[train]))(texts[test])
+    accuracy, error = _balanced_accuracy(own[test], believed)
+    return accuracy >= 1 / len(known) + _SURE * error
 
 
 def _balanced_accuracy(label: Int64, believed: Float64) -> tuple[float, float]:

@@ -85,6 +85,13 @@ def test_nothing_is_listed_where_words_are_no_better_than_chance(monkeypatch: py
     assert errors["found"] == [] and "no better than chance" in errors["note"]
 
 
+def test_nothing_is_listed_where_labels_are_tossed_coins(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = texts(np.random.default_rng(3).choice(3, 400, p=[0.6, 0.3, 0.1]), 3)
+    for seed in (12, 52, 59):
+        errors = found(monkeypatch, words, np.random.default_rng(seed).choice(2, 400))
+        assert errors["found"] == [] and "no better than chance, or hardly (balanced accuracy 0." in errors["note"]
+
+
 def test_labels_of_all_kinds_are_examined_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names, posts = QUALITY.labels, range(1, 1001)
     truth = np.array([0 if post % 10 else 1 for post in posts])
