@@ -6,6 +6,7 @@ No truth is needed, which makes it the measure by which models of votes are comp
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -64,14 +65,20 @@ def score(
 
 def _others(patterns: Votes, votes: Float, prior: Float, free: npt.NDArray[np.bool_], group: Counts) -> Float:
     """Probabilities of the labels by the votes of other groups than a function's, float64[n, m, k]."""
-    voted = patterns != ABSTAIN
-    same = (group[:, None] == group).astype(np.int64)
-    spoken, bound = (of.sum(1, keepdims=True) - of @ same > 0 for of in (voted, voted & ~free))
-    own = votes if len(np.unique(group)) == len(group) else np.zeros_like(votes)
-    if own is not votes:
-        for number in np.unique(group).tolist():
-            own[:, group == number] = votes[:, group == number].sum(1, keepdims=True)
-    return posterior(votes.sum(1, keepdims=True) - own + start(spoken, bound, prior))
+    voted = (patterns != ABSTAIN).astype(np.int64)
+    spoken, bound = (of.sum(1, keepdims=True) - _of_groups(of, group) > 0 for of in (voted, voted * ~free))
+    return posterior(votes.sum(1, keepdims=True) - _of_groups(votes, group) + start(spoken, bound, prior))
+
+
+def _of_groups(values: npt.NDArray[Any], group: Counts) -> npt.NDArray[Any]:
+    """Sums over each function's group, of the shape [n, m, ...] of the functions' values."""
+    numbers = np.unique(group)
+    if len(numbers) == len(group):
+        return values
+    sums = np.zeros_like(values)
+    for number in numbers.tolist():
+        sums[:, group == number] = values[:, group == number].sum(1, keepdims=True)
+    return sums
 
 
 def of_posts(posts: Counts) -> Counts:

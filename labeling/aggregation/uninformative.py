@@ -10,13 +10,13 @@ them, are counted: others may contradict each other. People's judgements take no
 the votes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 
-from socorpus.labeling.aggregation.patterns import ABSTAIN, Counts, Float, Votes, tally
+from socorpus.labeling.aggregation.patterns import ABSTAIN, Counts, Float, Votes, blocks, tally
 
 NEAR = 1.25
 """Lifts from 1 / `NEAR` to `NEAR` are as good as none."""
@@ -58,18 +58,20 @@ def find(patterns: Votes, weight: Float, group: Counts, stating: Sequence[int], 
     """
     muted: list[tuple[int, int]] = []
     before: set[int] = set()
+    pairs = _pairs(patterns, weight, k)
     while True:
         rest = without(patterns, muted)
+        others = _others(rest, group, stating, k)
         near_one: dict[tuple[int, int], float] = {}
         nothing: set[int] = set()
         for function in sorted(set(range(patterns.shape[1])) - set(stating)):
-            lifts = of_function(rest, weight, group, stating, k, function)
+            lifts = _lifts(rest[:, function], others(function), weight)
             if not lifts and function in before:
                 # What only stood beside votes that tell nothing tells nothing either, as far as votes show.
                 labels = np.unique(rest[:, function])
                 muted += [(function, label) for label in labels[labels != ABSTAIN].tolist()]
             none = {label: max(lift.most, 1 / lift.least) for label, lift in lifts.items() if lift.none}
-            for label in _borne_out(rest, weight, group, k, function) if none else ():
+            for label in _borne_out(pairs, group, function) if none else ():
                 none.pop(label, None)
             near_one |= {(function, label): wide for label, wide in none.items()}
             if none and len(none) == len(lifts):
@@ -81,6 +83,19 @@ def find(patterns: Votes, weight: Float, group: Counts, stating: Sequence[int], 
             return sorted(muted)
         # One at a time: what looks like chance beside a function that votes on everything need not be.
         muted.append(min(doubtful, key=lambda pair: (near_one[pair], pair)))
+        for function, label in muted:
+            pairs[function, label], pairs[:, :, function, label] = 0, 0
+
+
+def _pairs(patterns: Votes, weight: Float, k: int) -> Float:
+    """Items on which a function votes for a label and another for one, float64[m, k, m, k]."""
+    n, m = patterns.shape
+    counts = np.zeros((m * k, m * k))
+    for part in blocks(n, m * k):
+        voting = (patterns[part][:, :, None] == np.arange(k)).reshape(-1, m * k).astype(np.float64)
+        # Sums of whole numbers are the same in any order.
+        counts += voting.T @ (voting * weight[part][:, None])
+    return counts.reshape(m, k, m, k)
 
 
 def without(patterns: Votes, muted: Sequence[tuple[int, int]]) -> Votes:
@@ -100,28 +115,46 @@ def of_function(
     Args:
         patterns, weight, group, stating, k: as in `find`.
     """
-    others = np.flatnonzero(group != group[function]).tolist()
-    votes, known = (
-        tally(patterns[:, columns], np.ones(len(columns)), k)
-        for columns in (others, [place for place in others if place in stating])
-    )
-    return _lifts(patterns[:, function], np.where(known.any(1, keepdims=True), known, votes), weight)
+    return _lifts(patterns[:, function], _others(patterns, group, stating, k)(function), weight)
 
 
-def _borne_out(patterns: Votes, weight: Float, group: Counts, k: int, function: int) -> set[int]:
-    """Labels for which a function's votes go with those of a single other function, or against them."""
+def _others(patterns: Votes, group: Counts, stating: Sequence[int], k: int) -> Callable[[int], Float]:
+    """From a function to the votes of others for each label, float64[n, k]; only stated facts where there are any."""
+    facts = np.isin(np.arange(len(group)), np.asarray(stating, np.int64))
+    every, stated = (tally(patterns, of.astype(np.float64), k) for of in (np.ones(len(group)), facts))
+
+    def of_others(function: int) -> Float:
+        own = np.flatnonzero(group == group[function])
+        votes = every - tally(patterns[:, own], np.ones(len(own)), k)
+        known = stated - tally(patterns[:, own], facts[own].astype(np.float64), k)
+        return np.where(known.any(1, keepdims=True), known, votes)
+
+    return of_others
+
+
+def _borne_out(pairs: Float, group: Counts, function: int) -> set[int]:
+    """Labels for which a function's votes go with those of a single other function, or against them.
+
+    Args:
+        pairs: as of `_pairs`.
+    """
     others = np.flatnonzero(group != group[function]).tolist()
     # Of many that are compared some would seem to by chance (Bonferroni).
     deviations = NormalDist().inv_cdf(1 - _ERROR / 2 / max(len(others), 1))
     labels = set()
     for other in others:
-        votes = tally(patterns[:, [other]], np.ones(1), k)
-        lifts = _lifts(patterns[:, function], votes, weight, deviations)
-        labels |= {label for label, lift in lifts.items() if not lift.least <= 1 <= lift.most}
+        votes, beside = np.diagonal(pairs[other, :, other]), pairs[function, :, other]
+        for label in np.flatnonzero(pairs[function, :, function].any(1)).tolist():
+            alike, unlike = float(votes[label]), float(votes.sum() - votes[label])
+            if alike and unlike:
+                same = float(beside[label, label])
+                lift = _lift(same, alike, float(beside[label].sum()) - same, unlike, deviations)
+                if not lift.least <= 1 <= lift.most:
+                    labels.add(label)
     return labels
 
 
-def _lifts(own: Votes, votes: Float, weight: Float, deviations: float = _DEVIATIONS) -> dict[int, Lift]:
+def _lifts(own: Votes, votes: Float, weight: Float) -> dict[int, Lift]:
     """Lifts of a function (int8[n]) against numbers of votes of others (float64[n, k])."""
     total = votes.sum(1)
     share = votes / np.maximum(total, 1)[:, None]
@@ -134,7 +167,7 @@ def _lifts(own: Votes, votes: Float, weight: Float, deviations: float = _DEVIATI
             same, of_same, different, of_different = (
                 float(of.sum()) for of in (alike[voting], alike, unlike[voting], unlike)
             )
-            lifts[label] = _lift(same, of_same, different, of_different, deviations)
+            lifts[label] = _lift(same, of_same, different, of_different, _DEVIATIONS)
     return lifts
 
 

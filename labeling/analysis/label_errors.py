@@ -109,8 +109,8 @@ def _issues(label: Int64, believed: Float64) -> list[Int64]:
 def _beats_chance(texts: Any, label: Int64, thread: Int64) -> bool:
     """Whether a model of one half of the threads is right in the other half more often than chance.
 
-    Labels that are tossed coins are independent of it there. In a cross-validation they are not: whatever sets apart the
-    texts whose coins fell alike is seen by all of its models, and of similar texts many seem right together.
+    Labels that are tossed coins are independent of it there. In a cross-validation they are not: whatever sets apart
+    the texts whose coins fell alike is seen by all of its models, and of similar texts many seem right together.
     """
     half = arrays.splitmix64(thread) // np.uint64(leaks.FOLDS * _INNER) % np.uint64(2)
     train, test = np.flatnonzero(half == 0), np.flatnonzero(half == 1)

@@ -1,6 +1,7 @@
 """Functions whose votes tell nothing, and the label model beside them."""
 
 import json
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -80,6 +81,27 @@ def test_who_stands_between_others_that_contradict_each_other_is_counted() -> No
     truth = random.integers(0, 2, 3000)
     votes = np.stack([np.where(random.random(3000) < right, truth, 1 - truth) for right in (0.85, 0.15, 0.7)], 1)
     assert fitted(votes.astype(np.int8)).muted == ()
+
+
+def test_many_functions_take_no_more_than_their_number() -> None:
+    def seconds(functions: int) -> float:
+        random = np.random.default_rng(1)
+        truth = random.integers(0, 3, 2500)
+        said = np.where(
+            random.random((2500, functions)) < 0.7, truth[:, None], random.integers(0, 3, (2500, functions))
+        )
+        said[:, :6] = random.integers(0, 3, (2500, 6))
+        votes = np.where(random.random((2500, functions)) < 0.8, said, ABSTAIN).astype(np.int8)
+        patterns, counts = dawid_skene.distinct(votes, np.ones(len(votes), np.int64))
+        weight, group = counts.astype(np.float64), np.arange(functions)
+        started = time.process_time()
+        muted = uninformative.find(patterns, weight, group, [], 3)
+        assert {function for function, _ in muted} <= set(range(6)) and len(muted) > 9
+        return time.process_time() - started
+
+    seconds(10)
+    few, many = (min(seconds(functions) for _ in range(2)) for functions in (20, 160))
+    assert many < 14 * few, f"{many / few:.1f} times as long for eight times as many functions"
 
 
 def test_few_meetings_show_nothing() -> None:
