@@ -320,7 +320,8 @@ LABELS = _schema(
     pa.field("split", pa.string(), nullable=False),  # stratified by label (labeling.stratify): that of the thread
     pa.field("thread_id", pa.int64(), nullable=False),
 )
-"""The result: one row per example that has a vote, or, for a task of spans, per span."""
+"""The result: one row per example, or, for a task of spans, per span, for which one of the labels with votes is the
+likeliest."""
 
 
 def path(task: str, table: str, bucket: str) -> str:

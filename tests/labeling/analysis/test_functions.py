@@ -268,3 +268,22 @@ def test_a_story_of_a_span_says_who_votes_for_which_label_and_what_is_not_counte
     said = f"Class by score_says_so; {other['label']} by edits_say_so, not counted"
     assert f"0-4 Node: Class 0.800 ({said})" in told
     assert "entities      lost has a vote on it that is not counted: no example of entities" in told
+
+
+def test_accuracy_that_rests_on_an_assumption_says_so() -> None:
+    random = np.random.default_rng(4)
+    truth = random.integers(0, 3, 900)
+    votes = np.stack([np.where(random.random(900) < 0.8, truth, random.integers(0, 3, 900)) for _ in range(4)], 1)
+    votes = np.where(random.random(votes.shape) < 0.6, votes, NO).astype(np.int8)
+
+    def shown(columns: int, assumed: dict[str, float]) -> list[str]:
+        names = ["a", "b", "c", "d"][:columns]
+        patterns, weight = dawid_skene.distinct(votes[:, :columns], np.ones(900, np.int64))
+        model = dawid_skene.fit(patterns, weight, names, QUALITY.labels, assumed=assumed)
+        rows = analysis_functions.functions(patterns, weight, np.full(len(weight), -1), model, 900)
+        facts = {"functions": rows, "examples": 900}
+        return [row[5].partition(" ")[2] for row in Analysis("quality", facts).functions()[1]]
+
+    # Of two functions that meet nothing can be learned; one that people judged elsewhere keeps that share.
+    assert shown(2, {}) == ["assumed", "assumed"]
+    assert shown(4, {}) == ["", "", "", ""] and shown(4, {"b": 0.7}) == ["", "assumed", "", ""]
