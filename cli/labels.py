@@ -13,7 +13,7 @@ from socorpus.cli.choices import Format, Slicing, Tokens
 
 if TYPE_CHECKING:
     from socorpus.corpus import Corpus
-    from socorpus.labeling import Analysis, Share, Trial
+    from socorpus.labeling import Analysis, Recall, Share, Trial
 
 _ERRORS_SHOWN, _CHANGES_SHOWN = 10, 10
 
@@ -140,8 +140,8 @@ def accuracy(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Compare with gold labels: CSV or JSON Lines by site and post_id, the public CSV of question quality, "
-            "or an annotated file of entities.",
+            help="Compare with gold labels: CSV, JSON Lines or Parquet by site and post_id, the public CSV of question "
+            "quality, or an annotated file of entities.",
             show_default=False,
         ),
     ] = None,
@@ -154,6 +154,7 @@ def accuracy(
     result = measure(corpus, task, gold)
     view.out.print(f"{task}, compared with {gold or result.source}", markup=False)
     _shares(task, {**result.labels, "all": result.whole})
+    _recall(result.recall)
     for way in slices or ():
         _shares(way.value, result.slices[way.value])
     if result.unseen:
@@ -186,6 +187,17 @@ def _shares(head: str, shares: "Mapping[str, Share]") -> None:
     view.out.print(table)
     if empty:
         view.out.print(f"no label here: {', '.join(empty)}", markup=False)
+
+
+def _recall(recall: "Mapping[str, Recall]") -> None:
+    table = view.table("label of gold", "gold", "labelled", "right", "recall", "95% interval")
+    for name, counts in recall.items():
+        if counts.share is not None:
+            low, high = counts.bounds
+            figures = (view.number(count) for count in (counts.gold, counts.labelled, counts.right))
+            table.add_row(name, *figures, f"{counts.share:.3f}", f"{low:.3f} to {high:.3f}")
+    if table.row_count:
+        view.out.print(table)
 
 
 def slices(

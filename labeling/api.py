@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from socorpus.labeling.analysis.label_diff import LabelDiff
     from socorpus.labeling.analysis.tryout import Trial
     from socorpus.labeling.export.formats import Written
+    from socorpus.labeling.judgements.importing import Imported
+    from socorpus.labeling.judgements.sheet import Sheet
     from socorpus.labeling.label_studio.push import Project
     from socorpus.labeling.label_studio.server import Server
     from socorpus.labeling.label_studio.sync import Synced
@@ -165,9 +167,9 @@ def accuracy(corpus: Location, task: str, gold: Location | None = None) -> "Accu
     blind=1)`), or with gold labels.
 
     Args:
-        gold: a file of gold labels: CSV or JSON Lines with site, post_id (or key) and label, of spans also start and
-            end; the CSV of "60k Stack Overflow Questions with Quality Rating"; or, for entities, a file of the
-            StackOverflow NER corpus, whose own texts are then labelled.
+        gold: a file of gold labels: CSV, JSON Lines or Parquet with site, post_id (or key) and label, of spans also
+            start and end; the CSV of "60k Stack Overflow Questions with Quality Rating"; or, for entities, a file of
+            the StackOverflow NER corpus, whose own texts are then labelled.
 
     Raises:
         InputError: the corpus has no labels of the task, nobody judged any without a suggestion, or the gold can't be
@@ -183,16 +185,17 @@ def accuracy(corpus: Location, task: str, gold: Location | None = None) -> "Accu
     from socorpus.labeling.analysis import accuracy as measuring
     from socorpus.labeling.analysis import span_accuracy
     from socorpus.labeling.datasets import gold as gold_labels
+    from socorpus.labeling.datasets import user_tables
 
     tree, definition = _labelled(corpus, task)
     buckets = measuring.buckets(tree, definition)
     path = None if gold is None else local(gold)
-    if path is not None and definition.spans and path.suffix.lower() not in gold_labels.SUFFIXES:
+    if path is not None and definition.spans and path.suffix.lower() not in user_tables.SUFFIXES:
         return span_accuracy.of_annotated(definition, path)
     sites = sorted({bucket.site for bucket in buckets})
     labels = None if path is None else gold_labels.read(path, definition, sites)
     if definition.spans:
-        return span_accuracy.measure(tree, definition, buckets, None if labels is None else labels.spans)
+        return span_accuracy.measure(tree, definition, buckets, labels)
     return measuring.measure(tree, definition, buckets, None if labels is None else labels.texts)
 
 
@@ -511,6 +514,91 @@ def judge_names(
         synced = names.sync(root, client, title, wanted, limit=limit, say=say, tree=tree)
     synced.address = address
     return synced
+
+
+@guarded
+def write_sheet(
+    corpus: Location,
+    task: str,
+    out: Location,
+    *,
+    sample: str | None = None,
+    limit: int = 200,
+    blind: float = 1.0,
+) -> "Sheet":
+    """Write a sample of posts to a file that people fill in, for `import_judgements`.
+
+    Args:
+        out: a new file: `.csv`, or `.jsonl`, which a task of spans needs.
+        sample: posts to choose, as of `sync`; those of which anybody has said something are left out. None: `class`,
+            or `random` for spans: what accuracy can be measured by.
+        limit: number of posts.
+        blind: share of them that show no suggestion.
+
+    Raises:
+        InputError: the corpus has no labels of the task, the sample is not known, or `out` is there or has another
+            ending.
+        BuildError: the disk is full.
+
+    Examples:
+        >>> _ = apply("corpus", ["closure"], workers=0)
+        >>> write_sheet("corpus", "closure", "sheet.csv", limit=10).posts
+        10
+    """
+    from socorpus.labeling.judgements import importing
+    from socorpus.labeling.judgements import sheet as judging_sheet
+    from socorpus.labeling.label_studio.sampling import Sample
+
+    place = local_output(out)
+    chosen = None if sample is None else Sample.parse(sample)
+    tree, wanted = _labelled(corpus, task)
+    known = importing.judged_posts(corpus_place(corpus), wanted)
+    how = chosen or judging_sheet.usual_sample(wanted)
+    return judging_sheet.write(tree, wanted, place, how, limit, blind, known)
+
+
+@guarded
+def import_judgements(
+    corpus: Location,
+    task: str,
+    file: Location,
+    *,
+    annotator: str | None = None,
+    remove: bool = False,
+    dry_run: bool = False,
+) -> "Imported":
+    """Bring people's judgements from a file into a corpus; `apply` takes them over, as those of the sync.
+
+    The same file changes nothing twice. Of a person and a post a later file replaces what an earlier one said.
+
+    Args:
+        file: CSV, JSON Lines or Parquet with site, post_id (or key), label (of spans start, end and label, or spans)
+            and annotator; time, blind, adjudicated and digest may be there.
+        annotator: who judged, where the file does not say.
+        remove: take back what files said of the posts and people of this one, instead.
+        dry_run: change nothing; the result is what would be.
+
+    Raises:
+        InputError: the corpus has no labels of the task, the file can't be read or lacks a column, or none of the rows
+            that are filled in can be taken.
+        BuildError: a sync of the corpus is at work.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> row = apply("corpus", ["closure"], workers=0).labels("closure").head(1).to_pylist()[0]
+        >>> _ = Path("judged.csv").write_text(f"site,post_id,label\\n{row['site']},{row['post_id']},open\\n")
+        >>> import_judgements("corpus", "closure", "judged.csv", annotator="ann").new
+        1
+        >>> import_judgements("corpus", "closure", "judged.csv", annotator="ann").same
+        1
+        >>> import_judgements("corpus", "closure", "judged.csv", annotator="ann", remove=True).removed
+        1
+    """
+    from socorpus.labeling.judgements import importing
+
+    root, path = corpus_place(corpus), local(file)
+    tree, wanted = _labelled(corpus, task)
+    return importing.take(root, tree, wanted, path, annotator, remove=remove, dry=dry_run)
 
 
 @guarded

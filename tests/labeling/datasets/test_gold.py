@@ -65,5 +65,5 @@ def test_spans_need_their_places(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has the columns post_id, label; .* and label, with start and end, or spans"):
         gold.read(path, ENTITIES, ["a.example.com"])
     path.write_text("post_id,start,end,label\n7,0,5,Library\n7,6,9,Lib\n8,,,\n", "utf-8")
-    with pytest.raises(InputError, match=r"row 2: labels that entities does not have: 'Lib' \(1\); it has Algorithm"):
+    with pytest.raises(InputError, match=r"line 3: labels that entities does not have: 'Lib' \(1\); it has Algorithm"):
         gold.read(path, ENTITIES, ["a.example.com"])
