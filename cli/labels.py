@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from socorpus.cli import options, view
-from socorpus.cli.choices import Format, Slicing, Tokens
+from socorpus.cli.choices import Format, More, Slicing, Tokens
 
 if TYPE_CHECKING:
     from socorpus.corpus import Corpus
@@ -77,6 +77,14 @@ def export(
         Tokens | None,
         typer.Option(help="BIO tags for entities: on words, or on the corpus's own tokens.", show_default=False),
     ] = None,
+    more: Annotated[
+        list[More] | None,
+        typer.Option(
+            "--with",
+            help="Further columns: the probabilities of all labels, or the votes with their evidence. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     plugin: options.Plugins = None,
 ) -> None:
     """Export the labels as JSON Lines, CoNLL or a Hugging Face dataset folder; people's labels come first."""
@@ -84,7 +92,8 @@ def export(
 
     options.use(plugin, corpus)
     cut = tokens.value if tokens is not None else None
-    written = export_labels(corpus, task, out, form.value, least=least, tokens=cut)
+    columns = [column.value for column in more or ()]
+    written = export_labels(corpus, task, out, form.value, least=least, tokens=cut, more=columns)
     view.out.print(f"{view.place(out)}: {view.number(written.examples)} texts, {view.number(written.labels)} labels")
 
 
@@ -122,7 +131,7 @@ def _show_analysis(analysis: "Analysis") -> None:
                 table.add_row(*map(str, row))
             view.out.print(table)
     if errors := analysis.likely_errors()[:_ERRORS_SHOWN]:
-        view.out.print("Labels that are probably wrong, the likeliest first:")
+        view.out.print("Labels that are probably wrong, the likeliest of each label in turn:")
     for error in errors:
         view.out.print(f"{error['key']}: {error['label']}, rather {error['rather']} ({error['probability']:.2f})?")
     for sentence in analysis.summary():
@@ -262,7 +271,7 @@ def diff(
 def try_(
     file: Annotated[str, typer.Argument(help="A plug-in with labelling functions: a Python file, or a module.")],
     corpus: options.Corpus,
-    most: Annotated[int, typer.Option(min=1, help="Number of examples to try on.")] = 2000,
+    most: Annotated[int, typer.Option(min=1, help="Most examples to try on: the first ones of the corpus.")] = 2000,
     plugin: options.Plugins = None,
 ) -> None:
     """Try labelling functions of a file on some posts of a corpus; nothing is written."""

@@ -272,11 +272,11 @@ def try_functions(plugin: str, corpus: Location, *, most: int = 2000) -> "list[T
 
     Args:
         plugin: name of an active plug-in, as `socorpus.corpus.use_plugins` returns it.
-        most: examples to try on; whole buckets of threads are taken until there are as many.
+        most: number of examples to try on: the first ones of the corpus, or all if there are fewer.
 
     Raises:
-        InputError: the plug-in has no labelling function, its task is not known, or is one of ours of which the corpus
-            has no labels.
+        InputError: `most` is below 1, the plug-in has no labelling function, its task is not known, or is one of ours
+            of which the corpus has no labels.
         BuildError: a function raises an exception, or yields something else than votes.
 
     Examples:
@@ -373,6 +373,7 @@ def export_labels(
     *,
     least: float = 0.0,
     tokens: str | None = None,
+    more: Sequence[str] = (),
 ) -> "Written":
     """Write the labels of a task to a new folder, people's labels above all others.
 
@@ -380,6 +381,7 @@ def export_labels(
         format: jsonl, conll or huggingface (a dataset folder with its card).
         least: probability below which labels are left out.
         tokens: BIO tags of entities by `words` or by the tokens of the `corpus`.
+        more: further columns: `probabilities` of all labels, and the `votes` with their evidence.
 
     Raises:
         InputError: there are no labels, the format is not one for this task, or `out` is not new.
@@ -394,7 +396,7 @@ def export_labels(
 
     place = local_output(out)
     tree, definition = _labelled(corpus, task, "tokenizer")
-    return formats.export(tree, definition, format, place, least, tokens)
+    return formats.export(tree, definition, format, place, least, tokens, more)
 
 
 @guarded

@@ -341,6 +341,11 @@ def test_a_function_is_tried_without_labelling(corpus: Path, toys: Path) -> None
         functions = tryout.by_task(name)
         buckets = accuracy.buckets(tree, TASKS["toy"])
         (trial,) = tryout.attempt(tree, Config(), buckets, TASKS["toy"], functions["toy"], most=10**6)
+        for most in (1, 7):
+            (few,) = tryout.attempt(tree, Config(), buckets, TASKS["toy"], functions["toy"], most=most)
+            assert few.examples == most >= few.covered
+        with pytest.raises(InputError, match="on one example or more, and not on 0"):
+            tryout.attempt(tree, Config(), buckets, TASKS["toy"], functions["toy"], most=0)
         with pytest.raises(InputError, match="no labelling function"):
             tryout.by_task("nothing.py")
     texts = {(row["site"], row["post_id"]): row for row in rows(corpus, "toy", "examples")}
