@@ -133,7 +133,8 @@ def sheet(
         str | None,
         typer.Option(
             help="Posts to choose: uncertain, disagreement, random, diverse, class (some of each label), class:LABEL, "
-            "slice:tag|year|site|length, or tag:NAME. Default: class; for spans random.",
+            "slice:tag|year|site|length, tag:NAME, or disputed (people judged differently). Default: class; for spans "
+            "random.",
             autocompletion=options.complete_sample,
             show_default=False,
         ),
@@ -151,7 +152,7 @@ def sheet(
     if done.cut:
         keys = ", ".join(done.cut[:_SHOWN]) + (", …" if len(done.cut) > _SHOWN else "")
         view.err.print(f"cut, since a spreadsheet's cell can't hold them: {keys}; .jsonl has all", markup=False)
-    if done.posts < limit:
+    if done.posts < limit and sample != "disputed":
         view.err.print(f"there are no more posts of this sample that nobody has judged: {done.posts:,} of {limit:,}")
 
 
@@ -173,13 +174,14 @@ def judgements(
 
     options.use(plugin, corpus)
     done = import_judgements(corpus, task, file, annotator=annotator, remove=remove, dry_run=dry_run)
-    of = f"of {done.people:,} people on {done.posts:,} posts"
+    people = view.counted(done.people, "person", "people")
+    of = f"judgements of {people} on {view.counted(done.posts, 'post', 'posts')}"
     if remove:
-        view.out.print(f"{'would be ' * dry_run}taken back: {done.removed:,} judgements {of}")
+        view.out.print(f"{'would be ' * dry_run}taken back: {done.removed:,} {of}")
     else:
         counts = {"new": done.new, "changed": done.changed, "as before": done.same, "older than known": done.older}
         shown = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count or name == "new")
-        view.out.print(f"{'would be ' * dry_run}read: {shown} judgements {of}; {done.blind:,} without a suggestion")
+        view.out.print(f"{'would be ' * dry_run}read: {of}: {shown}; {done.blind:,} without a suggestion")
     for name, count in (
         ("rows that are not filled in", done.empty),
         ("judgements of texts that have changed since, which are kept", done.other_text),

@@ -6,6 +6,7 @@ Their dependencies are imported at the call, since some take seconds.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -182,6 +183,7 @@ def accuracy(corpus: Location, task: str, gold: Location | None = None) -> "Accu
         ...
         socorpus.corpus.errors.InputError: closure: nobody has judged a post without a suggestion, so ...
     """
+    from socorpus.corpus.errors import InputError
     from socorpus.labeling.analysis import accuracy as measuring
     from socorpus.labeling.analysis import span_accuracy
     from socorpus.labeling.datasets import gold as gold_labels
@@ -190,13 +192,22 @@ def accuracy(corpus: Location, task: str, gold: Location | None = None) -> "Accu
     tree, definition = _labelled(corpus, task)
     buckets = measuring.buckets(tree, definition)
     path = None if gold is None else local(gold)
-    if path is not None and definition.spans and path.suffix.lower() not in user_tables.SUFFIXES:
+    if path is not None and definition.spans and not user_tables.is_table(path):
         return span_accuracy.of_annotated(definition, path)
     sites = sorted({bucket.site for bucket in buckets})
-    labels = None if path is None else gold_labels.read(path, definition, sites)
-    if definition.spans:
-        return span_accuracy.measure(tree, definition, buckets, labels)
-    return measuring.measure(tree, definition, buckets, None if labels is None else labels.texts)
+    if path is not None:
+        labels = gold_labels.read(path, definition, sites)
+        if definition.spans:
+            return span_accuracy.measure(tree, definition, buckets, labels)
+        return measuring.measure(tree, definition, buckets, labels.texts)
+    more = ""
+    if measuring.waits(corpus_place(corpus), tree, definition):
+        more = f"what people said since the last socorpus labeling apply {corpus_place(corpus)} is not in this"
+    try:
+        result = (span_accuracy if definition.spans else measuring).measure(tree, definition, buckets)
+    except InputError as error:
+        raise InputError("; ".join(filter(None, (str(error), more)))) from None
+    return replace(result, notes=(*result.notes, more)) if more else result
 
 
 @guarded
@@ -533,7 +544,8 @@ def write_sheet(
     Args:
         out: a new file: `.csv`, or `.jsonl`, which a task of spans needs.
         sample: posts to choose, as of `sync`; those of which anybody has said something are left out. None: `class`,
-            or `random` for spans: what accuracy can be measured by.
+            or `random` for spans: what accuracy can be measured by. `disputed`: those that people judged differently,
+            for an adjudicator.
         limit: number of posts.
         blind: share of them that show no suggestion.
 
@@ -552,11 +564,13 @@ def write_sheet(
     from socorpus.labeling.label_studio.sampling import Sample
 
     place = local_output(out)
-    chosen = None if sample is None else Sample.parse(sample)
+    settling = sample == judging_sheet.DISPUTED
+    chosen = None if sample is None or settling else Sample.parse(sample)
     tree, wanted = _labelled(corpus, task)
     known = importing.judged_posts(corpus_place(corpus), wanted)
+    disputed = importing.disputed(corpus_place(corpus), wanted) if settling else None
     how = chosen or judging_sheet.usual_sample(wanted)
-    return judging_sheet.write(tree, wanted, place, how, limit, blind, known)
+    return judging_sheet.write(tree, wanted, place, how, limit, blind, known, disputed)
 
 
 @guarded

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from socorpus.corpus.arrays import Float64, Int64
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.storage import files
+from socorpus.corpus.storage import files, parquet
 from socorpus.corpus.storage.buckets import Bucket
 from socorpus.labeling import schema, steps
 from socorpus.labeling.aggregation import calibration, counting, dawid_skene, held_out, patterns, vote_matrix
@@ -130,6 +130,21 @@ def unjudged(task: Task) -> str:
         "socorpus labeling sync --sample class --blind 1, or with socorpus labeling sheet, or name gold labels with "
         "--gold"
     )
+
+
+def waits(root: Path, tree: Path, task: Task) -> bool:
+    """Whether people said something of a task that the labels have not taken over yet.
+
+    Args:
+        root: folder of a corpus, where judgements are brought in.
+        tree: the tree of the finished corpus, with those that its labels know.
+    """
+    path = schema.people_path(task.name)
+    given, known = (
+        parquet.read(place / path, schema.VOTES) if files.exists(place / path) else schema.VOTES.empty_table()
+        for place in (root, tree)
+    )
+    return not given.equals(known)
 
 
 def matched(rows: int, bare: int, gold: Mapping[str, object], task: Task, buckets: Sequence[Bucket]) -> str:

@@ -58,6 +58,21 @@ def read(path: Path, known: Collection[str], fits: Fits) -> Iterator[tuple[str, 
     yield from (_of_json if path.suffix.lower() in _JSON else _of_csv)(path, text, known, fits)
 
 
+def is_table(path: Path) -> bool:
+    """Whether a file is a table of posts by its ending, and not one of words and their tags, as `.tsv` may be."""
+    suffix = path.suffix.lower()
+    if suffix != ".tsv":
+        return suffix in SUFFIXES
+    try:
+        boundary.refuse_special(path)
+        with path.open("rb") as file:
+            first = file.readline(_MOST_OF_A_HEAD).decode("utf-8-sig", "replace")
+    except OSError:
+        return True  # whoever reads it says so
+    names = {_plain(name) for name in first.split("\t")}
+    return bool(names & {"postid", "key"})
+
+
 def columns(path: Path) -> list[str]:
     """The names of the columns of a CSV file with commas, as they are; empty for other files.
 

@@ -357,11 +357,13 @@ def _votes(who: _Who, own: Sequence[_Said], task: Task, digest: str, text: str) 
     if task.spans:
         yield from _spans(who, own, digest, text)
         return
-    last = [row for row in own if (row.at or _EARLIEST) == max(other.at or _EARLIEST for other in own)]
-    if len({row.label for row in last}) > 1:
+    newest = max(row.at or _EARLIEST for row in own)
+    last = [row for row in own if (row.at or _EARLIEST) == newest]
+    other = next((row for row in last if row.label != last[0].label), None)
+    if other is not None:
         raise InputError(
-            f"{last[1].where}: {who.site}:{who.post} has {last[0].label or SKIP[0]} in {last[0].where} and "
-            f"{last[1].label or SKIP[0]} here, by the same person; remove one, or say by time which is the last"
+            f"{other.where}: {who.site}:{who.post} has {last[0].label or SKIP[0]} in {last[0].where} and "
+            f"{other.label or SKIP[0]} here, by the same person; remove one, or say by time which is the last"
         )
     yield _vote(who, last[-1], None, last[-1].label)
 
@@ -428,6 +430,21 @@ def _vote(who: _Who, row: _Said, place: tuple[int, int] | None, label: str | Non
         "at": row.at,
         "seconds": None,
     }
+
+
+def disputed(root: Path, task: Task) -> dict[str, dict[str, annotators.Judgement]]:
+    """Posts that several people judged, and not all in the same way, on which nobody has decided: who says what."""
+    path = root / schema.people_path(task.name)
+    by_site: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in parquet.read(path, schema.VOTES).to_pylist() if files.exists(path) else ():
+        by_site[row["site"]].append(row)
+    waiting = {}
+    for site, own in sorted(by_site.items()):
+        settled = {row["post_id"] for row in annotators.standing(own) if annotators.adjudicates(row)}
+        for post, judgements in sorted(annotators.disputed(own, task.spans).items()):
+            if post not in settled:
+                waiting[f"{site}:{post}"] = judgements
+    return waiting
 
 
 def judged_posts(root: Path, task: Task) -> set[str]:

@@ -6,21 +6,24 @@ reads are there: `label` (of spans `spans`) and `annotator` are empty, the other
 
 import csv
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files, json_lines
+from socorpus.labeling.aggregation import annotators
 from socorpus.labeling.label_studio import interface, sampling, validation
 from socorpus.labeling.label_studio.interface import Example
 from socorpus.labeling.label_studio.sampling import Sample
 from socorpus.labeling.schema import Task
 
+DISPUTED = "disputed"
+"""The sample of posts that people judged differently, which an adjudicator decides on."""
 COLUMNS = (
-    *("site", "post_id", "label", "annotator", "blind", "suggestion", "probability", "votes", "digest", "kind"),
-    *("tags", "url", "title", "text"),
+    *("site", "post_id", "label", "annotator", "blind", "suggestion", "probability", "votes", "adjudicated", "said"),
+    *("digest", "kind", "tags", "url", "title", "text"),
 )
 """Columns of a sheet in CSV."""
 LONGEST_CELL = 32_000
@@ -45,7 +48,14 @@ def usual_sample(task: Task) -> Sample:
 
 
 def write(
-    tree: Path, task: Task, out: Path, sample: Sample, limit: int, blind: float, without: Collection[str] = ()
+    tree: Path,
+    task: Task,
+    out: Path,
+    sample: Sample,
+    limit: int,
+    blind: float,
+    without: Collection[str] = (),
+    disputed: Mapping[str, Mapping[str, annotators.Judgement]] | None = None,
 ) -> Sheet:
     """Write a sheet of at most `limit` posts.
 
@@ -54,6 +64,8 @@ def write(
         out: a new file: `.csv`, or `.jsonl`, which a task of spans needs.
         blind: share of posts without a suggestion; always the same posts.
         without: keys of posts that are not chosen.
+        disputed: posts that people judged differently, and what each said: these instead of a sample, for an
+            adjudicator, who sees what was said and no suggestion.
 
     Raises:
         InputError: the file exists or has another ending, or there is no such label.
@@ -72,9 +84,14 @@ def write(
     if above is not None and not above.is_dir():
         raise InputError(f"{out}: {above} is a file, and no folder; name another path")
     done = Sheet()
-    keys = sampling.choose(tree, task, sample, limit, without)
-    chosen = sampling.examples(tree, task, keys)
-    rows = (_row(example, task, interface.is_blind(example.key, blind), form, done) for example in chosen)
+    if disputed is None:
+        keys, judged = sampling.choose(tree, task, sample, limit, without), {}
+    else:
+        keys, judged = list(disputed)[:limit], dict(disputed)
+    rows = (
+        _row(example, task, interface.is_blind(example.key, blind), form, done, judged.get(example.key))
+        for example in sampling.examples(tree, task, keys)
+    )
     with files.atomic(out.absolute()) as partial:
         _write(partial, form, rows)
     return done
@@ -92,10 +109,22 @@ def _write(path: Path, form: str, rows: Iterable[dict[str, Any]]) -> None:
         table.writerows(rows)
 
 
-def _row(example: Example, task: Task, blind: bool, form: str, done: Sheet) -> dict[str, Any]:
+def _row(
+    example: Example,
+    task: Task,
+    blind: bool,
+    form: str,
+    done: Sheet,
+    judged: Mapping[str, annotators.Judgement] | None,
+) -> dict[str, Any]:
     done.posts += 1
+    blind = blind and judged is None
     # What people said is not suggested: annotators must not see each other's labels.
-    shown = [] if blind or any(label.source == "person" for label in example.labels) else list(example.labels)
+    shown = (
+        []
+        if blind or judged is not None or any(label.source == "person" for label in example.labels)
+        else list(example.labels)
+    )
     done.blind += blind
     head: dict[str, Any] = {"site": example.site, "post_id": example.post_id}
     about = {"digest": example.digest.hex(), "kind": example.kind, "tags": " ".join(example.tags), "url": example.url}
@@ -103,6 +132,9 @@ def _row(example: Example, task: Task, blind: bool, form: str, done: Sheet) -> d
         named = [(label.start, label.end, label.label, round(label.probability, 4)) for label in shown]
         suggested = [dict(zip(("start", "end", "label", "probability"), mark, strict=True)) for mark in named]
         empty: dict[str, Any] = {"spans": None, "annotator": None, "blind": blind, "suggestions": suggested}
+        if judged is not None:
+            marks = {name: sorted(own) for name, own in judged.items() if not isinstance(own, str)}
+            empty |= {"adjudicated": True, "said": marks}
         return head | empty | about | {"title": example.title, "text": example.text}
     label = shown[0] if shown else None
     votes = sorted({f"{function}: {name}" for function, name, _ in label.votes}) if label is not None else []
@@ -113,6 +145,8 @@ def _row(example: Example, task: Task, blind: bool, form: str, done: Sheet) -> d
         "suggestion": label.label if label is not None else None,
         "probability": round(label.probability, 4) if label is not None else None,
         "votes": "; ".join(votes),
+        "adjudicated": json.dumps(judged is not None) if form == ".csv" else judged is not None,
+        "said": "; ".join(f"{name}: {own}" for name, own in sorted((judged or {}).items())),
     }
     title, text = example.title, example.text
     if form == ".csv":

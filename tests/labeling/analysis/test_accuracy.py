@@ -174,6 +174,24 @@ def test_gold_that_does_not_fit_is_refused(
         labeling_api.accuracy(corpus, "toy", tmp_path / name)
 
 
+def test_what_people_said_since_the_labels_were_made_is_noted(corpus: Path, judged: Path, tmp_path: Path) -> None:
+    root = tmp_path / "corpus"
+    shutil.copytree(judged, root, symlinks=True)
+    assert labeling_api.accuracy(root, "toy").notes == ()
+    (post, *_) = rows(corpus, "toy", "examples")
+    usual = {"site": post["site"], "post_id": post["post_id"], "function": "person:2", "label": "good"}
+    say(root, "toy", [{**usual, "evidence": BLIND}])
+    result = labeling_api.accuracy(root, "toy")
+    assert result.whole.judged == 60 and "since the last socorpus labeling apply" in result.notes[-1]
+    bare = tmp_path / "bare"
+    shutil.copytree(corpus, bare, symlinks=True)
+    say(bare, "toy", [{**usual, "evidence": BLIND}])
+    with pytest.raises(
+        InputError, match=r"nobody has judged .*; what people said since the last socorpus labeling apply"
+    ):
+        labeling_api.accuracy(bare, "toy")
+
+
 def test_gold_of_examples_without_labels_lowers_recall_and_unknown_posts_do_not(corpus: Path, tmp_path: Path) -> None:
     given = {row["post_id"]: row["label"] for row in rows(corpus, "toy", "labels")}
     bare = [row["post_id"] for row in rows(corpus, "toy", "examples") if row["post_id"] not in given][:6]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from socorpus.corpus.errors import InputError
-from socorpus.labeling.datasets import gold
+from socorpus.labeling.datasets import gold, user_tables
 from tests.our_tasks import ENTITIES, QUALITY
 
 PUBLIC = "Id,Title,Body,Tags,CreationDate,Y\n"
@@ -67,3 +67,10 @@ def test_spans_need_their_places(tmp_path: Path) -> None:
     path.write_text("post_id,start,end,label\n7,0,5,Library\n7,6,9,Lib\n8,,,\n", "utf-8")
     with pytest.raises(InputError, match=r"line 3: labels that entities does not have: 'Lib' \(1\); it has Algorithm"):
         gold.read(path, ENTITIES, ["a.example.com"])
+
+
+def test_a_table_of_words_and_tags_is_no_table_of_posts(tmp_path: Path) -> None:
+    (tmp_path / "words.tsv").write_text("Question_ID\tO\tQuestion_ID\tO\n", "utf-8")
+    (tmp_path / "posts.tsv").write_text("Post ID\tstart\tend\tlabel\n", "utf-8")
+    names = ("words.tsv", "posts.tsv", "a.csv", "a.JSONL", "a.parquet", "dev.txt")
+    assert [user_tables.is_table(tmp_path / name) for name in names] == [False, True, True, True, True, False]

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,25 @@ def test_several_people_differ_and_an_adjudicator_decides(root: Path) -> None:
     found = syncing.people(root)
     assert len(found) == 4 and len(annotators.disputed(found, spans=False)[3]) == 2
     assert {post: verdict.label for post, verdict in annotators.of_texts(found).items()} == {3: "LQ_CLOSE", 4: "HQ"}
+
+
+def test_what_people_dispute_is_a_sheet_for_an_adjudicator(root: Path) -> None:
+    take(root, "post_id,label,annotator\n3,HQ,ann\n3,LQ_EDIT,ben\n4,HQ,ann\n4,HQ,ben\n5,HQ,ann\n")
+    out = root.parent / "disputed.csv"
+    done = sheet.write(root, QUALITY, out, Sample("class"), 9, 1.0, disputed=importing.disputed(root, QUALITY))
+    (row,) = [row for _, row in user_tables.read(out, (), lambda _: None)]
+    assert (done.posts, row["post_id"], row["adjudicated"], row["blind"]) == (1, "3", "true", "false")
+    ann, ben = (f"person:{pull.pseudonym(name)}" for name in ("ann", "ben"))
+    assert sorted(row["said"].split("; ")) == sorted([f"{ann}: HQ", f"{ben}: LQ_EDIT"])
+    filled(out, "LQ_CLOSE")
+    assert importing.take(root, root, QUALITY, out).new == 1 and importing.disputed(root, QUALITY) == {}
+    assert annotators.of_texts(syncing.people(root))[3].label == "LQ_CLOSE"
+
+
+def test_many_rows_of_one_post_are_read_in_time(root: Path) -> None:
+    started = time.process_time()
+    done = take(root, "post_id,label\n" + "3,HQ\n" * 40_000)
+    assert done.new == 1 and time.process_time() - started < 15
 
 
 def test_what_spreadsheets_make_of_a_table_is_read(root: Path) -> None:
