@@ -23,7 +23,7 @@ from socorpus.labeling.schema import Task
 _JSON = (".jsonl", ".ndjson", ".json")
 SUFFIXES = (*_JSON, ".csv", ".tsv", ".parquet")
 """Endings of the files that can be read."""
-_SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
+_SEPARATORS = (",", ";", "\t")
 _MOST_OF_A_FIELD = 10_000_000
 _MOST_OF_A_HEAD = 1_000_000
 _WHOLE = re.compile(r"[0-9]{1,19}(?:\.0*)?")
@@ -151,7 +151,8 @@ def _of_csv(path: Path, text: str, known: Collection[str], fits: Fits) -> Iterat
     separator = fitting[0] if fitting else max(separators, key=lambda separator: len(heads[separator]))
     head = heads[separator]
     if (why := unfit[separator]) is not None:
-        raise InputError(f"{path}: {why}")
+        hint_of_separators = "; columns are separated by commas, semicolons or tabs" if len(head) == 1 else ""
+        raise InputError(f"{path}: {why}{hint_of_separators}")
     names = _names(head, known, str(path))
     own = {column: name for name, column in names.items()}
     table = csv.reader(io.StringIO(text, newline=""), delimiter=separator)

@@ -68,7 +68,7 @@ def write(
             adjudicator, who sees what was said and no suggestion.
 
     Raises:
-        InputError: the file exists or has another ending, or there is no such label.
+        InputError: the file exists or has another ending, there is no such label, or there are no such posts.
         BuildError: the disk is full.
     """
     form = out.suffix.lower()
@@ -88,6 +88,9 @@ def write(
         keys, judged = sampling.choose(tree, task, sample, limit, without), {}
     else:
         keys, judged = list(disputed)[:limit], dict(disputed)
+    if not keys:
+        none = "that people judged differently waits for an adjudicator" if disputed is not None else "of it is left"
+        raise InputError(f"{task.name}: nothing to write, no post {none}; name another sample (--sample)")
     rows = (
         _row(example, task, interface.is_blind(example.key, blind), form, done, judged.get(example.key))
         for example in sampling.examples(tree, task, keys)

@@ -115,6 +115,10 @@ def test_what_people_dispute_is_a_sheet_for_an_adjudicator(root: Path) -> None:
     ann, ben = (f"person:{pull.pseudonym(name)}" for name in ("ann", "ben"))
     assert sorted(row["said"].split("; ")) == sorted([f"{ann}: HQ", f"{ben}: LQ_EDIT"])
     filled(out, "LQ_CLOSE")
+    nobody = root.parent / "none.csv"
+    with pytest.raises(InputError, match="no post that people judged differently waits for an adjudicator"):
+        sheet.write(root, QUALITY, nobody, Sample("class"), 9, 1.0, disputed={})
+    assert not nobody.exists()
     assert importing.take(root, root, QUALITY, out).new == 1 and importing.disputed(root, QUALITY) == {}
     assert annotators.of_texts(syncing.people(root))[3].label == "LQ_CLOSE"
 
@@ -180,6 +184,7 @@ def test_of_several_times_the_last_counts_and_an_older_file_changes_nothing(root
     ("content", "message"),
     [
         ("post_id,verdict\n3,HQ\n", "has the columns post_id, verdict; judgements of quality need post_id, or key"),
+        ("post_id|label|annotator\n3|HQ|a\n", r"columns post_id\|label.*; columns are separated by commas, semicolons"),
         ("post_id,label\n3,HQ\n", "has the columns post_id, label; who judged is not said: add a column annotator"),
         ("post_id,label,annotator\n3,H\udce4,a\n", r"line 2: can't be read as CSV or JSON Lines in UTF-8: byte 0xe4"),
     ],
