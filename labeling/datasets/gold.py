@@ -18,7 +18,7 @@ from socorpus.labeling.schema import Task
 Marks = frozenset[tuple[int, int, str]]
 """Starts, ends and labels of the spans of a text."""
 _PUBLIC_SITE = "stackoverflow.com"
-_KNOWN = ("site", "post_id", "key", "label", "start", "end", "spans")
+_KNOWN = ("site", "post_id", "key", "label", "start", "end", "spans", *so60k.COLUMNS)
 _SHOWN = 5
 
 
@@ -98,17 +98,23 @@ def _strange(task: Task, strange: Mapping[str, int], first: str) -> str:
 
 def _rows(path: Path, task: Task, sites: Sequence[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Rows with their places, for messages."""
-    if not set(so60k.COLUMNS) <= set(user_tables.columns(path)):
-        yield from user_tables.read(path, _KNOWN, lambda columns: _unfit(columns, task, sites))
-        return
     site = sites[0] if len(sites) == 1 else _PUBLIC_SITE
-    for question in so60k.read(path):
-        row = {"site": site, "post_id": question.id, "label": question.label}
-        yield f"{path}, question {question.id}", row
+    for where, row in user_tables.read(path, _KNOWN, lambda columns: _unfit(columns, task, sites)):
+        if not task.spans and _is_public(row):
+            more = {name: row[name] for name in (user_tables.EXCESS,) if name in row}
+            yield where, {"site": site, "post_id": row["Id"], "label": row["Y"], **more}
+        else:
+            yield where, row
+
+
+def _is_public(columns: Collection[str]) -> bool:
+    return all(name in columns for name in so60k.COLUMNS)
 
 
 def _unfit(columns: Collection[str], task: Task, sites: Sequence[str]) -> str | None:
     """The sentence on columns, or keys of a row, that name no post or no label, with those that there are."""
+    if not task.spans and _is_public(columns):
+        return None
     lacking = user_tables.lacking(columns, task, sites)
     if lacking is None:
         return None

@@ -73,23 +73,6 @@ def is_table(path: Path) -> bool:
     return bool(names & {"postid", "key"})
 
 
-def columns(path: Path) -> list[str]:
-    """The names of the columns of a CSV file with commas, as they are; empty for other files.
-
-    Raises:
-        InputError: it can't be read.
-    """
-    if path.suffix.lower() != ".csv":
-        return []
-    try:
-        boundary.refuse_special(path)
-        with path.open("rb") as file:
-            first = file.readline(_MOST_OF_A_FIELD)
-    except OSError as error:
-        raise InputError(f"{path}: can't be read: {error.strerror or error}") from None
-    return next(csv.reader([first.decode("utf-8-sig", "replace")]), [])
-
-
 def _decoded(path: Path, content: bytes) -> str:
     if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):  # "Unicode text" of spreadsheets
         return content.decode("utf-16", "replace")

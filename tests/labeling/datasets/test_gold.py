@@ -18,13 +18,15 @@ def test_the_public_set_with_its_three_classes(tmp_path: Path) -> None:
     path.write_text(PUBLIC + ROW.format(id=7, label="HQ") + ROW.format(id=8, label="LQ_EDIT"), "utf-8")
     texts = gold.read(path, QUALITY, ["a.example.com", "stackoverflow.com"]).texts
     assert texts == {"stackoverflow.com:7": "HQ", "stackoverflow.com:8": "LQ_EDIT"}
+    path.write_text("Id;Title;Body;Tags;CreationDate;Y\n7.0;A;a, b;c;;HQ\n8.0;A;a, b;c;;LQ_EDIT\n", "utf-8")
+    assert gold.read(path, QUALITY, ["a.example.com", "stackoverflow.com"]).texts == texts
 
 
 def test_classes_that_the_task_does_not_have_are_counted_and_explained(tmp_path: Path) -> None:
     path = tmp_path / "so-60k.csv"
     path.write_text(PUBLIC + "".join(ROW.format(id=7 + n, label="LQ" if n else "HQ") for n in range(4)), "utf-8")
     said = (
-        r"so-60k\.csv, question 8: labels that quality does not have: 'LQ' \(3\); it has HQ, LQ_EDIT, LQ_CLOSE; "
+        r"so-60k\.csv, line 3: labels that quality does not have: 'LQ' \(3\); it has HQ, LQ_EDIT, LQ_CLOSE; "
         r"'LQ' may be LQ_EDIT or LQ_CLOSE: a file for --gold has to say which; train-score, and evaluate --on quality"
     )
     with pytest.raises(InputError, match=said):
