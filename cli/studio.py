@@ -194,7 +194,7 @@ def judgements(
         more = f"and {len(done.refused) - _SHOWN:,} more; " if len(done.refused) > _SHOWN else ""
         view.err.print(f"left out: {more}correct these rows and give the same command again")
     if not dry_run and (done.new or done.changed or done.removed):
-        view.out.print(f"socorpus labeling apply {view.place(corpus)} takes them over")
+        view.out.print(f"socorpus labeling apply {view.place(corpus)} brings the labels up to date")
 
 
 def _ask(url: str) -> str | None:
