@@ -18,6 +18,13 @@ class Tokens(StrEnum):
     CORPUS = "corpus"
 
 
+class More(StrEnum):
+    """Further columns of exported labels."""
+
+    PROBABILITIES = "probabilities"
+    VOTES = "votes"
+
+
 class Weighting(StrEnum):
     """Weighting of classes in fine-tuning."""
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from socorpus.cli import options, view
-from socorpus.cli.choices import Format, Slicing, Tokens
+from socorpus.cli.choices import Format, More, Slicing, Tokens
 
 if TYPE_CHECKING:
     from socorpus.corpus import Corpus
-    from socorpus.labeling import Analysis, Share, Trial
+    from socorpus.labeling import Analysis, Recall, Share, Trial
 
 _ERRORS_SHOWN, _CHANGES_SHOWN = 10, 10
 _EVIDENCE_SHOWN = 300
@@ -79,6 +79,14 @@ def export(
         Tokens | None,
         typer.Option(help="BIO tags for entities: on words, or on the corpus's own tokens.", show_default=False),
     ] = None,
+    more: Annotated[
+        list[More] | None,
+        typer.Option(
+            "--with",
+            help="Further columns: the probabilities of all labels, or the votes with their evidence. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     plugin: options.Plugins = None,
 ) -> None:
     """Export the labels as JSON Lines, CoNLL or a Hugging Face dataset folder; people's labels come first."""
@@ -86,7 +94,8 @@ def export(
 
     options.use(plugin, corpus)
     cut = tokens.value if tokens is not None else None
-    written = export_labels(corpus, task, out, form.value, least=least, tokens=cut)
+    columns = [column.value for column in more or ()]
+    written = export_labels(corpus, task, out, form.value, least=least, tokens=cut, more=columns)
     view.out.print(f"{view.place(out)}: {view.number(written.examples)} texts, {view.number(written.labels)} labels")
 
 
@@ -126,7 +135,7 @@ def _show_analysis(analysis: "Analysis") -> None:
                 table.add_row(*map(str, row))
             view.out.print(table)
     if errors := analysis.likely_errors()[:_ERRORS_SHOWN]:
-        view.out.print("Labels that are probably wrong, the likeliest first:")
+        view.out.print("Labels that are probably wrong, the likeliest of each label in turn:")
     for error in errors:
         view.out.print(f"{error['key']}: {error['label']}, rather {error['rather']} ({error['probability']:.2f})?")
     for sentence in analysis.summary():
@@ -144,8 +153,8 @@ def accuracy(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Compare with gold labels: CSV or JSON Lines by site and post_id, the public CSV of question quality, "
-            "or an annotated file of entities.",
+            help="Compare with gold labels: CSV, JSON Lines or Parquet by site and post_id, the public CSV of question "
+            "quality, or an annotated file of entities.",
             show_default=False,
         ),
     ] = None,
@@ -158,6 +167,7 @@ def accuracy(
     result = measure(corpus, task, gold)
     view.out.print(f"{task}, compared with {gold or result.source}", markup=False)
     _shares(task, {**result.labels, "all": result.whole})
+    _recall(result.recall)
     for way in slices or ():
         _shares(way.value, result.slices[way.value])
     if result.unseen:
@@ -190,6 +200,17 @@ def _shares(head: str, shares: "Mapping[str, Share]") -> None:
     view.out.print(table)
     if empty:
         view.out.print(f"no label here: {', '.join(empty)}", markup=False)
+
+
+def _recall(recall: "Mapping[str, Recall]") -> None:
+    table = view.table("label of gold", "gold", "labelled", "right", "recall", "95% interval")
+    for name, counts in recall.items():
+        if counts.share is not None:
+            low, high = counts.bounds
+            figures = (view.number(count) for count in (counts.gold, counts.labelled, counts.right))
+            table.add_row(name, *figures, f"{counts.share:.3f}", f"{low:.3f} to {high:.3f}")
+    if table.row_count:
+        view.out.print(table)
 
 
 def slices(
@@ -256,7 +277,7 @@ def diff(
 def try_(
     file: Annotated[str, typer.Argument(help="A plug-in with labelling functions: a Python file, or a module.")],
     corpus: options.Corpus,
-    most: Annotated[int, typer.Option(min=1, help="Number of examples to try on.")] = 2000,
+    most: Annotated[int, typer.Option(min=1, help="Most examples to try on: the first ones of the corpus.")] = 2000,
     plugin: options.Plugins = None,
 ) -> None:
     """Try labelling functions of a file on some posts of a corpus; nothing is written."""

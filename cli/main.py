@@ -109,6 +109,17 @@ _add(
     "labeling sync corpus --project Quality --task quality --sample tag:python --dry-run",
 )
 _add(labeling, studio.names, "labeling names corpus --task entities")
+_add(
+    labeling,
+    studio.sheet,
+    "labeling sheet corpus --task closure -o sheet.csv",
+    "labeling sheet corpus --task entities --sample random --limit 50 -o texts.jsonl",
+)
+_add(
+    labeling,
+    studio.judgements,
+    "labeling judgements corpus sheet.csv --task closure --annotator ann@example.com",
+)
 _add(labeling, labels.export, "labeling export corpus --task entities --format conll -o entities")
 _add(labeling, scores.train_score, "labeling train-score so-60k.csv -o quality-score")
 _add(

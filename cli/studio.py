@@ -1,4 +1,4 @@
-"""`socorpus labeling studio`, `sync` and `names`."""
+"""`socorpus labeling studio`, `sync` and `names`; `sheet` and `judgements`: people without Label Studio."""
 
 import sys
 import threading
@@ -123,6 +123,78 @@ def names(
     with view.stoppable("the same command goes on from what the server has"):
         synced = judge_names(corpus, task, project, url=url, limit=limit, dry_run=dry_run, ask=_ask, say=view.say)
         _show(synced, dry_run, "names")
+
+
+def sheet(
+    corpus: options.Corpus,
+    task: options.Task,
+    out: Annotated[Path, typer.Option("--out", "-o", help="A new file: .csv, or .jsonl.", show_default=False)],
+    sample: Annotated[
+        str | None,
+        typer.Option(
+            help="Posts to choose: uncertain, disagreement, random, diverse, class (some of each label), class:LABEL, "
+            "slice:tag|year|site|length, tag:NAME, or disputed (people judged differently). Default: class; for spans "
+            "random.",
+            autocompletion=options.complete_sample,
+            show_default=False,
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Number of posts.")] = 200,
+    blind: Annotated[float, typer.Option(min=0, max=1, help="Share of posts without suggestions.")] = 1.0,
+    plugin: options.Plugins = None,
+) -> None:
+    """Write a sample of posts to a file that people fill in, for socorpus labeling judgements."""
+    from socorpus.labeling import write_sheet
+
+    options.use(plugin, corpus)
+    done = write_sheet(corpus, task, out, sample=sample, limit=limit, blind=blind)
+    view.out.print(f"{view.place(out)}: {done.posts:,} posts, {done.blind:,} of them without a suggestion")
+    if done.cut:
+        keys = ", ".join(done.cut[:_SHOWN]) + (", …" if len(done.cut) > _SHOWN else "")
+        view.err.print(f"cut, since a spreadsheet's cell can't hold them: {keys}; .jsonl has all", markup=False)
+    if done.posts < limit and sample != "disputed":
+        view.err.print(f"there are no more posts of this sample that nobody has judged: {done.posts:,} of {limit:,}")
+
+
+def judgements(
+    corpus: options.Corpus,
+    file: Annotated[
+        Path, typer.Argument(help="CSV, JSON Lines or Parquet: a filled-in sheet, or a table of your own.")
+    ],
+    task: options.Task,
+    annotator: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Who judged, where the file does not say.", show_default=False)
+    ] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Take back what files said of these posts.")] = False,
+    plugin: options.Plugins = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be read, and stop.")] = False,
+) -> None:
+    """Read people's judgements from a file into a corpus; safe to repeat."""
+    from socorpus.labeling import import_judgements
+
+    options.use(plugin, corpus)
+    done = import_judgements(corpus, task, file, annotator=annotator, remove=remove, dry_run=dry_run)
+    people = view.counted(done.people, "person", "people")
+    of = f"judgements of {people} on {view.counted(done.posts, 'post', 'posts')}"
+    if remove:
+        view.out.print(f"{'would be ' * dry_run}taken back: {done.removed:,} {of}")
+    else:
+        counts = {"new": done.new, "changed": done.changed, "as before": done.same, "older than known": done.older}
+        shown = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count or name == "new")
+        view.out.print(f"{'would be ' * dry_run}read: {of}: {shown}; {done.blind:,} without a suggestion")
+    for name, count in (
+        ("rows that are not filled in", done.empty),
+        ("judgements of texts that have changed since, which are kept", done.other_text),
+    ):
+        if count:
+            view.out.print(f"{name}: {count:,}")
+    for line in done.refused[:_SHOWN]:
+        view.err.print(f"left out: {line}", markup=False)
+    if done.refused:
+        more = f"and {len(done.refused) - _SHOWN:,} more; " if len(done.refused) > _SHOWN else ""
+        view.err.print(f"left out: {more}correct these rows and give the same command again")
+    if not dry_run and (done.new or done.changed or done.removed):
+        view.out.print(f"socorpus labeling apply {view.place(corpus)} brings the labels up to date")
 
 
 def _ask(url: str) -> str | None:

@@ -9,7 +9,7 @@ from socorpus.corpus.lazy import hand_on
 
 if TYPE_CHECKING:
     from socorpus.labeling.analysis.accuracy import Accuracy
-    from socorpus.labeling.analysis.estimate import Share
+    from socorpus.labeling.analysis.estimate import Recall, Share
     from socorpus.labeling.analysis.findings import Analysis
     from socorpus.labeling.analysis.label_diff import LabelDiff
     from socorpus.labeling.analysis.tryout import Trial
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         diff_labels,
         explain_labels,
         export_labels,
+        import_judgements,
         install_studio,
         judge_names,
         label_slices,
@@ -32,8 +33,11 @@ if TYPE_CHECKING:
         train_score,
         try_functions,
         write_report,
+        write_sheet,
     )
     from socorpus.labeling.functions import Threads, Vote, votes
+    from socorpus.labeling.judgements.importing import Imported
+    from socorpus.labeling.judgements.sheet import Sheet
     from socorpus.labeling.label_studio.sync import Synced
     from socorpus.labeling.pipeline import last_stage
     from socorpus.labeling.schema import Task, task
@@ -45,8 +49,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Accuracy",
     "Analysis",
+    "Imported",
     "LabelDiff",
+    "Recall",
     "Share",
+    "Sheet",
     "Synced",
     "Task",
     "Threads",
@@ -59,6 +66,7 @@ __all__ = [
     "diff_labels",
     "explain_labels",
     "export_labels",
+    "import_judgements",
     "install_studio",
     "judge_names",
     "label_slices",
@@ -76,6 +84,7 @@ __all__ = [
     "try_functions",
     "votes",
     "write_report",
+    "write_sheet",
 ]
 
 if not TYPE_CHECKING:
@@ -83,14 +92,16 @@ if not TYPE_CHECKING:
         __name__,
         {
             "analysis.accuracy": "Accuracy",
-            "analysis.estimate": "Share",
+            "analysis.estimate": "Recall Share",
             "analysis.findings": "Analysis",
             "analysis.label_diff": "LabelDiff",
             "analysis.tryout": "Trial",
-            "api": "accuracy analyze apply diff_labels explain_labels export_labels install_studio judge_names "
-            "label_slices score studio sync task_named task_names tasks_without_functions train_score try_functions "
-            "write_report",
+            "api": "accuracy analyze apply diff_labels explain_labels export_labels import_judgements "
+            "install_studio judge_names label_slices score studio sync task_named task_names tasks_without_functions "
+            "train_score try_functions write_report write_sheet",
             "functions": "Threads Vote votes",
+            "judgements.importing": "Imported",
+            "judgements.sheet": "Sheet",
             "label_studio.sync": "Synced",
             "pipeline": "last_stage",
             "schema": "Task task",

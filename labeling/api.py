@@ -6,6 +6,7 @@ Their dependencies are imported at the call, since some take seconds.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from socorpus.labeling.analysis.label_diff import LabelDiff
     from socorpus.labeling.analysis.tryout import Trial
     from socorpus.labeling.export.formats import Written
+    from socorpus.labeling.judgements.importing import Imported
+    from socorpus.labeling.judgements.sheet import Sheet
     from socorpus.labeling.label_studio.push import Project
     from socorpus.labeling.label_studio.server import Server
     from socorpus.labeling.label_studio.sync import Synced
@@ -165,9 +168,9 @@ def accuracy(corpus: Location, task: str, gold: Location | None = None) -> "Accu
     blind=1)`), or with gold labels.
 
     Args:
-        gold: a file of gold labels: CSV or JSON Lines with site, post_id (or key) and label, of spans also start and
-            end; the CSV of "60k Stack Overflow Questions with Quality Rating"; or, for entities, a file of the
-            StackOverflow NER corpus, whose own texts are then labelled.
+        gold: a file of gold labels: CSV, JSON Lines or Parquet with site, post_id (or key) and label, of spans also
+            start and end; the CSV of "60k Stack Overflow Questions with Quality Rating"; or, for entities, a file of
+            the StackOverflow NER corpus, whose own texts are then labelled.
 
     Raises:
         InputError: the corpus has no labels of the task, nobody judged any without a suggestion, or the gold can't be
@@ -180,20 +183,31 @@ def accuracy(corpus: Location, task: str, gold: Location | None = None) -> "Accu
         ...
         socorpus.corpus.errors.InputError: closure: nobody has judged a post without a suggestion, so ...
     """
+    from socorpus.corpus.errors import InputError
     from socorpus.labeling.analysis import accuracy as measuring
     from socorpus.labeling.analysis import span_accuracy
     from socorpus.labeling.datasets import gold as gold_labels
+    from socorpus.labeling.datasets import user_tables
 
     tree, definition = _labelled(corpus, task)
     buckets = measuring.buckets(tree, definition)
     path = None if gold is None else local(gold)
-    if path is not None and definition.spans and path.suffix.lower() not in gold_labels.SUFFIXES:
+    if path is not None and definition.spans and not user_tables.is_table(path):
         return span_accuracy.of_annotated(definition, path)
     sites = sorted({bucket.site for bucket in buckets})
-    labels = None if path is None else gold_labels.read(path, definition, sites)
-    if definition.spans:
-        return span_accuracy.measure(tree, definition, buckets, None if labels is None else labels.spans)
-    return measuring.measure(tree, definition, buckets, None if labels is None else labels.texts)
+    if path is not None:
+        labels = gold_labels.read(path, definition, sites)
+        if definition.spans:
+            return span_accuracy.measure(tree, definition, buckets, labels)
+        return measuring.measure(tree, definition, buckets, labels.texts)
+    more = ""
+    if measuring.waits(corpus_place(corpus), tree, definition):
+        more = f"what people said since the last socorpus labeling apply {corpus_place(corpus)} is not in this"
+    try:
+        result = (span_accuracy if definition.spans else measuring).measure(tree, definition, buckets)
+    except InputError as error:
+        raise InputError("; ".join(filter(None, (str(error), more)))) from None
+    return replace(result, notes=(*result.notes, more)) if more else result
 
 
 @guarded
@@ -269,11 +283,11 @@ def try_functions(plugin: str, corpus: Location, *, most: int = 2000) -> "list[T
 
     Args:
         plugin: name of an active plug-in, as `socorpus.corpus.use_plugins` returns it.
-        most: examples to try on; whole buckets of threads are taken until there are as many.
+        most: number of examples to try on: the first ones of the corpus, or all if there are fewer.
 
     Raises:
-        InputError: the plug-in has no labelling function, its task is not known, or is one of ours of which the corpus
-            has no labels.
+        InputError: `most` is below 1, the plug-in has no labelling function, its task is not known, or is one of ours
+            of which the corpus has no labels.
         BuildError: a function raises an exception, or yields something else than votes.
 
     Examples:
@@ -370,6 +384,7 @@ def export_labels(
     *,
     least: float = 0.0,
     tokens: str | None = None,
+    more: Sequence[str] = (),
 ) -> "Written":
     """Write the labels of a task to a new folder, people's labels above all others.
 
@@ -377,6 +392,7 @@ def export_labels(
         format: jsonl, conll or huggingface (a dataset folder with its card).
         least: probability below which labels are left out.
         tokens: BIO tags of entities by `words` or by the tokens of the `corpus`.
+        more: further columns: `probabilities` of all labels, and the `votes` with their evidence.
 
     Raises:
         InputError: there are no labels, the format is not one for this task, or `out` is not new.
@@ -391,7 +407,7 @@ def export_labels(
 
     place = local_output(out)
     tree, definition = _labelled(corpus, task, "tokenizer")
-    return formats.export(tree, definition, format, place, least, tokens)
+    return formats.export(tree, definition, format, place, least, tokens, more)
 
 
 @guarded
@@ -511,6 +527,94 @@ def judge_names(
         synced = names.sync(root, client, title, wanted, limit=limit, say=say, tree=tree)
     synced.address = address
     return synced
+
+
+@guarded
+def write_sheet(
+    corpus: Location,
+    task: str,
+    out: Location,
+    *,
+    sample: str | None = None,
+    limit: int = 200,
+    blind: float = 1.0,
+) -> "Sheet":
+    """Write a sample of posts to a file that people fill in, for `import_judgements`.
+
+    Args:
+        out: a new file: `.csv`, or `.jsonl`, which a task of spans needs.
+        sample: posts to choose, as of `sync`; those of which anybody has said something are left out. None: `class`,
+            or `random` for spans: what accuracy can be measured by. `disputed`: those that people judged differently,
+            for an adjudicator.
+        limit: number of posts.
+        blind: share of them that show no suggestion.
+
+    Raises:
+        InputError: the corpus has no labels of the task, the sample is not known, or `out` is there or has another
+            ending.
+        BuildError: the disk is full.
+
+    Examples:
+        >>> _ = apply("corpus", ["closure"], workers=0)
+        >>> write_sheet("corpus", "closure", "sheet.csv", limit=10).posts
+        10
+    """
+    from socorpus.labeling.judgements import importing
+    from socorpus.labeling.judgements import sheet as judging_sheet
+    from socorpus.labeling.label_studio.sampling import Sample
+
+    place = local_output(out)
+    settling = sample == judging_sheet.DISPUTED
+    chosen = None if sample is None or settling else Sample.parse(sample)
+    tree, wanted = _labelled(corpus, task)
+    known = importing.judged_posts(corpus_place(corpus), wanted)
+    disputed = importing.disputed(corpus_place(corpus), wanted) if settling else None
+    how = chosen or judging_sheet.usual_sample(wanted)
+    return judging_sheet.write(tree, wanted, place, how, limit, blind, known, disputed)
+
+
+@guarded
+def import_judgements(
+    corpus: Location,
+    task: str,
+    file: Location,
+    *,
+    annotator: str | None = None,
+    remove: bool = False,
+    dry_run: bool = False,
+) -> "Imported":
+    """Bring people's judgements from a file into a corpus; `apply` takes them over, as those of the sync.
+
+    The same file changes nothing twice. Of a person and a post a later file replaces what an earlier one said.
+
+    Args:
+        file: CSV, JSON Lines or Parquet with site, post_id (or key), label (of spans start, end and label, or spans)
+            and annotator; time, blind, adjudicated and digest may be there.
+        annotator: who judged, where the file does not say.
+        remove: take back what files said of the posts and people of this one, instead.
+        dry_run: change nothing; the result is what would be.
+
+    Raises:
+        InputError: the corpus has no labels of the task, the file can't be read or lacks a column, or none of the rows
+            that are filled in can be taken.
+        BuildError: a sync of the corpus is at work.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> row = apply("corpus", ["closure"], workers=0).labels("closure").head(1).to_pylist()[0]
+        >>> _ = Path("judged.csv").write_text(f"site,post_id,label\\n{row['site']},{row['post_id']},open\\n")
+        >>> import_judgements("corpus", "closure", "judged.csv", annotator="ann").new
+        1
+        >>> import_judgements("corpus", "closure", "judged.csv", annotator="ann").same
+        1
+        >>> import_judgements("corpus", "closure", "judged.csv", annotator="ann", remove=True).removed
+        1
+    """
+    from socorpus.labeling.judgements import importing
+
+    root, path = corpus_place(corpus), local(file)
+    tree, wanted = _labelled(corpus, task)
+    return importing.take(root, tree, wanted, path, annotator, remove=remove, dry=dry_run)
 
 
 @guarded

@@ -368,6 +368,7 @@ OWN_FILES = {
     "labeling.label_studio.state": "an SQLite file, which SQLite locks and writes",
     # What goes out of a corpus, and benchmarks that come in.
     "labeling.export": "an export's folder, for other programs",
+    "labeling.judgements.sheet": "a file that people fill in",
     "labeling.datasets": "benchmarks that the user names",
     # Runs, models and tables, which have folders of their own.
     "training.examples.benchmarks": "benchmarks that the user names",

@@ -74,9 +74,19 @@ def _summary(root: Path, stages: Sequence[StageState], whole: bool, unfinished: 
                 return f"{error}."
         return "The build is finished." if whole else "The build stopped; the same command continues it."
     latest = max(stages, key=lambda stage: stage.started).name if stages else "its beginning"
-    state = f"A build is running ({running}), at {latest}." if running else f"The build stopped at {latest}; "
-    if not running:
-        state += "the same command continues it" + (f", socorpus build --abandon -o {root} drops it." if whole else ".")
+    drops = f", socorpus build --abandon -o {root} drops it." if whole else "."
+    labels = unfinished is not None and _labels_only(unfinished)
+    if labels and running:
+        state = f"Labels are being made ({running}), at {latest}."
+    elif labels:
+        state = (
+            f"Labels were being made, which stopped at {latest}; socorpus labeling apply {root} (or analyze, if "
+            f"that was the command) continues it{drops}"
+        )
+    elif running:
+        state = f"A build is running ({running}), at {latest}."
+    else:
+        state = f"The build stopped at {latest}; the same command continues it{drops}"
     if whole and unfinished is not None:
         size = generations.own_bytes(unfinished) / 1e6
         state += f" Until it is whole, the finished corpus is read; beside it the new one takes {size:,.0f} MB so far."

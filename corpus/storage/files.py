@@ -91,7 +91,8 @@ def atomic(path: Path) -> Iterator[Path]:
             yield temporary
             temporary.replace(path)
     except BaseException as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing can be written, not even a file that is not there can be removed
+            temporary.unlink()
         if is_disk_full(error):
             raise disk_full(path) from error
         if isinstance(error, OSError) and str(temporary) in str(error) and (known := explain_error(error)) is not None:

@@ -7,7 +7,7 @@ judgement.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,13 @@ import pyarrow.compute as pc
 
 from socorpus.corpus.arrays import Float64, Int64
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.storage import files
+from socorpus.corpus.storage import files, parquet
 from socorpus.corpus.storage.buckets import Bucket
 from socorpus.labeling import schema, steps
 from socorpus.labeling.aggregation import calibration, counting, dawid_skene, held_out, patterns, vote_matrix
 from socorpus.labeling.aggregation.dawid_skene import LabelModel
 from socorpus.labeling.analysis import slices
-from socorpus.labeling.analysis.estimate import Sample, Share
+from socorpus.labeling.analysis.estimate import Recall, Sample, Share
 from socorpus.labeling.schema import Task
 
 _FEWEST_DRAWN, _FAR, _LEAST_FAR = 5, 3.0, 0.01
@@ -49,6 +49,8 @@ class Accuracy:
     """What stands against taking the sample for random."""
     source: str = "judgements without a suggestion"
     """What the labels were compared with."""
+    recall: Mapping[str, Recall] = field(default_factory=dict)
+    """Of each label of gold, the share of its posts, or spans, that have it here too; empty without gold."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class _Items:
     votes: patterns.Votes
     people: counting.Judgements
     slices: Mapping[str, list[list[str]]]
+    bare: list[str]
+    """Keys of those posts with gold labels that are examples, and on which nobody votes."""
 
 
 def strata(votes: patterns.Votes, labels: int) -> Int64:
@@ -77,7 +81,7 @@ def measure(root: Path, task: Task, buckets: tuple[Bucket, ...], gold: Mapping[s
         InputError: nobody judged a post without a suggestion, or no gold label is of a post with a label.
     """
     model = dawid_skene.from_dict(files.read_json(root / steps.model_path(task.name)))
-    items = _read(root, task, buckets, model)
+    items = _read(root, task, buckets, model, gold or {})
     label, probabilities = _held_out(items, model)
     verdicts, fold, notes = items.people.verdict, items.people.fold, list[str]()
     if gold is None:
@@ -88,7 +92,7 @@ def measure(root: Path, task: Task, buckets: tuple[Bucket, ...], gold: Mapping[s
         verdicts = np.array([task.index(gold[key]) if key in gold else -1 for key in items.keys], np.int64)
         rows = np.flatnonzero(verdicts >= 0)
         fold = held_out.of_posts(np.array([int(key.rpartition(":")[2]) for key in items.keys], np.int64))
-        notes.append(matched(len(rows), gold, task, buckets))
+        notes.append(matched(len(rows), len(items.bare), gold, task, buckets))
     stratum = strata(items.votes, len(task.labels))
     verdict = verdicts[rows]
     population = np.bincount(stratum, minlength=len(task.labels))
@@ -100,49 +104,91 @@ def measure(root: Path, task: Task, buckets: tuple[Bucket, ...], gold: Mapping[s
         {name: sample.share(label[rows] == number, int(counts[number])) for number, name in enumerate(task.labels)},
         {way: by_slice(sample, items.slices[way], rows, way) for way in slices.WAYS},
         sample.unseen(),
-        calibration.measure(probabilities[rows], verdict, np.ones(len(rows), np.int64), fold[rows]),
+        calibration.measure(probabilities[rows], verdict, np.ones(len(rows), np.int64), fold[rows])
+        if len(rows)
+        else None,
         (*notes, *_strange(task, stratum, rows, model.probabilities(items.votes).max(1))),
         Accuracy.source if gold is None else "gold",
+        {} if gold is None else _recall(task, items, gold, verdicts, label),
     )
+
+
+def _recall(task: Task, items: _Items, gold: Mapping[str, str], verdict: Int64, label: Int64) -> dict[str, Recall]:
+    bare = Counter(gold[key] for key in items.bare)
+    recall = {}
+    for number, name in enumerate(task.labels):
+        own = verdict == number
+        labelled = int(own.sum())
+        recall[name] = Recall(labelled + bare[name], labelled, int((label[own] == number).sum()))
+    return recall
 
 
 def unjudged(task: Task) -> str:
     """The sentence for a task of which nobody judged anything that could be compared with."""
     return (
         f"{task.name}: nobody has judged a post without a suggestion, so its probabilities are assumed; draw some with "
-        "socorpus labeling sync --sample class --blind 1, or name gold labels with --gold"
+        "socorpus labeling sync --sample class --blind 1, or with socorpus labeling sheet, or name gold labels with "
+        "--gold"
     )
 
 
-def matched(rows: int, gold: Mapping[str, object], task: Task, buckets: Sequence[Bucket]) -> str:
+def waits(root: Path, tree: Path, task: Task) -> bool:
+    """Whether people said something of a task that the labels have not taken over yet.
+
+    Args:
+        root: folder of a corpus, where judgements are brought in.
+        tree: the tree of the finished corpus, with those that its labels know.
+    """
+    path = schema.people_path(task.name)
+    given, known = (
+        parquet.read(place / path, schema.VOTES) if files.exists(place / path) else schema.VOTES.empty_table()
+        for place in (root, tree)
+    )
+    return not given.equals(known)
+
+
+def matched(rows: int, bare: int, gold: Mapping[str, object], task: Task, buckets: Sequence[Bucket]) -> str:
     """The note on how many of the posts with gold labels have labels in the corpus.
 
     Args:
-        rows: their number.
+        rows: number of those with a label.
+        bare: number of those that are examples of the task without a label.
         gold: by key.
         buckets: of the corpus.
 
     Raises:
-        InputError: none of them.
+        InputError: there is none of either.
     """
-    if not rows:
+    strange = len(gold) - rows - bare
+    if not rows and not bare:
         of = sorted({key.rpartition(":")[0] for key in gold})
         sites = sorted({bucket.site for bucket in buckets})
         shown = [", ".join(names[:3]) + (", …" if len(names) > 3 else "") for names in (of, sites)]
         which = f", of {shown[0]}," if gold else ""
         raise InputError(
-            f"{task.name}: none of the {len(gold):,} posts with gold labels{which} has a label in this corpus, of "
-            f"{shown[1]}"
+            f"{task.name}: none of the {len(gold):,} posts with gold labels{which} is an example of it in this corpus, "
+            f"of {shown[1]}"
         )
-    return f"{rows:,} of {len(gold):,} posts with gold labels have labels here; they need not stand for the others"
+    return (
+        f"posts with gold labels: {len(gold):,}; with labels here: {rows:,}; examples without a label: {bare:,}; no "
+        f"examples of {task.name} in this corpus: {strange:,}. They need not stand for the others"
+    )
 
 
+<<<<<<< HEAD
 def _read(root: Path, task: Task, buckets: tuple[Bucket, ...], model: LabelModel) -> _Items:
     votes: list[patterns.Votes] = [np.zeros((0, len(model.functions)), np.int8)]
     keys: list[str] = []
     verdict: list[Int64] = [np.zeros(0, np.int64)]
     fold: list[Int64] = [np.zeros(0, np.int64)]
     blind: list[npt.NDArray[np.bool_]] = [np.zeros(0, bool)]
+=======
+def _read(root: Path, task: Task, buckets: tuple[Bucket, ...], model: LabelModel, gold: Mapping[str, object]) -> _Items:
+    votes = [np.zeros((0, len(model.functions)), np.int8)]
+    keys: list[str] = []
+    bare: list[str] = []
+    verdict, fold, blind = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0, bool)]
+>>>>>>> h/files
     by: dict[str, list[list[str]]] = {way: [] for way in slices.WAYS}
     for bucket in buckets:
         examples, rows = steps.all_votes(root, bucket, task, people=True)
@@ -151,6 +197,10 @@ def _read(root: Path, task: Task, buckets: tuple[Bucket, ...], model: LabelModel
         voted = model.speaks(items.votes, *model.choose(items.votes))
         votes.append(items.votes[voted])
         keys += [f"{bucket.site}:{post}" for post in items.post[voted].tolist()]
+        if gold:
+            labelled = set(items.post[voted].tolist())
+            others = (f"{bucket.site}:{post}" for post in examples["post_id"].to_pylist() if post not in labelled)
+            bare += [key for key in others if key in gold]
         verdict.append(people.verdict[voted])
         fold.append(people.fold[voted])
         blind.append(people.blind[voted])
@@ -159,7 +209,7 @@ def _read(root: Path, task: Task, buckets: tuple[Bucket, ...], model: LabelModel
         for way, of in by.items():
             of += slices.values(own, way)
     judged = counting.Judgements(np.concatenate(verdict), np.concatenate(fold), np.concatenate(blind), [], (0, 0), [])
-    return _Items(keys, np.concatenate(votes), judged, by)
+    return _Items(keys, np.concatenate(votes), judged, by, bare)
 
 
 def _held_out(items: _Items, model: LabelModel) -> tuple[Int64, Float64]:

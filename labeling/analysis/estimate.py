@@ -36,6 +36,26 @@ class Share:
 
 
 @dataclass(frozen=True)
+class Recall:
+    """How many items that gold gives a label have it, with the share's exact interval (Clopper and Pearson)."""
+
+    gold: int
+    labelled: int
+    """Those that have any label."""
+    right: int
+
+    @property
+    def share(self) -> float | None:
+        """The share that is right; None where gold has no such item."""
+        return self.right / self.gold if self.gold else None
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The interval of the share."""
+        return interval(self.right / self.gold, self.gold) if self.gold else (0.0, 1.0)
+
+
+@dataclass(frozen=True)
 class Sample:
     """Judged items of a population in strata: n rows."""
 

@@ -51,7 +51,10 @@ class Analysis:
         return report_sections.AGREEMENT_HEAD, report_sections.agreement_rows(self.facts)
 
     def likely_errors(self) -> list[Mapping[str, Any]]:
-        """Labels that are probably wrong, the likeliest first: `key`, `label`, `rather` and its `probability`."""
+        """Labels that are probably wrong: `key`, `label`, `rather` and its `probability`.
+
+        The likeliest of each label comes first, then the second of each, and so on: so no rare label takes all places.
+        """
         return list(self.facts["errors"]["found"])
 
     def summary(self) -> list[str]:

@@ -211,7 +211,7 @@ def probabilities(facts: Mapping[str, Any]) -> str:
     if measured is None:
         return (
             "Probabilities are assumed, not measured: nobody has judged enough labels to compare them with (socorpus "
-            "labeling sync)."
+            "labeling sync, or sheet)."
         )
     which = "judged without a suggestion and held out" if measured["only_blind"] else "judged and held out"
     worse = "" if measured["log_loss"] < measured["constant"] else ": the probabilities say no more than frequencies do"

@@ -4,7 +4,7 @@ Of such a text every span that functions label counts; it is right where people,
 the same label. Judged texts have the labels that functions give by corrections that are learned from other texts.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,9 +21,9 @@ from socorpus.labeling import schema, steps
 from socorpus.labeling.aggregation import annotators, calibration, dawid_skene, decide, held_out, weighed
 from socorpus.labeling.analysis import accuracy, slices
 from socorpus.labeling.analysis.accuracy import Accuracy
-from socorpus.labeling.analysis.estimate import Sample, Share
+from socorpus.labeling.analysis.estimate import Recall, Sample, Share
 from socorpus.labeling.datasets import so_ner
-from socorpus.labeling.datasets.gold import Marks
+from socorpus.labeling.datasets.gold import Gold
 from socorpus.labeling.schema import Task
 from socorpus.labeling.tasks.entities import task as entities_task
 
@@ -41,7 +41,28 @@ class _Judged:
     slices: Mapping[str, list[list[str]]]
 
 
-def measure(root: Path, task: Task, buckets: tuple[Bucket, ...], gold: Mapping[str, Marks] | None = None) -> Accuracy:
+@dataclass(frozen=True)
+class _Recalled:
+    """Spans of gold by label: all of them, those that have a label, and those with the right one."""
+
+    gold: Counter[str]
+    labelled: Counter[str]
+    right: Counter[str]
+
+    def count(self, truth: Mapping[tuple[int, int], str | None], here: Mapping[tuple[int, int], str]) -> None:
+        """Count the spans of a text; `here` are those that functions label."""
+        for place, label in truth.items():
+            if label is not None:
+                self.gold[label] += 1
+                self.labelled[label] += place in here
+                self.right[label] += here.get(place) == label
+
+    def shares(self, task: Task) -> dict[str, Recall]:
+        labels = [name for name in task.labels if name not in task.leave_out]
+        return {name: Recall(self.gold[name], self.labelled[name], self.right[name]) for name in labels}
+
+
+def measure(root: Path, task: Task, buckets: tuple[Bucket, ...], gold: Gold | None = None) -> Accuracy:
     """The accuracy of a task's labels of spans.
 
     Args:
@@ -49,14 +70,16 @@ def measure(root: Path, task: Task, buckets: tuple[Bucket, ...], gold: Mapping[s
         gold: all spans of some texts by key, instead of what people marked.
 
     Raises:
-        InputError: nobody marked a text without a suggestion, or no text with gold has a label.
+        InputError: nobody marked a text without a suggestion, no text with gold has a label, or a gold span ends beyond
+            its text.
     """
     corrections = _corrections(root, task, buckets)
     model = dawid_skene.from_dict(files.read_json(root / steps.model_path(task.name)))
     judged = _Judged([], [], [], [], {way: [] for way in slices.WAYS})
     population = np.zeros(len(task.labels), np.int64)
     counts: dict[str, dict[str, int]] = {way: defaultdict(int) for way in slices.WAYS}
-    texts, left_out = 0, pa.array(task.leave_out, pa.string())
+    texts, labelled, left_out = 0, 0, pa.array(task.leave_out, pa.string())
+    recalled = _Recalled(Counter(), Counter(), Counter())
     for bucket in buckets:
         labels = parquet.read(root / schema.path(task.name, "labels", bucket.name), columns=["post_id", "label"])
         labels = labels.filter(pc.invert(pc.is_in(labels["label"], value_set=left_out)))
@@ -70,6 +93,7 @@ def measure(root: Path, task: Task, buckets: tuple[Bucket, ...], gold: Mapping[s
                     counted[name] += 1
         truth = _truth(votes, bucket.site, gold, examples)
         texts += len(truth)
+        here: dict[int, dict[tuple[int, int], str]] = defaultdict(dict)
         own = votes.filter(pc.not_equal(votes["source"], "person"))
         for number, posts in _by_fold(list(truth)):
             chosen = pc.is_in(own["post_id"], value_set=posts)
@@ -80,6 +104,7 @@ def measure(root: Path, task: Task, buckets: tuple[Bucket, ...], gold: Mapping[s
             about = inside.select(list(slices.COLUMNS)).take(place)
             of_way = {way: slices.values(about, way) for way in slices.WAYS}
             for at_row, row in enumerate(table.select(["post_id", "start", "end", "label", "probability"]).to_pylist()):
+                here[row["post_id"]][row["start"], row["end"]] = row["label"]
                 named = truth[row["post_id"]].get((row["start"], row["end"]), "")
                 if named is None:  # people are divided
                     continue
@@ -89,12 +114,16 @@ def measure(root: Path, task: Task, buckets: tuple[Bucket, ...], gold: Mapping[s
                 judged.fold.append(number)
                 for way, names_of in judged.slices.items():
                     names_of.append(of_way[way][at_row])
+        labelled += len(here)
+        for post, spans in truth.items():
+            recalled.count(spans, here[post])
     if gold is None and not texts:
         raise InputError(accuracy.unjudged(task))
-    notes = [] if gold is None else [accuracy.matched(texts, gold, task, buckets)]
+    notes = [] if gold is None else [accuracy.matched(labelled, texts - labelled, gold.spans, task, buckets)]
     if not judged.label:
         raise InputError(f"{task.name}: none of the {texts:,} judged texts has a label of functions")
-    return _result(task, judged, population, counts, notes, Accuracy.source if gold is None else "gold")
+    source, recall = (Accuracy.source, {}) if gold is None else ("gold", recalled.shares(task))
+    return _result(task, judged, population, counts, notes, source, recall)
 
 
 def of_annotated(task: Task, path: Path) -> Accuracy:
@@ -111,8 +140,13 @@ def of_annotated(task: Task, path: Path) -> Accuracy:
     texts, segments = [document.text for document in documents], [document.segments for document in documents]
     labelled = entities_task.label(texts, segments, tokens=[document.tokens for document in documents])
     judged = _Judged([], [], [], [], {way: [] for way in slices.WAYS})
+    recalled = _Recalled(Counter(), Counter(), Counter())
     for document, spans in zip(documents, labelled, strict=True):
         truth = set(document.spans)
+        recalled.count(
+            {(span.start, span.end): span.label for span in document.spans},
+            {(span.start, span.end): span.label for span, _ in spans},
+        )
         for span, probability in spans:
             if span.label not in task.leave_out:
                 judged.label.append(task.index(span.label))
@@ -127,7 +161,7 @@ def of_annotated(task: Task, path: Path) -> Accuracy:
         f"{len(documents):,} texts of the file, and not of the corpus, by the weights of the package; if they were "
         "learned from it, figures are too good"
     )
-    return _result(task, replace(judged, fold=fold), population, {}, [note], "gold")
+    return _result(task, replace(judged, fold=fold), population, {}, [note], "gold", recalled.shares(task))
 
 
 def _result(
@@ -137,6 +171,7 @@ def _result(
     counts: Mapping[str, Mapping[str, int]],
     notes: list[str],
     source: str,
+    recall: Mapping[str, Recall],
 ) -> Accuracy:
     label, right = np.array(judged.label, np.int64), np.array(judged.right, bool)
     sample = Sample(label, right, population)
@@ -155,18 +190,28 @@ def _result(
         calibration.measure_stated(np.array(judged.stated), right, np.array(judged.fold, np.int64)),
         (*notes, _TOGETHER),
         source,
+        recall,
     )
 
 
 def _truth(
-    votes: pa.Table, site: str, gold: Mapping[str, Marks] | None, examples: pa.Table
+    votes: pa.Table, site: str, gold: Gold | None, examples: pa.Table
 ) -> dict[int, dict[tuple[int, int], str | None]]:
     """Of each judged post of a bucket its spans with their labels; None where people are divided."""
     if gold is not None:
-        posts = ((post, gold.get(f"{site}:{post}")) for post in examples["post_id"].to_pylist())
-        return {
-            post: {(start, end): label for start, end, label in marks} for post, marks in posts if marks is not None
-        }
+        truth: dict[int, dict[tuple[int, int], str | None]] = {}
+        for post, length in zip(*(column.to_pylist() for column in _lengths(examples)), strict=True):
+            if (marks := gold.spans.get(key := f"{site}:{post}")) is None:
+                continue
+            if beyond := sorted(mark for mark in marks if mark[1] > length):
+                start, end, label = beyond[0]
+                raise InputError(
+                    f"{gold.places.get((key, beyond[0]), key)}: the span {start} to {end} ({label}) ends beyond the "
+                    f"text of {key}, which has {length:,} characters; offsets count code points of the example's text, "
+                    "as socorpus labeling export writes it"
+                )
+            truth[post] = {(start, end): label for start, end, label in marks}
+        return truth
     words = votes.filter(pc.equal(votes["source"], "person")).to_pylist()
     blind = annotators.blind(words)
     return {
@@ -174,6 +219,10 @@ def _truth(
         for post, verdicts in annotators.of_spans(words).items()
         if post in blind
     }
+
+
+def _lengths(examples: pa.Table) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    return examples["post_id"], pc.utf8_length(examples["text"])
 
 
 def _by_fold(posts: list[int]) -> Iterator[tuple[int, pa.Array]]:

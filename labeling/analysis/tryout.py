@@ -21,7 +21,7 @@ from socorpus.labeling.functions import FUNCTIONS, Function, Threads, Vote, of_t
 from socorpus.labeling.schema import LABELS, TASKS, VOTES, Task
 
 MOST = 2_000
-"""Examples, at least, on which a function is tried, if there are as many: whole buckets of threads."""
+"""Most examples on which a function is tried."""
 SAMPLES, _TEXT = 5, 160
 
 
@@ -70,7 +70,7 @@ def by_task(origin: str) -> dict[str, list[Function]]:
 def attempt(
     root: Path, config: Config, buckets: Sequence[Bucket], task: Task, functions: Sequence[Function], most: int = MOST
 ) -> list[Trial]:
-    """Try functions of a task on the first buckets that hold `most` examples of it.
+    """Try functions of a task on its first `most` examples; functions see whole buckets of threads, as in `apply`.
 
     The examples of a task of ours are those in the corpus, and so are others' votes. Those of a plug-in's are made, by
     all functions that it has: nothing of the task need be in the corpus. Where the corpus has labels they are compared
@@ -82,16 +82,23 @@ def attempt(
         buckets: those that have examples.
 
     Raises:
-        InputError: a task of ours needs facts of the whole corpus that are no longer there.
+        InputError: `most` is below 1, or a task of ours needs facts of the whole corpus that are no longer there.
         BuildError: a function raises an exception, or yields something else than votes that its task can have.
     """
+    if most < 1:
+        raise InputError(f"functions are tried on one example or more, and not on {most:,}")
     made_here = TASKS.origin(task.name) is not None
     tried = _first(root, buckets, task, most, made_here)
     every = [_seen(root, bucket) for bucket in tried] if made_here else []
     facts = _facts(task, config, every) if made_here else _stored_facts(root, task)
     running = of_task(task.name) if made_here else functions
+<<<<<<< HEAD
     tables: list[tuple[pa.Table, pa.Table, pa.Table, pa.Table]] = []
     lost = []
+=======
+    tables: list[tuple[pa.Table, pa.Table, pa.Table]] = []
+    lost, left = [], most
+>>>>>>> h/files
     for number, bucket in enumerate(tried):
         seen = replace(every[number] if made_here else _seen(root, bucket), facts=facts)
         allowed = steps.allowed_posts(root, bucket, config.selection.max_overlap)
@@ -110,9 +117,21 @@ def attempt(
         others = steps.annotations(root, bucket, task, voted.examples, people=True)
         if not made_here:
             others.append(parquet.read(root / schema.path(task.name, "votes", bucket.name)))
+<<<<<<< HEAD
         path = root / schema.path(task.name, "labels", bucket.name)
         labels = parquet.read(path, LABELS) if files.exists(path) else LABELS.empty_table()
         tables.append((voted.examples, voted.votes, pa.concat_tables([VOTES.empty_table(), *others]), labels))
+=======
+        examples = voted.examples.slice(0, left)
+        left -= examples.num_rows
+        tables.append(
+            (
+                examples,
+                _of_posts(voted.votes, examples),
+                _of_posts(pa.concat_tables([VOTES.empty_table(), *others]), examples),
+            )
+        )
+>>>>>>> h/files
     merged, notes = strays.merged(lost), []
     if made_here and task.collect is not None and len(tried) < len(buckets):
         notes.append(
@@ -124,6 +143,11 @@ def attempt(
         own = [strays.sentence(task, function.name, merged[function.name])] if function.name in merged else []
         trials.append(_trial(task, function, (running, functions), tables, [*own, *notes]))
     return trials
+
+
+def _of_posts(votes: pa.Table, examples: pa.Table) -> pa.Table:
+    """The votes on these examples."""
+    return votes.filter(pc.is_in(votes["post_id"], value_set=examples["post_id"].combine_chunks()))
 
 
 def _first(root: Path, buckets: Sequence[Bucket], task: Task, most: int, made_here: bool) -> list[Bucket]:

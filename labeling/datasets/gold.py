@@ -1,29 +1,25 @@
-"""Readers of gold labels of a corpus's posts: CSV and JSON Lines of one's own, and the public set of question quality.
+"""Readers of gold labels of a corpus's posts: a table of one's own (`user_tables`), or the public set of quality.
 
 A row names its post by `site` and `post_id`, or by `key` (`SITE:POST_ID`), and its `label`. A row of a task of spans is
 one span, with `start` and `end` in code points of the example's text, or has `spans`, a list of these, as exported
 JSON Lines have; a post with an empty label, or an empty list, has none.
 """
 
-import csv
-import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from socorpus.corpus.errors import InputError
-from socorpus.labeling.datasets import so60k
+from socorpus.labeling.datasets import so60k, user_tables
 from socorpus.labeling.schema import Task
 
 Marks = frozenset[tuple[int, int, str]]
 """Starts, ends and labels of the spans of a text."""
-_JSON = (".jsonl", ".ndjson", ".json")
-SUFFIXES = (*_JSON, ".csv")
-"""Endings of files that name posts of a corpus; others have texts of their own."""
-_MOST_OF_A_FIELD = 10_000_000
 _PUBLIC_SITE = "stackoverflow.com"
+_KNOWN = ("site", "post_id", "key", "label", "start", "end", "spans", *so60k.COLUMNS)
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -32,6 +28,8 @@ class Gold:
 
     texts: Mapping[str, str]
     spans: Mapping[str, Marks]
+    places: Mapping[tuple[str, tuple[int, int, str]], str] = field(default_factory=dict)
+    """Where each span stands in the file, by key and span."""
 
 
 def read(path: Path, task: Task, sites: Sequence[str]) -> Gold:
@@ -45,19 +43,32 @@ def read(path: Path, task: Task, sites: Sequence[str]) -> Gold:
         InputError: the file can't be read, or a row lacks its post or label, or has one that the task doesn't have;
             names the row.
     """
-    only = sites[0] if len(sites) == 1 else None
     texts: dict[str, str] = {}
     spans: dict[str, set[tuple[int, int, str]]] = {}
+    places: dict[tuple[str, tuple[int, int, str]], str] = {}
     strange: Counter[str] = Counter()
     first = ""
-    for where, row in _rows(path, task, only):
-        key = _key(row, only, where)
+    for where, row in _rows(path, task, sites):
+        if (why := _unfit(row, task, sites)) is not None:
+            raise InputError(f"{where}: {why}")
+        if user_tables.EXCESS in row:
+            raise InputError(
+                f"{where}: has more cells than the table has columns; quote those with a separator in them"
+            )
+        site, post = user_tables.post_of(row, sites, where)
+        key = f"{site}:{post}"
         if task.spans:
-            marks = set(_marks(row, where))
+            marks = user_tables.marks_of(row, task, where)
             labels = [label for *_, label in sorted(marks)]
             spans.setdefault(key, set()).update(marks)
+            for mark in marks:
+                places.setdefault((key, mark), where)
         else:
-            label = str(row.get("label") or "")
+            label = user_tables.label_of(row.get("label"), task)
+            if not label:
+                raise InputError(
+                    f"{where}: {key} has no label; give one of {', '.join(task.labels)}, or remove the row"
+                )
             labels = [label]
             if texts.setdefault(key, label) != label:
                 raise InputError(f"{where}: {key} has two labels, {texts[key]!r} and {label!r}")
@@ -66,7 +77,7 @@ def read(path: Path, task: Task, sites: Sequence[str]) -> Gold:
         strange.update(unknown)
     if strange:
         raise InputError(_strange(task, strange, first))
-    return Gold(texts, {key: frozenset(marks) for key, marks in spans.items()})
+    return Gold(texts, {key: frozenset(marks) for key, marks in spans.items()}, places)
 
 
 def _strange(task: Task, strange: Mapping[str, int], first: str) -> str:
@@ -85,85 +96,27 @@ def _strange(task: Task, strange: Mapping[str, int], first: str) -> str:
     )
 
 
-_SHOWN = 5
-
-
-def _rows(path: Path, task: Task, only: str | None) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _rows(path: Path, task: Task, sites: Sequence[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Rows with their places, for messages."""
-    try:
-        if path.suffix.lower() in _JSON:
-            with path.open(encoding="utf-8-sig") as lines:
-                for number, line in enumerate(lines, 1):
-                    if line.strip():
-                        row = _object(line, f"{path}, line {number}")
-                        _check_columns(row, task, only, f"{path}, line {number}")
-                        yield f"{path}, line {number}", row
-            return
-        csv.field_size_limit(_MOST_OF_A_FIELD)
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            table = csv.DictReader(lines)
-            columns = table.fieldnames or ()
-            if not set(so60k.COLUMNS) <= set(columns):
-                _check_columns(columns, task, only, str(path))
-                for number, row in enumerate(table, 1):
-                    yield f"{path}, row {number}", row
-                return
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: can't be read as CSV or JSON Lines in UTF-8: {error}") from None
-    for question in so60k.read(path):
-        row = {"site": only or _PUBLIC_SITE, "post_id": question.id, "label": question.label}
-        yield f"{path}, question {question.id}", row
+    site = sites[0] if len(sites) == 1 else _PUBLIC_SITE
+    for where, row in user_tables.read(path, _KNOWN, lambda columns: _unfit(columns, task, sites)):
+        if not task.spans and _is_public(row):
+            more = {name: row[name] for name in (user_tables.EXCESS,) if name in row}
+            yield where, {"site": site, "post_id": row["Id"], "label": row["Y"], **more}
+        else:
+            yield where, row
 
 
-def _check_columns(columns: Collection[str], task: Task, only: str | None, where: str) -> None:
-    """Refuse columns, or keys of a row, that name no post or no label; says which there are."""
-    post = "key" in columns or ("post_id" in columns and ("site" in columns or only is not None))
-    label = "spans" in columns or {"start", "end", "label"} <= set(columns) if task.spans else "label" in columns
-    if post and label:
-        return
-    wanted = "post_id" if only is not None else "site and post_id"
-    of_spans = ", with start and end, or spans" if task.spans else ""
-    shown = ", ".join(map(str, columns)) or "none"
+def _is_public(columns: Collection[str]) -> bool:
+    return all(name in columns for name in so60k.COLUMNS)
+
+
+def _unfit(columns: Collection[str], task: Task, sites: Sequence[str]) -> str | None:
+    """The sentence on columns, or keys of a row, that name no post or no label, with those that there are."""
+    if not task.spans and _is_public(columns):
+        return None
+    lacking = user_tables.lacking(columns, task, sites)
+    if lacking is None:
+        return None
     public = f", or those of the public set ({', '.join(so60k.COLUMNS)})" if task.name == "quality" else ""
-    raise InputError(
-        f"{where}: has the columns {shown}; gold labels need {wanted}, or key (SITE:POST_ID), and label{of_spans}"
-        f"{public}"
-    )
-
-
-def _object(line: str, where: str) -> Mapping[str, Any]:
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise InputError(f"{where}: is no JSON object")
-    return value
-
-
-def _key(row: Mapping[str, Any], only: str | None, where: str) -> str:
-    if row.get("key"):
-        site, _, post = str(row["key"]).rpartition(":")
-    else:
-        site, post = str(row.get("site") or only or ""), str(row.get("post_id") or "")
-    if not site or not post.isascii() or not post.isdecimal():
-        raise InputError(f"{where}: names no post; it needs site and post_id, or key (SITE:POST_ID)")
-    return f"{site}:{int(post)}"
-
-
-def _marks(row: Mapping[str, Any], where: str) -> Iterator[tuple[int, int, str]]:
-    if "spans" in row:
-        spans = row["spans"]
-        if not isinstance(spans, list) or not all(isinstance(span, dict) for span in spans):
-            raise InputError(f"{where}: spans is no list of objects with start, end and label")
-    else:
-        spans = [row] if row.get("label") else []
-    for span in spans:
-        label = str(span.get("label") or "")
-        try:
-            start, end = int(str(span.get("start"))), int(str(span.get("end")))
-        except ValueError:
-            start, end = 0, 0
-        if not 0 <= start < end:
-            raise InputError(f"{where}: start and end of {label!r} are no span")
-        yield start, end, label
+    return f"{user_tables.shown(columns)}; gold labels need {lacking}{public}"

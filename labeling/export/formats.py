@@ -8,7 +8,7 @@ import functools
 import shutil
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +29,8 @@ from socorpus.labeling.label_studio import sampling
 from socorpus.labeling.schema import Task
 
 FORMATS = ("jsonl", "conll", "huggingface")
+MORE = ("probabilities", "votes")
+"""Columns that are written if they are asked for."""
 
 _CARRIED = ("site", "post_id", "thread_id", "kind", "created", "score", "tags", "title", "text")
 _ORIGIN = ("url", "license", "author")
@@ -58,6 +60,8 @@ _DESCRIPTIONS = {
     "probability": "of the label: 1 where a person said so, else by the functions' combined votes",
     "source": "function (labelling functions combined), model or person",
     "conflict": "whether votes differ",
+    "probabilities": "of every label of the task",
+    "votes": "who voted for what: function, label (null: would not decide) and evidence, as JSON",
     "spans": "start and end (code points), label, probability and source of each entity",
     "tokens": "words and single punctuation marks of the text",
     "input_ids": "the text in the tokens of the corpus (`tokenizer/`), without special ones",
@@ -78,8 +82,10 @@ class Written:
     """Examples of the task, whether they are written or not."""
     unsure: int = 0
     """Labels that are left out since their probability is below the least."""
-    highest: float = 0.0
-    """The highest probability of these."""
+    left_out: dict[str, tuple[int, float, float]] = field(default_factory=dict)
+    """These by label: their number, and their lowest and highest probability."""
+    more: tuple[str, ...] = ()
+    """Columns that were asked for, of `MORE`."""
     texts: Counter[str] = field(default_factory=Counter)
     labelled: Counter[tuple[str, str]] = field(default_factory=Counter)
     sources: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -96,17 +102,33 @@ class Written:
         return self.labelled.total()
 
 
-def table_schema(task: Task, cut: Cut | None = None) -> pa.Schema:
-    """Schema of a task's rows in the Parquet files, and the keys of its JSON lines."""
-    own = [pa.field("spans", pa.list_(SPAN), nullable=False), *(cut.columns if cut is not None else ())]
+def table_schema(task: Task, cut: Cut | None = None, more: Collection[str] = ()) -> pa.Schema:
+    """Schema of a task's rows in the Parquet files, and the keys of its JSON lines.
+
+    Args:
+        more: some of `MORE`; of spans they are in each span.
+    """
+    each = pa.struct([pa.field(name, pa.float32(), nullable=False) for name in task.labels])
+    added = [pa.field("probabilities", each, nullable=False), schema.LABELS.field("votes")]
+    added = [column for column in added if column.name in more]
+    span = pa.struct([*SPAN, *added])
+    own = [pa.field("spans", pa.list_(span), nullable=False), *(cut.columns if cut is not None else ())]
     if not task.spans:
         names = ("label", "probability", "source", "conflict")
-        own = [schema.LABELS.field(name) for name in names]
+        own = [*(schema.LABELS.field(name) for name in names), *added]
     carried = [schema.EXAMPLES.field(name) for name in _CARRIED]
     return pa.schema([*carried, *own, *(schema.EXAMPLES.field(name) for name in _ORIGIN)])
 
 
-def export(root: Path, task: Task, form: str, out: Path, least: float = 0.0, tokens: str | None = None) -> Written:
+def export(
+    root: Path,
+    task: Task,
+    form: str,
+    out: Path,
+    least: float = 0.0,
+    tokens: str | None = None,
+    more: Collection[str] = (),
+) -> Written:
     """Write the labels of a task to a new folder.
 
     Args:
@@ -114,6 +136,7 @@ def export(root: Path, task: Task, form: str, out: Path, least: float = 0.0, tok
         least: probability below which a label is left out, and with it a whole text.
         tokens: the tokens that get BIO tags, beside the spans of entities, one of `tokens.NAMES`; a CoNLL file has
             words if None.
+        more: further columns, of `MORE`.
 
     Raises:
         InputError: the format or the tokens are not known or not made for this task; the folder is not new, or can't
@@ -121,12 +144,19 @@ def export(root: Path, task: Task, form: str, out: Path, least: float = 0.0, tok
         BuildError: the disk is full. Nothing is left there.
 
     Warns:
-        SocorpusWarning: no text has a span; such texts are written, in every format, since that is their label.
+        SocorpusWarning: no text has a span (such texts are written, in every format, since that is their label), or all
+            of some label is less probable than `least`.
     """
     if form not in FORMATS:
         raise InputError(f"format {form!r} is not known; there are {', '.join(FORMATS)}")
     if form == "conll" and not task.spans:
         raise InputError(f"CoNLL files hold spans, and {task.name} is of whole texts; choose jsonl or huggingface")
+    if strange := [name for name in more if name not in MORE]:
+        raise InputError(f"column {strange[0]!r} is not known; there are {', '.join(MORE)}")
+    if more and form == "conll":
+        raise InputError(f"CoNLL files have no place for {' and '.join(more)}; choose jsonl or huggingface")
+    if least != least or not 0 <= least <= 1:
+        raise InputError(f"the least probability is of 0 to 1, and not {least:g}")
     if tokens is not None and not task.spans:
         raise InputError(f"tokens have tags of spans, and {task.name} is of whole texts; leave --tokens out")
     sampling.buckets(root, task)
@@ -137,7 +167,8 @@ def export(root: Path, task: Task, form: str, out: Path, least: float = 0.0, tok
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise InputError(f"{out}: something lies there; name a new folder for the export")
         with _new_folder(out) as folder:
-            written = _write(root, task, form, folder, Written(least), cut)
+            named_more = tuple(name for name in MORE if name in more)
+            written = _write(root, task, form, folder, Written(least, more=named_more), cut)
             if not written.examples:
                 raise InputError(f"{root}: nothing of {task.name} to export: {_lacking(written)}")
             if not written.labels:
@@ -147,6 +178,8 @@ def export(root: Path, task: Task, form: str, out: Path, least: float = 0.0, tok
                     SocorpusWarning,
                     stacklevel=2,
                 )
+            elif lost := _lost(task, written):
+                warnings.warn(lost, SocorpusWarning, stacklevel=2)
             return written
     except OSError as error:
         if boundary.is_disk_full(error):
@@ -160,10 +193,33 @@ def _lacking(written: Written) -> str:
         return "the corpus has no example of it"
     if not written.unsure:
         return f"none of its {written.seen:,} examples has a label; socorpus labeling analyze shows who votes on what"
+    each = _shown(written, written.left_out)
     return (
-        f"its {written.unsure:,} labels have probabilities below {written.least:g}, the highest {written.highest:.3f}; "
-        "lower --least (in Python, least=)"
+        f"its {written.unsure:,} labels have probabilities below {written.least:g} ({each}); lower --least (in Python, "
+        "least=)"
     )
+
+
+def _lost(task: Task, written: Written) -> str | None:
+    """The sentence on labels of which none is written, since all are less probable than the least."""
+    kept = {label for _, label in written.labelled}
+    lost = [label for label in task.labels if label in written.left_out and label not in kept]
+    if not lost:
+        return None
+    return (
+        f"{task.name}: nothing of {', '.join(lost)} is exported, since all probabilities are below {written.least:g} "
+        f"({_shown(written, lost)}); lower --least (in Python, least=) to have them"
+    )
+
+
+def _shown(written: Written, labels: Collection[str]) -> str:
+    """Number and probabilities of labels that are left out, the commonest first."""
+    parts = []
+    for label in sorted(labels, key=lambda label: (-written.left_out[label][0], label)):
+        count, low, high = written.left_out[label]
+        between = f"{low:.3f}" if f"{low:.3f}" == f"{high:.3f}" else f"{low:.3f} to {high:.3f}"
+        parts.append(f"{label} {count:,} at {between}")
+    return ", ".join(parts)
 
 
 @contextmanager
@@ -206,12 +262,10 @@ def rows(root: Path, task: Task, written: Written, cut: Cut | None) -> Iterator[
     for bucket in sampling.buckets(root, task):
         labels: dict[int, list[dict[str, Any]]] = {}
         if storage_files.exists(path := root / schema.path(task.name, "labels", bucket)):
-            columns = ["post_id", "start", "end", "label", "probability", "source", "conflict", "split"]
+            columns = ["post_id", "start", "end", "label", "probability", "source", "conflict", "split", *written.more]
             table = parquet.read(path, schema.LABELS, columns)
             sure = pc.greater_equal(table["probability"], np.float32(written.least))
-            unsure = table.filter(pc.invert(sure))["probability"]
-            written.unsure += len(unsure)
-            written.highest = max(written.highest, pc.max(unsure).as_py() or 0.0)
+            _leave_out(written, table.filter(pc.invert(sure)))
             for row in table.filter(sure).to_pylist():
                 labels.setdefault(row.pop("post_id"), []).append(row)
         path = root / schema.path(task.name, "examples", bucket)
@@ -229,6 +283,16 @@ def rows(root: Path, task: Task, written: Written, cut: Cut | None) -> Iterator[
         yield kept
 
 
+def _leave_out(written: Written, unsure: pa.Table) -> None:
+    """Count labels that are less probable than the least."""
+    written.unsure += unsure.num_rows
+    grouped = unsure.group_by("label").aggregate([("probability", "count"), ("probability", "min_max")])
+    for row in grouped.to_pylist():
+        few, many = row["probability_min_max"]["min"], row["probability_min_max"]["max"]
+        count, low, high = written.left_out.get(row["label"], (0, few, many))
+        written.left_out[row["label"]] = (count + row["probability_count"], min(low, few), max(high, many))
+
+
 def _row(
     example: dict[str, Any], split: str, labels: list[dict[str, Any]], task: Task, written: Written
 ) -> dict[str, Any]:
@@ -237,11 +301,13 @@ def _row(
     for label in labels:
         written.labelled[split, label["label"]] += 1
         written.sources[split, label["source"]] += 1
+        if "probabilities" in label:
+            label["probabilities"] = dict(zip(task.labels, label["probabilities"], strict=True))
     if task.spans:
-        names = [column.name for column in SPAN]
+        names = [*(column.name for column in SPAN), *written.more]
         own: dict[str, Any] = {"spans": [{name: label[name] for name in names} for label in labels]}
     else:
-        own = {name: labels[0][name] for name in ("label", "probability", "source", "conflict")}
+        own = {name: labels[0][name] for name in ("label", "probability", "source", "conflict", *written.more)}
     return {name: example[name] for name in _CARRIED} | own | {name: example[name] for name in _ORIGIN}
 
 
@@ -262,10 +328,11 @@ def _lines(root: Path, task: Task, folder: Path, written: Written, form: str, cu
 def write_json(file: IO[str], row: dict[str, Any]) -> None:
     """A row as a line of JSON."""
     values = row | {"created": row["created"].isoformat()}
-    if "probability" in values:
-        values["probability"] = round(values["probability"], 4)
-    for span in values.get("spans", ()):
-        span["probability"] = round(span["probability"], 4)
+    for label in (values, *values.get("spans", ())):
+        if "probability" in label:
+            label["probability"] = round(label["probability"], 4)
+        if "probabilities" in label:
+            label["probabilities"] = {name: round(value, 4) for name, value in label["probabilities"].items()}
     file.write(json_lines.line(values))
 
 
@@ -288,7 +355,7 @@ def write_conll(cut: Cut, file: IO[str], row: dict[str, Any]) -> None:
 
 def _parquet(root: Path, task: Task, folder: Path, written: Written, cut: Cut | None) -> None:
     (folder / "data").mkdir()
-    columns = table_schema(task, cut)
+    columns = table_schema(task, cut, written.more)
     writers: dict[str, Any] = {}
     try:
         for bucket in rows(root, task, written, cut):
@@ -320,7 +387,7 @@ def card(task: Task, written: Written, version: str, cut: Cut | None = None) -> 
     table = "\n".join(f"| {name} | {' | '.join(f'{n:,}' for n in figures)} |" for name, figures in counts)
     columns = "\n".join(
         f"| `{column.name}` | {_type(column.type)} | {_DESCRIPTIONS[column.name]} |"
-        for column in table_schema(task, cut)
+        for column in table_schema(task, cut, written.more)
     )
     licenses = "\n".join(f"- {name}: {count:,} texts" for name, count in sorted(written.licenses.items()))
     left_out = f" Labels below {written.least:g} are left out." if written.least else ""
@@ -383,6 +450,8 @@ def _hub_license(written: Written) -> str:
 def _type(kind: pa.DataType) -> str:
     if kind == TIME:
         return "time (UTC)"
+    if pa.types.is_struct(kind):
+        return "struct"
     if pa.types.is_list(kind):
         return "list of structs" if pa.types.is_struct(kind.value_type) else f"list of {_type(kind.value_type)}"
     return str(kind)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -150,7 +150,12 @@ def _people(client: Client) -> dict[int, str]:
     except SocorpusError:
         # Some servers show users only to administrators.
         users = {client.user["id"]: client.user["email"]}
-    return {user: hashlib.sha256(email.strip().lower().encode()).hexdigest()[:12] for user, email in users.items()}
+    return {user: pseudonym(email) for user, email in users.items()}
+
+
+def pseudonym(name: str) -> str:
+    """The number that stands for a person in the corpus: a hash of the e-mail address, or of another name."""
+    return hashlib.sha256(name.strip().lower().encode()).hexdigest()[:12]
 
 
 def _person(completed_by: Any, people: Mapping[int, str]) -> str:
@@ -284,10 +289,26 @@ def write(
     Raises:
         InputError: a link lies in the folder of what people said.
     """
+    return replace(path, lambda row: json.loads(row["evidence"]).get("project") != project, rows, form, by)
+
+
+def replace(
+    path: Path,
+    stays: Callable[[Mapping[str, Any]], bool],
+    rows: Sequence[Mapping[str, Any]],
+    form: pa.Schema = schema.VOTES,
+    by: Sequence[str] = _BY,
+) -> int:
+    """Replace those rows of a table of what people said that do not stay; the arguments, else, are those of `write`.
+
+    Returns the rows of the whole file, which is only written if something changed.
+
+    Raises:
+        InputError: a link lies in the folder of what people said.
+    """
     files.refuse_links(path.parent.parent)
     old = parquet.read(path, form) if files.exists(path) else form.empty_table()
-    evidence = (json.loads(text) for text in old["evidence"].to_pylist())
-    others = old.filter(pa.array([values.get("project") != project for values in evidence], pa.bool_()))
+    others = old.filter(pa.array([stays(row) for row in old.to_pylist()], pa.bool_()))
     new = pa.Table.from_pylist(list(rows), schema=form)
     order = [(name, "ascending") for name in by]
     table = pa.concat_tables([others, new])

@@ -141,6 +141,29 @@ class SyncState:
 
 
 @contextmanager
+def one_writer(root: Path) -> Iterator[None]:
+    """A block in which nobody else writes what people said of the corpus at `root`.
+
+    Raises:
+        BuildError: another sync of this corpus is running.
+        InputError: a link lies in the folder of what people said.
+    """
+    if isinstance(root, ObjectPath):
+        with storage_lock.lock(root / ".sync"):
+            yield
+        return
+    folder = root / ANNOTATIONS
+    files.refuse_links(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(files.own_file(folder / ".studio.lock"), "r+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BuildError(f"{root}: another sync of this corpus is at work; wait for it") from None
+        yield
+
+
+@contextmanager
 def opened(root: Path, *, dry: bool = False) -> Iterator[sqlite3.Connection]:
     """The state's file, for one sync at a time; a dry run works on a copy in memory, and leaves the file as it is.
 
@@ -153,8 +176,7 @@ def opened(root: Path, *, dry: bool = False) -> Iterator[sqlite3.Connection]:
     """
     if isinstance(root, ObjectPath):
         own = scratch.folder() / "studio" / hashlib.sha256(root.address.encode()).hexdigest()[:16]
-        one_at_a_time = nullcontext() if dry else storage_lock.lock(root / ".sync")
-        with one_at_a_time, opened(own, dry=dry) as database:
+        with nullcontext() if dry else one_writer(root), opened(own, dry=dry) as database:
             yield database
         return
     folder = root / ANNOTATIONS
@@ -174,13 +196,7 @@ def opened(root: Path, *, dry: bool = False) -> Iterator[sqlite3.Connection]:
         finally:
             database.close()
         return
-    files.refuse_links(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(files.own_file(folder / ".studio.lock"), "r+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BuildError(f"{root}: another sync of this corpus is at work; wait for it") from None
+    with one_writer(root):
         database = _open(path)
         try:
             yield database

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import typer
 
@@ -65,7 +66,8 @@ class Command:
     """How a command is called and what may befall it.
 
     Attributes:
-        words: the call, in a folder that holds copies of all that commands read; OUT stands for what it writes.
+        words: the call, in a folder that holds copies of all that commands read; OUT stands for what it writes, also
+            as the beginning of a word.
         reads: exit codes by the file that is damaged (a pattern below the folder; its first match).
         heals: damages that a command does not notice or mends, with exit code 0.
         writes: whether OUT is in `words`.
@@ -81,7 +83,7 @@ class Command:
 
     @property
     def writes(self) -> bool:
-        return "OUT" in self.words
+        return any("OUT" in str(word) for word in self.words)
 
 
 WAITS = ("--plugin", "waits.py")
@@ -172,6 +174,16 @@ TABLE: dict[str, Command] = {
         {"corpus/labels/entities/labels/**/*.parquet": INPUT, MANIFEST: INPUT},
         {("labeling", "names", "corpus", "--task", "entities", "--url", "http://127.0.0.1:1"): 2},
         ("labeling", "names", "corpus", "--task", "entities", *WAITS),
+    ),
+    "labeling sheet": Command(
+        ("labeling", "sheet", "corpus", "--task", "closure", "-o", "OUT.csv"),
+        {LABELS: INPUT, MANIFEST: INPUT},
+        ends=("labeling", "sheet", "corpus", "--task", "closure", "-o", "OUT.csv", *WAITS),
+    ),
+    "labeling judgements": Command(
+        ("labeling", "judgements", "corpus", "judged.csv", "--task", "closure"),
+        {"judged.csv": ANY, MANIFEST: INPUT, "corpus/labels/closure/examples/**/*.parquet": INPUT},
+        ends=("labeling", "judgements", "corpus", "judged.csv", "--task", "closure", *WAITS),
     ),
     # It needs an installed server for more: tests/labeling/label_studio.
     "labeling studio": Command(("labeling", "studio", "--data", "OUT")),
@@ -278,6 +290,9 @@ def inputs(
     writer.pack(dump / SITE, folder / "dump.7z")
     configure(folder, 1, validation=0)
     (folder / "build.toml").write_text("# of a test\n[selection]\nmin_words = 6\n")
+    judged = pq.read_table(next((corpus / "labels/closure/labels").rglob("*.parquet")), columns=["site", "post_id"])
+    lines = (f"{row['site']},{row['post_id']},open,ann\n" for row in judged.slice(0, 3).to_pylist())
+    (folder / "judged.csv").write_text("site,post_id,label,annotator\n" + "".join(lines))
     (folder / "plugin.py").write_text("# defines nothing\nANSWER = [42]\n")
     (folder / "waits.py").write_text("import time\ntime.sleep(120)\n")
     return folder
@@ -295,7 +310,7 @@ def place(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 def call(words: tuple[object, ...], out: object = "out", timeout: float = 100) -> subprocess.CompletedProcess[str]:
     """Run a command; it ends in time, without a traceback, and a failure has one sentence at its end."""
-    done = fork_server.run([out if word == "OUT" else word for word in words], {**os.environ, **OFFLINE}, timeout)
+    done = fork_server.run([str(word).replace("OUT", str(out)) for word in words], {**os.environ, **OFFLINE}, timeout)
     assert "Traceback" not in done.stderr, done.stderr
     if done.returncode not in (0, 130):
         assert "socorpus: " in done.stderr or "Error: " in done.stderr, done
@@ -436,7 +451,7 @@ ENDING = [name for name in TABLE if TABLE[name].ends]
     ],
 )
 def test_signals(name: str, sign: signal.Signals, place: Path) -> None:
-    words = ["out" if word == "OUT" else word for word in TABLE[name].ends]
+    words = [str(word).replace("OUT", "out") for word in TABLE[name].ends]
     process = fork_server.start(words)
     until = time.monotonic() + 60
     while not heard(process.pid, signal.SIGTERM):

@@ -100,6 +100,19 @@ def test_a_killed_command_goes_on(corpus: Path, tmp_path: Path) -> None:
     assert not list(out.rglob("*.partial"))
 
 
+def test_status_says_that_labels_were_being_made_and_what_goes_on(corpus: Path, tmp_path: Path) -> None:
+    out, mine = copy(corpus, tmp_path), tmp_path / "mine.py"
+    mine.write_text(SHORT.replace("for row", "raise ValueError('not yet')\n    for row"), "utf-8")
+    socorpus("labeling", "apply", out, "--task", "closure", "--plugin", mine, "--workers", 0, code=1)
+    status = " ".join(socorpus("status", out).stdout.split())
+    assert "Labels were being made, which stopped at label_" in status and "build stopped" not in status
+    assert f"socorpus labeling apply {out} (or analyze, if that was the command) continues it" in status
+    assert f"socorpus build --abandon -o {out} drops it. Until it is whole, the finished corpus is read" in status
+    mine.write_text(SHORT, "utf-8")
+    socorpus("labeling", "apply", out, "--task", "closure", "--workers", 0)
+    assert "The build is finished." in socorpus("status", out).stdout
+
+
 def test_people_win_and_analyze_tells(corpus: Path, tmp_path: Path) -> None:
     out = copy(corpus, tmp_path)
     found = rows(out, "closure", "labels")

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from socorpus.corpus import config, plugins
@@ -121,7 +123,10 @@ def test_gold_labels_give_the_same_report_as_people(judged: Path, corpus: Path, 
     (tmp_path / "gold.csv").write_text("\n".join(lines), "utf-8")
     by_gold = labeling_api.accuracy(corpus, "toy", tmp_path / "gold.csv")
     assert by_gold.source == "gold" and by_gold.whole.judged == 60 >= by_people.whole.judged
-    assert by_gold.notes[0].startswith("60 of 61 posts with gold labels have labels here")
+    assert by_gold.notes[0].startswith(
+        "posts with gold labels: 61; with labels here: 60; examples without a label: 0; no examples of toy in this "
+        "corpus: 1."
+    )
     assert by_gold.measured is not None and sum(row["items"] for row in by_gold.measured["reliability"]) == 60
     # Nobody has taught the model of this corpus, which says what functions alone make of it.
     label = {(row["site"], row["post_id"]): row["label"] for row in rows(corpus, "toy", "labels")}
@@ -145,18 +150,30 @@ def test_gold_labels_give_the_same_report_as_people(judged: Path, corpus: Path, 
         (
             "a.csv",
             "post_id,label\n1,best\n",
-            r"row 1: labels that toy does not have: 'best' \(1\); it has good",
+            r"line 2: labels that toy does not have: 'best' \(1\); it has good",
         ),
-        ("b.csv", "post_id,label\nx,good\n", "row 1: names no post"),
+        (
+            "b.csv",
+            "post_id,label\nx,good\n",
+            r"line 2: names no post \(post_id 'x'\); it needs site and post_id, a whole number",
+        ),
         ("c.csv", "post_id,label\n1,good\n1,bad\n", "has two labels, 'good' and 'bad'"),
         ("d.jsonl", "[1]\n", "line 1: is no JSON object"),
         (
             "e.csv",
             "site,post_id,label\nelsewhere,1,good\n",
-            "none of the 1 posts with gold labels, of elsewhere, has a",
+            "none of the 1 posts with gold labels, of elsewhere, is an example of it in this corpus, of modern",
         ),
         ("f.csv", "\0", "can't be read as CSV|has the columns"),
-        ("g.csv", None, "can't be read as CSV"),
+        ("g.csv", None, "can't be read"),
+        ("h.csv", "post_id,label\n1,good\n2,\n", r"line 3: modern\.example\.com:2 has no label; give one of good, bad"),
+        (
+            "i.csv",
+            'post_id,note,label\n1,"two\nlines",good\n20.5,x,bad\n',
+            r"line 4: names no post \(post_id '20\.5'\)",
+        ),
+        ("j.csv", "post_id,label\n1,good,really\n", "line 2: has more cells than the table has columns"),
+        ("k.csv", "post_id;Post ID;label\n1;1;good\n", "has two columns post_id, 'post_id' and 'Post ID'"),
     ],
 )
 def test_gold_that_does_not_fit_is_refused(
@@ -166,6 +183,62 @@ def test_gold_that_does_not_fit_is_refused(
         (tmp_path / name).write_text(content, "utf-8")
     with pytest.raises(InputError, match=message):
         labeling_api.accuracy(corpus, "toy", tmp_path / name)
+
+
+def test_what_people_said_since_the_labels_were_made_is_noted(corpus: Path, judged: Path, tmp_path: Path) -> None:
+    root = tmp_path / "corpus"
+    shutil.copytree(judged, root, symlinks=True)
+    assert labeling_api.accuracy(root, "toy").notes == ()
+    (post, *_) = rows(corpus, "toy", "examples")
+    usual = {"site": post["site"], "post_id": post["post_id"], "function": "person:2", "label": "good"}
+    say(root, "toy", [{**usual, "evidence": BLIND}])
+    result = labeling_api.accuracy(root, "toy")
+    assert result.whole.judged == 60 and "since the last socorpus labeling apply" in result.notes[-1]
+    bare = tmp_path / "bare"
+    shutil.copytree(corpus, bare, symlinks=True)
+    say(bare, "toy", [{**usual, "evidence": BLIND}])
+    with pytest.raises(
+        InputError, match=r"nobody has judged .*; what people said since the last socorpus labeling apply"
+    ):
+        labeling_api.accuracy(bare, "toy")
+
+
+def test_gold_of_examples_without_labels_lowers_recall_and_unknown_posts_do_not(corpus: Path, tmp_path: Path) -> None:
+    given = {row["post_id"]: row["label"] for row in rows(corpus, "toy", "labels")}
+    bare = [row["post_id"] for row in rows(corpus, "toy", "examples") if row["post_id"] not in given][:6]
+    assert len(bare) == 6
+    good = [post for post, label in given.items() if label == "good"][:3]
+    gold = [(post, "good") for post in (*good, *bare, 987_654_321)] + [
+        (post, "bad") for post, label in given.items() if label == "bad"
+    ][:2]
+    # As a spreadsheet leaves it: another separator, numbers with a point, and headers as people write them.
+    lines = ["\ufeffPost ID ;Note;LABEL", *(f'{post}.0;"a;b";{label.upper()}' for post, label in gold), ";;"]
+    (tmp_path / "gold.csv").write_text("\r\n".join(lines), "utf-8")
+    result = labeling_api.accuracy(corpus, "toy", tmp_path / "gold.csv")
+    assert "with labels here: 5; examples without a label: 6; no examples of toy in this corpus: 1." in result.notes[0]
+    recall = result.recall["good"]
+    assert (recall.gold, recall.labelled, recall.right, recall.share) == (9, 3, 3, 3 / 9)
+    assert recall.bounds[0] < 3 / 9 < recall.bounds[1]
+    assert result.recall["bad"].share == 1.0 and result.recall["unclear"].share is None
+
+    pq.write_table(
+        pa.table({"post_id": [float(post) for post, _ in gold], "label": [name for _, name in gold]}),
+        tmp_path / "g.parquet",
+    )
+    assert labeling_api.accuracy(corpus, "toy", tmp_path / "g.parquet").recall == result.recall
+    (tmp_path / "bare.tsv").write_text("post_id\tlabel\n" + "".join(f"{post}\tgood\n" for post in bare), "utf-8")
+    only = labeling_api.accuracy(corpus, "toy", tmp_path / "bare.tsv")
+    assert only.recall["good"].share == 0 and only.whole.share is None and only.measured is None
+
+
+def test_a_gold_span_beyond_its_text_is_named(corpus: Path, tmp_path: Path) -> None:
+    text = rows(corpus, "toy_spans", "examples")[0]
+    label = TASKS["toy_spans"].labels[0]
+    lines = ["site,post_id,start,end,label", f"{text['site']},{text['post_id']},0,1,{label}"]
+    lines += [f"{text['site']},{text['post_id']},1,{len(text['text']) + 1},{label}"]
+    (tmp_path / "gold.csv").write_text("\n".join(lines), "utf-8")
+    with pytest.raises(InputError, match=r"gold\.csv, line 3: the span 1 to .* ends beyond the text of .*, which has"):
+        labeling_api.accuracy(corpus, "toy_spans", tmp_path / "gold.csv")
 
 
 def test_spans_are_measured_by_marks_and_by_gold(corpus: Path, tmp_path: Path) -> None:
@@ -187,6 +260,8 @@ def test_spans_are_measured_by_marks_and_by_gold(corpus: Path, tmp_path: Path) -
     labels = sum(len(by_post[post]) for post in posts)
     assert (gold.whole.judged, gold.whole.right) == (labels, labels - 20)
     assert gold.whole.items == len(rows(corpus, "toy_spans", "labels"))
+    assert sum(recall.gold for recall in gold.recall.values()) == labels - 20
+    assert all(recall.share in (None, 1.0) for recall in gold.recall.values())
     assert gold.measured is not None and gold.measured["judged"] == labels
     assert sum(share.judged for share in gold.slices["year"].values()) == labels
 
@@ -295,6 +370,11 @@ def test_a_function_is_tried_without_labelling(corpus: Path, toys: Path) -> None
         functions = tryout.by_task(name)
         buckets = accuracy.buckets(tree, TASKS["toy"])
         (trial,) = tryout.attempt(tree, Config(), buckets, TASKS["toy"], functions["toy"], most=10**6)
+        for most in (1, 7):
+            (few,) = tryout.attempt(tree, Config(), buckets, TASKS["toy"], functions["toy"], most=most)
+            assert few.examples == most >= few.covered
+        with pytest.raises(InputError, match="on one example or more, and not on 0"):
+            tryout.attempt(tree, Config(), buckets, TASKS["toy"], functions["toy"], most=0)
         with pytest.raises(InputError, match="no labelling function"):
             tryout.by_task("nothing.py")
     texts = {(row["site"], row["post_id"]): row for row in rows(corpus, "toy", "examples")}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from socorpus.corpus.errors import InputError
-from socorpus.labeling.datasets import gold
+from socorpus.labeling.datasets import gold, user_tables
 from tests.our_tasks import ENTITIES, QUALITY
 
 PUBLIC = "Id,Title,Body,Tags,CreationDate,Y\n"
@@ -18,13 +18,15 @@ def test_the_public_set_with_its_three_classes(tmp_path: Path) -> None:
     path.write_text(PUBLIC + ROW.format(id=7, label="HQ") + ROW.format(id=8, label="LQ_EDIT"), "utf-8")
     texts = gold.read(path, QUALITY, ["a.example.com", "stackoverflow.com"]).texts
     assert texts == {"stackoverflow.com:7": "HQ", "stackoverflow.com:8": "LQ_EDIT"}
+    path.write_text("Id;Title;Body;Tags;CreationDate;Y\n7.0;A;a, b;c;;HQ\n8.0;A;a, b;c;;LQ_EDIT\n", "utf-8")
+    assert gold.read(path, QUALITY, ["a.example.com", "stackoverflow.com"]).texts == texts
 
 
 def test_classes_that_the_task_does_not_have_are_counted_and_explained(tmp_path: Path) -> None:
     path = tmp_path / "so-60k.csv"
     path.write_text(PUBLIC + "".join(ROW.format(id=7 + n, label="LQ" if n else "HQ") for n in range(4)), "utf-8")
     said = (
-        r"so-60k\.csv, question 8: labels that quality does not have: 'LQ' \(3\); it has HQ, LQ_EDIT, LQ_CLOSE; "
+        r"so-60k\.csv, line 3: labels that quality does not have: 'LQ' \(3\); it has HQ, LQ_EDIT, LQ_CLOSE; "
         r"'LQ' may be LQ_EDIT or LQ_CLOSE: a file for --gold has to say which; train-score, and evaluate --on quality"
     )
     with pytest.raises(InputError, match=said):
@@ -65,5 +67,12 @@ def test_spans_need_their_places(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has the columns post_id, label; .* and label, with start and end, or spans"):
         gold.read(path, ENTITIES, ["a.example.com"])
     path.write_text("post_id,start,end,label\n7,0,5,Library\n7,6,9,Lib\n8,,,\n", "utf-8")
-    with pytest.raises(InputError, match=r"row 2: labels that entities does not have: 'Lib' \(1\); it has Algorithm"):
+    with pytest.raises(InputError, match=r"line 3: labels that entities does not have: 'Lib' \(1\); it has Algorithm"):
         gold.read(path, ENTITIES, ["a.example.com"])
+
+
+def test_a_table_of_words_and_tags_is_no_table_of_posts(tmp_path: Path) -> None:
+    (tmp_path / "words.tsv").write_text("Question_ID\tO\tQuestion_ID\tO\n", "utf-8")
+    (tmp_path / "posts.tsv").write_text("Post ID\tstart\tend\tlabel\n", "utf-8")
+    names = ("words.tsv", "posts.tsv", "a.csv", "a.JSONL", "a.parquet", "dev.txt")
+    assert [user_tables.is_table(tmp_path / name) for name in names] == [False, True, True, True, True, False]

@@ -17,6 +17,7 @@ from socorpus.corpus.tokenizer import bpe
 from socorpus.corpus.tokenizer import folder as tokenizer_folder
 from socorpus.labeling.export import formats
 from socorpus.labeling.export import tokens as export_tokens
+from socorpus.labeling.schema import Task
 from socorpus.labeling.tasks.entities import bio
 from socorpus.labeling.tasks.entities.spans import Span
 from tests.building import manifest, socorpus, table
@@ -296,7 +297,8 @@ def test_texts_without_any_span_are_read_back(entities: Path, tmp_path: Path, fo
 @pytest.mark.parametrize("form", ["jsonl", "huggingface"])
 def test_without_a_label_to_write_nothing_is_left(quality: Path, tmp_path: Path, form: str) -> None:
     arguments = ("labeling", "export", quality, "--task", "quality", "--format", form, "-o", tmp_path / "out")
-    refused("its 10 labels have probabilities below 0.99, the highest 0.9", *arguments, "--least", 0.99)
+    each = "LQ_EDIT 4 at 0.450 to 0.900, HQ 3 at 0.550 to 0.850, LQ_CLOSE 3 at 0.500 to 0.800"
+    refused(f"its 10 labels have probabilities below 0.99 ({each}); lower --least", *arguments, "--least", 0.99)
     label_tables.write(tmp_path / "bare", "quality", [label_tables.example(post, "a text") for post in (1, 2)], [])
     said = "nothing of quality to export: none of its 2 examples has a label"
     with pytest.raises(InputError, match=said):
@@ -371,3 +373,42 @@ def test_nothing_is_left_where_an_export_fails(quality: Path, tmp_path: Path) ->
             formats.export(root, QUALITY, "jsonl", out)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus", "there"]
     assert list((tmp_path / "there").iterdir()) == []
+
+
+def test_a_label_that_is_left_out_altogether_is_named(quality: Path, tmp_path: Path) -> None:
+    with pytest.warns(SocorpusWarning, match=r"nothing of LQ_CLOSE is exported, .* below 0\.82 \(LQ_CLOSE 3 at 0\.5"):
+        done = formats.export(quality, QUALITY, "jsonl", tmp_path / "out", 0.82)
+    assert {label for _, label in done.labelled} == {"HQ", "LQ_EDIT"}
+
+
+@pytest.mark.parametrize("form", ["jsonl", "huggingface"])
+def test_probabilities_and_votes_are_written_if_asked_for(
+    quality: Path, entities: Path, tmp_path: Path, form: str
+) -> None:
+    def read(root: Path, task: Task, *more: str) -> list[dict[str, Any]]:
+        out = tmp_path / f"{task.name}-{len(more)}"
+        formats.export(root, task, form, out, more=more)
+        if form == "huggingface":
+            assert all(f"`{name}`" in (out / "README.md").read_text("utf-8") for name in more if not task.spans)
+            return pq.read_table(out / "data/train.parquet").to_pylist()
+        return [json.loads(line) for line in (out / "train.jsonl").read_text("utf-8").splitlines()]
+
+    for row in read(quality, QUALITY, "probabilities", "votes"):
+        assert list(row["probabilities"]) == list(QUALITY.labels)
+        assert row["probabilities"][row["label"]] == row["probability"]
+        assert sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+        assert row["votes"][0]["function"] == "score_says_so" and row["votes"][0]["label"] == row["label"]
+        assert json.loads(row["votes"][0]["evidence"])["score"] == row["post_id"]
+        assert (len(row["votes"]) > 1) == row["conflict"]
+    assert "votes" not in read(quality, QUALITY, "probabilities")[0]
+    spans = [span for row in read(entities, ENTITIES, "votes") for span in row["spans"]]
+    assert spans and all(span["votes"] and "probabilities" not in span for span in spans)
+
+
+def test_columns_that_can_not_be_had_are_refused(quality: Path, entities: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="CoNLL files have no place for votes"):
+        formats.export(entities, ENTITIES, "conll", tmp_path / "out", more=["votes"])
+    with pytest.raises(InputError, match="column 'scores' is not known; there are probabilities, votes"):
+        formats.export(quality, QUALITY, "jsonl", tmp_path / "out", more=["scores"])
+    with pytest.raises(InputError, match="the least probability is of 0 to 1, and not nan"):
+        formats.export(quality, QUALITY, "jsonl", tmp_path / "out", float("nan"))
