@@ -597,7 +597,7 @@ def _marginals(  # type: ignore[no-untyped-def]
     for number in range(len(lines)):
         start, end = lines[number]
         length = end - start
-        sources = 0
+        sources = np.int64(0)
         for i in range(length):
             _score(
                 features,
@@ -639,10 +639,10 @@ def _marginals(  # type: ignore[no-untyped-def]
             for b in range(size):
                 total += reached[b]
             scale[i] = total
-            sources = 0
+            sources = np.int64(0)
             for b in range(width):
                 reached[b] /= total
-            living = 0
+            living = np.int64(0)
             for b in range(size):  # without branches, which could not be foreseen
                 alive[i, living] = b
                 living += np.int64(reached[b] >= rare_tenth)
