@@ -52,14 +52,20 @@ class Form(StrEnum):
 
 
 class Gpu(StrEnum):
-    """Kinds of GPUs whose speed, memory and price are known."""
+    """Kinds of GPUs, of `training.pretrain.gpus.json`."""
 
     A100_40 = "a100-40"
     A100 = "a100"
+    H100_PCIE = "h100-pcie"
+    H100_NVL = "h100-nvl"
     H100 = "h100"
     H200 = "h200"
+    GH200 = "gh200"
+    B200 = "b200"
+    GB200 = "gb200"
     L40S = "l40s"
     L4 = "l4"
+    T4 = "t4"
 
 
 class Slicing(StrEnum):

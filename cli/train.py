@@ -36,7 +36,7 @@ def train(
 
     options.use(plugin, corpus, reads=())
     if dry_run:
-        _show_plan(corpus, preset, config, Gpu.H100, gpus or 1, price)
+        _show_plan(corpus, preset, config, None, gpus or 1, price)
         _show_configuration(preset, config)
         return
     run, screen = out or corpus / "runs" / preset, Screen()
@@ -56,7 +56,7 @@ def train(
 def plan(
     corpus: options.Corpus,
     preset: options.Preset = "modern-base",
-    gpu: Annotated[Gpu, typer.Option(help="Kind of GPU.")] = Gpu.H100,
+    gpu: Annotated[Gpu | None, typer.Option(help="Kind of GPU. Default: what this machine has.")] = None,
     gpus: Annotated[int, typer.Option(min=1, help="Number of GPUs.")] = 1,
     config: options.TrainingConfig = None,
     price: options.GpuPrice = None,
@@ -158,11 +158,17 @@ def _show_end(run: Path, facts: Mapping[str, Any]) -> None:
 
 
 def _show_plan(
-    corpus: Path, preset: str, config: Path | None, gpu: Gpu, gpus: int, price: float | None, run: Path | None = None
+    corpus: Path,
+    preset: str,
+    config: Path | None,
+    gpu: Gpu | None,
+    gpus: int,
+    price: float | None,
+    run: Path | None = None,
 ) -> None:
     from socorpus.training import measured, plan_training
 
-    planned = plan_training(corpus, preset, config, gpu=gpu.value, gpus=gpus, price=price)
+    planned = plan_training(corpus, preset, config, gpu=None if gpu is None else gpu.value, gpus=gpus, price=price)
     seen = measured(run) if run is not None else None
     table = view.table("", "planned", *(["measured"] if seen else []))
     for name, figure, measure in planned.rows(seen):

@@ -149,7 +149,7 @@ def plan_training(
     preset: str = "modern-base",
     config: Location | Config | None = None,
     *,
-    gpu: str = "h100",
+    gpu: str | None = None,
     gpus: int = 1,
     price: float | None = None,
 ) -> "CostPlan":
@@ -157,7 +157,8 @@ def plan_training(
 
     Args:
         preset, config: as for `train`.
-        gpu: kind of GPU: a100-40, a100, h100, h200, l40s or l4.
+        gpu: kind of GPU, such as a100, h200, b200 or t4 (`socorpus plan --help` lists them); None: what this machine
+            has, its processor where it has no GPU.
         gpus: number of GPUs.
         price: dollars an hour of one GPU; if None, the default price of its kind.
 

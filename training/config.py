@@ -44,8 +44,8 @@ class DataSettings:
     seed: int = 1
     """Seed of the order, the masks and the first weights."""
     lanes: int | None = None
-    """Streams that the row groups are dealt to; a multiple of the data-parallel ranks. Default: as many as
-    possible, at most 16."""
+    """Streams that the row groups are dealt to; a rank reads only some of them where the ranks' number divides theirs.
+    Default: as many as possible, at most 16."""
     ahead: int = 4
     """Micro-batches read ahead."""
     stall_minutes: float = 10.0
@@ -128,9 +128,9 @@ class Parallel:
     recompute: bool = False
     """Whether layers are recomputed in the backward pass: less memory, a third more arithmetic."""
     compile: bool | None = None
-    """Whether layers go through torch.compile. Default: on CUDA."""
+    """Whether layers go through torch.compile. Default: where FlashAttention runs."""
     precision: str | None = None
-    """`bf16` (with fp32 master weights) or `fp32`. Default: bf16 on CUDA."""
+    """`bf16` (with fp32 master weights) or `fp32`. Default: bf16 on GPUs that have it (Ampere and later)."""
 
 
 @dataclass(frozen=True)

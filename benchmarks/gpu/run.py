@@ -63,12 +63,9 @@ def seconds(step: Callable[[int], Any], device: torch.device, rounds: int) -> fl
     return statistics.median(taken)
 
 
-def loss_of(model: Any, batch: dataloader.Batch, device: torch.device, longest: int) -> torch.Tensor:
-    from socorpus.training.models import attention
-
-    where = attention.documents(batch.lengths, device, longest)
+def loss_of(model: Any, batch: dataloader.Batch, device: torch.device) -> torch.Tensor:
     ids, positions, at, labels = (one.to(device) for one in (batch.ids, batch.positions, batch.places, batch.labels))
-    result: torch.Tensor = model(ids, positions, where, at, labels).sum()
+    result: torch.Tensor = model(ids, positions, model.documents(batch.lengths), at, labels).sum()
     return result
 
 
@@ -76,10 +73,7 @@ def build(settings: Config, vocabulary: int, device: torch.device, dtype: torch.
     from socorpus.training.models import encoder
 
     torch.manual_seed(1)
-    made = encoder.build(settings.model, settings.parallel, vocabulary, 1, dtype).to(device)
-    if compiled:
-        encoder.compile_layers(made)
-    return made
+    return encoder.build(settings.model, settings.parallel, vocabulary, 1, dtype, compiled).to(device)
 
 
 def parity(found: shard_reader.ShardCorpus, family: str, device: torch.device) -> dict[str, float]:
@@ -90,7 +84,7 @@ def parity(found: shard_reader.ShardCorpus, family: str, device: torch.device) -
     results = []
     for where, dtype in ((torch.device("cpu"), torch.float32), (device, torch.bfloat16)):
         made = build(settings, found.vocabulary.padded, where, dtype, False)
-        loss = loss_of(made, batch, where, 2048) / len(batch.labels)
+        loss = loss_of(made, batch, where) / len(batch.labels)
         loss.backward()
         gradients = torch.cat([one.grad.float().cpu().flatten() for one in made.parameters() if one.grad is not None])
         results.append((loss.item(), gradients))
@@ -116,7 +110,7 @@ def ours(
     some = batches(found, settings, 8)
 
     def micro(number: int) -> None:
-        loss_of(made, some[number % len(some)], device, settings.model.max_length).backward()
+        loss_of(made, some[number % len(some)], device).backward()
         optimizer.accumulate()
 
     each = seconds(micro, device, rounds)

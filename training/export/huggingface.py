@@ -271,13 +271,10 @@ def _difference(
     ours: "Encoder", theirs: Any, documents: Sequence[npt.NDArray[np.int64]], vocabulary: shard_reader.Vocabulary
 ) -> float:
     """The largest difference of two logits of the same token: ours of packed documents, theirs of padded pairs."""
-    from socorpus.training.models import attention
-
     lengths = [len(document) for document in documents]
-    where = attention.documents(lengths, torch.device("cpu"), max(lengths))
     ids = torch.from_numpy(np.concatenate(documents))
     positions = torch.cat([torch.arange(length) for length in lengths])
-    hidden = ours.hidden(ids, positions, where).split(lengths)
+    hidden = ours.hidden(ids, positions, ours.documents(lengths)).split(lengths)
     largest = 0.0
     # Logits of all documents at once would take gigabytes; a long document beside a short one has the most padding.
     for first in range((len(documents) + 1) // 2):

@@ -1,13 +1,15 @@
 """Attention over packed documents: each token sees only its own document, or a window of it, without padding.
 
-On CUDA `torch.nn.attention.varlen.varlen_attn` (FlashAttention with `cu_seqlens`; Dao 2023), elsewhere PyTorch's
-`scaled_dot_product_attention` document by document. It replaces megatron-core's DotProductAttention, and applies RoPE
-to queries and keys itself (Su et al. 2021) from tables computed once a step: megatron-core's own rotation of packed
-sequences waits for the GPU in every layer.
+There are three kernels of the same attention. `varlen`, where FlashAttention runs: `torch.nn.attention.varlen`, with
+`cu_seqlens` (Dao 2023). `masked`, on other GPUs and in float32: PyTorch's `scaled_dot_product_attention` over chunks of
+whole documents, with a mask. `documents`, on the CPU: the same function, document by document.
+
+It replaces megatron-core's DotProductAttention, and applies RoPE to queries and keys itself (Su et al. 2021) from
+tables computed once a step: megatron-core's own rotation of packed sequences waits for the GPU in every layer.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -16,12 +18,12 @@ from megatron.core.packed_seq_params import PackedSeqParams
 from megatron.core.transformer.module import MegatronModule
 from megatron.core.transformer.transformer_config import TransformerConfig
 from megatron.core.transformer.utils import is_layer_window_attention
+from torch.nn.attention.varlen import varlen_attn
 
-try:
-    from torch.nn.attention.varlen import varlen_attn
-except ImportError:  # before torch 2.10
-    varlen_attn = None
+from socorpus.training.pretrain.cost import AMPERE
 
+VARLEN, MASKED, DOCUMENTS = "varlen", "masked", "documents"
+"""Kernels."""
 Rope = dict[str, tuple[torch.Tensor, torch.Tensor]]
 """Tables of cosines and sines, float32[tokens, 1, head], for layers of kind "global" and "local"."""
 
@@ -37,34 +39,99 @@ class Documents(PackedSeqParams):
     """
 
     lengths: tuple[int, ...] = ()
+    kernel: str = DOCUMENTS
     rope: Rope | None = None
+    chunks: "Chunks | None" = None
+    """Of the kernel `masked`."""
 
 
-def documents(lengths: Sequence[int], device: torch.device, longest: int) -> Documents:
+@dataclass
+class Chunks:
+    """Whole documents side by side in rows of one length, for attention with a mask.
+
+    Attributes:
+        tokens: int64[chunks, longest], the token at each place; behind a chunk's documents any.
+        places: int64[tokens], where in the flattened chunks each token is.
+        documents: int32[chunks, longest], number of the document at each place; -1 behind them.
+    """
+
+    tokens: torch.Tensor
+    places: torch.Tensor
+    documents: torch.Tensor
+    _masks: dict[tuple[int, int], torch.Tensor] = field(default_factory=dict)
+
+    def mask(self, window: tuple[int, int]) -> torch.Tensor:
+        """Which place sees which, bool[chunks, 1, longest, longest]; made once a step."""
+        if window not in self._masks:
+            seen = self.documents[:, :, None] == self.documents[:, None, :]
+            if window != EVERYWHERE:
+                seen = seen & within(seen.shape[-1], window, seen.device)
+            self._masks[window] = seen[:, None]
+        return self._masks[window]
+
+
+def kernel(device: torch.device, dtype: torch.dtype) -> str:
+    """The kernel for a device and a data type."""
+    if device.type != "cuda":
+        return DOCUMENTS
+    half = dtype in (torch.bfloat16, torch.float16)
+    return VARLEN if half and torch.cuda.get_device_capability(device) >= AMPERE else MASKED
+
+
+def documents(lengths: Sequence[int], device: torch.device, longest: int, kernel: str = DOCUMENTS) -> Documents:
     """Describe a packed sequence.
 
     Args:
-        lengths: tokens of each document, in order.
-        longest: the context length. The kernel gets it instead of the longest length here, and on CUDA `cu_seqlens` is
-            filled up with empty documents: shapes rarely change, and little is compiled twice.
+        lengths: tokens of each document, in order; together all tokens (of what is behind the last, FlashAttention's
+            gradients would be NaN).
+        longest: the context length.
     """
-    most = len(lengths)
-    if device.type == "cuda":
-        # Room for the largest possible number of documents would cost too much.
-        most = max(1024, 1 << (most - 1).bit_length())
-    bounds = torch.zeros(most + 1, dtype=torch.int32)
-    torch.cumsum(torch.tensor(lengths, dtype=torch.int32), 0, out=bounds[1 : len(lengths) + 1])
-    bounds[len(lengths) + 1 :] = bounds[len(lengths)].clone()
-    if device.type == "cuda":
-        bounds = bounds.pin_memory().to(device, non_blocking=True)
+    bounds = torch.zeros(len(lengths) + 1, dtype=torch.int32)
+    torch.cumsum(torch.tensor(lengths, dtype=torch.int32), 0, out=bounds[1:])
+    bounds = moved(bounds, device)
+    if kernel == VARLEN:
+        # Compiled layers take any number of documents (a sequence has at least one).
+        torch._dynamo.maybe_mark_dynamic(bounds, 0)
     return Documents(
         qkv_format="thd",
         cu_seqlens_q=bounds,
         cu_seqlens_kv=bounds,
-        max_seqlen_q=longest,
-        max_seqlen_kv=longest,
+        max_seqlen_q=max(lengths),
+        max_seqlen_kv=max(lengths),
         lengths=tuple(lengths),
+        kernel=kernel,
+        chunks=_chunks(lengths, device, longest) if kernel == MASKED else None,
     )
+
+
+def _chunks(lengths: Sequence[int], device: torch.device, longest: int) -> Chunks:
+    room, chunk, filled = max(longest, *lengths), 0, 0
+    starts = []
+    for length in lengths:
+        if filled + length > room:
+            chunk, filled = chunk + 1, 0
+        starts.append(chunk * room + filled)
+        filled += length
+    of = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
+    firsts = torch.cumsum(torch.tensor([0, *lengths[:-1]]), 0)
+    places = torch.tensor(starts)[of] + torch.arange(len(of)) - firsts[of]
+    tokens = torch.zeros((chunk + 1) * room, dtype=torch.int64)
+    tokens[places] = torch.arange(len(of))
+    numbers = torch.full(tokens.shape, -1, dtype=torch.int32)
+    numbers[places] = of.int()
+    return Chunks(moved(tokens.view(-1, room), device), moved(places, device), moved(numbers.view(-1, room), device))
+
+
+def moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor of the host on a device, without waiting for it."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
+
+
+def within(length: int, window: tuple[int, int], device: torch.device) -> torch.Tensor:
+    """Which token of a document a window lets each see: bool[length, length]."""
+    places = torch.arange(length, device=device)
+    ahead = places[None, :] - places[:, None]
+    return (ahead >= -window[0]) & (ahead <= window[1])
 
 
 def rope(positions: torch.Tensor, width: int, bases: dict[str, float]) -> Rope:
@@ -125,8 +192,8 @@ class PackedAttention(MegatronModule):
             raise ValueError("this attention takes only packed documents")
         if packed.rope is not None:
             query, key = rotate(query, *packed.rope[self.kind]), rotate(key, *packed.rope[self.kind])
-        if query.is_cuda:
-            return varlen_attn(
+        if packed.kernel == VARLEN:
+            output: torch.Tensor = varlen_attn(
                 query,
                 key,
                 value,
@@ -137,9 +204,27 @@ class PackedAttention(MegatronModule):
                 scale=self.scale,
                 window_size=self.window,
             )
+            return output
+        if packed.chunks is not None:
+            return in_chunks(query, key, value, packed.chunks, self.scale, self.window)
         return one_by_one(query, key, value, packed.lengths, self.scale, self.window)
 
 
+def in_chunks(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    chunks: Chunks,
+    scale: float,
+    window: tuple[int, int] = EVERYWHERE,
+) -> torch.Tensor:
+    """Attention over chunks of documents with a mask: [tokens, heads, head] each, as `one_by_one`."""
+    q, k, v = (tensor[chunks.tokens].transpose(1, 2) for tensor in (query, key, value))
+    output = F.scaled_dot_product_attention(q, k, v, attn_mask=chunks.mask(window), scale=scale)
+    return output.transpose(1, 2).flatten(0, 1)[chunks.places]
+
+
+@torch.compiler.disable
 def one_by_one(
     query: torch.Tensor,
     key: torch.Tensor,
@@ -157,9 +242,7 @@ def one_by_one(
     for q, k, v in zip(*parts, strict=True):
         seen = None
         if window != EVERYWHERE and len(q) > min(window) + 1:
-            places = torch.arange(len(q), device=q.device)
-            ahead = places[None, :] - places[:, None]
-            seen = (ahead >= -window[0]) & (ahead <= window[1])
+            seen = within(len(q), window, q.device)
         q, k, v = (tensor.transpose(0, 1)[None] for tensor in (q, k, v))
         outputs.append(F.scaled_dot_product_attention(q, k, v, attn_mask=seen, scale=scale)[0].transpose(0, 1))
     return torch.cat(outputs)

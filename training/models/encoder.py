@@ -7,6 +7,7 @@ run does not need it.
 """
 
 import warnings
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -60,6 +61,7 @@ class Encoder(BertModel):
             position_embedding_type="rope" if modern else "learned_absolute",
         )
         self.shape, self.vocabulary, self.embedding_norm = shape, vocabulary, None
+        self.kernel: str | None = None
         if modern:
             del self.rotary_pos_emb  # its base is fixed and its rotation waits for the GPU
             self.embedding_norm = NormWithoutBias(config, config.hidden_size, config.layernorm_epsilon)
@@ -69,6 +71,16 @@ class Encoder(BertModel):
     def _sanity_check_attention_and_get_attn_mask_dimension(self) -> str:
         # The stock check knows only the attention classes of megatron-core.
         return "b1ss"
+
+    def documents(self, lengths: Sequence[int]) -> Documents:
+        """Describe the documents of a sequence, for `forward`.
+
+        Args:
+            lengths: tokens of each document, in order; together all tokens.
+        """
+        weight = self.embedding.word_embeddings.weight
+        kernel = self.kernel or attention.kernel(weight.device, weight.dtype)
+        return attention.documents(lengths, weight.device, self.shape.max_length, kernel)
 
     def expect(self, shares: torch.Tensor, tensor_rank: int) -> None:
         """Let the untrained model predict token frequencies: the head's bias is the logarithm of the tokens' shares.
@@ -117,6 +129,8 @@ class Encoder(BertModel):
     def hidden(self, ids: torch.Tensor, positions: torch.Tensor, documents: Documents) -> torch.Tensor:
         """The last layer's vectors, [tokens, 1, hidden]."""
         embedded = self.embedding(input_ids=ids[None], position_ids=positions[None])
+        # With the strides that layers give: others would be compiled for the first layer.
+        embedded = embedded.flatten(0, 1)[:, None]
         if self.embedding_norm is not None:
             embedded = self.embedding_norm(embedded)
             documents.rope = attention.rope(positions, self.config.kv_channels, ROPE)
@@ -165,9 +179,19 @@ def layer_config(shape: ModelShape, tensor: int, dtype: torch.dtype) -> Transfor
 
 
 def build(
-    shape: ModelShape, parallel: Parallel, vocabulary: int, tensor: int = 1, dtype: Any = torch.float32
+    shape: ModelShape,
+    parallel: Parallel,
+    vocabulary: int,
+    tensor: int = 1,
+    dtype: Any = torch.float32,
+    compiled: bool = False,
 ) -> Encoder:
-    """An encoder with initial weights drawn from torch's generator; `vocabulary` is the padded size."""
+    """An encoder with initial weights drawn from torch's generator.
+
+    Args:
+        vocabulary: the padded size.
+        compiled: whether its layers go through torch.compile, the first time that they are called.
+    """
     config = layer_config(shape, tensor, dtype)
     spec: Any = _layer(WrappedTorchNorm)
     if shape.family == "modern":
@@ -175,19 +199,22 @@ def build(
         spec = TransformerBlockSubmodules(layer_specs=layers, layer_norm=NormWithoutBias)
     # PyTorch's norms are created in float32 whatever the configuration says.
     model = Encoder(config, shape, spec, vocabulary).to(dtype)
-    if parallel.recompute:
-        for layer in model.encoder.layers:
+    for layer in model.encoder.layers:
+        if compiled:
+            layer.forward = _compiled(layer.forward)
+        if parallel.recompute:
             # megatron-core's own recomputation needs CUDA's random state; the CPU has none, and there is no dropout.
             layer.forward = partial(checkpoint, layer.forward, use_reentrant=False, preserve_rng_state=False)
     return model
 
 
-def compile_layers(model: Encoder) -> None:
-    """Compile each layer with torch.compile."""
+def _compiled(forward: Callable[..., Any]) -> Callable[..., Any]:
+    """A layer's forward through torch.compile: one graph for all layers of a kind, whatever the documents' lengths."""
     # megatron-core warns in every layer, and a warning breaks the graph.
-    torch._dynamo.config.reorderable_logging_functions.add(warnings.warn)
-    for layer in model.encoder.layers:
-        layer.compile(dynamic=False)
+    torch._dynamo.config.ignore_logger_methods.add(warnings.warn)
+    # The number of documents is marked on its tensor; a number can't be marked.
+    torch.compiler.config.dynamic_sources = r".*\.max_seqlen_q,.*\.max_seqlen_kv"
+    return torch.compile(forward)
 
 
 def _layer(norm: type, first: type | None = None) -> ModuleSpec:

@@ -6,6 +6,7 @@ real lengths, and the head by the scored positions.
 """
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,8 +22,10 @@ from socorpus.training.config import Config, ModelShape
 
 @dataclass(frozen=True)
 class Gpu:
-    """A kind of GPU: dense bf16 TFLOP/s by its data sheet (`tflops`) and in a large matrix product (`reached`), GB of
-    memory, dollars per hour, and the source of these."""
+    """A kind of GPU: dense TFLOP/s by its data sheet (`tflops`) and in a large matrix product (`reached`), GB of
+    memory, dollars per hour, and the source of these. `precision` is that in which it trains by default, and that of
+    the figures.
+    """
 
     kind: str
     name: str
@@ -32,6 +35,11 @@ class Gpu:
     source: str
     match: str
     reached: float
+    precision: str = "bf16"
+
+
+AMPERE = (8, 0)
+"""The least compute capability of bfloat16, and of FlashAttention."""
 
 
 @cache
@@ -52,6 +60,28 @@ def gpu(kind: str) -> Gpu:
     if kind not in gpus():
         raise InputError(f"GPU kind {kind!r} is not known; there are {', '.join(gpus())}")
     return gpus()[kind]
+
+
+_MEASURED = "matrix product that was just measured"
+
+
+def here() -> Gpu:
+    """What this machine would train on: its first GPU, else its processor, whose rate is measured (a second)."""
+    import torch
+
+    if not torch.cuda.is_available():
+        rate = matmul_rate(torch.device("cpu"), torch.float32) / 1e12
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+        return Gpu("cpu", "this machine's processor", rate, memory, 0.0, _MEASURED, "", rate, "fp32")
+    device = torch.device("cuda", 0)
+    name, capability = torch.cuda.get_device_name(device), torch.cuda.get_device_capability(device)
+    known = named(name)
+    if known is not None:
+        return known
+    precision = "bf16" if capability >= AMPERE else "fp32"
+    rate = matmul_rate(device, torch.bfloat16 if precision == "bf16" else torch.float32) / 1e12
+    memory = torch.cuda.get_device_properties(device).total_memory / 1e9
+    return Gpu("here", name, rate, memory, 0.0, _MEASURED, "", rate, precision)
 
 
 def named(device: str) -> Gpu | None:
@@ -127,8 +157,13 @@ def memory(config: Config, vocabulary: int, parameters: int, tensor: int, wide: 
     return state + held + head
 
 
-def choose_tensor(config: Config, vocabulary: int, parameters: int, ranks: int, bytes_of_gpu: float | None) -> int:
+def choose_tensor(
+    config: Config, vocabulary: int, parameters: int, ranks: int, bytes_of_gpu: float | None, wide: bool = False
+) -> int:
     """Number of ranks that share a copy of the model: the fewest in whose memory it fits; without a GPU, one.
+
+    Args:
+        wide: whether the whole model is float32.
 
     Raises:
         InputError: it never fits.
@@ -138,7 +173,7 @@ def choose_tensor(config: Config, vocabulary: int, parameters: int, ranks: int, 
     if bytes_of_gpu is None:
         return 1
     for tensor in (1, 2, 4, 8):
-        fits = memory(config, vocabulary, parameters, tensor, config.parallel.precision == "fp32") < 0.92 * bytes_of_gpu
+        fits = memory(config, vocabulary, parameters, tensor, wide) < 0.92 * bytes_of_gpu
         if fits and ranks % tensor == 0 and config.model.heads % tensor == 0:
             return tensor
     raise InputError(

@@ -2,8 +2,9 @@
 
 Row groups are dealt to a fixed number of lanes. In an endless sequence of epochs, each a permutation of its own, lane
 `i` of `n` has the groups `i`, `i + n`, `i + 2n` …; it packs one after another. A step takes the same number of packs
-from every lane. A rank reads some of the lanes, so the content of a step is the same for any number of ranks. The
-position of a run is two integers per lane: the group, and the pack within it.
+from every lane, one of each in turn, and deals them to the ranks in turn, so that its content is the same for any
+number of ranks. A rank reads the lanes from which it gets packs: some of them, where the number of ranks divides that
+of lanes. The position of a run is two integers per lane: the group, and the pack within it.
 """
 
 import queue
@@ -71,35 +72,35 @@ class Shape:
     micro: int
     ranks: int
 
-    @property
-    def micro_batches(self) -> int:
-        """Micro-batches of a rank per step."""
-        return self.packs // self.ranks // self.micro
+    def micro_batches(self, rank: int) -> int:
+        """Micro-batches of a rank per step; the last may be filled up with padding."""
+        return -(-len(range(rank, self.packs, self.ranks)) // self.micro)
+
+    def lanes_of(self, rank: int) -> list[int]:
+        """The lanes from which a rank gets packs."""
+        return sorted({number % self.lanes for number in range(rank, self.packs, self.ranks)})
 
 
 def shape(groups: int, length: int, batch: BatchConfig, ranks: int, lanes: int | None) -> Shape:
     """Divide a step among a number of data-parallel ranks.
 
     Raises:
-        InputError: more ranks than row groups, or a batch that can't be dealt evenly.
+        InputError: a step has fewer packs than there are ranks, or they can't be dealt to the lanes evenly.
     """
-    if ranks > groups:
-        raise InputError(
-            f"{ranks} data-parallel ranks, but the train split has {groups} row groups: each rank needs one; "
-            "use fewer ranks, or build the corpus with a smaller shards.row_group"
-        )
     packs = batch.tokens // length
     chosen = lanes or next(n for n in range(min(LANES, groups, packs), 0, -1) if packs % n == 0 and LANES % n == 0)
     if packs % chosen:
         raise InputError(f"batch.tokens is {packs} sequences of {length}; data.lanes ({chosen}) must divide them")
-    if chosen % ranks:
+    if packs < ranks:
         raise InputError(
-            f"{chosen} lanes can't be shared among {ranks} data-parallel ranks; set data.lanes to a multiple of "
-            f"{ranks} that divides batch.tokens / model.max_length ({packs})"
+            f"batch.tokens is {packs} sequences of {length}, fewer than the {ranks} data-parallel ranks; use fewer "
+            "ranks, or a larger batch.tokens"
         )
-    own = packs // ranks
+    own = -(-packs // ranks)
     most = max(1, batch.micro_tokens // length)
-    return Shape(chosen, packs, next(n for n in range(min(most, own), 0, -1) if own % n == 0), ranks)
+    exact = next(n for n in range(min(most, own), 0, -1) if own % n == 0)
+    # Some padding in a step's last micro-batch costs less than many small ones.
+    return Shape(chosen, packs, exact if 2 * exact > min(most, own) else -(-own // -(-own // most)), ranks)
 
 
 class Order:
@@ -236,14 +237,13 @@ class Stream:
         rate: Callable[[int], float],
     ) -> None:
         """Begin at `step` with the cursors of all lanes; `rate` gives a step's masking rate."""
-        self._config, self._vocabulary, self._cut, self._rate, self._step = config, vocabulary, cut, rate, step
+        self._config, self._vocabulary, self.cut, self._rate, self._step = config, vocabulary, cut, rate, step
         order, packs_of = Order(len(groups), config.data.seed), packer(config, vocabulary)
         starts = list(cursors) if cursors is not None else [(0, 0)] * cut.lanes
         if len(starts) != cut.lanes:
             raise InputError(f"the run was begun with {len(starts)} lanes; set data.lanes to that, not {cut.lanes}")
-        self._lanes = {
-            n: Lane(n, cut.lanes, groups, order, starts[n], packs_of) for n in range(rank, cut.lanes, cut.ranks)
-        }
+        self._rank = rank
+        self._lanes = {n: Lane(n, cut.lanes, groups, order, starts[n], packs_of) for n in cut.lanes_of(rank)}
         self._ready: queue.Queue[tuple[Batch, dict[int, Cursor]] | BaseException] = queue.Queue(config.data.ahead)
         self._stop = threading.Event()
         self.cursors: dict[int, Cursor] = {n: lane.cursor for n, lane in self._lanes.items()}
@@ -293,21 +293,24 @@ class Stream:
             self._ready.put(error)
 
     def _batches(self) -> Iterator[tuple[Batch, dict[int, Cursor]]]:
-        config, vocabulary, cut = self._config, self._vocabulary, self._cut
+        config, vocabulary, cut = self._config, self._vocabulary, self.cut
         tokens = cut.micro * config.model.max_length
         pad = vocabulary.special["[PAD]"]
         step = self._step
+
         while True:
             rate = self._rate(step)
-            held: list[Pack] = []
-            for _ in range(cut.packs // cut.lanes):
-                for lane in self._lanes.values():
-                    held.append(lane.next())
-                    if len(held) == cut.micro:
-                        masked = [mask(packed, rate, config.masking, vocabulary, config.data.seed) for packed in held]
-                        cursors = {n: lane.cursor for n, lane in self._lanes.items()}
-                        yield collate(held, masked, tokens, pad), cursors
-                        held = []
+            own: list[Pack] = []
+            for first in range(0, cut.packs, cut.lanes):
+                for n, lane in self._lanes.items():
+                    packed = lane.next()
+                    if (first + n) % cut.ranks == self._rank:  # else it is another rank's
+                        own.append(packed)
+            cursors = {n: lane.cursor for n, lane in self._lanes.items()}
+            for first in range(0, len(own), cut.micro):
+                packs = own[first : first + cut.micro]
+                masked = [mask(packed, rate, config.masking, vocabulary, config.data.seed) for packed in packs]
+                yield collate(packs, masked, tokens, pad), cursors
             step += 1
 
 

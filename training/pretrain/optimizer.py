@@ -72,11 +72,12 @@ class Optimizer:
         for state in self._adam.state.values():
             state["step"].fill_(steps)
 
-    def gather(self, scored: float) -> torch.Tensor:
+    def gather(self, scored: float | torch.Tensor) -> torch.Tensor:
         """Sum the step's gradients over the data-parallel ranks, and scale them to those of the mean loss.
 
         Args:
-            scored: positions scored by all data-parallel ranks; so far the gradients are of the sum of losses.
+            scored: positions scored by all data-parallel ranks, a number or a scalar on the device; so far the
+                gradients are of the sum of losses.
 
         Returns:
             Their norm, a float32 scalar on the device, equal on all ranks.

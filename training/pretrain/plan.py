@@ -43,13 +43,16 @@ class CostPlan:
         return rows(self, measured)
 
 
-def plan(root: Path, config: Config, kind: str, gpus: int, price: float | None = None) -> CostPlan:
+def plan(root: Path, config: Config, kind: str | None, gpus: int, price: float | None = None) -> CostPlan:
     """Plan a run on a corpus, with attention counted by the documents' real lengths.
+
+    Args:
+        kind: kind of GPU; None: what this machine has.
 
     Raises:
         InputError: there is no corpus, the kind of GPU is not known, or the model does not fit it.
     """
-    corpus, gpu = shard_reader.open_corpus(root), cost.gpu(kind)
+    corpus, gpu = shard_reader.open_corpus(root), cost.here() if kind is None else cost.gpu(kind)
     groups = corpus.row_groups("train")
     vocabulary, shape = corpus.vocabulary.padded, config.model
     lengths = _lengths(groups, shape.max_length)
@@ -59,15 +62,18 @@ def plan(root: Path, config: Config, kind: str, gpus: int, price: float | None =
     tokens = steps * config.batch.tokens
     flops = cost.flops(shape, vocabulary, sample) * tokens / sample.tokens
     parameters = cost.parameters(shape, vocabulary)
-    wide = config.parallel.precision == "fp32"
-    tensor = cost.choose_tensor(config, vocabulary, parameters, gpus, gpu.memory_gb * 1e9)
+    wide = (config.parallel.precision or gpu.precision) == "fp32"
+    tensor = cost.choose_tensor(config, vocabulary, parameters, gpus, gpu.memory_gb * 1e9, wide)
     hours = flops / (ASSUMED * gpu.reached * 1e12 * gpus) / 3600
     total = corpus.manifest["shards"]["train"]["tokens"]
+    digits = 0 if gpu.tflops >= 10 else 2
     notes = (
-        f"Hours and dollars assume {ASSUMED:.0%} of a large matrix product's {gpu.reached:,.0f} TFLOP/s.",
-        f"The peak is {gpu.tflops:,.0f} TFLOP/s by the {gpu.source}.",
-        f"Price: ${gpu.price if price is None else price:.2f} an hour and GPU"
-        + (", a rough rate of GPU clouds; give yours with --price." if price is None else "."),
+        f"Hours and dollars assume {ASSUMED:.0%} of a large matrix product's {gpu.reached:,.{digits}f} TFLOP/s.",
+        f"The peak is {gpu.tflops:,.{digits}f} TFLOP/s by the {gpu.source}.",
+        f"Price: ${gpu.price:.2f} an hour and GPU, a rough rate of GPU clouds; give yours with --price."
+        if price is None and gpu.price
+        else f"Price: ${price or 0:.2f} an hour and device.",
+        *(() if kind is not None else ("This is what this machine has; for another kind of GPU, name it with --gpu.",)),
     )
     return CostPlan(
         parameters,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F  # noqa: N812
 
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.training.config import Config
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 _WINDOW = 20
 """Number of steps over which speed is averaged."""
+_SCORED = 256
+"""The number of scored positions in a micro-batch is filled up to a multiple of it."""
 
 
 @dataclass
@@ -137,7 +140,9 @@ class Training:
     @property
     def dtype(self) -> torch.dtype:
         """Data type of the model's own parameters."""
-        wanted = self.config.parallel.precision or ("bf16" if self.ranks.device.type == "cuda" else "fp32")
+        device = self.ranks.device
+        half = device.type == "cuda" and torch.cuda.get_device_capability(device) >= cost.AMPERE
+        wanted = self.config.parallel.precision or ("bf16" if half else "fp32")
         return torch.bfloat16 if wanted == "bf16" else torch.float32
 
     def run(self, facts: dict[str, Any]) -> dict[str, Any]:
@@ -156,20 +161,19 @@ class Training:
         return facts if self._signal is None else {**facts, "stopped_by": self._signal}
 
     def _model(self, groups: Sequence[shard_reader.RowGroup]) -> "Encoder":
-        from socorpus.training.models import encoder
+        from socorpus.training.models import attention, encoder
 
         config = self.config
-        torch.manual_seed(config.data.seed)
-        model = encoder.build(config.model, config.parallel, self.vocabulary.padded, self.ranks.tensor, self.dtype)
-        if self.resumed is None:
-            model.expect(torch.from_numpy(shard_reader.shares(groups, self.vocabulary)), self.ranks.tensor_rank)
-        model = model.to(self.ranks.device)
         compiled = config.parallel.compile
         if compiled is None:
-            compiled = self.ranks.device.type == "cuda"
-        if compiled:
-            encoder.compile_layers(model)
-        return model
+            compiled = attention.kernel(self.ranks.device, self.dtype) == attention.VARLEN
+        torch.manual_seed(config.data.seed)
+        model = encoder.build(
+            config.model, config.parallel, self.vocabulary.padded, self.ranks.tensor, self.dtype, compiled
+        )
+        if self.resumed is None:
+            model.expect(torch.from_numpy(shard_reader.shares(groups, self.vocabulary)), self.ranks.tensor_rank)
+        return model.to(self.ranks.device)
 
     def _resume(self, saved: "Found | None") -> TrainingState:
         from socorpus.training.pretrain import checkpoint
@@ -185,7 +189,7 @@ class Training:
         start, state, config = time.perf_counter(), self.state, self.config
         loss = torch.zeros((), dtype=torch.float64, device=self.ranks.device)
         scored, done = 0, Work(0, 0, 0, 0)
-        for _ in range(self.cut.micro_batches):
+        for _ in range(self.cut.micro_batches(self.ranks.data_rank)):
             batch = self.stream.next()
             losses = self._losses(batch).sum()
             losses.backward()
@@ -193,12 +197,14 @@ class Training:
             loss += losses.detach()
             scored += len(batch.labels)
             done += cost.work(batch.documents, len(batch.labels), config.model)
-        sums = self._shared([loss.item(), scored, done.tokens, done.seen_globally, done.seen_locally])
+        shared = self._shared(loss, [scored, done.tokens, done.seen_globally, done.seen_locally])
+        norm = self.optimizer.gather(shared[1].clamp(min=1))
+        # The only time in a step that the host waits for the device.
+        *sums, norm_read = torch.cat((shared, norm.double()[None])).tolist()
         mean = sums[0] / max(1.0, sums[1])
-        norm = self.optimizer.gather(max(1.0, sums[1]))
-        if not math.isfinite(mean) or not math.isfinite(norm.item()):
+        if not math.isfinite(mean) or not math.isfinite(norm_read):
             self.writer.wait()
-            raise BuildError(self._not_finite(mean, norm.item()))
+            raise BuildError(self._not_finite(mean, norm_read))
         share = schedule.rate(config.schedule, state.step, self.steps)
         self.optimizer.step(norm, share)
         state.step += 1
@@ -209,7 +215,7 @@ class Training:
         seconds = time.perf_counter() - start
         state.seconds += seconds
         state.recent = [*state.recent[-_WINDOW + 1 :], (seconds, int(sums[2]), flops)]
-        self._report(mean, share * config.optimizer.lr, norm.item())
+        self._report(mean, share * config.optimizer.lr, norm_read)
         self._stopping = self._stopping or sums[-2] > 0
         if config.validation.steps and (state.step % config.validation.steps == 0 or state.step == self.steps):
             self._validate()
@@ -218,27 +224,30 @@ class Training:
             self._save()
 
     def _losses(self, batch: dataloader.Batch) -> torch.Tensor:
-        from socorpus.training.models import attention
+        from socorpus.training.models.attention import moved
 
-        to = self.ranks.device
-        where = attention.documents(batch.lengths, to, self.config.model.max_length)
-        ids, positions, scored, labels = (
-            _moved(tensor, to) for tensor in (batch.ids, batch.positions, batch.places, batch.labels)
-        )
-        losses: torch.Tensor = self.model(ids, positions, where, scored, labels)
-        return losses
+        # Memory on a GPU is given out again where sizes recur.
+        count = len(batch.labels)
+        filler = (0, -count % _SCORED)
+        padded = batch.ids, batch.positions, F.pad(batch.places, filler), F.pad(batch.labels, filler)
+        ids, positions, scored, labels = (moved(tensor, self.ranks.device) for tensor in padded)
+        losses: torch.Tensor = self.model(ids, positions, self.model.documents(batch.lengths), scored, labels)
+        return losses[:count]
 
-    def _shared(self, own: list[float]) -> list[float]:
-        """Sums over the data-parallel ranks, then two flags: whether any rank was asked to stop, whether to save."""
+    def _shared(self, loss: torch.Tensor, own: list[float]) -> torch.Tensor:
+        """Sums over the data-parallel ranks, float64[…]: the loss and the others, then two flags: whether any rank was
+        asked to stop, whether to save.
+        """
+        from socorpus.training.models.attention import moved
+
         due = time.monotonic() - self._saved > 60 * self.config.checkpoint.minutes
-        counts = [value if self.ranks.tensor_rank == 0 else 0.0 for value in own]
+        mine = float(self.ranks.tensor_rank == 0)
         flags = [float(self._stopping), float(due and self.ranks.first)]
-        if self.ranks.size == 1:
-            return [*counts, *flags]
-        sums = torch.tensor([*counts, *flags], dtype=torch.float64, device=self.ranks.device)
-        dist.all_reduce(sums)
-        shared: list[float] = sums.tolist()
-        return shared
+        counts = torch.tensor([*(value * mine for value in own), *flags], dtype=torch.float64)
+        sums = torch.cat(((loss * mine)[None], moved(counts, self.ranks.device)))
+        if self.ranks.size > 1:
+            dist.all_reduce(sums)
+        return sums
 
     def _report(self, loss: float, rate: float, norm: float) -> None:
         if self.show is None or self.journal is None:
@@ -328,15 +337,12 @@ class Training:
         )
 
 
-def _moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
-
-
 def _tensor(config: Config, vocabulary: int, size: int) -> int:
-    bytes_of = None
+    bytes_of, wide = None, config.parallel.precision == "fp32"
     if torch.cuda.is_available():
         bytes_of = float(torch.cuda.get_device_properties(0).total_memory)
-    return cost.choose_tensor(config, vocabulary, cost.parameters(config.model, vocabulary), size, bytes_of)
+        wide = wide or torch.cuda.get_device_capability(0) < cost.AMPERE
+    return cost.choose_tensor(config, vocabulary, cost.parameters(config.model, vocabulary), size, bytes_of, wide)
 
 
 def _refuse(config: Config, vocabulary: int, ranks: Ranks) -> None:
@@ -344,6 +350,16 @@ def _refuse(config: Config, vocabulary: int, ranks: Ranks) -> None:
     for name, number in (("model.heads", model.heads), ("model.ffn", model.ffn), ("the vocabulary", vocabulary)):
         if number % tensor:
             raise InputError(f"parallel.tensor ({tensor}) must divide {name} ({number})")
+    device = ranks.device
+    if (
+        config.parallel.precision == "bf16"
+        and device.type == "cuda"
+        and torch.cuda.get_device_capability(device) < cost.AMPERE
+    ):
+        raise InputError(
+            f"parallel.precision is bf16, which {torch.cuda.get_device_name(device)} does not have (Ampere and later "
+            "do); leave it out, or set it to fp32"
+        )
 
 
 def _begin(run: Run, corpus: ShardCorpus, config: Config, ranks: Ranks) -> dict[str, Any]:

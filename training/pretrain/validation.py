@@ -6,7 +6,6 @@ import torch
 import torch.distributed as dist
 from megatron.core import tensor_parallel
 
-from socorpus.training.models import attention
 from socorpus.training.models.encoder import Encoder
 from socorpus.training.pretrain.dataloader import Batch
 from socorpus.training.pretrain.distributed import Ranks
@@ -40,9 +39,7 @@ def scores(model: Encoder, batches: Iterable[Batch], ranks: Ranks) -> dict[str, 
 def _each(model: Encoder, batch: Batch, ranks: Ranks) -> tuple[torch.Tensor, torch.Tensor]:
     """Loss and correctness of each scored position, float32[masked] and bool[masked]."""
     to = ranks.device
-    hidden = model.hidden(
-        batch.ids.to(to), batch.positions.to(to), attention.documents(batch.lengths, to, model.shape.max_length)
-    )
+    hidden = model.hidden(batch.ids.to(to), batch.positions.to(to), model.documents(batch.lengths))
     losses, right = [torch.zeros(0, device=to)], [torch.zeros(0, dtype=torch.bool, device=to)]
     for positions, labels in zip(batch.places.to(to).split(_ROWS), batch.labels.to(to).split(_ROWS), strict=True):
         logits = model.score(hidden.index_select(0, positions))

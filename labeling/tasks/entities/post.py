@@ -36,6 +36,7 @@ _MATHS = re.compile(
     re.S,
 )
 """Mathematics between dollars, as MathJax has it, or between LaTeX's own marks."""
+_LATEX = ("\\(", "\\[", "\\begin{")
 _IDENTIFIER = re.compile(r"\w+")
 _CURRENCIES = "$€£¥₹₽"
 _PRICE = re.compile(
@@ -81,7 +82,7 @@ class EntityPost:
             text = _ADDRESS.sub(lambda match: match[1] + " " * (len(match[0]) - len(match[1])), text)
         text = _PLACEHOLDER.sub(_spaces, text) if "_" in text else text
         # Neither are formulas and prices; what is written as code stays.
-        if "$" in text or "\\" in text:
+        if text.count("$") > 1 or ("\\" in text and any(sign in text for sign in _LATEX)):
             text = _MATHS.sub(self._unless_code, text)
         if any(sign in text for sign in _CURRENCIES):
             text = _PRICE.sub(self._unless_code, text)

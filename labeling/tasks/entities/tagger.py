@@ -572,9 +572,11 @@ def _marginals(  # type: ignore[no-untyped-def]
     size, width = moves.shape[0] - 1, moves.shape[1]
     # Moves within a span, from its first token and from others; those by which each label goes on.
     begun_on, on_on, ahead_on = np.zeros(width, np.float32), np.zeros(width, np.float32), np.zeros(width, np.float32)
+    anew = moves.copy()  # the others
     for b in range(2, size, 2):
         begun_on[b], on_on[b] = moves[b - 1, b], moves[b, b]
         ahead_on[b - 1], ahead_on[b] = moves[b - 1, b], moves[b, b]
+        anew[:, b] = 0
     longest = 0
     for number in range(len(lines)):
         longest = max(longest, lines[number, 1] - lines[number, 0])
@@ -586,14 +588,16 @@ def _marginals(  # type: ignore[no-untyped-def]
     chosen = np.empty(256, np.uint32)
     kept, kept_sums = np.zeros((_KEPT, _OWN), np.uint32), np.zeros((_KEPT, width), np.int16)
     reach = np.zeros(width, np.float32)
-    near, begun = np.empty(size, np.int64), np.empty(size, np.int64)
-    alive, numbers = np.empty((longest, size), np.uint8), np.zeros(longest, np.int64)
+    near, begun = np.empty(size + 1, np.int64), np.empty(size, np.int64)
+    alive, numbers = np.empty((longest, size + 1), np.uint8), np.zeros(longest, np.int64)
     count = 0
     far32 = np.int32(far)
+    least32 = np.float32(least)
+    rare, rare_tenth = np.float32(_RARE), np.float32(_RARE / 10)
     for number in range(len(lines)):
         start, end = lines[number]
         length = end - start
-        sources = 0
+        sources = np.int64(0)
         for i in range(length):
             _score(
                 features,
@@ -620,32 +624,31 @@ def _marginals(  # type: ignore[no-untyped-def]
                 for b in range(width):
                     reach[b] = 0
                 for y in range(sources):
-                    weight, row = before[near[y]], moves[near[y]]
+                    weight, row = before[near[y]], anew[near[y]]
                     for b in range(width):
                         reach[b] += weight * row[b]
-                for b in range(2, size, 2):
-                    reach[b] = before[b - 1] * begun_on[b] + before[b] * on_on[b]
+                for b in range(1, width):
+                    reach[b] += before[b - 1] * begun_on[b] + before[b] * on_on[b]
             for b in range(size):
                 emitted[b] = steps[np.uint32(min(highest - scores[b], far32))]
             if highest - scores[0] >= far:  # it may always be no entity
                 emitted[0] = steps[min(highest - scores[0] + 1, len(steps) - 1)]
-            for b in range(size):
+            for b in range(width):
                 reached[b] = reach[b] * emitted[b]
             total = np.float32(0)
             for b in range(size):
                 total += reached[b]
             scale[i] = total
-            sources = 0
-            for b in range(size):
+            sources = np.int64(0)
+            for b in range(width):
                 reached[b] /= total
-            living = 0
+            living = np.int64(0)
+            for b in range(size):  # without branches, which could not be foreseen
+                alive[i, living] = b
+                living += np.int64(reached[b] >= rare_tenth)
             for b in range(size):
-                if reached[b] >= _RARE / 10:
-                    alive[i, living] = b
-                    living += 1
-                    if reached[b] > _RARE:
-                        near[sources] = b
-                        sources += 1
+                near[sources] = b
+                sources += np.int64(reached[b] > rare)
             numbers[i] = living
         backward[length - 1, :size] = 1
         for i in range(length - 2, -1, -1):
@@ -680,8 +683,13 @@ def _marginals(  # type: ignore[no-untyped-def]
             else:
                 ahead[:size] = 1
         for i in range(length):
+            reached, ahead, likely_one = forward[i], backward[i], np.int32(0)
+            for b in range(1, width):
+                likely_one |= np.int32(reached[b] * ahead[b] >= least32)
+            if not likely_one:
+                continue
             for label_begun in range(1, size, 2):
-                if forward[i, label_begun] * backward[i, label_begun] < least:
+                if reached[label_begun] * ahead[label_begun] < least32:
                     continue
                 label, inside = label_begun, label_begun + 1
                 reaching, until = forward[i, label_begun], i

@@ -18,8 +18,8 @@ def _words(phrases: str) -> str:
     return _any(*phrases.split())
 
 
-def _compile(*phrases: str) -> re.Pattern[str]:
-    return re.compile(_any(*phrases), re.IGNORECASE)
+def _compile(*phrases: str, begins: str = "") -> re.Pattern[str]:
+    return re.compile(begins + _any(*phrases), re.IGNORECASE)
 
 
 # Cues: the state of a thing, its end, its removal, its failure in what is newer.
@@ -66,6 +66,8 @@ _NOT_DO = _any(
     "fails?",
 )
 _WORKS_IN = _any(rf"(?:the )?(?:(?:\S+ ){{0,4}}?{VERSION}(?!s)|(?:\w+ ){{0,2}}?{_NEWER}\b)")
+CUE_BEGINS = r"(?:(?<!\w)|(?=n't|['\d]))"
+"""No cue begins elsewhere: a look at what stands before is quicker than a try of all of them."""
 CUE = _compile(
     rf"\b{STATES}\b",
     rf"\b(?:no[-\s]longer|not any\s?longer) (?:\w+ly )?(?:be(?:en|ing)? )?{_ENDED}\b",
@@ -166,6 +168,7 @@ CUE = _compile(
     r"\bdo(?:n't| not) (?:use|follow|do) (?:this|it)\b[^.;!?]{0,20}?\b(?:today|any\s?more|any longer|now|nowadays)\b",
     r"\bused to (?:work|be (?:true|correct|possible|valid|the way))\b",
     r"\bold (?:way|method|approach|syntax)\b[^.;!?]{0,40}?\b(?:now|nowadays|today|these days)\b",
+    begins=CUE_BEGINS,
 )
 """Something is out of date."""
 

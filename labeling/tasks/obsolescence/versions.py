@@ -30,6 +30,7 @@ _MENTION = re.compile(
     r"(?<![\w./@-])(?P<name>[A-Za-z][\w+#]{0,80}(?:[.-][A-Za-z]\w{0,80}){0,8})(?:['’]s)?[-\s]{1,2}"
     r"(?:(?:versions?|release|ver\.?|v\.?)\s*)?(?P<number>\d{1,3}(?:\.\d{1,4}){0,3})(?:\.x)?(?![\w%/°€$£]|[.,:-]\d)"
 )
+_DIGIT = re.compile(r"\d")
 # Words before a number that are not names of anything with versions.
 _NO_NAMES = frozenset(
     re.findall(
@@ -100,8 +101,7 @@ def mentions(text: str, names: Names) -> list[Mention]:
     A name is one of the site's tags, or at least looks like one: it contains a capital, a digit or a sign. A number
     without a point counts after a tag with a capital, and after tags that have versions.
     """
-    every = (_mention(match, names) for match in _MENTION.finditer(text))
-    return [mention for mention in every if mention is not None]
+    return [mention for _, mention in mentions_of((text,), names)] if _DIGIT.search(text) is not None else []
 
 
 def _mention(match: re.Match[str], names: Names) -> Mention | None:

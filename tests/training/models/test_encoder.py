@@ -80,7 +80,7 @@ def test_no_token_sees_another_document(ranks: Ranks, family: str) -> None:
     lengths = [20, 5, 33]
     ids = torch.randint(5, 128, (sum(lengths),))
     positions = torch.cat([torch.arange(length) for length in lengths])
-    where = attention.documents(lengths, torch.device("cpu"), 64)
+    where = made.documents(lengths)
     with torch.no_grad():
         together = made(ids, positions, where)
         changed = ids.clone()
@@ -90,7 +90,7 @@ def test_no_token_sees_another_document(ranks: Ranks, family: str) -> None:
         assert not torch.allclose(together[20:25], other[20:25])
         at = 0
         for length in lengths:
-            own = attention.documents([length], torch.device("cpu"), 64)
+            own = made.documents([length])
             alone = made(ids[at : at + length], positions[at : at + length], own)
             assert torch.allclose(alone, together[at : at + length], atol=1e-5)
             at += length
@@ -106,7 +106,7 @@ def test_recomputation_changes_no_gradient(ranks: Ranks, recompute: bool) -> Non
         shape = ModelShape(layers=2, hidden=32, heads=4, ffn=48, max_length=64, window=8)
         made = encoder.build(shape, config.Parallel(recompute=again), 128)
         ids = torch.arange(40) % 120 + 5
-        where = attention.documents([40], torch.device("cpu"), 64)
+        where = made.documents([40])
         made(ids, torch.arange(40), where, torch.tensor([3, 9]), torch.tensor([7, 8])).sum().backward()
         gradients.append(torch.cat([one.grad.flatten() for one in made.parameters() if one.grad is not None]))
     assert torch.allclose(*gradients, atol=1e-6)

@@ -43,21 +43,32 @@ def documents(batches: list[Batch]) -> list[tuple[int, ...]]:
     return sorted(found)
 
 
-def test_a_step_is_made_of_the_same_documents_for_any_number_of_ranks(corpus: Path) -> None:
-    alone = documents(take(stream(corpus), 4 * 5))
-    for ranks in (2, 4):
-        each = [take(stream(corpus, rank, ranks), 4 * 5 // ranks) for rank in range(ranks)]
-        assert documents([batch for batches in each for batch in batches]) == alone
+def of_ranks(corpus: Path, ranks: int, steps: int, cursors: list[Cursor] | None = None, step: int = 0) -> list[Batch]:
+    """The micro-batches of some steps, by all of some ranks."""
+    batches = []
+    for rank in range(ranks):
+        reader = stream(corpus, rank, ranks, cursors, step)
+        batches += take(reader, steps * reader.cut.micro_batches(rank))
+    return batches
 
 
-def test_reading_goes_on_from_the_cursors_also_with_more_ranks(corpus: Path) -> None:
-    first = stream(corpus)
-    take(first, 4 * 2)
-    cursors = [first.cursors[lane] for lane in range(len(first.cursors))]
-    rest = documents(take(stream(corpus, cursors=cursors, step=2), 4 * 3))
-    assert rest == documents(take(stream(corpus), 4 * 5)[8:])
-    each = [take(stream(corpus, rank, 2, cursors, 2), 2 * 3) for rank in range(2)]
-    assert documents([batch for batches in each for batch in batches]) == rest
+@pytest.mark.parametrize("ranks", [2, 3, 4, 16, 24, 32])
+def test_a_step_is_made_of_the_same_documents_for_any_number_of_ranks(corpus: Path, ranks: int) -> None:
+    assert documents(of_ranks(corpus, ranks, 5)) == documents(take(stream(corpus), 4 * 5))
+
+
+@pytest.mark.parametrize("before", [1, 3, 32])
+def test_reading_goes_on_from_the_cursors_with_any_number_of_ranks(corpus: Path, before: int) -> None:
+    cursors: dict[int, Cursor] = {}
+    for rank in range(before):
+        reader = stream(corpus, rank, before)
+        take(reader, 2 * reader.cut.micro_batches(rank))
+        assert all(cursors.get(lane, cursor) == cursor for lane, cursor in reader.cursors.items())
+        cursors |= reader.cursors
+    starts = [cursors[lane] for lane in range(len(cursors))]
+    rest = documents(take(stream(corpus), 4 * 5)[8:])
+    for ranks in (1, 2, 24):
+        assert documents(of_ranks(corpus, ranks, 3, starts, 2)) == rest
 
 
 def test_an_epoch_reads_every_document_once_and_the_next_in_another_order(corpus: Path) -> None:
@@ -145,10 +156,10 @@ def _slow(step: int) -> float:
 def test_steps_that_cannot_be_dealt_are_refused() -> None:
     batch = config.Batch(tokens=4096, micro_tokens=1024)
     assert dataloader.shape(100, 128, batch, 4, None) == dataloader.Shape(16, 32, 8, 4)
-    with pytest.raises(InputError, match="4 data-parallel ranks, but the train split has 3 row groups"):
-        dataloader.shape(3, 128, batch, 4, None)
-    with pytest.raises(InputError, match="16 lanes can't be shared among 3 data-parallel ranks"):
-        dataloader.shape(100, 128, batch, 3, None)
+    # Eleven packs in two micro-batches rather than in eleven.
+    assert dataloader.shape(100, 128, batch, 3, None) == dataloader.Shape(16, 32, 6, 3)
+    with pytest.raises(InputError, match="32 sequences of 128, fewer than the 33 data-parallel ranks"):
+        dataloader.shape(100, 128, batch, 33, None)
     with pytest.raises(InputError, match=r"data\.lanes \(5\) must divide them"):
         dataloader.shape(100, 128, batch, 1, 5)
 

@@ -184,6 +184,16 @@ def test_a_question_has_a_cue_and_says_nothing() -> None:
     assert statements("No, it isn't.")[0].reply and not statements("It is not deprecated.")[0].reply
 
 
+ANYWHERE = re.compile(english.CUE.pattern.removeprefix(english.CUE_BEGINS), re.IGNORECASE)
+
+
+@given(st.from_regex(ANYWHERE), st.sampled_from(["", "we", "x2", "it", "(", "didn", "v1."]))
+def test_no_cue_begins_where_none_is_looked_for(text: str, before: str) -> None:
+    assert english.CUE.pattern != ANYWHERE.pattern
+    some = before + text
+    assert [match.span() for match in english.CUE.finditer(some)] == [match.span() for match in ANYWHERE.finditer(some)]
+
+
 @given(st.one_of(st.from_regex(english.CUE), st.from_regex(english.STILL)))
 def test_the_quick_look_misses_no_cue(text: str) -> None:
     text = re.sub(r"[^\x20-\x7e\n]", " ", text)
