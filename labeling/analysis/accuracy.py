@@ -175,20 +175,13 @@ def matched(rows: int, bare: int, gold: Mapping[str, object], task: Task, bucket
     )
 
 
-<<<<<<< HEAD
-def _read(root: Path, task: Task, buckets: tuple[Bucket, ...], model: LabelModel) -> _Items:
+def _read(root: Path, task: Task, buckets: tuple[Bucket, ...], model: LabelModel, gold: Mapping[str, object]) -> _Items:
     votes: list[patterns.Votes] = [np.zeros((0, len(model.functions)), np.int8)]
     keys: list[str] = []
+    bare: list[str] = []
     verdict: list[Int64] = [np.zeros(0, np.int64)]
     fold: list[Int64] = [np.zeros(0, np.int64)]
     blind: list[npt.NDArray[np.bool_]] = [np.zeros(0, bool)]
-=======
-def _read(root: Path, task: Task, buckets: tuple[Bucket, ...], model: LabelModel, gold: Mapping[str, object]) -> _Items:
-    votes = [np.zeros((0, len(model.functions)), np.int8)]
-    keys: list[str] = []
-    bare: list[str] = []
-    verdict, fold, blind = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0, bool)]
->>>>>>> h/files
     by: dict[str, list[list[str]]] = {way: [] for way in slices.WAYS}
     for bucket in buckets:
         examples, rows = steps.all_votes(root, bucket, task, people=True)

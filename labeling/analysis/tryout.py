@@ -92,13 +92,8 @@ def attempt(
     every = [_seen(root, bucket) for bucket in tried] if made_here else []
     facts = _facts(task, config, every) if made_here else _stored_facts(root, task)
     running = of_task(task.name) if made_here else functions
-<<<<<<< HEAD
     tables: list[tuple[pa.Table, pa.Table, pa.Table, pa.Table]] = []
-    lost = []
-=======
-    tables: list[tuple[pa.Table, pa.Table, pa.Table]] = []
     lost, left = [], most
->>>>>>> h/files
     for number, bucket in enumerate(tried):
         seen = replace(every[number] if made_here else _seen(root, bucket), facts=facts)
         allowed = steps.allowed_posts(root, bucket, config.selection.max_overlap)
@@ -117,11 +112,8 @@ def attempt(
         others = steps.annotations(root, bucket, task, voted.examples, people=True)
         if not made_here:
             others.append(parquet.read(root / schema.path(task.name, "votes", bucket.name)))
-<<<<<<< HEAD
         path = root / schema.path(task.name, "labels", bucket.name)
         labels = parquet.read(path, LABELS) if files.exists(path) else LABELS.empty_table()
-        tables.append((voted.examples, voted.votes, pa.concat_tables([VOTES.empty_table(), *others]), labels))
-=======
         examples = voted.examples.slice(0, left)
         left -= examples.num_rows
         tables.append(
@@ -129,9 +121,9 @@ def attempt(
                 examples,
                 _of_posts(voted.votes, examples),
                 _of_posts(pa.concat_tables([VOTES.empty_table(), *others]), examples),
+                _of_posts(labels, examples),
             )
         )
->>>>>>> h/files
     merged, notes = strays.merged(lost), []
     if made_here and task.collect is not None and len(tried) < len(buckets):
         notes.append(
