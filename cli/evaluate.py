@@ -143,4 +143,4 @@ def _show(comparison: "Comparison") -> None:
             view.out.print(sentence, style="dim", markup=False)
         view.out.print()
     folder = comparison.folder
-    view.out.print(f"comparison: {folder / 'comparison.html'}   {folder / 'comparison.csv'}")
+    view.out.print(f"comparison: {view.place(folder / 'comparison.html')}   {view.place(folder / 'comparison.csv')}")

@@ -146,4 +146,4 @@ def _show(place: Path, facts: Mapping[str, Any]) -> None:
     view.out.print(table)
     for note in facts["data"]["notes"]:
         view.out.print(note, style="dim", markup=False)
-    view.out.print(f"model: {place} (seed {facts['best_seed']}, the best on the validation split)")
+    view.out.print(f"model: {view.place(place)} (seed {facts['best_seed']}, the best on the validation split)")

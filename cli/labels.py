@@ -250,7 +250,7 @@ def diff(
         )
         for corpus, sites in ((old, changes.gone), (new, changes.added)):
             if sites:
-                view.out.print(f"only in {corpus}: {', '.join(sites)}", markup=False)
+                view.out.print(f"only in {view.place(corpus)}: {', '.join(sites)}", markup=False)
         pairs: Counter[str] = Counter()
         for (was, now), count in changes.pairs.items():
             pairs[f"{was or 'no label'} -> {now or 'no label'}"] += count

@@ -82,7 +82,7 @@ def export(
     facts = export_model(run, out, step=step, force=force)
     table = view.table("model", "class", "parameters", "step", "largest difference")
     table.add_row(
-        str(out),
+        view.place(out),
         facts["architecture"],
         view.number(facts["parameters"]),
         view.number(facts["step"]),
@@ -144,7 +144,7 @@ def _show_end(run: Path, facts: Mapping[str, Any]) -> None:
     table = view.table("run", "parameters", "tokens", "petaFLOP", "of peak", "device hours", "dollars")
     dollars = "–" if facts["dollars"] is None else f"{facts['dollars']:,.2f}"
     table.add_row(
-        str(run),
+        view.place(run),
         view.number(facts["parameters"]),
         view.number(facts["tokens"]),
         f"{facts['flops'] / 1e15:,.2f}",
