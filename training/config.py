@@ -90,6 +90,8 @@ class OptimizerSettings:
     """Decoupled; applied only to matrices, not to biases or norms."""
     clip: float = 1.0
     """Largest norm of the gradient; 0 does not clip."""
+    skips: int = 10
+    """Steps one after another whose loss or gradient is not finite, which change no weight, before the run ends."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,7 @@ RANGES: toml_config.Ranges = {
     "optimizer.eps": (0, 1),
     "optimizer.weight_decay": (0, 100),
     "optimizer.clip": (0, 1_000_000),
+    "optimizer.skips": (0, 1_000_000),
     "schedule.tokens": (1, 1_000_000_000_000_000),
     "schedule.warmup": (0, 1),
     "schedule.decay": (0, 1),

@@ -132,7 +132,7 @@ def load(checkpoint: Found, model: Any, optimizer: Optimizer, ranks: Ranks, mome
             for kind, moment in optimizer.moments[weight.name].items():
                 moment.copy_(values[kind][weight.name])
     if moments:
-        optimizer.go_on(checkpoint.step)
+        optimizer.go_on(checkpoint.step - int(checkpoint.state.get("skipped", 0)))
 
 
 def _tensors(wanted: dict[str, Any], folder: Path) -> dict[str, Any]:

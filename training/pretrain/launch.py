@@ -6,9 +6,11 @@ already, so only its exit code is returned.
 
 import logging
 import os
+import signal
 import sys
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from socorpus.corpus.errors import BuildError
@@ -46,6 +48,7 @@ def ranks(count: int, arguments: Sequence[str], out: Path) -> None:
         monitor_interval=0.5,
         local_addr="127.0.0.1",
     )
+    before = signal.signal(signal.SIGUSR1, lambda *_: _to_children(signal.SIGUSR1))
     try:
         # -P: nothing is imported from the current folder, which may be a stranger's.
         elastic_launch(config, sys.executable)("-P", "-m", "socorpus.cli", *arguments)
@@ -57,3 +60,14 @@ def ranks(count: int, arguments: Sequence[str], out: Path) -> None:
             advice = checkpoint.go_on(Run(out).checkpoints)
             raise BuildError(f"rank {rank} was killed by signal {-failure.exitcode}; {advice}") from None
         raise RankError(rank, int(failure.exitcode)) from None
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def _to_children(number: int) -> None:
+    """Send a signal to the ranks that this process started (Linux); torch has other children."""
+    for path in Path("/proc/self/task").glob("*/children"):
+        for child in path.read_text("ascii").split():
+            with suppress(OSError):
+                if b"\0socorpus.cli\0" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    os.kill(int(child), number)

@@ -67,6 +67,10 @@ class Optimizer:
         for weight in held:
             weight.model.grad = None
 
+    def forget(self) -> None:
+        """Drop the step's gradients: no weight and no moment changes."""
+        self._flat.zero_()
+
     def go_on(self, steps: int) -> None:
         """Set the number of steps that the moments have seen, after they were read from a checkpoint."""
         for state in self._adam.state.values():

@@ -39,13 +39,17 @@ _SCORED = 256
 
 @dataclass
 class TrainingState:
-    """Progress of a run: steps done, tokens seen, operations, seconds of training, the lanes' cursors."""
+    """Progress of a run: steps done, tokens seen, operations, seconds of training, the lanes' cursors; `skipped` of the
+    steps changed no weight, `in_row` of them the last ones.
+    """
 
     step: int = 0
     tokens: int = 0
     flops: float = 0.0
     seconds: float = 0.0
     cursors: list[dataloader.Cursor] | None = None
+    skipped: int = 0
+    in_row: int = 0
     recent: list[tuple[float, int, float]] = field(default_factory=list)
 
 
@@ -122,7 +126,7 @@ class Training:
             lambda step: schedule.masking_rate(config, step, self.steps),
         )
         self.journal: Journal | None = None
-        self._stopping = False
+        self._stopping = self._asked = False
         self._signal: int | None = None
         self._saved = time.monotonic()
 
@@ -149,7 +153,7 @@ class Training:
         """Step until the schedule's end; returns the facts of run.json, and `stopped_by`, the number of a signal."""
         if self.show is not None:
             self.show.begin({**facts, "step": self.state.step, "steps": self.steps, "run": str(self.run_folder.root)})
-        with _signals(self._stop):
+        with _signals(self._stop, self._ask):
             while self.state.step < self.steps and not self._stopping:
                 self._step()
             if self.state.step and (self.resumed is None or self.state.step > self.resumed.step):
@@ -183,7 +187,8 @@ class Training:
         checkpoint.load(saved, self.model, self.optimizer, self.ranks)
         kept = saved.state
         cursors = [(int(turn), int(done)) for turn, done in kept["cursors"]]
-        return TrainingState(saved.step, kept["tokens"], kept["flops"], kept["seconds"], cursors)
+        skipped, in_row = int(kept.get("skipped", 0)), int(kept.get("in_row", 0))
+        return TrainingState(saved.step, kept["tokens"], kept["flops"], kept["seconds"], cursors, skipped, in_row)
 
     def _step(self) -> None:
         start, state, config = time.perf_counter(), self.state, self.config
@@ -202,11 +207,16 @@ class Training:
         # The only time in a step that the host waits for the device.
         *sums, norm_read = torch.cat((shared, norm.double()[None])).tolist()
         mean = sums[0] / max(1.0, sums[1])
-        if not math.isfinite(mean) or not math.isfinite(norm_read):
-            self.writer.wait()
-            raise BuildError(self._not_finite(mean, norm_read))
         share = schedule.rate(config.schedule, state.step, self.steps)
-        self.optimizer.step(norm, share)
+        if math.isfinite(mean) and math.isfinite(norm_read):
+            self.optimizer.step(norm, share)
+            state.in_row = 0
+        else:
+            state.skipped, state.in_row = state.skipped + 1, state.in_row + 1
+            if state.in_row > config.optimizer.skips:
+                self.writer.wait()
+                raise BuildError(self._not_finite(mean, norm_read))
+            self.optimizer.forget()
         state.step += 1
         state.tokens += int(sums[2])
         total = Work(int(sums[2]), int(sums[1]), int(sums[3]), int(sums[4]))
@@ -219,8 +229,9 @@ class Training:
         self._stopping = self._stopping or sums[-2] > 0
         if config.validation.steps and (state.step % config.validation.steps == 0 or state.step == self.steps):
             self._validate()
-        due = state.step % config.checkpoint.steps == 0 if config.checkpoint.steps else sums[-1] > 0
-        if due and state.step < self.steps:
+        due = bool(config.checkpoint.steps) and state.step % config.checkpoint.steps == 0
+        # Behind a step that was skipped the weights may already be useless.
+        if (due or sums[-1] > 0) and state.step < self.steps and not state.in_row:
             self._save()
 
     def _losses(self, batch: dataloader.Batch) -> torch.Tensor:
@@ -240,9 +251,10 @@ class Training:
         """
         from socorpus.training.models.attention import moved
 
-        due = time.monotonic() - self._saved > 60 * self.config.checkpoint.minutes
+        minutes = math.inf if self.config.checkpoint.steps else self.config.checkpoint.minutes
+        due = self._asked or (self.ranks.first and time.monotonic() - self._saved > 60 * minutes)
         mine = float(self.ranks.tensor_rank == 0)
-        flags = [float(self._stopping), float(due and self.ranks.first)]
+        flags = [float(self._stopping), float(due)]
         counts = torch.tensor([*(value * mine for value in own), *flags], dtype=torch.float64)
         sums = torch.cat(((loss * mine)[None], moved(counts, self.ranks.device)))
         if self.ranks.size > 1:
@@ -270,9 +282,10 @@ class Training:
         )
         self.show.step(line)
         values = {
-            "loss": loss,
+            "loss": loss if math.isfinite(loss) else None,
             "lr": rate,
-            "gradient_norm": norm,
+            "gradient_norm": norm if math.isfinite(norm) else None,
+            "skipped": state.skipped,
             "tokens": state.tokens,
             "tokens_per_second": tokens / seconds,
             "share_of_peak": share,
@@ -300,9 +313,11 @@ class Training:
             "tokens": state.tokens,
             "flops": state.flops,
             "seconds": state.seconds,
+            "skipped": state.skipped,
+            "in_row": state.in_row,
         }
         self.writer.save(state.step, self.model, self.optimizer, kept)
-        self._saved = time.monotonic()
+        self._saved, self._asked = time.monotonic(), False
         if self.show is not None:
             self.show.saved(state.step)
 
@@ -325,6 +340,9 @@ class Training:
 
     def _stop(self, number: int) -> None:
         self._stopping, self._signal = True, number
+
+    def _ask(self) -> None:
+        self._asked = True
 
     def _not_finite(self, loss: float, norm: float) -> str:
         from socorpus.training.pretrain import checkpoint
@@ -377,13 +395,13 @@ def _begin(run: Run, corpus: ShardCorpus, config: Config, ranks: Ranks) -> dict[
     return facts
 
 
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2, signal.SIGXCPU)
 """Signals that ask a process to end: those behind SIGHUP come from batch systems, before a limit."""
 
 
 @contextmanager
-def _signals(stop: Callable[[int], None]) -> Iterator[None]:
-    """Let the first signal of `_ENDING` end the run after the current step, with a checkpoint."""
+def _signals(stop: Callable[[int], None], save: Callable[[], None]) -> Iterator[None]:
+    """Let the first signal of `_ENDING` end the run after the current step, with a checkpoint; SIGUSR1 only saves."""
     before: dict[int, Any] = {}
 
     def handle(number: int, _: Any) -> None:
@@ -393,6 +411,7 @@ def _signals(stop: Callable[[int], None]) -> Iterator[None]:
     for number in map(int, _ENDING):
         if signal.getsignal(number) not in (signal.SIG_IGN, None):  # as under nohup; not Python's
             before[number] = signal.signal(number, handle)
+    before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, lambda *_: save())
     try:
         yield
     finally:

@@ -1,20 +1,27 @@
 """Runs as a user starts them: one rank or several, stopped, killed, refused."""
 
 import json
+import math
+import shutil
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from socorpus import training
+from socorpus.corpus.errors import BuildError
+from socorpus.training import presets
 from socorpus.training.evaluation import compare, systems
 from socorpus.training.evaluation.compare import ComparisonPlan
 from socorpus.training.evaluation.systems import System
 from socorpus.training.examples import readers
 from socorpus.training.finetuning import learner, predictor, pretrained
 from socorpus.training.finetuning.settings import FinetuneSettings
-from socorpus.training.pretrain import distributed, shard_reader
+from socorpus.training.pretrain import checkpoint as checkpoints
+from socorpus.training.pretrain import distributed, shard_reader, trainer
 from tests.building import small_disk, wait_for
 from tests.our_tasks import ENTITIES
 from tests.training import runs, tiny_models
@@ -115,6 +122,47 @@ def test_a_run_that_is_told_to_stop_saves_and_goes_on(corpus: Path, whole: Path,
     assert process.returncode == 143 and "stopped at step" in said and "the same command goes on" in said
     train(corpus, out, config)
     assert losses(out) == losses(whole)
+
+
+def test_a_run_that_is_asked_to_save_does_and_goes_on(corpus: Path, whole: Path, tmp_path: Path) -> None:
+    out, config = tmp_path / "run", configure(tmp_path, STEPS, checkpoint="minutes = 60\nkeep = 9")
+    process = runs.start(corpus, out, config)
+    wait_for(lambda: (out / "log.jsonl").exists() and (out / "log.jsonl").read_text().count("\n") >= 1)
+    process.send_signal(signal.SIGUSR1)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    saved = [found.step for found in checkpoints.listed(out / "checkpoints")]
+    assert len(saved) == 2 and 1 <= saved[0] < saved[1] == STEPS
+    assert losses(out) == losses(whole)
+
+
+def test_steps_that_are_not_finite_change_nothing_and_are_counted(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In this process: no text makes such a step by itself."""
+    config = presets.load("tiny", configure(tmp_path, 6, "steps = 1\nkeep = 9", 0))
+    losses_of, begun = trainer.Training._losses, []
+
+    def broken(self: trainer.Training, batch: Any) -> Any:
+        begun.append(self.state.step)
+        return losses_of(self, batch) * (math.nan if self.state.step in (2, 3) else 1.0)
+
+    monkeypatch.setattr(trainer.Training, "_losses", broken)
+    facts = training.train(corpus, tmp_path / "run", config=config)
+    assert facts["step"] == 6
+    rows = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    assert [row["skipped"] for row in rows] == [0, 0, 1, 2, 2, 2]
+    assert [row["loss"] is None for row in rows] == [False, False, True, True, False, False]
+    # Behind them no checkpoint; a run that goes on from one knows how many there were.
+    assert [saved.step for saved in checkpoints.listed(tmp_path / "run/checkpoints")] == [1, 2, 5, 6]
+    for step in (5, 6):
+        shutil.rmtree(tmp_path / f"run/checkpoints/step-{step:09d}")
+    training.train(corpus, tmp_path / "run", config=config)
+    again = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    assert [row["loss"] for row in again] == [row["loss"] for row in rows]
+    few = presets.load("tiny", configure(tmp_path, 6, "steps = 1", 0, "[optimizer]\nskips = 1"))
+    with pytest.raises(BuildError, match="step 4: the loss is nan"):
+        training.train(corpus, tmp_path / "few", config=few)
 
 
 def test_bfloat16_with_float32_master_weights_goes_nearly_the_same_way(
