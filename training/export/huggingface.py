@@ -225,6 +225,9 @@ def _ours(source: Source, ranks: distributed.Ranks) -> "Encoder":
     return model.eval()
 
 
+MASK = "[MASK]"
+
+
 def _save(source: Source, ours: "Encoder", folder: Path) -> None:
     """Write config.json, model.safetensors and the tokenizer."""
     from socorpus.training.export import weights
@@ -254,7 +257,17 @@ def _save(source: Source, ours: "Encoder", folder: Path) -> None:
     path = folder / "tokenizer_config.json"
     settings = {**read_json(path), "model_max_length": source.shape.max_length}
     settings.pop("auto_map", None)
+    # The tokens that were masked in training had the space before them: so has the mask in a text that somebody writes.
+    for token in settings.get("added_tokens_decoder", {}).values():
+        if token["content"] == MASK:
+            token["lstrip"] = True
     write_json(path, settings)
+    path = folder / "tokenizer.json"
+    parts = read_json(path)
+    for token in parts.get("added_tokens", ()):
+        if token["content"] == MASK:
+            token["lstrip"] = True
+    write_json(path, parts)
 
 
 def _theirs(source: Source, folder: Path) -> Any:

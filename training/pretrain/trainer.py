@@ -229,7 +229,7 @@ class Training:
         self._stopping = self._stopping or sums[-2] > 0
         if config.validation.steps and (state.step % config.validation.steps == 0 or state.step == self.steps):
             self._validate()
-        due = bool(config.checkpoint.steps) and state.step % config.checkpoint.steps == 0
+        due = config.checkpoint.steps is not None and state.step % config.checkpoint.steps == 0
         # Behind a step that was skipped the weights may already be useless.
         if (due or sums[-1] > 0) and state.step < self.steps and not state.in_row:
             self._save()

@@ -41,6 +41,8 @@ for folder in sys.argv[1:]:
         "ids": [one["input_ids"] for one in encoded],
         "keys": sorted(encoded[0]),
         "filled": fill("How do I sort a [MASK] in Python?"),
+        "asked": tokenizer("How do I sort a [MASK] in Python?", add_special_tokens=False)["input_ids"],
+        "around": [tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("How do I sort a", " in Python?")],
         "class": type(fill.model).__name__,
         "parameters": sum(one.numel() for one in fill.model.parameters()),
         "types": sorted({str(one.dtype) for one in fill.model.parameters()}),
@@ -173,6 +175,9 @@ def test_transformers_alone_reads_it(models: dict[str, Path], corpus: Path, tmp_
         assert [ids[1:-1] for ids in said["ids"][1:]] == rows["input_ids"].to_pylist()
         assert {(ids[0], ids[-1]) for ids in said["ids"]} == {(special["[CLS]"], special["[SEP]"])}
         assert not {special["[MASK]"], special["[SEP]"]} & set(said["ids"][0][1:-1])
+        # In training a word's token has the space before it: so has the mask.
+        before, after = said["around"]
+        assert said["asked"] == [*before, special["[MASK]"], *after]
         assert len(said["filled"]) == 5 and all(0 < one["score"] < 1 for one in said["filled"])
         told, shape = facts(model), presets.load(preset).model
         expected = cost.parameters(shape, told["vocabulary"]["rows"])
