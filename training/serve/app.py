@@ -168,6 +168,8 @@ class _Served:
                 for span, probability in prediction.spans
             ]
             return {"spans": spans, "answered": prediction.answered}
+        if not prediction.probabilities:
+            return {"label": None, "probability": None, "probabilities": {}, "answered": prediction.answered}
         named = zip(self.task.labels, map(float, prediction.probabilities), strict=True)
         return {
             "label": self.task.labels[prediction.label],
@@ -211,8 +213,11 @@ class _Served:
         return JSONResponse({"versions": [self.version]})
 
     async def _ask(self, request: Request, examples: Sequence[Example]) -> list[Prediction]:
+        # An empty text says nothing: it gets no answer, and the others theirs.
+        asked = [example for example in examples if example.text.strip()]
         try:
-            return await _unless_gone(request, self.queue.predict(examples))
+            answers = iter(await _unless_gone(request, self.queue.predict(asked)) if asked else ())
+            return [next(answers) if example.text.strip() else Prediction(answered=False) for example in examples]
         except FullError as full:
             after = {"Retry-After": str(full.seconds)}
             raise HTTPException(503, f"{full}; ask again in {full.seconds} s", after) from None

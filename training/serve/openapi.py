@@ -121,17 +121,22 @@ def _schemas(task: Task, limits: Mapping[str, int]) -> Document:
     number: Document = {"type": "integer", "minimum": 0}
     share: Document = {"type": "number", "minimum": 0, "maximum": 1}
     label: Document = {"type": "string", "enum": list(task.labels)}
-    judged: Document = {"type": "string", "minLength": 1, "maxLength": limits["chars"]}
+    judged: Document = {"type": "string", "maxLength": limits["chars"]}
     few: Document = {"minItems": 1, "maxItems": limits["texts"]}
     title: Document = {"type": ["string", "null"], "maxLength": limits["chars"]}
     tags: Document = {"type": "array", "items": text}
-    answered: Document = {"type": "boolean", "description": "Whether the model gave an answer that could be read"}
+    answered: Document = {
+        "type": "boolean",
+        "description": "Whether the model gave an answer that could be read; it is not asked about empty texts",
+    }
     if task.spans:
         span = _object(start=number, end=number, label=label, text=text, probability=share)
         result = _object(spans={"type": "array", "items": span}, answered=answered)
     else:
-        each = {"type": "object", "properties": dict.fromkeys(task.labels, share), "required": list(task.labels)}
-        result = _object(label=label, probability=share, probabilities=each, answered=answered)
+        each = {"type": "object", "properties": dict.fromkeys(task.labels, share), "additionalProperties": False}
+        chosen = {"type": ["string", "null"], "enum": [*task.labels, None]}
+        certain = share | {"type": ["number", "null"]}
+        result = _object(label=chosen, probability=certain, probabilities=each, answered=answered)
     region = _object(
         ("score",), id=text, from_name={"const": task.name}, to_name={"const": "text"}, type=text, value=_object()
     )

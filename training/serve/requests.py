@@ -154,8 +154,6 @@ def _text(value: Mapping[str, Any], where: str, settings: "ServeSettings") -> st
     text = value["text"]
     if not isinstance(text, str):
         raise HTTPException(422, f"{where}.text must be a string")
-    if not text.strip():
-        raise HTTPException(422, f"{where}.text is empty")
     return shown(_short(text, f"{where}.text", settings))
 
 

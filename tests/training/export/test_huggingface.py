@@ -42,7 +42,9 @@ for folder in sys.argv[1:]:
         "keys": sorted(encoded[0]),
         "filled": fill("How do I sort a [MASK] in Python?"),
         "asked": tokenizer("How do I sort a [MASK] in Python?", add_special_tokens=False)["input_ids"],
-        "around": [tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("How do I sort a", " in Python?")],
+        "around": [
+            tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("How do I sort a", " in Python?")
+        ],
         "class": type(fill.model).__name__,
         "parameters": sum(one.numel() for one in fill.model.parameters()),
         "types": sorted({str(one.dtype) for one in fill.model.parameters()}),

@@ -165,6 +165,18 @@ def test_labels_and_probabilities_of_texts(quality: httpx.Client) -> None:
     assert model["limits"] == {"texts": 5, "chars": 1000, "bytes": 20_000}
 
 
+def test_an_empty_text_has_no_answer_and_the_others_have_theirs(quality: httpx.Client, entities: httpx.Client) -> None:
+    first, empty, last = ask(quality, "fine", {"text": " \n"}, "urgent").json()["results"]
+    assert (first["label"], first["answered"], last["answered"]) == ("HQ", True, True)
+    assert empty == {"label": None, "probability": None, "probabilities": {}, "answered": False}
+    assert ask(quality, "").json()["results"] == [empty]
+    spans = ask(entities, "numpy", "").json()["results"]
+    assert [(len(result["spans"]), result["answered"]) for result in spans] == [(1, True), (0, False)]
+    tasks = [{"id": 1, "data": {"text": ""}}, {"id": 2, "data": {"text": "fine"}}]
+    results = quality.post("/predict", json={"tasks": tasks}).json()["results"]
+    assert [len(result["result"]) for result in results] == [0, 1]
+
+
 def test_spans_are_slices_of_the_text_that_was_sent(entities: httpx.Client) -> None:
     text = "Cafe\u0301 😀 numpy\r\n\r\n\tand \ud800 Flask"
     body = json.dumps({"texts": [{"text": text}]}).encode()
@@ -228,7 +240,6 @@ REFUSED: dict[str, tuple[str, Any, int, str]] = {
     "a text of a wrong type": ("/v1/predict", {"texts": ["a"]}, 422, "texts[0] must be an object"),
     "a text without one": ("/v1/predict", {"texts": [{"text": "a"}, {}]}, 422, "texts[1].text is missing"),
     "a number": ("/v1/predict", {"texts": [{"text": 1}]}, 422, "texts[0].text must be a string"),
-    "an empty text": ("/v1/predict", {"texts": [{"text": " \n"}]}, 422, "texts[0].text is empty"),
     "a title of a wrong type": ("/v1/predict", {"texts": [{"text": "a", "title": 1}]}, 422, "title must be a string"),
     "tags of a wrong type": ("/v1/predict", {"texts": [{"text": "a", "tags": "b"}]}, 422, "tags must be a list"),
     "an unknown field": ("/v1/predict", {"texts": [{"text": "a", "titel": "b"}]}, 422, "unknown field 'titel'"),
@@ -270,8 +281,8 @@ def test_the_document_refuses_what_the_server_refuses_and_allows_what_it_takes(q
     """The checks and the document are two definitions: each body is held against both."""
     document = quality.get("/openapi.json").json()
     refused = {name: (path, body) for name, (path, body, status, _) in REFUSED.items() if status in (413, 422)}
-    # A JSON schema knows neither XML nor white space nor bytes.
-    beyond = {"an empty text", "many bytes", "another task's interface", "setup by another task"}
+    # A JSON schema knows neither XML nor bytes.
+    beyond = {"many bytes", "another task's interface", "setup by another task"}
     assert beyond < refused.keys()
     for name in refused.keys() - beyond:
         path, body = refused[name]
