@@ -3,9 +3,14 @@
 The names below are the package's Python API (docs/python.md); each is imported when it is first used.
 """
 
+import os
 from typing import TYPE_CHECKING
 
 from socorpus.corpus.lazy import hand_on
+
+# OpenMP reads it once, when torch is imported. By default threads that wait for others keep their cores busy: on a
+# machine that does other work too, two threads are then three to five times slower than these.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from socorpus.training.api import (

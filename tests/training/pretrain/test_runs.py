@@ -2,9 +2,11 @@
 
 import json
 import math
+import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +165,16 @@ def test_steps_that_are_not_finite_change_nothing_and_are_counted(
     few = presets.load("tiny", configure(tmp_path, 6, "steps = 1", 0, "[optimizer]\nskips = 1"))
     with pytest.raises(BuildError, match="step 4: the loss is nan"):
         training.train(corpus, tmp_path / "few", config=few)
+
+
+def test_threads_that_wait_leave_the_cores_to_others() -> None:
+    script = "import os, sys, socorpus.training; print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+    for given, policy in (({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")):
+        environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"} | given
+        shown = subprocess.run(
+            [sys.executable, "-P", "-c", script], capture_output=True, text=True, env=environment, check=True
+        )
+        assert shown.stdout.split() == [policy, "False"]
 
 
 def test_bfloat16_with_float32_master_weights_goes_nearly_the_same_way(
