@@ -13,10 +13,24 @@ from socorpus.corpus.storage.files import atomic
 from socorpus.corpus.storage.objects.paths import readable
 from socorpus.corpus.storage.rows_hash import RowsHash
 
+# Encodings by column, as measured on corpora with labels (docs/scaling.md): no reader of Parquet lacks these.
 _DICTIONARY = {
-    *("site", "kind", "language", "license", "reason", "split", "content_license", "name", "tag_name", "author"),
-    *("tags.list.element", "segments.list.element.kind", "segments.list.element.language", "benchmark"),
+    *("site", "kind", "language", "license", "reason", "split", "content_license", "name", "tag_name", "benchmark"),
+    *("tags.list.element", "segments.list.element.kind", "segments.list.element.language"),
+    *("form", "function", "label", "source", "version", "evidence"),
+    *(f"votes.list.element.{name}" for name in ("function", "label", "evidence")),
 }
+_DELTA = {
+    *("post_id", "created", "own_end", "author_id", "owner_user_id", "history_id", "vote_id", "comment_id"),
+    *("chars", "words", "prose_chars", "code_chars", "code_tokens.list.element"),
+    *("segments.list.element.start", "segments.list.element.end"),
+}
+"""Integers that differ from row to row by less than they are large."""
+_LEVEL = 3
+_PAGE = 8 << 20
+"""Bytes of a page, within which repeats are found: few row groups have more than one for a column."""
+ROW_GROUP = 8192
+"""Rows of a row group, of all tables but the shards."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +41,7 @@ class Written:
     rows_hash: str
 
 
-def write(path: Path, tables: pa.Table | Iterable[pa.Table], schema: pa.Schema, row_group: int = 2048) -> Written:
+def write(path: Path, tables: pa.Table | Iterable[pa.Table], schema: pa.Schema, row_group: int = ROW_GROUP) -> Written:
     """Write tables of `schema`, one after another, atomically."""
     rows, hashed = 0, RowsHash(schema)
     with atomic(path) as temporary, writer(temporary, schema) as file:
@@ -53,10 +67,19 @@ def rows_hash(path: Path) -> str:
 
 
 def writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    """A Parquet writer with this project's fixed options: zstd, dictionaries only where values repeat."""
-    columns = [name for name in _leaves(schema) if name in _DICTIONARY]
+    """A Parquet writer with this project's fixed options: zstd, and for each column the encoding that suits it."""
+    leaves = _leaves(schema)
+    dictionaries = [name for name in leaves if name in _DICTIONARY]
+    deltas = [name for name, kind in leaves.items() if name in _DELTA and _whole_number(kind)]
     return pq.ParquetWriter(
-        path, schema, compression="zstd", compression_level=1, use_dictionary=columns, write_statistics=_numbers(schema)
+        path,
+        schema,
+        compression="zstd",
+        compression_level=_LEVEL,
+        data_page_size=_PAGE,
+        use_dictionary=dictionaries,
+        column_encoding=dict.fromkeys(deltas, "DELTA_BINARY_PACKED") or None,
+        write_statistics=_numbers(schema),
     )
 
 
@@ -110,15 +133,22 @@ def read_group(path: Path, number: int, columns: Sequence[str]) -> pa.Table:
         return file.read_row_group(number, columns=list(columns), use_threads=False)
 
 
-def _leaves(schema: pa.Schema) -> list[str]:
-    def below(name: str, kind: pa.DataType) -> list[str]:
+def _leaves(schema: pa.Schema) -> dict[str, pa.DataType]:
+    """Path -> type of each column of values."""
+
+    def below(name: str, kind: pa.DataType) -> dict[str, pa.DataType]:
         if pa.types.is_list(kind):
             return below(f"{name}.list.element", kind.value_type)
         if pa.types.is_struct(kind):
-            return [leaf for i in range(kind.num_fields) for leaf in below(f"{name}.{kind[i].name}", kind[i].type)]
-        return [name]
+            fields = (below(f"{name}.{kind[i].name}", kind[i].type) for i in range(kind.num_fields))
+            return {path: leaf for of in fields for path, leaf in of.items()}
+        return {name: kind}
 
-    return [leaf for field in schema for leaf in below(field.name, field.type)]
+    return {path: leaf for field in schema for path, leaf in below(field.name, field.type).items()}
+
+
+def _whole_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_int32(kind) or pa.types.is_int64(kind) or pa.types.is_timestamp(kind))
 
 
 def _numbers(schema: pa.Schema) -> list[str]:
