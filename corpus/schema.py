@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from socorpus.corpus.errors import InputError
 
-VERSION = "1"
+VERSION = "2"
 """Version of the schemas below: a corpus of another version is refused by its readers."""
 
 SPLITS = ("train", "validation", "test")
@@ -149,7 +149,7 @@ SPAN = pa.struct(
 )
 
 DIGEST = pa.field("digest", pa.binary(16), nullable=False)
-"""Hash of the signals' inputs: a signal row is used again while its digest is unchanged."""
+"""Hash of the signals' inputs: a signal row is used again while its document's digest is unchanged."""
 
 DOCUMENTS = _schema(
     "documents",
@@ -189,17 +189,14 @@ PAIRS = _schema(
 
 
 def signal(name: str, *fields: pa.Field) -> pa.Schema:
-    """Schema of a signal's table: the key and the document's digest, then the signal's own columns."""
-    return _schema(f"signals.{name}", DIGEST, *fields)
+    """Schema of a signal's table: the key, then the signal's own columns."""
+    return _schema(f"signals.{name}", *fields)
 
 
 SIGNALS: dict[str, pa.Schema] = {
-    "language": _schema(
-        "signals.language", DIGEST, pa.field("language", pa.string()), pa.field("probability", pa.float32())
-    ),
+    "language": _schema("signals.language", pa.field("language", pa.string()), pa.field("probability", pa.float32())),
     "statistics": _schema(
         "signals.statistics",
-        DIGEST,
         pa.field("chars", pa.int32(), nullable=False),  # code points of the post's own text
         pa.field("words", pa.int32(), nullable=False),  # of the post's own text, as `words.count` has it
         pa.field("prose_chars", pa.int32(), nullable=False),
@@ -207,20 +204,18 @@ SIGNALS: dict[str, pa.Schema] = {
         pa.field("code_blocks", pa.int32(), nullable=False),
         pa.field("code_share", pa.float32(), nullable=False),  # code_chars / chars, 0 for an empty text
     ),
-    "privacy": _schema("signals.privacy", DIGEST, pa.field("spans", pa.list_(SPAN), nullable=False)),
+    "privacy": _schema("signals.privacy", pa.field("spans", pa.list_(SPAN), nullable=False)),
     "contamination": _schema(
         "signals.contamination",
-        DIGEST,
         pa.field("benchmark", pa.string()),  # file of the best match, null where nothing overlaps
         pa.field("example", pa.int64()),  # row of that file, from 0
         pa.field("overlap", pa.float32(), nullable=False),  # share of that example's n-grams found in the document
     ),
     "exact": _schema(
-        "signals.exact", DIGEST, pa.field("hash", pa.binary(16), nullable=False), pa.field("survivor", pa.string())
+        "signals.exact", pa.field("hash", pa.binary(16), nullable=False), pa.field("survivor", pa.string())
     ),
     "near": _schema(
         "signals.near",
-        DIGEST,
         pa.field("cluster", pa.string()),  # key of the cluster's first member, null for a row that has no twin
         pa.field("survivor", pa.string()),  # key of the member to keep, null where it is this row or there is none
         pa.field("jaccard", pa.float32()),  # exact, with the survivor
@@ -229,7 +224,6 @@ SIGNALS: dict[str, pa.Schema] = {
     ),
     "near_code": _schema(
         "signals.near_code",
-        DIGEST,
         pa.field("cluster", pa.string()),
         pa.field("survivor", pa.string()),
         pa.field("jaccard", pa.float32()),
@@ -289,9 +283,12 @@ def check(actual: pa.Schema, expected: pa.Schema, where: str) -> None:
     Raises:
         InputError: names `where`, every column that is missing, unknown or of another type, and both versions.
     """
-    version = (actual.metadata or {}).get(b"socorpus.version", b"none").decode()
-    if version != VERSION:
-        raise InputError(f"{where}: written by schema version {version}, this is version {VERSION}; build it again")
+    version, ours = (
+        (of.metadata or {}).get(b"socorpus.version", default).decode()
+        for of, default in ((actual, b"none"), (expected, VERSION.encode()))
+    )
+    if version != ours:
+        raise InputError(f"{where}: written by schema version {version}, this is version {ours}; build it again")
     have, want = {f.name: f.type for f in actual}, {f.name: f.type for f in expected}
     differences = [f"column {name} is missing" for name in want if name not in have]
     differences += [f"column {name} is not known" for name in have if name not in want]

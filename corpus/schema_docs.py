@@ -85,7 +85,6 @@ TABLES: dict[str, tuple[str, str, pa.Schema, dict[str, str]]] = {
         schema.SIGNALS["language"],
         {
             **_KEY,
-            **_DIGEST,
             "language": "ISO 639-1; null where there is too little prose",
             "probability": "probability of that language, 0 to 1",
         },
@@ -96,7 +95,6 @@ TABLES: dict[str, tuple[str, str, pa.Schema, dict[str, str]]] = {
         schema.SIGNALS["statistics"],
         {
             **_KEY,
-            **_DIGEST,
             "chars": "code points",
             "words": "words, in any script ([stages.md](stages.md#words))",
             "prose_chars": "code points of prose",
@@ -111,7 +109,6 @@ TABLES: dict[str, tuple[str, str, pa.Schema, dict[str, str]]] = {
         schema.SIGNALS["privacy"],
         {
             **_KEY,
-            **_DIGEST,
             "spans": "where they are: `field` (text or title), `start`, `end`, `kind`; sorted, without overlap",
         },
     ),
@@ -121,7 +118,6 @@ TABLES: dict[str, tuple[str, str, pa.Schema, dict[str, str]]] = {
         schema.SIGNALS["contamination"],
         {
             **_KEY,
-            **_DIGEST,
             "benchmark": "file of the best match; null where nothing overlaps",
             "example": "row of that file, from 0",
             "overlap": "share of the example's n-grams that are in the document",
@@ -133,7 +129,6 @@ TABLES: dict[str, tuple[str, str, pa.Schema, dict[str, str]]] = {
         schema.SIGNALS["exact"],
         {
             **_KEY,
-            **_DIGEST,
             "hash": "hash of the normalised text: equal for copies",
             "survivor": "key of the copy to keep; null where it is this row, or there is no copy",
         },
@@ -142,13 +137,13 @@ TABLES: dict[str, tuple[str, str, pa.Schema, dict[str, str]]] = {
         "signals/near/SITE/BUCKET.parquet",
         "Near duplicates by the shingles of the post's own words, its signs and its code.",
         schema.SIGNALS["near"],
-        {**_KEY, **_DIGEST, **_TWINS},
+        {**_KEY, **_TWINS},
     ),
     "signals/near_code": (
         "signals/near_code/SITE/BUCKET.parquet",
         "Near duplicates by the shingles of the post's own code.",
         schema.SIGNALS["near_code"],
-        {**_KEY, **_DIGEST, **_TWINS},
+        {**_KEY, **_TWINS},
     ),
     "decisions": (
         "decisions/SITE/BUCKET.parquet",

@@ -209,7 +209,7 @@ def signals(documents: pa.Table, bucket: int, twins: pa.Table, name: str) -> pa.
     places = np.full(documents.num_rows, -1)
     places[ids[own] & 0xFFFFFFFF] = own
     marks = twins.take(pa.array(places, mask=places < 0))
-    columns = {column: documents[column] for column in ("site", "post_id", "digest")}
+    columns = {column: documents[column] for column in ("site", "post_id")}
     columns |= {column: marks[column] for column in TWINS.names[1:]}
     return pa.table([columns[field.name] for field in SIGNALS[name]], schema=SIGNALS[name])
 

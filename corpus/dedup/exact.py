@@ -68,7 +68,7 @@ def exact_signals(documents: pa.Table, bucket: int, hashes: pa.Array, removed: p
     places = np.full(documents.num_rows, -1)
     places[ids[own] & 0xFFFFFFFF] = own
     survivor = removed["survivor"].take(pa.array(places, mask=places < 0))
-    columns = [documents["site"], documents["post_id"], documents["digest"], hashes, survivor]
+    columns = [documents["site"], documents["post_id"], hashes, survivor]
     return pa.table(columns, schema=SIGNALS["exact"])
 
 

@@ -300,7 +300,7 @@ def mark(root: Path, run: Run) -> Outcome:
     numbers = prints["document"].to_numpy() >> 32
     outputs = {}
     for bucket in run.buckets:
-        documents = parquet.read(root / bucket.path("documents"), columns=["site", "post_id", "digest"])
+        documents = parquet.read(root / bucket.path("documents"), columns=["site", "post_id"])
         twins = partitions.of_bucket(root / TWINS_PATH, bucket.index)
         ids = pa.array((np.asarray(twins["bucket"], np.int64) << 32) + np.asarray(twins["row"], np.int64))
         twins = twins.append_column("document", ids).rename_columns({"group": "cluster"})

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from socorpus.corpus import schema
 from socorpus.corpus.engine import receipts
 from socorpus.corpus.storage.parquet import Written
 
@@ -40,8 +41,8 @@ class WorkItem:
 
     @property
     def recipe(self) -> str:
-        """Hash of all but the inputs: rows made by the same recipe can be used again."""
-        return receipts.fingerprint([self.stage, self.version, self.config])
+        """Hash of all but the inputs, the schemas' version included: rows made by the same recipe can be used again."""
+        return receipts.fingerprint([self.stage, self.version, self.config, schema.VERSION])
 
 
 @dataclass(frozen=True)

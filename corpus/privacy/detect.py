@@ -36,7 +36,7 @@ def find(documents: pa.Table, config: Privacy) -> pa.Table:
     expected = schema.SIGNALS["privacy"]
     batches = [
         pa.RecordBatch.from_arrays(
-            [*(batch[name] for name in ("site", "post_id", "digest")), _batch(batch, config)], schema=expected
+            [*(batch[name] for name in ("site", "post_id")), _batch(batch, config)], schema=expected
         )
         for batch in documents.to_batches()
     ]

@@ -61,7 +61,6 @@ def texts(raw: Sequence[str], config: Privacy, comments: bool = False) -> list[s
         "text": pa.array(raw, pa.string()),
         "own_end": pa.array([0 if comments else len(text) for text in raw], pa.int32()),
         "segments": pa.array([[]] * count, pa.list_(schema.SEGMENT)),
-        "digest": pa.array([bytes(16)] * count, pa.binary(16)),
     }
     rows = pa.table(values)
     signal = detect.find(rows, config)

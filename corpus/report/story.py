@@ -316,7 +316,7 @@ def _marks(root: Path, place: Place, shown: Shown) -> Iterator[Mark]:
     for name in (manifest_file.load(root) or {}).get("signals", ()):
         if name in SIGNALS or not files.exists(path := root / place.path(f"signals/{name}")):
             continue
-        own = [column for column in parquet.column_names(path) if column not in ("site", "post_id", "digest")]
+        own = [column for column in parquet.column_names(path) if column not in ("site", "post_id")]
         row = row_lookup.take(root, [place], f"signals/{name}", own)[place.key]
         yield Mark(name, (", ".join(f"{column} {_value(value)}" for column, value in row.items()),))
 

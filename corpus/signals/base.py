@@ -51,7 +51,7 @@ class Signal:
 
     Attributes:
         name: its table is `signals/NAME`.
-        columns: the table's schema, key and `digest` first (`schema.signal`).
+        columns: the table's schema, key first (`schema.signal`).
         find: from documents (n rows, the columns `reads` with `site`, `post_id`, `digest`), and the section of the
             configuration where there is one, to the table or to its own columns by name, n rows in the same order. It
             must depend on nothing else: no clock, no network, no random numbers without a seed. None: a stage that
@@ -62,7 +62,7 @@ class Signal:
         config: the section's frozen dataclass, of a plug-in's signal; ours are fields of `config.Config`.
         prepare: the preparation from files.
         counts: counts of the values in a table, for the manifest and the report; None: nothing is counted.
-        explain: lines of `socorpus explain`, from a row without key and digest; None: the columns and their values.
+        explain: lines of `socorpus explain`, from a row without its key; None: the columns and their values.
         meaning: of each column, for the report.
         version: raise it when the results of `find` change. None, in a plug-in: the plug-in's hash or version.
     """
@@ -81,8 +81,8 @@ class Signal:
 
     @property
     def own_columns(self) -> list[str]:
-        """Names of its columns without key and digest."""
-        return [name for name in self.columns.names if name not in ("site", "post_id", "digest")]
+        """Names of its columns without the key."""
+        return [name for name in self.columns.names if name not in ("site", "post_id")]
 
 
 SIGNALS: Registry[Signal] = Registry("signal", ("socorpus.corpus.signals.registry",))
@@ -173,7 +173,7 @@ def value_counts(table: pa.Table) -> dict[str, int]:
     """
     counts: dict[str, int] = {}
     for field in table.schema:
-        if field.name in ("site", "post_id", "digest"):
+        if field.name in ("site", "post_id"):
             continue
         column = table[field.name]
         if column.null_count:

@@ -134,7 +134,7 @@ def find(documents: pa.Table, index: Index) -> pa.Table:
     if not len(index.size):
         n = documents.num_rows
         nothing = [pa.nulls(n, pa.string()), pa.nulls(n, pa.int64()), pa.array(np.zeros(n, np.float32))]
-        key = [documents[name] for name in ("site", "post_id", "digest")]
+        key = [documents[name] for name in ("site", "post_id")]
         return pa.Table.from_arrays([*key, *nothing], schema=schema.SIGNALS["contamination"])
     from socorpus.corpus.dedup.minhash import shingles
 
@@ -148,7 +148,7 @@ def find(documents: pa.Table, index: Index) -> pa.Table:
         rows = pa.array(index.row[known], mask=~overlaps)
     else:
         benchmark, rows = pa.nulls(len(example), pa.string()), pa.nulls(len(example), pa.int64())
-    key = [documents[name] for name in ("site", "post_id", "digest")]
+    key = [documents[name] for name in ("site", "post_id")]
     return pa.Table.from_arrays([*key, benchmark, rows, pa.array(overlap)], schema=schema.SIGNALS["contamination"])
 
 

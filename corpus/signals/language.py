@@ -53,7 +53,7 @@ def find(documents: pa.Table) -> pa.Table:
         languages.append(label.removeprefix("__label__"))
         probabilities.append(min(probability, 1.0))
     columns = [pa.array(languages, pa.string()), pa.array(probabilities, pa.float32())]
-    key = [documents[name] for name in ("site", "post_id", "digest")]
+    key = [documents[name] for name in ("site", "post_id")]
     return pa.Table.from_arrays([*key, *columns], schema=schema.SIGNALS["language"])
 
 

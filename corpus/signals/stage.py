@@ -1,7 +1,7 @@
 """The signals of one bucket of documents; rows of an earlier build are used again.
 
 A signal's row depends only on its document's content, so it is taken from an earlier build where the digest is the
-same.
+same. Digests of the documents that were marked lie in `.work/digests`: documents may have changed since.
 """
 
 import json
@@ -25,6 +25,9 @@ from socorpus.corpus.storage import buckets, files, parquet
 from socorpus.corpus.storage.boundary import regular_file
 from socorpus.corpus.storage.buckets import Bucket
 
+_DIGESTS_FOLDER = ".work/digests"
+_DIGESTS = pa.schema([schema.DIGEST])
+
 
 def run(context: BuildContext, documents: Receipts) -> dict[str, dict[str, Receipt]]:
     """Documents -> one table of each signal that looks at documents one by one; receipts by signal and bucket."""
@@ -42,7 +45,7 @@ def run(context: BuildContext, documents: Receipts) -> dict[str, dict[str, Recei
         arguments = {"bucket": bucket, "markings": markings, "earlier": earlier[bucket.site]}
         items.append(WorkItem("signals", bucket.name, mark, arguments, inputs, 1, recipes, weight))
     done = context.engine.run("signals", items)
-    context.prune("signals", done, [f"signals/{name}" for name in recipes])
+    context.prune("signals", done, [*(f"signals/{name}" for name in recipes), _DIGESTS_FOLDER])
     files.keep_only_folders(context.root / "signals", set(SIGNALS))
     return {
         name: {key: receipts.portion(receipt, f"signals/{name}", receipt.counts[name]) for key, receipt in done.items()}
@@ -97,6 +100,8 @@ def mark(root: Path, bucket: Bucket, markings: Sequence[Marking], earlier: Mappi
         counts[signal.name] = {"recipe": marking.recipe, "reused": reused}
         if signal.counts is not None:
             counts[signal.name]["values"] = _counts(signal, table)
+    path = bucket.path(_DIGESTS_FOLDER)
+    outputs[path] = parquet.write(root / path, documents.select(["digest"]), _DIGESTS)
     return Outcome(outputs, counts)
 
 
@@ -158,7 +163,7 @@ def _marked(documents: pa.Table, signal: Signal, given: tuple[Any, ...], old: pa
         return _find(signal, documents, given), 0
     places = pc.index_in(documents["digest"], value_set=old["digest"].combine_chunks())
     known = np.asarray(pc.is_valid(places))
-    again = old.take(pc.drop_null(places).combine_chunks())
+    again = old.take(pc.drop_null(places).combine_chunks()).drop_columns(["digest"])
     same = documents.filter(pa.array(known))
     for position, name in enumerate(("site", "post_id")):
         again = again.set_column(position, signal.columns.field(name), same[name])
@@ -205,7 +210,7 @@ def _checked(signal: Signal, documents: pa.Table, answer: pa.Table | Mapping[str
     if lacking or extra:
         what = f"does not return {lacking[0]!r}" if lacking else f"returns {extra[0]!r}, which it does not declare"
         raise BuildError(f"{where}: signal {signal.name} {what}; its columns are {', '.join(signal.own_columns)}")
-    parts = [documents[name] for name in ("site", "post_id", "digest")]
+    parts = [documents[name] for name in ("site", "post_id")]
     for name in signal.own_columns:
         field = signal.columns.field(name)
         try:
@@ -222,12 +227,14 @@ def _checked(signal: Signal, documents: pa.Table, answer: pa.Table | Mapping[str
 
 
 def _earlier(root: Path, bucket: Bucket, marking: Marking, counts: Sequence[int]) -> pa.Table | None:
-    """Rows that an earlier build made by the same recipe, of the buckets that may hold this bucket's threads."""
+    """Rows that an earlier build made by the same recipe, of the buckets that may hold this bucket's threads, and the
+    digests of their documents."""
     tables = []
     name = marking.signal
     for file_name in buckets.earlier_names(bucket, counts):
         path = root / "signals" / name / bucket.site / f"{file_name}.parquet"
         receipt = receipts.load(root, "signals", f"{bucket.site}/{file_name}") if files.exists(path) else None
-        if receipt and receipt.counts.get(name, {}).get("recipe") == marking.recipe:
-            tables.append(parquet.read(path))
+        digests = root / _DIGESTS_FOLDER / bucket.site / f"{file_name}.parquet"
+        if receipt and receipt.counts.get(name, {}).get("recipe") == marking.recipe and files.exists(digests):
+            tables.append(parquet.read(path).append_column(schema.DIGEST, parquet.read(digests)["digest"]))
     return pa.concat_tables(tables) if tables else None

@@ -49,5 +49,5 @@ def _batch(batch: pa.RecordBatch, expected: pa.Schema) -> pa.RecordBatch:
         total(own("code"), None),
         share,
     ]
-    key = [batch[name] for name in ("site", "post_id", "digest")]
+    key = [batch[name] for name in ("site", "post_id")]
     return pa.RecordBatch.from_arrays([*key, *(pa.array(column) for column in columns)], schema=expected)

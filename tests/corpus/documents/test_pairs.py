@@ -39,7 +39,7 @@ def _documents(bodies: list[str], title: str | None = "How?") -> pa.Table:
 def _pairs(table: pa.Table, spans: list[list[Row]] | None = None) -> list[Row]:
     privacy = None
     if spans is not None:
-        columns = [table.column(name) for name in ("site", "post_id", "digest")]
+        columns = [table.column(name) for name in ("site", "post_id")]
         column = pa.array(spans, schema.SIGNALS["privacy"].field("spans").type)
         privacy = pa.table([*columns, column], schema=schema.SIGNALS["privacy"])
     made = pairs.build(table, privacy)

@@ -76,7 +76,7 @@ def document(post: int, pieces: list[tuple[str, str]], own: int | None = None, *
 
 def tables(rows: list[dict[str, Any]], spans: dict[int, list[dict[str, Any]]] | None = None) -> tuple[pa.Table, ...]:
     """Documents, decisions that keep all, privacy with `spans` by post, and splits."""
-    keys = [{"site": row["site"], "post_id": row["post_id"], "digest": bytes(16)} for row in rows]
+    keys = [{"site": row["site"], "post_id": row["post_id"]} for row in rows]
     documents = pa.Table.from_pylist(rows, schema=schema.DOCUMENTS)
     decisions = pa.Table.from_pylist([{**key, "keep": True} for key in keys], schema=schema.DECISIONS)
     found = [{**key, "spans": (spans or {}).get(key["post_id"], [])} for key in keys]

@@ -37,7 +37,7 @@ def test_a_folder_that_is_no_corpus(tmp_path: Path) -> None:
 def test_a_corpus_of_another_version(copy: Path) -> None:
     facts = json.loads((copy / "MANIFEST.json").read_text())
     (copy / "MANIFEST.json").write_text(json.dumps({**facts, "version": "7"}))
-    with pytest.raises(InputError, match="a corpus of version 7, this is version 1; build it again"):
+    with pytest.raises(InputError, match="a corpus of version 7, this is version 2; build it again"):
         shard_reader.open_corpus(copy)
 
 
