@@ -20,6 +20,8 @@ import pyarrow.dataset as ds
 from rich.console import Console
 from rich.table import Table
 
+from socorpus.labeling import label_examples
+
 JUDGED = Path(__file__).resolve().parent / "judged"
 TASKS = ("quality", "closure", "obsolescence", "entities")
 NOTHING = "none"
@@ -46,7 +48,8 @@ def _key(label: Mapping[str, Any], digest: bytes) -> tuple[Any, ...]:
 
 def labels(corpus: Path, task: str) -> Iterator[tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]]:
     """Each label of a task with its key (site, post, digest of the text, span) and its example."""
-    examples = {(row["site"], row["post_id"]): row for row in _table(corpus, f"labels/{task}/examples")}
+    rows = (row for table in label_examples(corpus, task) for row in table.to_pylist())
+    examples = {(row["site"], row["post_id"]): row for row in rows}
     for label in _table(corpus, f"labels/{task}/labels"):
         example = examples[label["site"], label["post_id"]]
         yield _key(label, example["digest"]), label, example

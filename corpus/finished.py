@@ -147,6 +147,8 @@ class Corpus:
     def labels(self, task: str, table: str = "labels") -> ds.Dataset:
         """The labels of a task, or its `votes` or `examples`.
 
+        Examples have no text where that is a document's: `socorpus.labeling.label_examples` has them as a whole.
+
         Raises:
             UnknownNameError: the corpus has no labels of the task, or there is no such table.
         """

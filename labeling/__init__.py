@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         import_judgements,
         install_studio,
         judge_names,
+        label_examples,
         label_slices,
         score,
         studio,
@@ -69,6 +70,7 @@ __all__ = [
     "import_judgements",
     "install_studio",
     "judge_names",
+    "label_examples",
     "label_slices",
     "last_stage",
     "lexicon",
@@ -97,8 +99,8 @@ if not TYPE_CHECKING:
             "analysis.label_diff": "LabelDiff",
             "analysis.tryout": "Trial",
             "api": "accuracy analyze apply diff_labels explain_labels export_labels import_judgements "
-            "install_studio judge_names label_slices score studio sync task_named task_names tasks_without_functions "
-            "train_score try_functions write_report write_sheet",
+            "install_studio judge_names label_examples label_slices score studio sync task_named task_names "
+            "tasks_without_functions train_score try_functions write_report write_sheet",
             "functions": "Threads Vote votes",
             "judgements.importing": "Imported",
             "judgements.sheet": "Sheet",

@@ -15,6 +15,8 @@ from socorpus.corpus.storage.boundary import corpus_output, corpus_place, guarde
 from socorpus.corpus.storage.objects import folders
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from socorpus.corpus.engine.work import Progress
     from socorpus.corpus.finished import Corpus
     from socorpus.labeling.analysis.accuracy import Accuracy
@@ -237,6 +239,38 @@ def label_slices(corpus: Location, task: str, way: str = "tag") -> list[dict[str
 
 
 @guarded
+def label_examples(corpus: Location, task: str, columns: Sequence[str] | None = None) -> "Iterator[pa.Table]":
+    """The texts that a task's labels are of, one table for each bucket, with what goes with them.
+
+    Their files hold no text that a document has (docs/labeling.md): this puts them together.
+
+    Args:
+        columns: those wanted, such as `post_id`, `title` and `text`; all if None (docs/labeling.md#examples).
+
+    Raises:
+        InputError: there is no finished corpus, it has no labels of the task, there is no such column, or files are not
+            those of its manifest.
+
+    Examples:
+        >>> _ = apply("corpus", ["closure"], workers=0)
+        >>> tables = list(label_examples("corpus", "closure", ["post_id", "text"]))
+        >>> tables[0].num_rows > 0, tables[0].column_names
+        (True, ['post_id', 'text'])
+    """
+    from socorpus.corpus.errors import UnknownNameError
+    from socorpus.labeling import example_texts, schema
+    from socorpus.labeling.label_studio import sampling
+
+    tree, definition = _labelled(corpus, task)
+    names = list(schema.EXAMPLES.names if columns is None else columns)
+    for name in names:
+        if name not in schema.EXAMPLES.names:
+            raise UnknownNameError.of(f"column {name!r} is not known", name, schema.EXAMPLES.names)
+    buckets = sampling.buckets(tree, definition)
+    return (example_texts.read(tree, definition.name, bucket, names) for bucket in buckets)
+
+
+@guarded
 def diff_labels(old: Location, new: Location, tasks: Sequence[str] | None = None) -> "dict[str, LabelDiff]":
     """What changed between the labels of two corpora, by task: labels, the functions behind them, sites, examples.
 
@@ -314,7 +348,7 @@ def try_functions(plugin: str, corpus: Location, *, most: int = 2000) -> "list[T
     trials = []
     for name, functions in tryout.by_task(plugin).items():
         ours = schema.TASKS.origin(name) is None
-        folders = (f"labels/{name}", *(() if ours else (f"labels/{schema.FACTS_FOLDER}",)))
+        folders = (*schema.folders(name), *(() if ours else (f"labels/{schema.FACTS_FOLDER}",)))
         tree, facts = integrity.opened(corpus_place(corpus), folders)
         task = schema.TASKS[name]
         buckets = measuring.buckets(tree, task) if ours else listed(facts["files"])
@@ -333,7 +367,7 @@ def _labelled(corpus: Location, task: str, *more: str) -> "tuple[Path, Task]":
 
     root = corpus_place(corpus)
     definition = schema.of_corpus(task, integrity.pinned(root)[1].get("labels", {}))
-    tree, _ = integrity.opened(root, (f"labels/{definition.name}", *more))
+    tree, _ = integrity.opened(root, (*schema.folders(definition.name), *more))
     return tree, definition
 
 
@@ -664,10 +698,11 @@ def score(
         >>> score("corpus", None)
     """
     from socorpus.corpus.storage import integrity
+    from socorpus.labeling import schema
     from socorpus.labeling.text_score import corpus_votes
 
     root, task = corpus_place(corpus), task_named("quality")
-    tree, _ = integrity.opened(root, (f"labels/{task.name}",))
+    tree, _ = integrity.opened(root, schema.folders(task.name))
     if model is None:
         corpus_votes.remove(root, task)
         return None

@@ -34,7 +34,7 @@ class Layout:
     tied: str
     """Hash of the threads that a duplicate may tie to others."""
     facts: Mapping[str, Output]
-    """The files with the facts of posts, by path."""
+    """The files with the facts of posts, and with documents without personal data, by path."""
 
     @classmethod
     def of(cls, root: Path, files: Mapping[str, Any], config: Config, engine: Engine) -> "Layout":
@@ -55,7 +55,8 @@ class Layout:
     def _settle(self, bucket: Bucket) -> WorkItem:
         given = {"bucket": bucket, "tables": self.tables(bucket)}
         weight = self.bytes[bucket.path("documents")]
-        inputs = self._read(bucket)
+        privacy = bucket.path("signals/privacy")
+        inputs = self._read(bucket) | {privacy: self.contents[privacy]}
         return WorkItem("label_facts", bucket.name, steps.settle, given, inputs, post_facts.VERSION, None, weight)
 
     def tables(self, bucket: Bucket) -> list[str]:

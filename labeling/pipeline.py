@@ -1,7 +1,8 @@
 """The labels of a corpus on one page: votes, the label model, labels; each step with receipts like a build's.
 
     splits   once            -> train, validation, test of every thread
-    facts    a bucket        -> labels/facts: closed, why, duplicate, moved …, of every post
+    facts    a bucket        -> labels/facts: closed, why, duplicate, moved …, of every post; labels/texts: posts with
+                                personal data, without it
     collect  a task, bucket  -> its part of the facts
     merge    a task          -> facts
     vote     a task, bucket  -> labels/TASK/examples, labels/TASK/votes
@@ -41,7 +42,7 @@ from socorpus.labeling.analysis import report_sections
 from socorpus.labeling.corpus_view import Layout
 from socorpus.labeling.functions import FUNCTIONS, of_task
 from socorpus.labeling.plan import TaskPlan
-from socorpus.labeling.schema import ANNOTATIONS, FACTS_FOLDER, FOLDER, TASKS
+from socorpus.labeling.schema import ANNOTATIONS, FOLDER, SHARED_FOLDERS, TASKS
 from socorpus.labeling.tasks.obsolescence import releases
 
 TABLES = ("examples", "votes", "labels")
@@ -304,15 +305,16 @@ def _label(
     _take_annotations(root, tree)
     config, chosen = configs.of_corpus(facts["config"]), _chosen(facts, tasks)
     others = {name: entry for name, entry in facts.get("labels", {}).items() if name not in chosen}
-    kept = (None, FACTS_FOLDER, *others) if others and not chosen else (None, *others)
+    kept = (None, *SHARED_FOLDERS, *others) if others and not chosen else (None, *others)
     files = {name: entry for name, entry in facts["files"].items() if _task_of(name) in kept}
     new, outputs = _run(Layout.of(tree, files, config, engine), chosen, analyze) if chosen else ({}, {})
     entries = others | new
     for folder in storage_files.folders(tree / FOLDER):
-        if folder not in entries and folder != FACTS_FOLDER:
+        if folder not in entries and folder not in SHARED_FOLDERS:
             _remove(tree, folder)
     if not entries:
-        storage_files.remove(tree / FOLDER / FACTS_FOLDER)
+        for folder in SHARED_FOLDERS:
+            storage_files.remove(tree / FOLDER / folder)
         storage_files.remove(tree / "receipts/label_facts")
     labels = {name: entries[name] for name in dict.fromkeys([*TASKS, *entries]) if name in entries}
     return {**facts, "labels": labels, "files": dict(sorted({**files, **outputs}.items()))}
@@ -356,8 +358,8 @@ def _run(layout: Layout, chosen: Sequence[str], analyze: bool) -> tuple[dict[str
     analysed = run("analysis", analyses.values()) if analyses else {}
     steps.forget()
     storage_files.keep_only(layout.root / "receipts/label_facts", {f"{bucket.name}.json" for bucket in layout.buckets})
-    folder = layout.root / FOLDER / FACTS_FOLDER
-    storage_files.keep_only(folder, {f"{bucket.name}.parquet" for bucket in layout.buckets})
+    for folder in SHARED_FOLDERS:
+        storage_files.keep_only(layout.root / FOLDER / folder, {f"{bucket.name}.parquet" for bucket in layout.buckets})
     outputs = {name: output.entry for name, output in layout.facts.items()} | {
         name: output.entry
         for done in (voted, fitted, labelled, analysed)

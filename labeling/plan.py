@@ -20,7 +20,7 @@ from socorpus.labeling.aggregation import counting, dawid_skene, weighed
 from socorpus.labeling.analysis import functions as analysis_functions
 from socorpus.labeling.corpus_view import Layout
 from socorpus.labeling.functions import FUNCTIONS, of_task
-from socorpus.labeling.schema import FOLDER, TASKS, VOTES, models_path, names_path, path, people_path
+from socorpus.labeling.schema import FOLDER, TASKS, VOTES, models_path, names_path, path, people_path, texts_path
 from socorpus.labeling.schema import as_dict as as_task_dict
 
 Done = Mapping[str, Receipt]
@@ -105,6 +105,7 @@ class TaskPlan:
             paths = [bucket.path(name) for name in ("decisions", *(f"signals/{signal}" for signal in _SIGNALS))]
             inputs = layout.inputs(bucket) | {path: layout.contents[path] for path in paths}
             inputs |= {"facts": merged[self.task].content, "split": layout.split[bucket.name]}
+            inputs["texts"] = layout.facts[texts_path(bucket.name)].sha256
             items.append(self._of_bucket("vote", bucket, steps.vote, given, inputs, section))
         return items
 

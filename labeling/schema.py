@@ -22,6 +22,10 @@ FOLDER = "labels"
 """Folder of the corpus with all these files."""
 FACTS_FOLDER = "facts"
 """Folder below `FOLDER` of the facts of posts; no task has this name."""
+TEXTS_FOLDER = "texts"
+"""Folder below `FOLDER` of documents without their personal data; no task has this name."""
+SHARED_FOLDERS = (FACTS_FOLDER, TEXTS_FOLDER)
+"""Folders below `FOLDER` of what is made once for all tasks."""
 ANNOTATIONS = "annotations"
 """Folder of what people and models said: no build writes there; each takes a copy of what it finds."""
 
@@ -164,8 +168,8 @@ def _fault(definition: Task) -> str | None:
     ]
     if not _NAME.fullmatch(definition.name):
         return "a name has lower-case letters, digits and underscores, and begins with a letter"
-    if definition.name == FACTS_FOLDER:
-        return "this name is that of the facts of posts"
+    if definition.name in SHARED_FOLDERS:
+        return f"this name is that of the {definition.name} of posts"
     if definition.unit not in get_args(Unit):
         return f"its unit must be one of {', '.join(get_args(Unit))}, not {definition.unit!r}"
     if not fewest <= len(definition.labels) <= MOST_LABELS:
@@ -229,8 +233,12 @@ SOURCES = ("function", "model", "person")
 """Sources of votes. A person's vote overrides all others."""
 
 
-def _schema(name: str, *fields: pa.Field) -> pa.Schema:
-    metadata = {"socorpus.table": f"labels.{name}", "socorpus.version": CORPUS_VERSION}
+_ANNOTATIONS_VERSION = "1"
+"""Version of the tables in which people's and models' votes lie: nothing could make these again."""
+
+
+def _schema(name: str, *fields: pa.Field, version: str = CORPUS_VERSION) -> pa.Schema:
+    metadata = {"socorpus.table": f"labels.{name}", "socorpus.version": version}
     return pa.schema([*KEY, *fields], metadata=metadata)
 
 
@@ -253,7 +261,33 @@ EXAMPLES = _schema(
     pa.field("author", pa.string()),
     pa.field("digest", pa.binary(16), nullable=False),  # hash of title and text
 )
-"""Posts to label: one row per post of the task. The text is the one that a person or a model judges."""
+"""Posts to label: one row per post of the task. The text is the one that a person or a model judges.
+
+`example_texts` stores them as `STORED_EXAMPLES`, and reads them.
+"""
+
+STORED_EXAMPLES = _schema(
+    "examples",
+    *(EXAMPLES.field(name) for name in ("thread_id", "split", "form", "left_out")),
+    pa.field("head", pa.int32(), nullable=False),
+    pa.field("text", pa.string()),
+    pa.field("tail_start", pa.int32()),
+    pa.field("tail_end", pa.int32()),
+    *(EXAMPLES.field(name).with_nullable(True) for name in ("tags", "title", "own_end", "segments")),
+)
+"""Examples as they are stored: by what tells their texts from those of their posts in `TEXTS` or, where that has no row
+of a post, in `DOCUMENTS`. With that text as `of`, an example's is `of[:head] + text + of[tail_start:tail_end]`, in code
+points; null is no text, and no tail. Where it is only the beginning, `tags`, `title`, `own_end` and `segments` are the
+post's too, and null here. All other columns of `EXAMPLES` are the document's."""
+
+TEXTS = _schema(
+    "texts",
+    pa.field("title", pa.string()),
+    pa.field("text", pa.string(), nullable=False),
+    pa.field("own_end", pa.int32(), nullable=False),
+    pa.field("segments", pa.list_(SEGMENT), nullable=False),
+)
+"""Documents that have personal data or secrets, with placeholders for these; once for all tasks."""
 
 VOTES = _schema(
     "votes",
@@ -268,6 +302,7 @@ VOTES = _schema(
     pa.field("evidence", pa.string(), nullable=False),  # JSON: which rule, comment, revision or event
     pa.field("at", TIME),  # when a person voted
     pa.field("seconds", pa.float32()),  # time that the person took
+    version=_ANNOTATIONS_VERSION,
 )
 """Votes with their evidence. A function that abstains has no row."""
 
@@ -334,6 +369,16 @@ def facts_path(bucket: str) -> str:
     return f"{FOLDER}/{FACTS_FOLDER}/{bucket}.parquet"
 
 
+def texts_path(bucket: str) -> str:
+    """Path of a bucket's documents without personal data below the corpus, as `TEXTS`."""
+    return f"{FOLDER}/{TEXTS_FOLDER}/{bucket}.parquet"
+
+
+def folders(task: str) -> tuple[str, ...]:
+    """Folders of the corpus in which a task's examples, votes and labels lie."""
+    return (f"{FOLDER}/{task}", f"{FOLDER}/{TEXTS_FOLDER}", "documents")
+
+
 def people_path(task: str) -> str:
     """Path of people's votes on a task, as `VOTES`; written by the sync, never by `apply`."""
     return f"{ANNOTATIONS}/{task}/people.parquet"
@@ -350,7 +395,7 @@ NAMES = pa.schema(
         pa.field("at", TIME, nullable=False),
         pa.field("seconds", pa.float32()),
     ],
-    metadata={"socorpus.table": "labels.names", "socorpus.version": CORPUS_VERSION},
+    metadata={"socorpus.table": "labels.names", "socorpus.version": _ANNOTATIONS_VERSION},
 )
 """People's judgements of names: how often a name that functions gave a label has it, in some of its contexts."""
 

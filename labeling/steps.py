@@ -126,10 +126,26 @@ def forget() -> None:
 
 
 def settle(root: Path, bucket: Bucket, tables: Sequence[str]) -> Outcome:
-    """Threads -> the facts of a bucket's posts."""
-    settled = post_facts.settle(threads(root, bucket, tables, [], None, settled=False))
-    path = schema.facts_path(bucket.name)
-    return Outcome({path: parquet.write(root / path, settled, schema.FACTS)})
+    """Threads -> the facts of a bucket's posts, and the documents without personal data that have some."""
+    seen = threads(root, bucket, tables, [], None, settled=False)
+    paths = schema.facts_path(bucket.name), schema.texts_path(bucket.name)
+    texts = example_texts.texts(seen.documents, _of_bucket(root, bucket)(bucket.path("signals/privacy")))
+    return Outcome(
+        {
+            paths[0]: parquet.write(root / paths[0], post_facts.settle(seen), schema.FACTS),
+            paths[1]: parquet.write(root / paths[1], texts, schema.TEXTS),
+        }
+    )
+
+
+def _published(root: Path, bucket: Bucket) -> example_texts.Published:
+    """The bucket's documents, and their texts without personal data; made once for all tasks."""
+    read = _of_bucket(root, bucket)
+    documents, texts = read(bucket.path("documents")), read(schema.texts_path(bucket.name))
+    before: tuple[pa.Table, pa.Table, example_texts.Published] | None = read.kept.get("published")
+    if before is None or before[0] is not documents or before[1] is not texts:
+        before = read.kept["published"] = documents, texts, example_texts.published(documents, texts)
+    return before[2]
 
 
 def collect(root: Path, bucket: Bucket, task: str, tables: Sequence[str], tags: Sequence[str]) -> Outcome:
@@ -180,14 +196,16 @@ def vote(
     """Threads -> examples and the votes of the task's functions on them."""
     definition, allowed = TASKS[task], allowed_posts(root, bucket, max_overlap)
     seen = threads(root, bucket, tables, tags, facts_path(task))
+    published = _published(root, bucket)
 
     def make(some: Threads, by: Sequence[Vote]) -> pa.Table:
         examples = example_texts.within(plugin_calls.examples(definition, some, by), allowed)
-        return example_texts.redacted(_with_split(examples, splits.of_bucket(root, bucket)), privacy)
+        return example_texts.redacted(_with_split(examples, splits.of_bucket(root, bucket)), privacy, published)
 
     voted = run_functions(definition, of_task(task, without), seen, make, privacy)
     paths = {name: schema.path(task, name, bucket.name) for name in ("examples", "votes")}
-    outputs = {"examples": (voted.examples, schema.EXAMPLES), "votes": (voted.votes, schema.VOTES)}
+    examples = example_texts.stored(voted.examples, published)
+    outputs = {"examples": (examples, schema.STORED_EXAMPLES), "votes": (voted.votes, schema.VOTES)}
     strays = voted.strays.counts(definition, seen, allowed)
     return Outcome(
         {paths[name]: parquet.write(root / paths[name], *written) for name, written in outputs.items()},
@@ -362,8 +380,7 @@ def all_votes(
     # Texts are most of a bucket's bytes.
     also = ("post_id", "text") if _annotated(root, task, people) else ()
     read = list(dict.fromkeys([*columns, *also]))
-    path = root / schema.path(task.name, "examples", bucket.name)
-    examples = parquet.read(path, columns=read) if read else pa.table({})
+    examples = example_texts.read(root, task.name, bucket.name, read) if read else pa.table({})
     votes = parquet.read(root / schema.path(task.name, "votes", bucket.name))
     return examples, pa.concat_tables([votes, *annotations(root, bucket, task, examples, people)])
 

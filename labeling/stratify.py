@@ -24,7 +24,7 @@ from socorpus.corpus.schema import SPLITS
 from socorpus.corpus.shards import split, split_files
 from socorpus.corpus.storage import parquet, partitions
 from socorpus.corpus.storage.buckets import Bucket
-from socorpus.labeling import schema, splits
+from socorpus.labeling import example_texts, schema, splits
 from socorpus.labeling.schema import Task
 
 Ints = npt.NDArray[np.int64]
@@ -105,7 +105,7 @@ def _voted(root: Path, bucket: Bucket, task: Task) -> npt.NDArray[np.void]:
     """The examples of a bucket on which functions voted, with the label of most votes; on a tie the first."""
     votes = parquet.read(root / schema.path(task.name, "votes", bucket.name), columns=["post_id", "label"])
     columns = ["post_id", "thread_id", "created", "split"]
-    examples = parquet.read(root / schema.path(task.name, "examples", bucket.name), columns=columns)
+    examples = example_texts.read(root, task.name, bucket.name, columns)
     posts, post = np.unique(votes["post_id"].to_numpy(), return_inverse=True)
     counts = np.zeros((len(posts), len(task.labels)), np.int64)
     np.add.at(counts, (post, pc.index_in(votes["label"], value_set=pa.array(task.labels)).to_numpy()), 1)

@@ -42,7 +42,7 @@ from socorpus.labeling.facts import question_kinds, remarks, site_business, site
 from socorpus.labeling.functions import Threads, of_task
 from socorpus.labeling.history import edits, markdown_html, revisions
 from socorpus.labeling.history.revisions import Revision
-from socorpus.labeling.schema import VOTES
+from socorpus.labeling.schema import EXAMPLES, TEXTS, VOTES
 from socorpus.labeling.tasks import closure, quality
 from socorpus.labeling.tasks.entities import bio, post, site_prior, spans
 from socorpus.labeling.tasks.entities import task as entities
@@ -625,6 +625,15 @@ def _shown(evidence: dict[str, Any]) -> None:
     report_sections.evidence(text)
 
 
+def _edited(size: int) -> tuple[pa.Table, example_texts.Published]:
+    """An example that differs from its document by a word in the middle, and the document."""
+    half = "git and svn " * (size // 24)
+    documents, others = (making.documents([{"text": f"{half}{word}{half}"}]) for word in ("", "edit "))
+    more = {"split": ["train"], "form": ["first_revision"], "left_out": pa.array([[]], pa.list_(pa.int64()))}
+    columns = [more[name] if name in more else others[name] for name in EXAMPLES.names]
+    return pa.table(columns, schema=EXAMPLES), example_texts.published(documents, TEXTS.empty_table())
+
+
 def _drawn(text: str) -> None:
     """A document with spans of personal data as the report draws it."""
     documents_drawn = _comment(text)
@@ -847,6 +856,7 @@ STEPS: dict[str, tuple[Callable[[Any], object], Mapping[str, Make]]] = {
         {"overlapping": _decided},
     ),
     "people": (_people, {"marks": _marked}),
+    "examples": (lambda tables: example_texts.stored(*tables), {"edited": _edited}),
 }
 
 

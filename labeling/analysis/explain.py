@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from socorpus.corpus.storage import files, manifest_file, row_lookup
-from socorpus.labeling import steps, strays
+from socorpus.labeling import example_texts, steps, strays
 from socorpus.labeling.aggregation import dawid_skene
 from socorpus.labeling.analysis import report_sections
 from socorpus.labeling.facts.closings import CLOSED
@@ -79,9 +79,8 @@ def _task(root: Path, key: str, task: str, entry: Mapping[str, Any]) -> Iterator
     place = row_lookup.find(root, [key], f"{FOLDER}/{task}/examples").get(key)
     if place is None:
         return
-    example = row_lookup.take(root, [place], f"{FOLDER}/{task}/examples", ["text", "form", "split", "left_out"])[
-        place.key
-    ]
+    columns = ["text", "form", "split", "left_out"]
+    example = example_texts.read(root, task, place.bucket, columns).slice(place.row, 1).to_pylist()[0]
     left = f", without {len(example['left_out'])} comments that give it away" if example["left_out"] else ""
     about = f"{example['split']}, {example['form'].replace('_', ' ')}{left}"
     rows = list(_rows(root / place.path(f"{FOLDER}/{task}/labels"), place.post_id))

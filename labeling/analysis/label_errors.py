@@ -23,7 +23,7 @@ from socorpus.corpus.arrays import Float64, Int64
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import parquet
 from socorpus.corpus.storage.buckets import Bucket
-from socorpus.labeling import logistic, schema
+from socorpus.labeling import example_texts, logistic, schema
 from socorpus.labeling.analysis import leaks
 from socorpus.labeling.schema import Task
 from socorpus.labeling.text_score import features as text_features
@@ -147,7 +147,7 @@ def _read(root: Path, buckets: Sequence[Bucket], task: Task) -> tuple[list[str],
         label = np.asarray(pc.index_in(table["label"], value_set=pa.array(task.labels)), np.int64)
         drawn = arrays.splitmix64(np.asarray(table["post_id"], np.int64)) / 2.0**64 <= share[label]
         table = table.filter(pa.array(drawn))
-        examples = parquet.read(root / schema.path(task.name, "examples", bucket.name), columns=list(_EXAMPLE))
+        examples = example_texts.read(root, task.name, bucket.name, _EXAMPLE)
         rows = pc.index_in(table["post_id"], value_set=examples["post_id"].combine_chunks())
         own = examples.take(rows)
         texts += [_text(row) for row in own.to_pylist()]

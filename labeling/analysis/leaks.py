@@ -21,7 +21,7 @@ from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.arrays import Float64, Int64
 from socorpus.corpus.storage import parquet
 from socorpus.corpus.storage.buckets import Bucket
-from socorpus.labeling import logistic, schema
+from socorpus.labeling import example_texts, logistic, schema
 from socorpus.labeling.schema import Task
 
 MOST = 10_000
@@ -98,7 +98,7 @@ def read(root: Path, buckets: Sequence[Bucket], task: Task) -> AuditRows:
         drawn = arrays.splitmix64(np.asarray(table["post_id"], np.int64)) <= np.uint64(share * (2**64 - 2048))
         table = table.filter(pa.array(drawn))
         columns = ["post_id", "title", "text", "own_end", "segments", "tags"]
-        examples = parquet.read(root / schema.path(task.name, "examples", bucket.name), columns=columns)
+        examples = example_texts.read(root, task.name, bucket.name, columns)
         rows = pc.index_in(table["post_id"], value_set=examples["post_id"].combine_chunks())
         examples = examples.take(rows).combine_chunks()
         labels.append(table)

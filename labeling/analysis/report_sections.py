@@ -15,6 +15,7 @@ from socorpus.corpus.report.sections import Facts, Section
 from socorpus.corpus.schema import SPLITS
 from socorpus.corpus.storage import parquet
 from socorpus.corpus.storage.buckets import bucket_files
+from socorpus.labeling import example_texts
 from socorpus.labeling.analysis import functions as analysis_functions
 from socorpus.labeling.schema import EXAMPLES, FOLDER, LABELS, TASKS, Task, of_corpus
 
@@ -241,7 +242,8 @@ def _hits(root: Path, task: Task) -> pa.Table:
     folder = root / FOLDER / task.name
     tables = [_with_listed(task, LABELS.empty_table(), EXAMPLES.empty_table())]
     for place in bucket_files(folder / "labels"):
-        examples = parquet.read(folder / "examples" / place.relative_to(folder / "labels"), columns=["post_id", "url"])
+        bucket = place.relative_to(folder / "labels").with_suffix("").as_posix()
+        examples = example_texts.read(root, task.name, bucket, ["post_id", "url"])
         tables.append(_with_listed(task, parquet.read(place), examples))
     order = [("listed", "descending"), ("site", "ascending"), ("post_id", "ascending")]
     return pa.concat_tables(tables).sort_by(order)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus.storage import files, parquet
-from socorpus.labeling import schema
+from socorpus.labeling import example_texts, schema
 from socorpus.labeling.schema import Task
 
 WAYS = ("tag", "year", "site", "length")
@@ -72,7 +72,7 @@ def table(root: Path, task: Task, buckets: Sequence[str], way: str) -> list[dict
     people: Counter[str] = Counter()
     sums: dict[str, float] = defaultdict(float)
     for bucket in buckets:
-        rows = parquet.read(root / schema.path(task.name, "examples", bucket), columns=list(COLUMNS))
+        rows = example_texts.read(root, task.name, bucket, COLUMNS)
         of = dict(zip(rows["post_id"].to_pylist(), values(rows, way), strict=True))
         examples.update(name for names in of.values() for name in names)
         path = root / schema.path(task.name, "labels", bucket)

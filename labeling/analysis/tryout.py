@@ -103,7 +103,7 @@ def attempt(
             return example_texts.redacted(example_texts.within(examples, allowed), config.privacy)
 
         def stored(some: Threads, by: Sequence[Vote], bucket: Bucket = bucket) -> pa.Table:
-            examples = parquet.read(root / schema.path(task.name, "examples", bucket.name))
+            examples = example_texts.read(root, task.name, bucket.name)
             posts = some.documents["post_id"].combine_chunks()
             return examples.filter(pc.is_in(examples["post_id"], value_set=posts))
 

@@ -22,7 +22,7 @@ from socorpus.corpus.errors import InputError, SocorpusWarning
 from socorpus.corpus.schema import SPLITS, TIME
 from socorpus.corpus.storage import boundary, json_lines, parquet
 from socorpus.corpus.storage import files as storage_files
-from socorpus.labeling import schema
+from socorpus.labeling import example_texts, schema
 from socorpus.labeling.export import tokens as export_tokens
 from socorpus.labeling.export.tokens import Cut
 from socorpus.labeling.label_studio import sampling
@@ -268,8 +268,7 @@ def rows(root: Path, task: Task, written: Written, cut: Cut | None) -> Iterator[
             _leave_out(written, table.filter(pc.invert(sure)))
             for row in table.filter(sure).to_pylist():
                 labels.setdefault(row.pop("post_id"), []).append(row)
-        path = root / schema.path(task.name, "examples", bucket)
-        examples = parquet.read(path, schema.EXAMPLES, ["split", *_CARRIED, *_ORIGIN]).to_pylist()
+        examples = example_texts.read(root, task.name, bucket, ["split", *_CARRIED, *_ORIGIN]).to_pylist()
         written.seen += len(examples)
         kept = []
         for example in examples:

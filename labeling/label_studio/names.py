@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.storage import files, parquet
-from socorpus.labeling import schema
+from socorpus.labeling import example_texts, schema
 from socorpus.labeling.label_studio import interface as label_studio_interface
 from socorpus.labeling.label_studio import pull, push, sampling, validation
 from socorpus.labeling.label_studio import state as label_studio_state
@@ -136,7 +136,7 @@ def _labelled(root: Path, task: Task, bucket: str) -> Iterator[tuple[str, str, s
         return
     spans = parquet.read(path, schema.LABELS, ["site", "post_id", "start", "end", "label", "source"])
     spans = spans.filter(pc.not_equal(spans["source"], "person"))
-    examples = parquet.read(root / schema.path(task.name, "examples", bucket), schema.EXAMPLES, _OF_EXAMPLES)
+    examples = example_texts.read(root, task.name, bucket, _OF_EXAMPLES)
     texts = dict(
         zip(
             examples["post_id"].to_pylist(),

@@ -21,7 +21,7 @@ from socorpus.corpus import arrays
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files, parquet
 from socorpus.corpus.storage.buckets import bucket_files
-from socorpus.labeling import schema, steps
+from socorpus.labeling import example_texts, schema, steps
 from socorpus.labeling.analysis import slices
 from socorpus.labeling.label_studio.interface import Example, Label
 from socorpus.labeling.schema import Task
@@ -105,8 +105,7 @@ def choose(root: Path, task: Task, sample: Sample, limit: int, without: Collecti
         return _diverse(root, task, limit, skipped)
     ranked: list[tuple[float, bytes, str]] = []
     for bucket in buckets(root, task):
-        path = root / schema.path(task.name, "examples", bucket)
-        table = parquet.read(path, schema.EXAMPLES, ["site", "post_id", "tags"])
+        table = example_texts.read(root, task.name, bucket, ["site", "post_id", "tags"])
         weights = None if sample.kind in ("random", "tag") else _weights(root, task, bucket, sample.kind)
         tags = table["tags"].to_pylist() if sample.kind == "tag" else None
         for row, (site, post) in enumerate(zip(table["site"].to_pylist(), table["post_id"].to_pylist(), strict=True)):
@@ -145,7 +144,7 @@ def _in_turn(root: Path, task: Task, sample: Sample, limit: int, skipped: Collec
 def _groups(root: Path, task: Task, bucket: str, sample: Sample) -> dict[int, list[str]]:
     """Post -> the groups that it is in."""
     if sample.kind == "slice":
-        table = parquet.read(root / schema.path(task.name, "examples", bucket), columns=list(slices.COLUMNS))
+        table = example_texts.read(root, task.name, bucket, slices.COLUMNS)
         return dict(zip(table["post_id"].to_pylist(), slices.values(table, str(sample.value)), strict=True))
     path = root / schema.path(task.name, "labels", bucket)
     if not files.exists(path):
@@ -254,9 +253,9 @@ def examples(root: Path, task: Task, keys: Collection[str]) -> Iterator[Example]
         places = wanted.get(bucket.rpartition("/")[0])
         if not places:
             continue
-        posts.append(_chosen(root / schema.path(task.name, "examples", bucket), schema.EXAMPLES, _EXAMPLE, places))
+        posts.append(_chosen(example_texts.read(root, task.name, bucket, _EXAMPLE), places))
         if files.exists(path := root / schema.path(task.name, "labels", bucket)):
-            labels.append(_chosen(path, schema.LABELS, _LABEL, places))
+            labels.append(_chosen(parquet.read(path, schema.LABELS, _LABEL), places))
     if not posts:
         return
     in_order, of_labels = _sorted(posts), _sorted(labels) if labels else None
@@ -274,9 +273,8 @@ def examples(root: Path, task: Task, keys: Collection[str]) -> Iterator[Example]
             yield Example(**row, labels=tuple(by_place.get(place, ())), code=code)
 
 
-def _chosen(path: Path, expected: pa.Schema, columns: list[str], places: dict[int, int]) -> pa.Table:
+def _chosen(table: pa.Table, places: dict[int, int]) -> pa.Table:
     """The rows of some posts, with each post's place among the wanted ones."""
-    table = parquet.read(path, expected, columns)
     table = table.filter(pc.is_in(table["post_id"], value_set=pa.array(list(places))))
     return table.append_column("place", pa.array([places[post] for post in table["post_id"].to_pylist()], pa.int64()))
 

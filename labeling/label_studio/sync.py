@@ -240,9 +240,11 @@ def _inputs(root: Path, task: Task, version: str) -> str:
     for module in (label_studio_interface, validation, sampling, schema):
         hashed.update(files.sha256(Path(str(module.__file__))).encode())
     for bucket in sampling.buckets(root, task):
-        for table in ("examples", "labels"):
-            path = root / schema.path(task.name, table, bucket)
-            hashed.update(f"{bucket} {table} ".encode())
+        paths = [schema.path(task.name, table, bucket) for table in ("examples", "labels")]
+        # Where the texts of examples are.
+        paths += [schema.texts_path(bucket), f"documents/{bucket}.parquet"]
+        for path in (root / name for name in paths):
+            hashed.update(f"{path.relative_to(root)} ".encode())
             if files.exists(path):
                 hashed.update(files.sha256(path).encode())
     return hashed.hexdigest()

@@ -17,7 +17,7 @@ import pyarrow as pa
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.schema import KEY
 from socorpus.corpus.storage import parquet
-from socorpus.labeling import schema
+from socorpus.labeling import example_texts, schema
 from socorpus.labeling.label_studio import pull, sampling
 from socorpus.labeling.schema import Task
 from socorpus.labeling.text_score import model as text_model
@@ -78,7 +78,7 @@ def score(
     columns = ["site", "post_id", "title", "text", "own_end", "segments", "digest"]
     for bucket in sampling.buckets(tree, task):
         say(bucket)
-        examples = parquet.read(tree / schema.path(task.name, "examples", bucket), columns=columns)
+        examples = example_texts.read(tree, task.name, bucket, columns)
         for start in range(0, examples.num_rows, _CHUNK):
             part = examples.slice(start, _CHUNK)
             chances = model.probabilities([question(row) for row in part.to_pylist()])

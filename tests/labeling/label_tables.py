@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from socorpus.corpus.storage import files, manifest_file, parquet
-from socorpus.labeling import schema
+from socorpus.labeling import example_texts, schema
 from socorpus.labeling.schema import TASKS
 from tests import manifests
 
@@ -86,10 +86,16 @@ def label(
 
 
 def write(root: Path, task: str, examples: Sequence[dict[str, Any]], labels: Sequence[dict[str, Any]]) -> None:
-    """Write one bucket of a task, and a manifest."""
-    for name, rows, of in (("examples", examples, schema.EXAMPLES), ("labels", labels, schema.LABELS)):
-        ordered = sorted(rows, key=lambda row: (row["post_id"], row.get("start") or 0))
-        parquet.write(root / schema.path(task, name, BUCKET), pa.Table.from_pylist(ordered, schema=of), of)
+    """Write one bucket of a task, its documents, and a manifest."""
+    ordered = sorted(labels, key=lambda row: (row["post_id"], row.get("start") or 0))
+    given = pa.Table.from_pylist(ordered, schema=schema.LABELS)
+    parquet.write(root / schema.path(task, "labels", BUCKET), given, schema.LABELS)
+    whole = pa.Table.from_pylist(sorted(examples, key=lambda row: row["post_id"]), schema=schema.EXAMPLES)
+    documents = whole.drop_columns(["split", "form", "left_out", "digest"])
+    parquet.write(root / f"documents/{BUCKET}.parquet", documents, documents.schema)
+    published = example_texts.published(documents, schema.TEXTS.empty_table())
+    stored = example_texts.stored(whole, published)
+    parquet.write(root / schema.path(task, "examples", BUCKET), stored, schema.STORED_EXAMPLES)
     tables = {str(path.relative_to(root)): path for path in files.listed(root / schema.FOLDER, deep=True)}
     entries = {name: {"bytes": files.size(path), "sha256": files.sha256(path)} for name, path in tables.items()}
     manifest_file.save(root, manifests.manifest(files=entries))

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from socorpus.corpus import plugins
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.storage import parquet
-from socorpus.labeling import pipeline, schema
+from socorpus.labeling import example_texts, pipeline, schema
 from socorpus.labeling.pipeline import Applied
 
 TASKS = ("toy", "toy_spans")
@@ -44,7 +44,11 @@ def apply(
 
 
 def rows(root: Path, task: str, table: str) -> list[dict[str, Any]]:
-    paths = sorted((root / schema.FOLDER / task / table).rglob("*.parquet"))
+    folder = root / schema.FOLDER / task / table
+    paths = sorted(folder.rglob("*.parquet"))
+    if table == "examples":
+        names = [path.relative_to(folder).with_suffix("").as_posix() for path in paths]
+        return [row for name in names for row in example_texts.read(root, task, name).to_pylist()]
     return [row for path in paths for row in pq.read_table(path).to_pylist()]
 
 

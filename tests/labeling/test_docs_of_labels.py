@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from socorpus.corpus import plugins
@@ -32,11 +33,12 @@ def label(root: Path) -> None:
         pipeline.apply(root, engine, ["closure"])
 
 
-@pytest.mark.parametrize("name", ["facts", "examples", "votes", "labels"])
+@pytest.mark.parametrize("name", ["facts", "examples", "texts", "votes", "labels"])
 def test_tables_have_all_columns_and_no_others(name: str) -> None:
     part = PAGE.partition(f"### {name}\n")[2].partition("\n#")[0]
     columns = [word for cell in re.findall(r"^\| (`.*?) \|", part, re.M) for word in re.findall(r"`(\w+)`", cell)]
-    tables = {"facts": schema.FACTS, "examples": schema.EXAMPLES, "votes": schema.VOTES, "labels": schema.LABELS}
+    tables = {"facts": schema.FACTS, "texts": schema.TEXTS, "votes": schema.VOTES, "labels": schema.LABELS}
+    tables["examples"] = pa.unify_schemas([schema.EXAMPLES, schema.STORED_EXAMPLES.remove_metadata()])
     assert sorted(columns) == sorted(tables[name].names)
 
 

@@ -100,7 +100,11 @@ def state(root: Path) -> dict[str, dict[str, float]]:
 
 def test_examples_votes_and_labels_have_their_schemas_and_keys(applied: Path) -> None:
     for task in TASKS:
-        for name, expected in (("examples", schema.EXAMPLES), ("votes", schema.VOTES), ("labels", schema.LABELS)):
+        for name, expected in (
+            ("examples", schema.STORED_EXAMPLES),
+            ("votes", schema.VOTES),
+            ("labels", schema.LABELS),
+        ):
             for path in (applied / schema.FOLDER / task / name).rglob("*.parquet"):
                 corpus_schema.check(pq.read_schema(path), expected, str(path))
                 document = applied / "documents" / path.relative_to(applied / schema.FOLDER / task / name)

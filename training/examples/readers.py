@@ -146,7 +146,7 @@ def corpus(folder: Path, task: Task) -> Data:
     """
     from socorpus.labeling.label_studio import sampling
 
-    root, _ = integrity.opened(folder, (f"labels/{task.name}",))
+    root, _ = integrity.opened(folder, schema.folders(task.name))
     splits: dict[str, list[Example]] = {split: [] for split in SPLITS}
     shown = 0
     for bucket in sampling.buckets(root, task):
@@ -171,6 +171,7 @@ def corpus(folder: Path, task: Task) -> Data:
 def _bucket(root: Path, task: Task, bucket: str) -> Iterator[tuple[str, str, Example]]:
     """Split of the labels, split of the shards, and the example."""
     from socorpus.corpus.storage import parquet
+    from socorpus.labeling import example_texts
 
     labels: dict[int, list[dict[str, Any]]] = {}
     place = root / schema.path(task.name, "labels", bucket)
@@ -179,8 +180,7 @@ def _bucket(root: Path, task: Task, bucket: str) -> Iterator[tuple[str, str, Exa
         for row in parquet.read(place, schema.LABELS, columns).to_pylist():
             labels.setdefault(row["post_id"], []).append(row)
     site = bucket.split("/")[0]
-    table = parquet.read(root / schema.path(task.name, "examples", bucket), schema.EXAMPLES, [*_CORPUS])
-    for row in table.to_pylist():
+    for row in example_texts.read(root, task.name, bucket, _CORPUS).to_pylist():
         post_labels = labels.get(row["post_id"], [])
         if post_labels or task.spans:
             yield (

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus import schema
 from socorpus.corpus.report import page
 from socorpus.corpus.report import story as stories
+from socorpus.labeling import label_examples
 from tests.building import manifest, socorpus, table
 from tests.corpus import small_site
 
@@ -23,7 +25,7 @@ def test_an_address_is_null_until_it_is_given(tmp_path: Path) -> None:
     for name, columns in (("documents", schema.DOCUMENTS), ("shards", schema.SHARDS)):
         rows = table(tmp_path / "corpus", name)
         assert rows.schema.equals(columns) and rows["url"].null_count == rows.num_rows > 0
-    examples = table(tmp_path / "corpus", "labels/entities/examples")
+    examples = pa.concat_tables(label_examples(tmp_path / "corpus", "entities"))
     assert examples["url"].null_count == examples.num_rows > 0
     site = manifest(tmp_path / "corpus")["sites"][NAME]
     assert (site["host"], site["url"]) == (None, None)

@@ -20,8 +20,8 @@ from socorpus.labeling.export import tokens as export_tokens
 from socorpus.labeling.schema import Task
 from socorpus.labeling.tasks.entities import bio
 from socorpus.labeling.tasks.entities.spans import Span
-from tests.building import manifest, socorpus, table
-from tests.labeling import label_tables, syncing
+from tests.building import manifest, socorpus
+from tests.labeling import label_tables, labelled, syncing
 from tests.our_tasks import ENTITIES, QUALITY
 
 TEXT = "I can't load\x85numpy 1.2, and\u2028you cannot.\n\nTry e\u0301cole_x() 😀 in\nWindows 10 now."
@@ -336,7 +336,7 @@ def test_a_built_corpus_exports_what_its_manifest_counts(built: Path, tmp_path: 
     done = socorpus("labeling", "export", built, "--task", task, "--format", "huggingface", "-o", tmp_path / "out")
     counted = manifest(built)["labels"][task]["labels"]
     assert f"{sum(sum(of.values()) for of in counted.values()):,} labels" in done.stdout
-    texts = {(row["site"], row["post_id"]): row["text"] for row in table(built, f"labels/{task}/examples").to_pylist()}
+    texts = {(row["site"], row["post_id"]): row["text"] for row in labelled.rows(built, task, "examples")}
     for path in (tmp_path / "out/data").iterdir():
         rows = pq.read_table(path).to_pylist()
         labels = [one for row in rows for one in (row["spans"] if task == "entities" else [row])]
