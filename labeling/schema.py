@@ -337,9 +337,9 @@ VOTE = pa.struct(
     [
         pa.field("function", pa.string(), nullable=False),
         pa.field("label", pa.string()),
-        pa.field("evidence", pa.string(), nullable=False),
     ]
 )
+"""A vote that a label comes from; its evidence is in `VOTES` (`steps.with_evidence`)."""
 
 LABELS = _schema(
     "labels",

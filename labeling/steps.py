@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus import schema as corpus_schema
-from socorpus.corpus.arrays import counted
+from socorpus.corpus.arrays import counted, lists
 from socorpus.corpus.config import Privacy, Split
 from socorpus.corpus.engine.work import Outcome
 from socorpus.corpus.errors import BuildError
@@ -383,6 +384,34 @@ def all_votes(
     examples = example_texts.read(root, task.name, bucket.name, read) if read else pa.table({})
     votes = parquet.read(root / schema.path(task.name, "votes", bucket.name))
     return examples, pa.concat_tables([votes, *annotations(root, bucket, task, examples, people)])
+
+
+def with_evidence(root: Path, bucket: str, task: str, labels: pa.Table) -> pa.Table:
+    """Labels whose `votes` have their `evidence` too, as JSON.
+
+    Args:
+        bucket: its name.
+        labels: of `schema.LABELS` at least the post, the span and `votes`, all of one bucket.
+    """
+    site, posts = bucket.partition("/")[0], pc.unique(labels["post_id"])
+    key = ["post_id", "start", "end", "function", "label"]
+    known: dict[tuple[Any, ...], str] = {}
+    for path in (schema.path(task, "votes", bucket), schema.models_path(task), schema.people_path(task)):
+        if files.exists(root / path):
+            rows = parquet.read(root / path, schema.VOTES, ["site", *key, "evidence"])
+            rows = rows.filter(pc.and_(pc.equal(rows["site"], site), pc.is_in(rows["post_id"], value_set=posts)))
+            of = zip(*(rows[name].to_pylist() for name in key), strict=True)
+            known |= dict(zip(of, rows["evidence"].to_pylist(), strict=True))
+    flat, bounds = lists(labels["votes"])
+    item = pa.array(np.repeat(np.arange(labels.num_rows), np.diff(bounds)))
+    places = [labels[name].take(item).to_pylist() for name in key[:3]]
+    of = zip(*places, *(flat.field(name).to_pylist() for name in key[3:]), strict=True)
+    evidence = pa.array([known.get(vote, "{}") for vote in of], pa.string())
+    votes = pa.StructArray.from_arrays(
+        [flat.field("function"), flat.field("label"), evidence], names=["function", "label", "evidence"]
+    )
+    column = labels.schema.get_field_index("votes")
+    return labels.set_column(column, "votes", pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), votes))
 
 
 def _annotated(root: Path, task: schema.Task, people: bool) -> list[str]:

@@ -18,7 +18,7 @@ _DICTIONARY = {
     *("site", "kind", "language", "license", "reason", "split", "content_license", "name", "tag_name", "benchmark"),
     *("tags.list.element", "segments.list.element.kind", "segments.list.element.language"),
     *("form", "function", "label", "source", "version", "evidence"),
-    *(f"votes.list.element.{name}" for name in ("function", "label", "evidence")),
+    *(f"votes.list.element.{name}" for name in ("function", "label")),
 }
 _DELTA = {
     *("post_id", "created", "own_end", "author_id", "owner_user_id", "history_id", "vote_id", "comment_id"),

@@ -223,7 +223,7 @@ def _votes(votes: pa.Table, items: Items, kept: npt.NDArray[np.int64]) -> pa.Lis
     sizes = np.diff(first)[kept]
     bounds = np.concatenate([[0], np.cumsum(sizes)])
     within = np.arange(bounds[-1]) - np.repeat(bounds[:-1], sizes) + np.repeat(first[kept], sizes)
-    rows = votes.select(["function", "label", "evidence"]).take(pa.array(order[within])).combine_chunks()
+    rows = votes.select(["function", "label"]).take(pa.array(order[within])).combine_chunks()
     columns = [rows[name].combine_chunks() for name in rows.column_names]
     flat = pa.StructArray.from_arrays([pa.concat_arrays([c]) for c in columns], fields=list(schema.VOTE))
     return pa.ListArray.from_arrays(pa.array(bounds.astype(np.int32)), flat)

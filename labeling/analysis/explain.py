@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from socorpus.corpus.storage import files, manifest_file, row_lookup
 from socorpus.labeling import example_texts, steps, strays
@@ -83,7 +84,7 @@ def _task(root: Path, key: str, task: str, entry: Mapping[str, Any]) -> Iterator
     example = example_texts.read(root, task, place.bucket, columns).slice(place.row, 1).to_pylist()[0]
     left = f", without {len(example['left_out'])} comments that give it away" if example["left_out"] else ""
     about = f"{example['split']}, {example['form'].replace('_', ' ')}{left}"
-    rows = list(_rows(root / place.path(f"{FOLDER}/{task}/labels"), place.post_id))
+    rows = list(_rows(root, task, place))
     votes = _votes(root, place, task)
     muted = {(function, label) for function, label in entry.get("not_counted", ())}
     if not rows:
@@ -203,10 +204,12 @@ def _basis(root: Path, task: str, entry: Mapping[str, Any]) -> str:
     return "assumed" if measured is None else f"measured on {measured['judged']:,} judgements"
 
 
-def _rows(path: Path, post: int) -> Iterator[dict[str, Any]]:
+def _rows(root: Path, task: str, place: row_lookup.Place) -> Iterator[dict[str, Any]]:
+    path, post = root / place.path(f"{FOLDER}/{task}/labels"), place.post_id
     columns = ["post_id", "start", "end", "label", "probability", "source", "conflict", "votes"]
     for _, table in row_lookup.groups(path, columns, "post_id", [post]):
-        yield from (row for row in table.to_pylist() if row["post_id"] == post)
+        labels = table.filter(pc.equal(table["post_id"], post))
+        yield from steps.with_evidence(root, place.bucket, task, labels).to_pylist()
 
 
 def _evidence(vote: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from socorpus.corpus.report.sections import Facts, Section
 from socorpus.corpus.schema import SPLITS
 from socorpus.corpus.storage import parquet
 from socorpus.corpus.storage.buckets import bucket_files
-from socorpus.labeling import example_texts
+from socorpus.labeling import example_texts, steps
 from socorpus.labeling.analysis import functions as analysis_functions
 from socorpus.labeling.schema import EXAMPLES, FOLDER, LABELS, TASKS, Task, of_corpus
 
@@ -240,11 +240,13 @@ def _listing(root: Path, task: Task, entry: Mapping[str, Any]) -> Markup:
 def _hits(root: Path, task: Task) -> pa.Table:
     """Labels with a vote for the listed one, the likeliest first, with its probability and the post's address."""
     folder = root / FOLDER / task.name
-    tables = [_with_listed(task, LABELS.empty_table(), EXAMPLES.empty_table())]
+    nothing = _with_listed(task, LABELS.empty_table(), EXAMPLES.empty_table())
+    tables = [steps.with_evidence(root, "", task.name, nothing)]
     for place in bucket_files(folder / "labels"):
         bucket = place.relative_to(folder / "labels").with_suffix("").as_posix()
         examples = example_texts.read(root, task.name, bucket, ["post_id", "url"])
-        tables.append(_with_listed(task, parquet.read(place), examples))
+        hits = _with_listed(task, parquet.read(place), examples)
+        tables.append(steps.with_evidence(root, bucket, task.name, hits))
     order = [("listed", "descending"), ("site", "ascending"), ("post_id", "ascending")]
     return pa.concat_tables(tables).sort_by(order)
 
@@ -256,7 +258,7 @@ def _with_listed(task: Task, labels: pa.Table, examples: pa.Table) -> pa.Table:
     place = pc.index_in(rows["post_id"], value_set=examples["post_id"].combine_chunks())
     rows = rows.append_column("url", examples["url"].take(place))
     rows = rows.append_column("listed", pc.list_element(rows["probabilities"], task.index(label)))
-    return rows.select(["site", "post_id", "label", "source", "votes", "url", "listed"])
+    return rows.select(["site", "post_id", "start", "end", "label", "source", "votes", "url", "listed"])
 
 
 def evidence(text: str) -> str:

@@ -255,7 +255,8 @@ def examples(root: Path, task: Task, keys: Collection[str]) -> Iterator[Example]
             continue
         posts.append(_chosen(example_texts.read(root, task.name, bucket, _EXAMPLE), places))
         if files.exists(path := root / schema.path(task.name, "labels", bucket)):
-            labels.append(_chosen(parquet.read(path, schema.LABELS, _LABEL), places))
+            chosen = _chosen(parquet.read(path, schema.LABELS, _LABEL), places)
+            labels.append(steps.with_evidence(root, bucket, task.name, chosen))
     if not posts:
         return
     in_order, of_labels = _sorted(posts), _sorted(labels) if labels else None

@@ -240,9 +240,9 @@ def _inputs(root: Path, task: Task, version: str) -> str:
     for module in (label_studio_interface, validation, sampling, schema):
         hashed.update(files.sha256(Path(str(module.__file__))).encode())
     for bucket in sampling.buckets(root, task):
-        paths = [schema.path(task.name, table, bucket) for table in ("examples", "labels")]
+        paths = [schema.path(task.name, table, bucket) for table in ("examples", "votes", "labels")]
         # Where the texts of examples are.
-        paths += [schema.texts_path(bucket), f"documents/{bucket}.parquet"]
+        paths += [schema.texts_path(bucket), f"documents/{bucket}.parquet", schema.models_path(task.name)]
         for path in (root / name for name in paths):
             hashed.update(f"{path.relative_to(root)} ".encode())
             if files.exists(path):

@@ -34,9 +34,13 @@ def test_a_build_ends_with_labels(built: Path) -> None:
 
 def test_every_label_has_votes_with_evidence(built: Path) -> None:
     for task in TASKS:
+        place = ("site", "post_id", "start", "end")
+        voted = {(*(row[name] for name in place), row["function"]): row for row in rows(built, task, "votes")}
         for row in rows(built, task, "labels"):
             assert row["votes"] and row["label"] in {vote["label"] for vote in row["votes"]}
-            assert all(isinstance(json.loads(vote["evidence"]), dict) for vote in row["votes"])
+            for vote in row["votes"]:
+                of = voted[(*(row[name] for name in place), vote["function"])]
+                assert of["label"] == vote["label"] and isinstance(json.loads(of["evidence"]), dict)
 
 
 def test_splits_agree_with_the_shards(built: Path) -> None:

@@ -90,6 +90,14 @@ def write(root: Path, task: str, examples: Sequence[dict[str, Any]], labels: Seq
     ordered = sorted(labels, key=lambda row: (row["post_id"], row.get("start") or 0))
     given = pa.Table.from_pylist(ordered, schema=schema.LABELS)
     parquet.write(root / schema.path(task, "labels", BUCKET), given, schema.LABELS)
+    votes = [
+        {**row, **vote, "version": 1, "source": "function", "at": None, "seconds": None}
+        for row in ordered
+        for vote in row["votes"]
+    ]
+    parquet.write(
+        root / schema.path(task, "votes", BUCKET), pa.Table.from_pylist(votes, schema=schema.VOTES), schema.VOTES
+    )
     whole = pa.Table.from_pylist(sorted(examples, key=lambda row: row["post_id"]), schema=schema.EXAMPLES)
     documents = whole.drop_columns(["split", "form", "left_out", "digest"])
     parquet.write(root / f"documents/{BUCKET}.parquet", documents, documents.schema)
