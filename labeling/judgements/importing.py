@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files, parquet
-from socorpus.labeling import schema
+from socorpus.labeling import example_texts, schema
 from socorpus.labeling.aggregation import annotators
 from socorpus.labeling.datasets import user_tables
 from socorpus.labeling.label_studio import pull, sampling, state
@@ -324,7 +324,7 @@ def _fitting(
         site = bucket.rpartition("/")[0]
         if wanted := by_site.get(site):
             columns = ["post_id", "digest", *(["text"] if task.spans else [])]
-            table = parquet.read(tree / schema.path(task.name, "examples", bucket), schema.EXAMPLES, columns)
+            table = example_texts.read(tree, task.name, bucket, columns)
             table = table.filter(pc.is_in(table["post_id"], value_set=pa.array(sorted(wanted), pa.int64())))
             for row in table.to_pylist():
                 texts[site, row["post_id"]] = row["digest"].hex(), row.get("text", "")
