@@ -339,7 +339,9 @@ VOTE = pa.struct(
         pa.field("label", pa.string()),
     ]
 )
-"""A vote that a label comes from; its evidence is in `VOTES` (`steps.with_evidence`)."""
+"""A vote that a label comes from; its evidence is in `VOTES`."""
+EVIDENT_VOTE = pa.struct([*VOTE, pa.field("evidence", pa.string(), nullable=False)])
+"""A vote with its evidence, as `steps.with_evidence` gives it."""
 
 LABELS = _schema(
     "labels",

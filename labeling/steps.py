@@ -407,9 +407,8 @@ def with_evidence(root: Path, bucket: str, task: str, labels: pa.Table) -> pa.Ta
     places = [labels[name].take(item).to_pylist() for name in key[:3]]
     of = zip(*places, *(flat.field(name).to_pylist() for name in key[3:]), strict=True)
     evidence = pa.array([known.get(vote, "{}") for vote in of], pa.string())
-    votes = pa.StructArray.from_arrays(
-        [flat.field("function"), flat.field("label"), evidence], names=["function", "label", "evidence"]
-    )
+    values = [flat.field("function"), flat.field("label"), evidence]
+    votes = pa.StructArray.from_arrays(values, fields=list(schema.EVIDENT_VOTE))
     column = labels.schema.get_field_index("votes")
     return labels.set_column(column, "votes", pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), votes))
 

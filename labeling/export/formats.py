@@ -22,7 +22,7 @@ from socorpus.corpus.errors import InputError, SocorpusWarning
 from socorpus.corpus.schema import SPLITS, TIME
 from socorpus.corpus.storage import boundary, json_lines, parquet
 from socorpus.corpus.storage import files as storage_files
-from socorpus.labeling import example_texts, schema
+from socorpus.labeling import example_texts, schema, steps
 from socorpus.labeling.export import tokens as export_tokens
 from socorpus.labeling.export.tokens import Cut
 from socorpus.labeling.label_studio import sampling
@@ -109,7 +109,8 @@ def table_schema(task: Task, cut: Cut | None = None, more: Collection[str] = ())
         more: some of `MORE`; of spans they are in each span.
     """
     each = pa.struct([pa.field(name, pa.float32(), nullable=False) for name in task.labels])
-    added = [pa.field("probabilities", each, nullable=False), schema.LABELS.field("votes")]
+    added = [pa.field("probabilities", each, nullable=False)]
+    added += [pa.field("votes", pa.list_(schema.EVIDENT_VOTE), nullable=False)]
     added = [column for column in added if column.name in more]
     span = pa.struct([*SPAN, *added])
     own = [pa.field("spans", pa.list_(span), nullable=False), *(cut.columns if cut is not None else ())]
@@ -266,7 +267,10 @@ def rows(root: Path, task: Task, written: Written, cut: Cut | None) -> Iterator[
             table = parquet.read(path, schema.LABELS, columns)
             sure = pc.greater_equal(table["probability"], np.float32(written.least))
             _leave_out(written, table.filter(pc.invert(sure)))
-            for row in table.filter(sure).to_pylist():
+            table = table.filter(sure)
+            if "votes" in written.more:
+                table = steps.with_evidence(root, bucket, task.name, table)
+            for row in table.to_pylist():
                 labels.setdefault(row.pop("post_id"), []).append(row)
         examples = example_texts.read(root, task.name, bucket, ["split", *_CARRIED, *_ORIGIN]).to_pylist()
         written.seen += len(examples)

@@ -85,6 +85,16 @@ def label(
     }
 
 
+def write_examples(root: Path, task: str, examples: Sequence[dict[str, Any]]) -> None:
+    """Write the examples of one bucket of a task, and its documents."""
+    whole = pa.Table.from_pylist(sorted(examples, key=lambda row: row["post_id"]), schema=schema.EXAMPLES)
+    documents = whole.drop_columns(["split", "form", "left_out", "digest"])
+    parquet.write(root / f"documents/{BUCKET}.parquet", documents, documents.schema)
+    published = example_texts.published(documents, schema.TEXTS.empty_table())
+    stored = example_texts.stored(whole, published)
+    parquet.write(root / schema.path(task, "examples", BUCKET), stored, schema.STORED_EXAMPLES)
+
+
 def write(root: Path, task: str, examples: Sequence[dict[str, Any]], labels: Sequence[dict[str, Any]]) -> None:
     """Write one bucket of a task, its documents, and a manifest."""
     ordered = sorted(labels, key=lambda row: (row["post_id"], row.get("start") or 0))
@@ -98,12 +108,7 @@ def write(root: Path, task: str, examples: Sequence[dict[str, Any]], labels: Seq
     parquet.write(
         root / schema.path(task, "votes", BUCKET), pa.Table.from_pylist(votes, schema=schema.VOTES), schema.VOTES
     )
-    whole = pa.Table.from_pylist(sorted(examples, key=lambda row: row["post_id"]), schema=schema.EXAMPLES)
-    documents = whole.drop_columns(["split", "form", "left_out", "digest"])
-    parquet.write(root / f"documents/{BUCKET}.parquet", documents, documents.schema)
-    published = example_texts.published(documents, schema.TEXTS.empty_table())
-    stored = example_texts.stored(whole, published)
-    parquet.write(root / schema.path(task, "examples", BUCKET), stored, schema.STORED_EXAMPLES)
+    write_examples(root, task, examples)
     tables = {str(path.relative_to(root)): path for path in files.listed(root / schema.FOLDER, deep=True)}
     entries = {name: {"bytes": files.size(path), "sha256": files.sha256(path)} for name, path in tables.items()}
     manifest_file.save(root, manifests.manifest(files=entries))

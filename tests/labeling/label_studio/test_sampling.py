@@ -39,9 +39,9 @@ def test_posts_whose_votes_give_no_label_are_the_most_uncertain(root: Path, tmp_
     usual = {"site": SITE, "version": 1, "source": "function", "evidence": "{}"}
     posts = [(2, "one", "HQ"), (70, "one", "HQ"), (71, "other", "HQ"), (71, "one", "LQ_EDIT"), (72, "other", "HQ")]
     votes = [{**usual, "post_id": post, "function": name, "label": label} for post, name, label in posts]
-    examples = [label_tables.example(post, "a text") for post in range(1, 80)]
-    for name, rows, of in (("votes", votes, schema.VOTES), ("examples", examples, schema.EXAMPLES)):
-        parquet.write(tmp_path / schema.path("quality", name, BUCKET), pa.Table.from_pylist(rows, schema=of), of)
+    label_tables.write_examples(tmp_path, "quality", [label_tables.example(post, "a text") for post in range(1, 80)])
+    table = pa.Table.from_pylist(votes, schema=schema.VOTES)
+    parquet.write(tmp_path / schema.path("quality", "votes", BUCKET), table, schema.VOTES)
     files.write_json(tmp_path / steps.model_path("quality"), {"muted": [["other", "HQ"]]})
     found = chosen(tmp_path, "uncertain", 5)
     assert sorted(found[:2]) == [70, 71] and found[2:] == [1, 2, 3]
