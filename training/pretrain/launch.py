@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 from socorpus.corpus.errors import BuildError
 from socorpus.corpus.storage.boundary import Stopped
 from socorpus.training.errors import RankError
@@ -65,9 +67,8 @@ def ranks(count: int, arguments: Sequence[str], out: Path) -> None:
 
 
 def _to_children(number: int) -> None:
-    """Send a signal to the ranks that this process started (Linux); torch has other children."""
-    for path in Path("/proc/self/task").glob("*/children"):
-        for child in path.read_text("ascii").split():
-            with suppress(OSError):
-                if b"\0socorpus.cli\0" in Path(f"/proc/{child}/cmdline").read_bytes():
-                    os.kill(int(child), number)
+    """Send a signal to the ranks that this process started; torch has other children."""
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):
+            if "socorpus.cli" in child.cmdline():
+                child.send_signal(number)
