@@ -6,6 +6,7 @@ corpus: a corpus that came from somebody else must not decide which code is run.
 
 import json
 import os
+import stat
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -40,9 +41,14 @@ def _content() -> dict[str, list[str]]:
         _DamagedError: it is not what `remember` writes.
     """
     try:
+        mode = _place().stat().st_mode
+        if not stat.S_ISREG(mode):  # a FIFO would be waited for
+            raise _DamagedError("no regular file")
         known = json.loads(_place().read_text("utf-8"))
-    except OSError:
+    except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise _DamagedError(error.strerror or str(error)) from error
     except (ValueError, RecursionError) as error:
         raise _DamagedError(f"not valid JSON: {str(error)[:200]}") from error
     if not isinstance(known, dict):

@@ -147,18 +147,43 @@ def stated(patterns: Votes, stating: Sequence[int], probabilities: Float) -> Flo
 def groups(patterns: Votes, weight: Float, copies: float) -> Counts:
     """Number of the group of each function, int64[m]: functions that nearly always vote the same share a group.
 
+    So do functions that vote for the same of several labels on nearly all items on which both vote, though each also
+    votes where the other does not: no two functions are right that often. That two which only vote for one label agree
+    there says nothing.
+
     Args:
         copies: share of the items on which either votes where both must vote the same.
     """
     m = patterns.shape[1]
     group = list(range(m))
     for function in range(m):
+        own = patterns[:, function] != ABSTAIN
         for other in range(function):
-            either = weight[(patterns[:, function] != ABSTAIN) | (patterns[:, other] != ABSTAIN)].sum()
-            same = weight[(patterns[:, function] == patterns[:, other]) & (patterns[:, function] != ABSTAIN)].sum()
-            if either and same >= copies * either:
+            theirs = patterns[:, other] != ABSTAIN
+            both = own & theirs
+            alike = both & (patterns[:, function] == patterns[:, other])
+            either, same = weight[own | theirs].sum(), weight[alike].sum()
+            if (either and same >= copies * either) or _one_voice(patterns[both][:, [function, other]], weight[both]):
                 group = [group[other] if of == group[function] else of for of in group]
     return np.array(group, np.int64)
+
+
+_COMMON, _KAPPA = 30, 0.97
+
+
+def _one_voice(votes: Votes, weight: Float) -> bool:
+    """Whether two functions agree on items on which both vote as only copies do, by Cohen's kappa.
+
+    Args:
+        votes: int8[n, 2].
+    """
+    common = weight.sum()
+    if common < _COMMON:
+        return False
+    shares = [np.bincount(votes[:, column], weight, int(votes.max()) + 1) / common for column in (0, 1)]
+    chance = float((shares[0] * shares[1]).sum())
+    observed = float(weight[votes[:, 0] == votes[:, 1]].sum() / common)
+    return chance < 1 and (observed - chance) / (1 - chance) >= _KAPPA
 
 
 def _outcome(patterns: Votes, k: int) -> Counts:

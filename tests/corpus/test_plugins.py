@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -558,6 +558,22 @@ def test_a_damaged_memory_of_plugins_is_named_and_kept_aside(
         plugin_memory.remember(root, plugins.find([given]))
     assert plugin_memory.remembered(root) == [given]
     assert memory.with_suffix(".damaged.json").read_bytes() == data
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to(path)])
+def test_what_stands_in_the_place_of_the_memory_is_named_and_never_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], None]
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    memory, root, given = tmp_path / "state/socorpus/plugins.json", tmp_path / "corpus", write(tmp_path)
+    made_with(root, given)
+    memory.unlink()
+    make(memory)
+    with pytest.warns(SocorpusWarning, match=r"plugins\.json: the memory of plug-ins is damaged"):
+        assert plugin_memory.remembered(root) == []
+    with pytest.warns(SocorpusWarning, match="is damaged"):
+        plugin_memory.remember(root, plugins.find([given]))
+    assert plugin_memory.remembered(root) == [given]
 
 
 @pytest.mark.parametrize("place", ["/a\0b/mine.py", "/" + "x" * 5000 + "/mine.py", "/\ud800/mine.py"])

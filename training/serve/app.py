@@ -304,7 +304,7 @@ async def _broken(_: Request, error: Exception) -> Response:
 
 def _memory() -> int:
     """Resident memory of this process, in bytes."""
-    import psutil  # type: ignore[import-untyped]
+    import psutil
 
     return int(psutil.Process().memory_info().rss)
 

@@ -324,6 +324,35 @@ def test_copies_of_a_function_have_one_voice() -> None:
     assert (found.argmax(1) == truth).mean() > 0.8
 
 
+@pytest.mark.parametrize("share", [0.6, 0.9])
+def test_a_coin_and_a_copy_that_says_less_do_not_outvote_who_is_right(share: float) -> None:
+    draw = np.random.default_rng(5)
+    truth = draw.choice(3, 1000, p=[0.4, 0.4, 0.2])
+
+    def on(part: float, says: Ints) -> Ints:
+        return np.where(draw.random(1000) < part, says, -1)
+
+    good = [on(0.6, np.where(draw.random(1000) < 0.8, truth, draw.integers(0, 3, 1000))) for _ in range(2)]
+    coin = draw.integers(0, 3, 1000)
+    model, _ = fitted(np.stack([*good, coin, on(share, coin)], 1).astype(np.int8), 3)
+    alone, _ = fitted(np.stack([*good, coin], 1).astype(np.int8), 3)
+    of_three = np.stack([*good, coin], 1).astype(np.int8)
+    of_four = np.stack([*good, coin, on(1.0, coin)], 1).astype(np.int8)
+    heard = (of_three[:, :2] >= 0).any(1)
+    right = (model.choose(of_four)[0] == truth)[heard].mean()
+    assert right > (alone.choose(of_three)[0] == truth)[heard].mean() - 0.05 and right > 0.75
+
+
+def test_functions_that_are_right_independently_are_no_copies() -> None:
+    draw = np.random.default_rng(6)
+    truth = draw.integers(0, 2, 600)
+    votes = [np.where(draw.random(600) < 0.9, truth, 1 - truth) for _ in range(3)]
+    # Two that each vote for one label only agree wherever both vote.
+    alone = [np.where((truth == 0) & (draw.random(600) < 0.5), 0, -1) for _ in range(2)]
+    patterns = np.stack([*votes, *alone], 1).astype(np.int8)
+    assert len(set(dawid_skene.copies(patterns, np.ones(600, np.int64)).tolist())) == 5
+
+
 def test_counts_stand_for_repeated_items() -> None:
     votes, _ = observers(5, 2000)
     patterns, counts = dawid_skene.distinct(votes, np.ones(len(votes), np.int64))
