@@ -31,7 +31,7 @@ _GRADES = 10
 
 
 @dataclass(frozen=True)
-class _Outcome:
+class Outcome:
     """The result for each item; arrays of length n, n x k."""
 
     probabilities: Float
@@ -82,18 +82,34 @@ def _decided(
     examples: pa.Table, votes: pa.Table, model: LabelModel, task: Task, corrections: weighed.Corrections
 ) -> pa.Table:
     votes = votes.combine_chunks()
+    items, result = combine(examples, votes, model, task, corrections)
+    judgements = votes.filter(pc.equal(votes["source"], "person")).to_pylist()
+    result = _spans(items, result, judgements, task) if task.spans else _texts(items, result, judgements, task)
+    return _table(examples, votes, items, result, model)
+
+
+def combine(
+    examples: pa.Table,
+    votes: pa.Table,
+    model: LabelModel,
+    task: Task,
+    corrections: weighed.Corrections = weighed.NOTHING,
+) -> tuple[Items, Outcome]:
+    """The items of a bucket, and what functions and models make of them, before people's verdicts and overlaps.
+
+    Args:
+        examples, votes, model, corrections: as of `decide`; examples are read only with corrections.
+    """
     items = vote_matrix.gather(votes, model.functions, task)
     result = _functions(items, votes, model)
     weigher = task.weighed_by
     if weigher is not None and weigher.function in model.functions:
         label, probabilities, spoken = weighed.choose(items, votes, model, weigher, examples, corrections)
         result = replace(result, label=label, probabilities=probabilities, kept=spoken)
-    judgements = votes.filter(pc.equal(votes["source"], "person")).to_pylist()
-    result = _spans(items, result, judgements, task) if task.spans else _texts(items, result, judgements, task)
-    return _table(examples, votes, items, result, model)
+    return items, result
 
 
-def _functions(items: Items, votes: pa.Table, model: LabelModel) -> _Outcome:
+def _functions(items: Items, votes: pa.Table, model: LabelModel) -> Outcome:
     label, probabilities = model.choose(items.votes)
     spoken = model.speaks(items.votes, label, probabilities)
     named = np.asarray(pc.is_valid(votes["label"]))
@@ -104,10 +120,10 @@ def _functions(items: Items, votes: pa.Table, model: LabelModel) -> _Outcome:
     codes = np.asarray(votes["label"].combine_chunks().dictionary_encode().indices.fill_null(-1), dtype=np.int64)
     different = np.unique(np.stack([items.item[named], codes[named]], 1), axis=0)[:, 0]
     conflict = np.bincount(different, minlength=len(items)) > 1
-    return _Outcome(probabilities, label, spoken, np.zeros(len(items), bool), conflict)
+    return Outcome(probabilities, label, spoken, np.zeros(len(items), bool), conflict)
 
 
-def _texts(items: Items, result: _Outcome, judgements: Sequence[annotators.Row], task: Task) -> _Outcome:
+def _texts(items: Items, result: Outcome, judgements: Sequence[annotators.Row], task: Task) -> Outcome:
     """People's verdicts on whole texts. Where they are divided and no function votes, the prior decides."""
     verdicts = annotators.of_texts(judgements)
     stands = dawid_skene.likeliest(result.label, result.probabilities)
@@ -122,14 +138,14 @@ def _texts(items: Items, result: _Outcome, judgements: Sequence[annotators.Row],
     return result
 
 
-def _settle(result: _Outcome, index: int, label: int) -> None:
+def _settle(result: Outcome, index: int, label: int) -> None:
     result.person[index] = True
     result.label[index] = label
     result.probabilities[index] = 0
     result.probabilities[index, label] = 1
 
 
-def _spans(items: Items, result: _Outcome, judgements: Sequence[annotators.Row], task: Task) -> _Outcome:
+def _spans(items: Items, result: Outcome, judgements: Sequence[annotators.Row], task: Task) -> Outcome:
     """People's spans, and in texts that no person marked the functions' spans that win where they overlap."""
     verdicts = annotators.of_spans(judgements)
     result = replace(result, probabilities=result.probabilities.copy(), label=result.label.copy())
@@ -157,7 +173,7 @@ def _spans(items: Items, result: _Outcome, judgements: Sequence[annotators.Row],
     return result
 
 
-def _mark_losers(items: Items, result: _Outcome, won: Sequence[int], stood: Sequence[int]) -> None:
+def _mark_losers(items: Items, result: Outcome, won: Sequence[int], stood: Sequence[int]) -> None:
     """Mark as conflict also each span that won against an overlapping one of another label."""
     lost = sorted(set(stood) - set(won))
     if not lost:
@@ -179,7 +195,7 @@ def _mark_losers(items: Items, result: _Outcome, won: Sequence[int], stood: Sequ
         result.conflict[index] |= any(count for label, count in overlapping.items() if label != own)
 
 
-def _table(examples: pa.Table, votes: pa.Table, items: Items, result: _Outcome, model: LabelModel) -> pa.Table:
+def _table(examples: pa.Table, votes: pa.Table, items: Items, result: Outcome, model: LabelModel) -> pa.Table:
     kept = np.flatnonzero(result.kept)
     place = pc.index_in(pa.array(items.post[kept]), value_set=examples["post_id"].combine_chunks())
     of = examples.select(["site", "thread_id", "split"]).take(place)
@@ -205,7 +221,7 @@ def _table(examples: pa.Table, votes: pa.Table, items: Items, result: _Outcome, 
     return pa.table([values[name] for name in schema.LABELS.names], schema=schema.LABELS)
 
 
-def _sources(votes: pa.Table, items: Items, result: _Outcome) -> npt.NDArray[np.object_]:
+def _sources(votes: pa.Table, items: Items, result: Outcome) -> npt.NDArray[np.object_]:
     """person where people settled it, model where only models voted, else function."""
     functions = np.zeros(len(items), bool)
     functions[items.item[np.asarray(pc.equal(votes["source"], "function"))]] = True

@@ -9,13 +9,19 @@ import numpy as np
 import pyarrow.compute as pc
 
 from socorpus.corpus.storage import files, manifest_file, row_lookup
-from socorpus.labeling import example_texts, steps, strays
-from socorpus.labeling.aggregation import dawid_skene
-from socorpus.labeling.analysis import report_sections
+from socorpus.labeling import example_texts, schema, steps, strays
+from socorpus.labeling.aggregation import annotators, dawid_skene
+from socorpus.labeling.aggregation.dawid_skene import LabelModel
+from socorpus.labeling.analysis import lost_spans, report_sections
+from socorpus.labeling.analysis.lost_spans import Lost
 from socorpus.labeling.facts.closings import CLOSED
-from socorpus.labeling.schema import FACTS, FACTS_FOLDER, FOLDER, models_path
+from socorpus.labeling.functions import FUNCTIONS
+from socorpus.labeling.schema import FACTS, FACTS_FOLDER, FOLDER, Task, models_path, people_path
 
-_MOST_SPANS = 40
+_MOST_SPANS, _MOST_LOST = 40, 10
+_BUSINESS = {"announcement": "an announcement", "self_evaluation": "a self-evaluation of the site", "meta": "of meta"}
+_UNJUDGED = frozenset({"quality"})
+"""Tasks of which no function of ours judges posts about the site rather than its subject."""
 
 
 def lines(root: Path, key: str) -> list[str]:
@@ -76,41 +82,148 @@ def _sources(evidence: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _task(root: Path, key: str, task: str, entry: Mapping[str, Any]) -> Iterator[str]:
-    place = row_lookup.find(root, [key], f"{FOLDER}/{task}/examples").get(key)
+def _task(root: Path, key: str, name: str, entry: Mapping[str, Any]) -> Iterator[str]:
+    place = row_lookup.find(root, [key], f"{FOLDER}/{name}/examples").get(key)
     if place is None:
         return
     columns = ["text", "form", "split", "left_out"]
-    example = example_texts.read(root, task, place.bucket, columns).slice(place.row, 1).to_pylist()[0]
+    example = example_texts.read(root, name, place.bucket, columns).slice(place.row, 1).to_pylist()[0]
     left = f", without {len(example['left_out'])} comments that give it away" if example["left_out"] else ""
     about = f"{example['split']}, {example['form'].replace('_', ' ')}{left}"
-    rows = list(_rows(root, task, place))
-    votes = _votes(root, place, task)
+    rows = list(_rows(root, name, place))
+    votes, words = _votes(root, place, name), _words(root, place, name)
     muted = {(function, label) for function, label in entry.get("not_counted", ())}
+    task, model = schema.of_corpus(name, {name: entry}), _model(root, name)
+    if task.spans:
+        yield from _spans(root, task, entry, example["text"], rows, votes, words, model, about)
+    elif not rows:
+        yield f"{name:<13} {'no label' if votes else 'no vote'} ({about})"
+        yield from _each(votes, muted, model)
+        yield from _without_label(votes, model) if votes and model is not None else _silence(root, place, task, entry)
+    for row in rows if not task.spans else ():
+        yield f"{name:<13} {_standing(root, name, entry, row, model)} ({about})"
+        yield from _each(row["votes"], muted, model)
     if not rows:
-        yield f"{task:<13} {'no label' if votes else 'no vote'} ({about})"
-        yield from _without_label(root, task, votes, muted)
         yield from _missing(entry, place.site)
+
+
+def _standing(root: Path, task: str, entry: Mapping[str, Any], row: Mapping[str, Any], model: LabelModel | None) -> str:
+    """The label of a whole text, how likely it is and the next one, and who says so."""
+    who = _stating(row["votes"], row["label"], model) if row["source"] != "person" else ""
+    basis = f"; the probability is {_basis(root, task, entry)}" if row["source"] != "person" and not who else ""
+    differ = "; votes differ" if row["conflict"] else ""
+    if row["conflict"] and row["source"] != "person" and model is not None:
+        ranked = sorted(zip(model.labels, row["probabilities"], strict=True), key=lambda pair: -pair[1])
+        other, probability = next(pair for pair in ranked if pair[0] != row["label"])
+        tie = ", a tie" if round(probability, 6) == round(row["probability"], 6) else ""
+        differ += f", {other} {probability:.3f} is next{tie}"
+    by = f"a fact by {who}" if who else f"by {row['source']}"
+    return f"{row['label']} {row['probability']:.3f}, {by}{differ}{basis}"
+
+
+def _stating(votes: Iterable[Mapping[str, Any]], label: str, model: LabelModel | None) -> str:
+    """Names of the functions that state a label as a fact."""
+    facts = model.facts if model is not None else ()
+    return ", ".join(vote["function"] for vote in votes if vote["function"] in facts and vote["label"] == label)
+
+
+def _spans(
+    root: Path,
+    task: Task,
+    entry: Mapping[str, Any],
+    text: str,
+    rows: Sequence[Mapping[str, Any]],
+    votes: Sequence[Mapping[str, Any]],
+    words: Sequence[annotators.Row],
+    model: LabelModel | None,
+    about: str,
+) -> Iterator[str]:
+    """The spans of a text, who marked it, and the spans that have votes and no label, by reason."""
+    muted = {(function, label) for function, label in entry.get("not_counted", ())}
+    verdicts = next(iter(annotators.of_spans(words).values()), None)
+    functions = any(row["source"] != "person" for row in rows)
+    if rows:
+        basis = f"; probabilities are {_basis(root, task.name, entry)}" if functions else ""
+        yield f"{task.name:<13} {_counted(len(rows), 'span')}{basis} ({about})"
+    else:
+        yield f"{task.name:<13} {'no label' if votes or verdicts is not None else 'no vote'} ({about})"
+    if verdicts is not None:
+        yield from _marked(words, verdicts, rows)
+    for row in rows[:_MOST_SPANS]:
+        voters = _by_label(row["votes"], muted)
+        who = _stating(row["votes"], row["label"], model) if row["source"] != "person" else ""
+        by = ", by person" if row["source"] == "person" else f", a fact by {who}" if who else ""
+        said = f"{row['label']} {row['probability']:.3f}{by}"
+        yield f"  {_slice(text, row['start'], row['end'])}: {said} ({voters})"
+    if len(rows) > _MOST_SPANS:
+        yield f"  and {len(rows) - _MOST_SPANS} more"
+    if not rows and not votes and verdicts is None:
+        yield f"  none of the {_counted(len(entry['functions']), 'function')} of {task.name} names anything in it"
+    if model is not None:
+        weigher = task.weighed_by
+        bound = f" (below {weigher.least:g})" if weigher is not None and weigher.function in model.functions else ""
+        heads = {
+            lost_spans.UNMARKED: "that only functions name, and no person marked: not counted in a text that people "
+            "marked",
+            lost_spans.OVERLAPPED: "beside a likelier span, or as likely a longer one",
+            lost_spans.UNLIKELY: f"too unlikely{bound}",
+            lost_spans.UNHEARD: "on which no vote counts",
+        }
+        lost = lost_spans.find(votes, rows, verdicts, model, task)
+        for why, head in heads.items():
+            yield from _lost([span for span in lost if span.why == why], head, text, muted)
+
+
+def _marked(
+    words: Sequence[annotators.Row],
+    verdicts: Mapping[annotators.Place, annotators.Verdict],
+    rows: Sequence[Mapping[str, Any]],
+) -> Iterator[str]:
+    """Who marked a text, and whether its labels were made before."""
+    marks: dict[str, int] = {}
+    for word in annotators.last_words(annotators.standing(words)):
+        if word["label"] is not None or annotators.found_nothing(word):
+            marks[word["function"]] = marks.get(word["function"], 0) + (word["label"] is not None)
+    each = ", ".join(f"{who} ({_counted(count, 'span') if count else 'none in it'})" for who, count in marks.items())
+    yield f"  marked by {each}: in such a text only spans count that people marked"
+    if any(row["source"] != "person" and (row["start"], row["end"]) not in verdicts for row in rows):
+        yield "  its labels are older than that: socorpus labeling apply brings them up to date"
+
+
+def _lost(lost: Sequence[Lost], head: str, text: str, muted: "_Muted") -> Iterator[str]:
+    if not lost:
         return
-    basis = f"the probability is {_basis(root, task, entry)}"
-    if rows[0]["start"] is not None:
-        yield f"{task:<13} {_counted(len(rows), 'span')}; probabilities are {_basis(root, task, entry)} ({about})"
-        for row in rows[:_MOST_SPANS]:
-            words = " ".join(example["text"][row["start"] : row["end"]].split())[:60]
-            voters = _by_label(row["votes"], muted)
-            by = ", by person" if row["source"] == "person" else ""
-            yield f"  {row['start']}-{row['end']} {words}: {row['label']} {row['probability']:.3f}{by} ({voters})"
-        if len(rows) > _MOST_SPANS:
-            yield f"  and {len(rows) - _MOST_SPANS} more"
-        others = {(vote["start"], vote["end"]) for vote in votes} - {(row["start"], row["end"]) for row in rows}
-        if others:
-            yield f"  {_counted(len(others), 'other span')} with votes: too unlikely, or beside a likelier span"
-        return
-    for row in rows:
-        differ = "; votes differ" if row["conflict"] else ""
-        differ += f"; {basis}" if row["source"] != "person" else ""
-        yield f"{task:<13} {row['label']} {row['probability']:.3f}, by {row['source']}{differ} ({about})"
-        yield from _each(row["votes"], muted)
+    yield f"  {_counted(len(lost), 'span')} {head}:"
+    for span in sorted(lost, key=lambda span: -(span.probability or 0))[:_MOST_LOST]:
+        likely = ", no vote on it counts" if span.probability is None else f" {span.probability:.3f}"
+        line = f"    {_slice(text, span.start, span.end)}: {span.label}{likely} ({_by_label(span.votes, muted)})"
+        if (row := span.winner) is not None:
+            names = dict.fromkeys(vote["function"] for vote in row["votes"] if vote["label"] == row["label"])
+            won = f"{_slice(text, row['start'], row['end'])}: {row['label']} {row['probability']:.3f}"
+            line += f"; won: {won} by {', '.join(names)}"
+        yield line
+    if len(lost) > _MOST_LOST:
+        yield f"    and {len(lost) - _MOST_LOST} more"
+
+
+def _slice(text: str, start: int, end: int) -> str:
+    return f"{start}-{end} {' '.join(text[start:end].split())[:60]}"
+
+
+def _silence(root: Path, place: row_lookup.Place, task: Task, entry: Mapping[str, Any]) -> Iterator[str]:
+    """Why nobody votes on a whole text, as far as it is known: facts that rule it out, and what each function needs."""
+    names = list(entry["functions"])
+    folder = f"{FOLDER}/{FACTS_FOLDER}"
+    where = row_lookup.find(root, [place.key], folder).get(place.key) if task.name in _UNJUDGED else None
+    if where is not None:
+        facts = row_lookup.take(root, [where], folder, list(_BUSINESS))[where.key]
+        if kinds := [words for name, words in _BUSINESS.items() if facts[name]]:
+            yield f"  it is {' and '.join(kinds)}, which {task.name}'s own functions do not judge"
+            return
+    yield f"  none of the {_counted(len(names), 'function')} of {task.name} finds what it looks for:"
+    for name in names:
+        function = FUNCTIONS.get(f"{task.name}.{name}")
+        yield f"  {name}{': ' + function.says if function is not None else ''}"
 
 
 _Muted = set[tuple[str, str]]
@@ -119,15 +232,27 @@ _Muted = set[tuple[str, str]]
 
 def _votes(root: Path, place: row_lookup.Place, task: str) -> list[dict[str, Any]]:
     """The votes of functions and models on a post."""
-    columns = ["site", "start", "end", "function", "label", "evidence"]
     paths = (root / place.path(f"{FOLDER}/{task}/votes"), root / models_path(task))
-    tables = [row_lookup.rows_of(path, place.post_id, columns) for path in paths if files.exists(path)]
+    tables = [row_lookup.rows_of(path, place.post_id, schema.VOTES.names) for path in paths if files.exists(path)]
     return [row for table in tables for row in table.to_pylist() if row["site"] == place.site]
 
 
-def _each(votes: Iterable[Mapping[str, Any]], muted: _Muted) -> Iterator[str]:
+def _words(root: Path, place: row_lookup.Place, task: str) -> list[dict[str, Any]]:
+    """People's votes on a post."""
+    path = root / people_path(task)
+    rows = row_lookup.rows_of(path, place.post_id, schema.VOTES.names).to_pylist() if files.exists(path) else []
+    return [row for row in rows if row["site"] == place.site]
+
+
+def _model(root: Path, task: str) -> LabelModel | None:
+    path = root / steps.model_path(task)
+    return dawid_skene.from_dict(files.read_json(path)) if files.exists(path) else None
+
+
+def _each(votes: Iterable[Mapping[str, Any]], muted: _Muted, model: LabelModel | None) -> Iterator[str]:
     for vote in votes:
-        yield f"  {vote['function']}: {vote['label'] or 'no answer'}{_mark(vote, muted)} ({_evidence(vote)})"
+        fact = ", a fact" if model is not None and vote["function"] in model.facts else ""
+        yield f"  {vote['function']}: {vote['label'] or 'no answer'}{fact}{_mark(vote, muted)} ({_evidence(vote)})"
 
 
 def _mark(vote: Mapping[str, Any], muted: _Muted) -> str:
@@ -142,16 +267,8 @@ def _by_label(votes: Iterable[Mapping[str, Any]], muted: _Muted) -> str:
     return "; ".join(f"{label} by {', '.join(names)}" for label, names in by.items())
 
 
-def _without_label(root: Path, task: str, votes: Sequence[Mapping[str, Any]], muted: _Muted) -> Iterator[str]:
-    """Why a post that has votes has no label."""
-    if not votes:
-        return
-    if votes[0]["start"] is not None:
-        spans = len({(vote["start"], vote["end"]) for vote in votes})
-        yield f"  {_counted(spans, 'span')} with votes, all too unlikely, or none with votes that count"
-        return
-    yield from _each(votes, muted)
-    model = dawid_skene.from_dict(files.read_json(root / steps.model_path(task)))
+def _without_label(votes: Sequence[Mapping[str, Any]], model: LabelModel) -> Iterator[str]:
+    """Why a whole text that has votes has no label."""
     named = {vote["function"]: vote["label"] for vote in votes if vote["label"] in model.labels}
     places = [model.labels.index(named[name]) if name in named else dawid_skene.ABSTAIN for name in model.functions]
     pattern = np.array([places], np.int8)
@@ -206,7 +323,7 @@ def _basis(root: Path, task: str, entry: Mapping[str, Any]) -> str:
 
 def _rows(root: Path, task: str, place: row_lookup.Place) -> Iterator[dict[str, Any]]:
     path, post = root / place.path(f"{FOLDER}/{task}/labels"), place.post_id
-    columns = ["post_id", "start", "end", "label", "probability", "source", "conflict", "votes"]
+    columns = ["post_id", "start", "end", "label", "probability", "probabilities", "source", "conflict", "votes"]
     for _, table in row_lookup.groups(path, columns, "post_id", [post]):
         labels = table.filter(pc.equal(table["post_id"], post))
         yield from steps.with_evidence(root, place.bucket, task, labels).to_pylist()

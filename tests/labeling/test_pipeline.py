@@ -612,7 +612,7 @@ def test_a_story_of_spans_says_who_votes_for_which_label(applied: Path) -> None:
         and any(place[:2] == (row["site"], row["post_id"]) for place in places)
     )
     told = analysis_explain.lines(applied, f"{lost['site']}:{lost['post_id']}")
-    assert any("with votes: too unlikely, or beside a likelier span" in line for line in told)
+    assert any("beside a likelier span, or as likely a longer one:" in line for line in told)
 
 
 def test_a_story_says_why_votes_give_no_label(applied: Path) -> None:
