@@ -260,6 +260,8 @@ def diff(
                 for entry, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
                     table.add_row(entry, view.number(count))
                 view.out.print(table)
+                if counts is changes.causes and counts.total() > changes.changed:
+                    view.out.print("a label on which the votes of several functions differ counts for each of them")
         if changes.votes:
             table = view.table("votes of", "new", "gone", "changed")
             for function, counts in sorted(changes.votes.items()):

@@ -1,5 +1,6 @@
 """What changed between the labels of two corpora: which labels, by whose votes, and where."""
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,10 +12,13 @@ import pyarrow.compute as pc
 
 from socorpus.corpus.storage import files, parquet
 from socorpus.labeling import schema, steps
+from socorpus.labeling.aggregation import annotators
+from socorpus.labeling.aggregation.annotators import Place, Verdict
 from socorpus.labeling.schema import Task
 
 MODEL, PEOPLE = "(label model)", "(people)"
-"""Causes of a change other than a function: the same votes are combined differently; a person's word."""
+"""Causes of a change other than a function: the same votes are combined differently; a person's word, which of spans is
+also that there is none."""
 MOST_EXAMPLES = 20
 _Key = tuple[int, int, int]
 _COLUMNS = ("site", "post_id", "start", "end", "label", "probability", "source", "votes")
@@ -33,7 +37,7 @@ class Change:
     old_probability: float | None
     new_probability: float | None
     causes: tuple[str, ...]
-    """Functions whose vote on it differs, or `MODEL`, or `PEOPLE`."""
+    """Functions whose vote on it differs, or on the span that took its place; or `MODEL`, or `PEOPLE`."""
 
 
 @dataclass
@@ -79,18 +83,84 @@ def compare(old: Path, new: Path, task: Task) -> LabelDiff:
     muted = [_muted(root, task) for root in (old, new)]
     for function, label in sorted({*muted[0], *muted[1]}):
         diff.not_counted.setdefault(function, []).append(label)
+    words = [_words(root, task) for root in (old, new)]
     for site in sorted(sites[0] | sites[1]):
         before, after = (_labels(root, task, site) for root in (old, new))
         # What has no label may have votes.
         only = (_votes_on(old, task, site, {*after} - {*before}), _votes_on(new, task, site, {*before} - {*after}))
+        verdicts = [annotators.of_spans(rows.get(site, ())) for rows in words]
+        parts = zip((before, after), only, muted, verdicts, strict=True)
+        sides = [_Side(*part) for part in parts]
         for key in sorted({*before, *after}):
-            rows = before.get(key), after.get(key)
-            votes = [
-                others.get(key, {}) if row is None else _votes(row["votes"])
-                for row, others in zip(rows, only, strict=True)
-            ]
-            _enter(diff, site, key, rows, votes, muted)
+            _enter(diff, site, key, sides)
     return diff
+
+
+class _Side:
+    """The labels of a site in one of the corpora, and what they come from."""
+
+    def __init__(
+        self,
+        labels: Mapping[_Key, Mapping[str, Any]],
+        others: Mapping[_Key, Mapping[str, str | None]],
+        muted: Collection[tuple[str, str]],
+        verdicts: Mapping[int, Mapping[Place, Verdict]],
+    ) -> None:
+        self.labels = labels
+        self._others, self._muted, self._verdicts = others, muted, verdicts
+        self._spans: dict[int, list[Place]] = {}
+        for post, start, end in sorted(labels):
+            self._spans.setdefault(post, []).append((start, end))
+
+    def votes(self, key: _Key) -> dict[str, str | None]:
+        """The votes of functions and models on a post, or a span."""
+        row = self.labels.get(key)
+        return dict(self._others.get(key, {})) if row is None else _votes(row["votes"])
+
+    def counted(self, key: _Key) -> dict[str, str | None]:
+        """Those of them that are counted."""
+        return {name: label for name, label in self.votes(key).items() if (name, label) not in self._muted}
+
+    def by_people(self, key: _Key) -> bool:
+        """Whether people decide it: they chose the label, or marked the text without this span."""
+        if (row := self.labels.get(key)) is not None:
+            return bool(row["source"] == "person")
+        return key[1] >= 0 and key[0] in self._verdicts and key[1:] not in self._verdicts[key[0]]
+
+    def winner(self, key: _Key) -> _Key | None:
+        """The likeliest labelled span that overlaps a span without a label."""
+        post, start, end = key
+        if key in self.labels or start < 0:
+            return None
+        spans = self._spans.get(post, [])  # don't overlap, so their ends ascend too
+        first = bisect_right(spans, start, key=lambda span: span[1])
+        last = bisect_left(spans, end, key=lambda span: span[0])
+        over = [(post, *span) for span in spans[first:last]]
+        return max(over, key=lambda other: self.labels[other]["probability"], default=None)
+
+
+def _causes(key: _Key, sides: Sequence[_Side]) -> tuple[str, ...]:
+    """Who changed a label: people, functions whose votes differ, on it or on the span in its place, or the model."""
+    if any(side.by_people(key) for side in sides):
+        return (PEOPLE,)
+    for place in (key, *(side.winner(key) for side in sides)):
+        if place is None:
+            continue
+        if any(side.by_people(place) for side in sides if place in side.labels):
+            return (PEOPLE,)
+        old, new = (side.counted(place) for side in sides)
+        if differ := sorted(name for name in {*old, *new} if old.get(name) != new.get(name)):
+            return tuple(differ)
+    return (MODEL,)
+
+
+def _words(root: Path, task: Task) -> dict[str, list[annotators.Row]]:
+    """People's votes on the texts of a task of spans, by site."""
+    path = root / schema.people_path(task.name)
+    by: dict[str, list[annotators.Row]] = {}
+    for row in parquet.read(path, schema.VOTES).to_pylist() if task.spans and files.exists(path) else ():
+        by.setdefault(row["site"], []).append(row)
+    return by
 
 
 def _muted(root: Path, task: Task) -> set[tuple[str, str]]:
@@ -100,32 +170,19 @@ def _muted(root: Path, task: Task) -> set[tuple[str, str]]:
     return {(function, label) for function, label in pairs}
 
 
-def _enter(
-    diff: LabelDiff,
-    site: str,
-    key: _Key,
-    rows: tuple[Mapping[str, Any] | None, Mapping[str, Any] | None],
-    votes: Sequence[Mapping[str, str | None]],
-    muted: Sequence[Collection[tuple[str, str]]],
-) -> None:
-    before, after = rows
-    then, now = votes
+def _enter(diff: LabelDiff, site: str, key: _Key, sides: Sequence[_Side]) -> None:
+    before, after = (side.labels.get(key) for side in sides)
+    then, now = (side.votes(key) for side in sides)
     for name in {*then, *now}:
         if then.get(name) != now.get(name):
             kind = "changed" if name in then and name in now else "new" if name in now else "gone"
             diff.votes.setdefault(name, Counter())[kind] += 1
-    then, now = (
-        {pair[0]: pair[1] for pair in votes.items() if pair not in idle}
-        for votes, idle in zip(votes, muted, strict=True)
-    )
-    differ = sorted(name for name in {*then, *now} if then.get(name) != now.get(name))
     was, is_now = (row["label"] if row is not None else None for row in (before, after))
     if was == is_now and before is not None and after is not None:
         diff.same += 1
         diff.moved += abs(before["probability"] - after["probability"]) > _NEAR
         return
-    people = any(row is not None and row["source"] == "person" for row in (before, after))
-    causes = (PEOPLE,) if people else tuple(differ) or (MODEL,)
+    causes = _causes(key, sides)
     diff.pairs[was or "", is_now or ""] += 1
     diff.causes.update(causes)
     diff.sites[site] += 1
