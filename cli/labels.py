@@ -117,8 +117,9 @@ def _show_labels(corpus: "Corpus", ran: int) -> None:
         people = f"; {judged:,} by people" if judged else ""
         differ = f"votes differ on {entry['conflicts']:,}"
         if withheld := sum(count for rivals in entry.get("withheld", {}).values() for count in rivals.values()):
-            differ += f"; no label on {withheld:,}, where a label that nobody votes for is likelier"
-        view.out.print(f"{name}: {sum(entry['examples'].values()):,} examples, {differ}{people}")
+            differ += f"; no label on {withheld:,}, where another label is as likely, or one without votes likelier"
+        silent = f"no vote on {entry['without_vote']:,}; " if entry.get("without_vote") else ""
+        view.out.print(f"{name}: {sum(entry['examples'].values()):,} examples, {silent}{differ}{people}")
     view.out.print(f"labels: {corpus.path / 'labels'}" + ("" if ran else "   (nothing had changed)"))
 
 

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from socorpus.cli import (
     build,
@@ -41,8 +42,22 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+class _Labeling(TyperGroup):
+    """The group of commands on labels; of a command that stands a level above the message says so."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command of a name, as of the base class; a usage error where there is none."""
+        above = getattr(ctx.parent.command, "commands", {}) if ctx.parent is not None else {}
+        if args[0] not in self.commands and args[0] in above:
+            ctx.fail(f"No such command '{args[0]}'. Did you mean: socorpus {args[0]}?")
+        return super().resolve_command(ctx, args)
+
+
 labeling = typer.Typer(
     name="labeling",
+    cls=_Labeling,
     help="Weak labels for tasks: votes, their analysis, and people's corrections.",
     no_args_is_help=True,
     rich_markup_mode=None,

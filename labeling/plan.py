@@ -351,6 +351,7 @@ class TaskPlan:
             },
             "sources": dict(sorted(sources.items())),
             "conflicts": conflicts,
+            "without_vote": counts["examples"].total() - fitted[self.task].counts["posts"],
             **self.failures(voted),
             **({"not_counted": muted} if (muted := fitted[self.task].counts.get("muted")) else {}),
             **self.withheld(fitted),

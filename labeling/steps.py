@@ -480,6 +480,7 @@ def fit(
         more["withheld"] = withheld
     if count := counted.contradictions(voters, facts):
         more["contradictions"] = count
+    more["posts"] = counted.posts
     return Outcome({model_path(task): len(counted.weight)}, {"method": model.method, "basis": model.basis, **more})
 
 

@@ -49,6 +49,7 @@ _SHAPE = {
             "by_others?": {str: _COUNTS},
             "not_counted?": [[str]],
             "withheld?": {str: _COUNTS},
+            "without_vote?": int,
             "definition?": {
                 **dict.fromkeys(("unit", "question"), str),
                 "labels": [{"name": str, "meaning": str}],

@@ -24,7 +24,7 @@ from socorpus.labeling.aggregation.dawid_skene import Judged
 from socorpus.labeling.aggregation.patterns import Counts, Votes
 from socorpus.labeling.schema import Task, Weigher
 
-VERSION = 3
+VERSION = 4
 _MOST_OF_OTHERS = 0.5
 """Share of what a weigher gives other labels from which votes for a label that it never gives tell nothing."""
 _MORE = 3
@@ -44,7 +44,8 @@ def count(votes: pa.Table, voters: Sequence[str], task: Task) -> dict[str, Any]:
         suggestion; each with its number of items. `units`: judgements of single people on items that two or more
         judged. `disputes`: posts that people judged differently, and how many of these were adjudicated. `seconds`:
         time that people took. `likely`: of each function that a weigher weighs, and of the weigher, the sum of the
-        probabilities that it gives to this function's votes; of others 0.
+        probabilities that it gives to this function's votes; of others 0. `posts`: number of posts with a vote of
+        anybody, also that there is nothing in it.
     """
     items = vote_matrix.gather(votes, voters, task)
     people = judgements(items, votes, task)
@@ -56,7 +57,13 @@ def count(votes: pa.Table, voters: Sequence[str], task: Task) -> dict[str, Any]:
         "disputes": list(people.disputes),
         "seconds": people.seconds,
         "likely": _likely(items, votes, voters, task).tolist(),
+        "posts": _posts(votes),
     }
+
+
+def _posts(votes: pa.Table) -> int:
+    seen = pc.or_(pc.is_valid(votes["label"]), pc.match_substring(votes["evidence"], '"nothing": true'))
+    return len(pc.unique(votes.filter(seen)["post_id"]))
 
 
 def _likely(items: vote_matrix.Items, votes: pa.Table, voters: Sequence[str], task: Task) -> npt.NDArray[np.float64]:
@@ -128,6 +135,8 @@ class Counted:
         self.seconds = [value for part in parts for value in part["seconds"]]
         self.likely = np.sum([part["likely"] for part in parts], axis=0) if parts else np.zeros(width)
         """float64[m], sums of a weigher's probabilities of each function's votes."""
+        self.posts = sum(part["posts"] for part in parts)
+        """Posts with a vote."""
 
     def contradictions(self, functions: Sequence[str], facts: Sequence[str]) -> int:
         """Number of items for which functions state different facts."""
@@ -137,7 +146,10 @@ class Counted:
         return int(self.weight[different].sum())
 
     def withheld(self, model: dawid_skene.LabelModel, task: Task) -> dict[str, dict[str, int]]:
-        """Label with votes -> likelier label without any -> number of items that have no label for that reason."""
+        """Label with votes -> likelier label without any, or one as likely -> number of items without a label for that.
+
+        Of two labels that are as likely the first is the commoner one (`LabelModel.choose`).
+        """
         patterns = self.patterns
         weigher = task.weighed_by
         unsettled = self.verdict < 0
@@ -149,9 +161,11 @@ class Counted:
         voted = (model.counted(patterns) != dawid_skene.ABSTAIN).any(1)
         rows = np.flatnonzero(unsettled & voted & ~dawid_skene.likeliest(label, probabilities))
         counts: dict[str, Counter[str]] = {}
-        for row, rival in zip(rows.tolist(), probabilities[rows].argmax(1).tolist(), strict=True):
+        rivals = probabilities[rows]
+        rivals[np.arange(len(rows)), label[rows]] = -1.0
+        for row, rival in zip(rows.tolist(), rivals.argmax(1).tolist(), strict=True):
             counts.setdefault(model.labels[label[row]], Counter())[model.labels[rival]] += int(self.weight[row])
-        return {name: dict(sorted(rivals.items())) for name, rivals in sorted(counts.items())}
+        return {name: dict(sorted(by_rival.items())) for name, by_rival in sorted(counts.items())}
 
     def fit(
         self,

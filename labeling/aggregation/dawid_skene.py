@@ -159,11 +159,11 @@ class LabelModel:
         return np.where(tied, self.prior[None], -1.0).argmax(1), probabilities
 
     def speaks(self, patterns: Votes, label: npt.NDArray[np.int64], probabilities: Float) -> npt.NDArray[np.bool_]:
-        """Whether each pattern gets its label, bool[n]: somebody votes who is counted, and no other label is likelier.
+        """Whether each pattern gets its label, bool[n]: somebody votes who is counted, and no other label is as likely.
 
         Args:
             label, probabilities: as `choose` gives them. A likelier label is one for which nobody votes: such a vote
-                says what the post is not, and nobody says what it is.
+                says what the post is not, and nobody says what it is. Where two labels tie, votes say neither.
         """
         voted: npt.NDArray[np.bool_] = (self.counted(patterns) != ABSTAIN).any(1)
         return voted & likeliest(label, probabilities)
@@ -340,9 +340,12 @@ def fit(
 
 
 def likeliest(label: npt.NDArray[np.int64], probabilities: Float) -> npt.NDArray[np.bool_]:
-    """Whether no label is likelier than the chosen one, bool[n], of labels int64[n] and probabilities float64[n, k]."""
-    own = probabilities[np.arange(len(label)), label]
-    return np.asarray(np.round(own, 9) >= np.round(probabilities.max(1, initial=0.0), 9))
+    """Whether the chosen label is likelier than each other by 1e-9, bool[n], of labels int64[n], probabilities
+    float64[n, k]."""
+    others = np.round(probabilities, 9)
+    own = others[np.arange(len(label)), label]
+    others[np.arange(len(label)), label] = -1.0
+    return np.asarray(own > others.max(1, initial=-1.0))
 
 
 def copies(patterns: Votes, counts: Counts) -> Counts:

@@ -58,7 +58,8 @@ def decide(
 
     Returns:
         `schema.LABELS` in order of post and span; an example, or a span, on which nobody voted has no row, nor one for
-        which a label that nobody votes for is likelier than those that have votes. A probability is rounded to float32.
+        which a label that nobody votes for is likelier than those that have votes, or two are as likely. A probability
+        is rounded to float32.
     """
     if not task.spans:
         return _decided(examples, votes, model, task, corrections)

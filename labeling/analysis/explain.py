@@ -115,8 +115,7 @@ def _standing(root: Path, task: str, entry: Mapping[str, Any], row: Mapping[str,
     if row["conflict"] and row["source"] != "person" and model is not None:
         ranked = sorted(zip(model.labels, row["probabilities"], strict=True), key=lambda pair: -pair[1])
         other, probability = next(pair for pair in ranked if pair[0] != row["label"])
-        tie = ", a tie" if round(probability, 6) == round(row["probability"], 6) else ""
-        differ += f", {other} {probability:.3f} is next{tie}"
+        differ += f", {other} {probability:.3f} is next"
     by = f"a fact by {who}" if who else f"by {row['source']}"
     return f"{row['label']} {row['probability']:.3f}, {by}{differ}{basis}"
 
@@ -153,8 +152,8 @@ def _spans(
         voters = _by_label(row["votes"], muted)
         who = _stating(row["votes"], row["label"], model) if row["source"] != "person" else ""
         by = ", by person" if row["source"] == "person" else f", a fact by {who}" if who else ""
-        said = f"{row['label']} {row['probability']:.3f}{by}"
-        yield f"  {_slice(text, row['start'], row['end'])}: {said} ({voters})"
+        label = f"{row['label']} {row['probability']:.3f}{by}"
+        yield f"  {_slice(text, row['start'], row['end'])}: {label} ({voters})"
     if len(rows) > _MOST_SPANS:
         yield f"  and {len(rows) - _MOST_SPANS} more"
     if not rows and not votes and verdicts is None:
@@ -276,11 +275,12 @@ def _without_label(votes: Sequence[Mapping[str, Any]], model: LabelModel) -> Ite
     if not (model.counted(pattern) != dawid_skene.ABSTAIN).any():
         yield "  none of these votes is counted: they tell nothing (socorpus labeling analyze has the figures)"
         return
-    rival = max(range(len(probabilities)), key=lambda number: probabilities[number])
-    yield (
-        f"  {model.labels[rival]} {probabilities[rival]:.3f}, for which nobody votes, is likelier than "
-        f"{model.labels[label]} {probabilities[label]:.3f}"
-    )
+    rival = max({*range(len(probabilities))} - {label}, key=lambda number: probabilities[number])
+    own, other = (f"{model.labels[number]} {probabilities[number]:.3f}" for number in (label, rival))
+    if round(probabilities[label], 9) == round(probabilities[rival], 9):
+        yield f"  {own} and {other} are as likely: a tie gives no label"
+    else:
+        yield f"  {other}, for which nobody votes, is likelier than {own}"
 
 
 def _missing(entry: Mapping[str, Any], site: str) -> Iterator[str]:

@@ -22,7 +22,7 @@ from socorpus.labeling.aggregation.dawid_skene import ABSTAIN
 from socorpus.labeling.analysis import label_errors, leaks
 from socorpus.labeling.schema import FOLDER, TASKS, Task
 
-VERSION = 9
+VERSION = 10
 _FAILURES_SHOWN = 3
 Int64 = npt.NDArray[np.int64]
 
@@ -85,6 +85,7 @@ def analyse(
         "task": task,
         "labels": list(definition.labels),
         "examples": examples,
+        "without_vote": examples - counted.posts,
         "items": int(weight[(patterns != ABSTAIN).any(1)].sum()),
         "method": model.method,
         "facts": list(model.facts),
@@ -124,7 +125,8 @@ def functions(
 
     Returns:
         `coverage`: votes / examples; `overlap`: share of its votes on items where another votes too; `conflict`: share
-        of its votes where another votes differently (of others only votes that are counted); `accuracy`: learned by the
+        of its votes where another votes differently (both of votes that are counted, None where it has none);
+        `accuracy`: learned by the
         model, None where it never votes; `assumed`: whether that rests on a share that nobody learned or judged here;
         `people`: number of its votes on items that people judged, and of the right ones among them; `lift`: label ->
         how many times as often it votes for it where others do as where others vote for other labels, with the
@@ -139,13 +141,14 @@ def functions(
     counted = model.counted(patterns)
     for index, name in enumerate(model.functions):
         here = voted[:, index]
-        own, votes = weight * here, int(weight[here].sum())
+        votes = int(weight[here].sum())
         others = np.delete(counted, index, 1)
         beside = counted.copy()
         beside[:, index] = patterns[:, index]
         spoken = others != ABSTAIN
-        overlap = int(own[spoken.any(1)].sum())
-        conflict = int(own[(spoken & (others != patterns[:, [index]])).any(1)].sum())
+        heard = weight * (counted[:, index] != ABSTAIN)
+        overlap = int(heard[spoken.any(1)].sum())
+        conflict = int(heard[(spoken & (others != patterns[:, [index]])).any(1)].sum())
         judged, right = here & (truth >= 0), here & (truth == patterns[:, index])
         by = np.bincount(patterns[here, index], weights=weight[here], minlength=len(model.labels))
         accuracy = model.accuracy[index]
@@ -155,8 +158,8 @@ def functions(
                 "votes": votes,
                 "labels": {label: int(by[number]) for number, label in enumerate(model.labels) if by[number]},
                 "coverage": _share(votes, total),
-                "overlap": _share(overlap, votes),
-                "conflict": _share(conflict, votes),
+                "overlap": _share(overlap, int(heard.sum())),
+                "conflict": _share(conflict, int(heard.sum())),
                 "accuracy": None if np.isnan(accuracy) else round(float(accuracy), 4),
                 "assumed": not np.isnan(accuracy) and _assumed(model, name),
                 "voice": round(float(model.voices[index]), 4),
@@ -303,6 +306,17 @@ def not_to_be_had(facts: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def without_vote(facts: Mapping[str, Any]) -> list[str]:
+    """A sentence on examples on which nobody votes; none where there are none.
+
+    Args:
+        facts: an analysis, or the manifest's entry of a task.
+    """
+    count, examples = facts.get("without_vote", 0), facts["examples"]
+    total = examples if isinstance(examples, int) else sum(examples.values())
+    return [f"No vote on {count:,} of {total:,} examples (socorpus explain says more of each)."] if count else []
+
+
 def withheld(facts: Mapping[str, Any]) -> list[str]:
     """A sentence on posts, or spans, that have votes and yet no label; none where there are none.
 
@@ -314,11 +328,11 @@ def withheld(facts: Mapping[str, Any]) -> list[str]:
         return []
     total = sum(count for rivals in counts.values() for count in rivals.values())
     parts = [
-        f"{count:,} with votes for {label}, where {rival} is likelier"
+        f"{count:,} with votes for {label}, where {rival} is as likely or likelier"
         for label, rivals in counts.items()
         for rival, count in rivals.items()
     ]
-    why = "since a label that nobody votes for is likelier"
+    why = "since another label is as likely, or one that nobody votes for likelier"
     return [f"No label on {total:,} items that have votes, {why}: {'; '.join(parts)}."]
 
 
@@ -360,6 +374,6 @@ def summary(analysis: Mapping[str, Any]) -> list[str]:
         sentences += [f"{strays.sentence(task, function, reasons)}." for function, reasons in lost]
     if "held_out" in analysis:  # of an earlier version it has neither
         sentences += [_method(analysis), probabilities(analysis["probabilities"])]
-    sentences += withheld(analysis)
+    sentences += [*without_vote(analysis), *withheld(analysis)]
     sentences += not_to_be_had(analysis)
     return [*sentences, *filter(None, [analysis["audit"].get("note"), analysis["errors"]["note"]])]

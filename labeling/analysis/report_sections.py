@@ -41,7 +41,8 @@ def labels(facts: Facts) -> Section | None:
         content += Markup("<h3>{}: {} examples</h3>").format(name, f"{examples:,}")
         content += html.table(["label", *SPLITS, "all"], *label_rows(entry))
         sources = ", ".join(f"{count:,} by {source}" for source, count in entry["sources"].items()) or "none"
-        for sentence in (*analysis_functions.withheld(entry), *analysis_functions.not_to_be_had(entry)):
+        silent = (analysis_functions.without_vote, analysis_functions.withheld, analysis_functions.not_to_be_had)
+        for sentence in (sentence for part in silent for sentence in part(entry)):
             content += html.paragraph(sentence)
         content += html.paragraph(
             f"Combined by {_METHODS.get(entry['method'], entry['method'])}: {sources}; votes differ on "
@@ -100,7 +101,7 @@ def function_rows(analysis: Mapping[str, Any]) -> list[list[Any]]:
     """Rows of the table of functions."""
     return [
         [
-            function["name"] + _not_counted(function),
+            function["name"] + " (facts)" * (function["name"] in analysis.get("facts", ())) + _not_counted(function),
             function["votes"],
             *(percent(function[name]) for name in ("coverage", "overlap", "conflict")),
             percent(function["accuracy"]) + (" assumed" if function.get("assumed") else ""),

@@ -58,6 +58,13 @@ def test_every_argument_and_option_is_explained(name: str) -> None:
         assert getattr(parameter, "help", None), f"{name}: {parameter.name}"
 
 
+def test_a_command_of_the_level_above_is_pointed_to() -> None:
+    for words, hint in ((["explain", "corpus"], " Did you mean: socorpus explain?"), (["nonsense"], "")):
+        done = CliRunner().invoke(app, ["labeling", *words], prog_name="socorpus")
+        assert done.exit_code == 2 and f"No such command '{words[0]}'.{hint}" in done.output
+        assert ("Did you mean" in done.output) == bool(hint)
+
+
 def test_version_and_help_of_all() -> None:
     from importlib.metadata import version
 

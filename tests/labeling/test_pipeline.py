@@ -138,7 +138,10 @@ def test_labels_are_what_their_votes_say(applied: Path) -> None:
     assert all(max(row["probabilities"]) == row["probability"] for row in found)
     entry = manifest(applied)["labels"]["toy"]
     assert entry["withheld"] == {"unclear": {"good": len(without)}}
-    said = f"No label on {len(without)} items that have votes, since a label that nobody votes for is likelier"
+    examples = len(rows(applied, "toy", "examples"))
+    assert entry["without_vote"] == examples - len(by) > 0
+    assert analysis_functions.without_vote(entry)[0].startswith(f"No vote on {examples - len(by):,} of {examples:,} ")
+    said = f"No label on {len(without)} items that have votes, since another label is as likely, or one that"
     assert analysis_functions.withheld(entry)[0].startswith(said)
     for row in found:
         said = {(vote["function"], vote["label"]) for vote in row["votes"]}
@@ -755,6 +758,7 @@ def test_who_votes_alike_on_everything_moves_no_label(applied: Path, corpus: Pat
         assert len(said) == 1 and said[0].startswith("breaks's votes for good ")
         (row,) = [row for row in analysis["functions"] if row["name"] == "breaks"]
         assert row["votes"] == len(rows(corpus, "toy", "examples")) and row["accuracy"] is None
+        assert (row["overlap"], row["conflict"]) == (None, None)
         # What is not counted is no overlap, no conflict and no agreement of others.
         figures = ("name", "votes", "overlap", "conflict")
         others = [{name: of[name] for name in figures} for of in analysis["functions"] if of["name"] != "breaks"]

@@ -75,7 +75,23 @@ def test_there_is_no_label_where_one_that_nobody_votes_for_is_likelier(unit: Lit
     assert counted.withheld(model, task) == {"yes": {"no": 30}}
 
 
-def test_a_label_is_the_likeliest_where_no_other_is_likelier() -> None:
-    label = dawid_skene.likeliest(np.array([0, 1, 0]), np.array([[0.5, 0.5, 0.0], [0.6, 0.4, 0.0], [1 / 3] * 3]))
-    assert label.tolist() == [True, False, True]
+def test_a_label_is_the_likeliest_where_no_other_is_as_likely() -> None:
+    probabilities = np.array([[0.5, 0.5 - 1e-10, 0.0], [0.6, 0.4, 0.0], [1 / 3] * 3, [0.2, 0.2, 0.6], [0.3, 0.5, 0.2]])
+    assert dawid_skene.likeliest(np.array([0, 1, 0, 2, 1]), probabilities).tolist() == [False, False, False, True, True]
+    assert dawid_skene.likeliest(np.zeros(1, np.int64), np.ones((1, 1))).tolist() == [True]
     assert dawid_skene.likeliest(np.zeros(0, np.int64), np.zeros((0, 3))).shape == (0,)
+
+
+@pytest.mark.parametrize("unit", ["question", "span"])
+def test_a_tie_gives_no_label_and_is_counted(unit: Literal["question", "span"]) -> None:
+    task = Task("made", {"yes": "it is", "no": "it is not", "perhaps": "who knows"}, unit=unit)
+    votes = _votes(task, [("a", 1, "yes"), ("b", 1, "no"), ("a", 2, "yes"), ("b", 3, "no"), ("c", 3, "no")])
+    voters = ["a", "b", "c"]
+    counted = counting.Counted([counting.count(votes, voters, task)], len(voters))
+    assert counted.posts == 3
+    model = counted.fit(voters, task)
+    posts = pa.array([1, 2, 3], pa.int64())
+    examples = pa.table({"site": ["a"] * 3, "post_id": posts, "thread_id": posts, "split": ["train"] * 3})
+    assert decide.decide(examples, votes, model, task)["post_id"].to_pylist() == [2, 3]
+    (tied,) = [(label, *rival) for label, rivals in counted.withheld(model, task).items() for rival in rivals.items()]
+    assert {tied[0], tied[1]} == {"yes", "no"} and tied[2] == 1

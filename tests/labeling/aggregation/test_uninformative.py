@@ -148,6 +148,7 @@ def test_who_names_all_that_a_weigher_names_otherwise_is_not_counted() -> None:
         "disputes": [0, 0],
         "seconds": [],
         "likely": [100.0, 112.5, 0.0, 0.0],
+        "posts": 655,
     }
     model = counting.Counted([part], len(voters)).fit(voters, task, ["ours"])
     assert model.muted == (("every word", "Algorithm"),) and model.method == "weigher"

@@ -182,3 +182,11 @@ def test_finding_lost_spans_does_not_need_the_weigher_of_a_task() -> None:
         found, [{"start": 2, "end": 8, "source": "function", "probability": 0.8}], None, model, task
     )
     assert (lost.start, lost.why, lost.label) == (0, lost_spans.OVERLAPPED, "yes")
+
+
+def test_a_tie_is_named_as_the_reason_for_no_label(tmp_path: Path) -> None:
+    _corpus(tmp_path, "closure", [_vote("mine", "needs_focus"), _vote("yours", "duplicate")])
+    told = _told(tmp_path)
+    assert told[2].startswith("closure       no label")
+    (line,) = [line for line in told if line.endswith(" are as likely: a tie gives no label")]
+    assert sorted(part.split()[0] for part in line.split(" and ")) == ["duplicate", "needs_focus"]

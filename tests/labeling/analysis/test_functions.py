@@ -1,5 +1,6 @@
 """The analysis against numbers worked out by hand, and of a corpus with people's votes."""
 
+import dataclasses
 import itertools
 import shutil
 from collections.abc import Iterator
@@ -80,9 +81,9 @@ def test_functions_by_hand() -> None:
     }
     # Of spans coverage is a share of those that anybody names: 10.
     assert analysis_functions.functions(patterns, weight, truth, model, None)[0]["coverage"] == 0.9
-    # Combined: HQ on the first, a tie of HQ and CLOSE on the second, which goes to HQ, and CLOSE on the last.
+    # Combined: HQ on the first, a tie of HQ and CLOSE on the second, which gives no label, and CLOSE on the last.
     human = analysis_functions.against_people(patterns, weight, truth, model)
-    assert human == {"judged": 7, "voted": 7, "right": 4, "no_span": 0}
+    assert human == {"judged": 7, "voted": 5, "right": 4, "no_span": 0}
 
 
 def test_a_corpus_with_people(corpus: Path, tmp_path: Path) -> None:
@@ -268,6 +269,21 @@ def test_a_story_of_a_span_says_who_votes_for_which_label_and_what_is_not_counte
     said = f"Class by score_says_so; {other['label']} by edits_say_so, not counted"
     assert f"0-4 Node: Class 0.800 ({said})" in told
     assert "entities      lost has a vote on it that is not counted: no example of entities" in told
+
+
+def test_votes_that_do_not_count_are_no_overlap_of_their_own_function_and_facts_are_marked() -> None:
+    patterns = np.array([[HQ, HQ, NO], [HQ, CLOSE, NO], [EDIT, HQ, NO]], np.int8)
+    weight = np.array([4, 2, 3])
+    model = dawid_skene.fit(*dawid_skene.distinct(patterns, weight), ["a", "b", "c"], QUALITY.labels, facts=["b"])
+    model = dataclasses.replace(model, muted=(("a", "HQ"),))
+    a, b, c = analysis_functions.functions(patterns, weight, np.full(3, -1), model, examples=20)
+    assert (a["votes"], a["overlap"], a["conflict"]) == (9, 1.0, 1.0)  # of three votes for EDIT
+    assert (b["votes"], b["overlap"], b["conflict"]) == (9, round(3 / 9, 4), round(3 / 9, 4))
+    every = dataclasses.replace(model, muted=(("a", "HQ"), ("a", "LQ_EDIT")))
+    (idle, *_) = analysis_functions.functions(patterns, weight, np.full(3, -1), every, examples=20)
+    assert (idle["votes"], idle["overlap"], idle["conflict"]) == (9, None, None)
+    shown = Analysis("quality", {"functions": [a, b, c], "examples": 20, "facts": ["b"]}).functions()[1]
+    assert [row[0] for row in shown] == ["a (not counted: HQ)", "b (facts)", "c"]
 
 
 def test_accuracy_that_rests_on_an_assumption_says_so() -> None:
