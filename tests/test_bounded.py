@@ -36,7 +36,7 @@ from socorpus.corpus.tokenizer import bpe, pretokenize
 from socorpus.corpus.words import words
 from socorpus.labeling import example_texts
 from socorpus.labeling.aggregation import annotators, dawid_skene, decide, weighed
-from socorpus.labeling.analysis import report_sections
+from socorpus.labeling.analysis import lost_spans, report_sections
 from socorpus.labeling.export import formats, tokens
 from socorpus.labeling.facts import question_kinds, remarks, site_business, site_terms
 from socorpus.labeling.functions import Threads, of_task
@@ -347,6 +347,19 @@ def _decided(size: int) -> pa.Table:
         for place in range(size // 8)
     ]
     return pa.Table.from_pylist(rows, schema=VOTES)
+
+
+def _crossing(size: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Votes on long spans of one text, and the labels in their place: each vote's span crosses nearly all of them."""
+    count = size // 8
+    usual = {"site": "", "post_id": 1, "function": "calls", "version": 1, "source": "function", "evidence": "{}"}
+    usual |= {"at": None, "seconds": None, "label": "Function"}
+    votes = [usual | {"start": place, "end": 8 * count - place} for place in range(count)]
+    labels = [
+        {"start": 4 * place, "end": 4 * place + 3, "label": "Class", "probability": 0.9, "source": "function"}
+        for place in range(2 * count)
+    ]
+    return votes, labels
 
 
 _EXAMPLES = pa.table({"site": [""], "post_id": pa.array([1], pa.int64()), "thread_id": pa.array([1]), "split": [""]})
@@ -854,6 +867,10 @@ STEPS: dict[str, tuple[Callable[[Any], object], Mapping[str, Make]]] = {
     "labels": (
         lambda votes: decide.decide(_EXAMPLES, votes, _MODEL, entities.TASK),
         {"overlapping": _decided},
+    ),
+    "lost spans": (
+        lambda rows: lost_spans.find(*rows, None, _MODEL, entities.TASK),
+        {"crossing": _crossing},
     ),
     "people": (_people, {"marks": _marked}),
     "examples": (lambda tables: example_texts.stored(*tables), {"edited": _edited}),

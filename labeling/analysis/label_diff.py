@@ -14,6 +14,7 @@ from socorpus.corpus.storage import files, parquet
 from socorpus.labeling import schema, steps
 from socorpus.labeling.aggregation import annotators
 from socorpus.labeling.aggregation.annotators import Place, Verdict
+from socorpus.labeling.analysis import lost_spans
 from socorpus.labeling.schema import Task
 
 MODEL, PEOPLE = "(label model)", "(people)"
@@ -128,14 +129,14 @@ class _Side:
         return key[1] >= 0 and key[0] in self._verdicts and key[1:] not in self._verdicts[key[0]]
 
     def winner(self, key: _Key) -> _Key | None:
-        """The likeliest labelled span that overlaps a span without a label."""
+        """The likeliest labelled span that overlaps a span without a label, of the first `lost_spans.NEIGHBOURS`."""
         post, start, end = key
         if key in self.labels or start < 0:
             return None
         spans = self._spans.get(post, [])  # don't overlap, so their ends ascend too
         first = bisect_right(spans, start, key=lambda span: span[1])
         last = bisect_left(spans, end, key=lambda span: span[0])
-        over = [(post, *span) for span in spans[first:last]]
+        over = [(post, *span) for span in spans[first : min(last, first + lost_spans.NEIGHBOURS)]]
         return max(over, key=lambda other: self.labels[other]["probability"], default=None)
 
 

@@ -17,6 +17,8 @@ from socorpus.labeling.schema import Task
 UNMARKED, OVERLAPPED, UNHEARD, UNLIKELY = "unmarked", "overlapped", "unheard", "unlikely"
 """Why a span has no label: people marked the text without it; a span that it overlaps won; no vote on it counts; it is
 too unlikely."""
+NEIGHBOURS = 10
+"""Most labels in the place of a lost span among which the likeliest is taken: a long one may cross all of a text."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def find(
             probability: float | None = float(outcome.probabilities[item, outcome.label[item]])
         else:
             label, probability = own[0]["label"], None
-        over = winners[int(first[item]) : int(last[item])]
+        over = winners[int(first[item]) : min(int(last[item]), int(first[item]) + NEIGHBOURS)]
         why, winner = UNLIKELY, None
         if verdicts is not None and place not in verdicts:
             why = UNMARKED
