@@ -52,7 +52,7 @@ from socorpus.labeling.aggregation.patterns import Float
 from socorpus.labeling.aggregation.patterns import Votes as Votes
 from socorpus.labeling.aggregation.patterns import distinct as distinct
 
-VERSION = 8
+VERSION = 9
 FEWEST_FUNCTIONS = 3
 """Functions that must vote often enough for their rates to be learned; with fewer the majority decides."""
 OFTEN = 20

@@ -60,8 +60,9 @@ def _corpus(
     example = label_tables.example(2, TEXT)
     decided = table if people else pa.Table.from_pylist(by_functions, schema=schema.VOTES)
     examples = pa.Table.from_pylist([example], schema=schema.EXAMPLES)
-    labels = decide.decide(examples, decided, model, definition)
-    label_tables.write(root, task, [example], labels.to_pylist())
+    labels = decide.decide(examples, decided, model, definition).to_pylist()
+    evident = [row | {"votes": [vote | {"evidence": "{}"} for vote in row["votes"]]} for row in labels]
+    label_tables.write(root, task, [example], evident)
     path = root / schema.path(task, "votes", label_tables.BUCKET)
     parquet.write(path, pa.Table.from_pylist(by_functions, schema=schema.VOTES), schema.VOTES)
     words = [vote for vote in votes if vote["source"] == "person"]
