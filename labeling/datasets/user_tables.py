@@ -11,7 +11,7 @@ import json
 import math
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -133,12 +133,14 @@ def _of_csv(path: Path, text: str, known: Collection[str], fits: Fits) -> Iterat
     fitting = [separator for separator, why in unfit.items() if why is None]
     separator = fitting[0] if fitting else max(separators, key=lambda separator: len(heads[separator]))
     head = heads[separator]
-    if (why := unfit[separator]) is not None:
+    if (why := unfit[separator]) is not None and _whole_row(text, separator):
         hint_of_separators = "; columns are separated by commas, semicolons or tabs" if len(head) == 1 else ""
         raise InputError(f"{path}: {why}{hint_of_separators}")
     names = _names(head, known, str(path))
     own = {column: name for name, column in names.items()}
-    table = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    # Not strict, a quotation mark that is not closed makes all rows below it one cell.
+    table = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    last = 0
     try:
         next(table, None)
         last = table.line_num
@@ -151,7 +153,41 @@ def _of_csv(path: Path, text: str, known: Collection[str], fits: Fits) -> Iterat
                     row[EXCESS] = cells[len(head) :]
                 yield where, row
     except csv.Error as error:
-        raise InputError(f"{path}, line {begun + table.line_num:,}: can't be read as CSV: {error}") from None
+        opened = _opened(itertools.islice(io.StringIO(text, newline=""), last, None), separator)
+        if opened is None:
+            raise InputError(f"{path}, line {begun + table.line_num:,}: can't be read as CSV: {error}") from None
+        within = f" within {_MOST_OF_A_FIELD:,} characters" if "limit" in str(error) else ""
+        raise InputError(
+            f"{path}, line {begun + last + opened + 1:,}: the quotation mark that opens a cell here is not closed at "
+            f"the end of a cell{within}: all that follows would be part of it. Close it, or remove it; a quotation "
+            "mark inside of a quoted cell is written twice"
+        ) from None
+
+
+def _opened(lines: Iterable[str], separator: str) -> int | None:
+    """The line, of those from the beginning of a row on, in which the cell begins that is not closed as it should be.
+
+    None if no cell of the row is quoted.
+    """
+    opened, inside = None, False
+    for number, line in enumerate(lines):
+        place = 0
+        while True:
+            if not inside and line.startswith('"', place):
+                opened, inside, place = number, True, place + 1
+            elif not inside:
+                if (end := line.find(separator, place)) < 0:
+                    return opened  # the end of the row
+                place = end + 1
+            elif (end := line.find('"', place)) < 0:
+                break
+            elif line.startswith('"', end + 1):
+                place = end + 2
+            elif line.startswith(separator, end + 1):
+                inside, place = False, end + 2
+            else:
+                return opened
+    return opened
 
 
 def _head(text: str, separator: str) -> list[str]:
@@ -162,6 +198,15 @@ def _head(text: str, separator: str) -> list[str]:
     while head and not head[-1].strip():  # columns of a spreadsheet that hold nothing
         head.pop()
     return head
+
+
+def _whole_row(text: str, separator: str) -> bool:
+    """Whether the first row can be read, each quoted cell of it closed."""
+    try:
+        next(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True), None)
+    except csv.Error:
+        return False
+    return True
 
 
 def _unfit(head: Sequence[str], known: Collection[str], fits: Fits) -> str | None:

@@ -15,7 +15,7 @@ from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.storage.objects.paths import ObjectPath
 from socorpus.labeling import schema
 from socorpus.labeling.aggregation import annotators
-from socorpus.labeling.datasets import user_tables
+from socorpus.labeling.datasets import gold, user_tables
 from socorpus.labeling.judgements import importing, sheet
 from socorpus.labeling.judgements.importing import Imported
 from socorpus.labeling.label_studio import pull, state
@@ -194,6 +194,27 @@ def test_a_file_that_lacks_something_is_refused_whole(root: Path, content: str, 
     path.write_bytes(content.encode("utf-8", "surrogateescape"))
     with pytest.raises(InputError, match=message):
         importing.take(root, root, QUALITY, path)
+    assert not (root / schema.ANNOTATIONS).exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ('post_id,label,note\n3,HQ,a\n4,HQ,"b\n5,HQ,c\n6,HQ,d\n', 3),
+        ('sep=;\npost_id;label;note\n3;HQ;"a ""b"" \nc"\n4;HQ;"d\ne";"f\n5;HQ;g\n', 6),
+        ('post_id,label,note\n3,HQ,"a\n4,HQ,"b"\n', 2),
+        ('post_id,label,note\n3,HQ,"a" b\n', 2),
+        ('post_id,"label,note\n3,HQ,a\n', 1),
+        ('post_id,label,"note\n3,HQ,a\n', 1),
+    ],
+)
+def test_a_quotation_mark_that_is_not_closed_swallows_no_rows(root: Path, content: str, line: int) -> None:
+    with pytest.raises(
+        InputError, match=rf"judged\.csv, line {line}: the quotation mark that opens a cell here is not c"
+    ):
+        take(root, content)
+    with pytest.raises(InputError, match=rf"judged\.csv, line {line}: the quotation mark"):
+        gold.read(root.parent / "judged.csv", QUALITY, ["a.example.com"])
     assert not (root / schema.ANNOTATIONS).exists()
 
 
