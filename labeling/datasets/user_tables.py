@@ -10,11 +10,13 @@ import itertools
 import json
 import math
 import re
-from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import boundary, parquet
@@ -26,6 +28,17 @@ SUFFIXES = (*_JSON, ".csv", ".tsv", ".parquet")
 _SEPARATORS = (",", ";", "\t")
 _MOST_OF_A_FIELD = 10_000_000
 _MOST_OF_A_HEAD = 1_000_000
+_BEGINNING = 400
+"""Bytes by which a file's encoding is recognised: no text in UTF-8 has many zeros."""
+_OTHERS = {
+    b"PK\x03\x04": "a spreadsheet in its own format, or an archive; save the table as CSV (UTF-8)",
+    b"\x1f\x8b": "compressed; unpack it first",
+    b"PAR1": "a Parquet file by its content; give it a name that ends in .parquet",
+}
+"""Beginnings of files that are no text."""
+_DIGEST_BYTES = 16
+_NO_VALUE = (ArithmeticError, ValueError, LookupError, pa.ArrowException)
+"""What Arrow raises for a value that Python does not have, or of a time zone that is not known."""
 _WHOLE = re.compile(r"[0-9]{1,19}(?:\.0*)?")
 _HINT = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 """The first line of a file by which spreadsheets are given its separator."""
@@ -45,17 +58,23 @@ def read(path: Path, known: Collection[str], fits: Fits) -> Iterator[tuple[str, 
         fits: is asked once, of a table, or of the first object of JSON Lines: others may have other keys.
 
     Raises:
-        InputError: the file can't be read, two of its columns have one meaning, or its columns lack something.
+        InputError: the file can't be read, two of its columns have one meaning, its columns lack something, or it has
+            no rows.
     """
     try:
         boundary.refuse_special(path)
         if path.suffix.lower() == ".parquet":
-            yield from _of_parquet(path, known, fits)
-            return
-        text = _decoded(path, path.read_bytes())
+            path.open("rb").close()  # Arrow's words for a folder, or a file that isn't there, name no way out
+            rows = _of_parquet(path, known, fits)
+        else:
+            text = _decoded(path, path.read_bytes())
+            rows = (_of_json if path.suffix.lower() in _JSON else _of_csv)(path, text, known, fits)
     except OSError as error:
-        raise InputError(f"{path}: can't be read: {error.strerror or error}") from None
-    yield from (_of_json if path.suffix.lower() in _JSON else _of_csv)(path, text, known, fits)
+        raise boundary.explain_error(error) or InputError(f"{path}: can't be read: {error}") from None
+    first = next(rows, None)
+    if first is None:
+        raise InputError(f"{path}: has no rows; give a table that has some")
+    yield from itertools.chain([first], rows)
 
 
 def is_table(path: Path) -> bool:
@@ -74,29 +93,92 @@ def is_table(path: Path) -> bool:
 
 
 def _decoded(path: Path, content: bytes) -> str:
-    if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):  # "Unicode text" of spreadsheets
-        return content.decode("utf-16", "replace")
+    for beginning, kind in _OTHERS.items():
+        if content.startswith(beginning):
+            raise InputError(f"{path}: is {kind}")
+    as_utf8 = "save it as UTF-8 (in a spreadsheet: “CSV UTF-8”)"
+    beginning = content[:_BEGINNING]
+    wide = content.startswith((BOM_UTF32_LE, BOM_UTF32_BE))  # one begins as UTF-16 does
+    if not wide and content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):  # "Unicode text" of spreadsheets
+        try:
+            return content.decode("utf-16")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}: can't be read as UTF-16 ({error.reason}); {as_utf8}") from None
+    if wide or beginning.count(0) > len(beginning) // 4:
+        raise InputError(f"{path}: is text in UTF-16 or UTF-32, and does not say which as it should; {as_utf8}")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise InputError(
             f"{path}, line {line:,}: can't be read as CSV or JSON Lines in UTF-8: byte {content[error.start]:#04x} is "
-            "none of it; save it as UTF-8 (in a spreadsheet: “CSV UTF-8”)"
+            f"none of it; {as_utf8}"
         ) from None
 
 
 def _of_parquet(path: Path, known: Collection[str], fits: Fits) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    table = parquet.read(path)
-    names = _names(table.column_names, known, str(path))
-    _check(list(names), fits, str(path))
+    try:
+        names = _names(parquet.column_names(path), known, str(path))
+        _check(list(names), fits, str(path))
+        names = {name: own for name, own in names.items() if name in known}
+        table = parquet.read(path, columns=list(names.values()))
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        why = "".join(sign for sign in str(error).partition("\n")[0] if sign.isprintable()).strip().rstrip(".;: ")
+        raise InputError(
+            f"{path}: can't be read as Parquet ({why}): damaged, or another format; make it again"
+        ) from None
     for start in range(0, table.num_rows, 1000):
-        for number, row in enumerate(table.slice(start, 1000).to_pylist(), start + 1):
-            yield f"{path}, row {number:,}", {name: row[own] for name, own in names.items()}
+        for number, row in enumerate(_values(table.slice(start, 1000), path, start), start + 1):
+            yield f"{path}, row {number:,}", {name: _text(name, row[own]) for name, own in names.items()}
+
+
+def _values(table: pa.Table, path: Path, begun: int) -> list[dict[str, Any]]:
+    """The rows of a table; `begun` rows are before it.
+
+    Raises:
+        InputError: Python has no value for one of them, such as for a time after the year 9999.
+    """
+    of_nanoseconds = [
+        number
+        for number, kind in enumerate(table.schema.types)
+        if pa.types.is_timestamp(kind) and kind.unit == "ns"  # finer than times of Python
+    ]
+    for number in of_nanoseconds:
+        kind = pa.timestamp("us", table.schema.types[number].tz)
+        table = table.set_column(number, table.column_names[number], table[number].cast(kind, safe=False))
+    try:
+        rows: list[dict[str, Any]] = table.to_pylist()
+        return rows
+    except _NO_VALUE:
+        for number in range(table.num_rows):
+            for name in table.column_names:
+                try:
+                    table[name][number].as_py()
+                except _NO_VALUE as error:
+                    raise InputError(
+                        f"{path}, row {begun + number + 1:,}: {name}, of the type {table[name].type}, has a value that "
+                        f"can't be read ({error}); correct it, or leave it empty"
+                    ) from None
+        raise
+
+
+def _text(name: str, value: Any) -> Any:
+    """A value of Parquet, with bytes as the text that they are; those of a digest may be none."""
+    if isinstance(value, bytes):
+        if name == "digest" and len(value) != 2 * _DIGEST_BYTES:
+            return value.hex()
+        return value.decode("utf-8", "backslashreplace")
+    if isinstance(value, list):
+        return [_text(name, part) for part in value]
+    if isinstance(value, dict):
+        return {own: _text(own, part) for own, part in value.items()}
+    return value
 
 
 def _of_json(path: Path, text: str, known: Collection[str], fits: Fits) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    if path.suffix.lower() == ".json" and text.lstrip().startswith("["):
+    if text.lstrip().startswith("["):
         value = _parsed(text)
         if not isinstance(value, list):
             raise InputError(f"{path}: begins with [, and is no list of JSON objects")
