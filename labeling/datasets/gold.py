@@ -51,6 +51,7 @@ def read(path: Path, task: Task, sites: Sequence[str]) -> Gold:
     for where, row in _rows(path, task, sites):
         if (why := _unfit(row, task, sites)) is not None:
             raise InputError(f"{where}: {why}")
+        user_tables.refuse_halves(row, _KNOWN, where)
         if user_tables.EXCESS in row:
             raise InputError(
                 f"{where}: has more cells than the table has columns; quote those with a separator in them"

@@ -40,6 +40,7 @@ _DIGEST_BYTES = 16
 _NO_VALUE = (ArithmeticError, ValueError, LookupError, pa.ArrowException)
 """What Arrow raises for a value that Python does not have, or of a time zone that is not known."""
 _WHOLE = re.compile(r"[0-9]{1,19}(?:\.0*)?")
+_HALF = re.compile("[\ud800-\udfff]")
 _HINT = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 """The first line of a file by which spreadsheets are given its separator."""
 EXCESS = ""
@@ -352,7 +353,7 @@ def post_of(row: Mapping[str, Any], sites: Sequence[str], where: str) -> tuple[s
         sites: of the corpus: where there is one, rows need not name it.
 
     Raises:
-        InputError: it names none.
+        InputError: it names none, or two.
     """
     only = sites[0] if len(sites) == 1 else None
     site: str
@@ -369,8 +370,28 @@ def post_of(row: Mapping[str, Any], sites: Sequence[str], where: str) -> tuple[s
             "key (SITE:POST_ID)"
         )
     site = site.strip()
+    if key:
+        beside, number = text_of(row.get("site")), text_of(row.get("post_id"))
+        if (beside and beside.casefold() != site.casefold()) or (number and whole(row.get("post_id")) != post):
+            other = f"{beside or site}:{number or post}"
+            raise InputError(f"{where}: key names {key}, and site and post_id {other}; correct it, or leave one empty")
     known = {name.casefold(): name for name in sites}
     return known.get(site.casefold(), site), post
+
+
+def refuse_halves(row: Mapping[str, Any], known: Collection[str], where: str) -> None:
+    """Refuse text with half of a pair of surrogates, as an escape of JSON can write it: it is no character.
+
+    Raises:
+        InputError: names the column.
+    """
+    for name in known:
+        value = row.get(name)
+        if isinstance(value, str) and not value.isascii() and _HALF.search(value):
+            raise InputError(
+                f"{where}: {name} is {value[:60]!a}, with half of a character (a surrogate without its pair); "
+                "correct it"
+            )
 
 
 def lacking(columns: Collection[str], task: Task, sites: Sequence[str]) -> str | None:
@@ -386,7 +407,8 @@ def lacking(columns: Collection[str], task: Task, sites: Sequence[str]) -> str |
 
 def shown(columns: Collection[str]) -> str:
     """Columns for a message."""
-    return f"has the columns {', '.join(name for name in columns if name) or 'none'}"
+    names = ", ".join(name for name in columns if name) or "none"
+    return f"has the columns {names.encode('utf-8', 'backslashreplace').decode('utf-8')}"
 
 
 def label_of(value: Any, task: Task) -> str:

@@ -191,6 +191,7 @@ def _read(
             continue
         who = None
         try:
+            user_tables.refuse_halves(row, _KNOWN, where)
             if (why := user_tables.lacking(row, task, sites)) is not None:
                 raise InputError(f"{where}: {user_tables.shown(row)}; it needs {why}")
             if user_tables.EXCESS in row:

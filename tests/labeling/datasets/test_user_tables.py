@@ -112,3 +112,13 @@ def test_a_list_of_objects_is_read_by_any_ending(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"b\.jsonl: begins with \[, and is no list"):
         (tmp_path / "b.jsonl").write_text("[1]\n[2]\n", "utf-8")
         rows(tmp_path / "b.jsonl")
+
+
+def test_a_key_and_a_site_with_a_number_name_the_same_post() -> None:
+    sites = ["a.example.com", "b.example.com"]
+    named = {"key": "a.example.com:7", "site": " A.example.com", "post_id": 7.0}
+    assert user_tables.post_of(named, sites, "here") == ("a.example.com", 7)
+    assert user_tables.post_of({**named, "site": "", "post_id": None}, sites, "here") == ("a.example.com", 7)
+    for other in ({"post_id": "8"}, {"site": "b.example.com"}, {"site": None, "post_id": 8}, {"post_id": "x"}):
+        with pytest.raises(InputError, match=r"here: key names a\.example\.com:7, and site and post_id .*; correct it"):
+            user_tables.post_of({**named, **other}, sites, "here")

@@ -218,6 +218,19 @@ def test_a_quotation_mark_that_is_not_closed_swallows_no_rows(root: Path, conten
     assert not (root / schema.ANNOTATIONS).exists()
 
 
+@pytest.mark.parametrize("name", ["label", "annotator", "site", "time"])
+def test_half_a_character_is_named_with_its_line(root: Path, name: str) -> None:
+    path = root.parent / "judged.jsonl"
+    whole = {"site": label_tables.SITE, "post_id": 3, "label": "HQ", "annotator": "Zo\U0001f600"}
+    path.write_text("\n".join(json.dumps(row) for row in (whole, {**whole, "post_id": 4, name: "a\ud800"})), "utf-8")
+    done = importing.take(root, root, QUALITY, path)
+    assert done.new == 1 and len(done.refused) == 1
+    assert f"judged.jsonl, line 2: {name} is 'a\\ud800', with half of a character" in done.refused[0]
+    if name in ("label", "site"):
+        with pytest.raises(InputError, match=rf"judged\.jsonl, line 2: {name} is 'a\\ud800', with half"):
+            gold.read(path, QUALITY, [label_tables.SITE])
+
+
 # --- spans
 
 
