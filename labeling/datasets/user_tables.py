@@ -23,6 +23,8 @@ from socorpus.corpus.storage import boundary, parquet
 from socorpus.labeling.schema import Task
 
 _JSON = (".jsonl", ".ndjson", ".json")
+SKIP, NOTHING = ("skip", "unsure"), ("nothing", "none")
+"""Labels of who saw a post and would not decide, and of who saw no span in it."""
 SUFFIXES = (*_JSON, ".csv", ".tsv", ".parquet")
 """Endings of the files that can be read."""
 _SEPARATORS = (",", ";", "\t")
@@ -426,6 +428,23 @@ def marks_of(row: Mapping[str, Any], task: Task, where: str) -> list[tuple[int, 
     Raises:
         InputError: `spans` is no list of objects, or a start and an end are no span.
     """
+    marks = []
+    for span in spans_of(row, where):
+        label = label_of(span.get("label"), task)
+        start, end = whole(span.get("start")), whole(span.get("end"))
+        if start is None or end is None or start >= end:
+            given = f"{text_of(span.get('start')) or 'nothing'} and {text_of(span.get('end')) or 'nothing'}"
+            raise InputError(f"{where}: start and end of {label!r} are no span: {given}")
+        marks.append((start, end, label))
+    return marks
+
+
+def spans_of(row: Mapping[str, Any], where: str) -> list[Mapping[str, Any]]:
+    """The objects of `spans`, or the row itself if it has a label: one for each span of `marks_of`.
+
+    Raises:
+        InputError: `spans` is no list of objects.
+    """
     spans: Any = row.get("spans")
     if isinstance(spans, str) and spans.strip():
         spans = _parsed(spans)
@@ -434,14 +453,17 @@ def marks_of(row: Mapping[str, Any], task: Task, where: str) -> list[tuple[int, 
     if text_of(spans):
         if not isinstance(spans, list) or not all(isinstance(span, dict) for span in spans):
             raise InputError(f"{where}: spans is no list of objects with start, end and label")
-    else:
-        spans = [row] if text_of(row.get("label")) else []
-    marks = []
-    for span in spans:
-        label = label_of(span.get("label"), task)
-        start, end = whole(span.get("start")), whole(span.get("end"))
-        if start is None or end is None or start >= end:
-            given = f"{text_of(span.get('start')) or 'nothing'} and {text_of(span.get('end')) or 'nothing'}"
-            raise InputError(f"{where}: start and end of {label!r} are no span: {given}")
-        marks.append((start, end, label))
-    return marks
+        return spans
+    return [row] if text_of(row.get("label")) else []
+
+
+def refuse_span(row: Mapping[str, Any], label: str, where: str) -> None:
+    """Refuse a span beside a label that says that there is none, or that nobody decided.
+
+    Raises:
+        InputError: the row has a start, an end or spans.
+    """
+    given = [name for name in ("start", "end") if text_of(row.get(name))]
+    given += ["spans"] if text_of(row.get("spans")) and spans_of(row, where) else []
+    if given:
+        raise InputError(f"{where}: {label!r} with {' and '.join(given)}: give the label of the span, or remove these")

@@ -272,6 +272,9 @@ def test_spans_by_rows_and_by_lists_are_the_same(texts: Path) -> None:
         ("1,10,16,,,", "start and end without a label"),
         ("1,0,5,Language,,", r"0 to 5 of .*:1 is Library in .*line 2 and Language here, by the same person"),
         ("1,,,none,,", r"line 3: says that .*:1 has no spans, or was skipped, and .*line 2 marks some"),
+        ("1,10,16,none,,", r"line 3: 'none' with start and end: give the label of the span, or remove these"),
+        ("1,,16,skip,,", r"line 3: 'skip' with end: give the label of the span, or remove these"),
+        ("1,10,16,Library,pandas,00ff", r"line 3: the text of .*:1 has changed since it was judged"),
     ],
 )
 def test_with_a_mark_that_is_wrong_its_text_is_left_out(texts: Path, line: str, message: str) -> None:
@@ -279,6 +282,26 @@ def test_with_a_mark_that_is_wrong_its_text_is_left_out(texts: Path, line: str, 
     done = marked(texts, "a.csv", ["post_id,start,end,label,slice,digest", "1,0,5,Library,,", line, "2,0,5,Library,,"])
     assert [row["post_id"] for row in syncing.people(texts, "entities")] == [2]
     assert any(re.search(message, reason) for reason in done.refused), done.refused
+
+
+def test_of_no_spans_and_some_the_right_lines_are_named(texts: Path) -> None:
+    done = marked(texts, "a.csv", ["post_id,start,end,label", "1,,,nothing", "1,0,5,Library", "2,0,5,Library"])
+    assert len(done.refused) == 1 and done.new == 1
+    assert re.search(r"a\.csv, line 2: says that .*:1 has no spans.* and .*line 3 marks some", done.refused[0])
+
+
+def test_in_lists_of_spans_slices_and_the_digest_are_looked_at(texts: Path) -> None:
+    flask = {"start": 0, "end": 5, "label": "Library", "slice": "Flask"}
+    pandas = {"start": 10, "end": 16, "label": "Library", "slice": "numpy!"}
+    lines = [
+        {"post_id": 1, "spans": [flask, pandas]},
+        {"post_id": 2, "spans": [], "digest": "00ff"},
+        {"post_id": 3, "spans": [flask, {**pandas, "slice": "pandas"}]},
+    ]
+    done = marked(texts, "a.jsonl", [json.dumps(line) for line in lines])
+    assert len(done.refused) == 2 and done.new == 1
+    assert re.search(r"line 1: the text from 10 to 16 of .*:1 is 'pandas', and not 'numpy!'", done.refused[0])
+    assert re.search(r"line 2: the text of .*:2 has changed since it was judged", done.refused[1])
 
 
 # --- sheets
