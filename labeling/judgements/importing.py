@@ -108,7 +108,7 @@ def take(
 
     Raises:
         InputError: the file can't be read, lacks a column, or none of the rows that are filled in can be taken.
-        BuildError: a sync of the corpus is at work.
+        BuildError: another command writes what people said of the corpus.
     """
     buckets = sampling.buckets(tree, task)
     sites = sorted({bucket.rpartition("/")[0] for bucket in buckets})
