@@ -160,9 +160,12 @@ def _values(table: pa.Table, path: Path, begun: int) -> list[dict[str, Any]]:
                 try:
                     table[name][number].as_py()
                 except _NO_VALUE as error:
+                    kind = table[name].type
+                    far = pa.types.is_temporal(kind) and isinstance(error, ArithmeticError | ValueError)
+                    why = "a time outside of the years 1 to 9999" if far else error
                     raise InputError(
-                        f"{path}, row {begun + number + 1:,}: {name}, of the type {table[name].type}, has a value that "
-                        f"can't be read ({error}); correct it, or leave it empty"
+                        f"{path}, row {begun + number + 1:,}: {name}, of the type {kind}, has a value that can't be "
+                        f"read ({why}); correct it, or leave it empty"
                     ) from None
         raise
 

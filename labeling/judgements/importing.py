@@ -110,6 +110,7 @@ def take(
         InputError: the file can't be read, lacks a column, or none of the rows that are filled in can be taken.
         BuildError: another command writes what people said of the corpus.
     """
+    user_tables.refuse_halves({"annotator": annotator}, ("annotator",), "--annotator")
     buckets = sampling.buckets(tree, task)
     sites = sorted({bucket.rpartition("/")[0] for bucket in buckets})
     done = Imported()

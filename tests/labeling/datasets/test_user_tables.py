@@ -28,9 +28,7 @@ def test_of_parquet_only_known_columns_are_read(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "a.parquet")
     assert rows(tmp_path / "a.parquet") == [{"post_id": 7, "label": "HQ"}, {"post_id": 8, "label": "HQ"}]
     pq.write_table(table.rename_columns(["post_id", "label", "Time", "text"]), tmp_path / "a.parquet")
-    with pytest.raises(
-        InputError, match=r"a\.parquet, row 2: Time, of the type timestamp\[ms\], has a value that can't"
-    ):
+    with pytest.raises(InputError, match=r"a\.parquet, row 2: Time, of the type timestamp\[ms\], has .*\(a time outs"):
         rows(tmp_path / "a.parquet")
 
 

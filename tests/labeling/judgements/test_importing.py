@@ -231,6 +231,11 @@ def test_half_a_character_is_named_with_its_line(root: Path, name: str) -> None:
             gold.read(path, QUALITY, [label_tables.SITE])
 
 
+def test_an_annotators_name_is_text(root: Path) -> None:
+    with pytest.raises(InputError, match=r"--annotator: annotator is 'a\\udcff', with half of a character"):
+        take(root, "post_id,label\n3,HQ\n", "a\udcff")
+
+
 # --- spans
 
 
