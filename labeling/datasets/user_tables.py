@@ -30,7 +30,7 @@ SUFFIXES = (*_JSON, ".csv", ".tsv", ".parquet")
 _SEPARATORS = (",", ";", "\t")
 _MOST_OF_A_FIELD = 10_000_000
 _MOST_OF_A_HEAD = 1_000_000
-_BEGINNING = 400
+_BEGINNING, _FEW_ZEROS = 400, 3
 """Bytes by which a file's encoding is recognised: no text in UTF-8 has many zeros."""
 _OTHERS = {
     b"PK\x03\x04": "a spreadsheet in its own format, or an archive; save the table as CSV (UTF-8)",
@@ -107,7 +107,7 @@ def _decoded(path: Path, content: bytes) -> str:
             return content.decode("utf-16")
         except UnicodeDecodeError as error:
             raise InputError(f"{path}: can't be read as UTF-16 ({error.reason}); {as_utf8}") from None
-    if wide or beginning.count(0) > len(beginning) // 4:
+    if wide or beginning.count(0) > max(_FEW_ZEROS, len(beginning) // 4):
         raise InputError(f"{path}: is text in UTF-16 or UTF-32, and does not say which as it should; {as_utf8}")
     try:
         return content.decode("utf-8-sig")
