@@ -631,7 +631,7 @@ def import_judgements(
     Raises:
         InputError: the corpus has no labels of the task, the file can't be read or lacks a column, or none of the rows
             that are filled in can be taken.
-        BuildError: a sync of the corpus is at work.
+        BuildError: another command writes what people said of the corpus.
 
     Examples:
         >>> from pathlib import Path

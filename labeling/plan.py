@@ -307,13 +307,29 @@ class TaskPlan:
         ]
 
     def people(self) -> dict[str, str]:
-        """Bucket -> hash of people's votes on its examples; `""` -> on posts that are no examples."""
+        """Bucket -> hash of people's votes on its examples; `""` -> on posts that are no examples.
+
+        Warns:
+            SocorpusWarning: there are some on posts that are no examples, as of a site that was taken out.
+        """
         place = self.layout.root / people_path(self.task)
         if not files.exists(place):
             return {}
         rows = parquet.read(place, VOTES).to_pylist()
         keys = [corpus_schema.key(row["site"], row["post_id"]) for row in rows]
         places = row_lookup.find(self.layout.root, keys, f"{FOLDER}/{self.task}/examples")
+        homeless = {
+            (key, row["function"]): row["site"] for key, row in zip(keys, rows, strict=True) if key not in places
+        }
+        if homeless:
+            sites = sorted(set(homeless.values()))
+            more = f" and {len(sites) - 3:,} more" if sites[3:] else ""
+            warnings.warn(
+                f"{self.task}: of {len(homeless):,} of people's judgements the post is no example of it in this corpus "
+                f"now ({', '.join(sites[:3])}{more}); they are kept, and count when it is one again",
+                SocorpusWarning,
+                stacklevel=2,
+            )
         by: dict[str, list[list[str]]] = {}
         for key, row in zip(keys, rows, strict=True):
             by.setdefault(places[key].bucket if key in places else "", []).append(

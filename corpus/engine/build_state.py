@@ -60,8 +60,13 @@ def status(root: Path) -> Status:
 
 
 def _labels_only(tree: Path) -> bool:
+    return _purpose(tree) == "labels"
+
+
+def _purpose(tree: Path) -> str:
+    """`rebuild.BUILD` or `rebuild.LABELS`; empty where a command ended before it could note it, or has none."""
     mark = tree / generations.MARK
-    return files.exists(mark) and files.read_text(mark) == "labels"
+    return files.read_text(mark) if files.exists(mark) else ""
 
 
 def _summary(root: Path, stages: Sequence[StageState], whole: bool, unfinished: Path | None) -> str:
@@ -76,6 +81,12 @@ def _summary(root: Path, stages: Sequence[StageState], whole: bool, unfinished: 
     latest = max(stages, key=lambda stage: stage.started).name if stages else "its beginning"
     drops = f", socorpus build --abandon -o {root} drops it." if whole else "."
     labels = unfinished is not None and _labels_only(unfinished)
+    if whole and unfinished is not None and not running and not _purpose(unfinished):
+        # Its receipts are those of the finished corpus: nothing has begun.
+        return (
+            f"A command that makes labels (socorpus labeling apply {root}, or analyze), or a build, stopped before it "
+            f"began; the same command begins again{drops} The finished corpus is read."
+        )
     if labels and running:
         state = f"Labels are being made ({running}), at {latest}."
     elif labels:

@@ -34,6 +34,13 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FEW = 16
 """Inodes; a file system with fewer left has none for a build."""
 _MAKE_AGAIN = "get or make it again; for a corpus, socorpus verify lists what is damaged, and its build makes it again"
+_OF_PEOPLE = {
+    "people.parquet": "socorpus labeling judgements, with the files that it came from, or sync, with the same project",
+    "names.parquet": "socorpus labeling names, with the same project",
+    "models.parquet": "socorpus labeling sync, or score",
+}
+"""Files of what people and models said, and the commands that give them anew."""
+_ANNOTATIONS = "annotations"
 
 _ANNEX = re.compile(r"(?:.*[\\/])?(?:\.git)?[\\/]annex[\\/]objects[\\/]")
 _OF_ANNEX = "a name of git-annex, whose content is not here: fetch it with git annex get {}"
@@ -411,7 +418,7 @@ def _explained(error: BaseException) -> SocorpusError | None:
         return _system(error)
     if name in _DAMAGED or (_noted(error) is not None and _is_of(error, _DAMAGED_WHERE_READ)):
         return InputError(
-            f"{_where(error)}can't be read ({_line(error)}): damaged, or not what it should be; {_MAKE_AGAIN}"
+            f"{_where(error)}can't be read ({_line(error)}): damaged, or not what it should be; {_again(error)}"
         )
     if isinstance(error, OSError):
         return _system(error)
@@ -520,6 +527,18 @@ def _number(error: BaseException) -> int | None:
     match = re.search(r"\[errno (\d+)\]", str(error), re.IGNORECASE) if isinstance(error, OSError) else None
     match = match or re.search(r"\(os error (\d+)\)", str(error))
     return int(match[1]) if match else None
+
+
+def _again(error: BaseException) -> str:
+    """How a damaged file comes back."""
+    path = Path(_where(error).removesuffix(": "))
+    if path.name in _OF_PEOPLE and path.parent.parent.name == _ANNOTATIONS:
+        return (
+            "no build makes it again, since it has what people or models said. Take "
+            f"{'/'.join(path.parts[-3:])} of the corpus from a backup; without one, move it away, and give the same "
+            f"again ({_OF_PEOPLE[path.name]})"
+        )
+    return _MAKE_AGAIN
 
 
 def _noted(error: BaseException) -> str | None:

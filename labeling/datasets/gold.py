@@ -46,11 +46,14 @@ def read(path: Path, task: Task, sites: Sequence[str]) -> Gold:
     texts: dict[str, str] = {}
     spans: dict[str, set[tuple[int, int, str]]] = {}
     places: dict[tuple[str, tuple[int, int, str]], str] = {}
+    types: dict[tuple[str, int, int], tuple[str, str]] = {}
+    empty: dict[str, str] = {}
     strange: Counter[str] = Counter()
     first = ""
     for where, row in _rows(path, task, sites):
         if (why := _unfit(row, task, sites)) is not None:
             raise InputError(f"{where}: {why}")
+        user_tables.refuse_halves(row, _KNOWN, where)
         if user_tables.EXCESS in row:
             raise InputError(
                 f"{where}: has more cells than the table has columns; quote those with a separator in them"
@@ -58,7 +61,15 @@ def read(path: Path, task: Task, sites: Sequence[str]) -> Gold:
         site, post = user_tables.post_of(row, sites, where)
         key = f"{site}:{post}"
         if task.spans:
-            marks = user_tables.marks_of(row, task, where)
+            marks = _marks(row, task, where)
+            if not marks and user_tables.text_of(row.get("label")):
+                empty.setdefault(key, where)
+            for start, end, label in marks:
+                label_before, before = types.setdefault((key, start, end), (label, where))
+                if label_before != label:
+                    raise InputError(
+                        f"{where}: {start} to {end} of {key} is {label_before} in {before} and {label} here; remove one"
+                    )
             labels = [label for *_, label in sorted(marks)]
             spans.setdefault(key, set()).update(marks)
             for mark in marks:
@@ -75,9 +86,21 @@ def read(path: Path, task: Task, sites: Sequence[str]) -> Gold:
         unknown = [label for label in labels if label not in task.labels]
         first = first or (where if unknown else "")
         strange.update(unknown)
+    for key, where in empty.items():
+        if spans[key]:
+            raise InputError(f"{where}: says that {key} has no spans, and other rows give it some; remove it, or them")
     if strange:
         raise InputError(_strange(task, strange, first))
     return Gold(texts, {key: frozenset(marks) for key, marks in spans.items()}, places)
+
+
+def _marks(row: Mapping[str, Any], task: Task, where: str) -> list[tuple[int, int, str]]:
+    """The spans of a row; none where its label says, as in a sheet, that there is none."""
+    given = user_tables.text_of(row.get("label"))
+    if given.lower() in user_tables.NOTHING and user_tables.label_of(given, task) not in task.labels:
+        user_tables.refuse_span(row, given, where)
+        return []
+    return user_tables.marks_of(row, task, where)
 
 
 def _strange(task: Task, strange: Mapping[str, int], first: str) -> str:

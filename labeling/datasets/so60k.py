@@ -92,17 +92,26 @@ def read(path: Path) -> list[Question]:
         InputError: it can't be read, lacks a column, or a row has a number, date or label that isn't one.
     """
     csv.field_size_limit(10_000_000)
+    questions: list[Question] = []
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
-            table = csv.DictReader(lines)
+            # Not strict, a quotation mark that is not closed makes all rows below it one cell.
+            table = csv.DictReader(lines, strict=True)
             missing = [name for name in COLUMNS if name not in (table.fieldnames or ())]
             if missing:
                 has = ", ".join(table.fieldnames or ()) or "none"
                 raise InputError(
                     f"{path}: has no column {', '.join(missing)}; it has {has}, and needs {', '.join(COLUMNS)}"
                 )
-            return [_question(row, f"{path}, row {number}") for number, row in enumerate(table, start=1)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+            for number, row in enumerate(table, start=1):
+                questions.append(_question(row, f"{path}, row {number}"))
+            return questions
+    except csv.Error as error:
+        raise InputError(
+            f"{path}, row {len(questions) + 1}: can't be read as CSV: {error}; a quotation mark that opens a cell is "
+            "closed at its end, and those inside are written twice"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: can't be read as CSV in UTF-8: {error}") from None
 
 

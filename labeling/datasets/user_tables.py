@@ -10,23 +10,39 @@ import itertools
 import json
 import math
 import re
-from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import boundary, parquet
 from socorpus.labeling.schema import Task
 
 _JSON = (".jsonl", ".ndjson", ".json")
+SKIP, NOTHING = ("skip", "unsure"), ("nothing", "none")
+"""Labels of who saw a post and would not decide, and of who saw no span in it."""
 SUFFIXES = (*_JSON, ".csv", ".tsv", ".parquet")
 """Endings of the files that can be read."""
 _SEPARATORS = (",", ";", "\t")
 _MOST_OF_A_FIELD = 10_000_000
 _MOST_OF_A_HEAD = 1_000_000
+_BEGINNING, _FEW_ZEROS = 400, 3
+"""Bytes by which a file's encoding is recognised: no text in UTF-8 has many zeros."""
+_OTHERS = {
+    b"PK\x03\x04": "a spreadsheet in its own format, or an archive; save the table as CSV (UTF-8)",
+    b"\x1f\x8b": "compressed; unpack it first",
+    b"PAR1": "a Parquet file by its content; give it a name that ends in .parquet",
+}
+"""Beginnings of files that are no text."""
+_DIGEST_BYTES = 16
+_NO_VALUE = (ArithmeticError, ValueError, LookupError, pa.ArrowException)
+"""What Arrow raises for a value that Python does not have, or of a time zone that is not known."""
 _WHOLE = re.compile(r"[0-9]{1,19}(?:\.0*)?")
+_HALF = re.compile("[\ud800-\udfff]")
 _HINT = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 """The first line of a file by which spreadsheets are given its separator."""
 EXCESS = ""
@@ -45,17 +61,23 @@ def read(path: Path, known: Collection[str], fits: Fits) -> Iterator[tuple[str, 
         fits: is asked once, of a table, or of the first object of JSON Lines: others may have other keys.
 
     Raises:
-        InputError: the file can't be read, two of its columns have one meaning, or its columns lack something.
+        InputError: the file can't be read, two of its columns have one meaning, its columns lack something, or it has
+            no rows.
     """
     try:
         boundary.refuse_special(path)
         if path.suffix.lower() == ".parquet":
-            yield from _of_parquet(path, known, fits)
-            return
-        text = _decoded(path, path.read_bytes())
+            path.open("rb").close()  # Arrow's words for a folder, or a file that isn't there, name no way out
+            rows = _of_parquet(path, known, fits)
+        else:
+            text = _decoded(path, path.read_bytes())
+            rows = (_of_json if path.suffix.lower() in _JSON else _of_csv)(path, text, known, fits)
     except OSError as error:
-        raise InputError(f"{path}: can't be read: {error.strerror or error}") from None
-    yield from (_of_json if path.suffix.lower() in _JSON else _of_csv)(path, text, known, fits)
+        raise boundary.explain_error(error) or InputError(f"{path}: can't be read: {error}") from None
+    first = next(rows, None)
+    if first is None:
+        raise InputError(f"{path}: has no rows; give a table that has some")
+    yield from itertools.chain([first], rows)
 
 
 def is_table(path: Path) -> bool:
@@ -74,29 +96,95 @@ def is_table(path: Path) -> bool:
 
 
 def _decoded(path: Path, content: bytes) -> str:
-    if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):  # "Unicode text" of spreadsheets
-        return content.decode("utf-16", "replace")
+    for beginning, kind in _OTHERS.items():
+        if content.startswith(beginning):
+            raise InputError(f"{path}: is {kind}")
+    as_utf8 = "save it as UTF-8 (in a spreadsheet: “CSV UTF-8”)"
+    beginning = content[:_BEGINNING]
+    wide = content.startswith((BOM_UTF32_LE, BOM_UTF32_BE))  # one begins as UTF-16 does
+    if not wide and content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):  # "Unicode text" of spreadsheets
+        try:
+            return content.decode("utf-16")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}: can't be read as UTF-16 ({error.reason}); {as_utf8}") from None
+    if wide or beginning.count(0) > max(_FEW_ZEROS, len(beginning) // 4):
+        raise InputError(f"{path}: is text in UTF-16 or UTF-32, and does not say which as it should; {as_utf8}")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise InputError(
             f"{path}, line {line:,}: can't be read as CSV or JSON Lines in UTF-8: byte {content[error.start]:#04x} is "
-            "none of it; save it as UTF-8 (in a spreadsheet: “CSV UTF-8”)"
+            f"none of it; {as_utf8}"
         ) from None
 
 
 def _of_parquet(path: Path, known: Collection[str], fits: Fits) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    table = parquet.read(path)
-    names = _names(table.column_names, known, str(path))
-    _check(list(names), fits, str(path))
+    try:
+        names = _names(parquet.column_names(path), known, str(path))
+        _check(list(names), fits, str(path))
+        names = {name: own for name, own in names.items() if name in known}
+        table = parquet.read(path, columns=list(names.values()))
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        why = "".join(sign for sign in str(error).partition("\n")[0] if sign.isprintable()).strip().rstrip(".;: ")
+        raise InputError(
+            f"{path}: can't be read as Parquet ({why}): damaged, or another format; make it again"
+        ) from None
     for start in range(0, table.num_rows, 1000):
-        for number, row in enumerate(table.slice(start, 1000).to_pylist(), start + 1):
-            yield f"{path}, row {number:,}", {name: row[own] for name, own in names.items()}
+        for number, row in enumerate(_values(table.slice(start, 1000), path, start), start + 1):
+            yield f"{path}, row {number:,}", {name: _text(name, row[own]) for name, own in names.items()}
+
+
+def _values(table: pa.Table, path: Path, begun: int) -> list[dict[str, Any]]:
+    """The rows of a table; `begun` rows are before it.
+
+    Raises:
+        InputError: Python has no value for one of them, such as for a time after the year 9999.
+    """
+    of_nanoseconds = [
+        number
+        for number, kind in enumerate(table.schema.types)
+        if pa.types.is_timestamp(kind) and kind.unit == "ns"  # finer than times of Python
+    ]
+    for number in of_nanoseconds:
+        kind = pa.timestamp("us", table.schema.types[number].tz)
+        table = table.set_column(number, table.column_names[number], table[number].cast(kind, safe=False))
+    try:
+        rows: list[dict[str, Any]] = table.to_pylist()
+        return rows
+    except _NO_VALUE:
+        for number in range(table.num_rows):
+            for name in table.column_names:
+                try:
+                    table[name][number].as_py()
+                except _NO_VALUE as error:
+                    kind = table[name].type
+                    far = pa.types.is_temporal(kind) and isinstance(error, ArithmeticError | ValueError)
+                    why = "a time outside of the years 1 to 9999" if far else error
+                    raise InputError(
+                        f"{path}, row {begun + number + 1:,}: {name}, of the type {kind}, has a value that can't be "
+                        f"read ({why}); correct it, or leave it empty"
+                    ) from None
+        raise
+
+
+def _text(name: str, value: Any) -> Any:
+    """A value of Parquet, with bytes as the text that they are; those of a digest may be none."""
+    if isinstance(value, bytes):
+        if name == "digest" and len(value) != 2 * _DIGEST_BYTES:
+            return value.hex()
+        return value.decode("utf-8", "backslashreplace")
+    if isinstance(value, list):
+        return [_text(name, part) for part in value]
+    if isinstance(value, dict):
+        return {own: _text(own, part) for own, part in value.items()}
+    return value
 
 
 def _of_json(path: Path, text: str, known: Collection[str], fits: Fits) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    if path.suffix.lower() == ".json" and text.lstrip().startswith("["):
+    if text.lstrip().startswith("["):
         value = _parsed(text)
         if not isinstance(value, list):
             raise InputError(f"{path}: begins with [, and is no list of JSON objects")
@@ -133,12 +221,14 @@ def _of_csv(path: Path, text: str, known: Collection[str], fits: Fits) -> Iterat
     fitting = [separator for separator, why in unfit.items() if why is None]
     separator = fitting[0] if fitting else max(separators, key=lambda separator: len(heads[separator]))
     head = heads[separator]
-    if (why := unfit[separator]) is not None:
+    if (why := unfit[separator]) is not None and _whole_row(text, separator):
         hint_of_separators = "; columns are separated by commas, semicolons or tabs" if len(head) == 1 else ""
         raise InputError(f"{path}: {why}{hint_of_separators}")
     names = _names(head, known, str(path))
     own = {column: name for name, column in names.items()}
-    table = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    # Not strict, a quotation mark that is not closed makes all rows below it one cell.
+    table = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    last = 0
     try:
         next(table, None)
         last = table.line_num
@@ -151,7 +241,41 @@ def _of_csv(path: Path, text: str, known: Collection[str], fits: Fits) -> Iterat
                     row[EXCESS] = cells[len(head) :]
                 yield where, row
     except csv.Error as error:
-        raise InputError(f"{path}, line {begun + table.line_num:,}: can't be read as CSV: {error}") from None
+        opened = _opened(itertools.islice(io.StringIO(text, newline=""), last, None), separator)
+        if opened is None:
+            raise InputError(f"{path}, line {begun + table.line_num:,}: can't be read as CSV: {error}") from None
+        within = f" within {_MOST_OF_A_FIELD:,} characters" if "limit" in str(error) else ""
+        raise InputError(
+            f"{path}, line {begun + last + opened + 1:,}: the quotation mark that opens a cell here is not closed at "
+            f"the end of a cell{within}: all that follows would be part of it. Close it, or remove it; a quotation "
+            "mark inside of a quoted cell is written twice"
+        ) from None
+
+
+def _opened(lines: Iterable[str], separator: str) -> int | None:
+    """The line, of those from the beginning of a row on, in which the cell begins that is not closed as it should be.
+
+    None if no cell of the row is quoted.
+    """
+    opened, inside = None, False
+    for number, line in enumerate(lines):
+        place = 0
+        while True:
+            if not inside and line.startswith('"', place):
+                opened, inside, place = number, True, place + 1
+            elif not inside:
+                if (end := line.find(separator, place)) < 0:
+                    return opened  # the end of the row
+                place = end + 1
+            elif (end := line.find('"', place)) < 0:
+                break
+            elif line.startswith('"', end + 1):
+                place = end + 2
+            elif line.startswith(separator, end + 1):
+                inside, place = False, end + 2
+            else:
+                return opened
+    return opened
 
 
 def _head(text: str, separator: str) -> list[str]:
@@ -162,6 +286,15 @@ def _head(text: str, separator: str) -> list[str]:
     while head and not head[-1].strip():  # columns of a spreadsheet that hold nothing
         head.pop()
     return head
+
+
+def _whole_row(text: str, separator: str) -> bool:
+    """Whether the first row can be read, each quoted cell of it closed."""
+    try:
+        next(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True), None)
+    except csv.Error:
+        return False
+    return True
 
 
 def _unfit(head: Sequence[str], known: Collection[str], fits: Fits) -> str | None:
@@ -225,7 +358,7 @@ def post_of(row: Mapping[str, Any], sites: Sequence[str], where: str) -> tuple[s
         sites: of the corpus: where there is one, rows need not name it.
 
     Raises:
-        InputError: it names none.
+        InputError: it names none, or two.
     """
     only = sites[0] if len(sites) == 1 else None
     site: str
@@ -242,8 +375,28 @@ def post_of(row: Mapping[str, Any], sites: Sequence[str], where: str) -> tuple[s
             "key (SITE:POST_ID)"
         )
     site = site.strip()
+    if key:
+        beside, number = text_of(row.get("site")), text_of(row.get("post_id"))
+        if (beside and beside.casefold() != site.casefold()) or (number and whole(row.get("post_id")) != post):
+            other = f"{beside or site}:{number or post}"
+            raise InputError(f"{where}: key names {key}, and site and post_id {other}; correct it, or leave one empty")
     known = {name.casefold(): name for name in sites}
     return known.get(site.casefold(), site), post
+
+
+def refuse_halves(row: Mapping[str, Any], known: Collection[str], where: str) -> None:
+    """Refuse text with half of a pair of surrogates, as an escape of JSON can write it: it is no character.
+
+    Raises:
+        InputError: names the column.
+    """
+    for name in known:
+        value = row.get(name)
+        if isinstance(value, str) and not value.isascii() and _HALF.search(value):
+            raise InputError(
+                f"{where}: {name} is {value[:60]!a}, with half of a character (a surrogate without its pair); "
+                "correct it"
+            )
 
 
 def lacking(columns: Collection[str], task: Task, sites: Sequence[str]) -> str | None:
@@ -259,7 +412,8 @@ def lacking(columns: Collection[str], task: Task, sites: Sequence[str]) -> str |
 
 def shown(columns: Collection[str]) -> str:
     """Columns for a message."""
-    return f"has the columns {', '.join(name for name in columns if name) or 'none'}"
+    names = ", ".join(name for name in columns if name) or "none"
+    return f"has the columns {names.encode('utf-8', 'backslashreplace').decode('utf-8')}"
 
 
 def label_of(value: Any, task: Task) -> str:
@@ -277,6 +431,23 @@ def marks_of(row: Mapping[str, Any], task: Task, where: str) -> list[tuple[int, 
     Raises:
         InputError: `spans` is no list of objects, or a start and an end are no span.
     """
+    marks = []
+    for span in spans_of(row, where):
+        label = label_of(span.get("label"), task)
+        start, end = whole(span.get("start")), whole(span.get("end"))
+        if start is None or end is None or start >= end:
+            given = f"{text_of(span.get('start')) or 'nothing'} and {text_of(span.get('end')) or 'nothing'}"
+            raise InputError(f"{where}: start and end of {label!r} are no span: {given}")
+        marks.append((start, end, label))
+    return marks
+
+
+def spans_of(row: Mapping[str, Any], where: str) -> list[Mapping[str, Any]]:
+    """The objects of `spans`, or the row itself if it has a label: one for each span of `marks_of`.
+
+    Raises:
+        InputError: `spans` is no list of objects.
+    """
     spans: Any = row.get("spans")
     if isinstance(spans, str) and spans.strip():
         spans = _parsed(spans)
@@ -285,14 +456,17 @@ def marks_of(row: Mapping[str, Any], task: Task, where: str) -> list[tuple[int, 
     if text_of(spans):
         if not isinstance(spans, list) or not all(isinstance(span, dict) for span in spans):
             raise InputError(f"{where}: spans is no list of objects with start, end and label")
-    else:
-        spans = [row] if text_of(row.get("label")) else []
-    marks = []
-    for span in spans:
-        label = label_of(span.get("label"), task)
-        start, end = whole(span.get("start")), whole(span.get("end"))
-        if start is None or end is None or start >= end:
-            given = f"{text_of(span.get('start')) or 'nothing'} and {text_of(span.get('end')) or 'nothing'}"
-            raise InputError(f"{where}: start and end of {label!r} are no span: {given}")
-        marks.append((start, end, label))
-    return marks
+        return spans
+    return [row] if text_of(row.get("label")) else []
+
+
+def refuse_span(row: Mapping[str, Any], label: str, where: str) -> None:
+    """Refuse a span beside a label that says that there is none, or that nobody decided.
+
+    Raises:
+        InputError: the row has a start, an end or spans.
+    """
+    given = [name for name in ("start", "end") if text_of(row.get(name))]
+    given += ["spans"] if text_of(row.get("spans")) and spans_of(row, where) else []
+    if given:
+        raise InputError(f"{where}: {label!r} with {' and '.join(given)}: give the label of the span, or remove these")

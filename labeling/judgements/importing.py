@@ -21,13 +21,12 @@ from socorpus.corpus.storage import files, parquet
 from socorpus.labeling import example_texts, schema
 from socorpus.labeling.aggregation import annotators
 from socorpus.labeling.datasets import user_tables
+from socorpus.labeling.datasets.user_tables import NOTHING, SKIP
 from socorpus.labeling.label_studio import pull, sampling, state
 from socorpus.labeling.schema import Task
 
 PROJECT = "file"
 """Project, in the evidence, of judgements that came from files."""
-SKIP, NOTHING = ("skip", "unsure"), ("nothing", "none")
-"""Labels of who saw a post and would not decide, and of who saw no span in it."""
 _KNOWN = (
     *("site", "post_id", "key", "label", "start", "end", "spans", "slice", "annotator", "function", "time", "at"),
     *("blind", "adjudicated", "digest", "evidence"),
@@ -82,8 +81,8 @@ class _Said:
     label: str | None
     """Of a whole text; None of one that is skipped, and of spans."""
     marks: tuple[_Mark, ...] = ()
-    slice: str | None = None
-    """The text of the only mark, if the file has it."""
+    slices: tuple[str | None, ...] = ()
+    """The text of each mark, where the file has it."""
     skipped: bool = False
     nothing: bool = False
 
@@ -109,8 +108,9 @@ def take(
 
     Raises:
         InputError: the file can't be read, lacks a column, or none of the rows that are filled in can be taken.
-        BuildError: a sync of the corpus is at work.
+        BuildError: another command writes what people said of the corpus.
     """
+    user_tables.refuse_halves({"annotator": annotator}, ("annotator",), "--annotator")
     buckets = sampling.buckets(tree, task)
     sites = sorted({bucket.rpartition("/")[0] for bucket in buckets})
     done = Imported()
@@ -191,6 +191,7 @@ def _read(
             continue
         who = None
         try:
+            user_tables.refuse_halves(row, _KNOWN, where)
             if (why := user_tables.lacking(row, task, sites)) is not None:
                 raise InputError(f"{where}: {user_tables.shown(row)}; it needs {why}")
             if user_tables.EXCESS in row:
@@ -248,6 +249,8 @@ def _said(row: Mapping[str, Any], task: Task, where: str) -> _Said:
     digest = user_tables.text_of(row.get("digest")).lower() or None
     given = user_tables.text_of(row.get("label")) or str(row.get(_SAID) or "")
     label = user_tables.label_of(given, task)
+    if task.spans and label not in task.labels and given.lower() in (*SKIP, *NOTHING):
+        user_tables.refuse_span(row, given, where)
     if label not in task.labels and given.lower() in SKIP:
         return _Said(where, moment, blind, digest, None, skipped=True)
     if not task.spans:
@@ -260,8 +263,15 @@ def _said(row: Mapping[str, Any], task: Task, where: str) -> _Said:
         _known(name, task, where)
     if not marks and not isinstance(row.get("spans"), str | list):
         raise InputError(f"{where}: start and end without a label; give one of {', '.join(task.labels)}")
-    slice_ = row.get("slice") if len(marks) == 1 and isinstance(row.get("slice"), str) else None
-    return _Said(where, moment, blind, digest, None, tuple(marks), slice_ or None, nothing=not marks)
+    slices = [_slice(span) for span in user_tables.spans_of(row, where)]
+    if len(slices) == 1:
+        slices[0] = slices[0] or _slice(row)
+    return _Said(where, moment, blind, digest, None, tuple(marks), tuple(slices), nothing=not marks)
+
+
+def _slice(span: Mapping[str, Any]) -> str | None:
+    value = span.get("slice")
+    return (value if isinstance(value, str) else user_tables.text_of(value)) or None
 
 
 def _known(label: str, task: Task, where: str) -> None:
@@ -374,21 +384,22 @@ _EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 def _spans(who: _Who, own: Sequence[_Said], digest: str, text: str) -> Iterator[dict[str, Any]]:
     marks: dict[tuple[int, int], tuple[str, _Said]] = {}
     for row in own:
-        for start, end, label in row.marks:
+        # Of marks too whose text is the same still: others may be missing in what has changed.
+        if row.digest is not None and row.digest != digest and not row.skipped:
+            raise InputError(
+                f"{row.where}: the text of {who.site}:{who.post} has changed since it was judged (its digest is "
+                f"{digest}); judge it again"
+            )
+        for (start, end, label), slice_ in zip(row.marks, row.slices, strict=True):
             if end > len(text):
                 raise InputError(
                     f"{row.where}: the span {start} to {end} ends beyond the text of {who.site}:{who.post}, which has "
                     f"{len(text):,} characters; offsets count code points of the example's text"
                 )
-            if row.slice is not None and row.slice != text[start:end]:
+            if slice_ is not None and slice_ != text[start:end]:
                 raise InputError(
                     f"{row.where}: the text from {start} to {end} of {who.site}:{who.post} is {text[start:end][:60]!r}"
-                    f", and not {row.slice[:60]!r}: it has changed, or offsets do not count code points"
-                )
-            if row.slice is None and row.digest is not None and row.digest != digest:
-                raise InputError(
-                    f"{row.where}: the text of {who.site}:{who.post} has changed since it was judged (its digest is "
-                    f"{digest}); judge it again"
+                    f", and not {slice_[:60]!r}: it has changed, or offsets do not count code points"
                 )
             before = marks.setdefault((start, end), (label, row))
             if before[0] != label:
@@ -398,9 +409,10 @@ def _spans(who: _Who, own: Sequence[_Said], digest: str, text: str) -> Iterator[
                 )
     empty = [row for row in own if not row.marks]
     if marks and empty:
+        marking = next(row for row in own if row.marks)
         raise InputError(
-            f"{empty[0].where}: says that {who.site}:{who.post} has no spans, or was skipped, and {own[0].where} marks "
-            "some, by the same person; remove one"
+            f"{empty[0].where}: says that {who.site}:{who.post} has no spans, or was skipped, and {marking.where} "
+            "marks some, by the same person; remove one"
         )
     if not marks:
         yield _vote(who, empty[-1], None, None)

@@ -145,7 +145,7 @@ def one_writer(root: Path) -> Iterator[None]:
     """A block in which nobody else writes what people said of the corpus at `root`.
 
     Raises:
-        BuildError: another sync of this corpus is running.
+        BuildError: another command writes what people said of this corpus.
         InputError: a link lies in the folder of what people said.
     """
     if isinstance(root, ObjectPath):
@@ -159,7 +159,10 @@ def one_writer(root: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BuildError(f"{root}: another sync of this corpus is at work; wait for it") from None
+            raise BuildError(
+                f"{root}: another command is writing what people said of this corpus; repeat this one when that has "
+                "ended"
+            ) from None
         yield
 
 
@@ -171,7 +174,7 @@ def opened(root: Path, *, dry: bool = False) -> Iterator[sqlite3.Connection]:
     in the scratch folder.
 
     Raises:
-        BuildError: another sync of this corpus is running.
+        BuildError: another command writes what people said of this corpus.
         InputError: a link lies in the folder of what people said.
     """
     if isinstance(root, ObjectPath):

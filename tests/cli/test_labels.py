@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from socorpus.corpus import schema as corpus_schema
+from socorpus.corpus.engine import build_state, rebuild
 from socorpus.corpus.storage import generations, manifest_file
 from socorpus.labeling import schema
 from socorpus.labeling.schema import TASKS as TASKS_OF
@@ -115,6 +116,17 @@ def test_status_says_that_labels_were_being_made_and_what_goes_on(corpus: Path, 
     mine.write_text(SHORT, "utf-8")
     socorpus("labeling", "apply", out, "--task", "closure", "--workers", 0)
     assert "The build is finished." in socorpus("status", out).stdout
+
+
+def test_status_of_a_command_that_stopped_before_it_noted_its_purpose(corpus: Path, tmp_path: Path) -> None:
+    """As on a full disk: the receipts beside it are those of the finished corpus, whose build did not stop."""
+    out = copy(corpus, tmp_path)
+    with generations.writing(out) as tree:
+        assert (tree / generations.MARK).read_text() == ""
+    summary = build_state.status(out).summary
+    assert "build stopped" not in summary and f"socorpus labeling apply {out}" in summary
+    assert f"stopped before it began; the same command begins again, socorpus build --abandon -o {out} drops" in summary
+    assert rebuild.abandon(out) and build_state.status(out).summary == "The build is finished."
 
 
 def test_people_win_and_analyze_tells(corpus: Path, tmp_path: Path) -> None:

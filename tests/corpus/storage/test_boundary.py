@@ -107,6 +107,17 @@ def test_a_damaged_file_of_any_kind_is_named(tmp_path: Path, damage: Callable[[P
         assert isinstance(known, InputError) and str(known).startswith(f"{tmp_path / name}: "), error
 
 
+@pytest.mark.parametrize("place", ["corpus", "corpus/.generations/000003"])
+def test_of_what_people_said_no_build_is_promised(tmp_path: Path, place: str) -> None:
+    path = tmp_path / place / "annotations/closure/people.parquet"
+    path.parent.mkdir(parents=True)
+    another(path)
+    said = str(told(lambda: parquet.read(path)))
+    assert "no build makes it again" in said and "socorpus labeling judgements" in said and "verify" not in said
+    assert "Take annotations/closure/people.parquet of the corpus from a backup" in said
+    assert "its build makes it again" in str(told(lambda: parquet.read(path.rename(path.with_name("table.parquet")))))
+
+
 def test_arrow_and_numpy_fail_by_a_bug_where_no_file_is_read() -> None:
     for action in (
         lambda: pa.table({"a": [1]}).select(["b"]),

@@ -76,3 +76,23 @@ def test_a_table_of_words_and_tags_is_no_table_of_posts(tmp_path: Path) -> None:
     (tmp_path / "posts.tsv").write_text("Post ID\tstart\tend\tlabel\n", "utf-8")
     names = ("words.tsv", "posts.tsv", "a.csv", "a.JSONL", "a.parquet", "dev.txt")
     assert [user_tables.is_table(tmp_path / name) for name in names] == [False, True, True, True, True, False]
+
+
+def test_of_spans_contradictions_are_refused_and_nothing_is_no_spans(tmp_path: Path) -> None:
+    path, sites = tmp_path / "spans.csv", ["a.example.com"]
+
+    def read(*lines: str) -> gold.Gold:
+        path.write_text("\n".join(["post_id,start,end,label", *lines]), "utf-8")
+        return gold.read(path, ENTITIES, sites)
+
+    overlapping = read("7,0,5,Library", "7,0,5,Library", "7,3,9,Application", "8,,,nothing")
+    assert overlapping.spans == {
+        "a.example.com:7": {(0, 5, "Library"), (3, 9, "Application")},
+        "a.example.com:8": set(),
+    }
+    with pytest.raises(InputError, match=r"line 3: 0 to 5 of .*:7 is Library in .*line 2 and Application here; remove"):
+        read("7,0,5,Library", "7,0,5,Application")
+    with pytest.raises(InputError, match=r"line 2: 'nothing' with start and end: give the label of the span"):
+        read("7,0,5,nothing")
+    with pytest.raises(InputError, match=r"line 3: says that .*:7 has no spans, and other rows give it some"):
+        read("7,0,5,Library", "7,,,none")

@@ -52,6 +52,10 @@ def test_both_formats_become_one_text() -> None:
         ("Id,Title,Body\n1,a,b\n", "has no column Tags, CreationDate, Y"),
         (HEAD + "x,a,b,<c>,2020-01-01 00:00:00,HQ\n", "row 1: Id 'x' is no number"),
         (HEAD + "1,a,b,<c>,2020-01-01 00:00:00,HQ\n2,a,b,<c>,yesterday,HQ\n", "row 2: CreationDate 'yesterday'"),
+        (
+            HEAD + '1,a,b,<c>,2020-01-01 00:00:00,HQ\n2,"a,b,<c>,2020-01-01 00:00:00,HQ\n',
+            "row 2: can't be read as CSV: .*a",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, text: str, says: str) -> None:

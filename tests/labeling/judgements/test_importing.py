@@ -15,7 +15,7 @@ from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.storage.objects.paths import ObjectPath
 from socorpus.labeling import schema
 from socorpus.labeling.aggregation import annotators
-from socorpus.labeling.datasets import user_tables
+from socorpus.labeling.datasets import gold, user_tables
 from socorpus.labeling.judgements import importing, sheet
 from socorpus.labeling.judgements.importing import Imported
 from socorpus.labeling.label_studio import pull, state
@@ -197,6 +197,45 @@ def test_a_file_that_lacks_something_is_refused_whole(root: Path, content: str, 
     assert not (root / schema.ANNOTATIONS).exists()
 
 
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ('post_id,label,note\n3,HQ,a\n4,HQ,"b\n5,HQ,c\n6,HQ,d\n', 3),
+        ('sep=;\npost_id;label;note\n3;HQ;"a ""b"" \nc"\n4;HQ;"d\ne";"f\n5;HQ;g\n', 6),
+        ('post_id,label,note\n3,HQ,"a\n4,HQ,"b"\n', 2),
+        ('post_id,label,note\n3,HQ,"a" b\n', 2),
+        ('post_id,"label,note\n3,HQ,a\n', 1),
+        ('post_id,label,"note\n3,HQ,a\n', 1),
+    ],
+)
+def test_a_quotation_mark_that_is_not_closed_swallows_no_rows(root: Path, content: str, line: int) -> None:
+    with pytest.raises(
+        InputError, match=rf"judged\.csv, line {line}: the quotation mark that opens a cell here is not c"
+    ):
+        take(root, content)
+    with pytest.raises(InputError, match=rf"judged\.csv, line {line}: the quotation mark"):
+        gold.read(root.parent / "judged.csv", QUALITY, ["a.example.com"])
+    assert not (root / schema.ANNOTATIONS).exists()
+
+
+@pytest.mark.parametrize("name", ["label", "annotator", "site", "time"])
+def test_half_a_character_is_named_with_its_line(root: Path, name: str) -> None:
+    path = root.parent / "judged.jsonl"
+    whole = {"site": label_tables.SITE, "post_id": 3, "label": "HQ", "annotator": "Zo\U0001f600"}
+    path.write_text("\n".join(json.dumps(row) for row in (whole, {**whole, "post_id": 4, name: "a\ud800"})), "utf-8")
+    done = importing.take(root, root, QUALITY, path)
+    assert done.new == 1 and len(done.refused) == 1
+    assert f"judged.jsonl, line 2: {name} is 'a\\ud800', with half of a character" in done.refused[0]
+    if name in ("label", "site"):
+        with pytest.raises(InputError, match=rf"judged\.jsonl, line 2: {name} is 'a\\ud800', with half"):
+            gold.read(path, QUALITY, [label_tables.SITE])
+
+
+def test_an_annotators_name_is_text(root: Path) -> None:
+    with pytest.raises(InputError, match=r"--annotator: annotator is 'a\\udcff', with half of a character"):
+        take(root, "post_id,label\n3,HQ\n", "a\udcff")
+
+
 # --- spans
 
 
@@ -238,6 +277,9 @@ def test_spans_by_rows_and_by_lists_are_the_same(texts: Path) -> None:
         ("1,10,16,,,", "start and end without a label"),
         ("1,0,5,Language,,", r"0 to 5 of .*:1 is Library in .*line 2 and Language here, by the same person"),
         ("1,,,none,,", r"line 3: says that .*:1 has no spans, or was skipped, and .*line 2 marks some"),
+        ("1,10,16,none,,", r"line 3: 'none' with start and end: give the label of the span, or remove these"),
+        ("1,,16,skip,,", r"line 3: 'skip' with end: give the label of the span, or remove these"),
+        ("1,10,16,Library,pandas,00ff", r"line 3: the text of .*:1 has changed since it was judged"),
     ],
 )
 def test_with_a_mark_that_is_wrong_its_text_is_left_out(texts: Path, line: str, message: str) -> None:
@@ -245,6 +287,26 @@ def test_with_a_mark_that_is_wrong_its_text_is_left_out(texts: Path, line: str, 
     done = marked(texts, "a.csv", ["post_id,start,end,label,slice,digest", "1,0,5,Library,,", line, "2,0,5,Library,,"])
     assert [row["post_id"] for row in syncing.people(texts, "entities")] == [2]
     assert any(re.search(message, reason) for reason in done.refused), done.refused
+
+
+def test_of_no_spans_and_some_the_right_lines_are_named(texts: Path) -> None:
+    done = marked(texts, "a.csv", ["post_id,start,end,label", "1,,,nothing", "1,0,5,Library", "2,0,5,Library"])
+    assert len(done.refused) == 1 and done.new == 1
+    assert re.search(r"a\.csv, line 2: says that .*:1 has no spans.* and .*line 3 marks some", done.refused[0])
+
+
+def test_in_lists_of_spans_slices_and_the_digest_are_looked_at(texts: Path) -> None:
+    flask = {"start": 0, "end": 5, "label": "Library", "slice": "Flask"}
+    pandas = {"start": 10, "end": 16, "label": "Library", "slice": "numpy!"}
+    lines = [
+        {"post_id": 1, "spans": [flask, pandas]},
+        {"post_id": 2, "spans": [], "digest": "00ff"},
+        {"post_id": 3, "spans": [flask, {**pandas, "slice": "pandas"}]},
+    ]
+    done = marked(texts, "a.jsonl", [json.dumps(line) for line in lines])
+    assert len(done.refused) == 2 and done.new == 1
+    assert re.search(r"line 1: the text from 10 to 16 of .*:1 is 'pandas', and not 'numpy!'", done.refused[0])
+    assert re.search(r"line 2: the text of .*:2 has changed since it was judged", done.refused[1])
 
 
 # --- sheets
@@ -318,7 +380,7 @@ def test_a_sheet_of_spans_is_filled_in_by_a_program(texts: Path) -> None:
 def test_one_at_a_time_and_in_an_object_store(tmp_path: Path, root: Path) -> None:
     path = tmp_path / "judged.csv"
     path.write_text("post_id,label\n2,HQ\n", "utf-8")
-    with state.one_writer(root), pytest.raises(BuildError, match="another sync of this corpus is at work"):
+    with state.one_writer(root), pytest.raises(BuildError, match="another command is writing what people s"):
         importing.take(root, root, QUALITY, path, "ann")
     place = ObjectPath("s3://corpora/judged")
     with s3_server.server(), s3_server.environment(SOCORPUS_SCRATCH=str(tmp_path / "scratch")):

@@ -181,7 +181,7 @@ def test_two_syncs_of_one_corpus_do_not_meet(tmp_path: Path, client: Client, tit
     label_tables.classified(tmp_path, "quality", 3)
     with (
         label_studio_state.opened(tmp_path),
-        pytest.raises(BuildError, match=r"another sync of this corpus is at work"),
+        pytest.raises(BuildError, match=r"another command is writing what people said of this corpus; repeat this one"),
     ):
         sync(tmp_path, client, title)
 
