@@ -100,6 +100,8 @@ def export(
 
 
 def _show_labels(corpus: "Corpus", ran: int) -> None:
+    from socorpus.labeling.analysis.functions import teaching
+
     entries = corpus.manifest["labels"]
     table = view.table("task", "label", "train", "validation", "test", "all")
     table.columns[1].justify = "left"
@@ -119,6 +121,8 @@ def _show_labels(corpus: "Corpus", ran: int) -> None:
         if withheld := sum(count for rivals in entry.get("withheld", {}).values() for count in rivals.values()):
             differ += f"; no label on {withheld:,}, where a label that nobody votes for is likelier"
         view.out.print(f"{name}: {sum(entry['examples'].values()):,} examples, {differ}{people}")
+        for sentence in teaching(entry):
+            view.out.print(sentence, markup=False)
     view.out.print(f"labels: {corpus.path / 'labels'}" + ("" if ran else "   (nothing had changed)"))
 
 

@@ -130,6 +130,15 @@ class TaskPlan:
         counts = fitted[self.task].counts.get("withheld")
         return {"withheld": counts} if counts else {}
 
+    def teaching(self, fitted: Done) -> dict[str, Any]:
+        """What people's judgements change of other labels, under `teaching`; nothing where too few were judged.
+
+        As in the label model's `measured`; where they are used, also the numbers of `labels` of items that nobody
+        judged, and of `labels_without` these judgements.
+        """
+        facts = fitted[self.task].counts.get("teaching")
+        return {"teaching": facts} if facts else {}
+
     def by_others(self, labelled: Done) -> dict[str, Any]:
         """Counts of the labels that sites have although the task's own functions abstain there, or nothing.
 
@@ -282,6 +291,7 @@ class TaskPlan:
             **self.failures(voted),
             **self.strays(voted),
             **self.withheld(fitted),
+            **self.teaching(fitted),
             **self.by_others(labelled),
         }
         given: dict[str, Any] = {
@@ -324,6 +334,7 @@ class TaskPlan:
     def entry(self, voted: Done, fitted: Done, taught: Done, labelled: Done) -> dict[str, Any]:
         """The manifest's entry of the task."""
         measured = self.task in taught and taught[self.task].counts["judged"]
+        corrected = self.task in taught and taught[self.task].counts.get("verdicts", 0)
         counts: dict[str, Counter[str]] = {"examples": Counter(), "forms": Counter(), "functions": Counter()}
         split: dict[str, Counter[str]] = {}
         sources: Counter[str] = Counter()
@@ -346,6 +357,7 @@ class TaskPlan:
             "method": fitted[self.task].counts["method"],
             "basis": "judged" if measured else fitted[self.task].counts["basis"],
             **({"measured_on": measured} if measured else {}),
+            **({"corrected_by": corrected} if corrected else {}),
             "labels": {
                 name: {label: split.get(name, Counter())[label] for label in self.definition.labels} for name in SPLITS
             },
@@ -354,6 +366,7 @@ class TaskPlan:
             **self.failures(voted),
             **({"not_counted": muted} if (muted := fitted[self.task].counts.get("muted")) else {}),
             **self.withheld(fitted),
+            **self.teaching(fitted),
             **self.strays(voted),
             "abstains": steps.abstains(self.layout.root, self.task),
             **self.by_others(labelled),
