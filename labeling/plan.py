@@ -1,5 +1,6 @@
 """The work items of one labelling task, step by step, with the inputs whose change makes each run again."""
 
+import json
 import warnings
 from collections import Counter
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ from socorpus.labeling.corpus_view import Layout
 from socorpus.labeling.functions import FUNCTIONS, of_task
 from socorpus.labeling.schema import FOLDER, TASKS, VOTES, models_path, names_path, path, people_path, texts_path
 from socorpus.labeling.schema import as_dict as as_task_dict
+from socorpus.labeling.tasks.entities import tags as entities_tags
+from socorpus.labeling.tasks.entities import task as entities_task
 
 Done = Mapping[str, Receipt]
 """Receipts of a step by name: `TASK/BUCKET`, or `TASK`; of this task, and maybe of others."""
@@ -203,6 +206,27 @@ class TaskPlan:
         config = [*self._voting, facts, assumed]
         contents = self._contents(counted)
         return [WorkItem("label_fit", self.task, steps.fit, given, contents, dawid_skene.VERSION, config)]
+
+    def warn_of_names(self, voted: Done) -> None:
+        """Warn of names of the configuration that no text has, as the function sees them that votes for them.
+
+        Warns:
+            SocorpusWarning: there are some.
+        """
+        function = entities_tags.own_names.__name__
+        if self.task != entities_task.TASK.name or function in self.without:
+            return
+        named = files.read_json(self.layout.root / steps.facts_path(self.task))["settings"]["names"]
+        if not named:
+            return
+        heard = set()
+        for bucket in self.layout.buckets:
+            if voted[self.name(bucket)].counts["functions"].get(function):
+                place = self.layout.root / path(self.task, "votes", bucket.name)
+                rows = parquet.read(place, VOTES, ["function", "evidence"]).to_pylist()
+                heard |= {json.loads(row["evidence"])["name"] for row in rows if row["function"] == function}
+        for sentence in entities_tags.unheard(named, heard):
+            warnings.warn(sentence, SocorpusWarning, stacklevel=2)
 
     def warn_of_votes(self, fitted: Done) -> None:
         """Warn of functions some of whose votes are not counted, and of facts that contradict each other.
