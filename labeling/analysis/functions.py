@@ -384,7 +384,10 @@ def summary(analysis: Mapping[str, Any]) -> list[str]:
     human = analysis["people"]
     if human["judged"]:
         right = f"{human['right']:,} of {human['voted']:,} labels of functions are what people say"
-        sentences.append(f"People judged {human['judged']:,} items; {right}.")
+        sentences.append(
+            f"People judged {human['judged']:,} items; {right}. That is all judgements as they are, and labels that "
+            "these did not teach: socorpus labeling accuracy weighs those without a suggestion to stand for all labels."
+        )
     if names := analysis.get("names"):
         sentences.append(
             f"People judged {names['names']:,} names: their label is right in {names['right']:,} of "

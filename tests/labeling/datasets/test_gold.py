@@ -76,3 +76,19 @@ def test_a_table_of_words_and_tags_is_no_table_of_posts(tmp_path: Path) -> None:
     (tmp_path / "posts.tsv").write_text("Post ID\tstart\tend\tlabel\n", "utf-8")
     names = ("words.tsv", "posts.tsv", "a.csv", "a.JSONL", "a.parquet", "dev.txt")
     assert [user_tables.is_table(tmp_path / name) for name in names] == [False, True, True, True, True, False]
+
+
+def test_a_sheet_that_is_filled_in_by_half_is_gold(tmp_path: Path) -> None:
+    path = tmp_path / "gold.csv"
+    path.write_text("site,post_id,label\na,1,HQ\na,2,\na,3,skip\na,4,lq edit\n", "utf-8")
+    read = gold.read(path, QUALITY, ["a"])
+    assert (dict(read.texts), read.empty) == ({"a:1": "HQ", "a:4": "LQ_EDIT"}, 2)
+    path.write_text("site,post_id,label\na,2,\n", "utf-8")
+    with pytest.raises(InputError, match=r"none of its 1 rows has a label; give one of HQ"):
+        gold.read(path, QUALITY, ["a"])
+    sheet = tmp_path / "gold.jsonl"
+    marks = '[{"start": 0, "end": 5, "label": "Library"}]'
+    lines = [f'{{"key": "a:{post}", "spans": {spans}}}' for post, spans in enumerate((marks, "null", "[]"), 1)]
+    sheet.write_text("\n".join(lines), "utf-8")
+    read = gold.read(sheet, ENTITIES, ["a"])
+    assert {key: len(own) for key, own in read.spans.items()} == {"a:1": 1, "a:3": 0} and read.empty == 1
