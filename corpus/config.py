@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 
 from socorpus.corpus import plugins, toml_config
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.storage import files
 
 
 @dataclass(frozen=True)
@@ -315,24 +314,22 @@ def sections_of_ours(values: Mapping[str, Any]) -> Config:
     return toml_config.section(Config, {name: value for name, value in values.items() if name in ours}, "manifest")
 
 
-def edited(path: Path, values: Mapping[str, Any]) -> list[str]:
+def edited(text: str, values: Mapping[str, Any]) -> list[str]:
     """Keys, such as `labels.names`, of a corpus's `socorpus.toml` whose values are other than those of its manifest.
 
     Its plug-ins are not compared: they are named by their way from the corpus.
 
     Args:
-        path: of the file; one that is not there differs in nothing.
+        text: of the file.
         values: the configuration in the manifest.
 
     Raises:
-        InputError: the file can't be read as a configuration.
+        InputError: it is no configuration.
     """
-    if not files.exists(path):
-        return []
     try:
-        given = tomllib.loads(files.read_text(path))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: {error}") from None
+        given = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(str(error)) from None
     theirs, ours = (toml_config.as_dict(sections_of_ours(some)) for some in (given, values))
     own = {*given, *values} - {*theirs, *ours, "plugins"}
     theirs |= {name: given.get(name) for name in own}

@@ -122,16 +122,16 @@ def _say_what_was_edited(root: Path, config: Mapping[str, Any]) -> None:
     """Warn where the corpus's `socorpus.toml` was edited: what counts is the configuration of the build."""
     path = root / "socorpus.toml"
     try:
-        keys = configs.edited(path, config)
-    except InputError as error:
+        keys = configs.edited(storage_files.read_text(path), config) if storage_files.exists(path) else []
+    except (InputError, OSError, UnicodeDecodeError) as error:
         keys, why = [""], f"can't be read ({error})"
     else:
         why = f"was edited ({', '.join(keys)})"
     if keys:
         warnings.warn(
             f"{path} {why}, which changes nothing here: labels are made by the configuration of the build. Keep it as "
-            "a file outside of the corpus, and build the same sources again with it: socorpus build SOURCE … --config "
-            "FILE; only what changed runs",
+            "a file outside of the corpus, and build the same sources again with it: socorpus build SOURCE -o OUT "
+            "--config FILE; only what changed runs",
             SocorpusWarning,
             stacklevel=4,
         )
