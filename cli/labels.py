@@ -96,10 +96,13 @@ def export(
     cut = tokens.value if tokens is not None else None
     columns = [column.value for column in more or ()]
     written = export_labels(corpus, task, out, form.value, least=least, tokens=cut, more=columns)
-    view.out.print(f"{view.place(out)}: {view.number(written.examples)} texts, {view.number(written.labels)} labels")
+    texts, labels = view.counted(written.examples, "text", "texts"), view.counted(written.labels, "label", "labels")
+    view.out.print(f"{view.place(out)}: {texts}, {labels}")
 
 
 def _show_labels(corpus: "Corpus", ran: int) -> None:
+    from socorpus.labeling.analysis.functions import teaching
+
     entries = corpus.manifest["labels"]
     table = view.table("task", "label", "train", "validation", "test", "all")
     table.columns[1].justify = "left"
@@ -120,6 +123,8 @@ def _show_labels(corpus: "Corpus", ran: int) -> None:
             differ += f"; no label on {withheld:,}, where another label is as likely, or one without votes likelier"
         silent = f"no vote on {entry['without_vote']:,}; " if entry.get("without_vote") else ""
         view.out.print(f"{name}: {sum(entry['examples'].values()):,} examples, {silent}{differ}{people}")
+        for sentence in teaching(entry):
+            view.out.print(sentence, markup=False)
     view.out.print(f"labels: {corpus.path / 'labels'}" + ("" if ran else "   (nothing had changed)"))
 
 
@@ -171,6 +176,11 @@ def accuracy(
     _recall(result.recall)
     for way in slices or ():
         _shares(way.value, result.slices[way.value])
+    if gold is None:
+        view.out.print(
+            "posts judged without a suggestion, weighed to stand for all labels; analyze counts all judgements as they "
+            "are"
+        )
     if result.unseen:
         view.out.print(f"nothing is known of {100 * result.unseen:.1f}% of the labels: no post of theirs was judged")
     if result.measured is not None:
@@ -227,7 +237,8 @@ def slices(
     table = view.table(by.value, "examples", "labelled", "votes differ", "probability", "by people", "labels")
     table.columns[-1].no_wrap = False
     for row in label_slices(corpus, task, by.value):
-        labels = ", ".join(f"{label} {count:,}" for label, count in row["labels"].items())
+        # Without a space in them pairs are not broken where a line of the cell ends.
+        labels = ", ".join(f"{label}={count:,}" for label, count in row["labels"].items())
         probability = "–" if row["probability"] is None else f"{row['probability']:.2f}"
         figures = (view.number(row[name]) for name in ("examples", "labelled", "conflicts"))
         table.add_row(row["slice"], *figures, probability, view.number(row["people"]), labels)
@@ -294,7 +305,9 @@ def try_(
 
 def _show_trial(trial: "Trial") -> None:
     labels = ", ".join(f"{label} {count:,}" for label, count in trial.labels.items()) or "none"
-    view.out.print(f"{trial.function}: {trial.votes:,} votes on {trial.examples:,} examples ({labels})")
+    cast, on = view.counted(trial.votes, "vote", "votes"), view.counted(trial.examples, "example", "examples")
+    view.out.print(f"{trial.function}: {cast} on {on} ({labels})")
+    view.out.print(trial.which, markup=False)
     table = view.table("", "votes", "share")
     rows = {
         "examples with a vote": (trial.covered, trial.examples),

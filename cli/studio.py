@@ -145,10 +145,19 @@ def sheet(
 ) -> None:
     """Write a sample of posts to a file that people fill in, for socorpus labeling judgements."""
     from socorpus.labeling import write_sheet
+    from socorpus.labeling.schema import TASKS
 
     options.use(plugin, corpus)
     done = write_sheet(corpus, task, out, sample=sample, limit=limit, blind=blind)
-    view.out.print(f"{view.place(out)}: {done.posts:,} posts, {done.blind:,} of them without a suggestion")
+    posts = view.counted(done.posts, "post", "posts")
+    view.out.print(f"{view.place(out)}: {posts}, {done.blind:,} of them without a suggestion")
+    of = TASKS.named(task)
+    where = "spans, a list of objects with start, end and label," if of.spans else "label"
+    view.out.print(f"in {where} one of:", markup=False)
+    for label, meaning in of.meanings.items():
+        view.out.print(f"  {label}: {meaning}", markup=False)
+    nothing = "; an empty list: nothing of these" if of.spans else ""
+    view.out.print(f"  skip: would not decide; left empty: not judged{nothing}", markup=False)
     if done.cut:
         keys = ", ".join(done.cut[:_SHOWN]) + (", …" if len(done.cut) > _SHOWN else "")
         view.err.print(f"cut, since a spreadsheet's cell can't hold them: {keys}; .jsonl has all", markup=False)
@@ -185,6 +194,7 @@ def judgements(
     for name, count in (
         ("rows that are not filled in", done.empty),
         ("judgements of texts that have changed since, which are kept", done.other_text),
+        ("verdicts of an adjudicator on posts that nobody else judged, which count as any other", done.undisputed),
     ):
         if count:
             view.out.print(f"{name}: {count:,}")
@@ -192,7 +202,8 @@ def judgements(
         view.err.print(f"left out: {line}", markup=False)
     if done.refused:
         more = f"and {len(done.refused) - _SHOWN:,} more; " if len(done.refused) > _SHOWN else ""
-        view.err.print(f"left out: {more}correct these rows and give the same command again")
+        rows = view.counted(done.left_out, "row", "rows")
+        view.err.print(f"left out: {more}{rows} in all; correct these and give the same command again")
     if not dry_run and (done.new or done.changed or done.removed):
         view.out.print(f"socorpus labeling apply {view.place(corpus)} brings the labels up to date")
 

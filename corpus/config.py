@@ -6,6 +6,7 @@ depends on it.
 
 import os
 import re
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
@@ -164,11 +165,13 @@ class Release:
     name: str
     """The software's name, as texts and tags have it."""
     version: str
-    """Numbers with points, such as 3.10, maybe with a suffix: 2.0-beta1 comes before 2.0, and 8 is 8.0."""
+    """Numbers with points, such as 3.10, maybe with a suffix: 2.0-beta1 comes before 2.0, 8 is 8.0, and v8 is 8."""
     date: str
     """The day, as YYYY-MM-DD."""
 
     def __post_init__(self) -> None:
+        if not any(sign.isalnum() for sign in self.name):
+            raise ValueError(f"name must be that of some software, as texts and tags have it, not {self.name[:80]!r}")
         if not _VERSION.fullmatch(self.version):
             raise ValueError(f"version must be numbers with points, such as 3.10 or 2.0-rc1, not {self.version[:80]!r}")
         try:
@@ -309,6 +312,36 @@ def sections_of_ours(values: Mapping[str, Any]) -> Config:
     """The configuration that a manifest holds without the sections of plug-ins, which need not be active."""
     ours = {known.name for known in fields(Config)} - {"own", "plugins"}
     return toml_config.section(Config, {name: value for name, value in values.items() if name in ours}, "manifest")
+
+
+def edited(text: str, values: Mapping[str, Any]) -> list[str]:
+    """Keys, such as `labels.names`, of a corpus's `socorpus.toml` whose values are other than those of its manifest.
+
+    Its plug-ins are not compared: they are named by their way from the corpus.
+
+    Args:
+        text: of the file.
+        values: the configuration in the manifest.
+
+    Raises:
+        InputError: it is no configuration.
+    """
+    try:
+        given = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(str(error)) from None
+    theirs, ours = (toml_config.as_dict(sections_of_ours(some)) for some in (given, values))
+    own = {*given, *values} - {*theirs, *ours, "plugins"}
+    theirs |= {name: given.get(name) for name in own}
+    ours |= {name: values.get(name) for name in own}
+    keys = []
+    for name in sorted({*theirs, *ours} - {"plugins", "own"}):
+        new, old = theirs.get(name), ours.get(name)
+        if isinstance(new, dict) and isinstance(old, dict):
+            keys += [f"{name}.{key}" for key in sorted({*new, *old}) if new.get(key) != old.get(key)]
+        elif new != old:
+            keys.append(name)
+    return keys
 
 
 def without_folders(config: Config) -> Config:

@@ -199,9 +199,13 @@ def accuracy(corpus: Location, task: str, gold: Location | None = None) -> "Accu
     sites = sorted({bucket.site for bucket in buckets})
     if path is not None:
         labels = gold_labels.read(path, definition, sites)
-        if definition.spans:
-            return span_accuracy.measure(tree, definition, buckets, labels)
-        return measuring.measure(tree, definition, buckets, labels.texts)
+        compared = (
+            span_accuracy.measure(tree, definition, buckets, labels)
+            if definition.spans
+            else measuring.measure(tree, definition, buckets, labels.texts)
+        )
+        left_out = f"rows of gold without a label, which are left out: {labels.empty:,}"
+        return replace(compared, notes=(left_out, *compared.notes)) if labels.empty else compared
     more = ""
     if measuring.waits(corpus_place(corpus), tree, definition):
         more = f"what people said since the last socorpus labeling apply {corpus_place(corpus)} is not in this"

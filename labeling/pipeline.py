@@ -21,6 +21,7 @@ import difflib
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,7 @@ def apply(
         SocorpusWarning: votes of a plug-in that is not active go, although nobody asked for that.
     """
     _check_removal(root, integrity.finished(root, generations.finished(root)), without_plugins)
+    _say_what_was_edited(root, integrity.finished(root, generations.finished(root))["config"])
     check(configs.of_corpus(integrity.finished(root, generations.finished(root))["config"]), tasks)
     with lock_file.lock(root), rebuild.rebuilding(root, engine, rebuild.LABELS) as tree:
         facts, before = finished(tree), engine.ran
@@ -114,6 +116,25 @@ def apply(
         manifest_file.save(tree, facts)
         corpus_pipeline.write_report(engine, facts, report_sections.SECTIONS)
         return Applied(facts, engine.ran - before)
+
+
+def _say_what_was_edited(root: Path, config: Mapping[str, Any]) -> None:
+    """Warn where the corpus's `socorpus.toml` was edited: what counts is the configuration of the build."""
+    path = root / "socorpus.toml"
+    try:
+        keys = configs.edited(storage_files.read_text(path), config) if storage_files.exists(path) else []
+    except (InputError, OSError, UnicodeDecodeError) as error:
+        keys, why = [""], f"can't be read ({error})"
+    else:
+        why = f"was edited ({', '.join(keys)})"
+    if keys:
+        warnings.warn(
+            f"{path} {why}, which changes nothing here: labels are made by the configuration of the build. Keep it as "
+            "a file outside of the corpus, and build the same sources again with it: socorpus build SOURCE -o OUT "
+            "--config FILE; only what changed runs",
+            SocorpusWarning,
+            stacklevel=4,
+        )
 
 
 def _check_removal(root: Path, facts: Mapping[str, Any], names: Collection[str]) -> None:
@@ -187,6 +208,13 @@ def check(config: configs.Config, tasks: Sequence[str] | None = None) -> None:
     if dates := releases.contradicting(config.labels.releases):
         given = " and ".join(f"{row.version} on {row.date}" for row in dates)
         raise InputError(f"labels.releases: {dates[0].name} has one version with two dates, {given}; leave one out")
+    for row in config.labels.releases:
+        if date.fromisoformat(row.date) > datetime.now(UTC).date():
+            warnings.warn(
+                f"labels.releases: {row.name} {row.version} is dated {row.date}, a day that is still to come",
+                SocorpusWarning,
+                stacklevel=3,
+            )
     for key, function in FUNCTIONS.items():
         if function.task not in TASKS:
             where = plugins.where(FUNCTIONS.origin(key))
@@ -339,6 +367,7 @@ def _run(layout: Layout, chosen: Sequence[str], analyze: bool) -> tuple[dict[str
     voted = run("vote", (plan.vote(merged) for plan in plans), "examples", "votes")
     for plan in plans:
         plan.require_working(voted)
+        plan.warn_of_names(voted)
     people = {plan.task: plan.people() for plan in plans}
     counted = run("count", (plan.count(voted, people[plan.task]) for plan in plans))
     fitted = run("fit", (plan.fit(counted) for plan in plans))

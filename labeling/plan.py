@@ -1,5 +1,6 @@
 """The work items of one labelling task, step by step, with the inputs whose change makes each run again."""
 
+import json
 import warnings
 from collections import Counter
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ from socorpus.labeling.corpus_view import Layout
 from socorpus.labeling.functions import FUNCTIONS, of_task
 from socorpus.labeling.schema import FOLDER, TASKS, VOTES, models_path, names_path, path, people_path, texts_path
 from socorpus.labeling.schema import as_dict as as_task_dict
+from socorpus.labeling.tasks.entities import tags as entities_tags
+from socorpus.labeling.tasks.entities import task as entities_task
 
 Done = Mapping[str, Receipt]
 """Receipts of a step by name: `TASK/BUCKET`, or `TASK`; of this task, and maybe of others."""
@@ -130,6 +133,15 @@ class TaskPlan:
         counts = fitted[self.task].counts.get("withheld")
         return {"withheld": counts} if counts else {}
 
+    def teaching(self, fitted: Done) -> dict[str, Any]:
+        """What people's judgements change of other labels, under `teaching`; nothing where too few were judged.
+
+        As in the label model's `measured`; where they are used, also the numbers of `labels` of items that nobody
+        judged, and of `labels_without` these judgements.
+        """
+        facts = fitted[self.task].counts.get("teaching")
+        return {"teaching": facts} if facts else {}
+
     def by_others(self, labelled: Done) -> dict[str, Any]:
         """Counts of the labels that sites have although the task's own functions abstain there, or nothing.
 
@@ -194,6 +206,27 @@ class TaskPlan:
         config = [*self._voting, facts, assumed]
         contents = self._contents(counted)
         return [WorkItem("label_fit", self.task, steps.fit, given, contents, dawid_skene.VERSION, config)]
+
+    def warn_of_names(self, voted: Done) -> None:
+        """Warn of names of the configuration that no text has, as the function sees them that votes for them.
+
+        Warns:
+            SocorpusWarning: there are some.
+        """
+        function = entities_tags.own_names.__name__
+        if self.task != entities_task.TASK.name or function in self.without:
+            return
+        named = files.read_json(self.layout.root / steps.facts_path(self.task))["settings"]["names"]
+        if not named:
+            return
+        heard = set()
+        for bucket in self.layout.buckets:
+            if voted[self.name(bucket)].counts["functions"].get(function):
+                place = self.layout.root / path(self.task, "votes", bucket.name)
+                rows = parquet.read(place, VOTES, ["function", "evidence"]).to_pylist()
+                heard |= {json.loads(row["evidence"])["name"] for row in rows if row["function"] == function}
+        for sentence in entities_tags.unheard(named, heard):
+            warnings.warn(sentence, SocorpusWarning, stacklevel=2)
 
     def warn_of_votes(self, fitted: Done) -> None:
         """Warn of functions some of whose votes are not counted, and of facts that contradict each other.
@@ -282,6 +315,7 @@ class TaskPlan:
             **self.failures(voted),
             **self.strays(voted),
             **self.withheld(fitted),
+            **self.teaching(fitted),
             **self.by_others(labelled),
         }
         given: dict[str, Any] = {
@@ -340,6 +374,7 @@ class TaskPlan:
     def entry(self, voted: Done, fitted: Done, taught: Done, labelled: Done) -> dict[str, Any]:
         """The manifest's entry of the task."""
         measured = self.task in taught and taught[self.task].counts["judged"]
+        corrected = self.task in taught and taught[self.task].counts.get("verdicts", 0)
         counts: dict[str, Counter[str]] = {"examples": Counter(), "forms": Counter(), "functions": Counter()}
         split: dict[str, Counter[str]] = {}
         sources: Counter[str] = Counter()
@@ -362,6 +397,7 @@ class TaskPlan:
             "method": fitted[self.task].counts["method"],
             "basis": "judged" if measured else fitted[self.task].counts["basis"],
             **({"measured_on": measured} if measured else {}),
+            **({"corrected_by": corrected} if corrected else {}),
             "labels": {
                 name: {label: split.get(name, Counter())[label] for label in self.definition.labels} for name in SPLITS
             },
@@ -371,6 +407,7 @@ class TaskPlan:
             **self.failures(voted),
             **({"not_counted": muted} if (muted := fitted[self.task].counts.get("muted")) else {}),
             **self.withheld(fitted),
+            **self.teaching(fitted),
             **self.strays(voted),
             "abstains": steps.abstains(self.layout.root, self.task),
             **self.by_others(labelled),

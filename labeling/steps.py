@@ -481,6 +481,11 @@ def fit(
     if count := counted.contradictions(voters, facts):
         more["contradictions"] = count
     more["posts"] = counted.posts
+    if model.measured is not None:
+        more["teaching"] = dict(model.measured["teaching"])
+        if model.taught:
+            untaught = counted.fit(voters, TASKS[task], facts, assumed, teach=False)
+            more["teaching"] |= {"labels": counted.labelled(model), "labels_without": counted.labelled(untaught)}
     return Outcome({model_path(task): len(counted.weight)}, {"method": model.method, "basis": model.basis, **more})
 
 
@@ -531,7 +536,7 @@ def teach(root: Path, task: str, buckets: Sequence[Bucket], mentioned: Sequence[
     measured = weighed.measure(spans, names, weigher().least) if weigher is not None else None
     files.write_json(root / corrections_path(task), corrections.as_dict() | {"measured": measured})
     judged = measured["judged"] if measured is not None else 0
-    return Outcome({corrections_path(task): corrections.verdicts}, {"judged": judged})
+    return Outcome({corrections_path(task): corrections.verdicts}, {"judged": judged, "verdicts": corrections.verdicts})
 
 
 def stratify(root: Path, task: str, buckets: Sequence[Bucket], shares: Split) -> Outcome:

@@ -136,10 +136,7 @@ def measure(probabilities: Float, verdict: Counts, weight: Counts, fold: Counts)
     """
     n, k = probabilities.shape
     rows = np.arange(n)
-    counts = np.zeros((int(fold.max()) + 1, k))
-    np.add.at(counts, (fold, verdict), weight)
-    others = counts.sum(0)[None] - counts + 1
-    constant = others[fold, verdict] / others[fold].sum(1)
+    constant = shares_elsewhere(verdict, weight, fold, k)
     best, right = probabilities.max(1), probabilities.argmax(1) == verdict
     total = int(weight.sum())
     table = _reliability(best, right, weight)
@@ -155,6 +152,19 @@ def measure(probabilities: Float, verdict: Counts, weight: Counts, fold: Counts)
         "ece": _error(table, total),
         "reliability": table,
     }
+
+
+def shares_elsewhere(verdict: Counts, weight: Counts, fold: Counts, k: int) -> Float:
+    """Share of each item's label among the judgements of the other folds, one more of each label: float64[n].
+
+    Args:
+        verdict, weight, fold: as for `measure`; k: number of labels.
+    """
+    counts = np.zeros((int(fold.max()) + 1, k))
+    np.add.at(counts, (fold, verdict), weight)
+    others = counts.sum(0)[None] - counts + 1
+    shares: Float = others[fold, verdict] / others[fold].sum(1)
+    return shares
 
 
 def measure_stated(stated: Float, right: npt.NDArray[np.bool_], fold: Counts) -> dict[str, Any]:

@@ -167,6 +167,12 @@ class Counted:
             counts.setdefault(model.labels[label[row]], Counter())[model.labels[rival]] += int(self.weight[row])
         return {name: dict(sorted(by_rival.items())) for name, by_rival in sorted(counts.items())}
 
+    def labelled(self, model: dawid_skene.LabelModel) -> int:
+        """Number of items that nobody judged and that get a label by a model."""
+        label, probabilities = model.choose(self.patterns)
+        spoken = model.speaks(self.patterns, label, probabilities) & (self.verdict < 0)
+        return int(self.weight[spoken].sum())
+
     def fit(
         self,
         functions: Sequence[str],

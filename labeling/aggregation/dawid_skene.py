@@ -27,7 +27,8 @@ the plain model failed in the tests without each of these additions:
 - People's judgements take part in learning (semi-supervised, with more weight for judged items as in Nigam, McCallum,
   Thrun and Mitchell, Machine Learning 39, 2000): of a judged item the label is that judgement, but for the share of
   judgements that is wrong. Then they correct the probabilities (`calibration`). How much weight judged items have is
-  chosen by the log loss on judgements that were held out.
+  chosen by the log loss on judgements that were held out; where none is better than the model that nobody taught, by
+  more than a standard error, people's judgements stand for their own items only.
 - Functions may be declared to state facts, such as an event of a dump's history. Where one votes, its label is taken as
   known, whatever others say and however rare it is, and others' rates are learned from it.
 
@@ -52,17 +53,17 @@ from socorpus.labeling.aggregation.patterns import Float
 from socorpus.labeling.aggregation.patterns import Votes as Votes
 from socorpus.labeling.aggregation.patterns import distinct as distinct
 
-VERSION = 9
+VERSION = 10
 FEWEST_FUNCTIONS = 3
 """Functions that must vote often enough for their rates to be learned; with fewer the majority decides."""
 OFTEN = 20
 """Votes that are often enough; for learning a function's rates, votes on items where others vote too."""
 FEWEST_JUDGED = 20
-"""Judged items from which probabilities are corrected; with fewer they are assumed."""
+"""Judged items from which probabilities are measured, and may be corrected; with fewer they are assumed."""
 ENOUGH_BLIND = 50
 """Judged items without a suggestion from which only these measure the probabilities."""
 _EMPHASIS = (1.0, 5.0, 25.0)
-"""Weights of a judged item in learning that are tried."""
+"""Weights of a judged item in learning that are tried, beside none."""
 STRENGTHS = (640.0, 160.0, 40.0, 10.0, 2.0)
 """Numbers of pseudo-votes of a function that are tried."""
 _PSEUDO_ALONE, _TIES = 0.1, 0.5
@@ -120,7 +121,16 @@ class LabelModel:
     muted: tuple[tuple[str, str], ...] = ()
     """Functions and labels for which their votes are shown to tell nothing; these are not counted."""
     measured: Mapping[str, Any] | None = None
-    """Figures of the probabilities against held-out judgements (`calibration.measure`); None: they are assumed."""
+    """Figures of the probabilities against held-out judgements (`calibration.measure`); None: they are assumed.
+
+    Also `teaching`: `used`, whether judgements change the labels of other items; `judged`, number of judged items;
+    `with` and `without`, the held-out log loss of what people said (their slips allowed for) with the best of these
+    changes, and of the model that nobody taught."""
+
+    @property
+    def taught(self) -> bool:
+        """Whether people's judgements change the labels of items that nobody judged."""
+        return self.measured is not None and bool(self.measured["teaching"]["used"])
 
     @property
     def basis(self) -> str:
@@ -368,10 +378,10 @@ def _judged_without(people: Judged, muted: Sequence[tuple[int, int]]) -> Judged:
 
 @dataclass(frozen=True)
 class _Choice:
-    """Number of pseudo-votes (`inf`: the plain vote), and weight of a judged item in learning."""
+    """Number of pseudo-votes (`inf`: the plain vote), and weight of a judged item in learning; 0: as any other."""
 
     strength: float
-    emphasis: float = 1.0
+    emphasis: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -389,6 +399,7 @@ class _Weights:
     @staticmethod
     def of(whole: _Setting, counts: Counts, people: Judged, used: npt.NDArray[np.bool_], emphasis: float) -> "_Weights":
         """Weights where only some judgements are used; the items of others count as not judged."""
+        used = used & (emphasis > 0)
         items = np.concatenate([counts, people.counts]).astype(np.float64)
         verdict = np.concatenate([np.full(len(counts), -1), np.where(used, people.verdict, -1)])
         judged = np.concatenate([np.zeros(len(counts)), emphasis * people.counts * used])
@@ -398,9 +409,14 @@ class _Weights:
 
 def _taught(
     whole: _Setting, counts: Counts, people: Judged, plain: _Plain, usual: _Choice, scores: Mapping[float, Float]
-) -> tuple[_Choice, Calibration, dict[str, Any]]:
-    """The choice of the least log loss on held-out judgements, its correction, and its figures."""
+) -> tuple[_Choice, Calibration | None, dict[str, Any]]:
+    """The choice of the least log loss on held-out judgements, its correction, and its figures.
+
+    That nobody taught the model is the first choice: without good reason it stays.
+    """
     choices = [usual]
+    if np.isfinite(usual.strength):
+        choices.append(replace(usual, emphasis=_EMPHASIS[0]))
     if scores:
         finite = [strength for strength in scores if np.isfinite(strength)]
         strength = max(finite, key=lambda strength: scores[strength].sum())
@@ -412,31 +428,48 @@ def _taught(
         for choice, log in held_out_log.items():
             right = (_corrected_held_out(whole, log, people, looseness) * seen).sum(1)
             losses[looseness, choice] = -np.log(np.maximum(right, 1e-12))
-    frequency = np.bincount(people.verdict, people.counts, whole.k) + 1
-    constant = float(-(people.counts * np.log(frequency / frequency.sum())[people.verdict]).sum() / people.counts.sum())
-    looseness, choice = _least(losses, people.counts, constant)
+    elsewhere = calibrations.shares_elsewhere(people.verdict, people.counts, people.fold, whole.k)
+    constant = float(-(people.counts * np.log(elsewhere)).sum() / people.counts.sum())
+    untaught = (calibrations.LOOSENESS[0], usual)
+    mean = {key: float((loss * people.counts).sum() / people.counts.sum()) for key, loss in losses.items()}
+    looseness, choice = chosen = _least(losses, people.counts, constant)
     log = held_out_log[choice]
     weight, known = people.counts.astype(np.float64), _not_stated(whole, people)
-    correction = calibrations.fit(
-        people.patterns[known], log[known], people.verdict[known], weight[known], people.error, looseness
-    )
+    correction = None
+    if chosen != untaught:
+        correction = calibrations.fit(
+            people.patterns[known], log[known], people.verdict[known], weight[known], people.error, looseness
+        )
+    best = mean[chosen] if chosen != untaught else min(loss for key, loss in mean.items() if key != untaught)
+    teaching = {
+        "used": chosen != untaught,
+        "judged": int(people.counts.sum()),
+        "with": round(best, 4),
+        "without": round(mean[untaught], 4),
+    }
     believed = _corrected_held_out(whole, log, people, looseness)
     rows = people.blind if int(people.counts[people.blind].sum()) >= ENOUGH_BLIND else np.ones(len(people.blind), bool)
     measured = calibrations.measure(believed[rows], people.verdict[rows], people.counts[rows], people.fold[rows])
     blind = int(people.counts[people.blind].sum())
-    return choice, correction, measured | {"blind": blind, "only_blind": bool(rows is people.blind)}
+    of_blind = {"blind": blind, "only_blind": bool(rows is people.blind)}
+    return choice, correction, measured | of_blind | {"teaching": teaching}
 
 
 def _least(losses: Mapping[tuple[float, _Choice], Float], counts: Counts, constant: float) -> tuple[float, _Choice]:
-    """The first whose mean loss is not above the least one by more than a standard error of the difference, nor above
-    that of a constant."""
+    """The first whose mean loss is not above the least one by more than a standard error of the difference.
+
+    Of those that people taught, which are all but the very first, it must not be above that of a constant either, or it
+    is the least one itself.
+    """
     best = min(losses, key=lambda key: float((losses[key] * counts).sum()))
+    untaught = next(iter(losses))
     total = counts.sum()
     for key, loss in losses.items():
         behind = loss - losses[best]
         mean = float((behind * counts).sum() / total)
         deviation = float(np.sqrt(((behind - mean) ** 2 * counts).sum() / total))
-        if mean <= deviation / np.sqrt(total) and (loss * counts).sum() / total <= constant:
+        near = mean <= deviation / np.sqrt(total)
+        if near and (key == untaught or (loss * counts).sum() / total <= constant):
             return key
     return best
 

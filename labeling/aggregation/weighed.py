@@ -22,7 +22,7 @@ from socorpus.labeling.aggregation.dawid_skene import ABSTAIN, LabelModel
 from socorpus.labeling.aggregation.vote_matrix import NO_SPAN, Items
 from socorpus.labeling.schema import Task, Weigher
 
-VERSION = 2
+VERSION = 3
 Float = npt.NDArray[np.float64]
 _DEVIATIONS = (1.0, 0.7, 1.5)
 """A priori standard deviations of the corrections of all spans, of a type, and of a name."""

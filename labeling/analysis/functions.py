@@ -16,13 +16,13 @@ from socorpus.corpus.engine.work import Outcome
 from socorpus.corpus.storage import files, parquet
 from socorpus.corpus.storage.buckets import Bucket
 from socorpus.labeling import logistic, schema, steps, strays
-from socorpus.labeling.aggregation import agreement, dawid_skene, uninformative
+from socorpus.labeling.aggregation import agreement, dawid_skene, plain_vote, uninformative
 from socorpus.labeling.aggregation import patterns as vote_patterns
 from socorpus.labeling.aggregation.dawid_skene import ABSTAIN
 from socorpus.labeling.analysis import label_errors, leaks
 from socorpus.labeling.schema import FOLDER, TASKS, Task
 
-VERSION = 10
+VERSION = 11
 _FAILURES_SHOWN = 3
 Int64 = npt.NDArray[np.int64]
 
@@ -79,7 +79,8 @@ def analyse(
     patterns, weight, truth = counted.patterns, counted.weight, counted.verdict
     model = dawid_skene.from_dict(files.read_json(root / steps.model_path(task)))
     untaught = counted.fit(voters, definition, model.facts, model.assumed, teach=False) if (truth >= 0).any() else model
-    measured = files.read_json(root / steps.corrections_path(task))["measured"] if taught else model.measured
+    corrections = files.read_json(root / steps.corrections_path(task)) if taught else {}
+    measured = corrections["measured"] if taught else model.measured
     examples = sum(sum(parquet.row_groups(root / schema.path(task, "examples", bucket.name))) for bucket in buckets)
     analysis = {
         "task": task,
@@ -103,7 +104,11 @@ def analyse(
         },
         "people": against_people(patterns, weight, truth, untaught) | {"seconds": _median(counted.seconds)},
         "names": _names(root, task),
-        "probabilities": {"basis": "judged" if measured is not None else model.basis, "measured": measured},
+        "probabilities": {
+            "basis": "judged" if measured is not None else model.basis,
+            "measured": measured,
+            "corrected": corrections.get("verdicts", 0),
+        },
         "audit": leaks.run(root, buckets, definition),
         "errors": label_errors.find(root, buckets, definition),
         **remarks,
@@ -126,8 +131,8 @@ def functions(
     Returns:
         `coverage`: votes / examples; `overlap`: share of its votes on items where another votes too; `conflict`: share
         of its votes where another votes differently (both of votes that are counted, None where it has none);
-        `accuracy`: learned by the
-        model, None where it never votes; `assumed`: whether that rests on a share that nobody learned or judged here;
+        `accuracy`: learned by the model, or the share of right votes that it assumes, None where it never votes;
+        `assumed`: whether it rests on a share that nobody learned or judged here;
         `people`: number of its votes on items that people judged, and of the right ones among them; `lift`: label ->
         how many times as often it votes for it where others do as where others vote for other labels, with the
         interval and the numbers of such votes; `not_counted`: labels for
@@ -151,7 +156,7 @@ def functions(
         conflict = int(heard[(spoken & (others != patterns[:, [index]])).any(1)].sum())
         judged, right = here & (truth >= 0), here & (truth == patterns[:, index])
         by = np.bincount(patterns[here, index], weights=weight[here], minlength=len(model.labels))
-        accuracy = model.accuracy[index]
+        accuracy, assumed = _accuracy(model, index)
         rows.append(
             {
                 "name": name,
@@ -160,8 +165,8 @@ def functions(
                 "coverage": _share(votes, total),
                 "overlap": _share(overlap, int(heard.sum())),
                 "conflict": _share(conflict, int(heard.sum())),
-                "accuracy": None if np.isnan(accuracy) else round(float(accuracy), 4),
-                "assumed": not np.isnan(accuracy) and _assumed(model, name),
+                "accuracy": None if accuracy is None or not votes else round(accuracy, 4),
+                "assumed": assumed and votes > 0,
                 "voice": round(float(model.voices[index]), 4),
                 "people": {"judged": int(weight[judged].sum()), "right": int(weight[right].sum())},
                 "lift": {
@@ -176,11 +181,19 @@ def functions(
     return rows
 
 
-def _assumed(model: dawid_skene.LabelModel, function: str) -> bool:
-    """Whether a function's accuracy follows from what is assumed of it, or of all, rather than from other votes."""
-    if model.method == "weigher" or model.basis == "judged":
-        return False
-    return function in model.assumed or model.held_out["majority"] is None
+def _accuracy(model: dawid_skene.LabelModel, index: int) -> tuple[float | None, bool]:
+    """A function's share of right votes, and whether it is assumed, or follows from what is, of it or of all functions.
+
+    None where a weigher knows no probabilities of its votes.
+    """
+    function, accuracy = model.functions[index], float(model.accuracy[index])
+    if not np.isnan(accuracy):
+        assumed = function in model.assumed or model.held_out["majority"] is None
+        return accuracy, assumed and model.method != "weigher" and not model.taught
+    if model.method == "weigher":
+        return model.assumed.get(function), function in model.assumed
+    usual = dawid_skene.FACT if function in model.facts else plain_vote.ASSUMED
+    return model.assumed.get(function, usual), True
 
 
 def against_people(
@@ -209,8 +222,17 @@ def _names(root: Path, task: str) -> dict[str, int]:
 
 
 def probabilities(facts: Mapping[str, Any]) -> str:
-    """A sentence on what the probabilities of labels rest on, and how good they are."""
+    """A sentence on what the probabilities of labels rest on, and how good they are.
+
+    Args:
+        facts: `measured` (`LabelModel.measured`), and `corrected`: number of judgements that changed them, if any.
+    """
     measured = facts["measured"]
+    if measured is None and facts.get("corrected"):
+        return (
+            f"Probabilities are corrected by {counted(facts['corrected'], 'judgement')}, not measured: that takes "
+            f"{dawid_skene.FEWEST_JUDGED} labels in texts that people judged (socorpus labeling sync, or sheet)."
+        )
     if measured is None:
         return (
             "Probabilities are assumed, not measured: nobody has judged enough labels to compare them with (socorpus "
@@ -225,6 +247,29 @@ def probabilities(facts: Mapping[str, Any]) -> str:
     )
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, in the singular where it is one."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def teaching(facts: Mapping[str, Any]) -> list[str]:
+    """Sentences on what people's judgements change of the labels of other items; none where too few judged.
+
+    Args:
+        facts: an analysis, or the manifest's entry of a task: `teaching` (`plan.TaskPlan.teaching`).
+    """
+    given: Mapping[str, Any] | None = facts.get("teaching")
+    if not given:
+        return []
+    losses = f"held-out log loss {given['with']:.3f} with the correction, {given['without']:.3f} without"
+    if not given["used"]:
+        own = f"People's {counted(given['judged'], 'judgement')} count for their own posts only"
+        return [f"{own}: what they teach of others is not better by more than a standard error ({losses})."]
+    after, before = given["labels"], given["labels_without"]
+    change = f"; of posts that nobody judged, {after:,} have a label, {before:,} without it" if after != before else ""
+    return [f"People's {counted(given['judged'], 'judgement')} correct other posts' labels: {losses}{change}."]
+
+
 def _method(analysis: Mapping[str, Any]) -> str:
     """The sentence on how votes are combined, and why."""
     if analysis["method"] == "weigher":
@@ -234,10 +279,17 @@ def _method(analysis: Mapping[str, Any]) -> str:
         )
     vote, model = (analysis["held_out"][name] for name in ("majority", "dawid_skene"))
     if vote is None or model is None:
-        return "Fewer than three functions vote often enough, and meet, to be told apart: a plain vote decides."
+        return (
+            "Fewer than three functions vote often enough, and meet, to learn how good each is: a plain vote decides, "
+            "in which each vote counts as its function is assumed to be right."
+        )
     figures = f"held-out log likelihood of the votes on an item {model:.3f}, of a plain vote {vote:.3f}"
     if analysis["method"] == "majority":
-        return f"Telling functions apart predicts their votes no better ({figures}): a plain vote decides."
+        return (
+            f"Learning how good each function is predicts their votes no better ({figures}): a plain vote decides, in "
+            "which functions that seldom meet others, or were judged elsewhere (right=), count as assumed, and all "
+            "others alike."
+        )
     return f"Functions are told apart, which predicts their votes better ({figures})."
 
 
@@ -345,7 +397,10 @@ def summary(analysis: Mapping[str, Any]) -> list[str]:
     human = analysis["people"]
     if human["judged"]:
         right = f"{human['right']:,} of {human['voted']:,} labels of functions are what people say"
-        sentences.append(f"People judged {human['judged']:,} items; {right}.")
+        sentences.append(
+            f"People judged {human['judged']:,} items; {right}. That is all judgements as they are, and labels that "
+            "these did not teach: socorpus labeling accuracy weighs those without a suggestion to stand for all labels."
+        )
     if names := analysis.get("names"):
         sentences.append(
             f"People judged {names['names']:,} names: their label is right in {names['right']:,} of "
@@ -374,6 +429,6 @@ def summary(analysis: Mapping[str, Any]) -> list[str]:
         sentences += [f"{strays.sentence(task, function, reasons)}." for function, reasons in lost]
     if "held_out" in analysis:  # of an earlier version it has neither
         sentences += [_method(analysis), probabilities(analysis["probabilities"])]
-    sentences += [*without_vote(analysis), *withheld(analysis)]
+    sentences += [*teaching(analysis), *without_vote(analysis), *withheld(analysis)]
     sentences += not_to_be_had(analysis)
     return [*sentences, *filter(None, [analysis["audit"].get("note"), analysis["errors"]["note"]])]

@@ -41,13 +41,18 @@ def labels(facts: Facts) -> Section | None:
         content += Markup("<h3>{}: {} examples</h3>").format(name, f"{examples:,}")
         content += html.table(["label", *SPLITS, "all"], *label_rows(entry))
         sources = ", ".join(f"{count:,} by {source}" for source, count in entry["sources"].items()) or "none"
-        silent = (analysis_functions.without_vote, analysis_functions.withheld, analysis_functions.not_to_be_had)
+        silent = (
+            analysis_functions.without_vote,
+            analysis_functions.withheld,
+            analysis_functions.teaching,
+            analysis_functions.not_to_be_had,
+        )
         for sentence in (sentence for part in silent for sentence in part(entry)):
             content += html.paragraph(sentence)
         content += html.paragraph(
             f"Combined by {_METHODS.get(entry['method'], entry['method'])}: {sources}; votes differ on "
             f"{entry['conflicts']:,}. "
-            f"Probabilities are {_BASES[entry.get('basis', 'assumed')]}."
+            f"Probabilities are {basis(entry)}."
         )
     return Section("Labels", content)
 
@@ -61,6 +66,14 @@ _BASES = {
     "assumed": "assumed, not measured: too few labels were judged by people",
     "judged": "measured on people's judgements",
 }
+
+
+def basis(entry: Mapping[str, Any]) -> str:
+    """The end of a sentence on what the probabilities of a manifest's entry rest on."""
+    kind, count = entry.get("basis", "assumed"), entry.get("corrected_by")
+    if kind == "assumed" and count:
+        return f"corrected by {analysis_functions.counted(count, 'judgement')}, not measured"
+    return _BASES[kind]
 
 
 def label_rows(entry: Mapping[str, Any]) -> tuple[list[list[Any]], list[Any]]:

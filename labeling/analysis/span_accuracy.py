@@ -184,14 +184,22 @@ def _result(
     return Accuracy(
         task.name,
         sample.share(np.ones(len(label), bool), int(population.sum())),
-        {name: sample.share(label == number, int(population[number])) for number, name in enumerate(task.labels)},
+        {
+            name: sample.share(label == number, int(population[number]))
+            for number, name in enumerate(task.labels)
+            if name not in task.leave_out
+        },
         shares,
         sample.unseen(),
         calibration.measure_stated(np.array(judged.stated), right, np.array(judged.fold, np.int64)),
-        (*notes, _TOGETHER),
+        (*notes, *_not_scored(task), _TOGETHER),
         source,
         recall,
     )
+
+
+def _not_scored(task: Task) -> list[str]:
+    return [f"not scored, whatever labels there are: {', '.join(task.leave_out)}"] if task.leave_out else []
 
 
 def _truth(

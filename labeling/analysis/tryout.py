@@ -52,6 +52,8 @@ class Trial:
     """Votes to look at, conflicts first: key, label, text, evidence, and the label that others give, or None."""
     notes: list[str]
     """What does not count, and what `apply` may do otherwise."""
+    which: str = ""
+    """A sentence on the examples: which of how many, by site."""
 
 
 def by_task(origin: str) -> dict[str, list[Function]]:
@@ -125,6 +127,7 @@ def attempt(
             )
         )
     merged, notes = strays.merged(lost), []
+    which = _which(root, buckets, task, tables, made_here)
     if made_here and task.collect is not None and len(tried) < len(buckets):
         notes.append(
             f"{task.name}: its facts (collect, merge) are those of {len(tried):,} of {len(buckets):,} buckets here; "
@@ -133,8 +136,28 @@ def attempt(
     trials = []
     for function in functions:
         own = [strays.sentence(task, function.name, merged[function.name])] if function.name in merged else []
-        trials.append(_trial(task, function, (running, functions), tables, [*own, *notes]))
+        trial = _trial(task, function, (running, functions), tables, [*own, *notes])
+        trials.append(replace(trial, which=which))
     return trials
+
+
+def _which(
+    root: Path,
+    buckets: Sequence[Bucket],
+    task: Task,
+    tables: Sequence[tuple[pa.Table, pa.Table, pa.Table, pa.Table]],
+    made_here: bool,
+) -> str:
+    """The sentence on which examples functions were tried on."""
+    by_site: Counter[str] = Counter()
+    for examples, *_ in tables:
+        by_site.update(examples["site"].to_pylist())
+    sites = ", ".join(f"{site} {count:,}" for site, count in by_site.items()) or "none"
+    if made_here:
+        return f"tried on the first {by_site.total():,} examples, site by site: {sites}"
+    paths = (root / schema.path(task.name, "examples", bucket.name) for bucket in buckets)
+    total = sum(sum(parquet.row_groups(path)) for path in paths)
+    return f"tried on the first {by_site.total():,} of {total:,} examples, site by site: {sites}"
 
 
 def _of_posts(votes: pa.Table, examples: pa.Table) -> pa.Table:

@@ -30,6 +30,8 @@ class Gold:
     spans: Mapping[str, Marks]
     places: Mapping[tuple[str, tuple[int, int, str]], str] = field(default_factory=dict)
     """Where each span stands in the file, by key and span."""
+    empty: int = 0
+    """Rows without a label, which are left out: of a sheet that is filled in by half."""
 
 
 def read(path: Path, task: Task, sites: Sequence[str]) -> Gold:
@@ -40,16 +42,16 @@ def read(path: Path, task: Task, sites: Sequence[str]) -> Gold:
             otherwise.
 
     Raises:
-        InputError: the file can't be read, or a row lacks its post or label, or has one that the task doesn't have;
-            names the row.
+        InputError: the file can't be read, no row of whole texts has a label, or a row lacks its post, or has a label
+            that the task doesn't have; names the row.
     """
     texts: dict[str, str] = {}
     spans: dict[str, set[tuple[int, int, str]]] = {}
     places: dict[tuple[str, tuple[int, int, str]], str] = {}
     types: dict[tuple[str, int, int], tuple[str, str]] = {}
-    empty: dict[str, str] = {}
+    without: dict[str, str] = {}
     strange: Counter[str] = Counter()
-    first = ""
+    first, empty = "", 0
     for where, row in _rows(path, task, sites):
         if (why := _unfit(row, task, sites)) is not None:
             raise InputError(f"{where}: {why}")
@@ -60,10 +62,13 @@ def read(path: Path, task: Task, sites: Sequence[str]) -> Gold:
             )
         site, post = user_tables.post_of(row, sites, where)
         key = f"{site}:{post}"
+        if _empty(row, task):
+            empty += 1
+            continue
         if task.spans:
             marks = _marks(row, task, where)
             if not marks and user_tables.text_of(row.get("label")):
-                empty.setdefault(key, where)
+                without.setdefault(key, where)
             for start, end, label in marks:
                 label_before, before = types.setdefault((key, start, end), (label, where))
                 if label_before != label:
@@ -76,22 +81,33 @@ def read(path: Path, task: Task, sites: Sequence[str]) -> Gold:
                 places.setdefault((key, mark), where)
         else:
             label = user_tables.label_of(row.get("label"), task)
-            if not label:
-                raise InputError(
-                    f"{where}: {key} has no label; give one of {', '.join(task.labels)}, or remove the row"
-                )
             labels = [label]
             if texts.setdefault(key, label) != label:
                 raise InputError(f"{where}: {key} has two labels, {texts[key]!r} and {label!r}")
         unknown = [label for label in labels if label not in task.labels]
         first = first or (where if unknown else "")
         strange.update(unknown)
-    for key, where in empty.items():
+    for key, where in without.items():
         if spans[key]:
             raise InputError(f"{where}: says that {key} has no spans, and other rows give it some; remove it, or them")
     if strange:
         raise InputError(_strange(task, strange, first))
-    return Gold(texts, {key: frozenset(marks) for key, marks in spans.items()}, places)
+    if empty and not texts and not spans:
+        raise InputError(f"{path}: none of its {empty:,} rows has a label; give one of {', '.join(task.labels)}")
+    return Gold(texts, {key: frozenset(marks) for key, marks in spans.items()}, places, empty)
+
+
+def _empty(row: Mapping[str, Any], task: Task) -> bool:
+    """Whether a row says nothing of its post: one that is not filled in, or whose person would not decide.
+
+    A row of a table of spans without a label says that its post has none; in a sheet of spans an empty list does.
+    """
+    label = user_tables.text_of(row.get("label"))
+    if label and user_tables.label_of(label, task) not in task.labels and label.lower() in user_tables.SKIP:
+        return True
+    if task.spans:
+        return not label and "spans" in row and not user_tables.text_of(row["spans"])
+    return not label
 
 
 def _marks(row: Mapping[str, Any], task: Task, where: str) -> list[tuple[int, int, str]]:

@@ -45,6 +45,8 @@ _WHOLE = re.compile(r"[0-9]{1,19}(?:\.0*)?")
 _HALF = re.compile("[\ud800-\udfff]")
 _HINT = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 """The first line of a file by which spreadsheets are given its separator."""
+SKIP = ("skip", "unsure")
+"""Labels of who saw a post and would not decide."""
 EXCESS = ""
 """Name of the column with the cells of a CSV row that are too many, a list."""
 
@@ -54,6 +56,9 @@ Fits = Callable[[Collection[str]], str | None]
 
 def read(path: Path, known: Collection[str], fits: Fits) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Rows of a file with their places, such as `judged.csv, line 7`; those without any value are left out.
+
+    Where cells of CSV have line breaks the place is `judged.csv, row 4, line 7`: the row as a spreadsheet counts it,
+    and the line as an editor does.
 
     Args:
         known: names of columns with a meaning: others that differ from one of them only by case, spaces, hyphens or
@@ -232,8 +237,9 @@ def _of_csv(path: Path, text: str, known: Collection[str], fits: Fits) -> Iterat
     try:
         next(table, None)
         last = table.line_num
-        for cells in table:
-            where, last = f"{path}, line {begun + last + 1:,}", table.line_num
+        for number, cells in enumerate(table, 2):
+            line, last = begun + last + 1, table.line_num
+            where = f"{path}, line {line:,}" if number == line else f"{path}, row {number:,}, line {line:,}"
             if any(cell.strip() for cell in cells):
                 given = itertools.chain(cells, itertools.repeat(""))  # a row may be short
                 row: dict[str, Any] = {own[column]: cell for column, cell in zip(head, given, strict=False)}

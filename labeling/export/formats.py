@@ -23,6 +23,7 @@ from socorpus.corpus.schema import SPLITS, TIME
 from socorpus.corpus.storage import boundary, json_lines, parquet
 from socorpus.corpus.storage import files as storage_files
 from socorpus.labeling import example_texts, schema, steps
+from socorpus.labeling.analysis import report_sections
 from socorpus.labeling.export import tokens as export_tokens
 from socorpus.labeling.export.tokens import Cut
 from socorpus.labeling.label_studio import sampling
@@ -250,7 +251,10 @@ def _new_folder(out: Path) -> Iterator[Path]:
 def _write(root: Path, task: Task, form: str, folder: Path, written: Written, cut: Cut | None) -> Written:
     if form == "huggingface":
         _parquet(root, task, folder, written, cut)
-        (folder / "README.md").write_text(card(task, written, sampling.version(root, task), cut), "utf-8")
+        manifest = root / "MANIFEST.json"
+        entries = storage_files.read_json(manifest).get("labels", {}) if storage_files.exists(manifest) else {}
+        basis = report_sections.basis(entries.get(task.name, {}))
+        (folder / "README.md").write_text(card(task, written, sampling.version(root, task), basis, cut), "utf-8")
     else:
         _lines(root, task, folder, written, form, cut)
     if cut is not None:
@@ -372,8 +376,12 @@ def _parquet(root: Path, task: Task, folder: Path, written: Written, cut: Cut | 
             writer.close()
 
 
-def card(task: Task, written: Written, version: str, cut: Cut | None = None) -> str:
-    """The dataset's card: what it is, its licence, counts and columns; with the header that the hub reads."""
+def card(task: Task, written: Written, version: str, basis: str, cut: Cut | None = None) -> str:
+    """The dataset's card: what it is, its licence, counts and columns; with the header that the hub reads.
+
+    Args:
+        basis: of the probabilities, the end of a sentence (`report_sections.basis`).
+    """
     kind = "token-classification" if task.spans else "text-classification"
     splits = [split for split in SPLITS if written.texts[split]]
     files = "\n".join(f"  - split: {split}\n    path: data/{split}.parquet" for split in splits)
@@ -411,7 +419,7 @@ configs:
 
 Made by socorpus from a Stack Exchange data dump. Labels come from labelling functions, combined by
 `{version or "no votes"}`, and from people, who stand above them: `source` tells which. A function's label is weak: it
-has a probability, and may be wrong.{left_out}
+has a probability, and may be wrong. Probabilities of functions' labels are {basis}.{left_out}
 
 ```python
 from datasets import load_dataset

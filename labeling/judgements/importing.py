@@ -57,7 +57,15 @@ class Imported:
     other_text: int = 0
     """Judgements of whole texts that have changed since; they are kept."""
     refused: list[str] = field(default_factory=list)
-    """Why rows are left out, with their places."""
+    """Why rows are left out, with their places, in the order of the file."""
+    left_out: int = 0
+    """Rows that are left out: all of those that `refused` speaks of."""
+    undisputed: int = 0
+    """Judgements as an adjudicator of posts that nobody else judged: they stand as any other."""
+
+
+_Lost = tuple[int, str, int]
+"""Place of the first of some rows that are left out, why they are, and their number."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,8 @@ class _Who:
 class _Said:
     """A row that is filled in."""
 
+    number: int
+    """Its place among the rows of the file."""
     where: str
     at: datetime | None
     blind: bool
@@ -114,12 +124,14 @@ def take(
     buckets = sampling.buckets(tree, task)
     sites = sorted({bucket.rpartition("/")[0] for bucket in buckets})
     done = Imported()
-    judgements = _read(path, task, sites, annotator, done)
+    lost = list[_Lost]()
+    judgements = _read(path, task, sites, annotator, done, lost)
     judged = (
         {who: list[dict[str, Any]]() for who in judgements}
         if remove
-        else _fitting(tree, task, buckets, judgements, done)
+        else _fitting(tree, task, buckets, judgements, done, lost)
     )
+    done.refused, done.left_out = [why for _, why, _ in sorted(lost)], sum(rows for *_, rows in lost)
     if done.refused and not judged:
         raise InputError(f"{done.refused[0]}" + (f" (and {len(done.refused) - 1:,} more)" if done.refused[1:] else ""))
     if dry:
@@ -127,6 +139,8 @@ def take(
     else:
         with state.one_writer(root):
             _merge(root, task, judged, done, remove=remove, dry=False)
+    if not remove:
+        done.undisputed = _undisputed(root, task, judged)
     done.posts = len({(who.site, who.post) for who in judged})
     done.people = len({who.function for who in judged})
     done.blind = sum(bool(own) and json.loads(own[0]["evidence"])["blind"] for own in judged.values())
@@ -165,6 +179,15 @@ def _merge(
         )
 
 
+def _undisputed(root: Path, task: Task, judged: Mapping[_Who, object]) -> int:
+    """Number of adjudications of posts that nobody judged in a first round, here or before."""
+    path = root / schema.people_path(task.name)
+    rows = parquet.read(path, schema.VOTES).to_pylist() if files.exists(path) else []
+    first = {(row["site"], row["post_id"]) for row in annotators.first_round(rows)}
+    first |= {(who.site, who.post) for who in judged if not who.adjudicated}
+    return sum(who.adjudicated and (who.site, who.post) not in first for who in judged)
+
+
 def _from_file(row: Mapping[str, Any]) -> _Who | None:
     if json.loads(row["evidence"]).get("project") != PROJECT:
         return None
@@ -179,17 +202,18 @@ def _newest(own: Sequence[Mapping[str, Any]]) -> datetime | None:
 
 
 def _read(
-    path: Path, task: Task, sites: Sequence[str], annotator: str | None, done: Imported
+    path: Path, task: Task, sites: Sequence[str], annotator: str | None, done: Imported, lost: list[_Lost]
 ) -> dict[_Who, list[_Said]]:
     """What each person says of each post; what can't be read is left out, and noted."""
     judgements: dict[_Who, list[_Said]] = defaultdict(list)
     spoilt: set[_Who] = set()
-    for where, row in user_tables.read(path, _KNOWN, lambda columns: _unfit(columns, task, sites, annotator)):
+    rows = user_tables.read(path, _KNOWN, lambda columns: _unfit(columns, task, sites, annotator))
+    for number, (where, row) in enumerate(rows):
         row = {**_evidence(row), **row}
         if not _filled(row, task):
             done.empty += 1
             continue
-        who = None
+        who, key = None, ""
         try:
             user_tables.refuse_halves(row, _KNOWN, where)
             if (why := user_tables.lacking(row, task, sites)) is not None:
@@ -197,18 +221,22 @@ def _read(
             if user_tables.EXCESS in row:
                 raise InputError(f"{where}: has more cells than the table has columns; quote those with a separator in")
             site, post = user_tables.post_of(row, sites, where)
+            key = f"{site}:{post}"
             who = _Who(site, post, _person(row, annotator, where), _flag(row, "adjudicated", where))
-            judgements[who].append(_said(row, task, where))
+            judgements[who].append(_said(row, task, number, where))
         except InputError as error:
             if who is not None and task.spans:
                 spoilt.add(who)
-            done.refused.append(str(error))
+            why = str(error)
+            named = not key or key in why
+            lost.append((number, why if named else why.replace(f"{where}: ", f"{where} ({key}): ", 1), 1))
     for who in spoilt:
         if own := judgements.pop(who, None):
-            done.refused.append(
+            why = (
                 f"{own[0].where}: with a mark that is left out, the others of {who.site}:{who.post} by the same person "
                 "are too: who marks a text is taken to have marked all of it"
             )
+            lost.append((own[0].number, why, len(own)))
     return {who: own for who, own in judgements.items() if own}
 
 
@@ -244,7 +272,7 @@ def _filled(row: Mapping[str, Any], task: Task) -> bool:
     return task.spans and bool(user_tables.text_of(row.get("spans")) or user_tables.text_of(row.get("start")))
 
 
-def _said(row: Mapping[str, Any], task: Task, where: str) -> _Said:
+def _said(row: Mapping[str, Any], task: Task, number: int, where: str) -> _Said:
     moment, blind = _time(row, where), _flag(row, "blind", where)
     digest = user_tables.text_of(row.get("digest")).lower() or None
     given = user_tables.text_of(row.get("label")) or str(row.get(_SAID) or "")
@@ -252,12 +280,12 @@ def _said(row: Mapping[str, Any], task: Task, where: str) -> _Said:
     if task.spans and label not in task.labels and given.lower() in (*SKIP, *NOTHING):
         user_tables.refuse_span(row, given, where)
     if label not in task.labels and given.lower() in SKIP:
-        return _Said(where, moment, blind, digest, None, skipped=True)
+        return _Said(number, where, moment, blind, digest, None, skipped=True)
     if not task.spans:
         _known(label, task, where)
-        return _Said(where, moment, blind, digest, label)
+        return _Said(number, where, moment, blind, digest, label)
     if label not in task.labels and given.lower() in NOTHING:
-        return _Said(where, moment, blind, digest, None, nothing=True)
+        return _Said(number, where, moment, blind, digest, None, nothing=True)
     marks = user_tables.marks_of(row, task, where)
     for *_, name in marks:
         _known(name, task, where)
@@ -266,7 +294,7 @@ def _said(row: Mapping[str, Any], task: Task, where: str) -> _Said:
     slices = [_slice(span) for span in user_tables.spans_of(row, where)]
     if len(slices) == 1:
         slices[0] = slices[0] or _slice(row)
-    return _Said(where, moment, blind, digest, None, tuple(marks), tuple(slices), nothing=not marks)
+    return _Said(number, where, moment, blind, digest, None, tuple(marks), tuple(slices), nothing=not marks)
 
 
 def _slice(span: Mapping[str, Any]) -> str | None:
@@ -323,7 +351,12 @@ def _time(row: Mapping[str, Any], where: str) -> datetime | None:
 
 
 def _fitting(
-    tree: Path, task: Task, buckets: Sequence[str], judgements: Mapping[_Who, list[_Said]], done: Imported
+    tree: Path,
+    task: Task,
+    buckets: Sequence[str],
+    judgements: Mapping[_Who, list[_Said]],
+    done: Imported,
+    lost: list[_Lost],
 ) -> dict[_Who, list[dict[str, Any]]]:
     """The votes (`schema.VOTES`) of each person on each post that is an example of the task."""
     by_site: dict[str, set[int]] = defaultdict(set)
@@ -351,7 +384,7 @@ def _fitting(
                 )
             judged[who] = list(_votes(who, own, task, *text))
         except InputError as error:
-            done.refused.append(str(error))
+            lost.append((own[0].number, str(error), len(own)))
             continue
         if not task.spans:
             done.other_text += any(row.digest is not None and row.digest != text[0] for row in own)

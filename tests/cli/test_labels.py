@@ -191,6 +191,7 @@ def test_who_improves_labels_sees_how_right_they_are_where_and_what_changed(corp
     shown = socorpus("labeling", "slices", out, "--task", "closure", "--by", "site").stdout
     for site in {row["site"] for row in rows(out, "closure", "labels")}:
         assert site in shown
+    assert " open=" in shown
     assert "nobody has judged a post" in socorpus("labeling", "accuracy", out, "--task", "closure", code=2).stderr
     blind = json.dumps({"blind": True})
     judged = rows(out, "closure", "labels")[:40]

@@ -152,3 +152,14 @@ def test_every_number_has_a_range_with_both_ends(kind: type, ranges: toml_config
     assert numbers == ranges.keys()
     assert all(least < most for least, most in ranges.values())
     toml_config.check_ranges(kind(), ranges, "the defaults")
+
+
+def test_an_edited_copy_of_the_configuration_is_recognised() -> None:
+    values = toml_config.as_dict(config.Config())
+    written = toml_config.to_toml(config.Config())
+    assert config.edited(f"# mine\n{written}", values) == []
+    assert config.edited(written.replace("names = []", 'names = ["Website: Untappd"]'), values) == ["labels.names"]
+    assert config.edited(f"{written}\n[mine]\nsize = 3\n", values) == ["mine"]
+    for broken in ("[labels\n", "[labels]\nname = 3\n"):
+        with pytest.raises(InputError):
+            config.edited(broken, values)

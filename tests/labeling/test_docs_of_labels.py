@@ -10,11 +10,13 @@ import pytest
 from socorpus.corpus import plugins
 from socorpus.corpus.engine.executor import Engine
 from socorpus.labeling import functions, pipeline, schema
+from socorpus.labeling.tasks.entities import task as entities_task
 from tests.building import manifest
 from tests.corpus import small_site
 from tests.labeling.labelled import rows
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "labeling.md").read_text("utf-8")
+PAGES = Path(__file__).resolve().parents[2] / "docs"
+PAGE = (PAGES / "labeling.md").read_text("utf-8")
 PYTHON = re.findall(r"^```python\n(.*?)^```$", PAGE, re.S | re.M)
 
 
@@ -67,3 +69,12 @@ def test_the_function_that_is_added_votes(corpus: Path, tmp_path: Path) -> None:
     assert said == {"version": entered.version, "votes": 1} and 1 < entered.version < 2**28
     (vote,) = [row for row in rows(corpus, "closure", "votes") if row["function"] == "title_is_shouted"]
     assert vote["label"] == "needs_details" and json.loads(vote["evidence"]) == {"title": "WHY IS MY BEER FLAT"}
+
+
+def test_the_recipe_for_entities_votes(tmp_path: Path) -> None:
+    (recipe,) = re.findall(r"^```python\n(.*?)^```$", (PAGES / "entities.md").read_text("utf-8"), re.S | re.M)
+    (tmp_path / "ports.py").write_text(recipe, "utf-8")
+    with plugins.only(plugins.find([str(tmp_path / "ports.py")])):
+        (ports,) = [function for function in functions.of_task("entities") if function.name == "ports"]
+        ((*votes,),) = entities_task.votes_on(["it hears on port 8080 and port 22"], functions=[ports])
+    assert [(vote.start, vote.end, vote.label) for _, vote in votes] == [(17, 21, "Value"), (31, 33, "Value")]

@@ -362,9 +362,9 @@ def test_people_stand_above_functions(corpus: Path) -> None:
     ):
         apply(corpus)
     ran = changed(corpus, before)
-    # The model learns from what people say, so all labels of the task are made again; its votes and splits are not.
+    # From few judgements the model learns nothing: only labels of their buckets are made again.
     assert set(ran) == {"label_count", "label_fit", "label_label", "report"}
-    assert 0 < len(ran["label_count"]) < len(ran["label_label"])
+    assert 0 < len(ran["label_count"]) == len(ran["label_label"])
     assert all(name.startswith("toy") for step in ("label_count", "label_fit", "label_label") for name in ran[step])
     now = {(row["site"], row["post_id"]): row for row in rows(corpus, "toy", "labels")}
     assert (now[one]["label"], now[one]["source"], now[one]["probability"]) == ("bad", "person", 1.0)
@@ -376,13 +376,7 @@ def test_people_stand_above_functions(corpus: Path) -> None:
     assert now[silent]["label"] == "unclear" and now[silent]["source"] == "person"
     others = {key: row for key, row in now.items() if key not in (*good, silent)}
     assert set(others) == {key for key in found if key not in (*good, silent)}
-    # Seven words move little, and nothing of what is no probability.
-    same = [found[key]["label"] == row["label"] for key, row in others.items()]
-    assert sum(same) > 0.97 * len(same)
-    for key, row in others.items():
-        assert row["votes"] == found[key]["votes"] and row["probability"] == pytest.approx(
-            found[key]["probability"], abs=0.1
-        )
+    assert others == {key: row for key, row in found.items() if key in others}
     assert manifest(corpus)["labels"]["toy"]["sources"]["person"] == 3
     assert schema.people_path("toy") not in manifest(corpus)["files"]
     # One more vote settles it; only its bucket is counted again.

@@ -384,6 +384,7 @@ def test_a_task_that_the_corpus_does_not_have_can_be_tried(tmp_path: Path, dump:
     assert score.examples == settled.examples == score.covered == score.overlap == settled.votes > 5
     assert score.conflict == score.labels.get("star", 0) == settled.conflict
     assert score.samples[0]["evidence"] == {"asks": "[EMAIL_1]", "without": []}
+    assert score.which.startswith(f"tried on the first {score.examples} examples, site by site: ")
     (note,) = score.notes
     assert "votes do not count" in note and " on answers, such as " in note and "An example of star is a quest" in note
     # It says what labels come of it.

@@ -153,6 +153,22 @@ def own_names(threads: Threads) -> Iterator[Vote]:
             yield Vote(post.post_id, hit.label, {"rule": "own name", "name": hit.name}, hit.start, hit.end)
 
 
+def unheard(named: Mapping[str, str], heard: Iterable[str]) -> Iterator[str]:
+    """A sentence for each name of the configuration that no text has.
+
+    Args:
+        named: name -> type, of `labels.names`; heard: names for which `own_names` voted.
+    """
+    known = {" ".join(name.split()).lower() for name in heard}
+    for name, label in named.items():
+        if " ".join(name.split()).lower() not in known:
+            case = "" if name.islower() else "; a name with capitals counts only as it is written"
+            yield (
+                f"labels.names: no text has {f'{label}: {name}'!r} outside of code blocks and addresses, so "
+                f"it labels nothing{case}"
+            )
+
+
 def by_post(threads: Threads) -> dict[int, list[Voted]]:
     """What the functions of a site's tags and names say of each post."""
     votes_of: dict[int, list[Voted]] = {}

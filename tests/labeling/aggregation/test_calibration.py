@@ -129,6 +129,29 @@ def test_with_few_judgements_probabilities_are_assumed() -> None:
     assert again.as_dict() == enough.as_dict()
 
 
+@pytest.mark.parametrize("seed", [0, 7])
+def test_noisy_judgements_count_for_their_own_items_only(seed: int) -> None:
+    # Functions that seldom meet, so that each vote states 0.75; people agree with about half of them.
+    votes = np.full((300, 6), ABSTAIN, np.int8)
+    votes[:150, 0], votes[150:, 1], votes[290:, 2] = 0, 1, 2
+    own, random = np.arange(138, 163), np.random.default_rng(seed)
+    verdict = np.where(random.random(25) < 0.45, votes[own].max(1), random.integers(0, 3, 25)).astype(np.int64)
+    judged = Judged(votes[own], verdict, np.ones(25, np.int64), own % held_out.FOLDS, np.ones(25, bool), 0.2)
+    model = fitted(votes[np.setdiff1d(np.arange(300), own)], judged)
+    assert model.probabilities(votes) == pytest.approx(fitted(votes).probabilities(votes), abs=1e-6)
+    assert model.measured is not None and model.measured["log_loss"] > model.measured["constant"]
+    assert model.basis == "judged" and not model.taught and model.calibration is None
+    teaching = model.measured["teaching"]
+    assert (teaching["judged"], teaching["used"]) == (25, False) and teaching["with"] < teaching["without"]
+
+
+def test_what_is_taught_has_to_be_better_by_more_than_a_standard_error() -> None:
+    votes, truth = one_column(3)
+    model, _ = taught(votes, truth, 3, 60, 0.05)
+    assert model.taught and model.measured is not None
+    assert model.measured["teaching"]["with"] < model.measured["teaching"]["without"]
+
+
 def test_figures_by_hand() -> None:
     probabilities = np.array([[0.92, 0.08], [0.96, 0.04], [0.3, 0.7]])
     figures = calibration.measure(probabilities, np.array([0, 1, 1]), np.array([2, 1, 1]), np.array([0, 1, 1]))

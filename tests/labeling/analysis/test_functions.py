@@ -303,3 +303,24 @@ def test_accuracy_that_rests_on_an_assumption_says_so() -> None:
     # Of two functions that meet nothing can be learned; one that people judged elsewhere keeps that share.
     assert shown(2, {}) == ["assumed", "assumed"]
     assert shown(4, {}) == ["", "", "", ""] and shown(4, {"b": 0.7}) == ["", "assumed", "", ""]
+
+
+def test_accuracy_of_functions_that_seldom_meet_is_what_is_assumed_of_them() -> None:
+    patterns, weight = np.array([[0, -1, -1], [-1, 1, -1]], np.int8), np.array([40, 30])
+    model = dawid_skene.fit(patterns, weight, ["a", "b", "silent"], QUALITY.labels, assumed={"a": 0.85})
+    assert np.isnan(model.accuracy).all()
+    rows = analysis_functions.functions(patterns, weight, np.full(2, -1), model, 100)
+    assert [(row["accuracy"], row["assumed"]) for row in rows] == [(0.85, True), (0.75, True), (None, False)]
+
+
+def test_sentences_on_what_judgements_change() -> None:
+    assert analysis_functions.teaching({}) == []
+    facts = {"used": False, "judged": 25, "with": 1.235, "without": 1.1}
+    (sentence,) = analysis_functions.teaching({"teaching": facts})
+    assert "25 judgements count for their own posts only" in sentence and "1.235 with" in sentence
+    facts |= {"used": True, "labels": 249, "labels_without": 340}
+    (sentence,) = analysis_functions.teaching({"teaching": facts})
+    assert "249 have a label, 340 without" in sentence
+    corrected = analysis_functions.probabilities({"measured": None, "corrected": 1})
+    assert corrected.startswith("Probabilities are corrected by 1 judgement, not measured")
+    assert "assumed, not measured" in analysis_functions.probabilities({"measured": None})

@@ -96,3 +96,19 @@ def test_of_spans_contradictions_are_refused_and_nothing_is_no_spans(tmp_path: P
         read("7,0,5,nothing")
     with pytest.raises(InputError, match=r"line 3: says that .*:7 has no spans, and other rows give it some"):
         read("7,0,5,Library", "7,,,none")
+
+
+def test_a_sheet_that_is_filled_in_by_half_is_gold(tmp_path: Path) -> None:
+    path = tmp_path / "gold.csv"
+    path.write_text("site,post_id,label\na,1,HQ\na,2,\na,3,skip\na,4,lq edit\n", "utf-8")
+    read = gold.read(path, QUALITY, ["a"])
+    assert (dict(read.texts), read.empty) == ({"a:1": "HQ", "a:4": "LQ_EDIT"}, 2)
+    path.write_text("site,post_id,label\na,2,\n", "utf-8")
+    with pytest.raises(InputError, match=r"none of its 1 rows has a label; give one of HQ"):
+        gold.read(path, QUALITY, ["a"])
+    sheet = tmp_path / "gold.jsonl"
+    marks = '[{"start": 0, "end": 5, "label": "Library"}]'
+    lines = [f'{{"key": "a:{post}", "spans": {spans}}}' for post, spans in enumerate((marks, "null", "[]"), 1)]
+    sheet.write_text("\n".join(lines), "utf-8")
+    read = gold.read(sheet, ENTITIES, ["a"])
+    assert {key: len(own) for key, own in read.spans.items()} == {"a:1": 1, "a:3": 0} and read.empty == 1

@@ -160,6 +160,7 @@ def test_a_hugging_face_folder_is_what_its_card_says(entities: Path, quality: Pa
     _, header, body = text.split("---\n", 2)
     card = yaml.safe_load(header)
     assert card["license"] == "cc-by-sa-4.0" and "name `author` and `url`" in body
+    assert "Probabilities of functions' labels are assumed, not measured" in body
     assert card["task_categories"] == ["token-classification" if task == "entities" else "text-classification"]
     (config,) = card["configs"]
     assert [one["split"] for one in config["data_files"]] == ["train", "test"]

@@ -150,12 +150,12 @@ def test_what_spreadsheets_make_of_a_table_is_read(root: Path) -> None:
 
 
 REFUSED = {
-    "4,best,ann,,\n": r"line 3: 'best' is no label of quality; it has HQ, LQ_EDIT, LQ_CLOSE, and skip is for who would",
+    "4,best,ann,,\n": r"line 3 \(cooking\.example\.com:4\): 'best' is no label of quality; it has HQ, LQ_EDIT",
     "99,HQ,ann,,\n": r"line 3: cooking\.example\.com:99 is no example of quality in this corpus, whose examples are q",
     "x,HQ,ann,,\n": r"line 3: names no post \(post_id 'x'\)",
-    "4,HQ,,,\n": "line 3: who judged is not said; fill in annotator, or name who did by --annotator",
-    "4,HQ,ann,maybe,\n": "line 3: blind is 'maybe'; it is true or false",
-    "4,HQ,ann,,31.1.2026\n": r"line 3: the time '31\.1\.2026' can't be read; write it as 2026-01-31",
+    "4,HQ,,,\n": r"line 3 \(cooking\.example\.com:4\): who judged is not said; fill in annotator",
+    "4,HQ,ann,maybe,\n": r"line 3 \(cooking\.example\.com:4\): blind is 'maybe'; it is true or false",
+    "4,HQ,ann,,31.1.2026\n": r"line 3 \(cooking\.example\.com:4\): the time '31\.1\.2026' can't be read",
     "4,HQ,ann,,,,\n": "line 3: has more cells than the table has columns",
     "4,HQ,ann,,\n4,LQ_EDIT,ann,,\n": r"line 4: .*:4 has HQ in .*line 3 and LQ_EDIT here, by the same person; remove",
 }
@@ -277,8 +277,8 @@ def test_spans_by_rows_and_by_lists_are_the_same(texts: Path) -> None:
         ("1,10,16,,,", "start and end without a label"),
         ("1,0,5,Language,,", r"0 to 5 of .*:1 is Library in .*line 2 and Language here, by the same person"),
         ("1,,,none,,", r"line 3: says that .*:1 has no spans, or was skipped, and .*line 2 marks some"),
-        ("1,10,16,none,,", r"line 3: 'none' with start and end: give the label of the span, or remove these"),
-        ("1,,16,skip,,", r"line 3: 'skip' with end: give the label of the span, or remove these"),
+        ("1,10,16,none,,", r"line 3 .*: 'none' with start and end: give the label of the span, or remove these"),
+        ("1,,16,skip,,", r"line 3 .*: 'skip' with end: give the label of the span, or remove these"),
         ("1,10,16,Library,pandas,00ff", r"line 3: the text of .*:1 has changed since it was judged"),
     ],
 )
@@ -389,3 +389,20 @@ def test_one_at_a_time_and_in_an_object_store(tmp_path: Path, root: Path) -> Non
         assert importing.take(place, place, QUALITY, path, "ann").new == 1
         assert importing.take(place, place, QUALITY, path, "ann").same == 1
         assert importing.judged_posts(place, QUALITY) == {f"{label_tables.SITE}:2"}
+
+
+def test_rows_that_are_left_out_are_named_as_a_spreadsheet_counts_them_in_order_and_counted(root: Path) -> None:
+    rows = ['3,HQ,"a\n\nb"', '4,best,"c\nd"', "5,HQ,", "5,LQ_EDIT,", "99,HQ,", ",,", "6,worst,"]
+    done = take(root, "post_id,label,text\n" + "\n".join(rows) + "\n")
+    places = [re.search(r"judged\.csv, (row \d+, line \d+).*?(\d+)", why) for why in done.refused]
+    assert [place and place[1] for place in places] == [
+        *("row 3, line 5", "row 5, line 8", "row 6, line 9", "row 8, line 11")
+    ]
+    assert "(cooking.example.com:4)" in done.refused[0] and "cooking.example.com:5 has" in done.refused[1]
+    assert (len(done.refused), done.left_out, done.new, done.empty) == (4, 5, 1, 0)
+
+
+def test_verdicts_of_an_adjudicator_where_nobody_else_judged_are_counted(root: Path) -> None:
+    content = "post_id,label,annotator,adjudicated\n3,HQ,ann,\n3,HQ,chief,TRUE\n4,HQ,chief,TRUE\n"
+    assert take(root, content, None).undisputed == 1
+    assert take(root, content.replace("3,HQ,ann,\n", ""), None, dry=True).undisputed == 1

@@ -500,3 +500,11 @@ def test_words_of_more_than_200_signs_are_blanked_wherever_they_stand(before: in
         is_open = entities_post.post(text, []).open
         assert len(is_open) == len(text) and is_open.endswith("end")
         assert ("b" in is_open) == (size <= 200)
+
+
+def test_names_of_the_configuration_that_no_text_has_are_pointed_out() -> None:
+    named = {"Daedalus": "Application", "plutus-tx": "Library", "No Such Tool": "Application"}
+    said = list(entities_tags.unheard(named, ["Daedalus", "Plutus-TX"]))
+    assert len(said) == 1 and "no text has 'Application: No Such Tool'" in said[0] and "as it is written" in said[0]
+    (plain,) = entities_tags.unheard({"untappd": "Website"}, [])
+    assert "as it is written" not in plain

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from socorpus.corpus import config, plugins
-from socorpus.corpus.errors import InputError
+from socorpus.corpus.errors import InputError, SocorpusWarning
 from socorpus.labeling import pipeline, schema
 from socorpus.labeling.functions import Threads
 from socorpus.labeling.tasks.obsolescence import functions, lexicons, releases, subjects
@@ -199,3 +199,12 @@ def test_a_lexicon_is_checked() -> None:
     for phrases, why in (({"cue": ["("]}, "unterminated"), ({"cue": ["x"], "cues": ["y"]}, "has no 'cues'")):
         with pytest.raises(InputError, match=why):
             lexicons.lexicon("xx", **phrases)  # type: ignore[arg-type]
+
+
+def test_a_release_needs_a_name_and_one_that_is_still_to_come_is_pointed_out() -> None:
+    for name in ("", "  ", "—"):
+        with pytest.raises(ValueError, match="name must be that of some software"):
+            config.Release(name, "2.0", "2020-01-01")
+    labels = config.Labels(releases=(config.Release("nginx", "99.1", "2999-01-01"),))
+    with pytest.warns(SocorpusWarning, match=r"nginx 99\.1 is dated 2999-01-01, a day that is still to come"):
+        pipeline.check(config.Config(labels=labels))
