@@ -101,8 +101,6 @@ def export(
 
 
 def _show_labels(corpus: "Corpus", ran: int) -> None:
-    from socorpus.labeling.analysis.functions import teaching
-
     entries = corpus.manifest["labels"]
     table = view.table("task", "label", "train", "validation", "test", "all")
     table.columns[1].justify = "left"
@@ -123,8 +121,6 @@ def _show_labels(corpus: "Corpus", ran: int) -> None:
             differ += f"; no label on {withheld:,}, where another label is as likely, or one without votes likelier"
         silent = f"no vote on {entry['without_vote']:,}; " if entry.get("without_vote") else ""
         view.out.print(f"{name}: {sum(entry['examples'].values()):,} examples, {silent}{differ}{people}")
-        for sentence in teaching(entry):
-            view.out.print(sentence, markup=False)
     view.out.print(f"labels: {corpus.path / 'labels'}" + ("" if ran else "   (nothing had changed)"))
 
 

@@ -145,18 +145,16 @@ def sheet(
 ) -> None:
     """Write a sample of posts to a file that people fill in, for socorpus labeling judgements."""
     from socorpus.labeling import write_sheet
-    from socorpus.labeling.schema import TASKS
 
     options.use(plugin, corpus)
     done = write_sheet(corpus, task, out, sample=sample, limit=limit, blind=blind)
     posts = view.counted(done.posts, "post", "posts")
     view.out.print(f"{view.place(out)}: {posts}, {done.blind:,} of them without a suggestion")
-    of = TASKS.named(task)
-    where = "spans, a list of objects with start, end and label," if of.spans else "label"
+    where = "spans, a list of objects with start, end and label," if done.spans else "label"
     view.out.print(f"in {where} one of:", markup=False)
-    for label, meaning in of.meanings.items():
+    for label, meaning in done.meanings.items():
         view.out.print(f"  {label}: {meaning}", markup=False)
-    nothing = "; an empty list: nothing of these" if of.spans else ""
+    nothing = "; an empty list: nothing of these" if done.spans else ""
     view.out.print(f"  skip: would not decide; left empty: not judged{nothing}", markup=False)
     if done.cut:
         keys = ", ".join(done.cut[:_SHOWN]) + (", …" if len(done.cut) > _SHOWN else "")

@@ -395,7 +395,11 @@ def _run(layout: Layout, chosen: Sequence[str], analyze: bool) -> tuple[dict[str
         for receipt in done.values()
         for name, output in receipt.outputs.items()
     }
-    return {plan.task: plan.entry(voted, fitted, taught, labelled) for plan in plans}, outputs
+    entries = {plan.task: plan.entry(voted, fitted, taught, labelled) for plan in plans}
+    for name, entry in entries.items():
+        for sentence in analysis_functions.teaching(entry):
+            layout.engine.say(f"{name}: {sentence}")
+    return entries, outputs
 
 
 def _prune(

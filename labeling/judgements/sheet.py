@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from socorpus.corpus.errors import InputError
+from socorpus.corpus.report import csv_cells
 from socorpus.corpus.storage import files, json_lines
 from socorpus.labeling.aggregation import annotators
 from socorpus.labeling.label_studio import interface, sampling, validation
@@ -28,7 +29,6 @@ COLUMNS = (
 """Columns of a sheet in CSV."""
 LONGEST_CELL = 32_000
 """Code points of a text in CSV: spreadsheets cut what is longer than 32,767 characters."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass
@@ -40,6 +40,10 @@ class Sheet:
     """Posts without a suggestion."""
     cut: list[str] = field(default_factory=list)
     """Keys of posts whose text is cut, since a cell can't hold it."""
+    spans: bool = False
+    """Whether its task is one of spans."""
+    meanings: Mapping[str, str] = field(default_factory=dict)
+    """What each label of its task means."""
 
 
 def usual_sample(task: Task) -> Sample:
@@ -83,7 +87,7 @@ def write(
     above = next((folder for folder in out.absolute().parents if folder.exists()), None)
     if above is not None and not above.is_dir():
         raise InputError(f"{out}: {above} is a file, and no folder; name another path")
-    done = Sheet()
+    done = Sheet(spans=task.spans, meanings=dict(task.meanings))
     if disputed is None:
         keys, judged = sampling.choose(tree, task, sample, limit, without), {}
     else:
@@ -161,6 +165,5 @@ def _row(
 
 
 def _cell(text: str) -> str:
-    """A stranger's text for a spreadsheet, which would take some of it for a formula and run it."""
-    mended = validation.mend(text).text
-    return f"'{mended}" if mended.startswith(_FORMULA) else mended
+    """A stranger's text for a spreadsheet."""
+    return str(csv_cells.cell(validation.mend(text).text))

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from socorpus.corpus.report import csv_cells
 from socorpus.corpus.storage.files import atomic
-from socorpus.training.evaluation import csv_cells
 from socorpus.training.evaluation.cell import Cell
 
 TITLES = {

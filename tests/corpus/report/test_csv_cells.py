@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from socorpus.training.evaluation import csv_cells, table
+from socorpus.corpus.report import csv_cells
+from socorpus.training.evaluation import table
 from socorpus.training.evaluation.cell import Cell
 
 ROOT = Path(__file__).resolve().parents[3]
