@@ -20,7 +20,7 @@ from megatron.core.transformer.transformer_config import TransformerConfig
 from megatron.core.transformer.utils import is_layer_window_attention
 from torch.nn.attention.varlen import varlen_attn
 
-from socorpus.training.pretrain.cost import AMPERE
+from socorpus.training.pretrain import cost
 
 VARLEN, MASKED, DOCUMENTS = "varlen", "masked", "documents"
 """Kernels."""
@@ -75,7 +75,7 @@ def kernel(device: torch.device, dtype: torch.dtype) -> str:
     if device.type != "cuda":
         return DOCUMENTS
     half = dtype in (torch.bfloat16, torch.float16)
-    return VARLEN if half and torch.cuda.get_device_capability(device) >= AMPERE else MASKED
+    return VARLEN if half and cost.has_bfloat16(device) else MASKED
 
 
 def documents(lengths: Sequence[int], device: torch.device, longest: int, kernel: str = DOCUMENTS) -> Documents:

@@ -38,8 +38,14 @@ class Gpu:
     precision: str = "bf16"
 
 
-AMPERE = (8, 0)
-"""The least compute capability of bfloat16, and of FlashAttention."""
+_AMPERE = (8, 0)  # compute capability
+
+
+def has_bfloat16(device: Any) -> bool:
+    """Whether a torch device is a GPU that has bfloat16, and FlashAttention: one of Ampere or later."""
+    import torch
+
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= _AMPERE
 
 
 @cache
@@ -74,11 +80,11 @@ def here() -> Gpu:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
         return Gpu("cpu", "this machine's processor", rate, memory, 0.0, _MEASURED, "", rate, "fp32")
     device = torch.device("cuda", 0)
-    name, capability = torch.cuda.get_device_name(device), torch.cuda.get_device_capability(device)
+    name = torch.cuda.get_device_name(device)
     known = named(name)
     if known is not None:
         return known
-    precision = "bf16" if capability >= AMPERE else "fp32"
+    precision = "bf16" if has_bfloat16(device) else "fp32"
     rate = matmul_rate(device, torch.bfloat16 if precision == "bf16" else torch.float32) / 1e12
     memory = torch.cuda.get_device_properties(device).total_memory / 1e9
     return Gpu("here", name, rate, memory, 0.0, _MEASURED, "", rate, precision)

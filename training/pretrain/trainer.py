@@ -144,9 +144,7 @@ class Training:
     @property
     def dtype(self) -> torch.dtype:
         """Data type of the model's own parameters."""
-        device = self.ranks.device
-        half = device.type == "cuda" and torch.cuda.get_device_capability(device) >= cost.AMPERE
-        wanted = self.config.parallel.precision or ("bf16" if half else "fp32")
+        wanted = self.config.parallel.precision or ("bf16" if cost.has_bfloat16(self.ranks.device) else "fp32")
         return torch.bfloat16 if wanted == "bf16" else torch.float32
 
     def run(self, facts: dict[str, Any]) -> dict[str, Any]:
@@ -359,7 +357,7 @@ def _tensor(config: Config, vocabulary: int, size: int) -> int:
     bytes_of, wide = None, config.parallel.precision == "fp32"
     if torch.cuda.is_available():
         bytes_of = float(torch.cuda.get_device_properties(0).total_memory)
-        wide = wide or torch.cuda.get_device_capability(0) < cost.AMPERE
+        wide = wide or not cost.has_bfloat16(torch.device("cuda", 0))
     return cost.choose_tensor(config, vocabulary, cost.parameters(config.model, vocabulary), size, bytes_of, wide)
 
 
@@ -369,11 +367,7 @@ def _refuse(config: Config, vocabulary: int, ranks: Ranks) -> None:
         if number % tensor:
             raise InputError(f"parallel.tensor ({tensor}) must divide {name} ({number})")
     device = ranks.device
-    if (
-        config.parallel.precision == "bf16"
-        and device.type == "cuda"
-        and torch.cuda.get_device_capability(device) < cost.AMPERE
-    ):
+    if config.parallel.precision == "bf16" and device.type == "cuda" and not cost.has_bfloat16(device):
         raise InputError(
             f"parallel.precision is bf16, which {torch.cuda.get_device_name(device)} does not have (Ampere and later "
             "do); leave it out, or set it to fp32"
