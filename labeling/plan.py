@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+import pyarrow.compute as pc
+
 from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.config import Split
 from socorpus.corpus.engine import receipts
@@ -223,8 +225,9 @@ class TaskPlan:
         for bucket in self.layout.buckets:
             if voted[self.name(bucket)].counts["functions"].get(function):
                 place = self.layout.root / path(self.task, "votes", bucket.name)
-                rows = parquet.read(place, VOTES, ["function", "evidence"]).to_pylist()
-                heard |= {json.loads(row["evidence"])["name"] for row in rows if row["function"] == function}
+                rows = parquet.read(place, VOTES, ["function", "evidence"])
+                own = pc.unique(rows["evidence"].filter(pc.equal(rows["function"], function)))
+                heard |= {json.loads(evidence)["name"] for evidence in own.to_pylist()}
         for sentence in entities_tags.unheard(named, heard):
             warnings.warn(sentence, SocorpusWarning, stacklevel=2)
 

@@ -115,24 +115,27 @@ def test_a_killed_run_goes_on_to_the_last_bit(corpus: Path, whole: Path, tmp_pat
     assert "training to step 8" in done.stderr
 
 
-def test_a_run_that_is_told_to_stop_saves_and_goes_on(corpus: Path, whole: Path, tmp_path: Path) -> None:
-    out, config = tmp_path / "run", configure(tmp_path, STEPS, checkpoint="minutes = 60")
+def signalled(corpus: Path, out: Path, config: Path, sign: signal.Signals) -> tuple[int, str]:
+    """The exit code of a run that gets a signal after its first step, and what it says."""
     process = runs.start(corpus, out, config)
     wait_for(lambda: (out / "log.jsonl").exists() and (out / "log.jsonl").read_text().count("\n") >= 1)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(sign)
     _, said = process.communicate(timeout=120)
-    assert process.returncode == 143 and "stopped at step" in said and "the same command goes on" in said
+    return process.returncode, said
+
+
+def test_a_run_that_is_told_to_stop_saves_and_goes_on(corpus: Path, whole: Path, tmp_path: Path) -> None:
+    out, config = tmp_path / "run", configure(tmp_path, STEPS, checkpoint="minutes = 60")
+    code, said = signalled(corpus, out, config, signal.SIGTERM)
+    assert code == 143 and "stopped at step" in said and "the same command goes on" in said
     train(corpus, out, config)
     assert losses(out) == losses(whole)
 
 
 def test_a_run_that_is_asked_to_save_does_and_goes_on(corpus: Path, whole: Path, tmp_path: Path) -> None:
     out, config = tmp_path / "run", configure(tmp_path, STEPS, checkpoint="minutes = 60\nkeep = 9")
-    process = runs.start(corpus, out, config)
-    wait_for(lambda: (out / "log.jsonl").exists() and (out / "log.jsonl").read_text().count("\n") >= 1)
-    process.send_signal(signal.SIGUSR1)
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 0, said
+    code, said = signalled(corpus, out, config, signal.SIGUSR1)
+    assert code == 0, said
     saved = [found.step for found in checkpoints.listed(out / "checkpoints")]
     assert len(saved) == 2 and 1 <= saved[0] < saved[1] == STEPS
     assert losses(out) == losses(whole)
