@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from socorpus.training import presets
-from socorpus.training.pretrain import dataloader, masking, packing, shard_reader
+from socorpus.training.pretrain.data import dataloader, masking, packing, shard_reader
 
 TOKENS, FILL = 5e6, 0.995
 """Targets: tokens a second and core of reading and packing; share of the packs' room that is filled."""

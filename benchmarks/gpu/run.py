@@ -24,7 +24,8 @@ import torch
 
 from socorpus.training import presets
 from socorpus.training.config import Config
-from socorpus.training.pretrain import cost, dataloader, distributed, shard_reader
+from socorpus.training.pretrain import cost, distributed
+from socorpus.training.pretrain.data import dataloader, shard_reader
 from socorpus.training.pretrain.distributed import Ranks
 
 TARGETS = {"sobert-base": (0.45, 45.0), "sobert-large": (0.55, 260.0)}

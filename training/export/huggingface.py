@@ -28,10 +28,11 @@ from socorpus.training import config, presets, saved_hashes
 from socorpus.training.config import Config, ModelShape
 from socorpus.training.export import card
 from socorpus.training.loading import ONLY_DATA, loading
-from socorpus.training.pretrain import checkpoint, distributed, packing, schedule, shard_reader
+from socorpus.training.pretrain import checkpoint, distributed, schedule
 from socorpus.training.pretrain.checkpoint import Found
+from socorpus.training.pretrain.data import packing, shard_reader
+from socorpus.training.pretrain.data.shard_reader import ShardCorpus
 from socorpus.training.pretrain.run import Run
-from socorpus.training.pretrain.shard_reader import ShardCorpus
 from socorpus.training.quiet import quiet
 
 if TYPE_CHECKING:

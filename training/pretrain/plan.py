@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from socorpus.training.config import Config
-from socorpus.training.pretrain import cost, schedule, shard_reader
+from socorpus.training.pretrain import cost, schedule
 from socorpus.training.pretrain.cost import Gpu
+from socorpus.training.pretrain.data import shard_reader
 from socorpus.training.pretrain.run import Run
 
 ASSUMED = 0.45

@@ -27,7 +27,7 @@ from socorpus.corpus.storage.boundary import corpus_place
 from socorpus.corpus.storage.files import atomic, own_file, write_json
 from socorpus.training import corpus_memory
 from socorpus.training.config import Config
-from socorpus.training.pretrain.shard_reader import ShardCorpus
+from socorpus.training.pretrain.data.shard_reader import ShardCorpus
 
 _PATIENCE = 30.0
 

@@ -20,12 +20,13 @@ import torch.nn.functional as F  # noqa: N812
 
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.training.config import Config
-from socorpus.training.pretrain import cost, dataloader, distributed, schedule, shard_reader
+from socorpus.training.pretrain import cost, distributed, schedule
 from socorpus.training.pretrain.cost import Work
+from socorpus.training.pretrain.data import dataloader, shard_reader
+from socorpus.training.pretrain.data.shard_reader import ShardCorpus
 from socorpus.training.pretrain.distributed import Ranks
 from socorpus.training.pretrain.log import Journal, TrainingShow, TrainingStep
 from socorpus.training.pretrain.run import Run
-from socorpus.training.pretrain.shard_reader import ShardCorpus
 
 if TYPE_CHECKING:
     from socorpus.training.models.encoder import Encoder

@@ -7,7 +7,7 @@ import torch.distributed as dist
 from megatron.core import tensor_parallel
 
 from socorpus.training.models.encoder import Encoder
-from socorpus.training.pretrain.dataloader import Batch
+from socorpus.training.pretrain.data.dataloader import Batch
 from socorpus.training.pretrain.distributed import Ranks
 
 _ROWS = 8192

@@ -24,7 +24,8 @@ from socorpus.training import presets, saved_hashes
 from socorpus.training.config import ModelShape
 from socorpus.training.export import card as card_of
 from socorpus.training.export import huggingface, weights
-from socorpus.training.pretrain import checkpoint, cost, shard_reader, trainer
+from socorpus.training.pretrain import checkpoint, cost, trainer
+from socorpus.training.pretrain.data import shard_reader
 from tests.building import manifest, table
 from tests.corpus import small_site
 

@@ -7,8 +7,9 @@ import pytest
 
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.training import config, presets
-from socorpus.training.pretrain import dataloader, masking, schedule, shard_reader
-from socorpus.training.pretrain.dataloader import Batch, Cursor, Stream
+from socorpus.training.pretrain import schedule
+from socorpus.training.pretrain.data import dataloader, masking, shard_reader
+from socorpus.training.pretrain.data.dataloader import Batch, Cursor, Stream
 
 SETTINGS = {
     "model": {"max_length": 128},

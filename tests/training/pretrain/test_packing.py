@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socorpus.training.pretrain import packing
-from socorpus.training.pretrain.packing import Group
+from socorpus.training.pretrain.data import packing
+from socorpus.training.pretrain.data.packing import Group
 
 LENGTHS = st.lists(st.integers(1, 150), max_size=60)
 

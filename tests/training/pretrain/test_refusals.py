@@ -12,7 +12,8 @@ import pytest
 from socorpus.corpus.errors import InputError
 from socorpus.training import saved_hashes
 from socorpus.training.presets import load
-from socorpus.training.pretrain import checkpoint, shard_reader
+from socorpus.training.pretrain import checkpoint
+from socorpus.training.pretrain.data import shard_reader
 from tests.training.runs import STEPS, configure, train
 
 

@@ -23,7 +23,8 @@ from socorpus.training.examples import readers
 from socorpus.training.finetuning import learner, predictor, pretrained
 from socorpus.training.finetuning.settings import FinetuneSettings
 from socorpus.training.pretrain import checkpoint as checkpoints
-from socorpus.training.pretrain import distributed, shard_reader, trainer
+from socorpus.training.pretrain import distributed, trainer
+from socorpus.training.pretrain.data import shard_reader
 from tests.building import small_disk, wait_for
 from tests.our_tasks import ENTITIES
 from tests.training import runs, tiny_models

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from socorpus.training.config import Masking
-from socorpus.training.pretrain.packing import Flags, Ids, Pack
-from socorpus.training.pretrain.shard_reader import Vocabulary
+from socorpus.training.pretrain.data.packing import Flags, Ids, Pack
+from socorpus.training.pretrain.data.shard_reader import Vocabulary
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ import torch
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.training.config import Batch as BatchConfig
 from socorpus.training.config import Config
-from socorpus.training.pretrain import shard_reader
-from socorpus.training.pretrain.masking import Masked, mask
-from socorpus.training.pretrain.packing import Pack, Piece, cut_out, pack, part
-from socorpus.training.pretrain.shard_reader import RowGroup, Vocabulary
+from socorpus.training.pretrain.data import shard_reader
+from socorpus.training.pretrain.data.masking import Masked, mask
+from socorpus.training.pretrain.data.packing import Pack, Piece, cut_out, pack, part
+from socorpus.training.pretrain.data.shard_reader import RowGroup, Vocabulary
 
 LANES = 16
 """Default number of lanes."""

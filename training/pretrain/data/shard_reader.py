@@ -16,7 +16,7 @@ from socorpus.corpus.engine.receipts import fingerprint, tokenizer_identity
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import integrity, parquet
 from socorpus.corpus.storage.objects.paths import readable
-from socorpus.training.pretrain.packing import Group
+from socorpus.training.pretrain.data.packing import Group
 
 
 @dataclass(frozen=True)
