@@ -98,6 +98,10 @@ class Screen:
         self._line = view.ProgressLine()
         self.used = False
 
+    def says(self, sentence: str) -> None:
+        """Something that takes a while begins, or is found."""
+        view.say(sentence)
+
     def begin(self, facts: Mapping[str, Any]) -> None:
         """The run begins or resumes."""
         self.used = True

@@ -110,14 +110,25 @@ class Schedule:
     """Rate at the end, as a share of the highest."""
 
 
+_MICRO_TOKENS = 32_768
+
+
 @dataclass(frozen=True)
 class Batch:
     """Tokens a step."""
 
     tokens: int = 524_288
     """Tokens of a step over all ranks."""
-    micro_tokens: int = 32_768
-    """Most tokens that a rank takes at once; a step of more accumulates gradients."""
+    micro_tokens: int | None = None
+    """Most tokens that a rank takes at once; a step of more accumulates gradients. Default: measured, or 32,768."""
+    measure: bool | None = None
+    """Whether `micro_tokens` is found by measuring when a run begins, and kept. Default: on a GPU, where it is not
+    given."""
+
+    @property
+    def micro(self) -> int:
+        """Tokens of a micro-batch, measured or not."""
+        return self.micro_tokens or _MICRO_TOKENS
 
 
 @dataclass(frozen=True)
@@ -127,6 +138,9 @@ class Parallel:
     tensor: int | None = None
     """Ranks that share one copy of the model; the others are data-parallel. Default: the fewest whose memory
     holds the model."""
+    zero: bool = False
+    """Whether data-parallel ranks divide master weights and the optimizer's moments (ZeRO stage 1; not with Muon): 12
+    bytes a parameter less on each of many ranks, and the gradients are summed and weights shared in as many bytes."""
     recompute: bool = False
     """Whether layers are recomputed in the backward pass: less memory, a third more arithmetic."""
     compile: bool | None = None
@@ -248,7 +262,12 @@ def check(config: Config, where: str) -> None:
         raise InputError(
             f"{where}: batch.tokens ({config.batch.tokens}) must be a multiple of model.max_length ({model.max_length})"
         )
-    if config.batch.micro_tokens < model.max_length:
+    if config.batch.micro_tokens is not None and config.batch.micro_tokens < model.max_length:
         raise InputError(f"{where}: batch.micro_tokens must be at least model.max_length ({model.max_length})")
+    if config.parallel.zero and config.optimizer.name == "muon":
+        raise InputError(
+            f'{where}: parallel.zero divides matrices among ranks, and optimizer.name = "muon" needs whole ones; '
+            "leave one of them out"
+        )
     if model.family == "modern" and (model.window < 2 or model.window % 2):
         raise InputError(f"{where}: model.window must be even and at least 2, not {model.window}")

@@ -6,6 +6,9 @@ from typing import Any
 class Silent:
     """Shows nothing: of pre-training, of fine-tuning, of a comparison."""
 
+    def says(self, sentence: str) -> None:
+        """Something that takes a while begins, or is found."""
+
     def begin(self, facts: Any) -> None:
         """A run begins or resumes."""
 

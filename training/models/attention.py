@@ -18,7 +18,6 @@ from megatron.core.packed_seq_params import PackedSeqParams
 from megatron.core.transformer.module import MegatronModule
 from megatron.core.transformer.transformer_config import TransformerConfig
 from megatron.core.transformer.utils import is_layer_window_attention
-from torch.nn.attention.varlen import varlen_attn
 
 from socorpus.training.pretrain import cost
 
@@ -90,6 +89,7 @@ def documents(lengths: Sequence[int], device: torch.device, longest: int, kernel
     torch.cumsum(torch.tensor(lengths, dtype=torch.int32), 0, out=bounds[1:])
     bounds = moved(bounds, device)
     if kernel == VARLEN:
+        _load_varlen()
         # Compiled layers take any number of documents (a sequence has at least one).
         torch._dynamo.maybe_mark_dynamic(bounds, 0)
     return Documents(
@@ -102,6 +102,18 @@ def documents(lengths: Sequence[int], device: torch.device, longest: int, kernel
         kernel=kernel,
         chunks=_chunks(lengths, device, longest) if kernel == MASKED else None,
     )
+
+
+_varlen_attn: Any = None
+"""`torch.nn.attention.varlen.varlen_attn`, once it is needed: it loads the compiler, which takes a second."""
+
+
+def _load_varlen() -> None:
+    global _varlen_attn
+    if _varlen_attn is None:
+        from torch.nn.attention.varlen import varlen_attn
+
+        _varlen_attn = varlen_attn
 
 
 def _chunks(lengths: Sequence[int], device: torch.device, longest: int) -> Chunks:
@@ -139,8 +151,8 @@ def rope(positions: torch.Tensor, width: int, bases: dict[str, float]) -> Rope:
     tables = {}
     steps = torch.arange(0, width, 2, dtype=torch.float32, device=positions.device) / width
     for kind, base in bases.items():
-        angles = positions.float()[:, None] * (1.0 / base**steps)
-        both = torch.cat((angles, angles), -1)[:, None]
+        angles = positions.float().unsqueeze(1) * (1.0 / base**steps)
+        both = torch.cat((angles, angles), -1).unsqueeze(1)
         tables[kind] = (both.cos(), both.sin())
     return tables
 
@@ -193,7 +205,7 @@ class PackedAttention(MegatronModule):
         if packed.rope is not None:
             query, key = rotate(query, *packed.rope[self.kind]), rotate(key, *packed.rope[self.kind])
         if packed.kernel == VARLEN:
-            output: torch.Tensor = varlen_attn(
+            output: torch.Tensor = _varlen_attn(
                 query,
                 key,
                 value,
@@ -207,7 +219,7 @@ class PackedAttention(MegatronModule):
             return output
         if packed.chunks is not None:
             return in_chunks(query, key, value, packed.chunks, self.scale, self.window)
-        return one_by_one(query, key, value, packed.lengths, self.scale, self.window)
+        return by_documents(query, key, value, packed.lengths, self.scale, self.window)
 
 
 def in_chunks(
@@ -224,7 +236,6 @@ def in_chunks(
     return output.transpose(1, 2).flatten(0, 1)[chunks.places]
 
 
-@torch.compiler.disable
 def one_by_one(
     query: torch.Tensor,
     key: torch.Tensor,
@@ -246,3 +257,13 @@ def one_by_one(
         q, k, v = (tensor.transpose(0, 1)[None] for tensor in (q, k, v))
         outputs.append(F.scaled_dot_product_attention(q, k, v, attn_mask=seen, scale=scale)[0].transpose(0, 1))
     return torch.cat(outputs)
+
+
+by_documents = one_by_one
+"""The same, as layers call it: where they are compiled, outside of their graph (`stay_out`)."""
+
+
+def stay_out() -> None:
+    """Keep attention document by document out of compiled graphs: each number of documents would be another one."""
+    global by_documents
+    by_documents = torch.compiler.disable(one_by_one)

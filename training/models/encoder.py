@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from megatron.core import tensor_parallel
+from megatron.core import parallel_state
 from megatron.core.fusions.fused_bias_dropout import get_bias_dropout_add
 from megatron.core.models.bert.bert_model import BertModel
 from megatron.core.tensor_parallel.layers import ColumnParallelLinear, RowParallelLinear
@@ -28,7 +28,7 @@ from megatron.core.transformer.transformer_layer import TransformerLayer, Transf
 from torch.utils.checkpoint import checkpoint
 
 from socorpus.training.config import ModelShape, Parallel
-from socorpus.training.models import attention
+from socorpus.training.models import attention, loss
 from socorpus.training.models.attention import Documents, PackedAttention
 
 ROPE = {"global": 160_000.0, "local": 10_000.0}
@@ -62,6 +62,7 @@ class Encoder(BertModel):
         )
         self.shape, self.vocabulary, self.embedding_norm = shape, vocabulary, None
         self.kernel: str | None = None
+        self.compiled = False
         if modern:
             del self.rotary_pos_emb  # its base is fixed and its rotation waits for the GPU
             self.embedding_norm = NormWithoutBias(config, config.hidden_size, config.layernorm_epsilon)
@@ -112,25 +113,26 @@ class Encoder(BertModel):
             ids, positions: int64[tokens].
             documents: the documents' boundaries.
             scored: int64[masked], the positions to score; default: all.
-            labels: int64[masked], the original tokens there.
+            labels: int64[masked], the original tokens there; `loss.IGNORED` where nothing counts.
 
         Returns:
-            The loss of each scored position in nats, float32[masked]; without labels its logits
+            The summed loss of the scored positions in nats, float32; without labels their logits
             [masked, vocabulary / tensor ranks].
         """
         hidden = self.hidden(ids, positions, documents)
         if scored is not None:
             hidden = hidden.index_select(0, scored)
-        logits = self.score(hidden)
         if labels is None:
-            return logits[:, 0]
-        return tensor_parallel.vocab_parallel_cross_entropy(logits.float(), labels[:, None])[:, 0]
+            return self.score(hidden).squeeze(1)
+        weight, bias = self.shared_embedding_or_output_weight(), self.output_layer.bias
+        group = parallel_state.get_tensor_model_parallel_group() if self.config.tensor_model_parallel_size > 1 else None
+        return loss.summed_loss(self.lm_head(hidden).squeeze(1), weight, bias, labels, group, self.compiled)
 
     def hidden(self, ids: torch.Tensor, positions: torch.Tensor, documents: Documents) -> torch.Tensor:
         """The last layer's vectors, [tokens, 1, hidden]."""
-        embedded = self.embedding(input_ids=ids[None], position_ids=positions[None])
+        embedded = self.embedding(input_ids=ids.unsqueeze(0), position_ids=positions.unsqueeze(0))
         # With the strides that layers give: others would be compiled for the first layer.
-        embedded = embedded.flatten(0, 1)[:, None]
+        embedded = embedded.flatten(0, 1).unsqueeze(1)
         if self.embedding_norm is not None:
             embedded = self.embedding_norm(embedded)
             documents.rope = attention.rope(positions, self.config.kv_channels, ROPE)
@@ -199,6 +201,9 @@ def build(
         spec = TransformerBlockSubmodules(layer_specs=layers, layer_norm=NormWithoutBias)
     # PyTorch's norms are created in float32 whatever the configuration says.
     model = Encoder(config, shape, spec, vocabulary).to(dtype)
+    model.compiled = compiled
+    if compiled:
+        model.lm_head.forward = torch.compile(model.lm_head.forward, dynamic=True)
     for layer in model.encoder.layers:
         if compiled:
             layer.forward = _compiled(layer.forward)
@@ -210,6 +215,7 @@ def build(
 
 def _compiled(forward: Callable[..., Any]) -> Callable[..., Any]:
     """A layer's forward through torch.compile: one graph for all layers of a kind, whatever the documents' lengths."""
+    attention.stay_out()
     # megatron-core warns in every layer, and a warning breaks the graph.
     torch._dynamo.config.ignore_logger_methods.add(warnings.warn)
     # The number of documents is marked on its tensor; a number can't be marked.

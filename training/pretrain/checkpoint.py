@@ -79,8 +79,14 @@ def listed(folder: Path) -> list[Found]:
     return checkpoints
 
 
-def sharded(model: Any, optimizer: Optimizer, ranks: Ranks) -> dict[str, Any]:
-    """Master weights and moments as megatron-core's sharded tensors, by kind and parameter."""
+def sharded(
+    model: Any, optimizer: Optimizer, ranks: Ranks, state: Mapping[str, Mapping[str, torch.Tensor]]
+) -> dict[str, Any]:
+    """Master weights and moments as megatron-core's sharded tensors, by kind and parameter.
+
+    Args:
+        state: their tensors, in the form of `Optimizer.state`.
+    """
     from megatron.core.dist_checkpointing.optimizer import (
         get_param_id_to_sharded_param_map,
         make_sharded_optimizer_tensor,
@@ -91,12 +97,13 @@ def sharded(model: Any, optimizer: Optimizer, ranks: Ranks) -> dict[str, Any]:
         warnings.simplefilter("ignore")
         of_model = model.sharded_state_dict(metadata=group)
         places = get_param_id_to_sharded_param_map(of_model, (weight.model for weight in optimizer.weights))
-    tensors: dict[str, Any] = {"weights": {}}
-    for number, weight in enumerate(optimizer.weights):
-        tensors["weights"][weight.name] = make_sharded_optimizer_tensor(places[number], weight.master, "weights")
-        for kind, moment in optimizer.moments[weight.name].items():
-            tensors.setdefault(kind, {})[weight.name] = make_sharded_optimizer_tensor(places[number], moment, kind)
-    return tensors
+    numbers = {weight.name: number for number, weight in enumerate(optimizer.weights)}
+    return {
+        kind: {
+            name: make_sharded_optimizer_tensor(places[numbers[name]], tensor, kind) for name, tensor in tensors.items()
+        }
+        for kind, tensors in state.items()
+    }
 
 
 def load(checkpoint: Found, model: Any, optimizer: Optimizer, ranks: Ranks, moments: bool = True) -> None:
@@ -112,9 +119,8 @@ def load(checkpoint: Found, model: Any, optimizer: Optimizer, ranks: Ranks, mome
 
     _once(ranks, lambda: saved_hashes.check(checkpoint.path), InputError)
 
-    wanted = sharded(model, optimizer, ranks)
-    if not moments:
-        wanted = {"weights": wanted["weights"]}
+    room = optimizer.room()
+    wanted = sharded(model, optimizer, ranks, room if moments else {"weights": room["weights"]})
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -124,15 +130,9 @@ def load(checkpoint: Found, model: Any, optimizer: Optimizer, ranks: Ranks, mome
             f"{checkpoint.path}: cannot be read as a checkpoint of this model ({_brief(error)}); "
             "delete the folder to go on from the one before, or give another folder for a new run"
         ) from error
-    for weight in optimizer.weights:
-        weight.master.copy_(values["weights"][weight.name])
-        if weight.model.dtype != torch.float32:
-            weight.model.data.copy_(weight.master)
-        if moments:
-            for kind, moment in optimizer.moments[weight.name].items():
-                moment.copy_(values[kind][weight.name])
+    optimizer.load(values)
     if moments:
-        optimizer.go_on(checkpoint.step - int(checkpoint.state.get("skipped", 0)))
+        optimizer.set_steps(checkpoint.step - int(checkpoint.state.get("skipped", 0)))
 
 
 def _tensors(wanted: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -184,7 +184,7 @@ class Writer:
         from megatron.core.dist_checkpointing.strategies import torch as torch_dist
 
         self.wait()
-        tensors, _ = save_preprocess(sharded(model, optimizer, self._ranks), False)
+        tensors, _ = save_preprocess(sharded(model, optimizer, self._ranks, optimizer.state()), False)
         tensors, _, _ = torch_dist._replace_state_dict_keys_with_sharded_keys(tensors, True)
         for parts in tensors.values():
             for part in parts:

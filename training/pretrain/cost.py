@@ -8,6 +8,7 @@ real lengths, and the head by the scored positions.
 import json
 import os
 import re
+import resource
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -144,22 +145,26 @@ def flops(shape: ModelShape, vocabulary: int, done: Work) -> float:
     return 3 * (layers + head + 4.0 * h * seen)
 
 
-def memory(config: Config, vocabulary: int, parameters: int, tensor: int, wide: bool) -> float:
+def memory(config: Config, vocabulary: int, parameters: int, tensor: int, wide: bool, data: int = 1) -> float:
     """Approximate memory of a rank in bytes: weights, master weights, gradients, moments, a micro-batch's tensors.
 
     Args:
         wide: whether the whole model is float32.
+        data: data-parallel ranks, which share master weights and moments where `parallel.zero` says so.
     """
-    shape, tokens = config.model, config.batch.micro_tokens
+    shape, tokens = config.model, config.batch.micro
     size = 4 if wide else 2
-    state = parameters / tensor * ((4 if wide else 2) + (0 if wide else 4) + 4 + 8)
+    shared = (12 / data) if config.parallel.zero and data > 1 else 8 if wide else 12
+    state = parameters / tensor * (size + 4 + shared)
     gated = 3 if shape.family == "modern" else 2
     # Per layer: its two norms' inputs and outputs, q, k, v, attention's output, and the inside of the feed-forward.
     layer = tokens * (6 * shape.hidden + (4 * shape.hidden + gated * shape.ffn) / tensor) * size
     held = layer * (1 if config.parallel.recompute else shape.layers)
     if config.parallel.recompute:
         held += shape.layers * tokens * shape.hidden * size
-    head = tokens * config.masking.rate * vocabulary / tensor * (size + 8)
+    # Logits and their gradient of one chunk, and the gradient of the output layer.
+    logits = min(tokens * config.masking.rate * vocabulary / tensor * size, 512e6)
+    head = 2 * logits + 4 * vocabulary / tensor * shape.hidden
     return state + held + head
 
 
@@ -179,13 +184,22 @@ def choose_tensor(
     if bytes_of_gpu is None:
         return 1
     for tensor in (1, 2, 4, 8):
-        fits = memory(config, vocabulary, parameters, tensor, wide) < 0.92 * bytes_of_gpu
+        fits = memory(config, vocabulary, parameters, tensor, wide, ranks // tensor) < 0.92 * bytes_of_gpu
         if fits and ranks % tensor == 0 and config.model.heads % tensor == 0:
             return tensor
     raise InputError(
         "the model and its micro-batch do not fit these GPUs; lower batch.micro_tokens, set parallel.recompute, "
         "or use more GPUs"
     )
+
+
+def peak_memory(device: Any) -> int:
+    """Most bytes that were in use so far: of a GPU's memory, or of this process's."""
+    import torch
+
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def matmul_rate(device: Any, dtype: Any) -> float:

@@ -163,12 +163,26 @@ def free_port() -> int:
 
 def _megatron() -> Any:
     """megatron-core's groups, without its warnings at import about kernels that are not used here."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _uncompiled():
         warnings.simplefilter("ignore")
         from megatron.core import parallel_state
         from megatron.core.models.bert import bert_model  # noqa: F401
     logging.getLogger("megatron").setLevel(logging.ERROR)  # its warnings are for its own authors
     return parallel_state
+
+
+@contextmanager
+def _uncompiled() -> Iterator[None]:
+    """Let megatron-core be imported without torch.compile, which takes two seconds to load.
+
+    What it decorates so are fusions that no layer here calls, or that whole layers compile again.
+    """
+    compiles = torch.compile
+    torch.compile = lambda function: function
+    try:
+        yield
+    finally:
+        torch.compile = compiles
 
 
 @contextmanager

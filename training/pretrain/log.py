@@ -28,6 +28,9 @@ class TrainingStep:
 class TrainingShow(Protocol):
     """An observer that shows a run to its user; only the first rank's is called."""
 
+    def says(self, sentence: str) -> None:
+        """Something that takes a while begins, or is found."""
+
     def begin(self, facts: Mapping[str, Any]) -> None:
         """The run begins or resumes; `facts` describe it."""
 

@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,8 @@ import torch.nn.functional as F  # noqa: N812
 
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.training.config import Config
-from socorpus.training.pretrain import cost, distributed, schedule
+from socorpus.training.pretrain import cost, distributed, micro_batch, schedule
+from socorpus.training.pretrain.clock import Clock, Taken
 from socorpus.training.pretrain.cost import Work
 from socorpus.training.pretrain.data import dataloader, shard_reader
 from socorpus.training.pretrain.data.shard_reader import ShardCorpus
@@ -36,6 +37,41 @@ _WINDOW = 20
 """Number of steps over which speed is averaged."""
 _SCORED = 256
 """The number of scored positions in a micro-batch is filled up to a multiple of it."""
+
+
+def asynchronous(device: torch.device) -> bool:
+    """Whether a device works on its own while the host goes on."""
+    return device.type == "cuda"
+
+
+@dataclass
+class Handed:
+    """A step that was handed to the device: its number, its share of the highest learning rate, its figures there
+    (float64, read by the host later) and its phases.
+    """
+
+    step: int
+    rate: float
+    on_host: tuple[torch.Tensor, torch.cuda.Event | None]
+    phases: Taken
+
+    def figures(self) -> list[float]:
+        """The figures; waits for the device."""
+        tensor, copied = self.on_host
+        if copied is not None:
+            copied.synchronize()
+        values: list[float] = tensor.tolist()
+        return values
+
+
+def _to_host(tensor: torch.Tensor) -> tuple[torch.Tensor, torch.cuda.Event | None]:
+    """A copy on the host, and the event behind it; nothing waits."""
+    if tensor.device.type != "cuda":
+        return tensor, None
+    copy = torch.empty_like(tensor, device="cpu", pin_memory=True).copy_(tensor, non_blocking=True)
+    copied = torch.cuda.Event()
+    copied.record()
+    return copy, copied
 
 
 @dataclass
@@ -80,7 +116,7 @@ def train(root: Path, out: Path, config: Config, show: TrainingShow, price: floa
     with _explained(run), lock, distributed.joined(tensor) as ranks:
         _refuse(config, vocabulary, ranks)
         facts = _begin(run, corpus, config, ranks)
-        with Training(corpus, run, config, ranks, groups, held, show, price) as training:
+        with Training(corpus, run, config, ranks, groups, held, show, price, facts) as training:
             return training.run(facts)
 
 
@@ -97,6 +133,7 @@ class Training:
         held: Sequence[shard_reader.RowGroup],
         show: TrainingShow,
         price: float | None,
+        facts: dict[str, Any],
     ) -> None:
         from socorpus.training.pretrain import checkpoint
         from socorpus.training.pretrain.optimizer import Optimizer
@@ -108,9 +145,10 @@ class Training:
         self.resumed = checkpoint.newest(run.checkpoints)
         before = self.resumed.state if self.resumed else {}
         lanes = int(before["lanes"]) if before else config.data.lanes
-        self.cut = dataloader.shape(len(groups), config.model.max_length, config.batch, ranks.data, lanes)
         self.model = self._model(groups)
-        self.optimizer: Optimizer = Optimizer(self.model, config.optimizer, ranks)
+        self.optimizer: Optimizer = Optimizer(self.model, config.optimizer, ranks, config.parallel.zero)
+        self.config = config = self._with_micro_batch(facts)
+        self.cut = dataloader.shape(len(groups), config.model.max_length, config.batch, ranks.data, lanes)
         self.state = self._resume(self.resumed)
         self.gpu = cost.named(torch.cuda.get_device_name(ranks.device)) if ranks.device.type == "cuda" else None
         self.price = price if price is not None else (self.gpu.price if self.gpu else None)
@@ -127,7 +165,12 @@ class Training:
             lambda step: schedule.masking_rate(config, step, self.steps),
         )
         self.journal: Journal | None = None
-        self._stopping = self._asked = False
+        self.launched = self.state.step
+        self.clock = Clock(ranks.device)
+        self._handed: Handed | None = None
+        self._checkpoint_seconds = 0.0
+        self._settled = time.perf_counter()
+        self._stopping = self._asked = self._due = False
         self._signal: int | None = None
         self._saved = time.monotonic()
 
@@ -152,9 +195,12 @@ class Training:
         """Step until the schedule's end; returns the facts of run.json, and `stopped_by`, the number of a signal."""
         if self.show is not None:
             self.show.begin({**facts, "step": self.state.step, "steps": self.steps, "run": str(self.run_folder.root)})
+        self._settled = time.perf_counter()
         with _signals(self._stop, self._ask):
-            while self.state.step < self.steps and not self._stopping:
+            while self.launched < self.steps and not self._stopping:
                 self._step()
+                self._between()
+            self._settle()
             if self.state.step and (self.resumed is None or self.state.step > self.resumed.step):
                 self._save()
             self.writer.wait()
@@ -178,6 +224,50 @@ class Training:
             model.expect(torch.from_numpy(shard_reader.shares(groups, self.vocabulary)), self.ranks.tensor_rank)
         return model.to(self.ranks.device)
 
+    def _with_micro_batch(self, facts: dict[str, Any]) -> Config:
+        """The configuration with the micro-batch that was measured, now or when the run began on such devices."""
+        config, ranks = self.config, self.ranks
+        measures = config.batch.measure
+        if measures is None:
+            measures = config.batch.micro_tokens is None and ranks.device.type == "cuda"
+        if not measures:
+            return config
+        name = torch.cuda.get_device_name(ranks.device) if ranks.device.type == "cuda" else "CPU"
+        layout = {"device": name, "tensor": ranks.tensor, "data": ranks.data, "batch_tokens": config.batch.tokens}
+        known = facts.get("micro_batch") or {}
+        if any(known.get(key) != value for key, value in layout.items()):
+            if self.show is not None:
+                self.show.says("measuring how many tokens a micro-batch should have")
+            own = -(-config.batch.tokens // config.model.max_length // ranks.data) * config.model.max_length
+            sizes = micro_batch.candidates(config.model.max_length, own)
+            tokens, rates = micro_batch.fastest(sizes, self._slowest_rank)
+            known = {**layout, "micro_tokens": tokens, "tokens_per_second": {str(key): rates[key] for key in rates}}
+            facts["micro_batch"] = known
+            self.optimizer.forget()
+            if ranks.first:
+                self.run_folder.write(facts)
+            if self.show is not None:
+                self.show.says(f"a micro-batch has {tokens:,} tokens")
+        return replace(config, batch=replace(config.batch, micro_tokens=known["micro_tokens"]))
+
+    def _slowest_rank(self, size: int) -> float | None:
+        """Seconds of a micro-batch of a size on the slowest rank; None where it fits one of them not."""
+        taken = micro_batch.timed(self._trial(size), self.ranks.device)
+        seconds = torch.tensor(math.inf if taken is None else taken)
+        dist.all_reduce(seconds, dist.ReduceOp.MAX, group=self.ranks.files)
+        return None if seconds.isinf() else float(seconds)
+
+    def _trial(self, size: int) -> Callable[[], None]:
+        """A forward and a backward pass over documents of full length, to be measured."""
+        length = self.config.model.max_length
+        random = torch.Generator().manual_seed(size)
+        ids = torch.randint(self.vocabulary.entries, (size,), generator=random)
+        scored = torch.randperm(size, generator=random)[: max(1, int(size * self.config.masking.rate))].sort().values
+        lengths = (length,) * (size // length)
+        places = torch.arange(length).repeat(size // length)
+        batch = dataloader.Batch(ids, places, lengths, scored, ids[scored], scored > size, size)
+        return lambda: self._loss(batch).backward()
+
     def _resume(self, saved: "Found | None") -> TrainingState:
         from socorpus.training.pretrain import checkpoint
 
@@ -190,59 +280,92 @@ class Training:
         return TrainingState(saved.step, kept["tokens"], kept["flops"], kept["seconds"], cursors, skipped, in_row)
 
     def _step(self) -> None:
-        start, state, config = time.perf_counter(), self.state, self.config
+        """Hand a step to the device, and read the figures of one: where it works on its own, of the step before."""
+        began, config = time.perf_counter(), self.config
         loss = torch.zeros((), dtype=torch.float64, device=self.ranks.device)
         scored, done = 0, Work(0, 0, 0, 0)
-        for _ in range(self.cut.micro_batches(self.ranks.data_rank)):
-            batch = self.stream.next()
-            losses = self._losses(batch).sum()
-            losses.backward()
-            self.optimizer.accumulate()
-            loss += losses.detach()
+        micro_batches = self.cut.micro_batches(self.ranks.data_rank)
+        for number in range(micro_batches):
+            with self.clock.phase("reading"):
+                batch = self.stream.next()
+            with self.clock.phase("forward"):
+                summed = self._loss(batch)
+            if number == micro_batches - 1:
+                self.optimizer.last()
+            with self.clock.phase("backward"):
+                summed.backward()
+            loss += summed.detach()
             scored += len(batch.labels)
             done += cost.work(batch.documents, len(batch.labels), config.model)
-        shared = self._shared(loss, [scored, done.tokens, done.seen_globally, done.seen_locally])
-        norm = self.optimizer.gather(shared[1].clamp(min=1))
-        # The only time in a step that the host waits for the device.
-        *sums, norm_read = torch.cat((shared, norm.double()[None])).tolist()
+        self._settle()
+        with self.clock.phase("reduce"):
+            sums = self._shared(loss, [scored, done.tokens, done.seen_globally, done.seen_locally])
+            norm = self.optimizer.gather(sums[1].clamp(min=1))
+        share = schedule.rate(config.schedule, self.launched, self.steps)
+        with self.clock.phase("optimizer"):
+            self.optimizer.step(norm, share, torch.isfinite(sums[0]) & torch.isfinite(norm))
+        self.launched += 1
+        figures = torch.cat((sums, norm.double()[None]))
+        self._handed = Handed(self.launched, share, _to_host(figures), self.clock.taken())
+        if not asynchronous(self.ranks.device):
+            self._settle()
+        self.state.seconds += time.perf_counter() - began
+
+    def _settle(self) -> None:
+        """Read the figures of the step that was handed to the device, if one was: the host waits for it here alone."""
+        handed, state, config = self._handed, self.state, self.config
+        if handed is None:
+            return
+        self._handed = None
+        *sums, norm = handed.figures()
         mean = sums[0] / max(1.0, sums[1])
-        share = schedule.rate(config.schedule, state.step, self.steps)
-        if math.isfinite(mean) and math.isfinite(norm_read):
-            self.optimizer.step(norm, share)
+        state.step = handed.step
+        if math.isfinite(sums[0]) and math.isfinite(norm):
             state.in_row = 0
         else:
             state.skipped, state.in_row = state.skipped + 1, state.in_row + 1
             if state.in_row > config.optimizer.skips:
                 self.writer.wait()
-                raise BuildError(self._not_finite(mean, norm_read))
-            self.optimizer.forget()
-        state.step += 1
+                raise BuildError(self._not_finite(mean, norm))
         state.tokens += int(sums[2])
         total = Work(int(sums[2]), int(sums[1]), int(sums[3]), int(sums[4]))
         flops = cost.flops(config.model, self.vocabulary.padded, total)
         state.flops += flops
-        seconds = time.perf_counter() - start
-        state.seconds += seconds
-        state.recent = [*state.recent[-_WINDOW + 1 :], (seconds, int(sums[2]), flops)]
-        self._report(mean, share * config.optimizer.lr, norm_read)
+        now = time.perf_counter()
+        state.recent = [*state.recent[-_WINDOW + 1 :], (now - self._settled, int(sums[2]), flops)]
+        self._settled = now
+        self._report(mean, handed, norm)
         self._stopping = self._stopping or sums[-2] > 0
-        if config.validation.steps and (state.step % config.validation.steps == 0 or state.step == self.steps):
-            self._validate()
-        due = config.checkpoint.steps is not None and state.step % config.checkpoint.steps == 0
-        # Behind a step that was skipped the weights may already be useless.
-        if (due or sums[-1] > 0) and state.step < self.steps and not state.in_row:
-            self._save()
+        self._due = self._due or sums[-1] > 0
 
-    def _losses(self, batch: dataloader.Batch) -> torch.Tensor:
+    def _between(self) -> None:
+        """Validate and save, where it is time for that."""
+        state, config, launched = self.state, self.config, self.launched
+        validates = bool(config.validation.steps) and (
+            launched % config.validation.steps == 0 or launched == self.steps
+        )
+        due = self._due or (config.checkpoint.steps is not None and launched % config.checkpoint.steps == 0)
+        if not validates and not due:
+            return
+        self._settle()
+        if validates:
+            self._validate()
+        # Behind a step that was skipped the weights may already be useless.
+        if due and launched < self.steps and not state.in_row:
+            self._save()
+        self._settled = time.perf_counter()
+
+    def _loss(self, batch: dataloader.Batch) -> torch.Tensor:
         from socorpus.training.models.attention import moved
+        from socorpus.training.models.loss import IGNORED
 
         # Memory on a GPU is given out again where sizes recur.
-        count = len(batch.labels)
-        filler = (0, -count % _SCORED)
-        padded = batch.ids, batch.positions, F.pad(batch.places, filler), F.pad(batch.labels, filler)
-        ids, positions, scored, labels = (moved(tensor, self.ranks.device) for tensor in padded)
-        losses: torch.Tensor = self.model(ids, positions, self.model.documents(batch.lengths), scored, labels)
-        return losses[:count]
+        filler = (0, -len(batch.labels) % _SCORED)
+        labels = F.pad(batch.labels, filler, value=IGNORED)
+        tensors = batch.ids, batch.positions, F.pad(batch.places, filler), labels
+        ids, positions, scored, labels = (moved(tensor, self.ranks.device) for tensor in tensors)
+        summed: torch.Tensor = self.model(ids, positions, self.model.documents(batch.lengths), scored, labels)
+        return summed
 
     def _shared(self, loss: torch.Tensor, own: list[float]) -> torch.Tensor:
         """Sums over the data-parallel ranks, float64[…]: the loss and the others, then two flags: whether any rank was
@@ -260,10 +383,10 @@ class Training:
             dist.all_reduce(sums)
         return sums
 
-    def _report(self, loss: float, rate: float, norm: float) -> None:
+    def _report(self, loss: float, handed: "Handed", norm: float) -> None:
         if self.show is None or self.journal is None:
             return
-        state = self.state
+        state, rate, device = self.state, handed.rate * self.config.optimizer.lr, self.ranks.device
         seconds, tokens, flops = (sum(column) for column in zip(*state.recent, strict=True))
         left = (self.steps - state.step) * seconds / len(state.recent)
         dollars = None if self.price is None else left / 3600 * self.price * self.ranks.size
@@ -288,7 +411,12 @@ class Training:
             "tokens": state.tokens,
             "tokens_per_second": tokens / seconds,
             "share_of_peak": share,
+            "share_of_data_sheet": None if self.gpu is None else share * self.peak / (1e12 * self.gpu.tflops),
+            "memory_bytes": cost.peak_memory(device),
+            **{f"seconds_{name}": value for name, value in handed.phases.seconds().items()},
+            "seconds_checkpoint": self._checkpoint_seconds,
         }
+        self._checkpoint_seconds = 0.0
         self.journal.write("train", state.step, values)
 
     def _validate(self) -> None:
@@ -301,6 +429,7 @@ class Training:
             self.journal.write("validation", self.state.step, scores)
 
     def _save(self) -> None:
+        began = time.perf_counter()
         self.writer.wait()
         state = self.state
         parts: list[Any] = [None] * self.ranks.size
@@ -316,7 +445,8 @@ class Training:
             "in_row": state.in_row,
         }
         self.writer.save(state.step, self.model, self.optimizer, kept)
-        self._saved, self._asked = time.monotonic(), False
+        self._saved, self._asked, self._due = time.monotonic(), False, False
+        self._checkpoint_seconds = time.perf_counter() - began
         if self.show is not None:
             self.show.saved(state.step)
 
@@ -349,7 +479,7 @@ class Training:
         last = checkpoint.newest(self.run_folder.checkpoints)
         kept = f"the checkpoint of step {last.step:,} is kept" if last else "there is no checkpoint yet"
         return (
-            f"step {self.state.step + 1:,}: the loss is {loss:g} and the gradient's norm {norm:g}; {kept}. "
+            f"step {self.state.step:,}: the loss is {loss:g} and the gradient's norm {norm:g}; {kept}. "
             "Lower optimizer.lr or lengthen schedule.warmup, and run again"
         )
 

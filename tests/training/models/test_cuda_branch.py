@@ -1,18 +1,20 @@
 """The branch for CUDA, on CPU kernels: its attention, its graphs, and how often the host waits for the device."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch._dynamo.utils import counters
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from socorpus.training.config import ModelShape, Parallel
+from socorpus.training.config import ModelShape, OptimizerSettings, Parallel
 from socorpus.training.models import attention
 from socorpus.training.pretrain import distributed
 from socorpus.training.pretrain.distributed import Ranks
+from socorpus.training.pretrain.optimizer import Optimizer
 from tests.training.models import cpu_kernels
+from tests.training.waits import Waits
 
 # Dynamo calls what it traces, and hides of which of megatron-core's and its own ways PyTorch warns.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -38,10 +40,10 @@ def model(family: str, kernel: str, *, compiled: bool = False, recompute: bool =
     return built
 
 
-def losses(built: Any, lengths: list[int]) -> torch.Tensor:
+def losses(built: Any, lengths: list[int], every: int = 9) -> torch.Tensor:
     ids = (torch.arange(TOKENS) * 7) % 120 + 5
     positions = torch.cat([torch.arange(length) for length in lengths])
-    scored, labels = torch.arange(0, TOKENS, 9), torch.arange(0, TOKENS, 9) % 120 + 5
+    scored, labels = torch.arange(0, TOKENS, every), torch.arange(0, TOKENS, every) % 120 + 5
     result: torch.Tensor = built(ids, positions, built.documents(lengths), scored, labels)
     return result
 
@@ -86,29 +88,15 @@ def test_layers_of_a_kind_are_one_graph_for_any_documents(family: str, kinds: in
     counters.clear()
     built = model(family, attention.VARLEN, compiled=True, recompute=recompute)
     losses(built, LENGTHS[0]).sum().backward()
-    # Of `modern` the first layer has no norm before its attention, and others are local or global.
-    assert counters["stats"]["unique_graphs"] == kinds and not counters["graph_break"]
+    # Of `modern` the first layer has no norm before its attention, and others are local or global; then come the head
+    # and the two halves of the loss.
+    graphs = kinds + 3
+    assert counters["stats"]["unique_graphs"] == graphs and not counters["graph_break"]
     assert counters["stats"]["calls_captured"] >= 39 * kinds
     with torch._dynamo.config.patch(error_on_recompile=True):
-        for lengths in LENGTHS[1:]:
-            losses(built, lengths).sum().backward()
-    assert counters["stats"]["unique_graphs"] == kinds
-
-
-class Waits(TorchDispatchMode):
-    """Counts the operations in which the host waits for a GPU."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: list[str] = []
-
-    def __torch_dispatch__(
-        self, function: Any, types: Any, arguments: Any = (), keywords: dict[str, Any] | None = None
-    ) -> Any:
-        name = str(function)
-        if any(word in name for word in ("_local_scalar_dense", "nonzero", "masked_select", "equal.default", "unique")):
-            self.seen.append(name)
-        return function(*arguments, **(keywords or {}))
+        for every, lengths in enumerate(LENGTHS[1:], 2):
+            losses(built, lengths, every).backward()
+    assert counters["stats"]["unique_graphs"] == graphs
 
 
 @pytest.mark.parametrize("family", ["sobert", "modern"])
@@ -127,6 +115,28 @@ def test_the_model_never_waits_for_the_device(family: str, kernel: str, monkeypa
     with Waits() as waits:
         built(ids, positions, where, scored, scored % 120 + 5).sum().backward()
     assert waits.seen == []
+
+
+@pytest.mark.parametrize("family", ["sobert", "modern"])
+def test_a_step_keeps_to_the_device_and_the_types(ranks: Ranks, family: str) -> None:
+    """On `meta`, whose tensors have no values: reading one, or mixing in one of the host's, is an error."""
+    meta = torch.device("meta")
+    built = model(family, attention.VARLEN).bfloat16().to(meta)
+    optimizer = Optimizer(built, OptimizerSettings(), replace(ranks, device=meta))
+    ids = torch.zeros(TOKENS, dtype=torch.int64, device=meta)
+    scored = torch.zeros(64, dtype=torch.int64, device=meta)
+    for lengths in LENGTHS[:3]:
+        optimizer.last()
+        loss = built(ids, ids, built.documents(lengths), scored, scored)
+        assert loss.device == meta and loss.dtype == torch.float32
+        loss.backward()
+        norm = optimizer.gather(torch.ones((), dtype=torch.float64, device=meta))
+        assert norm.device == meta and norm.dtype == torch.float32
+        optimizer.step(norm, 0.5, torch.isfinite(norm))
+    assert all(weight.dtype == torch.bfloat16 and weight.grad is None for weight in built.parameters())
+    state = optimizer.state()
+    assert set(state) == {"weights", "exp_avg", "exp_avg_sq"}
+    assert {tensor.dtype for tensors in state.values() for tensor in tensors.values()} == {torch.float32}
 
 
 def test_all_tokens_lie_within_the_bounds() -> None:

@@ -29,6 +29,7 @@ from tests.building import small_disk, wait_for
 from tests.our_tasks import ENTITIES
 from tests.training import runs, tiny_models
 from tests.training.runs import STEPS, configure, losses, train
+from tests.training.waits import Waits
 
 
 def close(one: list[float], other: list[float]) -> bool:
@@ -47,17 +48,23 @@ def test_a_run_logs_validates_and_keeps_its_newest_checkpoints(whole: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("tensor", "ranks", "by"),
+    ("tensor", "ranks", "zero", "by"),
     [
-        (2, 2, runs.by_slurm),
-        pytest.param(1, 2, runs.by_torchrun, marks=pytest.mark.slow),
-        pytest.param(2, 4, runs.by_socorpus, marks=pytest.mark.slow),
+        (2, 2, "false", runs.by_slurm),
+        (1, 2, "true", runs.by_slurm),
+        pytest.param(1, 2, "false", runs.by_torchrun, marks=pytest.mark.slow),
+        pytest.param(2, 4, "true", runs.by_socorpus, marks=pytest.mark.slow),
     ],
 )
 def test_neither_layout_nor_launcher_changes_the_losses(
-    corpus: Path, whole: Path, tmp_path: Path, tensor: int, ranks: int, by: runs.Launcher
+    corpus: Path, whole: Path, tmp_path: Path, tensor: int, ranks: int, zero: str, by: runs.Launcher
 ) -> None:
-    config = configure(tmp_path, STEPS, more=f"[parallel]\ntensor = {tensor}")
+    adamw = ""
+    if zero == "true":  # Muon needs whole matrices
+        adamw = "[optimizer]\nname = 'adamw'\n"
+        whole = tmp_path / "whole"
+        train(corpus, whole, configure(tmp_path / "plain", STEPS, more=adamw))
+    config = configure(tmp_path, STEPS, more=f"{adamw}[parallel]\ntensor = {tensor}\nzero = {zero}")
     by(ranks, corpus, tmp_path / "run", config)
     assert close(losses(tmp_path / "run"), losses(whole))
     for mine, other in zip(runs.log(tmp_path / "run", "validation"), runs.log(whole, "validation"), strict=True):
@@ -142,18 +149,19 @@ def test_a_run_that_is_asked_to_save_does_and_goes_on(corpus: Path, whole: Path,
     assert losses(out) == losses(whole)
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
 def test_steps_that_are_not_finite_change_nothing_and_are_counted(
-    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asynchronous: bool
 ) -> None:
     """In this process: no text makes such a step by itself."""
     config = presets.load("tiny", configure(tmp_path, 6, "steps = 1\nkeep = 9", 0))
-    losses_of, begun = trainer.Training._losses, []
+    loss_of = trainer.Training._loss
 
     def broken(self: trainer.Training, batch: Any) -> Any:
-        begun.append(self.state.step)
-        return losses_of(self, batch) * (math.nan if self.state.step in (2, 3) else 1.0)
+        return loss_of(self, batch) * (math.nan if self.launched in (2, 3) else 1.0)
 
-    monkeypatch.setattr(trainer.Training, "_losses", broken)
+    monkeypatch.setattr(trainer.Training, "_loss", broken)
+    monkeypatch.setattr(trainer, "asynchronous", lambda _: asynchronous)
     facts = training.train(corpus, tmp_path / "run", config=config)
     assert facts["step"] == 6
     rows = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
@@ -169,6 +177,55 @@ def test_steps_that_are_not_finite_change_nothing_and_are_counted(
     few = presets.load("tiny", configure(tmp_path, 6, "steps = 1", 0, "[optimizer]\nskips = 1"))
     with pytest.raises(BuildError, match="step 4: the loss is nan"):
         training.train(corpus, tmp_path / "few", config=few)
+
+
+def test_figures_that_are_read_a_step_late_are_the_same(
+    corpus: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None
+) -> None:
+    """As on a GPU: the host hands a step over before it reads the figures of the one before."""
+    monkeypatch.setattr(trainer, "asynchronous", lambda _: True)
+    loss_of, report = trainer.Training._loss, trainer.Training._report
+    begun, late = list[int](), list[int]()
+
+    def counted(self: trainer.Training, batch: Any) -> Any:
+        begun.append(len(batch.ids))
+        return loss_of(self, batch)
+
+    def noted(self: trainer.Training, *arguments: Any) -> None:
+        late.append(sum(begun) // 2048 - self.state.step)
+        report(self, *arguments)
+
+    monkeypatch.setattr(trainer.Training, "_loss", counted)
+    monkeypatch.setattr(trainer.Training, "_report", noted)
+    training.train(corpus, tmp_path / "run", config=presets.load("tiny", configure(tmp_path)))
+    assert losses(tmp_path / "run") == losses(whole)
+    assert runs.log(tmp_path / "run", "validation") == runs.log(whole, "validation")
+    # Where it is time to validate, to save or to end, they are read at once: 3, 4, 6 and 8.
+    assert late == [1, 1, 0, 0, 1, 0, 1, 0]
+
+
+def test_the_host_waits_for_the_device_once_a_step_and_a_step_late(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = presets.load("tiny", configure(tmp_path, 6, "minutes = 60", 0))
+    monkeypatch.setattr(trainer, "asynchronous", lambda _: True)
+    step, figures = trainer.Training._step, trainer.Handed.figures
+    waits, read = list[list[str]](), list[int]()
+
+    def watched(self: trainer.Training) -> None:
+        with Waits() as seen:
+            step(self)
+        waits.append(seen.seen)
+
+    def noted(self: trainer.Handed) -> list[float]:
+        read.append(self.step)
+        return figures(self)
+
+    monkeypatch.setattr(trainer.Training, "_step", watched)
+    monkeypatch.setattr(trainer.Handed, "figures", noted)
+    training.train(corpus, tmp_path / "run", config=config)
+    # What it reads is a copy of its own, once for each step; nothing else is read while steps go on.
+    assert waits == [[]] * 6 and read == [1, 2, 3, 4, 5, 6]
 
 
 def test_threads_that_wait_leave_the_cores_to_others() -> None:

@@ -97,7 +97,7 @@ def shape(groups: int, length: int, batch: BatchConfig, ranks: int, lanes: int |
             "ranks, or a larger batch.tokens"
         )
     own = -(-packs // ranks)
-    most = max(1, batch.micro_tokens // length)
+    most = max(1, batch.micro // length)
     exact = next(n for n in range(min(most, own), 0, -1) if own % n == 0)
     # Some padding in a step's last micro-batch costs less than many small ones.
     return Shape(chosen, packs, exact if 2 * exact > min(most, own) else -(-own // -(-own // most)), ranks)
@@ -322,7 +322,7 @@ def held_out(
     All ranks together have the same texts, whatever their number.
     """
     room = config.model.max_length
-    packs_of, micro = packer(config, vocabulary), max(1, config.batch.micro_tokens // room)
+    packs_of, micro = packer(config, vocabulary), max(1, config.batch.micro // room)
     held: list[Pack] = []
     pad = vocabulary.special["[PAD]"]
 
