@@ -147,6 +147,7 @@ _add(labeling, serve.serve, "labeling serve closure-model --port 9090")
 app.add_typer(labeling)
 _add(app, train.train, "train corpus --preset tiny", "train corpus --preset modern-base --gpus 4 --dry-run")
 _add(app, train.plan, "plan corpus --preset sobert-base --gpu h100 --gpus 2")
+_add(app, train.curves, "curves corpus/runs/tiny -o curves.html", "curves corpus/runs/tiny corpus/runs/mini")
 _add(app, train.export, "export corpus/runs/tiny -o model")
 _add(app, finetune.finetune, "finetune model --task closure --data corpus -o closure-model")
 _add(

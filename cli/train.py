@@ -1,5 +1,6 @@
 """`socorpus train`, `plan` and `export`."""
 
+import os
 import signal
 import sys
 from collections.abc import Mapping
@@ -29,6 +30,12 @@ def train(
     plugin: options.Plugins = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and the configuration, and stop.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Discard the run in the folder and start over.")] = False,
+    log: Annotated[
+        list[str] | None, typer.Option("--log", help="Tracker that gets the figures too: wandb, where installed.")
+    ] = None,
+    profile: Annotated[
+        int, typer.Option(min=0, help="Steps to record with PyTorch's profiler, into the run's folder profile.")
+    ] = 0,
 ) -> None:
     """Pre-train an encoder on a corpus's shards, or resume a run that was stopped."""
     from socorpus.training import RankError
@@ -42,7 +49,19 @@ def train(
     run, screen = out or corpus / "runs" / preset, Screen()
     try:
         with view.stoppable():
-            facts = pretrain(corpus, run, preset, config, gpus=gpus, price=price, force=force, show=screen)
+            screen.loading()
+            facts = pretrain(
+                corpus,
+                run,
+                preset,
+                config,
+                gpus=gpus,
+                price=price,
+                force=force,
+                log=log or (),
+                profile=profile,
+                show=screen,
+            )
     except RankError as error:
         # The rank has reported its error itself.
         raise typer.Exit(error.code) from None
@@ -68,6 +87,16 @@ def plan(
     """Estimate what a training run takes: parameters, arithmetic, memory, hours and dollars."""
     options.use(plugin, corpus, reads=())
     _show_plan(corpus, preset, config, gpu, gpus, price, run or corpus / "runs" / preset)
+
+
+def curves(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The page, an HTML file.")] = Path("curves.html"),
+) -> None:
+    """Show the curves of training runs on a page, side by side: losses, speed, memory."""
+    from socorpus.training import training_curves
+
+    view.out.print(f"curves: {view.place(training_curves(runs, out))}")
 
 
 def export(
@@ -97,6 +126,12 @@ class Screen:
     def __init__(self) -> None:
         self._line = view.ProgressLine()
         self.used = False
+
+    def loading(self) -> None:
+        """PyTorch and megatron-core are about to be loaded, which takes seconds."""
+        # Ranks, which others have started, are many.
+        if "RANK" not in os.environ and "SLURM_PROCID" not in os.environ:
+            view.say("loading PyTorch and megatron-core")
 
     def says(self, sentence: str) -> None:
         """Something that takes a while begins, or is found."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         preset_names,
         serve_model,
         train,
+        training_curves,
     )
     from socorpus.training.config import Config
     from socorpus.training.errors import RankError
@@ -66,6 +67,7 @@ __all__ = [
     "serve_model",
     "system",
     "train",
+    "training_curves",
 ]
 
 if not TYPE_CHECKING:
@@ -73,7 +75,7 @@ if not TYPE_CHECKING:
         __name__,
         {
             "api": "Comparison connect_model default_folder evaluate export_model finetune "
-            "load_predictor measured plan_training preset_names serve_model train",
+            "load_predictor measured plan_training preset_names serve_model train training_curves",
             "config": "Config",
             "errors": "RankError",
             "evaluation.systems": "system",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from socorpus.training.finetuning import learner
     from socorpus.training.finetuning.predictor import Fitted
     from socorpus.training.finetuning.settings import FinetuneSettings
-    from socorpus.training.pretrain.log import TrainingShow
+    from socorpus.training.pretrain.log import TrainingShow, Watching
     from socorpus.training.pretrain.plan import CostPlan
 
 Say = Callable[[str], None]
@@ -61,6 +61,8 @@ def train(
     gpus: int | None = None,
     price: float | None = None,
     force: bool = False,
+    log: Sequence[str] = (),
+    profile: int = 0,
     show: "TrainingShow | None" = None,
 ) -> dict[str, Any]:
     """Pre-train an encoder on a corpus's shards, or resume a run that was stopped.
@@ -73,6 +75,8 @@ def train(
             default as many as it has GPUs. One works in this process.
         price: dollars an hour of one GPU; if None, the default price of its kind.
         force: delete the contents of the run's folder and start again.
+        log: trackers that get the run's figures beside its own log: `wandb`, if it is installed.
+        profile: steps to record with PyTorch's profiler, behind the first two; the trace is in the run's `profile`.
         show: called with the progress of a run in this process.
 
     Returns:
@@ -92,8 +96,10 @@ def train(
     need()
     from socorpus.training import presets
     from socorpus.training.pretrain import distributed
+    from socorpus.training.pretrain.log import Watching
     from socorpus.training.pretrain.run import Run
 
+    watching = Watching(tuple(log), profile)
     settings = config if isinstance(config, Config) else presets.load(preset, local(config) if config else None)
     root = corpus_place(corpus)
     place = corpus_place(out) if out is not None else root / "runs" / preset
@@ -105,36 +111,46 @@ def train(
         from socorpus.training import run_store
 
         with run_store.kept(place, force) as folder:
-            return _train(root, folder, settings, gpus or distributed.gpus(), show, price)
+            return _train(root, folder, settings, gpus or distributed.gpus(), show, price, watching)
     run = local_output(out) if out is not None else place
     if force and distributed.started():
         # One rank would delete what another begins to write.
         raise InputError(f"--force is not for ranks that torchrun or srun started: delete {run} first")
     if force:
         Run(run).clear()
-    return _train(root, run, settings, gpus or distributed.gpus(), show, price)
+    return _train(root, run, settings, gpus or distributed.gpus(), show, price, watching)
 
 
 def _train(
-    root: Path, run: Path, settings: Config, count: int, show: "TrainingShow | None", price: float | None
+    root: Path,
+    run: Path,
+    settings: Config,
+    count: int,
+    show: "TrainingShow | None",
+    price: float | None,
+    watching: "Watching",
 ) -> dict[str, Any]:
     from socorpus.training.pretrain import distributed
 
     if count > 1 and not distributed.started():
-        return _launch(count, root, run, settings, price)
+        return _launch(count, root, run, settings, price, watching)
     from socorpus.training.pretrain import trainer
 
-    return trainer.train(root, run, settings, show or Silent(), price)
+    return trainer.train(root, run, settings, show or Silent(), price, watching)
 
 
-def _launch(count: int, corpus: Path, run: Path, settings: Config, price: float | None) -> dict[str, Any]:
+def _launch(
+    count: int, corpus: Path, run: Path, settings: Config, price: float | None, watching: "Watching"
+) -> dict[str, Any]:
     from socorpus.corpus import toml_config
     from socorpus.training.pretrain import launch
     from socorpus.training.pretrain.run import Run
 
-    arguments = ["train", str(corpus), "--out", str(run)]
+    arguments = ["train", str(corpus), "--out", str(run), "--profile", str(watching.profiled)]
     if price is not None:
         arguments += ["--price", str(price)]
+    for tracker in watching.trackers:
+        arguments += ["--log", tracker]
     with tempfile.TemporaryDirectory() as folder:
         # The ranks get every value: they need neither the user's file nor the plug-in of a preset.
         path = Path(folder) / "config.toml"
@@ -188,6 +204,30 @@ def measured(run: Location) -> Mapping[str, Any] | None:
     from socorpus.training.pretrain import plan
 
     return plan.measured(corpus_place(run))
+
+
+@guarded
+def training_curves(runs: Sequence[Location], out: Location) -> Path:
+    """Write a page of the curves of one or more training runs, side by side: losses, speed, memory, phases of a step.
+
+    Args:
+        runs: folders of runs, finished or going on.
+        out: the page, an HTML file that opens offline.
+
+    Raises:
+        InputError: a folder is no run, or its log is empty or damaged.
+
+    Examples:
+        >>> training_curves(["run"], "curves.html").name
+        'curves.html'
+    """
+    from socorpus.training.pretrain import curves
+
+    if not runs:
+        raise InputError("curves of no run; name at least one folder")
+    page = local_output(out)
+    curves.write([corpus_place(run) for run in runs], page)
+    return page
 
 
 @guarded

@@ -145,6 +145,9 @@ class Parallel:
     """Whether layers are recomputed in the backward pass: less memory, a third more arithmetic."""
     compile: bool | None = None
     """Whether layers go through torch.compile. Default: where FlashAttention runs."""
+    flash_attention: str | None = None
+    """`FA2` (PyTorch's own), `FA3` (Hopper; the package flash_attn_interface) or `FA4` (flash-attn-4). Default: `FA3`
+    where GPU and package are there, else `FA2`."""
     precision: str | None = None
     """`bf16` (with fp32 master weights) or `fp32`. Default: bf16 on GPUs that have it (Ampere and later)."""
 
@@ -247,6 +250,7 @@ def check(config: Config, where: str) -> None:
         "model.family": (model.family, ("sobert", "modern")),
         "optimizer.name": (config.optimizer.name, ("adamw", "muon")),
         "schedule.form": (schedule.form, ("wsd", "cosine")),
+        "parallel.flash_attention": (config.parallel.flash_attention or "FA2", ("FA2", "FA3", "FA4")),
         "parallel.precision": (config.parallel.precision or "fp32", ("fp32", "bf16")),
     }
     for name, (chosen, known) in choices.items():

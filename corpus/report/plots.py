@@ -92,6 +92,31 @@ def lines(
     return _chart(name, drawn, x, ticks, y, _whole(top), label, legend if len(series) > 1 else {})
 
 
+PALETTE = (KEPT, LOST, "#4d9b6a", "#8a63a6", "#b59b2b", OTHER, "#7a7f85", "#b4526b")
+"""Colours of curves side by side."""
+
+
+def curves(name: str, series: Mapping[str, Sequence[tuple[float, float]]], label: str) -> str:
+    """Curves over a common axis: points (x, y) of each series, rising in x; of numbers that may be small."""
+    points = [point for curve in series.values() for point in curve]
+    low, high = (edge(value for value, _ in points) for edge in (min, max))
+    bottom, top = (edge(value for _, value in points) for edge in (min, max))
+    room = 0.06 * (top - bottom) or abs(top) or 1.0
+    x = _linear(low, high if high > low else low + 1, _LEFT, _WIDTH - _RIGHT)
+    y = _linear(bottom - room, top + room, _HEIGHT - _BOTTOM, _TOP)
+    legend = {kind: PALETTE[number % len(PALETTE)] for number, kind in enumerate(series)}
+    drawn = [
+        f'<path d="M{"L".join(f"{_n(x(across))} {_n(y(up))}" for across, up in curve)}" fill="none" '
+        f'stroke="{legend[kind]}" stroke-width="1.6"/>'
+        for kind, curve in series.items()
+        if curve
+    ]
+    ticks = [(tick, _brief(tick)) for tick in _round(low, high if high > low else low + 1, 5)]
+    heights = _round(bottom - room, top + room, 5)
+    short = {_short(kind): colour for kind, colour in legend.items()}
+    return _chart(name, drawn, x, ticks, y, heights, label, short if len(series) > 1 else {})
+
+
 def columns(name: str, series: Mapping[str, Counts], edges: Sequence[float], label: str, log: bool = False) -> str:
     """Histograms over given bins; `log` grows tenfold from step to step upwards, from 1 on."""
     top = max((int(counts.max(initial=0)) for counts in series.values()), default=0)
@@ -153,7 +178,7 @@ def _chart(
     parts = [f'<path d="{"".join(f"M{_n(_LEFT)} {_n(height)}H{_n(right)}" for height in heights)}" stroke="{GRID}"/>']
     parts += drawn
     parts.append(f'<path d="M{_n(_LEFT)} {_n(_TOP)}V{_n(floor_)}H{_n(right)}" fill="none" stroke="{QUIET}"/>')
-    parts += [_text(_LEFT - 6, height, f"{tick:,.0f}", "end") for tick, height in zip(up, heights, strict=True)]
+    parts += [_text(_LEFT - 6, height, _brief(tick), "end") for tick, height in zip(up, heights, strict=True)]
     parts += [_text(x(tick), floor_ + 13, text, "middle") for tick, text in across]
     parts.append(_text((_LEFT + right) / 2, floor_ + 32, label, "middle"))
     for row, (kind, colour) in enumerate(legend.items()):
@@ -193,6 +218,13 @@ def _round(low: float, high: float, most: int) -> list[float]:
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
     first, last = -floor(-low / step + 1e-9), floor(high / step + 1e-9)
     return [round(number * step, 9) for number in range(first, last + 1)]
+
+
+def _brief(value: float) -> str:
+    """A tick: whole numbers in full, billions and small ones shortly."""
+    if abs(value) >= 10_000_000:
+        return f"{value / 1e9:,.10g} billion" if abs(value) >= 1e9 else f"{value / 1e6:,.10g} M"
+    return f"{value:,.0f}" if value == floor(value) else f"{value:.6g}"
 
 
 def _short(label: str, most: int = 26) -> str:

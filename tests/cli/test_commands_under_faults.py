@@ -199,6 +199,7 @@ TABLE: dict[str, Command] = {
         ends=("train", "corpus", "-o", "OUT", *WAITS),
     ),
     "plan": Command(("plan", "corpus", *TRAIN), {MANIFEST: INPUT}, ends=("plan", "corpus", *WAITS)),
+    "curves": Command(("curves", "run", "-o", "OUT"), {"run/run.json": INPUT, "run/log.jsonl": INPUT}),
     "export": Command(
         ("export", "run", "-o", "OUT"),
         {
@@ -257,6 +258,9 @@ UNNOTICED = {
     ("labeling serve", "taught/tokenizer.json", flipped),
     ("finetune", "encoder/tokenizer.json", flipped),
     ("export", "run/run.json", flipped),
+    # A figure that is another one; a last line that is being written.
+    ("curves", "run/run.json", flipped),
+    *(("curves", "run/log.jsonl", damage) for damage in (flipped, truncated)),
     # Of the optimizer's state, or of a number: torch keeps no hash of them.
     *(("export", "run/checkpoints/*/*.distcp", damage) for damage in (flipped, truncated)),
     # Then it is the preset as it is, which takes minutes.

@@ -10,6 +10,7 @@ tables computed once a step: megatron-core's own rotation of packed sequences wa
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from megatron.core.transformer.module import MegatronModule
 from megatron.core.transformer.transformer_config import TransformerConfig
 from megatron.core.transformer.utils import is_layer_window_attention
 
+from socorpus.corpus.errors import InputError
 from socorpus.training.pretrain import cost
 
 VARLEN, MASKED, DOCUMENTS = "varlen", "masked", "documents"
@@ -75,6 +77,45 @@ def kernel(device: torch.device, dtype: torch.dtype) -> str:
         return DOCUMENTS
     half = dtype in (torch.bfloat16, torch.float16)
     return VARLEN if half and cost.has_bfloat16(device) else MASKED
+
+
+def flash(wanted: str | None, device: torch.device) -> str:
+    """Let PyTorch use a version of FlashAttention in this process, and return its name.
+
+    Args:
+        wanted: `FA2`, `FA3` or `FA4`; None: `FA3` on Hopper where its package is installed (Shah et al. 2024), else
+            `FA2`, which comes with PyTorch.
+
+    Raises:
+        InputError: the wanted one can't be had here.
+    """
+    from torch.nn import attention
+
+    active, chosen = attention.current_flash_attention_impl(), wanted
+    if chosen is None:
+        hopper = device.type == "cuda" and torch.cuda.get_device_capability(device)[0] == _HOPPER
+        chosen = "FA3" if hopper and find_spec(_FLASH_PACKAGES["FA3"]) is not None else "FA2"
+    if active not in (None, chosen):
+        attention.restore_flash_attention_impl()
+    if chosen in ("FA2", active):
+        return chosen
+    try:
+        attention.activate_flash_attention_impl(chosen)
+    # Packages of kernels raise errors of many kinds where they don't fit PyTorch or the GPU.
+    except Exception as error:
+        if wanted is None:
+            return "FA2"
+        package = _FLASH_PACKAGES[wanted]
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"parallel.flash_attention = {wanted!r} can't be used here ({reason}): install {package} for this PyTorch "
+            "and GPU, or leave the key out"
+        ) from error
+    return chosen
+
+
+_HOPPER = 9
+_FLASH_PACKAGES = {"FA3": "flash_attn_interface", "FA4": "flash_attn.cute"}
 
 
 def documents(lengths: Sequence[int], device: torch.device, longest: int, kernel: str = DOCUMENTS) -> Documents:

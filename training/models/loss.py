@@ -75,7 +75,8 @@ class _SummedLoss(torch.autograd.Function):
         into = iter(()) if of_hidden is None else iter(of_hidden.split(rows))
         for part, own_places, counts in parts:
             logits = F.linear(part, weight, bias)
-            highest, exponentials, own = _over_ranks(*statistics(logits, own_places), group)
+            highest, exponentials, own = statistics(logits, own_places)
+            highest, exponentials, own = _over_ranks(highest, exponentials, own, group)
             loss += ((highest + exponentials.log() - own) * counts).sum()
             if of_weight is None or of_bias is None:
                 continue

@@ -1,10 +1,13 @@
 """The log of a run: JSON Lines, TensorBoard, and a line for the screen."""
 
+import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, Protocol
 
+from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files, json_lines
 from socorpus.training.pretrain.run import Run
 
@@ -44,15 +47,48 @@ class TrainingShow(Protocol):
         """A checkpoint is being written."""
 
 
+LOGS = ("wandb",)
+"""Trackers that a run can be shown to, beside its own log."""
+
+
+@dataclass(frozen=True)
+class Watching:
+    """How a start of a run is watched: `trackers` of `LOGS` get its figures too, `profiled` steps are recorded.
+
+    Raises:
+        InputError: a tracker is not known, or not installed.
+    """
+
+    trackers: tuple[str, ...] = ()
+    profiled: int = 0
+
+    def __post_init__(self) -> None:
+        for tracker in self.trackers:
+            if tracker not in LOGS:
+                raise InputError(f"{tracker!r} is no tracker that a run can be logged to; there is {', '.join(LOGS)}")
+            if find_spec(tracker) is None:
+                raise InputError(f"{tracker} is not installed: pip install {tracker}")
+
+
+NOT_WATCHED = Watching()
+
+
 class Journal:
     """The log's files, written by the first rank."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, trackers: Sequence[str] = (), facts: Mapping[str, Any] | None = None) -> None:
+        """Go on with a run's log.
+
+        Args:
+            trackers: of `LOGS`, that get the same figures.
+            facts: what they are told of the run.
+        """
         from torch.utils.tensorboard import SummaryWriter
 
         log = files.own_file(run.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         self._file = os.fdopen(log, "a", encoding="utf-8")
         self._board = SummaryWriter(str(run.root / "tensorboard"), flush_secs=20)
+        self._wandb = _wandb(run, facts or {}) if "wandb" in trackers else None
 
     def write(self, kind: str, step: int, values: Mapping[str, float | int | None]) -> None:
         """Add a line and its scalars."""
@@ -61,8 +97,24 @@ class Journal:
         for name, value in values.items():
             if value is not None:
                 self._board.add_scalar(f"{kind}/{name}", value, step)
+        if self._wandb is not None:
+            self._wandb.log({f"{kind}/{name}": value for name, value in values.items() if value is not None}, step=step)
 
     def close(self) -> None:
         """Flush and close the files."""
         self._file.close()
         self._board.close()
+        if self._wandb is not None:
+            self._wandb.finish()
+
+
+def _wandb(run: Run, facts: Mapping[str, Any]) -> Any:
+    """The run at Weights & Biases, as its own settings say (WANDB_MODE, WANDB_PROJECT …); begun, or gone on with."""
+    import wandb
+
+    # The same for each start of a run, and another for each run.
+    name = hashlib.sha256(f"{facts.get('fingerprint')} {run.root.resolve()}".encode()).hexdigest()[:16]
+    project = os.environ.get("WANDB_PROJECT", "socorpus")
+    return wandb.init(
+        project=project, id=name, name=run.root.name, resume="allow", dir=str(run.root), config=dict(facts)
+    )

@@ -5,6 +5,8 @@ RUN/run.toml         the resolved configuration
 RUN/run.json         facts of the run: corpus, tokenizer, shape, versions, ranks, figures at its end
 RUN/log.jsonl        one line per logged step, validation and checkpoint
 RUN/tensorboard/     the same for TensorBoard
+RUN/profile/         traces of `--profile`
+RUN/wandb/           what Weights & Biases keeps, with `--log wandb`
 RUN/checkpoints/     step-000000100/ …
 RUN/.lock            held by the run that writes here
 ```
@@ -117,7 +119,7 @@ class Run:
 
     def clear(self) -> None:
         """Delete the files that a run wrote here, and nothing else."""
-        for path in (self.checkpoints, self.root / "tensorboard"):
+        for path in (self.checkpoints, *(self.root / name for name in ("tensorboard", "profile", "wandb"))):
             shutil.rmtree(path, ignore_errors=True)
         for path in (self.log, self.root / "run.json", self.root / "run.toml"):
             path.unlink(missing_ok=True)

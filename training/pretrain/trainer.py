@@ -26,7 +26,8 @@ from socorpus.training.pretrain.cost import Work
 from socorpus.training.pretrain.data import dataloader, shard_reader
 from socorpus.training.pretrain.data.shard_reader import ShardCorpus
 from socorpus.training.pretrain.distributed import Ranks
-from socorpus.training.pretrain.log import Journal, TrainingShow, TrainingStep
+from socorpus.training.pretrain.log import NOT_WATCHED, Journal, TrainingShow, TrainingStep, Watching
+from socorpus.training.pretrain.profiler import StepProfiler
 from socorpus.training.pretrain.run import Run
 
 if TYPE_CHECKING:
@@ -90,7 +91,14 @@ class TrainingState:
     recent: list[tuple[float, int, float]] = field(default_factory=list)
 
 
-def train(root: Path, out: Path, config: Config, show: TrainingShow, price: float | None = None) -> dict[str, Any]:
+def train(
+    root: Path,
+    out: Path,
+    config: Config,
+    show: TrainingShow,
+    price: float | None = None,
+    watching: Watching = NOT_WATCHED,
+) -> dict[str, Any]:
     """Train a model on a corpus's shards, or resume; all ranks call this.
 
     Args:
@@ -116,7 +124,7 @@ def train(root: Path, out: Path, config: Config, show: TrainingShow, price: floa
     with _explained(run), lock, distributed.joined(tensor) as ranks:
         _refuse(config, vocabulary, ranks)
         facts = _begin(run, corpus, config, ranks)
-        with Training(corpus, run, config, ranks, groups, held, show, price, facts) as training:
+        with Training(corpus, run, config, ranks, groups, held, show, price, facts, watching) as training:
             return training.run(facts)
 
 
@@ -134,6 +142,7 @@ class Training:
         show: TrainingShow,
         price: float | None,
         facts: dict[str, Any],
+        watching: Watching,
     ) -> None:
         from socorpus.training.pretrain import checkpoint
         from socorpus.training.pretrain.optimizer import Optimizer
@@ -145,6 +154,7 @@ class Training:
         self.resumed = checkpoint.newest(run.checkpoints)
         before = self.resumed.state if self.resumed else {}
         lanes = int(before["lanes"]) if before else config.data.lanes
+        self.flash: str | None = None
         self.model = self._model(groups)
         self.optimizer: Optimizer = Optimizer(self.model, config.optimizer, ranks, config.parallel.zero)
         self.config = config = self._with_micro_batch(facts)
@@ -165,6 +175,8 @@ class Training:
             lambda step: schedule.masking_rate(config, step, self.steps),
         )
         self.journal: Journal | None = None
+        self.watching, self.facts = watching, facts
+        self.profiler: StepProfiler | None = None
         self.launched = self.state.step
         self.clock = Clock(ranks.device)
         self._handed: Handed | None = None
@@ -177,7 +189,10 @@ class Training:
     def __enter__(self) -> "Training":
         if self.ranks.first:
             self.run_folder.forget_after(self.state.step)
-            self.journal = Journal(self.run_folder)
+            self.journal = Journal(self.run_folder, self.watching.trackers, self.facts)
+            if self.watching.profiled:
+                folder = self.run_folder.root / "profile"
+                self.profiler = StepProfiler(folder, self.watching.profiled, self.ranks.device, self._profiled)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -199,8 +214,12 @@ class Training:
         with _signals(self._stop, self._ask):
             while self.launched < self.steps and not self._stopping:
                 self._step()
+                if self.profiler is not None:
+                    self.profiler.step(self.launched)
                 self._between()
             self._settle()
+            if self.profiler is not None:
+                self.profiler.close(self.launched)
             if self.state.step and (self.resumed is None or self.state.step > self.resumed.step):
                 self._save()
             self.writer.wait()
@@ -213,9 +232,10 @@ class Training:
         from socorpus.training.models import attention, encoder
 
         config = self.config
-        compiled = config.parallel.compile
-        if compiled is None:
-            compiled = attention.kernel(self.ranks.device, self.dtype) == attention.VARLEN
+        flash = attention.kernel(self.ranks.device, self.dtype) == attention.VARLEN
+        if flash:
+            self.flash = attention.flash(config.parallel.flash_attention, self.ranks.device)
+        compiled = flash if config.parallel.compile is None else config.parallel.compile
         torch.manual_seed(config.data.seed)
         model = encoder.build(
             config.model, config.parallel, self.vocabulary.padded, self.ranks.tensor, self.dtype, compiled
@@ -464,8 +484,13 @@ class Training:
             "device": torch.cuda.get_device_name(self.ranks.device) if self.gpu or torch.cuda.is_available() else "CPU",
             "ranks": {"tensor": self.ranks.tensor, "data": self.ranks.data},
             "matmul_tflops": self.peak / 1e12,
+            "flash_attention": self.flash,
             "share_of_peak": state.flops / max(state.seconds, 1e-9) / size / self.peak,
         }
+
+    def _profiled(self, trace: Path) -> None:
+        if self.show is not None:
+            self.show.says(f"a trace of steps is in {trace}: open it in https://ui.perfetto.dev")
 
     def _stop(self, number: int) -> None:
         self._stopping, self._signal = True, number

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch._dynamo.utils import counters
+from torch.nn.attention import current_flash_attention_impl
 
+from socorpus.corpus.errors import InputError
 from socorpus.training.config import ModelShape, OptimizerSettings, Parallel
 from socorpus.training.models import attention
 from socorpus.training.pretrain import distributed
@@ -164,3 +167,30 @@ def test_flash_attention_is_for_half_precision_on_ampere_and_later(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
     assert attention.kernel(torch.device(device), dtype) == kernel
+
+
+PACKAGE = """
+import torch
+kernels = torch.library.Library("flash_attn_3", "DEF")
+kernels.define("fwd(Tensor q) -> Tensor")
+kernels.define("bwd(Tensor q) -> Tensor")
+"""
+
+
+def test_flash_attention_3_is_used_on_hopper_where_its_package_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its kernels are never called here: PyTorch registers them for CUDA."""
+    device = torch.device("cuda", 0)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (9, 0))
+    assert attention.flash(None, device) == "FA2" == attention.flash(None, torch.device("cpu"))
+    with pytest.raises(InputError, match=r"parallel.flash_attention = 'FA3'.*install flash_attn_interface"):
+        attention.flash("FA3", device)
+    (tmp_path / "flash_attn_interface.py").write_text(PACKAGE, "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert attention.flash(None, device) == "FA3" == current_flash_attention_impl()
+    assert attention.flash("FA2", device) == "FA2" and current_flash_attention_impl() is None
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (8, 0))
+    assert attention.flash(None, device) == "FA2"
+    assert attention.flash("FA3", device) == "FA3"
+    attention.flash("FA2", device)
