@@ -115,9 +115,8 @@ class Screen:
     def validated(self, step: int, scores: Mapping[str, float]) -> None:
         """The held-out split was scored."""
         parts = [
-            f"{name.strip('_') or 'all'} loss {scores[f'loss{name}']:.3f}, right {scores[f'accuracy{name}']:.1%}"
-            for name in ("", "_prose", "_code")
-            if f"loss{name}" in scores
+            f"{name.strip('_/') or 'all'} loss {scores[f'loss{name}']:.3f}, right {scores[f'accuracy{name}']:.1%}"
+            for name in (key.removeprefix("loss") for key in scores if key.startswith("loss"))
         ]
         self._line.stay(f"step {step:,} held out: {'; '.join(parts)}")
 

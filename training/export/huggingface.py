@@ -9,7 +9,7 @@ import math
 import shutil
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,8 @@ _GROUPS = 8
 
 @dataclass(frozen=True)
 class Source:
-    """The source of an export: a run, one of its checkpoints, and the corpus it was trained on."""
+    """The source of an export: a run, one of its checkpoints, the corpus it was trained on, and by name the others of a
+    mixture that are at hand."""
 
     run: Run
     facts: Mapping[str, Any]
@@ -55,6 +56,7 @@ class Source:
     shape: ModelShape
     found: Found
     corpus: ShardCorpus
+    others: Mapping[str, ShardCorpus] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def opened(root: Path, step: int | None = None) -> Source:
     try:
         shape = toml_config.section(ModelShape, facts["model"], f"{root / 'run.json'}: model")
         place, tokenizer, vocabulary = run.corpus(facts), facts["tokenizer"], facts["vocabulary"]
+        others = {str(part["name"]): run.corpus(part) for part in facts.get("corpora", [])[1:]}
     except (KeyError, TypeError) as error:
         raise InputError(f"{root / 'run.json'}: not what socorpus train writes (no {error})") from None
     saved = _chosen(run, step)
@@ -131,7 +134,8 @@ def opened(root: Path, step: int | None = None) -> Source:
             f"{place}: the corpus has another tokenizer than the one this run was trained with; "
             "build it again with tokenizer.path set to the old one"
         )
-    return Source(run, facts, presets.load(path=root / "run.toml"), shape, saved, corpus)
+    at_hand = {name: shard_reader.open_corpus(other) for name, other in others.items() if other.is_dir()}
+    return Source(run, facts, presets.load(path=root / "run.toml"), shape, saved, corpus, at_hand)
 
 
 def _chosen(run: Run, step: int | None) -> Found:
@@ -196,7 +200,8 @@ def _write(source: Source, folder: Path) -> dict[str, Any]:
     facts = _facts(source, proof, theirs)
     write_json(folder / "export.json", facts)
     toml = read_text(source.run.root / "run.toml")
-    (folder / "README.md").write_text(card.text(facts, source.corpus.manifest, toml), "utf-8")
+    manifest = card.merged([source.corpus.manifest, *(other.manifest for other in source.others.values())])
+    (folder / "README.md").write_text(card.text(facts, manifest, toml), "utf-8")
     return facts
 
 
@@ -328,6 +333,11 @@ def _facts(source: Source, proof: Proof, theirs: Any) -> dict[str, Any]:
             "fingerprint": facts["fingerprint"],
             "built_again": facts["fingerprint"] != source.corpus.fingerprint,
         },
+        "corpora": [
+            {key: part[key] for key in ("name", "fingerprint", "share", "epochs")}
+            | {"at_hand": number == 0 or part["name"] in source.others}
+            for number, part in enumerate(facts.get("corpora", []))
+        ],
         "step": step,
         "steps": schedule.steps(source.config),
         "tokens": state["tokens"],
