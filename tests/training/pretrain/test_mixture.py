@@ -19,12 +19,12 @@ from hypothesis import strategies as some
 
 from socorpus import training
 from socorpus.cli import train as cli_train
+from socorpus.corpus import toml_config
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files
 from socorpus.training import presets
 from socorpus.training.config import Config
 from socorpus.training.export import huggingface
-from socorpus.training.pretrain import checkpoint
 from socorpus.training.pretrain.data import dataloader, lanes, mixture, packing, shard_reader
 from socorpus.training.pretrain.data.lanes import Blend, Position, Source
 from socorpus.training.pretrain.data.packing import Pack
@@ -226,12 +226,16 @@ def test_folders_are_relative_to_the_file(corpus: Path, second: Path, tmp_path: 
     path.write_text('[[data.corpora]]\ncorpus = "../python"\n[[data.corpora]]\ncorpus = "s3://bucket/corpus"\n')
     config = presets.load("tiny", path)
     assert [entry.corpus for entry in config.data.corpora] == [str(tmp_path / "python"), "s3://bucket/corpus"]
+    # As ranks get it.
+    (tmp_path / "ranks.toml").write_text(toml_config.to_toml(config))
+    assert presets.load("tiny", tmp_path / "ranks.toml") == config
 
 
 def test_names_are_as_short_as_makes_them_differ() -> None:
     assert mixture._names(["/data/python"]) == ["python"]
     assert mixture._names(["/data/python", "s3://bucket/pipes/"]) == ["python", "pipes"]
-    assert mixture._names(["/a/x/corpus", "/b/x/corpus", "/b/y/corpus"]) == ["a/x/corpus", "b/x/corpus", "y/corpus"]
+    assert mixture._names(["/data/python/corpus", "/data/pipes/corpus"]) == ["python", "pipes"]
+    assert mixture._names(["/a/x/corpus", "/b/x/corpus", "/b/y/corpus"]) == ["a/x", "b/x", "y"]
     assert mixture._names(["/corpus", "/b/corpus"]) == ["/corpus", "b/corpus"]
 
 
@@ -286,7 +290,7 @@ def test_a_copy_and_a_corpus_with_another_tokenizer_are_refused(corpus: Path, se
 def test_a_plan_has_tokens_share_and_passes_of_each_corpus(corpus: Path, second: Path) -> None:
     config = configured({"corpus": str(second), "weight": 1, "epochs": 0.5}, {"weight": 1})
     plan = training.plan_training(corpus, config=config, gpu="l4")
-    assert {part.name.split("/")[0] for part in plan.corpora} == {corpus.parent.name, second.parent.name}
+    assert {part.name for part in plan.corpora} == {corpus.parent.name, second.parent.name}
     assert [part.read for part in plan.corpora] == [plan.tokens / 2] * 2
     assert [part.used_up for part in plan.corpora] == [None, None]
     longer = presets.load("tiny", overrides={**SETTINGS, "schedule": {"tokens": 400_000}})
@@ -321,7 +325,7 @@ def log(run: Path, kind: str) -> list[dict[str, Any]]:
 def test_each_corpus_is_validated(mixed: Path, corpus: Path, second: Path, capsys: pytest.CaptureFixture[str]) -> None:
     facts = json.loads((mixed / "run.json").read_text())
     names = [part["name"] for part in facts["corpora"]]
-    assert [name.split("/")[0] for name in names] == [corpus.parent.name, second.parent.name]
+    assert names == [corpus.parent.name, second.parent.name]
     held = log(mixed, "validation")
     assert [row["step"] for row in held] == [3, 6]
     for row in held:
@@ -396,12 +400,24 @@ def test_checkpoints_of_earlier_versions_go_on(corpus: Path, whole: Path, tmp_pa
 
 
 def test_the_card_of_a_mixture_has_all_corpora(mixed: Path, second: Path, tmp_path: Path) -> None:
-    shutil.copytree(mixed, tmp_path / "run")
-    run = json.loads((tmp_path / "run/run.json").read_text())
-    names = [part["name"] for part in run["corpora"]]
-    facts = huggingface.export(tmp_path / "run", tmp_path / "model")
+    # Moved without its corpora, which are where they were.
+    moved = tmp_path / "elsewhere/deep/run"
+    shutil.copytree(mixed, moved)
+    run = json.loads((moved / "run.json").read_text())
+    name = run["corpora"][1]["name"]
+    facts = huggingface.export(moved, tmp_path / "model")
     card = (tmp_path / "model/README.md").read_text()
     assert [part["at_hand"] for part in facts["corpora"]] == [True, True]
-    assert f"| {names[1]} | 25.0% | no limit |" in card and f"| of {names[1]} | " in card
-    assert "pipes.example.com (2)" in card or card.count("pipes.example.com") > 1
-    assert checkpoint.newest(tmp_path / "run/checkpoints") is not None
+    assert f"| {name} | 25.0% | no limit |" in card and f"| of {name} | " in card
+    assert "tokens: train 245,544," in card and card.count("[pipes.example.com]") == 2
+    # One that is gone does not keep the model from those who trained it.
+    run["corpora"][1] |= {"fingerprint": "0" * 64, "corpus": "gone"}
+    (moved / "run.json").write_text(json.dumps(run))
+    facts = huggingface.export(moved, tmp_path / "model", force=True)
+    card = (tmp_path / "model/README.md").read_text()
+    assert [part["at_hand"] for part in facts["corpora"]] == [True, False]
+    assert f"not in the tables below: {name}." in card and card.count("[pipes.example.com]") == 1
+    run["corpora"][1] |= {"share": "much"}
+    (moved / "run.json").write_text(json.dumps(run))
+    with pytest.raises(InputError, match="not what socorpus train writes"):
+        huggingface.export(moved, tmp_path / "model", force=True)

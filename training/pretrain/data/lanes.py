@@ -123,6 +123,10 @@ class Lane:
         """
         if not self.more():
             raise InputError(f"{self._groups[0].path.parent}: this lane's row groups are used up")
+        return self.take()
+
+    def take(self) -> Pack:
+        """The next pack, after `more` said that there is one."""
         turn, done = self.cursor
         self.cursor = (turn, done + 1)
         return self._packs[done]
@@ -189,22 +193,22 @@ class Blend:
         Raises:
             InputError: as of `Lane.more`.
         """
-        number = sum(self._packs) * self._of + self._number
-        while not self._lanes[chosen := self._chosen(number)].more():
+        while not self._lanes[chosen := self._chosen()].more():
             self._open.remove(chosen)
             if not self._open:
                 self._open = list(range(len(self._lanes)))
                 for lane in self._lanes:
                     lane.go_beyond()
-        packed = self._lanes[chosen].next()
+        packed = self._lanes[chosen].take()
         self._packs[chosen] += 1
         self._tokens[chosen] += len(packed.ids)
         return packed
 
-    def _chosen(self, number: int) -> int:
-        """The corpus of a pack: by shares of tokens, so the wider the less the corpus's packs were filled."""
+    def _chosen(self) -> int:
+        """The corpus of the next pack: by shares of tokens, wider where the corpus's packs were less filled."""
         if len(self._open) == 1:
             return self._open[0]
+        number = sum(self._packs) * self._of + self._number
         room, packs, tokens = self._room, self._packs, self._tokens
         widths = [self._shares[n] * room * (packs[n] + 1) / (tokens[n] + room) for n in self._open]
         left = (number * _GOLDEN % (1 << 64)) / (1 << 64) * sum(widths)

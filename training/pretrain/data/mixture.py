@@ -224,8 +224,10 @@ def _shares(chosen: Sequence[tuple[ShardCorpus, MixedCorpus]]) -> list[float]:
 
 
 def _names(places: Iterable[str]) -> list[str]:
-    """The last parts of paths, as many as make them differ."""
+    """The last parts of paths by which they differ, as few as make each differ from all others."""
     parts = [place.rstrip("/").split("/") for place in places]
+    while len({part[-1] for part in parts}) == 1 < len(parts) and all(part[-2:-1] not in ([], [""]) for part in parts):
+        parts = [part[:-1] for part in parts]
     depths = [1] * len(parts)
     while True:
         names = ["/".join(part[-depth:]) for part, depth in zip(parts, depths, strict=True)]
