@@ -380,11 +380,14 @@ def test_a_mixture_goes_on_to_the_last_bit(mixed: Path, corpus: Path, second: Pa
     path.write_text(path.read_text() + entries)
     training.train(corpus, tmp_path / "run", config=presets.load("tiny", path))
     for kind in ("train", "validation"):
-        rows = [
-            {k: v for k, v in row.items() if "per_second" not in k and "share" not in k} for row in log(mixed, kind)
+        figures = [
+            [
+                {name: value for name, value in row.items() if re.match("step|loss|accuracy|gradient|tokens$", name)}
+                for row in log(run, kind)
+            ]
+            for run in (mixed, tmp_path / "run")
         ]
-        again = log(tmp_path / "run", kind)
-        assert [{k: v for k, v in row.items() if k in rows[0]} for row in again] == rows
+        assert figures[0] == figures[1] and len(figures[0]) == {"train": 6, "validation": 2}[kind]
 
 
 def test_checkpoints_of_earlier_versions_go_on(corpus: Path, whole: Path, tmp_path: Path) -> None:

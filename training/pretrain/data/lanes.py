@@ -194,7 +194,7 @@ class Blend:
             InputError: as of `Lane.more`.
         """
         while not self._lanes[chosen := self._chosen()].more():
-            self._open.remove(chosen)
+            self._open = [number for number in self._open if number != chosen]
             if not self._open:
                 self._open = list(range(len(self._lanes)))
                 for lane in self._lanes:

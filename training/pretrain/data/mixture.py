@@ -135,11 +135,11 @@ class Mixture:
             rates = {n: self.parts[n].share / whole for n in open_parts}
             stretch = min(tokens - past, *((room[n] - read[n]) / rates[n] for n in open_parts))
             past += stretch
-            for n in list(open_parts):
+            for n in open_parts:
                 read[n] += stretch * rates[n]
                 if read[n] >= room[n] * (1 - 1e-12):
-                    open_parts.remove(n)
                     ends[n] = past
+            open_parts = [n for n in open_parts if ends[n] == math.inf]
         return [Reading(tokens_of, None if end >= tokens else end) for tokens_of, end in zip(read, ends, strict=True)]
 
 
@@ -174,11 +174,11 @@ def opened(root: Path, config: Config) -> Mixture:
             others.append((corpus, entry))
     others.sort(key=lambda other: other[0].fingerprint)
     chosen = [(own, of_own[0] if of_own else MixedCorpus()), *others]
-    for (one, _), (other, _) in combinations(chosen, 2):
-        if one.fingerprint == other.fingerprint:
+    for (corpus, _), (other, _) in combinations(chosen, 2):
+        if corpus.fingerprint == other.fingerprint:
             raise InputError(
-                f"data.corpora: {one.folder} and {other.folder} are the same corpus (equal shards); name it once, with "
-                "the weight and the epochs of both"
+                f"data.corpora: {corpus.folder} and {other.folder} are the same corpus (equal shards); name it once, "
+                "with the weight and the epochs of both"
             )
     shares = _shares(chosen)
     names = _names([str(corpus.folder.absolute()) for corpus, _ in chosen])
@@ -199,10 +199,10 @@ def opened(root: Path, config: Config) -> Mixture:
     )
 
 
-def _same_place(one: Path, other: Path) -> bool:
-    if "://" in str(one) or "://" in str(other):
-        return str(one) == str(other)
-    return os.path.realpath(one) == os.path.realpath(other)
+def _same_place(place: Path, other: Path) -> bool:
+    if "://" in str(place) or "://" in str(other):
+        return str(place) == str(other)
+    return os.path.realpath(place) == os.path.realpath(other)
 
 
 def _shares(chosen: Sequence[tuple[ShardCorpus, MixedCorpus]]) -> list[float]:
