@@ -107,6 +107,8 @@ class Screen:
         self.used = True
         start = f"from step {facts['step']:,} on" if facts["step"] else "from the start"
         view.say(f"training to step {facts['steps']:,}, {start}: {facts['run']}")
+        if facts.get("corpora"):
+            view.say(", ".join(f"{part['share']:.1%} {part['name']}" for part in facts["corpora"]))
 
     def step(self, line: "TrainingStep") -> None:
         """A step is done."""

@@ -155,7 +155,7 @@ def rows(planned: CostPlan, seen: Mapping[str, Any] | None) -> list[tuple[str, s
         ("parameters", f"{planned.parameters:,}", f"{s.get('parameters', 0):,}"),
         ("tokens", f"{planned.tokens:,}", f"{s.get('tokens', 0):,}"),
         ("epochs", f"{planned.epochs:,.2f}", ""),
-        *((f"  {corpus.name}", _read(corpus, planned.tokens), "") for corpus in planned.corpora),
+        *((f"  {corpus.name}", _read(corpus, planned.tokens), _measured(corpus, s)) for corpus in planned.corpora),
         ("steps", f"{planned.steps:,}", f"{s.get('step', 0):,}"),
         ("mean document", f"{planned.mean_length:,.0f} tokens", ""),
         ("arithmetic", f"{planned.flops:.3g} FLOP", f"{s.get('flops', 0.0):.3g} FLOP"),
@@ -171,3 +171,8 @@ def rows(planned: CostPlan, seen: Mapping[str, Any] | None) -> list[tuple[str, s
 def _read(corpus: PlannedCorpus, tokens: int) -> str:
     used_up = "" if corpus.used_up is None else f", used up after {corpus.used_up:.0%} of the run"
     return f"{corpus.read / tokens:.1%}: {corpus.epochs:,.2f} x {corpus.tokens:,}{used_up}"
+
+
+def _measured(corpus: PlannedCorpus, seen: Mapping[str, Any]) -> str:
+    read = next((part.get("tokens") for part in seen.get("corpora", ()) if part["name"] == corpus.name), None)
+    return "" if read is None else f"{read / max(1, seen.get('tokens', 0)):.1%}"

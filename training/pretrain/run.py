@@ -106,8 +106,11 @@ class Run:
         if old is not None:
             self._same(old, new, corpus.folder)
             self._same_corpora(old.get("corpora", []), corpora)
-            names = {part["fingerprint"]: part["name"] for part in old.get("corpora", [])}
-            corpora = [{**part, "name": names[part["fingerprint"]]} for part in corpora]
+            known = {part["fingerprint"]: part for part in old.get("corpora", [])}
+            # The name stays, and what was read.
+            corpora = [
+                {**known[part["fingerprint"]], **part, "name": known[part["fingerprint"]]["name"]} for part in corpora
+            ]
         facts = {**(old or {}), **new, **({"corpora": corpora} if corpora else {})}
         self.root.mkdir(parents=True, exist_ok=True)
         self.write(facts)

@@ -172,6 +172,7 @@ class Training:
         self._stopping = self._asked = self._due = False
         self._signal: int | None = None
         self._saved = time.monotonic()
+        self._read: list[int] = []
 
     def __enter__(self) -> "Training":
         if self.ranks.first:
@@ -204,6 +205,10 @@ class Training:
                 self._save()
             self.writer.wait()
         facts |= self._figures()
+        if "corpora" in facts and self._read:
+            facts["corpora"] = [
+                {**part, "tokens": tokens} for part, tokens in zip(facts["corpora"], self._read, strict=True)
+            ]
         if self.ranks.first:
             self.run_folder.write(facts)
         return facts if self._signal is None else {**facts, "stopped_by": self._signal}
@@ -438,6 +443,7 @@ class Training:
         parts: list[Any] = [None] * self.ranks.size
         dist.all_gather_object(parts, self.stream.cursors, group=self.ranks.files)
         cursors = {lane: position for part in parts for lane, position in part.items()}
+        self._read = lanes.tokens(list(cursors.values()))
         kept = {
             "lanes": self.cut.lanes,
             "cursors": [cursors[lane] for lane in range(self.cut.lanes)],

@@ -347,6 +347,12 @@ def test_a_run_keeps_its_corpora(mixed: Path, corpus: Path, second: Path, tmp_pa
         assert (mixed / part["corpus"]).resolve() == folder.resolve()
         assert part["fingerprint"] == shard_reader.open_corpus(folder).fingerprint
     assert own["fingerprint"] == facts["fingerprint"]
+    assert own["tokens"] + other["tokens"] == facts["tokens"]
+    assert 0.2 < other["tokens"] / facts["tokens"] < 0.3
+    config = presets.load(path=mixed / "run.toml")
+    plan = training.plan_training(corpus, config=config, gpu="l4")
+    rows = {name.strip(): measured for name, _, measured in plan.rows(training.measured(mixed))}
+    assert rows[other["name"]] == f"{other['tokens'] / facts['tokens']:.1%}"
     toml = (mixed / "run.toml").read_text()
     assert str(second) not in toml
     assert [entry.corpus for entry in presets.load(path=mixed / "run.toml").data.corpora] == [str(second), None]
@@ -379,6 +385,8 @@ def test_a_mixture_goes_on_to_the_last_bit(mixed: Path, corpus: Path, second: Pa
     )
     path.write_text(path.read_text() + entries)
     training.train(corpus, tmp_path / "run", config=presets.load("tiny", path))
+    before, after = (json.loads((run / "run.json").read_text()) for run in (mixed, tmp_path / "run"))
+    assert [part["tokens"] for part in after["corpora"]] == [part["tokens"] for part in before["corpora"]]
     for kind in ("train", "validation"):
         figures = [
             [

@@ -147,13 +147,15 @@ class Lane:
             place = self._place(index)
             epoch, group = self._order[place]
             self._packs, rest = self._packer.packs(self._groups[group], epoch, group)
+            if place + 1 > self._places > place:
+                fraction = self._places - place
+                self._packs = self._packs[: round(fraction * len(self._packs))]
+                rest = rest[: round(fraction * len(rest))]
             self._tails += rest
             # With the last of a lane's groups come the documents that would wait for others.
             if index % TAILS == TAILS - 1 or place < self._places <= self._place(index + 1):
                 self._packs += self._packer.tails(self._tails, epoch, group)
                 self._tails = []
-            if place + 1 > self._places > place:
-                self._packs = self._packs[: round((self._places - place) * len(self._packs))]
         which, of = self._split
         self._packs = self._packs[(which + turn) % of :: of]
         self._loaded = turn
@@ -244,6 +246,11 @@ def restored(saved: Sequence[Any]) -> Position:
     if saved and isinstance(saved[0], int):
         return ((int(saved[0]), int(saved[1]), 0, 0),)
     return tuple((int(turn), int(done), int(packs), int(tokens)) for turn, done, packs, tokens in saved)
+
+
+def tokens(positions: Sequence[Position]) -> list[int]:
+    """Tokens that were read of each corpus, over the positions of all lanes."""
+    return [sum(tokens for *_, tokens in of_corpus) for of_corpus in zip(*positions, strict=True)]
 
 
 @dataclass(frozen=True)
