@@ -204,6 +204,16 @@ class Run:
             )
 
     def _same_corpora(self, old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> None:
+        known = {part["corpus"]: part["fingerprint"] for part in old}
+        changed = [
+            part["name"] for part in new if known.get(part["corpus"], part["fingerprint"]) != part["fingerprint"]
+        ]
+        if changed:
+            raise InputError(
+                f"{self.root}: the shards of {', '.join(changed)} are not those that this run was begun on; where it "
+                "stands in them is lost. Give another folder with --out for a new run, or build the old corpus again"
+            )
+
         def parts(corpora: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, float | None]]:
             return [(part["fingerprint"], f"{part['share']:.9f}", part["epochs"]) for part in corpora]
 

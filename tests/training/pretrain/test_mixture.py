@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import os
 import re
 import shutil
 from collections.abc import Sequence
@@ -373,6 +374,19 @@ def test_a_run_does_not_go_on_with_another_mixture(
         training.train(corpus, tmp_path / "run", config=small(tmp_path, second, more, own))
     with pytest.raises(InputError, match="and these are one corpus"):
         training.train(corpus, tmp_path / "run", config=presets.load("tiny", runs.configure(tmp_path, 6)))
+
+
+def test_a_run_does_not_go_on_with_a_corpus_that_was_built_anew(
+    mixed: Path, corpus: Path, second: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(mixed, tmp_path / "run")
+    facts = json.loads((tmp_path / "run/run.json").read_text())
+    facts["corpora"][1] |= {"fingerprint": "0" * 64, "corpus": os.path.relpath(second, tmp_path / "run")}
+    (tmp_path / "run/run.json").write_text(json.dumps(facts))
+    with pytest.raises(
+        InputError, match=f"the shards of {second.parent.name} are not those that this run was begun on"
+    ):
+        training.train(corpus, tmp_path / "run", config=small(tmp_path, second))
 
 
 def test_a_mixture_goes_on_to_the_last_bit(mixed: Path, corpus: Path, second: Path, tmp_path: Path) -> None:
