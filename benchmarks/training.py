@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from socorpus.training import presets
-from socorpus.training.pretrain.data import dataloader, masking, packing, shard_reader
+from socorpus.training.pretrain.data import lanes, masking, packing, shard_reader
 
 TOKENS, FILL = 5e6, 0.995
 """Targets: tokens a second and core of reading and packing; share of the packs' room that is filled."""
@@ -25,19 +25,19 @@ def main() -> None:
     found = shard_reader.open_corpus(given.corpus)
     groups = found.row_groups("train")
     settings = presets.load("tiny", overrides={"model": {"max_length": given.length}})
-    packer = dataloader.packer(settings, found.vocabulary)
-    order = dataloader.Order(len(groups), 1)
+    packer = lanes.packer(settings, found.vocabulary)
+    order = lanes.Order(len(groups), 1)
     best_read = best_all = best_mask = 1e9
     for _ in range(3):
         started = time.perf_counter()
         for group in groups:
             shard_reader.read(group)
         best_read = min(best_read, time.perf_counter() - started)
-        lane = dataloader.Lane(0, 1, groups, order, (0, 0), packer)
+        lane = lanes.Lane(0, 1, groups, order, (0, 0), packer)
         packs: list[packing.Pack] = []
         started = time.perf_counter()
         # Whole blocks of groups, so that the left-overs are packed too.
-        turns = -(-len(groups) // dataloader.TAILS) * dataloader.TAILS
+        turns = -(-len(groups) // lanes.TAILS) * lanes.TAILS
         while lane.cursor[0] < turns:
             packs.append(lane.next())
         packs.pop()

@@ -142,6 +142,8 @@ class Screen:
         self.used = True
         start = f"from step {facts['step']:,} on" if facts["step"] else "from the start"
         view.say(f"training to step {facts['steps']:,}, {start}: {facts['run']}")
+        if facts.get("corpora"):
+            view.say(", ".join(f"{part['share']:.1%} {part['name']}" for part in facts["corpora"]))
 
     def step(self, line: "TrainingStep") -> None:
         """A step is done."""
@@ -150,9 +152,8 @@ class Screen:
     def validated(self, step: int, scores: Mapping[str, float]) -> None:
         """The held-out split was scored."""
         parts = [
-            f"{name.strip('_') or 'all'} loss {scores[f'loss{name}']:.3f}, right {scores[f'accuracy{name}']:.1%}"
-            for name in ("", "_prose", "_code")
-            if f"loss{name}" in scores
+            f"{name.strip('_/') or 'all'} loss {scores[f'loss{name}']:.3f}, right {scores[f'accuracy{name}']:.1%}"
+            for name in (key.removeprefix("loss") for key in scores if key.startswith("loss"))
         ]
         self._line.stay(f"step {step:,} held out: {'; '.join(parts)}")
 

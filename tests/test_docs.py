@@ -148,6 +148,7 @@ def test_every_command_is_in_the_readme(command: str) -> None:
 
 def test_configurations_that_are_shown_are_accepted(tmp_path: Path) -> None:
     from socorpus.corpus import config, toml_config
+    from socorpus.training import config as of_run
 
     def holds(loaded: Any, shown: Any) -> bool:
         if isinstance(shown, dict):
@@ -157,11 +158,16 @@ def test_configurations_that_are_shown_are_accepted(tmp_path: Path) -> None:
         return bool(loaded == shown)
 
     (tmp_path / "rules.py").write_text("", "utf-8")  # the plug-in file that they name
-    examples = [block for page in PAGES for block in blocks(page, "toml")]
+    examples = [(page, block) for page in PAGES for block in blocks(page, "toml")]
     assert examples
-    for number, example in enumerate(examples):
+    for number, (page, example) in enumerate(examples):
         path = tmp_path / f"{number}.toml"
         path.write_text(example, "utf-8")
+        if page.name == "training.md":
+            run, where = toml_config.load(of_run.Config, {"": {}}, "", path, None)
+            of_run.check(run, where)
+            assert holds(toml_config.as_dict(run), tomllib.loads(example)), example
+            continue
         built = config.load(path)
         own_rules.check(built.selection)
         assert holds(toml_config.as_dict(built), tomllib.loads(example)), example

@@ -34,6 +34,19 @@ class ModelShape:
 
 
 @dataclass(frozen=True)
+class MixedCorpus:
+    """A corpus beside the one of the command line, or the share of that one."""
+
+    corpus: str | None = None
+    """Its folder, relative to this file, or its address. A table without it is of the corpus of the command line."""
+    weight: float | None = None
+    """Share of the tokens, relative to the other corpora's. Either each corpus has one or none has: shares are then
+    those of their tokens, times `epochs` where that is given."""
+    epochs: float | None = None
+    """Passes after which the corpus is used up and its share goes to the others. Default: no end."""
+
+
+@dataclass(frozen=True)
 class DataSettings:
     """From shards to packed sequences."""
 
@@ -50,6 +63,8 @@ class DataSettings:
     """Micro-batches read ahead."""
     stall_minutes: float = 10.0
     """Minutes to wait for one micro-batch from the reader before the run ends."""
+    corpora: tuple[MixedCorpus, ...] = ()
+    """Corpora of a mixture."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +188,7 @@ class Validation:
     steps: int = 500
     """Steps between validations; 0 has none."""
     tokens: int = 2_000_000
-    """Most tokens of the validation split that are read."""
+    """Most tokens of each corpus's validation split that are read."""
     rate: float = 0.15
     """Share of tokens masked, always the same ones."""
 
@@ -241,6 +256,9 @@ RANGES: toml_config.Ranges = {
 def check(config: Config, where: str) -> None:
     model, masking, schedule = config.model, config.masking, config.schedule
     toml_config.check_ranges(config, RANGES, where)
+    for place, mixed in enumerate(config.data.corpora):
+        toml_config.check_range(f"data.corpora[{place}].weight", mixed.weight, 1e-9, 1e9, where)
+        toml_config.check_range(f"data.corpora[{place}].epochs", mixed.epochs, 1e-6, 1e6, where)
     for name, total in {
         "masking.mask + masking.random": masking.mask + masking.random,
         "schedule.warmup + schedule.decay": schedule.warmup + (schedule.decay if schedule.form == "wsd" else 0.0),

@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from socorpus.corpus import plugins, toml_config
@@ -79,6 +81,9 @@ def load(
 ) -> Config:
     """The configuration of a preset, then of a TOML file, then of `overrides` (nested like the file).
 
+    Folders of `data.corpora` are made absolute: they are relative to the file, those of `overrides` to the working
+    directory.
+
     Raises:
         InputError: names the file, the key, what was expected, and the nearest known key.
 
@@ -90,4 +95,13 @@ def load(
         refuse_special(path)
     config, where = toml_config.load(Config, {preset: PRESETS.named(preset)}, preset, path, overrides)
     check(config, where)
-    return config
+    of_file = path is not None and "corpora" not in (overrides or {}).get("data", {})
+    folder = Path(path).parent if of_file and path is not None else Path()
+    corpora = tuple(replace(mixed, corpus=_absolute(folder, mixed.corpus)) for mixed in config.data.corpora)
+    return replace(config, data=replace(config.data, corpora=corpora))
+
+
+def _absolute(folder: Path, place: str | None) -> str | None:
+    if place is None or "://" in place:
+        return place
+    return os.path.normpath(Path(os.path.realpath(folder)) / place)

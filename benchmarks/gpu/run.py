@@ -26,6 +26,7 @@ from socorpus.training import presets
 from socorpus.training.config import Config
 from socorpus.training.pretrain import cost, distributed
 from socorpus.training.pretrain.data import dataloader, shard_reader
+from socorpus.training.pretrain.data.lanes import Source
 from socorpus.training.pretrain.distributed import Ranks
 
 TARGETS = {"sobert-base": (0.45, 45.0), "sobert-large": (0.55, 260.0)}
@@ -38,7 +39,8 @@ def batches(found: shard_reader.ShardCorpus, settings: Config, count: int) -> li
     """The first micro-batches of a run."""
     groups = found.row_groups("train")
     cut = dataloader.shape(len(groups), settings.model.max_length, settings.batch, 1, None)
-    stream = dataloader.Stream(settings, found.vocabulary, groups, cut, 0, None, 0, lambda _: settings.masking.rate)
+    sources = [Source(groups)]
+    stream = dataloader.Stream(settings, found.vocabulary, sources, cut, 0, None, 0, lambda _: settings.masking.rate)
     try:
         return [stream.next() for _ in range(count)]
     finally:

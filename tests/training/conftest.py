@@ -37,6 +37,20 @@ def corpus(once: Once) -> Path:
 
 
 @pytest.fixture(scope="session")
+def second(corpus: Path, once: Once) -> Path:
+    """Another corpus with the same tokenizer, of fewer and smaller row groups. Only to be read."""
+
+    def build(root: Path) -> None:
+        sample_writer.write(root / "dump", threads=90, sites=(sample_writer.PIPES,), seed=8)
+        toml = root / "build.toml"
+        tokenizer = f'[tokenizer]\npath = "{corpus / "tokenizer/tokenizer.json"}"'
+        toml.write_text(f"[shards]\nrow_group = 16\n[split]\nvalidation = 0.1\n{tokenizer}\n", "utf-8")
+        socorpus("build", root / "dump", "-o", root / "corpus", "--workers", 0, "--no-labels", "--config", toml)
+
+    return once("training-second", build) / "corpus"
+
+
+@pytest.fixture(scope="session")
 def whole(corpus: Path, once: Once) -> Path:
     """A run of one rank from start to end on that corpus. Only to be read."""
     return once("training-run", lambda folder: runs.train(corpus, folder / "run", runs.configure(folder))) / "run"

@@ -1,5 +1,6 @@
 """Training on a corpus in an object store, with the run there: stopped, and gone on with on another machine."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,11 +47,15 @@ def stored(on_disk: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """The corpus's files, put into a store."""
     root, source = ObjectPath("s3://corpora/corpus"), generations.finished(on_disk)
     with s3_server.server(), s3_server.environment(SOCORPUS_SCRATCH=str(tmp_path_factory.mktemp("scratch"))):
-        with lock(root), generations.writing(root) as tree:
-            for path in files.every(source):
-                store_client.upload(str(tree.joinpath(*path.relative_to(source).parts)), path)
-            generations.switch(root, tree)
+        _put(root, source)
         yield str(root)
+
+
+def _put(root: ObjectPath, source: Path) -> None:
+    with lock(root), generations.writing(root) as tree:
+        for path in files.every(source):
+            store_client.upload(str(tree.joinpath(*path.relative_to(source).parts)), path)
+        generations.switch(root, tree)
 
 
 class Stop:
@@ -89,6 +94,19 @@ def test_a_run_in_a_store_goes_on_on_another_machine(stored: str, on_disk: Path,
     assert local["tokens"] == facts["tokens"]
     last = tmp_path / "run" / "checkpoints" / names[-1]
     assert (place / "checkpoints" / names[-1] / "__0_0.distcp").read_bytes() == (last / "__0_0.distcp").read_bytes()
+
+
+@pytest.mark.usefixtures("stored")
+def test_corpora_of_a_mixture_may_lie_in_a_store(corpus: Path, second: Path, tmp_path: Path) -> None:
+    _put(ObjectPath("s3://corpora/second"), generations.finished(second))
+    runs = []
+    for place in (str(second), "s3://corpora/second"):
+        config = load_config("tiny", overrides={**CONFIG, "data": {"corpora": [{"corpus": place}]}})
+        runs.append(train(corpus, tmp_path / str(len(runs)), config=config))
+    assert runs[1]["corpora"][1]["corpus"] == "s3://corpora/second"
+    logs = [(tmp_path / name / "log.jsonl").read_text() for name in ("0", "1")]
+    losses = [[json.loads(line)["loss"] for line in log.splitlines()] for log in logs]
+    assert losses[0] == losses[1]
 
 
 def test_one_process_trains_a_run(stored: str) -> None:

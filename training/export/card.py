@@ -1,6 +1,7 @@
 """The model card of an export: architecture, data, cost and use."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ def text(facts: Mapping[str, Any], manifest: Mapping[str, Any], toml: str) -> st
 
     Args:
         facts: contents of export.json.
-        manifest: contents of MANIFEST.json of the corpus.
+        manifest: contents of MANIFEST.json of the corpus, or `merged` ones.
         toml: text of run.toml.
     """
     parts = [
@@ -30,6 +31,28 @@ def text(facts: Mapping[str, Any], manifest: Mapping[str, Any], toml: str) -> st
         f"## Configuration of the run\n\n```toml\n{toml.strip()}\n```",
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def merged(manifests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the card says of a corpus, over all corpora of a mixture; a site's name that recurs gets a number."""
+    sites: dict[str, Any] = {}
+    for manifest in manifests:
+        for name, site in manifest["sites"].items():
+            again = sum(known == name or known.startswith(f"{name} (") for known in sites)
+            sites[name if not again else f"{name} ({again + 1})"] = site
+    licences: Counter[str] = Counter()
+    languages: Counter[str] = Counter()
+    tokens: Counter[str] = Counter()
+    for manifest in manifests:
+        licences.update(manifest["licenses"])
+        languages.update(manifest.get("signals", {}).get("language", {}))
+        tokens.update({name: split["tokens"] for name, split in manifest["shards"].items()})
+    return {
+        "sites": sites,
+        "licenses": dict(licences),
+        "signals": {"language": dict(languages)},
+        "shards": {name: {"tokens": count} for name, count in tokens.items()},
+    }
 
 
 def _front(manifest: Mapping[str, Any]) -> str:
@@ -102,7 +125,7 @@ def _data(facts: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
 
 Posts from Stack Exchange's data dump; tokens: {sizes}.
 
-{_table(("site", "dump of", "documents kept"), sites)}
+{_mixture(facts)}{_table(("site", "dump of", "documents kept"), sites)}
 
 Their authors licensed them under Creative Commons Attribution-ShareAlike, in these versions:
 
@@ -114,6 +137,21 @@ HTML, duplicates dropped, personal data and secrets replaced. Whether a model tr
 in the licence's sense is disputed, so this card chooses no licence for the weights: whoever publishes them does, and
 writes it into the block at the top of this file. The dump's publisher has terms of its own; see them where the dump is
 downloaded.{again}"""
+
+
+def _mixture(facts: Mapping[str, Any]) -> str:
+    corpora = facts.get("corpora", [])
+    if not corpora:
+        return ""
+    rows = [
+        (part["name"], f"{part['share']:.1%}", "no limit" if part["epochs"] is None else f"{part['epochs']:g}")
+        for part in corpora
+    ]
+    gone = [part["name"] for part in corpora if not part["at_hand"]]
+    missing = ""
+    if gone:
+        missing = f"\n\nNot at hand when this card was written, and not in the tables below: {', '.join(gone)}."
+    return f"A mixture:\n\n{_table(('corpus', 'share of the tokens', 'passes at most'), rows)}{missing}\n\n"
 
 
 def _site(name: str, site: Mapping[str, Any]) -> str:
@@ -146,6 +184,10 @@ def _scores(facts: Mapping[str, Any]) -> str:
         for name, key in (("prose", "_prose"), ("code", "_code"), ("both", ""))
         if f"loss{key}" in scores
     ]
+    for part in facts.get("corpora", []):
+        if f"loss/{part['name']}" in scores:
+            loss, right = scores[f"loss/{part['name']}"], scores[f"accuracy/{part['name']}"]
+            rows.append((f"of {part['name']}", f"{loss:.3f}", f"{right:.1%}"))
     return (
         f"## Held-out scores\n\nOn masked tokens of the corpus's validation split, at step {scores['step']:,}.\n"
         "The loss depends on the vocabulary: compare only models with the same tokenizer.\n\n"

@@ -9,7 +9,7 @@ import math
 import shutil
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,8 @@ _GROUPS = 8
 
 @dataclass(frozen=True)
 class Source:
-    """The source of an export: a run, one of its checkpoints, and the corpus it was trained on."""
+    """The source of an export: a run, one of its checkpoints, and the corpus it was trained on; of a mixture the facts
+    of each corpus, the first of which is that one, and by fingerprint the others that are at hand."""
 
     run: Run
     facts: Mapping[str, Any]
@@ -55,6 +56,8 @@ class Source:
     shape: ModelShape
     found: Found
     corpus: ShardCorpus
+    corpora: Sequence[Mapping[str, Any]] = ()
+    others: Mapping[str, ShardCorpus] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,9 @@ def opened(root: Path, step: int | None = None) -> Source:
     try:
         shape = toml_config.section(ModelShape, facts["model"], f"{root / 'run.json'}: model")
         place, tokenizer, vocabulary = run.corpus(facts), facts["tokenizer"], facts["vocabulary"]
-    except (KeyError, TypeError) as error:
+        corpora = [_facts_of(part) for part in facts.get("corpora", [])]
+        others = {part["fingerprint"]: run.corpus(part) for part in facts.get("corpora", [])[1:]}
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{root / 'run.json'}: not what socorpus train writes (no {error})") from None
     saved = _chosen(run, step)
     if not place.is_dir():
@@ -131,7 +136,19 @@ def opened(root: Path, step: int | None = None) -> Source:
             f"{place}: the corpus has another tokenizer than the one this run was trained with; "
             "build it again with tokenizer.path set to the old one"
         )
-    return Source(run, facts, presets.load(path=root / "run.toml"), shape, saved, corpus)
+    at_hand = {known: shard_reader.open_corpus(other) for known, other in others.items() if other.is_dir()}
+    return Source(run, facts, presets.load(path=root / "run.toml"), shape, saved, corpus, corpora, at_hand)
+
+
+def _facts_of(part: Mapping[str, Any]) -> dict[str, Any]:
+    """What an export says of a corpus of a mixture."""
+    epochs = part["epochs"]
+    return {
+        "name": str(part["name"]),
+        "fingerprint": str(part["fingerprint"]),
+        "share": float(part["share"]),
+        "epochs": None if epochs is None else float(epochs),
+    }
 
 
 def _chosen(run: Run, step: int | None) -> Found:
@@ -196,7 +213,8 @@ def _write(source: Source, folder: Path) -> dict[str, Any]:
     facts = _facts(source, proof, theirs)
     write_json(folder / "export.json", facts)
     toml = read_text(source.run.root / "run.toml")
-    (folder / "README.md").write_text(card.text(facts, source.corpus.manifest, toml), "utf-8")
+    manifest = card.merged([source.corpus.manifest, *(other.manifest for other in source.others.values())])
+    (folder / "README.md").write_text(card.text(facts, manifest, toml), "utf-8")
     return facts
 
 
@@ -328,6 +346,10 @@ def _facts(source: Source, proof: Proof, theirs: Any) -> dict[str, Any]:
             "fingerprint": facts["fingerprint"],
             "built_again": facts["fingerprint"] != source.corpus.fingerprint,
         },
+        "corpora": [
+            {**part, "at_hand": number == 0 or part["fingerprint"] in source.others}
+            for number, part in enumerate(source.corpora)
+        ],
         "step": step,
         "steps": schedule.steps(source.config),
         "tokens": state["tokens"],

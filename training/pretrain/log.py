@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Protocol
 
@@ -110,8 +111,7 @@ class Journal:
 
 def _wandb(run: Run, facts: Mapping[str, Any]) -> Any:
     """The run at Weights & Biases, as its own settings say (WANDB_MODE, WANDB_PROJECT …); begun, or gone on with."""
-    import wandb
-
+    wandb: Any = import_module("wandb")
     # The same for each start of a run, and another for each run.
     name = hashlib.sha256(f"{facts.get('fingerprint')} {run.root.resolve()}".encode()).hexdigest()[:16]
     project = os.environ.get("WANDB_PROJECT", "socorpus")

@@ -1,6 +1,6 @@
 """The cost estimate of a run, in hours and dollars, beside measured values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,19 +10,29 @@ import numpy as np
 from socorpus.training.config import Config
 from socorpus.training.pretrain import cost, schedule
 from socorpus.training.pretrain.cost import Gpu
-from socorpus.training.pretrain.data import shard_reader
+from socorpus.training.pretrain.data import mixture
 from socorpus.training.pretrain.run import Run
 
 ASSUMED = 0.45
 """Assumed utilisation of a GPU, if no run of the same model was measured."""
 
-_SAMPLED = 16
+
+@dataclass(frozen=True)
+class PlannedCorpus:
+    """A corpus of a mixture: tokens of its train split; tokens of the run that are read of it; the number of passes;
+    the share of the run after which it is used up, None if it is not."""
+
+    name: str
+    tokens: int
+    read: int
+    epochs: float
+    used_up: float | None
 
 
 @dataclass(frozen=True)
 class CostPlan:
     """The estimated cost of a run: `flops` in all, `memory` in bytes per GPU, `hours` of each GPU, `dollars` for all of
-    them; `tensor` GPUs share a copy of the model."""
+    them; `tensor` GPUs share a copy of the model. `corpora` are those of a mixture, the largest share first."""
 
     parameters: int
     tokens: int
@@ -38,6 +48,7 @@ class CostPlan:
     hours: float
     dollars: float
     notes: tuple[str, ...]
+    corpora: tuple[PlannedCorpus, ...] = ()
 
     def rows(self, measured: Mapping[str, Any] | None = None) -> list[tuple[str, str, str]]:
         """Rows of a table: quantity, planned value, and the value of a run (`measured`)."""
@@ -51,22 +62,29 @@ def plan(root: Path, config: Config, kind: str | None, gpus: int, price: float |
         kind: kind of GPU; None: what this machine has.
 
     Raises:
-        InputError: there is no corpus, the kind of GPU is not known, or the model does not fit it.
+        InputError: there is no corpus, or the corpora of a mixture don't go together or are used up before the
+            schedule's end; the kind of GPU is not known, or the model does not fit it.
     """
-    corpus, gpu = shard_reader.open_corpus(root), cost.here() if kind is None else cost.gpu(kind)
-    groups = corpus.row_groups("train")
-    vocabulary, shape = corpus.vocabulary.padded, config.model
-    lengths = _lengths(groups, shape.max_length)
+    corpora, gpu = mixture.opened(root, config), cost.here() if kind is None else cost.gpu(kind)
+    vocabulary, shape = corpora.own.vocabulary.padded, config.model
+    samples = corpora.sample(config)
     steps = schedule.steps(config)
     rates = [schedule.masking_rate(config, step, steps) for step in np.linspace(0, steps - 1, 200).astype(int).tolist()]
-    sample = cost.work(lengths, round(sum(lengths) * float(np.mean(rates))), shape)
+    rate = float(np.mean(rates))
     tokens = steps * config.batch.tokens
-    flops = cost.flops(shape, vocabulary, sample) * tokens / sample.tokens
+    readings = corpora.readings(samples, config.schedule.tokens)
+    # The last step is a whole one.
+    shares = [reading.tokens / config.schedule.tokens for reading in readings]
+    flops = documents = 0.0
+    for share, sample in zip(shares, samples, strict=True):
+        work = cost.work(sample.lengths, round(sum(sample.lengths) * rate), shape)
+        flops += cost.flops(shape, vocabulary, work) * tokens * share / work.tokens
+        documents += share * len(sample.lengths) / work.tokens
     parameters = cost.parameters(shape, vocabulary)
     wide = (config.parallel.precision or gpu.precision) == "fp32"
     tensor = cost.choose_tensor(config, vocabulary, parameters, gpus, gpu.memory_gb * 1e9, wide)
     hours = flops / (ASSUMED * gpu.reached * 1e12 * gpus) / 3600
-    total = corpus.manifest["shards"]["train"]["tokens"]
+    total = sum(sample.packed for sample in samples)
     digits = 0 if gpu.tflops >= 10 else 2
     notes = (
         f"Hours and dollars assume {ASSUMED:.0%} of a large matrix product's {gpu.reached:,.{digits}f} TFLOP/s.",
@@ -81,7 +99,7 @@ def plan(root: Path, config: Config, kind: str | None, gpus: int, price: float |
         tokens,
         steps,
         tokens / max(1, total),
-        sample.tokens / len(lengths),
+        1 / documents,
         flops,
         cost.memory(config, vocabulary, parameters, tensor, wide),
         tensor,
@@ -91,7 +109,29 @@ def plan(root: Path, config: Config, kind: str | None, gpus: int, price: float |
         hours,
         hours * gpus * (gpu.price if price is None else price),
         notes,
+        () if corpora.plain else _corpora(corpora, samples, shares, readings, config),
     )
+
+
+def _corpora(
+    corpora: mixture.Mixture,
+    samples: Sequence[mixture.Sample],
+    shares: Sequence[float],
+    readings: Sequence[mixture.Reading],
+    config: Config,
+) -> tuple[PlannedCorpus, ...]:
+    tokens = schedule.steps(config) * config.batch.tokens
+    planned = [
+        PlannedCorpus(
+            part.name,
+            part.tokens,
+            round(tokens * share),
+            tokens * share / max(1.0, sample.packed),
+            None if reading.used_up is None else reading.used_up / config.schedule.tokens,
+        )
+        for part, sample, share, reading in zip(corpora.parts, samples, shares, readings, strict=True)
+    ]
+    return tuple(sorted(planned, key=lambda corpus: (-corpus.read, corpus.name)))
 
 
 def measured(run: Path) -> Mapping[str, Any] | None:
@@ -115,6 +155,7 @@ def rows(planned: CostPlan, seen: Mapping[str, Any] | None) -> list[tuple[str, s
         ("parameters", f"{planned.parameters:,}", f"{s.get('parameters', 0):,}"),
         ("tokens", f"{planned.tokens:,}", f"{s.get('tokens', 0):,}"),
         ("epochs", f"{planned.epochs:,.2f}", ""),
+        *((f"  {corpus.name}", _read(corpus, planned.tokens), _measured(corpus, s)) for corpus in planned.corpora),
         ("steps", f"{planned.steps:,}", f"{s.get('step', 0):,}"),
         ("mean document", f"{planned.mean_length:,.0f} tokens", ""),
         ("arithmetic", f"{planned.flops:.3g} FLOP", f"{s.get('flops', 0.0):.3g} FLOP"),
@@ -127,12 +168,11 @@ def rows(planned: CostPlan, seen: Mapping[str, Any] | None) -> list[tuple[str, s
     ]
 
 
-def _lengths(groups: list[shard_reader.RowGroup], longest: int) -> list[int]:
-    """Tokens of each document in evenly spaced row groups, as they would be packed."""
-    chosen = [groups[i] for i in np.linspace(0, len(groups) - 1, min(_SAMPLED, len(groups))).astype(int).tolist()]
-    lengths: list[int] = []
-    for group in chosen:
-        for length in np.diff(shard_reader.read(group).bounds).tolist():
-            whole, rest = divmod(length, longest - 2)
-            lengths += [longest] * whole + ([rest + 2] if rest else [])
-    return lengths
+def _read(corpus: PlannedCorpus, tokens: int) -> str:
+    used_up = "" if corpus.used_up is None else f", used up after {corpus.used_up:.0%} of the run"
+    return f"{corpus.read / tokens:.1%}: {corpus.epochs:,.2f} x {corpus.tokens:,}{used_up}"
+
+
+def _measured(corpus: PlannedCorpus, seen: Mapping[str, Any]) -> str:
+    read = next((part.get("tokens") for part in seen.get("corpora", ()) if part["name"] == corpus.name), None)
+    return "" if read is None else f"{read / max(1, seen.get('tokens', 0)):.1%}"

@@ -46,7 +46,6 @@ class StepProfiler:
 
     def _end(self, step: int) -> None:
         self._profiler.stop()
-        self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"steps-to-{step:09d}.json.gz"
         with atomic(path) as temporary:
             # The profiler compresses what is named so.

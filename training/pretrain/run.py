@@ -2,7 +2,7 @@
 
 ```
 RUN/run.toml         the resolved configuration
-RUN/run.json         facts of the run: corpus, tokenizer, shape, versions, ranks, figures at its end
+RUN/run.json         facts of the run: corpora, tokenizer, shape, versions, ranks, figures at its end
 RUN/log.jsonl        one line per logged step, validation and checkpoint
 RUN/tensorboard/     the same for TensorBoard
 RUN/profile/         traces of `--profile`
@@ -17,9 +17,9 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ from socorpus.corpus.storage.boundary import corpus_place
 from socorpus.corpus.storage.files import atomic, own_file, write_json
 from socorpus.training import corpus_memory
 from socorpus.training.config import Config
-from socorpus.training.pretrain.data.shard_reader import ShardCorpus
+from socorpus.training.pretrain.data import mixture as mixtures
+from socorpus.training.pretrain.data.mixture import Mixture
 
 _PATIENCE = 30.0
 
@@ -68,6 +69,9 @@ class Run:
     def corpus(self, facts: Mapping[str, Any]) -> Path:
         """The folder of the run's corpus: as seen from the run, or, if only the run was moved, where it was last.
 
+        Args:
+            facts: of the run, or an entry of its `corpora`.
+
         Raises:
             KeyError: the facts name none.
             TypeError: what they name is no path.
@@ -79,15 +83,16 @@ class Run:
             return place
         return corpus_memory.find(facts["fingerprint"]) or place
 
-    def begin(self, corpus: ShardCorpus, config: Config) -> dict[str, Any]:
-        """Write run.toml and run.json, or compare them with this corpus and configuration.
+    def begin(self, mixture: Mixture, config: Config) -> dict[str, Any]:
+        """Write run.toml and run.json, or compare them with these corpora and this configuration.
 
-        Between two starts everything may change except the model's shape, the order of the data, the corpus and its
-        tokenizer.
+        Between two starts everything may change except the model's shape, the order of the data, the corpora with their
+        shares and epochs, and their tokenizer.
 
         Raises:
             InputError: one of these changed; the message says which, and what to do.
         """
+        corpus = mixture.own
         new = {
             # Seen from the run: a run is given to others, and it may be moved together with its corpus.
             "corpus": self._seen(corpus.folder),
@@ -97,13 +102,28 @@ class Run:
             "model": toml_config.as_dict(config.model),
             "data": {key: getattr(config.data, key) for key in ("seed", "overlap", "cut")},
         }
+        places = {part.corpus.fingerprint: self._seen(part.corpus.folder) for part in mixture.parts}
+        corpora = [{**part, "corpus": places[part["fingerprint"]]} for part in mixtures.described(mixture)]
         old = self.facts()
         if old is not None:
             self._same(old, new, corpus.folder)
-        facts = {**(old or {}), **new}
+            self._same_corpora(old.get("corpora", []), corpora)
+            known = {part["fingerprint"]: part for part in old.get("corpora", [])}
+            # The name stays, and what was read.
+            corpora = [
+                {**known[part["fingerprint"]], **part, "name": known[part["fingerprint"]]["name"]} for part in corpora
+            ]
+        facts = {**(old or {}), **new, **({"corpora": corpora} if corpora else {})}
         self.root.mkdir(parents=True, exist_ok=True)
         self.write(facts)
-        corpus_memory.remember(corpus.fingerprint, corpus.folder)
+        for part in mixture.parts:
+            corpus_memory.remember(part.corpus.fingerprint, part.corpus.folder)
+        # Like those of run.json, and relative to the file as in any configuration.
+        entries = tuple(
+            entry if entry.corpus is None else replace(entry, corpus=self._seen(corpus_place(entry.corpus)))
+            for entry in config.data.corpora
+        )
+        config = replace(config, data=replace(config.data, corpora=entries))
         with atomic(self.root / "run.toml") as temporary:
             temporary.write_text(toml_config.to_toml(config), "utf-8")
         return facts
@@ -184,3 +204,33 @@ class Run:
                 f"{self.root}: the shards are not those that this run was begun on; where it stands in them is lost. "
                 "Give another folder with --out for a new run, or build the old corpus again"
             )
+
+    def _same_corpora(self, old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> None:
+        known = {part["corpus"]: part["fingerprint"] for part in old}
+        changed = [
+            part["name"] for part in new if known.get(part["corpus"], part["fingerprint"]) != part["fingerprint"]
+        ]
+        if changed:
+            raise InputError(
+                f"{self.root}: the shards of {', '.join(changed)} are not those that this run was begun on; where it "
+                "stands in them is lost. Give another folder with --out for a new run, or build the old corpus again"
+            )
+
+        def parts(corpora: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, float | None]]:
+            return [(part["fingerprint"], f"{part['share']:.9f}", part["epochs"]) for part in corpora]
+
+        if parts(old) != parts(new):
+            raise InputError(
+                f"{self.root}: this run was begun with {_listed(old)}, and these are {_listed(new)}; start it with the "
+                "same data.corpora, or give another folder with --out"
+            )
+
+
+def _listed(corpora: Sequence[Mapping[str, Any]]) -> str:
+    """The corpora of a run in words."""
+    each = [
+        f"{part['name']} ({part['share']:.2%} of the tokens"
+        + (")" if part["epochs"] is None else f", at most {part['epochs']:g} times)")
+        for part in corpora
+    ]
+    return f"the corpora {', '.join(each)}" if each else "one corpus"

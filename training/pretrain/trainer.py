@@ -8,7 +8,7 @@ bit for bit on the CPU.
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,8 +23,8 @@ from socorpus.training.config import Config
 from socorpus.training.pretrain import cost, distributed, micro_batch, schedule
 from socorpus.training.pretrain.clock import Clock, Taken
 from socorpus.training.pretrain.cost import Work
-from socorpus.training.pretrain.data import dataloader, shard_reader
-from socorpus.training.pretrain.data.shard_reader import ShardCorpus
+from socorpus.training.pretrain.data import dataloader, lanes, mixture
+from socorpus.training.pretrain.data.mixture import Mixture
 from socorpus.training.pretrain.distributed import Ranks
 from socorpus.training.pretrain.log import NOT_WATCHED, Journal, TrainingShow, TrainingStep, Watching
 from socorpus.training.pretrain.profiler import StepProfiler
@@ -77,15 +77,15 @@ def _to_host(tensor: torch.Tensor) -> tuple[torch.Tensor, torch.cuda.Event | Non
 
 @dataclass
 class TrainingState:
-    """Progress of a run: steps done, tokens seen, operations, seconds of training, the lanes' cursors; `skipped` of the
-    steps changed no weight, `in_row` of them the last ones.
+    """Progress of a run: steps done, tokens seen, operations, seconds of training, the lanes' positions; `skipped` of
+    the steps changed no weight, `in_row` of them the last ones.
     """
 
     step: int = 0
     tokens: int = 0
     flops: float = 0.0
     seconds: float = 0.0
-    cursors: list[dataloader.Cursor] | None = None
+    cursors: list[lanes.Position] | None = None
     skipped: int = 0
     in_row: int = 0
     recent: list[tuple[float, int, float]] = field(default_factory=list)
@@ -113,18 +113,19 @@ def train(
         InputError: corpus, configuration and the run's folder don't match.
         BuildError: the run broke off; its last good checkpoint is kept.
     """
-    corpus, run = shard_reader.open_corpus(root), Run(out)
-    groups = corpus.row_groups("train")
-    held = corpus.row_groups("validation") if config.validation.steps else []
+    corpora, run = mixture.opened(root, config), Run(out)
+    if all(part.epochs for part in corpora.parts):
+        corpora.readings(corpora.sample(config), config.schedule.tokens)
     size = distributed.size()
-    vocabulary = corpus.vocabulary.padded
+    vocabulary = corpora.own.vocabulary.padded
     tensor = _tensor(config, vocabulary, size)
     distributed.end_with_launcher()
     lock = run.locked() if distributed.first() else nullcontext()
     with _explained(run), lock, distributed.joined(tensor) as ranks:
         _refuse(config, vocabulary, ranks)
-        facts = _begin(run, corpus, config, ranks)
-        with Training(corpus, run, config, ranks, groups, held, show, price, facts, watching) as training:
+        facts = _begin(run, corpora, config, ranks)
+        corpora = corpora.named({part["fingerprint"]: part["name"] for part in facts.get("corpora", ())})
+        with Training(corpora, run, config, ranks, show, price, facts, watching) as training:
             return training.run(facts)
 
 
@@ -133,12 +134,10 @@ class Training:
 
     def __init__(
         self,
-        corpus: ShardCorpus,
+        corpora: Mixture,
         run: Run,
         config: Config,
         ranks: Ranks,
-        groups: Sequence[shard_reader.RowGroup],
-        held: Sequence[shard_reader.RowGroup],
         show: TrainingShow,
         price: float | None,
         facts: dict[str, Any],
@@ -147,18 +146,18 @@ class Training:
         from socorpus.training.pretrain import checkpoint
         from socorpus.training.pretrain.optimizer import Optimizer
 
-        self.corpus, self.run_folder, self.config, self.ranks, self.held = corpus, run, config, ranks, held
+        self.corpora, self.run_folder, self.config, self.ranks = corpora, run, config, ranks
         self.show = show if ranks.first else None
         self.steps = schedule.steps(config)
-        self.vocabulary = corpus.vocabulary
+        self.vocabulary = corpora.own.vocabulary
         self.resumed = checkpoint.newest(run.checkpoints)
         before = self.resumed.state if self.resumed else {}
-        lanes = int(before["lanes"]) if before else config.data.lanes
+        wanted = int(before["lanes"]) if before else config.data.lanes
         self.flash: str | None = None
-        self.model = self._model(groups)
+        self.model = self._model()
         self.optimizer: Optimizer = Optimizer(self.model, config.optimizer, ranks, config.parallel.zero)
         self.config = config = self._with_micro_batch(facts)
-        self.cut = dataloader.shape(len(groups), config.model.max_length, config.batch, ranks.data, lanes)
+        self.cut = dataloader.shape(corpora.groups, config.model.max_length, config.batch, ranks.data, wanted)
         self.state = self._resume(self.resumed)
         self.gpu = cost.named(torch.cuda.get_device_name(ranks.device)) if ranks.device.type == "cuda" else None
         self.price = price if price is not None else (self.gpu.price if self.gpu else None)
@@ -167,7 +166,7 @@ class Training:
         self.stream = dataloader.Stream(
             config,
             self.vocabulary,
-            groups,
+            corpora.sources(),
             self.cut,
             ranks.data_rank,
             self.state.cursors,
@@ -185,6 +184,7 @@ class Training:
         self._stopping = self._asked = self._due = False
         self._signal: int | None = None
         self._saved = time.monotonic()
+        self._read: list[int] = []
 
     def __enter__(self) -> "Training":
         if self.ranks.first:
@@ -224,11 +224,15 @@ class Training:
                 self._save()
             self.writer.wait()
         facts |= self._figures()
+        if "corpora" in facts and self._read:
+            facts["corpora"] = [
+                {**part, "tokens": tokens} for part, tokens in zip(facts["corpora"], self._read, strict=True)
+            ]
         if self.ranks.first:
             self.run_folder.write(facts)
         return facts if self._signal is None else {**facts, "stopped_by": self._signal}
 
-    def _model(self, groups: Sequence[shard_reader.RowGroup]) -> "Encoder":
+    def _model(self) -> "Encoder":
         from socorpus.training.models import attention, encoder
 
         config = self.config
@@ -241,7 +245,7 @@ class Training:
             config.model, config.parallel, self.vocabulary.padded, self.ranks.tensor, self.dtype, compiled
         )
         if self.resumed is None:
-            model.expect(torch.from_numpy(shard_reader.shares(groups, self.vocabulary)), self.ranks.tensor_rank)
+            model.expect(torch.from_numpy(self.corpora.frequencies()), self.ranks.tensor_rank)
         return model.to(self.ranks.device)
 
     def _with_micro_batch(self, facts: dict[str, Any]) -> Config:
@@ -295,7 +299,7 @@ class Training:
             return TrainingState()
         checkpoint.load(saved, self.model, self.optimizer, self.ranks)
         kept = saved.state
-        cursors = [(int(turn), int(done)) for turn, done in kept["cursors"]]
+        cursors = [lanes.restored(position) for position in kept["cursors"]]
         skipped, in_row = int(kept.get("skipped", 0)), int(kept.get("in_row", 0))
         return TrainingState(saved.step, kept["tokens"], kept["flops"], kept["seconds"], cursors, skipped, in_row)
 
@@ -442,7 +446,11 @@ class Training:
     def _validate(self) -> None:
         from socorpus.training.pretrain import validation
 
-        batches = dataloader.held_out(self.config, self.vocabulary, self.held, self.ranks.data_rank, self.ranks.data)
+        rank, ranks = self.ranks.data_rank, self.ranks.data
+        batches = {
+            name: dataloader.held_out(self.config, self.vocabulary, held, rank, ranks)
+            for name, held in self.corpora.held_out().items()
+        }
         scores = validation.scores(self.model, batches, self.ranks)
         if self.show is not None and self.journal is not None:
             self.show.validated(self.state.step, scores)
@@ -454,7 +462,8 @@ class Training:
         state = self.state
         parts: list[Any] = [None] * self.ranks.size
         dist.all_gather_object(parts, self.stream.cursors, group=self.ranks.files)
-        cursors = {lane: list(cursor) for part in parts for lane, cursor in part.items()}
+        cursors = {lane: position for part in parts for lane, position in part.items()}
+        self._read = lanes.tokens(list(cursors.values()))
         kept = {
             "lanes": self.cut.lanes,
             "cursors": [cursors[lane] for lane in range(self.cut.lanes)],
@@ -530,12 +539,12 @@ def _refuse(config: Config, vocabulary: int, ranks: Ranks) -> None:
         )
 
 
-def _begin(run: Run, corpus: ShardCorpus, config: Config, ranks: Ranks) -> dict[str, Any]:
+def _begin(run: Run, corpora: Mixture, config: Config, ranks: Ranks) -> dict[str, Any]:
     """Let the first rank write or check the run's facts, and share the outcome with all ranks."""
     outcome: list[Any] = [None, None]
     if ranks.first:
         try:
-            outcome[0] = run.begin(corpus, config)
+            outcome[0] = run.begin(corpora, config)
         except InputError as error:
             outcome[1] = str(error)
     dist.broadcast_object_list(outcome, src=0, group=ranks.files)

@@ -1,6 +1,6 @@
-"""Held-out loss and accuracy, also for prose and code separately."""
+"""Held-out loss and accuracy, also for prose and code separately, and for each corpus of a mixture."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 import torch.distributed as dist
@@ -14,22 +14,32 @@ _ROWS = 8192
 
 
 @torch.no_grad()
-def scores(model: Encoder, batches: Iterable[Batch], ranks: Ranks) -> dict[str, float]:
-    """Loss in nats and accuracy on masked positions over all ranks' batches: for prose, for code, and for both.
+def scores(model: Encoder, corpora: Mapping[str, Iterable[Batch]], ranks: Ranks) -> dict[str, float]:
+    """Loss in nats and accuracy on masked positions over all ranks' batches of all corpora: for prose, for code, for
+    both; of several corpora also for each, as `loss/NAME` and `accuracy/NAME`.
+
+    Args:
+        corpora: this rank's batches of each corpus, by name.
 
     All ranks call this together; those of a tensor group must get the same batches.
     """
-    # Rows: prose, code. Columns: scored, sum of losses, correct.
-    sums = torch.zeros(2, 3, dtype=torch.float64, device=ranks.device)
-    for batch in batches:
-        code = batch.code.to(ranks.device)
-        losses, right = _each(model, batch, ranks)
-        for row, chosen in enumerate((~code, code)):
-            sums[row] += torch.stack([chosen.sum(), losses[chosen].double().sum(), right[chosen].sum()]).double()
+    # By corpus. Rows: prose, code. Columns: scored, sum of losses, correct.
+    sums = torch.zeros(len(corpora), 2, 3, dtype=torch.float64, device=ranks.device)
+    for number, batches in enumerate(corpora.values()):
+        for batch in batches:
+            code = batch.code.to(ranks.device)
+            losses, right = _each(model, batch, ranks)
+            for row, chosen in enumerate((~code, code)):
+                counts = [chosen.sum(), losses[chosen].double().sum(), right[chosen].sum()]
+                sums[number, row] += torch.stack(counts).double()
     if ranks.data > 1:
         dist.all_reduce(sums, group=ranks.data_group)
     figures: dict[str, float] = {}
-    for name, row in (("", sums.sum(0)), ("_prose", sums[0]), ("_code", sums[1])):
+    whole = sums.sum(0)
+    rows = {"": whole.sum(0), "_prose": whole[0], "_code": whole[1]}
+    if len(corpora) > 1:
+        rows |= {f"/{name}": of_corpus.sum(0) for name, of_corpus in zip(corpora, sums, strict=True)}
+    for name, row in rows.items():
         scored, loss, right = row.tolist()
         if scored:
             figures |= {f"loss{name}": loss / scored, f"accuracy{name}": right / scored}

@@ -8,8 +8,9 @@ import pytest
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.training import config, presets
 from socorpus.training.pretrain import schedule
-from socorpus.training.pretrain.data import dataloader, masking, shard_reader
-from socorpus.training.pretrain.data.dataloader import Batch, Cursor, Stream
+from socorpus.training.pretrain.data import dataloader, lanes, masking, shard_reader
+from socorpus.training.pretrain.data.dataloader import Batch, Stream
+from socorpus.training.pretrain.data.lanes import Position, Source
 
 SETTINGS = {
     "model": {"max_length": 128},
@@ -18,12 +19,16 @@ SETTINGS = {
 }
 
 
-def stream(corpus: Path, rank: int = 0, ranks: int = 1, cursors: list[Cursor] | None = None, step: int = 0) -> Stream:
+def stream(corpus: Path, rank: int = 0, ranks: int = 1, cursors: list[Position] | None = None, step: int = 0) -> Stream:
     settings = presets.load("tiny", overrides=SETTINGS)
     found = shard_reader.open_corpus(corpus)
     groups = found.row_groups("train")
     cut = dataloader.shape(len(groups), 128, settings.batch, ranks, None)
-    return Stream(settings, found.vocabulary, groups, cut, rank, cursors, step, lambda step: 0.3 if step < 3 else 0.2)
+    return Stream(settings, found.vocabulary, [Source(groups)], cut, rank, cursors, step, _falling)
+
+
+def _falling(step: int) -> float:
+    return 0.3 if step < 3 else 0.2
 
 
 def take(reader: Stream, count: int) -> list[Batch]:
@@ -44,7 +49,7 @@ def documents(batches: list[Batch]) -> list[tuple[int, ...]]:
     return sorted(found)
 
 
-def of_ranks(corpus: Path, ranks: int, steps: int, cursors: list[Cursor] | None = None, step: int = 0) -> list[Batch]:
+def of_ranks(corpus: Path, ranks: int, steps: int, cursors: list[Position] | None = None, step: int = 0) -> list[Batch]:
     """The micro-batches of some steps, by all of some ranks."""
     batches = []
     for rank in range(ranks):
@@ -60,7 +65,7 @@ def test_a_step_is_made_of_the_same_documents_for_any_number_of_ranks(corpus: Pa
 
 @pytest.mark.parametrize("before", [1, 3, 32])
 def test_reading_goes_on_from_the_cursors_with_any_number_of_ranks(corpus: Path, before: int) -> None:
-    cursors: dict[int, Cursor] = {}
+    cursors: dict[int, Position] = {}
     for rank in range(before):
         reader = stream(corpus, rank, before)
         take(reader, 2 * reader.cut.micro_batches(rank))
@@ -77,11 +82,11 @@ def test_an_epoch_reads_every_document_once_and_the_next_in_another_order(corpus
     found = shard_reader.open_corpus(corpus)
     groups = found.row_groups("train")
     total = sum(len(shard_reader.read(group).ids) for group in groups)
-    order = dataloader.Order(len(groups), 1)
+    order = lanes.Order(len(groups), 1)
     assert sorted(order[place][1] for place in range(len(groups))) == list(range(len(groups)))
     assert [order[n][1] for n in range(len(groups))] != [order[n + len(groups)][1] for n in range(len(groups))]
-    packer = dataloader.packer(settings, found.vocabulary)
-    lane = dataloader.Lane(0, 1, groups, order, (0, 0), packer)
+    packer = lanes.packer(settings, found.vocabulary)
+    lane = lanes.Lane(0, 1, groups, order, (0, 0), packer)
     tokens = 0
     # Eight epochs, since what is left over of eight groups is packed together.
     while lane.cursor[0] < 8 * len(groups) - 1 or lane.cursor[1] < len(lane._packs):
@@ -113,7 +118,7 @@ def test_positions_begin_anew_with_each_document_and_labels_are_what_was_hidden(
 def test_masks_follow_the_configuration(corpus: Path, changes: dict[str, object], low: float, high: float) -> None:
     settings = presets.load("tiny", overrides={**SETTINGS, "masking": changes})
     found = shard_reader.open_corpus(corpus)
-    packer = dataloader.packer(settings, found.vocabulary)
+    packer = lanes.packer(settings, found.vocabulary)
     packs = [pack for n, group in enumerate(found.row_groups("train")) for pack in packer.all(group, 0, n)]
     made = [masking.mask(pack, 0.3, settings.masking, found.vocabulary, 1) for pack in packs]
     in_code = sum(int(one.code.sum()) for one in made)
@@ -137,11 +142,11 @@ def test_reading_that_stalls_or_fails_is_told(corpus: Path, tmp_path: Path) -> N
     groups = found.row_groups("train")
     cut = dataloader.shape(len(groups), 128, settings.batch, 1, None)
     gone = [shard_reader.RowGroup(tmp_path / "gone.parquet", 0, 5)] * len(groups)
-    reader = Stream(settings, found.vocabulary, gone, cut, 0, None, 0, lambda _: 0.3)
+    reader = Stream(settings, found.vocabulary, [Source(gone)], cut, 0, None, 0, lambda _: 0.3)
     with pytest.raises(InputError, match=r"gone.parquet: row group 0 cannot be read"):
         reader.next()
     reader.close()
-    reader = Stream(settings, found.vocabulary, groups, cut, 0, None, 0, _slow)
+    reader = Stream(settings, found.vocabulary, [Source(groups)], cut, 0, None, 0, _slow)
     with pytest.raises(BuildError, match=r"no data was read from the shards for 0\.01 minutes"):
         reader.next()
     reader.close()

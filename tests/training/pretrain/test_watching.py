@@ -22,7 +22,7 @@ def test_the_log_has_seconds_by_phase_memory_and_shares(whole: Path) -> None:
         phases = {name: line[f"seconds_{name}"] for name in PHASES}
         assert all(seconds >= 0 for seconds in phases.values())
         assert phases["forward"] > 0 and phases["backward"] > 0 and phases["optimizer"] > 0
-        assert line["memory_bytes"] > 50_000_000 and 0 < line["share_of_peak"]
+        assert line["memory_bytes"] > 50_000_000 and line["share_of_peak"] > 0
         assert line["share_of_data_sheet"] is None  # a CPU has none in the table
     # Of the checkpoint of step 3 and 6, the time that training stood still for it.
     assert [line["step"] for line in runs.log(whole) if line["seconds_checkpoint"] > 0] == [4, 7]

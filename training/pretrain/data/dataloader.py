@@ -1,10 +1,8 @@
-"""From shards to batches: an order that follows from (seed, epoch), shared by ranks, and restored from a few integers.
+"""From shards to batches: what a step reads, dealt to ranks, read ahead, and restored from a few integers.
 
-Row groups are dealt to a fixed number of lanes. In an endless sequence of epochs, each a permutation of its own, lane
-`i` of `n` has the groups `i`, `i + n`, `i + 2n` …; it packs one after another. A step takes the same number of packs
-from every lane, one of each in turn, and deals them to the ranks in turn, so that its content is the same for any
-number of ranks. A rank reads the lanes from which it gets packs: some of them, where the number of ranks divides that
-of lanes. The position of a run is two integers per lane: the group, and the pack within it.
+A step takes the same number of packs from every lane (`lanes`), one of each in turn, and deals them to the ranks in
+turn, so that its content is the same for any number of ranks. A rank reads the lanes from which it gets packs: some of
+them, where the number of ranks divides that of lanes. The position of a run is that of its lanes.
 """
 
 import queue
@@ -19,21 +17,13 @@ import torch
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.training.config import Batch as BatchConfig
 from socorpus.training.config import Config
-from socorpus.training.pretrain.data import shard_reader
+from socorpus.training.pretrain.data.lanes import Blend, Position, Source, beginning, packer
 from socorpus.training.pretrain.data.masking import Masked, mask
-from socorpus.training.pretrain.data.packing import Pack, Piece, cut_out, pack, part
+from socorpus.training.pretrain.data.packing import Pack
 from socorpus.training.pretrain.data.shard_reader import RowGroup, Vocabulary
 
 LANES = 16
 """Default number of lanes."""
-
-TAILS = 8
-"""Number of groups of a lane whose left-over documents are packed together."""
-
-_TAIL_NUMBER = 1 << 20  # above the number of any pack of one group
-
-Cursor = tuple[int, int]
-"""Position of a lane: the number of its next group in the endless sequence, and packs of that group already read."""
 
 
 @dataclass(frozen=True)
@@ -103,90 +93,6 @@ def shape(groups: int, length: int, batch: BatchConfig, ranks: int, lanes: int |
     return Shape(chosen, packs, exact if 2 * exact > min(most, own) else -(-own // -(-own // most)), ranks)
 
 
-class Order:
-    """The row groups in the endless sequence of epochs, by place."""
-
-    def __init__(self, groups: int, seed: int) -> None:
-        self._groups, self._seed = groups, seed
-        self._epoch, self._order = -1, list[int]()
-
-    def __getitem__(self, place: int) -> tuple[int, int]:
-        """(epoch, row group) of a place counted from 0."""
-        epoch, within = divmod(place, self._groups)
-        if epoch != self._epoch:
-            random = np.random.Generator(np.random.Philox(np.random.SeedSequence([self._seed, 2, epoch])))
-            self._epoch, self._order = epoch, random.permutation(self._groups).tolist()
-        return epoch, self._order[within]
-
-
-class Lane:
-    """One stream of packs, from a cursor on."""
-
-    def __init__(
-        self, number: int, of: int, groups: Sequence[RowGroup], order: Order, cursor: Cursor, packer: "Packer"
-    ) -> None:
-        self._number, self._of = number, of
-        self._groups, self._order, self._packer = groups, order, packer
-        self.cursor = cursor
-        self._packs: list[Pack] = []
-        self._tails: list[Piece] = []
-        self._loaded: int | None = None
-
-    def next(self) -> Pack:
-        """The next pack."""
-        for _ in range(TAILS * (len(self._groups) + 1)):
-            turn, done = self.cursor
-            if self._loaded != turn:
-                self._load(turn)
-            if done < len(self._packs):
-                self.cursor = (turn, done + 1)
-                return self._packs[done]
-            self.cursor = (turn + 1, 0)
-        raise InputError("the train split's documents have no tokens")
-
-    def _load(self, turn: int) -> None:
-        # After a resume the tails of the earlier groups are missing; they are read again.
-        first = turn if self._loaded == turn - 1 else turn - turn % TAILS
-        for index in range(first, turn + 1):
-            if index % TAILS == 0:
-                self._tails = []
-            epoch, group = self._order[self._number + index * self._of]
-            self._packs, rest = self._packer.packs(self._groups[group], epoch, group)
-            self._tails += rest
-            if index % TAILS == TAILS - 1:
-                self._packs += self._packer.tails(self._tails, epoch, group)
-        self._loaded = turn
-
-
-@dataclass(frozen=True)
-class Packer:
-    """Reads and packs row groups as a configuration says."""
-
-    config: Config
-    specials: tuple[int, int]
-
-    def packs(self, group: RowGroup, epoch: int, number: int) -> tuple[list[Pack], list[Piece]]:
-        """A row group's full packs, and the pieces that would leave a pack half empty."""
-        return part(self.all(group, epoch, number), self.config.model.max_length)
-
-    def all(self, group: RowGroup, epoch: int, number: int) -> list[Pack]:
-        """All packs of a row group."""
-        data, room = self.config.data, self.config.model.max_length
-        pieces = cut_out(shard_reader.read(group), room, data.overlap, data.cut)
-        return pack(pieces, room, self.specials, (epoch, number), data.seed)
-
-    def tails(self, pieces: list[Piece], epoch: int, number: int) -> list[Pack]:
-        """The packs of several groups' left-over pieces."""
-        return pack(
-            pieces, self.config.model.max_length, self.specials, (epoch, number), self.config.data.seed, _TAIL_NUMBER
-        )
-
-
-def packer(config: Config, vocabulary: Vocabulary) -> Packer:
-    """The packer of a configuration."""
-    return Packer(config, (vocabulary.special["[CLS]"], vocabulary.special["[SEP]"]))
-
-
 def collate(packs: Sequence[Pack], masked: Sequence[Masked], tokens: int, pad: int) -> Batch:
     """Put packs side by side into a micro-batch of exactly `tokens` tokens."""
     filled = sum(len(packed.ids) for packed in packs)
@@ -222,31 +128,32 @@ def _padding(tokens: int) -> list[int]:
 class Stream:
     """The micro-batches of a rank, read ahead by a thread.
 
-    Each step's micro-batches come one after another; `cursors` after a step's last one is the state to resume from.
+    Each step's micro-batches come one after another; `cursors` after a step's last one is the state to resume from: the
+    positions of the lanes that the rank reads.
     """
 
     def __init__(
         self,
         config: Config,
         vocabulary: Vocabulary,
-        groups: Sequence[RowGroup],
+        sources: Sequence[Source],
         cut: Shape,
         rank: int,
-        cursors: Sequence[Cursor] | None,
+        cursors: Sequence[Position] | None,
         step: int,
         rate: Callable[[int], float],
     ) -> None:
-        """Begin at `step` with the cursors of all lanes; `rate` gives a step's masking rate."""
+        """Begin at `step` with the positions of all lanes; `rate` gives a step's masking rate."""
         self._config, self._vocabulary, self.cut, self._rate, self._step = config, vocabulary, cut, rate, step
-        order, packs_of = Order(len(groups), config.data.seed), packer(config, vocabulary)
-        starts = list(cursors) if cursors is not None else [(0, 0)] * cut.lanes
+        packs_of = packer(config, vocabulary)
+        starts = list(cursors) if cursors is not None else [beginning(len(sources))] * cut.lanes
         if len(starts) != cut.lanes:
             raise InputError(f"the run was begun with {len(starts)} lanes; set data.lanes to that, not {cut.lanes}")
         self._rank = rank
-        self._lanes = {n: Lane(n, cut.lanes, groups, order, starts[n], packs_of) for n in cut.lanes_of(rank)}
-        self._ready: queue.Queue[tuple[Batch, dict[int, Cursor]] | BaseException] = queue.Queue(config.data.ahead)
+        self._lanes = {n: Blend(n, cut.lanes, sources, packs_of, starts[n]) for n in cut.lanes_of(rank)}
+        self._ready: queue.Queue[tuple[Batch, dict[int, Position]] | BaseException] = queue.Queue(config.data.ahead)
         self._stop = threading.Event()
-        self.cursors: dict[int, Cursor] = {n: lane.cursor for n, lane in self._lanes.items()}
+        self.cursors: dict[int, Position] = {n: lane.position for n, lane in self._lanes.items()}
         self._thread = threading.Thread(target=self._fill, name="reader", daemon=True)
         self._thread.start()
 
@@ -292,7 +199,7 @@ class Stream:
         except BaseException as error:
             self._ready.put(error)
 
-    def _batches(self) -> Iterator[tuple[Batch, dict[int, Cursor]]]:
+    def _batches(self) -> Iterator[tuple[Batch, dict[int, Position]]]:
         config, vocabulary, cut = self._config, self._vocabulary, self.cut
         tokens = cut.micro * config.model.max_length
         pad = vocabulary.special["[PAD]"]
@@ -306,7 +213,7 @@ class Stream:
                     packed = lane.next()
                     if (first + n) % cut.ranks == self._rank:  # else it is another rank's
                         own.append(packed)
-            cursors = {n: lane.cursor for n, lane in self._lanes.items()}
+            cursors = {n: lane.position for n, lane in self._lanes.items()}
             for first in range(0, len(own), cut.micro):
                 packs = own[first : first + cut.micro]
                 masked = [mask(packed, rate, config.masking, vocabulary, config.data.seed) for packed in packs]
