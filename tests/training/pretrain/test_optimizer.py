@@ -79,7 +79,9 @@ def _rank(rank: int, of: int, port: int, results: Any, arguments: tuple[Any, ...
 
 def by_ranks(count: int, *arguments: Any) -> list[dict[str, torch.Tensor]]:
     """What each of some ranks has at the end."""
-    context = multiprocessing.get_context("fork")
+    # Not from this process, where other tests may have joined ranks: gloo's threads don't survive a fork.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, "megatron.core.models.bert.bert_model"])
     results, port = context.Queue(), free_port()
     ranks = [context.Process(target=_rank, args=(rank, count, port, results, arguments)) for rank in range(count)]
     for process in ranks:
