@@ -1,14 +1,58 @@
 """The micro-batch of a run, found by measurement: the smallest that is nearly as fast as any that fits the memory."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 
 import torch
+import torch.distributed as dist
+
+from socorpus.training.config import Config
+from socorpus.training.pretrain.data.dataloader import Batch
+from socorpus.training.pretrain.distributed import Ranks
 
 ENOUGH = 0.97
 """Share of the best rate from which a smaller micro-batch is preferred: it leaves memory to spare."""
 MEMORY = 0.9
 """Share of a GPU's memory that a micro-batch may fill: documents of other lengths need more."""
+
+
+def measured(
+    config: Config, entries: int, ranks: Ranks, loss: Callable[[Batch], torch.Tensor]
+) -> tuple[int, dict[int, float]]:
+    """Find the micro-batch of a run, the same on all ranks, which call this together.
+
+    Args:
+        entries: of the vocabulary.
+        loss: the summed loss of a micro-batch; its gradients are computed, and are to be dropped.
+
+    Returns:
+        Its tokens, and tokens a second of the sizes that were tried.
+    """
+    length = config.model.max_length
+    own = -(-config.batch.tokens // length // ranks.data) * length
+
+    def slowest(size: int) -> float | None:
+        batch = trial(size, length, entries, config.masking.rate)
+        taken = timed(lambda: loss(batch).backward(), ranks.device)
+        # What is agreed on is also what every rank tries next.
+        seconds = torch.tensor(math.inf if taken is None else taken)
+        dist.all_reduce(seconds, dist.ReduceOp.MAX, group=ranks.files)
+        return None if seconds.isinf() else float(seconds)
+
+    found = fastest(candidates(length, own), slowest)
+    # Layers were compiled for sizes in general; from here on for this one.
+    torch.compiler.reset()
+    return found
+
+
+def trial(size: int, length: int, entries: int, rate: float) -> Batch:
+    """A micro-batch of random documents of full length, at the highest share of masked tokens."""
+    random = torch.Generator().manual_seed(size)
+    ids = torch.randint(entries, (size,), generator=random)
+    scored = torch.randperm(size, generator=random)[: max(1, int(size * rate))].sort().values
+    positions = torch.arange(length).repeat(size // length)
+    return Batch(ids, positions, (length,) * (size // length), scored, ids[scored], scored > size, size)
 
 
 def candidates(length: int, most: int) -> list[int]:

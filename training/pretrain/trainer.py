@@ -262,9 +262,7 @@ class Training:
         if any(known.get(key) != value for key, value in layout.items()):
             if self.show is not None:
                 self.show.says("measuring how many tokens a micro-batch should have")
-            own = -(-config.batch.tokens // config.model.max_length // ranks.data) * config.model.max_length
-            sizes = micro_batch.candidates(config.model.max_length, own)
-            tokens, rates = micro_batch.fastest(sizes, self._slowest_rank)
+            tokens, rates = micro_batch.measured(config, self.vocabulary.entries, ranks, self._loss)
             known = {**layout, "micro_tokens": tokens, "tokens_per_second": {str(key): rates[key] for key in rates}}
             facts["micro_batch"] = known
             self.optimizer.forget()
@@ -273,24 +271,6 @@ class Training:
             if self.show is not None:
                 self.show.says(f"a micro-batch has {tokens:,} tokens")
         return replace(config, batch=replace(config.batch, micro_tokens=known["micro_tokens"]))
-
-    def _slowest_rank(self, size: int) -> float | None:
-        """Seconds of a micro-batch of a size on the slowest rank; None where it fits one of them not."""
-        taken = micro_batch.timed(self._trial(size), self.ranks.device)
-        seconds = torch.tensor(math.inf if taken is None else taken)
-        dist.all_reduce(seconds, dist.ReduceOp.MAX, group=self.ranks.files)
-        return None if seconds.isinf() else float(seconds)
-
-    def _trial(self, size: int) -> Callable[[], None]:
-        """A forward and a backward pass over documents of full length, to be measured."""
-        length = self.config.model.max_length
-        random = torch.Generator().manual_seed(size)
-        ids = torch.randint(self.vocabulary.entries, (size,), generator=random)
-        scored = torch.randperm(size, generator=random)[: max(1, int(size * self.config.masking.rate))].sort().values
-        lengths = (length,) * (size // length)
-        places = torch.arange(length).repeat(size // length)
-        batch = dataloader.Batch(ids, places, lengths, scored, ids[scored], scored > size, size)
-        return lambda: self._loss(batch).backward()
 
     def _resume(self, saved: "Found | None") -> TrainingState:
         from socorpus.training.pretrain import checkpoint

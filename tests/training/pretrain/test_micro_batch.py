@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from socorpus import training
 from socorpus.training import presets
-from socorpus.training.pretrain import micro_batch, trainer
+from socorpus.training.pretrain import micro_batch
 from tests.training.runs import configure, log
 
 
@@ -53,8 +54,13 @@ def test_it_is_measured_once_and_kept(corpus: Path, tmp_path: Path, monkeypatch:
     (tmp_path / "measured.toml").write_text(text, "utf-8")
     config = presets.load("tiny", tmp_path / "measured.toml")
     tried: list[int] = []
-    trial = trainer.Training._trial
-    monkeypatch.setattr(trainer.Training, "_trial", lambda self, size: tried.append(size) or trial(self, size))
+    trial = micro_batch.trial
+
+    def noted(size: int, *arguments: Any) -> Any:
+        tried.append(size)
+        return trial(size, *arguments)
+
+    monkeypatch.setattr(micro_batch, "trial", noted)
     training.train(corpus, tmp_path / "run", config=config)
     kept = json.loads((tmp_path / "run/run.json").read_text("utf-8"))["micro_batch"]
     assert tried[:3] == [128, 256, 512] and kept["micro_tokens"] in tried
