@@ -103,12 +103,15 @@ def export(
     run: Annotated[Path, typer.Argument(help="Folder of the run.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the model.", show_default=False)],
     step: Annotated[int | None, typer.Option(min=0, help="Checkpoint to export. Default: the newest.")] = None,
+    sentence: Annotated[
+        bool, typer.Option("--sentence", help="Mean pooling and no head, for sentence-transformers.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace what the folder holds.")] = False,
 ) -> None:
     """Export a run's model for transformers, with tokenizer and card, and check that it is the same model."""
     from socorpus.training import export_model
 
-    facts = export_model(run, out, step=step, force=force)
+    facts = export_model(run, out, step=step, force=force, sentence=sentence)
     table = view.table("model", "class", "parameters", "step", "largest difference")
     table.add_row(
         view.place(out),

@@ -231,13 +231,16 @@ def training_curves(runs: Sequence[Location], out: Location) -> Path:
 
 
 @guarded
-def export_model(run: Location, out: Location, *, step: int | None = None, force: bool = False) -> dict[str, Any]:
+def export_model(
+    run: Location, out: Location, *, step: int | None = None, force: bool = False, sentence: bool = False
+) -> dict[str, Any]:
     """Write a run's model for transformers, with tokenizer and card, and prove that it is the same model.
 
     Args:
         run, out: folders, or addresses in an object store (docs/object-store.md).
         step: step of the checkpoint; the newest, if None.
         force: replace what the folder holds.
+        sentence: write the encoder with mean pooling, without its head, for sentence-transformers.
 
     Returns:
         The facts in the card: architecture, parameters, step, largest difference from the run's own model.
@@ -256,7 +259,7 @@ def export_model(run: Location, out: Location, *, step: int | None = None, force
     from socorpus.training.export import huggingface
 
     with folders.written(out) as folder:
-        facts = huggingface.export(run_store.readable(corpus_place(run), step), folder, force, step)
+        facts = huggingface.export(run_store.readable(corpus_place(run), step), folder, force, step, sentence)
     place = corpus_place(out)
     return {**facts, "folder": str(place)} if isinstance(place, ObjectPath) else facts
 

@@ -21,9 +21,9 @@ def text(facts: Mapping[str, Any], manifest: Mapping[str, Any], toml: str) -> st
         toml: text of run.toml.
     """
     parts = [
-        _front(manifest),
+        _front(facts, manifest),
         _what(facts, manifest),
-        _use(facts),
+        _use_for_sentences(facts) if facts["sentence"] else _use(facts),
         _data(facts, manifest),
         _training(facts),
         _scores(facts),
@@ -55,16 +55,20 @@ def merged(manifests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _front(manifest: Mapping[str, Any]) -> str:
+def _front(facts: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     """The YAML block: strings are written as JSON, which YAML reads."""
     lines = ["---", "library_name: transformers", "pipeline_tag: fill-mask", 'mask_token: "[MASK]"']
+    if facts["sentence"]:
+        lines = ["---", "library_name: sentence-transformers", "pipeline_tag: sentence-similarity"]
     languages = manifest.get("signals", {}).get("language", {})
     total = sum(languages.values())
     common = [name for name, count in languages.items() if name != "None" and count >= total / 100]
     if common:
         lines += ["language:", *(f"- {json.dumps(name)}" for name in common)]
     lines += ["license: other", "license_name: not-chosen-see-the-card"]
-    lines += ["tags:", "- stack-exchange", "- masked-language-modelling", "- code", "---"]
+    tags = ["stack-exchange", "masked-language-modelling", "code"]
+    tags += ["sentence-transformers", "feature-extraction"] if facts["sentence"] else []
+    lines += ["tags:", *(f"- {tag}" for tag in tags), "---"]
     return "\n".join(lines)
 
 
@@ -72,7 +76,7 @@ def _what(facts: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     shape = facts["model"]
     hosts = [site["host"] or name for name, site in manifest["sites"].items()]
     shown = ", ".join(hosts) if len(hosts) <= 5 else f"{len(hosts)} sites of Stack Exchange"
-    rows = [
+    rows: list[tuple[str, Any]] = [
         ("family", f"{shape['family']} ({_FAMILIES[shape['family']]}); `{facts['architecture']}`"),
         ("parameters", f"{facts['parameters']:,}"),
         ("layers", shape["layers"]),
@@ -105,6 +109,28 @@ documents than {facts["model"]["max_length"]:,} tokens must be cut (`truncation=
 
 It gives vectors and fills gaps; it answers no questions. It has seen what people wrote, with their errors and leanings;
 personal data in it was replaced where it was recognised, which is never everywhere."""
+
+
+def _use_for_sentences(facts: Mapping[str, Any]) -> str:
+    return f"""## Use
+
+```python
+from sentence_transformers import SentenceTransformer
+
+model = SentenceTransformer("PATH OR NAME OF THIS MODEL")
+vectors = model.encode(["How do I sort a list?", "Sorting a list in Python"])
+print(model.similarity(vectors, vectors))
+```
+
+A text's vector, of {facts["model"]["hidden"]:,} numbers, is the mean of its tokens' vectors, special tokens
+included. Longer texts than {facts["model"]["max_length"]:,} tokens are cut. Text that says "[MASK]" is read as text.
+
+Training was masked language modelling only, not of similar texts: the vectors are a start for training on pairs, such
+as questions and their answers or duplicates, and without it they tell texts apart poorly. The head that fills gaps is
+left out.
+
+It has seen what people wrote, with their errors and leanings; personal data in it was replaced where it was
+recognised, which is never everywhere."""
 
 
 def _data(facts: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
@@ -196,11 +222,12 @@ def _scores(facts: Mapping[str, Any]) -> str:
 
 
 def _same(facts: Mapping[str, Any]) -> str:
+    compared = "Vectors of tokens" if facts["sentence"] else "Logits"
     lengths = ", ".join(f"{length:,}" for length in facts["proof"]["document_tokens"])
     return (
         "## Same as the trained model\n\n"
-        f"Logits of this folder's model under transformers {facts['transformers']} and of the trained one differ by "
-        f"{facts['largest_difference']:.1e} at most,\nin float32 on the CPU, for documents of the "
+        f"{compared} of this folder's model under transformers {facts['transformers']} and of the trained one differ "
+        f"by {facts['largest_difference']:.1e} at most,\nin float32 on the CPU, for documents of the "
         f"{facts['proof']['split']} split with {lengths} tokens: packed there, padded here."
     )
 

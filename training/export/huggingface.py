@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from socorpus.training.models.encoder import Encoder
 
 TOLERANCE = 1e-4
-"""Largest difference of two logits that is still rounding."""
+"""Largest difference of two logits, or of two components of a normalised vector, that is still rounding."""
 
 _DOCUMENTS = 6
 _GROUPS = 8
@@ -63,14 +63,16 @@ class Source:
 @dataclass(frozen=True)
 class Proof:
     """The comparison of the two models: the split, the documents' lengths in tokens, and the largest difference of two
-    logits."""
+    logits, or of two components of a token's vector where the model has no head."""
 
     split: str
     lengths: tuple[int, ...]
     difference: float
 
 
-def export(run: Path, out: Path, force: bool = False, step: int | None = None) -> dict[str, Any]:
+def export(
+    run: Path, out: Path, force: bool = False, step: int | None = None, sentence: bool = False
+) -> dict[str, Any]:
     """Write a checkpoint of a run as a model of transformers, and prove that it is the same.
 
     Args:
@@ -78,6 +80,7 @@ def export(run: Path, out: Path, force: bool = False, step: int | None = None) -
         out: the folder to write; it appears complete or not at all.
         force: whether to replace an existing folder.
         step: the checkpoint's step; the newest, if None.
+        sentence: whether to write the encoder without its head, with mean pooling, for sentence-transformers.
 
     Returns:
         The contents of export.json, and `folder`.
@@ -93,7 +96,7 @@ def export(run: Path, out: Path, force: bool = False, step: int | None = None) -
     try:
         shutil.rmtree(partial, ignore_errors=True)  # of an export that was killed
         partial.mkdir(parents=True)
-        facts = _write(source, partial)
+        facts = _write(source, partial, sentence)
         _put(partial, out)
     except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
@@ -192,25 +195,26 @@ def _put(partial: Path, out: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _write(source: Source, folder: Path) -> dict[str, Any]:
+def _write(source: Source, folder: Path, sentence: bool) -> dict[str, Any]:
     split, documents = _documents(source)
     with distributed.joined() as ranks, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # megatron-core warns of its own defaults in every layer
         ours = _ours(source, ranks)
-        _save(source, ours, folder)
-        theirs = _theirs(source, folder)
+        _save(source, ours, folder, sentence)
+        theirs = _theirs(source, folder, sentence)
         proof = Proof(
             split, tuple(len(ids) for ids in documents), _difference(ours, theirs, documents, source.corpus.vocabulary)
         )
     if not proof.difference < TOLERANCE:
         raise BuildError(
             f"{source.found.path}: the exported model differs from the trained one by {proof.difference:.1e} in a "
-            f"logit, more than the {TOLERANCE:.0e} that rounding explains; nothing was written. "
+            f"{'vector' if sentence else 'logit'}, more than the {TOLERANCE:.0e} that rounding explains; nothing was "
+            "written. "
             f"Please report this with the versions of torch ({torch.__version__}) and transformers "
             f"({version('transformers')})"
         )
     saved_hashes.write(folder)
-    facts = _facts(source, proof, theirs)
+    facts = _facts(source, proof, theirs, sentence)
     write_json(folder / "export.json", facts)
     toml = read_text(source.run.root / "run.toml")
     manifest = card.merged([source.corpus.manifest, *(other.manifest for other in source.others.values())])
@@ -247,16 +251,21 @@ def _ours(source: Source, ranks: distributed.Ranks) -> "Encoder":
 MASK = "[MASK]"
 
 
-def _save(source: Source, ours: "Encoder", folder: Path) -> None:
+def _save(source: Source, ours: "Encoder", folder: Path, sentence: bool) -> None:
     """Write config.json, model.safetensors and the tokenizer."""
     from socorpus.training.export import weights
 
     with quiet() as transformers:
         vocabulary = source.corpus.vocabulary
         described = weights.configuration(source.shape, vocabulary.padded, vocabulary.special)
-        theirs = getattr(transformers, weights.ARCHITECTURES[source.shape.family])(described)
+        theirs = getattr(transformers, _class_of(source.shape, sentence))(described)
         own = {name: tensor.detach() for name, tensor in ours.named_parameters()}
-        keys = theirs.load_state_dict(weights.weights(own, source.shape), strict=False)
+        named = weights.weights(own, source.shape)
+        if sentence:
+            from socorpus.training.export import sentence as sentence_layout
+
+            named = sentence_layout.encoder(named, source.shape)
+        keys = theirs.load_state_dict(named, strict=False)
         if keys.missing_keys or keys.unexpected_keys:
             raise BuildError(
                 f"transformers {transformers.__version__} names the weights of {type(theirs).__name__} in another way: "
@@ -287,14 +296,22 @@ def _save(source: Source, ours: "Encoder", folder: Path) -> None:
         if token["content"] == MASK:
             token["lstrip"] = True
     write_json(path, parts)
+    if sentence:
+        sentence_layout.write(folder, source.shape)
 
 
-def _theirs(source: Source, folder: Path) -> Any:
-    """transformers' model as read from the disk."""
+def _class_of(shape: ModelShape, sentence: bool) -> str:
+    """The class in transformers that is written: with the head of masked language modelling, or without."""
+    from socorpus.training.export import sentence as sentence_layout
     from socorpus.training.export import weights
 
+    return (sentence_layout.CLASSES if sentence else weights.ARCHITECTURES)[shape.family]
+
+
+def _theirs(source: Source, folder: Path, sentence: bool) -> Any:
+    """transformers' model as read from the disk."""
     with loading(folder, "the exported model") as transformers:
-        kind = getattr(transformers, weights.ARCHITECTURES[source.shape.family])
+        kind = getattr(transformers, _class_of(source.shape, sentence))
         return kind.from_pretrained(folder, **ONLY_DATA).float().eval()
 
 
@@ -302,7 +319,8 @@ def _theirs(source: Source, folder: Path) -> Any:
 def _difference(
     ours: "Encoder", theirs: Any, documents: Sequence[npt.NDArray[np.int64]], vocabulary: shard_reader.Vocabulary
 ) -> float:
-    """The largest difference of two logits of the same token: ours of packed documents, theirs of padded pairs."""
+    """The largest difference of two logits of the same token, or of its vectors where `theirs` has no head: ours of
+    packed documents, theirs of padded pairs."""
     lengths = [len(document) for document in documents]
     ids = torch.from_numpy(np.concatenate(documents))
     positions = torch.cat([torch.arange(length) for length in lengths])
@@ -318,16 +336,20 @@ def _difference(
             padded[row, : lengths[number]] = torch.from_numpy(documents[number])
             mask[row, : lengths[number]] = 1
         with quiet():
-            logits = theirs(input_ids=padded, attention_mask=mask).logits
+            output = theirs(input_ids=padded, attention_mask=mask)
         for row, number in enumerate(pair):
-            apart = (ours.score(hidden[number])[:, 0] - logits[row, : lengths[number]]).abs().max().item()
+            if "logits" in output:
+                mine, other = ours.score(hidden[number]), output.logits
+            else:
+                mine, other = hidden[number], output.last_hidden_state
+            apart = (mine[:, 0] - other[row, : lengths[number]]).abs().max().item()
             if not math.isfinite(apart):
                 return math.inf
             largest = max(largest, apart)
     return largest
 
 
-def _facts(source: Source, proof: Proof, theirs: Any) -> dict[str, Any]:
+def _facts(source: Source, proof: Proof, theirs: Any, sentence: bool) -> dict[str, Any]:
     """The contents of export.json; it contains no path of this machine."""
     facts, state, step = source.facts, source.found.state, source.found.step
     ranks = facts.get("ranks")
@@ -338,6 +360,7 @@ def _facts(source: Source, proof: Proof, theirs: Any) -> dict[str, Any]:
         "torch": torch.__version__,
         "transformers": version("transformers"),
         "architecture": type(theirs).__name__,
+        "sentence": sentence,
         "parameters": theirs.num_parameters(),
         "model": toml_config.as_dict(source.shape),
         "vocabulary": {"entries": source.corpus.vocabulary.entries, "rows": source.corpus.vocabulary.padded},

@@ -309,3 +309,112 @@ def test_what_is_missing_is_said(
     with pytest.raises(InputError, match="one process"):
         huggingface.export(runs["tiny"], out)
     assert [path.name for path in tmp_path.iterdir()] == ["bare"]
+
+
+@pytest.fixture(scope="module")
+def encoders(runs: dict[str, Path]) -> dict[str, Path]:
+    made = {preset: run.parent / f"sentences-{preset}" for preset, run in runs.items()}
+    for preset, run in runs.items():
+        words = ["export", str(run), "-o", str(made[preset]), "--sentence"]
+        with mock.patch.dict(os.environ):
+            said = CliRunner().invoke(app, words, catch_exceptions=False).output
+        assert "MegatronBertModel" in said or "ModernBertModel" in said
+    return made
+
+
+SENTENCES = """
+import json, sys, warnings
+warnings.simplefilter("error")
+import numpy
+from sentence_transformers import SentenceTransformer
+texts, answers = json.load(sys.stdin), []
+for folder in sys.argv[1:]:
+    model = SentenceTransformer(folder, device="cpu")
+    answers.append({
+        "vectors": model.encode(texts, batch_size=len(texts)).tolist(),
+        "singly": numpy.concatenate([model.encode([text]) for text in texts]).tolist(),
+        "normalised": model.encode(texts, normalize_embeddings=True, batch_size=3).tolist(),
+        "longest": model.max_seq_length,
+        "width": model.get_embedding_dimension(),
+        "similarity": model.similarity_fn_name,
+        "modules": [type(module).__name__ for module in model],
+    })
+assert not [name for name in sys.modules if name.startswith(("socorpus", "megatron"))]
+print(json.dumps(answers))
+"""
+
+
+def test_sentence_transformers_alone_reads_an_encoder_for_sentences(
+    encoders: dict[str, Path], models: dict[str, Path], corpus: Path, tmp_path: Path
+) -> None:
+    import numpy as np
+    import transformers
+
+    rows = table(corpus, "shards")
+    longest = max(rows["text"].to_pylist(), key=len)
+    texts = ["How do I sort a list?", "", "What does [MASK] mean in [SEP]?", longest * 3, *rows["text"].to_pylist()[:9]]
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", SENTENCES, *encoders.values()],
+        input=json.dumps(texts),
+        capture_output=True,
+        text=True,
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path), "OMP_NUM_THREADS": "1"},
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    # Nothing of the weights is missing or left over.
+    assert "not initialized" not in done.stderr and "MISSING" not in done.stderr and "UNEXPECTED" not in done.stderr
+    for (preset, folder), answer in zip(encoders.items(), json.loads(done.stdout), strict=True):
+        shape = presets.load(preset).model
+        assert answer["modules"] == ["Transformer", "Pooling"] and answer["similarity"] == "cosine"
+        assert (answer["longest"], answer["width"]) == (shape.max_length, shape.hidden)
+        vectors = np.array(answer["vectors"])
+        # The mean of the hidden states of the model with its head, without sentence-transformers and without padding.
+        tokenizer = transformers.AutoTokenizer.from_pretrained(models[preset])
+        whole = transformers.AutoModelForMaskedLM.from_pretrained(models[preset]).eval()
+        inner = getattr(whole, whole.base_model_prefix)
+        for text, vector in zip(texts, vectors, strict=True):
+            ids = tokenizer(text, split_special_tokens=True, truncation=True, return_tensors="pt")
+            with torch.no_grad():
+                mean = inner(**ids).last_hidden_state[0].mean(0).numpy()
+            assert np.abs(vector - mean).max() < 1e-5
+        assert np.abs(np.array(answer["singly"]) - vectors).max() < 1e-5, "other texts of a batch change nothing"
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        assert np.abs(np.array(answer["normalised"]) - vectors / lengths).max() < 1e-5
+        hashes = json.loads((folder / saved_hashes.NAME).read_text())
+        assert {"model.safetensors", "tokenizer.json"} == set(hashes)
+
+
+def test_the_card_of_an_encoder_for_sentences_names_its_use_and_its_proof(encoders: dict[str, Path]) -> None:
+    for preset, folder in encoders.items():
+        card = (folder / "README.md").read_text("utf-8")
+        front = re.match(r"---\n(.*?)\n---\n", card, re.S)
+        assert front and "library_name: sentence-transformers" in front[1] and "mask_token" not in front[1]
+        assert "SentenceTransformer(" in card and "fill-mask" not in card
+        assert "mean of its tokens' vectors, special tokens included" in card.replace("\n", " ")
+        proof = facts(folder)
+        assert proof["sentence"] and 0 < proof["largest_difference"] < 1e-4
+        assert "Vectors of tokens of this folder's model" in card
+        assert (
+            proof["parameters"]
+            < facts(folder.with_name(f"model-{preset}"))["parameters"] + presets.load(preset).model.hidden ** 2
+        )
+
+
+def test_an_encoder_that_is_off_is_not_exported(
+    runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = weights.weights
+
+    def tampered(*arguments: Any) -> Any:
+        made = right(*arguments)
+        name = next(name for name in made if name.endswith(("layers.2.mlp.Wo.weight", "layer.1.output.dense.weight")))
+        made[name] = made[name].clone()
+        made[name][0, 0] += 0.1
+        return made
+
+    monkeypatch.setattr(weights, "weights", tampered)
+    for run in runs.values():
+        with pytest.raises(BuildError, match="in a vector"):
+            export(run, tmp_path / "model", sentence=True)
+    assert list(tmp_path.iterdir()) == []
