@@ -53,7 +53,8 @@ def evaluate(
     rate: options.Rate = None,
     batch: options.Batch = 32,
     length: options.Length = None,
-    seeds: options.Seeds = 3,
+    seeds: options.Seeds = "3",
+    processes: options.Processes = None,
     most: options.Most = None,
     most_test: Annotated[int | None, typer.Option(min=1, help="Number of test examples to draw. Default: all.")] = None,
     hard: options.Hard = False,
@@ -92,6 +93,7 @@ def evaluate(
             limit=limit,
             key=key,
             ask=_ask_limit if terminal.is_terminal(sys.stdin) else None,
+            processes=processes,
             say=view.say,
             show=Screen(),
         )

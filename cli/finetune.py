@@ -1,5 +1,6 @@
 """`socorpus finetune`."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import mean, stdev
@@ -29,7 +30,8 @@ def finetune(
     rate: options.Rate = None,
     batch: options.Batch = 32,
     length: options.Length = None,
-    seeds: options.Seeds = 3,
+    seeds: options.Seeds = "3",
+    processes: options.Processes = None,
     most: options.Most = None,
     people: Annotated[bool, typer.Option("--people", help="Train only on people's labels.")] = False,
     hard: options.Hard = False,
@@ -57,6 +59,7 @@ def finetune(
             people=people,
             download=download,
             force=force,
+            processes=processes,
             show=Screen(),
         )
     _show(place, facts)
@@ -65,27 +68,45 @@ def finetune(
 def settings(
     epochs: int,
     patience: int,
-    rate: float | None,
+    rate: str | None,
     batch: int,
     length: int | None,
-    seeds: int,
+    seeds: str,
     hard: bool,
     weights: Weighting,
     bits: Bits | None,
 ) -> "FinetuneSettings":
-    """Settings of fine-tuning from the options."""
+    """Settings of fine-tuning from the options.
+
+    Raises:
+        InputError: rates or seeds can't be read.
+    """
+    from socorpus.corpus import InputError
     from socorpus.training import FinetuneSettings
 
+    try:
+        rates = tuple(float(part) for part in rate.split(",") if part.strip()) if rate is not None else ()
+    except ValueError:
+        raise InputError(f"--rate {rate}: write a number, or several: 1e-5,3e-5") from None
+    try:
+        numbers = tuple(int(part) for part in seeds.split(",") if part.strip())
+    except ValueError:
+        raise InputError(f"--seeds {seeds}: write how many, such as 3, or which: 1,2,3") from None
+    if not numbers or (rate is not None and not rates):
+        raise InputError("--seeds and --rate need a number each")
+    if any(not 0 <= number < math.inf for number in (*rates, *numbers)):
+        raise InputError("rates and seeds can't be negative, and rates are finite")
     return FinetuneSettings(
         epochs=epochs,
         patience=patience,
-        rate=rate,
+        rate=rates[0] if len(rates) == 1 else None,
+        rates=rates if len(rates) > 1 else (),
         batch=batch,
         length=length,
         soft=not hard,
         weights=weights.value,
         bits=int(bits.value) if bits is not None else None,
-        seeds=tuple(range(seeds)),
+        seeds=numbers if "," in seeds else tuple(range(*numbers)),
     )
 
 
@@ -94,6 +115,7 @@ class Screen:
 
     def __init__(self) -> None:
         self._line = view.ProgressLine()
+        self._running: dict[str, FinetuningStep] = {}
 
     def begin(self, what: Mapping[str, Any]) -> None:
         """Fine-tuning begins; shows the number of texts that are cut or read in windows."""
@@ -106,17 +128,33 @@ class Screen:
                 )
 
     def step(self, line: "FinetuningStep") -> None:
-        """A step is done."""
-        text = (
-            f"seed {line.seed}  step {line.step:,}/{line.steps:,}  loss {line.loss:.3f}  "
-            f"{line.examples_per_second:,.1f} examples/s  at most {view.duration(line.seconds_left)} left"
-        )
+        """A step is done: of one run, or of one of several side by side."""
+        self._running[line.name] = line
+        lines = list(self._running.values())
+        if len(lines) == 1:
+            text = (
+                f"{line.name or f'seed {line.seed}'}  step {line.step:,}/{line.steps:,}  loss {line.loss:.3f}  "
+                f"{line.examples_per_second:,.1f} examples/s  at most {view.duration(line.seconds_left)} left"
+            )
+        else:
+            parts = [f"{other.name} {other.step / other.steps:.0%}" for other in lines]
+            longest = max(other.seconds_left for other in lines)
+            text = f"{'; '.join(parts)}; of these at most {view.duration(longest)} left"
         self._line.now(text)
 
-    def validated(self, seed: int, epoch: int, scores: Mapping[str, float]) -> None:
+    def validated(self, seed: int, epoch: int, scores: Mapping[str, float], name: str = "") -> None:
         """An epoch was scored."""
-        shown = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in scores.items() if ":" not in name)
-        self._line.stay(f"seed {seed} epoch {epoch + 1} validation: {shown or 'no examples'}")
+        metrics = [(metric, value) for metric, value in scores.items() if ":" not in metric]
+        shown = ", ".join(f"{metric.replace('_', ' ')} {value:.3f}" for metric, value in metrics)
+        self._line.stay(f"{name or f'seed {seed}'} epoch {epoch + 1} validation: {shown or 'no examples'}")
+
+    def ended(self, name: str) -> None:
+        """A run is done, or failed."""
+        self._running.pop(name, None)
+
+    def note(self, sentence: str) -> None:
+        """Something to know."""
+        self._line.stay(sentence)
 
     def cell(self, system: str, task: str, data: str) -> None:
         """A system is next."""
@@ -146,4 +184,9 @@ def _show(place: Path, facts: Mapping[str, Any]) -> None:
     view.out.print(table)
     for note in facts["data"]["notes"]:
         view.out.print(note, style="dim", markup=False)
+    if len(facts["rates"]) > 1:
+        scores = (tried["validation_score"] for tried in facts["rates"])
+        shown = (f"{score:.3f}" if score is not None else "not finite" for score in scores)
+        tried = ", ".join(f"{rate['rate']:g} ({score})" for rate, score in zip(facts["rates"], shown, strict=True))
+        view.out.print(f"learning rate {facts['rate']:g}, the best on the validation split of {tried}")
     view.out.print(f"model: {view.place(place)} (seed {facts['best_seed']}, the best on the validation split)")

@@ -110,12 +110,30 @@ Plugins = Annotated[
 
 Epochs = Annotated[int, typer.Option(min=1, help="Maximum number of epochs.")]
 Patience = Annotated[int, typer.Option(min=1, help="Stop after this many epochs without a better validation score.")]
-Rate = Annotated[float | None, typer.Option(min=0, help="Peak learning rate. Default: by the model's width.")]
+Rate = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RATE,…",
+        help="Peak learning rate; of several, such as 1e-5,3e-5, the validation split chooses. Default: by the model's "
+        "width.",
+    ),
+]
 Batch = Annotated[int, typer.Option(min=1, help="Examples per step.")]
 Length = Annotated[
     int | None, typer.Option(min=16, help="Tokens per window. Default: the model's context, at most 2,048.")
 ]
-Seeds = Annotated[int, typer.Option(min=1, help="Number of random seeds to train.")]
+Seeds = Annotated[
+    str, typer.Option(metavar="N|SEED,…", help="Number of random seeds to train, or the seeds: 3 is 0,1,2.")
+]
+Processes = Annotated[
+    int | None,
+    typer.Option(
+        "--processes",
+        min=1,
+        metavar="N",
+        help="Seeds and rates to train at a time. Default: one per GPU, or by cores and memory.",
+    ),
+]
 Most = Annotated[int | None, typer.Option(min=1, help="Number of training examples to draw. Default: all.")]
 Hard = Annotated[bool, typer.Option("--hard", help="Train on hard labels, without their probabilities.")]
 Weights = Annotated[Weighting, typer.Option(help="Class weighting.")]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from socorpus.training.errors import RankError
     from socorpus.training.evaluation.systems import system
     from socorpus.training.examples.example import Data, Example, Prediction
-    from socorpus.training.finetuning.learner import FinetuningStep
+    from socorpus.training.finetuning.progress import FinetuningStep
     from socorpus.training.finetuning.settings import FinetuneSettings
     from socorpus.training.presets import load as load_config
     from socorpus.training.presets import preset
@@ -80,7 +80,7 @@ if not TYPE_CHECKING:
             "errors": "RankError",
             "evaluation.systems": "system",
             "examples.example": "Data Example Prediction",
-            "finetuning.learner": "FinetuningStep",
+            "finetuning.progress": "FinetuningStep",
             "finetuning.settings": "FinetuneSettings",
             "presets": "load:load_config preset",
             "pretrain.log": "TrainingStep",

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from socorpus.training.evaluation.cell import Cell
     from socorpus.training.evaluation.table import TaskTable
     from socorpus.training.examples.example import Data
-    from socorpus.training.finetuning import learner
     from socorpus.training.finetuning.predictor import Fitted
+    from socorpus.training.finetuning.progress import FinetuningShow
     from socorpus.training.finetuning.settings import FinetuneSettings
     from socorpus.training.pretrain.log import TrainingShow, Watching
     from socorpus.training.pretrain.plan import CostPlan
@@ -276,7 +276,8 @@ def finetune(
     people: bool = False,
     download: bool = False,
     force: bool = False,
-    show: "learner.FinetuningShow | None" = None,
+    processes: int | None = None,
+    show: "FinetuningShow | None" = None,
 ) -> dict[str, Any]:
     """Fine-tune a pre-trained model on a task, and score it on held-out examples.
 
@@ -290,6 +291,7 @@ def finetune(
         people: train only on labels from people.
         download: fetch missing models from the hub.
         force: delete the folder's contents and start again.
+        processes: seeds and rates that train at a time; if None, one a GPU, or as many as cores and memory allow.
 
     Returns:
         The contents of finetune.json: scores of each seed, and which is the best.
@@ -307,14 +309,16 @@ def finetune(
     need(*TRANSFORMERS, "sklearn")
     from socorpus.labeling.api import task_named
     from socorpus.training.examples import readers
-    from socorpus.training.finetuning import learner, pretrained
+    from socorpus.training.finetuning import pretrained, tuning
     from socorpus.training.finetuning.settings import FinetuneSettings
 
     name = str(model)
     with folders.written(out if out is not None else default_folder(name, task)) as folder:
         examples = readers.read(corpus_place(data), task_named(task), most, people)
         base = pretrained.find(name, download)
-        return learner.finetune(base, examples, settings or FinetuneSettings(), folder, show or Silent(), force)
+        return tuning.finetune(
+            base, examples, settings or FinetuneSettings(), folder, show or Silent(), force, processes=processes
+        )
 
 
 def default_folder(model: str, task: str) -> Path:
@@ -364,6 +368,7 @@ def evaluate(
     limit: float | None = None,
     key: str = "OPENAI_API_KEY",
     ask: Callable[[str], float] | None = None,
+    processes: int | None = None,
     say: Say = _say_nothing,
     show: "compare.ComparisonShow | None" = None,
 ) -> Comparison:
@@ -384,6 +389,7 @@ def evaluate(
         limit: highest spending in dollars on each endpoint and task.
         key: environment variable that holds the endpoints' key.
         ask: called with the expected cost if there is no limit; returns the limit.
+        processes: models that train at a time, as in `finetune`.
         say: called with a sentence about each task that is left out.
         show: called with the progress.
 
@@ -415,6 +421,7 @@ def evaluate(
             download,
             price,
             root or Path(),
+            processes,
         )
         return Comparison(place, compare.compare(plan, folder, show or Silent()))
 

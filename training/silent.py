@@ -18,6 +18,12 @@ class Silent:
     def validated(self, *where_and_scores: Any) -> None:
         """Held-out examples were scored."""
 
+    def ended(self, name: str) -> None:
+        """A run is done, or failed."""
+
+    def note(self, sentence: str) -> None:
+        """Something to know."""
+
     def saved(self, step: int) -> None:
         """A checkpoint is being written."""
 

@@ -146,6 +146,8 @@ class Quiet:
         self.steps: list[Any] = []
         self.scores: list[Any] = []
         self.lacking: list[str] = []
+        self.notes: list[str] = []
+        self.done: list[str] = []
 
     def begin(self, what: Any) -> None:
         self.begun.append(what)
@@ -153,8 +155,14 @@ class Quiet:
     def step(self, line: Any) -> None:
         self.steps.append(line)
 
-    def validated(self, seed: int, epoch: int, scores: Any) -> None:
+    def validated(self, seed: int, epoch: int, scores: Any, name: str = "") -> None:
         self.scores.append((seed, epoch, scores))
+
+    def ended(self, name: str) -> None:
+        self.done.append(name)
+
+    def note(self, sentence: str) -> None:
+        self.notes.append(sentence)
 
     def cell(self, system: str, task: str, data: str) -> None:
         pass

@@ -22,7 +22,8 @@ from socorpus.training.evaluation.cell import Cell
 from socorpus.training.evaluation.systems import SYSTEMS, Answering, System
 from socorpus.training.examples import metrics, predictions, readers
 from socorpus.training.examples.example import Data, Example, Prediction
-from socorpus.training.finetuning import learner, pretrained
+from socorpus.training.finetuning import pretrained, side_by_side, tuning
+from socorpus.training.finetuning.progress import FinetuningShow
 from socorpus.training.finetuning.settings import FinetuneSettings
 from socorpus.training.pretrain import cost
 
@@ -58,6 +59,7 @@ class ComparisonPlan:
         most_test: number of test examples, the same sample for all systems; None: all.
         price: dollars an hour of this machine; None: the default price of its GPU, unknown without a GPU.
         work: folder whose `runs/` holds the runs that systems name.
+        processes: models that train at a time; None: `side_by_side.shared`.
     """
 
     data: Sequence[Data]
@@ -68,9 +70,10 @@ class ComparisonPlan:
     download: bool = False
     price: float | None = None
     work: Path = Path()
+    processes: int | None = None
 
 
-class ComparisonShow(learner.FinetuningShow, Protocol):
+class ComparisonShow(FinetuningShow, Protocol):
     """Callbacks with the progress of a comparison."""
 
     def cell(self, system: str, task: str, data: str) -> None:
@@ -102,13 +105,72 @@ def compare(plan: ComparisonPlan, out: Path, show: ComparisonShow) -> list[Cell]
     out.mkdir(parents=True, exist_ok=True)
     cells: list[Cell] = []
     plan = replace(plan, data=[_scored(data, plan.most_test) for data in plan.data])
+    models = _Models(plan, out, show)
     for data in plan.data:
         seeds: dict[str, list[metrics.Sums]] = {}
-        column = [_cell(system, data, plan, out, show, seeds) for system in plan.systems]
+        column = [_cell(system, data, plan, out, show, seeds, models) for system in plan.systems]
         _rank(data, column, seeds)
         cells += column
         _write(plan, cells, out)
     return cells
+
+
+class _Models:
+    """The models to fine-tune: found before anything is trained, so that all can train side by side.
+
+    Attributes:
+        works: what is to be done, by system and task with its data; or why it can't be.
+    """
+
+    def __init__(self, plan: ComparisonPlan, out: Path, show: ComparisonShow) -> None:
+        self.works: dict[tuple[str, str, str], tuning.Work | InputError] = {}
+        self._show = show
+        for system in plan.systems:
+            if system.kind != "model":
+                continue
+            try:
+                base: pretrained.Pretrained | InputError = replace(_found(system, plan), name=system.name)
+            except InputError as error:
+                base = error
+            for data in plan.data:
+                title = f"{data.task.name} ({data.name}), {system.name}"
+                self.works[system.name, data.task.name, data.name] = (
+                    base
+                    if isinstance(base, InputError)
+                    else tuning.Work.of(base, data, plan.settings, _folder(out, system, data), title)
+                )
+        there = [work for work in self.works.values() if isinstance(work, tuning.Work)]
+        self._share = side_by_side.shared([run for work in there for run in work.runs], plan.processes, show)
+        self._failures = tuning.ahead(there, self._share, show) if self._share.processes > 1 else {}
+
+    def facts(self, system: System, data: Data) -> tuple[tuning.Work, dict[str, Any]]:
+        """A fine-tuned model and the contents of its finetune.json.
+
+        Raises:
+            InputError, BuildError: it is missing, or training failed.
+        """
+        work = self.works[system.name, data.task.name, data.name]
+        if isinstance(work, InputError):
+            raise work
+        tuning.enter(work, renew=True)
+        return work, tuning.finish(work, self._show, self._share, self._failures)
+
+
+def _found(system: System, plan: ComparisonPlan) -> pretrained.Pretrained:
+    what = system.what
+    # A preset's run is in the corpus's folder.
+    if what.startswith("runs/") and not Path(what).exists():
+        what = str(plan.work / what)
+    try:
+        return pretrained.find(what, plan.download)
+    except InputError as error:
+        if "://" in what or Path(what.removeprefix("scratch:")).exists():
+            raise
+        raise InputError(f"{error}; {systems.suggestion(system.what)}") from None
+
+
+def _folder(out: Path, system: System, data: Data) -> Path:
+    return out / "cells" / _name(f"{data.task.name}-{data.name}") / _name(system.name)
 
 
 def _scored(data: Data, most: int | None) -> Data:
@@ -126,14 +188,16 @@ def _cell(
     out: Path,
     show: ComparisonShow,
     seeds: dict[str, list[metrics.Sums]],
+    models: _Models,
 ) -> Cell:
     cell = Cell(system.name, data.task.name, data.name)
-    folder = out / "cells" / _name(f"{data.task.name}-{data.name}") / _name(system.name)
+    folder = _folder(out, system, data)
     show.cell(system.name, data.task.name, data.name)
     try:
-        by_seed = {"defined": _defined, "model": _model, "chat": _chat}[system.kind](
-            system, data, plan, folder, show, cell
-        )
+        if system.kind == "model":
+            by_seed = _model(system, data, plan, models, cell)
+        else:
+            by_seed = {"defined": _defined, "chat": _chat}[system.kind](system, data, plan, folder, show, cell)
     except SocorpusError as error:
         cell.missing = str(error) + (f" ({system.hint})" if system.hint else "")
         show.missing(system.name, cell.missing)
@@ -259,20 +323,8 @@ def _fault(data: Data, example: Example, prediction: Prediction) -> str | None:
     return None
 
 
-def _model(
-    system: System, data: Data, plan: ComparisonPlan, folder: Path, show: ComparisonShow, cell: Cell
-) -> list[list[Prediction]]:
-    what = system.what
-    # A preset's run is in the corpus's folder.
-    if what.startswith("runs/") and not Path(what).exists():
-        what = str(plan.work / what)
-    try:
-        base = pretrained.find(what, plan.download)
-    except InputError as error:
-        if "://" in what or Path(what.removeprefix("scratch:")).exists():
-            raise
-        raise InputError(f"{error}; {systems.suggestion(system.what)}") from None
-    facts = learner.finetune(replace(base, name=system.name), data, plan.settings, folder, show, renew=True)
+def _model(system: System, data: Data, plan: ComparisonPlan, models: _Models, cell: Cell) -> list[list[Prediction]]:
+    work, facts = models.facts(system, data)
     chosen = [result for result in facts["seeds"] if result["seed"] in plan.settings.seeds]
     cell.parameters = facts["parameters"]
     cell.device = chosen[0]["device"]
@@ -289,9 +341,12 @@ def _model(
         cell.notes.append(
             f"{cut['cut']:,} of {cut['texts']:,} test texts lost their end ({cut['tokens_cut']:,} tokens)"
         )
-    cell.notes += [] if base.scratch else _pretraining(base.folder)
-    place = folder / "seeds"
-    return [predictions.read(place / str(result["seed"]) / "test.parquet", data.splits["test"]) for result in chosen]
+    if len(facts.get("rates", ())) > 1:
+        rates = ", ".join(f"{tried['rate']:g}" for tried in facts["rates"])
+        cell.notes.append(f"learning rate {facts['rate']:g}, chosen of {rates} on the validation split")
+    cell.notes += [] if work.model.scratch else _pretraining(work.model.folder)
+    places = [work.out / "seeds" / result.get("folder", str(result["seed"])) for result in chosen]
+    return [predictions.read(place / "test.parquet", data.splits["test"]) for place in places]
 
 
 def _pretraining(folder: Path) -> list[str]:

@@ -47,8 +47,15 @@ the functions. The posts are CC BY-SA; no licence is chosen here for the weights
 
 {_scores(facts)}
 
-Seed {facts["best_seed"]}, the best on the validation split, is the one in this folder.
+Seed {facts["best_seed"]}, the best on the validation split, is the one in this folder.{_rate(facts)}
 """
+
+
+def _rate(facts: Mapping[str, Any]) -> str:
+    if len(facts["rates"]) < 2:
+        return ""
+    tried = ", ".join(f"{rate['rate']:g}" for rate in facts["rates"])
+    return f" Its learning rate of {facts['rate']:g} is the best of {tried} on the validation split."
 
 
 def _scores(facts: Mapping[str, Any]) -> str:

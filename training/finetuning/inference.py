@@ -1,7 +1,7 @@
 """Predictions of a model with a task's head: windows in groups of similar length, logits merged per text."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from socorpus.labeling.schema import Task
 from socorpus.training.examples.example import Example, Prediction
 from socorpus.training.finetuning.windows import Encoded, Tags
+from socorpus.training.pretrain import cost
 
 _SMALL = 256
 """Number of tokens below which a group of examples is filled despite padding."""
@@ -71,7 +72,7 @@ def logits_of(
         ids[row, : len(window.ids)] = window.ids
         mask[row, : len(window.ids)] = 1
     given = {"input_ids": torch.from_numpy(ids).to(device), "attention_mask": torch.from_numpy(mask).to(device)}
-    with _half(device):
+    with torch.autocast(device.type, torch.bfloat16) if half(device) else nullcontext():
         logits: torch.Tensor = model(**given).logits
     if task.spans:
         rows = np.repeat(np.arange(len(windows)), [len(window.heads) for window in windows])
@@ -85,11 +86,11 @@ def logits_of(
     return summed / torch.bincount(which, minlength=len(part)).unsqueeze(1)
 
 
-def _half(device: torch.device) -> AbstractContextManager[Any]:
-    """bfloat16 where it is faster: on CUDA, and on processors with instructions for it."""
-    if device.type == "cuda" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
-        return torch.autocast(device.type, torch.bfloat16)
-    return nullcontext()
+def half(device: torch.device) -> bool:
+    """Whether products are in bfloat16: on GPUs that have it, and on processors with instructions for it."""
+    if device.type == "cuda":
+        return cost.has_bfloat16(device)
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 @torch.no_grad()

@@ -1,8 +1,7 @@
-"""Fine-tuning: a pre-trained model learns one task with several seeds, and the best seed is kept.
+"""One fine-tuning run: a pre-trained model learns a task with one seed at one learning rate.
 
-Each seed has a folder `seeds/N` with its state while it runs, and its predictions for the test split when it is done;
-the folder above is the best seed's model as transformers loads it. A killed run resumes from the last state; each state
-is complete or does not exist.
+Its folder holds its state while it runs, and its predictions for the test split when it is done. A killed run resumes
+from the last state; each state is complete or does not exist.
 """
 
 import math
@@ -10,58 +9,113 @@ import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import version
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.storage import files
 from socorpus.corpus.storage.boundary import disk_full, reading
-from socorpus.corpus.storage.files import atomic, locked, ran_out, write_json
-from socorpus.training import saved_hashes
+from socorpus.corpus.storage.files import locked, ran_out, write_json
 from socorpus.training.examples import metrics, predictions
 from socorpus.training.examples.example import Data
-from socorpus.training.finetuning import card as finetune_card
 from socorpus.training.finetuning import pretrained
-from socorpus.training.finetuning.inference import Seen, logits_of, parts, predict
+from socorpus.training.finetuning.inference import Seen, half, logits_of, parts, predict
 from socorpus.training.finetuning.pretrained import Pretrained
+from socorpus.training.finetuning.progress import FinetuningShow, FinetuningStep
 from socorpus.training.finetuning.settings import FinetuneSettings
-from socorpus.training.finetuning.windows import Encoded, Reading, Tags, encode
+from socorpus.training.finetuning.targets import targets
+from socorpus.training.finetuning.windows import Encoded, Reading, encode
 from socorpus.training.quiet import quiet
 
-FACTS = "finetune.json"
+Int64 = npt.NDArray[np.int64]
+
+DONE = "done.json"
 _SAVE_SECONDS = 120.0
-_MOST_WEIGHT = 10.0
+_POOL = 16
+"""Most batches whose examples are sorted by length together: enough for little padding."""
+_POOLS = 8
+"""Fewest pools of an epoch: batches of few examples stay as mixed as they are without."""
+_GROUPS = 4
+"""Groups of similar length in a batch: texts of one length often have one label."""
+
+
+class DivergedError(BuildError):
+    """The loss of a run is not finite."""
 
 
 @dataclass(frozen=True)
-class FinetuningStep:
-    """Progress of a seed."""
+class SeedRun:
+    """A model to train on a task with one seed at one learning rate.
 
+    Attributes:
+        folder: its place in the folder of the fine-tuned model.
+        name: its name in progress and errors.
+    """
+
+    model: Pretrained
+    data: Data
+    settings: FinetuneSettings
     seed: int
-    step: int
-    steps: int
-    epoch: int
-    loss: float
-    examples_per_second: float
-    seconds_left: float
+    rate: float
+    folder: Path
+    name: str
+
+    @property
+    def done(self) -> bool:
+        """Whether it is finished."""
+        return (self.folder / DONE).is_file()
 
 
-class FinetuningShow(Protocol):
-    """Callbacks with the progress of fine-tuning."""
+@dataclass(frozen=True)
+class Inputs:
+    """A task's texts as a model reads them, by split, and its tokenizer."""
 
-    def begin(self, what: Mapping[str, Any]) -> None:
-        """Fine-tuning begins; `what` has the model and how texts were cut."""
+    tokenizer: Any
+    reading: Reading
+    seen: Mapping[str, Seen]
 
-    def step(self, line: FinetuningStep) -> None:
-        """A step is done."""
 
-    def validated(self, seed: int, epoch: int, scores: Mapping[str, float]) -> None:
-        """An epoch is done and scored."""
+def inputs(model: Pretrained, data: Data, settings: FinetuneSettings) -> Inputs:
+    """Tokenise the texts of a task.
+
+    Raises:
+        InputError: the model has no tokenizer that gives offsets.
+    """
+    tokenizer = pretrained.tokenizer(model)
+    how = Reading(min(settings.length or 2048, model.context), settings.windows)
+    seen = {split: Seen(some, encode(tokenizer, data.task, some, how)) for split, some in data.splits.items()}
+    return Inputs(tokenizer, how, seen)
+
+
+def batches(encoded: Sequence[Encoded], size: int, seed: Sequence[int]) -> list[list[int]]:
+    """The examples of an epoch in batches, which follow from the seed; of many, each is of groups of similar length.
+
+    The examples are shuffled; those of up to 16 batches at a time, an eighth of them at most, are sorted by length and
+    cut into groups; a batch is of four groups that are drawn from these. So little is padded, and each batch still has
+    texts of all lengths, and labels as they come.
+    """
+    draw = np.random.default_rng(list(seed))
+    order = draw.permutation(len(encoded))
+    pool = size * min(_POOL, len(order) // (size * _POOLS))
+    if pool > size:
+        lengths = np.array([sum(len(window.ids) for window in text.windows) for text in encoded], np.int64)
+        order = np.concatenate(
+            [_grouped(order[first : first + pool], lengths, size, draw) for first in range(0, len(order), pool)]
+        )
+    return [order[first : first + size].tolist() for first in range(0, len(order), size)]
+
+
+def _grouped(pool: Int64, lengths: Int64, size: int, draw: np.random.Generator) -> Int64:
+    """Examples of a pool, group after group."""
+    by_length = pool[np.argsort(lengths[pool], kind="stable")]
+    each = max(1, size // _GROUPS)
+    groups = [by_length[first : first + each] for first in range(0, len(by_length), each)]
+    return np.concatenate([groups[number] for number in draw.permutation(len(groups))])
 
 
 @dataclass
@@ -77,195 +131,63 @@ class LearnerState:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
-def finetune(
-    model: Pretrained,
-    data: Data,
-    settings: FinetuneSettings,
-    out: Path,
-    show: FinetuningShow,
-    force: bool = False,
-    renew: bool = False,
-) -> dict[str, Any]:
-    """Fine-tune a model on the train split with each seed, and keep the best on the validation split.
-
-    Args:
-        out: folder of the result; finished parts are kept.
-        force: start again.
-        renew: start again if the folder is of another model, data or settings, instead of refusing.
-
-    Returns:
-        The contents of finetune.json.
+def train(run: SeedRun, given: Inputs, show: FinetuningShow) -> None:
+    """Train a model, unless that is done, or resume it.
 
     Raises:
-        InputError: the folder holds another model, task or settings, or something else.
-        BuildError: the loss is not finite, or the disk is full. Finished parts are kept.
+        BuildError: the loss is not finite, the GPU's memory is too small, or the disk is full; the last state is kept.
+        InputError: the state is damaged.
     """
-    settings.check()
-    settings = settings if settings.rate is not None else replace(settings, rate=usual_rate(model))
-    identity = {
-        "model": model.identity,
-        "data": data.identity,
-        # Seeds are left out: more of them extend the same work.
-        "settings": {name: value for name, value in asdict(settings).items() if name != "seeds"},
-    }
-    _enter(out, identity, model, force, renew)
     try:
-        with locked(out / ".lock"):
-            facts = _finished(out, settings)
-            return facts if facts is not None else _run(model, data, settings, out, show)
+        # A process that was killed may not have ended yet.
+        with locked(run.folder / ".lock"):
+            if not run.done:
+                _Learner(run, given, show).run()
     except BaseException as error:  # libraries raise errors of their own for a full disk
-        full = isinstance(error, Exception) and ran_out(error, out)  # as long as all that was written is there
-        for leftover in out.glob("seeds/*/.*.partial"):
+        full = isinstance(error, Exception) and ran_out(error, run.folder)  # as long as all that was written is there
+        for leftover in run.folder.glob(".*.partial"):
             files.remove(leftover)
         if full:
-            raise disk_full(out) from error
+            raise disk_full(run.folder.parent.parent) from error
         raise
 
 
-def usual_rate(model: Pretrained) -> float:
-    """The default learning rate: 5e-5 at a width of 768, as usual for encoders of that size; higher for narrower ones
-    (1.6e-4 at 384 and 1e-3 at 128, tuned on validation splits), lower for wider ones; 2e-4 for adapters."""
-    if model.decoder:
-        return 2e-4
-    return float(np.clip(5e-5 * (768 / model.described.get("hidden_size", 768)) ** (5 / 3), 2e-5, 1e-3))
-
-
-def _enter(out: Path, identity: Mapping[str, Any], model: Pretrained, force: bool, renew: bool) -> None:
-    """Make the folder, or check that it belongs to this work."""
-    mark = out / "identity.json"
-    if force and mark.is_file():
-        shutil.rmtree(out)
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not mark.is_file())):
-        raise InputError(f"{out}: holds something else; give a new folder with --out")
-    if mark.is_file():
-        written = files.read_json(mark)
-        differ = [name for name in identity if written.get(name) != identity[name]]
-        if not differ:
-            return
-        if not renew:
-            raise InputError(
-                f"{out}: was fine-tuned with other {' and '.join(differ)}; give another folder with --out, "
-                "or --force to start again"
-            )
-        shutil.rmtree(out)
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(mark, {**identity, "name": model.shared_name})
-
-
-def _finished(out: Path, settings: FinetuneSettings) -> dict[str, Any] | None:
-    path = out / FACTS
-    if not path.is_file():
-        return None
-    facts: dict[str, Any] = files.read_json(path)
-    return facts if set(settings.seeds) == {result["seed"] for result in facts["seeds"]} else None
-
-
-def _run(model: Pretrained, data: Data, settings: FinetuneSettings, out: Path, show: FinetuningShow) -> dict[str, Any]:
-    tokenizer = pretrained.tokenizer(model)
-    reading = Reading(min(settings.length or 2048, model.context), settings.windows)
-    seen = {split: Seen(some, encode(tokenizer, data.task, some, reading)) for split, some in data.splits.items()}
-    cut = {split: texts.cut for split, texts in seen.items()}
-    show.begin({"model": model.name, "task": data.task.name, "data": data.name, "cut": cut, "length": reading.length})
-    seeds = []
-    for seed in settings.seeds:
-        folder = out / "seeds" / str(seed)
-        done = folder / "done.json"
-        if not done.is_file():
-            _Learner(model, data, settings, seen, seed, folder, tokenizer, show).run()
-        seeds.append(files.read_json(done))
-    best = max(seeds, key=lambda result: (result["validation_score"], -result["seed"]))
-    _keep(out, best["seed"], tokenizer, reading)
-    facts = {
-        "socorpus": version("socorpus"),
-        "model": model.shared_name,
-        "scratch": model.scratch,
-        "model_type": model.described.get("model_type"),
-        "parameters": best["parameters"],
-        "learned_parameters": best["learned_parameters"],
-        "task": data.task.name,
-        "labels": list(data.task.labels),
-        "meanings": dict(data.task.meanings),
-        "question": data.task.question,
-        "unit": data.task.unit,
-        "spans": data.task.spans,
-        "leave_out": list(data.leave_out),
-        "data": {"name": data.name, "identity": data.identity, "notes": list(data.notes)},
-        "counts": {split: data.counts(split) for split in data.splits},
-        "cut": cut,
-        "reading": asdict(reading),
-        "settings": {**asdict(settings), "seeds": list(settings.seeds)},
-        "best_seed": best["seed"],
-        "seeds": seeds,
-    }
-    with atomic(out / "README.md") as partial:
-        partial.write_text(finetune_card.text(facts), "utf-8")
-    write_json(out / FACTS, facts)
-    for result in seeds:
-        if result["seed"] != best["seed"]:
-            shutil.rmtree(out / "seeds" / str(result["seed"]) / "best", ignore_errors=True)
-    return facts
-
-
-def _keep(out: Path, seed: int, tokenizer: Any, reading: Reading) -> None:
-    """Put the best seed's weights into the folder itself."""
-    best = out / "seeds" / str(seed) / "best"
-    for path in best.iterdir():
-        partial = out / f".{path.name}.partial"
-        partial.unlink(missing_ok=True)
-        try:
-            partial.hardlink_to(path)
-        except OSError:  # a file system without hard links
-            shutil.copyfile(path, partial)
-        partial.replace(out / path.name)
-    tokenizer.model_max_length = reading.length
-    tokenizer.save_pretrained(out)
-    saved_hashes.write(out)
-
-
-def _name_base(folder: Path, out: Path) -> None:
-    """Name the base model of adapters as it is seen from `out`, and not by folders of this machine."""
-    path = folder / "adapter_config.json"
-    if path.is_file():
-        described = files.read_json(path)
-        base = Path(described["base_model_name_or_path"]).absolute()
-        write_json(path, {**described, "base_model_name_or_path": os.path.relpath(base, out.absolute())})
-
-
 class _Learner:
-    """Fine-tuning with one seed."""
+    """Fine-tuning with one seed at one rate."""
 
-    def __init__(
-        self,
-        model: Pretrained,
-        data: Data,
-        settings: FinetuneSettings,
-        seen: Mapping[str, Seen],
-        seed: int,
-        folder: Path,
-        tokenizer: Any,
-        show: FinetuningShow,
-    ) -> None:
-        self.model_of, self.data, self.settings, self.seen = model, data, settings, seen
-        self.seed, self.folder, self.show = seed, folder, show
+    def __init__(self, run: SeedRun, inputs: Inputs, show: FinetuningShow) -> None:
+        model, data, settings = run.model, run.data, run.settings
+        self.model_of, self.data, self.settings, self.seen = model, data, settings, inputs.seen
+        self.seed, self.rate, self.folder, self.name, self.show = run.seed, run.rate, run.folder, run.name, show
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        assert settings.rate is not None  # `finetune` sets it: it is part of the work's identity
-        self.rate = settings.rate
-        self.padding = int(tokenizer.pad_token_id or 0)
+        self.padding = int(inputs.tokenizer.pad_token_id or 0)
         self.state = LearnerState()
-        torch.manual_seed(seed)
-        network = pretrained.head(model, data.task, self.padding, settings.bits if model.decoder else None)
+        torch.manual_seed(run.seed)
+        network = pretrained.head(model, data.task, self.padding, settings.bits, self.device)
         if model.decoder:
             network = pretrained.adapted(network, data.task, settings.rank, settings.bits is not None)
         self.model = network if settings.bits is not None and model.decoder else network.to(self.device)
-        self.steps_of_epoch = math.ceil(len(seen["train"].examples) / settings.batch)
+        self.steps_of_epoch = math.ceil(len(self.seen["train"].examples) / settings.batch)
         self.steps = self.steps_of_epoch * settings.epochs
         self.optimizer = self._optimizer()
-        self.targets = _targets(data, settings)
+        self.targets = targets(data, settings)
         self._saved = time.monotonic()
 
     def run(self) -> None:
-        """Train, validate, and predict the test split."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Train, validate, and predict the test split.
+
+        Raises:
+            BuildError: the loss is not finite, or the GPU's memory is too small.
+        """
+        try:
+            self._run()
+        except torch.OutOfMemoryError:
+            raise BuildError(
+                f"{self.folder}: {self.model_of.name} does not fit the GPU's memory with windows of "
+                f"{self.settings.length or self.model_of.context:,} tokens; lower them with --length"
+            ) from None
+
+    def _run(self) -> None:
         self._resume()
         state, settings = self.state, self.settings
         while state.epoch < settings.epochs and state.epoch - state.best_epoch <= settings.patience:
@@ -287,20 +209,27 @@ class _Learner:
         return torch.optim.AdamW([group for group in groups if group["params"]], lr=self.rate, betas=(0.9, 0.98))
 
     def _epoch(self) -> None:
-        state, train = self.state, self.seen["train"]
-        order = np.random.default_rng([self.seed, state.epoch]).permutation(len(train.examples))
+        state, batch = self.state, self.settings.batch
+        order = batches(self.seen["train"].encoded, batch, [self.seed, state.epoch])
         self.model.train()
-        batch = self.settings.batch
         while state.step < self.steps_of_epoch:
             started = time.perf_counter()
-            chosen = order[state.step * batch : (state.step + 1) * batch].tolist()
-            loss = self._step(chosen)
+            loss = self._step(order[state.step])
             state.step += 1
             state.seconds += time.perf_counter() - started
             done = state.epoch * self.steps_of_epoch + state.step
             each = state.seconds / done
             self.show.step(
-                FinetuningStep(self.seed, done, self.steps, state.epoch, loss, batch / each, each * (self.steps - done))
+                FinetuningStep(
+                    self.seed,
+                    done,
+                    self.steps,
+                    state.epoch,
+                    loss,
+                    batch / each,
+                    each * (self.steps - done),
+                    self.name,
+                )
             )
             if time.monotonic() - self._saved > _SAVE_SECONDS:
                 self._save()
@@ -318,7 +247,7 @@ class _Learner:
                 loss.backward()
                 total += loss.item()
         if not math.isfinite(total):
-            raise BuildError(
+            raise DivergedError(
                 f"{self.folder}: the loss of seed {self.seed} is {total}; lower the learning rate with --rate"
             )
         done = self.state.epoch * self.steps_of_epoch + self.state.step
@@ -341,7 +270,7 @@ class _Learner:
         else:
             scores = {metrics.main(self.data.task): float(state.epoch)}  # so that the last epoch is kept
         state.history.append({name: round(value, 6) for name, value in scores.items() if not name.startswith("f1:")})
-        self.show.validated(self.seed, state.epoch, scores if held.examples else {})
+        self.show.validated(self.seed, state.epoch, scores if held.examples else {}, self.name)
         # Scores of small splits are often equal; the log loss breaks ties.
         value = scores[metrics.main(self.data.task)] - 1e-6 * scores.get("log_loss", 0.0)
         if value > state.best:
@@ -412,6 +341,8 @@ class _Learner:
         learned = sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
         facts = {
             "seed": self.seed,
+            "rate": self.rate,
+            "folder": self.folder.name,
             "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
             "learned_parameters": learned,
             "epochs": self.state.epoch,
@@ -423,8 +354,10 @@ class _Learner:
             "predict_seconds": seconds,
             "predicted": len(test.examples),
             "device": torch.cuda.get_device_name() if self.device.type == "cuda" else "CPU",
+            **pretrained.arithmetic(self.model),
+            "autocast": "bfloat16" if half(self.device) else None,
         }
-        write_json(self.folder / "done.json", facts)
+        write_json(self.folder / DONE, facts)
         (self.folder / "state.pt").unlink(missing_ok=True)
 
     def _load_best(self) -> None:
@@ -448,45 +381,10 @@ class _Learner:
             raise BuildError(f"{best}: holds weights that the model lacks: {keys.unexpected_keys[:3]}")
 
 
-# Training targets.
-
-
-@dataclass(frozen=True)
-class _Targets:
-    """Targets of each training example, float32[classes] or float32[words, classes], and the weights of labels."""
-
-    values: Sequence[torch.Tensor]
-    label_weights: torch.Tensor
-    spans: bool
-
-    def weight(self, number: int) -> float:
-        """The divisor of an example's loss: its weight, or its number of words."""
-        value = self.values[number]
-        return float(len(value)) if self.spans else float((value * self.label_weights).sum())
-
-    def of(
-        self, part: Sequence[int], encoded: Sequence[Encoded], device: torch.device
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Targets and weights in the order of `logits_of`."""
-        if self.spans:
-            rows = [self.values[number][window.words] for number in part for window in encoded[number].windows]
-            target = torch.cat(rows) if rows else torch.zeros(0, 1)
-            return target.to(device), torch.ones(len(target), device=device)
-        target = torch.stack([self.values[number] for number in part])
-        return target.to(device), (target * self.label_weights).sum(-1).to(device)
-
-
-def _targets(data: Data, settings: FinetuneSettings) -> _Targets:
-    task, train = data.task, data.splits["train"]
-    if task.spans:
-        tags = Tags(task.labels)
-        values = [torch.from_numpy(tags.targets(example, settings.soft)) for example in train]
-        return _Targets(values, torch.ones(1), True)
-    rows = torch.tensor([example.probabilities for example in train])
-    if not settings.soft:
-        rows = torch.nn.functional.one_hot(torch.tensor([example.label for example in train]), len(task.labels)).float()
-    share = rows.sum(0) / len(rows)
-    # A very rare label must not outweigh all others.
-    inverse = torch.where(share > 0, 1 / (share * len(task.labels)).clamp(min=1e-9), torch.zeros(()))
-    power = {"none": 0.0, "sqrt": 0.5, "balanced": 1.0}[settings.weights]
-    return _Targets(list(rows), inverse.pow(power).clamp(max=_MOST_WEIGHT), False)
+def _name_base(folder: Path, out: Path) -> None:
+    """Name the base model of adapters as it is seen from `out`, and not by folders of this machine."""
+    path = folder / "adapter_config.json"
+    if path.is_file():
+        described = files.read_json(path)
+        base = Path(described["base_model_name_or_path"]).absolute()
+        write_json(path, {**described, "base_model_name_or_path": os.path.relpath(base, out.absolute())})

@@ -12,7 +12,7 @@ from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files
 from socorpus.labeling.schema import Task, Unit
 from socorpus.training.examples.example import Example, Prediction
-from socorpus.training.finetuning import inference, learner, pretrained
+from socorpus.training.finetuning import inference, pretrained, tuning
 from socorpus.training.finetuning.settings import FinetuneSettings
 from socorpus.training.finetuning.windows import Reading, encode
 from socorpus.training.loading import ONLY_DATA, loading
@@ -48,10 +48,10 @@ def load(folder: Path, device: str | None = None) -> Fitted:
     Raises:
         InputError: the folder holds no such model, or a part is missing.
     """
-    path = folder / learner.FACTS
+    path = folder / tuning.FACTS
     if not path.is_file():
         raise InputError(
-            f"{folder}: no fine-tuned model (no {learner.FACTS}); give the folder that socorpus finetune wrote, "
+            f"{folder}: no fine-tuned model (no {tuning.FACTS}); give the folder that socorpus finetune wrote, "
             "after it has finished"
         )
     try:
@@ -66,7 +66,7 @@ def load(folder: Path, device: str | None = None) -> Fitted:
     with loading(folder, "the model") as transformers:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **ONLY_DATA)
         if (folder / "adapter_config.json").is_file():
-            model = _adapted(folder, task, tokenizer)
+            model = _adapted(folder, task, tokenizer, to)
         else:
             name = "Token" if task.spans else "Sequence"
             kind = getattr(transformers, f"AutoModelFor{name}Classification")
@@ -74,8 +74,9 @@ def load(folder: Path, device: str | None = None) -> Fitted:
     return Fitted(folder, task, _version(folder), model.to(to).eval(), tokenizer, reading)
 
 
-def _adapted(folder: Path, task: Task, tokenizer: Any) -> Any:
+def _adapted(folder: Path, task: Task, tokenizer: Any, device: torch.device) -> Any:
     import peft
+    from safetensors.torch import load_file
 
     described = files.read_json(folder / "adapter_config.json")
     base = Path(described["base_model_name_or_path"])
@@ -86,8 +87,11 @@ def _adapted(folder: Path, task: Task, tokenizer: Any) -> Any:
             f"{folder}: these are adapters of the model in {base}, which is gone; put it back there, or set "
             f"base_model_name_or_path in {folder / 'adapter_config.json'}"
         )
-    head = pretrained.head(pretrained.find(str(base)), task, int(tokenizer.pad_token_id or 0))
-    return peft.PeftModel.from_pretrained(head, folder)
+    head = pretrained.head(pretrained.find(str(base)), task, int(tokenizer.pad_token_id or 0), device=device)
+    model = peft.PeftModel.from_pretrained(head, folder, is_trainable=True)
+    pretrained.learn_in_float32(model)
+    peft.set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
+    return model
 
 
 def _version(folder: Path) -> str:

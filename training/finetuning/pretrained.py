@@ -4,6 +4,7 @@ A name on the Hugging Face hub is looked up in the local cache; it is downloaded
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from socorpus.labeling.schema import Task
 from socorpus.training import run_store
 from socorpus.training.finetuning.windows import Tags
 from socorpus.training.loading import ONLY_DATA, loading
+from socorpus.training.pretrain import cost
 from socorpus.training.quiet import quiet
 
 _WANTED = ("*.json", "*.safetensors", "*.bin", "*.txt", "*.model", "tokenizer*")
@@ -165,34 +167,132 @@ def tokenizer(model: Pretrained) -> Any:
     return loaded
 
 
-def head(model: Pretrained, task: Task, padding: int, bits: int | None = None) -> Any:
-    """The model with a new head for a task, float32: a token classifier for spans, else a sequence classifier.
+@dataclass(frozen=True)
+class Size:
+    """Number of parameters, of those outside of embeddings, of layers, and the width."""
+
+    parameters: int
+    inside: int
+    layers: int
+    hidden: int
+
+
+def size(model: Pretrained, task: Task) -> Size:
+    """The size of a model with a head for a task; all zero for one that can't be loaded, which fails later."""
+    import torch
+
+    try:
+        with loading(model.folder, "its configuration") as transformers, torch.device("meta"):
+            network = _kind(transformers, task).from_config(
+                _config(transformers, model, task, 0), trust_remote_code=False
+            )
+    except InputError:
+        return Size(0, 0, 0, 0)
+    embedded = {id(module.weight) for module in network.modules() if isinstance(module, torch.nn.Embedding)}
+    counts = [(parameter.numel(), id(parameter) in embedded) for parameter in network.parameters()]
+    described = network.config.get_text_config()
+    layers, hidden = (getattr(described, name, 0) or 0 for name in ("num_hidden_layers", "hidden_size"))
+    total, inside = sum(count for count, _ in counts), sum(count for count, embedding in counts if not embedding)
+    return Size(total, inside, int(layers), int(hidden))
+
+
+def weights_in_half(model: Pretrained, device: Any) -> bool:
+    """Whether its weights are loaded in bfloat16: those of decoders, which stay as they are, where a GPU has it."""
+    return model.decoder and device is not None and cost.has_bfloat16(device)
+
+
+def bytes_of_weight(model: Pretrained, device: Any, bits: int | None) -> float:
+    """Bytes of memory of a parameter."""
+    if model.decoder and bits is not None:
+        return bits / 8
+    return 2.0 if weights_in_half(model, device) else 4.0
+
+
+def head(model: Pretrained, task: Task, padding: int, bits: int | None = None, device: Any = None) -> Any:
+    """The model with a new head for a task: a token classifier for spans, else a sequence classifier.
+
+    Its weights are float32; a decoder's are bfloat16 on a GPU that has it.
 
     Args:
         padding: id of the padding token.
-        bits: 8 or 4 to load quantised weights (CUDA and bitsandbytes); None: unquantised.
+        bits: 8 or 4 to load a decoder's weights quantised (CUDA and bitsandbytes); None: unquantised.
+        device: the torch device that it is for, where it is not the CPU; it is loaded on the CPU.
 
     Raises:
         InputError: transformers has no such head for this kind of model, or it can't be loaded.
     """
-    names = Tags(task.labels).names if task.spans else list(task.labels)
     with loading(model.folder, f"the model, with a head for {task.name},") as transformers:
-        config = transformers.AutoConfig.from_pretrained(model.folder, **ONLY_DATA)
-        config.num_labels = len(names)
-        config.id2label = dict(enumerate(names))
-        config.label2id = {name: number for number, name in enumerate(names)}
-        config.problem_type = None
-        if config.pad_token_id is None or model.decoder:
-            config.pad_token_id = padding
-        # A compiled encoder is recompiled for each shape, and shapes here differ.
-        if hasattr(config, "reference_compile"):
-            config.reference_compile = False
-        of_task = transformers.AutoModelForTokenClassification if task.spans else None
-        kind = of_task or transformers.AutoModelForSequenceClassification
+        config = _config(transformers, model, task, padding)
+        kind = _kind(transformers, task)
+        half = weights_in_half(model, device)
+        chosen = attention(kind, config, device)
+        how = {} if chosen is None else {"attn_implementation": chosen}
         if model.scratch:
-            return kind.from_config(config, trust_remote_code=False).float()
-        quantized: dict[str, Any] = {"dtype": "float32"} if bits is None else _quantized(transformers, bits)
-        return kind.from_pretrained(model.folder, config=config, **ONLY_DATA, **quantized)
+            network = kind.from_config(config, trust_remote_code=False, **how)
+            return network.bfloat16() if half else network.float()
+        quantized = {} if bits is None or not model.decoder else _quantized(transformers, bits)
+        how["dtype"] = "bfloat16" if half else "float32"
+        return kind.from_pretrained(model.folder, config=config, **ONLY_DATA, **how, **quantized)
+
+
+def _kind(transformers: Any, task: Task) -> Any:
+    name = "Token" if task.spans else "Sequence"
+    return getattr(transformers, f"AutoModelFor{name}Classification")
+
+
+def _config(transformers: Any, model: Pretrained, task: Task, padding: int) -> Any:
+    """The configuration of the model with a head."""
+    names = Tags(task.labels).names if task.spans else list(task.labels)
+    config = transformers.AutoConfig.from_pretrained(model.folder, **ONLY_DATA)
+    config.num_labels = len(names)
+    config.id2label = dict(enumerate(names))
+    config.label2id = {name: number for number, name in enumerate(names)}
+    config.problem_type = None
+    if config.pad_token_id is None or model.decoder:
+        config.pad_token_id = padding
+    # A compiled encoder is recompiled for each shape, and shapes here differ.
+    if hasattr(config, "reference_compile"):
+        config.reference_compile = False
+    return config
+
+
+_FLASH_HEADS = 256
+"""Widest attention head of FlashAttention 2."""
+
+
+def attention(kind: Any, config: Any, device: Any) -> str | None:
+    """FlashAttention where it can be; None leaves it to transformers: PyTorch's SDPA where the model has it.
+
+    FlashAttention needs the package flash-attn, a GPU with bfloat16, and a model that transformers has it for;
+    ModernBERT then reads its texts without padding.
+
+    Args:
+        kind: the class of transformers that makes the model (an `AutoModelFor…`).
+    """
+    from transformers.utils import is_flash_attn_2_available
+
+    if (
+        device is None
+        or not cost.has_bfloat16(device)
+        or not is_flash_attn_2_available()
+        or type(config) not in kind._model_mapping
+    ):
+        return None
+    heads = getattr(config, "num_attention_heads", 0)
+    width = getattr(config, "head_dim", None) or (config.hidden_size // heads if heads else 0)
+    supported = getattr(kind._model_mapping[type(config)], "_supports_flash_attn", False)
+    return "flash_attention_2" if supported and 0 < width <= _FLASH_HEADS and width % 8 == 0 else None
+
+
+def arithmetic(model: Any) -> dict[str, str]:
+    """What a loaded model computes with, for the record: its attention, and the type of most of its weights."""
+    counts: Counter[str] = Counter()
+    for parameter in model.parameters():
+        counts[str(parameter.dtype).removeprefix("torch.")] += parameter.numel()
+    return {
+        "attention": getattr(model.config, "_attn_implementation", None) or "eager",
+        "weights": max(counts, key=lambda name: counts[name]),
+    }
 
 
 def _quantized(transformers: Any, bits: int) -> dict[str, Any]:
@@ -226,4 +326,13 @@ def adapted(model: Any, task: Task, rank: int, quantized: bool) -> Any:
         linear = [name for name, module in model.named_modules() if isinstance(module, Linear)]
         inner = [name for name in linear if name.split(".")[0] not in ("score", "classifier")]
         settings = peft.LoraConfig(task_type=kind, r=rank, lora_alpha=2 * rank, target_modules=inner)
-        return peft.get_peft_model(model, settings)
+        network = peft.get_peft_model(model, settings)
+    learn_in_float32(network)
+    return network
+
+
+def learn_in_float32(network: Any) -> None:
+    """Make what is learned float32, whatever the other weights are: small steps would vanish in bfloat16."""
+    for parameter in network.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()

@@ -15,6 +15,7 @@ class FinetuneSettings:
         epochs: highest number of epochs.
         patience: epochs without a better validation score after which training stops.
         rate: highest learning rate; None: `usual_rate`.
+        rates: learning rates of which the validation split chooses, in place of `rate`.
         batch: examples per step.
         micro_tokens: tokens per forward pass, padding included.
         length: tokens of a window; None: the model's context, 2,048 at most.
@@ -29,6 +30,7 @@ class FinetuneSettings:
     epochs: int = 5
     patience: int = 2
     rate: float | None = None
+    rates: tuple[float, ...] = ()
     batch: int = 32
     micro_tokens: int = 8192
     length: int | None = None
@@ -40,6 +42,14 @@ class FinetuneSettings:
     rank: int = 16
     bits: int | None = None
     seeds: tuple[int, ...] = (0, 1, 2)
+
+    @property
+    def tried(self) -> tuple[float, ...]:
+        """The learning rates; `rate` must be known, unless there are several."""
+        if self.rates:
+            return self.rates
+        assert self.rate is not None
+        return (self.rate,)
 
     def check(self) -> None:
         """Refuse invalid values.
@@ -56,3 +66,5 @@ class FinetuneSettings:
                 raise InputError(f"{name.replace('_', ' ')} must be 1 or more")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise InputError("seeds must be one or more, all different")
+        if len({f"{rate:g}" for rate in self.rates}) < len(self.rates):
+            raise InputError("rates must all be different, in their first six digits")

@@ -14,7 +14,7 @@ from socorpus.labeling.label_studio.push import Project
 from socorpus.labeling.label_studio.sampling import Sample
 from socorpus.training.examples import metrics, readers
 from socorpus.training.examples.example import Example
-from socorpus.training.finetuning import learner, predictor, pretrained
+from socorpus.training.finetuning import predictor, pretrained, tuning
 from socorpus.training.finetuning.settings import FinetuneSettings
 from socorpus.training.serve import label_studio
 from tests.building import socorpus
@@ -62,7 +62,7 @@ def test_each_round_comes_nearer_to_what_people_think(corpus: Path, tmp_path: Pa
     ]
     start = pretrained.find(str(tiny_models.model(tmp_path / "encoder", max_position_embeddings=96)))
     place = tmp_path / "round-0"
-    learner.finetune(start, readers.read(corpus, CLOSURE), replace(SETTINGS, epochs=2), place, Quiet())
+    tuning.finetune(start, readers.read(corpus, CLOSURE), replace(SETTINGS, epochs=2), place, Quiet())
     scores = [_score(place, held)]
     for number in (1, 2):
         model = predictor.load(place)
@@ -80,7 +80,7 @@ def test_each_round_comes_nearer_to_what_people_think(corpus: Path, tmp_path: Pa
         assert all(CLOSURE.labels[one.label] == judged(one.title) for one in by_people)
         before, place = place, tmp_path / f"round-{number}"
         found = readers.read(corpus, CLOSURE, people=True)
-        learner.finetune(pretrained.find(str(before)), found, SETTINGS, place, Quiet())
+        tuning.finetune(pretrained.find(str(before)), found, SETTINGS, place, Quiet())
         scores.append(_score(place, held))
     print(f"macro F1 on {len(held)} held-out questions after each round: {[round(one, 3) for one in scores]}")
     assert scores[0] < 0.6 and scores[1] > scores[0] + 0.1 and scores[2] > 0.9

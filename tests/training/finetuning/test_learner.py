@@ -14,9 +14,11 @@ import pytest
 
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.training.examples import predictions
-from socorpus.training.finetuning import inference, learner, predictor, pretrained
+from socorpus.training.finetuning import inference, learner, predictor, pretrained, tuning
 from socorpus.training.finetuning.pretrained import Pretrained
+from socorpus.training.finetuning.progress import FinetuningStep
 from socorpus.training.finetuning.settings import WEIGHTS, FinetuneSettings
+from socorpus.training.finetuning.targets import targets
 from socorpus.training.finetuning.windows import Encoded, Window
 from socorpus.training.quiet import quiet
 from tests.building import small_disk
@@ -30,14 +32,14 @@ SETTINGS = FinetuneSettings(epochs=6, batch=8, seeds=(0,), rate=5e-3)
 _RUN = """
 import sys
 from pathlib import Path
-from socorpus.training.finetuning import learner, pretrained
+from socorpus.training.finetuning import learner, pretrained, tuning
 from tests.training import tiny_models
 from tests.training.finetuning.test_learner import SETTINGS
 import torch
 torch.set_num_threads(1)
 learner._SAVE_SECONDS = 0.0
 model = pretrained.find(sys.argv[1])
-learner.finetune(model, tiny_models.texts(), SETTINGS, Path(sys.argv[2]), tiny_models.Quiet())
+tuning.finetune(model, tiny_models.texts(), SETTINGS, Path(sys.argv[2]), tiny_models.Quiet())
 """
 
 
@@ -50,7 +52,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pretrained]:
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_every_architecture_learns_whole_texts(tmp_path: Path, models: dict[str, Pretrained], kind: str) -> None:
     data, out = tiny_models.texts(), tmp_path / "out"
-    facts = learner.finetune(models[kind], data, SETTINGS, out, Quiet())
+    facts = tuning.finetune(models[kind], data, SETTINGS, out, Quiet())
     # An adapter learns less in six passes.
     assert facts["seeds"][0]["test"]["macro_f1"] > (0.7 if kind == "Llama" else 0.85)
     assert facts["model_type"] == models[kind].described["model_type"]
@@ -65,7 +67,7 @@ def test_every_architecture_learns_whole_texts(tmp_path: Path, models: dict[str,
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_every_architecture_learns_spans(tmp_path: Path, models: dict[str, Pretrained], kind: str) -> None:
     data, out = tiny_models.spans(), tmp_path / "out"
-    facts = learner.finetune(models[kind], data, SETTINGS, out, Quiet())
+    facts = tuning.finetune(models[kind], data, SETTINGS, out, Quiet())
     assert facts["seeds"][0]["test"]["span_f1"] > 0.9
     assert facts["leave_out"] == ["Code_Block"]
     assert predictor.load(out).predict(data.splits["test"]) == predictions.read(
@@ -74,8 +76,8 @@ def test_every_architecture_learns_spans(tmp_path: Path, models: dict[str, Pretr
 
 
 def test_transformers_loads_the_folder_with_names_of_labels(tmp_path: Path, models: dict[str, Pretrained]) -> None:
-    learner.finetune(models["ModernBert"], tiny_models.texts(), SETTINGS, tmp_path / "a", Quiet())
-    learner.finetune(models["Bert"], tiny_models.spans(), SETTINGS, tmp_path / "b", Quiet())
+    tuning.finetune(models["ModernBert"], tiny_models.texts(), SETTINGS, tmp_path / "a", Quiet())
+    tuning.finetune(models["Bert"], tiny_models.spans(), SETTINGS, tmp_path / "b", Quiet())
     with quiet() as transformers:
         judge = transformers.pipeline("text-classification", model=str(tmp_path / "a"))
         assert [one["label"] for one in judge(["plz urgent help", "how do i use the list"])] == ["LQ", "HQ"]
@@ -85,7 +87,7 @@ def test_transformers_loads_the_folder_with_names_of_labels(tmp_path: Path, mode
 
 def test_seeds_differ_and_the_best_is_kept(tmp_path: Path, models: dict[str, Pretrained]) -> None:
     settings, data, show = replace(SETTINGS, seeds=(0, 1, 2), epochs=2), tiny_models.texts(), Quiet()
-    facts = learner.finetune(models["Bert"], data, settings, tmp_path / "out", show)
+    facts = tuning.finetune(models["Bert"], data, settings, tmp_path / "out", show)
     assert len({one["test"]["log_loss"] for one in facts["seeds"]}) == 3
     best = max(facts["seeds"], key=lambda one: one["validation_score"])
     assert facts["best_seed"] == best["seed"]
@@ -95,8 +97,8 @@ def test_seeds_differ_and_the_best_is_kept(tmp_path: Path, models: dict[str, Pre
     assert predictor.load(tmp_path / "out").predict(data.splits["test"]) == said
     # Done is done; another seed is added to what is there.
     again = Quiet()
-    assert learner.finetune(models["Bert"], data, settings, tmp_path / "out", again) == facts and not again.steps
-    more = learner.finetune(models["Bert"], data, replace(settings, seeds=(0, 1, 2, 3)), tmp_path / "out", again)
+    assert tuning.finetune(models["Bert"], data, settings, tmp_path / "out", again) == facts and not again.steps
+    more = tuning.finetune(models["Bert"], data, replace(settings, seeds=(0, 1, 2, 3)), tmp_path / "out", again)
     assert {line.seed for line in again.steps} == {3} and more["seeds"][:3] == facts["seeds"]
 
 
@@ -104,7 +106,7 @@ def test_training_ends_where_the_validation_score_no_longer_grows(
     tmp_path: Path, models: dict[str, Pretrained]
 ) -> None:
     show = Quiet()
-    facts = learner.finetune(
+    facts = tuning.finetune(
         models["Bert"], tiny_models.texts(), replace(SETTINGS, epochs=40, patience=2), tmp_path / "out", show
     )
     (seed,) = facts["seeds"]
@@ -112,7 +114,8 @@ def test_training_ends_where_the_validation_score_no_longer_grows(
 
 
 def test_a_killed_run_goes_on_to_the_same_model(tmp_path: Path, models: dict[str, Pretrained]) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    path = os.pathsep.join([str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path}
 
     def command(out: Path) -> list[str]:
         return [sys.executable, "-W", "ignore", "-c", _RUN, str(models["Bert"].folder), str(out)]
@@ -149,7 +152,7 @@ class StopsIn(Quiet):
         super().__init__()
         self.epoch = epoch
 
-    def step(self, line: learner.FinetuningStep) -> None:
+    def step(self, line: FinetuningStep) -> None:
         super().step(line)
         if line.epoch == self.epoch and line.step % 2 == 0:
             raise StoppedError
@@ -160,15 +163,15 @@ def test_a_run_that_was_stopped_goes_on_after_its_last_whole_pass(
     tmp_path: Path, models: dict[str, Pretrained], kind: str, lost: str | None
 ) -> None:
     data, settings = tiny_models.texts(), replace(SETTINGS, epochs=2)
-    whole = learner.finetune(models[kind], data, settings, tmp_path / "whole", Quiet())
+    whole = tuning.finetune(models[kind], data, settings, tmp_path / "whole", Quiet())
     out = tmp_path / "stopped"
     with pytest.raises(StoppedError):
-        learner.finetune(models[kind], data, settings, out, StopsIn(1))
+        tuning.finetune(models[kind], data, settings, out, StopsIn(1))
     assert (out / "seeds/0/state.pt").is_file() and not (out / "finetune.json").exists()
     if lost is not None:
         shutil.rmtree(out / "seeds/0" / lost)  # then its state is worth nothing
     again = Quiet()
-    facts = learner.finetune(models[kind], data, settings, out, again)
+    facts = tuning.finetune(models[kind], data, settings, out, again)
     assert {line.epoch for line in again.steps} == ({1} if lost is None else {0, 1})
     timed = {"train_seconds": 0, "predict_seconds": 0}
     assert facts["seeds"][0] | timed == whole["seeds"][0] | timed
@@ -183,16 +186,16 @@ def test_a_full_disk_is_told_and_it_goes_on_when_there_is_room(tmp_path: Path, m
     data, settings = tiny_models.texts(), replace(SETTINGS, epochs=2)
     with small_disk(tmp_path / "disk", "300k") as resize:
         with pytest.raises(BuildError, match="no space left on the disk"):
-            learner.finetune(models["Bert"], data, settings, tmp_path / "disk/out", Quiet())
+            tuning.finetune(models["Bert"], data, settings, tmp_path / "disk/out", Quiet())
         resize("20m")
-        facts = learner.finetune(models["Bert"], data, settings, tmp_path / "disk/out", Quiet())
+        facts = tuning.finetune(models["Bert"], data, settings, tmp_path / "disk/out", Quiet())
         assert facts["seeds"][0]["epochs"] == 2
 
 
 def test_doubted_labels_teach_less_than_sure_ones(tmp_path: Path, models: dict[str, Pretrained]) -> None:
     data, long = tiny_models.texts(), replace(SETTINGS, epochs=12, patience=12)
-    soft = learner.finetune(models["Bert"], data, long, tmp_path / "soft", Quiet())
-    hard = learner.finetune(models["Bert"], data, replace(long, soft=False), tmp_path / "hard", Quiet())
+    soft = tuning.finetune(models["Bert"], data, long, tmp_path / "soft", Quiet())
+    hard = tuning.finetune(models["Bert"], data, replace(long, soft=False), tmp_path / "hard", Quiet())
 
     def surest(place: str) -> float:
         said = predictions.read(tmp_path / place / "seeds/0/test.parquet", data.splits["test"])
@@ -207,18 +210,47 @@ def test_a_rare_label_weighs_more(models: dict[str, Pretrained]) -> None:
     train = [one for at, one in enumerate(data.splits["train"]) if one.label == 0 or at % 10 == 1]
     few = replace(data, splits={**data.splits, "train": train})
     hard = FinetuneSettings(soft=False)
-    weights = {name: learner._targets(few, replace(hard, weights=name)).label_weights.tolist() for name in WEIGHTS}
+    weights = {name: targets(few, replace(hard, weights=name)).label_weights.tolist() for name in WEIGHTS}
     assert weights["none"] == [1, 1]
     share = [45 / 54, 9 / 54]
     assert weights["balanced"] == pytest.approx([1 / (2 * one) for one in share])
     assert weights["sqrt"] == pytest.approx([(1 / (2 * one)) ** 0.5 for one in share])
 
 
+def test_batches_of_many_examples_need_little_padding_and_are_mixed() -> None:
+    import numpy as np
+
+    nothing = np.zeros(0, np.int32)
+    sizes = np.random.default_rng(0).integers(5, 500, 3001)
+    encoded = [Encoded((Window(np.zeros(size, np.int32), nothing, nothing),), int(size), 0) for size in sizes]
+    order = learner.batches(encoded, 32, [1, 0])
+    assert order == learner.batches(encoded, 32, [1, 0]) != learner.batches(encoded, 32, [1, 1])
+    assert sorted(number for batch in order for number in batch) == list(range(3001))
+    assert [len(batch) for batch in order] == [32] * 93 + [25], "as many steps as without groups"
+    shuffled = np.random.default_rng(5).permutation(3001)
+    plain = [shuffled[first : first + 32].tolist() for first in range(0, 3001, 32)]
+
+    def padding_and_parts(batches: list[list[int]]) -> tuple[float, int]:
+        groups = [group for batch in batches for group in inference.parts(encoded, batch, 8192)]
+        padded = sum(len(group) * sizes[group].max() for group in groups)
+        return 1 - float(sizes.sum() / padded), len(groups)
+
+    (few, calls), (more, more_calls) = padding_and_parts(order), padding_and_parts(plain)
+    assert few < 0.7 * more and calls < 0.9 * more_calls
+    # A label that follows from the length is in each batch nearly as often as in one that is drawn at random.
+    share = [np.std([(sizes[batch] > 250).mean() for batch in batches]) for batches in (order, plain)]
+    assert share[0] < 3 * share[1]
+    few_examples = learner.batches(encoded[:100], 8, [1, 0])
+    assert [number for batch in few_examples for number in batch] == np.random.default_rng([1, 0]).permutation(
+        100
+    ).tolist(), "those of few examples are drawn at random"
+
+
 def test_what_is_not_read_whole_is_told(tmp_path: Path, models: dict[str, Pretrained]) -> None:
     data, show = tiny_models.texts((16, 4, 4)), Quiet()
     long = replace(data.splits["test"][0], text="how do i use the list of a file " * 40)
     data = replace(data, splits={**data.splits, "test": [long, *data.splits["test"][1:]]})
-    facts = learner.finetune(models["Bert"], data, replace(SETTINGS, epochs=1), tmp_path / "out", show)
+    facts = tuning.finetune(models["Bert"], data, replace(SETTINGS, epochs=1), tmp_path / "out", show)
     cut = facts["cut"]["test"]
     assert (cut["texts"], cut["in_windows"], cut["cut"]) == (4, 1, 1) and cut["tokens_cut"] > 50
     assert show.begun[0]["cut"] == facts["cut"] and facts["cut"]["train"]["cut"] == 0
@@ -230,7 +262,7 @@ def test_a_context_of_any_length_is_filled(tmp_path: Path) -> None:
     data = tiny_models.texts((8, 4, 4))
     long = replace(data.splits["test"][0], text="how do i use the list of a file " * 40)
     data = replace(data, splits={**data.splits, "test": [long]})
-    facts = learner.finetune(model, data, replace(SETTINGS, epochs=1), tmp_path / "out", Quiet())
+    facts = tuning.finetune(model, data, replace(SETTINGS, epochs=1), tmp_path / "out", Quiet())
     assert facts["reading"]["length"] == 61 and facts["cut"]["test"]["in_windows"] == 1
 
 
@@ -250,19 +282,19 @@ def test_what_can_not_be_is_refused(
 ) -> None:
     data, once = tiny_models.texts((16, 4, 4)), replace(SETTINGS, epochs=1)
     if change == {"epochs": 7}:
-        learner.finetune(models["Bert"], data, once, tmp_path / "out", Quiet())
+        tuning.finetune(models["Bert"], data, once, tmp_path / "out", Quiet())
     with pytest.raises((InputError, BuildError), match=said):
-        learner.finetune(models["Bert"], data, replace(once, **change), tmp_path / "out", Quiet())
+        tuning.finetune(models["Bert"], data, replace(once, **change), tmp_path / "out", Quiet())
     if change == {"epochs": 7}:
         changed = replace(once, epochs=2)
-        learner.finetune(models["Bert"], data, changed, tmp_path / "out", Quiet(), force=True)
+        tuning.finetune(models["Bert"], data, changed, tmp_path / "out", Quiet(), force=True)
         assert tiny_models.described(tmp_path / "out")["settings"]["epochs"] == 2
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path, models: dict[str, Pretrained]) -> None:
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(InputError, match="holds something else"):
-        learner.finetune(models["Bert"], tiny_models.texts((8, 2, 2)), SETTINGS, tmp_path, Quiet(), force=True)
+        tuning.finetune(models["Bert"], tiny_models.texts((8, 2, 2)), SETTINGS, tmp_path, Quiet(), force=True)
     assert (tmp_path / "letter.txt").read_text() == "dear"
 
 
@@ -307,7 +339,7 @@ def test_weights_and_tokenizers_as_sobert_was_published(tmp_path: Path) -> None:
     (folder / "tokenizer.json").write_text(json.dumps({**whole, "added_tokens": [], "post_processor": None}), "utf-8")
     found = pretrained.find(str(folder))
     assert pretrained.tokenizer(found).pad_token is None
-    facts = learner.finetune(found, tiny_models.texts(), SETTINGS, tmp_path / "out", Quiet())
+    facts = tuning.finetune(found, tiny_models.texts(), SETTINGS, tmp_path / "out", Quiet())
     assert facts["seeds"][0]["test"]["macro_f1"] > 0.85
     assert len(predictor.load(tmp_path / "out").predict(tiny_models.texts().splits["test"])) == 48
 

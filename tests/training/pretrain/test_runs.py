@@ -20,7 +20,7 @@ from socorpus.training.evaluation import compare, systems
 from socorpus.training.evaluation.compare import ComparisonPlan
 from socorpus.training.evaluation.systems import System
 from socorpus.training.examples import readers
-from socorpus.training.finetuning import learner, predictor, pretrained
+from socorpus.training.finetuning import predictor, pretrained, tuning
 from socorpus.training.finetuning.settings import FinetuneSettings
 from socorpus.training.pretrain import checkpoint as checkpoints
 from socorpus.training.pretrain import distributed, trainer
@@ -320,7 +320,7 @@ def test_a_run_can_be_taught_a_task(whole: Path, tmp_path: Path) -> None:
     assert found.folder == whole / "exported" / str(STEPS) and found.context == 128
     settings = FinetuneSettings(epochs=1, batch=16, seeds=(0,))
     for data in (tiny_models.texts(), tiny_models.spans()):
-        facts = learner.finetune(found, data, settings, tmp_path / data.task.name, tiny_models.Quiet())
+        facts = tuning.finetune(found, data, settings, tmp_path / data.task.name, tiny_models.Quiet())
         assert facts["model_type"] == "modernbert" and predictor.load(tmp_path / data.task.name).task == data.task
     # It is exported once.
     made = (found.folder / "export.json").stat().st_mtime_ns
