@@ -12,7 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from socorpus.cli import main
+from socorpus.cli import finetune, main
+from socorpus.cli.choices import Weighting
+from socorpus.corpus import InputError
+from socorpus.training import FinetuningStep
 from tests.building import socorpus
 from tests.cli.conftest import FAST
 
@@ -102,3 +105,40 @@ def test_bad_input_gets_one_sentence(
     told = capsys.readouterr().err
     assert ended.value.code == 2 and said in told and len(told.splitlines()) == 1, told
     assert not (tmp_path / "out").exists()
+
+
+def settings_of(rate: str | None, seeds: str) -> tuple[float | None, tuple[float, ...], tuple[int, ...]]:
+    made = finetune.settings(5, 2, rate, 32, None, seeds, False, Weighting.SQRT, None)
+    return made.rate, made.rates, made.seeds
+
+
+def test_seeds_and_rates_are_numbers_or_lists() -> None:
+    assert settings_of(None, "3") == (None, (), (0, 1, 2))
+    assert settings_of("1e-5", "4,7") == (1e-5, (), (4, 7))
+    assert settings_of("1e-5,3e-5", "7,") == (None, (1e-5, 3e-5), (7,))
+    for rate, seeds, sentence in (
+        ("fast", "3", "--rate fast: write a number, or several"),
+        (None, "three", "--seeds three: write how many"),
+        (None, "", "need a number each"),
+        ("-1", "3", "can't be negative"),
+        ("nan", "3", "can't be negative"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            settings_of(rate, seeds)
+    with pytest.raises(InputError, match="one or more, all different"):
+        finetune.settings(5, 2, None, 32, None, "0", False, Weighting.SQRT, None).check()
+
+
+def test_runs_side_by_side_share_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = finetune.Screen()
+    lines: list[str] = []
+    screen._line.now = lambda text, last=False: lines.append(text)  # type: ignore[method-assign]
+    screen.step(FinetuningStep(0, 5, 10, 0, 0.5, 20.0, 7.0, "seed 0"))
+    screen.step(FinetuningStep(1, 2, 10, 0, 0.5, 20.0, 9.0, "seed 1"))
+    screen.ended("seed 0")
+    screen.step(FinetuningStep(1, 3, 10, 0, 0.4, 20.0, 8.0, "seed 1"))
+    assert lines[0].startswith("seed 0  step 5/10  loss 0.500") and lines[2].startswith("seed 1  step 3/10")
+    assert lines[1] == "seed 0 50%; seed 1 20%; of these at most 9.0 s left"
+    screen.validated(1, 0, {"macro_f1": 0.5, "f1:HQ": 0.4}, "seed 1")
+    screen.note("2 at a time")
+    assert "seed 1 epoch 1 validation: macro f1 0.500\n2 at a time" in capsys.readouterr().err

@@ -234,8 +234,8 @@ def _ended(child: _Child, code: int) -> str:
     if code < 0:
         return f"its process was ended by signal {-code}; the same command goes on"
     child.errors.seek(0)
-    said = child.errors.read().decode("utf-8", "replace").strip()[-_TAIL:]
-    return f"its process ended with exit code {code}{': ' if said else ''}{said}"
+    output = child.errors.read().decode("utf-8", "replace").strip()[-_TAIL:]
+    return f"its process ended with exit code {code}{': ' if output else ''}{output}"
 
 
 def _tell(show: FinetuningShow, event: Mapping[str, Any]) -> None:

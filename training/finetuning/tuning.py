@@ -63,13 +63,13 @@ class Work:
     @property
     def runs(self) -> list[SeedRun]:
         """A run for each seed at each rate, done or not."""
-        several = len(self.settings.tried) > 1
+        rates_differ = len(self.settings.tried) > 1
         runs = []
         for rate in self.settings.tried:
             for seed in self.settings.seeds:
                 folder = f"{seed}-{rate:g}" if self.settings.rates else str(seed)
                 parts = [self.title] if self.title else []
-                parts += [f"seed {seed}", f"rate {rate:g}"] if several else [f"seed {seed}"]
+                parts += [f"seed {seed}", f"rate {rate:g}"] if rates_differ else [f"seed {seed}"]
                 where = self.out / "seeds" / folder
                 runs.append(SeedRun(self.model, self.data, self.settings, seed, rate, where, ", ".join(parts)))
         return runs

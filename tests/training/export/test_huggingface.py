@@ -32,20 +32,26 @@ from tests.corpus import small_site
 PRESETS = ["tiny", "sobert-tiny"]
 ELSEWHERE = """
 import json, sys
+import torch
 from transformers import AutoModelForMaskedLM, AutoTokenizer, pipeline
 texts, said = json.load(sys.stdin), []
 for folder in sys.argv[1:]:
     tokenizer = AutoTokenizer.from_pretrained(folder)
     fill = pipeline("fill-mask", folder)
+    parts = ("How do I sort a", " in Python?")
+    before, after = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in parts)
+    # As in training: the word that is masked had the space before it.
+    trained = [tokenizer.cls_token_id, *before, tokenizer.mask_token_id, *after, tokenizer.sep_token_id]
+    with torch.no_grad():
+        best = fill.model(torch.tensor([trained])).logits[0, len(before) + 1].topk(5).indices.tolist()
     encoded = [tokenizer(text, split_special_tokens=True) for text in texts]
     said.append({
         "ids": [one["input_ids"] for one in encoded],
         "keys": sorted(encoded[0]),
+        "best": best,
         "filled": fill("How do I sort a [MASK] in Python?"),
         "asked": tokenizer("How do I sort a [MASK] in Python?", add_special_tokens=False)["input_ids"],
-        "around": [
-            tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("How do I sort a", " in Python?")
-        ],
+        "around": [before, after],
         "class": type(fill.model).__name__,
         "parameters": sum(one.numel() for one in fill.model.parameters()),
         "types": sorted({str(one.dtype) for one in fill.model.parameters()}),
@@ -181,6 +187,7 @@ def test_transformers_alone_reads_it(models: dict[str, Path], corpus: Path, tmp_
         # In training a word's token has the space before it: so has the mask.
         before, after = said["around"]
         assert said["asked"] == [*before, special["[MASK]"], *after]
+        assert [one["token"] for one in said["filled"]] == said["best"]
         assert len(said["filled"]) == 5 and all(0 < one["score"] < 1 for one in said["filled"])
         told, shape = facts(model), presets.load(preset).model
         expected = cost.parameters(shape, told["vocabulary"]["rows"])
