@@ -1,4 +1,4 @@
-"""`socorpus build`, `status`, `report`, `explain` and `sample`."""
+"""`socorpus build`, `status`, `verify`, `tokenize`, `report`, `explain` and `sample`."""
 
 import textwrap
 from collections import Counter
@@ -236,6 +236,32 @@ def verify(
         advice = "the command of the build makes again what is missing or changed; remove what is extra by hand"
         view.err.print(f"socorpus: {advice}", markup=False)
         raise typer.Exit(1)
+
+
+def tokenize(
+    corpus: options.Corpus,
+    tokenizer: Annotated[
+        Path,
+        typer.Option(
+            "--tokenizer", metavar="PATH", help="Folder with a tokenizer.json, such as a model's.", show_default=False
+        ),
+    ],
+    workers: options.Workers = None,
+    scheduler: options.Scheduler = None,
+    force: Annotated[bool, typer.Option("--force", help="Make the tokens again.")] = False,
+) -> None:
+    """Make the shards' tokens with another tokenizer, beside the corpus's own."""
+    from socorpus.corpus import tokenize as tokenize_corpus
+
+    with view.stoppable(), view.Stages() as show:
+        entry = tokenize_corpus(corpus, tokenizer, workers=workers, scheduler=scheduler, force=force, show=show)
+    if entry["folder"] == "shards":
+        view.say(f"{view.place(tokenizer)} is the corpus's own tokenizer: its tokens are those of the shards")
+    table = view.table("split", "files", "documents", "tokens", "in code")
+    for split, counts in entry["splits"].items():
+        table.add_row(split, *(view.number(counts.get(name, 0)) for name in ("files", "rows", "tokens", "code_tokens")))
+    view.out.print(table)
+    view.out.print(view.place(corpus / entry["folder"]), markup=False)
 
 
 def report(corpus: options.Corpus, plugin: options.Plugins = None) -> None:

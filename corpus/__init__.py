@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         plugins_left_out,
         preview,
         status,
+        tokenize,
         use_plugins,
         verify,
         write_sample,
@@ -64,6 +65,7 @@ __all__ = [
     "signal",
     "status",
     "to_toml",
+    "tokenize",
     "use_plugins",
     "verify",
     "write_sample",
@@ -74,7 +76,7 @@ if not TYPE_CHECKING:
         __name__,
         {
             "api": "abandon active_plugins build discover explain load_config plan_build plugins_left_out preview "
-            "status use_plugins verify write_sample",
+            "status tokenize use_plugins verify write_sample",
             "config": "Config",
             "engine.work": "Progress",
             "errors": "BuildError InputError SocorpusError SocorpusWarning",

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 from socorpus.corpus import config as configs
 from socorpus.corpus.config import Config, load
 from socorpus.corpus.errors import InputError, SocorpusWarning
-from socorpus.corpus.storage.boundary import corpus_output, corpus_place, guarded, local_output, refuse_special
+from socorpus.corpus.storage.boundary import (
+    corpus_output,
+    corpus_place,
+    guarded,
+    local,
+    local_output,
+    refuse_special,
+)
 
 if TYPE_CHECKING:
     from socorpus.corpus.dump.preview import Preview
@@ -220,6 +227,54 @@ def verify(
     if other is not None and files.is_file(other) and other.suffix != ".json":
         raise InputError(f"{against}: not a corpus's manifest; name a MANIFEST.json, or a corpus's folder")
     return verification.verify(corpus_place(corpus), other, show)
+
+
+@guarded
+def tokenize(
+    corpus: Location,
+    tokenizer: Location,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    force: bool = False,
+    show: "Callable[[Progress], None] | None" = None,
+) -> dict[str, Any]:
+    """Make the tokens of a finished corpus's shards with another tokenizer; those of the shards stay as they are.
+
+    A call that was stopped goes on where it was. A build that changes the shards drops these tokens.
+
+    Args:
+        tokenizer: a folder with a tokenizer.json, such as a model's.
+        workers, scheduler: as for `build`.
+        force: make the tokens again.
+        show: called with the progress.
+
+    Returns:
+        `folder`, where they lie in the corpus (`tokens/KEY`; `shards`, where the tokenizer is the corpus's own and
+        nothing is made), `entries` of the tokenizer, and by split (`splits`) files, rows, tokens and those in code.
+
+    Raises:
+        InputError: there is no finished corpus or no such tokenizer, or the tokenizer lacks a special token.
+        BuildError: a full disk, a lost worker, or another command at work in the corpus.
+
+    Examples:
+        >>> from socorpus.corpus import Corpus
+        >>> tokenize("corpus", Corpus("corpus").generation / "tokenizer")["folder"]
+        'shards'
+    """
+    from socorpus.corpus import pipeline
+    from socorpus.corpus.engine.executor import Engine
+    from socorpus.corpus.storage import integrity
+    from socorpus.corpus.tokenizer import folder
+
+    root, given = corpus_place(corpus), folder.load_given(local(tokenizer))
+    tree, facts = integrity.pinned(root)
+    integrity.require(root, tree, integrity.within(facts["files"], ["tokenizer"]))
+    if folder.load_given(tree / "tokenizer").identity == given.identity:
+        return {"folder": "shards", "entries": given.entries, "splits": facts["shards"]}
+    with Engine(root, workers, scheduler, show) as engine:
+        entry = pipeline.tokenize(root, given, engine, force)
+    return {"folder": f"tokens/{given.key}", "entries": entry["entries"], "splits": entry["splits"]}
 
 
 @guarded

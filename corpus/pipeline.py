@@ -26,16 +26,19 @@ from socorpus.corpus.errors import InputError
 from socorpus.corpus.plan import BuildPlan, plan
 from socorpus.corpus.report import page as report_page
 from socorpus.corpus.selection import stage as selection_stage
-from socorpus.corpus.shards import split_files
+from socorpus.corpus.shards import split_files, tokens_stage
 from socorpus.corpus.shards import stage as shards_stage
 from socorpus.corpus.signals import stage as signals_stage
-from socorpus.corpus.storage import files, generations, manifest_file, plugin_memory
+from socorpus.corpus.storage import files, generations, integrity, manifest_file, plugin_memory
 from socorpus.corpus.storage.lock import lock
 from socorpus.corpus.tokenizer import stage as tokenizer_stage
+from socorpus.corpus.tokenizer.given import Given
 from socorpus.corpus.toml_config import to_toml
 
 _SECONDS_A_MB, _SECONDS_A_MB_OF_LAST = 0.13, 0.4
 """Roughly, of XML on one core: the stages here, and the last one."""
+_SECONDS_A_MB_OF_SHARDS = 1.0
+"""Roughly, of shards on one core: their tokens anew."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ def _build(
     root: Path, tree: Path, laid: BuildPlan, config: Config, engine: Engine, last: LastStage | None
 ) -> dict[str, Any]:
     """All stages, in the tree of the build."""
-    before = manifest_file.load(tree)
+    before = had = manifest_file.load(tree)
     if engine.drop_damaged("threads") and before is not None:
         if before["inputs"] != laid.inputs:
             engine.say("changes since the earlier build can't be counted: files of it that list its posts were damaged")
@@ -124,6 +127,7 @@ def _build(
     done = {"read": reading.receipts, "threads": threads, "documents": documents, "pairs": pairs}
     done |= {"decisions": decisions, "shards": shards}
     facts = manifest.assemble(tree, laid, config, done, signals, twins, tokenizer)
+    facts = tokens_stage.keep(tree, had, facts, engine)
     more: tuple[report_page.Maker, ...] = ()
     if last is not None:
         facts, more = last.run(root, tree, facts, engine)
@@ -132,6 +136,28 @@ def _build(
     for folder in work.PASSING:
         files.remove(tree / ".work" / folder)
     return facts
+
+
+def tokenize(root: Path, given: Given, engine: Engine, force: bool = False) -> dict[str, Any]:
+    """Make the tokens of a finished corpus's shards with a tokenizer, beside its own; returns their entry in the
+    manifest.
+
+    Args:
+        force: make them again, if they are there.
+
+    Raises:
+        InputError: there is no finished corpus, its shards are not those of its manifest, or a build was stopped.
+        BuildError: a full disk, a lost worker, another command at work in `root`.
+    """
+    with lock(root), rebuild.rebuilding(root, engine, rebuild.TOKENS) as tree:
+        facts = integrity.finished(root, tree)
+        shards = integrity.within(facts["files"], ["shards"])
+        integrity.require(root, tree, shards, engine.hashes)
+        engine.expect(sum(entry["bytes"] for entry in shards.values()) / 1e6 * _SECONDS_A_MB_OF_SHARDS)
+        facts = tokens_stage.run(tree, facts, given, engine, force)
+        manifest_file.save(tree, facts)
+        entry: dict[str, Any] = facts["tokens"][given.key]
+        return entry
 
 
 def _write_configuration(root: Path, tree: Path, config: Config) -> None:

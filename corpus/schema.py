@@ -259,6 +259,13 @@ SHARDS = _schema(
     pa.field("author", pa.string()),
 )
 
+TOKENS = _schema(
+    "tokens",
+    pa.field("input_ids", pa.list_(pa.uint32()), nullable=False),  # tokens of the shard's `text`
+    pa.field("code_tokens", pa.list_(pa.int32()), nullable=False),  # start, end, start, end … of code, in tokens
+)
+"""Tokens of a shard by another tokenizer, row for row and row group for row group with it."""
+
 QUARANTINE = pa.schema(
     [
         pa.field("site", pa.string(), nullable=False),

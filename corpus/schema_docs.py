@@ -170,6 +170,16 @@ TABLES: dict[str, tuple[str, str, pa.Schema, dict[str, str]]] = {
             "code_tokens": "where code is, in tokens: start, end, start, end …",
         },
     ),
+    "tokens": (
+        "tokens/KEY/SPLIT/NUMBER.parquet",
+        "The shards' tokens by another tokenizer (`socorpus tokenize`), row for row with the shard of that name.",
+        schema.TOKENS,
+        {
+            **_KEY,
+            "input_ids": "tokens of the shard's `text`, no special tokens added",
+            "code_tokens": "where code is, in tokens: start, end, start, end …",
+        },
+    ),
     "quarantine": (
         "quarantine/SITE.parquet",
         "Rows of the dump that could not be read, as they are.",

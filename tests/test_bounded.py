@@ -32,7 +32,7 @@ from socorpus.corpus.dump import xml_rows
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.privacy import detect, display, redact
 from socorpus.corpus.signals import contamination, language, statistics
-from socorpus.corpus.tokenizer import bpe, pretokenize
+from socorpus.corpus.tokenizer import bpe, given, pretokenize
 from socorpus.corpus.words import words
 from socorpus.labeling import example_texts
 from socorpus.labeling.aggregation import annotators, dawid_skene, decide, weighed
@@ -553,6 +553,14 @@ def _tokenizer() -> Tokenizer:
     return bpe.train(["the quick brown fox jumps over the lazy dog aaaaaa bbbb"] * 20, 320)
 
 
+def _given_tokens(text: str) -> None:
+    parts = {"tokenizer.json": bpe.files(_tokenizer())["tokenizer.json"]}
+    half = len(text) // 2
+    segments = [{"kind": "code", "start": 0, "end": half, "language": None, "id": 1}] if half else []
+    code = pa.array([segments], schema.SHARDS.field("segments").type)
+    given.encode(given.parse(parts, "model"), pa.chunked_array([[text]]), pa.chunked_array([code]))
+
+
 @cache
 def _benchmark() -> contamination.Index:
     with tempfile.TemporaryDirectory() as folder:
@@ -823,6 +831,10 @@ STEPS: dict[str, tuple[Callable[[Any], object], Mapping[str, Make]]] = {
             "signs of three bytes": repeated("\u4e00"),
             "lines": repeated(" \n"),
         },
+    ),
+    "pieces of a model's tokenizer": (
+        _given_tokens,
+        {"one word": repeated("a"), "words": numbered("fox# "), "lines": repeated(" \n"), "signs": repeated("-=")},
     ),
     "training": (lambda text: bpe.train([text], 300), TRAINED),
     "rows": (_read, ROWS),

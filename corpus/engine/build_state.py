@@ -13,7 +13,7 @@ STAGES = (
     *("fingerprints", "candidates", "shingles", "verify", "twins", "duplicates"),
     *("pairs", "rules", "elect", "decisions", "split", "sample", "tokenizer", "prepare", "shards"),
     *("label_splits", "label_facts", "label_collect", "label_merge", "label_vote", "label_count", "label_fit"),
-    *("label_stratify", "label_mentions", "label_teach", "label_label", "label_analysis", "report"),
+    *("label_stratify", "label_mentions", "label_teach", "label_label", "label_analysis", "report", "tokens"),
 )
 """All stages in order, those of the labels included, for `socorpus status`."""
 
@@ -50,7 +50,8 @@ def status(root: Path) -> Status:
     stages = []
     # A rebuild begins with the receipts of the finished corpus: only stages that it has come to say how far it is.
     first = receipts.run_of(tree, STAGES[0])
-    since = first.started if unfinished is not None and first is not None and not _labels_only(tree) else 0.0
+    of_build = unfinished is not None and _purpose(tree) not in ("labels", "tokens")
+    since = first.started if of_build and first is not None else 0.0
     for name in STAGES:
         run = receipts.run_of(tree, name)
         if run is not None and run.items and run.started >= since:
@@ -59,12 +60,8 @@ def status(root: Path) -> Status:
     return Status(tuple(stages), _summary(root, stages, whole, unfinished))
 
 
-def _labels_only(tree: Path) -> bool:
-    return _purpose(tree) == "labels"
-
-
 def _purpose(tree: Path) -> str:
-    """`rebuild.BUILD` or `rebuild.LABELS`; empty where a command ended before it could note it, or has none."""
+    """`BUILD`, `LABELS` or `TOKENS` of `rebuild`; empty where a command ended before it could note it, or has none."""
     mark = tree / generations.MARK
     return files.read_text(mark) if files.exists(mark) else ""
 
@@ -80,16 +77,23 @@ def _summary(root: Path, stages: Sequence[StageState], whole: bool, unfinished: 
         return "The build is finished." if whole else "The build stopped; the same command continues it."
     latest = max(stages, key=lambda stage: stage.started).name if stages else "its beginning"
     drops = f", socorpus build --abandon -o {root} drops it." if whole else "."
-    labels = unfinished is not None and _labels_only(unfinished)
-    if whole and unfinished is not None and not running and not _purpose(unfinished):
+    purpose = _purpose(unfinished) if unfinished is not None else ""
+    if whole and unfinished is not None and not running and not purpose:
         # Its receipts are those of the finished corpus: nothing has begun.
         return (
-            f"A command that makes labels (socorpus labeling apply {root}, or analyze), or a build, stopped before it "
-            f"began; the same command begins again{drops} The finished corpus is read."
+            f"A command that makes labels (socorpus labeling apply {root}, or analyze), tokens or a build stopped "
+            f"before it began; the same command begins again{drops} The finished corpus is read."
         )
-    if labels and running:
+    if purpose == "labels" and running:
         state = f"Labels are being made ({running}), at {latest}."
-    elif labels:
+    elif purpose == "tokens" and running:
+        state = f"Tokens of another tokenizer are being made ({running})."
+    elif purpose == "tokens":
+        state = (
+            f"Tokens of another tokenizer were being made, which stopped; the same socorpus tokenize {root} (or train) "
+            f"continues it{drops}"
+        )
+    elif purpose == "labels":
         state = (
             f"Labels were being made, which stopped at {latest}; socorpus labeling apply {root} (or analyze, if "
             f"that was the command) continues it{drops}"

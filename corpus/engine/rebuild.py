@@ -11,7 +11,14 @@ from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files, generations, integrity, lock, manifest_file
 from socorpus.corpus.storage.integrity import Hashes
 
-BUILD, LABELS = "build", "labels"
+BUILD, LABELS, TOKENS = "build", "labels", "tokens"
+_STOPPED = {
+    BUILD: "a build was stopped; the same command continues it",
+    LABELS: "labels were being made, which stopped; socorpus labeling apply (or analyze, if that was the command) "
+    "continues it",
+    TOKENS: "tokens of another tokenizer were being made, which stopped; the same socorpus tokenize (or train) "
+    "continues it",
+}
 
 
 @contextmanager
@@ -22,19 +29,17 @@ def rebuilding(root: Path, engine: Engine, purpose: str, force: bool = False) ->
     manifest is the same, the finished corpus stays. The caller holds the corpus's lock.
 
     Args:
-        purpose: `BUILD` or `LABELS`.
+        purpose: `BUILD`, `LABELS` or `TOKENS`.
         force: forget all receipts.
 
     Raises:
-        InputError: the labels are to be changed, and a build was stopped.
+        InputError: labels or tokens are to be made, and another command was stopped.
     """
     with generations.writing(root) as tree:
         mark = tree / generations.MARK
-        if purpose != BUILD and files.exists(mark) and files.read_text(mark) == BUILD:
-            raise InputError(
-                f"{root}: a build was stopped; the same command continues it, or socorpus build --abandon -o {root} "
-                "drops it"
-            )
+        stopped = files.read_text(mark) if files.exists(mark) else ""
+        if purpose != BUILD and stopped in _STOPPED and stopped != purpose:
+            raise InputError(f"{root}: {_STOPPED[stopped]}, or socorpus build --abandon -o {root} drops it")
         files.write_text(mark, purpose)
         if engine.scheduler is not None:
             generations.written_elsewhere(tree)

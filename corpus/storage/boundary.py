@@ -131,7 +131,7 @@ GENERATIONS = ".generations"
 _TREE = re.compile(r"\d{6}|current")
 OF_BUILDS = (
     *("MANIFEST.json", "socorpus.toml", "report.html", "tokenizer", "tables", "documents", "quarantine"),
-    *("signals", "decisions", "pairs", "shards", "labels", "receipts", ".work"),
+    *("signals", "decisions", "pairs", "shards", "tokens", "labels", "receipts", ".work"),
 )
 """The names in a corpus's folder that builds write, the manifest first; everything else there is the user's, or another
 command's."""

@@ -35,6 +35,7 @@ _SHAPE = {
     "pairs": _COUNTS,
     "tokenizer": {"entries": int, "identity": str},
     "shards": {str: _COUNTS},
+    "tokens?": {str: {"identity": str, "entries": int, "special": _COUNTS, "splits": {str: _COUNTS}}},
     "changes": {str: {**dict.fromkeys(("new", "changed", "unchanged", "gone"), int), "examples": {str: [int]}}},
     "plugins?": {str: (str, None)},
     "config": {"selection?": {"rules?": [{str: object}]}, "plugins?": [str]},

@@ -114,6 +114,12 @@ TABLE: dict[str, Command] = {
         ("verify", "corpus"),
         {DOCUMENTS: (1,), SHARD: (1,), MANIFEST: INPUT, "corpus/receipts/documents/**/*.json": (0, 1)},
     ),
+    "tokenize": Command(
+        ("tokenize", "corpus", "--tokenizer", "encoder", "--workers", 0),
+        # A bit of a tokenizer may flip: another one, whose tokens are made.
+        {SHARD: INPUT, MANIFEST: INPUT, "encoder/tokenizer.json": ANY},
+        {("tokenize", "corpus", "--tokenizer", "encoder", "--scheduler", "tcp://127.0.0.1:1"): 1},
+    ),
     "report": Command(
         ("report", "corpus"), {DOCUMENTS: INPUT, LABELS: INPUT, MANIFEST: INPUT}, ends=("report", "corpus", *WAITS)
     ),
