@@ -94,6 +94,24 @@ Preset = Annotated[
         autocompletion=complete_preset,
     ),
 ]
+Recipe = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        help="tiny, mini, modern-base, modern-large, sobert-tiny, sobert-base, sobert-large, or a plug-in's; with "
+        "--init only its recipe, by default continued.",
+        autocompletion=complete_preset,
+    ),
+]
+Init = Annotated[
+    str | None,
+    typer.Option(
+        "--init",
+        metavar="MODEL",
+        help="Weights to start from: a run, its checkpoint, or a MegatronBERT or ModernBERT by folder or hub name.",
+        show_default=False,
+    ),
+]
 TrainingConfig = Annotated[Path | None, typer.Option("--config", help="TOML file (keys: docs/training.md).")]
 GpuPrice = Annotated[
     float | None, typer.Option(min=0.0, help="Dollars per GPU hour. Default: by the kind of GPU.", metavar="DOLLARS")

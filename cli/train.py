@@ -13,16 +13,19 @@ from socorpus.cli import options, terminal, view
 from socorpus.cli.choices import Gpu
 
 if TYPE_CHECKING:
-    from socorpus.training import TrainingStep
+    from socorpus.corpus import Progress
+    from socorpus.training import Config, TrainingStep
 
 
 def train(
     corpus: options.Corpus,
-    preset: options.Preset = "tiny",
+    preset: options.Recipe = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder of the run. Default: CORPUS/runs/PRESET.")
     ] = None,
     config: options.TrainingConfig = None,
+    init: options.Init = None,
+    download: options.Download = False,
     gpus: Annotated[
         int | None, typer.Option(min=1, help="Processes to start on this machine. Default: one per GPU.")
     ] = None,
@@ -38,29 +41,32 @@ def train(
     ] = 0,
 ) -> None:
     """Pre-train an encoder on a corpus's shards, or resume a run that was stopped."""
-    from socorpus.training import RankError
+    from socorpus.training import RankError, default_run
     from socorpus.training import train as pretrain
 
     options.use(plugin, corpus, reads=())
     if dry_run:
-        _show_plan(corpus, preset, config, None, gpus or 1, price)
-        _show_configuration(preset, config)
+        recipe = preset if init else preset or "tiny"
+        _show_configuration(_show_plan(corpus, recipe, config, None, gpus or 1, price, init, download))
         return
-    run, screen = out or corpus / "runs" / preset, Screen()
+    run, screen = out or corpus / "runs" / (default_run(init) if init else preset or "tiny"), Screen()
     try:
-        with view.stoppable():
+        with view.stoppable(), Tokens() as tokens:
             screen.loading()
             facts = pretrain(
                 corpus,
                 run,
                 preset,
                 config,
+                init=init,
+                download=download,
                 gpus=gpus,
                 price=price,
                 force=force,
                 log=log or (),
                 profile=profile,
                 show=screen,
+                show_tokens=tokens,
             )
     except RankError as error:
         # The rank has reported its error itself.
@@ -74,10 +80,12 @@ def train(
 
 def plan(
     corpus: options.Corpus,
-    preset: options.Preset = "modern-base",
+    preset: options.Recipe = None,
     gpu: Annotated[Gpu | None, typer.Option(help="Kind of GPU. Default: what this machine has.")] = None,
     gpus: Annotated[int, typer.Option(min=1, help="Number of GPUs.")] = 1,
     config: options.TrainingConfig = None,
+    init: options.Init = None,
+    download: options.Download = False,
     price: options.GpuPrice = None,
     plugin: options.Plugins = None,
     run: Annotated[
@@ -86,7 +94,10 @@ def plan(
 ) -> None:
     """Estimate what a training run takes: parameters, arithmetic, memory, hours and dollars."""
     options.use(plugin, corpus, reads=())
-    _show_plan(corpus, preset, config, gpu, gpus, price, run or corpus / "runs" / preset)
+    from socorpus.training import default_run
+
+    named = default_run(init) if init else preset or "modern-base"
+    _show_plan(corpus, preset, config, gpu, gpus, price, init, download, run or corpus / "runs" / named)
 
 
 def curves(
@@ -123,6 +134,29 @@ def export(
     view.out.print(table)
 
 
+class Tokens:
+    """Progress of tokens that are made before a run begins, as that of a build's stages; none while it goes on."""
+
+    def __init__(self) -> None:
+        self._stages: view.Stages | None = None
+
+    def __enter__(self) -> "Tokens":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._stages is not None:
+            self._stages.__exit__()
+            self._stages = None
+
+    def __call__(self, now: "Progress") -> None:
+        """Show how far the tokens are, or a remark."""
+        if self._stages is None:
+            self._stages = view.Stages().__enter__()
+        self._stages(now)
+        if now.done == now.items:
+            self.__exit__()
+
+
 class Screen:
     """Progress of a run: a line that is overwritten on a terminal, else a line now and then."""
 
@@ -144,6 +178,10 @@ class Screen:
         """The run begins or resumes."""
         self.used = True
         start = f"from step {facts['step']:,} on" if facts["step"] else "from the start"
+        if not facts["step"] and (init := facts.get("init")) is not None:
+            apart = init.get("largest_difference")
+            equal = "" if apart is None else f", whose logits are the model's (to {apart:.0e})"
+            start = f"from the weights of {init['name']} on{equal}"
         view.say(f"training to step {facts['steps']:,}, {start}: {facts['run']}")
         if facts.get("corpora"):
             view.say(", ".join(f"{part['share']:.1%} {part['name']}" for part in facts["corpora"]))
@@ -202,16 +240,27 @@ def _show_end(run: Path, facts: Mapping[str, Any]) -> None:
 
 def _show_plan(
     corpus: Path,
-    preset: str,
+    preset: str | None,
     config: Path | None,
     gpu: Gpu | None,
     gpus: int,
     price: float | None,
+    init: str | None,
+    download: bool,
     run: Path | None = None,
-) -> None:
+) -> "Config":
     from socorpus.training import measured, plan_training
 
-    planned = plan_training(corpus, preset, config, gpu=None if gpu is None else gpu.value, gpus=gpus, price=price)
+    planned = plan_training(
+        corpus,
+        preset,
+        config,
+        init=init,
+        download=download,
+        gpu=None if gpu is None else gpu.value,
+        gpus=gpus,
+        price=price,
+    )
     seen = measured(run) if run is not None else None
     table = view.table("", "planned", *(["measured"] if seen else []))
     for name, figure, measure in planned.rows(seen):
@@ -219,11 +268,11 @@ def _show_plan(
     view.out.print(table)
     for note in planned.notes:
         view.out.print(note, style="dim", markup=False)
+    return planned.config
 
 
-def _show_configuration(preset: str, config: Path | None) -> None:
+def _show_configuration(config: "Config") -> None:
     from socorpus.corpus import to_toml
-    from socorpus.training import load_config
 
     view.out.print("\nConfiguration:\n")
-    view.out.print(to_toml(load_config(preset, config)), markup=False)
+    view.out.print(to_toml(config), markup=False)

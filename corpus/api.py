@@ -267,7 +267,7 @@ def tokenize(
     from socorpus.corpus.storage import integrity
     from socorpus.corpus.tokenizer import folder
 
-    root, given = corpus_place(corpus), folder.load_given(local(tokenizer))
+    root, given = corpus_place(corpus).absolute(), folder.load_given(local(tokenizer))
     tree, facts = integrity.pinned(root)
     integrity.require(root, tree, integrity.within(facts["files"], ["tokenizer"]))
     if folder.load_given(tree / "tokenizer").identity == given.identity:

@@ -381,6 +381,7 @@ OWN_FILES = {
     "training.pretrain.cost": "a table that is part of the package",
     "training.export": "a model's folder",
     "training.finetuning": "a model's folder",
+    "training.initial": "a model's folder, or a run's",
     "training.evaluation": "a comparison's folder",
     "training.api": "a configuration on its way to the ranks",
     "training.llm": "the cache of answers",

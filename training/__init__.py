@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         Comparison,
         connect_model,
         default_folder,
+        default_run,
         evaluate,
         export_model,
         finetune,
@@ -55,6 +56,7 @@ __all__ = [
     "__version__",
     "connect_model",
     "default_folder",
+    "default_run",
     "evaluate",
     "export_model",
     "finetune",
@@ -74,7 +76,7 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = hand_on(
         __name__,
         {
-            "api": "Comparison connect_model default_folder evaluate export_model finetune "
+            "api": "Comparison connect_model default_folder default_run evaluate export_model finetune "
             "load_predictor measured plan_training preset_names serve_model train training_curves",
             "config": "Config",
             "errors": "RankError",

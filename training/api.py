@@ -5,7 +5,7 @@ Heavy imports wait until a function is called: PyTorch and transformers take sec
 
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from socorpus.training.needs import TRANSFORMERS, need
 from socorpus.training.silent import Silent
 
 if TYPE_CHECKING:
+    from socorpus.corpus.engine.work import Progress
     from socorpus.labeling.label_studio.push import Project
     from socorpus.training.evaluation import compare
     from socorpus.training.evaluation.cell import Cell
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from socorpus.training.finetuning.predictor import Fitted
     from socorpus.training.finetuning.progress import FinetuningShow
     from socorpus.training.finetuning.settings import FinetuneSettings
+    from socorpus.training.initial.start import Start
     from socorpus.training.pretrain.log import TrainingShow, Watching
     from socorpus.training.pretrain.plan import CostPlan
 
@@ -55,22 +57,30 @@ def preset_names() -> list[str]:
 def train(
     corpus: Location,
     out: Location | None = None,
-    preset: str = "tiny",
+    preset: str | None = None,
     config: Location | Config | None = None,
     *,
+    init: Location | None = None,
+    download: bool = False,
     gpus: int | None = None,
     price: float | None = None,
     force: bool = False,
     log: Sequence[str] = (),
     profile: int = 0,
     show: "TrainingShow | None" = None,
+    show_tokens: "Callable[[Progress], None] | None" = None,
 ) -> dict[str, Any]:
     """Pre-train an encoder on a corpus's shards, or resume a run that was stopped.
 
     Args:
-        out: folder of the run, or its address in an object store; CORPUS/runs/PRESET, if None.
-        preset: shape of the model and recipe.
+        out: folder of the run, or its address in an object store; CORPUS/runs/PRESET, if None, or
+            CORPUS/runs/NAME-continued, where NAME is that of `init`.
+        preset: shape of the model and recipe; `tiny`, if None. With `init` it is only a recipe, by default `continued`.
         config: a TOML file over the preset; or the whole configuration (`load_config`), instead of the preset.
+        init: weights to start from: folder of a run, of one of its checkpoints or of a model (MegatronBERT or
+            ModernBERT), or a model's name on the Hugging Face hub. They give the shape and the tokenizer; of `config`'s
+            model only `max_length` may differ. A run that is resumed needs none.
+        download: fetch a missing model from the hub.
         gpus: ranks to start on this machine, each a process of its own that shows its progress on the terminal; by
             default as many as it has GPUs. One works in this process.
         price: dollars an hour of one GPU; if None, the default price of its kind.
@@ -78,13 +88,15 @@ def train(
         log: trackers that get the run's figures beside its own log: `wandb`, if it is installed.
         profile: steps to record with PyTorch's profiler, behind the first two; the trace is in the run's `profile`.
         show: called with the progress of a run in this process.
+        show_tokens: called with the progress of `socorpus.corpus.tokenize`, where the corpus lacks the tokens of
+            `init`'s tokenizer and they are made first. That may start processes, as a build does.
 
     Returns:
         The contents of run.json. `step` is below `steps` if the run was stopped, and `stopped_by` is the number of the
         signal (Ctrl-C: 2); the same call resumes it.
 
     Raises:
-        InputError: a package is missing; or corpus, configuration and folder don't go together.
+        InputError: a package is missing; or corpus, configuration, weights and folder don't go together.
         BuildError: the run failed; its last checkpoint is kept.
 
     Examples:
@@ -93,16 +105,16 @@ def train(
         >>> facts["step"] == facts["steps"]
         True
     """
-    need()
-    from socorpus.training import presets
+    need(*(TRANSFORMERS if init is not None else ()))
     from socorpus.training.pretrain import distributed
     from socorpus.training.pretrain.log import Watching
     from socorpus.training.pretrain.run import Run
 
     watching = Watching(tuple(log), profile)
-    settings = config if isinstance(config, Config) else presets.load(preset, local(config) if config else None)
     root = corpus_place(corpus)
-    place = corpus_place(out) if out is not None else root / "runs" / preset
+    chosen = preset or "tiny" if init is None else default_run(init)
+    place = corpus_place(out) if out is not None else root / "runs" / chosen
+    wanted = _Wanted(preset, config if isinstance(config, Config) or config is None else local(config), init, download)
     if isinstance(place, ObjectPath):
         if distributed.started():
             raise InputError(
@@ -111,36 +123,93 @@ def train(
         from socorpus.training import run_store
 
         with run_store.kept(place, force) as folder:
-            return _train(root, folder, settings, gpus or distributed.gpus(), show, price, watching)
+            return _train(root, folder, wanted, gpus or distributed.gpus(), show, price, watching, show_tokens)
     run = local_output(out) if out is not None else place
     if force and distributed.started():
         # One rank would delete what another begins to write.
         raise InputError(f"--force is not for ranks that torchrun or srun started: delete {run} first")
     if force:
         Run(run).clear()
-    return _train(root, run, settings, gpus or distributed.gpus(), show, price, watching)
+    return _train(root, run, wanted, gpus or distributed.gpus(), show, price, watching, show_tokens)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What the user asks of a run: preset, configuration, weights to start from."""
+
+    preset: str | None
+    config: Config | Path | None
+    init: Location | None
+    download: bool
+
+
+def default_run(init: Location) -> str:
+    """Name of the default folder, in CORPUS/runs, of a run that starts from weights.
+
+    Examples:
+        >>> default_run("corpus/runs/tiny"), default_run("answerdotai/ModernBERT-base")
+        ('tiny-continued', 'ModernBERT-base-continued')
+    """
+    place = Path(init)
+    named = place.parents[1] if place.parent.name == "checkpoints" and len(place.parents) > 1 else place
+    return f"{named.name}-continued"
 
 
 def _train(
     root: Path,
     run: Path,
-    settings: Config,
+    wanted: _Wanted,
     count: int,
     show: "TrainingShow | None",
     price: float | None,
     watching: "Watching",
+    show_tokens: "Callable[[Progress], None] | None",
 ) -> dict[str, Any]:
     from socorpus.training.pretrain import distributed
 
+    settings, start = _settled(root, run, wanted, show_tokens)
     if count > 1 and not distributed.started():
-        return _launch(count, root, run, settings, price, watching)
+        return _launch(count, root, run, settings, price, watching, wanted)
     from socorpus.training.pretrain import trainer
 
-    return trainer.train(root, run, settings, show or Silent(), price, watching)
+    return trainer.train(root, run, settings, show or Silent(), price, watching, start)
+
+
+def _settled(
+    root: Path, run: Path, wanted: _Wanted, show_tokens: "Callable[[Progress], None] | None"
+) -> "tuple[Config, Start | None]":
+    """The configuration of a run, and the weights that it starts from, if they are named; with their tokens made."""
+    from socorpus.training import presets
+    from socorpus.training.pretrain import distributed
+    from socorpus.training.pretrain.run import Run
+
+    if wanted.init is None:
+        shape, tokens = Run(run).continued()
+        if shape is None:
+            if isinstance(wanted.config, Config):
+                return wanted.config, None
+            return presets.load(wanted.preset or "tiny", wanted.config), None
+        from socorpus.training.initial import recipe
+
+        settings = recipe.settings(wanted.preset, wanted.config, shape, str(run))
+        return replace(settings, data=replace(settings.data, tokens=tokens)), None
+    from socorpus.training.initial import recipe, tokens_of_start
+    from socorpus.training.initial import start as starts
+
+    start = starts.find(str(wanted.init), wanted.download)
+    settings = recipe.settings(wanted.preset, wanted.config, start.shape, start.name)
+    key = tokens_of_start.ready(root, settings, start, distributed.started(), show_tokens)
+    return replace(settings, data=replace(settings.data, tokens=key)), start
 
 
 def _launch(
-    count: int, corpus: Path, run: Path, settings: Config, price: float | None, watching: "Watching"
+    count: int,
+    corpus: Path,
+    run: Path,
+    settings: Config,
+    price: float | None,
+    watching: "Watching",
+    wanted: _Wanted,
 ) -> dict[str, Any]:
     from socorpus.corpus import toml_config
     from socorpus.training.pretrain import launch
@@ -151,6 +220,8 @@ def _launch(
         arguments += ["--price", str(price)]
     for tracker in watching.trackers:
         arguments += ["--log", tracker]
+    if wanted.init is not None:
+        arguments += ["--init", str(wanted.init)]
     with tempfile.TemporaryDirectory() as folder:
         # The ranks get every value: they need neither the user's file nor the plug-in of a preset.
         path = Path(folder) / "config.toml"
@@ -162,9 +233,11 @@ def _launch(
 @guarded
 def plan_training(
     corpus: Location,
-    preset: str = "modern-base",
+    preset: str | None = None,
     config: Location | Config | None = None,
     *,
+    init: Location | None = None,
+    download: bool = False,
     gpu: str | None = None,
     gpus: int = 1,
     price: float | None = None,
@@ -172,7 +245,8 @@ def plan_training(
     """The cost of a training run before it starts: parameters, arithmetic, memory, hours, dollars.
 
     Args:
-        preset, config: as for `train`.
+        preset, config, init, download: as for `train`; the preset is `modern-base`, if None and there is no `init`. No
+            tokens are made: where the corpus lacks those of `init`'s tokenizer, its own are counted.
         gpu: kind of GPU, such as a100, h200, b200 or t4 (`socorpus plan --help` lists them); None: what this machine
             has, its processor where it has no GPU.
         gpus: number of GPUs.
@@ -189,8 +263,19 @@ def plan_training(
     from socorpus.training import presets
     from socorpus.training.pretrain import plan
 
-    settings = config if isinstance(config, Config) else presets.load(preset, local(config) if config else None)
-    return plan.plan(corpus_place(corpus), settings, gpu, gpus, price)
+    root, given = corpus_place(corpus), config if isinstance(config, Config) or config is None else local(config)
+    if init is None:
+        settings = given if isinstance(given, Config) else presets.load(preset or "modern-base", given)
+        return plan.plan(root, settings, gpu, gpus, price)
+    need(*TRANSFORMERS)
+    from socorpus.training.initial import recipe, start
+    from socorpus.training.pretrain.data import shard_reader
+
+    begun = start.find(str(init), download)
+    settings = recipe.settings(preset, given, begun.shape, begun.name)
+    there, own = shard_reader.has_tokens(root, begun.given)
+    settings = replace(settings, data=replace(settings.data, tokens=begun.given.key if there and not own else None))
+    return plan.plan(root, settings, gpu, gpus, price, begun.given.entries)
 
 
 @guarded

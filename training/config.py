@@ -31,6 +31,16 @@ class ModelShape:
     """Tokens that a token sees around itself in local layers, half on each side (`modern`)."""
     global_every: int = 3
     """One layer in this many has global attention, starting with the first (`modern`)."""
+    eps: float | None = None
+    """Added to the variance in a norm. Default: 1e-12 (`sobert`), 1e-5 (`modern`)."""
+    rope_global: float | None = None
+    """Base of the rotation in global layers (`modern`). Default: 160,000."""
+    rope_local: float | None = None
+    """Base of the rotation in local layers (`modern`). Default: 10,000."""
+    token_types: int | None = None
+    """Rows of a token-type embedding, of which all tokens have the first (`sobert`). Default: no such embedding."""
+    rows: int | None = None
+    """Entries that the model knows. Default: those of the tokenizer, rounded up to a multiple of 64."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,9 @@ class DataSettings:
     lanes: int | None = None
     """Streams that the row groups are dealt to; a rank reads only some of them where the ranks' number divides theirs.
     Default: as many as possible, at most 16."""
+    tokens: str | None = None
+    """Tokens of another tokenizer (`socorpus tokenize`): the name of their folder in the corpus's `tokens`. Default:
+    the corpus's own."""
     ahead: int = 4
     """Micro-batches read ahead."""
     stall_minutes: float = 10.0
@@ -217,6 +230,11 @@ RANGES: toml_config.Ranges = {
     "model.max_length": (8, 1_048_576),
     "model.window": (0, 1_048_576),
     "model.global_every": (1, 1024),
+    "model.eps": (0, 1),
+    "model.rope_global": (1, 1e12),
+    "model.rope_local": (1, 1e12),
+    "model.token_types": (1, 1024),
+    "model.rows": (1, 16_777_216),
     "data.overlap": (0, 1_048_576),
     "data.seed": (0, toml_config.MOST),
     "data.lanes": (1, 65_536),

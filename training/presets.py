@@ -71,6 +71,8 @@ _OURS: Mapping[str, Mapping[str, Any]] = {
     "modern-large": _modern(28, 1024, 16, 2624, 5e-4),
     "sobert-base": _sobert(12, 768, 12, 6e-4),
     "sobert-large": _sobert(24, 1536, 16, 3e-4),
+    # The recipe of runs that start from weights (--init), which give the shape.
+    "continued": {"optimizer": {"lr": 1e-4}, "schedule": {"tokens": 1_000_000_000, "warmup": 0.05}},
 }
 for _name, _values in _OURS.items():
     preset(_name, _values)

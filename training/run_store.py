@@ -1,6 +1,7 @@
 """A run in an object store: trained in a folder of this machine, whole checkpoints kept in the store.
 
     RUN/run.json, run.toml, log.jsonl     as of the last upload
+    RUN/tokenizer/                        likewise
     RUN/checkpoints/step-000000100/       whole when its state.json is there, which is uploaded last
     RUN/.generations/log/                 the lease of the process that trains
 
@@ -20,10 +21,11 @@ from socorpus.corpus.errors import InputError, SocorpusError
 from socorpus.corpus.storage import files, lock
 from socorpus.corpus.storage.objects import folders, scratch, store_client
 from socorpus.corpus.storage.objects.paths import ObjectPath
+from socorpus.corpus.tokenizer import given
 from socorpus.training.pretrain.run import Run
 
 _STATE = "state.json"
-_FILES = ("run.json", "run.toml", "log.jsonl")
+_FILES = ("run.json", "run.toml", "log.jsonl", *(f"tokenizer/{name}" for name in given.FILES))
 _SECONDS = 5.0
 """Between two looks for a new checkpoint."""
 
@@ -87,7 +89,7 @@ def readable(place: Path, step: int | None = None) -> Path:
     if not wanted:
         which = "" if step is None else f" of step {step:,}"
         raise InputError(f"{place}: no whole checkpoint{which}; there are {', '.join(whole) or 'none'}")
-    beginnings = ("run.json", "run.toml", f"checkpoints/{wanted[0]}/")
+    beginnings = ("run.json", "run.toml", "tokenizer/", f"checkpoints/{wanted[0]}/")
     return folders.fetched(place, lambda name: name.startswith(beginnings))
 
 
@@ -107,6 +109,7 @@ def brought(place: ObjectPath, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in _FILES:
         if (place / name).is_file():
+            (folder / name).parent.mkdir(exist_ok=True)
             shutil.copyfile((place / name).fetched(), folder / name)
     if there and there[-1] not in here:
         target = folder / "checkpoints" / there[-1]

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from socorpus.corpus import BuildError, InputError, build
+from socorpus.corpus import BuildError, InputError, build, verify
+from socorpus.corpus import load_config as load_corpus_config
 from socorpus.corpus.sample import writer as sample_writer
 from socorpus.corpus.storage import files, generations
 from socorpus.corpus.storage.lock import lock
@@ -107,6 +108,24 @@ def test_corpora_of_a_mixture_may_lie_in_a_store(corpus: Path, second: Path, tmp
     logs = [(tmp_path / name / "log.jsonl").read_text() for name in ("0", "1")]
     losses = [[json.loads(line)["loss"] for line in log.splitlines()] for log in logs]
     assert losses[0] == losses[1]
+
+
+def test_a_run_in_a_store_is_the_start_of_another_one_there(stored: str, tmp_path: Path) -> None:
+    """The second corpus has another tokenizer: the run's tokens are made in the store, with the run's own."""
+    place, config = "s3://corpora/of-starts", load_config("tiny", overrides=CONFIG)
+    first = train(stored, f"{place}/first", config=config)
+    dump = sample_writer.write(tmp_path / "dump", threads=30, sites=[sample_writer.PIPES]).folder
+    settings = load_corpus_config(overrides={"tokenizer": {"vocabulary": 320}})
+    build(dump, tmp_path / "corpus", settings, workers=0)
+    _put(ObjectPath(f"{place}/corpus"), generations.finished(tmp_path / "corpus"))
+    short = {**CONFIG, "schedule": {"tokens": 8_192}}
+    facts = train(f"{place}/corpus", init=f"{place}/first", config=load_config("tiny", overrides=short))
+    assert facts["init"]["kind"] == "run" and facts["vocabulary"] == first["vocabulary"]
+    run = ObjectPath(f"{place}/corpus/runs/first-continued")
+    assert (run / "tokenizer" / "tokenizer.json").is_file()
+    tokens = generations.finished(ObjectPath(f"{place}/corpus")) / "tokens" / facts["tokens_folder"]
+    assert (tokens / "train" / "00000.parquet").is_file() and not verify(f"{place}/corpus").differences
+    assert export_model(str(run), tmp_path / "model")["largest_difference"] < 1e-4
 
 
 def test_one_process_trains_a_run(stored: str) -> None:

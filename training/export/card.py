@@ -57,7 +57,8 @@ def merged(manifests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _front(facts: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     """The YAML block: strings are written as JSON, which YAML reads."""
-    lines = ["---", "library_name: transformers", "pipeline_tag: fill-mask", 'mask_token: "[MASK]"']
+    lines = ["---", "library_name: transformers", "pipeline_tag: fill-mask"]
+    lines += [f"mask_token: {json.dumps(facts.get('mask', '[MASK]'))}"]
     if facts["sentence"]:
         lines = ["---", "library_name: sentence-transformers", "pipeline_tag: sentence-similarity"]
     languages = manifest.get("signals", {}).get("language", {})
@@ -88,8 +89,9 @@ def _what(facts: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
         rows.append(("attention", f"global every {shape['global_every']} layers, else {shape['window']} tokens around"))
     vocabulary = facts["vocabulary"]
     rows.append(("vocabulary", f"{vocabulary['entries']:,} entries, {vocabulary['rows']:,} rows in the embedding"))
+    begun = "from the start" if facts.get("init") is None else f"from the weights of {facts['init']['name']} on"
     return (
-        f"# An encoder of questions, answers and code\n\nPre-trained from the start by masked language modelling on "
+        f"# An encoder of questions, answers and code\n\nPre-trained {begun} by masked language modelling on "
         f"posts of {shown}, with `socorpus`.\n\n{_table(('', ''), rows)}"
     )
 
@@ -101,10 +103,10 @@ def _use(facts: Mapping[str, Any]) -> str:
 from transformers import pipeline
 
 fill = pipeline("fill-mask", "PATH OR NAME OF THIS MODEL")
-fill("How do I sort a [MASK] in Python?")
+fill("How do I sort a {facts.get("mask", "[MASK]")} in Python?")
 ```
 
-Text that may itself say "[MASK]" is tokenized as in training with `tokenizer(text, split_special_tokens=True)`. Longer
+Text that may itself say so is tokenized as in training with `tokenizer(text, split_special_tokens=True)`. Longer
 documents than {facts["model"]["max_length"]:,} tokens must be cut (`truncation=True`).
 
 It gives vectors and fills gaps; it answers no questions. It has seen what people wrote, with their errors and leanings;

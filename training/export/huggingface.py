@@ -10,39 +10,40 @@ import shutil
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from socorpus.corpus import toml_config
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.corpus.schema import SPLITS
+from socorpus.corpus.storage import parquet
 from socorpus.corpus.storage.boundary import disk_full, is_disk_full
 from socorpus.corpus.storage.files import read_json, read_text, write_json
 from socorpus.corpus.storage.objects.paths import readable
+from socorpus.corpus.tokenizer import folder as tokenizer_folder
+from socorpus.corpus.tokenizer import given
+from socorpus.corpus.tokenizer.given import Given
 from socorpus.training import config, presets, saved_hashes
 from socorpus.training.config import Config, ModelShape
-from socorpus.training.export import card
+from socorpus.training.export import card, equality
 from socorpus.training.loading import ONLY_DATA, loading
 from socorpus.training.pretrain import checkpoint, distributed, schedule
 from socorpus.training.pretrain.checkpoint import Found
-from socorpus.training.pretrain.data import packing, shard_reader
+from socorpus.training.pretrain.data import shard_reader
 from socorpus.training.pretrain.data.shard_reader import ShardCorpus
-from socorpus.training.pretrain.run import Run
+from socorpus.training.pretrain.run import TOKENS, Run
 from socorpus.training.quiet import quiet
 
 if TYPE_CHECKING:
     from socorpus.training.models.encoder import Encoder
 
-TOLERANCE = 1e-4
-"""Largest difference of two logits, or of two components of a normalised vector, that is still rounding."""
-
-_DOCUMENTS = 6
-_GROUPS = 8
+_TEXTS = 64
+"""Documents that are tokenised for the proof where the corpus has other tokens."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,19 @@ class Source:
     shape: ModelShape
     found: Found
     corpus: ShardCorpus
+    tokenizer: Path
     corpora: Sequence[Mapping[str, Any]] = ()
     others: Mapping[str, ShardCorpus] = field(default_factory=dict)
+
+    @cached_property
+    def given(self) -> Given:
+        """The run's tokenizer."""
+        return tokenizer_folder.load_given(self.tokenizer)
+
+    @cached_property
+    def vocabulary(self) -> shard_reader.Vocabulary:
+        """The trainer's view of it."""
+        return shard_reader.vocabulary(self.tokenizer, self.shape.rows, TOKENS not in self.facts)
 
 
 @dataclass(frozen=True)
@@ -122,7 +134,7 @@ def opened(root: Path, step: int | None = None) -> Source:
         raise InputError(f"{root}: no run (no run.json); give the folder that socorpus train wrote with --out")
     try:
         shape = toml_config.section(ModelShape, facts["model"], f"{root / 'run.json'}: model")
-        place, tokenizer, vocabulary = run.corpus(facts), facts["tokenizer"], facts["vocabulary"]
+        place, tokens, vocabulary = run.corpus(facts), facts.get(TOKENS), facts["vocabulary"]
         corpora = [_facts_of(part) for part in facts.get("corpora", [])]
         others = {part["fingerprint"]: run.corpus(part) for part in facts.get("corpora", [])[1:]}
     except (KeyError, TypeError, ValueError) as error:
@@ -134,13 +146,17 @@ def opened(root: Path, step: int | None = None) -> Source:
             "to where it is now: the export takes its tokenizer, its licences and some documents"
         )
     corpus = shard_reader.open_corpus(place)
-    if (corpus.vocabulary.identity, corpus.vocabulary.padded) != (tokenizer, vocabulary):
-        raise InputError(
-            f"{place}: the corpus has another tokenizer than the one this run was trained with; "
-            "build it again with tokenizer.path set to the old one"
-        )
+    if tokens in corpus.manifest.get("tokens", {}):
+        corpus = shard_reader.open_corpus(place, tokens)
     at_hand = {known: shard_reader.open_corpus(other) for known, other in others.items() if other.is_dir()}
-    return Source(run, facts, presets.load(path=root / "run.toml"), shape, saved, corpus, corpora, at_hand)
+    settings = presets.load(path=root / "run.toml")
+    source = Source(run, facts, settings, shape, saved, corpus, run.tokenizer_folder(facts), corpora, at_hand)
+    if source.vocabulary.padded != vocabulary:
+        raise InputError(
+            f"{source.tokenizer}: not the tokenizer that this run was trained with ({source.vocabulary.padded:,} rows, "
+            f"not {vocabulary:,}); put that one there"
+        )
+    return source
 
 
 def _facts_of(part: Mapping[str, Any]) -> dict[str, Any]:
@@ -202,14 +218,14 @@ def _write(source: Source, folder: Path, sentence: bool) -> dict[str, Any]:
         ours = _ours(source, ranks)
         _save(source, ours, folder, sentence)
         theirs = _theirs(source, folder, sentence)
-        proof = Proof(
-            split, tuple(len(ids) for ids in documents), _difference(ours, theirs, documents, source.corpus.vocabulary)
-        )
-    if not proof.difference < TOLERANCE:
+        here = replace(ranks, device=torch.device("cpu"))
+        equal = equality.compare(ours, theirs, documents, source.vocabulary.special["[PAD]"], here)
+        proof = Proof(split, tuple(len(ids) for ids in documents), equal.difference)
+    if not proof.difference < equality.TOLERANCE:
         raise BuildError(
             f"{source.found.path}: the exported model differs from the trained one by {proof.difference:.1e} in a "
-            f"{'vector' if sentence else 'logit'}, more than the {TOLERANCE:.0e} that rounding explains; nothing was "
-            "written. "
+            f"{'vector' if sentence else 'logit'}, more than the {equality.TOLERANCE:.0e} that rounding explains; "
+            "nothing was written. "
             f"Please report this with the versions of torch ({torch.__version__}) and transformers "
             f"({version('transformers')})"
         )
@@ -222,19 +238,20 @@ def _write(source: Source, folder: Path, sentence: bool) -> dict[str, Any]:
     return facts
 
 
-def _documents(source: Source) -> tuple[str, list[npt.NDArray[np.int64]]]:
+def _documents(source: Source) -> tuple[str, equality.Documents]:
     """Held-out documents of different lengths with special tokens, including the longest that was read."""
-    shape, special = source.shape, source.corpus.vocabulary.special
+    shape, special = source.shape, source.vocabulary.special
     train, *held_out = SPLITS
     shards = source.corpus.manifest["shards"]
     split = next((name for name in held_out if shards.get(name, {}).get("rows")), train)
-    pieces: list[npt.NDArray[Any]] = []
-    for group in source.corpus.row_groups(split)[:_GROUPS]:
-        pieces += [ids for ids, _ in packing.cut_out(shard_reader.read(group), shape.max_length, 0, True)]
-    pieces.sort(key=len)
-    chosen = sorted({round(number) for number in np.linspace(0, len(pieces) - 1, _DOCUMENTS)})
-    ends = np.array([special["[CLS]"]]), np.array([special["[SEP]"]])
-    return split, [np.concatenate((ends[0], pieces[number], ends[1])).astype(np.int64) for number in chosen]
+    if source.corpus.vocabulary.identity == source.vocabulary.identity:
+        return split, equality.documents(source.corpus.row_groups(split), shape.max_length, special)
+    # The corpus was built anew with another tokenizer.
+    group = replace(source.corpus, beside=False).row_groups(split)[0]
+    rows = parquet.read_group(group.path, group.number, ["text", "segments"]).slice(0, _TEXTS)
+    ids, _ = given.encode(source.given, rows["text"], rows["segments"])
+    pieces = [np.asarray(own.values)[: shape.max_length - 2] for own in ids]
+    return split, equality.chosen(pieces, special)
 
 
 def _ours(source: Source, ranks: distributed.Ranks) -> "Encoder":
@@ -242,7 +259,7 @@ def _ours(source: Source, ranks: distributed.Ranks) -> "Encoder":
     from socorpus.training.models import encoder
     from socorpus.training.pretrain.optimizer import Optimizer
 
-    model = encoder.build(source.shape, config.Parallel(), source.corpus.vocabulary.padded)
+    model = encoder.build(source.shape, config.Parallel(), source.vocabulary.padded)
     here = replace(ranks, device=torch.device("cpu"))
     checkpoint.load(source.found, model, Optimizer(model, source.config.optimizer, here), here, moments=False)
     return model.eval()
@@ -256,7 +273,7 @@ def _save(source: Source, ours: "Encoder", folder: Path, sentence: bool) -> None
     from socorpus.training.export import weights
 
     with quiet() as transformers:
-        vocabulary = source.corpus.vocabulary
+        vocabulary = source.vocabulary
         described = weights.configuration(source.shape, vocabulary.padded, vocabulary.special)
         theirs = getattr(transformers, _class_of(source.shape, sentence))(described)
         own = {name: tensor.detach() for name, tensor in ours.named_parameters()}
@@ -277,27 +294,37 @@ def _save(source: Source, ours: "Encoder", folder: Path, sentence: bool) -> None
     if source.shape.family == "modern":
         path = folder / "config.json"
         write_json(path, {**weights.rotation(source.shape), **read_json(path)})
+    _save_tokenizer(source, folder)
+    if sentence:
+        sentence_layout.write(folder, source.shape)
+
+
+def _save_tokenizer(source: Source, folder: Path) -> None:
+    """Write the tokenizer: of a model that training started from as it came, else with a mask for people's texts."""
     # Only what a build writes: anything else in the folder of a corpus from elsewhere is not for the model.
-    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
-        path = source.corpus.root / "tokenizer" / name
+    for name in given.FILES:
+        path = source.tokenizer / name
         if path.is_file() and not path.is_symlink():
             shutil.copyfile(readable(path), folder / name)
     path = folder / "tokenizer_config.json"
-    settings = {**read_json(path), "model_max_length": source.shape.max_length}
+    settings = read_json(path) if path.is_file() else _settings(source.given)
     settings.pop("auto_map", None)
-    # The tokens that were masked in training had the space before them: so has the mask in a text that somebody writes.
-    for token in settings.get("added_tokens_decoder", {}).values():
-        if token["content"] == MASK:
-            token["lstrip"] = True
+    settings |= {"model_max_length": source.shape.max_length}
+    parts = read_json(folder / "tokenizer.json")
+    if TOKENS not in source.facts:
+        # The tokens that were masked in training had the space before them: so has the mask in a text of somebody's.
+        for token in (*settings.get("added_tokens_decoder", {}).values(), *parts.get("added_tokens", ())):
+            if token["content"] == MASK:
+                token["lstrip"] = True
+        write_json(folder / "tokenizer.json", parts)
     write_json(path, settings)
-    path = folder / "tokenizer.json"
-    parts = read_json(path)
-    for token in parts.get("added_tokens", ()):
-        if token["content"] == MASK:
-            token["lstrip"] = True
-    write_json(path, parts)
-    if sentence:
-        sentence_layout.write(folder, source.shape)
+
+
+def _settings(tokenizer: Given) -> dict[str, Any]:
+    """tokenizer_config.json of a tokenizer that came without one."""
+    names = {name: tokenizer.tokenizer.id_to_token(number) for name, number in tokenizer.special.items()}
+    roles = {f"{name.strip('[]').lower()}_token": token for name, token in names.items()}
+    return {"tokenizer_class": "PreTrainedTokenizerFast", **roles}
 
 
 def _class_of(shape: ModelShape, sentence: bool) -> str:
@@ -315,40 +342,6 @@ def _theirs(source: Source, folder: Path, sentence: bool) -> Any:
         return kind.from_pretrained(folder, **ONLY_DATA).float().eval()
 
 
-@torch.no_grad()
-def _difference(
-    ours: "Encoder", theirs: Any, documents: Sequence[npt.NDArray[np.int64]], vocabulary: shard_reader.Vocabulary
-) -> float:
-    """The largest difference of two logits of the same token, or of its vectors where `theirs` has no head: ours of
-    packed documents, theirs of padded pairs."""
-    lengths = [len(document) for document in documents]
-    ids = torch.from_numpy(np.concatenate(documents))
-    positions = torch.cat([torch.arange(length) for length in lengths])
-    hidden = ours.hidden(ids, positions, ours.documents(lengths)).split(lengths)
-    largest = 0.0
-    # Logits of all documents at once would take gigabytes; a long document beside a short one has the most padding.
-    for first in range((len(documents) + 1) // 2):
-        pair = sorted({first, len(documents) - 1 - first})
-        longest = max(lengths[number] for number in pair)
-        padded = torch.full((len(pair), longest), vocabulary.special["[PAD]"])
-        mask = torch.zeros_like(padded)
-        for row, number in enumerate(pair):
-            padded[row, : lengths[number]] = torch.from_numpy(documents[number])
-            mask[row, : lengths[number]] = 1
-        with quiet():
-            output = theirs(input_ids=padded, attention_mask=mask)
-        for row, number in enumerate(pair):
-            if "logits" in output:
-                mine, other = ours.score(hidden[number]), output.logits
-            else:
-                mine, other = hidden[number], output.last_hidden_state
-            apart = (mine[:, 0] - other[row, : lengths[number]]).abs().max().item()
-            if not math.isfinite(apart):
-                return math.inf
-            largest = max(largest, apart)
-    return largest
-
-
 def _facts(source: Source, proof: Proof, theirs: Any, sentence: bool) -> dict[str, Any]:
     """The contents of export.json; it contains no path of this machine."""
     facts, state, step = source.facts, source.found.state, source.found.step
@@ -363,8 +356,13 @@ def _facts(source: Source, proof: Proof, theirs: Any, sentence: bool) -> dict[st
         "sentence": sentence,
         "parameters": theirs.num_parameters(),
         "model": toml_config.as_dict(source.shape),
-        "vocabulary": {"entries": source.corpus.vocabulary.entries, "rows": source.corpus.vocabulary.padded},
-        "tokenizer": source.corpus.vocabulary.identity,
+        "vocabulary": {
+            "entries": source.vocabulary.entries,
+            "rows": source.shape.rows or source.vocabulary.padded,
+        },
+        "tokenizer": source.vocabulary.identity,
+        "mask": source.given.tokenizer.id_to_token(source.vocabulary.special["[MASK]"]),
+        "init": facts.get("init"),
         "corpus": {
             "fingerprint": facts["fingerprint"],
             "built_again": facts["fingerprint"] != source.corpus.fingerprint,
@@ -382,7 +380,7 @@ def _facts(source: Source, proof: Proof, theirs: Any, sentence: bool) -> dict[st
         "device": facts.get("device"),
         "validation": _validation(source.run, step),
         "largest_difference": proof.difference,
-        "proof": {"tolerance": TOLERANCE, "split": proof.split, "document_tokens": list(proof.lengths)},
+        "proof": {"tolerance": equality.TOLERANCE, "split": proof.split, "document_tokens": list(proof.lengths)},
     }
 
 

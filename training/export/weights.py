@@ -1,17 +1,18 @@
 """A run's weights under the names of transformers' models: `sobert` as MegatronBERT, `modern` as ModernBERT."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 
 from socorpus.training.config import ModelShape
 
 Tensors = dict[str, torch.Tensor]
 
 TOKEN_TYPES = 2
-"""Rows of MegatronBERT's token-type embedding; all zero, since the trainer has no token types."""
+"""Rows of MegatronBERT's token-type embedding, all zero, of a model that has none."""
 
 ARCHITECTURES = {"sobert": "MegatronBertForMaskedLM", "modern": "ModernBertForMaskedLM"}
 """The class in transformers of each family."""
@@ -19,6 +20,7 @@ ARCHITECTURES = {"sobert": "MegatronBertForMaskedLM", "modern": "ModernBertForMa
 _SOBERT = {
     "embedding.word_embeddings.weight": ("bert.embeddings.word_embeddings.weight", "cls.predictions.decoder.weight"),
     "embedding.position_embeddings.weight": ("bert.embeddings.position_embeddings.weight",),
+    "embedding.tokentype_embeddings.weight": ("bert.embeddings.token_type_embeddings.weight",),
     "encoder.final_layernorm.": ("bert.encoder.ln.",),
     "lm_head.dense.": ("cls.predictions.transform.dense.",),
     "lm_head.layer_norm.": ("cls.predictions.transform.LayerNorm.",),
@@ -47,6 +49,12 @@ _MODERN_LAYER = {
     "mlp.linear_fc2.": "mlp.Wo.",
 }
 _QKV = "self_attention.linear_qkv."
+_WORDS = "embedding.word_embeddings.weight"
+_POSITIONS = "embedding.position_embeddings.weight"
+_BIAS = "output_layer.bias"
+_TYPES = "bert.embeddings.token_type_embeddings.weight"
+_NEVER = -100.0
+"""The head's bias for rows of the embedding that are no entries: in float32 their share is 0, as is their gradient."""
 
 
 def weights(own: Mapping[str, torch.Tensor], shape: ModelShape) -> Tensors:
@@ -55,29 +63,70 @@ def weights(own: Mapping[str, torch.Tensor], shape: ModelShape) -> Tensors:
     Raises:
         KeyError: a parameter has no counterpart in transformers.
     """
-    modern = shape.family == "modern"
     renamed: Tensors = {}
     for name, tensor in own.items():
-        in_layer = re.fullmatch(r"encoder\.layers\.(\d+)\.(.+)", name)
-        if in_layer is None:
-            renamed |= dict.fromkeys(_renamed(name, _MODERN if modern else _SOBERT), tensor)
-            continue
-        number, rest = in_layer.groups()
-        layer = f"model.layers.{number}." if modern else f"bert.encoder.layer.{number}."
-        if rest.startswith(_QKV):
-            kind = rest.removeprefix(_QKV)
+        if name in (_WORDS, _BIAS) and shape.rows is not None:
+            tensor = tensor[: shape.rows].contiguous()
+        names, projections = places(name, shape.family)
+        if projections:
             parts = _apart(tensor, shape.heads)
-            if modern:
-                renamed[f"{layer}attn.Wqkv.{kind}"] = torch.cat(parts)
-            else:
-                for part, projection in zip(("query", "key", "value"), parts, strict=True):
-                    renamed[f"{layer}attention.self.{part}.{kind}"] = projection
+            parts = [torch.cat(parts)] if len(names) == 1 else parts
+            renamed |= dict(zip(names, parts, strict=True))
         else:
-            places = {old: (new,) for old, new in (_MODERN_LAYER if modern else _SOBERT_LAYER).items()}
-            renamed |= {layer + new: tensor for new in _renamed(rest, places)}
-    if not modern:
-        renamed["bert.embeddings.token_type_embeddings.weight"] = torch.zeros(TOKEN_TYPES, shape.hidden)
+            renamed |= dict.fromkeys(names, tensor)
+    if shape.family == "sobert" and _TYPES not in renamed:
+        renamed[_TYPES] = torch.zeros(TOKEN_TYPES, shape.hidden)
     return renamed
+
+
+def ours(theirs: Mapping[str, torch.Tensor], names: Iterable[str], shape: ModelShape, vocabulary: int) -> Tensors:
+    """The parameters of a model, whole, from weights of transformers: the inverse of `weights`.
+
+    Args:
+        names: those of the model's parameters.
+        vocabulary: rows of the model's embedding; those beyond the weights' own are no entries.
+
+    Raises:
+        KeyError: the weights lack a tensor; it names it.
+    """
+    tensors: Tensors = {}
+    for name in names:
+        known, projections = places(name, shape.family)
+        if projections:
+            parts = [theirs[place] for place in known]
+            parts = list(parts[0].chunk(3)) if len(parts) == 1 else parts
+            tensors[name] = _together(parts, shape.heads)
+            continue
+        tensor = theirs[known[0]]
+        if name in (_WORDS, _BIAS):
+            more = [(0, 0)] * (tensor.dim() - 1) + [(0, vocabulary - len(tensor))]
+            tensor = F.pad(tensor, [side for pair in more for side in pair], value=_NEVER if name == _BIAS else 0.0)
+        if name == _POSITIONS:
+            tensor = tensor[: shape.max_length]
+        tensors[name] = tensor
+    return tensors
+
+
+def places(name: str, family: str) -> tuple[list[str], bool]:
+    """Names in transformers of a parameter; and whether it is an attention projection, whose rows are grouped by head
+    here and by query, key and value there, in one tensor or in three.
+
+    Raises:
+        KeyError: it has no counterpart.
+    """
+    modern = family == "modern"
+    in_layer = re.fullmatch(r"encoder\.layers\.(\d+)\.(.+)", name)
+    if in_layer is None:
+        return _renamed(name, _MODERN if modern else _SOBERT), False
+    number, rest = in_layer.groups()
+    layer = f"model.layers.{number}." if modern else f"bert.encoder.layer.{number}."
+    if rest.startswith(_QKV):
+        kind = rest.removeprefix(_QKV)
+        if modern:
+            return [f"{layer}attn.Wqkv.{kind}"], True
+        return [f"{layer}attention.self.{part}.{kind}" for part in ("query", "key", "value")], True
+    table = _MODERN_LAYER if modern else _SOBERT_LAYER
+    return [layer + new for new in _renamed(rest, {old: (new,) for old, new in table.items()})], False
 
 
 def configuration(shape: ModelShape, vocabulary: int, special: Mapping[str, int]) -> Any:
@@ -89,10 +138,10 @@ def configuration(shape: ModelShape, vocabulary: int, special: Mapping[str, int]
     """
     import transformers
 
-    from socorpus.training.models.encoder import EPS
+    from socorpus.training.models.encoder import eps
 
     common = {
-        "vocab_size": vocabulary,
+        "vocab_size": shape.rows or vocabulary,
         "hidden_size": shape.hidden,
         "num_hidden_layers": shape.layers,
         "num_attention_heads": shape.heads,
@@ -111,13 +160,13 @@ def configuration(shape: ModelShape, vocabulary: int, special: Mapping[str, int]
             hidden_act="gelu",  # the exact GELU, as in the trainer
             hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
-            layer_norm_eps=EPS["sobert"],
-            type_vocab_size=TOKEN_TYPES,
+            layer_norm_eps=eps(shape),
+            type_vocab_size=shape.token_types or TOKEN_TYPES,
         )
     return transformers.ModernBertConfig(
         **common,
         hidden_activation="gelu",
-        norm_eps=EPS["modern"],
+        norm_eps=eps(shape),
         local_attention=shape.window,
         decoder_bias=True,
         **rotation(shape),
@@ -126,12 +175,12 @@ def configuration(shape: ModelShape, vocabulary: int, special: Mapping[str, int]
 
 def rotation(shape: ModelShape) -> dict[str, Any]:
     """Where attention is global, and the bases of rotation, as transformers 4 writes them and 5 still reads them."""
-    from socorpus.training.models.encoder import ROPE
+    from socorpus.training.models.encoder import bases
 
     return {
         "global_attn_every_n_layers": shape.global_every,
-        "global_rope_theta": ROPE["global"],
-        "local_rope_theta": ROPE["local"],
+        "global_rope_theta": bases(shape)["global"],
+        "local_rope_theta": bases(shape)["local"],
     }
 
 
@@ -146,3 +195,9 @@ def _apart(tensor: torch.Tensor, heads: int) -> list[torch.Tensor]:
     """Queries, keys and values of all heads, each [hidden, ...], from megatron-core's rows, grouped by head."""
     by_head = tensor.unflatten(0, (heads, 3, -1))
     return [by_head[:, part].flatten(0, 1).contiguous() for part in range(3)]
+
+
+def _together(parts: Sequence[torch.Tensor], heads: int) -> torch.Tensor:
+    """The inverse of `_apart`."""
+    by_head = torch.stack([part.unflatten(0, (heads, -1)) for part in parts], 1)
+    return by_head.flatten(0, 2)

@@ -38,6 +38,16 @@ EPS = {"sobert": 1e-12, "modern": 1e-5}
 """Added to the variance in a norm, by family."""
 
 
+def bases(shape: ModelShape) -> dict[str, float]:
+    """Bases of the rotation of a shape, by kind of layer."""
+    return {"global": shape.rope_global or ROPE["global"], "local": shape.rope_local or ROPE["local"]}
+
+
+def eps(shape: ModelShape) -> float:
+    """The term that norms of a shape add to the variance."""
+    return EPS[shape.family] if shape.eps is None else shape.eps
+
+
 class NormWithoutBias(torch.nn.LayerNorm):
     """A LayerNorm without bias, with the constructor that megatron-core expects."""
 
@@ -52,7 +62,7 @@ class Encoder(BertModel):
         modern = shape.family == "modern"
         super().__init__(
             config,
-            0,
+            shape.token_types or 0,
             spec,
             vocabulary,
             shape.max_length,
@@ -130,12 +140,13 @@ class Encoder(BertModel):
 
     def hidden(self, ids: torch.Tensor, positions: torch.Tensor, documents: Documents) -> torch.Tensor:
         """The last layer's vectors, [tokens, 1, hidden]."""
-        embedded = self.embedding(input_ids=ids.unsqueeze(0), position_ids=positions.unsqueeze(0))
+        types = torch.zeros_like(ids).unsqueeze(0) if self.shape.token_types else None
+        embedded = self.embedding(input_ids=ids.unsqueeze(0), position_ids=positions.unsqueeze(0), tokentype_ids=types)
         # With the strides that layers give: others would be compiled for the first layer.
         embedded = embedded.flatten(0, 1).unsqueeze(1)
         if self.embedding_norm is not None:
             embedded = self.embedding_norm(embedded)
-            documents.rope = attention.rope(positions, self.config.kv_channels, ROPE)
+            documents.rope = attention.rope(positions, self.config.kv_channels, bases(self.shape))
         return self.encoder(hidden_states=embedded, attention_mask=None, packed_seq_params=documents)
 
     def score(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -157,7 +168,7 @@ def layer_config(shape: ModelShape, tensor: int, dtype: torch.dtype) -> Transfor
         "bf16": dtype == torch.bfloat16,
         "hidden_dropout": 0.0,
         "attention_dropout": 0.0,
-        "layernorm_epsilon": EPS[shape.family],
+        "layernorm_epsilon": eps(shape),
         # Initial weights are drawn whole and then cut: they are the same for any number of ranks.
         "use_cpu_initialization": True,
         # With GELU fusion silently uses the tanh form, which shifts logits by 1e-3 against transformers' models.

@@ -101,7 +101,8 @@ def parameters(shape: ModelShape, vocabulary: int) -> int:
     h, f = shape.hidden, shape.ffn
     if shape.family == "sobert":
         layer = 4 * h * h + 2 * h * f + 4 * h + (f + h) + 4 * h
-        return vocabulary * h + shape.max_length * h + shape.layers * layer + 2 * h + (h * h + h + 2 * h) + vocabulary
+        embedded = (vocabulary + shape.max_length + (shape.token_types or 0)) * h
+        return embedded + shape.layers * layer + 2 * h + (h * h + h + 2 * h) + vocabulary
     layer = 4 * h * h + 3 * h * f + 2 * h
     return vocabulary * h + h + shape.layers * layer - h + h + (h * h + h) + vocabulary
 

@@ -1,7 +1,7 @@
 """The cost estimate of a run, in hours and dollars, beside measured values."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,24 +49,32 @@ class CostPlan:
     dollars: float
     notes: tuple[str, ...]
     corpora: tuple[PlannedCorpus, ...] = ()
+    config: Config = field(default_factory=Config)
+    """The configuration that was planned."""
 
     def rows(self, measured: Mapping[str, Any] | None = None) -> list[tuple[str, str, str]]:
         """Rows of a table: quantity, planned value, and the value of a run (`measured`)."""
         return rows(self, measured)
 
 
-def plan(root: Path, config: Config, kind: str | None, gpus: int, price: float | None = None) -> CostPlan:
+def plan(
+    root: Path, config: Config, kind: str | None, gpus: int, price: float | None = None, entries: int | None = None
+) -> CostPlan:
     """Plan a run on a corpus, with attention counted by the documents' real lengths.
 
     Args:
         kind: kind of GPU; None: what this machine has.
+        entries: of the tokenizer, if it is another one than that whose tokens are counted.
 
     Raises:
         InputError: there is no corpus, or the corpora of a mixture don't go together or are used up before the
             schedule's end; the kind of GPU is not known, or the model does not fit it.
     """
-    corpora, gpu = mixture.opened(root, config), cost.here() if kind is None else cost.gpu(kind)
-    vocabulary, shape = corpora.own.vocabulary.padded, config.model
+    shape = config.model
+    # Tokens of another tokenizer, which may have more entries than the model knows, only stand in for those to be made.
+    counted = replace(config, model=replace(shape, rows=None)) if entries is not None else config
+    corpora, gpu = mixture.opened(root, counted), cost.here() if kind is None else cost.gpu(kind)
+    vocabulary = corpora.own.vocabulary.padded if entries is None else -(-(shape.rows or entries) // 64) * 64
     samples = corpora.sample(config)
     steps = schedule.steps(config)
     rates = [schedule.masking_rate(config, step, steps) for step in np.linspace(0, steps - 1, 200).astype(int).tolist()]
@@ -110,6 +118,7 @@ def plan(root: Path, config: Config, kind: str | None, gpus: int, price: float |
         hours * gpus * (gpu.price if price is None else price),
         notes,
         () if corpora.plain else _corpora(corpora, samples, shares, readings, config),
+        config,
     )
 
 

@@ -3,6 +3,7 @@
 ```
 RUN/run.toml         the resolved configuration
 RUN/run.json         facts of the run: corpora, tokenizer, shape, versions, ranks, figures at its end
+RUN/tokenizer/       the tokenizer, as it is in the corpus
 RUN/log.jsonl        one line per logged step, validation and checkpoint
 RUN/tensorboard/     the same for TensorBoard
 RUN/profile/         traces of `--profile`
@@ -25,14 +26,20 @@ from typing import Any
 
 from socorpus.corpus import toml_config
 from socorpus.corpus.errors import InputError
+from socorpus.corpus.storage import generations
 from socorpus.corpus.storage.boundary import corpus_place
 from socorpus.corpus.storage.files import atomic, own_file, write_json
+from socorpus.corpus.storage.objects.paths import readable
+from socorpus.corpus.tokenizer import given
 from socorpus.training import corpus_memory
-from socorpus.training.config import Config
+from socorpus.training.config import Config, ModelShape
 from socorpus.training.pretrain.data import mixture as mixtures
+from socorpus.training.pretrain.data import shard_reader
 from socorpus.training.pretrain.data.mixture import Mixture
 
 _PATIENCE = 30.0
+TOKENS = "tokens_folder"
+"""Fact of a run that reads the tokens of another tokenizer than its corpus's: the name of their folder there."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,11 @@ class Run:
     def checkpoints(self) -> Path:
         """Folder of the checkpoints."""
         return self.root / "checkpoints"
+
+    @property
+    def tokenizer(self) -> Path:
+        """Folder of the tokenizer, of which a run keeps a copy: its corpus may be built anew with another one."""
+        return self.root / "tokenizer"
 
     @property
     def log(self) -> Path:
@@ -83,11 +95,45 @@ class Run:
             return place
         return corpus_memory.find(facts["fingerprint"]) or place
 
-    def begin(self, mixture: Mixture, config: Config) -> dict[str, Any]:
-        """Write run.toml and run.json, or compare them with these corpora and this configuration.
+    def continued(self) -> tuple[ModelShape | None, str | None]:
+        """The shape and the tokens of a run that started from weights, or reads another tokenizer's tokens; None of any
+        other run, and where there is none.
+
+        Raises:
+            InputError: run.json can't be read.
+        """
+        facts = self.facts()
+        if facts is None or not {"init", TOKENS} & facts.keys():
+            return None, None
+        shape = toml_config.section(ModelShape, facts.get("model"), f"{self.root / 'run.json'}: model")
+        return shape, facts.get(TOKENS)
+
+    def tokenizer_folder(self, facts: Mapping[str, Any]) -> Path:
+        """Folder of the run's tokenizer: of its copy, or, of a run of an earlier release, in its corpus.
+
+        Raises:
+            KeyError: the facts are not those of a run.
+            InputError: it is gone.
+        """
+        folder = self.tokenizer
+        if not folder.is_dir():
+            folder = generations.finished(self.corpus(facts)) / "tokenizer"
+        own = TOKENS not in facts
+        if not folder.is_dir() or shard_reader.vocabulary(folder, own=own).identity != facts["tokenizer"]:
+            raise InputError(
+                f"{folder}: another tokenizer than the one this run was trained with, or none; put that one into "
+                f"{self.tokenizer}, or build the corpus again with tokenizer.path set to it"
+            )
+        return folder
+
+    def begin(self, mixture: Mixture, config: Config, init: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Write run.toml, run.json and the tokenizer, or compare them with these corpora and this configuration.
 
         Between two starts everything may change except the model's shape, the order of the data, the corpora with their
         shares and epochs, and their tokenizer.
+
+        Args:
+            init: facts of the weights that the run starts from, if they are named this time.
 
         Raises:
             InputError: one of these changed; the message says which, and what to do.
@@ -105,6 +151,10 @@ class Run:
         places = {part.corpus.fingerprint: self._seen(part.corpus.folder) for part in mixture.parts}
         corpora = [{**part, "corpus": places[part["fingerprint"]]} for part in mixtures.described(mixture)]
         old = self.facts()
+        if init is not None:
+            new["init"] = init if old is None else self._same_start(old, init)
+        if config.data.tokens is not None:
+            new[TOKENS] = config.data.tokens
         if old is not None:
             self._same(old, new, corpus.folder)
             self._same_corpora(old.get("corpora", []), corpora)
@@ -116,6 +166,10 @@ class Run:
         facts = {**(old or {}), **new, **({"corpora": corpora} if corpora else {})}
         self.root.mkdir(parents=True, exist_ok=True)
         self.write(facts)
+        for name in given.FILES:
+            if (path := corpus.tokenizer / name).is_file() and not path.is_symlink():
+                with atomic(self.tokenizer / name) as temporary:
+                    shutil.copyfile(readable(path), temporary)
         for part in mixture.parts:
             corpus_memory.remember(part.corpus.fingerprint, part.corpus.folder)
         # Like those of run.json, and relative to the file as in any configuration.
@@ -139,7 +193,8 @@ class Run:
 
     def clear(self) -> None:
         """Delete the files that a run wrote here, and nothing else."""
-        for path in (self.checkpoints, *(self.root / name for name in ("tensorboard", "profile", "wandb"))):
+        folders = "tensorboard", "profile", "wandb"
+        for path in (self.checkpoints, self.tokenizer, *(self.root / name for name in folders)):
             shutil.rmtree(path, ignore_errors=True)
         for path in (self.log, self.root / "run.json", self.root / "run.toml"):
             path.unlink(missing_ok=True)
@@ -204,6 +259,17 @@ class Run:
                 f"{self.root}: the shards are not those that this run was begun on; where it stands in them is lost. "
                 "Give another folder with --out for a new run, or build the old corpus again"
             )
+
+    def _same_start(self, old: Mapping[str, Any], init: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The facts of the start of a run that is resumed."""
+        known = old.get("init")
+        if known is None or known["digest"] != init["digest"]:
+            begun = "random weights" if known is None else f"other weights ({known['name']})"
+            raise InputError(
+                f"{self.root}: this run was begun with {begun}, and --init names {init['name']}; leave --init out to "
+                "go on with the run, or give another folder with --out for a new one"
+            )
+        return {**init, **known}
 
     def _same_corpora(self, old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> None:
         known = {part["corpus"]: part["fingerprint"] for part in old}

@@ -31,6 +31,7 @@ from socorpus.training.pretrain.profiler import StepProfiler
 from socorpus.training.pretrain.run import Run
 
 if TYPE_CHECKING:
+    from socorpus.training.initial.start import Start
     from socorpus.training.models.encoder import Encoder
     from socorpus.training.pretrain.checkpoint import Found, Writer
 
@@ -98,6 +99,7 @@ def train(
     show: TrainingShow,
     price: float | None = None,
     watching: Watching = NOT_WATCHED,
+    start: "Start | None" = None,
 ) -> dict[str, Any]:
     """Train a model on a corpus's shards, or resume; all ranks call this.
 
@@ -105,6 +107,7 @@ def train(
         root: the corpus.
         out: the run's folder.
         price: dollars per hour of one GPU; default: from the table of kinds.
+        start: weights to start from, of which `config` has the shape; a run that is resumed needs none.
 
     Returns:
         The facts of run.json.
@@ -113,6 +116,8 @@ def train(
         InputError: corpus, configuration and the run's folder don't match.
         BuildError: the run broke off; its last good checkpoint is kept.
     """
+    from socorpus.training.pretrain import checkpoint
+
     corpora, run = mixture.opened(root, config), Run(out)
     if all(part.epochs for part in corpora.parts):
         corpora.readings(corpora.sample(config), config.schedule.tokens)
@@ -123,7 +128,9 @@ def train(
     lock = run.locked() if distributed.first() else nullcontext()
     with _explained(run), lock, distributed.joined(tensor) as ranks:
         _refuse(config, vocabulary, ranks)
-        facts = _begin(run, corpora, config, ranks)
+        facts = _begin(run, corpora, config, ranks, start)
+        if "init" in facts and checkpoint.newest(run.checkpoints) is None:
+            facts = _with_weights(run, corpora, config, ranks, facts, start)
         corpora = corpora.named({part["fingerprint"]: part["name"] for part in facts.get("corpora", ())})
         with Training(corpora, run, config, ranks, show, price, facts, watching) as training:
             return training.run(facts)
@@ -152,7 +159,8 @@ class Training:
         self.vocabulary = corpora.own.vocabulary
         self.resumed = checkpoint.newest(run.checkpoints)
         before = self.resumed.state if self.resumed else {}
-        wanted = int(before["lanes"]) if before else config.data.lanes
+        # The weights that a run starts from are a checkpoint, too, that knows of no lanes.
+        wanted = int(before["lanes"]) if "lanes" in before else config.data.lanes
         self.flash: str | None = None
         self.model = self._model()
         self.optimizer: Optimizer = Optimizer(self.model, config.optimizer, ranks, config.parallel.zero)
@@ -279,6 +287,8 @@ class Training:
             return TrainingState()
         checkpoint.load(saved, self.model, self.optimizer, self.ranks)
         kept = saved.state
+        if "cursors" not in kept:
+            return TrainingState()
         cursors = [lanes.restored(position) for position in kept["cursors"]]
         skipped, in_row = int(kept.get("skipped", 0)), int(kept.get("in_row", 0))
         return TrainingState(saved.step, kept["tokens"], kept["flops"], kept["seconds"], cursors, skipped, in_row)
@@ -519,12 +529,33 @@ def _refuse(config: Config, vocabulary: int, ranks: Ranks) -> None:
         )
 
 
-def _begin(run: Run, corpora: Mixture, config: Config, ranks: Ranks) -> dict[str, Any]:
+def _with_weights(
+    run: Run, corpora: Mixture, config: Config, ranks: Ranks, facts: dict[str, Any], start: "Start | None"
+) -> dict[str, Any]:
+    """Write the weights that a run starts from as its checkpoint of step 0; the facts with the proof that they are."""
+    from socorpus.training.initial import first_weights
+
+    if start is None:
+        raise InputError(
+            f"{run.root}: this run starts from the weights of {facts['init']['name']}, and nothing was saved yet; name "
+            "them again with --init"
+        )
+    documents = corpora.own.row_groups("train")
+    facts = {
+        **facts,
+        "init": {**facts["init"], **first_weights.save(start, run, config, corpora.own, documents, ranks)},
+    }
+    if ranks.first:
+        run.write(facts)
+    return facts
+
+
+def _begin(run: Run, corpora: Mixture, config: Config, ranks: Ranks, start: "Start | None" = None) -> dict[str, Any]:
     """Let the first rank write or check the run's facts, and share the outcome with all ranks."""
     outcome: list[Any] = [None, None]
     if ranks.first:
         try:
-            outcome[0] = run.begin(corpora, config)
+            outcome[0] = run.begin(corpora, config, None if start is None else start.facts)
         except InputError as error:
             outcome[1] = str(error)
     dist.broadcast_object_list(outcome, src=0, group=ranks.files)

@@ -23,7 +23,7 @@ from socorpus.corpus.sample import writer as sample_writer
 from socorpus.training import presets, saved_hashes
 from socorpus.training.config import ModelShape
 from socorpus.training.export import card as card_of
-from socorpus.training.export import huggingface, weights
+from socorpus.training.export import equality, huggingface, weights
 from socorpus.training.pretrain import checkpoint, cost, trainer
 from socorpus.training.pretrain.data import shard_reader
 from tests.building import manifest, table
@@ -267,7 +267,7 @@ def test_a_folder_that_holds_something_is_kept_unless_forced(
     with pytest.raises(InputError, match="not empty"):
         export(runs["tiny"], out)
     with monkeypatch.context() as patch:
-        patch.setattr(huggingface, "_difference", lambda *_: float("nan"))
+        patch.setattr(equality, "compare", lambda *_: equality.Equality(float("nan"), 1.0))
         with pytest.raises(BuildError):
             export(runs["tiny"], out, force=True)
     assert [path.name for path in out.iterdir()] == ["notes.txt"], "a failed export takes nothing away"

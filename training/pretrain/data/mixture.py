@@ -42,7 +42,7 @@ class Part:
     @property
     def tokens(self) -> int:
         """Tokens of the train split, without special tokens."""
-        return int(self.corpus.manifest["shards"]["train"]["tokens"])
+        return self.corpus.train_tokens
 
 
 @dataclass(frozen=True)
@@ -160,11 +160,11 @@ def opened(root: Path, config: Config) -> Mixture:
             f"data.corpora: {len(of_own)} tables are of {root}, the corpus of the command line (one without corpus is, "
             "too); leave one"
         )
-    own = shard_reader.open_corpus(root)
+    own = shard_reader.open_corpus(root, config.data.tokens, config.model.rows)
     others: list[tuple[ShardCorpus, MixedCorpus]] = []
     for entry in entries:
         if entry.corpus is not None and entry not in of_own:
-            corpus = shard_reader.open_corpus(corpus_place(entry.corpus))
+            corpus = shard_reader.open_corpus(corpus_place(entry.corpus), config.data.tokens, config.model.rows)
             if corpus.vocabulary.identity != own.vocabulary.identity:
                 raise InputError(
                     f"{corpus.folder}: its tokenizer is another one than that of {root}, and all corpora of a run need "
@@ -215,9 +215,7 @@ def _shares(chosen: Sequence[tuple[ShardCorpus, MixedCorpus]]) -> list[float]:
             f"without corpus is of {chosen[0][0].folder}), or none, and shares follow their tokens"
         )
     sizes = [
-        entry.weight
-        if entry.weight is not None
-        else max(1, corpus.manifest["shards"]["train"]["tokens"]) * (entry.epochs or 1)
+        entry.weight if entry.weight is not None else max(1, corpus.train_tokens) * (entry.epochs or 1)
         for corpus, entry in chosen
     ]
     return [size / sum(sizes) for size in sizes]

@@ -6,6 +6,7 @@ group is packed separately, so its number and the pack's identify a pack for eve
 
 from bisect import bisect_left, insort
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,9 +31,10 @@ class Pack:
 
 @dataclass(frozen=True)
 class Group:
-    """The documents of a row group, concatenated: `ids` uint16[tokens] and `code` bool[tokens], split at `bounds`."""
+    """The documents of a row group, concatenated: `ids` uint16[tokens] (uint32 by another tokenizer than the corpus's)
+    and `code` bool[tokens], split at `bounds`."""
 
-    ids: npt.NDArray[np.uint16]
+    ids: npt.NDArray[Any]
     code: Flags
     bounds: npt.NDArray[np.int64]
 
@@ -78,7 +80,7 @@ def best_fit(lengths: list[int], room: int) -> list[list[int]]:
     return packs
 
 
-Piece = tuple[npt.NDArray[np.uint16], Flags]
+Piece = tuple[npt.NDArray[Any], Flags]
 """A document, or a piece of one, without special tokens: its ids, and a flag for those in code."""
 
 
@@ -103,7 +105,7 @@ def pack(
     documents = [documents[i] for i in random.permutation(len(documents)).tolist()]
     chosen = best_fit([len(ids) + 2 for ids, _ in documents], room)
     chosen = [chosen[i] for i in random.permutation(len(chosen)).tolist()]
-    head, tail = (np.array([special], np.uint16) for special in specials)
+    head, tail = (np.array([special], np.int32) for special in specials)
     outside = np.zeros(1, np.bool_)
     packs = []
     for number, members in enumerate(chosen, first):
@@ -126,7 +128,7 @@ def part(packs: list[Pack], room: int) -> tuple[list[Pack], list[Piece]]:
             ends = np.cumsum(packed.lengths).tolist()
             for length, end in zip(packed.lengths, ends, strict=True):
                 inner = slice(end - length + 1, end - 1)
-                rest.append((packed.ids[inner].astype(np.uint16), packed.code[inner]))
+                rest.append((packed.ids[inner].copy(), packed.code[inner]))
     return full, rest
 
 

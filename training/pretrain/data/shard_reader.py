@@ -15,7 +15,8 @@ from socorpus.corpus.arrays import lists
 from socorpus.corpus.engine.receipts import fingerprint, tokenizer_identity
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import integrity, parquet
-from socorpus.corpus.storage.objects.paths import readable
+from socorpus.corpus.tokenizer import folder as tokenizer_folder
+from socorpus.corpus.tokenizer.given import Given
 from socorpus.training.pretrain.data.packing import Group
 
 
@@ -32,20 +33,23 @@ class RowGroup:
 class Vocabulary:
     """The trainer's view of the corpus's tokenizer.
 
-    `identity` is the SHA-256 of its canonical JSON; `special` maps names to ids; `joins` uint8[entries] has bit 1 where
-    an entry begins with a letter or digit and bit 2 where it ends with one: two neighbours that meet in both belong to
-    the same word.
+    `identity` is the SHA-256 of its canonical JSON (of another tokenizer than the corpus's, `Given.identity`);
+    `special` maps the names of roles to ids; `joins` uint8[entries] has bit 1 where an entry begins with a letter or
+    digit that may go on with a word, and bit 2 where it ends with one: two neighbours that meet in both belong to the
+    same word. `unused` are further ids that no text has; `rows` what a model knows, if it is more than the entries.
     """
 
     entries: int
     special: dict[str, int]
     identity: str
     joins: npt.NDArray[np.uint8]
+    unused: tuple[int, ...] = ()
+    rows: int | None = None
 
     @property
     def padded(self) -> int:
         """Entries, rounded up to a multiple of 64: the rows of the embedding, which tensor ranks can divide."""
-        return -(-self.entries // 64) * 64
+        return -(-(self.rows or self.entries) // 64) * 64
 
     @cached_property
     def is_special(self) -> npt.NDArray[np.bool_]:
@@ -56,22 +60,42 @@ class Vocabulary:
 
     @cached_property
     def ordinary(self) -> npt.NDArray[np.int64]:
-        """The other entries, in order."""
-        return np.flatnonzero(~self.is_special)
+        """The entries that texts have, in order."""
+        flags = ~self.is_special
+        flags[list(self.unused)] = False
+        return np.flatnonzero(flags)
 
 
 @dataclass(frozen=True)
 class ShardCorpus:
-    """A finished corpus as the trainer sees it: its folder, the tree that is read, and its manifest."""
+    """A finished corpus as the trainer sees it: its folder, the tree that is read, and its manifest.
+
+    `tokens` names the tokenizer whose tokens are read, if it was asked for by name, and `beside` says whether they lie
+    beside the corpus's own; `rows` is the number of entries that the model knows, if it is not that of the tokenizer.
+    """
 
     folder: Path
     root: Path
     manifest: dict[str, Any]
+    tokens: str | None = None
+    beside: bool = False
+    rows: int | None = None
+
+    @property
+    def tokenizer(self) -> Path:
+        """The folder of the tokenizer."""
+        return self.root / "tokens" / str(self.tokens) / "tokenizer" if self.beside else self.root / "tokenizer"
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """The tokenizer's facts."""
-        return vocabulary(self.root / "tokenizer" / "tokenizer.json")
+        return vocabulary(self.tokenizer, self.rows, self.tokens is None)
+
+    @property
+    def train_tokens(self) -> int:
+        """Tokens of the train split, without special tokens."""
+        splits = self.manifest["tokens"][self.tokens]["splits"] if self.beside else self.manifest["shards"]
+        return int(splits["train"]["tokens"])
 
     @cached_property
     def fingerprint(self) -> str:
@@ -86,10 +110,11 @@ class ShardCorpus:
             InputError: the split is empty; a file is no shard, has another version, or is incomplete.
         """
         groups = []
-        names = sorted(name for name in self.manifest["files"] if name.startswith(f"shards/{split}/"))
+        folder, kind = (f"tokens/{self.tokens}", schema.TOKENS) if self.beside else ("shards", schema.SHARDS)
+        names = sorted(name for name in self.manifest["files"] if name.startswith(f"{folder}/{split}/"))
         for path in (self.root / name for name in names):
             try:
-                sizes = parquet.row_groups(path, schema.SHARDS)
+                sizes = parquet.row_groups(path, kind)
             except (pa.ArrowInvalid, OSError) as error:
                 raise InputError(f"{path}: not a whole Parquet file ({error}); build the corpus again") from None
             groups += [RowGroup(path, number, rows) for number, rows in enumerate(sizes) if rows]
@@ -99,14 +124,38 @@ class ShardCorpus:
         return groups
 
 
-def open_corpus(root: Path) -> ShardCorpus:
+def open_corpus(root: Path, tokens: str | None = None, rows: int | None = None) -> ShardCorpus:
     """A corpus that `socorpus build` has finished.
 
+    Args:
+        tokens: `Given.key` of the tokenizer whose tokens are to be read; the corpus's own, if None.
+        rows: entries that the model knows (`model.rows`).
+
     Raises:
-        InputError: there is none; its schemas have another version; shards or tokenizer are not those of its manifest.
+        InputError: there is none; its schemas have another version; shards, tokenizer or tokens are not those of its
+            manifest; or it has no such tokens.
     """
-    tree, manifest = integrity.opened(root, ("shards", "tokenizer"))
-    return ShardCorpus(root, tree, manifest)
+    folders = ("shards", "tokenizer") if tokens is None else ("shards", "tokenizer", f"tokens/{tokens}")
+    tree, manifest = integrity.opened(root, folders)
+    beside = tokens is not None and tokens in manifest.get("tokens", {})
+    if tokens is not None and not beside and tokenizer_folder.load_given(tree / "tokenizer").key != tokens:
+        raise InputError(
+            f"{root}: has no tokens/{tokens}, which a build drops when the shards change; socorpus tokenize {root} "
+            "--tokenizer PATH makes them, with the tokenizer of the model (of a run, its folder tokenizer)"
+        )
+    return ShardCorpus(root, tree, manifest, tokens, beside, rows)
+
+
+def has_tokens(root: Path, given: Given) -> tuple[bool, bool]:
+    """Whether a corpus has the tokens of a tokenizer, and whether that is its own.
+
+    Raises:
+        InputError: there is no finished corpus, or its tokenizer is not that of its manifest.
+    """
+    tree, manifest = integrity.pinned(root)
+    integrity.require(root, tree, integrity.within(manifest["files"], ["tokenizer"]))
+    own = tokenizer_folder.load_given(tree / "tokenizer").identity == given.identity
+    return own or manifest.get("tokens", {}).get(given.key, {}).get("identity") == given.identity, own
 
 
 def shares(groups: Sequence[RowGroup], vocabulary: Vocabulary) -> npt.NDArray[np.float64]:
@@ -143,34 +192,38 @@ def read(group: RowGroup) -> Group:
     return Group(ids, np.cumsum(depth[:-1]) > 0, bounds)
 
 
-def vocabulary(path: Path) -> Vocabulary:
-    """Read the trainer's view of a tokenizer.json.
+def vocabulary(folder: Path, rows: int | None = None, own: bool = True) -> Vocabulary:
+    """Read the trainer's view of a tokenizer.
+
+    Args:
+        folder: its folder.
+        rows: entries that the model knows, if it is not as many.
+        own: whether it is a corpus's own.
 
     Raises:
-        InputError: it is missing, cannot be read, or lacks a special token.
+        InputError: it is missing, cannot be read, lacks a special token, or has more entries than the model.
     """
-    from tokenizers import Tokenizer
-
-    try:
-        tokenizer = Tokenizer.from_file(str(readable(path)))
-    except Exception as error:  # the library raises bare Exception
-        raise InputError(f"{path}: not a tokenizer of the tokenizers library: {error}") from None
+    given = tokenizer_folder.load_given(folder)
+    tokenizer = given.tokenizer
     entries = tokenizer.get_vocab(with_added_tokens=True)
-    missing = [name for name in schema.SPECIAL_TOKENS if name not in entries]
-    if missing:
-        raise InputError(f"{path}: the tokenizer has no {', '.join(missing)}; masked language modelling needs them")
-    joins = np.zeros(max(entries.values()) + 1, np.uint8)
-    special = set(tokenizer.get_added_tokens_decoder())
+    special = {number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+    if rows is not None and given.entries > rows:
+        raise InputError(
+            f"{folder}: the tokenizer has {given.entries:,} entries, and the model knows {rows:,}; they are not of one "
+            "model"
+        )
+    joins = np.zeros(given.entries, np.uint8)
+    prefix = getattr(tokenizer.model, "continuing_subword_prefix", None) or ""
     for token, number in entries.items():
         if number not in special and token:
             # In the byte-level alphabet, letters beyond ASCII are two or more characters from U+0080 on.
-            joins[number] = _wordlike(token[0]) | _wordlike(token[-1]) << 1
-    return Vocabulary(
-        len(joins),
-        {name: entries[name] for name in schema.SPECIAL_TOKENS},
-        tokenizer_identity(tokenizer.to_str()),
-        joins,
-    )
+            text = token.removeprefix(prefix)
+            begins = _wordlike(text[0]) if text and token.startswith(prefix) else 0
+            joins[number] = begins | _wordlike(token[-1]) << 1
+    known = set(entries.values()) - special
+    identity = tokenizer_identity(tokenizer.to_str()) if own else given.identity
+    unused = tuple(sorted(set(range(given.entries)) - known))
+    return Vocabulary(given.entries, dict(given.special), identity, joins, unused, rows)
 
 
 def _wordlike(character: str) -> int:

@@ -1,0 +1,1 @@
+"""Training that starts from weights that are there: of a model of transformers, or of an earlier run."""
