@@ -40,10 +40,10 @@ def measured(
         dist.all_reduce(seconds, dist.ReduceOp.MAX, group=ranks.files)
         return None if seconds.isinf() else float(seconds)
 
-    found = fastest(candidates(length, own), slowest)
+    chosen = fastest(candidates(length, own), slowest)
     # Layers were compiled for sizes in general; from here on for this one.
     torch.compiler.reset()
-    return found
+    return chosen
 
 
 def trial(size: int, length: int, entries: int, rate: float) -> Batch:
