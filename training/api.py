@@ -143,6 +143,7 @@ class _Wanted:
     download: bool
 
 
+@guarded
 def default_run(init: Location) -> str:
     """Name of the default folder, in CORPUS/runs, of a run that starts from weights.
 

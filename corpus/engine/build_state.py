@@ -81,7 +81,7 @@ def _summary(root: Path, stages: Sequence[StageState], whole: bool, unfinished: 
     if whole and unfinished is not None and not running and not purpose:
         # Its receipts are those of the finished corpus: nothing has begun.
         return (
-            f"A command that makes labels (socorpus labeling apply {root}, or analyze), tokens or a build stopped "
+            f"A command that makes labels (socorpus labeling apply {root}, or analyze) or tokens, or a build, stopped "
             f"before it began; the same command begins again{drops} The finished corpus is read."
         )
     if purpose == "labels" and running:

@@ -37,8 +37,9 @@ def rebuilding(root: Path, engine: Engine, purpose: str, force: bool = False) ->
     """
     with generations.writing(root) as tree:
         mark = tree / generations.MARK
-        stopped = files.read_text(mark) if files.exists(mark) else ""
-        if purpose != BUILD and stopped in _STOPPED and stopped != purpose:
+        # A build goes on with whatever was stopped, also where the mark is damaged.
+        stopped = files.read_text(mark) if purpose != BUILD and files.exists(mark) else ""
+        if stopped in _STOPPED and stopped != purpose:
             raise InputError(f"{root}: {_STOPPED[stopped]}, or socorpus build --abandon -o {root} drops it")
         files.write_text(mark, purpose)
         if engine.scheduler is not None:

@@ -82,7 +82,10 @@ def atomic(path: Path) -> Iterator[Path]:
         path = local
     if not path.parent.is_dir():
         with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except FileExistsError:  # it names the file that lies there, and not what was to be written
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from None
     # A name of its own for each of two workers that were given the same item (Dask may run it again elsewhere): on
     # machines of a cluster, and in containers even mostly, their processes have the same number.
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}{PARTIAL}")

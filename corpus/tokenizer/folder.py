@@ -2,24 +2,31 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from socorpus.corpus.engine.receipts import tokenizer_identity
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files
 from socorpus.corpus.storage.boundary import regular_file
-from socorpus.corpus.tokenizer import bpe, given
+from socorpus.corpus.tokenizer import given
 from socorpus.corpus.tokenizer.given import Given
+
+if TYPE_CHECKING:
+    # Its kernels take a second to load, and training reads the folder without them.
+    from socorpus.corpus.tokenizer import bpe
 
 _MOST_BYTES = 256 << 20
 """Of a tokenizer.json; one of 65,536 entries has some megabytes."""
 
 
-def load(path: Path) -> bpe.Tokenizer:
+def load(path: Path) -> "bpe.Tokenizer":
     """Read a tokenizer.json, or a folder's, and check it against the needs of a corpus.
 
     Raises:
         InputError: it is not there or no tokenizer, or not one that a corpus can have (`bpe.parse`).
     """
+    from socorpus.corpus.tokenizer import bpe
+
     file = path / "tokenizer.json" if path.is_dir() else path
     return bpe.parse(_text(file, "a tokenizer.json"), str(file))
 
@@ -61,14 +68,16 @@ def _text(file: Path, what: str) -> str:
         raise InputError(f"{file}: cannot be read: {error}; expected {what}") from None
 
 
-def save(tokenizer: bpe.Tokenizer, folder: Path) -> list[Path]:
+def save(tokenizer: "bpe.Tokenizer", folder: Path) -> list[Path]:
     """Write the folder (`bpe.files`) and give the paths of its files."""
+    from socorpus.corpus.tokenizer import bpe
+
     contents = bpe.files(tokenizer)
     for name, content in contents.items():
         files.write_text(folder / name, content)
     return [folder / name for name in contents]
 
 
-def identity(tokenizer: bpe.Tokenizer) -> str:
+def identity(tokenizer: "bpe.Tokenizer") -> str:
     """SHA-256 of the tokenizer's canonical JSON: the same for a tokenizer before and after it is saved."""
     return tokenizer_identity(tokenizer.to_str())

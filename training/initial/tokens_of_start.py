@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from socorpus.corpus import pipeline
-from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.engine.work import Progress
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage.boundary import corpus_place
@@ -26,6 +24,9 @@ def ready(
         InputError: a corpus is not there; or it lacks the tokens, and they can't be made here.
         BuildError: they could not be made.
     """
+    from socorpus.corpus import pipeline
+    from socorpus.corpus.engine.executor import Engine
+
     places = list(dict.fromkeys([root, *(corpus_place(part.corpus) for part in config.data.corpora if part.corpus)]))
     all_own = True
     for place in places:

@@ -333,7 +333,7 @@ def test_a_run_learns_real_entities_and_stands_beside_an_audit(real_data: Path, 
     """In short what benchmarks/skill_over_scale.py does at length."""
     data = readers.read(real_data / "benchmarks/ner", ENTITIES, most=100)
     named = [System("TF-IDF", "defined", "TF-IDF"), *systems.chosen([f"run={whole}", f"scratch=scratch:{whole}"])]
-    settings = FinetuneSettings(epochs=3, batch=4, seeds=(0,), rate=5e-3, length=128)
+    settings = FinetuneSettings(epochs=8, batch=4, seeds=(1,), rate=5e-3, length=128)
     cells = compare.compare(
         ComparisonPlan([data], named, settings, most_test=50), tmp_path / "out", tiny_models.Quiet()
     )
