@@ -383,6 +383,13 @@ def _stepped(
     return tokens / timed(step, device, given.seconds / 2)[0]
 
 
+def _transformers(given: Given, settings: Config, device: torch.device, model: Any) -> float:
+    return _stepped(
+        *(given, settings, device, model),
+        lambda ids, seen, labels: model(ids, attention_mask=seen, labels=labels).loss,
+    )
+
+
 def _modern_bert(given: Given, settings: Config, device: torch.device) -> float:
     from importlib.util import find_spec
 
@@ -403,13 +410,7 @@ def _modern_bert(given: Given, settings: Config, device: torch.device) -> float:
         attn_implementation="flash_attention_2" if unpadded else "sdpa",
     )
     model = ModernBertForMaskedLM(configuration).to(device, dtype_of(device))
-    return _stepped(
-        given,
-        settings,
-        device,
-        model,
-        lambda ids, seen, labels: model(ids, attention_mask=seen, labels=labels).loss,
-    )
+    return _transformers(given, settings, device, model)
 
 
 def _megatron_bert(given: Given, settings: Config, device: torch.device) -> float:
@@ -427,13 +428,7 @@ def _megatron_bert(given: Given, settings: Config, device: torch.device) -> floa
         attention_probs_dropout_prob=0.0,
     )
     model = MegatronBertForMaskedLM(configuration).to(device, dtype_of(device))
-    return _stepped(
-        given,
-        settings,
-        device,
-        model,
-        lambda ids, seen, labels: model(ids, attention_mask=seen, labels=labels).loss,
-    )
+    return _transformers(given, settings, device, model)
 
 
 def _megatron_core(given: Given, settings: Config, device: torch.device) -> float:
