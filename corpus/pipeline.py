@@ -21,7 +21,7 @@ from socorpus.corpus.engine.compile_stage import warm_up
 from socorpus.corpus.engine.context import BuildContext
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.engine.receipts import Output, Receipt
-from socorpus.corpus.engine.work import Progress, WorkItem
+from socorpus.corpus.engine.work import Outcome, Progress, WorkItem
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.plan import BuildPlan, plan
 from socorpus.corpus.report import page as report_page
@@ -174,10 +174,15 @@ def write_report(engine: Engine, facts: Mapping[str, Any], more: tuple[report_pa
 
 
 def report_item(facts: Mapping[str, Any], more: tuple[report_page.Maker, ...] = ()) -> WorkItem:
-    """The work item of the report."""
+    """The work item of the report, for a tree with that manifest."""
     # A section is identified by its module and name, and by its input: the manifest.
     inputs = {
         "manifest": receipts.fingerprint(facts),
         "more": receipts.fingerprint([f"{make.__module__}.{make.__qualname__}" for make in more]),
     }
-    return WorkItem("report", "report", report_page.write, {"facts": facts, "more": more}, inputs)
+    return WorkItem("report", "report", _report, {"more": more}, inputs)
+
+
+def _report(root: Path, more: tuple[report_page.Maker, ...]) -> Outcome:
+    # The manifest of a large corpus has tens of megabytes, and lies beside the report.
+    return report_page.write(root, manifest_file.finished(root), more)

@@ -14,7 +14,6 @@ import signal
 import threading
 import time
 import uuid
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from importlib.util import find_spec
@@ -356,19 +355,16 @@ class Engine:
                 groups = grouped(items, len(client.nthreads()) or 1)
                 # The heaviest first, or one of them would run by itself at the end.
                 for group in sorted(groups, key=lambda group: -sum(item.weight for item in group)):
-                    with warnings.catch_warnings():
-                        # One task that reads all of a large corpus, the report's, names tens of megabytes of files.
-                        warnings.filterwarnings("ignore", "Sending large graph")
-                        future = client.submit(
-                            perform_on_worker,
-                            self.root,
-                            group,
-                            active,
-                            expected,
-                            pure=False,
-                            retries=1,
-                            key=f"{group[0].stage}-{run}/{group[0].name}",
-                        )
+                    future = client.submit(
+                        perform_on_worker,
+                        self.root,
+                        group,
+                        active,
+                        expected,
+                        pure=False,
+                        retries=1,
+                        key=f"{group[0].stage}-{run}/{group[0].name}",
+                    )
                     pending[future] = None
                 for future in as_completed(list(pending)):
                     done = future.result()
