@@ -9,8 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -190,13 +190,11 @@ def graphs(given: Given, ranks: Ranks) -> Figures:
     return figures
 
 
-@contextmanager
-def fresh_memory(device: torch.device) -> Iterator[None]:
-    """Peak memory counted from here."""
+def count_memory_anew(device: torch.device) -> None:
+    """Count the peak of memory from here on."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
-    yield
 
 
 def rates(given: Given, ranks: Ranks) -> Figures:
@@ -225,26 +223,18 @@ def _rate(given: Given, ranks: Ranks, settings: Config, compiled: bool) -> Figur
     peak = cost.matmul_rate(device, dtype)
     known = cost.named(torch.cuda.get_device_name(device)) if device.type == "cuda" else None
     vocabulary, _ = batches(given.corpus, settings, 1)
-    with fresh_memory(device):
-        model = built(settings, vocabulary, device, dtype, compiled)
-        optimizer = Optimizer(model, settings.optimizer, ranks)
-
-        def seconds(size: int) -> float | None:
-            sized = replace(settings, batch=replace(settings.batch, micro_tokens=size))
-            _, (batch,) = batches(given.corpus, sized, 1)
-            return micro_batch.timed(lambda: loss_of(model, batch, device).backward(), device)
-
-        sizes = micro_batch.candidates(settings.model.max_length, settings.batch.tokens)
-        size, tried = micro_batch.fastest(sizes, seconds)
-        optimizer.forget()
-    with fresh_memory(device):
-        sized = replace(settings, batch=replace(settings.batch, micro_tokens=size))
-        _, some = batches(given.corpus, sized, 8)
-        each, times = timed(
-            lambda number: loss_of(model, some[number % len(some)], device).backward(), device, given.seconds
-        )
-        update, _ = timed(lambda _: optimizer.step(optimizer.gather(1e6), 1e-4), device, given.seconds / 4)
-        memory = cost.peak_memory(device)
+    model = built(settings, vocabulary, device, dtype, compiled)
+    optimizer = Optimizer(model, settings.optimizer, ranks)
+    size, tried = micro_batch.measured(settings, vocabulary, ranks, lambda batch: loss_of(model, batch, device))
+    optimizer.forget()
+    count_memory_anew(device)
+    sized = replace(settings, batch=replace(settings.batch, micro_tokens=size))
+    _, some = batches(given.corpus, sized, 8)
+    each, times = timed(
+        lambda number: loss_of(model, some[number % len(some)], device).backward(), device, given.seconds
+    )
+    update, _ = timed(lambda _: optimizer.step(optimizer.gather(1e6), 1e-4), device, given.seconds / 4)
+    memory = cost.peak_memory(device)
     count = max(1, settings.batch.tokens // len(some[0].ids))
     whole = each + update / count
     works = [cost.work(batch.documents, len(batch.labels), settings.model) for batch in some]
@@ -350,11 +340,11 @@ def peers(given: Given, ranks: Ranks) -> Figures:
         rows: Figures = {}
         for name, peer in _PEERS[settings.model.family].items():
             try:
-                with fresh_memory(ranks.device):
-                    rows[name] = {
-                        "tokens_per_second": peer(given, settings, ranks.device),
-                        "peak_gigabytes": cost.peak_memory(ranks.device) / 1e9,
-                    }
+                count_memory_anew(ranks.device)
+                rows[name] = {
+                    "tokens_per_second": peer(given, settings, ranks.device),
+                    "peak_gigabytes": cost.peak_memory(ranks.device) / 1e9,
+                }
             except Exception as error:  # of a package that is missing, or does not fit the card
                 rows[name] = {"error": " ".join(str(error).split())[:200]}
         figures[preset] = rows

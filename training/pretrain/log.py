@@ -1,6 +1,5 @@
 """The log of a run: JSON Lines, TensorBoard, and a line for the screen."""
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -113,7 +112,7 @@ def _wandb(run: Run, facts: Mapping[str, Any]) -> Any:
     """The run at Weights & Biases, as its own settings say (WANDB_MODE, WANDB_PROJECT …); begun, or gone on with."""
     wandb: Any = import_module("wandb")
     # The same for each start of a run, and another for each run.
-    name = hashlib.sha256(f"{facts.get('fingerprint')} {run.root.resolve()}".encode()).hexdigest()[:16]
+    name = files.fingerprint([facts.get("fingerprint"), str(run.root.resolve())])[:16]
     project = os.environ.get("WANDB_PROJECT", "socorpus")
     return wandb.init(
         project=project, id=name, name=run.root.name, resume="allow", dir=str(run.root), config=dict(facts)

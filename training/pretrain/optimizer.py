@@ -50,7 +50,8 @@ class Weights:
 
 @dataclass
 class Bucket:
-    """Neighbouring gradients that are summed over ranks together; `own` is the rank's part with ZeRO, else all of it.
+    """Neighbouring gradients that are summed over ranks together; `own` is the rank's part with ZeRO, else all of it,
+    and `kept` its place in what the rank keeps of all buckets.
 
     `left` counts the gradients that the backward pass has yet to add.
     """
@@ -58,6 +59,7 @@ class Bucket:
     start: int
     end: int
     own: slice
+    kept: slice
     weights: list[Weights]
     left: int = 0
 
@@ -183,7 +185,7 @@ class Optimizer:
             for bucket in self._buckets:
                 gathered = self._flat.new_empty(bucket.end - bucket.start)
                 own = slice(bucket.own.start - bucket.start, bucket.own.stop - bucket.start)
-                gathered[own] = self._owned[kind][bucket.own.start - self._shift(bucket) :][: own.stop - own.start]
+                gathered[own] = self._owned[kind][bucket.kept]
                 _all_gather(gathered, gathered[own], self._ranks.data_group).wait()
                 for weight in bucket.weights:
                     part = gathered[weight.start - bucket.start : weight.end - bucket.start]
@@ -211,7 +213,7 @@ class Optimizer:
     def _cut(self, model: torch.nn.Module, least: int) -> list[Bucket]:
         """Lay the parameters out, the last first: nearly in the order in which their gradients come."""
         named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
-        buckets, held, start, end = list[Bucket](), list[Weights](), 0, 0
+        buckets, held, start, end, kept = list[Bucket](), list[Weights](), 0, 0, 0
         for number, (name, parameter) in enumerate(reversed(named)):
             inside = ".layers." in f".{name}" and parameter.dim() == 2
             sharded = self._ranks.tensor > 1 and bool(getattr(parameter, "tensor_model_parallel", False))
@@ -223,8 +225,10 @@ class Optimizer:
                 part = size // self._ranks.data
                 first = start + self._ranks.data_rank * part
                 own = slice(first, first + part) if self._zero else slice(start, end)
-                buckets.append(Bucket(start, start + size, own, held))
+                own_size = own.stop - own.start
+                buckets.append(Bucket(start, start + size, own, slice(kept, kept + own_size), held))
                 start = end = start + size
+                kept += own_size
                 held = []
         # In the order of the model, as checkpoints number them.
         self.weights = [weight for bucket in reversed(buckets) for weight in reversed(bucket.weights)]
@@ -250,18 +254,13 @@ class Optimizer:
         self._owned = {"weights": owned} | {kind: torch.zeros_like(owned) for kind in self.weights[0].kinds}
         pieces = []
         for bucket in self._buckets:
-            shift = self._shift(bucket)
+            shift = bucket.own.start - bucket.kept.start
             for weight in bucket.weights:
                 start, end = max(weight.start, bucket.own.start), min(weight.end, bucket.own.stop)
                 if start < end:
                     kept = {kind: tensor[start - shift : end - shift] for kind, tensor in self._owned.items()}
                     pieces.append(Piece(weight, kept.pop("weights"), self._flat[start:end], kept, self._bad.clone()))
         return pieces
-
-    def _shift(self, bucket: Bucket) -> int:
-        """From a place in the flat buffers to that in this rank's parts, within a bucket's own part."""
-        before = sum(other.own.stop - other.own.start for other in self._buckets if other.start < bucket.start)
-        return bucket.own.start - before
 
     def _within(self, piece: Piece) -> slice:
         """The elements of its parameter that a piece has."""
@@ -322,9 +321,8 @@ class Optimizer:
             return
         works = []
         for bucket in self._buckets:
-            shift = self._shift(bucket)
             own = self._model[bucket.own]
-            own.copy_(self._owned["weights"][bucket.own.start - shift : bucket.own.stop - shift])
+            own.copy_(self._owned["weights"][bucket.kept])
             works.append(_all_gather(self._model[bucket.start : bucket.end], own, self._ranks.data_group))
         for work in works:
             work.wait()

@@ -133,7 +133,7 @@ def train(
             facts = _with_weights(run, corpora, config, ranks, facts, start)
         corpora = corpora.named({part["fingerprint"]: part["name"] for part in facts.get("corpora", ())})
         with Training(corpora, run, config, ranks, show, price, facts, watching) as training:
-            return training.run(facts)
+            return training.run()
 
 
 class Training:
@@ -214,8 +214,9 @@ class Training:
         wanted = self.config.parallel.precision or ("bf16" if cost.has_bfloat16(self.ranks.device) else "fp32")
         return torch.bfloat16 if wanted == "bf16" else torch.float32
 
-    def run(self, facts: dict[str, Any]) -> dict[str, Any]:
+    def run(self) -> dict[str, Any]:
         """Step until the schedule's end; returns the facts of run.json, and `stopped_by`, the number of a signal."""
+        facts = self.facts
         if self.show is not None:
             self.show.begin({**facts, "step": self.state.step, "steps": self.steps, "run": str(self.run_folder.root)})
         self._settled = time.perf_counter()
