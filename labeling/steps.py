@@ -77,7 +77,7 @@ class _Reader:
         self._tables: dict[tuple[str, tuple[str, ...]], tuple[Any, pa.Table]] = {}
         self._empty: dict[str, pa.Table] = {}
         self.bytes = 0
-        """Of all tables that were read."""
+        """Memory of all tables that were read, about."""
         self.kept: dict[Any, Any] = {}
         """For `Threads.kept`."""
 
@@ -89,7 +89,7 @@ class _Reader:
             # Without an identity it is not there, and reading it says so.
             table = parquet.read(self._root / path, columns=columns or None)
             known = self._tables[path, tuple(columns)] = content, table
-            self.bytes += table.nbytes
+            self.bytes += table.nbytes + _COLUMN_BYTES * table.num_columns
         return known[1]
 
     def empty(self, name: str) -> pa.Table:
@@ -102,6 +102,8 @@ class _Reader:
 _ROOM = 1 << 26
 """Bytes of tables that are kept of earlier buckets: several steps read the same ones, which are many where all are
 small."""
+_COLUMN_BYTES = 2_000
+"""Bytes that a column of a table in memory takes beside its values, as measured on tables of few rows."""
 _readers: OrderedDict[tuple[Path, str], _Reader] = OrderedDict()
 
 

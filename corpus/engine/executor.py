@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from importlib.util import find_spec
+from itertools import islice
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, TypeVar
@@ -41,6 +42,8 @@ WORTH_WORKERS = 6.0
 """Seconds of work on one core from which on workers pay: they take some four to start, and to read what they run."""
 WORKER_BYTES = 1_500_000_000
 """Most memory that the design grants a worker."""
+_AHEAD = 4_000
+"""Most groups of items that Dask is given at a time: it takes some 10 KB for each."""
 _GROUPS_PER_WORKER = 3
 """Fewest groups of items that read the same files for which a group stays with one worker."""
 
@@ -354,24 +357,33 @@ class Engine:
             with self._waiting(client):
                 groups = grouped(items, len(client.nthreads()) or 1)
                 # The heaviest first, or one of them would run by itself at the end.
-                for group in sorted(groups, key=lambda group: -sum(item.weight for item in group)):
-                    future = client.submit(
-                        perform_on_worker,
-                        self.root,
-                        group,
-                        active,
-                        expected,
-                        pure=False,
-                        retries=1,
-                        key=f"{group[0].stage}-{run}/{group[0].name}",
-                    )
-                    pending[future] = None
-                for future in as_completed(list(pending)):
-                    done = future.result()
+                waiting = iter(sorted(groups, key=lambda group: -sum(item.weight for item in group)))
+
+                def submit(groups: Iterable[list[WorkItem]]) -> list[Any]:
+                    futures = [
+                        client.submit(
+                            perform_on_worker,
+                            self.root,
+                            group,
+                            active,
+                            expected,
+                            pure=False,
+                            retries=1,
+                            key=f"{group[0].stage}-{run}/{group[0].name}",
+                        )
+                        for group in groups
+                    ]
+                    pending.update(dict.fromkeys(futures))
+                    return futures
+
+                finishing = as_completed(submit(islice(waiting, _AHEAD)))
+                for future in finishing:
+                    done = [receipts.compact(receipt) for receipt in future.result()]
                     # Else it would run again if its worker is lost: as long as anybody has the future, Dask keeps the
                     # result there.
                     del pending[future]
                     future.release()
+                    finishing.update(submit(islice(waiting, 1)))
                     yield from done
         finally:
             if pending and client.status == "running":

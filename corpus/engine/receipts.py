@@ -7,6 +7,7 @@ the key that it would write now. Data folders hold only Parquet, as dataset read
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 from socorpus.corpus.storage import files, json_shape
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Output:
     """One file of a work item: rows, size in bytes, SHA-256 of its content, and for a table the hash of its rows."""
 
@@ -30,7 +31,7 @@ class Output:
         return {name: value for name, value in asdict(self).items() if value != ""}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """The result of a work item: its key, its outputs by path below the corpus, its counts, and its seconds.
 
@@ -79,9 +80,25 @@ def load(root: Path, stage: str, name: str) -> Receipt | None:
         if json_shape.misfit(values, _SHAPE) or values.pop("check") != fingerprint(values):
             return None
         values["outputs"] = {path: Output(**output) for path, output in values["outputs"].items()}
-        return Receipt(**values)
+        return compact(Receipt(**values))
     except (OSError, ValueError, TypeError):
         return None
+
+
+def compact(receipt: Receipt) -> Receipt:
+    """The same receipt, which shares with others the strings that they have in common.
+
+    A large build holds some hundred thousand, each read or received by itself.
+    """
+    return replace(
+        receipt, stage=sys.intern(receipt.stage), recipe=sys.intern(receipt.recipe), counts=_sharing(receipt.counts)
+    )
+
+
+def _sharing(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {sys.intern(key) if type(key) is str else key: _sharing(inner) for key, inner in value.items()}
+    return value
 
 
 _SHAPE = {
