@@ -405,6 +405,25 @@ def test_workers_import_nothing_from_the_current_folder(tmp_path: Path, monkeypa
     assert "PYTHONSAFEPATH" not in os.environ  # other processes of whoever builds may live by their folder
 
 
+def test_dask_is_given_no_more_items_at_a_time_than_it_has_memory_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor, "_AHEAD", 3)
+    given = [task(f"{number:02}", weight=float(number)) for number in range(20)]
+    most, seen = [], []
+
+    def watch(item: WorkItem) -> None:
+        seen.append(item.name)
+        scheduler = engine._cluster.scheduler
+        most.append(sum(len(key.split("/")) == 2 for key in scheduler.tasks))
+
+    with Engine(tmp_path, workers=2) as engine:
+        done = engine.run("write", given, after=watch)
+    assert list(done) == [item.name for item in given] and sorted(seen) == list(done)
+    assert max(most) <= 4  # the next one is there before the one that is done has gone
+    assert seen[0] in ("19", "18")  # the heaviest first
+
+
 def test_items_that_read_the_same_files_stay_together_where_there_are_enough() -> None:
     items = [task(f"{bucket}/{name}", together=bucket) for bucket in "abc" for name in ("x", "y")]
     names = [[item.name for item in group] for group in executor.grouped([*items, task("alone")], 1)]
