@@ -8,19 +8,18 @@ other systems). For whole texts, words are weighted by TF-IDF. For spans, each w
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from socorpus.corpus.schema import SEGMENT_KINDS
-from socorpus.corpus.words import words as text_words
 from socorpus.labeling import logistic
 from socorpus.labeling.schema import Task
-from socorpus.training.evaluation.systems import system
+from socorpus.training.evaluation.plain_systems import label_weights, of_rows, tfidf
+from socorpus.training.evaluation.systems import Answering, system
 from socorpus.training.examples import readers
 from socorpus.training.examples.example import Data, Example, Prediction
-from socorpus.training.finetuning.windows import Tags, text_of
+from socorpus.training.finetuning.windows import Tags
 
 Float = npt.NDArray[np.float64]
 _TAGS = 200
@@ -44,8 +43,16 @@ class Audit:
         return self._answers(examples)
 
 
-for _name in ("majority", "markup only", "length only", "tags only", "TF-IDF"):
+for _name in ("majority", "markup only", "length only", "tags only"):
     system(_name, version=1)(partial(Audit, _name))
+
+
+@system("TF-IDF", version=2)
+def _tfidf(data: Data) -> Answering:
+    """Words alone: of whole texts as `plain_systems.tfidf` has them, of spans the features of each word."""
+    train = data.splits["train"]
+    one_label = not data.task.spans and len({example.label for example in train}) < 2
+    return Audit("majority" if one_label else "TF-IDF", data) if data.task.spans or one_label else tfidf(data)
 
 
 # Whole texts.
@@ -57,37 +64,17 @@ def _texts(name: str, task: Task, train: Sequence[Example]) -> Answers:
     if name == "majority" or len(set(label.tolist())) < 2:
         share = Prediction(tuple((np.bincount(label, minlength=labels) / len(label)).tolist()))
         return lambda some: [share] * len(some)
-    rows = _rows(name, task, train)
-    # Label weights as in fine-tuning with `sqrt`.
-    weight = np.sqrt(len(label) / (labels * np.maximum(np.bincount(label, minlength=labels), 1)))[label]
-    model = logistic.fit(rows(train), label, labels, weight, words=name == "TF-IDF")
-    return lambda some: [Prediction(tuple(row.tolist())) for row in model(rows(some))] if some else []
+    rows = _rows(name, train)
+    return of_rows(rows, logistic.fit(rows(train), label, labels, label_weights(label, labels)))
 
 
-def _rows(name: str, task: Task, train: Sequence[Example]) -> Callable[[Sequence[Example]], Any]:
+def _rows(name: str, train: Sequence[Example]) -> Callable[[Sequence[Example]], Float]:
     """The features of texts that an audit sees, one row per text."""
-    if name == "TF-IDF":
-        words = _tfidf(task, train)
-        return lambda some: words.transform([text_of(example, task) for example in some])
     if name == "tags only":
         common = [tag for tag, _ in Counter(tag for example in train for tag in example.tags).most_common(_TAGS)]
         return lambda some: _tag_rows(some, common)
     view = _VIEWS[name]
     return lambda some: np.array([view(example) for example in some], np.float64)
-
-
-def _tfidf(task: Task, train: Sequence[Example]) -> Any:
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    # Words and punctuation: code consists of both.
-    words = TfidfVectorizer(
-        tokenizer=_pieces, token_pattern=None, ngram_range=(1, 2), min_df=2, max_features=50_000, sublinear_tf=True
-    )
-    return words.fit([text_of(example, task) for example in train])
-
-
-def _pieces(text: str) -> list[str]:
-    return [text[start:end] for start, end in text_words.pieces(text)]
 
 
 def _markup(example: Example) -> list[float]:
@@ -160,7 +147,7 @@ def _word_tags(example: Example) -> list[list[str]]:
     return [["", str(example.text[start:end].lower() in parts)] for start, end in example.offsets()]
 
 
-def _words(example: Example) -> list[list[str]]:
+def word_features(example: Example) -> list[list[str]]:
     """The word, its neighbours, its ends and its form."""
     words = [example.text[start:end] for start, end in example.offsets()]
     lower = ["", *(word.lower() for word in words), ""]
@@ -187,5 +174,5 @@ _WORD_VIEWS: Mapping[str, Callable[[Example], list[list[str]]]] = {
     "markup only": _word_markup,
     "length only": _word_length,
     "tags only": _word_tags,
-    "TF-IDF": _words,
+    "TF-IDF": word_features,
 }

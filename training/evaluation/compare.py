@@ -108,7 +108,8 @@ def compare(plan: ComparisonPlan, out: Path, show: ComparisonShow) -> list[Cell]
     models = _Models(plan, out, show)
     for data in plan.data:
         seeds: dict[str, list[metrics.Sums]] = {}
-        column = [_cell(system, data, plan, out, show, seeds, models) for system in plan.systems]
+        rows = [system for system in plan.systems if systems.fits(system, data.task)]
+        column = [_cell(system, data, plan, out, show, seeds, models) for system in rows]
         _rank(data, column, seeds)
         cells += column
         _write(plan, cells, out)
@@ -197,7 +198,7 @@ def _cell(
         if system.kind == "model":
             by_seed = _model(system, data, plan, models, cell)
         else:
-            by_seed = {"defined": _defined, "chat": _chat}[system.kind](system, data, plan, folder, show, cell)
+            by_seed = _RUNS[system.kind](system, data, plan, folder, show, cell)
     except SocorpusError as error:
         cell.missing = str(error) + (f" ({system.hint})" if system.hint else "")
         show.missing(system.name, cell.missing)
@@ -255,8 +256,6 @@ def _once(
 def _defined(
     system: System, data: Data, plan: ComparisonPlan, folder: Path, show: ComparisonShow, cell: Cell
 ) -> list[list[Prediction]]:
-    test = data.splits["test"]
-
     def answers() -> tuple[list[Prediction], dict[str, Any]]:
         started = time.perf_counter()
         # The system never sees the test split's texts while it learns, nor its labels at all.
@@ -264,10 +263,47 @@ def _defined(
         trained = time.perf_counter()
         predicted = _predicted(system, data, fitted)
         times = {"train_seconds": trained - started, "predict_seconds": time.perf_counter() - trained}
-        return predicted, {**times, "parameters": getattr(fitted, "parameters", None)}
+        more = {name: getattr(fitted, name, None) for name in ("parameters", "note")}
+        return predicted, {**times, **more}
 
     work = {"system": system.what, "version": SYSTEMS.version(system.what)}
+    return _fitted_once(folder, work, data, plan, cell, answers)
+
+
+def _frozen(
+    system: System, data: Data, plan: ComparisonPlan, folder: Path, show: ComparisonShow, cell: Cell
+) -> list[list[Prediction]]:
+    from socorpus.training.evaluation import frozen
+
+    model = _found(system, plan)
+    settings = plan.settings
+
+    def answers() -> tuple[list[Prediction], dict[str, Any]]:
+        started = time.perf_counter()
+        seen = replace(data, splits={**data.splits, "test": ()})
+        fitted = frozen.fit(model, seen, settings, joined=system.kind == "joined")
+        trained = time.perf_counter()
+        predicted = fitted.predict(data.splits["test"])
+        times = {"train_seconds": trained - started, "predict_seconds": time.perf_counter() - trained}
+        return predicted, {**times, "parameters": fitted.parameters, "note": fitted.note}
+
+    work = {"kind": system.kind, "version": frozen.VERSION, "model": model.identity}
+    work |= {"length": settings.length, "windows": settings.windows}
+    return _fitted_once(folder, work, data, plan, cell, answers)
+
+
+def _fitted_once(
+    folder: Path,
+    work: Mapping[str, Any],
+    data: Data,
+    plan: ComparisonPlan,
+    cell: Cell,
+    answers: Callable[[], tuple[list[Prediction], dict[str, Any]]],
+) -> list[list[Prediction]]:
+    """Predictions of a system that is fitted here, once, and its costs in the cell."""
+    test = data.splits["test"]
     predicted, facts = _once(folder, work, data, answers)
+    cell.notes += [facts["note"]] if facts.get("note") else []
     cell.parameters, cell.device = facts["parameters"], "CPU"
     cell.train_seconds = facts["train_seconds"]
     cell.thousand_seconds = 1000 * facts["predict_seconds"] / len(test)
@@ -409,6 +445,7 @@ def _chat(
     return [predicted]
 
 
+_RUNS = {"defined": _defined, "frozen": _frozen, "joined": _frozen, "chat": _chat}
 _NOTES = {
     "cut": "texts were too long for the prompt and lost their middle",
     "unmatched": "entities were dropped, since their quote is not in the text or their type is none",

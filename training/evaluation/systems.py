@@ -1,8 +1,9 @@
 """The systems of a comparison: their names, how they run, and how to get missing models.
 
 A system is written as `[NAME=]WHAT`. WHAT is `audits`; one of `SYSTEMS`, ours or a plug-in's; the folder of a run or a
-model, or a name on the hub, prefixed with `scratch:` to start from random weights; or `chat:MODEL[@URL][?shots=N]` for
-an OpenAI-compatible endpoint.
+model, or a name on the hub, prefixed with `scratch:` to start from random weights, with `frozen:` to learn from its
+vectors by logistic regression, or with `joined:` to learn from these and from weighted words; or
+`chat:MODEL[@URL][?shots=N]` for an OpenAI-compatible endpoint.
 """
 
 import difflib
@@ -14,6 +15,7 @@ from typing import Protocol, TypeVar
 from socorpus.corpus import plugins
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.plugins import Registry
+from socorpus.labeling.schema import Task
 from socorpus.training.examples.example import Data, Example, Prediction
 
 OPENAI = "https://api.openai.com/v1"
@@ -36,19 +38,22 @@ class Definition:
     Attributes:
         fit: fits the system to a task's data, whose test split is empty.
         version: raise it when the predictions change. None, in a plug-in: the plug-in's hash or version.
+        unit: `text` or `span`, of a system for tasks of whole texts, or of spans, only.
     """
 
     fit: Callable[[Data], Answering]
     version: int | str | None = None
+    unit: str | None = None
 
 
-SYSTEMS: Registry[Definition] = Registry("system", ("socorpus.training.evaluation.baselines",))
+_OURS = tuple(f"socorpus.training.evaluation.{name}" for name in ("baselines", "linear_embeddings", "crf"))
+SYSTEMS: Registry[Definition] = Registry("system", _OURS)
 """Systems with names: our audits, then those of active plug-ins."""
 
 Fit = TypeVar("Fit", bound=Callable[[Data], Answering])
 
 
-def system(name: str, version: int | str | None = None) -> Callable[[Fit], Fit]:
+def system(name: str, version: int | str | None = None, unit: str | None = None) -> Callable[[Fit], Fit]:
     """Make a function, or a class, a system of the comparison: it is fitted to a task's `Data` and then predicts.
 
     It is called with the data, whose test split is empty, and returns an object whose `predict` gets the test examples
@@ -57,20 +62,28 @@ def system(name: str, version: int | str | None = None) -> Callable[[Fit], Fit]:
     Args:
         name: for `socorpus evaluate --system NAME`.
         version: see `Definition`.
+        unit: `text` or `span`, if it is for tasks of whole texts, or of spans, only; on others it has no row.
 
     Raises:
-        InputError: there is a system of this name, or no name is given.
+        InputError: there is a system of this name, no name is given, or the unit is none.
     """
     if not isinstance(name, str):
         raise plugins.rejected(
             f'system {getattr(name, "__name__", name)}: @system needs its name in parentheses, as in @system("first")'
         )
 
+    if unit not in (None, "text", "span"):
+        raise plugins.rejected(f"system {name}: unit is 'text', 'span' or left out, and not {unit!r}")
+
     def enter(fit: Fit) -> Fit:
-        SYSTEMS.add(name, Definition(fit, version))
+        SYSTEMS.add(name, Definition(fit, version, unit))
         return fit
 
     return enter
+
+
+FROZEN = {"frozen": "frozen", "joined": "TF-IDF +"}
+"""Kinds of systems that learn from the vectors of an encoder that stays as it is, and how their names begin."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +92,7 @@ class System:
 
     Attributes:
         name: in the table.
-        kind: `defined`, `model` or `chat`.
+        kind: `defined`, `model`, `frozen`, `joined` or `chat`.
         what: a name in `SYSTEMS`, a model's name or folder, or the endpoint's model.
         url: base URL of an endpoint.
         shots: examples in an endpoint's prompt.
@@ -117,7 +130,19 @@ def parse(text: str) -> list[System]:
         model, url, shots = match.groups()
         label = name or (f"{model}, {shots} shots" if shots else model)
         return [System(label, "chat", model, url or OPENAI, int(shots or 0))]
-    return [System(name or what.rstrip("/").rsplit("/", 1)[-1], "model", what)]
+    kind, _, model = what.partition(":")
+    if kind in FROZEN and model:
+        return [System(name or f"{FROZEN[kind]} {_last(model)}", kind, model)]
+    return [System(name or _last(what), "model", what)]
+
+
+def _last(path: str) -> str:
+    return path.rstrip("/").rsplit("/", 1)[-1]
+
+
+def fits(system: System, task: Task) -> bool:
+    """Whether a system is for tasks of this kind: of whole texts, or of spans."""
+    return system.kind != "defined" or SYSTEMS[system.what].unit in (None, "span" if task.spans else "text")
 
 
 _HUB = "add --download, or give its folder with --system {name}=FOLDER"
@@ -165,7 +190,8 @@ def suggestion(what: str) -> str:
     meant = f"did you mean {written[lower[near[0]]]}? " if near else ""
     return (
         f"{meant}A system is one of {', '.join(own)}; of a plug-in (--plugin); the folder of a run or of a model; a "
-        "name on the Hugging Face hub, such as answerdotai/ModernBERT-base; or chat:MODEL"
+        "name on the Hugging Face hub, such as answerdotai/ModernBERT-base; scratch:, frozen: or joined: before one of "
+        "these; or chat:MODEL"
     )
 
 

@@ -10,7 +10,7 @@ import torch
 
 from socorpus.labeling.schema import Task
 from socorpus.training.examples.example import Example, Prediction
-from socorpus.training.finetuning.windows import Encoded, Tags
+from socorpus.training.finetuning.windows import Encoded, Tags, Window
 from socorpus.training.pretrain import cost
 
 _SMALL = 256
@@ -62,18 +62,9 @@ def logits_of(
 ) -> torch.Tensor:
     """Logits of whole texts [texts, labels], the mean of their windows'; or of words [words, classes], in order."""
     windows = [window for number in part for window in encoded[number].windows]
-    longest = max(len(window.ids) for window in windows)
-    # Repeated shapes are faster, but a model may have no positions beyond its context.
-    rounded = -(-longest // 8) * 8
-    longest = max(longest, min(rounded, getattr(model.config, "max_position_embeddings", None) or rounded))
-    ids = np.full((len(windows), longest), padding, np.int64)
-    mask = np.zeros((len(windows), longest), np.int64)
-    for row, window in enumerate(windows):
-        ids[row, : len(window.ids)] = window.ids
-        mask[row, : len(window.ids)] = 1
-    given = {"input_ids": torch.from_numpy(ids).to(device), "attention_mask": torch.from_numpy(mask).to(device)}
+    ids, mask = padded(windows, padding, model.config, device)
     with torch.autocast(device.type, torch.bfloat16) if half(device) else nullcontext():
-        logits: torch.Tensor = model(**given).logits
+        logits: torch.Tensor = model(input_ids=ids, attention_mask=mask).logits
     if task.spans:
         rows = np.repeat(np.arange(len(windows)), [len(window.heads) for window in windows])
         heads = np.concatenate([window.heads for window in windows])
@@ -84,6 +75,22 @@ def logits_of(
     summed = torch.zeros(len(part), logits.shape[-1], device=device, dtype=torch.float32)
     summed = summed.index_add(0, which, logits.float())
     return summed / torch.bincount(which, minlength=len(part)).unsqueeze(1)
+
+
+def padded(
+    windows: Sequence[Window], padding: int, config: Any, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and mask of windows, int64[windows, length], filled up to the longest with the padding token."""
+    longest = max(len(window.ids) for window in windows)
+    # Repeated shapes are faster, but a model may have no positions beyond its context.
+    rounded = -(-longest // 8) * 8
+    longest = max(longest, min(rounded, getattr(config, "max_position_embeddings", None) or rounded))
+    ids = np.full((len(windows), longest), padding, np.int64)
+    mask = np.zeros((len(windows), longest), np.int64)
+    for row, window in enumerate(windows):
+        ids[row, : len(window.ids)] = window.ids
+        mask[row, : len(window.ids)] = 1
+    return torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device)
 
 
 def half(device: torch.device) -> bool:
