@@ -13,6 +13,7 @@ import numpy as np
 from socorpus.training.evaluation.plain_systems import Answers, choose, label_weights, pieces
 from socorpus.training.evaluation.systems import Answering, system
 from socorpus.training.examples.example import Data, Example, Prediction
+from socorpus.training.finetuning import side_by_side
 from socorpus.training.finetuning.windows import text_of
 
 _HASHED = 1 << 18
@@ -27,15 +28,9 @@ _BATCH = 8
 @system("linear embeddings", version=1, unit="text")
 def embeddings(data: Data) -> Answering:
     """Hashed words and pairs have vectors, whose mean a linear layer classifies: rate and passes, of up to 21."""
-    import torch
-
-    threads = torch.get_num_threads()
-    # Its products are too small for more: threads would wait for each other.
-    torch.set_num_threads(1)
-    try:
+    # Its products are too small for more threads, which would wait for each other.
+    with side_by_side.computing_threads(1):
         return choose(_embedded(data), data)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _embedded(data: Data) -> Iterable[tuple[str, Answers]]:

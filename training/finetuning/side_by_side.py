@@ -61,7 +61,7 @@ def shared(runs: Sequence[SeedRun], processes: int | None, show: FinetuningShow)
     """
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     cores = machine.cores()
-    threads = max(1, min(torch.get_num_threads(), cores // max(1, len(runs))))
+    threads = max(1, min(torch.get_numcomputing_threads(), cores // max(1, len(runs))))
     todo = [run for run in runs if not run.done]
     wanted = processes if processes is not None else gpus or cores // threads
     wanted = max(1, min(wanted, len(todo)))
@@ -119,7 +119,7 @@ def train(runs: Sequence[SeedRun], share: Share, show: FinetuningShow, inputs: C
     if share.processes > 1 and len(todo) > 1:
         return _apart(todo, share, show)
     failures: Failures = {}
-    with _threads(share.threads):
+    with computing_threads(share.threads):
         for run in todo:
             try:
                 learner.train(run, inputs(run), show)
@@ -131,13 +131,14 @@ def train(runs: Sequence[SeedRun], share: Share, show: FinetuningShow, inputs: C
 
 
 @contextmanager
-def _threads(number: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
+def computing_threads(number: int) -> Iterator[None]:
+    """A block in which PyTorch computes with this many threads."""
+    before = torch.get_numcomputing_threads()
+    torch.set_numcomputing_threads(number)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_numcomputing_threads(before)
 
 
 @dataclass(frozen=True)
