@@ -61,7 +61,7 @@ def shared(runs: Sequence[SeedRun], processes: int | None, show: FinetuningShow)
     """
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     cores = machine.cores()
-    threads = max(1, min(torch.get_numcomputing_threads(), cores // max(1, len(runs))))
+    threads = max(1, min(torch.get_num_threads(), cores // max(1, len(runs))))
     todo = [run for run in runs if not run.done]
     wanted = processes if processes is not None else gpus or cores // threads
     wanted = max(1, min(wanted, len(todo)))
@@ -133,12 +133,12 @@ def train(runs: Sequence[SeedRun], share: Share, show: FinetuningShow, inputs: C
 @contextmanager
 def computing_threads(number: int) -> Iterator[None]:
     """A block in which PyTorch computes with this many threads."""
-    before = torch.get_numcomputing_threads()
-    torch.set_numcomputing_threads(number)
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
     try:
         yield
     finally:
-        torch.set_numcomputing_threads(before)
+        torch.set_num_threads(before)
 
 
 @dataclass(frozen=True)
