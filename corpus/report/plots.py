@@ -117,6 +117,69 @@ def curves(name: str, series: Mapping[str, Sequence[tuple[float, float]]], label
     return _chart(name, drawn, x, ticks, y, heights, label, short if len(series) > 1 else {})
 
 
+def intervals(
+    name: str,
+    rows: Sequence[tuple[str, float, float, float, str, str]],
+    bounds: tuple[float, float],
+    label: str,
+    mark: float | None = None,
+    width: float = _WIDTH,
+) -> str:
+    """Estimates with their intervals under one another, as in a forest plot.
+
+    Args:
+        name: what the plot says, for those who don't see it.
+        rows: label, estimate, low, high, text behind it, colour.
+        bounds: the ends of the axis; intervals that go beyond are cut.
+        label: of the axis.
+        mark: a dotted line, such as that of no difference.
+    """
+    pitch = 20.5
+    left = _LETTER * max((len(_short(row[0], 44)) for row in rows), default=0) + 10
+    behind = _LETTER * max((len(row[4]) for row in rows), default=0) + 12
+    low, high = bounds if bounds[1] > bounds[0] else (bounds[0] - 0.5, bounds[0] + 0.5)
+    x = _linear(low, high, left, max(width - behind, left + 60))
+    height = pitch * len(rows) + 46
+    floor_ = height - 40
+
+    def within(value: float) -> float:
+        return x(min(max(value, low), high))
+
+    ticks = _round(low, high, 4)
+    drawn = [f'<path d="{"".join(f"M{_n(x(tick))} 2V{_n(floor_)}" for tick in ticks)}" stroke="{GRID}"/>']
+    if mark is not None and low <= mark <= high:
+        drawn.append(f'<path d="M{_n(x(mark))} 2V{_n(floor_)}" stroke="{INK}" stroke-dasharray="1.5 2.5" fill="none"/>')
+    for number, (title, estimate, least, most, text, colour) in enumerate(rows):
+        middle = pitch * (number + 0.5) + 4
+        drawn.append(_text(left - 6, middle, _short(title, 44), "end"))
+        drawn.append(
+            f'<path d="M{_n(within(least))} {_n(middle)}H{_n(within(most))}" stroke="{colour}" stroke-width="2"/>'
+        )
+        drawn.append(f'<circle cx="{_n(within(estimate))}" cy="{_n(middle)}" r="3.6" fill="{colour}"/>')
+        drawn.append(_text(max(width - behind, left + 60) + 8, middle, text))
+    drawn += [_text(x(tick), floor_ + 12, _brief(tick).replace("-", "−"), "middle") for tick in ticks]
+    drawn.append(_text((x(low) + x(high)) / 2, floor_ + 30, label, "middle"))
+    return _svg(name, drawn, max(width, left + 60 + behind), height)
+
+
+def against_diagonal(name: str, points: Sequence[tuple[float, float, float]], across: str, up: str) -> str:
+    """Points from 0 to 1 beside the line on which both are equal, as in a reliability plot.
+
+    Args:
+        points: x, y, and the share of all cases that stand behind the point, which is its area.
+    """
+    x, y = _linear(0, 1, _LEFT, _WIDTH - _RIGHT), _linear(0, 1.12, _HEIGHT - _BOTTOM, _TOP)
+    drawn = [f'<path d="M{_n(x(0))} {_n(y(0))}L{_n(x(1))} {_n(y(1))}" stroke="{QUIET}" stroke-dasharray="1.5 2.5"/>']
+    drawn += [
+        f'<path d="M{_n(x(at))} {_n(y(at))}V{_n(y(value))}" stroke="{LOST}" stroke-width="1.2"/>'
+        f'<circle cx="{_n(x(at))}" cy="{_n(y(value))}" r="{_n(2 + 9 * part**0.5)}" fill="{KEPT}" fill-opacity="0.75"/>'
+        for at, value, part in points
+    ]
+    ticks = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    drawn.append(_text(_LEFT + 6, _TOP + 4, up))
+    return _chart(name, drawn, x, [(tick, _brief(tick)) for tick in ticks], y, ticks, across, {})
+
+
 def columns(name: str, series: Mapping[str, Counts], edges: Sequence[float], label: str, log: bool = False) -> str:
     """Histograms over given bins; `log` grows tenfold from step to step upwards, from 1 on."""
     top = max((int(counts.max(initial=0)) for counts in series.values()), default=0)

@@ -12,12 +12,14 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from socorpus.corpus import plugins
 from socorpus.corpus.engine.receipts import fingerprint
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
 from socorpus.corpus.storage import files
 from socorpus.corpus.storage.files import write_json
-from socorpus.training.evaluation import systems
+from socorpus.training.evaluation import details, statistics, systems
 from socorpus.training.evaluation.cell import Cell
 from socorpus.training.evaluation.systems import SYSTEMS, Answering, System
 from socorpus.training.examples import metrics, predictions, readers
@@ -28,6 +30,7 @@ from socorpus.training.finetuning.settings import FinetuneSettings
 from socorpus.training.pretrain import cost
 
 RESULT = "comparison.json"
+ONE_SEED = "one seed: its interval and its differences are of this run, and say nothing of another seed"
 
 
 @dataclass(frozen=True)
@@ -104,15 +107,18 @@ def compare(plan: ComparisonPlan, out: Path, show: ComparisonShow) -> list[Cell]
             )
     out.mkdir(parents=True, exist_ok=True)
     cells: list[Cell] = []
+    left_out: dict[tuple[str, str], list[str]] = {}
     plan = replace(plan, data=[_scored(data, plan.most_test) for data in plan.data])
     models = _Models(plan, out, show)
     for data in plan.data:
         seeds: dict[str, list[metrics.Sums]] = {}
         rows = [system for system in plan.systems if systems.fits(system, data.task)]
-        column = [_cell(system, data, plan, out, show, seeds, models) for system in rows]
+        parts = details.slices(data.splits["test"])
+        left_out[data.task.name, data.name] = parts.left_out
+        column = [_cell(system, data, plan, out, show, seeds, parts, models) for system in rows]
         _rank(data, column, seeds)
         cells += column
-        _write(plan, cells, out)
+        _write(plan, cells, left_out, out)
     return cells
 
 
@@ -189,6 +195,7 @@ def _cell(
     out: Path,
     show: ComparisonShow,
     seeds: dict[str, list[metrics.Sums]],
+    parts: details.Slices,
     models: _Models,
 ) -> Cell:
     cell = Cell(system.name, data.task.name, data.name)
@@ -205,10 +212,14 @@ def _cell(
         return cell
     test = data.splits["test"]
     cell.seeds = len(by_seed)
-    sums = [metrics.sums(data.task, test, answers, data.leave_out) for answers in by_seed]
-    seeds[system.name] = sums
-    cell.scores = {name: metrics.summary(name, sums) for name in metrics.names(data.task)}
-    cell.labels = metrics.by_label([metrics.scores(data.task, test, answers, data.leave_out) for answers in by_seed])
+    rows = [metrics.rows(data.task, test, answers, data.leave_out) for answers in by_seed]
+    threads = np.array([example.thread for example in test])
+    seeds[system.name] = sums = [metrics.by_thread(data.task, run, threads) for run in rows]
+    cell.scores = {name: statistics.summary(name, sums) for name in metrics.names(data.task)}
+    cell.labels = details.by_label(data.task, sums)
+    cell.slices = details.by_slice(data.task, test, rows, parts)
+    cell.calibration = details.calibration(data.task, test, by_seed, data.leave_out)
+    cell.confusion = details.confusion(data.task, test, by_seed, data.leave_out)
     silent = sum(not answer.answered for answer in by_seed[0])
     if silent:
         cell.notes.append(f"{silent:,} of {len(test):,} answers could not be read and count as not knowing")
@@ -222,16 +233,17 @@ def _name(text: str) -> str:
 
 
 def _rank(data: Data, column: Sequence[Cell], seeds: Mapping[str, list[metrics.Sums]]) -> None:
-    """Mark the best of a column, and set the p-value of each other cell's difference from it."""
+    """Set the differences of each cell of a column from the others, and what follows from these."""
     main = metrics.main(data.task)
-    there = [cell for cell in column if cell.scores]
+    there = sorted((cell for cell in column if cell.scores), key=lambda cell: (-cell.scores[main].mean, cell.system))
     if not there:
         return
-    best = max(there, key=lambda cell: cell.scores[main].mean)
-    best.best = True
+    there[0].best = True
+    table = statistics.differences(main, seeds)
+    groups = statistics.letters([cell.system for cell in there], (pair for pair in table if table[pair].differs))
     for cell in there:
-        if cell is not best:
-            cell.p = metrics.p_value(main, seeds[best.system], seeds[cell.system])
+        cell.group = groups[cell.system]
+        cell.differences = {other.system: table[cell.system, other.system] for other in there if other is not cell}
 
 
 # Runs of each kind of system.
@@ -380,6 +392,8 @@ def _model(system: System, data: Data, plan: ComparisonPlan, models: _Models, ce
     if len(facts.get("rates", ())) > 1:
         rates = ", ".join(f"{tried['rate']:g}" for tried in facts["rates"])
         cell.notes.append(f"learning rate {facts['rate']:g}, chosen of {rates} on the validation split")
+    if len(chosen) == 1:
+        cell.notes.append(ONE_SEED)
     cell.notes += [] if work.model.scratch else _pretraining(work.model.folder)
     places = [work.out / "seeds" / result.get("folder", str(result["seed"])) for result in chosen]
     return [predictions.read(place / "test.parquet", data.splits["test"]) for place in places]
@@ -455,7 +469,10 @@ _NOTES = {
 # The result.
 
 
-def _write(plan: ComparisonPlan, cells: Sequence[Cell], out: Path) -> None:
+def _write(
+    plan: ComparisonPlan, cells: Sequence[Cell], left_out: Mapping[tuple[str, str], list[str]], out: Path
+) -> None:
+    from socorpus.training.evaluation import comparison_page
     from socorpus.training.evaluation import table as evaluate_table
 
     facts = {
@@ -467,6 +484,7 @@ def _write(plan: ComparisonPlan, cells: Sequence[Cell], out: Path) -> None:
                 "labels": list(data.task.labels),
                 "counts": {split: len(some) for split, some in data.splits.items()},
                 "notes": list(data.notes),
+                "slices_left_out": left_out.get((data.task.name, data.name), []),
             }
             for data in plan.data
         ],
@@ -475,4 +493,6 @@ def _write(plan: ComparisonPlan, cells: Sequence[Cell], out: Path) -> None:
     }
     write_json(out / RESULT, facts)
     evaluate_table.write_csv(out / "comparison.csv", cells)
-    evaluate_table.write_page(out / "comparison.html", facts)
+    evaluate_table.write_details(out / "details.csv", cells)
+    evaluate_table.write_differences(out / "differences.csv", cells)
+    comparison_page.write(out / "comparison.html", facts)

@@ -1,7 +1,7 @@
 """A comparison as a table on the screen, as CSV, and as a page that opens offline."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,13 @@ TITLES = {
     "precision": "precision",
     "recall": "recall",
 }
-HEAD = ("size", "seeds", "p", "train", "train $", "1,000", "1,000 $")
+HEAD = ("size", "seeds", "group", "train", "train $", "1,000", "1,000 $")
 """Columns after the metrics."""
 EXPLAINED = (
-    "Scores are means over seeds on the test split, in brackets the interval in which 95 of 100 bootstrap samples of "
-    "its threads lie; ± is the standard deviation over seeds. p: the probability of a gap this large to the best "
-    "system (bold, or marked *) if both were equally good, by approximate randomization over threads. Macro F1 is "
+    "Scores are means over seeds on the test split, in brackets their 95% interval over threads and seeds together; ± "
+    "is the standard deviation over seeds. Systems that share a letter of the column group are not told apart on this "
+    "data, which does not say that they are equal; those without a common letter differ, at 5% for all pairs of the "
+    "table together (Holm). The highest score is bold, or marked *. Macro F1 is "
     "the mean over the labels that the test split has, log loss is in nats, spans count where start, end and type are "
     "right. Size is the number of parameters. Costs are of this machine or endpoint, for one seed's training and for "
     "1,000 texts; a dash is an unknown price, which --price sets. The score that a system reaches from only markup, "
@@ -75,11 +76,10 @@ def score(figures: Mapping[str, Any]) -> str:
 def costs(cell: Mapping[str, Any]) -> list[str]:
     """The columns of `HEAD`."""
     parameters = cell["parameters"]
-    p = cell["p"]
     return [
         "–" if parameters is None else _parameters(parameters),
         str(cell["seeds"]),
-        "" if p is None else "<0.01" if p < 0.01 else f"{p:.2f}",
+        cell["group"],
         _seconds(cell["train_seconds"]),
         _dollars(cell["train_dollars"]),
         _seconds(cell["thousand_seconds"]),
@@ -109,63 +109,73 @@ def write_csv(path: Path, cells: Sequence[Cell]) -> None:
 
     Texts that a spreadsheet would run begin with an apostrophe (`csv_cells.cell`).
     """
-    columns = ("task", "data", "system", "metric", "mean", "spread", "low", "high", "best", "p", "parameters", "seeds")
-    more = ("train_seconds", "train_dollars", "thousand_seconds", "thousand_dollars", "device", "missing")
-    with atomic(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, [*columns, *more], lineterminator="\n", extrasaction="ignore")
-        writer.writeheader()
-        for cell in cells:
-            facts = asdict(cell)
-            labels = {f"f1:{label}": {"mean": value} for label, value in cell.labels.items()}
-            for metric, value in {**facts["scores"], **labels}.items() or [("", {})]:
-                row = facts | {"metric": metric} | dict(value)
-                writer.writerow({name: csv_cells.cell(value) for name, value in row.items()})
+    columns = ("task", "data", "system", "metric", "mean", "spread", "low", "high", "best", "group", "parameters")
+    more = ("seeds", "train_seconds", "train_dollars", "thousand_seconds", "thousand_dollars", "device", "missing")
+    rows = []
+    for cell in cells:
+        facts = asdict(cell)
+        labels = {f"f1:{label}": figures["f1"] for label, figures in facts["labels"].items()}
+        rows += [
+            facts | {"metric": metric} | dict(value)
+            for metric, value in {**facts["scores"], **labels}.items() or [("", {})]
+        ]
+    _write_rows(path, [*columns, *more], rows)
 
 
-def write_page(path: Path, facts: Mapping[str, Any]) -> None:
-    """comparison.html: a section for each task, with a table of systems and one of labels."""
-    from markupsafe import Markup
-
-    from socorpus.corpus.report import fragments as html
-    from socorpus.corpus.report import page as report_page
-    from socorpus.corpus.report.sections import Section
-
-    sections = []
-    for data in facts["data"]:
-        column = [cell for cell in facts["cells"] if (cell["task"], cell["data"]) == (data["task"], data["name"])]
-        there = [cell for cell in column if cell["scores"]]
-        if not column:
-            continue
-        counts = ", ".join(f"{count:,} {split}" for split, count in data["counts"].items())
-        body = html.paragraph(f"Examples: {counts}. " + "; ".join(data["notes"]) + ".")
-        if there:
-            metrics = list(there[0]["scores"])
-            rows = [[_name(cell), *(score(cell["scores"][name]) for name in metrics), *costs(cell)] for cell in there]
-            body += html.table(["system", *(TITLES[name] for name in metrics), *HEAD], rows)
-            body += Markup("<h3>F1 by label</h3>")
-            labels = list(dict.fromkeys(label for cell in there for label in cell["labels"]))
-            figures = [[label, *(f"{cell['labels'].get(label, 0):.3f}" for cell in there)] for label in labels]
-            body += html.table(["label", *(cell["system"] for cell in there)], figures)
-        notes = [f"{cell['system']}: {note}" for cell in there for note in cell["notes"]]
-        notes += [f"{cell['system']} was not compared: {cell['missing']}" for cell in column if cell["missing"]]
-        body += html.bullets(notes) if notes else Markup("")
-        sections.append(Section(f"{data['task']} – {data['name']}", body))
-    settings = facts["settings"]
-    shown = ", ".join(f"{name} {value}" for name, value in settings.items())
-    sections.append(Section("How to read this", html.paragraph(EXPLAINED)))
-    sections.append(Section("Fine-tuning", html.paragraph(shown)))
-    headline = [
-        ("systems", f"{len({cell['system'] for cell in facts['cells']}):,}"),
-        ("tasks", f"{len(facts['data']):,}"),
-        ("missing", f"{sum(bool(cell['missing']) for cell in facts['cells']):,}"),
-        ("seeds", f"{len(settings['seeds']):,}"),
+def write_differences(path: Path, cells: Sequence[Cell]) -> None:
+    """One row per pair of systems of a table, the one with the higher main score first."""
+    columns = ("task", "data", "system", "other", "mean", "low", "high", "p", "holm")
+    rows = [
+        {"task": cell.task, "data": cell.data, "system": cell.system, "other": other} | asdict(difference)
+        for cell in cells
+        for other, difference in cell.differences.items()
+        if difference.mean > 0 or (difference.mean == 0 and cell.system < other)
     ]
-    page = report_page.page("Comparison", "Comparison of systems", "", headline, sections)
-    with atomic(path) as partial:
-        partial.write_text(page, "utf-8")
+    _write_rows(path, columns, rows)
 
 
-def _name(cell: Mapping[str, Any]) -> Any:
-    from markupsafe import Markup
+def write_details(path: Path, cells: Sequence[Cell]) -> None:
+    """What stands behind the scores, in rows of one form: labels, slices, calibration, confusion.
 
-    return Markup("<b>{}</b>").format(cell["system"]) if cell["best"] else cell["system"]
+    Columns: `part` is one of these four; `kind` is that of a slice; `name` the label, the slice, the bin of confidence,
+    or the true label of a confusion; `other` what was said of it; `count` texts, spans or predictions.
+    """
+    rows = []
+    for cell in cells:
+        base = {"task": cell.task, "data": cell.data, "system": cell.system}
+        for label, figures in cell.labels.items():
+            rows.append(
+                {**base, "part": "label", "name": label, "metric": "f1", "count": figures.true} | asdict(figures.f1)
+            )
+            for metric, value in (("precision", figures.precision), ("recall", figures.recall)):
+                rows.append({**base, "part": "label", "name": label, "metric": metric, "mean": value})
+        for kind, named in cell.slices.items():
+            rows += [
+                {**base, "part": "slice", "kind": kind, "name": name, "metric": next(iter(cell.scores))}
+                | {"count": part.examples, "threads": part.threads}
+                | asdict(part.score)
+                for name, part in named.items()
+            ]
+        if cell.calibration is not None:
+            rows.append({**base, "part": "calibration", "metric": "ece", "mean": cell.calibration.error})
+            rows += [
+                {**base, "part": "calibration", "name": f"{some.low:g} to {some.high:g}", "count": some.count}
+                | {"metric": "right", "mean": some.right, "confidence": some.confidence}
+                for some in cell.calibration.bins
+            ]
+        if cell.confusion is not None:
+            rows += [
+                {**base, "part": "confusion", "name": true, "other": said, "count": count}
+                for true, counts in zip(cell.confusion.true, cell.confusion.counts, strict=True)
+                for said, count in zip(cell.confusion.said, counts, strict=True)
+            ]
+    columns = ("task", "data", "system", "part", "kind", "name", "other", "metric", "mean", "spread", "low", "high")
+    _write_rows(path, (*columns, "confidence", "count", "threads"), rows)
+
+
+def _write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    with atomic(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n", extrasaction="ignore")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({name: csv_cells.cell(value) for name, value in row.items()})

@@ -30,6 +30,7 @@ class Example:
         text: the text itself; all offsets are in its code points.
         tags: tags of the question.
         kinds: kind, start and end of each segment (`corpus.schema.SEGMENT_KINDS`).
+        languages: programming languages of its code blocks, where they are marked; for slices of the scores.
         words: start and end of the words to tag, sorted; None: `labeling.tasks.entities.bio.words` of the text.
         label: index of its label; -1 in a task of spans.
         probabilities: probability of each label; they add up to 1.
@@ -44,6 +45,7 @@ class Example:
     created: int = 0
     tags: tuple[str, ...] = ()
     kinds: tuple[tuple[str, int, int], ...] = ()
+    languages: tuple[str, ...] = ()
     words: tuple[tuple[int, int], ...] | None = None
     label: int = -1
     probabilities: tuple[float, ...] = ()

@@ -1,17 +1,13 @@
-"""Scores of predictions, their intervals, and tests of whether two systems differ.
+"""Scores of predictions, and the sums from which they are computed.
 
 Whole texts: macro F1 over the labels that the truth has, accuracy, and log loss in nats (scikit-learn). Spans: exact
 micro F1 and the F1 of each type (`entities.spans`: as in conlleval and nervaluate's strict schema).
 
-Every score is a function of sums over examples, so resampling adds up rows. The unit of resampling is a thread with all
-of its examples, since examples of one thread are not independent. Intervals are percentiles of the bootstrap
-(Efron 1979); two systems are compared by approximate randomization (Noreen 1989; Yeh 2000): thread by thread, their
-predictions are swapped with probability one half, and the p-value is the share of shuffles whose difference is at least
-as large as the observed one.
+Every score is a function of sums over examples, thread by thread: `evaluation.statistics` makes intervals of these,
+since examples of one thread are not independent.
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,8 +19,6 @@ from socorpus.training.examples.example import Example, Prediction
 
 Float = npt.NDArray[np.float64]
 
-RESAMPLES = 1000
-LEVEL = 0.95
 _LEAST = 1e-15
 """Lower bound of probabilities in the log loss, as in Kaggle's scoring."""
 
@@ -91,8 +85,9 @@ class Sums:
     """The sums from which the metrics of one system are computed, thread by thread.
 
     Attributes:
-        values: float64[threads, figures]: for whole texts the examples, correct ones and loss, then for each label
-            the correct, predicted and true ones; for spans the correct, predicted and true ones.
+        values: float64[threads, 3 + 3 * labels]: for whole texts the examples, correct ones and loss, for spans the
+            correct, predicted and true ones; then for each label the correct, for each the predicted, for each the
+            true ones (`columns`).
         task: their task.
     """
 
@@ -100,14 +95,32 @@ class Sums:
     task: Task
 
 
+def columns(task: Task, label: str) -> tuple[int, int, int]:
+    """The columns of a label in `Sums`: of its correct, predicted and true ones."""
+    first, labels = 3 + task.index(label), len(task.labels)
+    return first, first + labels, first + 2 * labels
+
+
 def sums(
     task: Task, examples: Sequence[Example], predictions: Sequence[Prediction], leave_out: Sequence[str] = ()
 ) -> Sums:
     """The sums of each thread, ordered by the threads' names, so that systems on the same examples align."""
-    rows = _span_rows(examples, predictions, leave_out) if task.spans else _text_rows(task, examples, predictions)
-    threads = {name: row for row, name in enumerate(sorted({example.thread for example in examples}))}
-    values = np.zeros((len(threads), rows.shape[1]))
-    np.add.at(values, [threads[example.thread] for example in examples], rows)
+    threads = np.array([example.thread for example in examples])
+    return by_thread(task, rows(task, examples, predictions, leave_out), threads)
+
+
+def rows(
+    task: Task, examples: Sequence[Example], predictions: Sequence[Prediction], leave_out: Sequence[str] = ()
+) -> Float:
+    """What each example adds to `Sums`: float64[examples, figures]."""
+    return _span_rows(task, examples, predictions, leave_out) if task.spans else _text_rows(task, examples, predictions)
+
+
+def by_thread(task: Task, rows: Float, threads: npt.NDArray[np.generic]) -> Sums:
+    """Rows added up by thread, in the order of the threads' names or numbers."""
+    names, place = np.unique(threads, return_inverse=True)
+    values = np.zeros((len(names), rows.shape[1]))
+    np.add.at(values, place, rows)
     return Sums(values, task)
 
 
@@ -121,25 +134,35 @@ def _text_rows(task: Task, examples: Sequence[Example], predictions: Sequence[Pr
     return np.column_stack([*parts, true * predicted, predicted, true]).astype(np.float64)
 
 
-def _span_rows(examples: Sequence[Example], predictions: Sequence[Prediction], leave_out: Sequence[str]) -> Float:
-    rows = []
-    for example, prediction in zip(examples, predictions, strict=True):
-        gold, predicted = (
+def _span_rows(
+    task: Task, examples: Sequence[Example], predictions: Sequence[Prediction], leave_out: Sequence[str]
+) -> Float:
+    labels = {label: number for number, label in enumerate(task.labels)}
+    made = np.zeros((len(examples), 3 + 3 * len(labels)))
+    for row, example, prediction in zip(made, examples, predictions, strict=True):
+        true, predicted = (
             {span for span, _ in judged.spans if span.label not in leave_out} for judged in (example, prediction)
         )
-        rows.append([len(gold & predicted), len(predicted), len(gold)])
-    return np.array(rows, np.float64).reshape(-1, 3)
+        for block, some in enumerate((true & predicted, predicted, true)):
+            row[block] = len(some)
+            for span in some:
+                row[3 + block * len(labels) + labels[span.label]] += 1
+    return made
 
 
 def of_sums(metric: str, task: Task, values: Float) -> Float:
     """A metric from sums.
 
     Args:
+        metric: one of `names`, or `f1:LABEL`.
         values: float64[…, figures], as in `Sums`, added up over threads.
 
     Returns:
         float64[…].
     """
+    if metric.startswith("f1:"):
+        right, predicted, true = (values[..., column] for column in columns(task, metric.removeprefix("f1:")))
+        return _share(2 * right, predicted + true)
     if task.spans:
         right, predicted, true = values[..., 0], values[..., 1], values[..., 2]
         if metric == "precision":
@@ -158,72 +181,3 @@ def of_sums(metric: str, task: Task, values: Float) -> Float:
 def _share(part: Float, whole: npt.NDArray[np.generic]) -> Float:
     wide = np.asarray(whole, np.float64)
     return np.divide(part, wide, out=np.zeros_like(wide), where=wide > 0)
-
-
-# Intervals and p-values.
-
-
-def interval(metric: str, seeds: Sequence[Sums], resamples: int = RESAMPLES, seed: int = 0) -> tuple[float, float]:
-    """Bounds within which the mean over seeds lies in 95 of 100 bootstrap samples of the threads."""
-    values = np.stack([of_seed.values for of_seed in seeds])
-    threads = values.shape[1]
-    random = np.random.default_rng(seed)
-    drawn = []
-    for _ in range(resamples):
-        weights = np.bincount(random.integers(0, threads, threads), minlength=threads).astype(np.float64)
-        drawn.append(of_sums(metric, seeds[0].task, np.einsum("t,stk->sk", weights, values)).mean())
-    edge = (1 - LEVEL) / 2
-    low, high = np.quantile(drawn, [edge, 1 - edge])
-    return float(low), float(high)
-
-
-def p_value(
-    metric: str, system: Sequence[Sums], other: Sequence[Sums], resamples: int = RESAMPLES, seed: int = 0
-) -> float:
-    """The probability of a difference this large, in means over seeds, if both systems were equally good.
-
-    Seeds of the system with fewer seeds are repeated.
-
-    Raises:
-        ValueError: the two were not scored on the same threads.
-    """
-    if system[0].values.shape != other[0].values.shape:
-        raise ValueError("the systems were scored on different examples")
-    pairs = math.lcm(len(system), len(other))
-    first, second = (np.stack([some[number % len(some)].values for number in range(pairs)]) for some in (system, other))
-    task = system[0].task
-
-    def difference(a: Float, b: Float) -> float:
-        return float(abs(of_sums(metric, task, a).mean() - of_sums(metric, task, b).mean()))
-
-    seen = difference(first.sum(1), second.sum(1))
-    random = np.random.default_rng(seed)
-    threads, apart = first.shape[1], second - first
-    as_large = 0
-    for _ in range(resamples):
-        swap = np.einsum("t,stk->sk", random.integers(0, 2, threads).astype(np.float64), apart)
-        as_large += difference(first.sum(1) + swap, second.sum(1) - swap) >= seen - 1e-12
-    return (as_large + 1) / (resamples + 1)
-
-
-@dataclass(frozen=True)
-class Score:
-    """A metric of a system: mean and standard deviation over its seeds (0 for a single seed), and the interval."""
-
-    mean: float
-    spread: float
-    low: float
-    high: float
-
-
-def summary(metric: str, seeds: Sequence[Sums]) -> Score:
-    """A metric over the seeds of a system."""
-    each = [float(of_sums(metric, of_seed.task, of_seed.values.sum(0))) for of_seed in seeds]
-    spread = float(np.std(each, ddof=1)) if len(each) > 1 else 0.0
-    return Score(float(np.mean(each)), spread, *interval(metric, seeds))
-
-
-def by_label(seeds: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Mean F1 of each label over seeds, from the results of `scores`."""
-    labels = [name for name in seeds[0] if name.startswith("f1:")]
-    return {name.removeprefix("f1:"): float(np.mean([figures.get(name, 0.0) for figures in seeds])) for name in labels}

@@ -207,6 +207,7 @@ def _example(row: Mapping[str, Any], site: str, labels: Sequence[Mapping[str, An
         created=int(row["created"].timestamp() * 1000),
         tags=tuple(row["tags"]),
         kinds=tuple((segment["kind"], segment["start"], segment["end"]) for segment in row["segments"]),
+        languages=tuple(sorted({segment["language"] for segment in row["segments"] if segment["language"]})),
         **known,
     )
 

@@ -9,6 +9,8 @@ import pytest
 from socorpus.corpus.report import csv_cells
 from socorpus.training.evaluation import table
 from socorpus.training.evaluation.cell import Cell
+from socorpus.training.evaluation.details import LabelScore
+from socorpus.training.evaluation.statistics import Score
 
 ROOT = Path(__file__).resolve().parents[3]
 MADE_UP = ROOT / "corpus" / "sample" / "writer.py"
@@ -30,7 +32,13 @@ def test_numbers_and_other_texts_stay(value: object) -> None:
 
 
 def test_a_comparison_is_safe_to_open(tmp_path: Path) -> None:
-    cell = Cell(task="closure", data="=cmd", system="@SUM(1)", scores={"accuracy": {"mean": -0.5}}, labels={"-x": 0.25})
+    cell = Cell(
+        task="closure",
+        data="=cmd",
+        system="@SUM(1)",
+        scores={"accuracy": {"mean": -0.5}},
+        labels={"-x": LabelScore(Score(0.25, 0.0, 0.2, 0.3), 0.5, 0.2, 4, 2)},
+    )
     missing = Cell(task="closure", data="=cmd", system="+a", missing="-1+2 is not there")
     table.write_csv(tmp_path / "comparison.csv", [cell, missing])
     with (tmp_path / "comparison.csv").open(newline="") as file:

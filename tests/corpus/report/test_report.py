@@ -238,6 +238,29 @@ def test_bars_are_as_long_as_their_numbers() -> None:
     assert start == pytest.approx(zero + kept, abs=0.1)
 
 
+def test_intervals_lie_where_their_numbers_are() -> None:
+    rows = [("a <b>", 0.5, 0.25, 0.75, "+0.5", plots.KEPT), ("c", 0.0, -3.0, 9.0, "0", plots.QUIET)]
+    shown = plots.intervals("what it says", rows, (0.0, 1.0), "difference", 0.0)
+    assert shown == plots.intervals("what it says", rows, (0.0, 1.0), "difference", 0.0)
+    assert 'aria-label="what it says"' in shown and "a &lt;b&gt;" in shown
+    ends = [tuple(map(float, pair)) for pair in re.findall(r'd="M([\d.]+) [\d.]+H([\d.]+)"', shown)]
+    (low, high), (first, last) = ends
+    middle = float(re.findall(r'circle cx="([\d.]+)"', shown)[0])
+    # What goes beyond the axis is cut at its ends.
+    assert middle == pytest.approx((low + high) / 2, abs=0.1) == pytest.approx((first + last) / 2, abs=0.1)
+    assert high - low == pytest.approx((last - first) / 2, abs=0.2)
+    assert plots.intervals("none", [], (0.0, 0.0), "x").endswith("</svg>")
+
+
+def test_points_on_the_diagonal_are_on_its_line() -> None:
+    shown = plots.against_diagonal("r", [(0.5, 0.5, 1.0), (1.0, 0.0, 0.0)], "confidence", "right")
+    line = [float(number) for number in re.findall(r"M([\d.]+) ([\d.]+)L([\d.]+) ([\d.]+)", shown)[0]]
+    (on, off) = re.findall(r'circle cx="([\d.]+)" cy="([\d.]+)" r="([\d.]+)"', shown)
+    assert float(on[0]) == pytest.approx((line[0] + line[2]) / 2, abs=0.1)
+    assert float(on[1]) == pytest.approx((line[1] + line[3]) / 2, abs=0.1)
+    assert (float(off[0]), float(off[1])) == pytest.approx((line[2], line[1]), abs=0.1) and float(on[2]) > float(off[2])
+
+
 def test_stacked_columns_stand_on_one_another() -> None:
     shown = plots.stacked("s", {"a": {2020: 30, 2022: 10}, "b": {2020: 10}}, "year")
     (_, top_a, a), (_, _, later), (_, top_b, b), *_ = _numbers(shown, "rect", "x", "y", "height")

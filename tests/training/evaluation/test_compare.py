@@ -1,11 +1,13 @@
 """The comparison: every kind of system on equal examples, what is missing told, nothing computed twice."""
 
 import csv
+import functools
 import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from socorpus.corpus.errors import InputError
@@ -52,7 +54,10 @@ def test_every_kind_of_system_has_a_row(
         assert bert.scores[main].low <= bert.scores[main].mean <= bert.scores[main].high
         assert bert.seeds == 2 and bert.parameters and bert.train_dollars == pytest.approx(bert.train_seconds / 1000)
         best = next(one for one in cells if one.task == task and one.best)
-        assert best.p is None and by[task, "majority"].p < 0.01  # type: ignore[operator]
+        assert best.group == "a" and "a" not in by[task, "majority"].group
+        beaten, other = best.differences["majority"], by[task, "majority"].differences[best.system]
+        assert beaten.holm < 0.05 and beaten.low > 0 and (other.mean, other.holm) == (-beaten.mean, beaten.holm)
+        assert not any("one seed" in note for note in bert.notes)
     # What says "plz" is told by its words, and not by how long it is.
     assert by["quality", "TF-IDF"].scores["macro_f1"].mean > 0.9
     assert by["quality", "majority"].scores["accuracy"].mean == pytest.approx(0.5)
@@ -66,7 +71,21 @@ def test_every_kind_of_system_has_a_row(
     page = (tmp_path / "out/comparison.html").read_text("utf-8")
     for part in ("nothing was not compared", "F1 by label", "macro F1", "How to read this", "made up"):
         assert part in page
-    assert "http" not in page.replace("http-equiv", "").replace(OPENAI, "")
+    for part in ("Differences between systems", "Reliability of TF-IDF", "Confusion", "Slices left out: "):
+        assert part in page
+    bert = by["quality", "Bert"]
+    assert bert.calibration is not None and sum(some.count for some in bert.calibration.bins) == 2 * 48
+    assert bert.confusion is not None and np.sum(bert.confusion.counts) == 48
+    with (tmp_path / "out/details.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if (row["task"], row["system"]) == ("quality", "Bert")]
+    assert {row["part"] for row in rows} == {"label", "calibration", "confusion"}
+    assert float(next(row["mean"] for row in rows if row["metric"] == "ece")) == bert.calibration.error
+    with (tmp_path / "out/differences.csv").open(encoding="utf-8") as file:
+        pairs = [row for row in csv.DictReader(file) if row["task"] == "quality"]
+    scored = [cell for cell in cells if cell.task == "quality" and cell.scores]
+    assert len(pairs) == len(scored) * (len(scored) - 1) / 2 and all(float(row["mean"]) >= 0 for row in pairs)
+    known = ("http-equiv", 'xmlns="http://www.w3.org/2000/svg"', OPENAI)
+    assert "http" not in functools.reduce(lambda text, name: text.replace(name, ""), known, page)
 
     again = Quiet()
     assert compare.compare(plan, tmp_path / "out", again) == cells and not again.steps

@@ -102,43 +102,6 @@ def test_sums_give_the_same_scores_as_the_libraries(task: Task) -> None:
         assert float(metrics.of_sums(name, task, whole.values.sum(0))) == pytest.approx(found[name])
 
 
-def test_an_interval_holds_the_truth_about_as_often_as_it_says() -> None:
-    draw = np.random.default_rng(1)
-    held = 0
-    for _ in range(60):
-        # Of each thread both examples are right or wrong: it is the threads that are independent.
-        right = np.repeat(draw.random(100) < 0.7, 2)
-        examples = labelled([0] * 200, [str(at // 2) for at in range(200)])
-        sums = metrics.sums(TWO, examples, [sure(0 if one else 1) for one in right])
-        low, high = metrics.interval("accuracy", [sums], resamples=300)
-        held += low <= 0.7 <= high
-    assert 51 <= held <= 60
-
-
-def test_equal_systems_do_not_differ_and_unequal_ones_do() -> None:
-    draw = np.random.default_rng(2)
-    examples = labelled([int(one) for one in draw.integers(0, 2, 300)])
-
-    def system(rate: float) -> metrics.Sums:
-        said = [sure(one.label if draw.random() < rate else 1 - one.label) for one in examples]
-        return metrics.sums(TWO, examples, said)
-
-    good, alike, worse = system(0.8), system(0.8), system(0.65)
-    assert metrics.p_value("macro_f1", [good], [good]) == 1.0
-    assert metrics.p_value("macro_f1", [good], [alike]) > 0.05
-    assert metrics.p_value("macro_f1", [good], [worse]) < 0.01
-    # Of several seeds their mean counts; a system with one seed is held against each.
-    assert metrics.p_value("accuracy", [good, alike], [worse]) < 0.01
-    other = metrics.sums(TWO, examples[:10], [sure(0)] * 10)
-    with pytest.raises(ValueError, match="different examples"):
-        metrics.p_value("accuracy", [good], [other])
-
-
-def test_a_summary_has_mean_and_spread_over_seeds() -> None:
-    examples = labelled([0, 0, 1, 1])
-    seeds = [metrics.sums(TWO, examples, [sure(one) for one in said]) for said in ((0, 0, 1, 1), (0, 0, 1, 0))]
-    found = metrics.summary("accuracy", seeds)
-    assert found.mean == pytest.approx(0.875) and found.spread == pytest.approx(0.25 / math.sqrt(2))
-    assert found.low <= found.mean <= found.high
+def test_no_examples_have_no_scores() -> None:
     with pytest.raises(ValueError, match="0 examples"):
         metrics.scores(TWO, [], [])

@@ -1,0 +1,221 @@
+"""comparison.html: a comparison on one page that opens offline, to look at: plots with their figures beside them."""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations, pairwise
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from socorpus.corpus.report import fragments as html
+from socorpus.corpus.report import page as report_page
+from socorpus.corpus.report import plots
+from socorpus.corpus.report.sections import Section
+from socorpus.corpus.storage.files import atomic
+from socorpus.training.evaluation.table import EXPLAINED, HEAD, TITLES, costs, score
+
+ALL_PAIRS = 10
+"""Systems up to which the plot has all pairs; of more, those next to one another."""
+SHOWN = 8
+"""Systems with plots of their own: those with the highest scores."""
+LABELS = 10
+"""Labels up to which a confusion is a table; of more, the commonest mistakes are listed."""
+MISTAKES = 15
+
+
+def write(path: Path, facts: Mapping[str, Any]) -> None:
+    """The page of a comparison.
+
+    Args:
+        facts: the contents of comparison.json.
+    """
+    sections = []
+    for data in facts["data"]:
+        column = [cell for cell in facts["cells"] if (cell["task"], cell["data"]) == (data["task"], data["name"])]
+        if column:
+            sections.append(Section(f"{data['task']} – {data['name']}", _table(data, column)))
+    settings = facts["settings"]
+    shown = ", ".join(f"{name} {value}" for name, value in settings.items())
+    sections.append(Section("How to read this", html.paragraph(EXPLAINED)))
+    sections.append(Section("Fine-tuning", html.paragraph(shown)))
+    headline = [
+        ("systems", f"{len({cell['system'] for cell in facts['cells']}):,}"),
+        ("tasks", f"{len(facts['data']):,}"),
+        ("missing", f"{sum(bool(cell['missing']) for cell in facts['cells']):,}"),
+        ("seeds", f"{len(settings['seeds']):,}"),
+    ]
+    page = report_page.page("Comparison", "Comparison of systems", "", headline, sections)
+    with atomic(path) as partial:
+        partial.write_text(page, "utf-8")
+
+
+def _table(data: Mapping[str, Any], column: Sequence[Mapping[str, Any]]) -> Markup:
+    there = [cell for cell in column if cell["scores"]]
+    counts = ", ".join(f"{count:,} {split}" for split, count in data["counts"].items())
+    body = html.paragraph("; ".join([f"Examples: {counts}", *data["notes"]]) + ".")
+    if there:
+        metrics = list(there[0]["scores"])
+        rows = [[_name(cell), *(score(cell["scores"][name]) for name in metrics), *costs(cell)] for cell in there]
+        body += html.table(["system", *(TITLES[name] for name in metrics), *HEAD], rows)
+        ranked = sorted(there, key=lambda cell: (-cell["scores"][metrics[0]]["mean"], cell["system"]))
+        body += _differences(ranked, metrics[0]) + _labels(there)
+        body += _calibration(ranked[:SHOWN]) + _confusion(ranked[:SHOWN]) + _slices(ranked[:SHOWN], metrics[0])
+        if data["slices_left_out"]:
+            body += html.paragraph("Slices left out: " + "; ".join(data["slices_left_out"]) + ".", "note")
+    notes = [f"{cell['system']}: {note}" for cell in there for note in cell["notes"]]
+    notes += [f"{cell['system']} was not compared: {cell['missing']}" for cell in column if cell["missing"]]
+    return body + (html.bullets(notes) if notes else Markup(""))
+
+
+def _head(title: str) -> Markup:
+    return Markup("<h3>{}</h3>").format(title)
+
+
+def _name(cell: Mapping[str, Any]) -> Any:
+    return Markup("<b>{}</b>").format(cell["system"]) if cell["best"] else cell["system"]
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "−")
+
+
+def _p(value: float) -> str:
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _told(difference: Mapping[str, Any]) -> str:
+    return "  differ" if difference["holm"] <= 0.05 else ""
+
+
+def _differences(ranked: Sequence[Mapping[str, Any]], metric: str) -> Markup:
+    """A forest plot; the same as a table of figures for those who don't see it."""
+    if len(ranked) < 2:
+        return Markup("")
+    pairs = list(combinations(ranked, 2) if len(ranked) <= ALL_PAIRS else pairwise(ranked))
+    made = [(first["system"], other["system"], first["differences"][other["system"]]) for first, other in pairs]
+    # Each row's text says what its colour does.
+    rows = [
+        (
+            f"{first} − {other}",
+            difference["mean"],
+            difference["low"],
+            difference["high"],
+            f"{_signed(difference['mean'])}  p {_p(difference['holm'])}{_told(difference)}",
+            plots.KEPT if difference["holm"] <= 0.05 else plots.QUIET,
+        )
+        for first, other, difference in made
+    ]
+    bounds = (min(0.0, *(row[2] for row in rows)), max(0.0, *(row[3] for row in rows)))
+    name = f"Differences in {TITLES[metric]}, each with its 95% interval: " + "; ".join(
+        f"{row[0]} {_signed(row[1])} from {_signed(row[2])} to {_signed(row[3])}, p {_p(one['holm'])}"
+        for row, (*_, one) in zip(rows, made, strict=True)
+    )
+    which = "all pairs" if len(ranked) <= ALL_PAIRS else "neighbours by score; differences.csv has all pairs"
+    svg = plots.intervals(name, rows, bounds, f"difference in {TITLES[metric]}", 0.0, 730.0)
+    caption = f"{which}: difference, p corrected for all pairs of this table; dark where two systems differ"
+    return _head("Differences between systems") + html.figure(svg, caption)
+
+
+def _labels(there: Sequence[Mapping[str, Any]]) -> Markup:
+    labels = list(dict.fromkeys(label for cell in there for label in cell["labels"]))
+    rows = []
+    for label in labels:
+        known = next(cell["labels"][label] for cell in there if label in cell["labels"])
+        rows.append([label, known["true"], *(_f1(cell, label) for cell in there)])
+    return _head("F1 by label") + html.table(["label", "true", *(cell["system"] for cell in there)], rows)
+
+
+def _f1(cell: Mapping[str, Any], label: str) -> str:
+    return score(cell["labels"][label]["f1"]) if label in cell["labels"] else "–"
+
+
+def _calibration(shown: Sequence[Mapping[str, Any]]) -> Markup:
+    figures = []
+    for cell in shown:
+        if (calibration := cell["calibration"]) is None:
+            continue
+        total = sum(some["count"] for some in calibration["bins"])
+        points = [(some["confidence"], some["right"], some["count"] / total) for some in calibration["bins"]]
+        name = f"Reliability of {cell['system']}, expected calibration error {calibration['error']:.3f}: " + "; ".join(
+            f"{some['count']:,} predictions of confidence {some['confidence']:.2f}, {some['right']:.2f} of them right"
+            for some in calibration["bins"]
+        )
+        svg = plots.against_diagonal(name, points, "confidence", "share that is right")
+        figures.append(html.figure(svg, f"{cell['system']}: calibration error {calibration['error']:.3f}"))
+    if not figures:
+        return Markup("")
+    explained = (
+        "Predictions in ten bins by confidence, of all seeds; a circle's area is the bin's share of predictions. Below "
+        "the dotted line a system is surer than it is right. Of spans: of those that it says. The error is too high "
+        "for few predictions, even of a system that is well calibrated."
+    )
+    return _head("Calibration") + html.paragraph(explained, "note") + html.grid(figures)
+
+
+def _confusion(shown: Sequence[Mapping[str, Any]]) -> Markup:
+    """A table of each system: rows are true, columns what was said."""
+    body = Markup("")
+    for cell in shown:
+        confusion = cell["confusion"]
+        true, said, counts = (confusion[name] for name in ("true", "said", "counts"))
+        if len(said) <= LABELS:
+            rows = [
+                [row, *(_tinted(count, sum(line)) for count in line)] for row, line in zip(true, counts, strict=True)
+            ]
+            inner = html.table(["true \\ said", *said], rows)
+        else:
+            mistakes = sorted(
+                (-count, row, column)
+                for row, line in zip(true, counts, strict=True)
+                for column, count in zip(said, line, strict=True)
+                if count and row != column
+            )
+            inner = html.table(
+                ["true", "said", "count"],
+                [[row, column, f"{-count:,.1f}"] for count, row, column in mistakes[:MISTAKES]],
+            )
+        body += Markup("<details{}><summary>{}</summary>{}</details>").format(
+            Markup(" open") if cell is shown[0] else "", cell["system"], inner
+        )
+    explained = (
+        "Rows are true, columns what was said: counts, means over seeds, with the share of the row. Of spans, those "
+        "with equal start and end are held against each other. Of many labels, the commonest mistakes."
+    )
+    return _head("Confusion") + html.paragraph(explained, "note") + body
+
+
+def _tinted(count: float, whole: float) -> Markup:
+    part = count / whole if whole else 0.0
+    return Markup('<span style="background:rgba(47,102,144,{:.2f});padding:1px 4px">{} ({})</span>').format(
+        0.45 * part, f"{count:,.1f}".removesuffix(".0"), f"{100 * part:.0f}%"
+    )
+
+
+def _slices(shown: Sequence[Mapping[str, Any]], metric: str) -> Markup:
+    """Of each kind of slice a plot a system, all on one axis."""
+    body = Markup("")
+    for kind in dict.fromkeys(kind for cell in shown for kind in cell["slices"]):
+        scores = [part["score"] for cell in shown for part in cell["slices"][kind].values()]
+        bounds = (min(some["low"] for some in scores), max(some["high"] for some in scores))
+        figures = []
+        for cell in shown:
+            whole = cell["scores"][metric]["mean"]
+            rows = [
+                (name, some["mean"], some["low"], some["high"], f"{part['examples']:,}", plots.KEPT)
+                for name, part in cell["slices"][kind].items()
+                for some in (part["score"],)
+            ]
+            name = f"{TITLES[metric]} of {cell['system']} by {kind}, {whole:.3f} on all: " + "; ".join(
+                f"{row[0]} {row[1]:.3f} from {row[2]:.3f} to {row[3]:.3f}, {row[4]} examples" for row in rows
+            )
+            svg = plots.intervals(name, rows, bounds, TITLES[metric], whole)
+            figures.append(html.figure(svg, cell["system"]))
+        body += _head(f"By {kind}") + html.grid(figures)
+    if not body:
+        return body
+    explained = (
+        "95% intervals of each slice, behind them its examples; the dotted line is the system's score on all. Slices "
+        "are many, and of many some lie apart by chance: they show where to look, and prove nothing. Macro F1 is over "
+        "the labels that a slice has, so that slices without a hard label look easy."
+    )
+    return html.paragraph(explained, "note") + body
