@@ -170,6 +170,16 @@ def _facts_of(part: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def holds(folder: Path, found: Found) -> bool:
+    """Whether a folder holds the model, with its head, that `export` makes of a checkpoint, and not of one before it
+    with the same step."""
+    try:
+        facts = read_json(folder / "export.json")
+    except (OSError, ValueError):
+        return False
+    return isinstance(facts, dict) and facts.get("checkpoint") == found.identity and facts.get("sentence") is False
+
+
 def _chosen(run: Run, step: int | None) -> Found:
     listed = checkpoint.listed(run.checkpoints)
     if not listed:
@@ -372,6 +382,7 @@ def _facts(source: Source, proof: Proof, theirs: Any, sentence: bool) -> dict[st
             for number, part in enumerate(source.corpora)
         ],
         "step": step,
+        "checkpoint": source.found.identity,
         "steps": schedule.steps(source.config),
         "tokens": state["tokens"],
         "flops": state["flops"],

@@ -17,10 +17,11 @@ from socorpus.corpus.storage.boundary import corpus_place
 from socorpus.corpus.storage.objects import folders
 from socorpus.corpus.storage.objects.paths import ObjectPath
 from socorpus.labeling.schema import Task
-from socorpus.training import run_store
+from socorpus.training import folder_lock, run_store
 from socorpus.training.finetuning.windows import Tags
 from socorpus.training.loading import ONLY_DATA, loading
 from socorpus.training.pretrain import cost
+from socorpus.training.pretrain.run import EXPORTED
 from socorpus.training.quiet import quiet
 
 _WANTED = ("*.json", "*.safetensors", "*.bin", "*.txt", "*.model", "tokenizer*")
@@ -121,9 +122,10 @@ def _exported(run: Path) -> Path:
     """The run's newest checkpoint as a model, exported once into the run's own folder."""
     from socorpus.training.export import huggingface
 
-    folder = run / "exported" / str(huggingface.opened(run).found.step)
-    with storage_files.locked(run / "exported" / ".lock"):
-        if not (folder / "export.json").is_file():
+    found = huggingface.opened(run).found
+    folder = run / EXPORTED / str(found.step)
+    with storage_files.locked(run / EXPORTED / folder_lock.NAME):
+        if not huggingface.holds(folder, found):
             huggingface.export(run, folder, force=True)
     return folder
 

@@ -24,7 +24,7 @@ import torch
 import torch.distributed as dist
 
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
-from socorpus.corpus.storage import json_shape
+from socorpus.corpus.storage import files, json_shape
 from socorpus.corpus.storage.files import ran_out
 from socorpus.training import checkpoint_metadata, saved_hashes
 from socorpus.training.config import Checkpoint as Policy
@@ -43,6 +43,12 @@ class Found:
     step: int
     path: Path
     state: Mapping[str, Any]
+
+    @property
+    def identity(self) -> str:
+        """A digest that no other checkpoint has: of the hashes of its files, or, without any, of its state."""
+        hashes = self.path / saved_hashes.NAME
+        return files.fingerprint(files.read_json(hashes) if files.exists(hashes) else self.state)
 
 
 def newest(folder: Path) -> Found | None:

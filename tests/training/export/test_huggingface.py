@@ -24,6 +24,7 @@ from socorpus.training import presets, saved_hashes
 from socorpus.training.config import ModelShape
 from socorpus.training.export import card as card_of
 from socorpus.training.export import equality, huggingface, weights
+from socorpus.training.finetuning import pretrained
 from socorpus.training.pretrain import checkpoint, cost, trainer
 from socorpus.training.pretrain.data import shard_reader
 from tests.building import manifest, table
@@ -284,6 +285,31 @@ def test_a_folder_that_holds_something_is_kept_unless_forced(
     assert "the run had not ended" in (out / "README.md").read_text("utf-8")
     assert not (out / "notes.txt").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_model_is_exported_anew_where_the_run_has_another_checkpoint_of_that_step(
+    runs: dict[str, Path], corpus: Path
+) -> None:
+    run = shutil.copytree(runs["tiny"], runs["tiny"].with_name("twice"))
+    with alone():
+        first = pretrained.find(str(run))
+        kept, weights_of_first = (first.folder / "export.json").stat().st_mtime_ns, first.identity
+        assert pretrained.find(str(run)).identity == weights_of_first
+        assert (first.folder / "export.json").stat().st_mtime_ns == kept, "what is there and right is not made again"
+        shutil.rmtree(checkpoint.listed(run / "checkpoints")[-1].path)
+        settings = presets.load("tiny", run / "run.toml", {"optimizer": {"lr": 0.02, "muon_lr": 0.05}})
+        trainer.train(corpus, run, settings, Silent())
+        second = pretrained.find(str(run))
+        export(run, run.with_name("true"))
+    assert second.folder == first.folder and second.identity != weights_of_first
+    assert (second.folder / "model.safetensors").read_bytes() == (
+        run.with_name("true") / "model.safetensors"
+    ).read_bytes()
+    # Nor does a model without a head stand for one that has it.
+    weights_of_second = second.identity
+    export(run, second.folder, force=True, sentence=True)
+    with alone():
+        assert pretrained.find(str(run)).identity == weights_of_second
 
 
 def test_what_is_missing_is_said(
