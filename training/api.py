@@ -432,13 +432,12 @@ def finetune(
     from socorpus.training.finetuning import pretrained, tuning
     from socorpus.training.finetuning.settings import FinetuneSettings
 
-    name = str(model)
+    name, how = str(model), settings or FinetuneSettings()
+    how.check()  # before anything is read or exported
     with folders.written(out if out is not None else default_folder(name, task)) as folder:
         examples = readers.read(corpus_place(data), task_named(task), most, people)
         base = pretrained.find(name, download)
-        return tuning.finetune(
-            base, examples, settings or FinetuneSettings(), folder, show or Silent(), force, processes=processes
-        )
+        return tuning.finetune(base, examples, how, folder, show or Silent(), force, processes=processes)
 
 
 def default_folder(model: str, task: str) -> Path:

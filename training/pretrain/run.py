@@ -132,10 +132,6 @@ class Run:
 
         Args:
             facts: of the run, or an entry of its `corpora`.
-
-        Raises:
-            KeyError: the facts name none.
-            TypeError: what they name is no path.
         """
         if "://" in facts["corpus"]:
             return corpus_place(facts["corpus"])
@@ -161,7 +157,6 @@ class Run:
         """Folder of the run's tokenizer: of its copy, or, of a run of an earlier release, in its corpus.
 
         Raises:
-            KeyError: the facts are not those of a run.
             InputError: it is gone.
         """
         folder = self.tokenizer
@@ -179,7 +174,7 @@ class Run:
         """Write run.toml, run.json and the tokenizer, or compare them with these corpora and this configuration.
 
         Between two starts everything may change except the model's shape, the order of the data, the corpora with their
-        shares and epochs, and their tokenizer.
+        shares and epochs, and their tokenizer. The lanes are kept.
 
         Args:
             init: facts of the weights that the run starts from, if they are named this time.
@@ -212,6 +207,7 @@ class Run:
             corpora = [
                 {**known[part["fingerprint"]], **part, "name": known[part["fingerprint"]]["name"]} for part in corpora
             ]
+        config = self._with_lanes(config, len(mixture.parts))
         facts = {**(old or {}), **new, **({"corpora": corpora} if corpora else {})}
         self.root.mkdir(parents=True, exist_ok=True)
         self.write(facts)
@@ -230,6 +226,29 @@ class Run:
         with atomic(self.root / "run.toml") as temporary:
             temporary.write_text(toml_config.to_toml(config), "utf-8")
         return facts
+
+    def _with_lanes(self, config: Config, corpora: int) -> Config:
+        """The configuration with the lanes of the newest checkpoint, whatever it asks for itself.
+
+        Raises:
+            InputError: a step's sequences can't be dealt to so many evenly; or the checkpoint's positions are not of
+                so many corpora.
+        """
+        from socorpus.training.pretrain import checkpoint
+
+        saved = checkpoint.newest(self.checkpoints)
+        if saved is None or "lanes" not in saved.state:
+            return config
+        lanes, first = int(saved.state["lanes"]), saved.state["cursors"][0]
+        if (len(first) if isinstance(first[0], list) else 1) != corpora:
+            raise InputError(f"{saved.path}: not a checkpoint of this run, which reads {corpora} corpora")
+        if (config.batch.tokens // config.model.max_length) % lanes:
+            raise InputError(
+                f"{self.root}: this run reads its shards in {lanes} lanes, which it keeps, and a step takes as many "
+                f"sequences of each: batch.tokens must be a multiple of {lanes * config.model.max_length:,}, and is "
+                f"{config.batch.tokens:,}"
+            )
+        return config if config.data.lanes is None else replace(config, data=replace(config.data, lanes=lanes))
 
     def _seen(self, corpus: Path) -> str:
         """The way from the run to its corpus; an address stays one."""

@@ -163,6 +163,8 @@ class Training:
         before = self.resumed.state if self.resumed else {}
         # The weights that a run starts from are a checkpoint, too, that knows of no lanes.
         wanted = int(before["lanes"]) if "lanes" in before else config.data.lanes
+        if self.show is not None and config.data.lanes not in (None, wanted):
+            self.show.says(f"data.lanes stays {wanted}, not {config.data.lanes}: where the run stands is told by them")
         self.flash: str | None = None
         self.model = self._model()
         self.optimizer: Optimizer = Optimizer(self.model, config.optimizer, ranks, config.parallel.zero)
@@ -288,7 +290,8 @@ class Training:
 
         if saved is None:
             return TrainingState()
-        checkpoint.load(saved, self.model, self.optimizer, self.ranks)
+        if not checkpoint.load(saved, self.model, self.optimizer, self.ranks) and self.show is not None:
+            self.show.says(f"optimizer.name is {self.config.optimizer.name} now: the optimizer's moments begin anew")
         kept = saved.state
         if "cursors" not in kept:
             return TrainingState()

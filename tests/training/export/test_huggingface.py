@@ -274,9 +274,19 @@ def test_a_folder_that_holds_something_is_kept_unless_forced(
     assert [path.name for path in out.iterdir()] == ["notes.txt"], "a failed export takes nothing away"
     with pytest.raises(InputError, match="a file"):
         export(runs["tiny"], out / "notes.txt", force=True)
-    for kept in (runs["tiny"], corpus, corpus.parent, runs["tiny"] / "checkpoints"):
+    for kept in (runs["tiny"], corpus, corpus.parent):
         with pytest.raises(InputError, match="holds the run or its corpus"):
             export(runs["tiny"], kept, force=True)
+    other = runs["sobert-tiny"]
+    own = ("checkpoints", "checkpoints/step-000000001", "tokenizer", "tensorboard/model", "profile", "exported")
+    for kept in (*(runs["tiny"] / name for name in own), other, other / "tokenizer"):
+        with pytest.raises(InputError, match="a run's own folder"):
+            export(runs["tiny"], kept, force=True)
+    assert (other / "run.json").is_file() and sorted(path.name for path in other.iterdir() if path.is_dir()) == [
+        "checkpoints",
+        "tensorboard",
+        "tokenizer",
+    ]
     with mock.patch.dict(os.environ):
         words = ["export", str(runs["tiny"]), "-o", str(out), "--step", "1", "--force"]
         said = CliRunner().invoke(app, words, catch_exceptions=False).output

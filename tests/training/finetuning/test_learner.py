@@ -276,6 +276,11 @@ def test_a_context_of_any_length_is_filled(tmp_path: Path) -> None:
         ({"bits": 3}, "there are 8 and 4"),
         ({"seeds": ()}, "one or more, all different"),
         ({"batch": 0}, "batch must be 1"),
+        ({"epochs": 10**20}, "at most 1,000,000,000"),
+        ({"rate": 0.0}, "it must be more than 0"),
+        ({"rates": (1e-3, -1.0)}, "it must be more than 0"),
+        ({"seeds": (2**32,)}, "seeds lie between 0 and"),
+        ({"warmup": float("nan")}, "warmup must lie between 0 and 1"),
     ],
 )
 def test_what_can_not_be_is_refused(

@@ -1,16 +1,20 @@
 """What a run's folder keeps, and what `--force` takes from it: nothing before all is settled, and nothing of others."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from socorpus.corpus.errors import InputError
 from socorpus.training import folder_lock, load_config, train
+from socorpus.training.pretrain import checkpoint
 from socorpus.training.pretrain import run as run_of
 from socorpus.training.pretrain.run import Run
+from socorpus.training.silent import Silent
 from tests.training import runs
 
 
@@ -130,6 +134,113 @@ def test_a_run_without_its_facts_goes_on_nowhere(corpus: Path, copy: Path) -> No
     with pytest.raises(InputError, match=r"no run\.json, which says of which corpus and model a run is"):
         train(corpus, copy, "tiny", runs.configure(copy.parent))
     assert held(copy) == before
+
+
+def _changed(path: Path, **values: Any) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+@pytest.mark.parametrize(
+    ("content", "wrong"),
+    [
+        ("[]", "the whole: not an object"),
+        ("null", "the whole: not an object"),
+        ("{}", "corpus: missing"),
+        ("[" * 100_000, "too many levels"),
+        ({"data": None}, "data: not an object"),
+        ({"tokenizer": 5}, "tokenizer: not a text"),
+        ({"corpora": [{}]}, "corpora[0].corpus: missing"),
+        ({"step": "8"}, "step: not a whole number"),
+    ],
+)
+def test_facts_that_no_run_writes_are_told(copy: Path, content: str | dict[str, Any], wrong: str) -> None:
+    path = copy / "run.json"
+    if isinstance(content, str):
+        path.write_text(content)
+    else:
+        _changed(path, **content)
+    said = rf"run\.json: damaged, or not what socorpus train writes \({re.escape(wrong)}.*put it back from a copy"
+    with pytest.raises(InputError, match=said.replace(re.escape("too many"), ".*too many")):
+        Run(copy).facts()
+
+
+POSITION = [[1, 0, 3, 300]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({"tokens": None}, "tokens: not a whole number"),
+        ({"flops": -1.0}, "flops: below 0"),
+        ({"step": 6}, "of step 6, and the folder is named 8"),
+        ({"cursors": 5}, "cursors: another kind of value"),
+        ({"cursors": []}, "cursors: not one of each lane"),
+        ({"cursors": None, "lanes": None}, "lanes: not a whole number"),
+        ({"cursors": [POSITION], "lanes": 2}, "cursors: not one of each lane"),
+        ({"cursors": [POSITION, [[1, 0, 3]]], "lanes": 2}, "cursors: not two or four numbers"),
+        ({"cursors": [[]], "lanes": 1}, "cursors: not two or four numbers"),
+        ({"cursors": [[[-1, 0, 3, 300]]], "lanes": 1}, "cursors: below 0"),
+    ],
+)
+def test_a_state_that_no_run_writes_is_told(copy: Path, changes: dict[str, Any], wrong: str) -> None:
+    last = copy / "checkpoints/step-000000008"
+    _changed(last / "state.json", **changes)
+    with pytest.raises(
+        InputError, match=f"a damaged checkpoint .state.json: {wrong}.*; delete {last.name}, and step-0000"
+    ):
+        checkpoint.listed(copy / "checkpoints")
+    shutil.rmtree(copy / "checkpoints/step-000000006")
+    with pytest.raises(InputError, match="there is no checkpoint before it"):
+        checkpoint.listed(copy / "checkpoints")
+
+
+def test_a_file_that_a_checkpoint_lacks_is_told_with_the_one_before(corpus: Path, copy: Path) -> None:
+    (copy / "checkpoints/step-000000008/.metadata").unlink()
+    with pytest.raises(
+        InputError, match=r"\.metadata: is missing.*; delete step-000000008, and step-000000006 is used"
+    ):
+        train(corpus, copy, "tiny", runs.configure(copy.parent, 10))
+
+
+def test_positions_in_another_number_of_corpora_are_told(corpus: Path, copy: Path) -> None:
+    path = copy / "checkpoints/step-000000008/state.json"
+    cursors = json.loads(path.read_text())["cursors"]
+    _changed(path, cursors=[position * 2 for position in cursors])
+    with pytest.raises(InputError, match="not a checkpoint of this run, which reads 1 corpora"):
+        train(corpus, copy, "tiny", runs.configure(copy.parent, 10))
+
+
+class Said(Silent):
+    """Keeps what a run says."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def says(self, sentence: str) -> None:
+        self.sentences.append(sentence)
+
+
+def test_a_run_goes_on_with_the_other_optimizer(corpus: Path, copy: Path) -> None:
+    for steps, name in ((9, "adamw"), (10, "muon")):
+        show = Said()
+        config = runs.configure(copy.parent, steps, validation=0, more=f"[optimizer]\nname = '{name}'")
+        facts = train(corpus, copy, "tiny", config, show=show)
+        assert facts["step"] == steps and f"optimizer.name is {name} now" in " ".join(show.sentences)
+    show = Said()
+    train(corpus, copy, "tiny", runs.configure(copy.parent, 11, validation=0), show=show)
+    assert show.sentences == []
+    assert all(line["loss"] < 7 for line in runs.log(copy))
+
+
+def test_lanes_are_kept_and_written_as_they_are(corpus: Path, copy: Path) -> None:
+    lanes = json.loads((copy / "checkpoints/step-000000008/state.json").read_text())["lanes"]
+    show, other = Said(), 1 if lanes > 1 else 2
+    config = runs.configure(copy.parent, 9, validation=0, more=f"[data]\nlanes = {other}")
+    train(corpus, copy, "tiny", config, show=show)
+    assert f"data.lanes stays {lanes}, not {other}" in " ".join(show.sentences)
+    assert f"lanes = {lanes}\n" in (copy / "run.toml").read_text()
+    with pytest.raises(InputError, match=rf"batch.tokens must be a multiple of {lanes * 128:,}, and is 128$"):
+        train(corpus, copy, "tiny", load_config("tiny", config, {"batch": {"tokens": 128, "micro_tokens": 128}}))
 
 
 def test_force_trains_anew(corpus: Path, copy: Path) -> None:
