@@ -151,7 +151,7 @@ def test_force_begins_anew_in_a_store_once_the_new_run_has_begun(stored: str) ->
     assert json.loads((place / "run.json").read_text())["data"]["seed"] == 2
     # Neither a corpus nor a folder of something else is taken for a run's.
     store_client.put("s3://corpora/of-force/mine/log.jsonl", b"{}")
-    for other, said in ((stored, "a corpus, and no folder"), ("s3://corpora/of-force/mine", "not empty, and no run")):
+    for other, said in ((stored, "a corpus, and no folder"), ("s3://corpora/of-force/mine", "not empty, and n")):
         for force in (False, True):
             with pytest.raises(InputError, match=said):
                 train(stored, other, config=load_config("tiny", overrides=short), force=force)
