@@ -127,8 +127,8 @@ def train(
         with run_store.kept(place, force) as folder:
             return _train(root, folder, wanted, gpus or distributed.gpus(), show, price, watching, show_tokens)
     run = local_output(out) if out is not None else place
-    if force and distributed.started():
-        # One rank would delete what another begins to write.
+    if force and distributed.started() and not distributed.ours():
+        # A launcher that starts its ranks once more would have them delete what they had trained.
         raise InputError(f"--force is not for ranks that torchrun or srun started: delete {run} first")
     if force:
         _refuse_start_inside(run, init)
@@ -196,9 +196,9 @@ def _train(
     if count > 1 and not distributed.started():
         trainer.checked(root, Run(run), settings, count, force)
         if force:
-            with Run(run).locked():
-                Run(run).clear()
-        return _launch(count, root, run, settings, price, watching, wanted)
+            with Run(run).locked():  # by nobody else: the first rank clears it
+                pass
+        return _launch(count, root, run, settings, price, watching, wanted, force)
     return trainer.train(root, run, settings, show or Silent(), price, watching, start, force)
 
 
@@ -245,6 +245,7 @@ def _launch(
     price: float | None,
     watching: "Watching",
     wanted: _Wanted,
+    force: bool,
 ) -> dict[str, Any]:
     from socorpus.corpus import toml_config
     from socorpus.training.pretrain import launch
@@ -257,6 +258,8 @@ def _launch(
         arguments += ["--log", tracker]
     if wanted.init is not None:
         arguments += ["--init", str(wanted.init)]
+    if force:
+        arguments += ["--force"]
     with tempfile.TemporaryDirectory() as folder:
         # The ranks get every value: they need neither the user's file nor the plug-in of a preset.
         path = Path(folder) / "config.toml"

@@ -17,11 +17,11 @@ from socorpus.corpus.storage.boundary import corpus_place
 from socorpus.corpus.storage.objects import folders
 from socorpus.corpus.storage.objects.paths import ObjectPath
 from socorpus.labeling.schema import Task
-from socorpus.training import folder_lock, run_store
+from socorpus.training import run_store
 from socorpus.training.finetuning.windows import Tags
 from socorpus.training.loading import ONLY_DATA, loading
 from socorpus.training.pretrain import cost
-from socorpus.training.pretrain.run import EXPORTED
+from socorpus.training.pretrain.run import EXPORTED, Run
 from socorpus.training.quiet import quiet
 
 _WANTED = ("*.json", "*.safetensors", "*.bin", "*.txt", "*.model", "tokenizer*")
@@ -124,7 +124,7 @@ def _exported(run: Path) -> Path:
 
     found = huggingface.opened(run).found
     folder = run / EXPORTED / str(found.step)
-    with storage_files.locked(run / EXPORTED / folder_lock.NAME):
+    with Run(run).exporting():
         if not huggingface.holds(folder, found):
             huggingface.export(run, folder, force=True)
     return folder

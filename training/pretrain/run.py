@@ -40,11 +40,12 @@ _PATIENCE = 30.0
 TOKENS = "tokens_folder"
 """Fact of a run that reads the tokens of another tokenizer than its corpus's: the name of their folder there."""
 EXPORTED = "exported"
+_EXPORT_LOCK = ".exported.lock"
 _FACTS = "run.json"
 _FOLDERS = ("checkpoints", "tokenizer", "tensorboard", "profile", "wandb", EXPORTED)
 # The facts go last: until then the folder is a run's.
 _FILES = ("log.jsonl", "run.toml", _FACTS)
-OWN = (*_FOLDERS, *_FILES, folder_lock.NAME)
+OWN = (*_FOLDERS, *_FILES, folder_lock.NAME, _EXPORT_LOCK)
 """Names in a run's folder that the run writes."""
 _SHAPE = {
     "corpus": str,
@@ -260,7 +261,7 @@ class Run:
         write_json(self.root / "run.json", facts)
 
     def clear(self) -> None:
-        """Delete the files that a run wrote here, and nothing else; its lock stays.
+        """Delete the files that a run wrote here, and nothing else; its locks stay.
 
         Raises:
             InputError: what lies here is no run's, or one of its folders is a link.
@@ -272,12 +273,18 @@ class Run:
             raise InputError(f"{link}: a link, and nothing is deleted through it; remove it, and what it leads to")
         for path in places:
             if path.name == EXPORTED:
-                with files.locked(path / folder_lock.NAME):  # another process may be making a model there
-                    folder_lock.empty(path)
+                with self.exporting():
+                    shutil.rmtree(path)
             elif path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink()
+
+    @contextmanager
+    def exporting(self) -> Iterator[None]:
+        """Let one process at a time make models in the run's folder, or delete them; others wait."""
+        with files.locked(self.root / _EXPORT_LOCK):
+            yield
 
     @contextmanager
     def locked(self) -> Iterator[None]:

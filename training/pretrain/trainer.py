@@ -109,7 +109,7 @@ def train(
         out: the run's folder.
         price: dollars per hour of one GPU; default: from the table of kinds.
         start: weights to start from, of which `config` has the shape; a run that is resumed needs none.
-        force: delete the run that is there, once nothing stands against the new one (of one rank only).
+        force: delete the run that is there, once nothing stands against the new one.
 
     Returns:
         The facts of run.json.
@@ -128,7 +128,7 @@ def train(
     lock = run.locked() if distributed.first() else nullcontext()
     with _explained(run), lock, distributed.joined(tensor) as ranks:
         _refuse(config, vocabulary, ranks)
-        if force:
+        if force and ranks.first:
             run.clear()
         facts = _begin(run, corpora, config, ranks, start)
         if "init" in facts and checkpoint.newest(run.checkpoints) is None:

@@ -29,7 +29,7 @@ def held(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != folder_lock.NAME
+        if path.is_file() and path.suffix != folder_lock.NAME and path.name != folder_lock.NAME
     }
 
 
@@ -80,7 +80,11 @@ def test_a_run_that_is_cleared_keeps_only_its_lock(copy: Path) -> None:
         run.clear()
         with pytest.raises(InputError, match="another process"), folder_lock.held(copy, "training", 0):
             pass
-    assert set(held(copy)) == {"notes.txt"}
+    assert set(held(copy)) == {"notes.txt"} and {path.name for path in copy.iterdir()} == {
+        ".lock",
+        ".exported.lock",
+        "notes.txt",
+    }
 
 
 def test_a_link_in_a_run_is_not_cleared_through(copy: Path, tmp_path: Path) -> None:
@@ -243,10 +247,14 @@ def test_lanes_are_kept_and_written_as_they_are(corpus: Path, copy: Path) -> Non
         train(corpus, copy, "tiny", load_config("tiny", config, {"batch": {"tokens": 128, "micro_tokens": 128}}))
 
 
-def test_force_trains_anew(corpus: Path, copy: Path) -> None:
-    """With the configuration that is in the folder, which goes."""
+@pytest.mark.parametrize("gpus", [1, 2])
+def test_force_trains_anew(corpus: Path, copy: Path, gpus: int) -> None:
+    """With the configuration that is in the folder, which goes; what the run did not write stays."""
+    (copy / "exported" / "8").mkdir(parents=True)
+    (copy / "notes.txt").write_text("mine")
     short = {"schedule": {"tokens": 2048}, "validation": {"steps": 0}}
-    train(corpus, copy, config=load_config(path=copy / "run.toml", overrides=short), force=True)
+    train(corpus, copy, config=load_config(path=copy / "run.toml", overrides=short), gpus=gpus, force=True)
+    assert not (copy / "exported").exists() and (copy / "notes.txt").read_text() == "mine"
     assert [line["step"] for line in runs.log(copy)] == [1]
     assert [path.name for path in (copy / "checkpoints").iterdir()] == ["step-000000001"]
     assert json.loads((copy / "run.json").read_text())["step"] == 1
