@@ -1,6 +1,5 @@
 """`socorpus finetune`."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import mean, stdev
@@ -79,7 +78,7 @@ def settings(
     """Settings of fine-tuning from the options.
 
     Raises:
-        InputError: rates or seeds can't be read.
+        InputError: rates or seeds can't be read, or a setting is out of its range.
     """
     from socorpus.corpus import InputError
     from socorpus.training import FinetuneSettings
@@ -94,9 +93,7 @@ def settings(
         raise InputError(f"--seeds {seeds}: write how many, such as 3, or which: 1,2,3") from None
     if not numbers or (rate is not None and not rates):
         raise InputError("--seeds and --rate need a number each")
-    if any(not 0 <= number < math.inf for number in (*rates, *numbers)):
-        raise InputError("rates and seeds can't be negative, and rates are finite")
-    return FinetuneSettings(
+    given = FinetuneSettings(
         epochs=epochs,
         patience=patience,
         rate=rates[0] if len(rates) == 1 else None,
@@ -106,8 +103,10 @@ def settings(
         soft=not hard,
         weights=weights.value,
         bits=int(bits.value) if bits is not None else None,
-        seeds=numbers if "," in seeds else tuple(range(*numbers)),
+        seeds=numbers if "," in seeds else FinetuneSettings.first_seeds(*numbers),
     )
+    given.check()
+    return given
 
 
 class Screen:

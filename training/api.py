@@ -84,7 +84,8 @@ def train(
         gpus: ranks to start on this machine, each a process of its own that shows its progress on the terminal; by
             default as many as it has GPUs. One works in this process.
         price: dollars an hour of one GPU; if None, the default price of its kind.
-        force: delete the contents of the run's folder and start again.
+        force: delete the run that is in the folder and start again, once corpus, configuration and weights are found
+            to go together.
         log: trackers that get the run's figures beside its own log: `wandb`, if it is installed.
         profile: steps to record with PyTorch's profiler, behind the first two; the trace is in the run's `profile`.
         show: called with the progress of a run in this process.
@@ -108,7 +109,6 @@ def train(
     need(*(TRANSFORMERS if init is not None else ()))
     from socorpus.training.pretrain import distributed
     from socorpus.training.pretrain.log import Watching
-    from socorpus.training.pretrain.run import Run
 
     watching = Watching(tuple(log), profile)
     root = corpus_place(corpus)
@@ -122,15 +122,36 @@ def train(
             )
         from socorpus.training import run_store
 
+        if force:
+            _refuse_start_inside(place, init)
         with run_store.kept(place, force) as folder:
             return _train(root, folder, wanted, gpus or distributed.gpus(), show, price, watching, show_tokens)
     run = local_output(out) if out is not None else place
-    if force and distributed.started():
-        # One rank would delete what another begins to write.
+    if force and distributed.started() and not distributed.ours():
+        # A launcher that starts its ranks once more would have them delete what they had trained.
         raise InputError(f"--force is not for ranks that torchrun or srun started: delete {run} first")
     if force:
-        Run(run).clear()
-    return _train(root, run, wanted, gpus or distributed.gpus(), show, price, watching, show_tokens)
+        _refuse_start_inside(run, init)
+    return _train(root, run, wanted, gpus or distributed.gpus(), show, price, watching, show_tokens, force)
+
+
+def _refuse_start_inside(run: Path, init: Location | None) -> None:
+    """Refuse weights that lie in the run that is to be deleted.
+
+    Raises:
+        InputError: they do.
+    """
+    if init is None or not files.exists(weights := corpus_place(init)):
+        return
+    if isinstance(run, ObjectPath) or isinstance(weights, ObjectPath):
+        inside = run == weights or run in weights.parents
+    else:
+        inside = weights.resolve().is_relative_to(run.resolve())
+    if inside:
+        raise InputError(
+            f"{run}: holds the weights that --init names ({init}), and --force would delete them; give another folder "
+            "with --out"
+        )
 
 
 @dataclass(frozen=True)
@@ -165,27 +186,40 @@ def _train(
     price: float | None,
     watching: "Watching",
     show_tokens: "Callable[[Progress], None] | None",
+    force: bool = False,
 ) -> dict[str, Any]:
-    from socorpus.training.pretrain import distributed
+    from socorpus.training.pretrain import distributed, trainer
+    from socorpus.training.pretrain.run import Run
 
-    settings, start = _settled(root, run, wanted, show_tokens)
+    Run(run).require_own()
+    settings, start = _settled(root, run, wanted, show_tokens, force)
     if count > 1 and not distributed.started():
-        return _launch(count, root, run, settings, price, watching, wanted)
-    from socorpus.training.pretrain import trainer
-
-    return trainer.train(root, run, settings, show or Silent(), price, watching, start)
+        trainer.checked(root, Run(run), settings, count, force)
+        if force:
+            with Run(run).locked():  # by nobody else: the first rank clears it
+                pass
+        return _launch(count, root, run, settings, price, watching, wanted, force)
+    return trainer.train(root, run, settings, show or Silent(), price, watching, start, force)
 
 
 def _settled(
-    root: Path, run: Path, wanted: _Wanted, show_tokens: "Callable[[Progress], None] | None"
+    root: Path,
+    run: Path,
+    wanted: _Wanted,
+    show_tokens: "Callable[[Progress], None] | None",
+    force: bool,
 ) -> "tuple[Config, Start | None]":
-    """The configuration of a run, and the weights that it starts from, if they are named; with their tokens made."""
+    """The configuration of a run, and the weights that it starts from, if they are named; with their tokens made.
+
+    Args:
+        force: whether the run that is there counts for nothing.
+    """
     from socorpus.training import presets
     from socorpus.training.pretrain import distributed
     from socorpus.training.pretrain.run import Run
 
     if wanted.init is None:
-        shape, tokens = Run(run).continued()
+        shape, tokens = (None, None) if force else Run(run).continued()
         if shape is None:
             if isinstance(wanted.config, Config):
                 return wanted.config, None
@@ -211,6 +245,7 @@ def _launch(
     price: float | None,
     watching: "Watching",
     wanted: _Wanted,
+    force: bool,
 ) -> dict[str, Any]:
     from socorpus.corpus import toml_config
     from socorpus.training.pretrain import launch
@@ -223,6 +258,8 @@ def _launch(
         arguments += ["--log", tracker]
     if wanted.init is not None:
         arguments += ["--init", str(wanted.init)]
+    if force:
+        arguments += ["--force"]
     with tempfile.TemporaryDirectory() as folder:
         # The ranks get every value: they need neither the user's file nor the plug-in of a preset.
         path = Path(folder) / "config.toml"
@@ -398,13 +435,12 @@ def finetune(
     from socorpus.training.finetuning import pretrained, tuning
     from socorpus.training.finetuning.settings import FinetuneSettings
 
-    name = str(model)
+    name, how = str(model), settings or FinetuneSettings()
+    how.check()  # before anything is read or exported
     with folders.written(out if out is not None else default_folder(name, task)) as folder:
         examples = readers.read(corpus_place(data), task_named(task), most, people)
         base = pretrained.find(name, download)
-        return tuning.finetune(
-            base, examples, settings or FinetuneSettings(), folder, show or Silent(), force, processes=processes
-        )
+        return tuning.finetune(base, examples, how, folder, show or Silent(), force, processes=processes)
 
 
 def default_folder(model: str, task: str) -> Path:

@@ -35,25 +35,35 @@ def kept(place: ObjectPath, force: bool = False) -> Iterator[Path]:
     """The folder of this machine that a run at `place` is trained in; what is whole there is kept in the store.
 
     Args:
-        force: begin anew: what the store has of the run goes.
+        force: begin anew: what the store has of the run goes, as soon as the new one has begun.
 
     Raises:
         InputError: something else lies at `place`.
         BuildError: another process trains there, or the store does not answer.
     """
     with lock.lock(place):
-        folder = folder_of(place)
+        folder, old = folder_of(place), force
+        Run(place).require_own()
         if force:
             Run(folder).clear()
-            for name in (*_FILES, "checkpoints"):
-                (place / name).removed()
-        brought(place, folder)
+        else:
+            brought(place, folder)
         ended = threading.Event()
+
+        def bring() -> None:
+            nonlocal old
+            if not (folder / "run.json").is_file():
+                return  # no run has begun
+            if old:
+                for name in ("checkpoints", *reversed(_FILES)):  # run.json last: until then it is a run's place
+                    (place / name).removed()
+                old = False
+            upload(folder, place)
 
         def watch() -> None:
             while not ended.wait(_SECONDS):
                 with contextlib.suppress(OSError, SocorpusError):  # what fails now is uploaded later
-                    upload(folder, place)
+                    bring()
 
         thread = threading.Thread(target=watch, daemon=True)
         thread.start()
@@ -62,7 +72,7 @@ def kept(place: ObjectPath, force: bool = False) -> Iterator[Path]:
         finally:
             ended.set()
             thread.join()
-            upload(folder, place)
+            bring()
 
 
 def folder_of(place: ObjectPath) -> Path:
@@ -129,6 +139,8 @@ def upload(folder: Path, place: ObjectPath) -> None:
         BuildError: the store does not answer, or another process trains there now.
     """
     lock.require(place / "run.json")
+    if (folder / "run.json").is_file() and not (place / "run.json").is_file():
+        store_client.upload(str(place / "run.json"), folder / "run.json")  # what lies there is a run's from here on
     known = _whole(folder)
     there = {path.name for path in (place / "checkpoints").iterdir()}
     for name in known:

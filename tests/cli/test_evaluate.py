@@ -120,13 +120,18 @@ def test_seeds_and_rates_are_numbers_or_lists() -> None:
         ("fast", "3", "--rate fast: write a number, or several"),
         (None, "three", "--seeds three: write how many"),
         (None, "", "need a number each"),
-        ("-1", "3", "can't be negative"),
-        ("nan", "3", "can't be negative"),
+        ("-1", "3", "it must be more than 0"),
+        ("nan", "3", "it must be more than 0"),
+        ("0", "3", "it must be more than 0"),
+        ("1e-5,inf", "3", "and finite"),
+        (None, "0", "one or more, all different"),
+        (None, "-1", "one or more, all different"),
+        (None, "1000000000", "1,000 are the most"),
+        (None, "100000000000000000000", "1,000 are the most"),
+        (None, "100000000000000000000,", "seeds lie between 0 and 4,294,967,295"),
     ):
         with pytest.raises(InputError, match=sentence):
             settings_of(rate, seeds)
-    with pytest.raises(InputError, match="one or more, all different"):
-        finetune.settings(5, 2, None, 32, None, "0", False, Weighting.SQRT, None).check()
 
 
 def test_runs_side_by_side_share_a_line(capsys: pytest.CaptureFixture[str]) -> None:

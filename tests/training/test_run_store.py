@@ -133,6 +133,30 @@ def test_one_process_trains_a_run(stored: str) -> None:
         train(stored, "s3://corpora/run", config=load_config("tiny", overrides=CONFIG))
 
 
+def test_force_begins_anew_in_a_store_once_the_new_run_has_begun(stored: str) -> None:
+    place = ObjectPath("s3://corpora/of-force/run")
+    short = {**CONFIG, "schedule": {"tokens": 8_192}, "validation": {"steps": 0}}
+    train(stored, str(place), config=load_config("tiny", overrides=CONFIG))
+    before = {path: path.read_bytes() for path in place.found()}
+    for wrong, said in (
+        ({"corpus": "s3://corpora/nowhere"}, "no finished corpus"),
+        ({"config": "nowhere.toml"}, "nowhere.toml"),
+        ({"init": str(place)}, "holds the weights that --init names"),
+    ):
+        with pytest.raises(InputError, match=said):
+            train(**{"corpus": stored, "out": str(place), **wrong}, force=True)  # type: ignore[arg-type]
+        assert {path: path.read_bytes() for path in place.found() if path in before} == before
+    train(stored, str(place), config=load_config("tiny", overrides={**short, "data": {"seed": 2}}), force=True)
+    assert [path.name for path in (place / "checkpoints").iterdir()] == ["step-000000001"]
+    assert json.loads((place / "run.json").read_text())["data"]["seed"] == 2
+    # Neither a corpus nor a folder of something else is taken for a run's.
+    store_client.put("s3://corpora/of-force/mine/log.jsonl", b"{}")
+    for other, said in ((stored, "a corpus, and no folder"), ("s3://corpora/of-force/mine", "not empty, and n")):
+        for force in (False, True):
+            with pytest.raises(InputError, match=said):
+                train(stored, other, config=load_config("tiny", overrides=short), force=force)
+
+
 def test_models_are_exported_learn_and_are_compared_in_a_store(stored: str, on_disk: Path, tmp_path: Path) -> None:
     place, config = "s3://corpora/of-models", load_config("tiny", overrides=CONFIG)
     train(stored, f"{place}/run", config=config)

@@ -36,7 +36,7 @@ from socorpus.training.pretrain import checkpoint, distributed, schedule
 from socorpus.training.pretrain.checkpoint import Found
 from socorpus.training.pretrain.data import shard_reader
 from socorpus.training.pretrain.data.shard_reader import ShardCorpus
-from socorpus.training.pretrain.run import TOKENS, Run
+from socorpus.training.pretrain.run import EXPORTED, OWN, TOKENS, Run
 from socorpus.training.quiet import quiet
 
 if TYPE_CHECKING:
@@ -132,13 +132,10 @@ def opened(root: Path, step: int | None = None) -> Source:
     facts = run.facts()
     if facts is None:
         raise InputError(f"{root}: no run (no run.json); give the folder that socorpus train wrote with --out")
-    try:
-        shape = toml_config.section(ModelShape, facts["model"], f"{root / 'run.json'}: model")
-        place, tokens, vocabulary = run.corpus(facts), facts.get(TOKENS), facts["vocabulary"]
-        corpora = [_facts_of(part) for part in facts.get("corpora", [])]
-        others = {part["fingerprint"]: run.corpus(part) for part in facts.get("corpora", [])[1:]}
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{root / 'run.json'}: not what socorpus train writes (no {error})") from None
+    shape = toml_config.section(ModelShape, facts["model"], f"{root / 'run.json'}: model")
+    place, tokens, vocabulary = run.corpus(facts), facts.get(TOKENS), facts["vocabulary"]
+    corpora = [_facts_of(part) for part in facts.get("corpora", [])]
+    others = {part["fingerprint"]: run.corpus(part) for part in facts.get("corpora", [])[1:]}
     saved = _chosen(run, step)
     if not place.is_dir():
         raise InputError(
@@ -170,6 +167,16 @@ def _facts_of(part: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def holds(folder: Path, found: Found) -> bool:
+    """Whether a folder holds the model, with its head, that `export` makes of a checkpoint, and not of one before it
+    with the same step."""
+    try:
+        facts = read_json(folder / "export.json")
+    except (OSError, ValueError):
+        return False
+    return isinstance(facts, dict) and facts.get("checkpoint") == found.identity and facts.get("sentence") is False
+
+
 def _chosen(run: Run, step: int | None) -> Found:
     listed = checkpoint.listed(run.checkpoints)
     if not listed:
@@ -185,10 +192,18 @@ def _chosen(run: Run, step: int | None) -> Found:
 
 
 def _room(out: Path, source: Source, force: bool) -> None:
-    """Refuse a folder that must not be overwritten."""
+    """Refuse a folder that must not be overwritten: a run's, any of its own, or one that holds the source."""
     for kept in (source.run.root.resolve(), source.corpus.folder.resolve()):
-        if out == kept or out in kept.parents or out == kept / "checkpoints":
+        if out == kept or out in kept.parents:
             raise InputError(f"{out}: holds the run or its corpus; give another folder with --out")
+    for folder in (out, *out.parents):
+        name, *below = (*out.relative_to(folder).parts, "")
+        own = not name or (name in OWN and (name != EXPORTED or below == [""]))
+        if own and (folder / "run.json").is_file():
+            raise InputError(
+                f"{out}: a run's own folder; give another one with --out, such as {folder / 'model'} with a name that "
+                "the run does not use"
+            )
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: a file; give a folder with --out")
     if out.is_dir() and any(out.iterdir()) and not force:
@@ -372,6 +387,7 @@ def _facts(source: Source, proof: Proof, theirs: Any, sentence: bool) -> dict[st
             for number, part in enumerate(source.corpora)
         ],
         "step": step,
+        "checkpoint": source.found.identity,
         "steps": schedule.steps(source.config),
         "tokens": state["tokens"],
         "flops": state["flops"],

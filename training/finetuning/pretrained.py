@@ -21,6 +21,7 @@ from socorpus.training import run_store
 from socorpus.training.finetuning.windows import Tags
 from socorpus.training.loading import ONLY_DATA, loading
 from socorpus.training.pretrain import cost
+from socorpus.training.pretrain.run import EXPORTED, Run
 from socorpus.training.quiet import quiet
 
 _WANTED = ("*.json", "*.safetensors", "*.bin", "*.txt", "*.model", "tokenizer*")
@@ -121,9 +122,10 @@ def _exported(run: Path) -> Path:
     """The run's newest checkpoint as a model, exported once into the run's own folder."""
     from socorpus.training.export import huggingface
 
-    folder = run / "exported" / str(huggingface.opened(run).found.step)
-    with storage_files.locked(run / "exported" / ".lock"):
-        if not (folder / "export.json").is_file():
+    found = huggingface.opened(run).found
+    folder = run / EXPORTED / str(found.step)
+    with Run(run).exporting():
+        if not huggingface.holds(folder, found):
             huggingface.export(run, folder, force=True)
     return folder
 

@@ -1,10 +1,13 @@
 """Settings of fine-tuning."""
 
+import math
 from dataclasses import dataclass
 
 from socorpus.corpus.errors import InputError
 
 WEIGHTS = ("none", "sqrt", "balanced")
+_SEEDS, _LAST_SEED = 1000, 2**32 - 1
+_MOST = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,16 @@ class FinetuneSettings:
     bits: int | None = None
     seeds: tuple[int, ...] = (0, 1, 2)
 
+    @staticmethod
+    def first_seeds(number: int) -> tuple[int, ...]:
+        """So many seeds, from 0 on.
+
+        Raises:
+            InputError: there are too many.
+        """
+        _check_number(number)
+        return tuple(range(number))
+
     @property
     def tried(self) -> tuple[float, ...]:
         """The learning rates; `rate` must be known, unless there are several."""
@@ -62,9 +75,25 @@ class FinetuneSettings:
         if self.bits not in (None, 4, 8):
             raise InputError(f"{self.bits} bits: there are 8 and 4")
         for name in ("epochs", "patience", "batch", "micro_tokens", "windows", "rank"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name.replace('_', ' ')} must be 1 or more")
+            if not 1 <= getattr(self, name) <= _MOST:
+                raise InputError(f"{name.replace('_', ' ')} must be 1 or more, and at most {_MOST:,}")
+        if self.length is not None and not 1 <= self.length <= _MOST:
+            raise InputError(f"length must be 1 or more, and at most {_MOST:,}")
+        for rate in (self.rate, *self.rates):
+            if rate is not None and not (rate > 0 and math.isfinite(rate)):
+                raise InputError(f"a rate of {rate:g} teaches nothing; it must be more than 0, and finite")
+        for name in ("decay", "warmup"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} must lie between 0 and 1")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise InputError("seeds must be one or more, all different")
+        _check_number(len(self.seeds))
+        if wrong := [seed for seed in self.seeds if not 0 <= seed <= _LAST_SEED]:
+            raise InputError(f"seed {wrong[0]}: seeds lie between 0 and {_LAST_SEED:,}")
         if len({f"{rate:g}" for rate in self.rates}) < len(self.rates):
             raise InputError("rates must all be different, in their first six digits")
+
+
+def _check_number(seeds: int) -> None:
+    if seeds > _SEEDS:
+        raise InputError(f"{seeds:,} seeds: a model is trained with each, and {_SEEDS:,} are the most")

@@ -5,8 +5,8 @@ validation split chooses: the rate by the mean over seeds, then the seed. A kill
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -17,10 +17,10 @@ import numpy as np
 import torch
 
 from socorpus.corpus.errors import InputError, SocorpusError
-from socorpus.corpus.storage import files
+from socorpus.corpus.storage import files, json_shape
 from socorpus.corpus.storage.boundary import disk_full
 from socorpus.corpus.storage.files import atomic, locked, ran_out, write_json
-from socorpus.training import saved_hashes
+from socorpus.training import folder_lock, saved_hashes
 from socorpus.training.examples.example import Data
 from socorpus.training.finetuning import card as finetune_card
 from socorpus.training.finetuning import learner, pretrained, side_by_side
@@ -31,6 +31,7 @@ from socorpus.training.finetuning.settings import FinetuneSettings
 from socorpus.training.finetuning.windows import Reading
 
 FACTS = "finetune.json"
+_MARK = "identity.json"
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ def finetune(
         The contents of finetune.json.
 
     Raises:
-        InputError: the folder holds another model, task or settings, or something else.
+        InputError: the folder holds another model, task or settings, or something else; or, with `force`, another
+            process is at work there.
         BuildError: the loss is not finite, or the disk is full. Finished parts are kept.
     """
     work = Work.of(model, data, settings, out)
@@ -120,15 +122,44 @@ def usual_rate(model: Pretrained) -> float:
 
 
 def enter(work: Work, force: bool = False, renew: bool = False) -> None:
-    """Make the folder, or check that it belongs to this work; see `finetune`."""
-    out, identity = work.out, work.identity
-    mark = out / "identity.json"
-    if force and mark.is_file():
-        shutil.rmtree(out)
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not mark.is_file())):
+    """Make the folder, or check that it belongs to this work; see `finetune`.
+
+    Raises:
+        InputError: it does not; or, with `force`, another process is at work there.
+    """
+    with _held(work, wait=not force):
+        _settle(work, force, renew)
+
+
+@contextmanager
+def _held(work: Work, wait: bool = True) -> Iterator[None]:
+    """Keep other processes out of a work's folder, after waiting for them if need be."""
+    _require_own(work.out)
+    if wait:
+        with locked(work.out / folder_lock.NAME):
+            yield
+    else:
+        with folder_lock.held(work.out, "fine-tuning", 0):
+            yield
+
+
+def _require_own(out: Path) -> None:
+    """Refuse a folder in which something else than a fine-tuned model would be written over."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: a file lies there; give a folder with --out")
+    if out.is_dir() and not (out / _MARK).is_file() and any(path.name != folder_lock.NAME for path in out.iterdir()):
         raise InputError(f"{out}: holds something else; give a new folder with --out")
-    if mark.is_file():
+
+
+def _settle(work: Work, force: bool = False, renew: bool = False) -> None:
+    """Make the folder, whose lock is held, that of this work, or check that it is."""
+    out, identity = work.out, work.identity
+    mark = out / _MARK
+    _require_own(out)
+    if mark.is_file() and not force:
         written = files.read_json(mark)
+        if wrong := json_shape.misfit(written, {str: object}):
+            raise InputError(f"{mark}: damaged ({wrong}); give another folder with --out, or --force to start again")
         differ = [name for name in identity if written.get(name) != identity[name]]
         if not differ:
             return
@@ -137,8 +168,7 @@ def enter(work: Work, force: bool = False, renew: bool = False) -> None:
                 f"{out}: was fine-tuned with other {' and '.join(differ)}; give another folder with --out, "
                 "or --force to start again"
             )
-        shutil.rmtree(out)
-    out.mkdir(parents=True, exist_ok=True)
+    folder_lock.empty(out)
     write_json(mark, {**identity, "name": work.model.shared_name})
 
 
@@ -151,8 +181,8 @@ def ahead(works: Sequence[Work], share: side_by_side.Share, show: FinetuningShow
         todo: list[SeedRun] = []
         for work in works:
             with suppress(SocorpusError):  # `enter` says it again where the work is finished
-                enter(work, renew=True)
-                locks.enter_context(locked(work.out / ".lock"))
+                locks.enter_context(_held(work))
+                _settle(work, renew=True)
                 todo += work.runs if _finished(work) is None else []
         return side_by_side.train(todo, share, show, lambda run: learner.inputs(run.model, run.data, run.settings))
 
@@ -172,7 +202,8 @@ def finish(
         InputError, BuildError: a run failed; at each of several rates, if its loss is not finite.
     """
     try:
-        with locked(work.out / ".lock"):
+        with _held(work):
+            _settle(work)  # another process may have begun something else there since `enter`
             facts = _finished(work)
             return facts if facts is not None else _assembled(work, show, share, failures or {})
     except BaseException as error:  # libraries raise errors of their own for a full disk

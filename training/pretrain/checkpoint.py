@@ -24,7 +24,7 @@ import torch
 import torch.distributed as dist
 
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
-from socorpus.corpus.storage import json_shape
+from socorpus.corpus.storage import files, json_shape
 from socorpus.corpus.storage.files import ran_out
 from socorpus.training import checkpoint_metadata, saved_hashes
 from socorpus.training.config import Checkpoint as Policy
@@ -34,6 +34,19 @@ from socorpus.training.pretrain.optimizer import Optimizer
 _NAME = re.compile(r"step-(\d{9})")
 _PARTIAL = ".partial"
 _STATE = "state.json"
+_SHAPE = {
+    "step": int,
+    "tokens": int,
+    "flops": float,
+    "seconds": float,
+    "skipped?": int,
+    "in_row?": int,
+    "lanes?": int,
+    # Those of earlier releases have only the cursor of one corpus.
+    "cursors?": ([[[int]]], [[int]]),
+}
+_MUON = "momentum"
+"""Kind of state that only Muon has."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,12 @@ class Found:
     step: int
     path: Path
     state: Mapping[str, Any]
+
+    @property
+    def identity(self) -> str:
+        """A digest that no other checkpoint has: of the hashes of its files, or, without any, of its state."""
+        hashes = self.path / saved_hashes.NAME
+        return files.fingerprint(files.read_json(hashes) if files.exists(hashes) else self.state)
 
 
 def newest(folder: Path) -> Found | None:
@@ -68,15 +87,45 @@ def listed(folder: Path) -> list[Found]:
         if not _NAME.fullmatch(path.name):
             continue
         try:
-            state = json.loads((path / _STATE).read_text("utf-8"))
-            if wrong := json_shape.misfit(state, {"step": int}):
+            state = files.read_json(path / _STATE)
+            if wrong := _misfit(state, path):
                 raise ValueError(f"{_STATE}: {wrong}")
         except (OSError, ValueError) as error:
-            raise InputError(
-                f"{path}: a damaged checkpoint ({error}); delete this folder, and the run goes on from the one before"
-            ) from None
+            raise InputError(f"{path}: a damaged checkpoint ({error}); {_instead(path)}") from None
         checkpoints.append(Found(state["step"], path, state))
     return checkpoints
+
+
+def _misfit(state: Any, folder: Path) -> str | None:
+    """What is wrong with the state of a checkpoint, if anything."""
+    if wrong := json_shape.misfit(state, _SHAPE):
+        return wrong
+    if (named := int(folder.name.removeprefix("step-"))) != state["step"]:
+        return f"of step {state['step']:,}, and the folder is named {named:,}"
+    for name in ("tokens", "flops", "seconds", "skipped", "in_row"):
+        if state.get(name, 0) < 0:
+            return f"{name}: below 0"
+    # The weights that a run starts from know of no lanes.
+    lanes, cursors = state.get("lanes"), state.get("cursors")
+    if lanes is None and cursors is None:
+        return None
+    if not cursors or lanes != len(cursors):
+        return "cursors: not one of each lane"
+    positions = [position if position and isinstance(position[0], list) else [position] for position in cursors]
+    sizes = {(len(position), *map(len, position)) for position in positions}
+    if len(sizes) > 1 or not all(number in (2, 4) for _, *numbers in sizes for number in numbers):
+        return "cursors: not two or four numbers of each corpus"
+    if any(number < 0 for position in positions for cursor in position for number in cursor):
+        return "cursors: below 0"
+    return None
+
+
+def _instead(folder: Path) -> str:
+    """Advice about a checkpoint that is damaged."""
+    names = sorted(path.name for path in folder.parent.glob("step-*") if _NAME.fullmatch(path.name))
+    if before := [name for name in names if name < folder.name]:
+        return f"delete {folder.name}, and {before[-1]} is used instead"
+    return "there is no checkpoint before it"
 
 
 def sharded(
@@ -106,33 +155,54 @@ def sharded(
     }
 
 
-def load(checkpoint: Found, model: Any, optimizer: Optimizer, ranks: Ranks, moments: bool = True) -> None:
+def load(checkpoint: Found, model: Any, optimizer: Optimizer, ranks: Ranks, moments: bool = True) -> bool:
     """Read a checkpoint into a model and its optimizer, whatever layout wrote it.
 
     Args:
         moments: whether to read the optimizer's state too, or only the weights.
+
+    Returns:
+        Whether the optimizer's state was read; not that of another optimizer, by `optimizer.name`.
 
     Raises:
         InputError: it has another shape, or is not what was saved.
     """
     from torch.distributed.checkpoint import CheckpointException
 
-    _once(ranks, lambda: saved_hashes.check(checkpoint.path), InputError)
-
+    _once(ranks, lambda: _check(checkpoint.path), InputError)
     room = optimizer.room()
+    moments = moments and (_MUON in room) == (_MUON in _kinds(checkpoint.path))
     wanted = sharded(model, optimizer, ranks, room if moments else {"weights": room["weights"]})
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             values = _tensors(wanted, checkpoint.path)
     except (Exception, CheckpointException) as error:  # the latter is a BaseException
+        whole = "its files are what was saved, so it is of another model than run.json says; give another folder"
+        advice = whole if files.exists(checkpoint.path / saved_hashes.NAME) else f"damaged? {_instead(checkpoint.path)}"
         raise InputError(
-            f"{checkpoint.path}: cannot be read as a checkpoint of this model ({_brief(error)}); "
-            "delete the folder to go on from the one before, or give another folder for a new run"
+            f"{checkpoint.path}: cannot be read as a checkpoint of this model ({_brief(error)}); {advice}"
         ) from error
     optimizer.load(values)
     if moments:
         optimizer.set_steps(checkpoint.step - int(checkpoint.state.get("skipped", 0)))
+    return moments
+
+
+def _check(folder: Path) -> None:
+    """Hold a checkpoint against its hashes."""
+    try:
+        saved_hashes.check(folder)
+    except InputError as error:
+        raise InputError(f"{error}; {_instead(folder)}") from None
+
+
+def _kinds(folder: Path) -> set[str]:
+    """The kinds of tensors in a checkpoint: `weights`, and the optimizer's state."""
+    try:
+        return {name.partition(".")[0] for name in checkpoint_metadata.read(folder).state_dict_metadata}
+    except (OSError, InputError) as error:
+        raise InputError(f"{folder}: a damaged checkpoint ({error}); {_instead(folder)}") from None
 
 
 def _tensors(wanted: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -57,6 +57,11 @@ def started() -> bool:
     return "RANK" in _launched()
 
 
+def ours() -> bool:
+    """Whether this process is a rank that `launch.ranks` started."""
+    return started() and LAUNCHED in os.environ
+
+
 def first() -> bool:
     """Whether this process is the first rank, or the only one."""
     return int(_launched().get("RANK") or 0) == 0

@@ -8,16 +8,15 @@ RUN/log.jsonl        one line per logged step, validation and checkpoint
 RUN/tensorboard/     the same for TensorBoard
 RUN/profile/         traces of `--profile`
 RUN/wandb/           what Weights & Biases keeps, with `--log wandb`
+RUN/exported/        models of checkpoints, made where the run was fine-tuned or compared
 RUN/checkpoints/     step-000000100/ …
 RUN/.lock            held by the run that writes here
 ```
 """
 
-import fcntl
 import json
 import os
 import shutil
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,12 +25,12 @@ from typing import Any
 
 from socorpus.corpus import toml_config
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.storage import generations
+from socorpus.corpus.storage import files, generations, json_shape
 from socorpus.corpus.storage.boundary import corpus_place
-from socorpus.corpus.storage.files import atomic, own_file, write_json
+from socorpus.corpus.storage.files import atomic, write_json
 from socorpus.corpus.storage.objects.paths import readable
 from socorpus.corpus.tokenizer import given
-from socorpus.training import corpus_memory
+from socorpus.training import corpus_memory, folder_lock
 from socorpus.training.config import Config, ModelShape
 from socorpus.training.pretrain.data import mixture as mixtures
 from socorpus.training.pretrain.data import shard_reader
@@ -40,6 +39,32 @@ from socorpus.training.pretrain.data.mixture import Mixture
 _PATIENCE = 30.0
 TOKENS = "tokens_folder"
 """Fact of a run that reads the tokens of another tokenizer than its corpus's: the name of their folder there."""
+EXPORTED = "exported"
+_EXPORT_LOCK = ".exported.lock"
+_FACTS = "run.json"
+_FOLDERS = ("checkpoints", "tokenizer", "tensorboard", "profile", "wandb", EXPORTED)
+# The facts go last: until then the folder is a run's.
+_FILES = ("log.jsonl", "run.toml", _FACTS)
+OWN = (*_FOLDERS, *_FILES, folder_lock.NAME, _EXPORT_LOCK)
+"""Names in a run's folder that the run writes."""
+_SHAPE = {
+    "corpus": str,
+    "fingerprint": str,
+    "tokenizer": str,
+    "vocabulary": int,
+    "model": {str: object},
+    "data": {str: object},
+    "corpora?": [{"corpus": str, "fingerprint": str, "name": str, "share": float, "epochs": (float, None)}],
+    "init?": {"name": str, "digest": str},
+    f"{TOKENS}?": str,
+    "micro_batch?": {"micro_tokens": int},
+    "ranks?": {"tensor": int, "data": int},
+    "device?": str,
+    **{f"{name}?": int for name in ("step", "steps", "parameters", "tokens")},
+    **{f"{name}?": float for name in ("flops", "gpu_hours", "matmul_tflops", "share_of_peak")},
+    "dollars?": (float, None),
+}
+"""What is relied on in run.json; the figures of its end are not there yet while a run goes on for the first time."""
 
 
 @dataclass(frozen=True)
@@ -67,26 +92,47 @@ class Run:
         """The content of run.json; None if there is none.
 
         Raises:
-            InputError: it can't be read.
+            InputError: it can't be read, or is not what a run writes.
         """
-        path = self.root / "run.json"
+        path = self.root / _FACTS
         try:
-            facts: dict[str, Any] = json.loads(path.read_text("utf-8"))
+            facts: dict[str, Any] = files.read_json(path)
+            wrong = json_shape.misfit(facts, _SHAPE)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            raise InputError(f"{path}: cannot be read: {error}; give another folder for a new run") from None
+            wrong = str(error)
+        if wrong:
+            raise InputError(
+                f"{path}: damaged, or not what socorpus train writes ({wrong}); put it back from a copy, or give "
+                "another folder for a new run"
+            )
         return facts
+
+    def require_own(self) -> None:
+        """Refuse a folder of something else, in which a run would write over files of others, and delete them.
+
+        Raises:
+            InputError: it is a corpus; or it is not empty and no run; or run.json is damaged.
+        """
+        if files.exists(generations.finished(self.root) / "MANIFEST.json"):
+            raise InputError(f"{self.root}: a corpus, and no folder for a run; give another one with --out")
+        if self.facts() is not None:
+            return
+        there = sorted(path.name for path in self.root.iterdir()) if self.root.is_dir() else []
+        foreign = [name for name in there if not name.startswith(".")]
+        if foreign and self.facts() is None:  # another process may have begun the run meanwhile
+            held = ", ".join(foreign[:3]) + (" and more" if len(foreign) > 3 else "")
+            raise InputError(
+                f"{self.root}: not empty, and no run: it holds {held}, and no {_FACTS}, which says of which corpus and "
+                f"model a run is; give a new folder with --out, or put the run's {_FACTS} back from a copy"
+            )
 
     def corpus(self, facts: Mapping[str, Any]) -> Path:
         """The folder of the run's corpus: as seen from the run, or, if only the run was moved, where it was last.
 
         Args:
             facts: of the run, or an entry of its `corpora`.
-
-        Raises:
-            KeyError: the facts name none.
-            TypeError: what they name is no path.
         """
         if "://" in facts["corpus"]:
             return corpus_place(facts["corpus"])
@@ -112,7 +158,6 @@ class Run:
         """Folder of the run's tokenizer: of its copy, or, of a run of an earlier release, in its corpus.
 
         Raises:
-            KeyError: the facts are not those of a run.
             InputError: it is gone.
         """
         folder = self.tokenizer
@@ -130,7 +175,7 @@ class Run:
         """Write run.toml, run.json and the tokenizer, or compare them with these corpora and this configuration.
 
         Between two starts everything may change except the model's shape, the order of the data, the corpora with their
-        shares and epochs, and their tokenizer.
+        shares and epochs, and their tokenizer. The lanes are kept.
 
         Args:
             init: facts of the weights that the run starts from, if they are named this time.
@@ -163,6 +208,7 @@ class Run:
             corpora = [
                 {**known[part["fingerprint"]], **part, "name": known[part["fingerprint"]]["name"]} for part in corpora
             ]
+        config = self._with_lanes(config, len(mixture.parts))
         facts = {**(old or {}), **new, **({"corpora": corpora} if corpora else {})}
         self.root.mkdir(parents=True, exist_ok=True)
         self.write(facts)
@@ -182,6 +228,29 @@ class Run:
             temporary.write_text(toml_config.to_toml(config), "utf-8")
         return facts
 
+    def _with_lanes(self, config: Config, corpora: int) -> Config:
+        """The configuration with the lanes of the newest checkpoint, whatever it asks for itself.
+
+        Raises:
+            InputError: a step's sequences can't be dealt to so many evenly; or the checkpoint's positions are not of
+                so many corpora.
+        """
+        from socorpus.training.pretrain import checkpoint
+
+        saved = checkpoint.newest(self.checkpoints)
+        if saved is None or "lanes" not in saved.state:
+            return config
+        lanes, first = int(saved.state["lanes"]), saved.state["cursors"][0]
+        if (len(first) if isinstance(first[0], list) else 1) != corpora:
+            raise InputError(f"{saved.path}: not a checkpoint of this run, which reads {corpora} corpora")
+        if (config.batch.tokens // config.model.max_length) % lanes:
+            raise InputError(
+                f"{self.root}: this run reads its shards in {lanes} lanes, which it keeps, and a step takes as many "
+                f"sequences of each: batch.tokens must be a multiple of {lanes * config.model.max_length:,}, and is "
+                f"{config.batch.tokens:,}"
+            )
+        return config if config.data.lanes is None else replace(config, data=replace(config.data, lanes=lanes))
+
     def _seen(self, corpus: Path) -> str:
         """The way from the run to its corpus; an address stays one."""
         place = str(corpus.absolute())
@@ -192,35 +261,42 @@ class Run:
         write_json(self.root / "run.json", facts)
 
     def clear(self) -> None:
-        """Delete the files that a run wrote here, and nothing else."""
-        folders = "tensorboard", "profile", "wandb"
-        for path in (self.checkpoints, self.tokenizer, *(self.root / name for name in folders)):
-            shutil.rmtree(path, ignore_errors=True)
-        for path in (self.log, self.root / "run.json", self.root / "run.toml"):
-            path.unlink(missing_ok=True)
+        """Delete the files that a run wrote here, and nothing else; its locks stay.
+
+        Raises:
+            InputError: what lies here is no run's, or one of its folders is a link.
+            OSError: something can't be deleted.
+        """
+        self.require_own()
+        places = [self.root / name for name in (*_FOLDERS, *_FILES) if os.path.lexists(self.root / name)]
+        if link := next((path for path in places if path.is_symlink()), None):
+            raise InputError(f"{link}: a link, and nothing is deleted through it; remove it, and what it leads to")
+        for path in places:
+            if path.name == EXPORTED:
+                with self.exporting():
+                    shutil.rmtree(path)
+            elif path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+    @contextmanager
+    def exporting(self) -> Iterator[None]:
+        """Let one process at a time make models in the run's folder, or delete them; others wait."""
+        with files.locked(self.root / _EXPORT_LOCK):
+            yield
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other runs out of the folder for the duration of the block.
 
         Raises:
-            InputError: another run is in it, even after some waiting: ranks take time to end when their launcher was
-                killed.
+            InputError: something else lies there; or another run is in it, even after some waiting: ranks take time to
+                end when their launcher was killed.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(own_file(self.root / ".lock"), "r+") as file:
-            until = time.monotonic() + _PATIENCE
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except OSError:
-                    if time.monotonic() > until:
-                        raise InputError(
-                            f"{self.root}: another process is training in this folder; wait for it, or give another "
-                            "one with --out"
-                        ) from None
-                    time.sleep(0.2)
+        self.require_own()
+        with folder_lock.held(self.root, "training", _PATIENCE):
+            self.require_own()
             yield
 
     def forget_after(self, step: int) -> None:

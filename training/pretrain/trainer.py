@@ -100,6 +100,7 @@ def train(
     price: float | None = None,
     watching: Watching = NOT_WATCHED,
     start: "Start | None" = None,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Train a model on a corpus's shards, or resume; all ranks call this.
 
@@ -108,6 +109,7 @@ def train(
         out: the run's folder.
         price: dollars per hour of one GPU; default: from the table of kinds.
         start: weights to start from, of which `config` has the shape; a run that is resumed needs none.
+        force: delete the run that is there, once nothing stands against the new one.
 
     Returns:
         The facts of run.json.
@@ -118,16 +120,16 @@ def train(
     """
     from socorpus.training.pretrain import checkpoint
 
-    corpora, run = mixture.opened(root, config), Run(out)
-    if all(part.epochs for part in corpora.parts):
-        corpora.readings(corpora.sample(config), config.schedule.tokens)
-    size = distributed.size()
+    run, size = Run(out), distributed.size()
+    corpora = checked(root, run, config, size, force)
     vocabulary = corpora.own.vocabulary.padded
     tensor = _tensor(config, vocabulary, size)
     distributed.end_with_launcher()
     lock = run.locked() if distributed.first() else nullcontext()
     with _explained(run), lock, distributed.joined(tensor) as ranks:
         _refuse(config, vocabulary, ranks)
+        if force and ranks.first:
+            run.clear()
         facts = _begin(run, corpora, config, ranks, start)
         if "init" in facts and checkpoint.newest(run.checkpoints) is None:
             facts = _with_weights(run, corpora, config, ranks, facts, start)
@@ -161,6 +163,8 @@ class Training:
         before = self.resumed.state if self.resumed else {}
         # The weights that a run starts from are a checkpoint, too, that knows of no lanes.
         wanted = int(before["lanes"]) if "lanes" in before else config.data.lanes
+        if self.show is not None and config.data.lanes not in (None, wanted):
+            self.show.says(f"data.lanes stays {wanted}, not {config.data.lanes}: where the run stands is told by them")
         self.flash: str | None = None
         self.model = self._model()
         self.optimizer: Optimizer = Optimizer(self.model, config.optimizer, ranks, config.parallel.zero)
@@ -286,7 +290,8 @@ class Training:
 
         if saved is None:
             return TrainingState()
-        checkpoint.load(saved, self.model, self.optimizer, self.ranks)
+        if not checkpoint.load(saved, self.model, self.optimizer, self.ranks) and self.show is not None:
+            self.show.says(f"optimizer.name is {self.config.optimizer.name} now: the optimizer's moments begin anew")
         kept = saved.state
         if "cursors" not in kept:
             return TrainingState()
@@ -517,11 +522,39 @@ def _tensor(config: Config, vocabulary: int, size: int) -> int:
     return cost.choose_tensor(config, vocabulary, cost.parameters(config.model, vocabulary), size, bytes_of, wide)
 
 
-def _refuse(config: Config, vocabulary: int, ranks: Ranks) -> None:
-    model, tensor = config.model, ranks.tensor
+def checked(root: Path, run: Run, config: Config, size: int, force: bool = False) -> Mixture:
+    """The corpora of a run, after all checks that need neither ranks nor a model; nothing is written.
+
+    Args:
+        size: number of ranks.
+        force: whether what the run's folder has goes.
+
+    Raises:
+        InputError: corpora, configuration, number of ranks or folder don't go together.
+    """
+    run.require_own()
+    corpora = mixture.opened(root, config)
+    if all(part.epochs for part in corpora.parts):
+        corpora.readings(corpora.sample(config), config.schedule.tokens)
+    tensor = config.parallel.tensor or 1
+    if size % tensor:
+        raise InputError(f"parallel.tensor ({tensor}) must divide the number of ranks ({size})")
+    _refuse_tensor(config, corpora.own.vocabulary.padded, tensor)
+    if force or not run.checkpoints.is_dir():  # else the run keeps its lanes
+        ranks = size // tensor if config.parallel.tensor is not None else 1
+        dataloader.shape(corpora.groups, config.model.max_length, config.batch, ranks, config.data.lanes)
+    return corpora
+
+
+def _refuse_tensor(config: Config, vocabulary: int, tensor: int) -> None:
+    model = config.model
     for name, number in (("model.heads", model.heads), ("model.ffn", model.ffn), ("the vocabulary", vocabulary)):
         if number % tensor:
             raise InputError(f"parallel.tensor ({tensor}) must divide {name} ({number})")
+
+
+def _refuse(config: Config, vocabulary: int, ranks: Ranks) -> None:
+    _refuse_tensor(config, vocabulary, ranks.tensor)
     device = ranks.device
     if config.parallel.precision == "bf16" and device.type == "cuda" and not cost.has_bfloat16(device):
         raise InputError(

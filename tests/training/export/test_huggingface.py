@@ -24,6 +24,7 @@ from socorpus.training import presets, saved_hashes
 from socorpus.training.config import ModelShape
 from socorpus.training.export import card as card_of
 from socorpus.training.export import equality, huggingface, weights
+from socorpus.training.finetuning import pretrained
 from socorpus.training.pretrain import checkpoint, cost, trainer
 from socorpus.training.pretrain.data import shard_reader
 from tests.building import manifest, table
@@ -273,9 +274,19 @@ def test_a_folder_that_holds_something_is_kept_unless_forced(
     assert [path.name for path in out.iterdir()] == ["notes.txt"], "a failed export takes nothing away"
     with pytest.raises(InputError, match="a file"):
         export(runs["tiny"], out / "notes.txt", force=True)
-    for kept in (runs["tiny"], corpus, corpus.parent, runs["tiny"] / "checkpoints"):
+    for kept in (runs["tiny"], corpus, corpus.parent):
         with pytest.raises(InputError, match="holds the run or its corpus"):
             export(runs["tiny"], kept, force=True)
+    other = runs["sobert-tiny"]
+    own = ("checkpoints", "checkpoints/step-000000001", "tokenizer", "tensorboard/model", "profile", "exported")
+    for kept in (*(runs["tiny"] / name for name in own), other, other / "tokenizer"):
+        with pytest.raises(InputError, match="a run's own folder"):
+            export(runs["tiny"], kept, force=True)
+    assert (other / "run.json").is_file() and sorted(path.name for path in other.iterdir() if path.is_dir()) == [
+        "checkpoints",
+        "tensorboard",
+        "tokenizer",
+    ]
     with mock.patch.dict(os.environ):
         words = ["export", str(runs["tiny"]), "-o", str(out), "--step", "1", "--force"]
         said = CliRunner().invoke(app, words, catch_exceptions=False).output
@@ -284,6 +295,31 @@ def test_a_folder_that_holds_something_is_kept_unless_forced(
     assert "the run had not ended" in (out / "README.md").read_text("utf-8")
     assert not (out / "notes.txt").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_model_is_exported_anew_where_the_run_has_another_checkpoint_of_that_step(
+    runs: dict[str, Path], corpus: Path
+) -> None:
+    run = shutil.copytree(runs["tiny"], runs["tiny"].with_name("twice"))
+    with alone():
+        first = pretrained.find(str(run))
+        kept, weights_of_first = (first.folder / "export.json").stat().st_mtime_ns, first.identity
+        assert pretrained.find(str(run)).identity == weights_of_first
+        assert (first.folder / "export.json").stat().st_mtime_ns == kept, "what is there and right is not made again"
+        shutil.rmtree(checkpoint.listed(run / "checkpoints")[-1].path)
+        settings = presets.load("tiny", run / "run.toml", {"optimizer": {"lr": 0.02, "muon_lr": 0.05}})
+        trainer.train(corpus, run, settings, Silent())
+        second = pretrained.find(str(run))
+        export(run, run.with_name("true"))
+    assert second.folder == first.folder and second.identity != weights_of_first
+    assert (second.folder / "model.safetensors").read_bytes() == (
+        run.with_name("true") / "model.safetensors"
+    ).read_bytes()
+    # Nor does a model without a head stand for one that has it.
+    weights_of_second = second.identity
+    export(run, second.folder, force=True, sentence=True)
+    with alone():
+        assert pretrained.find(str(run)).identity == weights_of_second
 
 
 def test_what_is_missing_is_said(

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from socorpus.corpus.errors import BuildError, InputError
+from socorpus.training import folder_lock
 from socorpus.training.examples import predictions
-from socorpus.training.finetuning import inference, learner, predictor, pretrained, tuning
+from socorpus.training.finetuning import inference, learner, predictor, pretrained, side_by_side, tuning
 from socorpus.training.finetuning.pretrained import Pretrained
 from socorpus.training.finetuning.progress import FinetuningStep
 from socorpus.training.finetuning.settings import WEIGHTS, FinetuneSettings
@@ -275,6 +276,11 @@ def test_a_context_of_any_length_is_filled(tmp_path: Path) -> None:
         ({"bits": 3}, "there are 8 and 4"),
         ({"seeds": ()}, "one or more, all different"),
         ({"batch": 0}, "batch must be 1"),
+        ({"epochs": 10**20}, "at most 1,000,000,000"),
+        ({"rate": 0.0}, "it must be more than 0"),
+        ({"rates": (1e-3, -1.0)}, "it must be more than 0"),
+        ({"seeds": (2**32,)}, "seeds lie between 0 and"),
+        ({"warmup": float("nan")}, "warmup must lie between 0 and 1"),
     ],
 )
 def test_what_can_not_be_is_refused(
@@ -296,6 +302,32 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path, models: dict[s
     with pytest.raises(InputError, match="holds something else"):
         tuning.finetune(models["Bert"], tiny_models.texts((8, 2, 2)), SETTINGS, tmp_path, Quiet(), force=True)
     assert (tmp_path / "letter.txt").read_text() == "dear"
+
+
+def test_nothing_begins_again_where_another_process_learns(tmp_path: Path, models: dict[str, Pretrained]) -> None:
+    work = tuning.Work.of(models["Bert"], tiny_models.texts((8, 2, 2)), SETTINGS, tmp_path)
+    tuning.enter(work)
+    (tmp_path / "finetune.json").write_text("{}")
+    with folder_lock.held(tmp_path, "fine-tuning", 0), pytest.raises(InputError, match="another process is fine-tun"):
+        tuning.finetune(models["Bert"], work.data, SETTINGS, tmp_path, Quiet(), force=True)
+    assert {path.name for path in tmp_path.iterdir()} == {".lock", "identity.json", "finetune.json"}
+    lock = (tmp_path / ".lock").stat().st_ino
+    tuning.enter(work, force=True)
+    assert {path.name for path in tmp_path.iterdir()} == {".lock", "identity.json"}
+    # Deleted with the rest, it would let a second process lock a new file beside the first one's.
+    assert (tmp_path / ".lock").stat().st_ino == lock
+
+
+def test_what_another_process_began_meanwhile_is_not_written_over(
+    tmp_path: Path, models: dict[str, Pretrained]
+) -> None:
+    data = tiny_models.texts((8, 2, 2))
+    mine = tuning.Work.of(models["Bert"], data, SETTINGS, tmp_path)
+    tuning.enter(mine)
+    theirs = tuning.Work.of(models["Bert"], data, replace(SETTINGS, epochs=9), tmp_path)
+    tuning.enter(theirs, force=True)
+    with pytest.raises(InputError, match="was fine-tuned with other settings"):
+        tuning.finish(mine, Quiet(), side_by_side.Share(1, 1))
 
 
 def test_models_that_are_not_there_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
