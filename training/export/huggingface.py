@@ -218,6 +218,11 @@ def _write(source: Source, folder: Path, sentence: bool) -> dict[str, Any]:
         ours = _ours(source, ranks)
         _save(source, ours, folder, sentence)
         theirs = _theirs(source, folder, sentence)
+        if not equality.finite(theirs):
+            raise InputError(
+                f"{source.found.path}: the weights are not finite: training destroyed them. Export an earlier step "
+                "(--step), or train again with a lower optimizer.lr"
+            )
         here = replace(ranks, device=torch.device("cpu"))
         equal = equality.compare(ours, theirs, documents, source.vocabulary.special["[PAD]"], here)
         proof = Proof(split, tuple(len(ids) for ids in documents), equal.difference)

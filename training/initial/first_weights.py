@@ -20,7 +20,7 @@ from socorpus.training.models.encoder import Encoder
 from socorpus.training.pretrain import checkpoint
 from socorpus.training.pretrain.data.shard_reader import RowGroup, ShardCorpus
 from socorpus.training.pretrain.distributed import Ranks
-from socorpus.training.pretrain.optimizer import Optimizer
+from socorpus.training.pretrain.optimizer import Optimizer, all_finite
 from socorpus.training.pretrain.run import Run
 
 _LONGEST = 2048
@@ -51,8 +51,14 @@ def save(
     model.to(ranks.device).eval()
     if start.checkpoint is not None:
         _from_run(start, model, config, ranks)
+        if not ranks.agree(all_finite(model.parameters())):
+            raise InputError(
+                f"{start.checkpoint.path}: the weights are not finite; name an earlier checkpoint of that run"
+            )
     else:
         theirs, fresh = _loaded(start, config.model.family)
+        if not equality.finite(theirs):
+            raise InputError(f"{start.folder}: the weights are not finite; no training mends them: give another model")
         own = dict(model.named_parameters())
         fill(model, _translated(start, theirs, own, config, corpus.vocabulary.padded), ranks.tensor_rank)
         documents = equality.documents(groups, min(config.model.max_length, _LONGEST), corpus.vocabulary.special)

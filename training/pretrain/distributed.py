@@ -51,6 +51,12 @@ class Ranks:
         """Whether this rank reports for all."""
         return self.rank == 0
 
+    def agree(self, own: bool) -> bool:
+        """Whether all ranks say so; all call this together, while no checkpoint is being written."""
+        flag = torch.tensor(float(own))
+        dist.all_reduce(flag, dist.ReduceOp.MIN, group=self.files)
+        return bool(flag)
+
 
 def started() -> bool:
     """Whether a launcher started this process as a rank."""

@@ -1,5 +1,6 @@
 """The log of a run: JSON Lines, TensorBoard, and a line for the screen."""
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -91,7 +92,8 @@ class Journal:
         self._wandb = _wandb(run, facts or {}) if "wandb" in trackers else None
 
     def write(self, kind: str, step: int, values: Mapping[str, float | int | None]) -> None:
-        """Add a line and its scalars."""
+        """Add a line and its scalars; what is not finite, which JSON has not, is null."""
+        values = {name: None if value is None or not math.isfinite(value) else value for name, value in values.items()}
         self._file.write(json_lines.line({"kind": kind, "step": step, **values}))
         self._file.flush()
         for name, value in values.items():

@@ -187,6 +187,7 @@ class Training:
         self.launched = self.state.step
         self.clock = Clock(ranks.device)
         self._handed: Handed | None = None
+        self._last = math.nan, math.nan
         self._checkpoint_seconds = 0.0
         self._settled = time.perf_counter()
         self._stopping = self._asked = self._due = False
@@ -229,8 +230,8 @@ class Training:
             self._settle()
             if self.profiler is not None:
                 self.profiler.close(self.launched)
-            if self.state.step and (self.resumed is None or self.state.step > self.resumed.step):
-                self._save()
+            if self.state.step and (self.resumed is None or self.state.step > self.resumed.step) and not self._save():
+                raise BuildError(self._not_finite())
             self.writer.wait()
         facts |= self._figures()
         if "corpora" in facts and self._read:
@@ -333,15 +334,15 @@ class Training:
             return
         self._handed = None
         *sums, norm = handed.figures()
-        mean = sums[0] / max(1.0, sums[1])
-        state.step = handed.step
+        mean = sums[0] / sums[1] if sums[1] else math.nan
+        state.step, self._last = handed.step, (mean, norm)
         if math.isfinite(sums[0]) and math.isfinite(norm):
             state.in_row = 0
         else:
             state.skipped, state.in_row = state.skipped + 1, state.in_row + 1
             if state.in_row > config.optimizer.skips:
                 self.writer.wait()
-                raise BuildError(self._not_finite(mean, norm))
+                raise BuildError(self._not_finite())
         state.tokens += int(sums[2])
         total = Work(int(sums[2]), int(sums[1]), int(sums[3]), int(sums[4]))
         flops = cost.flops(config.model, self.vocabulary.padded, total)
@@ -365,8 +366,7 @@ class Training:
         self._settle()
         if validates:
             self._validate()
-        # Behind a step that was skipped the weights may already be useless.
-        if due and launched < self.steps and not state.in_row:
+        if due and launched < self.steps:
             self._save()
         self._settled = time.perf_counter()
 
@@ -419,9 +419,9 @@ class Training:
         )
         self.show.step(line)
         values = {
-            "loss": loss if math.isfinite(loss) else None,
+            "loss": loss,
             "lr": rate,
-            "gradient_norm": norm if math.isfinite(norm) else None,
+            "gradient_norm": norm,
             "skipped": state.skipped,
             "tokens": state.tokens,
             "tokens_per_second": tokens / seconds,
@@ -447,10 +447,19 @@ class Training:
             self.show.validated(self.state.step, scores)
             self.journal.write("validation", self.state.step, scores)
 
-    def _save(self) -> None:
+    def _save(self) -> bool:
+        """Write a checkpoint; not behind a step that was skipped, whose weights may already be useless.
+
+        Raises:
+            BuildError: a weight is not finite, which no step mends; or the last checkpoint could not be written.
+        """
         began = time.perf_counter()
         self.writer.wait()
         state = self.state
+        if state.in_row:
+            return False
+        if not self.ranks.agree(self.optimizer.finite()):
+            raise BuildError(self._not_finite())
         parts: list[Any] = [None] * self.ranks.size
         dist.all_gather_object(parts, self.stream.cursors, group=self.ranks.files)
         cursors = {lane: position for part in parts for lane, position in part.items()}
@@ -469,6 +478,7 @@ class Training:
         self._checkpoint_seconds = time.perf_counter() - began
         if self.show is not None:
             self.show.saved(state.step)
+        return True
 
     def _figures(self) -> Mapping[str, Any]:
         state, size = self.state, self.ranks.size
@@ -498,14 +508,17 @@ class Training:
     def _ask(self) -> None:
         self._asked = True
 
-    def _not_finite(self, loss: float, norm: float) -> str:
+    def _not_finite(self) -> str:
         from socorpus.training.pretrain import checkpoint
 
-        last = checkpoint.newest(self.run_folder.checkpoints)
+        last, (loss, norm) = checkpoint.newest(self.run_folder.checkpoints), self._last
         kept = f"the checkpoint of step {last.step:,} is kept" if last else "there is no checkpoint yet"
+        broken = (
+            f"the loss is {loss:g} and the gradient's norm {norm:g}" if self.state.in_row else "a weight is not finite"
+        )
         return (
-            f"step {self.state.step:,}: the loss is {loss:g} and the gradient's norm {norm:g}; {kept}. "
-            "Lower optimizer.lr or lengthen schedule.warmup, and run again"
+            f"step {self.state.step:,}: {broken}; {kept}, and this step is not saved. Lower optimizer.lr or lengthen "
+            "schedule.warmup, and run again"
         )
 
 

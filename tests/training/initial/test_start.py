@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from socorpus.corpus import Corpus, InputError, Progress, build, load_config
 from socorpus.corpus.schema import SPECIAL_TOKENS
@@ -286,6 +286,15 @@ def test_weights_that_are_no_safetensors_or_lack_something(models: Path, copy: P
         start.find(f"scratch:{models / 'ModernBert'}")
     with pytest.raises(InputError, match="not on this machine; fetch it with --download"):
         start.find("nobody/nothing")
+
+
+def test_a_models_weights_that_are_not_finite(models: Path, copy: Path, tmp_path: Path) -> None:
+    place = spoilt(models / "ModernBert", tmp_path)
+    tensors = weights_of(place)
+    tensors["model.final_norm.weight"][3] = float("nan")
+    save_file(tensors, place / "model.safetensors", {"format": "pt"})
+    with pytest.raises(InputError, match="spoilt: the weights are not finite"):
+        train(copy, tmp_path / "run", config=recipe_of(tmp_path), init=place)
 
 
 def test_a_head_that_a_model_lacks_begins_anew(models: Path, copy: Path, tmp_path: Path, one_thread: None) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from socorpus import training
-from socorpus.corpus.errors import BuildError
+from socorpus.corpus.errors import BuildError, InputError
 from socorpus.training import presets
 from socorpus.training.evaluation import compare, systems
 from socorpus.training.evaluation.compare import ComparisonPlan
@@ -25,6 +25,7 @@ from socorpus.training.finetuning.settings import FinetuneSettings
 from socorpus.training.pretrain import checkpoint as checkpoints
 from socorpus.training.pretrain import distributed, trainer
 from socorpus.training.pretrain.data import shard_reader
+from socorpus.training.pretrain.optimizer import Optimizer
 from tests.building import small_disk, wait_for
 from tests.our_tasks import ENTITIES
 from tests.training import runs, tiny_models
@@ -177,6 +178,45 @@ def test_steps_that_are_not_finite_change_nothing_and_are_counted(
     few = presets.load("tiny", configure(tmp_path, 6, "steps = 1", 0, "[optimizer]\nskips = 1"))
     with pytest.raises(BuildError, match="step 4: the loss is nan"):
         training.train(corpus, tmp_path / "few", config=few)
+
+
+def test_a_run_that_ends_in_steps_that_are_not_finite_keeps_the_checkpoint_before(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss_of = trainer.Training._loss
+
+    def broken(self: trainer.Training, batch: Any) -> Any:
+        return loss_of(self, batch) * (math.nan if self.launched >= 3 else 1.0)
+
+    monkeypatch.setattr(trainer.Training, "_loss", broken)
+    config = presets.load("tiny", configure(tmp_path, 4, "steps = 2\nkeep = 1", 0))
+    with pytest.raises(BuildError, match="step 4: the loss is nan .*; the checkpoint of step 2 is kept, and this step"):
+        training.train(corpus, tmp_path / "run", config=config)
+    assert [saved.step for saved in checkpoints.listed(tmp_path / "run/checkpoints")] == [2]
+
+
+def test_weights_that_are_not_finite_are_neither_saved_nor_taken(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, run = trainer.Training._step, tmp_path / "run"
+
+    def ruining(self: trainer.Training) -> None:
+        step(self)
+        if self.launched == 3:
+            self.optimizer.weights[0].model.data[0] = math.inf
+
+    monkeypatch.setattr(trainer.Training, "_step", ruining)
+    config = presets.load("tiny", configure(tmp_path, 3, "steps = 2\nkeep = 1", 0))
+    with pytest.raises(BuildError, match="step 3: a weight is not finite; the checkpoint of step 2 is kept"):
+        training.train(corpus, run, config=config)
+    assert [saved.step for saved in checkpoints.listed(run / "checkpoints")] == [2]
+    # As an earlier version saved them.
+    monkeypatch.setattr(Optimizer, "finite", lambda _: True)
+    training.train(corpus, run, config=config)
+    with pytest.raises(InputError, match="step-000000003: the weights are not finite.*Export an earlier step"):
+        training.export_model(run, tmp_path / "model")
+    with pytest.raises(InputError, match="step-000000003: the weights are not finite; name an earlier checkpoint"):
+        training.train(corpus, tmp_path / "second", config=config, init=run)
 
 
 def test_figures_that_are_read_a_step_late_are_the_same(
