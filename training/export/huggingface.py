@@ -377,7 +377,7 @@ def _facts(source: Source, proof: Proof, theirs: Any, sentence: bool) -> dict[st
             for number, part in enumerate(source.corpora)
         ],
         "step": step,
-        "steps": schedule.steps(source.config),
+        "steps": schedule.course(source.config, step, state).steps,
         "tokens": state["tokens"],
         "flops": state["flops"],
         "gpu_hours": hours,

@@ -78,8 +78,9 @@ def _to_host(tensor: torch.Tensor) -> tuple[torch.Tensor, torch.cuda.Event | Non
 
 @dataclass
 class TrainingState:
-    """Progress of a run: steps done, tokens seen, operations, seconds of training, the lanes' positions; `skipped` of
-    the steps changed no weight, `in_row` of them the last ones.
+    """Progress of a run: steps done, tokens read, operations, seconds of training, the lanes' positions; `skipped` of
+    the steps changed no weight, `in_row` of them the last ones; `seen` are the tokens of whole batches, by which the
+    schedule goes.
     """
 
     step: int = 0
@@ -89,6 +90,7 @@ class TrainingState:
     cursors: list[lanes.Position] | None = None
     skipped: int = 0
     in_row: int = 0
+    seen: int = 0
     recent: list[tuple[float, int, float]] = field(default_factory=list)
 
 
@@ -155,7 +157,6 @@ class Training:
 
         self.corpora, self.run_folder, self.config, self.ranks = corpora, run, config, ranks
         self.show = show if ranks.first else None
-        self.steps = schedule.steps(config)
         self.vocabulary = corpora.own.vocabulary
         self.resumed = checkpoint.newest(run.checkpoints)
         before = self.resumed.state if self.resumed else {}
@@ -167,6 +168,8 @@ class Training:
         self.config = config = self._with_micro_batch(facts)
         self.cut = dataloader.shape(corpora.groups, config.model.max_length, config.batch, ranks.data, wanted)
         self.state = self._resume(self.resumed)
+        self.course = schedule.Course(config, self.state.step, self.state.seen)
+        self.steps = self.course.steps
         self.gpu = cost.named(torch.cuda.get_device_name(ranks.device)) if ranks.device.type == "cuda" else None
         self.price = price if price is not None else (self.gpu.price if self.gpu else None)
         self.peak = cost.matmul_rate(ranks.device, self.dtype)
@@ -179,7 +182,7 @@ class Training:
             ranks.data_rank,
             self.state.cursors,
             self.state.step,
-            lambda step: schedule.masking_rate(config, step, self.steps),
+            self.course.masking_rate,
         )
         self.journal: Journal | None = None
         self.watching, self.facts = watching, facts
@@ -293,7 +296,8 @@ class Training:
             return TrainingState()
         cursors = [lanes.restored(position) for position in kept["cursors"]]
         skipped, in_row = int(kept.get("skipped", 0)), int(kept.get("in_row", 0))
-        return TrainingState(saved.step, kept["tokens"], kept["flops"], kept["seconds"], cursors, skipped, in_row)
+        seen = schedule.course(self.config, saved.step, kept).seen
+        return TrainingState(saved.step, kept["tokens"], kept["flops"], kept["seconds"], cursors, skipped, in_row, seen)
 
     def _step(self) -> None:
         """Hand a step to the device, and read the figures of one: where it works on its own, of the step before."""
@@ -317,7 +321,7 @@ class Training:
         with self.clock.phase("reduce"):
             sums = self._shared(loss, [scored, done.tokens, done.seen_globally, done.seen_locally])
             norm = self.optimizer.gather(sums[1].clamp(min=1))
-        share = schedule.rate(config.schedule, self.launched, self.steps)
+        share = self.course.rate(self.launched)
         with self.clock.phase("optimizer"):
             self.optimizer.step(norm, share, torch.isfinite(sums[0]) & torch.isfinite(norm))
         self.launched += 1
@@ -344,6 +348,7 @@ class Training:
                 self.writer.wait()
                 raise BuildError(self._not_finite())
         state.tokens += int(sums[2])
+        state.seen += config.batch.tokens
         total = Work(int(sums[2]), int(sums[1]), int(sums[3]), int(sums[4]))
         flops = cost.flops(config.model, self.vocabulary.padded, total)
         state.flops += flops
@@ -356,7 +361,7 @@ class Training:
 
     def _between(self) -> None:
         """Validate and save, where it is time for that."""
-        state, config, launched = self.state, self.config, self.launched
+        config, launched = self.config, self.launched
         validates = bool(config.validation.steps) and (
             launched % config.validation.steps == 0 or launched == self.steps
         )
@@ -472,6 +477,7 @@ class Training:
             "seconds": state.seconds,
             "skipped": state.skipped,
             "in_row": state.in_row,
+            "seen": state.seen,
         }
         self.writer.save(state.step, self.model, self.optimizer, kept)
         self._saved, self._asked, self._due = time.monotonic(), False, False
