@@ -20,7 +20,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.training.config import Config
-from socorpus.training.pretrain import cost, distributed, micro_batch, schedule
+from socorpus.training.pretrain import cost, distributed, log, micro_batch, schedule
 from socorpus.training.pretrain.clock import Clock, Taken
 from socorpus.training.pretrain.cost import Work
 from socorpus.training.pretrain.data import dataloader, lanes, mixture
@@ -199,12 +199,12 @@ class Training:
         self._read: list[int] = []
 
     def __enter__(self) -> "Training":
-        if self.ranks.first:
-            self.run_folder.forget_after(self.state.step)
-            self.journal = Journal(self.run_folder, self.watching.trackers, self.facts)
-            if self.watching.profiled:
-                folder = self.run_folder.root / "profile"
-                self.profiler = StepProfiler(folder, self.watching.profiled, self.ranks.device, self._profiled)
+        try:
+            if self.ranks.first:
+                self._begin_log()
+        except BaseException:
+            self.__exit__()  # else its reader goes on while the process ends
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -503,6 +503,20 @@ class Training:
             "flash_attention": self.flash,
             "share_of_peak": state.flops / max(state.seconds, 1e-9) / size / self.peak,
         }
+
+    def _begin_log(self) -> None:
+        run = self.run_folder
+        damaged = log.forget_after(run.log, self.state.step)
+        if damaged and self.show is not None:
+            self.show.says(
+                f"{run.log}: {len(damaged)} of its lines are no lines of a log and are left out, the first one line "
+                f"{damaged[0].number} ({damaged[0].wrong})"
+            )
+        self.journal = Journal(run, self.watching.trackers, self.facts)
+        if self.watching.profiled:
+            self.profiler = StepProfiler(
+                run.root / "profile", self.watching.profiled, self.ranks.device, self._profiled
+            )
 
     def _profiled(self, trace: Path) -> None:
         if self.show is not None:

@@ -191,7 +191,9 @@ def test_a_run_that_ends_in_steps_that_are_not_finite_keeps_the_checkpoint_befor
 
     monkeypatch.setattr(trainer.Training, "_loss", broken)
     config = presets.load("tiny", configure(tmp_path, 4, "steps = 2\nkeep = 1", 0))
-    with pytest.raises(BuildError, match=r"step 4: the loss is nan .*; the checkpoint of step 2 is kept, and this step"):
+    with pytest.raises(
+        BuildError, match=r"step 4: the loss is nan .*; the checkpoint of step 2 is kept, and this step"
+    ):
         training.train(corpus, tmp_path / "run", config=config)
     assert [saved.step for saved in checkpoints.listed(tmp_path / "run/checkpoints")] == [2]
 
