@@ -101,6 +101,8 @@ def joined(tensor: int = 1) -> Iterator[Ranks]:
         dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=STALLED)
         try:
             parallel_state = _megatron()
+            if not cuda:
+                _without_advice_for_gpus()
             parallel_state.initialize_model_parallel(tensor)
             try:
                 yield Ranks(
@@ -175,6 +177,13 @@ def _megatron() -> Any:
         from megatron.core.models.bert import bert_model  # noqa: F401
     logging.getLogger("megatron").setLevel(logging.ERROR)  # its warnings are for its own authors
     return parallel_state
+
+
+def _without_advice_for_gpus() -> None:
+    """Keep megatron-core from telling ranks on the CPU to set CUDA_DEVICE_MAX_CONNECTIONS."""
+    from megatron.core.tensor_parallel import layers
+
+    layers.linear_with_grad_accumulation_and_async_allreduce.warned = True
 
 
 @contextmanager
