@@ -196,7 +196,7 @@ class Screen:
             f"{name.strip('_/') or 'all'} loss {scores[f'loss{name}']:.3f}, right {scores[f'accuracy{name}']:.1%}"
             for name in (key.removeprefix("loss") for key in scores if key.startswith("loss"))
         ]
-        self._line.stay(f"step {step:,} held out: {'; '.join(parts)}")
+        self._line.stay(f"step {step:,} held out: {'; '.join(parts) or 'no token was masked'}")
 
     def saved(self, step: int) -> None:
         """A checkpoint is being written."""

@@ -219,36 +219,36 @@ def keys_markdown(config: ModuleType = config) -> str:
         ValueError: a section or a key has no docstring.
     """
     classes = {node.name: node for node in ast.parse(inspect.getsource(config)).body if isinstance(node, ast.ClassDef)}
-    own = classes["Config"]
+    own, ranges = classes["Config"], config.RANGES
     # Keys outside of all sections; `own` holds the sections of plug-ins, which are documented where they are written.
     named = {field[0]: field[1].removeprefix("Mapping[str, ").removesuffix("]") for field in _fields(own, classes)}
     whole = [field for field in _fields(own, classes) if named[field[0]] not in classes and field[0] != "own"]
-    parts = [f"### Above all sections\n\n{_keys(whole)}"] if whole else []
+    parts = [f"### Above all sections\n\n{_keys(whole, ranges)}"] if whole else []
     for name, annotation, _, _ in _fields(own, classes):
         kind = named[name]
         if kind not in classes:
             continue
         keys = list(_fields(classes[kind], classes))
         head = name if kind == annotation else f'{name}."NAME"'
-        parts.append(f"### [{head}]\n\n{_meaning(classes[kind])}\n\n{_keys(keys, name)}")
+        parts.append(f"### [{head}]\n\n{_meaning(classes[kind])}\n\n{_keys(keys, ranges, name)}")
         for key, listed, _, _ in keys:
             table = _listed(listed)
             if table in classes:
                 rows = list(_fields(classes[table], classes))
-                parts.append(f"### [[{name}.{key}]]\n\n{_meaning(classes[table])}\n\n{_keys(rows)}")
+                parts.append(f"### [[{name}.{key}]]\n\n{_meaning(classes[table])}\n\n{_keys(rows, ranges)}")
     return "\n\n".join(parts)
 
 
-def _keys(fields: Sequence[tuple[str, str, Any, str]], section: str = "") -> str:
+def _keys(fields: Sequence[tuple[str, str, Any, str]], ranges: toml_config.Ranges, section: str = "") -> str:
     rows = (
-        (f"`{key}`", _words(kind), _range(f"{section}.{key}"), _toml(value), text) for key, kind, value, text in fields
+        (f"`{key}`", _words(kind), _range(ranges.get(f"{section}.{key}")), _toml(value), text)
+        for key, kind, value, text in fields
     )
     return _rows(("key", "type", "range", "default", "meaning"), rows)
 
 
-def _range(key: str) -> str:
-    least, most = config.RANGES.get(key, ("", ""))
-    return "" if most == "" else f"{least} to {'2^63 - 1' if most == toml_config.MOST else most}"
+def _range(ends: tuple[float, float] | None) -> str:
+    return "" if ends is None else f"{ends[0]} to {'2^63 - 1' if ends[1] == toml_config.MOST else ends[1]}"
 
 
 def _meaning(section: ast.ClassDef) -> str:

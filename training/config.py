@@ -222,6 +222,10 @@ class Config:
 
 
 _LONG = 1_000_000_000
+_BELOW = 0.999999
+"""Most of a mean's decay: with 1 it would take in nothing new, and what it is divided by would be zero."""
+_RATE = 0.001
+"""Least share of masked tokens: without any there is no loss."""
 RANGES: toml_config.Ranges = {
     "model.layers": (1, 1024),
     "model.hidden": (2, 65_536),
@@ -240,16 +244,16 @@ RANGES: toml_config.Ranges = {
     "data.lanes": (1, 65_536),
     "data.ahead": (1, 4096),
     "data.stall_minutes": (1e-6, 1_000_000),
-    "masking.rate": (0, 1),
-    "masking.final_rate": (0, 1),
+    "masking.rate": (_RATE, 1),
+    "masking.final_rate": (_RATE, 1),
     "masking.code_rate": (0, 1),
     "masking.mask": (0, 1),
     "masking.random": (0, 1),
     "optimizer.lr": (1e-12, 1e18),
     "optimizer.muon_lr": (0, 1e18),
-    "optimizer.beta1": (0, 1),
-    "optimizer.beta2": (0, 1),
-    "optimizer.eps": (0, 1),
+    "optimizer.beta1": (0, _BELOW),
+    "optimizer.beta2": (0, _BELOW),
+    "optimizer.eps": (1e-30, 1),
     "optimizer.weight_decay": (0, 100),
     "optimizer.clip": (0, 1_000_000),
     "optimizer.skips": (0, 1_000_000),
@@ -265,8 +269,8 @@ RANGES: toml_config.Ranges = {
     "checkpoint.keep": (1, 1_000_000),
     "checkpoint.keep_every": (1, _LONG),
     "validation.steps": (0, _LONG),
-    "validation.tokens": (0, 1_000_000_000_000),
-    "validation.rate": (0, 1),
+    "validation.tokens": (1, 1_000_000_000_000),
+    "validation.rate": (_RATE, 1),
 }
 """Key of a number -> the least and the most that it may be."""
 

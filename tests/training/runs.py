@@ -111,7 +111,7 @@ def slurm_task(rank: int, ranks: int) -> dict[str, str]:
 def _wait(started: Sequence[fork_server.Process | subprocess.Popen[str]]) -> None:
     said = [process.communicate(timeout=300)[1] for process in started]
     assert [process.returncode for process in started] == [0] * len(started), "\n".join(said)
-    assert not any("Traceback" in text for text in said), "\n".join(said)
+    assert not any(sign in text for text in said for sign in ("Traceback", "Warning")), "\n".join(said)
 
 
 def start(corpus: Path, out: Path, config: Path, *more: object) -> fork_server.Process:

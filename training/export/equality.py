@@ -13,6 +13,7 @@ import torch.distributed as dist
 from socorpus.training.pretrain.data import packing, shard_reader
 from socorpus.training.pretrain.data.shard_reader import RowGroup
 from socorpus.training.pretrain.distributed import Ranks
+from socorpus.training.pretrain.optimizer import all_finite
 from socorpus.training.quiet import quiet
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ def chosen(pieces: Sequence[npt.NDArray[Any]], special: Mapping[str, int]) -> Do
     numbers = sorted({round(number) for number in np.linspace(0, len(by_length) - 1, _DOCUMENTS)})
     ends = np.array([special["[CLS]"]]), np.array([special["[SEP]"]])
     return [np.concatenate((ends[0], by_length[number], ends[1])).astype(np.int64) for number in numbers]
+
+
+def finite(model: torch.nn.Module) -> bool:
+    """Whether no weight is an infinity or a NaN: else no comparison says anything."""
+    return all_finite(model.state_dict().values())
 
 
 @torch.no_grad()

@@ -4,7 +4,6 @@ The proof is part of the export: documents of the corpus go through the trainer'
 transformers' model as read from the disk, padded. If their logits differ by more than rounding, no folder is written.
 """
 
-import json
 import math
 import shutil
 import warnings
@@ -32,7 +31,7 @@ from socorpus.training import config, presets, saved_hashes
 from socorpus.training.config import Config, ModelShape
 from socorpus.training.export import card, equality
 from socorpus.training.loading import ONLY_DATA, loading
-from socorpus.training.pretrain import checkpoint, distributed, schedule
+from socorpus.training.pretrain import checkpoint, distributed, log, schedule
 from socorpus.training.pretrain.checkpoint import Found
 from socorpus.training.pretrain.data import shard_reader
 from socorpus.training.pretrain.data.shard_reader import ShardCorpus
@@ -233,6 +232,11 @@ def _write(source: Source, folder: Path, sentence: bool) -> dict[str, Any]:
         ours = _ours(source, ranks)
         _save(source, ours, folder, sentence)
         theirs = _theirs(source, folder, sentence)
+        if not equality.finite(theirs):
+            raise InputError(
+                f"{source.found.path}: the weights are not finite: training destroyed them. Export an earlier step "
+                "(--step), or train again with a lower optimizer.lr"
+            )
         here = replace(ranks, device=torch.device("cpu"))
         equal = equality.compare(ours, theirs, documents, source.vocabulary.special["[PAD]"], here)
         proof = Proof(split, tuple(len(ids) for ids in documents), equal.difference)
@@ -388,7 +392,7 @@ def _facts(source: Source, proof: Proof, theirs: Any, sentence: bool) -> dict[st
         ],
         "step": step,
         "checkpoint": source.found.identity,
-        "steps": schedule.steps(source.config),
+        "steps": schedule.course(source.config, step, state).steps,
         "tokens": state["tokens"],
         "flops": state["flops"],
         "gpu_hours": hours,
@@ -402,12 +406,6 @@ def _facts(source: Source, proof: Proof, theirs: Any, sentence: bool) -> dict[st
 
 def _validation(run: Run, step: int) -> dict[str, Any] | None:
     """The last held-out scores up to a step."""
-    last = None
-    for line in run.log.read_text("utf-8").splitlines() if run.log.exists() else []:
-        try:
-            entry = json.loads(line)
-            if entry["kind"] == "validation" and entry["step"] <= step:
-                last = {name: value for name, value in entry.items() if name != "kind"}
-        except (ValueError, KeyError, TypeError):
-            continue  # the half line of a run that was killed
-    return last
+    lines = [line.values for line in log.read_lines(run.log) if line.wrong is None] if run.log.exists() else []
+    held = [line for line in lines if line["kind"] == "validation" and line["step"] <= step]
+    return {name: value for name, value in held[-1].items() if name != "kind" and value is not None} if held else None

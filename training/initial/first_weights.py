@@ -5,6 +5,7 @@ is that of an export the other way round: documents of the corpus go through the
 trainer's, and no run begins if their logits differ by more than rounding.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,13 +21,18 @@ from socorpus.training.models.encoder import Encoder
 from socorpus.training.pretrain import checkpoint
 from socorpus.training.pretrain.data.shard_reader import RowGroup, ShardCorpus
 from socorpus.training.pretrain.distributed import Ranks
-from socorpus.training.pretrain.optimizer import Optimizer
+from socorpus.training.pretrain.optimizer import Optimizer, all_finite
 from socorpus.training.pretrain.run import Run
 
 _LONGEST = 2048
 """Tokens of a document in the proof: logits of each are some megabytes."""
 _HEADS = {"sobert": ("cls.",), "modern": ("head.", "decoder.")}
 """Beginnings of the names of the masked-token head's weights, which a model may lack: then it begins anew."""
+_UNUSED = re.compile(
+    r"(?:bert\.)?pooler\..*|cls\.seq_relationship\..*|(?:classifier|qa_outputs|score)\..*"
+    r"|.*\.(?:position_ids|token_type_ids|inv_freq)"
+)
+"""Names of weights that a masked-token model has no use for: heads of other tasks, and constants."""
 
 
 def save(
@@ -51,8 +57,14 @@ def save(
     model.to(ranks.device).eval()
     if start.checkpoint is not None:
         _from_run(start, model, config, ranks)
+        if not ranks.agree(all_finite(model.parameters())):
+            raise InputError(
+                f"{start.checkpoint.path}: the weights are not finite; name an earlier checkpoint of that run"
+            )
     else:
         theirs, fresh = _loaded(start, config.model.family)
+        if not equality.finite(theirs):
+            raise InputError(f"{start.folder}: the weights are not finite; no training mends them: give another model")
         own = dict(model.named_parameters())
         fill(model, _translated(start, theirs, own, config, corpus.vocabulary.padded), ranks.tensor_rank)
         documents = equality.documents(groups, min(config.model.max_length, _LONGEST), corpus.vocabulary.special)
@@ -97,14 +109,31 @@ def _loaded(start: Start, family: str) -> tuple[Any, bool]:
     with loading(start.folder, "the model") as transformers:
         kind = getattr(transformers, weights.ARCHITECTURES[family])
         model, report = kind.from_pretrained(
-            start.folder, **ONLY_DATA, use_safetensors=True, output_loading_info=True, dtype=torch.float32
+            start.folder,
+            **ONLY_DATA,
+            use_safetensors=True,
+            output_loading_info=True,
+            dtype=torch.float32,
+            ignore_mismatched_sizes=True,  # refused below, by name
         )
     missing = sorted(report["missing_keys"])
     if other := [name for name in missing if not name.startswith(_HEADS[family])]:
+        raise InputError(f"{start.folder}: its weights lack {_some(other)}")
+    for name, has, wants in sorted(report["mismatched_keys"]):
         raise InputError(
-            f"{start.folder}: its weights lack {', '.join(other[:3])}" + (" and more" if len(other) > 3 else "")
+            f"{start.folder}: its weight {name} has the shape {tuple(has)}, and by its config.json it is "
+            f"{tuple(wants)}; they are not of one model"
+        )
+    if more := sorted(name for name in report["unexpected_keys"] if not _UNUSED.fullmatch(name)):
+        raise InputError(
+            f"{start.folder}: by its config.json the model has no {_some(more)}, which its weights hold: they would be "
+            "lost. They are not of one model; or, if nothing needs them, write the weights without them"
         )
     return model.eval(), bool(missing)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _translated(

@@ -12,7 +12,7 @@ from typing import Any
 
 from socorpus.corpus import toml_config
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.storage import files
+from socorpus.corpus.storage import files, json_shape
 from socorpus.corpus.storage.boundary import corpus_place
 from socorpus.corpus.storage.objects.paths import ObjectPath
 from socorpus.corpus.tokenizer import folder as tokenizer_folder
@@ -103,7 +103,23 @@ def _of_model(model: Pretrained) -> Start:
 
 
 def _require_safetensors(folder: Path) -> None:
-    if any(folder.glob("*.safetensors")):
+    """See that there are weights in safetensors: one file, or the files that an index names."""
+    index = folder / "model.safetensors.index.json"
+    if (folder / "model.safetensors").is_file():
+        return
+    if files.exists(index):
+        try:
+            described = files.read_json(index)
+            wrong = json_shape.misfit(described, {"weight_map": {str: str}})
+        except (OSError, ValueError) as error:
+            wrong = str(error)
+        if wrong:
+            raise InputError(f"{index}: not an index of weights ({wrong}); fetch the model again")
+        names = sorted(set(described["weight_map"].values()))
+        if not names or any(Path(name).name != name or not name.endswith(".safetensors") for name in names):
+            raise InputError(f"{index}: not an index of weights (it names no files of its folder); fetch it again")
+        if gone := [name for name in names if not (folder / name).is_file()]:
+            raise InputError(f"{folder}: {', '.join(gone)} of its weights is not there; fetch the model again")
         return
     pickles = sorted(path.name for path in folder.glob("*.bin"))
     if not pickles:

@@ -1,6 +1,5 @@
 """A page of a run's curves, or of several side by side, that opens offline."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from socorpus.corpus.report.page import page
 from socorpus.corpus.report.sections import Section
 from socorpus.corpus.storage import files
 from socorpus.training.pretrain.clock import PHASES
+from socorpus.training.pretrain.log import read_lines
 from socorpus.training.pretrain.run import Run
 
 _POINTS = 400
@@ -36,7 +36,11 @@ class Logged:
     def held_over_tokens(self, key: str) -> list[Point]:
         """A figure of validations over the tokens seen."""
         tokens = {line["step"]: line["tokens"] for line in self.steps}
-        return [(tokens[line["step"]], line[key]) for line in self.held if key in line and line["step"] in tokens]
+        return [
+            (tokens[line["step"]], line[key])
+            for line in self.held
+            if line.get(key) is not None and line["step"] in tokens
+        ]
 
 
 def write(runs: Sequence[Path], out: Path) -> None:
@@ -71,18 +75,12 @@ def read(folder: Path, name: str) -> Logged:
     if facts is None or not files.exists(run.log):
         raise InputError(f"{folder}: no run with a log; give the folder that socorpus train wrote with --out")
     steps, held = list[Mapping[str, Any]](), list[Mapping[str, Any]]()
-    try:
-        lines = files.read_text(run.log).splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{run.log}: can't be read: {error}") from None
-    for number, text in enumerate(lines, 1):
-        try:
-            line = json.loads(text)
-            (steps if line["kind"] == "train" else held).append({"step": int(line["step"]), **line})
-        except (ValueError, KeyError, TypeError):
-            if number == len(lines):
-                continue  # being written, or of a run that was killed
-            raise InputError(f"{run.log}, line {number}: no line of a log; remove it") from None
+    lines = read_lines(run.log)
+    for line in lines:
+        if line.wrong is None:
+            {"train": steps, "validation": held}.get(line.values["kind"], []).append(line.values)
+        elif line.number < len(lines):  # else it is being written, or of a run that was killed
+            raise InputError(f"{run.log}, line {line.number}: no line of a log ({line.wrong}); remove it")
     if not any(line.get("tokens") for line in steps):
         raise InputError(f"{run.log}: no step is done yet; wait for the first")
     return Logged(name, steps, held, facts)
@@ -117,9 +115,9 @@ def _table(logs: Sequence[Logged]) -> Any:
                 last["tokens"],
                 _number(last.get("loss")),
                 _number(held.get("loss")),
-                "–" if "accuracy" not in held else f"{held['accuracy']:.1%}",
-                round(last["tokens_per_second"]),
-                f"{last['share_of_peak']:.1%}",
+                _share(held.get("accuracy")),
+                "–" if last.get("tokens_per_second") is None else round(last["tokens_per_second"]),
+                _share(last.get("share_of_peak")),
                 log.facts.get("device", "–"),
             ]
         )
@@ -128,6 +126,10 @@ def _table(logs: Sequence[Logged]) -> Any:
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"
 
 
 def _losses(logs: Sequence[Logged]) -> list[Any]:

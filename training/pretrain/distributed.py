@@ -51,6 +51,12 @@ class Ranks:
         """Whether this rank reports for all."""
         return self.rank == 0
 
+    def agree(self, own: bool) -> bool:
+        """Whether all ranks say so; all call this together, while no checkpoint is being written."""
+        flag = torch.tensor(float(own))
+        dist.all_reduce(flag, dist.ReduceOp.MIN, group=self.files)
+        return bool(flag)
+
 
 def started() -> bool:
     """Whether a launcher started this process as a rank."""
@@ -100,6 +106,8 @@ def joined(tensor: int = 1) -> Iterator[Ranks]:
         dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=STALLED)
         try:
             parallel_state = _megatron()
+            if not cuda:
+                _without_advice_for_gpus()
             parallel_state.initialize_model_parallel(tensor)
             try:
                 yield Ranks(
@@ -174,6 +182,13 @@ def _megatron() -> Any:
         from megatron.core.models.bert import bert_model  # noqa: F401
     logging.getLogger("megatron").setLevel(logging.ERROR)  # its warnings are for its own authors
     return parallel_state
+
+
+def _without_advice_for_gpus() -> None:
+    """Keep megatron-core from telling ranks on the CPU to set CUDA_DEVICE_MAX_CONNECTIONS."""
+    from megatron.core.tensor_parallel import layers
+
+    layers.linear_with_grad_accumulation_and_async_allreduce.warned = True
 
 
 @contextmanager

@@ -1,15 +1,25 @@
-"""The log of a run: JSON Lines, TensorBoard, and a line for the screen."""
+"""The log of a run: JSON Lines, TensorBoard, and a line for the screen; and the one reader of its lines."""
 
+import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Protocol
 
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.storage import files, json_lines
+from socorpus.corpus.storage import files, json_lines, json_shape
 from socorpus.training.pretrain.run import Run
+
+_SHAPES: Mapping[str, Mapping[str, Any]] = {
+    "train": {"kind": str, "step": int, "tokens": int},
+    "validation": {"kind": str, "step": int},
+}
+_MOST = 1e100
+"""More than any figure can be: float32 ends at 3e38."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +101,8 @@ class Journal:
         self._wandb = _wandb(run, facts or {}) if "wandb" in trackers else None
 
     def write(self, kind: str, step: int, values: Mapping[str, float | int | None]) -> None:
-        """Add a line and its scalars."""
+        """Add a line and its scalars; what is not finite, which JSON has not, is null."""
+        values = {name: None if value is None or not math.isfinite(value) else value for name, value in values.items()}
         self._file.write(json_lines.line({"kind": kind, "step": step, **values}))
         self._file.flush()
         for name, value in values.items():
@@ -106,6 +117,69 @@ class Journal:
         self._board.close()
         if self._wandb is not None:
             self._wandb.finish()
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A line of a log: its number, from 1 on, its text, and its values (`kind`, `step`, of a step also `tokens`; the
+    others are finite numbers or None). Of one that is no line of a log `wrong` says why, and there are no values.
+    """
+
+    number: int
+    text: str
+    values: Mapping[str, Any]
+    wrong: str | None
+
+
+def read_lines(path: Path) -> list[LogLine]:
+    """The lines of a run's log.
+
+    Raises:
+        InputError: the file can't be read.
+    """
+    try:
+        with files.reading(path):
+            content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: can't be read: {error}; move it away, and a run goes on with a new log") from None
+    return [_line(number, line) for number, line in enumerate(content.removesuffix(b"\n").split(b"\n"), 1) if content]
+
+
+def forget_after(path: Path, step: int) -> list[LogLine]:
+    """Drop a log's lines of later steps, which will be written again, and those that are no lines of a log.
+
+    Returns:
+        The latter, without one at the end: half a line of a run that was killed.
+
+    Raises:
+        InputError: the file can't be read.
+    """
+    if not files.exists(path):
+        return []
+    there = read_lines(path)
+    with files.atomic(path) as temporary:
+        kept = [line.text for line in there if line.wrong is None and line.values["step"] <= step]
+        temporary.write_text("".join(f"{text}\n" for text in kept), "utf-8")
+    return [line for line in there[:-1] if line.wrong is not None]
+
+
+def _line(number: int, content: bytes) -> LogLine:
+    text = content.decode("utf-8", "replace")
+    try:
+        # Earlier versions wrote NaN, which JSON has not.
+        values = json.loads(content.decode("utf-8"), parse_constant=lambda _: None)
+        kind = values.get("kind") if isinstance(values, dict) else None
+        wrong = json_shape.misfit(values, _SHAPES.get(str(kind), {"kind": str, "step": int}))
+    except (ValueError, RecursionError) as error:
+        return LogLine(number, text, {}, str(error))
+    if wrong is None:
+        names = (name for name, value in values.items() if name != "kind" and not _is_figure(value))
+        wrong = next((f"{name}: not a number" for name in names), None)
+    return LogLine(number, text, values if wrong is None else {}, wrong)
+
+
+def _is_figure(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _MOST)
 
 
 def _wandb(run: Run, facts: Mapping[str, Any]) -> Any:

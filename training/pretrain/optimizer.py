@@ -7,7 +7,7 @@ micro-batch a full bucket is summed over the data-parallel ranks while the backw
 updates only that (Rajbhandari et al. 2020, ZeRO stage 1).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -160,6 +160,10 @@ class Optimizer:
             self._muon(muon, rate * self._settings.muon_lr, divisor, bad)
         self._write_back()
         self._flat.zero_()
+
+    def finite(self) -> bool:
+        """Whether all master weights that this rank has are finite; waits for the device."""
+        return all_finite(piece.master for piece in self._pieces)
 
     def forget(self) -> None:
         """Drop the step's gradients: no weight and no moment changes."""
@@ -377,6 +381,12 @@ class Optimizer:
             update = torch.cat(parts, axis)
         update = newton_schulz(update) * 0.2 * max(update.shape) ** 0.5
         return update.chunk(size, axis)[self._ranks.tensor_rank] if weight.sharded else update
+
+
+def all_finite(tensors: Iterable[torch.Tensor]) -> bool:
+    """Whether no tensor has an infinity or a NaN; waits for their device once."""
+    flags = [torch.isfinite(tensor).all() for tensor in tensors]
+    return not flags or bool(torch.stack(flags).all())
 
 
 def _reduce_scatter(own: torch.Tensor, whole: torch.Tensor, group: Any) -> Any:

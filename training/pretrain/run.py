@@ -299,20 +299,6 @@ class Run:
             self.require_own()
             yield
 
-    def forget_after(self, step: int) -> None:
-        """Drop the log's lines of later steps, which will be written again."""
-        if not self.log.exists():
-            return
-        kept = []
-        for line in self.log.read_text("utf-8").splitlines():
-            try:
-                if json.loads(line)["step"] <= step:
-                    kept.append(line)
-            except (ValueError, KeyError):
-                continue  # a partial line of a run that was killed
-        with atomic(self.log) as temporary:
-            temporary.write_text("".join(f"{line}\n" for line in kept), "utf-8")
-
     def _same(self, old: Mapping[str, Any], new: Mapping[str, Any], corpus: Path) -> None:
         if old["tokenizer"] != new["tokenizer"] or old["vocabulary"] != new["vocabulary"]:
             raise InputError(

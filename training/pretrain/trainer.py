@@ -20,7 +20,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.training.config import Config
-from socorpus.training.pretrain import cost, distributed, micro_batch, schedule
+from socorpus.training.pretrain import cost, distributed, log, micro_batch, schedule
 from socorpus.training.pretrain.clock import Clock, Taken
 from socorpus.training.pretrain.cost import Work
 from socorpus.training.pretrain.data import dataloader, lanes, mixture
@@ -78,8 +78,9 @@ def _to_host(tensor: torch.Tensor) -> tuple[torch.Tensor, torch.cuda.Event | Non
 
 @dataclass
 class TrainingState:
-    """Progress of a run: steps done, tokens seen, operations, seconds of training, the lanes' positions; `skipped` of
-    the steps changed no weight, `in_row` of them the last ones.
+    """Progress of a run: steps done, tokens read, operations, seconds of training, the lanes' positions; `skipped` of
+    the steps changed no weight, `in_row` of them the last ones; `seen` are the tokens of whole batches, by which the
+    schedule goes.
     """
 
     step: int = 0
@@ -89,6 +90,7 @@ class TrainingState:
     cursors: list[lanes.Position] | None = None
     skipped: int = 0
     in_row: int = 0
+    seen: int = 0
     recent: list[tuple[float, int, float]] = field(default_factory=list)
 
 
@@ -157,7 +159,6 @@ class Training:
 
         self.corpora, self.run_folder, self.config, self.ranks = corpora, run, config, ranks
         self.show = show if ranks.first else None
-        self.steps = schedule.steps(config)
         self.vocabulary = corpora.own.vocabulary
         self.resumed = checkpoint.newest(run.checkpoints)
         before = self.resumed.state if self.resumed else {}
@@ -171,6 +172,8 @@ class Training:
         self.config = config = self._with_micro_batch(facts)
         self.cut = dataloader.shape(corpora.groups, config.model.max_length, config.batch, ranks.data, wanted)
         self.state = self._resume(self.resumed)
+        self.course = schedule.Course(config, self.state.step, self.state.seen)
+        self.steps = self.course.steps
         self.gpu = cost.named(torch.cuda.get_device_name(ranks.device)) if ranks.device.type == "cuda" else None
         self.price = price if price is not None else (self.gpu.price if self.gpu else None)
         self.peak = cost.matmul_rate(ranks.device, self.dtype)
@@ -183,7 +186,7 @@ class Training:
             ranks.data_rank,
             self.state.cursors,
             self.state.step,
-            lambda step: schedule.masking_rate(config, step, self.steps),
+            self.course.masking_rate,
         )
         self.journal: Journal | None = None
         self.watching, self.facts = watching, facts
@@ -191,6 +194,7 @@ class Training:
         self.launched = self.state.step
         self.clock = Clock(ranks.device)
         self._handed: Handed | None = None
+        self._last = math.nan, math.nan
         self._checkpoint_seconds = 0.0
         self._settled = time.perf_counter()
         self._stopping = self._asked = self._due = False
@@ -199,12 +203,12 @@ class Training:
         self._read: list[int] = []
 
     def __enter__(self) -> "Training":
-        if self.ranks.first:
-            self.run_folder.forget_after(self.state.step)
-            self.journal = Journal(self.run_folder, self.watching.trackers, self.facts)
-            if self.watching.profiled:
-                folder = self.run_folder.root / "profile"
-                self.profiler = StepProfiler(folder, self.watching.profiled, self.ranks.device, self._profiled)
+        try:
+            if self.ranks.first:
+                self._begin_log()
+        except BaseException:
+            self.__exit__()  # else its reader goes on while the process ends
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -233,8 +237,8 @@ class Training:
             self._settle()
             if self.profiler is not None:
                 self.profiler.close(self.launched)
-            if self.state.step and (self.resumed is None or self.state.step > self.resumed.step):
-                self._save()
+            if self.state.step and (self.resumed is None or self.state.step > self.resumed.step) and not self._save():
+                raise BuildError(self._not_finite())
             self.writer.wait()
         facts |= self._figures()
         if "corpora" in facts and self._read:
@@ -297,7 +301,8 @@ class Training:
             return TrainingState()
         cursors = [lanes.restored(position) for position in kept["cursors"]]
         skipped, in_row = int(kept.get("skipped", 0)), int(kept.get("in_row", 0))
-        return TrainingState(saved.step, kept["tokens"], kept["flops"], kept["seconds"], cursors, skipped, in_row)
+        seen = schedule.course(self.config, saved.step, kept).seen
+        return TrainingState(saved.step, kept["tokens"], kept["flops"], kept["seconds"], cursors, skipped, in_row, seen)
 
     def _step(self) -> None:
         """Hand a step to the device, and read the figures of one: where it works on its own, of the step before."""
@@ -321,7 +326,7 @@ class Training:
         with self.clock.phase("reduce"):
             sums = self._shared(loss, [scored, done.tokens, done.seen_globally, done.seen_locally])
             norm = self.optimizer.gather(sums[1].clamp(min=1))
-        share = schedule.rate(config.schedule, self.launched, self.steps)
+        share = self.course.rate(self.launched)
         with self.clock.phase("optimizer"):
             self.optimizer.step(norm, share, torch.isfinite(sums[0]) & torch.isfinite(norm))
         self.launched += 1
@@ -338,16 +343,17 @@ class Training:
             return
         self._handed = None
         *sums, norm = handed.figures()
-        mean = sums[0] / max(1.0, sums[1])
-        state.step = handed.step
+        mean = sums[0] / sums[1] if sums[1] else math.nan
+        state.step, self._last = handed.step, (mean, norm)
         if math.isfinite(sums[0]) and math.isfinite(norm):
             state.in_row = 0
         else:
             state.skipped, state.in_row = state.skipped + 1, state.in_row + 1
             if state.in_row > config.optimizer.skips:
                 self.writer.wait()
-                raise BuildError(self._not_finite(mean, norm))
+                raise BuildError(self._not_finite())
         state.tokens += int(sums[2])
+        state.seen += config.batch.tokens
         total = Work(int(sums[2]), int(sums[1]), int(sums[3]), int(sums[4]))
         flops = cost.flops(config.model, self.vocabulary.padded, total)
         state.flops += flops
@@ -360,7 +366,7 @@ class Training:
 
     def _between(self) -> None:
         """Validate and save, where it is time for that."""
-        state, config, launched = self.state, self.config, self.launched
+        config, launched = self.config, self.launched
         validates = bool(config.validation.steps) and (
             launched % config.validation.steps == 0 or launched == self.steps
         )
@@ -370,8 +376,7 @@ class Training:
         self._settle()
         if validates:
             self._validate()
-        # Behind a step that was skipped the weights may already be useless.
-        if due and launched < self.steps and not state.in_row:
+        if due and launched < self.steps:
             self._save()
         self._settled = time.perf_counter()
 
@@ -424,9 +429,9 @@ class Training:
         )
         self.show.step(line)
         values = {
-            "loss": loss if math.isfinite(loss) else None,
+            "loss": loss,
             "lr": rate,
-            "gradient_norm": norm if math.isfinite(norm) else None,
+            "gradient_norm": norm,
             "skipped": state.skipped,
             "tokens": state.tokens,
             "tokens_per_second": tokens / seconds,
@@ -452,10 +457,19 @@ class Training:
             self.show.validated(self.state.step, scores)
             self.journal.write("validation", self.state.step, scores)
 
-    def _save(self) -> None:
+    def _save(self) -> bool:
+        """Write a checkpoint; not behind a step that was skipped, whose weights may already be useless.
+
+        Raises:
+            BuildError: a weight is not finite, which no step mends; or the last checkpoint could not be written.
+        """
         began = time.perf_counter()
         self.writer.wait()
         state = self.state
+        if state.in_row:
+            return False
+        if not self.ranks.agree(self.optimizer.finite()):
+            raise BuildError(self._not_finite())
         parts: list[Any] = [None] * self.ranks.size
         dist.all_gather_object(parts, self.stream.cursors, group=self.ranks.files)
         cursors = {lane: position for part in parts for lane, position in part.items()}
@@ -468,12 +482,14 @@ class Training:
             "seconds": state.seconds,
             "skipped": state.skipped,
             "in_row": state.in_row,
+            "seen": state.seen,
         }
         self.writer.save(state.step, self.model, self.optimizer, kept)
         self._saved, self._asked, self._due = time.monotonic(), False, False
         self._checkpoint_seconds = time.perf_counter() - began
         if self.show is not None:
             self.show.saved(state.step)
+        return True
 
     def _figures(self) -> Mapping[str, Any]:
         state, size = self.state, self.ranks.size
@@ -493,6 +509,20 @@ class Training:
             "share_of_peak": state.flops / max(state.seconds, 1e-9) / size / self.peak,
         }
 
+    def _begin_log(self) -> None:
+        run = self.run_folder
+        damaged = log.forget_after(run.log, self.state.step)
+        if damaged and self.show is not None:
+            self.show.says(
+                f"{run.log}: {len(damaged)} of its lines are no lines of a log and are left out, the first one line "
+                f"{damaged[0].number} ({damaged[0].wrong})"
+            )
+        self.journal = Journal(run, self.watching.trackers, self.facts)
+        if self.watching.profiled:
+            self.profiler = StepProfiler(
+                run.root / "profile", self.watching.profiled, self.ranks.device, self._profiled
+            )
+
     def _profiled(self, trace: Path) -> None:
         if self.show is not None:
             self.show.says(f"a trace of steps is in {trace}: open it in https://ui.perfetto.dev")
@@ -503,14 +533,17 @@ class Training:
     def _ask(self) -> None:
         self._asked = True
 
-    def _not_finite(self, loss: float, norm: float) -> str:
+    def _not_finite(self) -> str:
         from socorpus.training.pretrain import checkpoint
 
-        last = checkpoint.newest(self.run_folder.checkpoints)
+        last, (loss, norm) = checkpoint.newest(self.run_folder.checkpoints), self._last
         kept = f"the checkpoint of step {last.step:,} is kept" if last else "there is no checkpoint yet"
+        broken = (
+            f"the loss is {loss:g} and the gradient's norm {norm:g}" if self.state.in_row else "a weight is not finite"
+        )
         return (
-            f"step {self.state.step:,}: the loss is {loss:g} and the gradient's norm {norm:g}; {kept}. "
-            "Lower optimizer.lr or lengthen schedule.warmup, and run again"
+            f"step {self.state.step:,}: {broken}; {kept}, and this step is not saved. Lower optimizer.lr or lengthen "
+            "schedule.warmup, and run again"
         )
 
 

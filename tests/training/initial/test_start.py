@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from socorpus.corpus import Corpus, InputError, Progress, build, load_config
 from socorpus.corpus.schema import SPECIAL_TOKENS
@@ -286,6 +286,60 @@ def test_weights_that_are_no_safetensors_or_lack_something(models: Path, copy: P
         start.find(f"scratch:{models / 'ModernBert'}")
     with pytest.raises(InputError, match="not on this machine; fetch it with --download"):
         start.find("nobody/nothing")
+
+
+def test_a_models_weights_that_are_not_finite(models: Path, copy: Path, tmp_path: Path) -> None:
+    place = spoilt(models / "ModernBert", tmp_path)
+    tensors = weights_of(place)
+    tensors["model.final_norm.weight"][3] = float("nan")
+    save_file(tensors, place / "model.safetensors", {"format": "pt"})
+    with pytest.raises(InputError, match="spoilt: the weights are not finite"):
+        train(copy, tmp_path / "run", config=recipe_of(tmp_path), init=place)
+
+
+def test_weights_that_are_not_of_the_configuration_are_refused_by_name(
+    models: Path, copy: Path, tmp_path: Path, one_thread: None
+) -> None:
+    def begin(place: Path) -> None:
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        train(copy, tmp_path / "run", config=recipe_of(tmp_path, 1), init=place)
+
+    fewer = spoilt(models / "ModernBert", tmp_path / "fewer", num_hidden_layers=1, layer_types=["full_attention"])
+    with pytest.raises(InputError, match=r"the model has no model.layers.1.attn.Wo.weight, .* and 9 more, which"):
+        begin(fewer)
+    place = spoilt(models / "MegatronBert", tmp_path)
+    tensors = weights_of(place)
+    bias = tensors["cls.predictions.bias"]
+    for name in ("bert.pooler.dense.bias", "cls.seq_relationship.bias", "bert.embeddings.position_ids"):
+        tensors[name] = bias.clone()  # as models that were trained on pairs, or saved long ago, have them
+    save_file(tensors | {"foo.bar": bias.clone()}, place / "model.safetensors", {"format": "pt"})
+    with pytest.raises(InputError, match=r"the model has no foo\.bar, which its weights hold: they would be lost"):
+        begin(place)
+    wrong = tensors | {"bert.encoder.ln.weight": bias[:7].clone()}
+    save_file(wrong, place / "model.safetensors", {"format": "pt"})
+    with pytest.raises(InputError, match=r"its weight bert.encoder.ln.weight has the shape \(7,\), and by .* \(32,\)"):
+        begin(place)
+    save_file(tensors, place / "model.safetensors", {"format": "pt"})
+    begin(place)
+
+
+@pytest.mark.parametrize(
+    ("index", "says"),
+    [
+        ('{"weight_map": {"a": "../../etc/passwd"}}', "it names no files of its folder"),
+        (
+            '{"weight_map": {"a": "model-00002-of-00002.safetensors"}}',
+            "model-00002-of-00002.safetensors of its weights is",
+        ),
+        ("[]", "not an index of weights"),
+    ],
+)
+def test_an_index_of_weights_that_is_none(index: str, says: str, models: Path, tmp_path: Path) -> None:
+    place = spoilt(models / "ModernBert", tmp_path)
+    (place / "model.safetensors").rename(place / "model-00001-of-00002.safetensors")
+    (place / "model.safetensors.index.json").write_text(index, "utf-8")
+    with pytest.raises(InputError, match=says):
+        start.find(str(place))
 
 
 def test_a_head_that_a_model_lacks_begins_anew(models: Path, copy: Path, tmp_path: Path, one_thread: None) -> None:

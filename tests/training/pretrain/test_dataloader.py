@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from socorpus.corpus.errors import BuildError, InputError
 from socorpus.training import config, presets
@@ -166,7 +168,7 @@ def test_steps_that_cannot_be_dealt_are_refused() -> None:
     assert dataloader.shape(100, 128, batch, 3, None) == dataloader.Shape(16, 32, 6, 3)
     with pytest.raises(InputError, match="32 sequences of 128, fewer than the 33 data-parallel ranks"):
         dataloader.shape(100, 128, batch, 33, None)
-    with pytest.raises(InputError, match=r"data\.lanes \(5\) must divide them"):
+    with pytest.raises(InputError, match=r"data\.lanes \(5\) must divide them.*a multiple of 640 tokens"):
         dataloader.shape(100, 128, batch, 1, 5)
 
 
@@ -181,3 +183,31 @@ def test_rates_rise_stay_and_fall() -> None:
     made = presets.load("modern-base")
     assert [schedule.masking_rate(made, step, 100) for step in (0, 79, 90)] == [0.3, 0.3, pytest.approx(0.225)]
     assert schedule.masking_rate(presets.load("sobert-base"), 99, 100) == 0.15
+
+
+@given(
+    form=some.sampled_from(["wsd", "cosine"]),
+    tokens=some.integers(50_000, 200_000),
+    widths=some.lists(some.tuples(some.integers(1, 40), some.sampled_from([64, 128, 192, 1024])), max_size=4),
+)
+def test_the_schedule_goes_by_tokens_whatever_the_batch(form: str, tokens: int, widths: list[tuple[int, int]]) -> None:
+    """A batch that changes between two starts: the run ends with its tokens, at the rate that they have."""
+    plan = config.Schedule(tokens=tokens, form=form, warmup=0.1, decay=0.5)
+
+    def sized(batch: int) -> config.Config:
+        return config.Config(schedule=plan, batch=config.Batch(tokens=batch))
+
+    fine, first, seen = 1 << 20, 0, 0
+    for count, batch in [*widths, (tokens, 64)]:
+        course, width = schedule.Course(sized(batch), first, seen), batch / tokens
+        for step in range(first, min(first + count, course.steps)):
+            # What whole steps are worth: the rise is steep, and so is the beginning of 1 - sqrt.
+            expected = schedule.rate(plan, seen / tokens * fine, fine)
+            assert abs(course.rate(step) - expected) < 30 * width + 3 * width**0.5
+            first, seen = step + 1, seen + batch
+    assert tokens <= seen < tokens + max([64, *(batch for _, batch in widths)])
+    whole = schedule.Course(sized(64))
+    assert whole.steps == schedule.steps(sized(64))
+    for step in range(0, whole.steps, 97):  # to the last bit
+        assert whole.rate(step) == schedule.rate(plan, step, whole.steps)
+        assert schedule.Course(sized(64), step, step * 64).rate(step) == whole.rate(step)

@@ -114,7 +114,14 @@ def test_a_damaged_checkpoint_is_told(corpus: Path, whole: Path, tmp_path: Path)
         ({"model": {"heads": 3}}, "model.heads \\(3\\) must divide model.hidden \\(128\\)"),
         ({"batch": {"tokens": 1000}}, "batch.tokens \\(1000\\) must be a multiple of model.max_length \\(512\\)"),
         ({"model": {"window": 3}}, "model.window must be even"),
-        ({"masking": {"rate": 1.5}}, "masking.rate must lie between 0 and 1"),
+        ({"masking": {"rate": 1.5}}, "masking.rate must lie between 0.001 and 1"),
+        # Nothing to learn from, and nothing to show.
+        ({"masking": {"rate": 0}}, "masking.rate must lie between"),
+        ({"validation": {"tokens": 0}}, "validation.tokens must lie between"),
+        # A division by zero in the first step.
+        ({"optimizer": {"beta1": 1.0}}, "optimizer.beta1 must lie between 0 and 0.999999, not 1.0"),
+        ({"optimizer": {"beta2": 1.0}}, "optimizer.beta2 must lie between"),
+        ({"optimizer": {"eps": 0.0}}, "optimizer.eps must lie between"),
         ({"schedule": {"form": "linear"}}, "schedule.form must be one of wsd, cosine"),
         ({"modle": {}}, "unknown key modle; did you mean model"),
     ],

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from socorpus import training
-from socorpus.corpus.errors import BuildError
+from socorpus.corpus.errors import BuildError, InputError
 from socorpus.training import presets
+from socorpus.training.config import Config
 from socorpus.training.evaluation import compare, systems
 from socorpus.training.evaluation.compare import ComparisonPlan
 from socorpus.training.evaluation.systems import System
@@ -25,6 +26,7 @@ from socorpus.training.finetuning.settings import FinetuneSettings
 from socorpus.training.pretrain import checkpoint as checkpoints
 from socorpus.training.pretrain import distributed, trainer
 from socorpus.training.pretrain.data import shard_reader
+from socorpus.training.pretrain.optimizer import Optimizer
 from tests.building import small_disk, wait_for
 from tests.our_tasks import ENTITIES
 from tests.training import runs, tiny_models
@@ -177,6 +179,70 @@ def test_steps_that_are_not_finite_change_nothing_and_are_counted(
     few = presets.load("tiny", configure(tmp_path, 6, "steps = 1", 0, "[optimizer]\nskips = 1"))
     with pytest.raises(BuildError, match="step 4: the loss is nan"):
         training.train(corpus, tmp_path / "few", config=few)
+
+
+def test_a_run_that_ends_in_steps_that_are_not_finite_keeps_the_checkpoint_before(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss_of = trainer.Training._loss
+
+    def broken(self: trainer.Training, batch: Any) -> Any:
+        return loss_of(self, batch) * (math.nan if self.launched >= 3 else 1.0)
+
+    monkeypatch.setattr(trainer.Training, "_loss", broken)
+    config = presets.load("tiny", configure(tmp_path, 4, "steps = 2\nkeep = 1", 0))
+    with pytest.raises(
+        BuildError, match=r"step 4: the loss is nan .*; the checkpoint of step 2 is kept, and this step"
+    ):
+        training.train(corpus, tmp_path / "run", config=config)
+    assert [saved.step for saved in checkpoints.listed(tmp_path / "run/checkpoints")] == [2]
+
+
+def test_weights_that_are_not_finite_are_neither_saved_nor_taken(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, run = trainer.Training._step, tmp_path / "run"
+
+    def ruining(self: trainer.Training) -> None:
+        step(self)
+        if self.launched == 3:
+            self.optimizer.weights[0].model.data[0] = math.inf
+
+    monkeypatch.setattr(trainer.Training, "_step", ruining)
+    config = presets.load("tiny", configure(tmp_path, 3, "steps = 2\nkeep = 1", 0))
+    with pytest.raises(BuildError, match="step 3: a weight is not finite; the checkpoint of step 2 is kept"):
+        training.train(corpus, run, config=config)
+    assert [saved.step for saved in checkpoints.listed(run / "checkpoints")] == [2]
+    # As an earlier version saved them.
+    monkeypatch.setattr(Optimizer, "finite", lambda _: True)
+    training.train(corpus, run, config=config)
+    with pytest.raises(InputError, match=r"step-000000003: the weights are not finite.*Export an earlier step"):
+        training.export_model(run, tmp_path / "model")
+    with pytest.raises(InputError, match="step-000000003: the weights are not finite; name an earlier checkpoint"):
+        training.train(corpus, tmp_path / "second", config=config, init=run)
+
+
+@pytest.mark.parametrize(("batch", "steps"), [(1024, 12), (4096, 6)])
+def test_a_run_goes_on_with_another_batch_to_the_end_of_its_tokens(
+    corpus: Path, tmp_path: Path, batch: int, steps: int
+) -> None:
+    run, tokens = tmp_path / "run", 2048 * STEPS
+
+    def of(size: int) -> Config:
+        path = configure(tmp_path, tokens // size, "steps = 4\nkeep = 9", 0, "[data]\nlanes = 4\n", size)
+        return presets.load("tiny", path, {"schedule": {"decay": 0.5}})
+
+    training.train(corpus, run, config=of(2048))
+    rates = [line["lr"] for line in runs.log(run)]
+    shutil.rmtree(run / "checkpoints/step-000000008")
+    facts = training.train(corpus, run, config=of(batch))
+    assert facts["step"] == facts["steps"] == steps and 0.9 * tokens < facts["tokens"] <= tokens
+    # Where a step begins at the tokens of one of before, it has the same rate.
+    places = [(4 + number * batch / 2048, line["lr"]) for number, line in enumerate(runs.log(run)[4:])]
+    assert {place: rate for place, rate in places if place % 1 == 0} == {
+        place: rates[int(place)] for place, _ in places if place % 1 == 0
+    }
+    assert [rate for _, rate in places] == sorted({rate for _, rate in places}, reverse=True)
 
 
 def test_figures_that_are_read_a_step_late_are_the_same(

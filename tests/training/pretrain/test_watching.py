@@ -2,8 +2,10 @@
 
 import gzip
 import json
+import math
 import os
 import shutil
+import threading
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,8 +13,10 @@ import pytest
 
 from socorpus import training
 from socorpus.corpus.errors import InputError
-from socorpus.training.pretrain import curves
+from socorpus.training import presets
+from socorpus.training.pretrain import curves, log
 from socorpus.training.pretrain.clock import PHASES
+from socorpus.training.pretrain.run import Run
 from tests.training import runs
 from tests.training.runs import configure, train
 
@@ -74,6 +78,56 @@ def test_the_page_shows_runs_side_by_side(whole: Path, tmp_path: Path) -> None:
     assert page.count("<svg") == 12 and "http://" not in page.replace("http://www.w3.org/2000/svg", "")
     last = runs.log(whole)[-1]
     assert f"{last['loss']:.3f}" in page and f"{last['tokens']:,}" in page
+
+
+ODD = [
+    (b"[]", "the whole: not an object"),
+    (b'{"kind": "train", "step": "a", "tokens": 1}', "step: not a whole number"),
+    (b'{"kind": "train", "step": 3}', "tokens: missing"),
+    (b'{"kind": "train", "step": 3, "tokens": 9, "loss": "low"}', "loss: not a number"),
+    (b'{"kind": "train", "step": 3, "tokens": 9, "loss": 1e400}', "loss: not a number"),
+    (b'{"kind": "train", "step": ' + b"9" * 400 + b', "tokens": 9}', "step: not a whole number"),
+    (b'{"kind": "train", "step": 3, "tokens": 9, "loss": ' + b"9" * 400 + b"}", "loss: not a number"),
+    (b'{"kind": "validation", "step": 3, "loss": \xff}', "can't decode byte 0xff"),
+    (b"[" * 100_000, "recursion"),
+]
+
+
+def test_lines_that_are_none_of_a_log_are_named_or_left_out(corpus: Path, whole: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(whole, tmp_path / "run", ignore=shutil.ignore_patterns("exported")))
+    path, page = run / "log.jsonl", tmp_path / "curves.html"
+    first, *rest = path.read_bytes().splitlines()
+    for odd, says in ODD:
+        path.write_bytes(b"\n".join((first, odd, *rest, b"")))
+        with pytest.raises(InputError, match=rf"log\.jsonl, line 2: no line of a log \(.*{says}.*\); remove it"):
+            training.training_curves([run], page)
+    # A run that goes on does so without them.
+    path.write_bytes(b"\n".join((first, *(odd for odd, _ in ODD), *rest, b'{"kind": "trai')))
+    shutil.rmtree(run / "checkpoints/step-000000008")
+    done = train(corpus, run, configure(tmp_path))
+    said = f"{len(ODD)} of its lines are no lines of a log and are left out, the first one line 2 (the whole: not an"
+    assert said in " ".join(done.stderr.split())
+    assert runs.losses(run) == runs.losses(whole)
+
+
+def test_figures_that_are_not_finite_are_null(whole: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(whole, tmp_path / "run", ignore=shutil.ignore_patterns("exported")))
+    journal = log.Journal(Run(run))
+    journal.write("validation", 8, {"loss": math.nan, "accuracy": 0.0})
+    journal.close()
+    assert json.loads(Run(run).log.read_text("utf-8").splitlines()[-1], parse_constant=pytest.fail)["loss"] is None
+    with Run(run).log.open("a", encoding="utf-8") as file:
+        file.write('{"kind": "validation", "step": 8, "loss": NaN}\n')  # as earlier versions did
+    assert "Held-out loss" in training.training_curves([run], tmp_path / "curves.html").read_text("utf-8")
+
+
+def test_a_run_that_cannot_begin_its_log_stops_its_reader(corpus: Path, whole: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(whole, tmp_path / "run", ignore=shutil.ignore_patterns("exported")))
+    (run / "log.jsonl").unlink()
+    (run / "log.jsonl").mkdir()
+    with pytest.raises(InputError, match=r"log\.jsonl: can't be read: .*; move it away, and a run goes on"):
+        training.train(corpus, run, config=presets.load("tiny", configure(tmp_path)))
+    assert not [thread for thread in threading.enumerate() if thread.name == "reader"]
 
 
 def test_points_are_thinned_to_means_of_neighbours() -> None:

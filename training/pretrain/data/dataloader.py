@@ -80,7 +80,10 @@ def shape(groups: int, length: int, batch: BatchConfig, ranks: int, lanes: int |
     packs = batch.tokens // length
     chosen = lanes or next(n for n in range(min(LANES, groups, packs), 0, -1) if packs % n == 0 and LANES % n == 0)
     if packs % chosen:
-        raise InputError(f"batch.tokens is {packs} sequences of {length}; data.lanes ({chosen}) must divide them")
+        raise InputError(
+            f"batch.tokens is {packs} sequences of {length}; data.lanes ({chosen}) must divide them, and a run "
+            f"keeps its lanes: give a multiple of {chosen * length:,} tokens"
+        )
     if packs < ranks:
         raise InputError(
             f"batch.tokens is {packs} sequences of {length}, fewer than the {ranks} data-parallel ranks; use fewer "

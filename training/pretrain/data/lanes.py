@@ -98,6 +98,11 @@ class Lane:
         self._tails: list[Piece] = []
         self._loaded: int | None = None
 
+    @property
+    def used_up(self) -> bool:
+        """Whether it was found that there is no next pack: the cursor is behind the last place."""
+        return self._place(self.cursor[0]) >= self._end
+
     def more(self) -> bool:
         """Whether there is a next pack; it is read if need be.
 
@@ -106,7 +111,7 @@ class Lane:
         """
         for _ in range(TAILS * self._split[1] * (len(self._groups) + 1)):
             turn, done = self.cursor
-            if self._place(turn) >= self._end:
+            if self.used_up:
                 return False
             if self._loaded != turn:
                 self._load(turn)
@@ -179,7 +184,7 @@ class Blend:
             split = (number // lanes, of // lanes)
             places = source.epochs * groups
             self._lanes.append(Lane(number % lanes, lanes, source.groups, order, (turn, done), packer, places, split))
-        self._open = list(range(len(self._lanes)))
+        self._open = self._left()
         self._packs = [packs for _, _, packs, _ in position]
         self._tokens = [tokens for _, _, _, tokens in position]
 
@@ -196,15 +201,19 @@ class Blend:
             InputError: as of `Lane.more`.
         """
         while not self._lanes[chosen := self._chosen()].more():
-            self._open = [number for number in self._open if number != chosen]
-            if not self._open:
-                self._open = list(range(len(self._lanes)))
-                for lane in self._lanes:
-                    lane.go_beyond()
+            self._open = self._left()
         packed = self._lanes[chosen].take()
         self._packs[chosen] += 1
         self._tokens[chosen] += len(packed.ids)
         return packed
+
+    def _left(self) -> list[int]:
+        """The corpora that are not used up, by the lanes' positions alone: a run that goes on has nothing else."""
+        left = [number for number, lane in enumerate(self._lanes) if not lane.used_up]
+        if not left:
+            for lane in self._lanes:
+                lane.go_beyond()
+        return left or list(range(len(self._lanes)))
 
     def _chosen(self) -> int:
         """The corpus of the next pack: by shares of tokens, wider where the corpus's packs were less filled."""

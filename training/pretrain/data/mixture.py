@@ -20,7 +20,7 @@ from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage.boundary import corpus_place
 from socorpus.training.config import Config, MixedCorpus
 from socorpus.training.pretrain.data import packing, shard_reader
-from socorpus.training.pretrain.data.lanes import Source
+from socorpus.training.pretrain.data.lanes import Order, Source
 from socorpus.training.pretrain.data.shard_reader import RowGroup, ShardCorpus
 
 _SAMPLED = 16
@@ -47,11 +47,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Sample:
-    """Documents of some row groups of a corpus: `lengths` of the pieces that are packed, special tokens included, and
-    `packed`, the tokens of one pass over the corpus, estimated from them."""
+    """Documents of some row groups of a corpus: `lengths` of the pieces that are packed, special tokens included;
+    `packed`, the tokens of one pass over the corpus, estimated from them; and `passes`, in tokens, after which it is
+    used up: a fraction of `epochs` counts row groups, which may be of several sizes."""
 
     lengths: Sequence[int]
     packed: float
+    passes: float
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,8 @@ class Mixture:
         Raises:
             InputError: a shard is missing or can't be read.
         """
-        return [_sample(part, config) for part in self.parts]
+        each = zip(self.parts, self.sources(), strict=True)
+        return [_sample(part, source, config) for part, source in each]
 
     def readings(self, samples: Sequence[Sample], tokens: int) -> list[Reading]:
         """The course of a run of so many tokens: how much is read of each corpus.
@@ -119,10 +122,7 @@ class Mixture:
         Raises:
             InputError: all corpora are used up before.
         """
-        room = [
-            math.inf if part.epochs is None else sample.packed * part.epochs
-            for part, sample in zip(self.parts, samples, strict=True)
-        ]
+        room = [sample.packed * sample.passes if sample.packed else 0.0 for sample in samples]
         if sum(room) < tokens:
             raise InputError(
                 f"schedule.tokens is {tokens:,}, but the epochs of data.corpora end after {math.floor(sum(room)):,} "
@@ -238,15 +238,34 @@ def _names(places: Iterable[str]) -> list[str]:
         depths = deeper
 
 
-def _sample(part: Part, config: Config) -> Sample:
+def passes(source: Source, seed: int, sizes: Sequence[float]) -> float:
+    """Passes over a corpus before it is used up, in tokens: the last part of one reads only some row groups.
+
+    Args:
+        sizes: of the row groups, in any unit.
+    """
+    if source.epochs == math.inf:
+        return math.inf
+    whole, places = math.floor(source.epochs), source.epochs * len(sizes)
+    order = Order(len(sizes), seed, source.salt)
+    left = (min(1.0, places - place) * sizes[order[place][1]] for place in range(whole * len(sizes), math.ceil(places)))
+    return whole + sum(left) / max(1.0, sum(sizes))
+
+
+def _sample(part: Part, source: Source, config: Config) -> Sample:
     groups, data, room = part.groups, config.data, config.model.max_length
     lengths: list[int] = []
     tokens = 0
+    sizes: list[float] = []
     for number in np.linspace(0, len(groups) - 1, min(_SAMPLED, len(groups))).astype(int).tolist():
         bounds = shard_reader.read(groups[number]).bounds
-        lengths += [end - start + 2 for start, end in packing.pieces(bounds, room - 2, data.overlap, data.cut)]
+        own = [end - start + 2 for start, end in packing.pieces(bounds, room - 2, data.overlap, data.cut)]
+        lengths += own
+        sizes.append(sum(own))
         tokens += int(bounds[-1])
-    return Sample(lengths, sum(lengths) / max(1, tokens) * part.tokens)
+    if len(sizes) < len(groups):  # of so many their documents tell enough
+        sizes = [group.rows for group in groups]
+    return Sample(lengths, sum(lengths) / max(1, tokens) * part.tokens, passes(source, data.seed, sizes))
 
 
 def described(mixture: Mixture) -> list[dict[str, Any]]:
