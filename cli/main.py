@@ -213,7 +213,12 @@ def _told(error: Exception) -> int:
 
 @contextmanager
 def _heard() -> Iterator[None]:
-    """A block that the signals of `view.ENDING` end as Ctrl-C does; a process that ignores them (nohup) goes on to."""
+    """A block that the signals of `view.ENDING` end as Ctrl-C does; a process that ignores them (nohup) goes on to.
+
+    SIGUSR1 asks `socorpus train` to save; before the first step there is nothing to save, and it is not heard.
+    """
+    if sys.argv[1:2] == ["train"]:
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     numbers = [n for n in view.ENDING if signal.getsignal(n) is signal.SIG_DFL]
 
     def stop(number: int, _: FrameType | None) -> NoReturn:

@@ -67,8 +67,18 @@ def ranks(count: int, arguments: Sequence[str], out: Path) -> None:
 
 
 def _to_children(number: int) -> None:
-    """Send a signal to the ranks that this process started; torch has other children."""
+    """Send a signal to the ranks that this process started and that hear it; torch has other children."""
     for child in psutil.Process().children():
         with suppress(psutil.Error):
-            if "socorpus.cli" in child.cmdline():
+            if "socorpus.cli" in child.cmdline() and _hears(child.pid, number):
                 child.send_signal(number)
+
+
+def _hears(process: int, number: int) -> bool:
+    """Whether a signal does something else to a process than end it: one that just starts has no handler yet."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text("ascii", "replace").splitlines()
+    except OSError:  # no Linux
+        return True
+    masks = (int(line.split()[1], 16) for line in lines if line.startswith(("SigCgt:", "SigIgn:")))
+    return any(mask >> (number - 1) & 1 for mask in masks)

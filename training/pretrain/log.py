@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.storage import files, json_lines, json_shape
+from socorpus.corpus.storage import boundary, files, json_lines, json_shape
 from socorpus.training.pretrain.run import Run
 
 _SHAPES: Mapping[str, Mapping[str, Any]] = {
@@ -86,10 +86,13 @@ NOT_WATCHED = Watching()
 class Journal:
     """The log's files, written by the first rank."""
 
-    def __init__(self, run: Run, trackers: Sequence[str] = (), facts: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, run: Run, step: int = 0, trackers: Sequence[str] = (), facts: Mapping[str, Any] | None = None
+    ) -> None:
         """Go on with a run's log.
 
         Args:
+            step: the last step that is kept; what TensorBoard has of later ones is no longer shown.
             trackers: of `LOGS`, that get the same figures.
             facts: what they are told of the run.
         """
@@ -97,7 +100,7 @@ class Journal:
 
         log = files.own_file(run.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         self._file = os.fdopen(log, "a", encoding="utf-8")
-        self._board = SummaryWriter(str(run.root / "tensorboard"), flush_secs=20)
+        self._board = SummaryWriter(str(run.root / "tensorboard"), flush_secs=20, purge_step=step + 1)
         self._wandb = _wandb(run, facts or {}) if "wandb" in trackers else None
 
     def write(self, kind: str, step: int, values: Mapping[str, float | int | None]) -> None:
@@ -138,7 +141,7 @@ def read_lines(path: Path) -> list[LogLine]:
         InputError: the file can't be read.
     """
     try:
-        with files.reading(path):
+        with boundary.reading(path):
             content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: can't be read: {error}; move it away, and a run goes on with a new log") from None

@@ -14,7 +14,6 @@ RUN/.lock            held by the run that writes here
 ```
 """
 
-import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence

@@ -80,7 +80,8 @@ def _to_host(tensor: torch.Tensor) -> tuple[torch.Tensor, torch.cuda.Event | Non
 class TrainingState:
     """Progress of a run: steps done, tokens read, operations, seconds of training, the lanes' positions; `skipped` of
     the steps changed no weight, `in_row` of them the last ones; `seen` are the tokens of whole batches, by which the
-    schedule goes.
+    schedule goes. `device_seconds` are those of all ranks, and `possible_flops` the operations that their devices could
+    have done in them: the ranks may differ from start to start.
     """
 
     step: int = 0
@@ -91,6 +92,8 @@ class TrainingState:
     skipped: int = 0
     in_row: int = 0
     seen: int = 0
+    device_seconds: float = 0.0
+    possible_flops: float = 0.0
     recent: list[tuple[float, int, float]] = field(default_factory=list)
 
 
@@ -171,12 +174,12 @@ class Training:
         self.optimizer: Optimizer = Optimizer(self.model, config.optimizer, ranks, config.parallel.zero)
         self.config = config = self._with_micro_batch(facts)
         self.cut = dataloader.shape(corpora.groups, config.model.max_length, config.batch, ranks.data, wanted)
+        self.peak = cost.matmul_rate(ranks.device, self.dtype)
         self.state = self._resume(self.resumed)
         self.course = schedule.Course(config, self.state.step, self.state.seen)
         self.steps = self.course.steps
         self.gpu = cost.named(torch.cuda.get_device_name(ranks.device)) if ranks.device.type == "cuda" else None
         self.price = price if price is not None else (self.gpu.price if self.gpu else None)
-        self.peak = cost.matmul_rate(ranks.device, self.dtype)
         self.writer: Writer = checkpoint.Writer(run.checkpoints, config.checkpoint, ranks)
         self.stream = dataloader.Stream(
             config,
@@ -240,6 +243,8 @@ class Training:
             if self.state.step and (self.resumed is None or self.state.step > self.resumed.step) and not self._save():
                 raise BuildError(self._not_finite())
             self.writer.wait()
+        if self.resumed is not None and self.state.step == self.resumed.step and "gpu_hours" in facts:
+            return facts if self._signal is None else {**facts, "stopped_by": self._signal}  # nothing was done
         facts |= self._figures()
         if "corpora" in facts and self._read:
             facts["corpora"] = [
@@ -302,7 +307,11 @@ class Training:
         cursors = [lanes.restored(position) for position in kept["cursors"]]
         skipped, in_row = int(kept.get("skipped", 0)), int(kept.get("in_row", 0))
         seen = schedule.course(self.config, saved.step, kept).seen
-        return TrainingState(saved.step, kept["tokens"], kept["flops"], kept["seconds"], cursors, skipped, in_row, seen)
+        # Earlier releases kept the seconds of one rank.
+        device_seconds = float(kept.get("device_seconds", kept["seconds"] * self.ranks.size))
+        possible = float(kept.get("possible_flops", device_seconds * self.peak))
+        done = saved.step, kept["tokens"], kept["flops"], kept["seconds"], cursors
+        return TrainingState(*done, skipped, in_row, seen, device_seconds, possible)
 
     def _step(self) -> None:
         """Hand a step to the device, and read the figures of one: where it works on its own, of the step before."""
@@ -334,7 +343,10 @@ class Training:
         self._handed = Handed(self.launched, share, _to_host(figures), self.clock.taken())
         if not asynchronous(self.ranks.device):
             self._settle()
-        self.state.seconds += time.perf_counter() - began
+        seconds = time.perf_counter() - began
+        self.state.seconds += seconds
+        self.state.device_seconds += seconds * self.ranks.size
+        self.state.possible_flops += seconds * self.ranks.size * self.peak
 
     def _settle(self) -> None:
         """Read the figures of the step that was handed to the device, if one was: the host waits for it here alone."""
@@ -370,7 +382,8 @@ class Training:
         validates = bool(config.validation.steps) and (
             launched % config.validation.steps == 0 or launched == self.steps
         )
-        due = self._due or (config.checkpoint.steps is not None and launched % config.checkpoint.steps == 0)
+        every = (config.checkpoint.steps, config.checkpoint.keep_every)
+        due = self._due or any(steps and launched % steps == 0 for steps in every)
         if not validates and not due:
             return
         self._settle()
@@ -483,17 +496,23 @@ class Training:
             "skipped": state.skipped,
             "in_row": state.in_row,
             "seen": state.seen,
+            "device_seconds": state.device_seconds,
+            "possible_flops": state.possible_flops,
         }
+        asked = self._asked
         self.writer.save(state.step, self.model, self.optimizer, kept)
         self._saved, self._asked, self._due = time.monotonic(), False, False
         self._checkpoint_seconds = time.perf_counter() - began
-        if self.show is not None:
+        if self.show is not None and self.journal is not None:
             self.show.saved(state.step)
+            if asked:
+                self.show.says(f"step {state.step:,} is being saved, as a signal asked")
+            self.journal.write("checkpoint", state.step, {"seconds": self._checkpoint_seconds})
         return True
 
     def _figures(self) -> Mapping[str, Any]:
-        state, size = self.state, self.ranks.size
-        hours = state.seconds / 3600 * size
+        state = self.state
+        hours = state.device_seconds / 3600
         return {
             "step": state.step,
             "steps": self.steps,
@@ -506,7 +525,7 @@ class Training:
             "ranks": {"tensor": self.ranks.tensor, "data": self.ranks.data},
             "matmul_tflops": self.peak / 1e12,
             "flash_attention": self.flash,
-            "share_of_peak": state.flops / max(state.seconds, 1e-9) / size / self.peak,
+            "share_of_peak": state.flops / max(state.possible_flops, 1e-9),
         }
 
     def _begin_log(self) -> None:
@@ -517,7 +536,7 @@ class Training:
                 f"{run.log}: {len(damaged)} of its lines are no lines of a log and are left out, the first one line "
                 f"{damaged[0].number} ({damaged[0].wrong})"
             )
-        self.journal = Journal(run, self.watching.trackers, self.facts)
+        self.journal = Journal(run, self.state.step, self.watching.trackers, self.facts)
         if self.watching.profiled:
             self.profiler = StepProfiler(
                 run.root / "profile", self.watching.profiled, self.ranks.device, self._profiled

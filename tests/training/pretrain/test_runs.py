@@ -7,10 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from socorpus import training
@@ -24,7 +26,7 @@ from socorpus.training.examples import readers
 from socorpus.training.finetuning import predictor, pretrained, tuning
 from socorpus.training.finetuning.settings import FinetuneSettings
 from socorpus.training.pretrain import checkpoint as checkpoints
-from socorpus.training.pretrain import distributed, trainer
+from socorpus.training.pretrain import distributed, launch, trainer
 from socorpus.training.pretrain.data import shard_reader
 from socorpus.training.pretrain.optimizer import Optimizer
 from tests.building import small_disk, wait_for
@@ -151,6 +153,62 @@ def test_a_run_that_is_asked_to_save_does_and_goes_on(corpus: Path, whole: Path,
     assert losses(out) == losses(whole)
 
 
+def test_a_run_that_is_asked_to_save_before_its_first_step_goes_on(corpus: Path, tmp_path: Path) -> None:
+    for number, gpus in enumerate((1, 2)):
+        out = tmp_path / f"run {number}"
+        process = runs.start(corpus, out, configure(tmp_path, 2, validation=0), "--gpus", gpus)
+        while process.poll() is None and not (out / "log.jsonl").exists():
+            time.sleep(0.3)
+            if "train" in " ".join(psutil.Process(process.pid).cmdline()) and ignores(process.pid, signal.SIGUSR1):
+                process.send_signal(signal.SIGUSR1)
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+        assert len(losses(out)) == 2
+
+
+def ignores(process: int, number: int) -> bool:
+    """Whether a process has come so far that it has its own way with a signal."""
+    return launch._hears(process, number)
+
+
+def test_checkpoints_are_kept_for_good_at_the_steps_that_are_asked_for(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    train(corpus, out, configure(tmp_path, 9, "steps = 4\nkeep = 1\nkeep_every = 3", 0))
+    assert [saved.step for saved in checkpoints.listed(out / "checkpoints")] == [3, 6, 9]
+    assert [line["step"] for line in runs.log(out, "checkpoint")] == [3, 4, 6, 8, 9]
+
+
+def test_hours_are_those_of_all_ranks_of_all_starts(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+
+    def figures(steps: int, gpus: int) -> dict[str, Any]:
+        train(corpus, out, configure(tmp_path, steps, validation=0), "--gpus", gpus)
+        facts: dict[str, Any] = json.loads((out / "run.json").read_text("utf-8"))
+        return facts
+
+    def seconds() -> float:
+        kept: float = checkpoints.newest(out / "checkpoints").state["seconds"]  # type: ignore[union-attr]
+        return kept
+
+    first, one = figures(2, 1), seconds()
+    assert first["gpu_hours"] == pytest.approx(one / 3600)
+    second, both = figures(4, 2), seconds()
+    assert second["gpu_hours"] == pytest.approx((one + 2 * (both - one)) / 3600)
+    assert second["share_of_peak"] > 0
+    # A finished run that is started once more does nothing, and keeps its figures.
+    assert figures(4, 1) == second
+
+
+def test_tensorboard_shows_no_step_twice(corpus: Path, whole: Path, tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    out = Path(shutil.copytree(whole, tmp_path / "run", ignore=shutil.ignore_patterns("exported")))
+    shutil.rmtree(out / "checkpoints/step-000000008")
+    train(corpus, out, configure(tmp_path))
+    board = EventAccumulator(str(out / "tensorboard")).Reload()
+    assert [point.step for point in board.Scalars("train/loss")] == list(range(1, STEPS + 1))
+
+
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_steps_that_are_not_finite_change_nothing_and_are_counted(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asynchronous: bool
@@ -166,7 +224,7 @@ def test_steps_that_are_not_finite_change_nothing_and_are_counted(
     monkeypatch.setattr(trainer, "asynchronous", lambda _: asynchronous)
     facts = training.train(corpus, tmp_path / "run", config=config)
     assert facts["step"] == 6
-    rows = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    rows = runs.log(tmp_path / "run")
     assert [row["skipped"] for row in rows] == [0, 0, 1, 2, 2, 2]
     assert [row["loss"] is None for row in rows] == [False, False, True, True, False, False]
     # Behind them no checkpoint; a run that goes on from one knows how many there were.
@@ -174,7 +232,7 @@ def test_steps_that_are_not_finite_change_nothing_and_are_counted(
     for step in (5, 6):
         shutil.rmtree(tmp_path / f"run/checkpoints/step-{step:09d}")
     training.train(corpus, tmp_path / "run", config=config)
-    again = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    again = runs.log(tmp_path / "run")
     assert [row["loss"] for row in again] == [row["loss"] for row in rows]
     few = presets.load("tiny", configure(tmp_path, 6, "steps = 1", 0, "[optimizer]\nskips = 1"))
     with pytest.raises(BuildError, match="step 4: the loss is nan"):
