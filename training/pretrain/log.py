@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files, json_lines, json_shape
+from socorpus.corpus.storage.boundary import reading
 from socorpus.training.pretrain.run import Run
 
 _SHAPES: Mapping[str, Mapping[str, Any]] = {
@@ -138,7 +139,7 @@ def read_lines(path: Path) -> list[LogLine]:
         InputError: the file can't be read.
     """
     try:
-        with files.reading(path):
+        with reading(path):
             content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: can't be read: {error}; move it away, and a run goes on with a new log") from None
