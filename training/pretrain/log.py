@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.storage import boundary, files, json_lines, json_shape
+from socorpus.corpus.storage import files, json_lines, json_shape
+from socorpus.corpus.storage.boundary import reading
 from socorpus.training.pretrain.run import Run
 
 _SHAPES: Mapping[str, Mapping[str, Any]] = {
@@ -141,7 +142,7 @@ def read_lines(path: Path) -> list[LogLine]:
         InputError: the file can't be read.
     """
     try:
-        with boundary.reading(path):
+        with reading(path):
             content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: can't be read: {error}; move it away, and a run goes on with a new log") from None

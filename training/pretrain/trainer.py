@@ -198,6 +198,8 @@ class Training:
         self.clock = Clock(ranks.device)
         self._handed: Handed | None = None
         self._last = math.nan, math.nan
+        # Of a validation behind the last step.
+        self._held_out = 0.0
         self._checkpoint_seconds = 0.0
         self._settled = time.perf_counter()
         self._stopping = self._asked = self._due = False
@@ -338,7 +340,7 @@ class Training:
         share = self.course.rate(self.launched)
         with self.clock.phase("optimizer"):
             self.optimizer.step(norm, share, torch.isfinite(sums[0]) & torch.isfinite(norm))
-        self.launched += 1
+        self.launched, self._held_out = self.launched + 1, 0.0
         figures = torch.cat((sums, norm.double()[None]))
         self._handed = Handed(self.launched, share, _to_host(figures), self.clock.taken())
         if not asynchronous(self.ranks.device):
@@ -466,12 +468,14 @@ class Training:
             for name, held in self.corpora.held_out().items()
         }
         scores = validation.scores(self.model, batches, self.ranks)
+        self._held_out = scores.get("loss", 0.0)
         if self.show is not None and self.journal is not None:
             self.show.validated(self.state.step, scores)
             self.journal.write("validation", self.state.step, scores)
 
     def _save(self) -> bool:
-        """Write a checkpoint; not behind a step that was skipped, whose weights may already be useless.
+        """Write a checkpoint; not behind a step that was skipped, whose weights may already be useless, nor where the
+        held-out loss shows that they are.
 
         Raises:
             BuildError: a weight is not finite, which no step mends; or the last checkpoint could not be written.
@@ -479,7 +483,7 @@ class Training:
         began = time.perf_counter()
         self.writer.wait()
         state = self.state
-        if state.in_row:
+        if state.in_row or not math.isfinite(self._held_out):
             return False
         if not self.ranks.agree(self.optimizer.finite()):
             raise BuildError(self._not_finite())
@@ -557,9 +561,11 @@ class Training:
 
         last, (loss, norm) = checkpoint.newest(self.run_folder.checkpoints), self._last
         kept = f"the checkpoint of step {last.step:,} is kept" if last else "there is no checkpoint yet"
-        broken = (
-            f"the loss is {loss:g} and the gradient's norm {norm:g}" if self.state.in_row else "a weight is not finite"
-        )
+        broken = "a weight is not finite"
+        if self.state.in_row:
+            broken = f"the loss is {loss:g} and the gradient's norm {norm:g}"
+        elif not math.isfinite(self._held_out):
+            broken = f"the held-out loss is {self._held_out:g}"
         return (
             f"step {self.state.step:,}: {broken}; {kept}, and this step is not saved. Lower optimizer.lr or lengthen "
             "schedule.warmup, and run again"

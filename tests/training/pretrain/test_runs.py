@@ -256,6 +256,19 @@ def test_a_run_that_ends_in_steps_that_are_not_finite_keeps_the_checkpoint_befor
     assert [saved.step for saved in checkpoints.listed(tmp_path / "run/checkpoints")] == [2]
 
 
+def test_weights_that_one_step_made_useless_are_not_saved_where_they_are_validated(
+    corpus: Path, tmp_path: Path
+) -> None:
+    """Finite weights, behind a step whose own loss was finite."""
+    path = configure(tmp_path, 3, "steps = 2\nkeep = 1", 3)
+    training.train(corpus, tmp_path / "run", config=presets.load("tiny", path, {"schedule": {"tokens": 4096}}))
+    wild = presets.load("tiny", path, {"optimizer": {"lr": 1e15, "muon_lr": 1e15}})
+    with pytest.raises(BuildError, match=r"step 3: the held-out loss is nan; the checkpoint of step 2 is kept"):
+        training.train(corpus, tmp_path / "run", config=wild)
+    assert [saved.step for saved in checkpoints.listed(tmp_path / "run/checkpoints")] == [2]
+    assert [line["loss"] is None for line in runs.log(tmp_path / "run")] == [False] * 3
+
+
 def test_weights_that_are_not_finite_are_neither_saved_nor_taken(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
