@@ -23,7 +23,7 @@ import numpy.typing as npt
 from scipy import special
 
 from socorpus.labeling.schema import Task
-from socorpus.training.evaluation import statistics
+from socorpus.training.evaluation import uncertainty
 from socorpus.training.examples import metrics
 from socorpus.training.examples.metrics import Sums
 
@@ -171,8 +171,8 @@ Answers = tuple[dict[str, Interval], dict[tuple[str, str], tuple[Interval, float
 def ours(table: Simulated) -> Answers:
     """What `socorpus evaluate` does."""
     main = metrics.main(table.task)
-    scores = {name: statistics.summary(main, runs) for name, runs in table.systems.items()}
-    pairs = statistics.differences(main, table.systems)
+    scores = {name: uncertainty.summary(main, runs) for name, runs in table.systems.items()}
+    pairs = uncertainty.differences(main, table.systems)
     return (
         {name: (score.low, score.high) for name, score in scores.items()},
         {pair: ((pairs[pair].low, pairs[pair].high), pairs[pair].p) for pair in combinations(table.systems, 2)},
@@ -183,10 +183,10 @@ def one_t(table: Simulated) -> Answers:
     """The same variances with one t for p-values too: Obuchowski, Rockette and Hillis as published."""
     scores, pairs = ours(table)
     main = metrics.main(table.task)
-    runs = {name: statistics.Runs.of(main, sums) for name, sums in table.systems.items()}
+    runs = {name: uncertainty.Runs.of(main, sums) for name, sums in table.systems.items()}
     new = {}
     for (first, second), (interval, _) in pairs.items():
-        error = statistics.Error.of(runs[first], runs[second])
+        error = uncertainty.Error.of(runs[first], runs[second])
         away = abs(runs[first].mean - runs[second].mean) / np.sqrt(error.total)
         new[first, second] = (interval, float(2 * special.stdtr(error.degrees, -away)))
     return scores, new
@@ -276,7 +276,7 @@ def judged(
                 width.append(high - low)
             of_scores += [low <= table.truth[system] <= high for system, (low, high) in scores.items()]
             if equal:
-                false.append(min(statistics.corrected([p for _, p in pairs.values()])) <= 0.05)
+                false.append(min(uncertainty.corrected([p for _, p in pairs.values()])) <= 0.05)
     return {
         name: Judged(*(float(np.mean(values)) if values else float("nan") for values in lists))
         for name, lists in kept.items()
@@ -321,7 +321,7 @@ def speed() -> None:
     """Seconds of a large table."""
     table = simulated("texts", 2000, (5,) * 20, np.random.default_rng(0))
     started = time.perf_counter()
-    pairs = statistics.differences("macro_f1", table.systems)
+    pairs = uncertainty.differences("macro_f1", table.systems)
     seconds = time.perf_counter() - started
     print(f"20 systems of 5 runs, 2,000 threads: {len(pairs) // 2} differences in {seconds:.2f} s\n", flush=True)
 

@@ -171,9 +171,10 @@ def against_diagonal(name: str, points: Sequence[tuple[float, float, float]], ac
     x, y = _linear(0, 1, _LEFT, _WIDTH - _RIGHT), _linear(0, 1.12, _HEIGHT - _BOTTOM, _TOP)
     drawn = [f'<path d="M{_n(x(0))} {_n(y(0))}L{_n(x(1))} {_n(y(1))}" stroke="{QUIET}" stroke-dasharray="1.5 2.5"/>']
     drawn += [
-        f'<path d="M{_n(x(at))} {_n(y(at))}V{_n(y(value))}" stroke="{LOST}" stroke-width="1.2"/>'
-        f'<circle cx="{_n(x(at))}" cy="{_n(y(value))}" r="{_n(2 + 9 * part**0.5)}" fill="{KEPT}" fill-opacity="0.75"/>'
-        for at, value, part in points
+        f'<path d="M{_n(x(place))} {_n(y(place))}V{_n(y(value))}" stroke="{LOST}" stroke-width="1.2"/>'
+        f'<circle cx="{_n(x(place))}" cy="{_n(y(value))}" r="{_n(2 + 9 * part**0.5)}" fill="{KEPT}" '
+        'fill-opacity="0.75"/>'
+        for place, value, part in points
     ]
     ticks = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
     drawn.append(_text(_LEFT + 6, _TOP + 4, up))

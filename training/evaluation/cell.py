@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from socorpus.training.evaluation.details import Calibration, Confusion, LabelScore, SliceScore
-from socorpus.training.evaluation.statistics import Difference, Score
+from socorpus.training.evaluation.uncertainty import Difference, Score
 
 
 @dataclass
@@ -18,7 +18,7 @@ class Cell:
         calibration: None where the system said nothing.
         confusion: None where the system is missing.
         best: whether its main score is the highest; not whether it is better than the next.
-        group: letters; systems of a table that share one are not told apart (`statistics.letters`).
+        group: letters; systems of a table that share one are not told apart (`uncertainty.letters`).
         differences: other system of the table -> how much higher this one's main score is.
         notes: facts on its answers, such as how many could not be read, and texts that were cut.
     """

@@ -19,7 +19,7 @@ from socorpus.corpus.engine.receipts import fingerprint
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
 from socorpus.corpus.storage import files
 from socorpus.corpus.storage.files import write_json
-from socorpus.training.evaluation import details, statistics, systems
+from socorpus.training.evaluation import details, systems, uncertainty
 from socorpus.training.evaluation.cell import Cell
 from socorpus.training.evaluation.systems import SYSTEMS, Answering, System
 from socorpus.training.examples import metrics, predictions, readers
@@ -215,7 +215,7 @@ def _cell(
     rows = [metrics.rows(data.task, test, answers, data.leave_out) for answers in by_seed]
     threads = np.array([example.thread for example in test])
     seeds[system.name] = sums = [metrics.by_thread(data.task, run, threads) for run in rows]
-    cell.scores = {name: statistics.summary(name, sums) for name in metrics.names(data.task)}
+    cell.scores = {name: uncertainty.summary(name, sums) for name in metrics.names(data.task)}
     cell.labels = details.by_label(data.task, sums)
     cell.slices = details.by_slice(data.task, test, rows, parts)
     cell.calibration = details.calibration(data.task, test, by_seed, data.leave_out)
@@ -239,8 +239,8 @@ def _rank(data: Data, column: Sequence[Cell], seeds: Mapping[str, list[metrics.S
     if not there:
         return
     there[0].best = True
-    table = statistics.differences(main, seeds)
-    groups = statistics.letters([cell.system for cell in there], (pair for pair in table if table[pair].differs))
+    table = uncertainty.differences(main, seeds)
+    groups = uncertainty.letters([cell.system for cell in there], (pair for pair in table if table[pair].differs))
     for cell in there:
         cell.group = groups[cell.system]
         cell.differences = {other.system: table[cell.system, other.system] for other in there if other is not cell}

@@ -92,7 +92,7 @@ def _differences(ranked: Sequence[Mapping[str, Any]], metric: str) -> Markup:
     if len(ranked) < 2:
         return Markup("")
     pairs = list(combinations(ranked, 2) if len(ranked) <= ALL_PAIRS else pairwise(ranked))
-    made = [(first["system"], other["system"], first["differences"][other["system"]]) for first, other in pairs]
+    shown = [(first["system"], other["system"], first["differences"][other["system"]]) for first, other in pairs]
     # Each row's text says what its colour does.
     rows = [
         (
@@ -103,12 +103,12 @@ def _differences(ranked: Sequence[Mapping[str, Any]], metric: str) -> Markup:
             f"{_signed(difference['mean'])}  p {_p(difference['holm'])}{_told(difference)}",
             plots.KEPT if difference["holm"] <= 0.05 else plots.QUIET,
         )
-        for first, other, difference in made
+        for first, other, difference in shown
     ]
     bounds = (min(0.0, *(row[2] for row in rows)), max(0.0, *(row[3] for row in rows)))
     name = f"Differences in {TITLES[metric]}, each with its 95% interval: " + "; ".join(
-        f"{row[0]} {_signed(row[1])} from {_signed(row[2])} to {_signed(row[3])}, p {_p(one['holm'])}"
-        for row, (*_, one) in zip(rows, made, strict=True)
+        f"{row[0]} {_signed(row[1])} from {_signed(row[2])} to {_signed(row[3])}, p {_p(difference['holm'])}"
+        for row, (*_, difference) in zip(rows, shown, strict=True)
     )
     which = "all pairs" if len(ranked) <= ALL_PAIRS else "neighbours by score; differences.csv has all pairs"
     svg = plots.intervals(name, rows, bounds, f"difference in {TITLES[metric]}", 0.0, 730.0)
@@ -153,33 +153,33 @@ def _calibration(shown: Sequence[Mapping[str, Any]]) -> Markup:
 
 
 def _confusion(shown: Sequence[Mapping[str, Any]]) -> Markup:
-    """A table of each system: rows are true, columns what was said."""
+    """A table of each system: rows are true, columns what was predicted."""
     body = Markup("")
     for cell in shown:
         confusion = cell["confusion"]
-        true, said, counts = (confusion[name] for name in ("true", "said", "counts"))
-        if len(said) <= LABELS:
+        true, predicted, counts = (confusion[name] for name in ("true", "predicted", "counts"))
+        if len(predicted) <= LABELS:
             rows = [
                 [row, *(_tinted(count, sum(line)) for count in line)] for row, line in zip(true, counts, strict=True)
             ]
-            inner = html.table(["true \\ said", *said], rows)
+            inner = html.table(["true \\ predicted", *predicted], rows)
         else:
             mistakes = sorted(
                 (-count, row, column)
                 for row, line in zip(true, counts, strict=True)
-                for column, count in zip(said, line, strict=True)
+                for column, count in zip(predicted, line, strict=True)
                 if count and row != column
             )
             inner = html.table(
-                ["true", "said", "count"],
+                ["true", "predicted", "count"],
                 [[row, column, f"{-count:,.1f}"] for count, row, column in mistakes[:MISTAKES]],
             )
         body += Markup("<details{}><summary>{}</summary>{}</details>").format(
             Markup(" open") if cell is shown[0] else "", cell["system"], inner
         )
     explained = (
-        "Rows are true, columns what was said: counts, means over seeds, with the share of the row. Of spans, those "
-        "with equal start and end are held against each other. Of many labels, the commonest mistakes."
+        "Rows are true, columns what was predicted: counts, means over seeds, with the share of the row. Of spans, "
+        "those with equal start and end are held against each other. Of many labels, the commonest mistakes."
     )
     return _head("Confusion") + html.paragraph(explained, "note") + body
 

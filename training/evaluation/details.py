@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from socorpus.labeling.schema import Task
-from socorpus.training.evaluation import statistics
-from socorpus.training.evaluation.statistics import Score
+from socorpus.training.evaluation import uncertainty
+from socorpus.training.evaluation.uncertainty import Score
 from socorpus.training.examples import metrics
 from socorpus.training.examples.example import Example, Prediction
 
@@ -30,7 +30,7 @@ BINS = 10
 """Of confidence, equally wide."""
 LENGTHS = (500, 1000, 2000)
 """Where slices by length begin, in code points of the text."""
-MISSED, SPURIOUS = "nothing said", "nothing there"
+MISSED, SPURIOUS = "nothing predicted", "nothing there"
 """In a confusion of spans, the column of true ones that were not found, and the row of those that are none."""
 
 
@@ -42,14 +42,14 @@ class LabelScore:
         f1: over runs, with its interval.
         precision, recall: means over runs.
         true: texts that have the label, or spans of the type.
-        said: texts, or spans, that the system said it of; mean over runs.
+        predicted: texts, or spans, that the system predicted it of; mean over runs.
     """
 
     f1: Score
     precision: float
     recall: float
     true: int
-    said: float
+    predicted: float
 
 
 @dataclass(frozen=True)
@@ -95,15 +95,16 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Confusion:
-    """What was said of what is true.
+    """What was predicted of what is true.
 
     Attributes:
-        true, said: names of rows and of columns.
-        counts: [true][said], means over runs. Of spans, those with equal start and end are held against each other.
+        true, predicted: names of rows and of columns.
+        counts: [true][predicted], means over runs. Of spans, those with equal start and end are held against each
+            other.
     """
 
     true: list[str]
-    said: list[str]
+    predicted: list[str]
     counts: list[list[float]]
 
 
@@ -201,37 +202,37 @@ def by_slice(
     main = metrics.main(task)
     names = {name: number for number, name in enumerate(dict.fromkeys(example.thread for example in examples))}
     threads = np.array([names[example.thread] for example in examples])
-    found: dict[str, dict[str, SliceScore]] = {}
+    scores: dict[str, dict[str, SliceScore]] = {}
     for kind, named in parts.rows.items():
         for name, chosen in named.items():
             sums = [metrics.by_thread(task, run[chosen], threads[chosen]) for run in rows]
-            score = statistics.summary(main, sums)
-            found.setdefault(kind, {})[name] = SliceScore(score, len(chosen), len(sums[0].values))
-    return found
+            score = uncertainty.summary(main, sums)
+            scores.setdefault(kind, {})[name] = SliceScore(score, len(chosen), len(sums[0].values))
+    return scores
 
 
 def by_label(task: Task, runs: Sequence[metrics.Sums]) -> dict[str, LabelScore]:
     """Each label that the truth has."""
     totals = np.mean([run.values.sum(0) for run in runs], 0)
-    found = {}
+    scores = {}
     for label in task.labels:
-        right, said, true = (float(totals[column]) for column in metrics.columns(task, label))
+        right, predicted, true = (float(totals[column]) for column in metrics.columns(task, label))
         if true:
             each = [run.values.sum(0) for run in runs]
             parts = [[float(total[column]) for column in metrics.columns(task, label)] for total in each]
             precision = float(np.mean([hit / claimed if claimed else 0.0 for hit, claimed, _ in parts]))
-            f1 = statistics.summary(f"f1:{label}", runs)
-            found[label] = LabelScore(f1, precision, right / true, round(true), said)
-    return found
+            f1 = uncertainty.summary(f"f1:{label}", runs)
+            scores[label] = LabelScore(f1, precision, right / true, round(true), predicted)
+    return scores
 
 
 def calibration(
     task: Task, examples: Sequence[Example], runs: Sequence[Sequence[Prediction]], leave_out: Sequence[str] = ()
 ) -> Calibration | None:
-    """Of texts, the confidence in the most probable label; of spans, in each span that was said.
+    """Of texts, the confidence in the most probable label; of spans, in each span that was predicted.
 
     Returns:
-        None where nothing was said.
+        None where nothing was predicted.
     """
     confidences, hits, errors = [], [], []
     for predictions in runs:
@@ -286,7 +287,7 @@ def _bins(confidence: Float, hit: Float) -> list[Bin]:
 def confusion(
     task: Task, examples: Sequence[Example], runs: Sequence[Sequence[Prediction]], leave_out: Sequence[str] = ()
 ) -> Confusion:
-    """The labels that the truth has or a run said, in the task's order."""
+    """The labels that the truth has or a run predicted, in the task's order."""
     counts: Counter[tuple[str, str]] = Counter()
     for predictions in runs:
         for example, prediction in zip(examples, predictions, strict=True):
@@ -296,14 +297,14 @@ def confusion(
                 counts[task.labels[example.label], task.labels[prediction.label]] += 1
     there = {name for pair in counts for name in pair}
     labels = [label for label in task.labels if label in there]
-    true, said = (labels, labels) if not task.spans else ([*labels, SPURIOUS], [*labels, MISSED])
-    return Confusion(true, said, [[counts[row, column] / len(runs) for column in said] for row in true])
+    true, predicted = (labels, labels) if not task.spans else ([*labels, SPURIOUS], [*labels, MISSED])
+    return Confusion(true, predicted, [[counts[row, column] / len(runs) for column in predicted] for row in true])
 
 
 def _span_pairs(example: Example, prediction: Prediction, leave_out: Sequence[str]) -> list[tuple[str, str]]:
-    true, said = (
+    true, predicted = (
         {(span.start, span.end): span.label for span, _ in some.spans if span.label not in leave_out}
         for some in (example, prediction)
     )
-    pairs = [(label, said.get(place, MISSED)) for place, label in true.items()]
-    return pairs + [(SPURIOUS, label) for place, label in said.items() if place not in true]
+    pairs = [(label, predicted.get(place, MISSED)) for place, label in true.items()]
+    return pairs + [(SPURIOUS, label) for place, label in predicted.items() if place not in true]

@@ -165,9 +165,9 @@ def write_details(path: Path, cells: Sequence[Cell]) -> None:
             ]
         if cell.confusion is not None:
             rows += [
-                {**base, "part": "confusion", "name": true, "other": said, "count": count}
+                {**base, "part": "confusion", "name": true, "other": predicted, "count": count}
                 for true, counts in zip(cell.confusion.true, cell.confusion.counts, strict=True)
-                for said, count in zip(cell.confusion.said, counts, strict=True)
+                for predicted, count in zip(cell.confusion.predicted, counts, strict=True)
             ]
     columns = ("task", "data", "system", "part", "kind", "name", "other", "metric", "mean", "spread", "low", "high")
     _write_rows(path, (*columns, "confidence", "count", "threads"), rows)

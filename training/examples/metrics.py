@@ -3,7 +3,7 @@
 Whole texts: macro F1 over the labels that the truth has, accuracy, and log loss in nats (scikit-learn). Spans: exact
 micro F1 and the F1 of each type (`entities.spans`: as in conlleval and nervaluate's strict schema).
 
-Every score is a function of sums over examples, thread by thread: `evaluation.statistics` makes intervals of these,
+Every score is a function of sums over examples, thread by thread: `evaluation.uncertainty` makes intervals of these,
 since examples of one thread are not independent.
 """
 
@@ -138,8 +138,8 @@ def _span_rows(
     task: Task, examples: Sequence[Example], predictions: Sequence[Prediction], leave_out: Sequence[str]
 ) -> Float:
     labels = {label: number for number, label in enumerate(task.labels)}
-    made = np.zeros((len(examples), 3 + 3 * len(labels)))
-    for row, example, prediction in zip(made, examples, predictions, strict=True):
+    sums_of = np.zeros((len(examples), 3 + 3 * len(labels)))
+    for row, example, prediction in zip(sums_of, examples, predictions, strict=True):
         true, predicted = (
             {span for span, _ in judged.spans if span.label not in leave_out} for judged in (example, prediction)
         )
@@ -147,7 +147,7 @@ def _span_rows(
             row[block] = len(some)
             for span in some:
                 row[3 + block * len(labels) + labels[span.label]] += 1
-    return made
+    return sums_of
 
 
 def of_sums(metric: str, task: Task, values: Float) -> Float:

@@ -10,7 +10,7 @@ from socorpus.corpus.report import csv_cells
 from socorpus.training.evaluation import table
 from socorpus.training.evaluation.cell import Cell
 from socorpus.training.evaluation.details import LabelScore
-from socorpus.training.evaluation.statistics import Score
+from socorpus.training.evaluation.uncertainty import Score
 
 ROOT = Path(__file__).resolve().parents[3]
 MADE_UP = ROOT / "corpus" / "sample" / "writer.py"

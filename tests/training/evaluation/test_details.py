@@ -45,7 +45,7 @@ def test_labels_and_confusion_are_those_of_scikit_learn() -> None:
         shown = made[label]
         assert (shown.precision, shown.recall, shown.f1.mean) == pytest.approx(tuple(figures[:, number]))
         assert shown.true == truth.count(number) and shown.f1.low < shown.f1.mean < shown.f1.high
-    assert confused.true == confused.said == list(THREE.labels)
+    assert confused.true == confused.predicted == list(THREE.labels)
     wanted = np.mean([theirs.confusion_matrix(truth, guess) for guess in each], 0)
     assert np.array(confused.counts) == pytest.approx(wanted)
 
@@ -75,7 +75,7 @@ def test_spans_by_hand() -> None:
     said = [Prediction(spans=((Span(0, 3, "Value"), 0.6), (value, 0.9), (Span(16, 18, "Library"), 0.3)))]
     confused = details.confusion(SPANS, examples, [said], ("Code_Block",))
     assert confused.true == ["Library", "Value", details.SPURIOUS]
-    assert confused.said == ["Library", "Value", details.MISSED]
+    assert confused.predicted == ["Library", "Value", details.MISSED]
     assert confused.counts == [[0, 1, 0], [0, 1, 0], [1, 0, 0]]
     made = details.calibration(SPANS, examples, [said], ("Code_Block",))
     assert made is not None and made.error == pytest.approx((0.6 + 0.1 + 0.3) / 3)
@@ -86,7 +86,7 @@ def test_spans_by_hand() -> None:
         1.0,
         pytest.approx(2 / 3),
     )
-    assert (labels["Library"].f1.mean, labels["Library"].true, labels["Library"].said) == (0.0, 1, 1.0)
+    assert (labels["Library"].f1.mean, labels["Library"].true, labels["Library"].predicted) == (0.0, 1, 1.0)
     assert details.calibration(SPANS, examples, [[Prediction()]]) is None
 
 

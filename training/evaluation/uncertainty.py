@@ -171,12 +171,12 @@ class Error:
 
     @classmethod
     def of(cls, runs: Runs, other: Runs | None = None) -> "Error":
-        several = [some for some in (runs, other) if some is not None and len(some.each) > 1]
+        seeded = [some for some in (runs, other) if some is not None and len(some.each) > 1]
         # In an order of their own: the order of the systems changes no bit.
-        seeds = tuple(sorted((some.spread**2 / len(some.each), len(some.each) - 1) for some in several))
+        seeds = tuple(sorted((some.spread**2 / len(some.each), len(some.each) - 1) for some in seeded))
         apart = runs.apart if other is None else runs.apart - other.apart
         whole, freedom = float(apart @ apart), max(len(apart) - 1, 1)
-        if not several:
+        if not seeded:
             return cls(whole, freedom, whole)
         threads = runs.within
         if other is not None:
@@ -252,18 +252,18 @@ def differences(metric: str, systems: Mapping[str, Sequence[Sums]]) -> dict[tupl
         systems: of each system the sums of its runs, all on the same examples.
 
     Returns:
-        By both orders of each pair. Neither the order of the systems nor what they are called changes anything.
+        By both orders of each pair. The order of the systems changes nothing.
 
     Raises:
         ValueError: two systems were not scored on the same threads.
     """
     runs = {name: Runs.of(metric, seeds) for name, seeds in systems.items()}
     pairs = list(combinations(runs, 2))
-    made = [runs[first].minus(runs[second]) for first, second in pairs]
+    alone = [runs[first].minus(runs[second]) for first, second in pairs]
     table: dict[tuple[str, str], Difference] = {}
-    for (first, second), one, holm in zip(pairs, made, corrected([pair.p for pair in made]), strict=True):
-        table[first, second] = Difference(one.mean, one.low, one.high, one.p, holm)
-        table[second, first] = Difference(-one.mean, -one.high, -one.low, one.p, holm)
+    for (first, second), pair, holm in zip(pairs, alone, corrected([pair.p for pair in alone]), strict=True):
+        table[first, second] = Difference(pair.mean, pair.low, pair.high, pair.p, holm)
+        table[second, first] = Difference(-pair.mean, -pair.high, -pair.low, pair.p, holm)
     return table
 
 

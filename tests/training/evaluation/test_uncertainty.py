@@ -9,7 +9,7 @@ from scipy import stats
 
 from benchmarks import intervals
 from socorpus.labeling.schema import Task
-from socorpus.training.evaluation import statistics
+from socorpus.training.evaluation import uncertainty
 from socorpus.training.examples import metrics
 from socorpus.training.examples.example import Example, Prediction
 from socorpus.training.examples.metrics import Sums
@@ -28,7 +28,7 @@ def right(*runs: list[int], threads: list[int] | None = None) -> list[Sums]:
 
 def test_one_run_has_the_interval_of_a_mean() -> None:
     each = [1, 1, 0, 1, 0, 1, 1, 1, 0, 1, 1, 0]
-    score = statistics.summary("accuracy", right(each))
+    score = uncertainty.summary("accuracy", right(each))
     half = stats.t.ppf(0.975, 11) * np.std(each, ddof=1) / math.sqrt(12)
     assert (score.mean, score.spread) == (pytest.approx(8 / 12), 0.0)
     assert (score.low, score.high) == pytest.approx((8 / 12 - half, 8 / 12 + half))
@@ -36,7 +36,7 @@ def test_one_run_has_the_interval_of_a_mean() -> None:
 
 def test_two_runs_have_the_difference_of_a_paired_t_test() -> None:
     one, other = [1, 1, 0, 1, 1, 1, 1, 1, 0, 1], [0, 1, 0, 1, 0, 1, 1, 0, 1, 1]
-    made = statistics.differences("accuracy", {"one": right(one), "other": right(other)})["one", "other"]
+    made = uncertainty.differences("accuracy", {"one": right(one), "other": right(other)})["one", "other"]
     known = stats.ttest_rel(one, other)
     assert made.p == made.holm == pytest.approx(known.pvalue)
     assert (made.low, made.high) == pytest.approx(tuple(known.confidence_interval()))
@@ -44,8 +44,8 @@ def test_two_runs_have_the_difference_of_a_paired_t_test() -> None:
 
 def test_examples_of_one_thread_count_once() -> None:
     each = [1, 0, 1, 1, 0, 1, 1, 1]
-    alone = statistics.summary("accuracy", right(each))
-    twice = statistics.summary(
+    alone = uncertainty.summary("accuracy", right(each))
+    twice = uncertainty.summary(
         "accuracy",
         right([good for good in each for _ in "ab"], threads=[0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7]),
     )
@@ -57,7 +57,7 @@ def test_where_threads_tell_nothing_seeds_have_their_own_t() -> None:
     shares = (14, 16, 15, 18)
     runs = [[int(at < share) for _ in range(8) for at in range(20)] for share in shares]
     threads = [thread for thread in range(8) for _ in range(20)]
-    score = statistics.summary("accuracy", right(*runs, threads=threads))
+    score = uncertainty.summary("accuracy", right(*runs, threads=threads))
     half = stats.t.ppf(0.975, 3) * np.std(shares, ddof=1) / 20 / 2
     assert score.spread == pytest.approx(np.std(shares, ddof=1) / 20)
     assert (score.low, score.high) == pytest.approx((score.mean - half, score.mean + half), rel=1e-5)
@@ -65,45 +65,45 @@ def test_where_threads_tell_nothing_seeds_have_their_own_t() -> None:
 
 def test_what_is_the_same_does_not_differ_and_what_always_differs_does() -> None:
     same, none = right([1, 0] * 10), right([0, 0] * 10)
-    table = statistics.differences("accuracy", {"same": same, "again": right([1, 0] * 10), "none": none})
-    assert table["same", "again"] == statistics.Difference(0.0, 0.0, 0.0, 1.0, 1.0)
+    table = uncertainty.differences("accuracy", {"same": same, "again": right([1, 0] * 10), "none": none})
+    assert table["same", "again"] == uncertainty.Difference(0.0, 0.0, 0.0, 1.0, 1.0)
     assert table["same", "none"].differs and table["none", "again"].mean == -0.5
     # Nothing is surer than all threads pointing the same way by chance.
-    few = statistics.differences("accuracy", {"all": right([1] * 4), "none": right([0] * 4)})["all", "none"]
+    few = uncertainty.differences("accuracy", {"all": right([1] * 4), "none": right([0] * 4)})["all", "none"]
     assert (few.mean, few.p) == (1.0, 0.125)
-    one = statistics.differences("accuracy", {"all": right([1]), "none": right([0])})["all", "none"]
+    one = uncertainty.differences("accuracy", {"all": right([1]), "none": right([0])})["all", "none"]
     assert one.p == 0.5
     with pytest.raises(ValueError, match="different examples"):
-        statistics.differences("accuracy", {"one": same, "other": right([1])})
+        uncertainty.differences("accuracy", {"one": same, "other": right([1])})
 
 
 @pytest.mark.parametrize("kind", intervals.KINDS)
 def test_neither_order_nor_company_changes_a_difference(kind: str) -> None:
     table = intervals.simulated(kind, 60, (1, 3, 2, 5), np.random.default_rng(3))
     main = metrics.main(table.task)
-    made = statistics.differences(main, table.systems)
+    made = uncertainty.differences(main, table.systems)
     backwards = {name: table.systems[name] for name in reversed(table.systems)}
-    assert statistics.differences(main, backwards) == made
+    assert uncertainty.differences(main, backwards) == made
     for first, second in combinations(table.systems, 2):
         there, back = made[first, second], made[second, first]
         assert (there.mean, there.low, there.high) == (-back.mean, -back.high, -back.low) and there.p == back.p
-        alone = statistics.differences(main, {name: table.systems[name] for name in (second, first)})[first, second]
+        alone = uncertainty.differences(main, {name: table.systems[name] for name in (second, first)})[first, second]
         assert (alone.mean, alone.low, alone.high, alone.p) == (there.mean, there.low, there.high, there.p)
         assert there.holm >= there.p
 
 
 def test_correction_and_letters_by_hand() -> None:
-    assert statistics.corrected([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert statistics.corrected([]) == []
+    assert uncertainty.corrected([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert uncertainty.corrected([]) == []
     # b lies between a and c, which differ; d is worse than all.
     apart = [("a", "c"), ("d", "a"), ("b", "d"), ("c", "d")]
-    assert statistics.letters(["a", "b", "c", "d"], apart) == {"a": "a", "b": "ab", "c": "b", "d": "c"}
-    assert statistics.letters(["a", "b"], []) == {"a": "a", "b": "a"} and statistics.letters([], []) == {}
+    assert uncertainty.letters(["a", "b", "c", "d"], apart) == {"a": "a", "b": "ab", "c": "b", "d": "c"}
+    assert uncertainty.letters(["a", "b"], []) == {"a": "a", "b": "a"} and uncertainty.letters([], []) == {}
     draw = np.random.default_rng(7)
     names = [f"s{number}" for number in range(9)]
     for _ in range(30):
         differ = {pair for pair in combinations(names, 2) if draw.random() < 0.4}
-        given = statistics.letters(names, differ)
+        given = uncertainty.letters(names, differ)
         assert given[names[0]].startswith("a")
         for pair in combinations(names, 2):
             assert bool(set(given[pair[0]]) & set(given[pair[1]])) == (pair not in differ)
