@@ -375,6 +375,7 @@ OWN_FILES = {
     "training.examples.readers": "says of a path of the user's which reader is for it",
     "training.pretrain.run": "a run's folder",
     "training.run_store": "a run's folder",
+    "training.folder_lock": "a run's or a model's folder",
     "training.checkpoint_metadata": "a run's folder",
     "training.saved_hashes": "a run's or a model's folder",
     "training.pretrain.checkpoint": "a run's folder",

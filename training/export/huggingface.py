@@ -166,14 +166,14 @@ def _facts_of(part: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def holds(folder: Path, found: Found) -> bool:
+def holds(folder: Path, saved: Found) -> bool:
     """Whether a folder holds the model, with its head, that `export` makes of a checkpoint, and not of one before it
     with the same step."""
     try:
         facts = read_json(folder / "export.json")
     except (OSError, ValueError):
         return False
-    return isinstance(facts, dict) and facts.get("checkpoint") == found.identity and facts.get("sentence") is False
+    return isinstance(facts, dict) and facts.get("checkpoint") == saved.identity and facts.get("sentence") is False
 
 
 def _chosen(run: Run, step: int | None) -> Found:

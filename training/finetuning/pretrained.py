@@ -122,10 +122,10 @@ def _exported(run: Path) -> Path:
     """The run's newest checkpoint as a model, exported once into the run's own folder."""
     from socorpus.training.export import huggingface
 
-    found = huggingface.opened(run).found
-    folder = run / EXPORTED / str(found.step)
+    newest = huggingface.opened(run).found
+    folder = run / EXPORTED / str(newest.step)
     with Run(run).exporting():
-        if not huggingface.holds(folder, found):
+        if not huggingface.holds(folder, newest):
             huggingface.export(run, folder, force=True)
     return folder
 

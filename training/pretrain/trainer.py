@@ -19,6 +19,7 @@ import torch.distributed as dist
 import torch.nn.functional as F  # noqa: N812
 
 from socorpus.corpus.errors import BuildError, InputError
+from socorpus.corpus.storage import files
 from socorpus.training.config import Config
 from socorpus.training.pretrain import cost, distributed, log, micro_batch, schedule
 from socorpus.training.pretrain.clock import Clock, Taken
@@ -598,7 +599,7 @@ def checked(root: Path, run: Run, config: Config, size: int, force: bool = False
     if size % tensor:
         raise InputError(f"parallel.tensor ({tensor}) must divide the number of ranks ({size})")
     _refuse_tensor(config, corpora.own.vocabulary.padded, tensor)
-    if force or not run.checkpoints.is_dir():  # else the run keeps its lanes
+    if force or not files.exists(run.checkpoints):  # else the run keeps its lanes
         ranks = size // tensor if config.parallel.tensor is not None else 1
         dataloader.shape(corpora.groups, config.model.max_length, config.batch, ranks, config.data.lanes)
     return corpora
