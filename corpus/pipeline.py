@@ -111,6 +111,20 @@ def _build(
         before = None
     dump_diff.set_aside(tree, before, laid.inputs)
     _write_configuration(root, tree, config)
+    facts = _stages(tree, laid, config, engine)
+    facts = tokens_stage.keep(tree, had, facts, engine)
+    more: tuple[report_page.Maker, ...] = ()
+    if last is not None:
+        facts, more = last.run(root, tree, facts, engine)
+    manifest_file.save(tree, facts)
+    write_report(engine, facts, more)
+    for folder in work.PASSING:
+        files.remove(tree / ".work" / folder)
+    return facts
+
+
+def _stages(tree: Path, laid: BuildPlan, config: Config, engine: Engine) -> dict[str, Any]:
+    """The stages of the corpus itself; its manifest. Their receipts, of a large site hundreds of megabytes, end here."""
     context = BuildContext(tree, laid.buckets, config, engine)
     reading = dump_stage.run(context, laid.sites)
     threads = threads_stage.run(context, reading)
@@ -126,16 +140,7 @@ def _build(
     shards = shards_stage.run(context, decisions, kept, splits, tokenizer)
     done = {"read": reading.receipts, "threads": threads, "documents": documents, "pairs": pairs}
     done |= {"decisions": decisions, "shards": shards}
-    facts = manifest.assemble(tree, laid, config, done, signals, twins, tokenizer)
-    facts = tokens_stage.keep(tree, had, facts, engine)
-    more: tuple[report_page.Maker, ...] = ()
-    if last is not None:
-        facts, more = last.run(root, tree, facts, engine)
-    manifest_file.save(tree, facts)
-    write_report(engine, facts, more)
-    for folder in work.PASSING:
-        files.remove(tree / ".work" / folder)
-    return facts
+    return manifest.assemble(tree, laid, config, done, signals, twins, tokenizer)
 
 
 def tokenize(root: Path, given: Given, engine: Engine, force: bool = False) -> dict[str, Any]:

@@ -42,37 +42,33 @@ def run(context: BuildContext, sites: Sequence[Site], reading: Receipts, gathere
         paths = [bucket.path(f"tables/{table}") for table in tables]
         inputs = {path: receipt.outputs[path].sha256 for path in paths}
         if own := users.get(bucket.site):
-            inputs["users"] = own.inputs["users"]
+            _, inputs["users"] = own
         host = hosts[bucket.site]
         arguments = {"bucket": bucket, "host": host, "tables": tables, "users": own is not None, "config": config}
         weight = receipt.outputs[bucket.path("tables/posts")].bytes + 1
         section = [as_dict(config), host]
         items.append(WorkItem("documents", bucket.name, build_documents, arguments, inputs, 3, section, weight))
     stale = {item.name.partition("/")[0] for item in engine.stale(items)}
-    engine.run("authors", [users[site] for site in sorted(stale & users.keys())])
+    engine.run("authors", [users[site][0] for site in sorted(stale & users.keys())])
     done = engine.run("documents", items)
     files.remove(context.root / authors_stage.FOLDER)
     context.prune("documents", done, ["documents"])
     return done
 
 
-def _users(reading: Receipts) -> dict[str, WorkItem]:
-    """By site, the items that write the names of its users; of sites that have a table of them."""
+def _users(reading: Receipts) -> dict[str, tuple[WorkItem, str]]:
+    """By site, the item that writes the names of its users, and their hash; of sites that have a table of them."""
     parts: dict[str, dict[str, str]] = {}
     for receipt in reading.values():
         for path, output in receipt.outputs.items():
             if path.startswith("tables/users/"):
                 parts.setdefault(path.split("/")[2], {})[path] = output.sha256
-    return {
-        site: WorkItem(
-            "authors",
-            site,
-            authors_stage.build,
-            {"site": site, "parts": len(of)},
-            {"users": receipts.fingerprint(of)},
-        )
-        for site, of in parts.items()
-    }
+    users = {}
+    for site, of in parts.items():
+        content = receipts.fingerprint(of)
+        given = {"site": site, "parts": len(of)}
+        users[site] = WorkItem("authors", site, authors_stage.build, given, {"users": content}), content
+    return users
 
 
 def pair(context: BuildContext, documents: Receipts, privacy: Receipts) -> dict[str, Receipt]:

@@ -42,8 +42,8 @@ WORTH_WORKERS = 6.0
 """Seconds of work on one core from which on workers pay: they take some four to start, and to read what they run."""
 WORKER_BYTES = 1_500_000_000
 """Most memory that the design grants a worker."""
-_AHEAD = 4_000
-"""Most groups of items that Dask is given at a time: it takes some 10 KB for each."""
+_AHEAD = 1_000
+"""Most groups of items that Dask is given at a time, or four for each worker: it takes some 10 KB for an item."""
 _GROUPS_PER_WORKER = 3
 """Fewest groups of items that read the same files for which a group stays with one worker."""
 
@@ -376,7 +376,8 @@ class Engine:
                     pending.update(dict.fromkeys(futures))
                     return futures
 
-                finishing = as_completed(submit(islice(waiting, _AHEAD)))
+                ahead = max(_AHEAD, 4 * len(client.nthreads()))
+                finishing = as_completed(submit(islice(waiting, ahead)))
                 for future in finishing:
                     done = [receipts.compact(receipt) for receipt in future.result()]
                     # Else it would run again if its worker is lost: as long as anybody has the future, Dask keeps the

@@ -1,7 +1,8 @@
 """Work items: a function with its arguments, and its result."""
 
+import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any
 
 from socorpus.corpus import schema
@@ -18,31 +19,40 @@ class Outcome:
     counts: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class WorkItem:
-    """One unit of work: `function(root, **arguments)` is called, on some worker, unless its receipt is current."""
+    """One unit of work: `function(root, **arguments)` is called, on some worker, unless its receipt is current.
+
+    Args:
+        inputs: hash of each input's content, by any names.
+        version: of the function, raised when it makes something else.
+        config: the section of the configuration that it depends on, as JSON.
+
+    Attributes:
+        key: hash of everything that the outputs depend on.
+        recipe: hash of all but the inputs, the schemas' version included: rows made by the same recipe can be used
+            again.
+    """
 
     stage: str
     name: str
     function: Callable[..., Outcome]
     arguments: Mapping[str, Any]
-    inputs: Mapping[str, str]
-    version: int = 1
-    config: Any = None
+    inputs: InitVar[Mapping[str, str]]
+    version: InitVar[int] = 1
+    config: InitVar[Any] = None
     weight: float = 1.0
     together: str = ""
     """Items of a stage with the same value read the same files: one worker does them, one after the other, unless
     there are too few such groups for the workers."""
+    key: str = field(init=False)
+    recipe: str = field(init=False)
 
-    @property
-    def key(self) -> str:
-        """Hash of everything that the outputs depend on."""
-        return receipts.fingerprint([self.recipe, self.inputs])
-
-    @property
-    def recipe(self) -> str:
-        """Hash of all but the inputs, the schemas' version included: rows made by the same recipe can be used again."""
-        return receipts.fingerprint([self.stage, self.version, self.config, schema.VERSION])
+    def __post_init__(self, inputs: Mapping[str, str], version: int, config: Any) -> None:
+        # The hashes alone are kept: a large build holds as many items as it has buckets, or parts.
+        recipe = sys.intern(receipts.fingerprint([self.stage, version, config, schema.VERSION]))
+        object.__setattr__(self, "recipe", recipe)
+        object.__setattr__(self, "key", receipts.fingerprint([recipe, inputs]))
 
 
 @dataclass(frozen=True)

@@ -420,7 +420,7 @@ def test_dask_is_given_no_more_items_at_a_time_than_it_has_memory_for(
     with Engine(tmp_path, workers=2) as engine:
         done = engine.run("write", given, after=watch)
     assert list(done) == [item.name for item in given] and sorted(seen) == list(done)
-    assert max(most) <= 4  # the next one is there before the one that is done has gone
+    assert max(most) <= 8  # four for each worker
     assert seen[0] in ("19", "18")  # the heaviest first
 
 
