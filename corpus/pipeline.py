@@ -124,7 +124,7 @@ def _build(
 
 
 def _stages(tree: Path, laid: BuildPlan, config: Config, engine: Engine) -> dict[str, Any]:
-    """The stages of the corpus itself; its manifest. Their receipts, of a large site hundreds of megabytes, end here."""
+    """The stages of the corpus itself; its manifest. Their receipts, which take much memory, end here."""
     context = BuildContext(tree, laid.buckets, config, engine)
     reading = dump_stage.run(context, laid.sites)
     threads = threads_stage.run(context, reading)
