@@ -104,6 +104,7 @@ def quality(path: Path, task: Task) -> Data:
             created=int(question.created.timestamp() * 1000),
             tags=question.tags,
             kinds=tuple((str(kind), int(start), int(end)) for kind, start, end, *_ in question.text.segments),
+            languages=tuple(sorted({language for *_, language in question.text.segments if language})),
         )
         for question in questions
     ]
@@ -157,6 +158,7 @@ def _kaggle_row(row: Mapping[str, str | None], where: str) -> Example:
         created=created_ms,
         tags=tuple(tag for number in range(1, 6) if (tag := given[f"Tag{number}"])),
         kinds=tuple((str(kind), int(start), int(end)) for kind, start, end, *_ in text.segments),
+        languages=tuple(sorted({language for *_, language in text.segments if language})),
     )
 
 

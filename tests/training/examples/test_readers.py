@@ -133,3 +133,12 @@ def test_one_benchmark_teaches_and_another_is_scored(tmp_path: Path) -> None:
         s.label for one in data.splits["test"] for s, _ in one.spans
     }
     assert data.notes[0] == f"learned from {ours}" and f"scored on {other}" in data.notes
+
+
+def test_questions_know_the_languages_of_their_code(tmp_path: Path) -> None:
+    path = tmp_path / "questions.csv"
+    code = '<p>a</p><pre class=""lang-py""><code>x = 1</code></pre><pre><code>y</code></pre>'
+    days = "\n".join(f'{day},how,"{code}",<python>,2016-01-{day:02d} 10:00:00,HQ' for day in range(1, 11))
+    path.write_text(f"Id,Title,Body,Tags,CreationDate,Y\n{days}\n", "utf-8")
+    data = readers.read(path, QUALITY)
+    assert {example.languages for split in data.splits.values() for example in split} == {("py",)}
