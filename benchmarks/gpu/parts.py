@@ -249,7 +249,7 @@ def _rate(given: Given, ranks: Ranks, settings: Config, compiled: bool) -> Figur
         "share_of_data_sheet": None if known is None else flops / whole / (known.tflops * 1e12),
         "peak_gigabytes": memory / 1e9,
         "optimizer_share": update / count / whole,
-        "dollars_for_27b": TOKENS / rate / 3600 * given.price,
+        "dollars_for_27b": TOKENS / rate / 3600 * given.price if torch.cuda.is_available() else None,
     }
 
 

@@ -72,10 +72,9 @@ def table(figures: dict[str, dict[str, Any]]) -> str:
             sheet = row["share_of_data_sheet"]
             shares = f"{row['share_of_peak']:.1%}", "–" if sheet is None else f"{sheet:.1%}"
             memory, micro, price = f"{row['peak_gigabytes']:.1f}", f"{row['micro_tokens']:,}", row["dollars_for_27b"]
+            price = "–" if price is None else f"{price:,.2f}"
             kind = f"{how}, {rows.get('flash_attention', 'no FlashAttention')}"
-            lines.append(
-                _row(preset, kind, f"{row['tokens_per_second']:,.0f}", *shares, memory, micro, f"{price:,.2f}", wanted)
-            )
+            lines.append(_row(preset, kind, f"{row['tokens_per_second']:,.0f}", *shares, memory, micro, price, wanted))
         best = max((row["tokens_per_second"] for row in ours.values()), default=0.0)
         for name, row in figures.get("peers", {}).get(preset, {}).items():
             speed = row.get("tokens_per_second")
@@ -102,7 +101,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0, help="seconds that each figure is timed for")
     parser.add_argument("--overrides", type=json.loads, default={}, help="keys over the presets, as JSON")
     parser.add_argument("--parts", default="", help="only these, separated by commas")
-    parser.add_argument("--limit", type=float, default=1.0, help="factor on the parts' time limits")
+    parser.add_argument(
+        "--limit", type=float, default=1.0, help="factor on the parts' time limits, which are made for a GPU"
+    )
     parser.add_argument("--part", help=argparse.SUPPRESS)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
