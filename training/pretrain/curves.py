@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.report import fragments, plots
 from socorpus.corpus.report.page import page
@@ -89,7 +91,7 @@ def read(folder: Path, name: str) -> Logged:
 def rendered(logs: Sequence[Logged]) -> str:
     """The page's HTML."""
     title = logs[0].name if len(logs) == 1 else f"{len(logs)} runs"
-    sections = [Section("Runs", _table(logs)), Section("Loss", fragments.grid(_losses(logs)))]
+    sections = [Section("Runs", _table(logs)), Section("Loss", _reservation(logs) + fragments.grid(_losses(logs)))]
     sections.append(Section("Speed", fragments.grid(_speeds(logs))))
     last = logs[0].steps[-1]
     headline = []
@@ -101,6 +103,17 @@ def rendered(logs: Sequence[Logged]) -> str:
             ("held-out loss", _number(logs[0].held[-1].get("loss") if logs[0].held else None)),
         ]
     return page("Training", title, "curves over the tokens that a model has seen", headline, sections)
+
+
+def _reservation(logs: Sequence[Logged]) -> Markup:
+    """A sentence where the losses of the runs can't be compared; nothing where they can."""
+    reasons = {
+        "tokenizer": "Losses are nats a token, and these runs have different tokenizers: they can't be compared.",
+        "fingerprint": "These runs read different corpora, and each is held against its own validation split: their "
+        "losses can't be compared.",
+    }
+    differ = [reason for fact, reason in reasons.items() if len({log.facts.get(fact) for log in logs}) > 1]
+    return fragments.paragraph(differ[0]) if differ else Markup("")
 
 
 def _table(logs: Sequence[Logged]) -> Any:

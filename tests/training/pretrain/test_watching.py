@@ -110,6 +110,22 @@ def test_lines_that_are_none_of_a_log_are_named_or_left_out(corpus: Path, whole:
     assert runs.losses(run) == runs.losses(whole)
 
 
+def test_losses_that_cannot_be_compared_are_told(whole: Path, tmp_path: Path) -> None:
+    page = tmp_path / "curves.html"
+
+    def written(**facts: str) -> str:
+        other = Path(
+            shutil.copytree(whole, tmp_path / "-".join(facts or "x"), ignore=shutil.ignore_patterns("exported"))
+        )
+        kept = json.loads((other / "run.json").read_text("utf-8"))
+        (other / "run.json").write_text(json.dumps(kept | facts), "utf-8")
+        return training.training_curves([whole, other], page).read_text("utf-8")
+
+    assert "be compared" not in written()
+    assert "have different tokenizers" in written(tokenizer="another", fingerprint="another")
+    assert "read different corpora" in written(fingerprint="another")
+
+
 def test_figures_that_are_not_finite_are_null(whole: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(whole, tmp_path / "run", ignore=shutil.ignore_patterns("exported")))
     journal = log.Journal(Run(run))
