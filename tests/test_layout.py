@@ -373,6 +373,7 @@ OWN_FILES = {
     # Runs, models and tables, which have folders of their own.
     "training.examples.benchmarks": "benchmarks that the user names",
     "training.examples.readers": "says of a path of the user's which reader is for it",
+    "training.pretrain.log": "a run's log, some of whose bytes may be damaged",
     "training.pretrain.run": "a run's folder",
     "training.run_store": "a run's folder",
     "training.folder_lock": "a run's or a model's folder",

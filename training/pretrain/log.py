@@ -161,9 +161,8 @@ def forget_after(path: Path, step: int) -> list[LogLine]:
     if not files.exists(path):
         return []
     there = read_lines(path)
-    with files.atomic(path) as temporary:
-        kept = [line.text for line in there if line.wrong is None and line.values["step"] <= step]
-        temporary.write_text("".join(f"{text}\n" for text in kept), "utf-8")
+    kept = [line.text for line in there if line.wrong is None and line.values["step"] <= step]
+    files.write_text(path, "".join(f"{text}\n" for text in kept))
     return [line for line in there[:-1] if line.wrong is not None]
 
 
