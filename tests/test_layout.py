@@ -352,6 +352,7 @@ OWN_FILES = {
     "corpus.tokenizer.folder": "whether the user names a tokenizer's folder or its file",
     "corpus.sample": "dumps that are made up",
     # The program's own.
+    "training.pretrain.launch": "the system's account of processes",
     "corpus.selection.memory_limit": "the system's account of this process",
     "corpus.plugins": "the user's plug-ins",
     "corpus.toml_config": "the user's configuration",

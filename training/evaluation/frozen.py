@@ -82,26 +82,26 @@ class _Vectors:
         """float32[1, width] of a whole text; float32[words, width] of its words in a task of spans."""
         kept = self._kept.get(id(some))
         if kept is None:
-            kept = self._kept[id(some)] = some, self._made(some)
+            kept = self._kept[id(some)] = some, self._computed(some)
         return kept[1]
 
     @torch.no_grad()
-    def _made(self, some: Sequence[Example]) -> list[Float32]:
+    def _computed(self, some: Sequence[Example]) -> list[Float32]:
         encoded = encode(self._tokenizer, self._task, some, self._reading)
-        made: list[Float32] = [np.zeros((0, 0), np.float32)] * len(some)
+        vectors: list[Float32] = [np.zeros((0, 0), np.float32)] * len(some)
         for part in inference.parts(encoded, range(len(some)), self._settings.micro_tokens):
             states, rows = self._states(encoded, part)
             for number in part:
                 windows = encoded[number].windows
                 mine = [states[next(rows), : len(window.ids)] for window in windows]
                 if not self._task.spans:
-                    made[number] = torch.cat(mine).mean(0, keepdim=True).cpu().numpy()
+                    vectors[number] = torch.cat(mine).mean(0, keepdim=True).cpu().numpy()
                     continue
                 words = np.zeros((len(some[number].offsets()), states.shape[-1]), np.float32)
                 for window, state in zip(windows, mine, strict=True):
                     words[window.words] = state[torch.from_numpy(window.heads.astype(np.int64))].cpu().numpy()
-                made[number] = words
-        return made
+                vectors[number] = words
+        return vectors
 
     def _states(self, encoded: Sequence[Encoded], part: Sequence[int]) -> tuple[torch.Tensor, Any]:
         """Last hidden states of the windows of texts, float32[windows, length, width], and the windows' numbers."""

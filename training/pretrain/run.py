@@ -111,20 +111,23 @@ class Run:
     def require_own(self) -> None:
         """Refuse a folder of something else, in which a run would write over files of others, and delete them.
 
+        Other files, such as a recipe or a batch system's log, may lie there: a run never touches them.
+
         Raises:
-            InputError: it is a corpus; or it is not empty and no run; or run.json is damaged.
+            InputError: it is a corpus; or it has files of a run's names, and is no run; or run.json is damaged.
         """
         if files.exists(generations.finished(self.root) / "MANIFEST.json"):
             raise InputError(f"{self.root}: a corpus, and no folder for a run; give another one with --out")
         if self.facts() is not None:
             return
         there = sorted(path.name for path in self.root.iterdir()) if self.root.is_dir() else []
-        foreign = [name for name in there if not name.startswith(".")]
+        foreign = [name for name in there if name in (*_FOLDERS, *_FILES)]
         if foreign and self.facts() is None:  # another process may have begun the run meanwhile
             held = ", ".join(foreign[:3]) + (" and more" if len(foreign) > 3 else "")
             raise InputError(
-                f"{self.root}: not empty, and no run: it holds {held}, and no {_FACTS}, which says of which corpus and "
-                f"model a run is; give a new folder with --out, or put the run's {_FACTS} back from a copy"
+                f"{self.root}: holds {held}, whose place a run needs, and is no run: it has no {_FACTS}, which says of "
+                f"which corpus and model a run is; give another folder with --out, or put the run's {_FACTS} back from "
+                "a copy"
             )
 
     def corpus(self, facts: Mapping[str, Any]) -> Path:

@@ -119,9 +119,21 @@ def test_a_folder_of_something_else_is_left_alone(
 ) -> None:
     fill(tmp_path / "theirs")
     before = held(tmp_path / "theirs")
-    with pytest.raises(InputError, match=r"not empty, and no run|not what socorpus train writes"):
+    with pytest.raises(InputError, match=r"whose place a run needs, and is no run|not what socorpus train writes"):
         train(corpus, tmp_path / "theirs", "tiny", runs.configure(tmp_path), force=force)
     assert held(tmp_path / "theirs") == before
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_files_of_other_names_are_no_hindrance_and_stay(corpus: Path, tmp_path: Path, force: bool) -> None:
+    out = tmp_path / "run"
+    out.mkdir()
+    for name in ("slurm-1.out", "recipe.toml"):
+        (out / name).write_text("mine")
+    train(corpus, out, "tiny", runs.configure(tmp_path, 1), force=force)
+    if force:
+        train(corpus, out, "tiny", runs.configure(tmp_path, 1), force=force)
+    assert [(out / name).read_text() for name in ("slurm-1.out", "recipe.toml")] == ["mine", "mine"]
 
 
 @pytest.mark.parametrize("force", [False, True])
