@@ -199,7 +199,9 @@ class Run:
         corpora = [{**part, "corpus": places[part["fingerprint"]]} for part in mixtures.described(mixture)]
         old = self.facts()
         if init is not None:
-            new["init"] = init if old is None else self._same_start(old, init)
+            # Weights that were refused may have been mended since: nothing came of them.
+            anew = old is None or ("init" in old and self._is_unsaved())
+            new["init"] = init if old is None or anew else self._same_start(old, init)
         if config.data.tokens is not None:
             new[TOKENS] = config.data.tokens
         if old is not None:
@@ -229,6 +231,12 @@ class Run:
         with atomic(self.root / "run.toml") as temporary:
             temporary.write_text(toml_config.to_toml(config), "utf-8")
         return facts
+
+    def _is_unsaved(self) -> bool:
+        """Whether there is no checkpoint yet, not even of the weights that the run starts from."""
+        from socorpus.training.pretrain import checkpoint
+
+        return checkpoint.newest(self.checkpoints) is None
 
     def _with_lanes(self, config: Config, corpora: int) -> Config:
         """The configuration with the lanes of the newest checkpoint, whatever it asks for itself.

@@ -159,6 +159,22 @@ def test_a_run_that_began_with_weights_goes_on_without_them(
         train(copy, out, config=recipe_of(tmp_path, 6, more))
 
 
+def test_weights_that_were_refused_may_be_mended(models: Path, copy: Path, tmp_path: Path, one_thread: None) -> None:
+    from safetensors.torch import load_file, save_file
+
+    given = Path(shutil.copytree(models / "MegatronBert", tmp_path / "given"))
+    path = given / "model.safetensors"
+    right = path.read_bytes()
+    weights = load_file(path)
+    name = next(name for name in weights if name.endswith("dense.weight"))
+    save_file({**weights, name: weights[name] * float("nan")}, path, {"format": "pt"})
+    for _ in range(2):
+        with pytest.raises(InputError, match="not finite"):
+            train(copy, tmp_path / "run", config=recipe_of(tmp_path, 1), init=given)
+    path.write_bytes(right)
+    assert train(copy, tmp_path / "run", config=recipe_of(tmp_path, 1), init=given)["step"] == 1
+
+
 def _resume_with(init: Path, corpus: Path, out: Path, folder: Path) -> None:
     train(corpus, out, config=recipe_of(folder), init=init)
 
