@@ -15,6 +15,13 @@ from socorpus.training.pretrain.run import Run
 
 ASSUMED = 0.45
 """Assumed utilisation of a GPU, if no run of the same model was measured."""
+OPTIMAL = (200, 2000)
+"""Tokens per parameter of encoders that make the most of their compute: 10 to 100 times (Dervishi et al., "Training
+compute-optimal transformer encoder models", EMNLP 2025) the 20 of autoregressive models (Hoffmann et al., "Training
+compute-optimal large language models", 2022)."""
+PASSES = 4
+"""Passes over the same text that are nearly worth new text, in experiments with autoregressive models (Muennighoff et
+al., "Scaling data-constrained language models", NeurIPS 2023)."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,8 @@ def plan(
         f"Price: ${gpu.price:.2f} an hour and GPU, a rough rate of GPU clouds; give yours with --price."
         if price is None and gpu.price
         else f"Price: ${price or 0:.2f} an hour and device.",
+        _of_size(tokens / parameters),
+        *((_of_passes(tokens / max(1, total)),) if tokens > total else ()),
         *(() if kind is not None else ("This is what this machine has; for another kind of GPU, name it with --gpu.",)),
     )
     return CostPlan(
@@ -119,6 +128,29 @@ def plan(
         notes,
         () if corpora.plain else _corpora(corpora, samples, shares, readings, config),
         config,
+    )
+
+
+def _of_size(ratio: float) -> str:
+    """How tokens and parameters stand to published results; nothing is fitted to runs of one's own."""
+    least, most = OPTIMAL
+    stands = "below" if ratio < least else "above" if ratio > most else "within"
+    then = {
+        "below": ": the same compute would do more with a smaller model or more tokens",
+        "above": ": the same compute would do more with a larger model, which costs more to use",
+        "within": "",
+    }
+    return (
+        f"{ratio:,.0f} tokens per parameter: {stands} the {least:,} to {most:,} of encoders that make the most of "
+        f"their compute (Dervishi et al., EMNLP 2025; 10 to 100 times the 20 of Hoffmann et al., 2022){then[stands]}."
+    )
+
+
+def _of_passes(passes: float) -> str:
+    stands = "and" if passes <= PASSES else "but"
+    return (
+        f"{passes:,.1f} passes over the same text, {stands} up to {PASSES} are nearly worth as much new text "
+        "(Muennighoff et al., NeurIPS 2023, of autoregressive models)."
     )
 
 
@@ -163,6 +195,7 @@ def rows(planned: CostPlan, seen: Mapping[str, Any] | None) -> list[tuple[str, s
     return [
         ("parameters", f"{planned.parameters:,}", f"{s.get('parameters', 0):,}"),
         ("tokens", f"{planned.tokens:,}", f"{s.get('tokens', 0):,}"),
+        ("tokens per parameter", f"{planned.tokens / planned.parameters:,.0f}", _per_parameter(s)),
         ("epochs", f"{planned.epochs:,.2f}", ""),
         *((f"  {corpus.name}", _read(corpus, planned.tokens), _measured(corpus, s)) for corpus in planned.corpora),
         ("steps", f"{planned.steps:,}", f"{s.get('step', 0):,}"),
@@ -175,6 +208,10 @@ def rows(planned: CostPlan, seen: Mapping[str, Any] | None) -> list[tuple[str, s
         ("hours", f"{planned.hours:,.2f}", f"{hours:,.2f}"),
         ("dollars", f"{planned.dollars:,.2f}", "–" if s.get("dollars") is None else f"{s['dollars']:,.2f}"),
     ]
+
+
+def _per_parameter(seen: Mapping[str, Any]) -> str:
+    return f"{seen['tokens'] / seen['parameters']:,.0f}" if seen.get("parameters") else ""
 
 
 def _read(corpus: PlannedCorpus, tokens: int) -> str:

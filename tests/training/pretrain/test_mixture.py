@@ -349,6 +349,27 @@ def test_a_plan_has_tokens_share_and_passes_of_each_corpus(corpus: Path, second:
     assert alone.corpora == () and alone.tokens == plan.tokens
 
 
+def test_a_plan_says_how_its_size_stands_to_published_results(corpus: Path) -> None:
+    def planned(tokens: int) -> tuple[float, str]:
+        config = presets.load("tiny", overrides={**SETTINGS, "schedule": {"tokens": tokens}})
+        plan = training.plan_training(corpus, config=config, gpu="l4")
+        rows = {name: figure for name, figure, _ in plan.rows()}
+        assert rows["tokens per parameter"] == f"{plan.tokens / plan.parameters:,.0f}"
+        return plan.tokens / plan.parameters, " ".join(plan.notes)
+
+    parameters = training.plan_training(corpus, config=presets.load("tiny", overrides=SETTINGS), gpu="l4").parameters
+    ratio, few = planned(50_000)
+    assert ratio < 200 and "below the 200 to 2,000 of encoders" in few
+    ratio, many = planned(300 * parameters)
+    assert (
+        200 <= ratio <= 2000
+        and "within the 200 to 2,000" in many
+        and "passes over the same text, but up to 4 are" in many
+    )
+    ratio, most = planned(3000 * parameters)
+    assert ratio > 2000 and "above the 200 to 2,000" in most
+
+
 def small(folder: Path, second: Path, more: str = "weight = 1", own: str = "weight = 3", steps: int = 6) -> Config:
     corpora = f'[[data.corpora]]\ncorpus = "{second}"\n{more}\n[[data.corpora]]\n{own}\n'
     return presets.load("tiny", runs.configure(folder, steps, "steps = 3\nkeep = 9", 3, corpora))
