@@ -57,6 +57,14 @@ def evaluate(
     processes: options.Processes = None,
     most: options.Most = None,
     most_test: Annotated[int | None, typer.Option(min=1, help="Number of test examples to draw. Default: all.")] = None,
+    shares: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHARE,…",
+            help="Shares of the labels to learn from beside all of them, such as 0.01,0.05,0.25: curves, with a draw "
+            "for each seed.",
+        ),
+    ] = None,
     hard: options.Hard = False,
     weights: options.Weights = Weighting.SQRT,
     bits: options.Quantized = None,
@@ -87,6 +95,7 @@ def evaluate(
             on=_data(on or ()),
             most=most,
             most_test=most_test,
+            shares=_shares(shares),
             download=download,
             price=price,
             token_prices=_prices(token_price or ()),
@@ -113,6 +122,15 @@ def _data(texts: Sequence[str]) -> list[tuple[str, Path]]:
             raise InputError(f"--on {text}: write TASK=FILE, such as entities=benchmarks/ner")
         data.append((task, Path(path)))
     return data
+
+
+def _shares(text: str | None) -> list[float]:
+    from socorpus.corpus import InputError
+
+    try:
+        return [float(part) for part in text.split(",")] if text is not None else []
+    except ValueError:
+        raise InputError(f"--shares {text}: write numbers above 0 and up to 1, such as 0.01,0.05,0.25") from None
 
 
 def _prices(texts: Sequence[str]) -> dict[str, tuple[float, float]]:

@@ -484,6 +484,7 @@ def evaluate(
     on: Iterable[tuple[str, Location]] = (),
     most: int | None = None,
     most_test: int | None = None,
+    shares: Sequence[float] = (),
     download: bool = False,
     price: float | None = None,
     token_prices: Mapping[str, tuple[float, float]] | None = None,
@@ -505,6 +506,7 @@ def evaluate(
         settings: settings of fine-tuning.
         on: other data: a task, and a benchmark's file or folder, or another corpus.
         most, most_test: number of training and of test examples to sample; all, if None.
+        shares: shares of the labels to learn from beside all of them, above 0 and up to 1: learning curves.
         download: fetch missing models from the hub.
         price: dollars an hour of this machine; if None, the default price of its GPU.
         token_prices: dollars per million tokens of input and of output, by the endpoint's model.
@@ -544,6 +546,7 @@ def evaluate(
             price,
             root or Path(),
             processes,
+            tuple(shares),
         )
         return Comparison(place, compare.compare(plan, folder, show or Silent()))
 

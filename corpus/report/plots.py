@@ -96,8 +96,15 @@ PALETTE = (KEPT, LOST, "#4d9b6a", "#8a63a6", "#b59b2b", OTHER, "#7a7f85", "#b452
 """Colours of curves side by side."""
 
 
-def curves(name: str, series: Mapping[str, Sequence[tuple[float, float]]], label: str) -> str:
-    """Curves over a common axis: points (x, y) of each series, rising in x; of numbers that may be small."""
+def curves(name: str, series: Mapping[str, Sequence[tuple[float, float]]], label: str, tenfold: bool = False) -> str:
+    """Curves over a common axis: points (x, y) of each series, rising in x; of numbers that may be small.
+
+    Args:
+        tenfold: whether equal lengths along x are equal factors; x is above 0 then, and every point is marked.
+    """
+    sizes = sorted({across for curve in series.values() for across, _ in curve})
+    if tenfold:
+        series = {kind: [(log10(across), up) for across, up in curve] for kind, curve in series.items()}
     points = [point for curve in series.values() for point in curve]
     low, high = (edge(value for value, _ in points) for edge in (min, max))
     bottom, top = (edge(value for _, value in points) for edge in (min, max))
@@ -112,6 +119,13 @@ def curves(name: str, series: Mapping[str, Sequence[tuple[float, float]]], label
         if curve
     ]
     ticks = [(tick, _brief(tick)) for tick in _round(low, high if high > low else low + 1, 5)]
+    if tenfold:
+        ticks = [(log10(value), _brief(value)) for value in sizes]
+        drawn += [
+            f'<circle cx="{_n(x(across))}" cy="{_n(y(up))}" r="2.6" fill="{legend[kind]}"/>'
+            for kind, curve in series.items()
+            for across, up in curve
+        ]
     heights = _round(bottom - room, top + room, 5)
     short = {_short(kind): colour for kind, colour in legend.items()}
     return _chart(name, drawn, x, ticks, y, heights, label, short if len(series) > 1 else {})

@@ -19,8 +19,9 @@ from socorpus.corpus.engine.receipts import fingerprint
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
 from socorpus.corpus.storage import files
 from socorpus.corpus.storage.files import write_json
-from socorpus.training.evaluation import details, systems, uncertainty
+from socorpus.training.evaluation import details, label_fractions, systems, uncertainty
 from socorpus.training.evaluation.cell import Cell
+from socorpus.training.evaluation.label_fractions import Curve, Point
 from socorpus.training.evaluation.systems import SYSTEMS, Answering, System
 from socorpus.training.examples import metrics, predictions, readers
 from socorpus.training.examples.example import Data, Example, Prediction
@@ -63,6 +64,7 @@ class ComparisonPlan:
         price: dollars an hour of this machine; None: the default price of its GPU, unknown without a GPU.
         work: folder whose `runs/` holds the runs that systems name.
         processes: models that train at a time; None: `side_by_side.shared`.
+        shares: of the labels, to learn from beside all of them (`label_fractions`).
     """
 
     data: Sequence[Data]
@@ -74,6 +76,7 @@ class ComparisonPlan:
     price: float | None = None
     work: Path = Path()
     processes: int | None = None
+    shares: tuple[float, ...] = ()
 
 
 class ComparisonShow(FinetuningShow, Protocol):
@@ -107,18 +110,28 @@ def compare(plan: ComparisonPlan, out: Path, show: ComparisonShow) -> list[Cell]
             )
     out.mkdir(parents=True, exist_ok=True)
     cells: list[Cell] = []
-    left_out: dict[tuple[str, str], list[str]] = {}
     plan = replace(plan, data=[_scored(data, plan.most_test) for data in plan.data])
-    models = _Models(plan, out, show)
-    for data in plan.data:
-        seeds: dict[str, list[metrics.Sums]] = {}
-        rows = [system for system in plan.systems if systems.fits(system, data.task)]
-        parts = details.slices(data.splits["test"])
-        left_out[data.task.name, data.name] = parts.left_out
-        column = [_cell(system, data, plan, out, show, seeds, parts, models) for system in rows]
-        _rank(data, column, seeds)
-        cells += column
-        _write(plan, cells, left_out, out)
+    points = {
+        (data.task.name, data.name): label_fractions.points(data, plan.shares, plan.settings.seeds)
+        for data in plan.data
+    }
+    models = _Models(plan, [point for of in points.values() for point in of], out, show)
+    result = _Result(plan, out)
+    for of in points.values():
+        columns = []
+        for point in of:
+            rows = [system for system in plan.systems if _is_for(system, point)]
+            seeds: dict[str, list[metrics.Sums]] = {}
+            parts = details.slices(point.data.splits["test"])
+            column = [_cell(system, point, plan, out, show, seeds, parts, models) for system in rows]
+            _rank(point.data, column, seeds)
+            cells += column
+            columns.append((point, column))
+            result.data.append((point, parts.left_out))
+            result.write(cells)
+        result.curves += label_fractions.curves(columns)
+    if result.curves:
+        result.write(cells)
     return cells
 
 
@@ -129,7 +142,7 @@ class _Models:
         works: what is to be done, by system and task with its data; or why it can't be.
     """
 
-    def __init__(self, plan: ComparisonPlan, out: Path, show: ComparisonShow) -> None:
+    def __init__(self, plan: ComparisonPlan, points: Sequence[Point], out: Path, show: ComparisonShow) -> None:
         self.works: dict[tuple[str, str, str], tuning.Work | InputError] = {}
         self._show = show
         for system in plan.systems:
@@ -139,12 +152,13 @@ class _Models:
                 base: pretrained.Pretrained | InputError = replace(_found(system, plan), name=system.name)
             except InputError as error:
                 base = error
-            for data in plan.data:
+            for data, seeds in (draw for point in points for draw in point.draws):
                 title = f"{data.task.name} ({data.name}), {system.name}"
+                settings = replace(plan.settings, seeds=seeds)
                 self.works[system.name, data.task.name, data.name] = (
                     base
                     if isinstance(base, InputError)
-                    else tuning.Work.of(base, data, plan.settings, _folder(out, system, data), title)
+                    else tuning.Work.of(base, data, settings, _folder(out, system, data), title)
                 )
         there = [work for work in self.works.values() if isinstance(work, tuning.Work)]
         self._share = side_by_side.shared([run for work in there for run in work.runs], plan.processes, show)
@@ -188,9 +202,14 @@ def _scored(data: Data, most: int | None) -> Data:
     return replace(data, splits=splits, notes=(*data.notes, note))
 
 
+def _is_for(system: System, point: Point) -> bool:
+    """Whether a system has a row: endpoints, which learn nothing, only beside all labels."""
+    return systems.fits(system, point.data.task) and (point.share == 1 or system.kind != "chat")
+
+
 def _cell(
     system: System,
-    data: Data,
+    point: Point,
     plan: ComparisonPlan,
     out: Path,
     show: ComparisonShow,
@@ -198,28 +217,35 @@ def _cell(
     parts: details.Slices,
     models: _Models,
 ) -> Cell:
-    cell = Cell(system.name, data.task.name, data.name)
-    folder = _folder(out, system, data)
-    show.cell(system.name, data.task.name, data.name)
+    """A system on a task, with a share of its labels: `seeds` gets the sums of its runs."""
+    task, test, leave_out = point.data.task, point.data.splits["test"], point.data.leave_out
+    show.cell(system.name, task.name, point.data.name)
+    drawn, by_seed = list[Cell](), list[list[Prediction]]()
     try:
-        if system.kind == "model":
-            by_seed = _model(system, data, plan, models, cell)
-        else:
-            by_seed = _RUNS[system.kind](system, data, plan, folder, show, cell)
+        for data, own in point.draws:
+            drawn.append(Cell(system.name, task.name, point.data.name))
+            how = replace(plan, settings=replace(plan.settings, seeds=own))
+            if system.kind == "model":
+                by_seed += _model(system, data, how, models, drawn[-1])
+            else:
+                by_seed += _RUNS[system.kind](system, data, how, _folder(out, system, data), show, drawn[-1])
     except SocorpusError as error:
+        cell = Cell(system.name, task.name, point.data.name)
         cell.missing = str(error) + (f" ({system.hint})" if system.hint else "")
         show.missing(system.name, cell.missing)
         return cell
-    test = data.splits["test"]
+    cell = label_fractions.merged(drawn, point)
     cell.seeds = len(by_seed)
-    rows = [metrics.rows(data.task, test, answers, data.leave_out) for answers in by_seed]
+    if system.kind == "model" and len(by_seed) == 1:
+        cell.notes.append(ONE_SEED)
+    rows = [metrics.rows(task, test, answers, leave_out) for answers in by_seed]
     threads = np.array([example.thread for example in test])
-    seeds[system.name] = sums = [metrics.by_thread(data.task, run, threads) for run in rows]
-    cell.scores = {name: uncertainty.summary(name, sums) for name in metrics.names(data.task)}
-    cell.labels = details.by_label(data.task, sums)
-    cell.slices = details.by_slice(data.task, test, rows, parts)
-    cell.calibration = details.calibration(data.task, test, by_seed, data.leave_out)
-    cell.confusion = details.confusion(data.task, test, by_seed, data.leave_out)
+    seeds[system.name] = sums = [metrics.by_thread(task, run, threads) for run in rows]
+    cell.scores = {name: uncertainty.summary(name, sums) for name in metrics.names(task)}
+    cell.labels = details.by_label(task, sums)
+    cell.slices = details.by_slice(task, test, rows, parts)
+    cell.calibration = details.calibration(task, test, by_seed, leave_out)
+    cell.confusion = details.confusion(task, test, by_seed, leave_out)
     silent = sum(not answer.answered for answer in by_seed[0])
     if silent:
         cell.notes.append(f"{silent:,} of {len(test):,} answers could not be read and count as not knowing")
@@ -392,8 +418,6 @@ def _model(system: System, data: Data, plan: ComparisonPlan, models: _Models, ce
     if len(facts.get("rates", ())) > 1:
         rates = ", ".join(f"{tried['rate']:g}" for tried in facts["rates"])
         cell.notes.append(f"learning rate {facts['rate']:g}, chosen of {rates} on the validation split")
-    if len(chosen) == 1:
-        cell.notes.append(ONE_SEED)
     cell.notes += [] if work.model.scratch else _pretraining(work.model.folder)
     places = [work.out / "seeds" / result.get("folder", str(result["seed"])) for result in chosen]
     return [predictions.read(place / "test.parquet", data.splits["test"]) for place in places]
@@ -469,30 +493,47 @@ _NOTES = {
 # The result.
 
 
-def _write(
-    plan: ComparisonPlan, cells: Sequence[Cell], left_out: Mapping[tuple[str, str], list[str]], out: Path
-) -> None:
-    from socorpus.training.evaluation import comparison_page
-    from socorpus.training.evaluation import table as evaluate_table
+class _Result:
+    """The files of a comparison, written anew as it goes on.
 
-    facts = {
-        "data": [
-            {
-                "task": data.task.name,
-                "name": data.name,
-                "identity": data.identity,
-                "labels": list(data.task.labels),
-                "counts": {split: len(some) for split, some in data.splits.items()},
-                "notes": list(data.notes),
-                "slices_left_out": left_out.get((data.task.name, data.name), []),
-            }
-            for data in plan.data
-        ],
-        "settings": asdict(plan.settings),
-        "cells": [asdict(cell) for cell in cells],
-    }
-    write_json(out / RESULT, facts)
-    evaluate_table.write_csv(out / "comparison.csv", cells)
-    evaluate_table.write_details(out / "details.csv", cells)
-    evaluate_table.write_differences(out / "differences.csv", cells)
-    comparison_page.write(out / "comparison.html", facts)
+    Attributes:
+        data: the points that are done, with what their slices leave out.
+        curves: those of tasks with several points.
+    """
+
+    def __init__(self, plan: ComparisonPlan, out: Path) -> None:
+        self.data: list[tuple[Point, list[str]]] = []
+        self.curves: list[Curve] = []
+        self._plan, self._out = plan, out
+
+    def write(self, cells: Sequence[Cell]) -> None:
+        """Write comparison.json, .html and the tables."""
+        from socorpus.training.evaluation import comparison_page, table
+
+        facts = {
+            "data": [
+                {
+                    "task": point.data.task.name,
+                    "name": point.data.name,
+                    "of": point.of,
+                    "share": point.share,
+                    "identity": point.data.identity,
+                    "labels": list(point.data.task.labels),
+                    "counts": {split: len(some) for split, some in point.data.splits.items()},
+                    "notes": list(point.data.notes),
+                    "slices_left_out": left_out,
+                }
+                for point, left_out in self.data
+            ],
+            "settings": asdict(self._plan.settings),
+            "cells": [asdict(cell) for cell in cells],
+            "curves": [asdict(curve) for curve in self.curves],
+        }
+        out = self._out
+        write_json(out / RESULT, facts)
+        table.write_csv(out / "comparison.csv", cells)
+        table.write_details(out / "details.csv", cells)
+        table.write_differences(out / "differences.csv", cells)
+        if self.curves:
+            table.write_curves(out / "curves.csv", self.curves)
+        comparison_page.write(out / "comparison.html", facts)

@@ -34,6 +34,11 @@ def write(path: Path, facts: Mapping[str, Any]) -> None:
         column = [cell for cell in facts["cells"] if (cell["task"], cell["data"]) == (data["task"], data["name"])]
         if column:
             sections.append(Section(f"{data['task']} – {data['name']}", _table(data, column)))
+    several = dict.fromkeys((curve["task"], curve["data"]) for curve in facts.get("curves", ()))
+    for number, (task, name) in enumerate(several):
+        mine = [curve for curve in facts["curves"] if (curve["task"], curve["data"]) == (task, name)]
+        metric = next(iter(next(cell for cell in facts["cells"] if cell["task"] == task and cell["scores"])["scores"]))
+        sections.insert(number, Section(f"{task} – {name}: what labels are worth", _curves(mine, metric)))
     settings = facts["settings"]
     shown = ", ".join(f"{name} {value}" for name, value in settings.items())
     sections.append(Section("How to read this", html.paragraph(EXPLAINED)))
@@ -65,6 +70,52 @@ def _table(data: Mapping[str, Any], column: Sequence[Mapping[str, Any]]) -> Mark
     notes = [f"{cell['system']}: {note}" for cell in there for note in cell["notes"]]
     notes += [f"{cell['system']} was not compared: {cell['missing']}" for cell in column if cell["missing"]]
     return body + (html.bullets(notes) if notes else Markup(""))
+
+
+def _curves(curves: Sequence[Mapping[str, Any]], metric: str) -> Markup:
+    """Learning curves, and at which share of the labels one system has what another has with all."""
+    shown = curves[:SHOWN]
+    points = {
+        curve["system"]: [(labels, of["mean"]) for labels, of in zip(curve["labels"], curve["scores"], strict=True)]
+        for curve in shown
+    }
+    name = f"{TITLES[metric]} by number of labels: " + "; ".join(
+        f"{system}: " + ", ".join(f"{mean:.3f} with {labels:,}" for labels, mean in curve)
+        for system, curve in points.items()
+    )
+    svg = plots.curves(name, points, "labels to learn from", tenfold=True)
+    shares = {share: labels for curve in curves for share, labels in zip(curve["shares"], curve["labels"], strict=True)}
+    rows = []
+    for curve in curves:
+        scores = dict(zip(curve["shares"], curve["scores"], strict=True))
+        area = "–" if curve["area"] is None else f"{curve['area']:.3f}"
+        rows.append([curve["system"], *(score(scores[of]) if of in scores else "–" for of in sorted(shares)), area])
+    heads = [f"{100 * share:g}% ({shares[share]:,})" for share in sorted(shares)]
+    saved = [[curve["system"], *(_reached(curve, other["system"]) for other in shown)] for curve in shown]
+    explained = (
+        "Each share is drawn anew for each seed, of the training and of the validation split, so that ± has what the "
+        "draw does; the last point is all labels. Area: the mean of the curve over the logarithm of the labels. "
+        "Below: the share of the labels with which the system of a row has what the system of a column has with all, "
+        "between points by a straight line; a dash where it never has. It is a reading of the means: look at their "
+        "intervals."
+    )
+    return (
+        html.paragraph(explained, "note")
+        + html.figure(svg, f"{TITLES[metric]} by labels")
+        + html.table(["system", *heads, "area"], rows)
+        + _head("Labels that are enough")
+        + html.table(["system", *(curve["system"] for curve in shown)], saved)
+    )
+
+
+def _reached(curve: Mapping[str, Any], other: str) -> str:
+    if other == curve["system"]:
+        return ""
+    share = curve["reached"].get(other)
+    if share is None:
+        return "–"
+    least = curve["shares"][0] if curve["labels"][0] / curve["labels"][-1] == share else None
+    return f"≤ {100 * share:.2g}%" if least is not None else f"{100 * share:.2g}%"
 
 
 def _head(title: str) -> Markup:

@@ -9,6 +9,7 @@ from typing import Any
 from socorpus.corpus.report import csv_cells
 from socorpus.corpus.storage.files import atomic
 from socorpus.training.evaluation.cell import Cell
+from socorpus.training.evaluation.label_fractions import Curve
 
 TITLES = {
     "macro_f1": "macro F1",
@@ -171,6 +172,19 @@ def write_details(path: Path, cells: Sequence[Cell]) -> None:
             ]
     columns = ("task", "data", "system", "part", "kind", "name", "other", "metric", "mean", "spread", "low", "high")
     _write_rows(path, (*columns, "confidence", "count", "threads"), rows)
+
+
+def write_curves(path: Path, curves: Sequence[Curve]) -> None:
+    """One row per system and number of labels."""
+    rows = [
+        {"task": curve.task, "data": curve.data, "system": curve.system, "labels": labels, "share": share}
+        | {"area": curve.area}
+        | asdict(score)
+        for curve in curves
+        for labels, share, score in zip(curve.labels, curve.shares, curve.scores, strict=True)
+    ]
+    columns = ("task", "data", "system", "labels", "share", "mean", "spread", "low", "high", "area")
+    _write_rows(path, columns, rows)
 
 
 def _write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:

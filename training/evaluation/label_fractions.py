@@ -1,0 +1,163 @@
+"""Learning curves: the same systems on shares of the labels, each seed with its own draw of examples.
+
+A share is drawn of the training and of the validation split, which choices are made on: both are labels that somebody
+has to give. The test split stays as it is. A larger draw of a seed contains every smaller one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import exp, log
+
+from socorpus.corpus.errors import InputError
+from socorpus.training.evaluation.cell import Cell
+from socorpus.training.evaluation.uncertainty import Score
+from socorpus.training.examples import metrics, readers
+from socorpus.training.examples.example import Data
+
+LEAST = 50
+"""Fewest examples of a share: of fewer nothing is learned but chance."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A share of a task's labels.
+
+    Attributes:
+        of: name of the whole data.
+        share: of its labels, from 0 to 1.
+        data: for tables: the name says the share, the splits are those of the first draw.
+        draws: the examples that each system learns from, with the seeds that do.
+    """
+
+    of: str
+    share: float
+    data: Data
+    draws: tuple[tuple[Data, tuple[int, ...]], ...]
+
+
+def points(data: Data, shares: Sequence[float], seeds: tuple[int, ...]) -> list[Point]:
+    """The whole data, which all seeds learn from, and each share of it with a draw for each seed, the largest first.
+
+    Of shares that come to the same number of examples, by `LEAST`, only the largest is there.
+
+    Raises:
+        InputError: a share is not above 0 and at most 1.
+    """
+    if wrong := [share for share in shares if not 0 < share <= 1]:
+        raise InputError(f"a share of {wrong[0]:g} of the labels: shares lie above 0, and are 1 at most")
+    result = [Point(data.name, 1.0, data, ((data, seeds),))]
+    whole = len(data.splits["train"])
+    sizes = {whole}
+    for share in sorted({*shares} - {1.0}, reverse=True):
+        size = _size(whole, share)
+        if size in sizes:
+            continue
+        sizes.add(size)
+        name = f"{data.name}, {100 * share:g}% of the labels"
+        draws = tuple((_drawn(data, share, seed, f"{name}, draw {seed}"), (seed,)) for seed in seeds)
+        note = f"{size:,} of {whole:,} training examples, drawn anew for each of {len(seeds)} seeds"
+        named = replace(draws[0][0], name=name, notes=(*data.notes, note))
+        result.append(Point(data.name, share, named, draws))
+    return result
+
+
+def _size(whole: int, share: float) -> int:
+    return min(whole, max(LEAST, round(share * whole)))
+
+
+def _drawn(data: Data, share: float, seed: int, name: str) -> Data:
+    splits = dict(data.splits)
+    for split in ("train", "validation"):
+        some = data.splits[split]
+        splits[split] = readers.drawn(some, _size(len(some), share), f"{seed}:")
+    return replace(data, name=name, splits=splits)
+
+
+def merged(cells: Sequence[Cell], point: Point) -> Cell:
+    """One cell of a system for all draws of a share: costs are means, notes are those of the first draw."""
+    cell = replace(cells[0], data=point.data.name)
+    for name in ("train_seconds", "train_dollars", "thousand_seconds", "thousand_dollars"):
+        known = [value for of_draw in cells if (value := getattr(of_draw, name)) is not None]
+        setattr(cell, name, sum(known) / len(known) if known else None)
+    return cell
+
+
+# What the points of a curve say together.
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A system's main metric over the number of labels.
+
+    Attributes:
+        labels: training examples of each point, rising.
+        scores: of each point.
+        area: mean of the metric along the curve, over the logarithm of the labels: the area below it, divided by its
+            width; None of a curve that lacks a point.
+        reached: other system -> the share of the labels at which this curve reaches what the other has with all of
+            them, between points by a straight line over the logarithm; of those that it reaches.
+    """
+
+    task: str
+    data: str
+    system: str
+    labels: tuple[int, ...]
+    shares: tuple[float, ...]
+    scores: tuple[Score, ...]
+    area: float | None
+    reached: Mapping[str, float]
+
+
+def curves(columns: Sequence[tuple[Point, Sequence[Cell]]]) -> list[Curve]:
+    """The curves of the systems of one task, the highest with all labels first; none where there is one point.
+
+    Args:
+        columns: each point with its cells.
+    """
+    if len(columns) < 2:
+        return []
+    rising = sorted(columns, key=lambda each: each[0].share)
+    main = metrics.main(rising[-1][0].data.task)
+    series: dict[str, list[tuple[int, float, Score]]] = {}
+    for point, cells in rising:
+        size = len(point.data.splits["train"])
+        for cell in cells:
+            if cell.scores:
+                series.setdefault(cell.system, []).append((size, point.share, cell.scores[main]))
+    ends = {name: values[-1][2].mean for name, values in series.items() if values[-1][1] == 1}
+    order = sorted(series, key=lambda name: (-ends.get(name, -1.0), name))
+    task, data = rising[-1][0].data.task.name, rising[-1][0].of
+    result = []
+    for name in order:
+        labels, shares, scores = zip(*series[name], strict=True)
+        means = [score.mean for score in scores]
+        reached = {
+            other: share
+            for other in order
+            if other != name and other in ends and (share := _reached(labels, means, ends[other])) is not None
+        }
+        area = _area(labels, means) if len(labels) == len(rising) else None
+        result.append(Curve(task, data, name, labels, shares, scores, area, reached))
+    return result
+
+
+def _area(labels: Sequence[int], means: Sequence[float]) -> float:
+    places = [log(size) for size in labels]
+    parts = [
+        (right - left) * (first + second) / 2
+        for (left, right), (first, second) in zip(pairwise(places), pairwise(means), strict=True)
+    ]
+    return sum(parts) / (places[-1] - places[0])
+
+
+def _reached(labels: Sequence[int], means: Sequence[float], level: float) -> float | None:
+    """The share of all labels at which a curve is first at a level; None if it never is. Of a curve that is above it
+    with the fewest labels, the share of these."""
+    if means[0] >= level:
+        return labels[0] / labels[-1]
+    for (left, right), (first, second) in zip(pairwise(labels), pairwise(means), strict=True):
+        if second >= level:
+            place = log(left) + (log(right) - log(left)) * (level - first) / (second - first)
+            return exp(place - log(labels[-1]))
+    return None
