@@ -283,8 +283,7 @@ def trained(given: Given, ranks: Ranks | None) -> Figures:
         process.send_signal(signal.SIGKILL)
         process.communicate()
         subprocess.run([*command, "-o", str(run), "--profile", "2"], check=True)
-        lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
-        train = [line for line in lines if line["kind"] == "train"]
+        train = steps_of(log)
         facts = json.loads((run / "run.json").read_text("utf-8"))
         assert [line["step"] for line in train] == list(range(1, steps + 1)), "steps are missing after the kill"
         figures |= {
@@ -306,9 +305,17 @@ def trained(given: Given, ranks: Ranks | None) -> Figures:
                 out = place / name.replace(" ", "-")
                 arguments = [*command[:-1], str(other), "-o", str(out), "--gpus", "2"]
                 subprocess.run(arguments, check=True, env=environment)
-                last = [json.loads(line) for line in (out / "log.jsonl").read_text("utf-8").splitlines()][-1]
-                figures[name] = {"loss": last["loss"], "loss_of_one_rank": lines[-1]["loss"]}
+                figures[name] = {
+                    "loss": steps_of(out / "log.jsonl")[-1]["loss"],
+                    "loss_of_one_rank": train[-1]["loss"],
+                }
     return figures
+
+
+def steps_of(log: Path) -> list[dict[str, Any]]:
+    """The lines of a run's log that are of steps."""
+    lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    return [line for line in lines if line["kind"] == "train"]
 
 
 def padded(
