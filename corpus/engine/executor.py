@@ -187,9 +187,12 @@ class Engine:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for part in (self._client, self._cluster):
             if part is not None:
-                # Of a scheduler that is gone nobody can take leave.
+                # Of a scheduler that is gone nobody can take leave, nor of one that is too busy to answer.
                 with suppress(OSError, RuntimeError):
                     part.close()
+        if self._client is not None:
+            # Else it closes itself once more as it is collected: for 20 s, with a traceback behind the last word.
+            self._client.status = "closed"
         self._children.close()
         if kind is not None and self._cluster is not None:
             files.sweep(self.root)  # what workers were writing as they were ended

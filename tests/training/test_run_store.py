@@ -26,6 +26,7 @@ from socorpus.training import (
 )
 from tests import s3_server
 from tests.conftest import Once
+from tests.training.runs import losses
 
 CONFIG = {
     "model": {"layers": 1, "max_length": 128},
@@ -105,9 +106,7 @@ def test_corpora_of_a_mixture_may_lie_in_a_store(corpus: Path, second: Path, tmp
         config = load_config("tiny", overrides={**CONFIG, "data": {"corpora": [{"corpus": place}]}})
         runs.append(train(corpus, tmp_path / str(len(runs)), config=config))
     assert runs[1]["corpora"][1]["corpus"] == "s3://corpora/second"
-    logs = [(tmp_path / name / "log.jsonl").read_text() for name in ("0", "1")]
-    losses = [[json.loads(line)["loss"] for line in log.splitlines()] for log in logs]
-    assert losses[0] == losses[1]
+    assert losses(tmp_path / "0") == losses(tmp_path / "1")
 
 
 def test_a_run_in_a_store_is_the_start_of_another_one_there(stored: str, tmp_path: Path) -> None:

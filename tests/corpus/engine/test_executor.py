@@ -1,5 +1,6 @@
 """Tasks run once, again when what they depend on changes, and never leave half of themselves."""
 
+import asyncio
 import bz2
 import io
 import os
@@ -403,6 +404,22 @@ def test_workers_import_nothing_from_the_current_folder(tmp_path: Path, monkeypa
         assert engine.run("write", [task("a")])
     assert not (tmp_path / "trapped").exists()
     assert "PYTHONSAFEPATH" not in os.environ  # other processes of whoever builds may live by their folder
+
+
+async def unanswered(**_: object) -> None:
+    """As leave is taken on a machine that is too busy to answer."""
+    await asyncio.sleep(60)
+
+
+def test_a_client_that_could_not_take_leave_does_not_try_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Engine(tmp_path, workers=1) as engine:
+        engine.run("write", [task("a")])
+        client = engine._client
+        monkeypatch.setattr(client, "_timeout", 0.5)
+        monkeypatch.setattr(client, "_close", unanswered)
+    began = time.monotonic()
+    client.__del__()  # raised TimeoutError, of which the interpreter prints a traceback
+    assert time.monotonic() - began < 0.05
 
 
 def test_dask_is_given_no_more_items_at_a_time_than_it_has_memory_for(
