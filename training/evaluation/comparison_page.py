@@ -34,8 +34,8 @@ def write(path: Path, facts: Mapping[str, Any]) -> None:
         column = [cell for cell in facts["cells"] if (cell["task"], cell["data"]) == (data["task"], data["name"])]
         if column:
             sections.append(Section(f"{data['task']} – {data['name']}", _table(data, column)))
-    several = dict.fromkeys((curve["task"], curve["data"]) for curve in facts.get("curves", ()))
-    for number, (task, name) in enumerate(several):
+    curved = dict.fromkeys((curve["task"], curve["data"]) for curve in facts.get("curves", ()))
+    for number, (task, name) in enumerate(curved):
         mine = [curve for curve in facts["curves"] if (curve["task"], curve["data"]) == (task, name)]
         metric = next(iter(next(cell for cell in facts["cells"] if cell["task"] == task and cell["scores"])["scores"]))
         sections.insert(number, Section(f"{task} – {name}: what labels are worth", _curves(mine, metric)))
