@@ -110,7 +110,10 @@ def curves(name: str, series: Mapping[str, Sequence[tuple[float, float]]], label
     bottom, top = (edge(value for _, value in points) for edge in (min, max))
     room = 0.06 * (top - bottom) or abs(top) or 1.0
     x = _linear(low, high if high > low else low + 1, _LEFT, _WIDTH - _RIGHT)
-    y = _linear(bottom - room, top + room, _HEIGHT - _BOTTOM, _TOP)
+    # Curves of this kind rise to where the legend is: it has room above them, as far as that goes.
+    above = min(0.6, 16 * len(series) / (_HEIGHT - _BOTTOM - _TOP)) if tenfold and len(series) > 1 else 0.0
+    most = top + room + (top - bottom + 2 * room) * above / (1 - above)
+    y = _linear(bottom - room, most, _HEIGHT - _BOTTOM, _TOP)
     legend = {kind: PALETTE[number % len(PALETTE)] for number, kind in enumerate(series)}
     drawn = [
         f'<path d="M{"L".join(f"{_n(x(across))} {_n(y(up))}" for across, up in curve)}" fill="none" '
