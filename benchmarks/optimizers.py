@@ -4,12 +4,12 @@ python benchmarks/optimizers.py CORPUS [--tokens 1200000]
 """
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from socorpus.training.pretrain.log import of_kind
 from socorpus.training.pretrain.run import Run
 
 SETTINGS = """
@@ -43,8 +43,7 @@ def main() -> None:
             subprocess.run([*command, "--config", str(path)], check=True, capture_output=True)
             run = Run(Path(folder) / "run")
             facts = run.facts() or {}
-            lines = [json.loads(line) for line in run.log.read_text("utf-8").splitlines()]
-            held = [line for line in lines if line["kind"] == "validation"][-1]
+            held = of_kind(run.log, "validation")[-1]
             figures = f"loss {held['loss']:.3f}  prose {held['loss_prose']:.3f}  code {held['loss_code']:.3f}"
             print(optimizer.replace("\n", "  "), f"{facts['gpu_hours'] * 3600:.0f} s ", figures, flush=True)
 

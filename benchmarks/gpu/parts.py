@@ -23,6 +23,7 @@ from socorpus.training.config import Config
 from socorpus.training.pretrain import cost, distributed, micro_batch
 from socorpus.training.pretrain.data import dataloader, mixture
 from socorpus.training.pretrain.distributed import Ranks
+from socorpus.training.pretrain.log import of_kind
 
 Figures = dict[str, Any]
 
@@ -283,7 +284,7 @@ def trained(given: Given, ranks: Ranks | None) -> Figures:
         process.send_signal(signal.SIGKILL)
         process.communicate()
         subprocess.run([*command, "-o", str(run), "--profile", "2"], check=True)
-        train = steps_of(log)
+        train = of_kind(log, "train")
         facts = json.loads((run / "run.json").read_text("utf-8"))
         assert [line["step"] for line in train] == list(range(1, steps + 1)), "steps are missing after the kill"
         figures |= {
@@ -306,16 +307,10 @@ def trained(given: Given, ranks: Ranks | None) -> Figures:
                 arguments = [*command[:-1], str(other), "-o", str(out), "--gpus", "2"]
                 subprocess.run(arguments, check=True, env=environment)
                 figures[name] = {
-                    "loss": steps_of(out / "log.jsonl")[-1]["loss"],
+                    "loss": of_kind(out / "log.jsonl", "train")[-1]["loss"],
                     "loss_of_one_rank": train[-1]["loss"],
                 }
     return figures
-
-
-def steps_of(log: Path) -> list[dict[str, Any]]:
-    """The lines of a run's log that are of steps."""
-    lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
-    return [line for line in lines if line["kind"] == "train"]
 
 
 def padded(

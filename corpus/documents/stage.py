@@ -42,7 +42,7 @@ def run(context: BuildContext, sites: Sequence[Site], reading: Receipts, gathere
         paths = [bucket.path(f"tables/{table}") for table in tables]
         inputs = {path: receipt.outputs[path].sha256 for path in paths}
         if own := users.get(bucket.site):
-            _, inputs["users"] = own
+            inputs["users"] = own[1]
         host = hosts[bucket.site]
         arguments = {"bucket": bucket, "host": host, "tables": tables, "users": own is not None, "config": config}
         weight = receipt.outputs[bucket.path("tables/posts")].bytes + 1

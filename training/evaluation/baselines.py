@@ -8,6 +8,7 @@ other systems). For whole texts, words are weighted by TF-IDF. For spans, each w
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -50,9 +51,7 @@ for _name in ("majority", "markup only", "length only", "tags only"):
 @system("TF-IDF", version=2)
 def _tfidf(data: Data) -> Answering:
     """Words alone: of whole texts as `plain_systems.tfidf` has them, of spans the features of each word."""
-    train = data.splits["train"]
-    one_label = not data.task.spans and len({example.label for example in train}) < 2
-    return Audit("majority" if one_label else "TF-IDF", data) if data.task.spans or one_label else tfidf(data)
+    return Audit("TF-IDF", data) if data.task.spans else tfidf(data)
 
 
 # Whole texts.
@@ -116,14 +115,23 @@ def _spans(name: str, task: Task, train: Sequence[Example]) -> Answers:
     model = SGDClassifier(loss="log_loss", alpha=1e-6, max_iter=6, tol=None, random_state=0)
     model.fit(hasher.transform(rows), target)
 
-    def answer(example: Example) -> Prediction:
-        seen = view(example)
-        sure = np.zeros((len(seen), len(tags.names)), np.float32)
-        if seen:
-            sure[:, model.classes_] = model.predict_proba(hasher.transform(seen))
-        return Prediction(spans=tuple(tags.spans(sure, example.offsets())))
+    def rows_of(example: Example) -> Any:
+        return hasher.transform(view(example))
 
-    return lambda some: [answer(example) for example in some]
+    return lambda some: [tagged(tags, model, rows_of, example) for example in some]
+
+
+def tagged(tags: Tags, model: Any, rows: Callable[[Example], Any], example: Example) -> Prediction:
+    """The spans of an example by a model of single words: a classifier of scikit-learn.
+
+    Args:
+        rows: the features of an example's words, a row each; not asked for where there are none.
+    """
+    words = example.offsets()
+    sure = np.zeros((len(words), len(tags.names)), np.float32)
+    if words:
+        sure[:, model.classes_] = model.predict_proba(rows(example))
+    return Prediction(spans=tuple(tags.spans(sure, words)))
 
 
 def _word_markup(example: Example) -> list[list[str]]:

@@ -294,18 +294,12 @@ def _once(
 def _defined(
     system: System, data: Data, plan: ComparisonPlan, folder: Path, show: ComparisonShow, cell: Cell
 ) -> list[list[Prediction]]:
-    def answers() -> tuple[list[Prediction], dict[str, Any]]:
-        started = time.perf_counter()
-        # The system never sees the test split's texts while it learns, nor its labels at all.
-        fitted = _of_plugin(system, "fit", SYSTEMS[system.what].fit, replace(data, splits={**data.splits, "test": ()}))
-        trained = time.perf_counter()
-        predicted = _predicted(system, data, fitted)
-        times = {"train_seconds": trained - started, "predict_seconds": time.perf_counter() - trained}
-        more = {name: getattr(fitted, name, None) for name in ("parameters", "note")}
-        return predicted, {**times, **more}
+    def fit(seen: Data) -> Answering:
+        fitted: Answering = _of_plugin(system, "fit", SYSTEMS[system.what].fit, seen)
+        return fitted
 
     work = {"system": system.what, "version": SYSTEMS.version(system.what)}
-    return _fitted_once(folder, work, data, plan, cell, answers)
+    return _fitted_once(folder, work, data, plan, cell, fit, lambda fitted: _predicted(system, data, fitted))
 
 
 def _frozen(
@@ -316,18 +310,12 @@ def _frozen(
     model = _found(system, plan)
     settings = plan.settings
 
-    def answers() -> tuple[list[Prediction], dict[str, Any]]:
-        started = time.perf_counter()
-        seen = replace(data, splits={**data.splits, "test": ()})
-        fitted = frozen.fit(model, seen, settings, joined=system.kind == "joined")
-        trained = time.perf_counter()
-        predicted = fitted.predict(data.splits["test"])
-        times = {"train_seconds": trained - started, "predict_seconds": time.perf_counter() - trained}
-        return predicted, {**times, "parameters": fitted.parameters, "note": fitted.note}
+    def fit(seen: Data) -> Answering:
+        return frozen.fit(model, seen, settings, joined=system.kind == "joined")
 
     work = {"kind": system.kind, "version": frozen.VERSION, "model": model.identity}
     work |= {"length": settings.length, "windows": settings.windows}
-    return _fitted_once(folder, work, data, plan, cell, answers)
+    return _fitted_once(folder, work, data, plan, cell, fit, lambda fitted: fitted.predict(data.splits["test"]))
 
 
 def _fitted_once(
@@ -336,10 +324,21 @@ def _fitted_once(
     data: Data,
     plan: ComparisonPlan,
     cell: Cell,
-    answers: Callable[[], tuple[list[Prediction], dict[str, Any]]],
+    fit: Callable[[Data], Answering],
+    predict: Callable[[Answering], Sequence[Prediction]],
 ) -> list[list[Prediction]]:
     """Predictions of a system that is fitted here, once, and its costs in the cell."""
     test = data.splits["test"]
+
+    def answers() -> tuple[list[Prediction], dict[str, Any]]:
+        started = time.perf_counter()
+        # The system never sees the test split's texts while it learns, nor its labels at all.
+        fitted = fit(replace(data, splits={**data.splits, "test": ()}))
+        trained = time.perf_counter()
+        predicted = list(predict(fitted))
+        times = {"train_seconds": trained - started, "predict_seconds": time.perf_counter() - trained}
+        return predicted, times | {name: getattr(fitted, name, None) for name in ("parameters", "note")}
+
     predicted, facts = _once(folder, work, data, answers)
     cell.notes += [facts["note"]] if facts.get("note") else []
     cell.parameters, cell.device = facts["parameters"], "CPU"

@@ -91,7 +91,7 @@ def _curves(curves: Sequence[Mapping[str, Any]], metric: str) -> Markup:
         area = "–" if curve["area"] is None else f"{curve['area']:.3f}"
         rows.append([curve["system"], *(score(scores[of]) if of in scores else "–" for of in sorted(shares)), area])
     heads = [f"{100 * share:g}% ({shares[share]:,})" for share in sorted(shares)]
-    saved = [[curve["system"], *(_reached(curve, other["system"]) for other in shown)] for curve in shown]
+    saved = [[curve["system"], *(_reached(curve, other) for other in shown)] for curve in shown]
     explained = (
         "Each share is drawn anew for each seed, of the training and of the validation split, so that ± has what the "
         "draw does; the last point is all labels. Area: the mean of the curve over the logarithm of the labels. "
@@ -108,14 +108,14 @@ def _curves(curves: Sequence[Mapping[str, Any]], metric: str) -> Markup:
     )
 
 
-def _reached(curve: Mapping[str, Any], other: str) -> str:
-    if other == curve["system"]:
+def _reached(curve: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    if other["system"] == curve["system"]:
         return ""
-    share = curve["reached"].get(other)
+    share = curve["reached"].get(other["system"])
     if share is None:
         return "–"
-    least = curve["shares"][0] if curve["labels"][0] / curve["labels"][-1] == share else None
-    return f"≤ {100 * share:.2g}%" if least is not None else f"{100 * share:.2g}%"
+    at_most = "≤ " if curve["scores"][0]["mean"] >= other["scores"][-1]["mean"] else ""
+    return f"{at_most}{100 * share:.2g}%"
 
 
 def _head(title: str) -> Markup:

@@ -6,6 +6,7 @@ hidden state of its first token. A logistic regression reads them, by themselves
 
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -174,12 +175,9 @@ def _of_words(vectors: _Vectors, data: Data, joined: bool) -> Iterable[tuple[str
         model.fit(seen, target)
 
         def answers(some: Sequence[Example], model: Any = model) -> list[Prediction]:
-            predicted = []
-            for example, of in zip(some, vectors(some), strict=True):
-                sure = np.zeros((len(of), len(tags.names)), np.float32)
-                if len(of):
-                    sure[:, model.classes_] = model.predict_proba(rows(example, of))
-                predicted.append(Prediction(spans=tuple(tags.spans(sure, example.offsets()))))
-            return predicted
+            return [
+                baselines.tagged(tags, model, partial(rows, near=near), example)
+                for example, near in zip(some, vectors(some), strict=True)
+            ]
 
         yield f"penalty {penalty:g}", answers

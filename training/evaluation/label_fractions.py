@@ -128,6 +128,7 @@ def curves(columns: Sequence[tuple[Point, Sequence[Cell]]]) -> list[Curve]:
     ends = {name: values[-1][2].mean for name, values in series.items() if values[-1][1] == 1}
     order = sorted(series, key=lambda name: (-ends.get(name, -1.0), name))
     task, data = rising[-1][0].data.task.name, rising[-1][0].of
+    whole = len(rising[-1][0].data.splits["train"])
     result = []
     for name in order:
         labels, shares, scores = zip(*series[name], strict=True)
@@ -135,7 +136,7 @@ def curves(columns: Sequence[tuple[Point, Sequence[Cell]]]) -> list[Curve]:
         reached = {
             other: share
             for other in order
-            if other != name and other in ends and (share := _reached(labels, means, ends[other])) is not None
+            if other != name and other in ends and (share := _reached(labels, means, ends[other], whole)) is not None
         }
         area = _area(labels, means) if len(labels) == len(rising) else None
         result.append(Curve(task, data, name, labels, shares, scores, area, reached))
@@ -151,13 +152,13 @@ def _area(labels: Sequence[int], means: Sequence[float]) -> float:
     return sum(parts) / (places[-1] - places[0])
 
 
-def _reached(labels: Sequence[int], means: Sequence[float], level: float) -> float | None:
-    """The share of all labels at which a curve is first at a level; None if it never is. Of a curve that is above it
-    with the fewest labels, the share of these."""
+def _reached(labels: Sequence[int], means: Sequence[float], level: float, whole: int) -> float | None:
+    """The share of the `whole` labels at which a curve is first at a level; None if it never is. Of a curve that is
+    above it with the fewest labels, the share of these."""
     if means[0] >= level:
-        return labels[0] / labels[-1]
+        return labels[0] / whole
     for (left, right), (first, second) in zip(pairwise(labels), pairwise(means), strict=True):
         if second >= level:
             place = log(left) + (log(right) - log(left)) * (level - first) / (second - first)
-            return exp(place - log(labels[-1]))
+            return exp(place) / whole
     return None

@@ -406,6 +406,5 @@ def _facts(source: Source, proof: Proof, theirs: Any, sentence: bool) -> dict[st
 
 def _validation(run: Run, step: int) -> dict[str, Any] | None:
     """The last held-out scores up to a step."""
-    lines = [line.values for line in log.read_lines(run.log) if line.wrong is None] if run.log.exists() else []
-    held = [line for line in lines if line["kind"] == "validation" and line["step"] <= step]
+    held = [line for line in log.of_kind(run.log, "validation") if line["step"] <= step] if run.log.exists() else []
     return {name: value for name, value in held[-1].items() if name != "kind" and value is not None} if held else None

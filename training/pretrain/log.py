@@ -149,6 +149,15 @@ def read_lines(path: Path) -> list[LogLine]:
     return [_line(number, line) for number, line in enumerate(content.removesuffix(b"\n").split(b"\n"), 1) if content]
 
 
+def of_kind(path: Path, kind: str) -> list[Mapping[str, Any]]:
+    """The values of a log's lines of a kind, such as `train`; what is no line of a log is left out.
+
+    Raises:
+        InputError: the file can't be read.
+    """
+    return [line.values for line in read_lines(path) if line.wrong is None and line.values["kind"] == kind]
+
+
 def forget_after(path: Path, step: int) -> list[LogLine]:
     """Drop a log's lines of later steps, which will be written again, and those that are no lines of a log.
 

@@ -200,8 +200,8 @@ class Run:
         old = self.facts()
         if init is not None:
             # Weights that were refused may have been mended since: nothing came of them.
-            anew = old is None or ("init" in old and self._is_unsaved())
-            new["init"] = init if old is None or anew else self._same_start(old, init)
+            begun = None if old is not None and "init" in old and self._is_unsaved() else old
+            new["init"] = init if begun is None else self._same_start(begun, init)
         if config.data.tokens is not None:
             new[TOKENS] = config.data.tokens
         if old is not None:

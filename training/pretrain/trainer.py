@@ -246,15 +246,14 @@ class Training:
             if self.state.step and (self.resumed is None or self.state.step > self.resumed.step) and not self._save():
                 raise BuildError(self._not_finite())
             self.writer.wait()
-        if self.resumed is not None and self.state.step == self.resumed.step and "gpu_hours" in facts:
-            return facts if self._signal is None else {**facts, "stopped_by": self._signal}  # nothing was done
-        facts |= self._figures()
-        if "corpora" in facts and self._read:
-            facts["corpora"] = [
-                {**part, "tokens": tokens} for part, tokens in zip(facts["corpora"], self._read, strict=True)
-            ]
-        if self.ranks.first:
-            self.run_folder.write(facts)
+        if self.resumed is None or self.state.step > self.resumed.step or "gpu_hours" not in facts:  # else all is there
+            facts |= self._figures()
+            if "corpora" in facts and self._read:
+                facts["corpora"] = [
+                    {**part, "tokens": tokens} for part, tokens in zip(facts["corpora"], self._read, strict=True)
+                ]
+            if self.ranks.first:
+                self.run_folder.write(facts)
         return facts if self._signal is None else {**facts, "stopped_by": self._signal}
 
     def _model(self) -> "Encoder":

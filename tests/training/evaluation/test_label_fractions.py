@@ -80,10 +80,12 @@ def test_areas_and_labels_that_are_enough_are_those_by_hand() -> None:
 
 
 def test_a_curve_that_lacks_a_point_has_no_area() -> None:
-    curves = curved(whole=(0.6, 0.7, 0.9), gap=(0.5, None, 0.8), endless=(0.1, 0.2, None))
+    curves = curved(whole=(0.6, 0.7, 0.9), gap=(0.5, None, 0.8), endless=(0.1, 0.2, None), low=(0.0, 0.1, 0.2))
     assert curves["gap"].area is None and curves["gap"].labels == (100, 400)
     assert curves["endless"].area is None and "endless" not in curves["whole"].reached
     assert curves["whole"].reached["gap"] == pytest.approx(2**0.5 / 2)
+    # It has with half of all labels what `low` has with all, and no share is of the labels that it was run with.
+    assert curves["endless"].reached == {"low": pytest.approx(0.5)}
 
 
 def test_systems_are_compared_on_each_share_and_resume(tmp_path: Path) -> None:
