@@ -14,6 +14,7 @@ import signal
 import threading
 import time
 import uuid
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from importlib.util import find_spec
@@ -417,7 +418,9 @@ class Engine:
                 # For as long as the cluster is there: it starts workers again that were lost.
                 self._children.enter_context(child_processes.without_current_folder())
                 try:
-                    with _signals_deferred():
+                    with _signals_deferred(), warnings.catch_warnings():
+                        # Dask's advice where a disk is slow in this moment, for settings that it alone has.
+                        warnings.filterwarnings("ignore", "Creating scratch directories", UserWarning)
                         self._cluster = LocalCluster(
                             n_workers=self.workers,
                             threads_per_worker=1,
@@ -430,7 +433,7 @@ class Engine:
                         )
                 except Exception as error:  # Dask gives up in several ways
                     raise BuildError(
-                        f"{self.workers} worker processes did not start within {START_SECONDS:,.0f} s ({error}); the "
+                        f"{self.workers} worker processes could not be started ({error}); the "
                         "machine is busy or short of memory: run the same command again with fewer (--workers), or in "
                         "this process (--workers 0). What is finished is kept"
                     ) from error

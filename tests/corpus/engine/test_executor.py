@@ -173,7 +173,7 @@ def test_workers_that_do_not_start_in_time_are_told(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(executor, "START_SECONDS", 0.01)
     with (
         Engine(tmp_path, 1) as engine,
-        pytest.raises(BuildError, match=r"1 worker processes did not start within .* \(--workers 0\)"),
+        pytest.raises(BuildError, match=r"1 worker processes could not be started .*\(--workers 0\)"),
     ):
         engine.run("write", [task("a")])
 

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from playwright.sync_api import Page, expect, sync_playwright
 
@@ -70,6 +70,16 @@ def open_task(page: Page, server: Server, project: int | None, task: int) -> Non
     # Its first column: the row is wider than the page.
     row.click(position={"x": 150, "y": 10})
     page.wait_for_function(_DRAWN, arg=TEXT, polling="raf")
+
+
+def confirm(page: Page) -> None:
+    """Close the message that is open, as often as it takes: a click that comes while it opens can leave it there."""
+    messages = page.locator(".ant-modal-wrap:visible")
+    for _ in range(5):
+        page.get_by_role("button", name="OK").first.click()
+        with suppress(AssertionError):
+            return expect(messages).to_have_count(0, timeout=5_000)
+    raise AssertionError("the message stays open")
 
 
 def submit(page: Page, task: int) -> None:

@@ -11,7 +11,7 @@ from socorpus.labeling.label_studio.client import Client
 from socorpus.labeling.label_studio.server import Server
 from socorpus.labeling.schema import TASKS
 from tests.labeling import label_tables as labelled
-from tests.labeling.label_studio.browser import TEXT, open_task, submit
+from tests.labeling.label_studio.browser import TEXT, confirm, open_task, submit
 from tests.labeling.label_tables import SITE
 from tests.labeling.syncing import people, sync, tasks
 
@@ -106,7 +106,7 @@ def test_a_stream_of_tasks_selects_each_suggestion_and_says_where_a_choice_is_mi
         if interface.is_blind(posts[task], blind):
             submit_button.click()
             expect(page.get_by_text("Choose one, or skip the post.")).to_be_visible()
-            page.get_by_role("button", name="OK").click()
+            confirm(page)
             page.keyboard.press("2")
         else:
             expect(page.locator(CHOSEN)).to_contain_text(labels[number % len(labels)])
