@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from socorpus.corpus.engine.work import Progress
     from socorpus.corpus.errors import BuildError, InputError, SocorpusError, SocorpusWarning
     from socorpus.corpus.finished import Corpus, Thread
-    from socorpus.corpus.installation import check_installation
+    from socorpus.corpus.installation import Advice, check_installation
+    from socorpus.corpus.pipeline import compile_kernels
     from socorpus.corpus.report.story import Story
     from socorpus.corpus.signals.base import Preparation, signal
     from socorpus.corpus.storage.boundary import Stopped, explain_error
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Advice",
     "BuildError",
     "Config",
     "Corpus",
@@ -55,6 +57,7 @@ __all__ = [
     "active_plugins",
     "build",
     "check_installation",
+    "compile_kernels",
     "discover",
     "explain",
     "explain_error",
@@ -81,7 +84,8 @@ if not TYPE_CHECKING:
             "engine.work": "Progress",
             "errors": "BuildError InputError SocorpusError SocorpusWarning",
             "finished": "Corpus Thread",
-            "installation": "check_installation",
+            "installation": "Advice check_installation",
+            "pipeline": "compile_kernels",
             "signals.base": "Preparation signal",
             "storage.boundary": "Stopped explain_error",
             "report.story": "Story",

@@ -1,4 +1,4 @@
-"""The packages installed on this machine, and those that this project asks for and that are missing."""
+"""This machine and what is installed on it: what is missing, and what will be slow."""
 
 import platform
 import re
@@ -9,6 +9,13 @@ from pathlib import Path
 
 from socorpus.corpus.engine import machine
 
+GB = 1e9
+_PEAK = 0.65
+"""Most bytes on the disk that a build with labels takes, for a byte of XML (docs/scaling.md)."""
+_FEW_GB = 5.0
+_NETWORK = ("nfs", "cifs", "smb", "9p", "fuse.", "lustre", "gpfs", "ceph", "beegfs", "glusterfs", "afs", "drvfs")
+"""What the names of file systems begin with that ask another machine, or another system, for each file."""
+_MEMORY = ("tmpfs", "ramfs")
 _EXTRA = re.compile(r"""extra == ['"]([\w-]+)['"]""")
 
 
@@ -31,10 +38,27 @@ class Package:
 
 
 @dataclass(frozen=True)
+class Advice:
+    """What will be slow on this machine, or fail.
+
+    Attributes:
+        sentence: what, and why.
+        command: what mends it, for a shell; None where no command does.
+    """
+
+    sentence: str
+    command: str | None = None
+
+
+@dataclass(frozen=True)
 class Installation:
     """This machine, as far as it matters here: `memory` and `free` (disk of the current folder) in bytes.
 
     Cores and memory are those that a container or a job grants.
+
+    Attributes:
+        file_system: kind of the current folder's file system, as Linux names it; empty where it is not known.
+        compiled: whether the kernels of a build are compiled already; None where they can't be kept.
     """
 
     version: str
@@ -43,12 +67,63 @@ class Installation:
     cores: int
     memory: int
     free: int
+    file_system: str
+    compiled: bool | None
     packages: tuple[Package, ...]
 
     @property
     def lacking(self) -> list[str]:
         """Extras of which a package is missing or does not fit; the empty string stands for the base."""
         return sorted({extra for package in self.packages if not package.fits for extra in package.extras or ("",)})
+
+    @property
+    def advice(self) -> list[Advice]:
+        """What will be slow here, or fail, and what mends it."""
+        given = []
+        for extra in self.lacking:
+            names = ", ".join(
+                package.name for package in self.packages if not package.fits and extra in (package.extras or ("",))
+            )
+            sentence = f"{f'socorpus[{extra}]' if extra else 'socorpus'} lacks {names}"
+            given.append(Advice(sentence, f"pip install 'socorpus[{extra}]'" if extra else "pip install socorpus"))
+        most = max(1, self.memory // machine.WORKER_BYTES)
+        if most < self.cores:
+            given.append(
+                Advice(
+                    f"a build starts {most} worker process{'' if most == 1 else 'es'} and not {self.cores}: each may "
+                    f"take {machine.WORKER_BYTES / GB:.1f} GB of memory, and there are {self.memory / GB:.1f}"
+                )
+            )
+        if self.free < _FEW_GB * GB:
+            given.append(
+                Advice(
+                    f"{self.free / GB:.1f} GB are free in this folder, enough for some {self.free / GB / _PEAK:.1f} GB "
+                    "of XML: name a folder of a larger disk with -o"
+                )
+            )
+        if self.file_system.startswith(_NETWORK):
+            given.append(
+                Advice(
+                    f"this folder lies on {self.file_system}, where every file costs a message, and a build writes "
+                    "many: build into a folder of a local disk (-o), and move the finished corpus"
+                )
+            )
+        if self.file_system in _MEMORY:
+            given.append(
+                Advice(f"this folder lies on {self.file_system}: what is built here takes memory, and is gone")
+            )
+        if self.compiled is None:
+            given.append(
+                Advice(
+                    "no folder for compiled kernels can be written, so each process compiles them anew",
+                    "export NUMBA_CACHE_DIR=~/.cache/numba",
+                )
+            )
+        elif not self.compiled:
+            given.append(
+                Advice("the first build compiles its kernels, half a minute or so, once", "socorpus doctor --compile")
+            )
+        return given
 
 
 def check_installation() -> Installation:
@@ -63,6 +138,8 @@ def check_installation() -> Installation:
     """
     from packaging.requirements import Requirement
     from packaging.specifiers import SpecifierSet
+
+    from socorpus.corpus.pipeline import kernels_are_compiled
 
     known: dict[str, list[tuple[Requirement, str]]] = {}
     for line in requires("socorpus") or []:
@@ -89,5 +166,7 @@ def check_installation() -> Installation:
         machine.cores(),
         machine.memory(),
         shutil.disk_usage(Path.cwd()).free,
+        machine.file_system(Path.cwd()),
+        kernels_are_compiled(),
         tuple(packages),
     )

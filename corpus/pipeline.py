@@ -16,8 +16,7 @@ from socorpus.corpus.documents import stage as documents_stage
 from socorpus.corpus.dump import stage as dump_stage
 from socorpus.corpus.dump import threads_stage
 from socorpus.corpus.dump.sources import Site
-from socorpus.corpus.engine import rebuild, receipts, work
-from socorpus.corpus.engine.compile_stage import warm_up
+from socorpus.corpus.engine import compile_stage, compiling, rebuild, receipts, work
 from socorpus.corpus.engine.context import BuildContext
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.engine.receipts import Output, Receipt
@@ -91,7 +90,7 @@ def build(
                 f"plug-in {name} is not named this time: what it defines is removed from {root}; --plugin keeps it (in "
                 "Python, use_plugins)"
             )
-        engine.first(warm_up)
+        engine.first(compile_stage.warm_up)
         size = sum(table.member.size for site in sites for table in site.tables)
         engine.expect(size / 1e6 * (_SECONDS_A_MB + (0.0 if last is None else _SECONDS_A_MB_OF_LAST)))
         with rebuild.rebuilding(root, engine, rebuild.BUILD, force) as tree:
@@ -191,3 +190,22 @@ def report_item(facts: Mapping[str, Any], more: tuple[report_page.Maker, ...] = 
 def _report(root: Path, more: tuple[report_page.Maker, ...]) -> Outcome:
     # The manifest of a large corpus has tens of megabytes, and lies beside the report.
     return report_page.write(root, manifest_file.finished(root), more)
+
+
+def kernels_are_compiled() -> bool | None:
+    """Whether the kernels of a build are compiled on this machine; None where they can't be kept."""
+    if not compiling.has_cache(compile_stage.KERNELS):
+        return None
+    return compiling.is_compiled(compile_stage.KERNELS)
+
+
+def compile_kernels(say: Callable[[str], None] = lambda _: None) -> None:
+    """Compile the kernels of a build, unless that is done: else the first build does it, in half a minute.
+
+    Examples:
+        >>> compile_kernels()
+        >>> check_installation().compiled
+        True
+    """
+    kernels = compile_stage.KERNELS
+    compiling.compile_once(compile_stage.STAGE, kernels, compile_stage.call, lambda now: say(now.note or "compiled"))

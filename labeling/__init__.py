@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from socorpus.labeling.label_studio.sync import Synced
     from socorpus.labeling.pipeline import last_stage
     from socorpus.labeling.schema import Task, task
+    from socorpus.labeling.studio_check import LabelStudio, check_studio, compile_label_kernels
     from socorpus.labeling.tasks.defaults import published as published_examples
     from socorpus.labeling.tasks.obsolescence.lexicons import lexicon
 
@@ -52,6 +53,7 @@ __all__ = [
     "Analysis",
     "Imported",
     "LabelDiff",
+    "LabelStudio",
     "Recall",
     "Share",
     "Sheet",
@@ -64,6 +66,8 @@ __all__ = [
     "accuracy",
     "analyze",
     "apply",
+    "check_studio",
+    "compile_label_kernels",
     "diff_labels",
     "explain_labels",
     "export_labels",
@@ -102,6 +106,7 @@ if not TYPE_CHECKING:
             "install_studio judge_names label_examples label_slices score studio sync task_named task_names "
             "tasks_without_functions train_score try_functions write_report write_sheet",
             "functions": "Threads Vote votes",
+            "studio_check": "LabelStudio check_studio compile_label_kernels",
             "judgements.importing": "Imported",
             "judgements.sheet": "Sheet",
             "label_studio.sync": "Synced",

@@ -372,6 +372,7 @@ OWN_FILES = {
     "labeling.judgements.sheet": "a file that people fill in",
     "labeling.datasets": "benchmarks that the user names",
     # Runs, models and tables, which have folders of their own.
+    "training.devices": "the system's account of its driver",
     "training.examples.benchmarks": "benchmarks that the user names",
     "training.examples.readers": "says of a path of the user's which reader is for it",
     "training.pretrain.log": "a run's log, some of whose bytes may be damaged",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         training_curves,
     )
     from socorpus.training.config import Config
+    from socorpus.training.devices import Devices, check_devices
     from socorpus.training.errors import RankError
     from socorpus.training.evaluation.systems import system
     from socorpus.training.examples.example import Data, Example, Prediction
@@ -47,6 +48,7 @@ __all__ = [
     "Config",
     "CostPlan",
     "Data",
+    "Devices",
     "Example",
     "FinetuneSettings",
     "FinetuningStep",
@@ -54,6 +56,7 @@ __all__ = [
     "RankError",
     "TrainingStep",
     "__version__",
+    "check_devices",
     "connect_model",
     "default_folder",
     "default_run",
@@ -84,6 +87,7 @@ if not TYPE_CHECKING:
             "examples.example": "Data Example Prediction",
             "finetuning.progress": "FinetuningStep",
             "finetuning.settings": "FinetuneSettings",
+            "devices": "Devices check_devices",
             "presets": "load:load_config preset",
             "pretrain.log": "TrainingStep",
             "pretrain.plan": "CostPlan",

@@ -54,6 +54,11 @@ def is_compiled(modules: Sequence[str]) -> bool:
     return note is not None and _noted(note) == _sources(modules)
 
 
+def has_cache(modules: Sequence[str]) -> bool:
+    """Whether compiled kernels can be kept on this machine."""
+    return _note(modules) is not None
+
+
 def compile_once(stage: str, modules: Sequence[str], call: Callable[[], None], show: Show) -> None:
     """Compile the kernels of some modules, unless their machine code is there.
 

@@ -41,8 +41,6 @@ _MOST_PER_CORE = 4
 """Workers."""
 WORTH_WORKERS = 6.0
 """Seconds of work on one core from which on workers pay: they take some four to start, and to read what they run."""
-WORKER_BYTES = 1_500_000_000
-"""Most memory that the design grants a worker."""
 _AHEAD = 1_000
 """Most groups of items that Dask is given at a time, or four for each worker: it takes some 10 KB for an item."""
 _GROUPS_PER_WORKER = 3
@@ -451,11 +449,11 @@ class Engine:
     def _fit_to_memory(self) -> None:
         """Lower the number of workers to what there is memory for, with a word."""
         memory = machine.memory()
-        most = max(1, memory // WORKER_BYTES)
+        most = max(1, memory // machine.WORKER_BYTES)
         if self.workers is not None and self.workers > most:
             self.say(
-                f"{self.workers} workers may take {self.workers * WORKER_BYTES / 1e9:,.1f} GB of memory, and there are "
-                f"{memory / 1e9:,.1f} GB: it starts {most}"
+                f"{self.workers} workers may take {self.workers * machine.WORKER_BYTES / 1e9:,.1f} GB of memory, and "
+                f"there are {memory / 1e9:,.1f} GB: it starts {most}"
             )
             self._workers = most
 

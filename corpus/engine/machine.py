@@ -1,8 +1,12 @@
 """The cores and the memory that this process may use: of what a machine has, only what a container or a job grants."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+
+WORKER_BYTES = 1_500_000_000
+"""Most memory that the design grants a worker process."""
 
 
 def cores() -> int:
@@ -43,3 +47,18 @@ def _limits(cgroups: Path, own: Path) -> Iterator[Path]:
         group = PurePosixPath(path.lstrip("/"))
         for around in (group, *group.parents):
             yield folder / around / name
+
+
+def file_system(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str:
+    """Kind of the file system that a folder lies on (proc_pid_mountinfo(5)); empty where it is not known."""
+    try:
+        lines = mounts.read_text("utf-8", "surrogateescape").splitlines()
+    except OSError:
+        return ""
+    place, kinds = os.path.realpath(folder), {}
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), before.split()[4])
+        if os.path.commonpath([place, point]) == point:
+            kinds[point] = after.split()[0]  # a later mount hides an earlier one
+    return kinds[max(kinds, key=len)] if kinds else ""
