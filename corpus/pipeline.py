@@ -106,9 +106,9 @@ def derive(root: Path, base: Path, config: Config, engine: Engine) -> dict[str, 
     """Build the corpus at `root` of the tables of a finished corpus by another configuration, without the dump; returns
     its manifest.
 
-    It begins with the files and receipts of `base`, which stays as it is: hard links, or copies on another disk. So only
-    what the configuration changes is made. Labels, and tokens of other tokenizers, are not taken over. A build that was
-    stopped goes on.
+    It begins with the files and receipts of `base`, which stays as it is: hard links, or copies on another disk. So
+    only what the configuration changes is made. Labels, and tokens of other tokenizers, are not taken over. A build
+    that was stopped goes on.
 
     Args:
         base: the corpus, on this machine.
@@ -120,7 +120,9 @@ def derive(root: Path, base: Path, config: Config, engine: Engine) -> dict[str, 
     """
     tree_of_base, of_base = integrity.opened(base)
     before = of_base["config"]
-    settled = frozenset(name for name, section in as_dict(without_folders(config)).items() if section == before.get(name))
+    settled = frozenset(
+        name for name, section in as_dict(without_folders(config)).items() if section == before.get(name)
+    )
     if changed := [name for name in ("read", "threads", "sites") if name not in settled and name in before]:
         raise InputError(f"{base}: [{changed[0]}] is of reading the dump, which is not read again here")
     with lock(root):

@@ -26,7 +26,7 @@ class BuildContext:
     config: Config
     engine: Engine
     settled: frozenset[str] = frozenset()
-    """Sections of the configuration whose files of the user's are not looked for again: what was made of them counts."""
+    """Sections of the configuration whose files are not looked for again: what was made of them counts."""
 
     def by_bucket(
         self,

@@ -239,7 +239,8 @@ def _trees(root: Path) -> list[Path]:
 
 def _begin(root: Path, like: Path | None = None) -> Path:
     """A new tree with all files of the finished corpus; the first one with those of another corpus, if it is given."""
-    now, known, names = finished(root), _trees(root), OF_BUILDS
+    now, known = finished(root), _trees(root)
+    names: tuple[str, ...] = OF_BUILDS
     if now == root and like is not None:
         now, names = like, tuple(name for name in OF_BUILDS if name not in _NOT_OF_VARIANTS)
     tree = root / FOLDER / f"{int(known[-1].name) + 1 if known else 1:06d}"
