@@ -9,9 +9,9 @@ from typing import Any
 from socorpus.corpus.report import csv_cells
 from socorpus.corpus.storage.files import atomic, write_json
 from socorpus.training.ablation import ablation_page
-from socorpus.training.ablation.ablation_page import changed, interval
+from socorpus.training.ablation.ablation_page import changed, interval, signed
 from socorpus.training.ablation.variants import BASE
-from socorpus.training.evaluation.comparison_page import p_value, signed
+from socorpus.training.evaluation.comparison_page import p_value
 
 RESULT = "ablation.json"
 _COLUMNS = (

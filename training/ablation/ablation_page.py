@@ -10,7 +10,7 @@ from socorpus.corpus.report import fragments as html
 from socorpus.corpus.report import page as report_page
 from socorpus.corpus.report.sections import Section
 from socorpus.training.ablation.variants import BASE
-from socorpus.training.evaluation.comparison_page import forest, p_value, signed
+from socorpus.training.evaluation.comparison_page import forest, p_value
 
 EXPLAINED = (
     "Each variant is the corpus built with other keys, and on each the same small encoders, the proxies, are trained "
@@ -75,6 +75,11 @@ def interval(figures: Mapping[str, Any], written: Callable[[float], str]) -> str
     """A figure with its interval, and its standard deviation over proxies where it has one: 5.123 [5.101, 5.145]."""
     spread = f"\u00a0±{figures['spread']:.4f}" if figures.get("spread") else ""
     return f"{written(figures['mean'])}\u00a0[{written(figures['low'])},\u00a0{written(figures['high'])}]{spread}"
+
+
+def signed(value: float) -> str:
+    """A difference, with its sign: those of losses are small."""
+    return f"{value + 0.0:+.4f}".replace("-", "−")
 
 
 def _measure(measure: Mapping[str, Any], facts: Mapping[str, Any]) -> Markup:

@@ -1,5 +1,6 @@
 """What tells the variants of an ablation apart: held-out loss, and tasks that their proxies are fine-tuned for."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -35,7 +36,7 @@ class Measure:
         name: of the score, for tables.
         on: what it was computed on.
         higher: whether more of it is better.
-        runs: name of a variant -> of its proxies; variants with equal texts have the same.
+        runs: name of a variant -> of its proxies; of variants with equal texts only the first.
     """
 
     name: str
@@ -43,20 +44,29 @@ class Measure:
     higher: bool
     runs: Mapping[str, Runs]
 
-    def facts(self) -> dict[str, Any]:
-        """Scores, differences from the corpus as it is and of all pairs, and letters, as plain values."""
+    def facts(self, same: Mapping[str, str]) -> dict[str, Any]:
+        """Scores, differences from the corpus as it is and of all pairs, and letters, as plain values.
+
+        Args:
+            same: variants whose text is that of another one, whose figures they have.
+        """
         table = uncertainty.paired(self.runs)
         order = sorted(self.runs, key=lambda name: (self.runs[name].mean * (-1 if self.higher else 1), name))
         groups = uncertainty.letters(order, (pair for pair in table if table[pair].differs))
+        scores = {name: asdict(runs.score()) for name, runs in self.runs.items()}
+        each = {name: runs.each.tolist() for name, runs in self.runs.items()}
+        differences = {name: asdict(table[name, BASE]) for name in self.runs if name != BASE}
+        for figures in (scores, each, groups, differences):
+            figures |= {name: figures[other] for name, other in same.items() if other in figures}
         return {
             "name": self.name,
             "on": self.on,
             "better": "higher" if self.higher else "lower",
             "threads": len(self.runs[BASE].apart),
-            "scores": {name: asdict(runs.score()) for name, runs in self.runs.items()},
-            "proxies": {name: runs.each.tolist() for name, runs in self.runs.items()},
-            "groups": {name: groups[name] for name in self.runs},
-            "differences": {name: asdict(table[name, BASE]) for name in self.runs if name != BASE},
+            "scores": scores,
+            "proxies": each,
+            "groups": groups,
+            "differences": differences,
             "pairs": [
                 {"variant": first, "other": second, **asdict(table[first, second])}
                 for place, first in enumerate(self.runs)
@@ -93,8 +103,6 @@ def losses(
 
 def score(proxies: Sequence[Proxy], kept: Losses, show: AblationShow) -> dict[Path, held_out_loss.Sums]:
     """The losses of all proxies on held-out texts, by the proxies' folders; those that are known are not computed."""
-    import time
-
     sums = {proxy.folder: kept.of(proxy.folder) for proxy in proxies if kept.known(proxy.folder)}
     todo = [proxy for proxy in proxies if proxy.folder not in sums]
     began = time.monotonic()
@@ -122,10 +130,10 @@ def on_tasks(
         BuildError: a proxy could not be fine-tuned; the others are kept.
     """
     seeds = [proxy.seed for proxy in next(iter(proxies.values()))]
-    sums: dict[tuple[str, str], dict[Path, list[metrics.Sums]]] = {}
+    sums: dict[tuple[str, str], dict[str, list[metrics.Sums]]] = {}
     for number, seed in enumerate(seeds):
-        folders = {row[number].folder: name for name, row in reversed(list(proxies.items()))}
-        systems = [System(folders[path], "model", str(path.absolute())) for path in reversed(list(folders))]
+        folders = {name: row[number].folder for name, row in proxies.items()}
+        systems = [System(name, "model", str(path.absolute())) for name, path in folders.items()]
         place = out / "tasks" / f"seed-{seed}"
         plan = ComparisonPlan(data, systems, replace(settings, seeds=(seed,)), processes=processes)
         show.says(f"tasks, seed {seed}: {len(systems)} proxies are fine-tuned, in {place}")
@@ -136,13 +144,12 @@ def on_tasks(
             test = of.splits["test"]
             for system in systems:
                 (answers,) = compare.answers_of(system, of, place)
-                path = next(path for path, name in folders.items() if name == system.name)
-                known = sums.setdefault((of.task.name, of.name), {}).setdefault(path, [])
-                known.append(metrics.sums(of.task, test, answers, of.leave_out))
+                known = sums.setdefault((of.task.name, of.name), {})
+                known.setdefault(system.name, []).append(metrics.sums(of.task, test, answers, of.leave_out))
     measures = []
     for of in data:
-        main, by_folder = metrics.main(of.task), sums[of.task.name, of.name]
-        runs = {name: Runs.of(main, [by_folder[proxy.folder][0] for proxy in row]) for name, row in proxies.items()}
+        main = metrics.main(of.task)
+        runs = {name: Runs.of(main, seeds_of) for name, seeds_of in sums[of.task.name, of.name].items()}
         what = f"{len(of.splits['test']):,} test examples, learned from {len(of.splits['train']):,}"
         measures.append(Measure(f"{of.task.name}: {TITLES[main]}", f"{of.name}, {what}", True, runs))
     return measures

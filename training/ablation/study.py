@@ -132,10 +132,7 @@ def _planned(wanted: Wanted, out: Path | None, base: VariedCorpus) -> tuple[Abla
     count = len(listed) * len(configs)
     trained = _trained(listed, configs, out) if out is not None and all(built) else 0
     cost = training_plan.plan(wanted.root, configs[0], None, 1)
-    notes = [
-        f"The time assumes {training_plan.ASSUMED:.0%} of {cost.gpu.name}'s rate in a large matrix product; models of a "
-        "few million parameters reach less."
-    ]
+    notes = [f"The time assumes {training_plan.ASSUMED:.0%} of a large matrix product's rate; small models reach less."]
     if wanted.data and len(wanted.seeds) == 1:
         notes.append("One seed: what comes out is of these proxies, and says nothing of others; --seeds 3 does.")
     return (
@@ -201,12 +198,14 @@ def ablate(wanted: Wanted, out: Path, show: AblationShow) -> dict[str, Any]:
         )
         scored = comparing.score(every, kept, show)
         named = {some.variant.name: row for some, row in zip(corpora, rows, strict=True)}
-        measures = [measure.facts() for measure in comparing.losses(named, texts, scored)]
+        same = _same_texts(corpora)
+        different = {name: row for name, row in named.items() if name not in same}
+        measures = [measure.facts(same) for measure in comparing.losses(different, texts, scored)]
         facts = _facts(wanted, base, corpora, passes, named, texts, measures)
         ablation_files.write(out, facts)
         if wanted.data:
-            tasks = comparing.on_tasks(named, wanted.data, wanted.settings, out, wanted.processes, show)
-            facts["measures"] += [measure.facts() for measure in tasks]
+            tasks = comparing.on_tasks(different, wanted.data, wanted.settings, out, wanted.processes, show)
+            facts["measures"] += [measure.facts(same) for measure in tasks]
             ablation_files.write(out, facts)
         return facts
 
@@ -233,6 +232,13 @@ def _require_own(out: Path, base: VariedCorpus) -> None:
         raise InputError(f"{out}: holds something else than an ablation; give another folder with --out")
 
 
+def _same_texts(corpora: Sequence[VariantCorpus]) -> dict[str, str]:
+    """Variants whose text is that of an earlier one, with the name of the first."""
+    first: dict[str, str] = {}
+    names = {some.variant.name: first.setdefault(some.text, some.variant.name) for some in corpora}
+    return {name: other for name, other in names.items() if name != other}
+
+
 def _facts(
     wanted: Wanted,
     base: VariedCorpus,
@@ -243,7 +249,7 @@ def _facts(
     measures: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """The contents of ablation.json: no times, and of places only those below its folder."""
-    first: dict[str, str] = {}
+    same = _same_texts(corpora)
     entries = []
     for some, often in zip(corpora, passes, strict=True):
         shards = some.corpus.manifest["shards"]
@@ -257,11 +263,10 @@ def _facts(
                 "train_documents": shards["train"]["rows"],
                 "train_tokens": shards["train"]["tokens"],
                 "passes": often,
-                "same_text_as": first.get(some.text),
+                "same_text_as": same.get(some.variant.name),
                 "proxies": {str(proxy.seed): f"runs/{proxy.folder.name}" for proxy in named[some.variant.name]},
             }
         )
-        first.setdefault(some.text, some.variant.name)
     config = named[BASE][0].config
     return {
         "corpus": {"identity": base.identity, "name": base.root.resolve().name},

@@ -96,9 +96,10 @@ def _hint(key: str, text: str) -> Any:
     known = _known()
     if key in known:
         return known[key]
-    near = difflib.get_close_matches(key, known, 1, 0.5)
-    near = near or [name for name in known if name.partition(".")[2] == key]
-    near = near or difflib.get_close_matches(key, [name.partition(".")[2] for name in known], 1)
+    own = key.rpartition(".")[2]
+    alike = difflib.get_close_matches(own, [name.partition(".")[2] for name in known], 1, 0.75)
+    near = difflib.get_close_matches(key, known, 1, 0.75)
+    near = near or [name for name in known if name.partition(".")[2] in (own, *alike)]
     meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
     raise InputError(f"--vary {text}: no key {key or 'without a name'} of a corpus's configuration; {meant}")
 

@@ -128,7 +128,7 @@ def _name(cell: Mapping[str, Any]) -> Any:
 
 def signed(value: float) -> str:
     """A difference, with its sign."""
-    return f"{value:+.3f}".replace("-", "−")
+    return f"{value + 0.0:+.3f}".replace("-", "−")
 
 
 def p_value(value: float) -> str:
