@@ -152,6 +152,7 @@ class Screen:
 
 def _show_plan(plan: "AblationPlan") -> None:
     table = view.table("variant", "keys: base, variant")
+    table.columns[1].justify = "left"
     for name, changes in plan.variants.items():
         shown = "; ".join(f"{key}: {old}, {new}" for key, (old, new) in changes.items())
         table.add_row(name, shown or "as it is")

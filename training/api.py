@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from socorpus.corpus.engine.work import Progress
     from socorpus.labeling.label_studio.push import Project
     from socorpus.training.ablation.ablation_files import MeasureTable
-    from socorpus.training.ablation.progress import AblationShow
+    from socorpus.training.ablation.ablation_show import AblationShow
     from socorpus.training.ablation.study import AblationPlan, Wanted
     from socorpus.training.evaluation import compare
     from socorpus.training.evaluation.cell import Cell

@@ -10,9 +10,9 @@ import numpy as np
 
 from socorpus.corpus.errors import BuildError
 from socorpus.training.ablation import held_out_loss, held_out_texts
+from socorpus.training.ablation.ablation_show import AblationShow
 from socorpus.training.ablation.held_out_loss import Losses
 from socorpus.training.ablation.held_out_texts import HeldOutTexts
-from socorpus.training.ablation.progress import AblationShow
 from socorpus.training.ablation.proxies import Proxy
 from socorpus.training.ablation.variants import BASE
 from socorpus.training.evaluation import compare, uncertainty

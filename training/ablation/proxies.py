@@ -11,7 +11,7 @@ from socorpus.corpus import toml_config
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files
 from socorpus.corpus.storage.boundary import Stopped
-from socorpus.training.ablation.progress import AblationShow, AllProxies
+from socorpus.training.ablation.ablation_show import AblationShow, AllProxies
 from socorpus.training.ablation.variant_corpora import VariantCorpus
 from socorpus.training.config import Config
 from socorpus.training.pretrain import checkpoint

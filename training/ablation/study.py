@@ -28,8 +28,8 @@ from socorpus.training.ablation import (
     variant_corpora,
     variants,
 )
+from socorpus.training.ablation.ablation_show import AblationShow
 from socorpus.training.ablation.held_out_loss import Losses
-from socorpus.training.ablation.progress import AblationShow
 from socorpus.training.ablation.proxies import Proxy
 from socorpus.training.ablation.variant_corpora import VariantCorpus, VariedCorpus
 from socorpus.training.ablation.variants import BASE, Variant
@@ -125,6 +125,9 @@ def _planned(wanted: Wanted, out: Path | None, base: VariedCorpus) -> tuple[Abla
         raise InputError("nothing is varied; name a key and its values with --vary, such as selection.min_score=0,1")
     if not wanted.seeds or len({*wanted.seeds}) < len(wanted.seeds) or len(wanted.seeds) > MOST_SEEDS:
         raise InputError(f"seeds must be 1 to {MOST_SEEDS}, all different")
+    names = [(of.task.name, of.name) for of in wanted.data]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise InputError(f"{twice[0]}: two sets of examples are called {twice[1]!r}; rename one, or name it once")
     factors = [variants.factor(text) for text in wanted.vary]
     listed = variants.variants(base.manifest["config"], factors, wanted.grid)
     configs = [proxies.settings(wanted.config, wanted.tokens, seed, wanted.where) for seed in wanted.seeds]
@@ -133,8 +136,6 @@ def _planned(wanted: Wanted, out: Path | None, base: VariedCorpus) -> tuple[Abla
     trained = _trained(listed, configs, out) if out is not None and all(built) else 0
     cost = training_plan.plan(wanted.root, configs[0], None, 1)
     notes = [f"The time assumes {training_plan.ASSUMED:.0%} of a large matrix product's rate; small models reach less."]
-    if wanted.data and len(wanted.seeds) == 1:
-        notes.append("One seed: what comes out is of these proxies, and says nothing of others; --seeds 3 does.")
     return (
         AblationPlan(
             {variant.name: variant.changes for variant in listed},
@@ -183,6 +184,7 @@ def ablate(wanted: Wanted, out: Path, show: AblationShow) -> dict[str, Any]:
         show.says(str(cost))
         for note in cost.notes:
             show.says(note)
+        files.sweep(out)  # what a killed process had half written
         files.write_json(out / VARIED, {"corpus": base.identity})
         corpora = variant_corpora.build(base, listed, out, wanted.workers, show)
         texts = held_out_texts.choose(

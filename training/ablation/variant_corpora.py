@@ -12,7 +12,7 @@ from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.signals.base import SIGNALS
 from socorpus.corpus.storage import files, integrity
-from socorpus.training.ablation.progress import AblationShow
+from socorpus.training.ablation.ablation_show import AblationShow
 from socorpus.training.ablation.variants import BASE, Variant, with_tokenizer
 from socorpus.training.pretrain.data import shard_reader
 from socorpus.training.pretrain.data.shard_reader import ShardCorpus
