@@ -195,7 +195,7 @@ def test_an_ablation_that_is_killed_goes_on_and_ends_the_same(corpus: Path, tmp_
     kept: dict[str, int] = {}
     for moment in moments:
         process = fork_server.start((*words, "-o", out), runs.environment())
-        wait_for(moment)
+        wait_for(moment, 300)
         process.kill()
         process.communicate(timeout=60)
         now = touched(out) if (out / "losses").is_dir() else {}
