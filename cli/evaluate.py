@@ -92,7 +92,7 @@ def evaluate(
             system or (),
             out,
             settings(epochs, patience, rate, batch, length, seeds, hard, weights, bits),
-            on=_data(on or ()),
+            on=data_of(on or ()),
             most=most,
             most_test=most_test,
             shares=_shares(shares),
@@ -112,7 +112,7 @@ def evaluate(
         raise BuildError(f"not compared: {', '.join(comparison.missing)}; the table says why")
 
 
-def _data(texts: Sequence[str]) -> list[tuple[str, Path]]:
+def data_of(texts: Sequence[str]) -> list[tuple[str, Path]]:
     from socorpus.corpus import InputError
 
     data = []

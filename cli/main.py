@@ -18,13 +18,13 @@ import typer
 from typer.core import TyperGroup
 
 from socorpus.cli import (
+    ablate,
     build,
     doctor,
     evaluate,
     finetune,
     labels,
     scores,
-    serve,
     studio,
     terminal,
     train,
@@ -144,7 +144,7 @@ _add(
     "labeling score corpus --model quality-score",
     "labeling score corpus --model quality-score --least 0.95 -o scores.parquet",
 )
-_add(labeling, serve.serve, "labeling serve closure-model --port 9090")
+_add(labeling, studio.serve, "labeling serve closure-model --port 9090")
 app.add_typer(labeling)
 _add(app, train.train, "train corpus --preset tiny", "train corpus --preset modern-base --gpus 4 --dry-run")
 _add(app, train.plan, "plan corpus --preset sobert-base --gpu h100 --gpus 2")
@@ -156,6 +156,12 @@ _add(
     evaluate.evaluate,
     "evaluate corpus --task closure --system audits --system model",
     "evaluate --on entities=benchmarks/ner --system answerdotai/ModernBERT-base --download",
+)
+_add(
+    app,
+    ablate.ablate,
+    "ablate corpus --vary selection.min_score=0,1 --vary near.threshold=0.7,none --tokens 5M -o ablation",
+    "ablate corpus --vary documents.comments=false --proxy mini --tokens 50M --task closure -o comments",
 )
 _add(app, doctor.doctor, "doctor")
 

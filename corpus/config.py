@@ -288,11 +288,14 @@ def load(
     return replace(config, plugins=tuple(plugin.name for plugin in plugins.active()))
 
 
-def of_corpus(values: Mapping[str, Any]) -> Config:
+def of_corpus(values: Mapping[str, Any], where: str = "manifest") -> Config:
     """The configuration that a manifest holds; its plug-ins must be the active ones.
 
+    Args:
+        where: the source of the values, for messages.
+
     Raises:
-        InputError: a plug-in of the corpus is not active.
+        InputError: a plug-in of the corpus is not active, or a value is not valid.
     """
     active = {plugin.name for plugin in plugins.active()}
     for name in values.get("plugins", ()):
@@ -301,10 +304,10 @@ def of_corpus(values: Mapping[str, Any]) -> Config:
     sections = dict(plugins.SECTIONS)
     rest = {name: value for name, value in values.items() if name not in sections}
     own: dict[str, Any] = {
-        name: toml_config.section(kind, values.get(name, {}), "manifest", f"{name}.") for name, kind in sections.items()
+        name: toml_config.section(kind, values.get(name, {}), where, f"{name}.") for name, kind in sections.items()
     }
-    config = toml_config.section(Config, {**rest, "own": own}, "manifest")
-    _check_ranges(config, "manifest")
+    config = toml_config.section(Config, {**rest, "own": own}, where, known=sections)
+    _check_ranges(config, where)
     return config
 
 

@@ -17,12 +17,12 @@ from socorpus.corpus.dump import stage as dump_stage
 from socorpus.corpus.dump import threads_stage
 from socorpus.corpus.dump.sources import Site
 from socorpus.corpus.engine import compile_stage, compiling, rebuild, receipts, work
-from socorpus.corpus.engine.context import BuildContext
+from socorpus.corpus.engine.context import BuildContext, Receipts
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.engine.receipts import Output, Receipt
 from socorpus.corpus.engine.work import Outcome, Progress, WorkItem
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.plan import BuildPlan, plan
+from socorpus.corpus.plan import BuildPlan, of_manifest, plan
 from socorpus.corpus.report import page as report_page
 from socorpus.corpus.selection import stage as selection_stage
 from socorpus.corpus.shards import split_files, tokens_stage
@@ -32,10 +32,12 @@ from socorpus.corpus.storage import files, generations, integrity, manifest_file
 from socorpus.corpus.storage.lock import lock
 from socorpus.corpus.tokenizer import stage as tokenizer_stage
 from socorpus.corpus.tokenizer.given import Given
-from socorpus.corpus.toml_config import to_toml
+from socorpus.corpus.toml_config import as_dict, to_toml
 
 _SECONDS_A_MB, _SECONDS_A_MB_OF_LAST = 0.13, 0.4
 """Roughly, of XML on one core: the stages here, and the last one."""
+_SECONDS_A_MB_OF_VARIANT = 0.08
+"""Roughly, of XML on one core: the stages behind the tables, where all of them run."""
 _SECONDS_A_MB_OF_SHARDS = 1.0
 """Roughly, of shards on one core: their tokens anew."""
 
@@ -99,6 +101,49 @@ def build(
         return facts
 
 
+def derive(root: Path, base: Path, config: Config, engine: Engine) -> dict[str, Any]:
+    """Build the corpus at `root` of the tables of a finished corpus by another configuration, without the dump; returns
+    its manifest.
+
+    It begins with the files and receipts of `base`, which stays as it is: hard links, or copies on another disk. So
+    only what the configuration changes is made. Labels, and tokens of other tokenizers, are not taken over. A build
+    that was stopped goes on.
+
+    Args:
+        base: the corpus, on this machine.
+        config: whose sections `read`, `threads` and `sites` are those of `base`.
+
+    Raises:
+        InputError: `base` is no finished corpus, was changed, or lacks receipts; or `root` holds something else.
+        BuildError: a full disk, a lost worker, another build at work in `root`.
+    """
+    tree_of_base, of_base = integrity.opened(base)
+    before = of_base["config"]
+    settled = frozenset(
+        name for name, section in as_dict(without_folders(config)).items() if section == before.get(name)
+    )
+    if changed := [name for name in ("read", "threads", "sites") if name not in settled and name in before]:
+        raise InputError(f"{base}: [{changed[0]}] is of reading the dump, which is not read again here")
+    with lock(root):
+        laid = of_manifest(of_base, config)
+        engine.first(compile_stage.warm_up)
+        engine.expect(sum(entry["bytes"] for entry in of_base["sources"]) / 1e6 * _SECONDS_A_MB_OF_VARIANT)
+        with rebuild.rebuilding(root, engine, rebuild.BUILD, like=tree_of_base) as tree:
+            if tree_of_base != base:
+                engine.hashes.learn(base)
+            for stage in receipts.stages(tree):
+                if stage == tokens_stage.STAGE or stage.startswith("label_"):
+                    files.remove(tree / "receipts" / stage)
+                    files.remove(tree / "receipts" / f"{stage}.json")
+            _write_configuration(root, tree, config)
+            facts = {**_stages(tree, laid, config, engine, settled), "sources": of_base["sources"]}
+            manifest_file.save(tree, facts)
+            write_report(engine, facts)
+            for folder in work.PASSING:
+                files.remove(tree / ".work" / folder)
+        return facts
+
+
 def _build(
     root: Path, tree: Path, laid: BuildPlan, config: Config, engine: Engine, last: LastStage | None
 ) -> dict[str, Any]:
@@ -122,12 +167,21 @@ def _build(
     return facts
 
 
-def _stages(tree: Path, laid: BuildPlan, config: Config, engine: Engine) -> dict[str, Any]:
-    """The stages of the corpus itself; its manifest. Their receipts, which take much memory, end here."""
-    context = BuildContext(tree, laid.buckets, config, engine)
-    reading = dump_stage.run(context, laid.sites)
-    threads = threads_stage.run(context, reading)
-    documents = documents_stage.run(context, laid.sites, reading.receipts, threads)
+def _stages(
+    tree: Path, laid: BuildPlan, config: Config, engine: Engine, settled: frozenset[str] | None = None
+) -> dict[str, Any]:
+    """The stages of the corpus itself; its manifest. Their receipts, which take much memory, end here.
+
+    Args:
+        settled: where the dump is not read again, sections whose files are not either (`BuildContext.settled`).
+    """
+    context = BuildContext(tree, laid.buckets, config, engine, settled or frozenset())
+    if settled is None:
+        reading = dump_stage.run(context, laid.sites)
+        read, threads = reading.receipts, threads_stage.run(context, reading)
+    else:
+        read, threads = _kept(context, "read"), context.of_buckets(_kept(context, "threads"))
+    documents = documents_stage.run(context, laid.sites, read, threads)
     signals = signals_stage.run(context, documents)
     pairs = documents_stage.pair(context, documents, signals["privacy"])
     twins, duplicates = dedup_stage.run(context, documents)
@@ -137,9 +191,32 @@ def _stages(tree: Path, laid: BuildPlan, config: Config, engine: Engine) -> dict
     kept = split_files.inputs(context.buckets, documents, decisions, signals["privacy"], splits)
     tokenizer = tokenizer_stage.run(context, kept, decisions)
     shards = shards_stage.run(context, decisions, kept, splits, tokenizer)
-    done = {"read": reading.receipts, "threads": threads, "documents": documents, "pairs": pairs}
+    done = {"read": read, "threads": threads, "documents": documents, "pairs": pairs}
     done |= {"decisions": decisions, "shards": shards}
     return manifest.assemble(tree, laid, config, done, signals, twins, tokenizer)
+
+
+def _kept(context: BuildContext, stage: str) -> Receipts:
+    """The receipts of a stage that is not run again.
+
+    Raises:
+        InputError: there are none, or one is damaged, or a table is not what was written.
+    """
+    done: dict[str, Receipt] = {}
+    for name in receipts.names(context.root, stage):
+        if (receipt := receipts.load(context.root, stage, name)) is not None:
+            tables = {path: output for path, output in receipt.outputs.items() if not path.startswith(".work/")}
+            wrong = context.engine.differs(replace(receipt, outputs=tables))
+            if wrong is not None:
+                raise InputError(f"{context.root / wrong}: not what was written; build the corpus that it is of again")
+            done[name] = receipt
+    sites = {name.partition("/")[0] for name in done}
+    if lacking := [site for site, _ in context.buckets.sites if site not in sites]:
+        raise InputError(
+            f"{context.root}: no receipts of {stage} of {lacking[0]}, as in a corpus that was copied without them; "
+            "build the corpus from its dump, and vary that one"
+        )
+    return done
 
 
 def tokenize(root: Path, given: Given, engine: Engine, force: bool = False) -> dict[str, Any]:

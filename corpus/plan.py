@@ -1,11 +1,14 @@
 """The plan of a build: its sites and their buckets."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from socorpus.corpus.config import Config
 from socorpus.corpus.dump import addresses
-from socorpus.corpus.dump.sources import Site
+from socorpus.corpus.dump.archives import Member
+from socorpus.corpus.dump.sources import Site, Table
 from socorpus.corpus.engine import receipts
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.selection import own_rules
@@ -42,3 +45,27 @@ def plan(sites: Sequence[Site], config: Config) -> BuildPlan:
     return BuildPlan(
         tuple(sites), Buckets(tuple(counts)), receipts.fingerprint(stamps), tuple(addresses.warnings(sites, config))
     )
+
+
+def of_manifest(facts: Mapping[str, Any], config: Config) -> BuildPlan:
+    """The plan of a finished corpus by its manifest: its tables may be gone, and are not looked at.
+
+    Args:
+        config: with the `threads` and `sites` of the corpus.
+
+    Raises:
+        InputError: a rule of the configuration can't be right.
+    """
+    tables: dict[str, list[Table]] = defaultdict(list)
+    for entry in facts["sources"]:
+        name, address = entry["member"] or entry["file"], entry["file"]
+        member = Member(name, address, "plain", entry["bytes"], True, entry["stamp"], 0)
+        tables[entry["site"]].append(Table(entry["table"], member))
+    sites = []
+    for name, entry in facts["sites"].items():
+        released = entry["released"]
+        # Of several releases of a site all but one have their date in their names.
+        bases = dict.fromkeys((name.removesuffix(f"-{released}"), name))
+        possible = [Site(name, base, tuple(tables[name]), released) for base in bases]
+        sites.append(next((site for site in possible if addresses.of(site, config) == entry["url"]), possible[0]))
+    return plan(sites, config)

@@ -389,6 +389,7 @@ OWN_FILES = {
     "training.evaluation": "a comparison's folder",
     "training.api": "a configuration on its way to the ranks",
     "training.llm": "the cache of answers",
+    "training.ablation": "an ablation's page",
 }
 """Modules and rooms that go to the disk themselves, and for which files. A corpus's go through `corpus.storage`."""
 

@@ -13,8 +13,11 @@ from socorpus.corpus.lazy import hand_on
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
+    from socorpus.training.ablation.study import AblationPlan
     from socorpus.training.api import (
+        Ablation,
         Comparison,
+        ablate,
         connect_model,
         default_folder,
         default_run,
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
         finetune,
         load_predictor,
         measured,
+        plan_ablation,
         plan_training,
         preset_names,
         serve_model,
@@ -44,6 +48,8 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Ablation",
+    "AblationPlan",
     "Comparison",
     "Config",
     "CostPlan",
@@ -56,6 +62,7 @@ __all__ = [
     "RankError",
     "TrainingStep",
     "__version__",
+    "ablate",
     "check_devices",
     "connect_model",
     "default_folder",
@@ -66,6 +73,7 @@ __all__ = [
     "load_config",
     "load_predictor",
     "measured",
+    "plan_ablation",
     "plan_training",
     "preset",
     "preset_names",
@@ -79,8 +87,9 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = hand_on(
         __name__,
         {
-            "api": "Comparison connect_model default_folder default_run evaluate export_model finetune "
-            "load_predictor measured plan_training preset_names serve_model train training_curves",
+            "ablation.study": "AblationPlan",
+            "api": "Ablation Comparison ablate connect_model default_folder default_run evaluate export_model finetune "
+            "load_predictor measured plan_ablation plan_training preset_names serve_model train training_curves",
             "config": "Config",
             "errors": "RankError",
             "evaluation.systems": "system",

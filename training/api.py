@@ -22,6 +22,9 @@ from socorpus.training.silent import Silent
 if TYPE_CHECKING:
     from socorpus.corpus.engine.work import Progress
     from socorpus.labeling.label_studio.push import Project
+    from socorpus.training.ablation.ablation_files import MeasureTable
+    from socorpus.training.ablation.ablation_show import AblationShow
+    from socorpus.training.ablation.study import AblationPlan, Wanted
     from socorpus.training.evaluation import compare
     from socorpus.training.evaluation.cell import Cell
     from socorpus.training.evaluation.table import TaskTable
@@ -579,6 +582,141 @@ def _data(
     if not data:
         raise InputError(f"{corpus}: no task has labels for training and for test; a larger corpus has some")
     return data
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """The result of an ablation; `folder` holds it as ablation.json, .csv and .html."""
+
+    folder: Path
+    facts: Mapping[str, Any]
+    """The contents of ablation.json."""
+
+    def tables(self) -> "list[MeasureTable]":
+        """The variants, then each measure of them, as text."""
+        from socorpus.training.ablation import ablation_files
+
+        return ablation_files.tables(self.facts)
+
+
+@guarded
+def plan_ablation(
+    corpus: Location,
+    vary: Sequence[str],
+    out: Location | None = None,
+    *,
+    grid: bool = False,
+    proxy: str = "tiny",
+    config: Location | Config | None = None,
+    tokens: int = 5_000_000,
+    seeds: Sequence[int] = (0, 1, 2),
+) -> "AblationPlan":
+    """What an ablation takes, and its variants, before it begins; nothing is written.
+
+    The arguments and errors are those of `ablate`.
+
+    Args:
+        out: folder of the ablation, where some of it may be there already.
+
+    Examples:
+        >>> plan = plan_ablation("corpus", ["selection.min_words=4,8"], tokens=8_192, seeds=[0])
+        >>> list(plan.variants), plan.builds, plan.proxies
+        (['base', 'selection.min_words=4', 'selection.min_words=8'], 3, 3)
+    """
+    need(*TRANSFORMERS)
+    from socorpus.training.ablation import study
+
+    wanted = _ablation(corpus, vary, grid, proxy, config, tokens, seeds)
+    return study.plan(wanted, local(out) if out is not None else None)
+
+
+@guarded
+def ablate(
+    corpus: Location,
+    vary: Sequence[str],
+    out: Location,
+    *,
+    grid: bool = False,
+    proxy: str = "tiny",
+    config: Location | Config | None = None,
+    tokens: int = 5_000_000,
+    seeds: Sequence[int] = (0, 1, 2),
+    tasks: Sequence[str] = (),
+    on: Iterable[tuple[str, Location]] = (),
+    most: int | None = None,
+    settings: "FinetuneSettings | None" = None,
+    workers: int | None = None,
+    processes: int | None = None,
+    show: "AblationShow | None" = None,
+) -> Ablation:
+    """Vary the configuration of a corpus, train a small encoder on each variant at equal compute, and compare them.
+
+    An ablation that was stopped goes on where it was; one with more values or seeds makes only these.
+
+    Args:
+        corpus: a finished corpus of this machine, which stays as it is; its dump is not needed.
+        vary: `SECTION.KEY=VALUE,VALUE` each; `none` switches off what can be.
+        out: folder of the ablation.
+        grid: all combinations of values; by default one key at a time.
+        proxy: preset of the proxies.
+        config: a TOML file over the preset, or the whole configuration of the proxies.
+        tokens: that each proxy sees.
+        seeds: of the proxies' weights, order and masks; a proxy is trained with each.
+        tasks: tasks of the corpus on which proxies are fine-tuned and compared.
+        on: other data for that: a task, and a benchmark's file or folder, or another corpus.
+        most: number of training examples of a task to sample; all, if None.
+        settings: of fine-tuning; its seeds are those of the proxies.
+        workers: processes of a build, as of `socorpus.corpus.build`.
+        processes: models that are fine-tuned at a time, as in `finetune`.
+        show: called with the progress.
+
+    Raises:
+        InputError: a package is missing, a key or a value is not right, the corpus can't be varied, or `out` holds
+            something else.
+        BuildError: a build or a run broke off; what is finished is kept.
+
+    Examples:
+        >>> small = {"model": {"layers": 1, "max_length": 128}, "batch": {"tokens": 2_048, "micro_tokens": 2_048}}
+        >>> proxies = load_config("tiny", overrides=small)
+        >>> study = ablate("corpus", ["selection.min_words=12"], "study", config=proxies, tokens=4_096, seeds=[0])
+        >>> [row[0] for row in study.tables()[1].rows]
+        ['base', 'selection.min_words=12']
+    """
+    need(*TRANSFORMERS, *(("sklearn", "peft") if tasks or on else ()))
+    from socorpus.training.ablation import study
+    from socorpus.training.finetuning.settings import FinetuneSettings
+
+    wanted, others = _ablation(corpus, vary, grid, proxy, config, tokens, seeds), list(on)
+    folder, how = local_output(out), replace(settings or FinetuneSettings(), seeds=wanted.seeds)
+    if tasks or others:
+        how.check()
+        named = tasks or ()
+        data = _data(wanted.root if named else None, named, others, most, _say_nothing)
+        wanted = replace(wanted, data=data, settings=how)
+    wanted = replace(wanted, workers=workers, processes=processes)
+    return Ablation(folder, study.ablate(wanted, folder, show or Silent()))
+
+
+def _ablation(
+    corpus: Location,
+    vary: Sequence[str],
+    grid: bool,
+    proxy: str,
+    config: Location | Config | None,
+    tokens: int,
+    seeds: Sequence[int],
+) -> "Wanted":
+    from socorpus.training import presets
+    from socorpus.training.ablation.study import Wanted
+
+    root = corpus_place(corpus)
+    if isinstance(root, ObjectPath):
+        raise InputError(
+            f"{root}: variants share files with the corpus by links; copy it to this machine, and vary that"
+        )
+    chosen = config if isinstance(config, Config) else presets.load(proxy, None if config is None else local(config))
+    where = f"preset {proxy}" if config is None or isinstance(config, Config) else str(config)
+    return Wanted(root, tuple(vary), grid, chosen, where, tokens, tuple(seeds))
 
 
 @guarded

@@ -4,7 +4,17 @@ from typing import Any
 
 
 class Silent:
-    """Shows nothing: of pre-training, of fine-tuning, of a comparison."""
+    """Shows nothing: of pre-training, of fine-tuning, of a comparison, of an ablation."""
+
+    @property
+    def training(self) -> "Silent":
+        """Of an ablation's proxies."""
+        return self
+
+    @property
+    def comparison(self) -> "Silent":
+        """Of an ablation's tasks."""
+        return self
 
     def says(self, sentence: str) -> None:
         """Something that takes a while begins, or is found."""
@@ -35,3 +45,9 @@ class Silent:
 
     def missing(self, system: str, sentence: str) -> None:
         """A system can't run."""
+
+    def stage(self, now: Any) -> None:
+        """A stage of a build goes on."""
+
+    def scored(self, done: int, total: int, seconds_left: float | None) -> None:
+        """Proxies are scored."""

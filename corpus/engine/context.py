@@ -25,6 +25,8 @@ class BuildContext:
     buckets: Buckets
     config: Config
     engine: Engine
+    settled: frozenset[str] = frozenset()
+    """Sections of the configuration whose files are not looked for again: what was made of them counts."""
 
     def by_bucket(
         self,

@@ -22,7 +22,9 @@ _STOPPED = {
 
 
 @contextmanager
-def rebuilding(root: Path, engine: Engine, purpose: str, force: bool = False) -> Iterator[Path]:
+def rebuilding(
+    root: Path, engine: Engine, purpose: str, force: bool = False, like: Path | None = None
+) -> Iterator[Path]:
     """The tree to work on, with the engine at work there; it becomes the finished corpus at the end of the block.
 
     It holds the files of the finished corpus, or what a stopped command left, to be continued. If nothing ran and the
@@ -31,11 +33,12 @@ def rebuilding(root: Path, engine: Engine, purpose: str, force: bool = False) ->
     Args:
         purpose: `BUILD`, `LABELS` or `TOKENS`.
         force: forget all receipts.
+        like: the finished tree of another corpus, with whose files and receipts the first build here begins.
 
     Raises:
         InputError: labels or tokens are to be made, and another command was stopped.
     """
-    with generations.writing(root) as tree:
+    with generations.writing(root, like) as tree:
         mark = tree / generations.MARK
         # A build goes on with whatever was stopped, also where the mark is damaged.
         stopped = files.read_text(mark) if purpose != BUILD and files.exists(mark) else ""

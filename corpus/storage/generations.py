@@ -40,6 +40,8 @@ _ADOPTED = ".adopted"
 MARK, ELSEWHERE = trees.MARK, trees.ELSEWHERE
 """Files of a tree that is not whole: which command works on it, and that workers of other machines do."""
 _SAID = ("people.parquet", "models.parquet")
+_NOT_OF_VARIANTS = ("MANIFEST.json", "socorpus.toml", "report.html", "tokens", "labels")
+"""What a corpus that begins with another one's files does not take from it."""
 """What people and models said, which earlier versions kept beside the labels that they made."""
 
 _pins: dict[Path, int] = {}
@@ -113,12 +115,16 @@ def hold(reader: object, tree: Path) -> None:
 
 
 @contextmanager
-def writing(root: Path) -> Iterator[Path]:
+def writing(root: Path, like: Path | None = None) -> Iterator[Path]:
     """The tree that a build works on: a new one, or that of a stopped build. The caller holds the corpus's lock.
 
     An exception leaves the tree as it is, to be continued. Without a `switch` it has to be dropped (`abandon`).
     A tree that workers of other machines were writing (`ELSEWHERE`) is continued under another name: what they still
     write goes to the old one, which nobody reads.
+
+    Args:
+        like: the finished tree of another corpus, with whose files the first tree here begins: by hard links, as of
+            two generations, or by copies on another disk.
 
     Raises:
         InputError: the file system has no links; or a link lies where files and folders of a build have to be.
@@ -134,7 +140,7 @@ def writing(root: Path) -> Iterator[Path]:
     if stopped is not None and (stopped / ELSEWHERE).exists():
         stopped = stopped.replace(root / FOLDER / f"{int(stopped.name) + 1:06d}")
         (stopped / ELSEWHERE).unlink()
-    yield stopped or _begin(root)
+    yield stopped or _begin(root, like)
 
 
 def written_elsewhere(tree: Path) -> None:
@@ -231,16 +237,19 @@ def _trees(root: Path) -> list[Path]:
     return sorted(path for path in (root / FOLDER).glob("*") if _NAME.fullmatch(path.name))
 
 
-def _begin(root: Path) -> Path:
-    """A new tree with all files of the finished corpus."""
+def _begin(root: Path, like: Path | None = None) -> Path:
+    """A new tree with all files of the finished corpus; the first one with those of another corpus, if it is given."""
     now, known = finished(root), _trees(root)
+    names: tuple[str, ...] = OF_BUILDS
+    if now == root and like is not None:
+        now, names = like, tuple(name for name in OF_BUILDS if name not in _NOT_OF_VARIANTS)
     tree = root / FOLDER / f"{int(known[-1].name) + 1 if known else 1:06d}"
     # Under another name until it is complete: a tree that lacks receipts would be built anew, all of it.
     partial = tree.with_name(f".{tree.name}{files.PARTIAL}")
     files.remove(partial)
     partial.mkdir(parents=True)
     if now != root:
-        for name in OF_BUILDS:
+        for name in names:
             if (now / name).is_dir():
                 shutil.copytree(now / name, partial / name, copy_function=_share)
             elif (now / name).exists():

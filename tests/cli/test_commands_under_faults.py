@@ -87,6 +87,7 @@ class Command:
 
 
 WAITS = ("--plugin", "waits.py")
+VARIES = ("--vary", "selection.min_words=12", "--config", "train.toml")
 SHARD, LABELS = "corpus/shards/train/*.parquet", "corpus/labels/closure/labels/**/*.parquet"
 DOCUMENTS, MANIFEST, TOKENIZER = (
     "corpus/documents/**/*.parquet",
@@ -244,6 +245,12 @@ TABLE: dict[str, Command] = {
             ): 1
         },
         ("evaluate", "--on", "quality=questions.csv", "-o", "OUT", *WAITS),
+    ),
+    "ablate": Command(
+        ("ablate", "corpus", *VARIES, "--tokens", "2k", "--seeds", 1, "--workers", 0, "-o", "OUT"),
+        # What is varied is held against its manifest as a whole, but for receipts, which are made again.
+        {DOCUMENTS: INPUT, SHARD: INPUT, TOKENIZER: INPUT, MANIFEST: INPUT, "train.toml": ANY},
+        ends=("ablate", "corpus", *VARIES, "-o", "OUT", *WAITS),
     ),
     "doctor": Command(("doctor", "--plugin", "plugin.py"), {"plugin.py": ANY}, ends=("doctor", *WAITS)),
 }

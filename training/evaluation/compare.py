@@ -422,6 +422,18 @@ def _model(system: System, data: Data, plan: ComparisonPlan, models: _Models, ce
     return [predictions.read(place / "test.parquet", data.splits["test"]) for place in places]
 
 
+def answers_of(system: System, data: Data, out: Path) -> list[list[Prediction]]:
+    """The predictions of a fine-tuned model for the test split in the comparison at `out`, one list a seed.
+
+    Raises:
+        OSError, InputError: the comparison has none.
+    """
+    folder = _folder(out, system, data)
+    facts = files.read_json(folder / "finetune.json")
+    places = [folder / "seeds" / result.get("folder", str(result["seed"])) for result in facts["seeds"]]
+    return [predictions.read(place / "test.parquet", data.splits["test"]) for place in places]
+
+
 def _pretraining(folder: Path) -> list[str]:
     """A note on the tokens, hours and dollars of the pre-training of one of our models."""
     path = folder / "export.json"

@@ -126,11 +126,13 @@ def _name(cell: Mapping[str, Any]) -> Any:
     return Markup("<b>{}</b>").format(cell["system"]) if cell["best"] else cell["system"]
 
 
-def _signed(value: float) -> str:
-    return f"{value:+.3f}".replace("-", "−")
+def signed(value: float) -> str:
+    """A difference, with its sign."""
+    return f"{value + 0.0:+.3f}".replace("-", "−")
 
 
-def _p(value: float) -> str:
+def p_value(value: float) -> str:
+    """A p-value, small ones as below 0.001."""
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
@@ -143,28 +145,33 @@ def _differences(ranked: Sequence[Mapping[str, Any]], metric: str) -> Markup:
     if len(ranked) < 2:
         return Markup("")
     pairs = list(combinations(ranked, 2) if len(ranked) <= ALL_PAIRS else pairwise(ranked))
-    shown = [(first["system"], other["system"], first["differences"][other["system"]]) for first, other in pairs]
+    shown = {f"{first['system']} − {other['system']}": first["differences"][other["system"]] for first, other in pairs}
+    which = "all pairs" if len(ranked) <= ALL_PAIRS else "neighbours by score; differences.csv has all pairs"
+    caption = f"{which}: difference, p corrected for all pairs of this table; dark where two systems differ"
+    return _head("Differences between systems") + forest(shown, TITLES[metric], caption)
+
+
+def forest(differences: Mapping[str, Mapping[str, Any]], measure: str, caption: str) -> Markup:
+    """A forest plot of differences by their titles, each with its interval and its corrected p-value."""
     # Each row's text says what its colour does.
     rows = [
         (
-            f"{first} − {other}",
+            title,
             difference["mean"],
             difference["low"],
             difference["high"],
-            f"{_signed(difference['mean'])}  p {_p(difference['holm'])}{_told(difference)}",
+            f"{signed(difference['mean'])}  p {p_value(difference['holm'])}{_told(difference)}",
             plots.KEPT if difference["holm"] <= 0.05 else plots.QUIET,
         )
-        for first, other, difference in shown
+        for title, difference in differences.items()
     ]
     bounds = (min(0.0, *(row[2] for row in rows)), max(0.0, *(row[3] for row in rows)))
-    name = f"Differences in {TITLES[metric]}, each with its 95% interval: " + "; ".join(
-        f"{row[0]} {_signed(row[1])} from {_signed(row[2])} to {_signed(row[3])}, p {_p(difference['holm'])}"
-        for row, (*_, difference) in zip(rows, shown, strict=True)
+    name = f"Differences in {measure}, each with its 95% interval: " + "; ".join(
+        f"{row[0]} {signed(row[1])} from {signed(row[2])} to {signed(row[3])}, p {p_value(difference['holm'])}"
+        for row, difference in zip(rows, differences.values(), strict=True)
     )
-    which = "all pairs" if len(ranked) <= ALL_PAIRS else "neighbours by score; differences.csv has all pairs"
-    svg = plots.intervals(name, rows, bounds, f"difference in {TITLES[metric]}", 0.0, 730.0)
-    caption = f"{which}: difference, p corrected for all pairs of this table; dark where two systems differ"
-    return _head("Differences between systems") + html.figure(svg, caption)
+    svg = plots.intervals(name, rows, bounds, f"difference in {measure}", 0.0, 730.0)
+    return html.figure(svg, caption)
 
 
 def _labels(there: Sequence[Mapping[str, Any]]) -> Markup:

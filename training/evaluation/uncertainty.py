@@ -21,7 +21,7 @@ tried on simulated tables, and how often each was right.
 Where a system has one run, nothing can be said of other seeds: its interval is of this run.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -104,22 +104,37 @@ class Runs:
         Raises:
             ValueError: the runs were not scored on the same threads.
         """
-        if len({run.values.shape for run in seeds}) != 1:
+        task = seeds[0].task
+        bounds = (0.0, np.inf) if metric == "log_loss" else (0.0, 1.0)
+        return cls.of_values(
+            [run.values for run in seeds], lambda values: metrics.of_sums(metric, task, values), bounds
+        )
+
+    @classmethod
+    def of_values(cls, seeds: Sequence[Float], score: Callable[[Float], Float], bounds: tuple[float, float]) -> "Runs":
+        """Any score that follows from sums over threads.
+
+        Args:
+            seeds: of each run, float64[threads, figures].
+            score: from float64[…, figures], added up over threads, to float64[…].
+
+        Raises:
+            ValueError: the runs were not scored on the same threads.
+        """
+        if len({values.shape for values in seeds}) != 1:
             raise ValueError("the runs were scored on different examples")
-        task, runs = seeds[0].task, len(seeds)
-        totals = [run.values.sum(0) for run in seeds]
-        each = np.array([float(metrics.of_sums(metric, task, total)) for total in totals])
-        threads = len(seeds[0].values)
+        runs, totals = len(seeds), [values.sum(0) for values in seeds]
+        each = np.array([float(score(total)) for total in totals])
+        threads = len(seeds[0])
         left = np.zeros((threads, runs))
         if threads > 1:
-            for column, (run, total) in enumerate(zip(seeds, totals, strict=True)):
-                left[:, column] = metrics.of_sums(metric, task, total - run.values)
+            for column, (values, total) in enumerate(zip(seeds, totals, strict=True)):
+                left[:, column] = score(total - values)
         left = (left - left.mean(0)) * np.sqrt((threads - 1) / threads)
         apart = left.mean(1)
         within = float(apart @ apart)
         if runs > 1:
             within = (runs * within - float((left * left).sum()) / runs) / (runs - 1)
-        bounds = (0.0, np.inf) if metric == "log_loss" else (0.0, 1.0)
         return cls(bounds, each, apart, within)
 
     @property
@@ -257,7 +272,15 @@ def differences(metric: str, systems: Mapping[str, Sequence[Sums]]) -> dict[tupl
     Raises:
         ValueError: two systems were not scored on the same threads.
     """
-    runs = {name: Runs.of(metric, seeds) for name, seeds in systems.items()}
+    return paired({name: Runs.of(metric, seeds) for name, seeds in systems.items()})
+
+
+def paired(runs: Mapping[str, Runs]) -> dict[tuple[str, str], Difference]:
+    """The differences of all pairs of systems, corrected for their number; by both orders of each pair.
+
+    Raises:
+        ValueError: two systems were not scored on the same threads.
+    """
     pairs = list(combinations(runs, 2))
     alone = [runs[first].minus(runs[second]) for first, second in pairs]
     table: dict[tuple[str, str], Difference] = {}

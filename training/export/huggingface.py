@@ -229,7 +229,7 @@ def _write(source: Source, folder: Path, sentence: bool) -> dict[str, Any]:
     split, documents = _documents(source)
     with distributed.joined() as ranks, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # megatron-core warns of its own defaults in every layer
-        ours = _ours(source, ranks)
+        ours = loaded(source, ranks)
         _save(source, ours, folder, sentence)
         theirs = _theirs(source, folder, sentence)
         if not equality.finite(theirs):
@@ -273,7 +273,7 @@ def _documents(source: Source) -> tuple[str, equality.Documents]:
     return split, equality.chosen(pieces, special)
 
 
-def _ours(source: Source, ranks: distributed.Ranks) -> "Encoder":
+def loaded(source: Source, ranks: distributed.Ranks) -> "Encoder":
     """The trainer's model with the checkpoint's master weights, float32 on the CPU."""
     from socorpus.training.models import encoder
     from socorpus.training.pretrain.optimizer import Optimizer

@@ -28,7 +28,7 @@ def scores(model: Encoder, corpora: Mapping[str, Iterable[Batch]], ranks: Ranks)
     for number, batches in enumerate(corpora.values()):
         for batch in batches:
             code = batch.code.to(ranks.device)
-            losses, right = _each(model, batch, ranks)
+            losses, right = each(model, batch, ranks)
             for row, chosen in enumerate((~code, code)):
                 counts = [chosen.sum(), losses[chosen].double().sum(), right[chosen].sum()]
                 sums[number, row] += torch.stack(counts).double()
@@ -46,7 +46,7 @@ def scores(model: Encoder, corpora: Mapping[str, Iterable[Batch]], ranks: Ranks)
     return figures
 
 
-def _each(model: Encoder, batch: Batch, ranks: Ranks) -> tuple[torch.Tensor, torch.Tensor]:
+def each(model: Encoder, batch: Batch, ranks: Ranks) -> tuple[torch.Tensor, torch.Tensor]:
     """Loss and correctness of each scored position, float32[masked] and bool[masked]."""
     to = ranks.device
     hidden = model.hidden(batch.ids.to(to), batch.positions.to(to), model.documents(batch.lengths))

@@ -138,7 +138,7 @@ def test_logits_are_those_of_the_trained_model(models: dict[str, Path], preset: 
 def test_so_are_those_of_a_model_whose_every_weight_is_far_from_its_first(
     runs: dict[str, Path], tmp_path: Path, preset: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trained = huggingface._ours
+    trained = huggingface.loaded
 
     def shaken(*arguments: Any) -> Any:
         model = trained(*arguments)
@@ -147,7 +147,7 @@ def test_so_are_those_of_a_model_whose_every_weight_is_far_from_its_first(
             one.data += 0.1 * torch.randn(one.shape, generator=generator)
         return model
 
-    monkeypatch.setattr(huggingface, "_ours", shaken)
+    monkeypatch.setattr(huggingface, "loaded", shaken)
     assert 1e-7 < export(runs[preset], tmp_path / "model")["largest_difference"] < 1e-4
     # And there the proof sees what is off by a little.
     right = weights.configuration
