@@ -75,7 +75,7 @@ def evaluate(
         ),
     ] = None,
     people: Annotated[
-        bool, typer.Option("--people", help="Learn only from people's labels of the corpus, and score on them.")
+        bool, typer.Option("--people", help="Learn only from people's labels of a corpus, and score on them.")
     ] = False,
     teacher: Annotated[
         Path | None,

@@ -186,7 +186,7 @@ def _show(place: Path, facts: Mapping[str, Any]) -> None:
     view.out.print(table)
     for note in facts["data"]["notes"]:
         view.out.print(note, style="dim", markup=False)
-    if facts["choice"] is not None:
+    if facts.get("choice") is not None:  # none in older folders
         view.out.print(facts["choice"]["note"], markup=False)
     if len(facts["rates"]) > 1:
         scores = (tried["validation_score"] for tried in facts["rates"])

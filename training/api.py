@@ -514,7 +514,7 @@ def evaluate(
         shares: shares of the labels to learn from beside all of them, above 0 and up to 1: learning curves.
         choose_at: share of the labels with which models' settings are chosen, once for all shares; if None, they are
             chosen for each share, with its own labels.
-        people: learn only from labels of people, and score on them, where data is of `corpus`.
+        people: learn only from labels of people, and score on them, where data is of a corpus.
         teacher: a corpus with weak labels, and texts, for systems `weak:` and `selftrain:`; if None, the one that a
             task's data is of.
         most_weak: number of its texts to sample; 10,000, if None.
@@ -584,13 +584,14 @@ def _data(
         tree = generations.finished(corpus)
         for name in tasks or [name for name in task_names() if files.exists(tree / FOLDER / name)]:
             try:
-                data.append(readers.read(corpus, task_named(name), most, people, people))
+                data.append(readers.read(corpus, task_named(name), most, score_people=people))
             except InputError as error:
                 # A small corpus may have no examples of a task; a task that was asked for must have some.
                 if tasks:
                     raise
                 say(f"left out: {error}")
-    data += [readers.read(corpus_place(path), task_named(name), most) for name, path in others]
+    for name, path in others:
+        data.append(readers.read(corpus_place(path), task_named(name), most, score_people=people))
     if not data:
         raise InputError(f"{corpus}: no task has labels for training and for test; a larger corpus has some")
     return data

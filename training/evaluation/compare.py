@@ -378,10 +378,15 @@ def _model(
 
 def _budget(facts: Mapping[str, Any]) -> Budget:
     """What a fine-tuned model was allowed to choose."""
-    if (made := facts.get("choice")) is not None:
-        tried = tuple(made["tried"])
+    if (choice := facts.get("choice")) is not None:
+        tried = tuple(choice["tried"])
         return Budget(
-            made["configurations"], made["trials"], made["passes"], made["seconds"], chosen=made["note"], tried=tried
+            choice["configurations"],
+            choice["trials"],
+            choice["passes"],
+            choice["seconds"],
+            chosen=choice["note"],
+            tried=tried,
         )
     rates = facts.get("rates") or [{}]
     chosen = f"rate {facts['rate']:g}" if len(rates) > 1 else ""
@@ -461,16 +466,16 @@ def _chat(
         if price is not None:
             most = chooser.most(test)
             if limit is None and asking.ask is not None and most:
-                choice = f" (choosing of {len(choices)} prompts is part of it)" if len(choices) > 1 else ""
+                part = f" (choosing of {len(choices)} prompts is part of it)" if len(choices) > 1 else ""
                 limit = asking.ask(
-                    f"{system.name}, {task.name}: {chats[0].estimate(test)}; at most about ${most:,.4g} in all{choice}"
+                    f"{system.name}, {task.name}: {chats[0].estimate(test)}; at most about ${most:,.4g} in all{part}"
                 )
             if len(choices) > 1:
                 chooser.permit(system.what, most, limit)
-        made = chooser.choose(limit)
-        asker = chat(made.variant, None if limit is None else limit - (made.spent or 0.0))
+        choice = chooser.choose(limit)
+        asker = chat(choice.variant, None if limit is None else limit - (choice.spent or 0.0))
         predicted = asker.predict(test)
-        return predicted, {"usage": asdict(asker.usage), "choice": {**asdict(made), "note": made.note}}
+        return predicted, {"usage": asdict(asker.usage), "choice": {**asdict(choice), "note": choice.note}}
 
     identity = {"version": chats[0].version} if number is None else {"versions": [each.version for each in chats]}
     predicted, facts = _once(place, identity, data, ask)
@@ -485,14 +490,14 @@ def _chat(
     cell.notes.append(f"{tokens[0]:,} tokens of input, {tokens[1]:,} of output, {used['repaired']:,} answers repaired")
     cell.notes += [f"{used[what]:,} {sentence}" for what, sentence in _NOTES.items() if used[what]]
     if number is not None:
-        made = facts["choice"]
-        cell.notes.append(made["note"])
+        choice = facts["choice"]
+        cell.notes.append(choice["note"])
         cell.budget = Budget(
-            made["variants"],
-            made["asked"],
-            dollars=made["worth"],
-            chosen=made["note"],
-            tried=tuple(made["tried"]),
+            choice["variants"],
+            choice["asked"],
+            dollars=choice["worth"],
+            chosen=choice["note"],
+            tried=tuple(choice["tried"]),
         )
     return [predicted]
 

@@ -290,8 +290,8 @@ class Models:
                 title = f"{task} ({data.name}), {system}"
                 place = self._out / choice.TRIALS
                 contests[system, task, of, number] = Contest(model, learned, settings, place, title)
-        made = choice.make(list(contests.values()), self._show, plan.processes)
-        return outcomes | dict(zip(contests, made, strict=True))
+        settled = choice.make(list(contests.values()), self._show, plan.processes)
+        return outcomes | dict(zip(contests, settled, strict=True))
 
 
 def found_model(system: System, plan: Comparing) -> Pretrained:

@@ -48,7 +48,7 @@ READERS: Registry[Reader] = Registry("reader", ("socorpus.training.examples.benc
 _CORPUS = ("post_id", "thread_id", "split", "created", "tags", "title", "text", "segments")
 
 
-def read(path: Path, task: Task, most: int | None = None, people: bool = False, people_test: bool = False) -> Data:
+def read(path: Path, task: Task, most: int | None = None, people: bool = False, score_people: bool = False) -> Data:
     """Examples of a task from a corpus or a benchmark's file.
 
     Args:
@@ -56,13 +56,15 @@ def read(path: Path, task: Task, most: int | None = None, people: bool = False, 
             a comma between: the first to train on, the second to score on.
         most: if there are more training examples, this many are sampled by a hash of their keys.
         people: whether to train only on labels from people; the whole test split is scored.
-        people_test: whether to score only on these, too.
+        score_people: whether to train and to score only on these, if they are of a corpus; of a benchmark's file all
+            labels are people's.
 
     Raises:
         InputError: it is neither, is not of this task, or a required split is empty.
     """
     data = _either(path, task)
-    if people:
+    score_people = score_people and data.corpus is not None
+    if people or score_people:
         judged = {
             split: [example for example in data.splits[split] if example.source == "person"] for split in SPLITS[:2]
         }
@@ -71,7 +73,7 @@ def read(path: Path, task: Task, most: int | None = None, people: bool = False, 
                 f"{path}: nobody has judged a {task.name} example of the train split; see docs/label-studio.md"
             )
         data = replace(data, splits={**data.splits, **judged}, notes=(*data.notes, "learned only from people's labels"))
-    if people_test:
+    if score_people:
         judged_test = [example for example in data.splits["test"] if example.source == "person"]
         if not judged_test:
             raise InputError(

@@ -119,8 +119,8 @@ class _Rounds:
         with torch.no_grad():
             network = pretrained.head(teacher, task, self._padding, device=self._device).to(self._device)
             most = self._run.settings.micro_tokens
-            said = inference.probabilities(network, self._unseen, task, self._padding, self._device, most)
-        labels = pseudo_labels(said, how.confidence)
+            judged = inference.probabilities(network, self._unseen, task, self._padding, self._device, most)
+        labels = pseudo_labels(judged, how.confidence)
         gold, seen = targets(data, self._run.settings), self._given.seen["train"]
         chosen = labels.numbers
         merged = Seen(
@@ -179,20 +179,20 @@ class PseudoLabels:
     weights: list[Float32]
 
 
-def pseudo_labels(said: Sequence[Float32], confidence: float) -> PseudoLabels:
+def pseudo_labels(judged: Sequence[Float32], confidence: float) -> PseudoLabels:
     """Soft labels of texts, or words, of which a teacher is sure.
 
     Each probability is squared, divided by the sum of its label's probabilities over all texts (words), and normed.
 
     Args:
-        said: its probabilities, float32[labels] of whole texts, or float32[words, classes].
+        judged: its probabilities, float32[labels] of whole texts, or float32[words, classes].
         confidence: least probability of the likeliest label.
     """
     labels = PseudoLabels([], [], [])
-    if not said:
+    if not judged:
         return labels
-    frequency = np.maximum(sum(sure.reshape(-1, sure.shape[-1]).sum(0, dtype=np.float64) for sure in said), 1e-9)
-    for number, sure in enumerate(said):
+    frequency = np.maximum(sum(sure.reshape(-1, sure.shape[-1]).sum(0, dtype=np.float64) for sure in judged), 1e-9)
+    for number, sure in enumerate(judged):
         certain = sure.max(-1) >= confidence if sure.size else np.zeros(sure.shape[:-1], bool)
         if not certain.any():
             continue
