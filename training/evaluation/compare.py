@@ -463,7 +463,7 @@ def _chat(
 
     def ask() -> tuple[list[Prediction], dict[str, Any]]:
         limit = asking.limit
-        if price is not None:
+        if price is not None and (len(choices) > 1 or limit is None):
             most = chooser.most(test)
             if limit is None and asking.ask is not None and most:
                 part = f" (choosing of {len(choices)} prompts is part of it)" if len(choices) > 1 else ""

@@ -173,10 +173,10 @@ def make(
     """
     states = [_Contending(contest) for contest in contests]
     first = [run for contending in states for run in contending.runs]
-    # The number of threads follows from the first rung: rungs with fewer trials compute alike.
-    share = side_by_side.shared(first, processes, show) if first else None
+    # The number of threads follows from the first rung, done or not: results are the same however often it was stopped.
+    threads = side_by_side.shared(first, processes, show).threads if first else 1
     while runs := [run for contending in states for run in contending.runs]:
-        assert share is not None
+        share = replace(side_by_side.shared(runs, processes, show), threads=threads)
         latest: list[tuple[Pretrained, Data, Inputs]] = []
 
         def inputs(run: SeedRun, latest: list[tuple[Pretrained, Data, Inputs]] = latest) -> Inputs:

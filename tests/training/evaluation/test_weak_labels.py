@@ -116,17 +116,15 @@ def test_models_learn_weak_labels_first_and_their_own_at_last(tmp_path: Path) ->
     bert = tiny_models.model(tmp_path / "bert")
     corpus = corpus_of_questions(tmp_path / "corpus", 160)
     data = gold(tiny_models.texts((64, 24, 48)))
-    named = systems.chosen(
-        [f"Plain={bert}", f"Weak=weak:{bert}", f"Own=selftrain:{bert}", f"Both=selftrain:weak:{bert}"]
-    )
-    settings = replace(SETTINGS, epochs=3, choose=2)
+    named = systems.chosen([f"Plain={bert}", f"Weak=weak:{bert}", f"Both=selftrain:weak:{bert}"])
+    settings = replace(SETTINGS, epochs=3, choose=2, seeds=(0,))
     plan = ComparisonPlan([data], named, settings, teacher=corpus)
     cells = compare.compare(plan, tmp_path / "out", Quiet())
     by = rows(cells)
     # The functions know what people would say.
     assert by["Weak"].scores["macro_f1"].mean > by["Plain"].scores["macro_f1"].mean
     assert by["Weak"].weak_labels == by["Both"].weak_labels and by["Weak"].weak_labels > 80
-    assert by["Plain"].weak_labels is None and by["Own"].weak_labels is None and by["Own"].own_labels is not None
+    assert by["Plain"].weak_labels is None and by["Weak"].own_labels is None and by["Both"].own_labels is not None
     assert any("first learned" in note and "weak labels of" in note for note in by["Weak"].notes)
     assert any("self-training on" in note and "best round of each seed" in note for note in by["Both"].notes)
     # The same budget of choice for each.
@@ -134,13 +132,41 @@ def test_models_learn_weak_labels_first_and_their_own_at_last(tmp_path: Path) ->
     page = (tmp_path / "out/comparison.html").read_text("utf-8")
     assert "weak labels" in page and "own labels" in page and "Budgets of choice" in page
     weak = list((tmp_path / "out/weak").iterdir())
-    assert len(weak) == 2, "one for each seed, for both systems that begin with it"
+    assert len(weak) == 1, "one for each seed, for both systems that begin with it"
     again = Quiet()
     assert compare.compare(plan, tmp_path / "out", again) == cells and not again.steps
     facts = json.loads((tmp_path / "out/comparison.json").read_text("utf-8"))
     budget = next(cell["budget"] for cell in facts["cells"] if cell["system"] == "Weak")
-    assert budget["passes"] == sum(trial["epochs"] for trial in budget["tried"])
+    # Early stopping may end a trial before its last pass.
+    assert 2 <= budget["passes"] <= sum(trial["epochs"] for trial in budget["tried"])
     assert [trial["share"] for trial in budget["tried"]] == [1.0, 1.0]
+
+
+@pytest.mark.slow
+def test_entities_are_learned_from_a_corpus_too(tmp_path: Path) -> None:
+    bert = tiny_models.model(tmp_path / "bert")
+    weak = tiny_models.spans((80, 0, 0), seed=4).splits["train"]
+    texts = {
+        post: (example.text, [(example.text[span.start : span.end], span.label) for span, _ in example.spans])
+        for post, example in enumerate(weak, 1)
+    }
+    labelled.entities(tmp_path / "corpus", {post: (text, some[:1]) for post, (text, some) in texts.items()})
+    data = gold(tiny_models.spans((32, 24, 32)))
+    task = replace(ENTITIES, meanings={**ENTITIES.meanings, "Value": ""})
+    named = systems.chosen([f"Plain={bert}", f"Own=selftrain:{bert}", f"Both=selftrain:weak:{bert}"])
+    plan = ComparisonPlan(
+        [replace(data, task=task)],
+        named,
+        replace(SETTINGS, epochs=6, seeds=(0, 1)),
+        shares=(0.9,),
+        teacher=tmp_path / "corpus",
+    )
+    cells = compare.compare(plan, tmp_path / "out", Quiet())
+    by = rows(cells)
+    assert by["Both"].weak_labels and by["Own"].own_labels is not None and by["Own"].weak_labels is None
+    assert all(0 <= cell.scores["span_f1"].mean <= 1 for cell in cells)
+    again = Quiet()
+    assert compare.compare(plan, tmp_path / "out", again) == cells and not again.steps
 
 
 @pytest.mark.slow
