@@ -27,7 +27,11 @@ _ASKED = re.compile(r"shots=(?P<shots>\d+)|prompt=(?P<form>[a-z]+)")
 
 
 class Answering(Protocol):
-    """A fitted system. It may have an attribute `parameters`, their number, for the table."""
+    """A fitted system.
+
+    For the table it may have attributes: `parameters`, their number; `note`, a sentence; `configurations`, how many
+    settings it chose from on the validation split.
+    """
 
     def predict(self, examples: Sequence[Example]) -> Sequence[Prediction]:
         """The predictions for the examples, in order."""
