@@ -40,8 +40,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             "--system",
-            help="audits, [NAME=]FOLDER, a hub name, chat:MODEL[@URL][?shots=N], a plug-in's, or paper. Repeatable. "
-            "Default: paper.",
+            help="audits, [NAME=]FOLDER, a hub name, weak: or selftrain: before one, chat:MODEL[@URL][?shots=N], a "
+            "plug-in's, or paper. Repeatable. Default: paper.",
             autocompletion=options.complete_system,
         ),
     ] = None,
@@ -64,6 +64,27 @@ def evaluate(
             help="Shares of the labels to learn from beside all of them, such as 0.01,0.05,0.25: curves, with a draw "
             "for each seed.",
         ),
+    ] = None,
+    choose: options.Choose = None,
+    choose_at: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="With --choose: share of the labels to choose with, once for all shares, such as 0.25. Default: for "
+            "each share with its own.",
+        ),
+    ] = None,
+    people: Annotated[
+        bool, typer.Option("--people", help="Learn only from people's labels of a corpus, and score on them.")
+    ] = False,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CORPUS", help="Corpus with weak labels for weak: and selftrain:. Default: the one compared on."
+        ),
+    ] = None,
+    most_weak: Annotated[
+        int | None, typer.Option(min=1, help="Number of the teacher's texts to draw. Default: 10,000.")
     ] = None,
     hard: options.Hard = False,
     weights: options.Weights = Weighting.SQRT,
@@ -91,11 +112,15 @@ def evaluate(
             task,
             system or (),
             out,
-            settings(epochs, patience, rate, batch, length, seeds, hard, weights, bits),
+            settings(epochs, patience, rate, batch, length, seeds, hard, weights, bits, choose),
             on=data_of(on or ()),
             most=most,
             most_test=most_test,
             shares=_shares(shares),
+            choose_at=choose_at,
+            people=people,
+            teacher=teacher,
+            most_weak=most_weak,
             download=download,
             price=price,
             token_prices=_prices(token_price or ()),

@@ -36,6 +36,7 @@ def finetune(
     hard: options.Hard = False,
     weights: options.Weights = Weighting.SQRT,
     bits: options.Quantized = None,
+    choose: options.Choose = None,
     download: options.Download = False,
     plugin: options.Plugins = None,
     force: Annotated[bool, typer.Option("--force", help="Discard what the folder holds and start over.")] = False,
@@ -45,7 +46,7 @@ def finetune(
     from socorpus.training import finetune as finetune_model
 
     options.use(plugin, data)
-    how = settings(epochs, patience, rate, batch, length, seeds, hard, weights, bits)
+    how = settings(epochs, patience, rate, batch, length, seeds, hard, weights, bits, choose)
     place = out or default_folder(model, task)
     with view.stoppable():
         facts = finetune_model(
@@ -74,6 +75,7 @@ def settings(
     hard: bool,
     weights: Weighting,
     bits: Bits | None,
+    choose: int | None = None,
 ) -> "FinetuneSettings":
     """Settings of fine-tuning from the options.
 
@@ -98,6 +100,7 @@ def settings(
         patience=patience,
         rate=rates[0] if len(rates) == 1 else None,
         rates=rates if len(rates) > 1 else (),
+        choose=choose,
         batch=batch,
         length=length,
         soft=not hard,
@@ -183,6 +186,8 @@ def _show(place: Path, facts: Mapping[str, Any]) -> None:
     view.out.print(table)
     for note in facts["data"]["notes"]:
         view.out.print(note, style="dim", markup=False)
+    if facts.get("choice") is not None:  # none in older folders
+        view.out.print(facts["choice"]["note"], markup=False)
     if len(facts["rates"]) > 1:
         scores = (tried["validation_score"] for tried in facts["rates"])
         shown = (f"{score:.3f}" if score is not None else "not finite" for score in scores)

@@ -136,6 +136,16 @@ Rate = Annotated[
         "width.",
     ),
 ]
+Choose = Annotated[
+    int | None,
+    typer.Option(
+        min=2,
+        max=15,
+        metavar="N",
+        help="Configurations of rate and epochs to choose from on the validation split, by successive halving. "
+        "Default: no choice.",
+    ),
+]
 Batch = Annotated[int, typer.Option(min=1, help="Examples per step.")]
 Length = Annotated[
     int | None, typer.Option(min=16, help="Tokens per window. Default: the model's context, at most 2,048.")

@@ -412,7 +412,7 @@ def finetune(
             Hugging Face hub; `scratch:` before it: random weights.
         data: a corpus with labels, or a benchmark's file or folder.
         out: folder of the model, or its address; MODEL-TASK in the current folder, if None.
-        settings: `FinetuneSettings`.
+        settings: `FinetuneSettings`; with `choose`, rate and epochs are chosen of that many on the validation split.
         most: number of training examples to sample; all, if None.
         people: train only on labels from people.
         download: fetch missing models from the hub.
@@ -488,6 +488,10 @@ def evaluate(
     most: int | None = None,
     most_test: int | None = None,
     shares: Sequence[float] = (),
+    choose_at: float | None = None,
+    people: bool = False,
+    teacher: Location | None = None,
+    most_weak: int | None = None,
     download: bool = False,
     price: float | None = None,
     token_prices: Mapping[str, tuple[float, float]] | None = None,
@@ -503,13 +507,20 @@ def evaluate(
     Args:
         corpus: a corpus with labels.
         tasks: tasks of the corpus; all that have labels, if None.
-        systems: `audits`, `[NAME=]FOLDER`, a name on the hub, `chat:MODEL[@URL][?shots=N]`, the name of a plug-in's,
-            or `paper`, the default.
+        systems: `audits`, `[NAME=]FOLDER`, a name on the hub, `weak:` or `selftrain:` before one of these,
+            `chat:MODEL[@URL][?shots=N&prompt=FORM]`, the name of a plug-in's, or `paper`, the default.
         out: folder of the comparison, or its address in an object store; CORPUS/comparison, if None.
-        settings: settings of fine-tuning.
+        settings: settings of fine-tuning. With `choose`, rate and epochs of each model, and shots and form of an
+            endpoint's prompt, are chosen of that many on the validation split.
         on: other data: a task, and a benchmark's file or folder, or another corpus.
         most, most_test: number of training and of test examples to sample; all, if None.
         shares: shares of the labels to learn from beside all of them, above 0 and up to 1: learning curves.
+        choose_at: share of the labels with which models' settings are chosen, once for all shares; if None, they are
+            chosen for each share, with its own labels.
+        people: learn only from labels of people, and score on them, where data is of a corpus.
+        teacher: a corpus with weak labels, and texts, for systems `weak:` and `selftrain:`; if None, the one that a
+            task's data is of.
+        most_weak: number of its texts to sample; 10,000, if None.
         download: fetch missing models from the hub.
         price: dollars an hour of this machine; if None, the default price of its GPU.
         token_prices: dollars per million tokens of input and of output, by the endpoint's model.
@@ -540,7 +551,7 @@ def evaluate(
     with folders.written(place) as folder:
         chosen = evaluation_systems.chosen(list(systems))
         plan = compare.ComparisonPlan(
-            _data(root, tasks, others, most, say),
+            _data(root, tasks, others, most, people, say),
             chosen,
             settings or FinetuneSettings(),
             compare.Asking(key, limit, token_prices or {}, ask=ask),
@@ -550,6 +561,9 @@ def evaluate(
             root or Path(),
             processes,
             tuple(shares),
+            choose_at,
+            corpus_place(teacher) if teacher is not None else None,
+            most_weak,
         )
         return Comparison(place, compare.compare(plan, folder, show or Silent()))
 
@@ -559,6 +573,7 @@ def _data(
     tasks: Sequence[str] | None,
     others: Sequence[tuple[str, Location]],
     most: int | None,
+    people: bool,
     say: Say,
 ) -> "list[Data]":
     from socorpus.labeling.api import task_named, task_names
@@ -572,13 +587,14 @@ def _data(
         tree = generations.finished(corpus)
         for name in tasks or [name for name in task_names() if files.exists(tree / FOLDER / name)]:
             try:
-                data.append(readers.read(corpus, task_named(name), most))
+                data.append(readers.read(corpus, task_named(name), most, score_people=people))
             except InputError as error:
                 # A small corpus may have no examples of a task; a task that was asked for must have some.
                 if tasks:
                     raise
                 say(f"left out: {error}")
-    data += [readers.read(corpus_place(path), task_named(name), most) for name, path in others]
+    for name, path in others:
+        data.append(readers.read(corpus_place(path), task_named(name), most, score_people=people))
     if not data:
         raise InputError(f"{corpus}: no task has labels for training and for test; a larger corpus has some")
     return data

@@ -56,10 +56,12 @@ def test_a_taught_model_is_served(taught: Path) -> None:
 def test_a_comparison_is_shown_and_written(taught: Path, questions: Path, encoder: Path, tmp_path: Path) -> None:
     systems = ("--system", "audits", "--system", f"Small={encoder}", "--system", f"Anew=scratch:{encoder}")
     out = tmp_path / "table"
-    shown = socorpus("evaluate", "--on", f"quality={questions}", *systems, "-o", out, "--price", 1, *FAST)
+    shown = socorpus(
+        "evaluate", "--on", f"quality={questions}", *systems, "-o", out, "--price", 1, "--choose", 2, *FAST
+    )
     for part in ("quality (questions)", "TF-IDF", "Small", "Anew", "length only", "1,000 $"):
         assert part in shown.stdout
-    assert (out / "comparison.html").is_file() and (out / "comparison.csv").is_file()
+    assert "Budgets of choice" in (out / "comparison.html").read_text("utf-8") and (out / "comparison.csv").is_file()
     # A system that was named must not be missing; those of the paper mostly are.
     lacking = ("--system", "majority=nobody/nothing")
     told = socorpus("evaluate", "--on", f"quality={questions}", *lacking, "-o", out, *FAST, code=1)

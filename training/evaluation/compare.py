@@ -5,7 +5,6 @@ done.json. A finished cell is not computed again: a comparison can be extended, 
 can't run here gets a row with the reason.
 """
 
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -20,12 +19,13 @@ from socorpus.corpus.errors import BuildError, InputError, SocorpusError
 from socorpus.corpus.storage import files
 from socorpus.corpus.storage.files import write_json
 from socorpus.training.evaluation import details, label_fractions, systems, uncertainty
-from socorpus.training.evaluation.cell import Cell
+from socorpus.training.evaluation.cell import Budget, Cell, folder
+from socorpus.training.evaluation.fine_tuned import Models, found_model
 from socorpus.training.evaluation.label_fractions import Curve, Point
 from socorpus.training.evaluation.systems import SYSTEMS, Answering, System
+from socorpus.training.evaluation.weak_labels import Teacher
 from socorpus.training.examples import metrics, predictions, readers
 from socorpus.training.examples.example import Data, Example, Prediction
-from socorpus.training.finetuning import pretrained, side_by_side, tuning
 from socorpus.training.finetuning.progress import FinetuningShow
 from socorpus.training.finetuning.settings import FinetuneSettings
 from socorpus.training.pretrain import cost
@@ -65,6 +65,10 @@ class ComparisonPlan:
         work: folder whose `runs/` holds the runs that systems name.
         processes: models that train at a time; None: `side_by_side.shared`.
         shares: of the labels, to learn from beside all of them (`label_fractions`).
+        choose_at: share of the labels that settings are chosen with, once for all shares; None: for each share with
+            its own labels.
+        teacher: corpus with weak labels, and texts, for systems that learn from one; None: the one that data is of.
+        most_weak: texts of it to draw; None: `weak_labels.MOST`.
     """
 
     data: Sequence[Data]
@@ -77,6 +81,9 @@ class ComparisonPlan:
     work: Path = Path()
     processes: int | None = None
     shares: tuple[float, ...] = ()
+    choose_at: float | None = None
+    teacher: Path | None = None
+    most_weak: int | None = None
 
 
 class ComparisonShow(FinetuningShow, Protocol):
@@ -108,14 +115,16 @@ def compare(plan: ComparisonPlan, out: Path, show: ComparisonShow) -> list[Cell]
             raise InputError(
                 f"{data.task.name}: two sets of examples are called {data.name!r}; rename one, or name it once"
             )
+    label_fractions.check([] if plan.choose_at is None else [plan.choose_at])
     out.mkdir(parents=True, exist_ok=True)
     cells: list[Cell] = []
+    wholes = plan.data
     plan = replace(plan, data=[_scored(data, plan.most_test) for data in plan.data])
     points = {
         (data.task.name, data.name): label_fractions.points(data, plan.shares, plan.settings.seeds)
         for data in plan.data
     }
-    models = _Models(plan, [point for of in points.values() for point in of], out, show)
+    models = Models(plan, wholes, points, out, show)
     result = _Result(plan, out)
     for of in points.values():
         columns = []
@@ -133,65 +142,6 @@ def compare(plan: ComparisonPlan, out: Path, show: ComparisonShow) -> list[Cell]
     if result.curves:
         result.write(cells)
     return cells
-
-
-class _Models:
-    """The models to fine-tune: found before anything is trained, so that all can train side by side.
-
-    Attributes:
-        works: what is to be done, by system and task with its data; or why it can't be.
-    """
-
-    def __init__(self, plan: ComparisonPlan, points: Sequence[Point], out: Path, show: ComparisonShow) -> None:
-        self.works: dict[tuple[str, str, str], tuning.Work | InputError] = {}
-        self._show = show
-        for system in plan.systems:
-            if system.kind != "model":
-                continue
-            try:
-                base: pretrained.Pretrained | InputError = replace(_found(system, plan), name=system.name)
-            except InputError as error:
-                base = error
-            for data, seeds in (draw for point in points for draw in point.draws):
-                title = f"{data.task.name} ({data.name}), {system.name}"
-                settings = replace(plan.settings, seeds=seeds)
-                self.works[system.name, data.task.name, data.name] = (
-                    base
-                    if isinstance(base, InputError)
-                    else tuning.Work.of(base, data, settings, _folder(out, system, data), title)
-                )
-        there = [work for work in self.works.values() if isinstance(work, tuning.Work)]
-        self._share = side_by_side.shared([run for work in there for run in work.runs], plan.processes, show)
-        self._failures = tuning.ahead(there, self._share, show) if self._share.processes > 1 else {}
-
-    def facts(self, system: System, data: Data) -> tuple[tuning.Work, dict[str, Any]]:
-        """A fine-tuned model and the contents of its finetune.json.
-
-        Raises:
-            InputError, BuildError: it is missing, or training failed.
-        """
-        work = self.works[system.name, data.task.name, data.name]
-        if isinstance(work, InputError):
-            raise work
-        tuning.enter(work, renew=True)
-        return work, tuning.finish(work, self._show, self._share, self._failures)
-
-
-def _found(system: System, plan: ComparisonPlan) -> pretrained.Pretrained:
-    what = system.what
-    # A preset's run is in the corpus's folder.
-    if what.startswith("runs/") and not Path(what).exists():
-        what = str(plan.work / what)
-    try:
-        return pretrained.find(what, plan.download)
-    except InputError as error:
-        if "://" in what or Path(what.removeprefix("scratch:")).exists():
-            raise
-        raise InputError(f"{error}; {systems.suggestion(system.what)}") from None
-
-
-def _folder(out: Path, system: System, data: Data) -> Path:
-    return out / "cells" / _name(f"{data.task.name}-{data.name}") / _name(system.name)
 
 
 def _scored(data: Data, most: int | None) -> Data:
@@ -215,7 +165,7 @@ def _cell(
     show: ComparisonShow,
     seeds: dict[str, list[metrics.Sums]],
     parts: details.Slices,
-    models: _Models,
+    models: Models,
 ) -> Cell:
     """A system on a task, with a share of its labels: `seeds` gets the sums of its runs."""
     task, test, leave_out = point.data.task, point.data.splits["test"], point.data.leave_out
@@ -226,9 +176,10 @@ def _cell(
             drawn.append(Cell(system.name, task.name, point.data.name))
             how = replace(plan, settings=replace(plan.settings, seeds=own))
             if system.kind == "model":
-                by_seed += _model(system, data, how, models, drawn[-1])
+                by_seed += _model(system, data, point.of, how, models, drawn[-1])
             else:
-                by_seed += _RUNS[system.kind](system, data, how, _folder(out, system, data), show, drawn[-1])
+                place = folder(out, system.name, task.name, data.name)
+                by_seed += _RUNS[system.kind](system, data, how, place, show, drawn[-1])
     except SocorpusError as error:
         cell = Cell(system.name, task.name, point.data.name)
         cell.missing = str(error) + (f" ({system.hint})" if system.hint else "")
@@ -250,12 +201,6 @@ def _cell(
     if silent:
         cell.notes.append(f"{silent:,} of {len(test):,} answers could not be read and count as not knowing")
     return cell
-
-
-def _name(text: str) -> str:
-    """A unique folder name for a text: where characters were replaced, its fingerprint is appended."""
-    clean = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")
-    return clean if clean and clean == text else f"{clean}-{fingerprint(text)[:8]}".lstrip("-")
 
 
 def _rank(data: Data, column: Sequence[Cell], seeds: Mapping[str, list[metrics.Sums]]) -> None:
@@ -307,7 +252,7 @@ def _frozen(
 ) -> list[list[Prediction]]:
     from socorpus.training.evaluation import frozen
 
-    model = _found(system, plan)
+    model = found_model(system, plan)
     settings = plan.settings
 
     def fit(seen: Data) -> Answering:
@@ -337,11 +282,14 @@ def _fitted_once(
         trained = time.perf_counter()
         predicted = list(predict(fitted))
         times = {"train_seconds": trained - started, "predict_seconds": time.perf_counter() - trained}
-        return predicted, times | {name: getattr(fitted, name, None) for name in ("parameters", "note")}
+        named = ("parameters", "note", "configurations")
+        return predicted, times | {name: getattr(fitted, name, None) for name in named}
 
     predicted, facts = _once(folder, work, data, answers)
     cell.notes += [facts["note"]] if facts.get("note") else []
     cell.parameters, cell.device = facts["parameters"], "CPU"
+    if (tried := facts.get("configurations")) is not None:
+        cell.budget = Budget(tried, tried, seconds=facts["train_seconds"], chosen=facts["note"] or "")
     cell.train_seconds = facts["train_seconds"]
     cell.thousand_seconds = 1000 * facts["predict_seconds"] / len(test)
     if plan.price is not None:
@@ -396,7 +344,9 @@ def _fault(data: Data, example: Example, prediction: Prediction) -> str | None:
     return None
 
 
-def _model(system: System, data: Data, plan: ComparisonPlan, models: _Models, cell: Cell) -> list[list[Prediction]]:
+def _model(
+    system: System, data: Data, of: str, plan: ComparisonPlan, models: Models, cell: Cell
+) -> list[list[Prediction]]:
     work, facts = models.facts(system, data)
     chosen = [result for result in facts["seeds"] if result["seed"] in plan.settings.seeds]
     cell.parameters = facts["parameters"]
@@ -417,6 +367,10 @@ def _model(system: System, data: Data, plan: ComparisonPlan, models: _Models, ce
     if len(facts.get("rates", ())) > 1:
         rates = ", ".join(f"{tried['rate']:g}" for tried in facts["rates"])
         cell.notes.append(f"learning rate {facts['rate']:g}, chosen of {rates} on the validation split")
+    cell.budget = _budget(facts)
+    if cell.budget.passes is not None:
+        cell.notes.append(cell.budget.chosen)
+    _taught(system, models.teachers.get((system.name, data.task.name, of)), chosen, cell)
     cell.notes += [] if work.model.scratch else _pretraining(work.model.folder)
     places = [work.out / "seeds" / result.get("folder", str(result["seed"])) for result in chosen]
     return [predictions.read(place / "test.parquet", data.splits["test"]) for place in places]
@@ -428,10 +382,49 @@ def answers_of(system: System, data: Data, out: Path) -> list[list[Prediction]]:
     Raises:
         OSError, InputError: the comparison has none.
     """
-    folder = _folder(out, system, data)
-    facts = files.read_json(folder / "finetune.json")
-    places = [folder / "seeds" / result.get("folder", str(result["seed"])) for result in facts["seeds"]]
+    cell = folder(out, system.name, data.task.name, data.name)
+    facts = files.read_json(cell / "finetune.json")
+    places = [cell / "seeds" / result.get("folder", str(result["seed"])) for result in facts["seeds"]]
     return [predictions.read(place / "test.parquet", data.splits["test"]) for place in places]
+
+
+def _budget(facts: Mapping[str, Any]) -> Budget:
+    """What a fine-tuned model was allowed to choose."""
+    if (choice := facts.get("choice")) is not None:
+        tried = tuple(choice["tried"])
+        return Budget(
+            choice["configurations"],
+            choice["trials"],
+            choice["passes"],
+            choice["seconds"],
+            chosen=choice["note"],
+            tried=tried,
+        )
+    rates = facts.get("rates") or [{}]
+    chosen = f"rate {facts['rate']:g}" if len(rates) > 1 else ""
+    return Budget(len(rates), len(rates) * len(facts["seeds"]) if len(rates) > 1 else None, chosen=chosen)
+
+
+def _taught(system: System, teacher: Teacher | None, runs: Sequence[Mapping[str, Any]], cell: Cell) -> None:
+    """What a model has learned from a corpus, in its cell."""
+    if teacher is None:
+        return
+    left_out = f" ({teacher.left_out})" if teacher.left_out else ""
+    if system.weak:
+        cell.weak_labels = teacher.labels
+        texts = len(teacher.data.splits["train"])
+        cell.notes.append(
+            f"first learned {teacher.labels:,} weak labels of {texts:,} texts of {teacher.name}{left_out}"
+        )
+    if system.selftrain:
+        best = [run["rounds"][run["best_round"]]["texts"] for run in runs]
+        cell.own_labels = sum(best) / len(best)
+        rounds = ", ".join(f"{run['best_round']} of {len(run['rounds']) - 1}" for run in runs)
+        more = "" if system.weak else left_out
+        cell.notes.append(
+            f"self-training on {len(teacher.texts):,} texts of {teacher.name}{more}: best round of each seed on the "
+            f"validation split {rounds}"
+        )
 
 
 def _pretraining(folder: Path) -> list[str]:
@@ -451,36 +444,53 @@ def _price(device: str | None) -> float | None:
 
 
 def _chat(
-    system: System, data: Data, plan: ComparisonPlan, folder: Path, show: ComparisonShow, cell: Cell
+    system: System, data: Data, plan: ComparisonPlan, place: Path, show: ComparisonShow, cell: Cell
 ) -> list[list[Prediction]]:
-    from socorpus.training.llm import endpoint
+    from socorpus.training.llm import endpoint, variants
 
-    asking, test = plan.asking, data.splits["test"]
-    price = asking.prices.get(system.what)
-    asked = endpoint.Endpoint(
-        system.what,
-        system.url,
-        shots=system.shots,
-        concurrency=asking.concurrency,
-        timeout=asking.timeout,
-        price=None if price is None else endpoint.Price(*price),
-        # A self-hosted server has no price and needs no limit.
-        limit=None if price is None else asking.limit,
-        variable=asking.key,
-    )
-    kept = folder.parent.parent / "answers.sqlite"
-    chat = endpoint.Chat(data.task, asked, kept, data.splits["train"], show.asked)
+    asking, test, task = plan.asking, data.splits["test"], data.task
+    price = None if (given := asking.prices.get(system.what)) is None else endpoint.Price(*given)
+    kept = place.parent.parent / "answers.sqlite"
+
+    def chat(variant: variants.Variant, limit: float | None) -> endpoint.Chat:
+        asked = endpoint.Endpoint(
+            system.what,
+            system.url,
+            shots=variant.shots,
+            form=variant.form,
+            concurrency=asking.concurrency,
+            timeout=asking.timeout,
+            price=price,
+            # A self-hosted server has no price and needs no limit.
+            limit=None if price is None else limit,
+            variable=asking.key,
+        )
+        return endpoint.Chat(task, asked, kept, data.splits["train"], show.asked)
+
+    settled = variants.Variant(system.shots or 0, system.form or "system")
+    number = plan.settings.choose
+    choices = (settled,) if number is None else variants.grid(number, system.shots, system.form or None)
+    chats = [chat(variant, asking.limit) for variant in choices]
+    chooser = variants.Chooser(task, choices, chat, data.splits["validation"], data.leave_out)
 
     def ask() -> tuple[list[Prediction], dict[str, Any]]:
-        asker = chat
-        if asking.ask is not None and price is not None and asked.limit is None:
-            estimate = chat.estimate(test)
-            if estimate.requests:
-                limited = replace(asked, limit=asking.ask(f"{system.name}, {data.task.name}: {estimate}"))
-                asker = endpoint.Chat(data.task, limited, kept, data.splits["train"], show.asked)
-        return asker.predict(test), {"usage": asdict(asker.usage)}
+        limit = asking.limit
+        if price is not None and (len(choices) > 1 or limit is None):
+            most = chooser.most(test)
+            if limit is None and asking.ask is not None and most:
+                part = f" (choosing of {len(choices)} prompts is part of it)" if len(choices) > 1 else ""
+                limit = asking.ask(
+                    f"{system.name}, {task.name}: {chats[0].estimate(test)}; at most about ${most:,.4g} in all{part}"
+                )
+            if len(choices) > 1:
+                chooser.permit(system.what, most, limit)
+        choice = chooser.choose(limit)
+        asker = chat(choice.variant, None if limit is None else limit - (choice.spent or 0.0))
+        predicted = asker.predict(test)
+        return predicted, {"usage": asdict(asker.usage), "choice": {**asdict(choice), "note": choice.note}}
 
-    predicted, facts = _once(folder, {"version": chat.version}, data, ask)
+    identity = {"version": chats[0].version} if number is None else {"versions": [each.version for each in chats]}
+    predicted, facts = _once(place, identity, data, ask)
     used = facts["usage"]
     cell.device = "endpoint"
     # Answers cached by an earlier run took no time now.
@@ -488,9 +498,19 @@ def _chat(
         cell.thousand_seconds = 1000 * used["seconds"] / len(test)
     tokens = [used[f"{kind}_tokens"] + used[f"cached_{kind}_tokens"] for kind in ("input", "output")]
     if price is not None:
-        cell.thousand_dollars = 1000 * endpoint.Price(*price).of(tokens[0], tokens[1]) / len(test)
+        cell.thousand_dollars = 1000 * price.of(tokens[0], tokens[1]) / len(test)
     cell.notes.append(f"{tokens[0]:,} tokens of input, {tokens[1]:,} of output, {used['repaired']:,} answers repaired")
     cell.notes += [f"{used[what]:,} {sentence}" for what, sentence in _NOTES.items() if used[what]]
+    if number is not None:
+        choice = facts["choice"]
+        cell.notes.append(choice["note"])
+        cell.budget = Budget(
+            choice["variants"],
+            choice["asked"],
+            dollars=choice["worth"],
+            chosen=choice["note"],
+            tried=tuple(choice["tried"]),
+        )
     return [predicted]
 
 

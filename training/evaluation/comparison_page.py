@@ -12,7 +12,17 @@ from socorpus.corpus.report import page as report_page
 from socorpus.corpus.report import plots
 from socorpus.corpus.report.sections import Section
 from socorpus.corpus.storage.files import atomic
-from socorpus.training.evaluation.table import EXPLAINED, HEAD, TITLES, costs, score
+from socorpus.training.evaluation.table import (
+    EXPLAINED,
+    HEAD,
+    TAUGHT,
+    TITLES,
+    costs,
+    duration,
+    score,
+    taught,
+    taught_columns,
+)
 
 ALL_PAIRS = 10
 """Systems up to which the plot has all pairs; of more, those next to one another."""
@@ -60,8 +70,15 @@ def _table(data: Mapping[str, Any], column: Sequence[Mapping[str, Any]]) -> Mark
     body = html.paragraph("; ".join([f"Examples: {counts}", *data["notes"]]) + ".")
     if there:
         metrics = list(there[0]["scores"])
-        rows = [[_name(cell), *(score(cell["scores"][name]) for name in metrics), *costs(cell)] for cell in there]
-        body += html.table(["system", *(TITLES[name] for name in metrics), *HEAD], rows)
+        more = taught_columns(there)
+        rows = [
+            [_name(cell), *(score(cell["scores"][name]) for name in metrics), *taught(cell, more), *costs(cell)]
+            for cell in there
+        ]
+        body += html.table(
+            ["system", *(TITLES[name] for name in metrics), *(TAUGHT[name] for name in more), *HEAD], rows
+        )
+        body += _budgets(there)
         ranked = sorted(there, key=lambda cell: (-cell["scores"][metrics[0]]["mean"], cell["system"]))
         body += _differences(ranked, metrics[0]) + _labels(there)
         body += _calibration(ranked[:SHOWN]) + _confusion(ranked[:SHOWN]) + _slices(ranked[:SHOWN], metrics[0])
@@ -70,6 +87,33 @@ def _table(data: Mapping[str, Any], column: Sequence[Mapping[str, Any]]) -> Mark
     notes = [f"{cell['system']}: {note}" for cell in there for note in cell["notes"]]
     notes += [f"{cell['system']} was not compared: {cell['missing']}" for cell in column if cell["missing"]]
     return body + (html.bullets(notes) if notes else Markup(""))
+
+
+def _budgets(there: Sequence[Mapping[str, Any]]) -> Markup:
+    """What each system was allowed to choose on the validation split; a table of those that chose something."""
+    known = [(cell["system"], cell["budget"]) for cell in there if cell["budget"] is not None]
+    if not any(budget["configurations"] > 1 for _, budget in known):
+        return Markup("")
+    rows = [
+        [
+            system,
+            f"{budget['configurations']:,}",
+            "–" if budget["runs"] is None else f"{budget['runs']:,}",
+            "–" if budget["passes"] is None else f"{budget['passes']:,.4g}",
+            duration(budget["seconds"]),
+            "–" if budget["dollars"] is None else f"{budget['dollars']:,.4g}",
+            budget["chosen"] or "nothing to choose",
+        ]
+        for system, budget in known
+    ]
+    explained = (
+        "What each system chose on the validation split, never on the test split, and of how much. Runs are trainings "
+        "of models, fits of plain systems, and answers of endpoints; passes are over the training examples, in all "
+        "runs of the choice together. The column train of the table above has none of this. Systems that are not here "
+        "choose nothing."
+    )
+    heads = ["system", "configurations", "runs", "passes", "time", "$", "chosen"]
+    return _head("Budgets of choice") + html.paragraph(explained, "note") + html.table(heads, rows)
 
 
 def _curves(curves: Sequence[Mapping[str, Any]], metric: str) -> Markup:

@@ -48,7 +48,7 @@ def fit(model: Pretrained, data: Data, settings: FinetuneSettings, joined: bool)
     """
     vectors = _Vectors(model, data.task, settings)
     fitted = choose((_of_words if data.task.spans else _of_texts)(vectors, data, joined), data)
-    return Chosen(fitted.answers, fitted.note, vectors.parameters)
+    return Chosen(fitted.answers, fitted.note, vectors.parameters, fitted.configurations)
 
 
 class _Vectors:

@@ -44,8 +44,7 @@ def points(data: Data, shares: Sequence[float], seeds: tuple[int, ...]) -> list[
     Raises:
         InputError: a share is not above 0 and at most 1.
     """
-    if wrong := [share for share in shares if not 0 < share <= 1]:
-        raise InputError(f"a share of {wrong[0]:g} of the labels: shares lie above 0, and are 1 at most")
+    check(shares)
     result = [Point(data.name, 1.0, data, ((data, seeds),))]
     whole = len(data.splits["train"])
     sizes = {whole}
@@ -55,18 +54,29 @@ def points(data: Data, shares: Sequence[float], seeds: tuple[int, ...]) -> list[
             continue
         sizes.add(size)
         name = f"{data.name}, {100 * share:g}% of the labels"
-        draws = tuple((_drawn(data, share, seed, f"{name}, draw {seed}"), (seed,)) for seed in seeds)
+        draws = tuple((drawn(data, share, seed, f"{name}, draw {seed}"), (seed,)) for seed in seeds)
         note = f"{size:,} of {whole:,} training examples, drawn anew for each of {len(seeds)} seeds"
         named = replace(draws[0][0], name=name, notes=(*data.notes, note))
         result.append(Point(data.name, share, named, draws))
     return result
 
 
+def check(shares: Sequence[float]) -> None:
+    """Refuse shares of labels that are none.
+
+    Raises:
+        InputError: a share is not above 0 and at most 1.
+    """
+    if wrong := [share for share in shares if not 0 < share <= 1]:
+        raise InputError(f"a share of {wrong[0]:g} of the labels: shares lie above 0, and are 1 at most")
+
+
 def _size(whole: int, share: float) -> int:
     return min(whole, max(LEAST, round(share * whole)))
 
 
-def _drawn(data: Data, share: float, seed: int, name: str) -> Data:
+def drawn(data: Data, share: float, seed: int, name: str) -> Data:
+    """A seed's draw of a share of the training and validation examples; the test split stays whole."""
     splits = dict(data.splits)
     for split in ("train", "validation"):
         some = data.splits[split]
@@ -75,7 +85,7 @@ def _drawn(data: Data, share: float, seed: int, name: str) -> Data:
 
 
 def merged(cells: Sequence[Cell], point: Point) -> Cell:
-    """One cell of a system for all draws of a share: costs are means, notes are those of the first draw."""
+    """One cell of a system for all draws of a share: costs are means, notes and budget are those of the first draw."""
     cell = replace(cells[0], data=point.data.name)
     for name in ("train_seconds", "train_dollars", "thousand_seconds", "thousand_dollars"):
         known = [value for of_draw in cells if (value := getattr(of_draw, name)) is not None]

@@ -32,11 +32,13 @@ class Chosen:
 
     Attributes:
         note: for the report: the settings, and of how many they were chosen.
+        configurations: how many.
     """
 
     answers: Answers
     note: str
     parameters: int | None = None
+    configurations: int = 1
 
     def predict(self, examples: Sequence[Example]) -> list[Prediction]:
         """The predictions for the examples, in order."""
@@ -63,7 +65,7 @@ def choose(candidates: Iterable[tuple[str, Answers]], data: Data) -> Chosen:
         if not validation:
             return Chosen(answers, f"{name}: there is no validation split to choose on")
     assert best is not None
-    return Chosen(best[2], f"{best[1]}, chosen of {count} on the validation split")
+    return Chosen(best[2], f"{best[1]}, chosen of {count} on the validation split", configurations=count)
 
 
 def label_weights(label: npt.NDArray[np.int64], labels: int) -> npt.NDArray[np.float64]:

@@ -1,9 +1,10 @@
 """The systems of a comparison: their names, how they run, and how to get missing models.
 
 A system is written as `[NAME=]WHAT`. WHAT is `audits`; one of `SYSTEMS`, ours or a plug-in's; the folder of a run or a
-model, or a name on the hub, prefixed with `scratch:` to start from random weights, with `frozen:` to learn from its
-vectors by logistic regression, or with `joined:` to learn from these and from weighted words; or
-`chat:MODEL[@URL][?shots=N]` for an OpenAI-compatible endpoint.
+model, or a name on the hub, prefixed with `scratch:` to start from random weights, with `weak:` to learn from the weak
+labels of a corpus first, with `selftrain:` to learn from its own labels of a corpus's texts at last, with `frozen:` to
+learn from its vectors by logistic regression, or with `joined:` to learn from these and from weighted words; or
+`chat:MODEL[@URL][?shots=N&prompt=FORM]` for an OpenAI-compatible endpoint.
 """
 
 import difflib
@@ -17,14 +18,20 @@ from socorpus.corpus.errors import InputError
 from socorpus.corpus.plugins import Registry
 from socorpus.labeling.schema import Task
 from socorpus.training.examples.example import Data, Example, Prediction
+from socorpus.training.llm.prompts import FORMS
 
 OPENAI = "https://api.openai.com/v1"
 _NAMED = re.compile(r"([^=/\\:?]+)=(.*)", re.DOTALL)
-_CHAT = re.compile(r"chat:([^@?]+)(?:@([^?]+))?(?:\?shots=(\d+))?")
+_CHAT = re.compile(r"chat:([^@?]+)(?:@([^?]+))?(?:\?([^?]+))?")
+_ASKED = re.compile(r"shots=(?P<shots>\d+)|prompt=(?P<form>[a-z]+)")
 
 
 class Answering(Protocol):
-    """A fitted system. It may have an attribute `parameters`, their number, for the table."""
+    """A fitted system.
+
+    For the table it may have attributes: `parameters`, their number; `note`, a sentence; `configurations`, how many
+    settings it chose from on the validation split.
+    """
 
     def predict(self, examples: Sequence[Example]) -> Sequence[Prediction]:
         """The predictions for the examples, in order."""
@@ -82,6 +89,8 @@ def system(name: str, version: int | str | None = None, unit: str | None = None)
     return enter
 
 
+TAUGHT = {"weak": "weak labels + {}", "selftrain": "self-trained {}"}
+"""Prefixes of models that learn from a corpus too, and what their names look like."""
 FROZEN = {"frozen": "frozen", "joined": "TF-IDF +"}
 """Kinds of systems that learn from the vectors of an encoder that stays as it is, and how their names begin."""
 
@@ -95,7 +104,10 @@ class System:
         kind: `defined`, `model`, `frozen`, `joined` or `chat`.
         what: a name in `SYSTEMS`, a model's name or folder, or the endpoint's model.
         url: base URL of an endpoint.
-        shots: examples in an endpoint's prompt.
+        shots: examples in an endpoint's prompt; None: none, or chosen.
+        form: of an endpoint's prompt (`llm.prompts.FORMS`); empty: the usual one, or chosen.
+        weak: whether a model learns from weak labels first.
+        selftrain: whether it goes on to learn from its own labels.
         hint: how to get it if it is missing.
     """
 
@@ -103,7 +115,10 @@ class System:
     kind: str
     what: str
     url: str = OPENAI
-    shots: int = 0
+    shots: int | None = None
+    form: str = ""
+    weak: bool = False
+    selftrain: bool = False
     hint: str = ""
 
 
@@ -126,14 +141,50 @@ def parse(text: str) -> list[System]:
     if what.startswith("chat:"):
         match = _CHAT.fullmatch(what)
         if match is None:
-            raise InputError(f"system {text!r}: an endpoint is chat:MODEL, chat:MODEL@URL or chat:MODEL@URL?shots=4")
-        model, url, shots = match.groups()
-        label = name or (f"{model}, {shots} shots" if shots else model)
-        return [System(label, "chat", model, url or OPENAI, int(shots or 0))]
+            raise _no_endpoint(text)
+        model, url, asked = match.groups()
+        return [_endpoint(text, name, model, url or OPENAI, asked)]
+    if what.partition(":")[0] in TAUGHT:
+        return [_taught(text, name, what)]
     kind, _, model = what.partition(":")
     if kind in FROZEN and model:
         return [System(name or f"{FROZEN[kind]} {_last(model)}", kind, model)]
     return [System(name or _last(what), "model", what)]
+
+
+def _no_endpoint(text: str) -> InputError:
+    return InputError(
+        f"system {text!r}: an endpoint is chat:MODEL, chat:MODEL@URL or chat:MODEL@URL?shots=4&prompt=user"
+    )
+
+
+def _endpoint(text: str, name: str, model: str, url: str, asked: str | None) -> System:
+    settled: dict[str, str] = {}
+    for part in asked.split("&") if asked else ():
+        match = _ASKED.fullmatch(part)
+        if match is None:
+            raise _no_endpoint(text)
+        settled |= {key: value for key, value in match.groupdict().items() if value is not None}
+    shots, form = settled.get("shots"), settled.get("form", "")
+    if form and form not in FORMS:
+        raise InputError(f"system {text!r}: there is no prompt {form!r}; there are {', '.join(FORMS)}")
+    label = name or ", ".join([model, *([f"{shots} shots"] if shots else []), *([f"prompt {form}"] if form else [])])
+    return System(label, "chat", model, url, None if shots is None else int(shots), form)
+
+
+def _taught(text: str, name: str, what: str) -> System:
+    """A model that learns from a corpus too: `weak:MODEL`, `selftrain:MODEL` or `selftrain:weak:MODEL`."""
+    selftrain, weak = what.startswith("selftrain:"), what.removeprefix("selftrain:").startswith("weak:")
+    model = what.removeprefix("selftrain:").removeprefix("weak:")
+    if not model or model.partition(":")[0] in (*TAUGHT, *FROZEN, "chat"):
+        raise InputError(
+            f"system {text!r}: write weak:MODEL, selftrain:MODEL or selftrain:weak:MODEL, where MODEL is a folder, a "
+            "name on the hub, or scratch: and one of these"
+        )
+    label = _last(model)
+    for prefix, there in (("weak", weak), ("selftrain", selftrain)):
+        label = TAUGHT[prefix].format(label) if there else label
+    return System(name or label, "model", model, weak=weak, selftrain=selftrain)
 
 
 def _last(path: str) -> str:
@@ -190,8 +241,8 @@ def suggestion(what: str) -> str:
     meant = f"did you mean {written[lower[near[0]]]}? " if near else ""
     return (
         f"{meant}A system is one of {', '.join(own)}; of a plug-in (--plugin); the folder of a run or of a model; a "
-        "name on the Hugging Face hub, such as answerdotai/ModernBERT-base; scratch:, frozen: or joined: before one of "
-        "these; or chat:MODEL"
+        "name on the Hugging Face hub, such as answerdotai/ModernBERT-base; scratch:, weak:, selftrain:, frozen: or "
+        "joined: before one of these; or chat:MODEL"
     )
 
 

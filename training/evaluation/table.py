@@ -21,6 +21,8 @@ TITLES = {
 }
 HEAD = ("size", "seeds", "group", "train", "train $", "1,000", "1,000 $")
 """Columns after the metrics."""
+TAUGHT = {"weak_labels": "weak labels", "own_labels": "own labels"}
+"""Columns of tables with a system that learns from a corpus."""
 EXPLAINED = (
     "Scores are means over seeds on the test split, in brackets their 95% interval over threads and seeds together; ± "
     "is the standard deviation over seeds. Systems that share a letter of the column group are not told apart on this "
@@ -58,14 +60,26 @@ def tables(cells: Sequence[Cell]) -> list[TaskTable]:
 
 def _table(title: str, column: Sequence[Mapping[str, Any]]) -> TaskTable:
     scored = [cell for cell in column if cell["scores"]]
-    metrics = list(scored[0]["scores"]) if scored else []
+    metrics, taught_by = list(scored[0]["scores"]) if scored else [], taught_columns(scored)
     rows = []
     for cell in scored:
         figures = [score(cell["scores"][name]) for name in metrics[:1]]
         figures += [f"{cell['scores'][name]['mean']:.3f}" for name in metrics[1:]]
+        figures += taught(cell, taught_by)
         rows.append((cell["system"] + (" *" if cell["best"] else ""), *figures, *costs(cell)))
     missing = [f"{cell['system']} was not compared: {cell['missing']}" for cell in column if cell["missing"]]
-    return TaskTable((title, *(TITLES[name] for name in metrics), *HEAD), rows, missing)
+    heads = (title, *(TITLES[name] for name in metrics), *(TAUGHT[name] for name in taught_by), *HEAD)
+    return TaskTable(heads, rows, missing)
+
+
+def taught_columns(column: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Which columns of `TAUGHT` a table has."""
+    return [name for name in TAUGHT if any(cell[name] is not None for cell in column)]
+
+
+def taught(cell: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """Figures of some columns of `TAUGHT`."""
+    return ["–" if cell[name] is None else f"{cell[name]:,.0f}" for name in names]
 
 
 def score(figures: Mapping[str, Any]) -> str:
@@ -81,9 +95,9 @@ def costs(cell: Mapping[str, Any]) -> list[str]:
         "–" if parameters is None else _parameters(parameters),
         str(cell["seeds"]),
         cell["group"],
-        _seconds(cell["train_seconds"]),
+        duration(cell["train_seconds"]),
         _dollars(cell["train_dollars"]),
-        _seconds(cell["thousand_seconds"]),
+        duration(cell["thousand_seconds"]),
         _dollars(cell["thousand_dollars"]),
     ]
 
@@ -95,7 +109,8 @@ def _parameters(count: int) -> str:
     return str(count)
 
 
-def _seconds(value: float | None) -> str:
+def duration(value: float | None) -> str:
+    """Seconds in words; a dash where they are not known."""
     if value is None:
         return "–"
     return f"{value:.1f} s" if value < 100 else f"{value / 60:.1f} min" if value < 6000 else f"{value / 3600:.1f} h"
@@ -111,16 +126,20 @@ def write_csv(path: Path, cells: Sequence[Cell]) -> None:
     Texts that a spreadsheet would run begin with an apostrophe (`csv_cells.cell`).
     """
     columns = ("task", "data", "system", "metric", "mean", "spread", "low", "high", "best", "group", "parameters")
-    more = ("seeds", "train_seconds", "train_dollars", "thousand_seconds", "thousand_dollars", "device", "missing")
+    more = ("seeds", "weak_labels", "own_labels", "configurations", "choice_runs", "choice_passes", "choice_seconds")
+    costs = ("train_seconds", "train_dollars", "thousand_seconds", "thousand_dollars", "device", "missing")
     rows = []
     for cell in cells:
         facts = asdict(cell)
+        budget = facts["budget"] or {}
+        facts |= {"configurations": budget.get("configurations")}
+        facts |= {f"choice_{name}": budget.get(name) for name in ("runs", "passes", "seconds")}
         labels = {f"f1:{label}": figures["f1"] for label, figures in facts["labels"].items()}
         rows += [
             facts | {"metric": metric} | dict(value)
             for metric, value in {**facts["scores"], **labels}.items() or [("", {})]
         ]
-    _write_rows(path, [*columns, *more], rows)
+    _write_rows(path, [*columns, *more, *costs], rows)
 
 
 def write_differences(path: Path, cells: Sequence[Cell]) -> None:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Protocol
 
 from socorpus.corpus.schema import SPLITS
@@ -98,6 +99,7 @@ class Data:
         name: short, for tables: the corpus's or the file's.
         notes: facts that a reader of the scores needs, such as which file was scored.
         leave_out: types of spans that are not scored.
+        corpus: folder of the corpus that they are of; None: they are of a benchmark's file.
     """
 
     task: Task
@@ -105,6 +107,7 @@ class Data:
     splits: Mapping[str, Sequence[Example]]
     notes: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = field(default=())
+    corpus: Path | None = field(default=None, compare=False)
 
     @cached_property
     def identity(self) -> str:

@@ -48,7 +48,7 @@ READERS: Registry[Reader] = Registry("reader", ("socorpus.training.examples.benc
 _CORPUS = ("post_id", "thread_id", "split", "created", "tags", "title", "text", "segments")
 
 
-def read(path: Path, task: Task, most: int | None = None, people: bool = False) -> Data:
+def read(path: Path, task: Task, most: int | None = None, people: bool = False, score_people: bool = False) -> Data:
     """Examples of a task from a corpus or a benchmark's file.
 
     Args:
@@ -56,12 +56,15 @@ def read(path: Path, task: Task, most: int | None = None, people: bool = False) 
             a comma between: the first to train on, the second to score on.
         most: if there are more training examples, this many are sampled by a hash of their keys.
         people: whether to train only on labels from people; the whole test split is scored.
+        score_people: whether to train and to score only on these, if they are of a corpus; of a benchmark's file all
+            labels are people's.
 
     Raises:
         InputError: it is neither, is not of this task, or a required split is empty.
     """
     data = _either(path, task)
-    if people:
+    score_people = score_people and data.corpus is not None
+    if people or score_people:
         judged = {
             split: [example for example in data.splits[split] if example.source == "person"] for split in SPLITS[:2]
         }
@@ -70,6 +73,15 @@ def read(path: Path, task: Task, most: int | None = None, people: bool = False) 
                 f"{path}: nobody has judged a {task.name} example of the train split; see docs/label-studio.md"
             )
         data = replace(data, splits={**data.splits, **judged}, notes=(*data.notes, "learned only from people's labels"))
+    if score_people:
+        judged_test = [example for example in data.splits["test"] if example.source == "person"]
+        if not judged_test:
+            raise InputError(
+                f"{path}: nobody has judged a {task.name} example of the test split, so that nothing can be scored on "
+                "labels of people; see docs/label-studio.md"
+            )
+        notes = (*data.notes, "scored only on people's labels")
+        data = replace(data, splits={**data.splits, "test": judged_test}, notes=notes)
     if most is not None and len(data.splits["train"]) > most:
         splits = {**data.splits, "train": drawn(data.splits["train"], most)}
         kept = f"{most:,} of {len(data.splits['train']):,} training examples were drawn"
@@ -144,13 +156,10 @@ def corpus(folder: Path, task: Task) -> Data:
     Raises:
         InputError: the corpus has no labels of the task, or files are not those of its manifest.
     """
-    from socorpus.labeling.label_studio import sampling
-
-    root, _ = integrity.opened(folder, schema.folders(task.name))
     splits: dict[str, list[Example]] = {split: [] for split in SPLITS}
     shown = 0
-    for bucket in sampling.buckets(root, task):
-        for split, of_shards, example in _bucket(root, task, bucket):
+    for split, of_shards, example in texts(folder, task):
+        if example.label >= 0 or task.spans:
             splits[split].append(example)
             shown += split == "test" and of_shards == "train"
     judged = {
@@ -163,9 +172,25 @@ def corpus(folder: Path, task: Task) -> Data:
     if by and len(splits["test"]) < FEW:
         notes += (f"fewer than {FEW} test examples say little: build the corpus with a larger labels.test",)
     if shown:
-        texts = f"{shown:,} of the {len(splits['test']):,} test texts are of threads in the shards' train split"
-        notes += (f"{texts}, where a pre-trained model may have read them, without their labels",)
-    return Data(task, folder.absolute().name, splits, notes, task.leave_out)
+        seen = f"{shown:,} of the {len(splits['test']):,} test texts are of threads in the shards' train split"
+        notes += (f"{seen}, where a pre-trained model may have read them, without their labels",)
+    return Data(task, folder.absolute().name, splits, notes, task.leave_out, folder)
+
+
+def texts(folder: Path, task: Task) -> Iterator[tuple[str, str, Example]]:
+    """All texts of a corpus that its functions looked at for a task, those without a label too.
+
+    Returns:
+        Of each, its split among the labels, that among the shards, and the example; the label of one without is -1.
+
+    Raises:
+        InputError: as of `corpus`.
+    """
+    from socorpus.labeling.label_studio import sampling
+
+    root, _ = integrity.opened(folder, schema.folders(task.name))
+    for bucket in sampling.buckets(root, task):
+        yield from _bucket(root, task, bucket)
 
 
 def _bucket(root: Path, task: Task, bucket: str) -> Iterator[tuple[str, str, Example]]:
@@ -182,12 +207,8 @@ def _bucket(root: Path, task: Task, bucket: str) -> Iterator[tuple[str, str, Exa
     site = bucket.split("/")[0]
     for row in example_texts.read(root, task.name, bucket, _CORPUS).to_pylist():
         post_labels = labels.get(row["post_id"], [])
-        if post_labels or task.spans:
-            yield (
-                post_labels[0]["split"] if post_labels else row["split"],
-                row["split"],
-                _example(row, site, post_labels, task),
-            )
+        split = post_labels[0]["split"] if post_labels else row["split"]
+        yield split, row["split"], _example(row, site, post_labels, task)
 
 
 def _example(row: Mapping[str, Any], site: str, labels: Sequence[Mapping[str, Any]], task: Task) -> Example:
@@ -196,7 +217,7 @@ def _example(row: Mapping[str, Any], site: str, labels: Sequence[Mapping[str, An
         known["spans"] = tuple(
             sorted((Span(label["start"], label["end"], label["label"]), label["probability"]) for label in labels)
         )
-    else:
+    elif labels:
         known["label"] = task.index(labels[0]["label"])
         known["probabilities"] = tuple(labels[0]["probabilities"])
     return Example(

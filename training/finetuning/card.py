@@ -52,6 +52,8 @@ Seed {facts["best_seed"]}, the best on the validation split, is the one in this 
 
 
 def _rate(facts: Mapping[str, Any]) -> str:
+    if facts.get("choice"):
+        return f" Its settings: {facts['choice']['note']}."
     if len(facts["rates"]) < 2:
         return ""
     tried = ", ".join(f"{rate['rate']:g}" for rate in facts["rates"])

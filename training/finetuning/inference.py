@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from socorpus.labeling.schema import Task
@@ -13,6 +14,10 @@ from socorpus.training.examples.example import Example, Prediction
 from socorpus.training.finetuning.windows import Encoded, Tags, Window
 from socorpus.training.pretrain import cost
 
+Float32 = npt.NDArray[np.float32]
+
+_LEAST = 1e-12
+"""Lower bound of probabilities in a loss."""
 _SMALL = 256
 """Number of tokens below which a group of examples is filled despite padding."""
 
@@ -100,28 +105,54 @@ def half(device: torch.device) -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-@torch.no_grad()
 def predict(
     model: Any, seen: Seen, task: Task, padding: int, device: torch.device, micro_tokens: int
 ) -> list[Prediction]:
     """Predictions for examples, in their order."""
+    return predictions(probabilities(model, seen, task, padding, device, micro_tokens), seen, task)
+
+
+@torch.no_grad()
+def probabilities(
+    model: Any, seen: Seen, task: Task, padding: int, device: torch.device, micro_tokens: int
+) -> list[Float32]:
+    """Probabilities of each example, in their order: float32[labels] of a whole text, or float32[words, classes]."""
     model.eval()
-    answers: list[Prediction | None] = [None] * len(seen.examples)
-    tags = Tags(task.labels)
+    judged: list[Float32] = [np.zeros(0, np.float32)] * len(seen.examples)
     for part in parts(seen.encoded, range(len(seen.examples)), micro_tokens):
         logits = logits_of(model, seen.encoded, part, padding, device, task)
         sure = torch.softmax(logits.float(), -1).cpu().numpy()
         if not task.spans:
             for row, number in enumerate(part):
-                answers[number] = Prediction(tuple(sure[row].tolist()))
+                judged[number] = sure[row]
             continue
         first = 0
         for number in part:
-            words = seen.examples[number].offsets()
-            judged = np.zeros((len(words), sure.shape[1]), np.float32)
-            judged[:, 0] = 1
+            of_words = np.zeros((len(seen.examples[number].offsets()), sure.shape[1]), np.float32)
+            of_words[:, 0] = 1
             for window in seen.encoded[number].windows:
-                judged[window.words] = sure[first : first + len(window.words)]
+                of_words[window.words] = sure[first : first + len(window.words)]
                 first += len(window.words)
-            answers[number] = Prediction(spans=tuple(tags.spans(judged, words)))
-    return [answer for answer in answers if answer is not None]
+            judged[number] = of_words
+    return judged
+
+
+def predictions(judged: Sequence[Float32], seen: Seen, task: Task) -> list[Prediction]:
+    """Predictions from `probabilities`."""
+    if not task.spans:
+        return [Prediction(tuple(sure.tolist())) for sure in judged]
+    tags = Tags(task.labels)
+    return [
+        Prediction(spans=tuple(tags.spans(sure, example.offsets())))
+        for sure, example in zip(judged, seen.examples, strict=True)
+    ]
+
+
+def word_loss(judged: Sequence[Float32], examples: Sequence[Example], task: Task) -> float:
+    """Mean loss of the true tags of words, in nats: what tells models apart that find the same spans, such as none."""
+    tags, total, words = Tags(task.labels), 0.0, 0
+    for sure, example in zip(judged, examples, strict=True):
+        target = tags.targets(example, soft=False)
+        total -= float((target * np.log(np.maximum(sure, _LEAST))).sum())
+        words += len(target)
+    return total / max(words, 1)

@@ -22,13 +22,13 @@ from socorpus.corpus.storage import files
 from socorpus.corpus.storage.boundary import disk_full, reading
 from socorpus.corpus.storage.files import locked, ran_out, write_json
 from socorpus.training.examples import metrics, predictions
-from socorpus.training.examples.example import Data
-from socorpus.training.finetuning import pretrained
-from socorpus.training.finetuning.inference import Seen, half, logits_of, parts, predict
+from socorpus.training.examples.example import Data, Example
+from socorpus.training.finetuning import inference, pretrained
+from socorpus.training.finetuning.inference import Seen, half, logits_of, parts
 from socorpus.training.finetuning.pretrained import Pretrained
 from socorpus.training.finetuning.progress import FinetuningShow, FinetuningStep
 from socorpus.training.finetuning.settings import FinetuneSettings
-from socorpus.training.finetuning.targets import targets
+from socorpus.training.finetuning.targets import Targets, targets
 from socorpus.training.finetuning.windows import Encoded, Reading, encode
 from socorpus.training.quiet import quiet
 
@@ -42,10 +42,29 @@ _POOLS = 8
 """Fewest pools of an epoch: batches of few examples stay as mixed as they are without."""
 _GROUPS = 4
 """Groups of similar length in a batch: texts of one length often have one label."""
+_LEAST_STEPS = 10
+"""Fewest steps of a part of a run, unless the whole has fewer."""
 
 
 class DivergedError(BuildError):
     """The loss of a run is not finite."""
+
+
+@dataclass(frozen=True)
+class SelfTraining:
+    """Texts without labels, and how a model learns from what it says of them (`self_training`).
+
+    Attributes:
+        texts: their labels are never read.
+        rounds: most rounds, each with a teacher that is the student of the round before.
+        passes: of a round over the examples.
+        confidence: least probability of the likeliest label for a text, or a word, to be learned from.
+    """
+
+    texts: Sequence[Example]
+    rounds: int = 3
+    passes: int = 2
+    confidence: float = 0.9
 
 
 @dataclass(frozen=True)
@@ -55,6 +74,9 @@ class SeedRun:
     Attributes:
         folder: its place in the folder of the fine-tuned model.
         name: its name in progress and errors.
+        share: of its steps that it is trained for, by a whole schedule of the learning rate.
+        trial: whether only its validation scores are wanted: no weights and no predictions are kept.
+        self_training: texts that it goes on to learn from by its own labels; None: it doesn't.
     """
 
     model: Pretrained
@@ -64,6 +86,9 @@ class SeedRun:
     rate: float
     folder: Path
     name: str
+    share: float = 1.0
+    trial: bool = False
+    self_training: SelfTraining | None = None
 
     @property
     def done(self) -> bool:
@@ -131,8 +156,11 @@ class LearnerState:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
-def train(run: SeedRun, given: Inputs, show: FinetuningShow) -> None:
+def train(run: SeedRun, given: Inputs, show: FinetuningShow, learned: Targets | None = None) -> None:
     """Train a model, unless that is done, or resume it.
+
+    Args:
+        learned: targets of the train split of `given`; None: those of the run's data.
 
     Raises:
         BuildError: the loss is not finite, the GPU's memory is too small, or the disk is full; the last state is kept.
@@ -142,7 +170,7 @@ def train(run: SeedRun, given: Inputs, show: FinetuningShow) -> None:
         # A process that was killed may not have ended yet.
         with locked(run.folder / ".lock"):
             if not run.done:
-                _Learner(run, given, show).run()
+                _Learner(run, given, show, learned).run()
     except BaseException as error:  # libraries raise errors of their own for a full disk
         full = isinstance(error, Exception) and ran_out(error, run.folder)  # as long as all that was written is there
         for leftover in run.folder.glob(".*.partial"):
@@ -155,10 +183,11 @@ def train(run: SeedRun, given: Inputs, show: FinetuningShow) -> None:
 class _Learner:
     """Fine-tuning with one seed at one rate."""
 
-    def __init__(self, run: SeedRun, inputs: Inputs, show: FinetuningShow) -> None:
+    def __init__(self, run: SeedRun, inputs: Inputs, show: FinetuningShow, learned: Targets | None) -> None:
         model, data, settings = run.model, run.data, run.settings
         self.model_of, self.data, self.settings, self.seen = model, data, settings, inputs.seen
         self.seed, self.rate, self.folder, self.name, self.show = run.seed, run.rate, run.folder, run.name, show
+        self.trial = run.trial
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.padding = int(inputs.tokenizer.pad_token_id or 0)
         self.state = LearnerState()
@@ -168,9 +197,11 @@ class _Learner:
             network = pretrained.adapted(network, data.task, settings.rank, settings.bits is not None)
         self.model = network if settings.bits is not None and model.decoder else network.to(self.device)
         self.steps_of_epoch = math.ceil(len(self.seen["train"].examples) / settings.batch)
-        self.steps = self.steps_of_epoch * settings.epochs
+        whole = self.steps_of_epoch * settings.epochs
+        self.steps = max(min(whole, _LEAST_STEPS), math.ceil(run.share * whole))
+        self.epochs = math.ceil(self.steps / self.steps_of_epoch)
         self.optimizer = self._optimizer()
-        self.targets = targets(data, settings)
+        self.targets = learned if learned is not None else targets(data, settings)
         self._saved = time.monotonic()
 
     def run(self) -> None:
@@ -190,7 +221,7 @@ class _Learner:
     def _run(self) -> None:
         self._resume()
         state, settings = self.state, self.settings
-        while state.epoch < settings.epochs and state.epoch - state.best_epoch <= settings.patience:
+        while state.epoch < self.epochs and state.epoch - state.best_epoch <= settings.patience:
             self._epoch()
             self._judge()
             state.epoch, state.step = state.epoch + 1, 0
@@ -212,12 +243,12 @@ class _Learner:
         state, batch = self.state, self.settings.batch
         order = batches(self.seen["train"].encoded, batch, [self.seed, state.epoch])
         self.model.train()
-        while state.step < self.steps_of_epoch:
+        while state.step < self.steps_of_epoch and self._done() < self.steps:
             started = time.perf_counter()
             loss = self._step(order[state.step])
             state.step += 1
             state.seconds += time.perf_counter() - started
-            done = state.epoch * self.steps_of_epoch + state.step
+            done = self._done()
             each = state.seconds / done
             self.show.step(
                 FinetuningStep(
@@ -233,6 +264,10 @@ class _Learner:
             )
             if time.monotonic() - self._saved > _SAVE_SECONDS:
                 self._save()
+
+    def _done(self) -> int:
+        """Completed steps of all epochs."""
+        return self.state.epoch * self.steps_of_epoch + self.state.step
 
     def _step(self, chosen: Sequence[int]) -> float:
         """One step over some examples, in parts that fit; their mean loss."""
@@ -250,7 +285,7 @@ class _Learner:
             raise DivergedError(
                 f"{self.folder}: the loss of seed {self.seed} is {total}; lower the learning rate with --rate"
             )
-        done = self.state.epoch * self.steps_of_epoch + self.state.step
+        done = self._done()
         warm = max(1, round(self.settings.warmup * self.steps))
         share = min((done + 1) / warm, (self.steps - done) / max(1, self.steps - warm))
         for group in self.optimizer.param_groups:
@@ -265,8 +300,12 @@ class _Learner:
         """Score the validation split, and keep the weights where they are the best so far."""
         state, held = self.state, self.seen["validation"]
         if held.examples:
-            answers = predict(self.model, held, self.data.task, self.padding, self.device, self.settings.micro_tokens)
-            scores = metrics.scores(self.data.task, held.examples, answers, self.data.leave_out)
+            task, most = self.data.task, self.settings.micro_tokens
+            judged = inference.probabilities(self.model, held, task, self.padding, self.device, most)
+            answers = inference.predictions(judged, held, task)
+            scores = metrics.scores(task, held.examples, answers, self.data.leave_out)
+            if self.trial and task.spans:  # short trials are often equal, since they find no span
+                scores["log_loss"] = inference.word_loss(judged, held.examples, task)
         else:
             scores = {metrics.main(self.data.task): float(state.epoch)}  # so that the last epoch is kept
         state.history.append({name: round(value, 6) for name, value in scores.items() if not name.startswith("f1:")})
@@ -275,7 +314,8 @@ class _Learner:
         value = scores[metrics.main(self.data.task)] - 1e-6 * scores.get("log_loss", 0.0)
         if value > state.best:
             state.best, state.best_epoch = value, state.epoch
-            self._keep_best()
+            if not self.trial:
+                self._keep_best()
 
     def _keep_best(self) -> None:
         partial = self.folder / ".best.partial"
@@ -313,7 +353,7 @@ class _Learner:
                 "begins again"
             ) from None
         # An epoch's best weights are written before its state: without them training starts again.
-        if self.state.best_epoch >= 0 and not (self.folder / "best").is_dir():
+        if self.state.best_epoch >= 0 and not self.trial and not (self.folder / "best").is_dir():
             self.state = LearnerState()
             return
         with torch.no_grad():
@@ -331,15 +371,30 @@ class _Learner:
 
     def _finish(self) -> None:
         """Score the best weights on the test split, write their predictions, and remove the state."""
+        if self.trial:
+            best = self.state.history[self.state.best_epoch]
+            facts = {
+                "score": best.get(metrics.main(self.data.task)),
+                "log_loss": best.get("log_loss"),
+                "best_epoch": self.state.best_epoch,
+                "passes": self._trained() / self.steps_of_epoch,
+                "seconds": self.state.seconds,
+            }
+        else:
+            facts = self._scored()
+        write_json(self.folder / DONE, facts)
+        (self.folder / "state.pt").unlink(missing_ok=True)
+
+    def _trained(self) -> int:
+        """Steps of the epochs that are over."""
+        return min(self.state.epoch * self.steps_of_epoch, self.steps)
+
+    def _scored(self) -> dict[str, Any]:
+        """The facts of a finished run; its predictions are written."""
         with torch.no_grad():
             self._load_best()
-        test = self.seen["test"]
-        started = time.perf_counter()
-        answers = predict(self.model, test, self.data.task, self.padding, self.device, self.settings.micro_tokens)
-        seconds = time.perf_counter() - started
-        predictions.write(self.folder / "test.parquet", self.data.task, test.examples, answers)
         learned = sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
-        facts = {
+        return {
             "seed": self.seed,
             "rate": self.rate,
             "folder": self.folder.name,
@@ -349,16 +404,13 @@ class _Learner:
             "best_epoch": self.state.best_epoch,
             "history": self.state.history,
             "validation_score": self.state.best,
-            "test": metrics.scores(self.data.task, test.examples, answers, self.data.leave_out),
+            "passes": self._trained() / self.steps_of_epoch,
             "train_seconds": self.state.seconds,
-            "predict_seconds": seconds,
-            "predicted": len(test.examples),
             "device": torch.cuda.get_device_name() if self.device.type == "cuda" else "CPU",
             **pretrained.arithmetic(self.model),
             "autocast": "bfloat16" if half(self.device) else None,
+            **tested(self.model, self.data, self.settings, self.seen["test"], self.padding, self.folder),
         }
-        write_json(self.folder / DONE, facts)
-        (self.folder / "state.pt").unlink(missing_ok=True)
 
     def _load_best(self) -> None:
         from safetensors.torch import load_file
@@ -379,6 +431,20 @@ class _Learner:
         # Tied weights are written once, so missing keys are expected.
         if keys.unexpected_keys:
             raise BuildError(f"{best}: holds weights that the model lacks: {keys.unexpected_keys[:3]}")
+
+
+def tested(
+    model: Any, data: Data, settings: FinetuneSettings, test: Seen, padding: int, folder: Path
+) -> dict[str, Any]:
+    """Write a model's predictions for the test split into a folder: their scores, and the time they took."""
+    device = next(model.parameters()).device
+    started = time.perf_counter()
+    answers = inference.predict(model, test, data.task, padding, device, settings.micro_tokens)
+    seconds = time.perf_counter() - started
+    predictions.write(folder / "test.parquet", data.task, test.examples, answers)
+    # A model that others start from has no test split.
+    scores = metrics.scores(data.task, test.examples, answers, data.leave_out) if test.examples else {}
+    return {"test": scores, "predict_seconds": seconds, "predicted": len(test.examples)}
 
 
 def _name_base(folder: Path, out: Path) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from socorpus.corpus.errors import InputError
 
 WEIGHTS = ("none", "sqrt", "balanced")
+MOST_CHOICES = 15
+"""Most configurations of a choice: five rates by three numbers of epochs."""
 _SEEDS, _LAST_SEED = 1000, 2**32 - 1
 _MOST = 1_000_000_000
 
@@ -19,6 +21,8 @@ class FinetuneSettings:
         patience: epochs without a better validation score after which training stops.
         rate: highest learning rate; None: `usual_rate`.
         rates: learning rates of which the validation split chooses, in place of `rate`.
+        choose: configurations, each a rate and a number of epochs around the ones here, of which the validation split
+            chooses by successive halving (`choice`); None: no choice.
         batch: examples per step.
         micro_tokens: tokens per forward pass, padding included.
         length: tokens of a window; None: the model's context, 2,048 at most.
@@ -34,6 +38,7 @@ class FinetuneSettings:
     patience: int = 2
     rate: float | None = None
     rates: tuple[float, ...] = ()
+    choose: int | None = None
     batch: int = 32
     micro_tokens: int = 8192
     length: int | None = None
@@ -77,6 +82,14 @@ class FinetuneSettings:
         for name in ("epochs", "patience", "batch", "micro_tokens", "windows", "rank"):
             if not 1 <= getattr(self, name) <= _MOST:
                 raise InputError(f"{name.replace('_', ' ')} must be 1 or more, and at most {_MOST:,}")
+        if self.choose is not None:
+            if not 2 <= self.choose <= MOST_CHOICES:
+                raise InputError(f"a choice of {self.choose}: between 2 and {MOST_CHOICES} configurations can be tried")
+            if self.rates:
+                raise InputError(
+                    "several rates, and a choice of configurations, are two ways to choose; give --rate one number, "
+                    "which --choose tries others around, or leave one of the two out"
+                )
         if self.length is not None and not 1 <= self.length <= _MOST:
             raise InputError(f"length must be 1 or more, and at most {_MOST:,}")
         for rate in (self.rate, *self.rates):

@@ -25,7 +25,7 @@ import torch
 from socorpus.corpus.engine import machine
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
 from socorpus.corpus.storage import files
-from socorpus.training.finetuning import learner, pretrained
+from socorpus.training.finetuning import pretrained, self_training
 from socorpus.training.finetuning.learner import DivergedError, Inputs, SeedRun
 from socorpus.training.finetuning.progress import FinetuningShow, FinetuningStep
 
@@ -122,7 +122,7 @@ def train(runs: Sequence[SeedRun], share: Share, show: FinetuningShow, inputs: C
     with computing_threads(share.threads):
         for run in todo:
             try:
-                learner.train(run, inputs(run), show)
+                self_training.train(run, inputs(run), show)
             except SocorpusError as error:
                 # Its sentence only: its traceback would keep models and files open.
                 failures[run.folder] = type(error)(str(error))

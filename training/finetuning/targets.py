@@ -14,16 +14,23 @@ _MOST_WEIGHT = 10.0
 
 @dataclass(frozen=True)
 class Targets:
-    """Targets of each training example, float32[classes] or float32[words, classes], and the weights of labels."""
+    """Targets of each training example, float32[classes] or float32[words, classes], and the weights of labels.
+
+    Attributes:
+        word_weights: of each example, in a task of spans: the weights of its words, float32[words]; None: all are 1.
+    """
 
     values: Sequence[torch.Tensor]
     label_weights: torch.Tensor
     spans: bool
+    word_weights: Sequence[torch.Tensor] | None = None
 
     def weight(self, number: int) -> float:
-        """The divisor of an example's loss: its weight, or its number of words."""
+        """The divisor of an example's loss: its weight, or that of its words."""
         value = self.values[number]
-        return float(len(value)) if self.spans else float((value * self.label_weights).sum())
+        if self.spans:
+            return float(len(value)) if self.word_weights is None else float(self.word_weights[number].sum())
+        return float((value * self.label_weights).sum())
 
     def of(
         self, part: Sequence[int], encoded: Sequence[Encoded], device: torch.device
@@ -32,7 +39,10 @@ class Targets:
         if self.spans:
             rows = [self.values[number][window.words] for number in part for window in encoded[number].windows]
             target = torch.cat(rows) if rows else torch.zeros(0, 1)
-            return target.to(device), torch.ones(len(target), device=device)
+            if self.word_weights is None or not rows:
+                return target.to(device), torch.ones(len(target), device=device)
+            weights = [self.word_weights[number][window.words] for number in part for window in encoded[number].windows]
+            return target.to(device), torch.cat(weights).to(device)
         target = torch.stack([self.values[number] for number in part])
         return target.to(device), (target * self.label_weights).sum(-1).to(device)
 

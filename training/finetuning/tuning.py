@@ -7,7 +7,7 @@ validation split chooses: the rate by the mean over seeds, then the seed. A kill
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from statistics import mean
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from socorpus.corpus.engine import receipts
 from socorpus.corpus.errors import InputError, SocorpusError
 from socorpus.corpus.storage import files, json_shape
 from socorpus.corpus.storage.boundary import disk_full
@@ -23,8 +24,10 @@ from socorpus.corpus.storage.files import atomic, locked, ran_out, write_json
 from socorpus.training import folder_lock, saved_hashes
 from socorpus.training.examples.example import Data
 from socorpus.training.finetuning import card as finetune_card
+from socorpus.training.finetuning import choice as choice_of
 from socorpus.training.finetuning import learner, pretrained, side_by_side
-from socorpus.training.finetuning.learner import DivergedError, SeedRun
+from socorpus.training.finetuning.choice import Choice, Contest
+from socorpus.training.finetuning.learner import DivergedError, SeedRun, SelfTraining
 from socorpus.training.finetuning.pretrained import Pretrained
 from socorpus.training.finetuning.progress import FinetuningShow
 from socorpus.training.finetuning.settings import FinetuneSettings
@@ -41,6 +44,10 @@ class Work:
     Attributes:
         settings: with a learning rate, or several.
         title: its name among others in progress and errors; empty if there are no others.
+        choice: the rate and number of epochs that were chosen; None: those of the settings.
+        starts: model that each seed begins with, where these are not all `model`.
+        origin: hash of what they come from, whatever the seeds.
+        self_training: texts that each seed goes on to learn from; None: it doesn't.
     """
 
     model: Pretrained
@@ -48,6 +55,10 @@ class Work:
     settings: FinetuneSettings
     out: Path
     title: str = ""
+    choice: Choice | None = None
+    starts: Mapping[int, Pretrained] = field(default_factory=dict)
+    origin: str = ""
+    self_training: SelfTraining | None = None
 
     @classmethod
     def of(cls, model: Pretrained, data: Data, settings: FinetuneSettings, out: Path, title: str = "") -> "Work":
@@ -56,30 +67,48 @@ class Work:
         Raises:
             InputError: a setting is not valid.
         """
-        settings.check()
-        if settings.rate is None and not settings.rates:
-            settings = replace(settings, rate=usual_rate(model))
-        return cls(model, data, settings, out, title)
+        return cls(model, data, settled(model, settings), out, title)
 
     @property
     def runs(self) -> list[SeedRun]:
         """A run for each seed at each rate, done or not."""
-        rates_differ = len(self.settings.tried) > 1
+        settings = self.settings if self.choice is None else self.choice.applied(self.settings)
+        rates_differ = len(settings.tried) > 1
         runs = []
-        for rate in self.settings.tried:
-            for seed in self.settings.seeds:
-                folder = f"{seed}-{rate:g}" if self.settings.rates else str(seed)
+        for rate in settings.tried:
+            for seed in settings.seeds:
+                folder = f"{seed}-{rate:g}" if settings.rates else str(seed)
                 parts = [self.title] if self.title else []
                 parts += [f"seed {seed}", f"rate {rate:g}"] if rates_differ else [f"seed {seed}"]
-                where = self.out / "seeds" / folder
-                runs.append(SeedRun(self.model, self.data, self.settings, seed, rate, where, ", ".join(parts)))
+                where, model = self.out / "seeds" / folder, self.starts.get(seed, self.model)
+                run = SeedRun(model, self.data, settings, seed, rate, where, ", ".join(parts))
+                runs.append(replace(run, self_training=self.self_training))
         return runs
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """The learning rates."""
+        return (self.settings if self.choice is None else self.choice.applied(self.settings)).tried
+
+    @property
+    def contest(self) -> Contest:
+        """The choice of a rate and a number of epochs for it."""
+        start = self.starts.get(min(self.settings.seeds), self.model)
+        return Contest(start, self.data, self.settings, self.out / choice_of.TRIALS, self.title)
 
     @property
     def identity(self) -> dict[str, Any]:
         """What its folder is of. Seeds and rates are left out: more of them extend the same work."""
         settings = {name: value for name, value in asdict(self.settings).items() if name not in ("seeds", "rates")}
-        return {"model": self.model.identity, "data": self.data.identity, "settings": settings}
+        if settings["choose"] is None:
+            del settings["choose"]  # as in folders that are older than choices
+        identity = {"model": self.model.identity, "data": self.data.identity, "settings": settings}
+        if self.origin:
+            identity["origin"] = self.origin
+        if (how := self.self_training) is not None:
+            keys = [[example.key, example.text] for example in how.texts]
+            identity["self_training"] = receipts.fingerprint([keys, how.rounds, how.passes, how.confidence])
+        return identity
 
 
 def finetune(
@@ -110,7 +139,21 @@ def finetune(
     """
     work = Work.of(model, data, settings, out)
     enter(work, force, renew)
+    if work.settings.choose is not None:
+        if (facts := _finished(work)) is not None:
+            return facts
+        work = replace(work, choice=choice_of.alone(work.contest, show, processes))
     return finish(work, show, side_by_side.shared(work.runs, processes, show))
+
+
+def settled(model: Pretrained, settings: FinetuneSettings) -> FinetuneSettings:
+    """The settings with the usual rate, if they have none.
+
+    Raises:
+        InputError: a setting is not valid.
+    """
+    settings.check()
+    return settings if settings.rate is not None or settings.rates else replace(settings, rate=usual_rate(model))
 
 
 def usual_rate(model: Pretrained) -> float:
@@ -261,7 +304,9 @@ def _assembled(
         "settings": {**asdict(settings), "seeds": list(settings.seeds), "rates": list(settings.rates)},
         "best_seed": best["seed"],
         "rate": chosen,
-        "rates": [{"rate": rate, "validation_score": means.get(rate)} for rate in settings.tried],
+        "rates": [{"rate": rate, "validation_score": means.get(rate)} for rate in work.rates],
+        "epochs": work.runs[0].settings.epochs,
+        "choice": None if work.choice is None else work.choice.facts,
         "seeds": seeds,
     }
     with atomic(out / "README.md") as partial:
@@ -288,9 +333,7 @@ def _results(work: Work, failures: side_by_side.Failures) -> dict[float, list[di
     """
     errors = [failures[run.folder] for run in work.runs if run.folder in failures]
     lost = {run.rate for run in work.runs if isinstance(failures.get(run.folder), DivergedError)}
-    if errors and (
-        not all(isinstance(error, DivergedError) for error in errors) or len(lost) == len(work.settings.tried)
-    ):
+    if errors and (not all(isinstance(error, DivergedError) for error in errors) or len(lost) == len(work.rates)):
         error = next((error for error in errors if not isinstance(error, DivergedError)), errors[0])
         if len(errors) == 1:
             raise error

@@ -62,10 +62,10 @@ def main() -> None:
     try:
         import torch
 
-        from socorpus.training.finetuning import learner
+        from socorpus.training.finetuning import learner, self_training
 
         torch.set_num_threads(threads)
-        learner.train(run, learner.inputs(run.model, run.data, run.settings), lines)
+        self_training.train(run, learner.inputs(run.model, run.data, run.settings), lines)
     except SocorpusError as error:
         lines.write(kind="error", type=type(error).__name__, message=str(error))
     except Exception as error:

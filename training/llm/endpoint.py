@@ -63,6 +63,7 @@ class Endpoint:
         model: its name on the server.
         url: base address, such as `https://api.openai.com/v1`.
         shots: examples shown with each text; 0: none.
+        form: of the prompt, one of `prompts.FORMS`.
         concurrency: maximum number of concurrent requests.
         timeout: seconds that an answer may take.
         retries: maximum number of retries after a transient failure.
@@ -77,6 +78,7 @@ class Endpoint:
     model: str
     url: str
     shots: int = 0
+    form: str = "system"
     concurrency: int = 8
     timeout: float = 60.0
     retries: int = 5
@@ -219,7 +221,7 @@ class Chat:
             raise InputError(
                 f"{endpoint.model}: {endpoint.shots} shots are asked for, but no training example is there"
             )
-        self._frame = prompts.frame(task, self.shots, endpoint.characters)
+        self._frame = prompts.frame(task, self.shots, endpoint.characters, endpoint.form)
         # The request for an empty text: everything that does not depend on the text.
         asked = self.key(self.wanted(self._frame.prompt(Example("", "", "")).messages, 0))
         self.version = f"{endpoint.model}:{receipts.fingerprint([asked, endpoint.characters])[:12]}"

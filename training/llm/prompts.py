@@ -24,6 +24,9 @@ TEXT = 8_000
 """Default number of characters shown of a text."""
 SHOTS = 6_000
 """Characters of all shots' texts together; with a text and an answer they fit GPT-4's 8,192 tokens."""
+FORMS = ("system", "user", "names")
+"""Forms of a prompt: all instructions in a system message; all in the user's first message, for models that are taught
+without system messages; and as the first, with the labels' names but without their meanings."""
 _TITLE = 300
 _HEAD = 2 / 3
 """Share of the beginning in the shown part of a long text."""
@@ -60,7 +63,7 @@ class Frame:
     """The common part of all prompts of a task.
 
     Attributes:
-        head: the system's message.
+        head: the system's message; in the form `user` the beginning of the user's first.
         shots: thread of each shot, and its two messages.
         budget: maximum number of characters shown of a text.
     """
@@ -69,30 +72,41 @@ class Frame:
     head: Message
     shots: tuple[tuple[str, Message, Message], ...]
     budget: int
+    form: str = "system"
 
     def prompt(self, example: Example) -> Prompt:
         """Messages for one text; shots of the text's own thread are left out."""
         gap = too_long(example.text, self.budget)
         shots = [message for thread, *pair in self.shots if thread != example.thread for message in pair]
-        last = {"role": "user", "content": _post(self.task, example, gap)}
+        messages = [*shots, {"role": "user", "content": _post(self.task, example, gap)}]
+        if self.form == "user":
+            messages[0] = {"role": "user", "content": f"{self.head['content']}\n\n{messages[0]['content']}"}
+        else:
+            messages = [self.head, *messages]
         shown = len(example.text) - (gap[1] - gap[0] if gap else 0)
-        return Prompt((self.head, *shots, last), gap, shown)
+        return Prompt(tuple(messages), gap, shown)
 
 
-def frame(task: Task, shots: Sequence[Example] = (), budget: int = TEXT) -> Frame:
-    """Build the common part of all prompts: the system message, and two for each shot, its text cut to its share."""
+def frame(task: Task, shots: Sequence[Example] = (), budget: int = TEXT, form: str = "system") -> Frame:
+    """Build the common part of all prompts: the system message, and two for each shot, its text cut to its share.
+
+    Args:
+        form: one of `FORMS`.
+    """
     share = min(budget, SHOTS // max(1, len(shots)))
     shown: list[tuple[str, Message, Message]] = []
     for shot in shots:
         gap = too_long(shot.text, share)
         asked = {"role": "user", "content": _post(task, shot, gap)}
         shown.append((shot.thread, asked, {"role": "assistant", "content": _sendable(answers.tell(task, shot, gap))}))
-    return Frame(task, {"role": "system", "content": system(task)}, tuple(shown), budget)
+    return Frame(task, {"role": "system", "content": system(task, form != "names")}, tuple(shown), budget, form)
 
 
-def system(task: Task) -> str:
-    """The system message: question, labels, and form of the answer."""
-    names = [f"- {label}: {meaning}" if meaning else f"- {label}" for label, meaning in task.meanings.items()]
+def system(task: Task, meanings: bool = True) -> str:
+    """The system message: question, labels, with their meanings or not, and form of the answer."""
+    names = [
+        f"- {label}: {meaning}" if meaning and meanings else f"- {label}" for label, meaning in task.meanings.items()
+    ]
     lines = [
         "You annotate posts of a question-and-answer site for programmers.",
         task.question,

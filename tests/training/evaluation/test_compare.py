@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from socorpus.corpus.errors import InputError
-from socorpus.training.evaluation import compare, systems
+from socorpus.training.evaluation import cell, compare, systems
 from socorpus.training.evaluation.compare import Asking, ComparisonPlan
 from socorpus.training.evaluation.systems import OPENAI, System
 from socorpus.training.examples import metrics
@@ -137,7 +137,7 @@ def test_fewer_test_examples_are_drawn_alike_for_all(tmp_path: Path) -> None:
 
 
 def test_systems_whose_names_clean_alike_have_cells_of_their_own(tmp_path: Path) -> None:
-    folders = {compare._name(name) for name in ("GPT, 4", "GPT 4", "GPT-4", "GPT:4", "..", "")}
+    folders = {cell.folder_name(name) for name in ("GPT, 4", "GPT 4", "GPT-4", "GPT:4", "..", "")}
     assert len(folders) == 6 and "GPT-4" in folders
     assert all((tmp_path / one).resolve().parent == tmp_path for one in folders)
 
