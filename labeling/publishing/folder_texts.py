@@ -105,7 +105,7 @@ def card(facts: Mapping[str, Any], contents: Contents) -> str:
     """README.md: the header that the hub and `datasets` read, and what it is for people."""
     rows = sum(contents.rows.get("documents", {}).values())
     tables = "\n".join(_summary(contents, name) for name in contents.tables)
-    described = "\n\n".join(_described(table) for table in contents.tables.values())
+    described = "\n\n".join(described(table) for table in contents.tables.values())
     return f"""---
 {_header(facts, contents, rows)}---
 
@@ -154,7 +154,8 @@ def _summary(contents: Contents, name: str) -> str:
     return f"| `{name}` | {contents.tables[name].says} | {' | '.join(counts)} |"
 
 
-def _described(table: PublishedTable) -> str:
+def described(table: PublishedTable) -> str:
+    """A section of Markdown on a table: its rule and its columns."""
     lines = "\n".join(
         f"| `{column.name}` | {kind_of(column.type)} | {table.meanings[column.name]} |" for column in table.columns
     )
@@ -411,7 +412,7 @@ def _labels(facts: Mapping[str, Any], contents: Contents) -> str:
             continue
         entry, left_out = entries[task], contents.left_out.get(name, {})
         sources = ", ".join(f"{count:,} by {source}" for source, count in entry["sources"].items()) or "none"
-        counts = (entry["conflicts"], entry["without_vote"], sum(left_out.values()))
+        counts = (entry["conflicts"], entry.get("without_vote", 0), sum(left_out.values()))
         cells = [task, f"{sum(entry['examples'].values()):,}", sources, *(f"{count:,}" for count in counts)]
         rows.append(f"| {' | '.join(cells)} |")
         notes.append(f"- {task}: probabilities are {report_sections.basis(entry)}.")
