@@ -484,6 +484,7 @@ def publish(
         BuildError: a full disk, a lost worker, another process at work in `out`, or the hub can't be reached.
 
     Examples:
+        >>> from socorpus.corpus import Corpus
         >>> published = publish("corpus", "published", workers=0)
         >>> sum(published.rows["documents"].values()) == Corpus("corpus").manifest["totals"]["kept"]
         True

@@ -69,7 +69,9 @@ def lay_out(facts: Mapping[str, Any], most: int = _PART) -> Layout:
     parts: list[Part] = []
     places: dict[str, tuple[int, ...]] = {}
     for split in SPLITS:
-        size = facts["shards"].get(split, {}).get("text_bytes", 0)
+        if not facts["shards"].get(split, {}).get("rows"):
+            continue
+        size = facts["shards"][split]["text_bytes"]
         first, filled = len(parts), 0.0
         count = 0
         for site, documents in kept.items():

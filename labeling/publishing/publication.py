@@ -110,6 +110,8 @@ def publish(
                 published = _make(engine, tree, facts, form, push, identity)
                 published_folder.finish(folder, making, published)
                 ran = engine.ran
+        else:
+            files.remove(making)
         address = None
         if push is not None and token is not None:
             address = hub.push(folder, push, token, [*published["files"], published_folder.NAME])

@@ -56,7 +56,7 @@ def read(folder: Path) -> dict[str, Any] | None:
 
 def whole(folder: Path, facts: Mapping[str, Any]) -> bool:
     """Whether all files of a published folder are what was written."""
-    return not files.exists(folder / MAKING) and all(
+    return not files.exists(folder / MAKING / "receipts") and all(
         files.is_file(folder / path)
         and files.size(folder / path) == entry["bytes"]
         and files.sha256(folder / path) == entry["sha256"]
