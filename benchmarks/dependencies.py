@@ -41,7 +41,7 @@ _SHORT = {
 
 
 _IN_A_FILE = {"label-studio-sdk": "Apache-2.0", "mlcroissant": "Apache-2.0"}
-"""Licences that only a file of the distribution states."""
+"""Licences that the metadata lack: a file of the distribution states them, or its repository."""
 
 
 @dataclass

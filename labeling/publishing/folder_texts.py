@@ -105,7 +105,7 @@ def card(facts: Mapping[str, Any], contents: Contents) -> str:
     """README.md: the header that the hub and `datasets` read, and what it is for people."""
     rows = sum(contents.rows.get("documents", {}).values())
     tables = "\n".join(_summary(contents, name) for name in contents.tables)
-    described = "\n\n".join(described(table) for table in contents.tables.values())
+    sections = "\n\n".join(described(table) for table in contents.tables.values())
     return f"""---
 {_header(facts, contents, rows)}---
 
@@ -128,7 +128,7 @@ to do.
 Splits are by thread and by time: in each site the newest threads are the test split, those before them validation, and
 threads that a duplicate ties together are in one split. {_attributed(contents)}
 
-{described}
+{sections}
 
 ## Licence
 

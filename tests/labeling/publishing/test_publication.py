@@ -363,6 +363,7 @@ def test_nothing_unscrubbed_no_local_path_and_no_token_is_in_it(
             assert not [name for name in places if name in text], path
 
 
+@pytest.mark.slow
 def test_any_number_of_workers_gives_the_same_bytes_and_what_is_there_is_left(
     built: Path, folder: Path, tmp_path: Path
 ) -> None:
@@ -374,6 +375,7 @@ def test_any_number_of_workers_gives_the_same_bytes_and_what_is_there_is_left(
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == before
 
 
+@pytest.mark.slow
 def test_what_was_stopped_goes_on(built: Path, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     process = fork_server.start(["publish", str(built), "-o", str(out), "--workers", "0"])
