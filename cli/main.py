@@ -23,7 +23,6 @@ from socorpus.cli import (
     evaluate,
     finetune,
     labels,
-    publish,
     scores,
     serve,
     studio,
@@ -112,7 +111,7 @@ _add(app, build.tokenize, "tokenize corpus --tokenizer model")
 _add(app, build.report, "report corpus")
 _add(
     app,
-    publish.publish,
+    labels.publish,
     "publish corpus -o published",
     "publish corpus -o tokens --format megatron",
     "publish corpus -o published --push ORG/NAME",

@@ -267,11 +267,11 @@ class _Steps:
                 for path in self.shards
             ]
             self._kept("routed", self.engine.run("routed", sent))
-            made = [
+            sorted_links = [
                 self._item("linked", site, making.write_links, paths, None, paths=paths, site=site)
                 for site, paths in links.items()
             ]
-            self._kept("linked", self.engine.run("linked", made))
+            self._kept("linked", self.engine.run("linked", sorted_links))
         done = self.engine.run("threads", items)
         for stage in ("routed", "linked"):
             files.remove(root / ".work" / stage)
@@ -381,14 +381,14 @@ def _check_counts(root: Path, facts: Mapping[str, Any], rows: Mapping[str, Any],
     kept = {split: entry["rows"] for split, entry in facts["shards"].items() if entry["rows"]}
     threads = [receipt.counts for receipt in done if receipt.stage == "threads"]
     asked = sum(sum(counts[name] for name in ("questions", "answers", "without_question")) for counts in threads)
-    made = {
+    written = {
         "documents": rows.get("documents", {}),
         "threads": asked if threads else sum(kept.values()),
         "posts": rows.get("attribution", {}).get("posts", 0) if threads else sum(kept.values()),
     }
-    if made != {"documents": kept, "threads": sum(kept.values()), "posts": sum(kept.values())}:
+    if written != {"documents": kept, "threads": sum(kept.values()), "posts": sum(kept.values())}:
         raise BuildError(
-            f"{root}: {made} do not fit the manifest's {kept}: the files there do not fit each other; the same command "
+            f"{root}: {written} do not fit the manifest's {kept}: the files there differ; the same command "
             "with --force makes all anew"
         )
 
