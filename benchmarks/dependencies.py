@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "dependencies.md"
-EXTRAS = ("", "labeling", "cleanlab", "training", "s3", "dev")
+EXTRAS = ("", "labeling", "cleanlab", "training", "s3", "publish", "dev")
 """What can be installed: the base, and its extras."""
 
 _TITLES = {"Apache License Version 2.0": "Apache-2.0", "MIT License": "MIT"}
@@ -40,8 +40,8 @@ _SHORT = {
 }
 
 
-_IN_A_FILE = {"label-studio-sdk": "Apache-2.0"}
-"""Licences that only a file of the distribution states."""
+_IN_A_FILE = {"label-studio-sdk": "Apache-2.0", "mlcroissant": "Apache-2.0"}
+"""Licences that the metadata lack: a file of the distribution states them, or its repository."""
 
 
 @dataclass

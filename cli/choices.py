@@ -11,6 +11,15 @@ class Format(StrEnum):
     HUGGINGFACE = "huggingface"
 
 
+class PublishedFormat(StrEnum):
+    """Formats of a published folder's tables."""
+
+    PARQUET = "parquet"
+    JSONL = "jsonl"
+    JSONL_ZST = "jsonl.zst"
+    MEGATRON = "megatron"
+
+
 class Tokens(StrEnum):
     """Units of BIO tags for entities: words, or the corpus's own tokens."""
 

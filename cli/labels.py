@@ -1,4 +1,4 @@
-"""`socorpus labeling apply`, `analyze` and `export`; `accuracy`, `slices`, `diff` and `try`."""
+"""`socorpus labeling apply`, `analyze` and `export`; `accuracy`, `slices`, `diff` and `try`; `socorpus publish`."""
 
 import json
 from collections import Counter
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from socorpus.cli import options, view
-from socorpus.cli.choices import Format, More, Slicing, Tokens
+from socorpus.cli.choices import Format, More, PublishedFormat, Slicing, Tokens
 
 if TYPE_CHECKING:
     from socorpus.corpus import Corpus
@@ -98,6 +98,42 @@ def export(
     written = export_labels(corpus, task, out, form.value, least=least, tokens=cut, more=columns)
     texts, labels = view.counted(written.examples, "text", "texts"), view.counted(written.labels, "label", "labels")
     view.out.print(f"{view.place(out)}: {texts}, {labels}")
+
+
+def publish(
+    corpus: options.Corpus,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="A new folder, or one that was published before.", show_default=False)
+    ],
+    form: Annotated[PublishedFormat, typer.Option("--format", help="Format of the files.")] = PublishedFormat.PARQUET,
+    push: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ORG/NAME", help="Send it to this data set on the Hugging Face hub too, with the token in HF_TOKEN."
+        ),
+    ] = None,
+    workers: options.Workers = None,
+    scheduler: options.Scheduler = None,
+    plugin: options.Plugins = None,
+    force: Annotated[bool, typer.Option("--force", help="Make all files again.")] = False,
+) -> None:
+    """Write a folder for a hub or a trainer: clean tables, labels, card, licences and attribution."""
+    from socorpus.labeling import publish as publish_corpus
+
+    options.use(plugin, corpus)
+    with view.stoppable(), view.Stages() as show:
+        published = publish_corpus(
+            corpus, out, form.value, push=push, workers=workers, scheduler=scheduler, force=force, show=show
+        )
+    splits = list(dict.fromkeys(split for rows in published.rows.values() for split in rows))
+    table = view.table("table", *splits)
+    for name, rows in published.rows.items():
+        table.add_row(name, *(view.number(rows[split]) if split in rows else "" for split in splits))
+    view.out.print(table)
+    same = "" if published.ran else "   (nothing had changed)"
+    view.out.print(f"published: {view.place(out)}, {view.size(published.bytes)}{same}")
+    if published.address is not None:
+        view.out.print(f"on the hub: {published.address}")
 
 
 def _show_labels(corpus: "Corpus", ran: int) -> None:

@@ -109,6 +109,13 @@ _add(app, build.status, "status corpus")
 _add(app, build.verify, "verify corpus", "verify corpus --against other/MANIFEST.json")
 _add(app, build.tokenize, "tokenize corpus --tokenizer model")
 _add(app, build.report, "report corpus")
+_add(
+    app,
+    labels.publish,
+    "publish corpus -o published",
+    "publish corpus -o tokens --format megatron",
+    "publish corpus -o published --push ORG/NAME",
+)
 _add(app, build.explain, "explain corpus beer.stackexchange.com:12")
 _add(app, build.sample, "sample dump --threads 500 --form modern --form area51")
 _add(labeling, labels.apply, "labeling apply corpus", "labeling apply corpus --task closure --task quality")

@@ -247,6 +247,7 @@ SHARDS = _schema(
     pa.field("kind", pa.string(), nullable=False),
     pa.field("created", TIME, nullable=False),
     pa.field("score", pa.int32(), nullable=False),
+    pa.field("accepted", pa.bool_(), nullable=False),
     pa.field("tags", pa.list_(pa.string()), nullable=False),
     pa.field("title", pa.string()),
     pa.field("text", pa.string(), nullable=False),  # redacted
@@ -257,6 +258,7 @@ SHARDS = _schema(
     pa.field("url", pa.string()),  # null where no address of the site is known
     pa.field("license", pa.string(), nullable=False),
     pa.field("author", pa.string()),
+    pa.field("author_id", pa.int64()),
 )
 
 TOKENS = _schema(
@@ -303,4 +305,4 @@ def check(actual: pa.Schema, expected: pa.Schema, where: str) -> None:
         f"column {name} is {have[name]}, not {want[name]}" for name in want if name in have and have[name] != want[name]
     ]
     if differences:
-        raise InputError(f"{where}: {'; '.join(differences)}")
+        raise InputError(f"{where}: {'; '.join(differences)}: of another release of socorpus; build it again")

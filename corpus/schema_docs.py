@@ -34,6 +34,8 @@ _TEXT = {
     "url": "its address on the web; null where none of the site is known",
     "license": "its licence, from the dump or from its date",
     "author": "display name of the owner, null where the dump has none",
+    "author_id": "the owner's number on the site",
+    "accepted": "whether it is the accepted answer",
 }
 _TWINS = {
     "cluster": "key of the cluster's first member; null without a twin",
@@ -53,7 +55,6 @@ TABLES: dict[str, tuple[str, str, pa.Schema, dict[str, str]]] = {
             **_TEXT,
             "closed": "when it was closed; null while it is open",
             "edited": "when it was last edited; null if never",
-            "accepted": "whether it is the accepted answer",
             "views": "views of a question",
             "answers": "answers of a question",
             "comments": "comments that are in the text",
@@ -61,7 +62,6 @@ TABLES: dict[str, tuple[str, str, pa.Schema, dict[str, str]]] = {
             "text": "the post, then its comments",
             "own_end": "`text[:own_end]` is the post's own, the rest its comments'",
             "links": "links in the text: `start`, `end`, `target`",
-            "author_id": "the owner's number on the site",
             **_DIGEST,
         },
     ),

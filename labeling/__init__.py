@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         judge_names,
         label_examples,
         label_slices,
+        publish,
         score,
         studio,
         sync,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from socorpus.labeling.judgements.sheet import Sheet
     from socorpus.labeling.label_studio.sync import Synced
     from socorpus.labeling.pipeline import last_stage
+    from socorpus.labeling.publishing.publication import Published
     from socorpus.labeling.schema import Task, task
     from socorpus.labeling.studio_check import LabelStudio, check_studio, compile_label_kernels
     from socorpus.labeling.tasks.defaults import published as published_examples
@@ -54,6 +56,7 @@ __all__ = [
     "Imported",
     "LabelDiff",
     "LabelStudio",
+    "Published",
     "Recall",
     "Share",
     "Sheet",
@@ -78,6 +81,7 @@ __all__ = [
     "label_slices",
     "last_stage",
     "lexicon",
+    "publish",
     "published_examples",
     "score",
     "studio",
@@ -103,7 +107,7 @@ if not TYPE_CHECKING:
             "analysis.label_diff": "LabelDiff",
             "analysis.tryout": "Trial",
             "api": "accuracy analyze apply diff_labels explain_labels export_labels import_judgements "
-            "install_studio judge_names label_examples label_slices score studio sync task_named task_names "
+            "install_studio judge_names label_examples label_slices publish score studio sync task_named task_names "
             "tasks_without_functions train_score try_functions write_report write_sheet",
             "functions": "Threads Vote votes",
             "studio_check": "LabelStudio check_studio compile_label_kernels",
@@ -111,6 +115,7 @@ if not TYPE_CHECKING:
             "judgements.sheet": "Sheet",
             "label_studio.sync": "Synced",
             "pipeline": "last_stage",
+            "publishing.publication": "Published",
             "schema": "Task task",
             "tasks.defaults": "published:published_examples",
             "tasks.obsolescence.lexicons": "lexicon",

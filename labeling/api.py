@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from socorpus.labeling.label_studio.push import Project
     from socorpus.labeling.label_studio.server import Server
     from socorpus.labeling.label_studio.sync import Synced
+    from socorpus.labeling.publishing.publication import Published
     from socorpus.labeling.schema import Task
     from socorpus.labeling.text_score.corpus_votes import ScoreSummary
 
@@ -446,6 +447,52 @@ def export_labels(
     place = local_output(out)
     tree, definition = _labelled(corpus, task, "tokenizer")
     return formats.export(tree, definition, format, place, least, tokens, more)
+
+
+@guarded
+def publish(
+    corpus: Location,
+    out: Location,
+    format: str = "parquet",
+    *,
+    push: str | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    force: bool = False,
+    show: "Callable[[Progress], None] | None" = None,
+) -> "Published":
+    """Write a finished corpus as a folder for a hub or a trainer: its shards, tables made of them, and its labels, with
+    card, licences, attribution, datasheet and citation (docs/publish.md).
+
+    What was stopped goes on where it was. A folder that is published already gets what changed, and one that is up to
+    date is left as it is.
+
+    Args:
+        out: a new or empty folder, or one that this function wrote.
+        format: parquet, jsonl, jsonl.zst or megatron (`.bin` and `.idx`, of the tokens of the corpus's tokenizer).
+        push: `ORG/NAME` of a data set on the Hugging Face hub that the folder is sent to, with the token in HF_TOKEN;
+            it is made, private, where there is none.
+        workers, scheduler, show: as of `socorpus.corpus.build`.
+        force: make all files again.
+
+    Returns:
+        The folder, rows of each table by split, bytes of all files, and the work items that ran.
+
+    Raises:
+        InputError: there is no finished corpus, or files are not those of its manifest; no address is known of one of
+            its sites; `out` holds something else; there is no such format; or there is no token to push with.
+        BuildError: a full disk, a lost worker, another process at work in `out`, or the hub can't be reached.
+
+    Examples:
+        >>> from socorpus.corpus import Corpus
+        >>> published = publish("corpus", "published", workers=0)
+        >>> sum(published.rows["documents"].values()) == Corpus("corpus").manifest["totals"]["kept"]
+        True
+    """
+    from socorpus.labeling.publishing import publication
+
+    place = local_output(out).absolute()
+    return publication.publish(corpus_place(corpus).absolute(), place, format, push, workers, scheduler, force, show)
 
 
 @guarded

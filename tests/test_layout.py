@@ -159,6 +159,7 @@ KNOW_FILES = {
     "dump.sources": "finds the sites' files",
     "dump.archives": "reads them",
     # Files that are no corpus's, or not only a corpus's.
+    "documents.author_names": "a table of names on the disk, of which few are needed at a time",
     "signals.benchmark_files": "reads the files of benchmarks that the user names",
     "signals.contamination": "indexes those files, and keeps the index for the workers",
     "signals.base": "says what a signal may make of files of the user's",
@@ -369,6 +370,7 @@ OWN_FILES = {
     "labeling.label_studio.state": "an SQLite file, which SQLite locks and writes",
     # What goes out of a corpus, and benchmarks that come in.
     "labeling.export": "an export's folder, for other programs",
+    "labeling.publishing": "a published folder, for other programs",
     "labeling.judgements.sheet": "a file that people fill in",
     "labeling.datasets": "benchmarks that the user names",
     # Runs, models and tables, which have folders of their own.

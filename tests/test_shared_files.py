@@ -42,12 +42,21 @@ def test_no_shared_file_names_a_folder_of_its_builder(once: Once, tmp_path: Path
         socorpus("build", root / "dump", "-o", corpus, "--workers", 0, "--config", toml, "--plugin", plugin)
         runs.train(corpus, root / "run", runs.configure(folder, steps=2, checkpoint="steps = 1"), "--plugin", plugin)
         socorpus("export", root / "run", "-o", root / "model")
+        socorpus("publish", corpus, "-o", root / "published", "--plugin", plugin)
         for task, form in (("closure", "jsonl"), ("closure", "huggingface"), ("entities", "conll")):
             out = root / f"labels-{task}-{form}"
             socorpus("labeling", "export", corpus, "--task", task, "--format", form, "-o", out, "--plugin", plugin)
 
     root = once("marked", build) / "marker-of-the-builder"
-    folders = ("corpus", "run", "model", "labels-closure-jsonl", "labels-closure-huggingface", "labels-entities-conll")
+    folders = (
+        "corpus",
+        "run",
+        "model",
+        "published",
+        "labels-closure-jsonl",
+        "labels-closure-huggingface",
+        "labels-entities-conll",
+    )
     seen = {folder: list(_shared(root / folder)) for folder in folders}
     assert all(seen.values())
     named = [path for paths in seen.values() for path in paths if b"marker-of-the-builder" in _content(path)]

@@ -89,7 +89,7 @@ def build(
             texts.segments(),
             texts.links(),
             _urls(host, answer, posts.column("post_id")),
-            _licenses(posts.column("content_license"), created),
+            licenses(posts.column("content_license"), created),
             _authors(posts, authors),
             posts.column("owner_user_id"),
             _digests(kinds, titles, texts),
@@ -288,7 +288,8 @@ def _revisions(history: pa.Table | None, identifiers: Int64) -> pa.Array:
     return pa.array(counts.astype(np.int32))
 
 
-def _licenses(given: pa.ChunkedArray, created: Int64) -> pa.Array:
+def licenses(given: pa.ChunkedArray, created: Int64) -> pa.Array:
+    """The licences of contributions: as given, else by their dates (ms since 1970, int64[n])."""
     derived = _LICENSES.take(pa.array(np.searchsorted(_LICENSE_STARTS, created, "right")))
     return pc.coalesce(_filled(given), derived)
 

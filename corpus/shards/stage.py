@@ -64,7 +64,7 @@ def run(
             {"run": run, "numbers": numbers, "config": config},
             {bucket.name: receipts.fingerprint(inputs[bucket.name]) for bucket in run.buckets}
             | {"tokenizer": tokenizer.content},
-            2,
+            3,
             section,
             sum(decisions[bucket.name].counts["kept_bytes"] + 1 for bucket in run.buckets),
         )
@@ -78,7 +78,7 @@ def run(
         for number in range(count):
             arguments = {"split": name, "number": number, "part": first + number, "buckets": context.buckets}
             arguments["config"] = config
-            writes.append(WorkItem("shards", f"{name}-{number:05d}", write, arguments, contents, 2, section))
+            writes.append(WorkItem("shards", f"{name}-{number:05d}", write, arguments, contents, 3, section))
     if engine.stale(writes):
         engine.ensure(prepares)
     written = engine.run("shards", writes)

@@ -112,7 +112,8 @@ _DAMAGED_WHERE_READ = (
 
 _NETWORK = {
     *("aiobotocore", "aiohttp", "azure", "adlfs", "boto3", "botocore", "ftplib", "gcsfs", "google", "http", "httpcore"),
-    *("httpx", "huggingface_hub", "openai", "paramiko", "requests", "s3fs", "ssl", "urllib", "urllib3", "websockets"),
+    *("httpcore2", "httpx", "httpx2", "huggingface_hub", "openai", "paramiko", "requests", "s3fs", "ssl", "urllib"),
+    *("urllib3", "websockets"),
 }
 """Packages whose exceptions say that a server or the way to it fails."""
 

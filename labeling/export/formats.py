@@ -47,7 +47,7 @@ SPAN = pa.struct(
 )
 """A labelled span: `text[start:end]` in code points."""
 
-_DESCRIPTIONS = {
+DESCRIPTIONS = {
     "site": "site of the post",
     "post_id": "the post's number there",
     "thread_id": "its question's number: posts of one thread are in one split",
@@ -397,7 +397,7 @@ def card(task: Task, written: Written, version: str, basis: str, cut: Cut | None
     ]
     table = "\n".join(f"| {name} | {' | '.join(f'{n:,}' for n in figures)} |" for name, figures in counts)
     columns = "\n".join(
-        f"| `{column.name}` | {_type(column.type)} | {_DESCRIPTIONS[column.name]} |"
+        f"| `{column.name}` | {_type(column.type)} | {DESCRIPTIONS[column.name]} |"
         for column in table_schema(task, cut, written.more)
     )
     licenses = "\n".join(f"- {name}: {count:,} texts" for name, count in sorted(written.licenses.items()))

@@ -130,6 +130,11 @@ TABLE: dict[str, Command] = {
         {f"corpus/documents/{SITE}/*.parquet": INPUT, MANIFEST: ANY},
         ends=("explain", "corpus", f"{SITE}:1", *WAITS),
     ),
+    "publish": Command(
+        ("publish", "corpus", "-o", "OUT", "--workers", 0),
+        {SHARD: INPUT, LABELS: INPUT, DOCUMENTS: INPUT, MANIFEST: INPUT},
+        ends=("publish", "corpus", "-o", "OUT", "--workers", 0, *WAITS),
+    ),
     "sample": Command(("sample", "OUT", "--threads", 40), ends=("sample", "OUT", "--size-mb", 2000)),
     "labeling apply": Command(
         ("labeling", "apply", "corpus", "--workers", 0),
@@ -415,6 +420,7 @@ def test_a_disk_that_is_read_only_and_paths_that_can_not_be(name: str, place: Pa
         "build",
         "sample",
         "labeling export",
+        "publish",
         *(pytest.param(n, marks=pytest.mark.slow) for n in ("train", "export", "finetune")),
     ],
 )

@@ -98,11 +98,14 @@ def span(start: int, end: int, kind: str = "email", field: str = "text") -> dict
 texts = st.text(st.sampled_from("ab é😀中\n\t{};👩‍👧[]"), max_size=12)
 pieces = st.lists(st.tuples(st.sampled_from(schema.SEGMENT_KINDS), texts), max_size=6)
 
+_OWNERS = st.sampled_from((None, 7))
+
 
 @st.composite
 def document_and_spans(draw: st.DrawFn) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     found = draw(pieces)
-    row = document(1, found, draw(st.integers(0, len(found))), title=draw(st.none() | texts))
+    more = {"title": draw(st.none() | texts), "accepted": draw(st.booleans()), "author_id": draw(_OWNERS)}
+    row = document(1, found, draw(st.integers(0, len(found))), **more)
     spans = []
     for field in ("text", "title"):
         cuts = draw(st.lists(st.integers(0, len(row[field] or "")), max_size=6, unique=True))
@@ -140,6 +143,8 @@ def check(row: dict[str, Any], spans: list[dict[str, Any]], found: dict[str, Any
                 at = max(at, min(past, end))
         return out + text[at:end]
 
+    carried = ("site", "post_id", "thread_id", "kind", "score", "accepted", "tags", "url", "license", "author_id")
+    assert {name: found[name] for name in carried} == {name: row.get(name) for name in carried}
     places = replaced("text")
     text = row["text"]
     assert found["text"] == part(text, 0, len(text), places)
