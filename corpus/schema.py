@@ -102,6 +102,9 @@ ROOTS = {
 }
 """Root element, and file stem, both in lower case -> table name."""
 
+FABRICATED_FROM = 1_000_000_000
+"""Posts with ids from here on, of the Community user and without history, are not real (docs/dump-format.md)."""
+
 BY_POST = ("posts", "comments", "history", "links", "votes")
 """Tables whose rows belong to a post, and so to a thread; the others are kept site-wide."""
 

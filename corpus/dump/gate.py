@@ -34,7 +34,7 @@ class Reason:
     rows: int
     file: str
     offset: int
-    """Bytes from the start of the decoded stream, or a row: `forms.place`."""
+    """Bytes from the start of the decoded stream, or rows: `forms.unit`."""
     example: str
     """The whole reason of the first row."""
 
@@ -177,7 +177,7 @@ def repaired_lines(place: str, tally: Tally) -> list[str]:
     rows = tally.read + tally.unreadable
     return [
         f"  {site}, table {table}: {reason.rows:,} of {rows:,} {'rows' if rows > 1 else 'row'} had {reason.kind}, now "
-        f"U+FFFD: first in {reason.file} at {forms.place(reason.file, reason.offset)}"
+        f"U+FFFD: first in {reason.file} at {forms.unit(reason.file)} {reason.offset}"
         for reason in tally.repairs.values()
     ]
 
@@ -190,7 +190,7 @@ def lines(place: str, tally: Tally) -> list[str]:
     text = [f"  {site}, table {table}: {tally.unreadable:,} of {rows:,} {noun} ({tally.unreadable / rows:.1%})"]
     commonest = sorted(tally.reasons.values(), key=lambda reason: -reason.rows)
     text += [
-        f"    {reason.rows:,}: first in {reason.file} at {forms.place(reason.file, reason.offset)}: {reason.example}"
+        f"    {reason.rows:,}: first in {reason.file} at {forms.unit(reason.file)} {reason.offset}: {reason.example}"
         for reason in commonest[:_KINDS]
     ]
     if rest := sum(reason.rows for reason in commonest[_KINDS:]):

@@ -40,6 +40,7 @@ def test_there_is_one_of_each_kind_and_each_is_short() -> None:
     assert defined == {
         "signal": ["configuration section", "signal"],
         "signal_with_files": ["configuration section", "signal"],
+        "source": ["source"],
         "labelling_function": ["labelling function"],
         "lexicon": ["lexicon of obsolescence"],
         "task": ["task", *["labelling function"] * 3],

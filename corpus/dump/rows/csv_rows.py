@@ -138,6 +138,8 @@ def _nulls(fields: list[str], raw: bytes, sign: str) -> list[str | None]:
     """The fields of a row, with None for those that are empty without quotes."""
     if "" not in fields:
         return list(fields)
+    if b'""' not in raw:
+        return [field or None for field in fields]
     edge = re.escape(sign.encode())
     if re.search(b'(?:^|%s)""(?:%s|\r?\n?$)' % (edge, edge), raw) is None:
         return [field or None for field in fields]

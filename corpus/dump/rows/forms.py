@@ -34,15 +34,14 @@ def of(name: str) -> str | None:
     return _FORMS[(match["form"] or match["parquet"]).lower()] if match else None
 
 
-def place(file: str, offset: int) -> str:
-    """Where a row is, for a message: offsets are bytes of the decoded stream, of Parquet and of a plug-in's rows.
+def unit(file: str) -> str:
+    """What the offset of a row of a file counts: bytes of the decoded stream; of Parquet, and of a plug-in's, rows.
 
     Examples:
-        >>> place("Posts.xml", 54), place("Posts.parquet", 12)
-        ('byte 54', 'row 12')
+        >>> unit("Posts.xml"), unit("Posts.parquet")
+        ('byte', 'row')
     """
-    rows = file.startswith(PLUGIN) or of(file.rpartition("!")[2]) == "parquet"
-    return f"row {offset:,}" if rows else f"byte {offset}"
+    return "row" if file.startswith(PLUGIN) or of(file.rpartition("!")[2]) == "parquet" else "byte"
 
 
 def read(

@@ -58,6 +58,12 @@ def decoded_bytes(stream: BinaryIO, file: str) -> int:
         return sum(_bytes(parquet, group) for group in range(parquet.num_row_groups))
 
 
+def group_rows(stream: BinaryIO, file: str) -> list[int]:
+    """Rows of each row group of a file."""
+    with opened(stream, file) as parquet:
+        return [parquet.metadata.row_group(group).num_rows for group in range(parquet.num_row_groups)]
+
+
 def spans(stream: BinaryIO, file: str, part_bytes: int) -> list[Span]:
     """Row groups in runs of about `part_bytes`; a larger row group is cut into parts of as many rows."""
     runs: list[Span] = []

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from socorpus.corpus.arrays import njit
 from socorpus.corpus.dump.xml_rows import FORBIDDEN, NOT_UTF8, typed
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.schema import DUMP, TIME, Attribute, dump_schema
@@ -34,7 +35,6 @@ _WHOLE = re.compile(r"([+-]?[0-9]{1,20})(?:\.0*)?")
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:\.(\d+))?)?\s*(Z|UTC|[+-]\d\d:?\d\d)?", re.ASCII)
 _BARE_TAGS = re.compile(r"[^\s<>|,;\[\]\"']+(?:\|[^\s<>|,;\[\]\"']+)*")
 _QUOTED_TAGS = re.compile(r"""\[\s*(?:(?:'[^']*'|"[^"]*")\s*(?:,\s*(?:'[^']*'|"[^"]*")\s*)*)?\]""")
-_FORBIDDEN = "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x{fffe}\\x{ffff}]"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHOWN = 80
@@ -280,6 +280,8 @@ def _as_times(array: pa.Array) -> pa.Array | None:
     if pa.types.is_integer(kind):
         return None
     if pa.types.is_string(kind):
+        if (moments := _iso(array)) is not None:
+            return moments
         for unit in ("ms", "us", "ns"):
             for zone in (None, "UTC"):
                 try:
@@ -287,6 +289,57 @@ def _as_times(array: pa.Array) -> pa.Array | None:
                 except pa.ArrowInvalid:
                     continue
     return None
+
+
+_ZONES = (b"", b"Z", b"+00:00", b" UTC", b"+00")
+_POWERS = np.array([100, 10, 1])
+
+
+def _iso(array: pa.Array) -> pa.Array | None:
+    """Texts that are all written alike, `YYYY-MM-DDThh:mm:ss` with or without a fraction, as times; None of others.
+
+    Days by the proleptic Gregorian calendar, counted from March so that leap days end a year (Hinnant,
+    "chrono-Compatible Low-Level Date Algorithms", 2013).
+    """
+    array = pa.concat_arrays([array]) if array.offset else array
+    _, ends, data = array.buffers()
+    if data is None or not len(array):
+        return None
+    bounds = np.frombuffer(ends, np.int32)[: len(array) + 1]
+    length = int(bounds[-1] - bounds[0]) // max(1, len(array) - array.null_count)
+    widths = np.diff(bounds)
+    there = np.asarray(array.is_valid())
+    if length < 19 or not ((widths == length) == there).all() or widths[~there].any():
+        return None
+    signs = np.frombuffer(data, np.uint8)[bounds[0] : bounds[-1]].reshape(-1, length)
+    first = signs[0].tobytes()
+    digits = len(first[20:]) - len(first[20:].lstrip(b"0123456789")) if first[19:20] == b"." else 0
+    end = 20 + digits if first[19:20] == b"." else 19
+    if first[end:] not in _ZONES or first[4:5] + first[7:8] + first[13:14] + first[16:17] != b"--::":
+        return None
+    if first[10:11] not in (b"T", b" ") or (end == 20):
+        return None
+    places = [place for place in range(end) if place not in (4, 7, 10, 13, 16, 19)]
+    others = [place for place in range(length) if place not in places]
+    if not (signs[:, others] == signs[0, others]).all():
+        return None
+    numbers = signs[:, places].astype(np.int32) - ord("0")
+    if ((numbers < 0) | (numbers > 9)).any():
+        return None
+    year = numbers[:, :4] @ np.array([1000, 100, 10, 1])
+    month, day, hour, minute, second = (numbers[:, 4 + 2 * i] * 10 + numbers[:, 5 + 2 * i] for i in range(5))
+    leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
+    lengths = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
+    wrong = (month < 1) | (month > 12) | (day < 1) | (hour > 23) | (minute > 59) | (second > 59) | (year < 1)
+    if wrong.any() or (day > lengths[month] + ((month == 2) & leap)).any():
+        return None
+    shifted = year - (month <= 2)
+    era_day = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
+    days = shifted * 365 + shifted // 4 - shifted // 100 + shifted // 400 + era_day - 719_468
+    fraction = numbers[:, 14 : 14 + min(digits, 3)] @ _POWERS[: min(digits, 3)]
+    moments = np.zeros(len(array), np.int64)
+    moments[there] = (days.astype(np.int64) * 86_400 + hour * 3600 + minute * 60 + second) * 1000 + fraction
+    return pa.array(moments, pa.int64(), mask=~there).cast(TIME)
 
 
 def _as_tags(array: pa.Array) -> pa.Array | None:
@@ -452,13 +505,22 @@ def _harmless(texts: pa.Array) -> bool:
         return True
     ends = np.frombuffer(texts.buffers()[1], np.int32)[texts.offset : texts.offset + len(texts) + 1]
     octets = np.frombuffer(data, np.uint8)[ends[0] : ends[-1]]
-    low = np.count_nonzero(octets < 32)
-    allowed = sum(np.count_nonzero(octets == sign) for sign in (9, 10, 13)) if low else 0
-    if low != allowed or not _is_utf8(texts):
+    low, high = _signs(octets)
+    if low or not _is_utf8(texts):
         return False
-    if not np.any(octets == 0xEF):
-        return True
-    return not pc.any(pc.match_substring_regex(texts, _FORBIDDEN)).as_py()
+    # U+FFFE and U+FFFF are EF BF BE and EF BF BF.
+    places = np.flatnonzero(octets == 0xEF) if high else octets[:0]
+    return not np.any((octets[places + 1] == 0xBF) & (octets[places + 2] >= 0xBE)) if len(places) else True
+
+
+@njit(cache=True, nogil=True)
+def _signs(octets: npt.NDArray[np.uint8]) -> tuple[int, int]:
+    """How many bytes are controls that XML forbids, and how many 0xEF."""
+    low, high = 0, 0
+    for octet in octets:
+        low += (octet < 32) & (octet != 9) & (octet != 10) & (octet != 13)
+        high += octet == 0xEF
+    return low, high
 
 
 def counts_of(columns: Mapping[str, Given], readable: Mask) -> Counter[str]:

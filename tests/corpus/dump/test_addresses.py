@@ -61,4 +61,4 @@ def test_the_configuration_names_others() -> None:
     assert [addresses.of(site, some) for site in (known, own, older)] == [
         *("https://beer.stackexchange.com", "https://qa.example.com", "http://old.example.com/qa")
     ]
-    assert addresses.warnings(sites, some) == ['[sites."typo"] gives an address, and no source holds that site']
+    assert addresses.warnings(sites, some) == ['[sites."typo"] is set, and no source holds that site']
