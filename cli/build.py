@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _LABELS_SHOWN = 6
 _SITES_SHOWN, _LINE, _VALUE = 5, 240, 40
 _SOURCES = (
-    "Dumps: .7z, .zip or .tar archives, folders of tables, tables (.xml, .csv, .jsonl, also .gz, .bz2, .zst; .parquet), "
-    "or URLs of these."
+    "Dumps: .7z, .zip or .tar archives, folders of tables, tables (.xml, .csv, .jsonl, also .gz, .bz2, .zst; "
+    ".parquet), or URLs of these."
 )
 _LICENCE = (
     "The posts are CC BY-SA: name their authors where you publish them. Dumps offered since July 2024 come "
@@ -165,8 +165,8 @@ def inspect(
     cores = view.counted(inspection.cores, "core", "cores")
     view.out.print(
         f"a build here: about {view.duration(inspection.seconds)} on {cores}, labels included; "
-        f"{view.size(inspection.disk_bytes)} of disk at most ({view.size(inspection.free_bytes)} are free), for a corpus "
-        f"of {view.size(inspection.corpus_bytes)}",
+        f"{view.size(inspection.disk_bytes)} of disk at most ({view.size(inspection.free_bytes)} are free), for a "
+        f"corpus of {view.size(inspection.corpus_bytes)}",
         markup=False,
     )
 

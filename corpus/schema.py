@@ -274,7 +274,7 @@ QUARANTINE = pa.schema(
         pa.field("site", pa.string(), nullable=False),
         pa.field("table", pa.string(), nullable=False),
         pa.field("file", pa.string(), nullable=False),
-        pa.field("offset", pa.int64(), nullable=False),  # bytes from the start of the decoded stream
+        pa.field("offset", pa.int64(), nullable=False),  # bytes of the decoded stream before it, or rows
         pa.field("reason", pa.string(), nullable=False),
         pa.field("row", pa.binary(), nullable=False),  # the raw bytes
     ],
