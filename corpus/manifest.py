@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from socorpus.corpus import dump_diff, plugins, schema
 from socorpus.corpus.config import Config, without_folders
 from socorpus.corpus.dump import addresses, archives
-from socorpus.corpus.dump.rows import forms
+from socorpus.corpus.dump.rows import row_forms
 from socorpus.corpus.dump.sources import Site
 from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.receipts import Receipt
@@ -119,7 +119,7 @@ def _site(site: Site, config: Config, done: Mapping[str, Done]) -> dict[str, Any
             repaired[table] = repaired.get(table, 0) + counts["repaired"]
             for kind, number, file, offset, _ in counts["repairs"]:
                 first = {"rows": 0, "file": file, "offset": offset}
-                first |= {} if (unit := forms.unit(file)) == "byte" else {"unit": unit}
+                first |= {} if (unit := row_forms.unit(file)) == "byte" else {"unit": unit}
                 known = repairs.setdefault(table, {}).setdefault(kind, first)
                 known["rows"] += number
             repeated[table] += counts.get("repeated", 0)

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from socorpus.corpus import schema
 from socorpus.corpus.config import Config
 from socorpus.corpus.dump import addresses, archives, gate, sources, xml_rows
-from socorpus.corpus.dump.rows import forms, parquet_rows
+from socorpus.corpus.dump.rows import parquet_rows, row_forms
 from socorpus.corpus.dump.rows.batches import Origin
 from socorpus.corpus.dump.sources import Site, Table
 from socorpus.corpus.dump.xml_rows import ParsedRows
@@ -173,9 +173,9 @@ def inspect(sites: Sequence[Site], config: Config) -> tuple[tuple[SiteInspection
             try:
                 if table.source is not None:
                     _by_plugin(table, site.name, place)
-                elif table.member.packed or table.member.form == "zip" or forms.of(table.member.name) == "csv":
+                elif table.member.packed or table.member.form == "zip" or row_forms.of(table.member.name) == "csv":
                     packed.setdefault(table.member.address, []).append((site.name, table))
-                elif forms.of(table.member.name) == "parquet":
+                elif row_forms.of(table.member.name) == "parquet":
                     _row_groups(table, site.name, place, config)
                 else:
                     _at_places(table, site.name, place, config)
@@ -211,24 +211,24 @@ def _origin(table: Table, site: str, config: Config) -> Origin:
 
 def _at_places(table: Table, site: str, seen: _Seen, config: Config) -> None:
     """Pieces of a file of XML or JSON Lines, from its beginning to its end."""
-    origin, size, form = _origin(table, site, config), table.member.size, forms.of(table.member.name) or "xml"
+    origin, size, form = _origin(table, site, config), table.member.size, row_forms.of(table.member.name) or "xml"
     with archives.open_plain(table.member) as stream:
         if form == "xml":
             sniffed = xml_rows.sniff(stream.read(1 << 16))
             _of_head(sniffed, seen)
             if sniffed.encoding.startswith("utf-16"):
                 stream.seek(0)
-                seen.whole = seen.add(forms.read(stream, form, origin, _BATCH), most_bytes=PLACES * PIECE)
+                seen.whole = seen.add(row_forms.read(stream, form, origin, _BATCH), most_bytes=PLACES * PIECE)
                 return
         if size <= 2 * PLACES * PIECE:
             stream.seek(0)
-            seen.whole = seen.add(forms.read(stream, form, origin, _BATCH))
+            seen.whole = seen.add(row_forms.read(stream, form, origin, _BATCH))
             return
         for place in range(PLACES):
             start = place * (size - PIECE) // (PLACES - 1)
             # The last one goes to the end of the file, which a truncated one lacks.
             stop = start + PIECE if place < PLACES - 1 else None
-            seen.add(forms.read_range(stream, form, origin, start, stop))
+            seen.add(row_forms.read_range(stream, form, origin, start, stop))
             seen.consumed += PIECE
 
 
@@ -280,7 +280,9 @@ def _from_start(
                 near.discard(member.index)
                 place = seen[site, table.table]
                 try:
-                    rows = forms.read(stream, forms.of(member.name) or "xml", _origin(table, site, config), _BATCH)
+                    rows = row_forms.read(
+                        stream, row_forms.of(member.name) or "xml", _origin(table, site, config), _BATCH
+                    )
                     place.whole = place.add(rows, most_bytes=PLACES * PIECE)
                 except InputError as error:
                     place.findings.append(f"{error}")
@@ -323,7 +325,7 @@ def _table(site: str, table: Table, seen: _Seen, config: Config) -> TableInspect
     return TableInspection(
         name,
         f"{member.address}!{member.name}" if member.form in archives.ARCHIVES else member.address,
-        f"plug-in {table.source}" if table.source is not None else forms.of(member.name) or "xml",
+        f"plug-in {table.source}" if table.source is not None else row_forms.of(member.name) or "xml",
         member.size,
         estimate,
         exact,

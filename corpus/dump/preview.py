@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 
 from socorpus.corpus import schema
 from socorpus.corpus.dump import archives, gate, sources, xml_rows
-from socorpus.corpus.dump.rows import forms
+from socorpus.corpus.dump.rows import row_forms
 from socorpus.corpus.dump.rows.batches import Origin
 from socorpus.corpus.dump.sources import Site, Table
 from socorpus.corpus.errors import InputError
@@ -107,7 +107,7 @@ def _of_container(
 
 def _of_stream(stream: BinaryIO, table: Table, site: str, file: str, accepted: float) -> TablePreview:
     origin = Origin(table.table, site, file, schema.NEEDED[table.table])
-    rows = forms.read(stream, forms.of(table.member.name) or "xml", origin, _BATCH_BYTES)
+    rows = row_forms.read(stream, row_forms.of(table.member.name) or "xml", origin, _BATCH_BYTES)
     return _of_table(site, table.table, rows, accepted)
 
 

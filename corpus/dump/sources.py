@@ -18,7 +18,7 @@ from socorpus.corpus import schema
 from socorpus.corpus.dump import archives, site_names
 from socorpus.corpus.dump.archives import ARCHIVES, Member
 from socorpus.corpus.dump.compression import zip_tar
-from socorpus.corpus.dump.rows import forms, parquet_rows, source_plugins
+from socorpus.corpus.dump.rows import parquet_rows, row_forms, source_plugins
 from socorpus.corpus.dump.rows.batches import Origin
 from socorpus.corpus.dump.rows.source_plugins import SOURCES
 from socorpus.corpus.dump.xml_rows import ParsedRows
@@ -242,7 +242,7 @@ def rows_by_plugin(table: Table, site: str) -> Iterator[ParsedRows]:
     assert table.source is not None
     definition = SOURCES.named(table.source)
     for path in plugin_files(table.source, table.member.address):
-        file = f"{forms.PLUGIN}{table.source}: {path.name}"
+        file = f"{row_forms.PLUGIN}{table.source}: {path.name}"
         origins = {table.table: Origin(table.table, site, file, schema.NEEDED[table.table])}
         for _, rows in source_plugins.read_file(definition, path, origins):
             yield rows
@@ -261,7 +261,9 @@ def _tables(source: str) -> Iterator[_Found]:
     path = archives.local_path(source)
     if path is not None:
         if not path.exists():
-            raise InputError(f"{source}: {no_file(path) or 'there is no such file or folder'}")
+            by_plugin = re.match(r"[A-Za-z_]\w*:", source)
+            hint = "; a plug-in's source is read once the plug-in is named (--plugin)" if by_plugin else ""
+            raise InputError(f"{source}: {no_file(path) or 'there is no such file or folder'}{hint}")
         address, folder = str(path), path.is_dir()
     else:
         address, folder = source, _is_folder(source)
@@ -329,13 +331,13 @@ def _file(address: str, names: list[str], top: int, explicit: bool) -> Iterator[
                 part = [name for name in re.split(r"[\\/]", member.name)[:-1] if name.strip(".")]
             yield _named(table, member, [*names[:-1], stem, *part], top, _is_canonical(member.name))
         return
-    written = forms.TABLE.match(names[-1])
+    written = row_forms.TABLE.match(names[-1])
     if written is None:
         if explicit and re.search(r"\.7z\.\d{3}$", names[-1].lower()):
             archives.members(address)  # says which volume to give instead
         return
     recognised = schema.ROOTS.get(written["stem"].lower())
-    if not recognised and forms.of(names[-1]) != "xml":  # which says nothing of itself
+    if not recognised and row_forms.of(names[-1]) != "xml":  # which says nothing of itself
         if explicit:
             example = "Posts" + names[-1][len(written["stem"]) :]
             raise InputError(
@@ -353,7 +355,7 @@ def _file(address: str, names: list[str], top: int, explicit: bool) -> Iterator[
 def _in_archive(address: str) -> Iterator[tuple[str, Member]]:
     """Tables of an archive by their names; where no name is known, by their roots, for which the archive is decoded."""
     members = archives.members(address)
-    stems = [(forms.TABLE.match(re.split(r"[\\/]", member.name)[-1]), member) for member in members]
+    stems = [(row_forms.TABLE.match(re.split(r"[\\/]", member.name)[-1]), member) for member in members]
     known = [
         (schema.ROOTS[match["stem"].lower()], member)
         for match, member in stems
@@ -363,7 +365,9 @@ def _in_archive(address: str) -> Iterator[tuple[str, Member]]:
         []
         if known
         else [
-            member.index for match, member in stems if match and forms.of(member.name) == "xml" and not match["packed"]
+            member.index
+            for match, member in stems
+            if match and row_forms.of(member.name) == "xml" and not match["packed"]
         ]
     )
     for _, member in known:
@@ -377,7 +381,7 @@ def _in_archive(address: str) -> Iterator[tuple[str, Member]]:
 
 def _measured(member: Member) -> Member:
     """A member whose size is that of its rows: of Parquet what its columns have before they are compressed."""
-    if forms.of(member.name) != "parquet" or member.packed:
+    if row_forms.of(member.name) != "parquet" or member.packed:
         return member
     with archives.open_plain(member) as stream:
         size = parquet_rows.decoded_bytes(stream, _show(member))
@@ -468,7 +472,7 @@ def _show(member: Member) -> str:
 
 
 def _is_canonical(name: str) -> bool:
-    written = forms.TABLE.match(re.split(r"[\\/]", name)[-1])
+    written = row_forms.TABLE.match(re.split(r"[\\/]", name)[-1])
     return written is not None and written["stem"].lower() in schema.ROOTS
 
 

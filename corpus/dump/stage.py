@@ -19,7 +19,7 @@ from socorpus.corpus.arrays import Int64, counted
 from socorpus.corpus.config import Read
 from socorpus.corpus.dump import archives, gate, repeats_stage, xml_rows
 from socorpus.corpus.dump import sources as dump_sources
-from socorpus.corpus.dump.rows import forms, parquet_rows, source_plugins
+from socorpus.corpus.dump.rows import parquet_rows, row_forms, source_plugins
 from socorpus.corpus.dump.rows.batches import Origin
 from socorpus.corpus.dump.rows.parquet_rows import Span
 from socorpus.corpus.dump.rows.source_plugins import SOURCES, Source
@@ -146,7 +146,7 @@ def _items(sites: Sequence[Site], config: Read) -> Iterator[WorkItem]:
             member = wanted.table.member
             if table.source is not None:
                 by_plugin.setdefault((site.name, table.source, member.address), []).append(wanted)
-            elif forms.of(member.name) == "parquet" and not member.packed:
+            elif row_forms.of(member.name) == "parquet" and not member.packed:
                 yield from _of_row_groups(wanted, config)
             elif in_ranges(table):
                 number = max(1, -(-member.size // (part_mb * MB)))
@@ -279,7 +279,7 @@ def quarantine_path(site: str, table: str, number: int) -> str:
 
 def in_ranges(table: Table) -> bool:
     """Whether a table can be read in ranges of bytes: a file in UTF-8, of XML or JSON Lines, that isn't packed."""
-    form = forms.of(table.member.name) or "xml"
+    form = row_forms.of(table.member.name) or "xml"
     # What is read of a zip in ranges isn't held against its CRC32.
     if table.member.packed or table.member.form == "zip" or form not in ("xml", "jsonl"):
         return False
@@ -295,8 +295,8 @@ def read_range(root: Path, wanted: Wanted, number: int, part_mb: int, row_kb: in
     member = wanted.table.member
     last = stop >= member.size
     with _unchanged(wanted), archives.open_plain(member) as stream:
-        form = forms.of(member.name) or "xml"
-        rows = forms.read_range(stream, form, wanted.origin(row_kb), start, None if last else stop)
+        form = row_forms.of(member.name) or "xml"
+        rows = row_forms.read_range(stream, form, wanted.origin(row_kb), start, None if last else stop)
         writer = _Parts(root, wanted, number)
         writer.write(rows, limit=None)
     return writer.outcome()
@@ -363,7 +363,7 @@ def _rows_by_plugin(
 
 
 def _of_file(definition: Source, wanted: Sequence[Wanted], path: Path, row_kb: int) -> dict[str, Origin]:
-    file = f"{forms.PLUGIN}{definition.name}: {path.name}"
+    file = f"{row_forms.PLUGIN}{definition.name}: {path.name}"
     return {entry.table.table: replace(entry.origin(row_kb), file=file) for entry in wanted}
 
 
@@ -383,8 +383,8 @@ def read_container(
     with _unchanged(wanted[0]):
         for member, stream in archives.stream(address, tables.keys(), threads):
             entry = tables[member.index]
-            form = forms.of(member.name) or "xml"
-            rows = forms.read(stream, form, entry.origin(row_kb, member), threads=scanners)
+            form = row_forms.of(member.name) or "xml"
+            rows = row_forms.read(stream, form, entry.origin(row_kb, member), threads=scanners)
             writer = _Parts(root, entry, 0)
             number = 0
             while writer.write(rows, limit=(number + 1) * part_mb * MB):

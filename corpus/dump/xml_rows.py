@@ -36,7 +36,7 @@ class ParsedRows:
     batch: pa.Table
     """Schema `dump_schema(table)`."""
     quarantine: pa.Table
-    """Schema `QUARANTINE`: unreadable rows, with their offset (`forms.unit`), a reason and the raw bytes."""
+    """Schema `QUARANTINE`: unreadable rows, with their offset (`row_forms.unit`), a reason and the raw bytes."""
     unknown: dict[str, int]
     """Attributes that the schema does not know, with their number in the rows of `batch`."""
     repaired: int

@@ -19,7 +19,7 @@ import zstandard
 
 from socorpus.corpus import schema
 from socorpus.corpus.dump import gate, sources, stage, xml_rows
-from socorpus.corpus.dump.rows import csv_rows, forms, json_rows, parquet_rows, typed_columns
+from socorpus.corpus.dump.rows import csv_rows, json_rows, parquet_rows, row_forms, typed_columns
 from socorpus.corpus.dump.rows.batches import Origin
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.sample import writer
@@ -152,9 +152,9 @@ def convert(dump: Path, folder: Path, name: str) -> Path:
 
 def read(path: Path, table: str) -> list[xml_rows.ParsedRows]:
     with path.open("rb") as stream:
-        form = forms.of(path.name)
+        form = row_forms.of(path.name)
         assert form is not None
-        return list(forms.read(stream, form, Origin(table, "x", path.name, schema.NEEDED[table], 4 << 20)))
+        return list(row_forms.read(stream, form, Origin(table, "x", path.name, schema.NEEDED[table], 4 << 20)))
 
 
 def together(read_rows: Sequence[xml_rows.ParsedRows], table: str) -> pa.Table:
