@@ -21,7 +21,6 @@ Rows = dict[str, list[Any]]
 
 
 def columns(rows: list[dict[str, Any]]) -> Rows:
-    """Rows -> their columns, by the dump's names."""
     return {name: [row.get(name) for row in rows] for name in dict.fromkeys(name for row in rows for name in row)}
 
 
@@ -40,25 +39,18 @@ def discourse(path: Path) -> Iterator[tuple[str, Rows]]:
     accepted = by_number.get((topic.get("accepted_answer") or {}).get("post_number"), {}).get("id")
     for number, post in sorted(by_number.items()):
         likes = sum(action.get("count", 0) for action in post.get("actions_summary", []) if action["id"] == 2)
-        row = {"Id": post["id"], "CreationDate": post["created_at"], "Score": likes}
+        row = {"Id": post["id"], "CreationDate": post["created_at"]}
         user = {"UserId": post["user_id"], "UserDisplayName": post["username"]}
         if kind := EVENTS.get(post.get("action_code")):
-            history.append(
-                {
-                    "Id": post["id"],
-                    "CreationDate": post["created_at"],
-                    "PostHistoryTypeId": kind,
-                    "PostId": first["id"],
-                    **user,
-                }
-            )
+            history.append(row | {"PostHistoryTypeId": kind, "PostId": first["id"], **user})
         elif post.get("reply_to_post_number") in by_number and post["reply_to_post_number"] > 1:
             answered = by_number[post["reply_to_post_number"]]
             while 1 < (answered.get("reply_to_post_number") or 0) < answered["post_number"]:
                 answered = by_number[answered["reply_to_post_number"]]
-            comments.append({**row, "PostId": answered["id"], "Text": text_of(post), **user})
+            comments.append(row | {"Score": likes, "PostId": answered["id"], "Text": text_of(post), **user})
         elif post.get("post_type", 1) == 1:
-            row |= {"Body": post["cooked"], "OwnerUserId": user["UserId"], "OwnerDisplayName": user["UserDisplayName"]}
+            row |= {"Score": likes, "Body": post["cooked"]}
+            row |= {"OwnerUserId": post["user_id"], "OwnerDisplayName": post["username"]}
             if number == 1:
                 row |= {"PostTypeId": QUESTION, "Title": topic["title"], "Tags": tags}
                 row |= {"AcceptedAnswerId": accepted, "ViewCount": topic.get("views")}
