@@ -1,8 +1,10 @@
-"""`socorpus build`, `status`, `verify`, `tokenize`, `report`, `explain` and `sample`."""
+"""`socorpus build`, `inspect`, `status`, `verify`, `tokenize`, `report`, `explain` and `sample`."""
 
+import json
 import textwrap
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
 
 _LABELS_SHOWN = 6
 _SITES_SHOWN, _LINE, _VALUE = 5, 240, 40
+_SOURCES = (
+    "Dumps: .7z, .zip or .tar archives, folders of tables, tables (.xml, .csv, .jsonl, also .gz, .bz2, .zst; "
+    ".parquet), or URLs of these."
+)
 _LICENCE = (
     "The posts are CC BY-SA: name their authors where you publish them. Dumps offered since July 2024 come "
     "with terms of their publisher; whether you meet them is yours to judge (docs/data-licence.md)."
@@ -29,7 +35,7 @@ def build(
         list[str] | None,
         typer.Argument(
             metavar="SOURCE",
-            help="Dumps: .7z archives, folders of tables, tables (.xml, .gz, .bz2, .zst), or URLs of these.",
+            help=_SOURCES,
             show_default=False,
         ),
     ] = None,
@@ -136,6 +142,65 @@ def _show_plan(sources: list[str], site: str | None, config: "Config") -> None:
         view.say(f"socorpus: {warning}")
 
 
+def inspect(
+    sources: Annotated[list[str], typer.Argument(metavar="SOURCE", help=_SOURCES, show_default=False)],
+    site: Annotated[str | None, typer.Option(help="Name of the site, if the path does not have it.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file (keys: docs/configuration.md).")] = None,
+    plugin: options.Plugins = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print all that is known as JSON.")] = False,
+) -> None:
+    """Show what dumps hold before anything is built: tables, rows, dates, columns, drift, what is odd, and the cost."""
+    from socorpus.corpus import inspect as inspect_sources
+    from socorpus.corpus import load_config
+
+    inspection = inspect_sources(sources, load_config(config, "default", {}, plugin or ()), site=site)
+    if json_:
+        out = json.dumps(asdict(inspection), ensure_ascii=False, indent=1, default=_plain)
+        typer.echo(out)
+        return
+    for looked in inspection.sites:
+        _show_site(looked)
+    for finding in inspection.findings:
+        view.out.print(f"! {finding}", markup=False)
+    cores = view.counted(inspection.cores, "core", "cores")
+    view.out.print(
+        f"a build here: about {view.duration(inspection.seconds)} on {cores}, labels included; "
+        f"{view.size(inspection.disk_bytes)} of disk at most ({view.size(inspection.free_bytes)} are free), for a "
+        f"corpus of {view.size(inspection.corpus_bytes)}",
+        markup=False,
+    )
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _show_site(looked: Any) -> None:
+    """A site of an inspection: its tables, their columns and first rows, and what is odd."""
+    facts = [fact for fact in (looked.name, looked.url, looked.language) if fact]
+    facts += [f"released {looked.released}"] if looked.released else []
+    view.out.print(f"{looked.site}{': ' if facts else ''}{', '.join(facts)}", markup=False, style="bold")
+    table = view.table("table", "form", "bytes", "rows", "from", "to", "columns")
+    for part in looked.tables:
+        days = ["–" if date is None else f"{date:%Y-%m-%d}" for date in (part.begins, part.ends)]
+        filled = sum(share > 0 for share in part.columns.values())
+        rows = f"{'' if part.exact else '~'}{part.rows:,}"
+        table.add_row(part.table, part.form, view.size(part.bytes), rows, *days, f"{filled} of {len(part.columns)}")
+    view.out.print(table)
+    for part in looked.tables:
+        empty = [column for column, share in part.columns.items() if not share]
+        if part.sampled and empty:
+            view.out.print(f"{part.table}: none of {part.sampled:,} rows has {', '.join(empty)}", markup=False)
+        for row in part.first:
+            line = f"{part.table}: {_short_row(row)}"
+            view.out.print(textwrap.shorten(line, _LINE, placeholder=" …"), markup=False)
+        for finding in part.findings:
+            view.out.print(f"! {part.table}: {finding}", markup=False)
+    for name, cost in looked.missing.items():
+        view.out.print(f"no table of {name}: {cost}", markup=False)
+    view.out.print()
+
+
 def _short_row(row: Mapping[str, Any]) -> str:
     values = {
         name: value.isoformat(timespec="milliseconds").removesuffix("+00:00") if isinstance(value, datetime) else value
@@ -190,7 +255,7 @@ def _notes(sites: Mapping[str, Any]) -> list[str]:
         for table, repairs in site.get("repairs", {}).items():
             notes += [
                 f"{name}: {view.counted(repair['rows'], 'row', 'rows')} of {table} had {kind}, now U+FFFD: first in "
-                f"{repair['file']} at byte {repair['offset']}"
+                f"{repair['file']} at {repair.get('unit', 'byte')} {repair['offset']}"
                 for kind, repair in repairs.items()
             ]
         for table, lost in site["quarantined_by_table"].items():

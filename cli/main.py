@@ -105,6 +105,7 @@ _add(
     "build beer.stackexchange.com.7z -o corpus",
     "build dumps -o corpus --config socorpus.toml --workers 4",
 )
+_add(app, build.inspect, "inspect beer.stackexchange.com.7z", "inspect dumps --json")
 _add(app, build.status, "status corpus")
 _add(app, build.verify, "verify corpus", "verify corpus --against other/MANIFEST.json")
 _add(app, build.tokenize, "tokenize corpus --tokenizer model")

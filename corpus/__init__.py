@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         build,
         discover,
         explain,
+        inspect,
         load_config,
         plan_build,
         plugins_left_out,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         write_sample,
     )
     from socorpus.corpus.config import Config
+    from socorpus.corpus.dump.rows.source_plugins import source
     from socorpus.corpus.engine.verification import Verification
     from socorpus.corpus.engine.work import Progress
     from socorpus.corpus.errors import BuildError, InputError, SocorpusError, SocorpusWarning
@@ -61,11 +63,13 @@ __all__ = [
     "discover",
     "explain",
     "explain_error",
+    "inspect",
     "load_config",
     "plan_build",
     "plugins_left_out",
     "preview",
     "signal",
+    "source",
     "status",
     "to_toml",
     "tokenize",
@@ -78,9 +82,10 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = hand_on(
         __name__,
         {
-            "api": "abandon active_plugins build discover explain load_config plan_build plugins_left_out preview "
-            "status tokenize use_plugins verify write_sample",
+            "api": "abandon active_plugins build discover explain inspect load_config plan_build plugins_left_out "
+            "preview status tokenize use_plugins verify write_sample",
             "config": "Config",
+            "dump.rows.source_plugins": "source",
             "engine.work": "Progress",
             "errors": "BuildError InputError SocorpusError SocorpusWarning",
             "finished": "Corpus Thread",

@@ -22,6 +22,7 @@ from socorpus.corpus.storage.boundary import (
 )
 
 if TYPE_CHECKING:
+    from socorpus.corpus.dump.inspection import Inspection
     from socorpus.corpus.dump.preview import Preview
     from socorpus.corpus.dump.sources import Site
     from socorpus.corpus.engine.build_state import Status
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 Location = str | os.PathLike[str]
 """A folder or file: a path, as text or not, or an open `Corpus`."""
 Sources = Location | Sequence[Location]
-"""Dumps: .7z archives, folders of tables, tables (.xml, .gz, .bz2, .zst), or addresses of these."""
+"""Dumps: .7z, .zip and .tar archives, folders of tables, tables (.xml, .csv, .jsonl, also .gz, .bz2, .zst; .parquet),
+or addresses of these; `NAME:PATH` by a plug-in's source."""
 
 
 @guarded
@@ -131,6 +133,50 @@ def preview(sources: Sources, config: Config | None = None, *, site: str | None 
     from socorpus.corpus.dump import preview as dump_preview
 
     return dump_preview.preview(discover(sources, site), (config or load()).read.accept_unreadable)
+
+
+@guarded
+def inspect(sources: Sources, config: Config | None = None, *, site: str | None = None) -> "Inspection":
+    """What sources hold, seen from samples at several places of each table, and what a build of them takes here.
+
+    The time is bounded, also where a table has many gigabytes; nothing is written. What is damaged is told among the
+    findings.
+
+    Args:
+        config: for the share of unreadable rows, and the addresses, names and languages of sites.
+        site: name of the site, where the path does not name it.
+
+    Returns:
+        `sites`, each with its `tables` (rows, dates, columns, first rows, findings) and those that are `missing` with
+        what that costs; `findings` on the whole; `seconds`, `disk_bytes` and `corpus_bytes` of a build, all roughly,
+        beside the `cores` and `free_bytes` of this machine.
+
+    Raises:
+        InputError: a source isn't there, or holds no tables.
+
+    Examples:
+        >>> [looked] = inspect("dump/modern.example.com").sites
+        >>> posts = looked.tables[0]
+        >>> posts.table, posts.form, posts.exact, posts.columns["post_type_id"]
+        ('posts', 'xml', True, 1.0)
+        >>> looked.missing
+        {}
+    """
+    import shutil
+
+    from socorpus.corpus import plan
+    from socorpus.corpus.dump import inspection
+    from socorpus.corpus.engine import machine
+
+    sites, cores = discover(sources, site), machine.cores()
+    looked, findings = inspection.inspect(sites, config or load())
+    cost, free = plan.expense(sites, cores), shutil.disk_usage(".").free
+    if free < cost.disk_bytes:
+        findings = (
+            *findings,
+            f"a build will write about {cost.disk_bytes:,} bytes, and {free:,} are free on the disk of this folder",
+        )
+    return inspection.Inspection(looked, findings, cost.seconds, cores, cost.disk_bytes, cost.corpus_bytes, free)
 
 
 @guarded

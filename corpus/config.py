@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 from urllib.parse import urlsplit
 
 from socorpus.corpus import plugins, toml_config
@@ -206,8 +207,12 @@ class Labels:
 class SiteSettings:
     """A site, by its name. The sites of the Stack Exchange network need none of these."""
 
-    url: str
+    url: str | None = None
     """Its base address on the web, for `url` of its posts: without the `/q/1` behind it."""
+    name: str | None = None
+    """What people call it, for the report; its posts' keys have the name of its folder."""
+    language: str | None = None
+    """The natural language that its posts are kept in (ISO 639-1), in place of `selection.languages`."""
 
 
 @dataclass(frozen=True)
@@ -230,6 +235,21 @@ class Config:
     """Plug-ins: files, relative to this one, and modules."""
     own: Mapping[str, Any] = field(default_factory=dict)
     """Sections of plug-ins by name."""
+
+    def of_site(self, name: str, base: str | None = None) -> SiteSettings:
+        """The settings of a site, key by key: those of its own name, else those of all its releases.
+
+        Args:
+            name: of the site, or of one of its releases.
+            base: its name without the date of a release, where that is known.
+        """
+        known = {normalize("NFC", key): settings for key, settings in self.sites.items()}
+        sections = [known.get(name), known.get(name if base is None else base)]
+        values: dict[str, str | None] = {}
+        for section in filter(None, sections):
+            for key in ("url", "name", "language"):
+                values[key] = values.get(key) or getattr(section, key)
+        return SiteSettings(**values)
 
     def section(self, name: str) -> Any:
         """A section, of ours or of a plug-in, by name."""
@@ -402,7 +422,14 @@ def _check_ranges(config: Config, where: str) -> None:
         if name not in ("question", "answer"):
             raise InputError(f"{where}: selection.kinds knows question and answer, not {name!r}")
     for name, site in config.sites.items():
-        _check_address(site.url, f'{where}: sites."{name}".url')
+        if site.url is not None:
+            _check_address(site.url, f'{where}: sites."{name}".url')
+        if site.name is not None and not site.name.strip():
+            raise InputError(f'{where}: sites."{name}".name is empty; leave it out, or give what people call the site')
+        if site.language is not None and not re.fullmatch(r"[a-z]{2,3}", site.language):
+            raise InputError(
+                f'{where}: sites."{name}".language must be a code of ISO 639-1, such as de, not {site.language!r}'
+            )
     known = Privacy().kinds
     for name in config.privacy.kinds:
         if name not in known:

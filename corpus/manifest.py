@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from socorpus.corpus import dump_diff, plugins, schema
 from socorpus.corpus.config import Config, without_folders
 from socorpus.corpus.dump import addresses, archives
+from socorpus.corpus.dump.rows import row_forms
 from socorpus.corpus.dump.sources import Site
 from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.receipts import Receipt
@@ -39,7 +40,7 @@ def assemble(
     Raises:
         BuildError: rows or documents were lost on the way, which no build may do.
     """
-    sites = {site.name: _site(site, addresses.of(site, config), done) for site in plan.sites}
+    sites = {site.name: _site(site, config, done) for site in plan.sites}
     for name, entry in sites.items():
         if entry["documents"] != entry["kept"] + sum(entry["dropped"].values()):
             raise BuildError(
@@ -98,7 +99,8 @@ def assemble(
     }
 
 
-def _site(site: Site, address: str | None, done: Mapping[str, Done]) -> dict[str, Any]:
+def _site(site: Site, config: Config, done: Mapping[str, Done]) -> dict[str, Any]:
+    address, settings = addresses.of(site, config), config.of_site(site.name, site.base)
     rows: dict[str, int] = {}
     bad: dict[str, int] = {}
     repaired: dict[str, int] = {}
@@ -116,7 +118,9 @@ def _site(site: Site, address: str | None, done: Mapping[str, Done]) -> dict[str
             bad[table] = bad.get(table, 0) + counts["quarantined"]
             repaired[table] = repaired.get(table, 0) + counts["repaired"]
             for kind, number, file, offset, _ in counts["repairs"]:
-                known = repairs.setdefault(table, {}).setdefault(kind, {"rows": 0, "file": file, "offset": offset})
+                first = {"rows": 0, "file": file, "offset": offset}
+                first |= {} if (unit := row_forms.unit(file)) == "byte" else {"unit": unit}
+                known = repairs.setdefault(table, {}).setdefault(kind, first)
                 known["rows"] += number
             repeated[table] += counts.get("repeated", 0)
             absent.update(counts["absent"])
@@ -138,6 +142,7 @@ def _site(site: Site, address: str | None, done: Mapping[str, Done]) -> dict[str
     return {
         "host": urlsplit(address).netloc if address is not None else None,
         "url": address,
+        **{key: value for key in ("name", "language") if (value := getattr(settings, key)) is not None},
         "released": site.released,
         "rows": dict(sorted(rows.items())),
         "quarantined": sum(bad.values()),

@@ -22,7 +22,7 @@ from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.engine.receipts import Output, Receipt
 from socorpus.corpus.engine.work import Outcome, Progress, WorkItem
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.plan import BuildPlan, of_manifest, plan
+from socorpus.corpus.plan import SECONDS_A_MB, SECONDS_A_MB_OF_LABELS, BuildPlan, of_manifest, plan
 from socorpus.corpus.report import page as report_page
 from socorpus.corpus.selection import stage as selection_stage
 from socorpus.corpus.shards import split_files, tokens_stage
@@ -34,8 +34,6 @@ from socorpus.corpus.tokenizer import stage as tokenizer_stage
 from socorpus.corpus.tokenizer.given import Given
 from socorpus.corpus.toml_config import as_dict, to_toml
 
-_SECONDS_A_MB, _SECONDS_A_MB_OF_LAST = 0.13, 0.4
-"""Roughly, of XML on one core: the stages here, and the last one."""
 _SECONDS_A_MB_OF_VARIANT = 0.08
 """Roughly, of XML on one core: the stages behind the tables, where all of them run."""
 _SECONDS_A_MB_OF_SHARDS = 1.0
@@ -94,7 +92,7 @@ def build(
             )
         engine.first(compile_stage.warm_up)
         size = sum(table.member.size for site in sites for table in site.tables)
-        engine.expect(size / 1e6 * (_SECONDS_A_MB + (0.0 if last is None else _SECONDS_A_MB_OF_LAST)))
+        engine.expect(size / 1e6 * (SECONDS_A_MB + (0.0 if last is None else SECONDS_A_MB_OF_LABELS)))
         with rebuild.rebuilding(root, engine, rebuild.BUILD, force) as tree:
             facts = _build(root, tree, laid, config, engine, last)
         plugin_memory.remember(root, plugins.active())
@@ -186,7 +184,9 @@ def _stages(
     pairs = documents_stage.pair(context, documents, signals["privacy"])
     twins, duplicates = dedup_stage.run(context, documents)
     signals |= duplicates
-    decisions = selection_stage.run(context, documents, signals, twins)
+    settings = {site.name: config.of_site(site.name, site.base) for site in laid.sites}
+    languages = {name: of.language for name, of in settings.items() if of.language is not None}
+    decisions = selection_stage.run(context, documents, signals, twins, languages)
     splits = shards_stage.assign_splits(context, documents, twins)
     kept = split_files.inputs(context.buckets, documents, decisions, signals["privacy"], splits)
     tokenizer = tokenizer_stage.run(context, kept, decisions)

@@ -15,6 +15,33 @@ from socorpus.corpus.selection import own_rules
 from socorpus.corpus.storage import buckets
 from socorpus.corpus.storage.buckets import Buckets
 
+SECONDS_A_MB, SECONDS_A_MB_OF_LABELS = 0.13, 0.4
+"""Roughly, of XML on one core: the stages of a corpus, and its labels."""
+_SECONDS_AT_LEAST = 12.0
+"""Of any build: starting, compiling, the tokenizer, the report."""
+_CORPUS_BYTES, _PEAK_BYTES = 0.6, 0.65
+"""Of a finished corpus, and of a build at its peak, a byte of XML (docs/scaling.md)."""
+
+
+@dataclass(frozen=True)
+class Expense:
+    """What a build will take, roughly: seconds with some cores, bytes of the disk at its peak, and of the corpus."""
+
+    seconds: float
+    disk_bytes: int
+    corpus_bytes: int
+
+
+def expense(sites: Sequence[Site], cores: int) -> Expense:
+    """What a build of these sites will take, labels included.
+
+    Args:
+        cores: of the machine.
+    """
+    size = sum(table.member.size for site in sites for table in site.tables)
+    seconds = _SECONDS_AT_LEAST + size / 1e6 * (SECONDS_A_MB + SECONDS_A_MB_OF_LABELS) / max(1, cores)
+    return Expense(seconds, round(size * _PEAK_BYTES), round(size * _CORPUS_BYTES))
+
 
 @dataclass(frozen=True)
 class BuildPlan:

@@ -102,6 +102,9 @@ ROOTS = {
 }
 """Root element, and file stem, both in lower case -> table name."""
 
+FABRICATED_FROM = 1_000_000_000
+"""Posts with ids from here on, of the Community user and without history, are not real (docs/dump-format.md)."""
+
 BY_POST = ("posts", "comments", "history", "links", "votes")
 """Tables whose rows belong to a post, and so to a thread; the others are kept site-wide."""
 
@@ -273,7 +276,7 @@ QUARANTINE = pa.schema(
         pa.field("site", pa.string(), nullable=False),
         pa.field("table", pa.string(), nullable=False),
         pa.field("file", pa.string(), nullable=False),
-        pa.field("offset", pa.int64(), nullable=False),  # bytes from the start of the decoded stream
+        pa.field("offset", pa.int64(), nullable=False),  # bytes of the decoded stream before it, or rows
         pa.field("reason", pa.string(), nullable=False),
         pa.field("row", pa.binary(), nullable=False),  # the raw bytes
     ],

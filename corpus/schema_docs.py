@@ -188,7 +188,7 @@ TABLES: dict[str, tuple[str, str, pa.Schema, dict[str, str]]] = {
             "site": "the site's name",
             "table": "the table that the row is of",
             "file": "the file, and the member of an archive",
-            "offset": "bytes from the start of the decoded stream",
+            "offset": "bytes from the start of the decoded stream; of Parquet and of a plug-in's source, rows",
             "reason": "why it could not be read",
             "row": "the raw bytes",
         },

@@ -35,7 +35,7 @@ def commands(group: Any, words: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
 
 
 COMMANDS = commands(typer.main.get_command(app))
-FOR_PLUGINS = "signal votes task published_examples lexicon preset system use_plugins"
+FOR_PLUGINS = "signal source votes task published_examples lexicon preset system use_plugins"
 """What plug-ins are made of: used in examples/, which have tests of their own."""
 
 

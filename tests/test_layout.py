@@ -158,6 +158,8 @@ KNOW_FILES = {
     # What a dump is read from; the rows and columns that are made of it know none.
     "dump.sources": "finds the sites' files",
     "dump.archives": "reads them",
+    "dump.rows.parquet_rows": "reads one of their forms, by Arrow's own reader of files",
+    "dump.rows.source_plugins": "hands the path of a file to a plug-in",
     # Files that are no corpus's, or not only a corpus's.
     "documents.author_names": "a table of names on the disk, of which few are needed at a time",
     "signals.benchmark_files": "reads the files of benchmarks that the user names",
@@ -348,6 +350,8 @@ OWN_FILES = {
     # What a corpus is made of, not what it is.
     "corpus.dump.archives": "a dump's files",
     "corpus.dump.sources": "a dump's files",
+    "corpus.dump.rows.parquet_rows": "a dump's files",
+    "corpus.dump.compression.zip_tar": "a dump's files",
     "corpus.signals.benchmark_files": "benchmark files that the user names",
     "corpus.signals.language": "the model of another package",
     "corpus.tokenizer.folder": "whether the user names a tokenizer's folder or its file",

@@ -9,8 +9,8 @@ from socorpus.corpus.dump.sources import Site
 
 def configured(site: Site, config: Config) -> str | None:
     """The base address that `[sites."NAME"]` gives: for the site's own name, else for all of its releases."""
-    known = {normalize("NFC", name): section.url.rstrip("/") for name, section in config.sites.items()}
-    return known.get(site.name) or known.get(site.base)
+    url = config.of_site(site.name, site.base).url
+    return url.rstrip("/") if url is not None else None
 
 
 def of(site: Site, config: Config) -> str | None:
@@ -28,7 +28,7 @@ def warnings(sites: Sequence[Site], config: Config) -> list[str]:
     ]
     names = {name for site in sites for name in (site.name, site.base)}
     return lines + [
-        f'[sites."{name}"] gives an address, and no source holds that site'
+        f'[sites."{name}"] is set, and no source holds that site'
         for name in config.sites
         if normalize("NFC", name) not in names
     ]

@@ -1,4 +1,5 @@
-"""Containers to named byte streams: .7z, .xml, .xml.gz, .xml.bz2, .xml.zst, on disk or at any fsspec address.
+"""Containers to named byte streams: .7z, .zip, .tar and a table by itself, also .gz, .bz2 or .zst, on disk or at any
+fsspec address.
 
 Nothing is unpacked to disk or held in memory: a container is decoded once, from front to back, in pieces of about a
 megabyte. The publisher's archives are solid BZip2, which is one plain bzip2 stream: it is decoded on several threads.
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import unquote
 
-from socorpus.corpus.dump.compression import codecs, methods
+from socorpus.corpus.dump.compression import codecs, methods, zip_tar
 from socorpus.corpus.dump.compression.codecs import MAGIC, PIECE, Packing, Pieces, Window
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
 from socorpus.corpus.storage.boundary import no_file
@@ -26,6 +27,8 @@ SAMPLE = 1 << 20
 BOMB_RATIO, BOMB_BYTES = 1000, 1 << 30
 """Beyond both, decoded against packed size, a container is refused. Dumps have ratios of 3 to 12."""
 
+ARCHIVES = ("7z", "zip", "tar")
+"""Forms that hold several members."""
 _SUFFIXES = {".gz": "gz", ".bz2": "bz2", ".zst": "zst"}
 _SIGNATURE = b"7z\xbc\xaf\x27\x1c"
 _SIGNATURE_BYTES = 32
@@ -41,7 +44,7 @@ class Member:
     address: str
     """Local path or fsspec address of the container."""
     form: str
-    """plain, 7z, gz, bz2 or zst."""
+    """plain, 7z, zip, tar, gz, bz2 or zst."""
     size: int
     """Decoded bytes."""
     exact: bool
@@ -53,7 +56,17 @@ class Member:
     state: str = ""
     """Of the container when it was listed (`state`): tells whether it is still the same file."""
     obstacle: str | None = None
-    """A sentence on why a member of a .7z can't be read, and what to do: its method is not supported, or encrypts."""
+    """A sentence on why a member of an archive can't be read, and what to do: its method isn't known, or encrypts."""
+    offset: int | None = None
+    """Bytes from the start of a tar or zip to the member, where it lies there as it is: it can be read like a file."""
+
+    content: int | None = None
+    """Bytes of its content, where `size` is something else."""
+
+    @property
+    def packed(self) -> bool:
+        """Whether it can only be read from its start."""
+        return self.form != "plain" and self.offset is None
 
 
 @dataclass(frozen=True)
@@ -86,6 +99,8 @@ def members(address: str) -> list[Member]:
             if full and all(member.obstacle for member in full):
                 raise InputError(full[0].obstacle)
             return listed
+        if form in ("zip", "tar"):
+            return _entries(address, file, form)
         size, stamp, seen = _length(file), _stamp(address), state(address)
         name = re.split(r"[\\/]", _path_part(address).rstrip("/"))[-1]
         if form == "plain":
@@ -94,21 +109,24 @@ def members(address: str) -> list[Member]:
 
 
 def open_plain(member: Member) -> BinaryIO:
-    """A seekable stream of a plain member.
+    """A seekable stream of a plain member, or of one that lies in its archive as it is.
 
     Raises:
-        InputError: it is gone, or not plain.
+        InputError: it is gone, or packed.
     """
-    if member.form != "plain":
+    if member.packed:
         raise InputError(f"{member.address}: a {member.form} container can only be read from its start")
-    return _open(member.address)
+    if member.offset is None:
+        return _open(member.address)
+    size = member.size if member.content is None else member.content
+    return cast(BinaryIO, io.BufferedReader(_Slice(_open(member.address), member.offset, size), PIECE))
 
 
 def stream(address: str, wanted: Collection[int], threads: int) -> Generator[tuple[Member, BinaryIO], None, None]:
     """Streams of the wanted members, in the container's order, each valid until the next is asked for.
 
-    Data before a wanted member is decoded and dropped; data after the last one isn't decoded. A member that the caller
-    leaves early is still checked against its CRC32, except the last one. Only bzip2 uses `threads`.
+    Data before a wanted member is decoded and dropped; data after the last one isn't decoded. A member of a .7z that
+    the caller leaves early is still checked against its CRC32, except the last one. Only bzip2 uses `threads`.
 
     Raises:
         InputError: `address` or a wanted member can't be read, or there is no such member; from a stream: truncated
@@ -126,7 +144,14 @@ def stream(address: str, wanted: Collection[int], threads: int) -> Generator[tup
         for folder in folders:
             if any(member.index in wanted for member, _ in folder.entries):
                 yield from _unpack(folder, file, wanted, max(1, threads))
-        if form != "7z" and wanted:
+        if form == "zip":
+            for member in listed:
+                if member.index in wanted:
+                    pieces = zip_tar.zip_pieces(file, member.index)
+                    yield member, _reader(member, Pieces(pieces), member.size, math.inf)
+        elif form == "tar" and wanted:
+            yield from _tar_streams(address, file, {member.index: member for member in listed}, set(wanted), threads)
+        elif form != "7z" and wanted:
             yield from _single(listed[0], file, max(1, threads))
 
 
@@ -208,6 +233,8 @@ def _form(address: str) -> str:
     name = _path_part(address).lower()
     if re.search(r"\.7z(\.\d{3})?$", name):
         return "7z"
+    if archive := zip_tar.NAME.search(name):
+        return "zip" if archive["zip"] else "tar"
     return next((form for suffix, form in _SUFFIXES.items() if name.endswith(suffix)), "plain")
 
 
@@ -364,6 +391,39 @@ class _Joined(io.RawIOBase):
         return b"".join(pieces)
 
 
+class _Slice(io.RawIOBase):
+    """A member that lies in its archive as it is, as a file."""
+
+    def __init__(self, file: BinaryIO, offset: int, size: int) -> None:
+        self._file, self._offset, self._size, self._position = file, offset, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._position = max(0, offset + (0, self._position, self._size)[whence])
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        left = max(0, min(len(buffer), self._size - self._position))
+        self._file.seek(self._offset + self._position)
+        data = self._file.read(left)
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+
 # --- members out of decoded pieces
 
 
@@ -408,7 +468,7 @@ class _Checked(io.RawIOBase):
 
     def _broken(self, what: str) -> InputError:
         of = "" if self._size is None else f" of {self._size}"
-        inner = "" if self._member.form != "7z" else f": member {self._member.name!r}"
+        inner = f": member {self._member.name!r}" if self._member.form in ARCHIVES else ""
         return InputError(
             f"{self._member.address}{inner}: {self._done} bytes{of} were read, then: {what}; fetch the file again"
         )
@@ -424,6 +484,76 @@ def _single(member: Member, file: BinaryIO, threads: int) -> Iterator[tuple[Memb
         limit = max(BOMB_BYTES, BOMB_RATIO * window.size)
         with io.BufferedReader(_Checked(member, Pieces(pieces), None, None, limit), PIECE) as reader:
             yield member, cast(BinaryIO, reader)
+
+
+def _reader(member: Member, source: Pieces, size: int, limit: float) -> BinaryIO:
+    return cast(BinaryIO, io.BufferedReader(_Checked(member, source, size, None, limit), PIECE))
+
+
+def _tar_streams(
+    address: str, file: BinaryIO, listed: dict[int, Member], wanted: set[int], threads: int
+) -> Iterator[tuple[Member, BinaryIO]]:
+    """The wanted members of a tar, whose data are decoded up to the last of them."""
+    last = max(wanted)
+    try:
+        for index, pieces in zip_tar.tar_files(
+            file, _length(file), zip_tar.packing(_path_part(address)), max(1, threads)
+        ):
+            if index in wanted:
+                member = listed[index]
+                yield member, _reader(member, Pieces(pieces), member.size, math.inf)
+            if index >= last:
+                return
+    except (SocorpusError, MemoryError):
+        raise
+    except (*zip_tar.ERRORS, OSError, zlib.error) as error:
+        raise InputError(f"{address}: {error}: truncated or damaged; fetch it again") from error
+
+
+_MOST_LISTED = 64
+_listed: dict[tuple[str, str], list[Member]] = {}
+"""Members of compressed tars, by address and state: each listing decodes the whole."""
+
+
+def _entries(address: str, file: BinaryIO, form: str) -> list[Member]:
+    """The members of a zip or a tar."""
+    seen = state(address)
+    if (address, seen) in _listed:
+        return _listed[address, seen]
+    size, stamp, packed = _length(file), _stamp(address), zip_tar.packing(_path_part(address))
+    limit = max(BOMB_BYTES, BOMB_RATIO * size)
+    try:
+        listing = zip_tar.entries_of_zip(file) if form == "zip" else zip_tar.entries_of_tar(file, size, packed, limit)
+        entries = list(listing)
+    except (SocorpusError, MemoryError):
+        raise
+    except Exception as error:  # a damaged archive makes its readers fail in any way there is
+        raise InputError(
+            f"{address}: not a {form} archive, truncated or damaged ({str(error) or type(error).__name__}); {size} "
+            "bytes long; fetch it again"
+        ) from error
+    if sum(entry.size for entry in entries) > limit:
+        raise InputError(f"{address}: declares absurdly much in {size} bytes: not a dump, or damaged")
+    members = [
+        Member(
+            entry.name,
+            address,
+            form,
+            entry.size,
+            True,
+            f"{stamp}-{entry.index}" if entry.crc is None else f"{entry.crc:08x}-{entry.size}",
+            entry.index,
+            seen,
+            None if entry.obstacle is None else f"{address}: {entry.obstacle}",
+            entry.offset,
+        )
+        for entry in entries
+    ]
+    if packed is not None:
+        if len(_listed) >= _MOST_LISTED:
+            _listed.clear()
+        _listed[address, seen] = members
+    return members
 
 
 def _unpack(

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from socorpus.corpus.dump.rows import row_forms
 from socorpus.corpus.dump.xml_rows import NOT_UTF8
 from socorpus.corpus.errors import InputError
 
@@ -33,7 +34,7 @@ class Reason:
     rows: int
     file: str
     offset: int
-    """Bytes from the start of the decoded stream."""
+    """Bytes from the start of the decoded stream, or rows: `row_forms.unit`."""
     example: str
     """The whole reason of the first row."""
 
@@ -176,9 +177,13 @@ def repaired_lines(place: str, tally: Tally) -> list[str]:
     rows = tally.read + tally.unreadable
     return [
         f"  {site}, table {table}: {reason.rows:,} of {rows:,} {'rows' if rows > 1 else 'row'} had {reason.kind}, now "
-        f"U+FFFD: first in {reason.file} at byte {reason.offset}"
+        f"U+FFFD: first in {reason.file} at {_place(reason)}"
         for reason in tally.repairs.values()
     ]
+
+
+def _place(reason: Reason) -> str:
+    return f"{row_forms.unit(reason.file)} {reason.offset}"
 
 
 def lines(place: str, tally: Tally) -> list[str]:
@@ -189,7 +194,7 @@ def lines(place: str, tally: Tally) -> list[str]:
     text = [f"  {site}, table {table}: {tally.unreadable:,} of {rows:,} {noun} ({tally.unreadable / rows:.1%})"]
     commonest = sorted(tally.reasons.values(), key=lambda reason: -reason.rows)
     text += [
-        f"    {reason.rows:,}: first in {reason.file} at byte {reason.offset}: {reason.example}"
+        f"    {reason.rows:,}: first in {reason.file} at {_place(reason)}: {reason.example}"
         for reason in commonest[:_KINDS]
     ]
     if rest := sum(reason.rows for reason in commonest[_KINDS:]):

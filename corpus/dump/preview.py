@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from socorpus.corpus import schema
-from socorpus.corpus.dump import archives, gate, xml_rows
+from socorpus.corpus.dump import archives, gate, sources, xml_rows
+from socorpus.corpus.dump.rows import row_forms
+from socorpus.corpus.dump.rows.batches import Origin
 from socorpus.corpus.dump.sources import Site, Table
 from socorpus.corpus.errors import InputError
 
@@ -79,28 +81,41 @@ def _of_container(
     address: str, wanted: Sequence[tuple[str, Table]], reach: int, accepted: float
 ) -> Iterator[TablePreview]:
     by_index = {table.member.index: (site, table) for site, table in wanted}
+    if wanted[0][1].source is not None:
+        yield from _of_plugin(wanted, accepted)
+        return
     try:
         before = 0
         for member in archives.members(address):
             if before > reach:
                 by_index.pop(member.index, None)
             before += member.size
-        for member, stream in archives.stream(address, by_index.keys(), 1):
+        # What lies in an archive as it is needs nothing that lies before it.
+        apart = [index for index, (_, table) in by_index.items() if table.member.offset is not None]
+        for site, table in [by_index.pop(index) for index in apart]:
+            with archives.open_plain(table.member) as stream:
+                yield _of_stream(stream, table, site, f"{address}!{table.member.name}", accepted)
+        for member, stream in archives.stream(address, by_index.keys(), 1) if by_index else ():
             site, table = by_index.pop(member.index)
-            file = address if member.form != "7z" else f"{address}!{member.name}"
-            rows = xml_rows.read(
-                stream,
-                table=table.table,
-                site=site,
-                file=file,
-                needed=schema.NEEDED[table.table],
-                batch_bytes=_BATCH_BYTES,
-            )
-            yield _of_table(site, table.table, rows, accepted)
+            file = f"{address}!{member.name}" if member.form in archives.ARCHIVES else address
+            yield _of_stream(stream, table, site, file, accepted)
     except InputError as error:
         for site, table in by_index.values():
             yield TablePreview(site, table.table, (), 0, (f"{error}",))
             break
+
+
+def _of_stream(stream: BinaryIO, table: Table, site: str, file: str, accepted: float) -> TablePreview:
+    origin = Origin(table.table, site, file, schema.NEEDED[table.table])
+    rows = row_forms.read(stream, row_forms.of(table.member.name) or "xml", origin, _BATCH_BYTES)
+    return _of_table(site, table.table, rows, accepted)
+
+
+def _of_plugin(wanted: Sequence[tuple[str, Table]], accepted: float) -> Iterator[TablePreview]:
+    """The first rows of each table that a plug-in's source gives."""
+    for site, table in wanted:
+        rows = sources.rows_by_plugin(table, site)
+        yield _of_table(site, table.table, rows, accepted)
 
 
 def _of_table(site: str, table: str, batches: Iterator[xml_rows.ParsedRows], accepted: float) -> TablePreview:

@@ -1,10 +1,13 @@
 """The user's SOURCE arguments to sites and their tables: which file holds which table of which site's release.
 
-A source is an archive, a table, a folder of tables, or a folder of any of these, on disk or at an fsspec address. Sites
-are named after folders and archives; names inside archives only serve to recognise a table.
+A source is an archive, a table, a folder of tables, or a folder of any of these, on disk or at an fsspec address; or
+`NAME:PATH`, by a plug-in's source. Sites are named after folders and archives; of names inside archives, folders in a
+zip or tar count too.
 """
 
 import contextlib
+import hashlib
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -13,23 +16,30 @@ from pathlib import Path
 
 from socorpus.corpus import schema
 from socorpus.corpus.dump import archives, site_names
-from socorpus.corpus.dump.archives import Member
+from socorpus.corpus.dump.archives import ARCHIVES, Member
+from socorpus.corpus.dump.compression import zip_tar
+from socorpus.corpus.dump.rows import parquet_rows, row_forms, source_plugins
+from socorpus.corpus.dump.rows.batches import Origin
+from socorpus.corpus.dump.rows.source_plugins import SOURCES
+from socorpus.corpus.dump.xml_rows import ParsedRows
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage.boundary import no_file
 
 EXPECTED = (
-    "a .7z of the publisher, a folder with Posts.xml, Comments.xml and so on, one such file (also .gz, .bz2, .zst), "
-    "or a folder of these"
+    "a .7z of the publisher, a .zip or .tar (also .gz, .bz2, .zst or .xz) of tables, a folder with Posts.xml, "
+    "Comments.xml and so on, one such file (also .csv and .jsonl, these three also .gz, .bz2 or .zst, or .parquet), or "
+    "a folder of these"
 )
 _HEAD = 1 << 16
 """Decoded bytes in which a table's root element must begin."""
-_TABLE = re.compile(r"^(?P<stem>.+?)\.xml(\.(gz|bz2|zst))?$", re.IGNORECASE)
-_ARCHIVE = re.compile(r"^(?P<stem>.+?)\.7z(\.001)?$", re.IGNORECASE)
+_ARCHIVE = re.compile(
+    r"^(?P<stem>.+?)(?:\.7z(?:\.001)?|" + zip_tar.NAME.pattern.removesuffix("$") + ")$", re.IGNORECASE
+)
 _DATE = re.compile(r"^(?:(?P<name>.+)[-_ ])?(?P<date>(?:19|20)\d\d(?:-\d\d(?:-\d\d)?|\d\d(?:\d\d)?)?)$")
 # Names of folders that describe how files are kept, not a site.
 _UNSPECIFIC = re.compile(
     "archives?|content|data|downloads?|dumps?|export|extracted|files|input|raw|sources?|src|stackexchange|tables|tmp|"
-    "unpacked|xml",
+    "unpacked|xml|csv|jsonl|json|parquet",
     re.IGNORECASE,
 )
 _PARTS = ("main", "meta")
@@ -41,6 +51,8 @@ class Table:
 
     table: str
     member: Member
+    source: str | None = None
+    """The plug-in's source that reads it; None: we do, by the form of the member's name."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +87,7 @@ class _Found:
     released: str | None
     canonical: bool
     """Whether the file's name is the table's, so that its root element need not tell."""
+    source: str | None = None
 
 
 def discover(sources: Sequence[str], site: str | None = None) -> list[Site]:
@@ -91,7 +104,7 @@ def discover(sources: Sequence[str], site: str | None = None) -> list[Site]:
     for source in sources:
         if not source:
             raise InputError(f"the name of a source is empty (an unset variable?); expected {EXPECTED}")
-        here = list(_tables(source))
+        here = list(_by_plugin(source) or _tables(source))
         if not here:
             raise InputError(f"no tables of a Stack Exchange dump in {source}; expected {EXPECTED}")
         for row in here:
@@ -109,6 +122,7 @@ def discover(sources: Sequence[str], site: str | None = None) -> list[Site]:
         paired = any(not row.meta for row in rows)
         rows = [replace(row, base=name, meta=row.meta and paired) for row in rows]
     releases: dict[str, dict[str | None, dict[str, Member]]] = defaultdict(lambda: defaultdict(dict))
+    by_plugin = {id(row.member): row.source for row in rows}
     warnings: dict[tuple[str, str | None], list[str]] = defaultdict(list)
     canonical: dict[tuple[str, str | None, str], Member] = {}
     for row in sorted(rows, key=lambda row: not row.canonical):
@@ -132,7 +146,9 @@ def discover(sources: Sequence[str], site: str | None = None) -> list[Site]:
     for base, dates in releases.items():
         plain = max(dates, key=lambda date: (date is None, date or ""))
         for released, tables in dates.items():
-            held = tuple(Table(table, tables[table]) for table in schema.DUMP if table in tables)
+            held = tuple(
+                Table(table, tables[table], by_plugin[id(tables[table])]) for table in schema.DUMP if table in tables
+            )
             name = base if released == plain else _dated(base, released)
             stray = tuple(warnings[base, released])
             entry = Site(site_names.checked(name, _show(held[0].member)), base, held, released, stray)
@@ -158,6 +174,86 @@ def _keep_apart(rows: Sequence[_Found]) -> None:
             )
 
 
+# --- sources of plug-ins
+
+
+def _by_plugin(source: str) -> list[_Found]:
+    """The tables of `NAME:PATH`, where NAME is a source of an active plug-in.
+
+    Raises:
+        InputError: there is no such file or folder, or no file of the source's kind in it.
+    """
+    name, colon, path = source.partition(":")
+    if not colon or name not in SOURCES or Path(source).exists():
+        return []
+    definition, listed = SOURCES[name], plugin_files(name, path)
+    names = _names(path)
+    if Path(path).is_file():
+        names[-1] = names[-1].partition(".")[0]
+    size = sum(file.stat().st_size for file in listed)
+    tables_of_it = []
+    for index, table in enumerate(definition.tables):
+        # The size is that of all tables together, and counts once.
+        own = size if index == 0 else 0
+        seen = plugin_state(name, path)
+        member = Member(table, path, "plug-in", own, True, f"{SOURCES.version(name)}-{seen}", index, seen)
+        tables_of_it.append(replace(_named(table, member, names, len(names) - 1, True), source=name))
+    return tables_of_it
+
+
+def plugin_files(name: str, path: str) -> list[Path]:
+    """The files that a plug-in's source reads, in the order of their paths.
+
+    Raises:
+        InputError: there are none.
+    """
+    place = Path(path)
+    if not place.exists():
+        raise InputError(f"{path}: there is no such file or folder, for the source {name} of a plug-in")
+    if place.is_file():
+        return [place]
+    pattern = SOURCES[name].files
+    listed = sorted(
+        file
+        for file in place.rglob(pattern)
+        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(place).parts)
+    )
+    if not listed:
+        raise InputError(f"{path}: holds no file {pattern!r}, which the source {name} of a plug-in reads")
+    return listed
+
+
+def plugin_state(name: str, path: str) -> str:
+    """A hash of the names, sizes and times of the files that a plug-in's source reads; `gone` without any."""
+    try:
+        listed = plugin_files(name, path)
+    except InputError:
+        return "gone"
+    facts = [(file.relative_to(path).as_posix(), *size_and_time(file)) for file in listed]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+
+
+def rows_by_plugin(table: Table, site: str) -> Iterator[ParsedRows]:
+    """The rows of one table that a plug-in's source gives, file by file.
+
+    Raises:
+        BuildError: the plug-in's function raised something.
+    """
+    assert table.source is not None
+    definition = SOURCES.named(table.source)
+    for path in plugin_files(table.source, table.member.address):
+        file = f"{row_forms.PLUGIN}{table.source}: {path.name}"
+        origins = {table.table: Origin(table.table, site, file, schema.NEEDED[table.table])}
+        for _, rows in source_plugins.read_file(definition, path, origins):
+            yield rows
+
+
+def size_and_time(file: Path) -> tuple[int, int]:
+    """Bytes and time of modification (nanoseconds since 1970) of a file, by which a changed one is known."""
+    status = file.stat()
+    return status.st_size, status.st_mtime_ns
+
+
 # --- where tables lie
 
 
@@ -165,7 +261,9 @@ def _tables(source: str) -> Iterator[_Found]:
     path = archives.local_path(source)
     if path is not None:
         if not path.exists():
-            raise InputError(f"{source}: {no_file(path) or 'there is no such file or folder'}")
+            by_plugin = re.match(r"[A-Za-z_]\w*:", source)
+            hint = "; a plug-in's source is read once the plug-in is named (--plugin)" if by_plugin else ""
+            raise InputError(f"{source}: {no_file(path) or 'there is no such file or folder'}{hint}")
         address, folder = str(path), path.is_dir()
     else:
         address, folder = source, _is_folder(source)
@@ -229,17 +327,27 @@ def _file(address: str, names: list[str], top: int, explicit: bool) -> Iterator[
         for table, member in _in_archive(address):
             inner = re.split(r"[\\/]", member.name.lower())[-2:-1]
             part = [name for name in inner if name in _PARTS]
+            if member.form != "7z":  # whose folders people pack as they are, of several sites too
+                part = [name for name in re.split(r"[\\/]", member.name)[:-1] if name.strip(".")]
             yield _named(table, member, [*names[:-1], stem, *part], top, _is_canonical(member.name))
         return
-    written = _TABLE.match(names[-1])
+    written = row_forms.TABLE.match(names[-1])
     if written is None:
         if explicit and re.search(r"\.7z\.\d{3}$", names[-1].lower()):
             archives.members(address)  # says which volume to give instead
         return
     recognised = schema.ROOTS.get(written["stem"].lower())
+    if not recognised and row_forms.of(names[-1]) != "xml":  # which says nothing of itself
+        if explicit:
+            example = "Posts" + names[-1][len(written["stem"]) :]
+            raise InputError(
+                f"{address}: which table it is can't be told; name it after the table, such as {example}: "
+                f"{', '.join(schema.ROOTS)}"
+            )
+        return
     # In a folder, a file that only might be a table is no reason to fail.
     with contextlib.nullcontext() if recognised or explicit else contextlib.suppress(InputError):
-        member = archives.members(address)[0]
+        member = _measured(archives.members(address)[0])
         if recognised := recognised or _sniff(_head(member)):
             yield _named(recognised, member, names[:-1], top, written["stem"].lower() in schema.ROOTS)
 
@@ -247,20 +355,37 @@ def _file(address: str, names: list[str], top: int, explicit: bool) -> Iterator[
 def _in_archive(address: str) -> Iterator[tuple[str, Member]]:
     """Tables of an archive by their names; where no name is known, by their roots, for which the archive is decoded."""
     members = archives.members(address)
-    stems = [(_TABLE.match(re.split(r"[\\/]", member.name)[-1]), member) for member in members]
+    stems = [(row_forms.TABLE.match(re.split(r"[\\/]", member.name)[-1]), member) for member in members]
     known = [
         (schema.ROOTS[match["stem"].lower()], member)
         for match, member in stems
-        if match and not match[2] and match["stem"].lower() in schema.ROOTS
+        if match and not match["packed"] and match["stem"].lower() in schema.ROOTS
     ]
-    unknown = [] if known else [member.index for match, member in stems if match and not match[2]]
+    unknown = (
+        []
+        if known
+        else [
+            member.index
+            for match, member in stems
+            if match and row_forms.of(member.name) == "xml" and not match["packed"]
+        ]
+    )
     for _, member in known:
         if member.obstacle is not None:
             raise InputError(member.obstacle)
-    yield from known
+    yield from ((table, _measured(member)) for table, member in known)
     for member, data in archives.stream(address, unknown, 1) if unknown else []:
         if table := _sniff(data.read(_HEAD)):
             yield table, member
+
+
+def _measured(member: Member) -> Member:
+    """A member whose size is that of its rows: of Parquet what its columns have before they are compressed."""
+    if row_forms.of(member.name) != "parquet" or member.packed:
+        return member
+    with archives.open_plain(member) as stream:
+        size = parquet_rows.decoded_bytes(stream, _show(member))
+    return replace(member, size=size, content=member.size)
 
 
 def _head(member: Member) -> bytes:
@@ -340,14 +465,14 @@ def _normal(path: Path) -> list[str]:
 
 
 def _show(member: Member) -> str:
-    return f"{member.address} ({member.name})" if member.form == "7z" else member.address
+    return f"{member.address} ({member.name})" if member.form in ARCHIVES else member.address
 
 
 # --- names
 
 
 def _is_canonical(name: str) -> bool:
-    written = _TABLE.match(re.split(r"[\\/]", name)[-1])
+    written = row_forms.TABLE.match(re.split(r"[\\/]", name)[-1])
     return written is not None and written["stem"].lower() in schema.ROOTS
 
 

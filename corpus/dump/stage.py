@@ -1,7 +1,7 @@
 """The first stage: a dump's tables, wherever they lie, become parts of typed rows.
 
-A plain file is read in ranges, in parallel. A container is one stream, decoded once and in order (in parallel where its
-codec allows), and cut into the same parts. Rows that can't be read go to the quarantine.
+A plain file is read in ranges or row groups, in parallel. A container is one stream, decoded once and in order (in
+parallel where its codec allows), and cut into the same parts. Rows that can't be read go to the quarantine.
 """
 
 import contextlib
@@ -18,6 +18,11 @@ from socorpus.corpus import schema
 from socorpus.corpus.arrays import Int64, counted
 from socorpus.corpus.config import Read
 from socorpus.corpus.dump import archives, gate, repeats_stage, xml_rows
+from socorpus.corpus.dump import sources as dump_sources
+from socorpus.corpus.dump.rows import parquet_rows, row_forms, source_plugins
+from socorpus.corpus.dump.rows.batches import Origin
+from socorpus.corpus.dump.rows.parquet_rows import Span
+from socorpus.corpus.dump.rows.source_plugins import SOURCES, Source
 from socorpus.corpus.dump.sources import Site, Table
 from socorpus.corpus.engine import machine, receipts
 from socorpus.corpus.engine.context import BuildContext, Receipts
@@ -70,8 +75,10 @@ def _refuse_changed(root: Path, sites: Sequence[Site], items: Sequence[WorkItem]
     Raises:
         InputError: a source has changed.
     """
-    listed = {table.member.address: table.member.state for site in sites for table in site.tables}
-    changed = [address for address, before in listed.items() if before and archives.state(address) != before]
+    listed = {table.member.address: table for site in sites for table in site.tables}
+    changed = [
+        address for address, table in listed.items() if table.member.state and _state(table) != table.member.state
+    ]
     if not changed:
         return
     for item in items:
@@ -94,18 +101,26 @@ def _unchanged(wanted: "Wanted") -> Iterator[None]:
     Raises:
         InputError: it has changed; in place of an error that comes of the change.
     """
-    address, listed = wanted.table.member.address, wanted.table.member.state
-    before = archives.state(address)
+    listed, before = wanted.table.member.state, _state(wanted.table)
     if listed and not archives.same_content(listed, before):
         raise InputError(_changed(wanted.file))
     try:
         yield
     except InputError as error:
-        if archives.state(address) != before:
+        if _state(wanted.table) != before:
             raise InputError(_changed(wanted.file)) from error
         raise
-    if archives.state(address) != before:
+    if _state(wanted.table) != before:
         raise InputError(_changed(wanted.file))
+
+
+def _state(table: Table) -> str:
+    member = table.member
+    return (
+        archives.state(member.address)
+        if table.source is None
+        else dump_sources.plugin_state(table.source, member.address)
+    )
 
 
 def _gathered(root: Path, paths: Sequence[str]) -> Iterator[pa.Table]:
@@ -123,30 +138,38 @@ def _gathered(root: Path, paths: Sequence[str]) -> Iterator[pa.Table]:
 
 def _items(sites: Sequence[Site], config: Read) -> Iterator[WorkItem]:
     part_mb, row_kb = config.part_mb, config.row_kb
-    containers: dict[str, list[Wanted]] = {}
+    containers: dict[tuple[str, int], list[Wanted]] = {}
+    by_plugin: dict[tuple[str, str, str], list[Wanted]] = {}
     for site in sites:
         for table in site.tables:
             wanted = Wanted.of(site.name, table)
-            if in_ranges(table):
-                number = max(1, -(-table.member.size // (part_mb * MB)))
+            member = wanted.table.member
+            if table.source is not None:
+                by_plugin.setdefault((site.name, table.source, member.address), []).append(wanted)
+            elif row_forms.of(member.name) == "parquet" and not member.packed:
+                yield from _of_row_groups(wanted, config)
+            elif in_ranges(table):
+                number = max(1, -(-member.size // (part_mb * MB)))
                 for part in range(number):
                     yield WorkItem(
                         "read",
                         f"{site.name}/{table.table}-{part:05d}",
                         read_range,
                         {"wanted": wanted, "number": part, "part_mb": part_mb, "row_kb": row_kb},
-                        {"stamp": table.member.stamp},
+                        {"stamp": member.stamp},
                         _VERSION,
-                        [part_mb, row_kb, part, wanted.table.member.address],
-                        min(part_mb * MB, table.member.size),
+                        [part_mb, row_kb, part, member.address],
+                        min(part_mb * MB, member.size),
                     )
             else:
-                containers.setdefault(wanted.table.member.address, []).append(wanted)
-    for address, tables in sorted(containers.items()):
+                # The members of a zip, and of a tar without compression, can be read side by side.
+                apart = member.index if member.form == "zip" or member.offset is not None else -1
+                containers.setdefault((member.address, apart), []).append(wanted)
+    for (address, apart), tables in sorted(containers.items()):
         stamps = {f"{entry.site}/{entry.table.table}": entry.table.member.stamp for entry in tables}
         yield WorkItem(
             "read",
-            f"{tables[0].site}/{receipts.fingerprint(address)[:8]}",
+            f"{tables[0].site}/{receipts.fingerprint(address if apart < 0 else [address, apart])[:8]}",
             read_container,
             {"address": address, "wanted": tables, "part_mb": part_mb, "row_kb": row_kb},
             stamps,
@@ -154,6 +177,53 @@ def _items(sites: Sequence[Site], config: Read) -> Iterator[WorkItem]:
             [part_mb, row_kb, address],
             # Decoding costs several times as much as reading plain XML.
             4.0 * sum(entry.table.member.size for entry in tables),
+        )
+    for (_, source, path), tables in sorted(by_plugin.items()):
+        yield from _of_plugin(source, path, tables, config)
+
+
+def _of_row_groups(wanted: "Wanted", config: Read) -> Iterator[WorkItem]:
+    """Items of a Parquet file, each of a run of row groups."""
+    member, number = wanted.table.member, 0
+    with archives.open_plain(member) as stream:
+        spans = parquet_rows.spans(stream, wanted.file, config.part_mb * MB)
+    for span in spans:
+        yield WorkItem(
+            "read",
+            f"{wanted.site}/{wanted.table.table}-{number:05d}",
+            read_row_groups,
+            {"wanted": wanted, "number": number, "span": span, "row_kb": config.row_kb},
+            {"stamp": member.stamp},
+            _VERSION,
+            [config.part_mb, config.row_kb, number, member.address],
+            member.size / len(spans),
+        )
+        number += span.parts
+
+
+def _of_plugin(source: str, path: str, tables: list["Wanted"], config: Read) -> Iterator[WorkItem]:
+    """Items of a plug-in's source, each of consecutive files that have a part's bytes together."""
+    runs: list[list[Path]] = []
+    sizes: list[int] = []
+    for file in dump_sources.plugin_files(source, path):
+        size, _ = dump_sources.size_and_time(file)
+        if not runs or sizes[-1] + size > config.part_mb * MB:
+            runs.append([])
+            sizes.append(0)
+        runs[-1].append(file)
+        sizes[-1] += size
+    for number, (run, size) in enumerate(zip(runs, sizes, strict=True)):
+        together = size <= _TOGETHER * config.part_mb * MB
+        yield WorkItem(
+            "read",
+            f"{tables[0].site}/{source}-{number:05d}",
+            read_by_plugin,
+            {"source": source, "wanted": tables, "number": number, "paths": run}
+            | {"row_kb": config.row_kb, "together": together},
+            {"files": receipts.fingerprint([[str(file), *dump_sources.size_and_time(file)] for file in run])},
+            _VERSION,
+            [config.part_mb, config.row_kb, number, path, source, SOURCES.version(source)],
+            4.0 * size,
         )
 
 
@@ -164,6 +234,8 @@ def _wanted(item: WorkItem) -> Sequence["Wanted"]:
 
 KB, MB = 1 << 10, 1 << 20
 _GATHERED_BYTES = 128 * MB
+_TOGETHER = 4
+"""Parts' bytes of a plug-in's files whose rows are held at once, those of all tables."""
 _MOST_SCANNERS = 8
 """Threads that read the rows of one container: more would wait for the one that writes them."""
 _VERSION = 3
@@ -186,6 +258,12 @@ class Wanted:
         address = named if path is None else str(path.absolute())
         return Wanted(site, replace(table, member=replace(table.member, address=address)), named)
 
+    def origin(self, row_kb: int, member: archives.Member | None = None) -> Origin:
+        """What its rows are read as; of a member of a container with the member's name."""
+        member = member or self.table.member
+        file = self.file if member.form == "plain" else f"{self.file}!{member.name}"
+        return Origin(self.table.table, self.site, file, schema.NEEDED[self.table.table], row_kb * KB)
+
 
 def part_path(site: str, table: str, number: int) -> str:
     """Path of a part: rows of posts are gathered by thread later, those of a whole site are in their final place."""
@@ -200,9 +278,13 @@ def quarantine_path(site: str, table: str, number: int) -> str:
 
 
 def in_ranges(table: Table) -> bool:
-    """Whether a table can be read in ranges of bytes: a plain file in UTF-8."""
-    if table.member.form != "plain":
+    """Whether a table can be read in ranges of bytes: a file in UTF-8, of XML or JSON Lines, that isn't packed."""
+    form = row_forms.of(table.member.name) or "xml"
+    # What is read of a zip in ranges isn't held against its CRC32.
+    if table.member.packed or table.member.form == "zip" or form not in ("xml", "jsonl"):
         return False
+    if form == "jsonl":
+        return True
     with archives.open_plain(table.member) as stream:
         return xml_rows.sniff(stream.read(1 << 16)).encoding.startswith("utf-8")
 
@@ -210,21 +292,79 @@ def in_ranges(table: Table) -> bool:
 def read_range(root: Path, wanted: Wanted, number: int, part_mb: int, row_kb: int) -> Outcome:
     """Read one part of a plain UTF-8 file: the rows that begin in its range of bytes."""
     start, stop = number * part_mb * MB, (number + 1) * part_mb * MB
-    last = stop >= wanted.table.member.size
-    with _unchanged(wanted), archives.open_plain(wanted.table.member) as stream:
-        rows = xml_rows.read(
-            stream,
-            table=wanted.table.table,
-            site=wanted.site,
-            file=wanted.file,
-            start=start,
-            stop=None if last else stop,
-            needed=schema.NEEDED[wanted.table.table],
-            longest=row_kb * KB,
-        )
+    member = wanted.table.member
+    last = stop >= member.size
+    with _unchanged(wanted), archives.open_plain(member) as stream:
+        form = row_forms.of(member.name) or "xml"
+        rows = row_forms.read_range(stream, form, wanted.origin(row_kb), start, None if last else stop)
         writer = _Parts(root, wanted, number)
         writer.write(rows, limit=None)
     return writer.outcome()
+
+
+def read_row_groups(root: Path, wanted: Wanted, number: int, span: Span, row_kb: int) -> Outcome:
+    """Read a run of row groups of a Parquet file into one part, or a large one into several of as many rows."""
+    with _unchanged(wanted), archives.open_plain(wanted.table.member) as stream:
+        rows = parquet_rows.read(stream, wanted.origin(row_kb), span.groups, span.rows if span.parts > 1 else None)
+        writer = _Parts(root, wanted, number)
+        for part in range(span.parts):
+            writer.number = number + part
+            writer.write(rows, limit=(part + 1) * span.rows if part + 1 < span.parts else None)
+    return writer.outcome()
+
+
+def read_by_plugin(
+    root: Path,
+    source: str,
+    wanted: Sequence[Wanted],
+    number: int,
+    paths: Sequence[Path],
+    row_kb: int,
+    together: bool,
+) -> Outcome:
+    """Read some files by a plug-in's source into one part of each of its tables.
+
+    Args:
+        together: whether the rows of all tables may be held in memory at once; else the files are read once a table.
+    """
+    outputs: dict[str, int | parquet.Written] = {}
+    counts: dict[str, Any] = {}
+    definition = SOURCES.named(source)
+    with _unchanged(wanted[0]):
+        held = _by_table(definition, wanted, paths, row_kb) if together else None
+        for entry in wanted:
+            table = entry.table.table
+            rows = held[table] if held is not None else _rows_by_plugin(definition, [entry], paths, row_kb, table)
+            writer = _Parts(root, entry, number)
+            writer.write(iter(rows), limit=None)
+            outcome = writer.outcome()
+            outputs |= outcome.outputs
+            counts |= outcome.counts
+    return Outcome(outputs, counts)
+
+
+def _by_table(
+    definition: Source, wanted: Sequence[Wanted], paths: Sequence[Path], row_kb: int
+) -> dict[str, list[xml_rows.ParsedRows]]:
+    held: dict[str, list[xml_rows.ParsedRows]] = {entry.table.table: [] for entry in wanted}
+    for path in paths:
+        for table, rows in source_plugins.read_file(definition, path, _of_file(definition, wanted, path, row_kb)):
+            held[table].append(rows)
+    return held
+
+
+def _rows_by_plugin(
+    definition: Source, wanted: Sequence[Wanted], paths: Sequence[Path], row_kb: int, table: str
+) -> Iterator[xml_rows.ParsedRows]:
+    for path in paths:
+        for name, rows in source_plugins.read_file(definition, path, _of_file(definition, wanted, path, row_kb)):
+            if name == table:
+                yield rows
+
+
+def _of_file(definition: Source, wanted: Sequence[Wanted], path: Path, row_kb: int) -> dict[str, Origin]:
+    file = f"{row_forms.PLUGIN}{definition.name}: {path.name}"
+    return {entry.table.table: replace(entry.origin(row_kb), file=file) for entry in wanted}
 
 
 def read_container(
@@ -243,19 +383,8 @@ def read_container(
     with _unchanged(wanted[0]):
         for member, stream in archives.stream(address, tables.keys(), threads):
             entry = tables[member.index]
-            file = entry.file if member.form == "plain" else f"{entry.file}!{member.name}"
-            needed = schema.NEEDED[entry.table.table]
-            table = entry.table.table
-            longest = row_kb * KB
-            rows = xml_rows.read(
-                stream,
-                table=table,
-                site=entry.site,
-                file=file,
-                needed=needed,
-                longest=longest,
-                threads=scanners,
-            )
+            form = row_forms.of(member.name) or "xml"
+            rows = row_forms.read(stream, form, entry.origin(row_kb, member), threads=scanners)
             writer = _Parts(root, entry, 0)
             number = 0
             while writer.write(rows, limit=(number + 1) * part_mb * MB):

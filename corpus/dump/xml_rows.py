@@ -31,12 +31,12 @@ FORBIDDEN = "characters that XML forbids"
 
 @dataclass(frozen=True)
 class ParsedRows:
-    """Some rows of a table, in the order of the file."""
+    """Some rows of a table, in the order of the file, whatever its form."""
 
     batch: pa.Table
     """Schema `dump_schema(table)`."""
     quarantine: pa.Table
-    """Schema `QUARANTINE`: unreadable rows, with their byte offset in the stream, a reason and the raw bytes."""
+    """Schema `QUARANTINE`: unreadable rows, with their offset (`row_forms.unit`), a reason and the raw bytes."""
     unknown: dict[str, int]
     """Attributes that the schema does not know, with their number in the rows of `batch`."""
     repaired: int
@@ -44,7 +44,7 @@ class ParsedRows:
     repairs: tuple[Mapping[str, Any], ...]
     """Of each repaired row, as in `quarantine`: file, offset and reason, which is `NOT_UTF8` or `FORBIDDEN`."""
     consumed: int
-    """Bytes of the stream up to the end of this batch's last row."""
+    """Bytes of the stream up to the end of this batch's last row; of Parquet and of a plug-in's, rows."""
 
 
 @dataclass(frozen=True)
@@ -571,7 +571,7 @@ def _careful(context: _RowContext, raw: bytes) -> tuple[dict[str, Any], list[str
     others = []
     for key, value in root[0].attrib.items():
         if attribute := known.get(str(key)):
-            values[attribute.column] = _typed(attribute, str(value))
+            values[attribute.column] = typed(attribute, str(value))
         else:
             others.append(str(key))
     written = {a.column: a.xml for a in DUMP[context.table]}
@@ -593,8 +593,12 @@ def _legal(reference: re.Match[str]) -> str:
     return "\ufffd" if illegal else reference[0]
 
 
-def _typed(attribute: Attribute, text: str) -> Any:
-    """The value of an attribute: int, milliseconds, bool, str, list of tags, or None where a typed one is empty."""
+def typed(attribute: Attribute, text: str) -> Any:
+    """The value of an attribute: int, milliseconds, bool, str, list of tags, or None where a typed one is empty.
+
+    Raises:
+        ValueError: it is none of the attribute's type; says so with its name.
+    """
     kind, bare = attribute.type, text.strip()
     wrong = ValueError(f"{attribute.xml}={text[:80]!r} is not of type {kind}")
     if kind == pa.string():

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from socorpus.corpus import toml_config
 from socorpus.corpus.config import SelectionRule
+from socorpus.corpus.dump.rows import row_forms
 from socorpus.corpus.report import fragments as html
 from socorpus.corpus.report import plots, summary
 from socorpus.corpus.report.summary import Sample, Summary
@@ -63,7 +64,7 @@ def _sites(facts: Facts) -> Section | None:
     spans = facts.summary.distributions.spans
     rows = [
         [
-            name,
+            f"{site['name']} ({name})" if site.get("name") else name,
             site["released"] or "–",
             " to ".join(map(summary.day, spans[name])) if name in spans else "–",
             *(site["rows"].get(table, "–") for table in tables),
@@ -271,7 +272,7 @@ def _quarantine(facts: Facts) -> Section | None:
     content = html.paragraph("Rows that could not be read lie as they are in quarantine/, with place and reason.")
     content += html.table(["table", "rows"], tables.items(), ["all", facts.totals["quarantined"]])
     for row, raw in facts.summary.quarantined[:_LISTED]:
-        where = f"{Path(row['file']).name}, byte {row['offset']:,}"
+        where = f"{Path(row['file']).name}, {row_forms.unit(row['file'])} {row['offset']:,}"
         head = Markup('{} {} <b>{}</b> <span class="evidence">{}</span>').format(
             row["site"], row["table"], where, row["reason"]
         )

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from socorpus.corpus import plugins, schema, toml_config
 from socorpus.corpus.config import SelectionRule
+from socorpus.corpus.dump.rows import row_forms
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.privacy import display
 from socorpus.corpus.privacy.display import Shown
@@ -470,7 +471,7 @@ def _shard_lines(story: Story) -> list[str]:
 
 
 def _quarantine_lines(bad: Quarantined) -> list[str]:
-    return [f"{bad.file}, table {bad.table}, byte {bad.offset:,}: {bad.reason}", f"  {bad.row}"]
+    return [f"{bad.file}, table {bad.table}, {row_forms.unit(bad.file)} {bad.offset:,}: {bad.reason}", f"  {bad.row}"]
 
 
 def _text_lines(document: Document | None) -> list[str]:

@@ -20,9 +20,6 @@ from socorpus.corpus.config import Selection
 
 Mask = npt.NDArray[np.bool_]
 
-FABRICATED_FROM = 1_000_000_000
-"""Posts with ids from here on, of the Community user and without history, are not real (docs/dump-format.md)."""
-
 
 @dataclass(frozen=True)
 class Rule:
@@ -44,7 +41,7 @@ def _kind(rows: pa.Table, config: Selection) -> Mask:
 
 
 def _fabricated(rows: pa.Table, config: Selection) -> Mask:
-    planted = (_numbers(rows, "post_id") >= FABRICATED_FROM) & (_numbers(rows, "author_id") == -1)
+    planted = (_numbers(rows, "post_id") >= schema.FABRICATED_FROM) & (_numbers(rows, "author_id") == -1)
     return planted & (_numbers(rows, "revisions") == 0) & (not config.fabricated)
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,25 @@ from socorpus.corpus.toml_config import as_dict
 
 
 def run(
-    context: BuildContext, documents: Receipts, signals: Mapping[str, Receipts], twins: Receipt
+    context: BuildContext,
+    documents: Receipts,
+    signals: Mapping[str, Receipts],
+    twins: Receipt,
+    languages: Mapping[str, str] | None = None,
 ) -> dict[str, Receipt]:
-    """Signals -> decisions: the rules, then the election among duplicates; receipts by bucket."""
+    """Signals -> decisions: the rules, then the election among duplicates; receipts by bucket.
+
+    Args:
+        languages: site -> the language that its posts are kept in, in place of the configuration's; of those that have
+            one.
+    """
     config = context.config.selection
     read = [signals[name] for name in own_rules.read_by(config)]
-    rules = context.by_bucket("rules", apply_rules, documents, *read, config=config)
+    given = languages or {}
+    own = {f"{bucket.index}": given[bucket.site] for bucket in context.buckets if bucket.site in given}
+    rules = context.by_bucket(
+        "rules", apply_rules, documents, *read, config=config, more=own or None, **({"languages": given} if own else {})
+    )
     context.prune("rules", rules, [".work/rules"])
     inputs = {"twins": twins.content} | {name: receipt.content for name, receipt in rules.items()}
     arguments = {"twins": next(iter(twins.outputs)), "buckets": context.buckets, "config": config}
@@ -41,8 +55,10 @@ def run(
     return done
 
 
-def apply_rules(root: Path, bucket: Bucket, config: Selection) -> Outcome:
+def apply_rules(root: Path, bucket: Bucket, config: Selection, languages: Mapping[str, str] | None = None) -> Outcome:
     """The rules of one row: decisions before duplicates."""
+    if language := (languages or {}).get(bucket.site):
+        config = replace(config, languages=(language,))
     rows = parquet.read(root / bucket.path("documents"), columns=selection_rules.DOCUMENT_COLUMNS)
     for signal, columns in selection_rules.SIGNAL_COLUMNS.items():
         marks = parquet.read(root / bucket.path(f"signals/{signal}"), columns=columns)

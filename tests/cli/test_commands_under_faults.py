@@ -107,6 +107,16 @@ TABLE: dict[str, Command] = {
         },
         ("build", "dump", "-o", "OUT", "--workers", 0, *WAITS),
     ),
+    "inspect": Command(
+        ("inspect", "dump.7z", "--config", "build.toml", "--plugin", "plugin.py"),
+        # What is damaged within a table is shown, and is no reason to stop.
+        {"dump.7z": ANY, "build.toml": ANY, "plugin.py": ANY},
+        {
+            ("inspect", "s3://nowhere/dump.7z"): 2,
+            ("inspect", "http://127.0.0.1:1/dump.7z"): 2,
+        },
+        ("inspect", "dump", *WAITS),
+    ),
     "status": Command(
         ("status", "corpus"),
         {"corpus/receipts/documents/**/*.json": (0,), MANIFEST: (0,), "corpus/receipts/read.json": (0,)},

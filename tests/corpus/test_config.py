@@ -62,7 +62,9 @@ def test_a_date_of_toml_is_a_day_as_a_text_is(tmp_path: Path) -> None:
         ("shards = 3", r"shards must be a table of keys"),
         ("sites = 3", r'sites must be tables, \[sites."NAME"\], not 3'),
         ("[sites]\ncooking = 'https://x.com'", r'sites\."cooking" must be a table of keys'),
-        ("[sites.cooking]", r'sites\."cooking"\.url is missing'),
+        ("[sites.cooking]\nurl = ''", r'sites\."cooking"\.url must be the address'),
+        ("[sites.cooking]\nlanguage = 'German'", r'sites\."cooking"\.language must be a code of ISO 639-1'),
+        ("[sites.cooking]\nname = ' '", r'sites\."cooking"\.name is empty'),
         ("[sites.cooking]\nurl = 3", r'sites\."cooking"\.url must be text in quotes, not 3'),
         ("[sites.cooking]\nulr = 'https://x.com'", r'unknown key sites\."cooking"\.ulr; did you mean'),
         *(

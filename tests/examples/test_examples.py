@@ -7,12 +7,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from socorpus.corpus import explain, load_config, plugins, use_plugins
-from socorpus.corpus.errors import InputError
+from socorpus.corpus import explain, load_config, pipeline, plugins, use_plugins
+from socorpus.corpus.dump import sources as dump_sources
+from socorpus.corpus.dump import stage as dump_stage
+from socorpus.corpus.engine.executor import Engine
+from socorpus.corpus.errors import BuildError, InputError
 from socorpus.labeling import plugin_calls
 from socorpus.labeling.functions import of_task
 from socorpus.labeling.schema import TASKS
@@ -40,6 +44,7 @@ def test_there_is_one_of_each_kind_and_each_is_short() -> None:
     assert defined == {
         "signal": ["configuration section", "signal"],
         "signal_with_files": ["configuration section", "signal"],
+        "source": ["source"],
         "labelling_function": ["labelling function"],
         "lexicon": ["lexicon of obsolescence"],
         "task": ["task", *["labelling function"] * 3],
@@ -346,3 +351,72 @@ def test_a_whole_new_task_from_functions_to_a_model(tmp_path: Path) -> None:
         environment={"XDG_STATE_HOME": str(tmp_path / "else")},
     )
     assert "task 'runnable' is not known" in unknown.stderr and "--plugin" in unknown.stderr
+
+
+def test_the_source(tmp_path: Path) -> None:
+    """Topics of a forum -> a corpus; it is read again when a topic or the plug-in changes, and not otherwise."""
+    topics, plugin = tmp_path / "topics", tmp_path / "source.py"
+    topics.mkdir()
+    plugin.write_text((EXAMPLES / "source.py").read_text("utf-8"), "utf-8")
+    for number in range(3):
+        (topics / f"{number}.json").write_text(json.dumps(_topic(number)), "utf-8")
+
+    def built(root: Path) -> dict[str, object]:
+        config = load_config(more_plugins=[str(plugin)])
+        with Engine(root, workers=0) as engine:
+            found = dump_sources.discover([f"discourse:{topics}"], "forum.example.com")
+            facts: dict[str, object] = pipeline.build(root, found, config, engine)["sites"]["forum.example.com"]
+        return facts
+
+    root = tmp_path / "corpus"
+    facts = built(root)
+    assert facts["rows"] == {"comments": 6, "history": 3, "posts": 6} and facts["quarantined"] == 0
+    documents = {row["post_id"]: row for row in table(root, "documents").to_pylist()}
+    question, answer = documents[101], documents[102]
+    assert (question["kind"], question["title"], question["tags"]) == ("question", "How do I 1?", ["help", "new"])
+    assert (answer["thread_id"], answer["accepted"], answer["score"], answer["author"]) == (101, True, 4, "ann")
+    assert answer["comments"] == 2 and "thank you & bye" in answer["text"]  # a reply to a reply is of the answer too
+    assert table(root, "tables/history")["post_history_type_id"].to_pylist() == [10, 10, 10]
+    receipts = (root / "receipts/read").rglob("*.json")
+    before = {path: path.stat().st_mtime_ns for path in receipts}
+    built(root)
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    topic = _topic(1)
+    topic["title"] = "How do I do it?"
+    (topics / "1.json").write_text(json.dumps(topic), "utf-8")
+    built(root)
+    assert {row["title"] for row in table(root, "documents").to_pylist()} >= {"How do I do it?", "How do I 2?"}
+    plugin.write_text(plugin.read_text("utf-8").replace('"Score": likes', '"Score": likes + 1'), "utf-8")
+    built(root)
+    assert {row["post_id"]: row["score"] for row in table(root, "documents").to_pylist()}[102] == 5
+
+
+def _topic(number: int) -> dict[str, Any]:
+    first = 100 * number + 1
+
+    def post(place: int, text: str, **more: object) -> dict[str, Any]:
+        made = {"id": first + place - 1, "post_number": place, "username": "ann", "user_id": 7, "post_type": 1}
+        return made | {"created_at": f"2024-05-0{place}T10:00:00.000Z", "cooked": f"<p>{text}</p>", **more}
+
+    posts = [
+        post(1, f"How can I do the thing that is numbered {number} without breaking all the others?"),
+        post(2, f"You can do it by reading page {number} of the manual.", actions_summary=[{"id": 2, "count": 4}]),
+        post(3, "thank you &amp; bye", reply_to_post_number=2),
+        post(4, "no thanks needed", reply_to_post_number=3),
+        post(5, "", post_type=3, action_code="closed.enabled"),
+    ]
+    tags = ["help", {"id": 1, "name": "new"}]
+    stream = {"post_stream": {"posts": posts}, "title": f"How do I {number}?", "tags": tags, "views": 9}
+    return stream | {"accepted_answer": {"post_number": 2}}
+
+
+def test_a_source_that_fails_names_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "topics").mkdir()
+    (tmp_path / "topics/7.json").write_text("{}", "utf-8")
+    load_config(more_plugins=[str(EXAMPLES / "source.py")])
+    (site,) = dump_sources.discover([f"discourse:{tmp_path / 'topics'}"])
+    (item,) = dump_stage._items([site], dump_stage.Read())
+    with pytest.raises(BuildError, match=r"source\.py, line \d+, in discourse: source discourse, on 7\.json: KeyError"):
+        item.function(tmp_path, **item.arguments)
+    with pytest.raises(InputError, match=r"holds no file '\*\.json'"):
+        dump_sources.discover([f"discourse:{EXAMPLES}"])

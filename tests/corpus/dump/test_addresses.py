@@ -1,11 +1,14 @@
 """Addresses of sites: of the network by their names, of others by the configuration, else none and a warning."""
 
+from pathlib import Path
+
 import pytest
 
 from socorpus.corpus import config
 from socorpus.corpus.dump import addresses, site_names
 from socorpus.corpus.dump.archives import Member
 from socorpus.corpus.dump.sources import Site, Table
+from tests.corpus import small_site
 
 POSTS = (Table("posts", Member("Posts.xml", "Posts.xml", "plain", 1, True, "", 0)),)
 
@@ -61,4 +64,25 @@ def test_the_configuration_names_others() -> None:
     assert [addresses.of(site, some) for site in (known, own, older)] == [
         *("https://beer.stackexchange.com", "https://qa.example.com", "http://old.example.com/qa")
     ]
-    assert addresses.warnings(sites, some) == ['[sites."typo"] gives an address, and no source holds that site']
+    assert addresses.warnings(sites, some) == ['[sites."typo"] is set, and no source holds that site']
+
+
+def test_settings_of_a_site_are_its_own_or_of_all_its_releases() -> None:
+    base, dated = {"url": "https://a.example.org", "name": "A", "language": "de"}, {"language": "en"}
+    some = config.load(overrides={"sites": {"x": base, "x-2014": dated}})
+    assert some.of_site("x-2014", "x") == config.SiteSettings("https://a.example.org", "A", "en")
+    assert some.of_site("x", "x") == config.SiteSettings("https://a.example.org", "A", "de")
+    assert some.of_site("y", "y") == config.SiteSettings()
+
+
+def test_a_site_in_a_language_has_a_name_and_keeps_no_other_language(tmp_path: Path) -> None:
+    dump = small_site.dump(tmp_path)
+    before = small_site.build(tmp_path / "corpus", dump)["sites"][small_site.SITE]
+    settings = {small_site.SITE: {"language": "de", "name": "Small Beer"}}
+    after = small_site.build(tmp_path / "corpus", dump, sites=settings)["sites"][small_site.SITE]
+    assert "language" not in before["dropped"] and after["dropped"]["language"] > 10
+    assert (after["name"], after["language"]) == ("Small Beer", "de") and "name" not in before
+    assert f"Small Beer ({small_site.SITE})" in (tmp_path / "corpus/report.html").read_text("utf-8")
+    english = {"selection": {"languages": ["de"]}, "sites": {small_site.SITE: {"language": "en"}}}
+    kept = small_site.build(tmp_path / "corpus", dump, **english)["sites"][small_site.SITE]
+    assert kept["kept"] == before["kept"]
