@@ -707,7 +707,7 @@ def ablate(
     if tasks or others:
         how.check()
         named = tasks or ()
-        data = _data(wanted.root if named else None, named, others, most, _say_nothing)
+        data = _data(wanted.root if named else None, named, others, most, people=False, say=_say_nothing)
         wanted = replace(wanted, data=data, settings=how)
     wanted = replace(wanted, workers=workers, processes=processes)
     return Ablation(folder, study.ablate(wanted, folder, show or Silent()))
