@@ -56,7 +56,8 @@ def test_proxies_are_compared_on_a_task_too(corpus: Path, questions: Path, tmp_p
     words = (
         "ablate",
         corpus,
-        *VARY,
+        "--vary",
+        "selection.min_score=2",
         "--on",
         f"quality={questions}",
         "--config",
