@@ -104,7 +104,8 @@ def _measure(measure: Mapping[str, Any], facts: Mapping[str, Any]) -> Markup:
     better = "left of the line is better than base" if measure["better"] == "lower" else "right of it is better"
     caption = f"difference from {BASE}, p corrected for all pairs of this table; dark where it differs; {better}"
     on = f"On {measure['on']}, of {measure['threads']:,} threads."
-    return html.paragraph(on) + forest(shown, measure["name"], caption) + html.table(head, rows)
+    plot = forest(shown, measure["name"], caption) if shown else Markup("")
+    return html.paragraph(on) + plot + html.table(head, rows)
 
 
 def _variants(facts: Mapping[str, Any]) -> Markup:

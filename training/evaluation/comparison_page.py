@@ -209,7 +209,7 @@ def forest(differences: Mapping[str, Mapping[str, Any]], measure: str, caption: 
         )
         for title, difference in differences.items()
     ]
-    bounds = (min(0.0, *(row[2] for row in rows)), max(0.0, *(row[3] for row in rows)))
+    bounds = (min([0.0, *(row[2] for row in rows)]), max([0.0, *(row[3] for row in rows)]))
     name = f"Differences in {measure}, each with its 95% interval: " + "; ".join(
         f"{row[0]} {signed(row[1])} from {signed(row[2])} to {signed(row[3])}, p {p_value(difference['holm'])}"
         for row, difference in zip(rows, differences.values(), strict=True)

@@ -16,7 +16,7 @@ from scipy import stats
 
 from socorpus.corpus import InputError, verify
 from socorpus.training import Ablation, Config, ablate, export_model, folder_lock, load_config, plan_ablation
-from socorpus.training.ablation import comparing, held_out_loss, held_out_texts, proxies
+from socorpus.training.ablation import ablation_page, comparing, held_out_loss, held_out_texts, proxies
 from socorpus.training.ablation.comparing import Measure
 from socorpus.training.evaluation.uncertainty import Runs
 from socorpus.training.pretrain.data import shard_reader
@@ -93,6 +93,14 @@ def test_the_result_is_written_as_tables_and_as_a_page(small: Ablation) -> None:
         assert part in page
     assert "https://" not in page and "http://" not in page.replace("http://www.w3.org/2000/svg", "")
     assert [table.rows[0][0] for table in small.tables()] == ["base"] * (1 + len(small.facts["measures"]))
+
+
+def test_a_page_without_a_difference_and_one_with_many(small: Ablation) -> None:
+    facts = json.loads(json.dumps(small.facts))
+    for measure in facts["measures"]:
+        measure["differences"], measure["pairs"] = {}, []
+    assert "<svg" not in ablation_page.render(facts) and "held-out loss" in ablation_page.render(facts)
+    assert ablation_page.render(small.facts).count("<svg") == len(small.facts["measures"])
 
 
 def test_what_is_done_is_not_done_again(small: Ablation, corpus: Path) -> None:
