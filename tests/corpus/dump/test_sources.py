@@ -239,7 +239,7 @@ def test_unknown_names_are_known_by_their_root(tmp_path: Path, head: bytes, tabl
 def test_what_lies_beside_the_tables_is_left(tmp_path: Path) -> None:
     folder = tmp_path / "x.com"
     put(folder / "Posts.xml")
-    for name in ("readme.txt", "license.txt", "LICENSE", "Posts.jsonl", "sitemap.xml", "broken.xml.gz", "._Posts.xml"):
+    for name in ("readme.txt", "license.txt", "LICENSE", "Posts.json", "sitemap.xml", "broken.xml.gz", "._Posts.xml"):
         put(folder / name, b"something else")
     put(folder / "__MACOSX" / "Users.xml")
     put(folder / ".git" / "Comments.xml")
