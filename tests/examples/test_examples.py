@@ -297,6 +297,7 @@ def test_a_system_runs_again_when_its_file_is_another(questions: Path, tmp_path:
 TINY = "[model]\nlayers = 1\nhidden = 64\nheads = 4\nffn = 96\nmax_length = 128\n[schedule]\ntokens = 8192\n"
 
 
+@pytest.mark.slow
 def test_a_whole_new_task_from_functions_to_a_model(tmp_path: Path) -> None:
     """Build, apply, analyze, export, train, fine-tune, evaluate, explain, with the plug-in named once."""
     root, state = tmp_path / "corpus", {"XDG_STATE_HOME": str(tmp_path / "state")}

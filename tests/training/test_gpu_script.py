@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from benchmarks.gpu import parts, run
 from tests.training.runs import environment
 
@@ -22,6 +24,7 @@ def started(corpus: Path, out: Path, *more: str) -> subprocess.CompletedProcess[
     )
 
 
+@pytest.mark.slow
 def test_every_part_leaves_its_figures(corpus: Path, tmp_path: Path) -> None:
     done = started(corpus, tmp_path, "--limit", "5")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -112,6 +112,7 @@ def rows(cells: list[Any]) -> dict[str, Any]:
     return {cell.system: cell for cell in cells}
 
 
+@pytest.mark.slow
 def test_models_learn_weak_labels_first_and_their_own_at_last(tmp_path: Path) -> None:
     bert = tiny_models.model(tmp_path / "bert")
     corpus = corpus_of_questions(tmp_path / "corpus", 160)

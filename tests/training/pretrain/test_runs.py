@@ -465,6 +465,7 @@ def test_a_run_can_be_taught_a_task(whole: Path, tmp_path: Path) -> None:
     assert (found.folder / "export.json").stat().st_mtime_ns == made
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_a_run_learns_real_entities_and_stands_beside_an_audit(real_data: Path, whole: Path, tmp_path: Path) -> None:
     """In short what benchmarks/skill_over_scale.py does at length."""
