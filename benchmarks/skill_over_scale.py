@@ -304,8 +304,10 @@ def compare(task: str, source: Path, out: Path, encoders: Sequence[Path], clock:
     systems += [f"joined={'joined:'}{out / 'runs' / 'programming'}"]
     systems += [f"{path.name}={path}" for path in encoders]
     options = [part for system in systems for part in ("--system", system)]
-    budget: list[object] = ["--shares", "0.05,0.25", "--seeds", 3, "--length", 256]
-    clock.run([("evaluate", "--on", f"{task}={source}", *options, *budget, "-o", out / task)])
+    shares: list[object] = ["--shares", "0.05,0.25", "--seeds", 3, "--length", 256]
+    # Of a rate and passes, once for all shares, with a quarter of the labels: alike for all encoders.
+    budget: list[object] = ["--choose", 8, "--choose-at", 0.25]
+    clock.run([("evaluate", "--on", f"{task}={source}", *options, *shares, *budget, "-o", out / task)])
 
 
 def main() -> None:
