@@ -158,6 +158,10 @@ def _build(
     more: tuple[report_page.Maker, ...] = ()
     if last is not None:
         facts, more = last.run(root, tree, facts, engine)
+    elif had is not None and had.get("labels"):
+        engine.say("the labels of the earlier build are removed: this one makes none (socorpus labeling apply does)")
+    for name in list(integrity.unlisted(tree, facts["files"])):
+        files.remove(tree / name)
     manifest_file.save(tree, facts)
     write_report(engine, facts, more)
     for folder in work.PASSING:

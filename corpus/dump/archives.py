@@ -7,12 +7,14 @@ Every member is checked against the CRC32 and the size that the archive's header
 """
 
 import contextlib
+import hashlib
 import io
 import math
 import re
 import zlib
 from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import unquote
@@ -341,7 +343,28 @@ def _stamp(address: str) -> str:
     import fsspec
 
     filesystem, inner = fsspec.core.url_to_fs(address)
-    return str(filesystem.ukey(inner))
+    # What this process knows from a listing says nothing of now, and another process may not have listed it.
+    filesystem.invalidate_cache(filesystem._parent(inner))
+    facts = filesystem.info(inner)
+    told = [str(_fact(facts[name])) for name in _OF_A_VERSION if facts.get(name) is not None]
+    if not told:
+        return str(filesystem.ukey(inner))
+    return hashlib.sha256(repr([facts.get("size"), *told]).encode()).hexdigest()
+
+
+_OF_A_VERSION = (
+    *("ETag", "etag", "md5Hash", "content_md5", "generation"),
+    *("LastModified", "last_modified", "mtime", "updated", "created"),
+)
+"""Of fsspec's facts on a file, those that tell one version from another, whichever store it lies in. Others depend on
+how they were asked for."""
+
+
+def _fact(value: object) -> object:
+    """A fact in one form: times in UTC, entity tags without the quotes that some stores' answers have."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    return value.strip('"') if isinstance(value, str) else value
 
 
 def _length(file: BinaryIO) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.work import Progress
-from socorpus.corpus.storage import files, generations, integrity, manifest_file
+from socorpus.corpus.storage import generations, integrity, manifest_file
 from socorpus.corpus.storage.integrity import Difference, Hashes
 
 
@@ -81,11 +81,7 @@ def compare(root: Path, other: Path) -> list[Difference]:
 
 def _extra(tree: Path, entries: Mapping[str, Any]) -> Iterable[Difference]:
     """Files in the folders of the corpus that the manifest does not know."""
-    for folder in sorted({path.partition("/")[0] for path in entries}):
-        for path in files.every(tree / folder):
-            name = str(path.relative_to(tree))
-            if name not in entries:
-                yield Difference(name, "extra")
+    return (Difference(name, "extra") for name in integrity.unlisted(tree, entries))
 
 
 def _derived(tree: Path) -> Iterable[Difference]:

@@ -71,9 +71,13 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimate from the share of the weight that is done; None before anything is."""
-        return self.seconds * (self.total - self.weight) / self.weight if self.weight > 0 else None
+        """Estimate from the share of the weight that is done; None before enough is to tell by."""
+        is_enough = self.weight > 0 and self.weight >= _TELLING_SHARE * self.total
+        return self.seconds * (self.total - self.weight) / self.weight if is_enough else None
 
+
+_TELLING_SHARE = 0.01
+"""Share of a stage's weight from which on its first items say something of the others: the first file may be tiny."""
 
 Show = Callable[[Progress], None]
 

@@ -6,7 +6,7 @@ of it what is changed: a bit that a disk lost alters no time.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 from socorpus.corpus.errors import InputError, SocorpusError
 from socorpus.corpus.storage import files, generations, manifest_file
+from socorpus.corpus.storage.boundary import OF_BUILDS
 from socorpus.corpus.storage.objects import store_client
 from socorpus.corpus.storage.objects.paths import ObjectPath
 
@@ -231,3 +232,16 @@ def within(entries: Mapping[str, Any], folders: Sequence[str] | None) -> dict[st
     """The entries of a manifest's files in some folders; all, if None."""
     starts = None if folders is None else tuple(f"{folder}/" for folder in folders)
     return {path: entry for path, entry in entries.items() if starts is None or path.startswith(starts)}
+
+
+_LISTED = tuple(name for name in OF_BUILDS if "." not in name and name != "receipts")
+"""Folders of a corpus of which the manifest lists every file."""
+
+
+def unlisted(tree: Path, entries: Container[str]) -> Iterator[str]:
+    """Files in the folders of a corpus that its manifest does not list: they are none of it."""
+    for folder in _LISTED:
+        for path in files.every(tree / folder):
+            name = path.relative_to(tree).as_posix()
+            if name not in entries:
+                yield name

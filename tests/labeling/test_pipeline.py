@@ -823,3 +823,25 @@ def test_no_corpus_and_no_task_are_told(tmp_path: Path, applied: Path) -> None:
     with pytest.raises(InputError, match="task 'mood' is not known"):
         apply(applied, tasks=["mood"])
     assert pipeline.finished(applied)["labels"]
+
+
+def test_a_build_without_labels_leaves_none(tmp_path: Path) -> None:
+    """Labels of before are of other posts, and a site or a post that is gone must be gone."""
+    from socorpus.corpus import build, verify
+    from socorpus.corpus.sample import writer as sample_writer
+
+    dump = sample_writer.write(tmp_path / "dump", threads=20, sites=[sample_writer.MODERN]).folder
+    root, said = tmp_path / "corpus", list[str]()
+    with_labels = build(dump, root, workers=0, last=pipeline.last_stage)
+    assert any(name.startswith("labels/") for name in with_labels.manifest["files"])
+    del with_labels
+    build(dump, root, workers=0, show=lambda progress: said.append(progress.note))
+    assert not (root / "labels").exists() or not any((root / "labels").rglob("*.parquet"))
+    assert not verify(root).differences and any("socorpus labeling apply" in note for note in said)
+    assert [path.name for path in sorted((root / generations.FOLDER).glob("0*"))] == ["000002"]
+    extra = generations.finished(root) / "labels" / "closure" / "old.parquet"
+    extra.parent.mkdir(parents=True, exist_ok=True)
+    extra.write_bytes(b"")
+    assert [(difference.path, difference.what) for difference in verify(root).differences] == [
+        ("labels/closure/old.parquet", "extra")
+    ]

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from socorpus.corpus import BuildError, Corpus, InputError, abandon, build, status, verify
+from socorpus.corpus import BuildError, Corpus, InputError, abandon, build, plan_build, status, verify
+from socorpus.corpus.dump import archives
 from socorpus.corpus.sample import writer as sample_writer
 from socorpus.corpus.storage import files, generations, integrity
 from socorpus.corpus.storage.boundary import corpus_place
@@ -321,3 +322,25 @@ def test_hashes_are_remembered_by_entity_tags(store: str, stored: str, monkeypat
     monkeypatch.setattr(files, "sha256", read.append)
     integrity.opened(corpus_place(stored))
     assert not read
+
+
+def test_a_folder_of_a_dump_in_a_store_is_the_same_to_every_process(
+    store: str, dump: Path, on_disk: Path, tmp_path: Path
+) -> None:
+    """This process has listed the folder, and a worker has not: the same file must not look changed."""
+    for path in files.every(dump):
+        if path.suffix == ".xml":
+            store_client.upload(f"s3://corpora/dumps/{path.relative_to(dump)}", path)
+    corpus = build("s3://corpora/dumps", tmp_path / "corpus", workers=1)
+    assert corpus.manifest["totals"] == Corpus(on_disk).manifest["totals"]
+
+
+def test_an_object_that_changes_after_its_folder_was_listed_is_noticed(store: str, tmp_path: Path) -> None:
+    place, posts = "s3://corpora/changing/example.com/Posts.xml", tmp_path / "Posts.xml"
+    posts.write_text("<posts></posts>")
+    store_client.upload(place, posts)
+    ((member,),) = ([table.member for table in site.tables] for site in plan_build("s3://corpora/changing").sites)
+    assert archives.state(place) == member.state
+    posts.write_text("<posts> </posts>")
+    store_client.upload(place, posts)
+    assert archives.state(place) != member.state
