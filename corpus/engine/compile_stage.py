@@ -12,6 +12,7 @@ from socorpus.corpus.dedup import exact, lsh
 from socorpus.corpus.documents import build as documents_build
 from socorpus.corpus.dump import xml_rows
 from socorpus.corpus.dump.compression import bzip2
+from socorpus.corpus.dump.rows import typed_columns
 from socorpus.corpus.engine.compiling import compile_everywhere
 from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.shards import rows
@@ -29,6 +30,7 @@ KERNELS = (
     "socorpus.corpus.documents.html_kernel",
     "socorpus.corpus.documents.markdown",
     "socorpus.corpus.dump.compression.bzip2",
+    "socorpus.corpus.dump.rows.typed_columns",
     "socorpus.corpus.dump.xml_kernel",
     "socorpus.corpus.shards.rows",
     "socorpus.corpus.tokenizer.pretokenize",
@@ -75,6 +77,7 @@ def call() -> None:
     lsh.portions(edges)
     bpe.encode(bpe.train([_TEXT], 300), documents["text"])
     data, bounds = arrays.utf8(documents["text"])
+    typed_columns.signs(arrays.readonly(data))
     rows.byte_places(arrays.readonly(data), bounds, np.zeros(1, np.int64), np.zeros((1, 2), np.int64))
 
 

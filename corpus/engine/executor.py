@@ -35,6 +35,8 @@ from socorpus.corpus.storage.parquet import Written
 
 START_SECONDS = 180.0
 """Within which a worker process has to start."""
+_ANSWER_SECONDS = 10.0
+"""Within which a scheduler has to answer."""
 _DASHBOARD_SECONDS = 3.0
 """Within which the dashboard of a scheduler has to answer, for its address to be shown."""
 _MOST_PER_CORE = 4
@@ -435,11 +437,13 @@ class Engine:
                         "machine is busy or short of memory: run the same command again with fewer (--workers), or in "
                         "this process (--workers 0). What is finished is kept"
                     ) from error
+            if self.scheduler is not None:
+                schedulers.require_answer(self.scheduler, _ANSWER_SECONDS)
             try:
                 # A client that is left half made closes itself when it is collected, after its cluster has gone: that
                 # takes 20 s on a busy machine, and ends in a traceback.
                 with _signals_deferred():
-                    self._client = Client(self._cluster or self.scheduler, timeout="10s")
+                    self._client = Client(self._cluster or self.scheduler, timeout=f"{_ANSWER_SECONDS}s")
             except (OSError, ValueError) as error:
                 raise BuildError(f"no Dask scheduler answers at {self.scheduler}: {error}") from error
             if (address := self._dashboard()) is not None:

@@ -21,6 +21,42 @@ SILENT = 300.0
 """Seconds without an answer after which a scheduler counts as lost."""
 
 
+def require_answer(address: str, seconds: float) -> None:
+    """Refuse an address at which no Dask scheduler answers, whatever else may listen there.
+
+    A client of Dask waits without end for a peer that takes the connection and says nothing, and can't be interrupted.
+
+    Raises:
+        BuildError: none answers within that time.
+    """
+    import asyncio
+
+    from distributed.core import rpc
+    from distributed.security import Security
+
+    outcome: list[BaseException | None] = []
+
+    async def ask() -> None:
+        async with rpc(address, connection_args=Security().get_connection_args("client")) as scheduler:
+            await scheduler.identity()
+
+    def run() -> None:
+        try:
+            asyncio.run(asyncio.wait_for(ask(), seconds))
+            outcome.append(None)
+        except Exception as error:  # whatever a peer of another kind brings about
+            outcome.append(error)
+
+    # A notebook's thread has a loop of its own; and a thread that stays is no reason to stay.
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds + 5.0)
+    error = outcome[0] if outcome else TimeoutError()
+    if error is not None:
+        why = str(error) or f"nothing that is one says so within {seconds:.0f} s"
+        raise BuildError(f"no Dask scheduler answers at {address}: {why}") from error
+
+
 @contextmanager
 def explained(client: Any, address: str | None) -> Iterator[None]:
     """A block in which a worker that is lost, or the scheduler, is an error that the user understands.

@@ -505,7 +505,7 @@ def _harmless(texts: pa.Array) -> bool:
         return True
     ends = np.frombuffer(texts.buffers()[1], np.int32)[texts.offset : texts.offset + len(texts) + 1]
     octets = np.frombuffer(data, np.uint8)[ends[0] : ends[-1]]
-    low, high = _signs(octets)
+    low, high = signs(octets)
     if low or not _is_utf8(texts):
         return False
     # U+FFFE and U+FFFF are EF BF BE and EF BF BF.
@@ -514,7 +514,7 @@ def _harmless(texts: pa.Array) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _signs(octets: npt.NDArray[np.uint8]) -> tuple[int, int]:
+def signs(octets: npt.NDArray[np.uint8]) -> tuple[int, int]:
     """How many bytes are controls that XML forbids, and how many 0xEF."""
     low, high = 0, 0
     for octet in octets:

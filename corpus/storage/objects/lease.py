@@ -1,6 +1,6 @@
 """Who writes a corpus in an object store, and which of its generations is finished: a log of numbered objects.
 
-    CORPUS/.generations/log/00000007.json   {"token", "pid", "host", "expires", "current", "previous"}
+    CORPUS/.generations/log/00000007.json   {"token", "pid", "host", "expires", "current", "previous", …}
 
 An entry is created on the condition that no object has its number (`store_client.create`), and the last one counts: it
 names the writer with the time until which it has the corpus, and the finished generation. A writer renews its entry.
@@ -17,25 +17,28 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
-from socorpus.corpus.storage.objects import store_client
+from socorpus.corpus.storage.objects import environment, store_client
 from socorpus.corpus.storage.objects.paths import ObjectPath
 
 LOG = ".generations/log"
 _SECONDS = 60.0
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 _KEPT_ENTRIES = 4
 """Those before the last: a reader may just have listed them."""
-_LOST = (
-    "{}: its lease was lost, as the store could not be reached for long or this machine stood still, and another "
-    "command is at work there. What is finished is kept; run the same command again"
-)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of the log; `current` and `previous` are names of generations, or None."""
+    """An entry of the log; `current` and `previous` are names of generations, or None.
+
+    Attributes:
+        among: what tells the processes that its writer is among (`among`).
+        started: when the writer's process started.
+    """
 
     token: str
     pid: int
@@ -43,13 +46,18 @@ class Entry:
     expires: float
     current: str | None = None
     previous: str | None = None
+    among: str = ""
+    started: str = ""
 
     @property
     def live(self) -> bool:
-        """Whether its writer has the corpus: its time is not over, and it is no dead process of this machine."""
+        """Whether its writer has the corpus: its time is not over, and it is no dead process that this one would see.
+
+        Machines may have one name, and containers of one machine don't see each other's processes.
+        """
         if self.expires <= time.time():
             return False
-        return self.host != os.uname().nodename or process_lives(self.pid)
+        return not self.among or self.among != among() or _started(self.pid) == self.started
 
 
 def process_lives(process: int) -> bool:
@@ -63,9 +71,31 @@ def process_lives(process: int) -> bool:
     return True
 
 
+def among() -> str:
+    """The boot of this machine and the namespace of process numbers (proc(5), pid_namespaces(7)), which tell whether
+    processes see each other; empty where the system has neither."""
+    try:
+        return f"{_BOOT.read_text('ascii').strip()} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
+def _started(process: int) -> str:
+    """When a process started, in ticks since the boot (proc_pid_stat(5)); empty where there is none of this number."""
+    try:
+        # Its name, in brackets, may have blanks and brackets.
+        return Path(f"/proc/{process}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
 def seconds() -> float:
-    """Length of a lease: `SOCORPUS_LEASE_SECONDS`, by default a minute."""
-    return max(2.0, float(os.environ.get("SOCORPUS_LEASE_SECONDS", _SECONDS)))
+    """Length of a lease: `SOCORPUS_LEASE_SECONDS`, by default a minute.
+
+    Raises:
+        InputError: the variable is no number of seconds from 2 to a day.
+    """
+    return environment.number("SOCORPUS_LEASE_SECONDS", _SECONDS, 2, 86_400)
 
 
 def last(root: ObjectPath) -> tuple[int, Entry | None]:
@@ -110,7 +140,7 @@ class Lease:
             with self._turn:
                 self._renew()
         if self._lost:
-            raise BuildError(_LOST.format(self.root))
+            raise self._lost_to_another()
 
     def publish(self, current: str) -> None:
         """Make a generation the finished one.
@@ -126,9 +156,20 @@ class Lease:
                 store_client.create(_place(self.root, self.number + 1), content(entry))
             except store_client.AlreadyThereError:
                 self._lost = True
-                raise BuildError(_LOST.format(self.root)) from None
+                raise self._lost_to_another() from None
             self.number, self.entry = self.number + 1, entry
         _prune(self.root, self.number)
+
+    def _lost_to_another(self) -> BuildError:
+        writer = ""
+        with contextlib.suppress(SocorpusError):
+            entry = last(self.root)[1]
+            writer = f" ({described(entry)})" if entry is not None and entry.token != self.entry.token else ""
+        return BuildError(
+            f"{self.root}: another command{writer} has taken it over, since the lease of this one was not renewed in "
+            "time: the store could not be reached for long, or this machine stood still. What is finished is kept; run "
+            "the same command again"
+        )
 
     def keep_renewed(self) -> None:
         """Renew until `release`; a thread does so."""
@@ -196,6 +237,8 @@ def taken(root: ObjectPath) -> Iterator[Lease]:
         time.time() + seconds(),
         before.current if before is not None else None,
         before.previous if before is not None else None,
+        among(),
+        _started(os.getpid()),
     )
     place = _place(root, number + 1)
     try:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.storage.objects import store_client
+from socorpus.corpus.storage.objects import environment, store_client
 
 _GIGABYTES = 16.0
 _OF_USE = 600.0
@@ -74,7 +74,8 @@ def fetched(place: str, facts: Mapping[str, Any]) -> Path:
     path = _path(place, facts)
     try:
         os.utime(path)
-        return path
+        if path.stat().st_size == int(facts["size"]):  # else what a power loss left of it
+            return path
     except FileNotFoundError:
         pass
     partial = temporary(path.name)
@@ -108,7 +109,7 @@ def _bound(size: int) -> None:
         if _added < _LOOK_AFTER:
             return
         _added = 0
-    most = float(os.environ.get("SOCORPUS_SCRATCH_GB", _GIGABYTES)) * 1e9
+    most = environment.number("SOCORPUS_SCRATCH_GB", _GIGABYTES, 0, 1e9) * 1e9
     known = []
     for path in (folder() / "copies").iterdir():
         try:

@@ -2,9 +2,11 @@
 
 import asyncio
 import bz2
+import contextlib
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -198,6 +200,33 @@ def wait(root: Path) -> Outcome:
     (root / "begun").touch()
     time.sleep(120)
     return Outcome({})
+
+
+@pytest.mark.parametrize("greeting", [b"", b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"])
+def test_what_listens_and_is_no_scheduler_is_told(
+    tmp_path: Path, greeting: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor, "_ANSWER_SECONDS", 1.0)
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):
+                peer, _ = listening.accept()
+                peers.append(peer)
+                peer.sendall(greeting)
+
+        peers: list[socket.socket] = []
+        threading.Thread(target=answer, daemon=True).start()
+        address = f"tcp://127.0.0.1:{listening.getsockname()[1]}"
+        with (
+            Engine(tmp_path, scheduler=address) as engine,
+            pytest.raises(BuildError, match=f"no Dask scheduler answers at {address}"),
+        ):
+            engine.run("write", [task("a")])
+        for peer in peers:
+            peer.close()
 
 
 @pytest.mark.parametrize("items", ["one that takes long", "many that are short"])

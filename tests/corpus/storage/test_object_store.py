@@ -193,7 +193,7 @@ def test_a_lease_is_renewed_and_one_that_ran_out_is_taken_over(store: str) -> No
         with lease.taken(root) as second, generations.writing(root) as other:
             assert second.number == first.number + 1
             assert other != tree and files.read_text(other / "MANIFEST.json") == "{}"
-            with pytest.raises(BuildError, match="its lease was lost"):
+            with pytest.raises(BuildError, match=r"another command \(process \d+ on .*\) has taken it over"):
                 first.publish(tree.name)
             assert generations.finished(root) == root
             generations.switch(root, other)
@@ -344,3 +344,32 @@ def test_an_object_that_changes_after_its_folder_was_listed_is_noticed(store: st
     posts.write_text("<posts> </posts>")
     store_client.upload(place, posts)
     assert archives.state(place) != member.state
+
+
+def test_a_writer_that_this_process_can_not_see_is_not_taken_for_dead(store: str) -> None:
+    """Containers of one machine share its name, and machines may have one name."""
+    root = ObjectPath("s3://corpora/unseen")
+    with lease.taken(root) as first:
+        entry = first.entry
+        assert entry.live and entry.among == lease.among()
+        assert replace(entry, pid=2**22 + 1, among="another boot, another namespace").live
+        assert not replace(entry, pid=2**22 + 1).live
+        # The number of a process that ended is given to another one in time.
+        assert not replace(entry, started="1").live
+        assert not replace(entry, expires=time.time() - 1).live
+
+
+def test_a_copy_that_lost_its_end_is_fetched_again(store: str, tmp_path: Path) -> None:
+    source = tmp_path / "a.bin"
+    source.write_bytes(b"whole")
+    store_client.upload("s3://corpora/copies/a.bin", source)
+    copy = ObjectPath("s3://corpora/copies/a.bin").fetched()
+    copy.write_bytes(b"")
+    assert ObjectPath("s3://corpora/copies/a.bin").fetched().read_bytes() == b"whole"
+
+
+@pytest.mark.parametrize("value", ["16GB", "nan", "-1", "inf"])
+def test_a_variable_that_is_no_number_is_refused_with_its_name(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("SOCORPUS_LEASE_SECONDS", value)
+    with pytest.raises(InputError, match=f"SOCORPUS_LEASE_SECONDS={value}: .* a number from 2 to"):
+        lease.seconds()
