@@ -107,10 +107,11 @@ def build(
 
 
 def _is_finished(folder: Path) -> bool:
-    from socorpus.corpus import Corpus, InputError
+    """Whether there is a corpus. It is not opened: a corpus that this process reads stays beside the one after it."""
+    from socorpus.corpus import InputError, status
 
     try:
-        return bool(Corpus(folder).manifest)
+        return status(folder).whole
     except InputError:
         return False
 

@@ -31,10 +31,11 @@ class StageState:
 
 @dataclass(frozen=True)
 class Status:
-    """The state of a build."""
+    """The state of a build; `whole` says whether there is a finished corpus, whatever is at work or was stopped."""
 
     stages: tuple[StageState, ...]
     summary: str
+    whole: bool
 
 
 def status(root: Path) -> Status:
@@ -57,7 +58,7 @@ def status(root: Path) -> Status:
         if run is not None and run.items and run.started >= since:
             stages.append(StageState(name, min(len(run.seconds), run.items), run.items, sum(run.seconds), run.started))
     whole = manifest_file.load(finished) is not None
-    return Status(tuple(stages), _summary(root, stages, whole, unfinished))
+    return Status(tuple(stages), _summary(root, stages, whole, unfinished), whole)
 
 
 def _purpose(tree: Path) -> str:

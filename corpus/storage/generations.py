@@ -160,10 +160,6 @@ def switch(root: Path, tree: Path) -> None:
     (tree / MARK).unlink(missing_ok=True)
     (tree / ELSEWHERE).unlink(missing_ok=True)
     show(root, tree)
-    # Of this process, which has looked at the corpus before it built it anew.
-    for old in [old for old in _pins if old.parent == tree.parent.resolve() and old != tree.resolve()]:
-        if not _holders[old]:
-            os.close(_pins.pop(old))
     _remove_old(root)
 
 

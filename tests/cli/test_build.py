@@ -202,6 +202,7 @@ def test_a_newer_dump_tells_what_came_changed_and_went(real_data: Path, tmp_path
     older, newer = real_data / "dumps/beer.stackexchange.com-2014-05", real_data / "archives/beer.stackexchange.com.7z"
     socorpus("build", older, "-o", out, "--workers", 0, "--no-labels")
     shown = socorpus("build", newer, "-o", out, "--workers", 0, "--no-labels")
+    assert len(list((out / ".generations").glob("0*"))) == 1, "the corpus before stays on the disk"
     changes = manifest(out)["changes"]["beer.stackexchange.com"]
     assert changes["new"] == 2745
     assert changes["gone"] == 2
