@@ -346,10 +346,10 @@ def _stamp(address: str) -> str:
     # What this process knows from a listing says nothing of now, and another process may not have listed it.
     filesystem.invalidate_cache(filesystem._parent(inner))
     facts = filesystem.info(inner)
-    told = [str(_fact(facts[name])) for name in _OF_A_VERSION if facts.get(name) is not None]
-    if not told:
+    version = [str(_fact(facts[name])) for name in _OF_A_VERSION if facts.get(name) is not None]
+    if not version:
         return str(filesystem.ukey(inner))
-    return hashlib.sha256(repr([facts.get("size"), *told]).encode()).hexdigest()
+    return hashlib.sha256(repr([facts.get("size"), *version]).encode()).hexdigest()
 
 
 _OF_A_VERSION = (

@@ -16,7 +16,6 @@ from markupsafe import Markup
 
 from socorpus.corpus import toml_config
 from socorpus.corpus.config import SelectionRule
-from socorpus.corpus.dump.rows import row_forms
 from socorpus.corpus.report import fragments as html
 from socorpus.corpus.report import plots, summary
 from socorpus.corpus.report.summary import Sample, Summary
@@ -264,6 +263,9 @@ def _code(sample: Sample) -> str:
 
 def _quarantine(facts: Facts) -> Section | None:
     """Rows that could not be read."""
+    # Pages that are made beside a training run do without lxml.
+    from socorpus.corpus.dump.rows import row_forms
+
     if not facts.totals["quarantined"]:
         return Section("Quarantine", html.paragraph("Every row of the dump could be read."))
     tables: Counter[str] = Counter()

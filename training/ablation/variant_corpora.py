@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from socorpus.corpus import pipeline, plugins, toml_config
+from socorpus.corpus import plugins, toml_config
 from socorpus.corpus.config import without_folders
-from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.signals.base import SIGNALS
 from socorpus.corpus.storage import files, integrity
@@ -95,6 +94,10 @@ def build(
         InputError: the corpus that is varied is of another version of the stages, or lacks receipts.
         BuildError: a build failed.
     """
+    # Packages of a build, which training itself does without.
+    from socorpus.corpus import pipeline
+    from socorpus.corpus.engine.executor import Engine
+
     corpora = []
     for number, variant in enumerate(listed, 1):
         folder = folder_of(out, variant)

@@ -446,13 +446,13 @@ def _price(device: str | None) -> float | None:
 def _chat(
     system: System, data: Data, plan: ComparisonPlan, place: Path, show: ComparisonShow, cell: Cell
 ) -> list[list[Prediction]]:
-    from socorpus.training.llm import endpoint, variants
+    from socorpus.training.llm import endpoint, prompt_choice
 
     asking, test, task = plan.asking, data.splits["test"], data.task
     price = None if (given := asking.prices.get(system.what)) is None else endpoint.Price(*given)
     kept = place.parent.parent / "answers.sqlite"
 
-    def chat(variant: variants.Variant, limit: float | None) -> endpoint.Chat:
+    def chat(variant: prompt_choice.Variant, limit: float | None) -> endpoint.Chat:
         asked = endpoint.Endpoint(
             system.what,
             system.url,
@@ -467,11 +467,11 @@ def _chat(
         )
         return endpoint.Chat(task, asked, kept, data.splits["train"], show.asked)
 
-    settled = variants.Variant(system.shots or 0, system.form or "system")
+    settled = prompt_choice.Variant(system.shots or 0, system.form or "system")
     number = plan.settings.choose
-    choices = (settled,) if number is None else variants.grid(number, system.shots, system.form or None)
+    choices = (settled,) if number is None else prompt_choice.grid(number, system.shots, system.form or None)
     chats = [chat(variant, asking.limit) for variant in choices]
-    chooser = variants.Chooser(task, choices, chat, data.splits["validation"], data.leave_out)
+    chooser = prompt_choice.Chooser(task, choices, chat, data.splits["validation"], data.leave_out)
 
     def ask() -> tuple[list[Prediction], dict[str, Any]]:
         limit = asking.limit

@@ -46,7 +46,16 @@ def written(
 
     def row(post: int, split: str) -> dict[str, Any]:
         ids = [10 + (post * 7 + place) % 300 for place in range(20 + post)]
-        fixed = {"kind": "answer", "created": 0, "score": 0, "tags": [], "text": "", "own_end": 0, "segments": []}
+        fixed = {
+            "kind": "answer",
+            "created": 0,
+            "score": 0,
+            "accepted": False,
+            "tags": [],
+            "text": "",
+            "own_end": 0,
+            "segments": [],
+        }
         own = {"post_id": post, "thread_id": (threads or {}).get(post, post), "input_ids": ids, "code_tokens": [2, 5]}
         return {"site": SITE, "split": split, **fixed, **own, "license": "CC BY-SA 4.0"}
 

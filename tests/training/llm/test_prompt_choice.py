@@ -12,8 +12,8 @@ from socorpus.training.evaluation import compare, systems
 from socorpus.training.evaluation.compare import Asking, ComparisonPlan
 from socorpus.training.evaluation.systems import OPENAI, System
 from socorpus.training.finetuning.settings import FinetuneSettings
-from socorpus.training.llm import prompts, variants
-from socorpus.training.llm.variants import Variant
+from socorpus.training.llm import prompt_choice, prompts
+from socorpus.training.llm.prompt_choice import Variant
 from tests.our_tasks import QUALITY
 from tests.training import tiny_models
 from tests.training.endpoint_server import Reply, scripted, transformers_serve, write_model
@@ -31,11 +31,16 @@ def answer(_: int, body: dict[str, Any]) -> Reply | str:
 
 
 def test_the_grid_has_the_plainest_first() -> None:
-    assert variants.grid(4) == (Variant(0, "system"), Variant(0, "user"), Variant(4, "system"), Variant(0, "names"))
-    assert len(set(variants.grid(15))) == 12
-    assert variants.grid(9, shots=2) == tuple(Variant(2, form) for form in prompts.FORMS)
-    assert variants.grid(9, form="user") == tuple(Variant(shots, "user") for shots in variants.SHOTS)
-    assert variants.grid(9, 4, "names") == (Variant(4, "names"),)
+    assert prompt_choice.grid(4) == (
+        Variant(0, "system"),
+        Variant(0, "user"),
+        Variant(4, "system"),
+        Variant(0, "names"),
+    )
+    assert len(set(prompt_choice.grid(15))) == 12
+    assert prompt_choice.grid(9, shots=2) == tuple(Variant(2, form) for form in prompts.FORMS)
+    assert prompt_choice.grid(9, form="user") == tuple(Variant(shots, "user") for shots in prompt_choice.SHOTS)
+    assert prompt_choice.grid(9, 4, "names") == (Variant(4, "names"),)
 
 
 def test_forms_put_the_instructions_where_they_say() -> None:
