@@ -135,10 +135,7 @@ def derive(root: Path, base: Path, config: Config, engine: Engine) -> dict[str, 
                     files.remove(tree / "receipts" / f"{stage}.json")
             _write_configuration(root, tree, config)
             facts = {**_stages(tree, laid, config, engine, settled), "sources": of_base["sources"]}
-            manifest_file.save(tree, facts)
-            write_report(engine, facts)
-            for folder in work.PASSING:
-                files.remove(tree / ".work" / folder)
+            _finish(tree, facts, engine)
         return facts
 
 
@@ -162,11 +159,16 @@ def _build(
         engine.say("the labels of the earlier build are removed: this one makes none (socorpus labeling apply does)")
     for name in list(integrity.unlisted(tree, facts["files"])):
         files.remove(tree / name)
+    _finish(tree, facts, engine, more)
+    return facts
+
+
+def _finish(tree: Path, facts: Mapping[str, Any], engine: Engine, more: tuple[report_page.Maker, ...] = ()) -> None:
+    """Manifest and report; and what stages passed on goes."""
     manifest_file.save(tree, facts)
     write_report(engine, facts, more)
     for folder in work.PASSING:
         files.remove(tree / ".work" / folder)
-    return facts
 
 
 def _stages(

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, cast
 from urllib.parse import unquote
 
 from socorpus.corpus.dump.compression import codecs, methods, zip_tar
-from socorpus.corpus.dump.compression.codecs import MAGIC, PIECE, Packing, Pieces, Window
+from socorpus.corpus.dump.compression.codecs import MAGIC, PIECE, Packing, Pieces, Slice, Window
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
 from socorpus.corpus.storage.boundary import no_file
 
@@ -414,32 +414,8 @@ class _Joined(io.RawIOBase):
         return b"".join(pieces)
 
 
-class _Slice(io.RawIOBase):
-    """A member that lies in its archive as it is, as a file."""
-
-    def __init__(self, file: BinaryIO, offset: int, size: int) -> None:
-        self._file, self._offset, self._size, self._position = file, offset, size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self._position = max(0, offset + (0, self._position, self._size)[whence])
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:
-        left = max(0, min(len(buffer), self._size - self._position))
-        self._file.seek(self._offset + self._position)
-        data = self._file.read(left)
-        buffer[: len(data)] = data
-        self._position += len(data)
-        return len(data)
+class _Slice(Slice):
+    """A member that lies in its archive as it is, as a file, which closes the archive."""
 
     def close(self) -> None:
         if not self.closed:

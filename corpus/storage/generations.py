@@ -40,9 +40,9 @@ _ADOPTED = ".adopted"
 MARK, ELSEWHERE = trees.MARK, trees.ELSEWHERE
 """Files of a tree that is not whole: which command works on it, and that workers of other machines do."""
 _SAID = ("people.parquet", "models.parquet")
+"""What people and models said, which earlier versions kept beside the labels that they made."""
 _NOT_OF_VARIANTS = ("MANIFEST.json", "socorpus.toml", "report.html", "tokens", "labels")
 """What a corpus that begins with another one's files does not take from it."""
-"""What people and models said, which earlier versions kept beside the labels that they made."""
 
 _pins: dict[Path, int] = {}
 """Trees that this process reads, with the descriptors that hold their locks."""

@@ -49,17 +49,12 @@ class Packing:
         return self.method in (methods.BZIP2, methods.LZMA2, methods.ZSTD)
 
 
-class Window(io.RawIOBase):
-    """Bytes [offset, offset + size) of a file, as a file, for a packed stream inside an archive.
-
-    `read` never raises, since it may be called on a thread that nobody listens to. The exception is kept in `error`
-    and the data ends, which the decoder then reports as truncation.
-    """
+class Slice(io.RawIOBase):
+    """Bytes [offset, offset + size) of a file, as a file. The file itself stays open."""
 
     def __init__(self, file: BinaryIO, offset: int, size: int) -> None:
         self._file, self._offset, self.size = file, offset, size
         self._position = 0
-        self.error: Exception | None = None
 
     def readable(self) -> bool:
         return True
@@ -81,16 +76,33 @@ class Window(io.RawIOBase):
 
     def read(self, size: int | None = -1, /) -> bytes:
         left = self.size - self._position
-        if left <= 0 or self.error is not None:
+        if left <= 0:
+            return b""
+        self._file.seek(self._offset + self._position)
+        data = self._file.read(left if size is None or size < 0 else min(size, left))
+        self._position += len(data)
+        return data
+
+
+class Window(Slice):
+    """A packed stream inside an archive, as a file.
+
+    `read` never raises, since it may be called on a thread that nobody listens to. The exception is kept in `error`
+    and the data ends, which the decoder then reports as truncation.
+    """
+
+    def __init__(self, file: BinaryIO, offset: int, size: int) -> None:
+        super().__init__(file, offset, size)
+        self.error: Exception | None = None
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.error is not None:
             return b""
         try:
-            self._file.seek(self._offset + self._position)
-            data = self._file.read(left if size is None or size < 0 else min(size, left))
+            return super().read(size)
         except Exception as error:
             self.error = error
             return b""
-        self._position += len(data)
-        return data
 
 
 class Pieces:
