@@ -294,7 +294,10 @@ def pretrain(out: Path, clock: Clock) -> None:
 
 def _finished(run: Path) -> bool:
     facts = run / "run.json"
-    return facts.is_file() and json.loads(facts.read_text("utf-8")).get("dollars", ...) is not ...
+    if not facts.is_file():
+        return False
+    state = json.loads(facts.read_text("utf-8"))
+    return bool(state["step"] == state["steps"])
 
 
 def compare(task: str, source: Path, out: Path, encoders: Sequence[Path], clock: Clock) -> None:
