@@ -6,6 +6,7 @@ can't run here gets a row with the reason.
 """
 
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from socorpus.corpus.engine.receipts import fingerprint
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
 from socorpus.corpus.storage import files
 from socorpus.corpus.storage.files import write_json
+from socorpus.training import folder_lock
 from socorpus.training.evaluation import details, label_fractions, systems, uncertainty
 from socorpus.training.evaluation.cell import Budget, Cell, folder
 from socorpus.training.evaluation.fine_tuned import Models, found_model
@@ -31,6 +33,10 @@ from socorpus.training.finetuning.settings import FinetuneSettings
 from socorpus.training.pretrain import cost
 
 RESULT = "comparison.json"
+_PATIENCE = 5.0
+"""Seconds to wait for another process in the folder, which may be about to end."""
+FACTS = 2
+"""Raised when what is noted of a system's work changes."""
 ONE_SEED = "one seed: its interval and its differences are of this run, and say nothing of another seed"
 
 
@@ -106,7 +112,7 @@ def compare(plan: ComparisonPlan, out: Path, show: ComparisonShow) -> list[Cell]
         A cell for each system and task, in the order of tasks, then systems.
 
     Raises:
-        InputError: the folder holds something else, or there is nothing to compare.
+        InputError: the folder holds something else, another process compares in it, or there is nothing to compare.
     """
     if not plan.data or not plan.systems:
         raise InputError("nothing to compare: name a corpus or a benchmark's file, and systems")
@@ -115,8 +121,15 @@ def compare(plan: ComparisonPlan, out: Path, show: ComparisonShow) -> list[Cell]
             raise InputError(
                 f"{data.task.name}: two sets of examples are called {data.name!r}; rename one, or name it once"
             )
+    if plan.choose_at is not None and plan.settings.choose is None:
+        raise InputError(f"choose_at {plan.choose_at:g} (--choose-at) needs choose (--choose N): how many to choose of")
     label_fractions.check([] if plan.choose_at is None else [plan.choose_at])
-    out.mkdir(parents=True, exist_ok=True)
+    # Two that ask an endpoint at once would pay twice, each with a limit of its own.
+    with folder_lock.held(out, "comparing", _PATIENCE):
+        return _compared(plan, out, show)
+
+
+def _compared(plan: ComparisonPlan, out: Path, show: ComparisonShow) -> list[Cell]:
     cells: list[Cell] = []
     wholes = plan.data
     plan = replace(plan, data=[_scored(data, plan.most_test) for data in plan.data])
@@ -180,11 +193,20 @@ def _cell(
             else:
                 place = folder(out, system.name, task.name, data.name)
                 by_seed += _RUNS[system.kind](system, data, how, place, show, drawn[-1])
+    except (OSError, MemoryError) as error:
+        # A full disk, or a memory that is too small, is nothing of this system's.
+        if not isinstance(error, SocorpusError):
+            raise
+        return _missing(system, point, show, str(error) + (f" ({system.hint})" if system.hint else ""))
     except SocorpusError as error:
-        cell = Cell(system.name, task.name, point.data.name)
-        cell.missing = str(error) + (f" ({system.hint})" if system.hint else "")
-        show.missing(system.name, cell.missing)
-        return cell
+        return _missing(system, point, show, str(error) + (f" ({system.hint})" if system.hint else ""))
+    except Exception as error:
+        # Hours of the others' work are not lost by a bug in one.
+        place = folder(out, system.name, task.name, point.data.name)
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "error.txt").write_text(traceback.format_exc(), "utf-8")
+        known = f"{type(error).__name__}: {error}; this is a bug: please report it with {place / 'error.txt'}"
+        return _missing(system, point, show, known)
     cell = label_fractions.merged(drawn, point)
     cell.seeds = len(by_seed)
     if system.kind == "model" and len(by_seed) == 1:
@@ -201,6 +223,11 @@ def _cell(
     if silent:
         cell.notes.append(f"{silent:,} of {len(test):,} answers could not be read and count as not knowing")
     return cell
+
+
+def _missing(system: System, point: Point, show: ComparisonShow, sentence: str) -> Cell:
+    show.missing(system.name, sentence)
+    return Cell(system.name, point.data.task.name, point.data.name, missing=sentence)
 
 
 def _rank(data: Data, column: Sequence[Cell], seeds: Mapping[str, list[metrics.Sums]]) -> None:
@@ -223,17 +250,30 @@ def _rank(data: Data, column: Sequence[Cell], seeds: Mapping[str, list[metrics.S
 def _once(
     folder: Path, work: Mapping[str, Any], data: Data, predict: Callable[[], tuple[list[Prediction], dict[str, Any]]]
 ) -> tuple[list[Prediction], dict[str, Any]]:
-    """A system's predictions for the test split and facts about them; computed unless the same work is done."""
-    path, test = folder / "done.json", data.splits["test"]
-    identity = fingerprint({**work, "data": data.identity})
-    facts: dict[str, Any] = files.read_json(path) if path.is_file() else {}
-    if facts.get("identity") != identity:
-        folder.mkdir(parents=True, exist_ok=True)
-        answers, more = predict()
-        predictions.write(folder / "test.parquet", data.task, test, answers)
-        facts = {"identity": identity, **more}
-        write_json(path, facts)
+    """A system's predictions for the test split and facts about them; computed unless the same work is done.
+
+    What is damaged, or of a release that wrote other facts, is computed anew.
+    """
+    test = data.splits["test"]
+    identity = fingerprint({"facts": FACTS, **work, "data": data.identity})
+    if (done := _done(folder, identity, test)) is not None:
+        return done
+    folder.mkdir(parents=True, exist_ok=True)
+    answers, facts = predict()
+    predictions.write(folder / "test.parquet", data.task, test, answers)
+    write_json(folder / "done.json", {"identity": identity, **facts})
     return predictions.read(folder / "test.parquet", test), facts
+
+
+def _done(folder: Path, identity: str, test: Sequence[Example]) -> tuple[list[Prediction], dict[str, Any]] | None:
+    """What a folder holds of this work; None if it does not hold all of it."""
+    try:
+        facts = files.read_json(folder / "done.json")
+        if not isinstance(facts, dict) or facts.get("identity") != identity:
+            return None
+        return predictions.read(folder / "test.parquet", test), facts
+    except (OSError, ValueError, SocorpusError):
+        return None
 
 
 def _defined(
@@ -282,7 +322,7 @@ def _fitted_once(
         trained = time.perf_counter()
         predicted = list(predict(fitted))
         times = {"train_seconds": trained - started, "predict_seconds": time.perf_counter() - trained}
-        named = ("parameters", "note", "configurations")
+        named = ("parameters", "note", "configurations", "seconds")
         return predicted, times | {name: getattr(fitted, name, None) for name in named}
 
     predicted, facts = _once(folder, work, data, answers)
@@ -290,7 +330,8 @@ def _fitted_once(
     cell.parameters, cell.device = facts["parameters"], "CPU"
     if (tried := facts.get("configurations")) is not None:
         cell.budget = Budget(tried, tried, seconds=facts["train_seconds"], chosen=facts["note"] or "")
-    cell.train_seconds = facts["train_seconds"]
+    # The choice has a column of its own: of the fits only the one that was chosen counts here.
+    cell.train_seconds = facts["train_seconds"] if facts.get("seconds") is None else facts["seconds"]
     cell.thousand_seconds = 1000 * facts["predict_seconds"] / len(test)
     if plan.price is not None:
         cell.train_dollars, cell.thousand_dollars = (

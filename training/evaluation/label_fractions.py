@@ -4,13 +4,15 @@ A share is drawn of the training and of the validation split, which choices are 
 has to give. The test split stays as it is. A larger draw of a seed contains every smaller one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import exp, log
+from typing import Any
 
 from socorpus.corpus.errors import InputError
-from socorpus.training.evaluation.cell import Cell
+from socorpus.training.evaluation.cell import Budget, Cell
 from socorpus.training.evaluation.uncertainty import Score
 from socorpus.training.examples import metrics, readers
 from socorpus.training.examples.example import Data
@@ -53,11 +55,19 @@ def points(data: Data, shares: Sequence[float], seeds: tuple[int, ...]) -> list[
         if size in sizes:
             continue
         sizes.add(size)
-        name = f"{data.name}, {100 * share:g}% of the labels"
+        # What there is and not what was asked for: `LEAST` may have made more of it.
+        real = share if size == round(share * whole) else size / whole
+        name = f"{data.name}, {100 * real:.3g}% of the labels"
         draws = tuple((drawn(data, share, seed, f"{name}, draw {seed}"), (seed,)) for seed in seeds)
-        note = f"{size:,} of {whole:,} training examples, drawn anew for each of {len(seeds)} seeds"
+        asked = f" ({100 * share:g}% would be fewer than {LEAST})" if real != share else ""
+        counts = " and ".join(
+            f"{len(draws[0][0].splits[split]):,} of {len(data.splits[split]):,} {called} examples"
+            for split, called in (("train", "training"), ("validation", "validation"))
+            if data.splits[split]
+        )
+        note = f"{counts}, drawn anew for each of {len(seeds)} seeds{asked}"
         named = replace(draws[0][0], name=name, notes=(*data.notes, note))
-        result.append(Point(data.name, share, named, draws))
+        result.append(Point(data.name, real, named, draws))
     return result
 
 
@@ -85,12 +95,41 @@ def drawn(data: Data, share: float, seed: int, name: str) -> Data:
 
 
 def merged(cells: Sequence[Cell], point: Point) -> Cell:
-    """One cell of a system for all draws of a share: costs are means, notes and budget are those of the first draw."""
-    cell = replace(cells[0], data=point.data.name)
+    """One cell of a system for all draws of a share: costs are means, those of choices are sums, notes are joined."""
+    cell = replace(cells[0], data=point.data.name, budget=_budget([each.budget for each in cells]))
+    notes = Counter(note for each in cells for note in each.notes)
+    cell.notes = [_counted(note, count, len(cells)) for note, count in notes.items()]
     for name in ("train_seconds", "train_dollars", "thousand_seconds", "thousand_dollars"):
         known = [value for of_draw in cells if (value := getattr(of_draw, name)) is not None]
         setattr(cell, name, sum(known) / len(known) if known else None)
     return cell
+
+
+def _budget(budgets: Sequence[Budget | None]) -> Budget | None:
+    """What all draws took together, and how often each choice was made."""
+    known = [budget for budget in budgets if budget is not None]
+    if not known:
+        return None
+
+    def total(values: Iterable[float | None]) -> Any:
+        there = [value for value in values if value is not None]
+        return sum(there) if there else None
+
+    chosen = Counter(budget.chosen for budget in known if budget.chosen)
+    return Budget(
+        known[0].configurations,
+        total(budget.runs for budget in known),
+        total(budget.passes for budget in known),
+        total(budget.seconds for budget in known),
+        total(budget.dollars for budget in known),
+        "; ".join(_counted(choice, count, len(budgets)) for choice, count in chosen.items()),
+        tuple(trial for budget in known for trial in budget.tried),
+    )
+
+
+def _counted(text: str, count: int, draws: int) -> str:
+    """A sentence, and of how many draws it is, where it is not of all."""
+    return text if count == draws else f"{text} (in {count} of {draws} draws)"
 
 
 # What the points of a curve say together.

@@ -4,6 +4,7 @@ Settings are chosen on the validation split by the task's main metric, never on 
 words weighted by TF-IDF with logistic regression.
 """
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,12 +34,14 @@ class Chosen:
     Attributes:
         note: for the report: the settings, and of how many they were chosen.
         configurations: how many.
+        seconds: of the fit that was chosen, without those of the others; None: not measured.
     """
 
     answers: Answers
     note: str
     parameters: int | None = None
     configurations: int = 1
+    seconds: float | None = None
 
     def predict(self, examples: Sequence[Example]) -> list[Prediction]:
         """The predictions for the examples, in order."""
@@ -52,20 +55,24 @@ def choose(candidates: Iterable[tuple[str, Answers]], data: Data) -> Chosen:
         candidates: settings in words, and the answers of a system fitted with them; the usual settings first.
     """
     validation = data.splits["validation"]
-    best: tuple[float, str, Answers] | None = None
+    best: tuple[float, str, Answers, float] | None = None
     count = 0
+    started = time.perf_counter()
     for name, answers in candidates:
         count += 1
+        seconds = time.perf_counter() - started
         score = 0.0
         if validation:
             scores = metrics.scores(data.task, validation, answers(validation), data.leave_out)
             score = scores[metrics.main(data.task)]
         if best is None or score > best[0]:
-            best = score, name, answers
+            best = score, name, answers, seconds
         if not validation:
-            return Chosen(answers, f"{name}: there is no validation split to choose on")
+            return Chosen(answers, f"{name}: there is no validation split to choose on", seconds=seconds)
+        started = time.perf_counter()
     assert best is not None
-    return Chosen(best[2], f"{best[1]}, chosen of {count} on the validation split", configurations=count)
+    note = f"{best[1]}, chosen of {count} on the validation split"
+    return Chosen(best[2], note, configurations=count, seconds=best[3])
 
 
 def label_weights(label: npt.NDArray[np.int64], labels: int) -> npt.NDArray[np.float64]:

@@ -187,6 +187,10 @@ def _taught(text: str, name: str, what: str) -> System:
     return System(name or label, "model", model, weak=weak, selftrain=selftrain)
 
 
+GROUPS = ("audits", "paper")
+"""What stands for systems of its own."""
+
+
 def _last(path: str) -> str:
     return path.rstrip("/").rsplit("/", 1)[-1]
 
@@ -247,13 +251,23 @@ def suggestion(what: str) -> str:
 
 
 def chosen(texts: list[str]) -> list[System]:
-    """The systems that a user named, in their order; of two with one name the later stands in the earlier's place.
+    """The systems that a user named, in their order; one of a group (`audits`, `paper`) gives way to a namesake.
 
     Raises:
-        InputError: one can't be read.
+        InputError: one can't be read, or two systems that were named one by one have one name.
     """
     by_name: dict[str, System] = {}
+    written: dict[str, str] = {}
     for text in texts or ["paper"]:
         for row in parse(text):
+            if text not in GROUPS:
+                earlier = written.setdefault(row.name, text)
+                if by_name.get(row.name, row) != row and earlier != text:
+                    raise InputError(
+                        f"systems {earlier!r} and {text!r} are both called {row.name!r}: write NAME={text}, so that "
+                        "they can be told apart"
+                    )
+            elif row.name in written:
+                continue
             by_name[row.name] = row
     return list(by_name.values())

@@ -86,6 +86,12 @@ def read(path: Path, task: Task, most: int | None = None, people: bool = False, 
         splits = {**data.splits, "train": drawn(data.splits["train"], most)}
         kept = f"{most:,} of {len(data.splits['train']):,} training examples were drawn"
         data = replace(data, splits=splits, notes=(*data.notes, kept))
+    held = {example.label for split in SPLITS for example in data.splits[split]}
+    if not task.spans and len(held) == 1:
+        raise InputError(
+            f"{path}: all examples have one label, {data.task.labels[held.pop()]}: nothing can be learned from them, "
+            "or compared on them"
+        )
     for split in ("train", "test"):
         if not data.splits[split]:
             raise InputError(f"{path}: no {task.name} example in the {split} split; a larger corpus has some")
@@ -234,8 +240,22 @@ def _example(row: Mapping[str, Any], site: str, labels: Sequence[Mapping[str, An
 
 
 def by_time(examples: Sequence[Example]) -> dict[str, list[Example]]:
-    """The oldest for training, then those for validation, the newest for test; equal times are ordered by key."""
-    ordered = sorted(examples, key=lambda example: (example.created, example.key))
+    """The oldest threads for training, then those for validation, the newest for test; equal times are ordered by key.
+
+    A thread is as old as its first example, and lies in one split as a whole.
+    """
+    born: dict[str, int] = {}
+    for example in examples:
+        born[example.thread] = min(example.created, born.get(example.thread, example.created))
+    ordered = sorted(examples, key=lambda each: (born[each.thread], each.thread, each.created, each.key))
     test = len(ordered) - round(TEST * len(ordered))
     train = test - round(VALIDATION * len(ordered))
+    train, test = (_whole_threads(ordered, place) for place in (train, test))
     return {"train": ordered[:train], "validation": ordered[train:test], "test": ordered[test:]}
+
+
+def _whole_threads(ordered: Sequence[Example], place: int) -> int:
+    """The first place from this one on at which a thread begins."""
+    while 0 < place < len(ordered) and ordered[place].thread == ordered[place - 1].thread:
+        place += 1
+    return place

@@ -92,8 +92,12 @@ class SeedRun:
 
     @property
     def done(self) -> bool:
-        """Whether it is finished."""
-        return (self.folder / DONE).is_file()
+        """Whether it is finished; a result that is damaged counts as none, and is computed again."""
+        try:
+            result = files.read_json(self.folder / DONE)
+        except (OSError, ValueError):
+            return False
+        return isinstance(result, dict) and ("validation_score" in result or "score" in result)
 
 
 @dataclass(frozen=True)

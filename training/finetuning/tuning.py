@@ -259,7 +259,12 @@ def _finished(work: Work) -> dict[str, Any] | None:
     path = work.out / FACTS
     if not path.is_file():
         return None
-    facts: dict[str, Any] = files.read_json(path)
+    try:
+        facts: dict[str, Any] = files.read_json(path)
+    except ValueError:
+        return None  # damaged: it is put together again from the runs
+    if json_shape.misfit(facts, {"seeds": list, "settings": dict}):
+        return None
     same_seeds = set(work.settings.seeds) == {result["seed"] for result in facts["seeds"]}
     same_rates = set(work.settings.rates) == set(facts["settings"].get("rates") or ())
     return facts if same_seeds and same_rates else None

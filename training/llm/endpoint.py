@@ -6,6 +6,7 @@ cost of a run is estimated first, and no request is sent that could take the spe
 """
 
 import json
+import math
 import os
 import random
 import re
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 from urllib.parse import urlsplit
 
 from socorpus.corpus.engine import receipts
@@ -38,6 +39,8 @@ _FRAME = 8
 _FIRST, _LONGEST = 0.5, 60.0
 _PATIENCE = 300.0
 """Longest accepted Retry-After of a server, in seconds."""
+_OF_A_TEXT = (400, 413, 422)
+"""Refusals that may be of one text: a filter of contents, or a prompt that is too long."""
 _AGAIN = (408, 409, 429, 500, 502, 503, 504, 529)
 
 Show = Callable[[int, int], None]
@@ -367,6 +370,10 @@ class _StoppedError(Exception):
     """Another request failed permanently; this one isn't sent."""
 
 
+class _RefusedTextError(Exception):
+    """The server refuses this text (its filter, its length), though it answers others."""
+
+
 @dataclass
 class _Run:
     """A run over some texts: requests in threads; the first failure stops them all."""
@@ -411,7 +418,10 @@ class _Run:
                 raise
 
     def _predict_one(self, prompt: Prompt, example: Example) -> Prediction:
-        read, asked = self.chat.converse(prompt, example, self._ask)
+        try:
+            read, asked = self.chat.converse(prompt, example, self._ask)
+        except _RefusedTextError:
+            read, asked = answers.Read(answers.unanswered(self.chat.task)), 1
         with self.chat._lock:
             usage = self.chat.usage
             usage.unmatched += read.unmatched
@@ -436,6 +446,9 @@ class _Run:
                 used = _tokens(answer, wanted)
                 pay(price.of(*used))
                 self.kept.put(key, wanted["model"], answer)
+            except _RefusedTextError:
+                pay(0.0)
+                raise
             except BaseException:
                 # Before the purse is released: requests that wait for it must not continue.
                 self.stop.set()
@@ -449,6 +462,11 @@ class _Run:
                 usage.dollars += price.of(*used)
         return _reply(answer)
 
+    def _answers_others(self) -> bool:
+        """Whether the server has answered requests of this model, so that it is the text that it refuses."""
+        with self.chat._lock:
+            return self.chat.usage.requests + self.chat.usage.cached > 0
+
     def _send_on(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Send a request until it is answered, up to the endpoint's number of retries."""
         endpoint, failed = self.chat.endpoint, 0
@@ -461,6 +479,8 @@ class _Run:
                 return _completion(endpoint, answer)
             if answer is not None and answer.status_code not in _AGAIN:
                 if not self._narrowed(dialect, answer):
+                    if answer.status_code in _OF_A_TEXT and self._answers_others():
+                        raise _RefusedTextError
                     raise _refusal(endpoint, answer)
                 continue
             if answer is not None and "insufficient_quota" in answer.text:
@@ -476,15 +496,30 @@ class _Run:
         import httpx
 
         try:
-            # ASCII JSON: a text may hold characters that UTF-8 cannot encode.
-            answer = self.client.post("chat/completions", content=json.dumps(body).encode())
+            answer = self._post(body)
         except httpx.ConnectError as error:
             return None, f"no server answers ({error})"
         except httpx.TimeoutException:
             return None, f"no answer in {self.chat.endpoint.timeout:g} s"
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return None, f"the connection was lost ({error!r})"
         return answer, f"answered {answer.status_code}: {_server_message(answer)}"
+
+    def _post(self, body: Mapping[str, Any]) -> "httpx.Response":
+        """The whole answer; the time limit is of all of it, and not of each piece, as httpx's own is."""
+        import httpx
+
+        until = time.monotonic() + self.chat.endpoint.timeout
+        # ASCII JSON: a text may hold characters that UTF-8 cannot encode.
+        with self.client.stream("POST", "chat/completions", content=json.dumps(body).encode()) as answer:
+            pieces = []
+            for piece in answer.iter_bytes():
+                pieces.append(piece)
+                if time.monotonic() > until:
+                    raise httpx.ReadTimeout("the answer has not ended", request=answer.request)
+        coded = ("content-encoding", "content-length", "transfer-encoding")
+        headers = [(name, value) for name, value in answer.headers.multi_items() if name.lower() not in coded]
+        return httpx.Response(answer.status_code, headers=headers, content=b"".join(pieces), request=answer.request)
 
     def _narrowed(self, dialect: Dialect, answer: "httpx.Response") -> bool:
         """Whether to send it again without the part that this answer refuses; later requests leave it out too."""
@@ -547,7 +582,7 @@ def _completion(endpoint: Endpoint, answer: "httpx.Response") -> dict[str, Any]:
     try:
         body = answer.json()
         _reply(body)
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise InputError(
             f"{endpoint.url}: answers, but not like a chat endpoint; the address usually ends in /v1"
         ) from None
@@ -560,13 +595,17 @@ def _reply(body: Mapping[str, Any]) -> str:
     return content if isinstance(content, str) else ""
 
 
+def _count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
 def _tokens(body: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[int, int]:
     """Tokens of input and output, by the server's count if it gives one."""
     used = body.get("usage")
     given, output = (used.get(f"{of}_tokens") if isinstance(used, dict) else None for of in ("prompt", "completion"))
     return (
-        given if isinstance(given, int) else input_tokens(wanted),
-        output if isinstance(output, int) else int(len(_reply(body)) / CHARACTERS) + 1,
+        given if _count(given) else input_tokens(wanted),
+        output if _count(output) else int(len(_reply(body)) / CHARACTERS) + 1,
     )
 
 
@@ -577,7 +616,7 @@ def _server_message(answer: "httpx.Response") -> str:
         body = body.get("error", body.get("detail", body)) if isinstance(body, dict) else body
         body = body.get("message", body) if isinstance(body, dict) else body
         text = body if isinstance(body, str) else json.dumps(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         text = re.sub(r"<[^>]*>", " ", answer.text)
     key = answer.request.headers.get("Authorization", "").removeprefix("Bearer ")
     text = text.replace(key, "[key]") if key else text
@@ -615,11 +654,12 @@ def _asked_to_wait(answer: "httpx.Response") -> float | None:
     if header is None:
         return None
     try:
-        return max(0.0, float(header))
+        seconds = float(header)
+        return max(0.0, seconds) if math.isfinite(seconds) else None
     except ValueError:
         pass
     try:
         date = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError, TypeError):
         return None
     return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds())

@@ -35,7 +35,10 @@ def test_each_seed_has_a_draw_of_its_own_that_holds_its_smaller_ones() -> None:
         # Choices are made with fewer labels, too; the test split is that of all.
         assert len(data.splits["validation"]) == 60 and data.splits["test"] is DATA.splits["test"]
     assert len({data.name for point in (whole, half, quarter) for data, _ in point.draws}) == 5
-    assert "200 of 400 training examples, drawn anew for each of 2 seeds" in half.data.notes
+    assert (
+        "200 of 400 training examples and 60 of 120 validation examples, drawn anew for each of 2 seeds"
+        in half.data.notes
+    )
 
 
 def test_no_share_has_fewer_examples_than_can_teach() -> None:
