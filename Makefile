@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test test-all torture conformance fuzz coverage lint types clean
+.PHONY: setup demo docs test test-all torture conformance fuzz coverage lint types clean
 
 setup: $(VENV)/.done
 
@@ -29,6 +29,12 @@ demo: setup
 	@echo "  $(BIN)/socorpus labeling sync demo/corpus --project Closure --task closure"
 	@echo "or build a dump of your own:"
 	@echo "  $(BIN)/socorpus build beer.stackexchange.com.7z -o corpus"
+
+# The documentation as a site, in build/site.
+docs: setup
+	$(BIN)/python docs/prepare_site.py build/pages
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "Open build/site/index.html, or serve it: $(BIN)/python -m http.server -d build/site"
 
 # A process takes a group of tests at a time; which tests are a group, and in which order, tests/conftest.py says.
 PYTEST := $(BIN)/pytest -n 2 --durations=10

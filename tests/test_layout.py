@@ -82,22 +82,6 @@ def test_help_answers_without_the_heavy_packages() -> None:
     assert "build" in shown.stdout
 
 
-def test_every_command_is_documented() -> None:
-    from socorpus.cli.main import app
-
-    readme = (ROOT / "README.md").read_text("utf-8")
-    groups = [
-        ("", app),
-        *((f"{group.typer_instance.info.name} ", group.typer_instance) for group in app.registered_groups),
-    ]
-    for prefix, group in groups:
-        assert group is not None
-        for command in group.registered_commands:
-            assert command.callback is not None
-            name = prefix + (command.name or command.callback.__name__.replace("_", "-"))
-            assert f"socorpus {name}" in readme, f"README.md does not show socorpus {name}"
-
-
 def test_pinned_versions_lie_in_the_ranges_of_the_project() -> None:
     from packaging.requirements import Requirement
 
