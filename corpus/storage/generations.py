@@ -185,6 +185,20 @@ def shown(root: Path, tree: Path) -> Path:
     return tree if isinstance(root, ObjectPath) else root
 
 
+def others(root: Path) -> list[Path]:
+    """The trees beside that of the finished corpus: an earlier one that is still read, or that of a stopped command."""
+    if isinstance(root, ObjectPath):
+        return []
+    now = finished(root)
+    return [tree for tree in _trees(root) if tree.resolve() != now.resolve()]
+
+
+def remove_old(root: Path) -> None:
+    """Remove earlier trees that nobody reads any longer. The caller holds the corpus's lock."""
+    if not isinstance(root, ObjectPath):
+        _remove_old(root)
+
+
 def entries(tree: Path) -> list[str]:
     """Names of what a tree shows to users."""
     return sorted(path.name for path in tree.iterdir() if not path.name.startswith(".") and path.name in OF_BUILDS)

@@ -28,6 +28,8 @@ _KIND = "socorpus.published"
 _SHAPE = {
     "kind": str,
     "identity": str,
+    "format": str,
+    "push?": str,
     "files": {str: {"rows": int, "bytes": int, "sha256": str}},
     "items": {str: {"key": str, "outputs": [str], "counts": {str: object}}},
 }
