@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from socorpus.corpus.arrays import Int64
 from socorpus.corpus.storage import files, generations, parquet
 from socorpus.corpus.takedown.removals import Ids, Removals
 from socorpus.corpus.takedown.rows import is_in
@@ -78,7 +78,7 @@ def _in_rows(rows: pa.Table, site: str, ids: Ids, wanted: Iterable[str], path: P
             yield f"{site}: bytes of rows that could not be read"
 
 
-def _those(column: pa.ChunkedArray, ids: np.ndarray) -> list[int]:
+def _those(column: pa.ChunkedArray, ids: Int64) -> list[int]:
     if pa.types.is_list(column.type):
         column = pc.list_flatten(column)
     numbers: list[int] = pc.unique(column.filter(pa.array(is_in(column, ids)))).to_pylist()

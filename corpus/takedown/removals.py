@@ -4,6 +4,7 @@
 build of. Posts of an author and of a thread stand there too, as posts, with what they were removed for.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,8 @@ from socorpus.corpus.storage import files, parquet
 
 FOLDER = "forgotten"
 _NAME, _LIFTED = "removed.parquet", "lifted.json"
-POST, THREAD, AUTHOR, COMMENT = "post", "thread", "author", "comment"
-KINDS = (POST, THREAD, AUTHOR, COMMENT)
+POST, THREAD, AUTHOR, COMMENT, MENTION = "post", "thread", "author", "comment", "mention"
+KINDS = (POST, THREAD, AUTHOR, COMMENT, MENTION)
 
 REMOVED = pa.schema(
     [
@@ -33,8 +34,14 @@ REMOVED = pa.schema(
 )
 
 
+def mention(site: str, author: int, name: str) -> int:
+    """The number that stands for a name by which others call an author: a hash, since a corpus keeps no names here."""
+    said = hashlib.blake2b(f"{site} {author} {name.lower()}".encode(), digest_size=8, person=b"mention").digest()
+    return int.from_bytes(said, "big") >> 1
+
+
 class Name(NamedTuple):
-    """One post, thread, author or comment."""
+    """One post, thread, author or comment, or the name of an author (`mention`)."""
 
     site: str
     kind: str
@@ -54,6 +61,7 @@ class Ids:
     threads: Int64
     authors: Int64
     comments: Int64
+    mentions: Int64
 
     @classmethod
     def of(cls, names: Iterable[Name]) -> "Ids":

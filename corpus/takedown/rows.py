@@ -1,11 +1,13 @@
 """The rows of a dump's tables without those of removed posts, comments and authors.
 
 Of a removed author go all posts and comments, the row of the user, badges, and the revisions that they wrote in posts
-of others; in other rows of others (who edited last, who closed, who voted) their number and name become null.
+of others; in other rows of others (who edited last, who closed, who voted) their number and name become null, and
+`@NAME` in comments of others, in threads where they wrote, loses the name.
 """
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,13 +17,17 @@ import pyarrow.compute as pc
 
 from socorpus.corpus.arrays import Int64
 from socorpus.corpus.dump.threads import thread_of
-from socorpus.corpus.takedown.removals import Ids
+from socorpus.corpus.takedown.removals import Ids, mention
 
 Mask = npt.NDArray[np.bool_]
 
 _REVISIONS = 9
 """Types of history up to this one hold a text that somebody wrote; later ones are events."""
 _VOTERS = '"Voters"'
+_APOSTROPHE = re.compile("['’]")
+_MENTION = re.compile(r"(?<![\w.])@([^\s@,;:!?()<>\"]+)")
+NO_NAME = "@[removed]"
+"""In the place of `@NAME`."""
 OF_SITE = {"users": "user_id", "badges": "user_id"}
 """Tables of whole sites that have rows of authors, with the column of their number."""
 
@@ -54,6 +60,8 @@ def of_bucket(tables: Mapping[str, pa.Table], ids: Ids) -> dict[str, pa.Table]:
             types = np.asarray(pc.fill_null(table["post_history_type_id"], 0), np.int64)
             lost |= is_in(table["user_id"], ids.authors) & (types <= _REVISIONS)
         changes[name] = table.filter(pa.array(~lost))
+    if "comments" in changes and len(ids.mentions):
+        changes["comments"] = _without_names(changes["comments"], tables, ids)
     changes["posts"] = _without(changes["posts"], "accepted_answer_id", gone)
     if len(ids.authors):
         editor = ("last_editor_user_id", "last_editor_display_name")
@@ -65,6 +73,62 @@ def of_bucket(tables: Mapping[str, pa.Table], ids: Ids) -> dict[str, pa.Table]:
                 _without(changes["history"], "user_id", ids.authors, ("user_id", "user_display_name")), ids.authors
             )
     return {name: changes[name] for name in tables}
+
+
+def mentioned(tables: Mapping[str, pa.Table], ids: Ids) -> dict[int, str]:
+    """The comments of a bucket that name a removed author of their thread, with their texts without the name.
+
+    Args:
+        tables: as they were read, with all that is removed: who wrote in a thread is told by it.
+    """
+    comments = tables["comments"]
+    named = np.asarray(pc.fill_null(pc.match_substring(comments["text"], "@"), False).combine_chunks(), dtype=bool)
+    if not named.any():
+        return {}
+    posts = tables["posts"]
+    threads = dict(zip(posts["post_id"].to_pylist(), thread_of(posts).tolist(), strict=True))
+    known, present = set(ids.authors.tolist()), dict[int, set[int]]()
+    for on, by in (*_pairs(posts, "owner_user_id"), *_pairs(comments, "user_id")):
+        if by in known:
+            present.setdefault(threads.get(on, on), set()).add(by)
+    hashes, found = set(ids.mentions.tolist()), dict[int, str]()
+    for row in comments.filter(pa.array(named)).select(["site", "comment_id", "post_id", "text"]).to_pylist():
+        authors = present.get(threads.get(row["post_id"], row["post_id"]), ())
+
+        def less(match: re.Match[str], site: str = row["site"], authors: Iterable[int] = authors) -> str:
+            whole = match[1].rstrip(".'’-")
+            for said in (whole, _APOSTROPHE.split(whole)[0]):
+                if any(mention(site, author, said) in hashes for author in authors):
+                    return NO_NAME + match[1][len(said) :]
+            return match[0]
+
+        if authors and (text := _MENTION.sub(less, row["text"])) != row["text"]:
+            found[row["comment_id"]] = text
+    return found
+
+
+def names_of(site: str, author: int, display_name: str | None) -> set[int]:
+    """The numbers of the names by which others call an author in a comment: all words as one, or the first."""
+    words = (display_name or "").split()
+    return {mention(site, author, name) for name in ("".join(words), *words[:1]) if len(name) >= _SHORTEST}
+
+
+_SHORTEST = 3
+"""Letters of a name after @, by the site's own rule."""
+
+
+def _pairs(table: pa.Table, people: str) -> Iterator[tuple[int, int]]:
+    return zip(table["post_id"].to_pylist(), table[people].to_pylist(), strict=True)
+
+
+def _without_names(comments: pa.Table, tables: Mapping[str, pa.Table], ids: Ids) -> pa.Table:
+    texts = mentioned(tables, ids)
+    if not texts:
+        return comments
+    place = comments.schema.get_field_index("text")
+    both = zip(comments["comment_id"].to_pylist(), comments["text"].to_pylist(), strict=True)
+    new = pa.array([texts.get(number, text) for number, text in both], pa.string())
+    return comments.set_column(place, comments.schema.field(place), new)
 
 
 def of_site(table: str, rows: pa.Table, ids: Ids) -> pa.Table:

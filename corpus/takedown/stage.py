@@ -115,7 +115,8 @@ def clear_bucket(root: Path, bucket: Bucket, tables: Sequence[str]) -> Outcome:
     outputs: dict[str, int | parquet.Written] = {}
     posts = after["posts"]["post_id"].combine_chunks()
     orphans = {}
-    for name, path in paths.items():
+    # Comments first: who wrote in a thread is told by the rows that go, and a stop must find them all or none.
+    for name, path in sorted(paths.items()):
         outputs[path] = parquet.write(root / path, after[name], schema.dump_schema(name))
         known = pc.sum(pc.is_in(after[name]["post_id"], posts)).as_py() or 0
         orphans[name] = after[name].num_rows - known

@@ -14,13 +14,13 @@ from socorpus.corpus.arrays import Int64
 from socorpus.corpus.dump.threads import thread_of
 from socorpus.corpus.storage import buckets, files, parquet
 from socorpus.corpus.storage.buckets import Bucket
-from socorpus.corpus.takedown.removals import AUTHOR, COMMENT, POST, THREAD, Ids, Name, by_site
-from socorpus.corpus.takedown.rows import is_in
+from socorpus.corpus.takedown.removals import AUTHOR, COMMENT, MENTION, POST, THREAD, Ids, Name, by_site
+from socorpus.corpus.takedown.rows import is_in, mentioned, names_of
 
 LISTED, GONE = "listed", "gone"
 _COLUMNS = {
     "posts": ["post_id", "parent_id", "owner_user_id", "last_editor_user_id"],
-    "comments": ["comment_id", "post_id", "user_id"],
+    "comments": ["site", "comment_id", "post_id", "user_id", "text"],
     "history": ["post_id", "user_id"],
     "links": ["post_id"],
     "votes": ["post_id", "user_id"],
@@ -65,16 +65,19 @@ def find(tree: Path, facts: Mapping[str, Any], asked: Mapping[Name, str]) -> Tou
         for name, why in touched.because.items()
         if name.kind != THREAD or name.id in ids_of[name.site].threads
     }
+    for site in {name.site for name in asked if name.kind == AUTHOR}:
+        for path in files.listed(tree / "tables/users" / site):
+            there = parquet.read(path, columns=["user_id", "display_name"])
+            there = there.filter(_mask(there["user_id"], ids_of[site].authors))
+            seen |= {Name(site, AUTHOR, number) for number in there["user_id"].to_pylist()}
+            for row in there.to_pylist():
+                numbers = names_of(site, row["user_id"], row["display_name"])
+                touched.because |= {Name(site, MENTION, number): f"{AUTHOR}:{row['user_id']}" for number in numbers}
+    ids_of = by_site(touched.because)
     for bucket in buckets.listed(facts["files"]):
         if bucket.site in ids_of:
             _in_bucket(tree, bucket, ids_of[bucket.site], touched, seen)
-    for site, ids in ids_of.items():
-        for path in files.listed(tree / "tables/users" / site):
-            there = parquet.read(path, columns=["user_id"])["user_id"]
-            seen |= {
-                Name(site, AUTHOR, number) for number in pc.unique(there.filter(_mask(there, ids.authors))).to_pylist()
-            }
-    touched.absent = [name for name in touched.because if name not in seen]
+    touched.absent = [name for name in touched.because if name not in seen and name.kind != MENTION]
     touched.twins = _twins(tree, facts, set(touched.posts()))
     return touched
 
@@ -133,7 +136,8 @@ def _in_bucket(tree: Path, bucket: Bucket, ids: Ids, touched: Touched, seen: set
             name = Name(site, COMMENT, int(own[row]))
             touched.because.setdefault(name, f"{AUTHOR}:{people[row]}")
             seen.add(name)
-        changed |= set(on[(by_author | listed) & np.isin(on, numbers[~goes])].tolist())
+        calls = np.isin(own, list(mentioned(tables, ids))) if len(ids.mentions) else np.zeros(len(own), bool)
+        changed |= set(on[(by_author | listed | calls) & np.isin(on, numbers[~goes])].tolist())
     touched.changed += [Name(site, POST, number) for number in sorted(changed)]
     for table in tables.values():
         there = pc.unique(table["post_id"].filter(_mask(table["post_id"], ids.posts)))

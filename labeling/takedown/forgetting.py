@@ -111,9 +111,10 @@ def forget(
     asked = _asked(root, tree, facts, request, workers, scheduler, show)
     if dry_run:
         return _expected(root, tree, facts, asked, request)
+    integrity.require(root, tree, facts["files"])
     with files.locked(root / removals.FOLDER / ".lock"):
         places = record.load_all(root)
-        open_ones = [(path, of) for path, of in places if not of["finished"] or of["pending"]]
+        open_ones = [(path, of) for path, of in places if not of["settled"]]
         own: tuple[Path, dict[str, Any]] | None = None
         if asked:
             digest = files.fingerprint([sorted(asked), request.threads])
@@ -137,11 +138,13 @@ def forget(
         _in_studio(root, todo, connect)
         published = _publish_again(root, [of for _, of in todo], request, workers, scheduler, show)
         _tell_trained(root, [of for _, of in places], [of for _, of in todo], request)
+        generations.pinned(root)  # what this process read before, and nothing holds, is let go
         with corpus_lock.lock(root):
             generations.remove_old(root)
         for path, of in todo:
             of["published"] |= published
             of["pending"] = list(_pending(root, of, facts))
+            of["settled"] = not of["pending"]
             record.save(path, of)
     return _result(root, todo, own, published, facts)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files, json_shape
-from socorpus.corpus.takedown.removals import FOLDER, KINDS, POST, Name
+from socorpus.corpus.takedown.removals import FOLDER, KINDS, MENTION, POST, Name
 from socorpus.corpus.takedown.touched import Touched
 
 _KIND = "socorpus.forgotten"
@@ -20,6 +20,7 @@ _SHAPE = {
     "kind": str,
     "request": str,
     "finished": bool,
+    "settled": bool,
     "because": {str: str},
     "changed": [str],
     "absent": [str],
@@ -52,7 +53,8 @@ def begin(
         "socorpus": version("socorpus"),
         "begun": _now(),
         "ended": None,
-        "finished": False,
+        "finished": False,  # whether the corpus is without it
+        "settled": False,  # whether nothing else is left to do either
         "request": request,
         "source": dict(source),
         "because": {name.key: why for name, why in sorted(touched.because.items())},
@@ -76,7 +78,7 @@ def counts(touched: Touched) -> dict[str, int]:
     """How many posts, threads, authors and comments go, of those that are there."""
     absent = set(touched.absent)
     there = Counter(name.kind for name in touched.because if name not in absent)
-    return {kind: there[kind] for kind in KINDS}
+    return {kind: there[kind] for kind in KINDS if kind != MENTION}
 
 
 def state_of(facts: Mapping[str, Any]) -> dict[str, Any]:
