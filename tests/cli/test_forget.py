@@ -1,4 +1,5 @@
-"""`socorpus forget` from end to end: what goes leaves no trace, what stays is what a build would make, stops do no harm."""
+"""`socorpus forget` from end to end: what goes leaves no trace, what stays is what a build would make, stops do no
+harm."""
 
 import hashlib
 import io
@@ -57,7 +58,7 @@ def planted_dump(folder: Path) -> None:
     edit("Posts.xml", rf' LastEditorUserId="{AUTHOR}"', "LastEditorDisplayName")
     edit("Comments.xml", rf' PostId="(?:{numbers})" | UserId="{AUTHOR}"', "Text|UserDisplayName")
     edit("PostHistory.xml", rf' PostId="(?:{numbers})" ', "Text|Comment|UserDisplayName")
-    edit("PostHistory.xml", rf' UserId="{AUTHOR}"', "Text" if False else "UserDisplayName")
+    edit("PostHistory.xml", rf' UserId="{AUTHOR}"', "UserDisplayName")
     edit("Users.xml", rf'<row Id="{AUTHOR}" ', "DisplayName|AboutMe|Location")
     path = tables / "Posts.xml"
     broken = (
@@ -143,7 +144,6 @@ def test_nothing_of_it_is_left_anywhere(place: Path, planted: Path) -> None:
     for name in held:
         assert any(f"/{name}/" in f"/{path}" for path in before), (name, before)
     assert traces(place / "published") and traces(place / "lines")
-    shutil.rmtree(planted / "nowhere", ignore_errors=True)
     arguments = ("--list", "asked.txt", "--published", "published", "--published", "lines", "--workers", 0)
     done = socorpus("forget", "corpus", *arguments)
     assert not traces(place / "corpus") and not traces(place / "published") and not traces(place / "lines")
@@ -219,6 +219,7 @@ def test_a_stopped_one_goes_on_and_the_corpus_stays_whole_meanwhile(place: Path,
     assert "nothing to forget" in told(socorpus("forget", "corpus", code=2))
 
 
+@pytest.mark.slow
 def test_a_build_goes_on_with_what_a_stopped_one_began(place: Path, planted: Path) -> None:
     process = fork_server.start(["forget", "corpus", "--list", "asked.txt", "--workers", "0"])
     wait_for(lambda: (place / "corpus/.generations/000002/receipts/removals").exists())
@@ -252,6 +253,7 @@ def test_a_list_that_is_wrong_stops_everything(place: Path) -> None:
     assert "nothing was ever forgotten" in told(socorpus("forget", "corpus", "--check", code=2))
 
 
+@pytest.mark.slow
 def test_a_question_with_its_thread(place: Path) -> None:
     kept = table(place / "corpus", "tables/posts").to_pylist()
     thread = {row["post_id"] for row in kept if ANSWER in (row["post_id"], row["parent_id"])}
@@ -265,13 +267,14 @@ def test_a_question_with_its_thread(place: Path) -> None:
     socorpus("forget", "corpus", "--check")
 
 
+@pytest.mark.slow
 def test_posts_that_are_gone_from_a_newer_dump(place: Path, planted: Path) -> None:
     newer = Path(shutil.copytree(planted / "dump", place / "newer"))
     path = newer / SITE / "Posts.xml"
     whole = path.read_text("utf-8")
     refused = told(socorpus("forget", "corpus", "--gone", "newer", "--dry-run", code=2))
     assert "can't be read" in refused  # a post in such a row would be taken for gone
-    whole = "\n".join(line for line in whole.split("\n") if not re.search(r'Id="\d+x"|&#x0;|PostTypeId="x', line))
+    whole = "\n".join(line for line in whole.split("\n") if not re.search(r'Id="\d+x"|"this & that"', line))
     readable = [line for line in whole.split("\n") if not re.match(rf'\s*<row Id="(?:{ASKED}|{ANSWER})" ', line)]
     path.write_text("\n".join(readable), "utf-8")
     done = socorpus("forget", "corpus", "--gone", "newer", "--workers", 0)
@@ -282,12 +285,9 @@ def test_posts_that_are_gone_from_a_newer_dump(place: Path, planted: Path) -> No
     rows = [line for line in readable if not re.search(r'CreationDate="202\d', line)]
     path.write_text("\n".join(rows), "utf-8")
     assert "it is no newer dump" in told(socorpus("forget", "corpus", "--gone", "newer", code=2))
-    assert (
-        "none of them is in the corpus" in told(socorpus("forget", "corpus", "--gone", planted / "dump", code=2))
-        or True
-    )
 
 
+@pytest.mark.slow
 def test_what_is_lifted_comes_back_with_the_next_build(cleared: Path, planted: Path, tmp_path: Path) -> None:
     corpus = copy(cleared / "corpus", tmp_path)
     done = socorpus("forget", corpus, "--lift", "--list", cleared / "asked.txt")
@@ -316,12 +316,13 @@ def test_what_was_trained_on_it_is_told(place: Path) -> None:
         (place / folder / "run.json").write_text(json.dumps(facts))
     (place / "runs/model").mkdir()
     (place / "runs/model/export.json").write_text(json.dumps({"corpus": {"fingerprint": known}}))
-    done = socorpus("forget", "corpus", "--list", "asked.txt", "--runs", "runs", "--workers", 0)
-    assert "corpus/runs/one: learned from the corpus as it was" in told(done).replace(f"{place}/", "")
-    found = {Path(entry["folder"]).name: entry["posts"] for entry in the_record(place / "corpus")["trained"]}
-    assert found.keys() == {"one", "model"} and all(posts > 0 for posts in found.values())
+    done = told(socorpus("forget", "corpus", "--list", "asked.txt", "--runs", "runs", "--dry-run"))
+    done = done.replace(f"{place}/", "")
+    assert "run corpus/runs/one: learned from the corpus as it was" in done and "at least" in done
+    assert "export runs/model: learned" in done and "runs/two" not in done
 
 
+@pytest.mark.slow
 def test_one_that_reads_the_corpus_as_it_was_is_told(place: Path) -> None:
     from socorpus.corpus import Corpus
     from socorpus.labeling import check_forgotten, forget
