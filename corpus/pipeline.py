@@ -159,8 +159,7 @@ def forget(root: Path, engine: Engine, last: LastStage | None = None) -> dict[st
         BuildError: a full disk, a lost worker, another command at work in `root`.
     """
     with lock(root):
-        finished = generations.finished(root)
-        before = integrity.finished(root, finished)
+        before = integrity.finished(root, generations.finished(root))
         config = configs.of_corpus(before["config"])
         if last is not None:
             last.check(config)
@@ -168,7 +167,7 @@ def forget(root: Path, engine: Engine, last: LastStage | None = None) -> dict[st
         engine.first(compile_stage.warm_up)
         engine.expect(sum(entry["bytes"] for entry in before["sources"]) / 1e6 * _SECONDS_A_MB_OF_VARIANT)
         with rebuild.rebuilding(root, engine, rebuild.REMOVAL) as tree:
-            integrity.require(root, finished, before["files"], engine.hashes)
+            integrity.require(root, generations.finished(root), before["files"], engine.hashes)
             files.remove(tree / dump_diff.BEFORE)  # its posts are those of an earlier dump, removed ones among them
             if config.tokenizer.path is not None:  # the file that was given may be gone; the corpus has a copy
                 config = replace(config, tokenizer=replace(config.tokenizer, path=str(tree / "tokenizer")))

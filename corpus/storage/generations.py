@@ -102,10 +102,15 @@ def pinned(root: Path) -> Path:
         if not os.fstat(descriptor).st_nlink:
             os.close(descriptor)
             continue
-        for old in [old for old in _pins if old.parent == tree.parent and not _holders[old]]:
-            os.close(_pins.pop(old))
+        _let_go(tree)
         _pins[tree] = descriptor
         return tree
+
+
+def _let_go(tree: Path) -> None:
+    """End the reading of trees beside this one that no object holds."""
+    for old in [old for old in _pins if old.parent == tree.parent and old != tree and not _holders[old]]:
+        os.close(_pins.pop(old))
 
 
 def hold(reader: object, tree: Path) -> None:
@@ -194,9 +199,14 @@ def others(root: Path) -> list[Path]:
 
 
 def remove_old(root: Path) -> None:
-    """Remove earlier trees that nobody reads any longer. The caller holds the corpus's lock."""
-    if not isinstance(root, ObjectPath):
-        _remove_old(root)
+    """Remove earlier trees that nobody reads any longer; what this process has read, and no object holds, it lets go.
+
+    The caller holds the corpus's lock.
+    """
+    if isinstance(root, ObjectPath):
+        return
+    _let_go(finished(root))
+    _remove_old(root)
 
 
 def entries(tree: Path) -> list[str]:

@@ -87,8 +87,9 @@ def _those(column: pa.ChunkedArray, ids: Int64) -> list[int]:
 
 def _named(column: pa.ChunkedArray, removed: Removals, name: str) -> Iterator[str]:
     for site, ids in removed.items():
+        posts = set(ids.posts.tolist())
         texts = column.filter(pc.fill_null(pc.match_substring(column, f"{site}:"), False)).to_pylist()
         for text in texts:
             for key in _KEY.finditer(text):
-                if key[1] == site and int(key[2]) in set(ids.posts.tolist()):
+                if key[1] == site and int(key[2]) in posts:
                     yield f"{site}:{key[2]} in {name}"

@@ -121,8 +121,9 @@ def clear_bucket(root: Path, bucket: Bucket, tables: Sequence[str]) -> Outcome:
         known = pc.sum(pc.is_in(after[name]["post_id"], posts)).as_py() or 0
         orphans[name] = after[name].num_rows - known
     path = bucket.path(KEYS_FOLDER)
-    keys = parquet.read(root / path)
-    outputs[path] = parquet.write(root / path, keys.filter(pc.is_in(keys["post_id"], posts)), KEYS)
+    if files.exists(root / path):  # a copy of a corpus may lack it; the next build makes it again
+        keys = parquet.read(root / path)
+        outputs[path] = parquet.write(root / path, keys.filter(pc.is_in(keys["post_id"], posts)), KEYS)
     return Outcome(outputs, orphans)
 
 

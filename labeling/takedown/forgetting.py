@@ -105,7 +105,13 @@ def forget(
     tree = generations.finished(root)
     facts = integrity.finished(root, tree)
     for folder in request.published:
-        if published_folder.read(folder) is None and not files.exists(folder / published_folder.MAKING):
+        published = published_folder.read(folder)
+        if published is not None and published["corpus"]["sites"] != sorted(facts["sites"]):
+            raise InputError(
+                f"{folder}: published from a corpus of {', '.join(published['corpus']['sites'])}, and {root} has "
+                f"{', '.join(sorted(facts['sites']))}; name it with the corpus that it is of"
+            )
+        if published is None and not files.exists(folder / published_folder.MAKING):
             raise InputError(f"{folder}: not a folder that socorpus publish wrote, or not whole; name one that is")
     # Before anything is done: a command that is stopped must find its list as it was.
     asked = _asked(root, tree, facts, request, workers, scheduler, show)
@@ -138,7 +144,6 @@ def forget(
         _in_studio(root, todo, connect)
         published = _publish_again(root, [of for _, of in todo], request, workers, scheduler, show)
         _tell_trained(root, [of for _, of in places], [of for _, of in todo], request)
-        generations.pinned(root)  # what this process read before, and nothing holds, is let go
         with corpus_lock.lock(root):
             generations.remove_old(root)
         for path, of in todo:

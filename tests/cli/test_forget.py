@@ -1,6 +1,7 @@
 """`socorpus forget` from end to end: what goes leaves no trace, what stays is what a build would make, stops do no
 harm."""
 
+import gc
 import hashlib
 import io
 import json
@@ -159,6 +160,9 @@ def test_nothing_of_it_is_left_anywhere(place: Path, planted: Path) -> None:
         facts = json.loads((place / name / "PUBLISHED.json").read_text())
         assert facts["format"] == folder
         assert sum(facts["tables"]["documents"]["rows"].values()) == manifest(place / "corpus")["totals"]["kept"]
+    report = (place / "corpus/report.html").read_text()
+    assert "All rows are accounted for" in report and "taken out" in report
+    assert "posts were taken out on request" in (place / "published/DATASHEET.md").read_text()
     record = the_record(place / "corpus")
     assert record["finished"] and not record["pending"] and record["absent"] == [f"{SITE}:99999"]
     assert record["source"] == {
@@ -268,6 +272,22 @@ def test_a_question_with_its_thread(place: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_twin_of_what_goes_is_told_and_judged_anew(place: Path) -> None:
+    decisions = table(place / "corpus", "decisions").to_pylist()
+    lost = {
+        row["post_id"]: json.loads(row["evidence"])["survivor"]
+        for row in decisions
+        if "duplicate" in str(row["reason"])
+    }
+    twin, survivor = next(iter(lost.items()))
+    (place / "asked.txt").write_text(survivor)
+    done = told(socorpus("forget", "corpus", "--list", "asked.txt", "--workers", 0))
+    assert f"{SITE}:{twin}: had been dropped as" in done and "are judged anew" in done
+    kept = {row["post_id"] for row in table(place / "corpus", "decisions").to_pylist() if row["keep"]}
+    assert twin in kept and int(survivor.rpartition(":")[2]) not in kept
+
+
+@pytest.mark.slow
 def test_posts_that_are_gone_from_a_newer_dump(place: Path, planted: Path) -> None:
     newer = Path(shutil.copytree(planted / "dump", place / "newer"))
     path = newer / SITE / "Posts.xml"
@@ -334,4 +354,5 @@ def test_one_that_reads_the_corpus_as_it_was_is_told(place: Path) -> None:
     assert any(".generations/000001" in line for line in check_forgotten("corpus"))
     assert os.path.lexists("corpus/.generations/000001")
     del reader
+    gc.collect()
     assert not forget("corpus", workers=0).pending and not check_forgotten("corpus")
