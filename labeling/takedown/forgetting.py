@@ -216,7 +216,7 @@ def _begin(
 def _as_published(folder: Path) -> dict[str, Any]:
     """A published folder as it is: its format, the data set on the hub that it is for, and the hashes of its files."""
     facts = published_folder.read(folder) or {"files": {}}
-    kept = {name: facts[name] for name in ("format", "push") if name in facts}
+    kept: dict[str, Any] = {name: facts[name] for name in ("format", "push") if name in facts}
     return {**kept, "before": {path: entry["sha256"] for path, entry in facts["files"].items()}}
 
 

@@ -28,6 +28,8 @@ MARK = "zqxvj"
 """Begins every text that is planted in rows which go."""
 ASKED, AUTHOR = 4, 5
 ANSWER = 25
+CALLING = 900_001
+"""A comment that stays, and names the author."""
 
 
 def planted_dump(folder: Path) -> None:
@@ -59,8 +61,17 @@ def planted_dump(folder: Path) -> None:
     edit("Posts.xml", rf' LastEditorUserId="{AUTHOR}"', "LastEditorDisplayName")
     edit("Comments.xml", rf' PostId="(?:{numbers})" | UserId="{AUTHOR}"', "Text|UserDisplayName")
     edit("PostHistory.xml", rf' PostId="(?:{numbers})" ', "Text|Comment|UserDisplayName")
+    edit("PostHistory.xml", rf' PostHistoryTypeId="[1-9]" .* UserId="{AUTHOR}"', "Text|Comment")
     edit("PostHistory.xml", rf' UserId="{AUTHOR}"', "UserDisplayName")
     edit("Users.xml", rf'<row Id="{AUTHOR}" ', "DisplayName|AboutMe|Location")
+    # Somebody calls the author by name, in a thread of theirs.
+    (name,) = re.findall(rf'<row Id="{AUTHOR}" .* DisplayName="({MARK}\S+) ', (tables / "Users.xml").read_text("utf-8"))
+    parents = {number: int(of[1]) for number, row in posts.items() if (of := re.search(r'ParentId="(\d+)"', row))}
+    on = next(number for number, parent in parents.items() if parent in owned and number not in goes)
+    path = tables / "Comments.xml"
+    said = f'PostId="{on}" Score="0" Text="@{name}: so it is" CreationDate="2024-01-01T00:00:00.000"'
+    calls = f'  <row Id="{CALLING}" {said} />\n'
+    path.write_text(path.read_text("utf-8").replace("</comments>", calls + "</comments>"), "utf-8")
     path = tables / "Posts.xml"
     broken = (
         f'  <row Id="70000x" PostTypeId="1" CreationDate="2013-06-29T10:17:40.839" Score="1" Body="{MARK}broken" />\n'
@@ -153,6 +164,8 @@ def test_nothing_of_it_is_left_anywhere(place: Path, planted: Path) -> None:
     socorpus("verify", "corpus")
     kept = table(place / "corpus", "tables/posts").to_pylist()
     assert not [row for row in kept if row["post_id"] in (ASKED, ANSWER) or row["owner_user_id"] == AUTHOR]
+    comments = table(place / "corpus", "tables/comments").to_pylist()
+    assert [row["text"] for row in comments if row["comment_id"] == CALLING] == ["@[removed]: so it is"]
     answers = [row["post_id"] for row in kept if row["parent_id"] == ASKED]
     for row in table(place / "corpus", "documents").to_pylist():
         assert row["post_id"] not in answers or row["title"] is None
