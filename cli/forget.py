@@ -126,6 +126,11 @@ def _show(done: "Forgotten", dry_run: bool) -> None:
         view.out.print(f"Label Studio, project {project}: {view.counted(tasks, 'task', 'tasks')} deleted")
     for folder in done.published:
         view.out.print(f"{'would be made anew' if dry_run else 'made anew'}: {folder}", markup=False)
+    for folder, name in done.hub.items():
+        view.say(
+            f"{name} on the hub is as it was: send {folder} again (socorpus publish --push {name}), and squash its "
+            "history, which keeps old files (docs/forget.md)"
+        )
     for entry in done.trained:
         how = (
             f"learned from the corpus as it was, which has {'at least ' if entry['posts'] else ''}"

@@ -84,8 +84,9 @@ def _sites(facts: Facts) -> Section | None:
     if notes:
         content += html.paragraph(
             "Repaired rows had characters that XML forbids. Repeated rows came more than once. Forgotten ones were "
-            "taken out on request. Orphans belong to a post that is not in the dump. Unknown attributes are counted and left "
-            "out. Absent are the bodies of deleted posts, and scores, which old dumps leave out where they are 0."
+            "taken out on request. Orphans belong to a post that is not in the dump. Unknown attributes are counted "
+            "and left out. Absent are the bodies of deleted posts, and scores, which old dumps leave out where they "
+            "are 0."
         )
         content += html.table(["site", "seen", "rows"], _limited(notes, 3))
     return Section("Sites and tables", content)

@@ -75,6 +75,7 @@ class Forgotten:
         annotations: votes of people and models that went, by file.
         tasks: tasks deleted from Label Studio, by project.
         published: folders that were made anew.
+        hub: of these, the data sets on a hub that they were sent to: what is there stays as it is.
         trained: runs and models that learned from the corpus as it was.
         pending: sentences on what is left to do.
     """
@@ -88,6 +89,7 @@ class Forgotten:
     annotations: dict[str, int] = field(default_factory=dict)
     tasks: dict[str, int] = field(default_factory=dict)
     published: list[str] = field(default_factory=list)
+    hub: dict[str, str] = field(default_factory=dict)
     trained: list[dict[str, Any]] = field(default_factory=list)
     pending: list[str] = field(default_factory=list)
 
@@ -141,17 +143,19 @@ def forget(
         todo = [(path, record.end(of, facts) if not of["finished"] else of) for path, of in todo]
         for path, of in todo:
             record.save(path, of)
-        _in_studio(root, todo, connect)
+        unreached = _in_studio(root, todo, connect)
         published = _publish_again(root, [of for _, of in todo], request, workers, scheduler, show)
         _tell_trained(root, [of for _, of in places], [of for _, of in todo], request)
         with corpus_lock.lock(root):
             generations.remove_old(root)
         for path, of in todo:
             of["published"] |= published
-            of["pending"] = list(_pending(root, of, facts))
+            of["pending"] = [what for what, _ in _pending(root, of, facts)]
             of["settled"] = not of["pending"]
             record.save(path, of)
-    return _result(root, todo, own, published, facts)
+    left = [line for _, of in todo for _, line in _pending(root, of, facts, unreached)]
+    left += _published_before(root, [of for _, of in places], published, facts)
+    return _result(root, todo, own, published, list(dict.fromkeys(left)))
 
 
 def _asked(
@@ -207,7 +211,7 @@ def _begin(
     held = {trained.fingerprint(facts): _in_shards(tree, facts, found.posts())}
     of = record.begin(root, digest, source, found, facts, held)
     of["label_studio"]["projects"] = studio.projects(root)
-    of["published"] = {str(folder.absolute()): _as_published(folder) for folder in request.published}
+    of["published"] = {record.seen_from(root, folder): _as_published(folder) for folder in request.published}
     path = record.next_place(root, places)
     record.save(path, of)
     return path, of
@@ -262,11 +266,11 @@ def _remove(
         corpus_pipeline.forget(root, engine, pipeline.relabelled(tasks) if tasks else None)
 
 
-def _in_studio(root: Path, todo: Iterable[tuple[Path, dict[str, Any]]], connect: Connect) -> None:
-    """Delete the tasks that records say are left; what keeps the server from it is noted."""
+def _in_studio(root: Path, todo: Iterable[tuple[Path, dict[str, Any]]], connect: Connect) -> str:
+    """Delete the tasks that records say are left; what kept the server from it, if anything did."""
     left = [(path, of) for path, of in todo if of["tasks_pending"]]
     if not left:
-        return
+        return ""
     try:
         with connect() as client:
             for path, of in left:
@@ -274,15 +278,12 @@ def _in_studio(root: Path, todo: Iterable[tuple[Path, dict[str, Any]]], connect:
                 for number, count in done.tasks.items():
                     counted = of["label_studio"]["deleted"]
                     counted[str(number)] = counted.get(str(number), 0) + count
-                of["label_studio"] |= {"absent": done.absent, "server": client.url}
-                of["label_studio"].pop("error", None)
+                of["label_studio"]["absent"] = done.absent
                 of["tasks_pending"] = []
                 record.save(path, of)
     except SocorpusError as error:
-        for path, of in left:
-            if of["tasks_pending"]:
-                of["label_studio"]["error"] = str(error)
-                record.save(path, of)
+        return str(error)
+    return ""
 
 
 def _publish_again(
@@ -295,14 +296,11 @@ def _publish_again(
 ) -> dict[str, dict[str, Any]]:
     """Make the folders that are named now, or were when a record began, anew from the corpus in their formats."""
     named = {folder: entry for of in records for folder, entry in of["published"].items()}
-    named |= {
-        str(folder.absolute()): _as_published(folder)
-        for folder in request.published
-        if str(folder.absolute()) not in named
-    }
+    more = {record.seen_from(root, folder): folder for folder in request.published}
+    named |= {place: _as_published(folder) for place, folder in more.items() if place not in named}
     done: dict[str, dict[str, Any]] = {}
     for place, before in named.items():
-        folder = Path(place)
+        folder = record.place_of(root, place)
         if not files.exists(folder / published_folder.NAME) and not files.exists(folder / published_folder.MAKING):
             done[place] = {**before, "gone": True}
             continue
@@ -330,23 +328,45 @@ def _tell_trained(
         trained.find([root / "runs", *request.runs], {k: n for k, n in held.items() if n}, root.absolute().name)
     )
     for of in own:
-        of["trained"] = found
+        of["trained"] = [{**entry, "folder": record.seen_from(root, Path(entry["folder"]))} for entry in found]
 
 
-def _pending(root: Path, of: Mapping[str, Any], facts: Mapping[str, Any]) -> Iterator[str]:
+def _pending(root: Path, of: Mapping[str, Any], facts: Mapping[str, Any], why: str = "") -> Iterator[tuple[str, str]]:
+    """What is left to do of a record: in a word, for the record, and as a sentence.
+
+    Args:
+        why: the server of Label Studio was not reached.
+    """
     if of["tasks_pending"]:
-        yield (
+        line = (
             f"tasks of {len(of['tasks_pending']):,} posts may still be in Label Studio "
-            f"({of['label_studio'].get('error', 'not reached')}); socorpus forget {root} --url ADDRESS deletes them"
+            f"({why or 'it was not reached'}); socorpus forget {root} --url ADDRESS deletes them"
         )
+        yield "label_studio", line
     for place, entry in of["published"].items():
-        if not entry.get("gone") and not publication.is_of(Path(place), facts):
-            yield f"{place}: not of the corpus as it is now; socorpus forget {root} --published {place} makes it anew"
+        folder = record.place_of(root, place)
+        if not entry.get("gone") and files.exists(folder) and not publication.is_of(folder, facts):
+            yield f"published {place}", _not_of(root, folder)
     for tree in generations.others(root):
-        yield (
+        line = (
             f"{tree}: the corpus as it was is still read by a process; when that has ended, socorpus forget {root} "
             "removes it"
         )
+        yield f"generation {tree.name}", line
+
+
+def _not_of(root: Path, folder: Path) -> str:
+    return f"{folder}: not of the corpus as it is now; socorpus forget {root} --published {folder} makes it anew"
+
+
+def _published_before(
+    root: Path, records: Iterable[Mapping[str, Any]], done: Collection[str], facts: Mapping[str, Any]
+) -> Iterator[str]:
+    """Folders that were named with earlier requests, and not with this one."""
+    for place in dict.fromkeys(place for of in records for place in of["published"] if place not in done):
+        folder = record.place_of(root, place)
+        if files.exists(folder) and not publication.is_of(folder, facts):
+            yield _not_of(root, folder)
 
 
 def _expected(
@@ -354,8 +374,8 @@ def _expected(
 ) -> Forgotten:
     """What would be forgotten; nothing is written."""
     if not asked:
-        left = [line for _, of in record.load_all(root) for line in of["pending"]]
-        return Forgotten(None, pending=left)
+        left = [line for _, of in record.load_all(root) for _, line in _pending(root, of, facts)]
+        return Forgotten(None, pending=list(dict.fromkeys(left)))
     found = touched.find(tree, facts, asked)
     held = {trained.fingerprint(facts): _in_shards(tree, facts, found.posts())}
     runs = trained.find([root / "runs", *request.runs], {k: n for k, n in held.items() if n}, root.absolute().name)
@@ -375,18 +395,15 @@ def _result(
     todo: Sequence[tuple[Path, dict[str, Any]]],
     own: tuple[Path, Any] | None,
     published: Mapping[str, Any],
-    facts: Mapping[str, Any],
+    left: list[str],
 ) -> Forgotten:
+    made = [str(record.place_of(root, place)) for place, entry in published.items() if "after" in entry]
+    sent = {str(record.place_of(root, place)): of["push"] for place, of in published.items() if "push" in of}
     path, of = next(
-        ((path, of) for path, of in todo if own is not None and path == own[0]), todo[-1] if todo else (None, None)
+        (entry for entry in todo if own is not None and entry[0] == own[0]), todo[-1] if todo else (None, None)
     )
     if of is None:
-        pending = [
-            f"{place}: not of the corpus as it is now"
-            for place in published
-            if not publication.is_of(Path(place), facts)
-        ]
-        return Forgotten(None, published=list(published), pending=pending)
+        return Forgotten(None, published=made, hub=sent, pending=left)
     before, after = of["before"]["rows"], of["after"]["rows"]
     return Forgotten(
         path,
@@ -397,9 +414,10 @@ def _result(
         {name: (before.get(name, 0), after.get(name, 0)) for name in sorted(before.keys() | after.keys())},
         of["annotations"],
         of["label_studio"]["deleted"],
-        [place for place, entry in of["published"].items() if "after" in entry],
-        of["trained"],
-        [line for _, of in todo for line in of["pending"]],
+        made,
+        sent,
+        [{**entry, "folder": str(record.place_of(root, entry["folder"]))} for entry in of["trained"]],
+        left,
     )
 
 
@@ -425,8 +443,9 @@ def check(root: Path) -> list[str]:
                 f"Label Studio: tasks of {len(of['tasks_pending']):,} posts; socorpus forget {root} deletes them"
             )
         for place, entry in of["published"].items():
-            if not entry.get("gone") and files.exists(Path(place)) and not publication.is_of(Path(place), facts):
-                lines.append(f"{place}: published, and not of the corpus as it is now")
+            folder = record.place_of(root, place)
+            if not entry.get("gone") and files.exists(folder) and not publication.is_of(folder, facts):
+                lines.append(f"{folder}: published, and not of the corpus as it is now")
     return list(dict.fromkeys(lines))
 
 

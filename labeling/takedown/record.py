@@ -3,6 +3,7 @@
 Each holds numbers of posts and people, names of files, and hashes; no text.
 """
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -146,3 +147,13 @@ def name_of(key: str) -> Name:
     """The name of a key in a record."""
     site, *kind, number = key.split(":")
     return Name(site, kind[0] if kind else POST, int(number))
+
+
+def seen_from(root: Path, folder: Path) -> str:
+    """A folder by its way from the corpus: a record goes with a corpus to others, and names no folder of a machine."""
+    return os.path.relpath(folder.absolute(), root)
+
+
+def place_of(root: Path, seen: str) -> Path:
+    """The folder of such a way."""
+    return Path(os.path.normpath(root / seen))

@@ -187,7 +187,8 @@ def test_nothing_of_it_is_left_anywhere(place: Path, planted: Path) -> None:
     assert f"author:{AUTHOR}" in record["because"].values()
     rows = record["before"]["rows"]["tables/posts"], record["after"]["rows"]["tables/posts"]
     assert rows[0] - rows[1] == record["counts"]["post"] > 2
-    assert set(record["published"]) == {str(place / "published"), str(place / "lines")}
+    assert set(record["published"]) == {"../published", "../lines"}
+    assert str(place) not in (place / "corpus/forgotten/000001.json").read_text()
     forgotten = manifest(place / "corpus")["sites"][SITE]["forgotten"]
     assert forgotten["posts"] == record["counts"]["post"] and forgotten["users"] == 1
 
