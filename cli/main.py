@@ -23,7 +23,6 @@ from socorpus.cli import (
     doctor,
     evaluate,
     finetune,
-    forget,
     labels,
     scores,
     studio,
@@ -120,7 +119,7 @@ _add(
 )
 _add(
     app,
-    forget.forget,
+    labels.forget,
     "forget corpus --list asked.txt --published published",
     "forget corpus --gone newer.7z --dry-run",
     "forget corpus --check",

@@ -30,6 +30,7 @@ from socorpus.corpus.shards import split_files, tokens_stage
 from socorpus.corpus.shards import stage as shards_stage
 from socorpus.corpus.signals import stage as signals_stage
 from socorpus.corpus.storage import files, generations, integrity, manifest_file, plugin_memory
+from socorpus.corpus.storage.buckets import Buckets
 from socorpus.corpus.storage.lock import lock
 from socorpus.corpus.takedown import removals as takedown_removals
 from socorpus.corpus.takedown import stage as takedown_stage
@@ -243,7 +244,8 @@ def _stages(
         held = not removals
         read, threads = _kept(context, "read", held), context.of_buckets(_kept(context, "threads", held))
     if removals:
-        read, threads = takedown_stage.run(context, laid.sites, removals, read, threads)
+        read, threads = takedown_stage.run(context, removals, read, threads)
+        dump_stage.gather_quarantine(tree, laid.sites, [path for receipt in read.values() for path in receipt.outputs])
     documents = documents_stage.run(context, laid.sites, read, threads)
     signals = signals_stage.run(context, documents)
     pairs = documents_stage.pair(context, documents, signals["privacy"])
@@ -259,6 +261,15 @@ def _stages(
     done = {"read": read, "threads": threads, "documents": documents, "pairs": pairs}
     done |= {"decisions": decisions, "shards": shards}
     return manifest.assemble(tree, laid, config, done, signals, twins, tokenizer)
+
+
+def read_tables(root: Path, sites: Sequence[Site], config: Config, engine: Engine) -> Receipts:
+    """Read tables of a dump into a folder of their own, and no further; receipts of the items that did it.
+
+    Raises:
+        InputError: as of a build.
+    """
+    return dump_stage.run(BuildContext(root, Buckets(()), config, engine), sites).receipts
 
 
 def _kept(context: BuildContext, stage: str, held: bool) -> Receipts:

@@ -11,43 +11,45 @@ import pyarrow.compute as pc
 
 from socorpus.corpus import schema
 from socorpus.corpus.arrays import Int64
-from socorpus.corpus.config import Config
-from socorpus.corpus.dump import stage as dump_stage
 from socorpus.corpus.dump.sources import Site
-from socorpus.corpus.engine.context import BuildContext
-from socorpus.corpus.engine.executor import Engine
+from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import buckets, parquet, partitions
-from socorpus.corpus.storage.buckets import Buckets
 from socorpus.corpus.takedown.removals import POST, Name
 
 _READ = {"posts": ["post_id", "creation_date", "deletion_date"]}
 
 
-def find(tree: Path, facts: Mapping[str, Any], sites: Sequence[Site], config: Config, engine: Engine) -> list[Name]:
-    """The posts of a finished corpus that are gone from a newer dump, or are there as deleted.
-
-    Args:
-        sites: of the newer dump; those that the corpus doesn't have, and tables other than posts, are not read.
-        engine: at work in a folder of its own, which the caller removes.
+def of_corpus(facts: Mapping[str, Any], sites: Sequence[Site]) -> list[Site]:
+    """Those sites of a newer dump that a corpus has, with their posts alone.
 
     Raises:
-        InputError: no site of the corpus is in the dump, the dump is not newer, or rows of it can't be read: a post in
-            one of these would be taken for gone.
+        InputError: there is none.
     """
-    own = {site.name: site for site in sites if site.name in facts["sites"]}
+    own = [site for site in sites if site.name in facts["sites"]]
     if not own:
         raise InputError(
             f"the dump has the sites {', '.join(site.name for site in sites)}, and none of them is in the corpus, "
             f"which has {', '.join(facts['sites'])}"
         )
-    only = [
-        replace(site, tables=tuple(table for table in site.tables if table.table == "posts")) for site in own.values()
-    ]
-    context = BuildContext(engine.root, Buckets(()), config, engine)
-    read = dump_stage.run(context, only).receipts
+    posts = [tuple(table for table in site.tables if table.table == "posts") for site in own]
+    return [replace(site, tables=tables) for site, tables in zip(own, posts, strict=True)]
+
+
+def find(
+    tree: Path, facts: Mapping[str, Any], sites: Sequence[Site], place: Path, read: Mapping[str, Receipt]
+) -> list[Name]:
+    """The posts of a finished corpus that are gone from a newer dump, or are there as deleted.
+
+    Args:
+        sites: of the newer dump (`of_corpus`).
+        place, read: where its posts were read to, and the receipts of that.
+
+    Raises:
+        InputError: the dump is not newer, or rows of it can't be read: a post in one of these would be taken for gone.
+    """
     gone: list[Name] = []
-    for name in own:
+    for name in (site.name for site in sites):
         paths = [
             path for receipt in read.values() for path in receipt.outputs if path.startswith(f".work/parts/{name}/")
         ]
@@ -63,7 +65,7 @@ def find(tree: Path, facts: Mapping[str, Any], sites: Sequence[Site], config: Co
                 "those posts would be taken for gone. Get the dump again, or list what is to be removed (--list)"
             )
         rows = partitions.read(
-            [engine.root / path for path in sorted(paths)], schema.dump_schema("posts"), columns=_READ["posts"]
+            [place / path for path in sorted(paths)], schema.dump_schema("posts"), columns=_READ["posts"]
         )
         there = np.asarray(rows.filter(pc.is_null(rows["deletion_date"]))["post_id"], np.int64)
         gone += [Name(name, POST, number) for number in _lacking(tree, facts, name, there, _newest(rows))]

@@ -93,14 +93,14 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, Any]]:
         return
     as_json = suffix in (".jsonl", ".ndjson", ".json")
     for number, line in enumerate(text.splitlines(), 1):
-        said = line.strip()
-        if not said or (not as_json and said.startswith("#")):
+        text = line.strip()
+        if not text or (not as_json and text.startswith("#")):
             continue
         if not as_json:
-            yield number, said
+            yield number, text
             continue
         try:
-            yield number, json.loads(said)
+            yield number, json.loads(text)
         except (ValueError, RecursionError):
             yield number, None
 
@@ -111,8 +111,8 @@ def _name(entry: Any, sites: Mapping[str, str | None], hosts: Mapping[str, str])
     if not isinstance(entry, dict):
         raise ValueError("no JSON object or text")
     given = {name: str(value).strip() for name, value in entry.items() if value is not None and str(value).strip()}
-    if said := [given[name] for name in _WHOLE if name in given]:
-        return _of_text(said[0], sites, hosts)
+    if text := [given[name] for name in _WHOLE if name in given]:
+        return _of_text(text[0], sites, hosts)
     named = [name for name in _COLUMNS if name in given]
     if len(named) != 1:
         raise ValueError(
@@ -125,12 +125,12 @@ def _name(entry: Any, sites: Mapping[str, str | None], hosts: Mapping[str, str])
     return _checked(given.get("site", next(iter(sites))), _COLUMNS[named[0]], given[named[0]], sites)
 
 
-def _of_text(said: str, sites: Mapping[str, str | None], hosts: Mapping[str, str]) -> Name:
-    if "://" in said:
-        address = urlsplit(said)
+def _of_text(text: str, sites: Mapping[str, str | None], hosts: Mapping[str, str]) -> Name:
+    if "://" in text:
+        address = urlsplit(text)
         site = hosts.get(address.netloc.lower())
         if site is None:
-            raise ValueError(f"{said}: no site of the corpus has the host {address.netloc}; name it as SITE:ID")
+            raise ValueError(f"{text}: no site of the corpus has the host {address.netloc}; name it as SITE:ID")
         if comment := _COMMENT.fullmatch(address.fragment):
             return _checked(site, COMMENT, comment[1], sites)
         path = address.path.rstrip("/")
@@ -139,10 +139,10 @@ def _of_text(said: str, sites: Mapping[str, str | None], hosts: Mapping[str, str
         for pattern, kind in _PLACES:
             if match := pattern.fullmatch(path):
                 return _checked(site, kind, match[1], sites)
-        raise ValueError(f"{said}: no address of a post, a comment or a user")
-    match = _KEY.fullmatch(said)
+        raise ValueError(f"{text}: no address of a post, a comment or a user")
+    match = _KEY.fullmatch(text)
     if match is None:
-        raise ValueError(f"{said[:80]!r} is no SITE:ID, SITE:user:ID, SITE:comment:ID, and no address")
+        raise ValueError(f"{text[:80]!r} is no SITE:ID, SITE:user:ID, SITE:comment:ID, and no address")
     return _checked(match["site"], _KINDS[match["kind"]], match["id"], sites)
 
 

@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 
 from socorpus.corpus.arrays import Int64
 from socorpus.corpus.storage import files, generations, parquet
+from socorpus.corpus.takedown.clearing import is_in
 from socorpus.corpus.takedown.removals import Ids, Removals
-from socorpus.corpus.takedown.rows import is_in
 
 _POSTS = ("post_id",)
 _AUTHORS = ("user_id", "owner_user_id", "last_editor_user_id", "author_id", "closed_by")
@@ -31,10 +31,10 @@ def remaining(root: Path, removed: Removals) -> Iterator[str]:
         return
     for folder in (tree, root / "annotations"):
         for path in sorted(files.listed(folder, deep=True)):
-            found = list(_in_file(path, removed))
-            if found:
-                more = f" and {len(found) - 5:,} more" if len(found) > 5 else ""
-                yield f"{path.relative_to(folder.parent if folder != tree else tree)}: {', '.join(found[:5])}{more}"
+            remains = list(_in_file(path, removed))
+            if remains:
+                more = f" and {len(remains) - 5:,} more" if len(remains) > 5 else ""
+                yield f"{path.relative_to(folder.parent if folder != tree else tree)}: {', '.join(remains[:5])}{more}"
 
 
 def _in_file(path: Path, removed: Removals) -> list[str]:
@@ -46,18 +46,18 @@ def _in_file(path: Path, removed: Removals) -> list[str]:
     if not wanted:
         return []
     of_file = next((part for part in path.parts[::-1] if part in removed), None)
-    found: dict[str, None] = {}
+    remains: dict[str, None] = {}
     for table in parquet.batches(path, [*wanted, *(["site"] if "site" in known else [])]):
         if "site" in known:
             for site in pc.unique(table["site"]).to_pylist():
                 if site in removed:
                     rows = table.filter(pc.equal(table["site"], site))
-                    found |= dict.fromkeys(_in_rows(rows, site, removed[site], wanted, path))
+                    remains |= dict.fromkeys(_in_rows(rows, site, removed[site], wanted, path))
         elif of_file is not None:  # the lists of posts, by site in their paths
-            found |= dict.fromkeys(_in_rows(table, of_file, removed[of_file], wanted, path))
+            remains |= dict.fromkeys(_in_rows(table, of_file, removed[of_file], wanted, path))
         for name in (name for name in _KEYS if name in wanted):
-            found |= dict.fromkeys(_named(table[name], removed, name))
-    return list(found)
+            remains |= dict.fromkeys(_named(table[name], removed, name))
+    return list(remains)
 
 
 def _in_rows(rows: pa.Table, site: str, ids: Ids, wanted: Iterable[str], path: Path) -> Iterator[str]:
@@ -72,8 +72,8 @@ def _in_rows(rows: pa.Table, site: str, ids: Ids, wanted: Iterable[str], path: P
             yield from (f"{site}:comment:{number}" for number in _those(rows[name], ids.comments))
         if name == "segments":
             parts = pc.list_flatten(rows[name])
-            said = parts.filter(pc.equal(pc.struct_field(parts, "kind"), "comment"))
-            yield from (f"{site}:comment:{n}" for n in _those(pc.struct_field(said, "id"), ids.comments))
+            comments = parts.filter(pc.equal(pc.struct_field(parts, "kind"), "comment"))
+            yield from (f"{site}:comment:{n}" for n in _those(pc.struct_field(comments, "id"), ids.comments))
         if name == "row" and "quarantine" in path.parts and pc.sum(pc.binary_length(rows[name])).as_py():
             yield f"{site}: bytes of rows that could not be read"
 

@@ -36,8 +36,8 @@ REMOVED = pa.schema(
 
 def mention(site: str, author: int, name: str) -> int:
     """The number that stands for a name by which others call an author: a hash, since a corpus keeps no names here."""
-    said = hashlib.blake2b(f"{site} {author} {name.lower()}".encode(), digest_size=8, person=b"mention").digest()
-    return int.from_bytes(said, "big") >> 1
+    digest = hashlib.blake2b(f"{site} {author} {name.lower()}".encode(), digest_size=8, person=b"mention").digest()
+    return int.from_bytes(digest, "big") >> 1
 
 
 class Name(NamedTuple):

@@ -16,8 +16,6 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 from socorpus.corpus import schema
-from socorpus.corpus.dump import stage as dump_stage
-from socorpus.corpus.dump.sources import Site
 from socorpus.corpus.dump.threads import KEYS, KEYS_FOLDER
 from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.context import BuildContext, Receipts
@@ -25,7 +23,7 @@ from socorpus.corpus.engine.receipts import Output, Receipt
 from socorpus.corpus.engine.work import Outcome, WorkItem
 from socorpus.corpus.storage import files, parquet
 from socorpus.corpus.storage.buckets import Bucket
-from socorpus.corpus.takedown import rows as table_rows
+from socorpus.corpus.takedown import clearing
 from socorpus.corpus.takedown.removals import Ids, Removals
 
 STAGE = "removals"
@@ -34,7 +32,7 @@ _QUARANTINE = ".work/quarantine/"
 
 
 def run(
-    context: BuildContext, sites: Sequence[Site], removals: Removals, read: Receipts, threads: Receipts
+    context: BuildContext, removals: Removals, read: Receipts, threads: Receipts
 ) -> tuple[dict[str, Receipt], dict[str, Receipt]]:
     """Take out what is removed; the receipts of reading (by item) and of threads (by bucket), amended.
 
@@ -57,8 +55,6 @@ def run(
             receipts.save(root, replace(done[item.name], key=item.key))
     receipts.prune(root, STAGE, set(done), {})
     files.remove(root / _IDS)
-    if given:
-        dump_stage.gather_quarantine(root, sites, [path for receipt in read.values() for path in receipt.outputs])
     return dict(read), dict(threads)
 
 
@@ -90,7 +86,7 @@ def _of_sites(receipt: Receipt, sites: Iterable[str]) -> dict[str, Output]:
     starts = tuple(
         start
         for site in sites
-        for start in (*(f"tables/{table}/{site}/" for table in table_rows.OF_SITE), f"{_QUARANTINE}{site}/")
+        for start in (*(f"tables/{table}/{site}/" for table in clearing.OF_SITE), f"{_QUARANTINE}{site}/")
     )
     return {path: output for path, output in receipt.outputs.items() if starts and path.startswith(starts)}
 
@@ -111,7 +107,7 @@ def clear_bucket(root: Path, bucket: Bucket, tables: Sequence[str]) -> Outcome:
     """Write the tables of a bucket, and the list of its posts, without what is removed; orphans by table."""
     paths = {name: bucket.path(f"tables/{name}") for name in tables}
     before = {name: parquet.read(root / path) for name, path in paths.items()}
-    after = table_rows.of_bucket(before, _ids(root, bucket.site))
+    after = clearing.of_bucket(before, _ids(root, bucket.site))
     outputs: dict[str, int | parquet.Written] = {}
     posts = after["posts"]["post_id"].combine_chunks()
     orphans = {}
@@ -133,10 +129,10 @@ def clear_parts(root: Path, paths: Sequence[str]) -> Outcome:
     for path in paths:
         table = parquet.read(root / path)
         if path.startswith(_QUARANTINE):
-            outputs[path] = parquet.write(root / path, table_rows.of_quarantine(table), schema.QUARANTINE)
+            outputs[path] = parquet.write(root / path, clearing.of_quarantine(table), schema.QUARANTINE)
         else:
             name = path.split("/")[1]
-            rows = table_rows.of_site(name, table, _ids(root, _site(path)))
+            rows = clearing.of_site(name, table, _ids(root, _site(path)))
             outputs[path] = parquet.write(root / path, rows, schema.dump_schema(name))
     return Outcome(outputs)
 

@@ -14,8 +14,8 @@ from socorpus.corpus.arrays import Int64
 from socorpus.corpus.dump.threads import thread_of
 from socorpus.corpus.storage import buckets, files, parquet
 from socorpus.corpus.storage.buckets import Bucket
+from socorpus.corpus.takedown.clearing import is_in, mentioned, names_of
 from socorpus.corpus.takedown.removals import AUTHOR, COMMENT, MENTION, POST, THREAD, Ids, Name, by_site
-from socorpus.corpus.takedown.rows import is_in, mentioned, names_of
 
 LISTED, GONE = "listed", "gone"
 _COLUMNS = {
@@ -32,7 +32,7 @@ class Touched:
     """What is removed by a request, and what else changes.
 
     Attributes:
-        because: each name, asked for or found, with why it goes: listed, gone, or `author:ID` and `thread:ID`.
+        because: each name, asked for or questions, with why it goes: listed, gone, or `author:ID` and `thread:ID`.
         changed: posts that stay and whose document changes: they had a comment that goes, or the title of a question
             that does.
         absent: what was asked for and is in no table.
@@ -93,13 +93,13 @@ def _with_whole_threads(tree: Path, facts: Mapping[str, Any], asked: Mapping[Nam
         return list(asked)
     names = [name for name in asked if name.kind != THREAD]
     for site, ids in threads.items():
-        found = {number: number for number in ids.threads.tolist()}
+        questions = {number: number for number in ids.threads.tolist()}
         for bucket in buckets.listed(facts["files"]):
             if bucket.site == site:
                 posts = parquet.read(tree / bucket.path("tables/posts"), columns=["post_id", "parent_id"])
                 posts = posts.filter(_mask(posts["post_id"], ids.threads))
-                found |= dict(zip(posts["post_id"].to_pylist(), thread_of(posts).tolist(), strict=True))
-        names += [Name(site, THREAD, number) for number in sorted(set(found.values()))]
+                questions |= dict(zip(posts["post_id"].to_pylist(), thread_of(posts).tolist(), strict=True))
+        names += [Name(site, THREAD, number) for number in sorted(set(questions.values()))]
     return names
 
 

@@ -1,4 +1,4 @@
-"""What people and models said of posts that are removed, in a corpus's folder of annotations."""
+"""What people and models facts_of_vote of posts that are removed, in a corpus's folder of annotations."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -60,5 +60,5 @@ def _own_ends(tree: Path, facts: Mapping[str, Any], wanted: Collection[tuple[str
 
 
 def _of_no_project(evidence: str) -> str:
-    said = json.loads(evidence)
-    return json.dumps({**said, "project": _KEPT}) if "project" in said else evidence
+    facts_of_vote = json.loads(evidence)
+    return json.dumps({**facts_of_vote, "project": _KEPT}) if "project" in facts_of_vote else evidence

@@ -32,7 +32,7 @@ from socorpus.corpus.takedown.removals import POST, THREAD, Name
 from socorpus.labeling import pipeline
 from socorpus.labeling.label_studio import state as studio_state
 from socorpus.labeling.publishing import publication, published_folder
-from socorpus.labeling.takedown import annotations, record, studio, trained
+from socorpus.labeling.takedown import annotations, deletion, record, trained
 
 if TYPE_CHECKING:
     from socorpus.labeling.label_studio.client import Client
@@ -180,11 +180,13 @@ def _asked(
         files.remove(place)
         try:
             with Engine(place, workers, scheduler, show) as engine:
-                found = gone.find(tree, facts, request.dump, config, engine)
+                sites = gone.of_corpus(facts, request.dump)
+                read = corpus_pipeline.read_tables(place, sites, config, engine)
+                lacking = gone.find(tree, facts, sites, place, read)
         finally:
             files.remove(place)
-        asked |= {name: touched.GONE for name in found if name not in asked}
-        if not found and request.list_file is None:
+        asked |= {name: touched.GONE for name in lacking if name not in asked}
+        if not lacking and request.list_file is None:
             raise InputError(
                 f"no post of {root} is gone from {', '.join(request.dump_names)}: there is nothing to forget"
             )
@@ -201,16 +203,16 @@ def _begin(
     places: Iterable[Path],
 ) -> tuple[Path, dict[str, Any]]:
     """Look what is touched, and write that down: then builds leave it out, whatever becomes of this process."""
-    found = touched.find(tree, facts, asked)
+    seen = touched.find(tree, facts, asked)
     source: dict[str, Any] = {"threads": request.threads}
     if request.list_file is not None:
         source |= {"list": request.list_file.name, "sha256": files.sha256(request.list_file)}
     if request.dump:
         stamps = {site.name: {table.table: table.member.stamp for table in site.tables} for site in request.dump}
         source |= {"gone_from": [Path(name).name for name in request.dump_names], "inputs": files.fingerprint(stamps)}
-    held = {trained.fingerprint(facts): _in_shards(tree, facts, found.posts())}
-    of = record.begin(root, digest, source, found, facts, held)
-    of["label_studio"]["projects"] = studio.projects(root)
+    held = {trained.fingerprint(facts): _in_shards(tree, facts, seen.posts())}
+    of = record.begin(root, digest, source, seen, facts, held)
+    of["label_studio"]["projects"] = deletion.projects(root)
     of["published"] = {record.seen_from(root, folder): _as_published(folder) for folder in request.published}
     path = record.next_place(root, places)
     record.save(path, of)
@@ -274,7 +276,7 @@ def _in_studio(root: Path, todo: Iterable[tuple[Path, dict[str, Any]]], connect:
     try:
         with connect() as client:
             for path, of in left:
-                done = studio.delete(root, client, of["label_studio"]["projects"], of["tasks_pending"])
+                done = deletion.delete(root, client, of["label_studio"]["projects"], of["tasks_pending"])
                 for number, count in done.tasks.items():
                     counted = of["label_studio"]["deleted"]
                     counted[str(number)] = counted.get(str(number), 0) + count
@@ -324,11 +326,11 @@ def _tell_trained(
     for of in (*earlier, *own):
         for known, posts in of["held"].items():
             held[known] = max(held.get(known, 0), posts)
-    found = list(
+    learners = list(
         trained.find([root / "runs", *request.runs], {k: n for k, n in held.items() if n}, root.absolute().name)
     )
     for of in own:
-        of["trained"] = [{**entry, "folder": record.seen_from(root, Path(entry["folder"]))} for entry in found]
+        of["trained"] = [{**entry, "folder": record.seen_from(root, Path(entry["folder"]))} for entry in learners]
 
 
 def _pending(root: Path, of: Mapping[str, Any], facts: Mapping[str, Any], why: str = "") -> Iterator[tuple[str, str]]:
@@ -376,15 +378,15 @@ def _expected(
     if not asked:
         left = [line for _, of in record.load_all(root) for _, line in _pending(root, of, facts)]
         return Forgotten(None, pending=list(dict.fromkeys(left)))
-    found = touched.find(tree, facts, asked)
-    held = {trained.fingerprint(facts): _in_shards(tree, facts, found.posts())}
+    seen = touched.find(tree, facts, asked)
+    held = {trained.fingerprint(facts): _in_shards(tree, facts, seen.posts())}
     runs = trained.find([root / "runs", *request.runs], {k: n for k, n in held.items() if n}, root.absolute().name)
     return Forgotten(
         None,
-        record.counts(found),
-        [name.key for name in found.absent],
-        [name.key for name in found.changed],
-        [name.key for name in found.twins],
+        record.counts(seen),
+        [name.key for name in seen.absent],
+        [name.key for name in seen.changed],
+        [name.key for name in seen.twins],
         published=[str(folder) for folder in request.published],
         trained=list(runs),
     )
@@ -397,13 +399,13 @@ def _result(
     published: Mapping[str, Any],
     left: list[str],
 ) -> Forgotten:
-    made = [str(record.place_of(root, place)) for place, entry in published.items() if "after" in entry]
+    renewed = [str(record.place_of(root, place)) for place, entry in published.items() if "after" in entry]
     sent = {str(record.place_of(root, place)): of["push"] for place, of in published.items() if "push" in of}
     path, of = next(
         (entry for entry in todo if own is not None and entry[0] == own[0]), todo[-1] if todo else (None, None)
     )
     if of is None:
-        return Forgotten(None, published=made, hub=sent, pending=left)
+        return Forgotten(None, published=renewed, hub=sent, pending=left)
     before, after = of["before"]["rows"], of["after"]["rows"]
     return Forgotten(
         path,
@@ -414,7 +416,7 @@ def _result(
         {name: (before.get(name, 0), after.get(name, 0)) for name in sorted(before.keys() | after.keys())},
         of["annotations"],
         of["label_studio"]["deleted"],
-        made,
+        renewed,
         sent,
         [{**entry, "folder": str(record.place_of(root, entry["folder"]))} for entry in of["trained"]],
         left,

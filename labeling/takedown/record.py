@@ -124,7 +124,7 @@ def load_all(root: Path) -> list[tuple[Path, dict[str, Any]]]:
     Raises:
         InputError: one is none.
     """
-    found = []
+    records = []
     for path in files.listed(root / FOLDER, ".json"):
         if not path.stem.isdecimal():
             continue
@@ -134,8 +134,8 @@ def load_all(root: Path) -> list[tuple[Path, dict[str, Any]]]:
             raise InputError(f"{path}: can't be read ({error}); move it away, and run the same command again") from None
         if json_shape.misfit(record, _SHAPE) or record["kind"] != _KIND:
             raise InputError(f"{path}: no record of socorpus forget; move it away, and run the same command again")
-        found.append((path, record))
-    return found
+        records.append((path, record))
+    return records
 
 
 def next_place(root: Path, known: Iterable[Path]) -> Path:

@@ -38,14 +38,14 @@ def find(folders: Iterable[Path], held: Mapping[str, int], name: str) -> Iterato
             if not isinstance(facts, dict):
                 continue
             kind = path.stem
-            said = {"folder": str(path.parent), "kind": kind}
+            entry = {"folder": str(path.parent), "kind": kind}
             if kind == "finetune":
                 data = facts.get("data")
                 if isinstance(data, dict) and data.get("name") == name:
-                    yield {**said, "fingerprint": None, "posts": None}
+                    yield {**entry, "fingerprint": None, "posts": None}
                 continue
             for known in sorted(_fingerprints(facts) & held.keys()):
-                yield {**said, "fingerprint": known, "posts": held[known]}
+                yield {**entry, "fingerprint": known, "posts": held[known]}
 
 
 def _fingerprints(facts: Mapping[str, Any]) -> set[str]:

@@ -34,8 +34,8 @@ OF_SITE = {"users": "user_id", "badges": "user_id"}
 
 def is_in(column: pa.ChunkedArray | pa.Array, ids: Int64) -> Mask:
     """Whether each number is one of some; null is none."""
-    found = pc.is_in(column, value_set=pa.array(ids))
-    return np.asarray(found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found, dtype=bool)
+    hits = pc.is_in(column, value_set=pa.array(ids))
+    return np.asarray(hits.combine_chunks() if isinstance(hits, pa.ChunkedArray) else hits, dtype=bool)
 
 
 def removed_posts(posts: pa.Table, ids: Ids) -> Mask:
@@ -91,20 +91,20 @@ def mentioned(tables: Mapping[str, pa.Table], ids: Ids) -> dict[int, str]:
     for on, by in (*_pairs(posts, "owner_user_id"), *_pairs(comments, "user_id")):
         if by in known:
             present.setdefault(threads.get(on, on), set()).add(by)
-    hashes, found = set(ids.mentions.tolist()), dict[int, str]()
+    hashes, texts = set(ids.mentions.tolist()), dict[int, str]()
     for row in comments.filter(pa.array(named)).select(["site", "comment_id", "post_id", "text"]).to_pylist():
         authors = present.get(threads.get(row["post_id"], row["post_id"]), ())
 
         def less(match: re.Match[str], site: str = row["site"], authors: Iterable[int] = authors) -> str:
             whole = match[1].rstrip(".'’-")
-            for said in (whole, _APOSTROPHE.split(whole)[0]):
-                if any(mention(site, author, said) in hashes for author in authors):
-                    return NO_NAME + match[1][len(said) :]
+            for called in (whole, _APOSTROPHE.split(whole)[0]):
+                if any(mention(site, author, called) in hashes for author in authors):
+                    return NO_NAME + match[1][len(called) :]
             return match[0]
 
         if authors and (text := _MENTION.sub(less, row["text"])) != row["text"]:
-            found[row["comment_id"]] = text
-    return found
+            texts[row["comment_id"]] = text
+    return texts
 
 
 def names_of(site: str, author: int, display_name: str | None) -> set[int]:

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from socorpus.corpus import schema
-from socorpus.corpus.takedown import rows
+from socorpus.corpus.takedown import clearing
 from socorpus.corpus.takedown.removals import Ids, Name
 
 SITE = "beer.example.com"
@@ -66,25 +66,25 @@ def numbers(tables: dict[str, pa.Table], name: str) -> list[int]:
 
 
 def test_a_question_goes_with_all_that_is_about_it_and_its_answers_stay() -> None:
-    left = rows.of_bucket(bucket(), ids(post=[1]))
+    left = clearing.of_bucket(bucket(), ids(post=[1]))
     assert numbers(left, "posts") == [2, 3, 5]
     assert numbers(left, "comments") == [101, 102] and numbers(left, "history") == [2, 3, 4]
     assert numbers(left, "links") == [1] and numbers(left, "votes") == [1, 2]
 
 
 def test_of_an_accepted_answer_that_goes_the_question_knows_nothing() -> None:
-    left = rows.of_bucket(bucket(), ids(post=[2]))
+    left = clearing.of_bucket(bucket(), ids(post=[2]))
     assert numbers(left, "posts") == [1, 3, 5] and left["posts"]["accepted_answer_id"].to_pylist() == [None] * 3
     assert numbers(left, "comments") == [100, 102] and numbers(left, "votes") == [1]
 
 
 def test_a_thread_goes_as_a_whole() -> None:
-    left = rows.of_bucket(bucket(), ids(thread=[1]))
+    left = clearing.of_bucket(bucket(), ids(thread=[1]))
     assert numbers(left, "posts") == [5] and numbers(left, "comments") == [102] and numbers(left, "votes") == [1]
 
 
 def test_an_author_goes_with_posts_comments_revisions_and_name() -> None:
-    left = rows.of_bucket(bucket(), ids(author=[10]))
+    left = clearing.of_bucket(bucket(), ids(author=[10]))
     assert numbers(left, "posts") == [2, 5] and numbers(left, "comments") == [102]
     assert left["posts"]["last_editor_user_id"].to_pylist() == [None, None]
     assert left["posts"]["last_editor_display_name"].to_pylist() == [None, None]
@@ -96,17 +96,17 @@ def test_an_author_goes_with_posts_comments_revisions_and_name() -> None:
 
 def test_a_comment_goes_alone_and_twice_is_as_once() -> None:
     some = ids(comment=[101], post=[3], author=[12])
-    once = rows.of_bucket(bucket(), some)
+    once = clearing.of_bucket(bucket(), some)
     assert numbers(once, "comments") == [100]
-    assert rows.of_bucket(once, some) == once
-    assert rows.of_bucket(bucket(), ids()) == bucket()
+    assert clearing.of_bucket(once, some) == once
+    assert clearing.of_bucket(bucket(), ids()) == bucket()
 
 
 def test_users_and_badges_of_an_author_go_and_tags_stay() -> None:
     users = table("users", {"user_id": 10}, {"user_id": 11})
-    assert rows.of_site("users", users, ids(author=[10]))["user_id"].to_pylist() == [11]
+    assert clearing.of_site("users", users, ids(author=[10]))["user_id"].to_pylist() == [11]
     tags = table("tags", {"tag_id": 10, "tag_name": "hops"})
-    assert rows.of_site("tags", tags, ids(author=[10], post=[10])) == tags
+    assert clearing.of_site("tags", tags, ids(author=[10], post=[10])) == tags
 
 
 def test_an_author_is_called_by_no_name_where_they_wrote() -> None:
@@ -114,8 +114,10 @@ def test_an_author_is_called_by_no_name_where_they_wrote() -> None:
     comments = [{"comment_id": 200 + at, "post_id": 2, "user_id": 12, "text": text} for at, text in enumerate(said)]
     elsewhere = {"comment_id": 300, "post_id": 5, "user_id": 12, "text": "@ann of another thread"}
     before = {**bucket(), "comments": table("comments", *comments, elsewhere)}
-    some = Ids.of([Name(SITE, "author", 10), *(Name(SITE, "mention", n) for n in rows.names_of(SITE, 10, "Ann Lee"))])
-    after = rows.of_bucket(before, some)["comments"]["text"].to_pylist()
+    some = Ids.of(
+        [Name(SITE, "author", 10), *(Name(SITE, "mention", n) for n in clearing.names_of(SITE, 10, "Ann Lee"))]
+    )
+    after = clearing.of_bucket(before, some)["comments"]["text"].to_pylist()
     assert after == [
         *("@[removed]: see there", "and @[removed], thanks.", "@[removed]'s own", "mail me@annlee.org"),
         *("@annabel no", "@cy yes", "@ann of another thread"),
