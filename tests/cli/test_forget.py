@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -235,6 +236,28 @@ def test_a_stopped_one_goes_on_and_the_corpus_stays_whole_meanwhile(place: Path,
     socorpus("forget", "corpus", "--check")
     assert not (place / "published/.publishing").exists() and not the_record(place / "corpus")["pending"]
     assert "nothing to forget" in told(socorpus("forget", "corpus", code=2))
+
+
+@pytest.mark.torture
+def test_killed_at_many_moments_it_ends_as_one_that_was_not(place: Path, cleared: Path) -> None:
+    draw, kills = random.Random(1), 0
+    arguments = ["forget", "corpus", "--list", "asked.txt", "--published", "published", "--workers", "0"]
+    while True:
+        process = fork_server.start(arguments)
+        try:
+            process.communicate(timeout=draw.uniform(0.2, 4.0))
+            break
+        except TimeoutError:
+            process.send_signal(signal.SIGKILL)
+            process.wait(60)
+            kills += 1
+            if kills > 30:
+                break
+            socorpus("verify", "corpus")
+    socorpus("forget", "corpus", "--list", "asked.txt", "--published", "published", "--workers", 0)
+    assert kills and manifest(place / "corpus") == manifest(cleared / "corpus")
+    assert not traces(place / "corpus") and not traces(place / "published")
+    socorpus("forget", "corpus", "--check")
 
 
 @pytest.mark.slow
