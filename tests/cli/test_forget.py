@@ -238,6 +238,30 @@ def test_a_stopped_one_goes_on_and_the_corpus_stays_whole_meanwhile(place: Path,
     assert "nothing to forget" in told(socorpus("forget", "corpus", code=2))
 
 
+@pytest.mark.slow
+def test_one_list_after_another_on_a_site_of_several_buckets(tmp_path: Path) -> None:
+    from socorpus.corpus import build, load_config, write_sample
+    from socorpus.labeling import check_forgotten, forget
+
+    write_sample(tmp_path / "dump", size_mb=4, forms=["modern"])
+    config = load_config(overrides={"threads": {"bucket_mb": 1}, "read": {"part_mb": 1}})
+    corpus = tmp_path / "corpus"
+    build(tmp_path / "dump", corpus, config, workers=0)
+    assert len(list((corpus / "documents" / SITE).iterdir())) > 1
+    posts = table(corpus, "tables/posts").to_pylist()
+    people = list(dict.fromkeys(row["owner_user_id"] for row in posts if (row["owner_user_id"] or 0) > 0))[:3]
+    for user, post in zip(people, posts[50:200:50], strict=True):
+        (tmp_path / "asked.txt").write_text(f"{SITE}:user:{user}\n{SITE}:{post['post_id']}\n")
+        done = forget(corpus, tmp_path / "asked.txt", workers=0)
+        assert done.counts["post"] > 1 and done.counts["author"] == 1 and not done.pending
+    left = table(corpus, "tables/posts").to_pylist()
+    assert {row["owner_user_id"] for row in left}.isdisjoint(people) and not check_forgotten(corpus)
+    before = manifest(corpus)
+    build(tmp_path / "dump", corpus, config, workers=0, force=True)
+    after = manifest(corpus)
+    assert [name for name in before if before[name] != after[name]] in ([], ["reused"], ["reused", "check"])
+
+
 @pytest.mark.torture
 def test_killed_at_many_moments_it_ends_as_one_that_was_not(place: Path, cleared: Path) -> None:
     draw, kills = random.Random(1), 0

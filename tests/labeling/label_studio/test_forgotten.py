@@ -17,6 +17,8 @@ from tests.labeling.syncing import choose, personal_token, tasks
 
 SITE = "modern.example.com"
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="session")
 def closure_corpus(once: Once) -> Path:
