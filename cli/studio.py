@@ -94,7 +94,7 @@ def sync(
             blind=blind,
             overlap=overlap,
             dry_run=dry_run,
-            ask=_ask,
+            ask=ask,
             say=view.say,
             then=then,
         )
@@ -121,7 +121,7 @@ def names(
 
     options.use(plugin, corpus)
     with view.stoppable("the same command goes on from what the server has"):
-        synced = judge_names(corpus, task, project, url=url, limit=limit, dry_run=dry_run, ask=_ask, say=view.say)
+        synced = judge_names(corpus, task, project, url=url, limit=limit, dry_run=dry_run, ask=ask, say=view.say)
         _show(synced, dry_run, "names")
 
 
@@ -206,7 +206,8 @@ def judgements(
         view.out.print(f"socorpus labeling apply {view.place(corpus)} brings the labels up to date")
 
 
-def _ask(url: str) -> str | None:
+def ask(url: str) -> str | None:
+    """The token of a server, by the user at the terminal; None where there is nobody to ask."""
     if not terminal.is_terminal(sys.stdin):
         return None
     asked: str = typer.prompt(f"Token for {url} (Account & Settings there; not shown)", hide_input=True, err=True)

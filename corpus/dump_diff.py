@@ -17,7 +17,7 @@ from socorpus.corpus.dump.threads import KEYS, KEYS_FOLDER
 from socorpus.corpus.storage import files, parquet
 from socorpus.corpus.storage.buckets import Bucket, bucket_of, counts_in, earlier_names
 
-_NOW, _BEFORE = KEYS_FOLDER, ".work/before"
+_NOW, BEFORE = KEYS_FOLDER, ".work/before"
 _EXAMPLES = 20
 
 
@@ -25,29 +25,29 @@ def set_aside(root: Path, manifest: Mapping[str, Any] | None, inputs: str) -> No
     """Keep the keys of the finished corpus if this build's inputs are others; once, however often it is resumed."""
     if manifest is None or manifest["inputs"] == inputs:
         return
-    mark = root / _BEFORE / "of.json"
+    mark = root / BEFORE / "of.json"
     wanted = {"before": manifest["inputs"], "now": inputs}
     if files.exists(mark) and files.read_json(mark) == wanted:
         return
-    files.remove(root / _BEFORE)
+    files.remove(root / BEFORE)
     if files.exists(root / _NOW):
-        files.copy_folder(root / _NOW, root / _BEFORE)
+        files.copy_folder(root / _NOW, root / BEFORE)
     files.write_json(mark, wanted)
 
 
 def compare(root: Path, buckets: Sequence[Bucket], inputs: str) -> dict[str, Any]:
     """Counts of posts new, changed, unchanged and gone by site, with examples; empty if there was no earlier build."""
-    mark = root / _BEFORE / "of.json"
+    mark = root / BEFORE / "of.json"
     if not files.exists(mark) or files.read_json(mark)["now"] != inputs:
         return {}
     changes: dict[str, dict[str, Any]] = {}
-    counts = {site: counts_in(root / _BEFORE / site) for site in files.folders(root / _BEFORE)}
+    counts = {site: counts_in(root / BEFORE / site) for site in files.folders(root / BEFORE)}
     for bucket in buckets:
         before, now = _before(root, bucket, counts.get(bucket.site, ())), parquet.read(root / bucket.path(_NOW))
         _add(changes, bucket.site, *_compare(before, now))
-    for site in files.folders(root / _BEFORE):
+    for site in files.folders(root / BEFORE):
         if site not in changes:
-            for path in files.listed(root / _BEFORE / site):
+            for path in files.listed(root / BEFORE / site):
                 _add(changes, site, *_compare(parquet.read(path), KEYS.empty_table()))
     return changes
 
@@ -55,7 +55,7 @@ def compare(root: Path, buckets: Sequence[Bucket], inputs: str) -> dict[str, Any
 def _before(root: Path, bucket: Bucket, counts: Sequence[int]) -> pa.Table:
     tables = [KEYS.empty_table()]
     for name in earlier_names(bucket, counts):
-        path = root / _BEFORE / bucket.site / f"{name}.parquet"
+        path = root / BEFORE / bucket.site / f"{name}.parquet"
         if files.exists(path):
             rows = parquet.read(path)
             here = bucket_of(np.asarray(rows["thread_id"], dtype=np.int64), bucket.of) == bucket.number

@@ -107,6 +107,7 @@ def _site(site: Site, config: Config, done: Mapping[str, Done]) -> dict[str, Any
     repairs: dict[str, dict[str, dict[str, Any]]] = {}
     unknown: dict[str, dict[str, int]] = {}
     repeated: Counter[str] = Counter()
+    forgotten: Counter[str] = Counter()
     absent: Counter[str] = Counter()
     types: Counter[str] = Counter()
     for receipt in done["read"].values():
@@ -123,6 +124,7 @@ def _site(site: Site, config: Config, done: Mapping[str, Done]) -> dict[str, Any
                 known = repairs.setdefault(table, {}).setdefault(kind, first)
                 known["rows"] += number
             repeated[table] += counts.get("repeated", 0)
+            forgotten[table] += counts.get("forgotten", 0)
             absent.update(counts["absent"])
             types.update(counts["types"])
             for attribute, count in counts["unknown"].items():
@@ -136,6 +138,7 @@ def _site(site: Site, config: Config, done: Mapping[str, Done]) -> dict[str, Any
     for receipt in own["threads"]:
         for table, counts in receipt.counts.items():
             gathered.setdefault(table, Counter()).update(counts)
+            forgotten[table] += counts.get("forgotten", 0)
     dropped: Counter[str] = Counter()
     for receipt in own["decisions"]:
         dropped.update(receipt.counts["dropped"])
@@ -152,6 +155,7 @@ def _site(site: Site, config: Config, done: Mapping[str, Done]) -> dict[str, Any
         "unknown_attributes": dict(sorted(unknown.items())),
         "repeated": {table: c["repeated"] for table, c in gathered.items() if c["repeated"]},
         "orphans": {table: c["orphans"] for table, c in gathered.items() if c["orphans"]},
+        **({"forgotten": dict(sorted((+forgotten).items()))} if +forgotten else {}),
         "posts": gathered.get("posts", Counter())["rows"],
         "absent": dict(sorted(absent.items())),
         "post_types": dict(sorted(types.items())),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from socorpus.corpus import config as configs
 from socorpus.corpus import dump_diff, manifest, plugins
 from socorpus.corpus.config import Config, without_folders
 from socorpus.corpus.dedup import stage as dedup_stage
@@ -29,7 +30,11 @@ from socorpus.corpus.shards import split_files, tokens_stage
 from socorpus.corpus.shards import stage as shards_stage
 from socorpus.corpus.signals import stage as signals_stage
 from socorpus.corpus.storage import files, generations, integrity, manifest_file, plugin_memory
+from socorpus.corpus.storage.buckets import Buckets
 from socorpus.corpus.storage.lock import lock
+from socorpus.corpus.takedown import removals as takedown_removals
+from socorpus.corpus.takedown import stage as takedown_stage
+from socorpus.corpus.takedown.removals import Removals
 from socorpus.corpus.tokenizer import stage as tokenizer_stage
 from socorpus.corpus.tokenizer.given import Given
 from socorpus.corpus.toml_config import as_dict, to_toml
@@ -95,6 +100,7 @@ def build(
         engine.expect(size / 1e6 * (SECONDS_A_MB + (0.0 if last is None else SECONDS_A_MB_OF_LABELS)))
         with rebuild.rebuilding(root, engine, rebuild.BUILD, force) as tree:
             facts = _build(root, tree, laid, config, engine, last)
+        takedown_removals.taken_in(root)
         plugin_memory.remember(root, plugins.active())
         return facts
 
@@ -139,6 +145,47 @@ def derive(root: Path, base: Path, config: Config, engine: Engine) -> dict[str, 
         return facts
 
 
+def forget(root: Path, engine: Engine, last: LastStage | None = None) -> dict[str, Any]:
+    """Make the finished corpus at `root` anew without what was removed (`takedown.removals`), from its own tables: the
+    dump is not read, and may be gone. Returns its manifest.
+
+    It is what a build of the same dump would make now. A call that was stopped goes on.
+
+    Args:
+        last: a stage of another package to end with, for the labels that the corpus has.
+
+    Raises:
+        InputError: there is no finished corpus, its files are not those of its manifest, it lacks receipts, or another
+            command was stopped there.
+        BuildError: a full disk, a lost worker, another command at work in `root`.
+    """
+    with lock(root):
+        before = integrity.finished(root, generations.finished(root))
+        config = configs.of_corpus(before["config"])
+        if last is not None:
+            last.check(config)
+        laid = of_manifest(before, config)
+        engine.first(compile_stage.warm_up)
+        engine.expect(sum(entry["bytes"] for entry in before["sources"]) / 1e6 * _SECONDS_A_MB_OF_VARIANT)
+        with rebuild.rebuilding(root, engine, rebuild.REMOVAL) as tree:
+            integrity.require(root, generations.finished(root), before["files"], engine.hashes)
+            files.remove(tree / dump_diff.BEFORE)  # its posts are those of an earlier dump, removed ones among them
+            if config.tokenizer.path is not None:  # the file that was given may be gone; the corpus has a copy
+                config = replace(config, tokenizer=replace(config.tokenizer, path=str(tree / "tokenizer")))
+            settled = frozenset(as_dict(config))
+            facts = _stages(tree, laid, config, engine, settled, takedown_removals.load(root))
+            kept = ("sources", "config", "plugins", "warnings")
+            facts = {**facts, **{name: before[name] for name in kept if name in before}}
+            facts = tokens_stage.keep(tree, before, facts, engine)
+            more: tuple[report_page.Maker, ...] = ()
+            if last is not None:
+                facts, more = last.run(root, tree, facts, engine)
+            for name in list(integrity.unlisted(tree, facts["files"])):
+                files.remove(tree / name)
+            _finish(tree, facts, engine, more)
+        return facts
+
+
 def _build(
     root: Path, tree: Path, laid: BuildPlan, config: Config, engine: Engine, last: LastStage | None
 ) -> dict[str, Any]:
@@ -150,7 +197,10 @@ def _build(
         before = None
     dump_diff.set_aside(tree, before, laid.inputs)
     _write_configuration(root, tree, config)
-    facts = _stages(tree, laid, config, engine)
+    for site in takedown_removals.lifted_sites(root):
+        for stage in ("read", "threads"):
+            files.remove(tree / "receipts" / stage / site)
+    facts = _stages(tree, laid, config, engine, removals=takedown_removals.load(root))
     facts = tokens_stage.keep(tree, had, facts, engine)
     more: tuple[report_page.Maker, ...] = ()
     if last is not None:
@@ -172,19 +222,30 @@ def _finish(tree: Path, facts: Mapping[str, Any], engine: Engine, more: tuple[re
 
 
 def _stages(
-    tree: Path, laid: BuildPlan, config: Config, engine: Engine, settled: frozenset[str] | None = None
+    tree: Path,
+    laid: BuildPlan,
+    config: Config,
+    engine: Engine,
+    settled: frozenset[str] | None = None,
+    removals: Removals | None = None,
 ) -> dict[str, Any]:
     """The stages of the corpus itself; its manifest. Their receipts, which take much memory, end here.
 
     Args:
         settled: where the dump is not read again, sections whose files are not either (`BuildContext.settled`).
+        removals: what is taken out of the tables; where the dump is not read, files that were taken out of already are
+            not yet those of the receipts.
     """
     context = BuildContext(tree, laid.buckets, config, engine, settled or frozenset())
     if settled is None:
         reading = dump_stage.run(context, laid.sites)
         read, threads = reading.receipts, threads_stage.run(context, reading)
     else:
-        read, threads = _kept(context, "read"), context.of_buckets(_kept(context, "threads"))
+        held = not removals
+        read, threads = _kept(context, "read", held), context.of_buckets(_kept(context, "threads", held))
+    if removals:
+        read, threads = takedown_stage.run(context, removals, read, threads)
+        dump_stage.gather_quarantine(tree, laid.sites, [path for receipt in read.values() for path in receipt.outputs])
     documents = documents_stage.run(context, laid.sites, read, threads)
     signals = signals_stage.run(context, documents)
     pairs = documents_stage.pair(context, documents, signals["privacy"])
@@ -202,8 +263,20 @@ def _stages(
     return manifest.assemble(tree, laid, config, done, signals, twins, tokenizer)
 
 
-def _kept(context: BuildContext, stage: str) -> Receipts:
+def read_tables(root: Path, sites: Sequence[Site], config: Config, engine: Engine) -> Receipts:
+    """Read tables of a dump into a folder of their own, and no further; receipts of the items that did it.
+
+    Raises:
+        InputError: as of a build.
+    """
+    return dump_stage.run(BuildContext(root, Buckets(()), config, engine), sites).receipts
+
+
+def _kept(context: BuildContext, stage: str, held: bool) -> Receipts:
     """The receipts of a stage that is not run again.
+
+    Args:
+        held: whether tables are held against them.
 
     Raises:
         InputError: there are none, or one is damaged, or a table is not what was written.
@@ -212,7 +285,7 @@ def _kept(context: BuildContext, stage: str) -> Receipts:
     for name in receipts.names(context.root, stage):
         if (receipt := receipts.load(context.root, stage, name)) is not None:
             tables = {path: output for path, output in receipt.outputs.items() if not path.startswith(".work/")}
-            wrong = context.engine.differs(replace(receipt, outputs=tables))
+            wrong = context.engine.differs(replace(receipt, outputs=tables)) if held else None
             if wrong is not None:
                 raise InputError(f"{context.root / wrong}: not what was written; build the corpus that it is of again")
             done[name] = receipt

@@ -17,14 +17,17 @@ if TYPE_CHECKING:
         accuracy,
         analyze,
         apply,
+        check_forgotten,
         diff_labels,
         explain_labels,
         export_labels,
+        forget,
         import_judgements,
         install_studio,
         judge_names,
         label_examples,
         label_slices,
+        lift_forgotten,
         publish,
         score,
         studio,
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     from socorpus.labeling.publishing.publication import Published
     from socorpus.labeling.schema import Task, task
     from socorpus.labeling.studio_check import LabelStudio, check_studio, compile_label_kernels
+    from socorpus.labeling.takedown.forgetting import Forgotten
     from socorpus.labeling.tasks.defaults import published as published_examples
     from socorpus.labeling.tasks.obsolescence.lexicons import lexicon
 
@@ -53,6 +57,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Accuracy",
     "Analysis",
+    "Forgotten",
     "Imported",
     "LabelDiff",
     "LabelStudio",
@@ -69,11 +74,13 @@ __all__ = [
     "accuracy",
     "analyze",
     "apply",
+    "check_forgotten",
     "check_studio",
     "compile_label_kernels",
     "diff_labels",
     "explain_labels",
     "export_labels",
+    "forget",
     "import_judgements",
     "install_studio",
     "judge_names",
@@ -81,6 +88,7 @@ __all__ = [
     "label_slices",
     "last_stage",
     "lexicon",
+    "lift_forgotten",
     "publish",
     "published_examples",
     "score",
@@ -106,9 +114,10 @@ if not TYPE_CHECKING:
             "analysis.findings": "Analysis",
             "analysis.label_diff": "LabelDiff",
             "analysis.tryout": "Trial",
-            "api": "accuracy analyze apply diff_labels explain_labels export_labels import_judgements "
-            "install_studio judge_names label_examples label_slices publish score studio sync task_named task_names "
-            "tasks_without_functions train_score try_functions write_report write_sheet",
+            "api": "accuracy analyze apply check_forgotten diff_labels explain_labels export_labels forget "
+            "import_judgements install_studio judge_names label_examples label_slices lift_forgotten publish score "
+            "studio sync task_named task_names tasks_without_functions train_score try_functions write_report "
+            "write_sheet",
             "functions": "Threads Vote votes",
             "studio_check": "LabelStudio check_studio compile_label_kernels",
             "judgements.importing": "Imported",
@@ -117,6 +126,7 @@ if not TYPE_CHECKING:
             "pipeline": "last_stage",
             "publishing.publication": "Published",
             "schema": "Task task",
+            "takedown.forgetting": "Forgotten",
             "tasks.defaults": "published:published_examples",
             "tasks.obsolescence.lexicons": "lexicon",
         },

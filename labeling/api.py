@@ -17,6 +17,7 @@ from socorpus.corpus.storage.objects import folders
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from socorpus.corpus.api import Sources
     from socorpus.corpus.engine.work import Progress
     from socorpus.corpus.finished import Corpus
     from socorpus.labeling.analysis.accuracy import Accuracy
@@ -26,11 +27,13 @@ if TYPE_CHECKING:
     from socorpus.labeling.export.formats import Written
     from socorpus.labeling.judgements.importing import Imported
     from socorpus.labeling.judgements.sheet import Sheet
+    from socorpus.labeling.label_studio.client import Client
     from socorpus.labeling.label_studio.push import Project
     from socorpus.labeling.label_studio.server import Server
     from socorpus.labeling.label_studio.sync import Synced
     from socorpus.labeling.publishing.publication import Published
     from socorpus.labeling.schema import Task
+    from socorpus.labeling.takedown.forgetting import Forgotten
     from socorpus.labeling.text_score.corpus_votes import ScoreSummary
 
 Say = Callable[[str], None]
@@ -493,6 +496,122 @@ def publish(
 
     place = local_output(out).absolute()
     return publication.publish(corpus_place(corpus).absolute(), place, format, push, workers, scheduler, force, show)
+
+
+@guarded
+def forget(
+    corpus: Location,
+    names: Location | None = None,
+    *,
+    gone: "Sources" = (),
+    threads: bool = False,
+    published: Sequence[Location] = (),
+    runs: Sequence[Location] = (),
+    url: str | None = None,
+    token: str | None = None,
+    ask: Callable[[str], str | None] = lambda _: None,
+    say: Say = _silent,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    dry_run: bool = False,
+    show: "Callable[[Progress], None] | None" = None,
+) -> "Forgotten":
+    """Remove posts, comments and authors from a finished corpus and all that was made of it (docs/forget.md).
+
+    The corpus is made anew from its own tables, so its dump may be gone; later builds leave out what was removed.
+    What was stopped, or could not be reached, is taken up by the next call, be it without `names`.
+
+    Args:
+        corpus: a folder of this machine.
+        names: a list: text with `SITE:ID`, `SITE:user:ID`, `SITE:comment:ID` or an address a line; CSV or JSON Lines.
+        gone: dumps of the same sites that are newer; posts that they lack are removed too.
+        threads: whether with a post of the list all of its thread goes.
+        published: folders of `publish`, which are made anew in their formats.
+        runs: folders with runs and models, beside those in the corpus's `runs`, among which is told what learned from
+            the removed posts.
+        url, token, ask, say: of the Label Studio server, as of `sync`; asked only where the corpus was synced.
+        workers, scheduler, show: as of `socorpus.corpus.build`.
+        dry_run: change nothing; the result is what would be removed.
+
+    Returns:
+        What was removed and what changed, by number; what is still to be done, in sentences; and the place of the
+        record.
+
+    Raises:
+        InputError: there is no finished corpus, a row of the list can't be read, a dump is not newer, a folder is none
+            of `publish`, or there is nothing to do.
+        BuildError: a full disk, a lost worker, or another command at work in the corpus.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> _ = Path("asked.txt").write_text("modern.example.com:1\\n")
+        >>> forget("corpus", "asked.txt", dry_run=True).counts["post"]
+        1
+    """
+    from socorpus.corpus.api import discover
+    from socorpus.labeling.label_studio.credentials import TOKEN, access
+    from socorpus.labeling.takedown import forgetting
+
+    @contextmanager
+    def connect() -> "Iterator[Client]":
+        from socorpus.labeling.label_studio.client import Client
+
+        with access(url, token or os.environ.get(TOKEN), ask, say) as (address, key), Client(address, key) as client:
+            yield client
+
+    dumps = [gone] if isinstance(gone, str | os.PathLike) else list(gone)
+    request = forgetting.Request(
+        None if names is None else local(names),
+        discover(dumps) if dumps else (),
+        [os.fspath(dump) for dump in dumps],
+        threads,
+        [local_output(folder).absolute() for folder in published],
+        [local(folder).absolute() for folder in runs],
+    )
+    root = local(corpus).absolute()
+    return forgetting.forget(root, request, connect, workers, scheduler, dry_run, show)
+
+
+@guarded
+def check_forgotten(corpus: Location) -> list[str]:
+    """Look through a corpus for all that was ever removed from it; a line for each place where something is left.
+
+    Every table, what people said, published folders that were named, and what is pending are looked at.
+
+    Raises:
+        InputError: there is no finished corpus, or nothing was ever removed from it.
+
+    Examples:
+        >>> check_forgotten("corpus")
+        Traceback (most recent call last):
+        ...
+        socorpus.corpus.errors.InputError: ...corpus: nothing was ever forgotten there, so there is nothing to check
+    """
+    from socorpus.labeling.takedown import forgetting
+
+    return forgetting.check(local(corpus).absolute())
+
+
+@guarded
+def lift_forgotten(corpus: Location, names: Location) -> list[str]:
+    """Let later builds take in again what a list names; the keys of what was lifted, with an author's posts.
+
+    The corpus stays as it is: what was removed comes back with the next build of a dump that has it.
+
+    Raises:
+        InputError: there is no finished corpus, a row of the list can't be read, or nothing of it was removed.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> _ = Path("asked.txt").write_text("modern.example.com:1\\n")
+        >>> lift_forgotten("corpus", "asked.txt")
+        Traceback (most recent call last):
+        ...
+        socorpus.corpus.errors.InputError: asked.txt: nothing of what it names was removed from ...
+    """
+    from socorpus.labeling.takedown import forgetting
+
+    return forgetting.lift(local(corpus).absolute(), local(names))
 
 
 @guarded

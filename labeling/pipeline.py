@@ -118,6 +118,17 @@ def apply(
         return Applied(facts, engine.ran - before)
 
 
+def relabelled(tasks: Sequence[str]) -> corpus_pipeline.LastStage:
+    """The end of making a corpus anew without what was removed: the labels of the tasks that it had."""
+
+    def run(
+        root: Path, tree: Path, facts: dict[str, Any], engine: Engine
+    ) -> tuple[dict[str, Any], tuple[report_page.Maker, ...]]:
+        return _label(root, tree, facts, engine, tasks, False), report_sections.SECTIONS
+
+    return corpus_pipeline.LastStage(lambda config: check(config, tasks), run)
+
+
 def _say_what_was_edited(root: Path, config: Mapping[str, Any]) -> None:
     """Warn where the corpus's `socorpus.toml` was edited: what counts is the configuration of the build."""
     path = root / "socorpus.toml"

@@ -128,7 +128,7 @@ FLOORS = (
     ("engine", "storage"),
     ("privacy", "tokenizer"),
     ("dump", "documents"),
-    ("signals", "dedup", "selection"),
+    ("signals", "dedup", "selection", "takedown"),
     ("shards",),
     ("stage",),  # every module named `stage` or `*_stage`, whatever its folder
     ("plan", "manifest", "dump_diff"),

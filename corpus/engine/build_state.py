@@ -62,7 +62,7 @@ def status(root: Path) -> Status:
 
 
 def _purpose(tree: Path) -> str:
-    """`BUILD`, `LABELS` or `TOKENS` of `rebuild`; empty where a command ended before it could note it, or has none."""
+    """A purpose of `rebuild`; empty where a command ended before it could note it, or has none."""
     mark = tree / generations.MARK
     return files.read_text(mark) if files.exists(mark) else ""
 
@@ -93,6 +93,13 @@ def _summary(root: Path, stages: Sequence[StageState], whole: bool, unfinished: 
         state = (
             f"Tokens of another tokenizer were being made, which stopped; the same socorpus tokenize {root} (or train) "
             f"continues it{drops}"
+        )
+    elif purpose == "removal" and running:
+        state = f"Posts are being removed ({running}), at {latest}."
+    elif purpose == "removal":
+        state = (
+            f"Posts were being removed, which stopped at {latest}, and are still there; the same socorpus forget "
+            f"{root} continues it{drops}"
         )
     elif purpose == "labels":
         state = (

@@ -11,13 +11,14 @@ from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage import files, generations, integrity, lock, manifest_file
 from socorpus.corpus.storage.integrity import Hashes
 
-BUILD, LABELS, TOKENS = "build", "labels", "tokens"
+BUILD, LABELS, TOKENS, REMOVAL = "build", "labels", "tokens", "removal"
 _STOPPED = {
     BUILD: "a build was stopped; the same command continues it",
     LABELS: "labels were being made, which stopped; socorpus labeling apply (or analyze, if that was the command) "
     "continues it",
     TOKENS: "tokens of another tokenizer were being made, which stopped; the same socorpus tokenize (or train) "
     "continues it",
+    REMOVAL: "posts were being removed, which stopped; the same socorpus forget continues it",
 }
 
 
@@ -31,12 +32,12 @@ def rebuilding(
     manifest is the same, the finished corpus stays. The caller holds the corpus's lock.
 
     Args:
-        purpose: `BUILD`, `LABELS` or `TOKENS`.
+        purpose: `BUILD`, `LABELS`, `TOKENS` or `REMOVAL`.
         force: forget all receipts.
         like: the finished tree of another corpus, with whose files and receipts the first build here begins.
 
     Raises:
-        InputError: labels or tokens are to be made, and another command was stopped.
+        InputError: labels or tokens are to be made, or posts removed, and another command was stopped.
     """
     with generations.writing(root, like) as tree:
         mark = tree / generations.MARK

@@ -83,6 +83,6 @@ Show = Callable[[Progress], None]
 
 PASSING = (
     *("parts", "repeats", "partitioned", "map", "fingerprints", "candidates", "shingles", "verified", "sample"),
-    *("prepared", "authors"),
+    *("prepared", "authors", "removals"),
 )
 """Folders of `.work` that are passed between stages, and go when a build is done."""

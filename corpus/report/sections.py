@@ -78,14 +78,15 @@ def _sites(facts: Facts) -> Section | None:
     notes = [
         [name, what.replace("_", " "), ", ".join(f"{k} {_count(v)}" for k, v in site[what].items())]
         for name, site in facts.sites.items()
-        for what in ("repaired", "repeated", "orphans", "unknown_attributes", "absent")
+        for what in ("repaired", "repeated", "forgotten", "orphans", "unknown_attributes", "absent")
         if site.get(what)
     ]
     if notes:
         content += html.paragraph(
-            "Repaired rows had characters that XML forbids. Repeated rows came more than once. Orphans belong to a "
-            "post that is not in the dump. Unknown attributes are counted and left out. Absent are the bodies of "
-            "deleted posts, and scores, which old dumps leave out where they are 0."
+            "Repaired rows had characters that XML forbids. Repeated rows came more than once. Forgotten ones were "
+            "taken out on request. Orphans belong to a post that is not in the dump. Unknown attributes are counted "
+            "and left out. Absent are the bodies of deleted posts, and scores, which old dumps leave out where they "
+            "are 0."
         )
         content += html.table(["site", "seen", "rows"], _limited(notes, 3))
     return Section("Sites and tables", content)
@@ -106,7 +107,7 @@ def _funnel(facts: Facts) -> Section | None:
     rows = {name: _steps(site) for name, site in facts.sites.items()}
     reasons = _reasons(facts.totals["dropped"])
     total = _add(rows.values())
-    losses = [name for name in ("quarantined", "repeated", "other types") if total[name]]
+    losses = [name for name in ("quarantined", "repeated", "taken out", "other types") if total[name]]
     steps = [
         ("rows of posts in the dump", total["in the dump"], "level"),
         *((name, total[name], "loss") for name in losses),
@@ -138,10 +139,13 @@ def _steps(site: Mapping[str, Any]) -> dict[str, int]:
     quarantined = site["quarantined_by_table"].get("posts", 0)
     read = site["rows"].get("posts", 0)
     repeated = site["repeated"].get("posts", 0)
+    removed = site.get("forgotten", {}).get("posts", 0)
     counts = {"in the dump": read + quarantined, "quarantined": quarantined, "repeated": repeated}
+    counts["taken out"] = removed
     counts |= {"other types": site["posts"] - site["documents"], "documents": site["documents"], "kept": site["kept"]}
     # Rows not accounted for. There are none: the manifest would not have been written.
-    counts["lost"] = read - repeated - site["posts"] + site["documents"] - site["kept"] - sum(site["dropped"].values())
+    left = read - repeated - removed - site["posts"]
+    counts["lost"] = left + site["documents"] - site["kept"] - sum(site["dropped"].values())
     return counts
 
 

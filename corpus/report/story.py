@@ -403,7 +403,13 @@ def _note(root: Path, site: str, number: int, post: DumpPost | None, quarantined
             near = sorted(near, key=lambda other: (abs(other - number), other))[:3]
     if not near:
         return "the site has no posts"
-    return f"the dump has no post of this number; the nearest are {some([str(other) for other in sorted(near)], 3)}"
+    nearest = some([str(other) for other in sorted(near)], 3)
+    if facts.get("sites", {}).get(site, {}).get("forgotten", {}).get("posts"):
+        return (
+            "the dump has no post of this number, or it was taken out on request (forgotten/removed.parquet lists what "
+            f"was); the nearest are {nearest}"
+        )
+    return f"the dump has no post of this number; the nearest are {nearest}"
 
 
 # --- as lines of text ----------------------------------------------------------------------------------------------

@@ -102,10 +102,15 @@ def pinned(root: Path) -> Path:
         if not os.fstat(descriptor).st_nlink:
             os.close(descriptor)
             continue
-        for old in [old for old in _pins if old.parent == tree.parent and not _holders[old]]:
-            os.close(_pins.pop(old))
+        _let_go(tree)
         _pins[tree] = descriptor
         return tree
+
+
+def _let_go(tree: Path) -> None:
+    """End the reading of trees beside this one that no object holds."""
+    for old in [old for old in _pins if old.parent == tree.parent and old != tree and not _holders[old]]:
+        os.close(_pins.pop(old))
 
 
 def hold(reader: object, tree: Path) -> None:
@@ -183,6 +188,25 @@ def show(root: Path, tree: Path) -> None:
 def shown(root: Path, tree: Path) -> Path:
     """Where users find the files of the finished tree: by links in the corpus's folder, in a store only in the tree."""
     return tree if isinstance(root, ObjectPath) else root
+
+
+def others(root: Path) -> list[Path]:
+    """The trees beside that of the finished corpus: an earlier one that is still read, or that of a stopped command."""
+    if isinstance(root, ObjectPath):
+        return []
+    now = finished(root)
+    return [tree for tree in _trees(root) if tree.resolve() != now.resolve()]
+
+
+def remove_old(root: Path) -> None:
+    """Remove earlier trees that nobody reads any longer; what this process has read, and no object holds, it lets go.
+
+    The caller holds the corpus's lock.
+    """
+    if isinstance(root, ObjectPath):
+        return
+    _let_go(finished(root))
+    _remove_old(root)
 
 
 def entries(tree: Path) -> list[str]:

@@ -22,6 +22,7 @@ _SHAPE = {
             **dict.fromkeys(("rows", "quarantined_by_table", "repaired", "repeated", "orphans", "absent"), _COUNTS),
             **dict.fromkeys(("post_types", "dropped"), _COUNTS),
             "unknown_attributes": {str: _COUNTS},
+            "forgotten?": _COUNTS,
         }
     },
     "warnings?": [str],

@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from socorpus.corpus.storage import files, parquet
+from socorpus.corpus.takedown import removals
+from socorpus.corpus.takedown.removals import Ids
 from socorpus.labeling import schema
 from socorpus.labeling.label_studio import validation
 from socorpus.labeling.label_studio.client import TIME, Client, Filter
@@ -301,12 +303,16 @@ def replace(
 ) -> int:
     """Replace those rows of a table of what people said that do not stay; the arguments, else, are those of `write`.
 
+    What is of a post that was removed from the corpus (`socorpus forget`) is left out.
+
     Returns the rows of the whole file, which is only written if something changed.
 
     Raises:
         InputError: a link lies in the folder of what people said.
     """
     files.refuse_links(path.parent.parent)
+    removed = removals.load(path.parent.parent.parent)
+    rows = [row for row in rows if "site" not in row or not _is_removed(row, removed)]
     old = parquet.read(path, form) if files.exists(path) else form.empty_table()
     others = old.filter(pa.array([stays(row) for row in old.to_pylist()], pa.bool_()))
     new = pa.Table.from_pylist(list(rows), schema=form)
@@ -318,3 +324,7 @@ def replace(
     if not files.exists(path) or not table.equals(old):
         parquet.write(path, table, form)
     return table.num_rows
+
+
+def _is_removed(row: Mapping[str, Any], removed: Mapping[str, Ids]) -> bool:
+    return row["site"] in removed and row["post_id"] in removed[row["site"]].posts

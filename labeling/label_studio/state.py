@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,6 +205,48 @@ def opened(root: Path, *, dry: bool = False) -> Iterator[sqlite3.Connection]:
             yield database
         finally:
             database.close()
+
+
+def is_there(root: Path) -> bool:
+    """Whether a corpus on this machine was ever synced."""
+    return (root / ANNOTATIONS / NAME).is_file()
+
+
+def forget(root: Path, project: str, numbers: Sequence[int]) -> None:
+    """Take tasks of a project, with what people said there, out of the state, and off the disk.
+
+    The next sync looks all tasks up again.
+    """
+    with opened(root) as database:
+        with database:
+            for number in numbers:
+                database.execute("delete from annotation where project = ? and task = ?", (project, number))
+                database.execute("delete from task where project = ? and number = ?", (project, number))
+            database.execute("delete from note where project = ?", (project,))
+        _wipe(database)
+
+
+def forget_posts(root: Path, keys: Collection[str]) -> int:
+    """Take what people said of some posts (`SITE:ID`) out of the state, and off the disk; annotations that went.
+
+    Their tasks stay noted, by their numbers, until they are deleted from the server.
+    """
+    if not is_there(root):
+        return 0
+    with opened(root) as database:
+        rows = database.execute("select project, number, body from annotation").fetchall()
+        gone = [(project, number) for project, number, body in rows if json.loads(body).get("post") in keys]
+        with database:
+            database.executemany("delete from annotation where project = ? and number = ?", gone)
+            database.executemany("delete from note where project = ?", {(project,) for project, _ in gone})
+        _wipe(database)
+    return len(gone)
+
+
+def _wipe(database: sqlite3.Connection) -> None:
+    """Leave nothing of deleted rows in the file, nor in its log."""
+    database.execute("vacuum")
+    database.execute("pragma wal_checkpoint(truncate)")
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -329,6 +329,8 @@ def datasheet(facts: Mapping[str, Any], contents: Contents) -> str:
         f"| {name} | {site['url']} | {site['released'] or 'not stated'} | {site['documents']:,} | {site['kept']:,} |"
         for name, site in facts["sites"].items()
     )
+    taken_out = sum(site.get("forgotten", {}).get("posts", 0) for site in facts["sites"].values())
+    removed = f" {taken_out:,} posts were taken out on request." if taken_out else ""
     return f"""# Datasheet
 
 After the questions of Gebru et al. (2021), *Datasheets for Datasets*. All figures are those of the corpus's manifest.
@@ -341,7 +343,7 @@ After the questions of Gebru et al. (2021), *Datasheets for Datasets*. All figur
 
 A document is a question or an answer with its comments. {totals["documents"]:,} documents were made of
 {totals["posts"]:,} posts (others are wikis of tags and the like).
-{totals["quarantined"]:,} rows of the dump could not be read.
+{totals["quarantined"]:,} rows of the dump could not be read.{removed}
 
 ## What was dropped, and why
 

@@ -84,11 +84,16 @@ def publish(
     scheduler: str | None = None,
     force: bool = False,
     show: Show | None = None,
+    upload: bool = True,
 ) -> Published:
-    """Publish the finished corpus at `root`; arguments and errors as of `api.publish`."""
+    """Publish the finished corpus at `root`; arguments and errors as of `api.publish`.
+
+    Args:
+        upload: whether a folder that is for the hub is sent there now.
+    """
     if form not in FORMATS:
         raise InputError(f"format {form!r} is not known; there are {', '.join(FORMATS)}")
-    token = hub.check(push) if push is not None else None
+    token = hub.check(push) if push is not None and upload else None
     tree, facts = integrity.opened(root, _FOLDERS)
     _check(root, tree, facts)
     with published_folder.held(folder) as making:
@@ -117,6 +122,14 @@ def publish(
             address = hub.push(folder, push, token, [*published["files"], published_folder.NAME])
     rows = {name: entry["rows"] for name, entry in published["tables"].items()}
     return Published(folder, rows, sum(entry["bytes"] for entry in published["files"].values()), ran, address)
+
+
+def is_of(folder: Path, facts: Mapping[str, Any]) -> bool:
+    """Whether a published folder is whole and of a corpus as it is now, by its manifest."""
+    published = published_folder.read(folder)
+    if published is None or not published_folder.whole(folder, published):
+        return False
+    return bool(published["identity"] == _identity(facts, published["format"], published.get("push")))
 
 
 def _check(root: Path, tree: Path, facts: Mapping[str, Any]) -> None:
@@ -183,6 +196,7 @@ def _make(
         "identity": identity,
         "socorpus": version("socorpus"),
         "format": form,
+        **({"push": push} if push is not None else {}),
         "corpus": {"inputs": facts["inputs"], "kept": facts["totals"]["kept"], "sites": sorted(facts["sites"])},
         "tables": {
             name: {"rows": of, **({"left_out": dict(contents.left_out[name])} if contents.left_out.get(name) else {})}

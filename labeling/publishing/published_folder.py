@@ -28,6 +28,9 @@ _KIND = "socorpus.published"
 _SHAPE = {
     "kind": str,
     "identity": str,
+    "format": str,
+    "push?": str,
+    "corpus": {"inputs": str, "kept": int, "sites": [str]},
     "files": {str: {"rows": int, "bytes": int, "sha256": str}},
     "items": {str: {"key": str, "outputs": [str], "counts": {str: object}}},
 }

@@ -145,6 +145,11 @@ TABLE: dict[str, Command] = {
         {SHARD: INPUT, LABELS: INPUT, DOCUMENTS: INPUT, MANIFEST: INPUT},
         ends=("publish", "corpus", "-o", "OUT", "--workers", 0, *WAITS),
     ),
+    "forget": Command(
+        ("forget", "corpus", "--list", "asked.txt", "--workers", 0),
+        {"asked.txt": ANY, DOCUMENTS: INPUT, SHARD: INPUT, LABELS: INPUT, MANIFEST: INPUT},
+        ends=("forget", "corpus", "--list", "asked.txt", *WAITS),
+    ),
     "sample": Command(("sample", "OUT", "--threads", 40), ends=("sample", "OUT", "--size-mb", 2000)),
     "labeling apply": Command(
         ("labeling", "apply", "corpus", "--workers", 0),
@@ -325,6 +330,7 @@ def inputs(
     judged = pq.read_table(next((corpus / "labels/closure/labels").rglob("*.parquet")), columns=["site", "post_id"])
     lines = (f"{row['site']},{row['post_id']},open,ann\n" for row in judged.slice(0, 3).to_pylist())
     (folder / "judged.csv").write_text("site,post_id,label,annotator\n" + "".join(lines))
+    (folder / "asked.txt").write_text(f"{SITE}:1\n")
     (folder / "plugin.py").write_text("# defines nothing\nANSWER = [42]\n")
     (folder / "waits.py").write_text("import time\ntime.sleep(120)\n")
     return folder
