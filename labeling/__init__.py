@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from socorpus.labeling.analysis.findings import Analysis
     from socorpus.labeling.analysis.label_diff import LabelDiff
     from socorpus.labeling.analysis.tryout import Trial
+    from socorpus.labeling.analysis.whole_diff import Diff
     from socorpus.labeling.api import (
         accuracy,
         analyze,
         apply,
+        diff,
         diff_labels,
         explain_labels,
         export_labels,
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Accuracy",
     "Analysis",
+    "Diff",
     "Imported",
     "LabelDiff",
     "LabelStudio",
@@ -71,6 +74,7 @@ __all__ = [
     "apply",
     "check_studio",
     "compile_label_kernels",
+    "diff",
     "diff_labels",
     "explain_labels",
     "export_labels",
@@ -106,7 +110,8 @@ if not TYPE_CHECKING:
             "analysis.findings": "Analysis",
             "analysis.label_diff": "LabelDiff",
             "analysis.tryout": "Trial",
-            "api": "accuracy analyze apply diff_labels explain_labels export_labels import_judgements "
+            "analysis.whole_diff": "Diff",
+            "api": "accuracy analyze apply diff diff_labels explain_labels export_labels import_judgements "
             "install_studio judge_names label_examples label_slices publish score studio sync task_named task_names "
             "tasks_without_functions train_score try_functions write_report write_sheet",
             "functions": "Threads Vote votes",
