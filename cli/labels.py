@@ -1,4 +1,4 @@
-"""`socorpus labeling apply`, `analyze`, `export`, `accuracy`, `slices`, `diff` and `try`; `socorpus publish`, `diff`."""
+"""`socorpus labeling apply`, `analyze`, `export`, `accuracy`, `slices`, `diff`, `try`; `socorpus publish`, `diff`."""
 
 import json
 from collections import Counter
@@ -382,7 +382,7 @@ def diff_(
 
 @contextmanager
 def compared(corpus: Path, page: Path | None) -> Iterator[None]:
-    """A block that changes a finished corpus; what changed is shown behind it, and written to a page if one is named."""
+    """A block that changes a finished corpus; what changed is shown behind it and written to a page if one is named."""
     if page is None:
         yield
         return

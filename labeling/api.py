@@ -387,7 +387,7 @@ def diff(
     for name in tasks or ():
         if any(name not in facts.get("labels", {}) for _, facts in sides):
             raise InputError(f"{name}: not both corpora have labels of it; socorpus labeling apply makes them")
-    titles = (os.fspath(old), os.fspath(new))
+    titles = (str(corpus_place(old)), str(corpus_place(new)))
     if titles[0] == titles[1] and sides[0][0] != sides[1][0]:
         titles = (f"{titles[0]} before", titles[1])
     result = whole_diff.compare(sides, titles, tasks, examples, outputs[0])

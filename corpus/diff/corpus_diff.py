@@ -31,7 +31,7 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class Rows:
+class RuleCount:
     """Documents of a site by the rule that drops them, `KEPT` those that are kept."""
 
     site: str
@@ -59,7 +59,7 @@ class CorpusDiff:
     configuration: tuple[Fact, ...]
     sources: tuple[Fact, ...]
     tables: tuple[Fact, ...]
-    rows: tuple[Rows, ...]
+    rows: tuple[RuleCount, ...]
     counts: tuple[Count, ...]
     examples: tuple[Move, ...]
     distributions: tuple[Distribution, ...]
@@ -121,17 +121,17 @@ def _facts(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Fact, ...]:
 
 def _facts_of(facts: Mapping[str, Any]) -> list[tuple[str, Any]]:
     totals, shards = facts["totals"], facts["shards"].values()
-    told = [(f"release of {name}", site["released"]) for name, site in facts["sites"].items()]
-    told += [("rows read", sum(totals["rows"].values()))]
-    told += [(name, totals[name]) for name in ("quarantined", "posts", "documents", "kept")]
-    told += [
+    listed = [(f"release of {name}", site["released"]) for name, site in facts["sites"].items()]
+    listed += [("rows read", sum(totals["rows"].values()))]
+    listed += [(name, totals[name]) for name in ("quarantined", "posts", "documents", "kept")]
+    listed += [
         ("tokens", sum(shard.get("tokens", 0) for shard in shards)),
         ("tokenizer's entries", facts["tokenizer"]["entries"]),
         ("tokenizer", facts["tokenizer"]["identity"][:_IDENTITY]),
     ]
-    told += [(f"tokens by {key}", entry["identity"][:_IDENTITY]) for key, entry in facts.get("tokens", {}).items()]
-    told += [(f"plug-in {name}", identity) for name, identity in facts.get("plugins", {}).items()]
-    return [*told, ("socorpus", facts["socorpus"])]
+    listed += [(f"tokens by {key}", entry["identity"][:_IDENTITY]) for key, entry in facts.get("tokens", {}).items()]
+    listed += [(f"plug-in {name}", identity) for name, identity in facts.get("plugins", {}).items()]
+    return [*listed, ("socorpus", facts["socorpus"])]
 
 
 def _configuration(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Fact, ...]:
@@ -160,7 +160,7 @@ def _sources(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Fact, ...]
 
 
 def _tables(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Fact, ...]:
-    """Folders of tables whose rows differ, by the hashes of rows in the manifests: no release of pyarrow alters them."""
+    """Folders of tables whose rows differ, by the hashes of rows in the manifests: pyarrow's release alters none."""
     sides: list[dict[str, dict[str, Any]]] = []
     for facts in (old, new):
         by: dict[str, dict[str, Any]] = {}
@@ -187,12 +187,12 @@ def _count(facts: Mapping[str, Any], folder: str) -> int | None:
 
 def _rows(
     sites: Sequence[str], old: Mapping[str, Counter[str | None]], new: Mapping[str, Counter[str | None]]
-) -> list[Rows]:
+) -> list[RuleCount]:
     rows = []
     for site in sites:
         was, is_now = (side.get(site, Counter[str | None]()) for side in (old, new))
         reasons = sorted({*was, *is_now}, key=lambda reason: reason or "")
-        rows += [Rows(site, reason or KEPT, was[reason], is_now[reason]) for reason in reasons]
+        rows += [RuleCount(site, reason or KEPT, was[reason], is_now[reason]) for reason in reasons]
     return rows
 
 

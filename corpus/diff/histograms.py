@@ -12,8 +12,8 @@ Ints = npt.NDArray[np.int64]
 LENGTHS = (0, 1, *(2**power for power in range(1, 21)))
 """Edges of the bins of lengths: bin i has LENGTHS[i] <= value < LENGTHS[i + 1], the last one all from its edge on."""
 SCORES = (-(2**31), -10, -5, -2, -1, 0, 1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
-SHARES = tuple(step / 20 for step in range(21))
-"""Edges of probabilities; 1 belongs to the last bin."""
+SHARES = tuple(step / 20 for step in range(20))
+"""Edges of probabilities; the last bin has 1 in it."""
 _MOST_SHOWN = 24
 _OTHERS = "others"
 
@@ -134,4 +134,4 @@ def _bin(edges: Sequence[float], number: int) -> str:
         return (
             f"{shown} or more" if high is None else shown if high == low else f"{shown} to {high:,}".replace("-", "−")
         )
-    return f"{low:.2f}" if last else f"{low:.2f} to {edges[number + 1]:.2f}"
+    return f"{low:.2f} to {1 if last else edges[number + 1]:.2f}"

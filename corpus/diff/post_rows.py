@@ -88,8 +88,8 @@ def database() -> "Iterator[duckdb.DuckDBPyConnection]":
             except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
                 line = str(error).partition("\n")[0]
                 raise BuildError(
-                    f"{folder}: the rows of both corpora could not be joined there ({line}); make room, or name another "
-                    "temporary folder (TMPDIR), and run the same command again"
+                    f"{folder}: the rows of both corpora could not be joined there ({line}); make room, or name "
+                    "another temporary folder (TMPDIR), and run the same command again"
                 ) from error
 
 

@@ -145,6 +145,11 @@ TABLE: dict[str, Command] = {
         {SHARD: INPUT, LABELS: INPUT, DOCUMENTS: INPUT, MANIFEST: INPUT},
         ends=("publish", "corpus", "-o", "OUT", "--workers", 0, *WAITS),
     ),
+    "diff": Command(
+        ("diff", "corpus", "corpus", "-o", "OUT"),
+        {SHARD: INPUT, LABELS: INPUT, DOCUMENTS: INPUT, MANIFEST: INPUT},
+        ends=("diff", "corpus", "corpus", *WAITS),
+    ),
     "sample": Command(("sample", "OUT", "--threads", 40), ends=("sample", "OUT", "--size-mb", 2000)),
     "labeling apply": Command(
         ("labeling", "apply", "corpus", "--workers", 0),
