@@ -165,8 +165,10 @@ class Stages:
             self._bars.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._bars is not None:
+            if kind is None and _WHOLE in self._known:
+                self._bars.remove_task(self._known[_WHOLE])
             self._bars.stop()
 
     def __call__(self, now: "StageProgress") -> None:
