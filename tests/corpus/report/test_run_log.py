@@ -97,6 +97,7 @@ def test_a_full_disk_ends_the_log_and_not_the_build(tmp_path: Path) -> None:
         assert len(whole) > 100 and all(json.loads(line) for line in whole)
 
 
+@pytest.mark.slow
 def test_a_build_that_is_killed_and_goes_on_has_one_log(tmp_path: Path) -> None:
     small = tmp_path / "dump"
     socorpus("sample", small, "--threads", 40, "--form", "modern")
