@@ -165,7 +165,7 @@ class Stages:
             self._bars.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None = None, *_: object) -> None:
         if self._bars is not None:
             if kind is None and _WHOLE in self._known:
                 self._bars.remove_task(self._known[_WHOLE])
