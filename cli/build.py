@@ -2,6 +2,7 @@
 
 import json
 import textwrap
+import warnings
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from socorpus.cli import options, view
+from socorpus.cli import labels, options, view
 from socorpus.cli.choices import Form
 
 if TYPE_CHECKING:
@@ -63,14 +64,16 @@ def build(
     no_labels: Annotated[bool, typer.Option("--no-labels", help="Build without weak labels.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be read and built, and stop.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Rebuild everything.")] = False,
+    log: options.Log = None,
+    diff: options.Compared = None,
     abandon: Annotated[
         bool, typer.Option("--abandon", help="Drop what a stopped build has done; the finished corpus stays.")
     ] = False,
 ) -> None:
     """Build a corpus from dumps: curated, aligned, deduplicated Parquet shards, and a report."""
+    from socorpus.corpus import SocorpusWarning, load_config
     from socorpus.corpus import abandon as abandon_build
     from socorpus.corpus import build as build_corpus
-    from socorpus.corpus import load_config
     from socorpus.labeling import last_stage
 
     if abandon:
@@ -80,28 +83,34 @@ def build(
     if not sources:
         raise typer.BadParameter("name at least one dump", param_hint="SOURCE")
     accepted = {} if accept_unreadable is None else {"read": {"accept_unreadable": accept_unreadable}}
-    settings = load_config(config, preset, accepted, plugin or ())
     if dry_run:
+        settings = load_config(config, preset, accepted, plugin or ())
         if not no_labels:
             last_stage.check(settings)
         _show_plan(sources, site, settings)
         return
-    first = not _is_finished(out)
-    with view.stoppable(), view.Stages() as show:
-        corpus = build_corpus(
-            sources,
-            out,
-            settings,
-            site=site,
-            workers=workers,
-            scheduler=scheduler,
-            force=force,
-            last=None if no_labels else last_stage,
-            show=show,
-        )
-    _show_result(corpus, show.ran)
-    for warning in corpus.manifest.get("warnings", ()):
-        view.say(f"socorpus: {warning}")
+    with view.stoppable(), view.logged(log, "build") as hear:
+        settings = load_config(config, preset, accepted, plugin or ())
+        first = not _is_finished(out)
+        if first and diff is not None:
+            view.say(f"socorpus: {view.place(out)}: no corpus before this build to compare with; {diff} is not written")
+        with labels.compared(out, None if first else diff):
+            with view.Stages(hear) as show:
+                corpus = build_corpus(
+                    sources,
+                    out,
+                    settings,
+                    site=site,
+                    workers=workers,
+                    scheduler=scheduler,
+                    force=force,
+                    last=None if no_labels else last_stage,
+                    show=show,
+                )
+            _show_result(corpus, show.ran)
+            for warning in corpus.manifest.get("warnings", ()):
+                warnings.warn(warning, SocorpusWarning, stacklevel=1)
+            del corpus
     if first:
         view.out.print(_LICENCE, style="dim")
 

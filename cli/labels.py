@@ -1,8 +1,9 @@
-"""`socorpus labeling apply`, `analyze` and `export`; `accuracy`, `slices`, `diff` and `try`; `publish`, `forget`."""
+"""`socorpus labeling apply`, `analyze`, `export`, `accuracy`, `slices`, `diff`, `try`; `publish`, `forget`, `diff`."""
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,9 +14,10 @@ from socorpus.cli.choices import Format, More, PublishedFormat, Slicing, Tokens
 
 if TYPE_CHECKING:
     from socorpus.corpus import Corpus
-    from socorpus.labeling import Analysis, Forgotten, Recall, Share, Trial
+    from socorpus.labeling import Analysis, Diff, Forgotten, LabelDiff, Recall, Share, Trial
 
 _ERRORS_SHOWN, _CHANGES_SHOWN, _KEYS_SHOWN = 10, 10, 5
+_ROWS_SHOWN = 40
 _EVIDENCE_SHOWN = 300
 """Characters of a vote's evidence."""
 
@@ -33,22 +35,27 @@ def apply(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Label everything again.")] = False,
+    log: options.Log = None,
+    diff: options.Compared = None,
 ) -> None:
     """Run the labelling functions, combine their votes, and put people's labels first."""
     from socorpus.labeling import apply as apply_labels
 
-    options.use(plugin, corpus, needed=True, reads=("signals",), without=without_plugin)
-    with view.stoppable(), view.Stages() as show:
-        labelled = apply_labels(
-            corpus,
-            task,
-            workers=workers,
-            scheduler=scheduler,
-            force=force,
-            without_plugins=without_plugin or (),
-            show=show,
-        )
-    _show_labels(labelled, show.ran)
+    with view.stoppable(), view.logged(log, "labeling apply") as hear:
+        options.use(plugin, corpus, needed=True, reads=("signals",), without=without_plugin)
+        with compared(corpus, diff):
+            with view.Stages(hear) as show:
+                labelled = apply_labels(
+                    corpus,
+                    task,
+                    workers=workers,
+                    scheduler=scheduler,
+                    force=force,
+                    without_plugins=without_plugin or (),
+                    show=show,
+                )
+            _show_labels(labelled, show.ran)
+            del labelled
 
 
 def analyze(
@@ -373,37 +380,185 @@ def diff(
     from socorpus.labeling import diff_labels
 
     options.use(plugin, new)
-    for name, changes in diff_labels(old, new, task).items():
-        view.out.print(
-            f"{name}: {changes.changed:,} labels changed, {changes.same:,} are the same, {changes.moved:,} of these "
-            "with another probability"
-        )
-        for corpus, sites in ((old, changes.gone), (new, changes.added)):
-            if sites:
-                view.out.print(f"only in {view.place(corpus)}: {', '.join(sites)}", markup=False)
-        pairs: Counter[str] = Counter()
-        for (was, now), count in changes.pairs.items():
-            pairs[f"{was or 'no label'} -> {now or 'no label'}"] += count
-        for head, counts in (("change", pairs), ("function", changes.causes), ("site", changes.sites)):
-            if counts:
-                table = view.table(head, "labels")
-                for entry, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-                    table.add_row(entry, view.number(count))
-                view.out.print(table)
-                if counts is changes.causes and counts.total() > changes.changed:
-                    view.out.print("a label on which the votes of several functions differ counts for each of them")
-        if changes.votes:
-            table = view.table("votes of", "new", "gone", "changed")
-            for function, counts in sorted(changes.votes.items()):
-                muted = ", ".join(changes.not_counted.get(function, ()))
-                mark = f" (not counted: {muted})" if muted else ""
-                table.add_row(f"{function}{mark}", *(view.number(counts[kind]) for kind in ("new", "gone", "changed")))
+    for changes in diff_labels(old, new, task).values():
+        _show_label_diff(changes, (view.place(old), view.place(new)))
+
+
+def _show_label_diff(changes: "LabelDiff", titles: Sequence[str]) -> None:
+    view.out.print(
+        f"{changes.task}: {changes.changed:,} labels changed, {changes.same:,} are the same, {changes.moved:,} of "
+        f"these with another probability ({changes.raised:,} higher, {changes.lowered:,} lower)"
+    )
+    for title, sites in zip(titles, (changes.gone, changes.added), strict=True):
+        if sites:
+            view.out.print(f"only in {title}: {', '.join(sites)}", markup=False)
+    pairs: Counter[str] = Counter()
+    for (was, now), count in changes.pairs.items():
+        pairs[f"{was or 'no label'} -> {now or 'no label'}"] += count
+    for head, counts in (("change", pairs), ("function", changes.causes), ("site", changes.sites)):
+        if counts:
+            table = view.table(head, "labels")
+            for entry, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+                table.add_row(entry, view.number(count))
             view.out.print(table)
-        for change in changes.examples[:_CHANGES_SHOWN]:
-            place = f" {change.start}-{change.end}" if change.start is not None else ""
-            sides = ((change.old, change.old_probability), (change.new, change.new_probability))
-            was, now = (f"{label} {value:.2f}" if label and value is not None else "no label" for label, value in sides)
-            view.out.print(f"{change.key}{place}: {was} -> {now}, by {', '.join(change.causes)}", markup=False)
+            if counts is changes.causes and counts.total() > changes.changed:
+                view.out.print("a label on which the votes of several functions differ counts for each of them")
+    if changes.votes:
+        table = view.table("votes of", "new", "gone", "changed")
+        for function, counts in sorted(changes.votes.items()):
+            muted = ", ".join(changes.not_counted.get(function, ()))
+            mark = f" (not counted: {muted})" if muted else ""
+            table.add_row(f"{function}{mark}", *(view.number(counts[kind]) for kind in ("new", "gone", "changed")))
+        view.out.print(table)
+    if changes.functions:
+        table = view.table("function", "old version", "new version", "old accuracy", "new accuracy")
+        for of in changes.functions:
+            versions = ("–" if version is None else f"{version}" for version in (of.old_version, of.new_version))
+            shares = ("–" if share is None else f"{share:.3f}" for share in (of.old_accuracy, of.new_accuracy))
+            table.add_row(of.function, *versions, *shares)
+        view.out.print(table)
+    for change in changes.examples[:_CHANGES_SHOWN]:
+        place = f" {change.start}-{change.end}" if change.start is not None else ""
+        sides = ((change.old, change.old_probability), (change.new, change.new_probability))
+        was, now = (f"{label} {value:.2f}" if label and value is not None else "no label" for label, value in sides)
+        view.out.print(f"{change.key}{place}: {was} -> {now}, by {', '.join(change.causes)}", markup=False)
+
+
+def diff_(
+    old: Annotated[Path, typer.Argument(help="Folder of a corpus.", show_default=False)],
+    new: Annotated[Path, typer.Argument(help="Folder of another.", show_default=False)],
+    task: options.Tasks = None,
+    examples: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Posts to show of each kind of move and pair of rules.")
+    ] = 3,
+    list_: Annotated[
+        Path | None,
+        typer.Option(
+            "--list",
+            metavar="FILE",
+            help="Write all posts that moved to this file: .parquet, .csv or .jsonl.",
+            show_default=False,
+        ),
+    ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="PAGE", help="Write an HTML page that opens offline.", show_default=False),
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="End with exit code 1 if anything differs, as git diff does.")
+    ] = False,
+    plugin: options.Plugins = None,
+) -> None:
+    """Show what changed between two corpora: configuration, rows by rule, posts that moved, labels, distributions."""
+    from socorpus.labeling import diff as diff_corpora
+
+    options.use(plugin, new)
+    changes = diff_corpora(old, new, tasks=task, examples=examples, moves=list_, page=page)
+    if json_:
+        typer.echo(json.dumps(changes.as_dict(), ensure_ascii=False, indent=1, default=str))
+    else:
+        _show_diff(changes)
+    for path in (list_, page):
+        if path is not None and not json_:
+            view.out.print(str(path), markup=False)
+    if exit_code and changes.differs:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def compared(corpus: Path, page: Path | None) -> Iterator[None]:
+    """A block that changes a finished corpus; what changed is shown behind it and written to a page if one is named."""
+    if page is None:
+        yield
+        return
+    from socorpus.corpus import BuildError, Corpus, abandon
+    from socorpus.labeling import diff as diff_corpora
+
+    before: Corpus | None = Corpus(corpus)  # whose files stay for as long as it is here
+    yield
+    changes = diff_corpora(before or corpus, corpus, page=page)
+    before = None
+    with suppress(BuildError):  # another command is at work, and removes the old files by itself
+        abandon(corpus)
+    view.out.print()
+    _show_diff(changes)
+    view.out.print(str(page), markup=False)
+
+
+def _show_diff(changes: "Diff") -> None:
+    titles, corpus = changes.titles, changes.corpus
+    if not changes.differs:
+        view.out.print(f"{titles[0]} and {titles[1]}: no difference: sources, configuration and all rows are the same")
+        return
+    view.out.print(f"old: {titles[0]}   new: {titles[1]}", markup=False)
+    facts = [fact for fact in corpus.facts if fact.differs or fact.name in ("documents", "kept")]
+    for head, entries in (
+        ("fact", facts),
+        ("key", corpus.configuration),
+        ("source, bytes", corpus.sources),
+        ("other rows in", corpus.tables),
+    ):
+        if entries:
+            table = view.table(head, "old", "new")
+            for fact in entries:
+                table.add_row(fact.name, *(_short(value) for value in (fact.old, fact.new)))
+            view.out.print(table)
+    _show_rules(changes)
+    for move in corpus.examples:
+        way = f"{move.old_reason or 'kept'} -> {move.new_reason or 'kept'}"
+        if move.move in ("gone", "new", "text"):
+            way = move.old_reason or move.new_reason or "kept"
+        evidence = json.dumps(dict(move.evidence), ensure_ascii=False)[:_EVIDENCE_SHOWN] if move.evidence else ""
+        title = view.printable(move.title or move.text[:80])
+        view.out.print(f"{move.key}: {move.move}, {way} {evidence} {title}".replace("  ", " "), markup=False)
+    for side, names in zip(titles, changes.only, strict=True):
+        if names:
+            view.out.print(f"labels only in {side}: {', '.join(names)}", markup=False)
+    for labels in changes.labels.values():
+        if labels.differs:
+            view.out.print()
+            _show_label_diff(labels, titles)
+        else:
+            view.out.print(f"{labels.task}: all {labels.same:,} labels are the same")
+    view.out.print()
+    table = view.table("distribution", "old mean", "new mean", "distance in bits")
+    for of in (*corpus.distributions, *(labels.distribution for labels in changes.labels.values())):
+        means = ("–" if mean is None else f"{mean:,.2f}" for mean in of.means or (None, None))
+        table.add_row(of.name, *means, "–" if of.distance is None else f"{of.distance:.4f}")
+    view.out.print(table)
+
+
+def _show_rules(changes: "Diff") -> None:
+    """Documents by rule where their number is another, and the posts that moved."""
+    rows = [row for row in changes.corpus.rows if row.old != row.new]
+    if rows:
+        table = view.table("site", "rule", "old", "new", "difference")
+        for row in rows[:_ROWS_SHOWN]:
+            figures = (view.number(row.old), view.number(row.new), f"{row.new - row.old:+,}")
+            table.add_row(row.site, row.reason, *figures)
+        view.out.print(table)
+    counts = changes.corpus.counts
+    if counts:
+        table = view.table("site", "move", "old rule", "new rule", "text", "posts")
+        for count in counts[:_ROWS_SHOWN]:
+            text = "–" if count.edited is None else "another" if count.edited else "the same"
+            rules = (count.old_reason or "–", count.new_reason or "–")
+            table.add_row(count.site, count.move, *rules, text, view.number(count.posts))
+        view.out.print(table)
+    for shown in (rows, counts):
+        if len(shown) > _ROWS_SHOWN:
+            view.out.print(f"… and {len(shown) - _ROWS_SHOWN:,} more rows; --json has all")
+
+
+def _short(value: object) -> str:
+    if value is None:
+        return "–"
+    text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else f"{value}"
+    return view.printable(text if len(text) <= _VALUE_SHOWN else f"{text[:_VALUE_SHOWN]}…")
+
+
+_VALUE_SHOWN = 60
 
 
 def try_(

@@ -124,6 +124,12 @@ _add(
     "forget corpus --gone newer.7z --dry-run",
     "forget corpus --check",
 )
+_add(
+    app,
+    labels.diff_,
+    "diff corpus-before corpus",
+    "diff corpus-before corpus -o changes.html --list moved.csv",
+)
 _add(app, build.explain, "explain corpus beer.stackexchange.com:12")
 _add(app, build.sample, "sample dump --threads 500 --form modern --form area51")
 _add(labeling, labels.apply, "labeling apply corpus", "labeling apply corpus --task closure --task quality")

@@ -87,6 +87,21 @@ Workers = Annotated[
     ),
 ]
 Scheduler = Annotated[str | None, typer.Option(help="Address of a running Dask scheduler.", metavar="ADDRESS")]
+Log = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Append progress, warnings and errors to this file, as JSON Lines.", show_default=False
+    ),
+]
+Compared = Annotated[
+    Path | None,
+    typer.Option(
+        "--diff",
+        metavar="PAGE",
+        help="Write what changes in the finished corpus to this HTML page (socorpus diff).",
+        show_default=False,
+    ),
+]
 Preset = Annotated[
     str,
     typer.Option(

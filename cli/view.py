@@ -5,7 +5,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from socorpus.cli.terminal import console, is_terminal, visible
 
 if TYPE_CHECKING:
     from socorpus.corpus import Progress as StageProgress
+    from socorpus.corpus import Whole
 
 out = console(width=None if is_terminal(sys.stdout) else 120)
 err = console(stderr=True)
@@ -127,10 +128,30 @@ class ProgressLine:
         err.print(text, markup=False)
 
 
-class Stages:
-    """Progress of each stage: a bar with the time left on a terminal, else a line now and then."""
+Hear = Callable[["StageProgress"], None]
 
-    def __init__(self) -> None:
+
+@contextmanager
+def logged(path: Path | None, command: str) -> Iterator[Hear]:
+    """A block that is logged as JSON Lines, if a file is named; gives what hears of the progress of its stages."""
+    if path is None:
+        yield lambda now: None
+        return
+    from socorpus.corpus import RunLog
+
+    with RunLog(path, command) as log:
+        yield log
+
+
+class Stages:
+    """Progress of each stage: a bar with the time left on a terminal, else a line now and then.
+
+    Args:
+        hear: also called with each progress.
+    """
+
+    def __init__(self, hear: Hear = lambda now: None) -> None:
+        self._hear = hear
         self.ran = 0
         """Work items that ran; the others were done already."""
         self._bars: Progress | None = None
@@ -144,12 +165,15 @@ class Stages:
             self._bars.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None = None, *_: object) -> None:
         if self._bars is not None:
+            if kind is None and _WHOLE in self._known:
+                self._bars.remove_task(self._known[_WHOLE])
             self._bars.stop()
 
     def __call__(self, now: "StageProgress") -> None:
         """Show the state of a stage, or a remark of its own."""
+        self._hear(now)
         if now.note and not now.items:
             say(f"socorpus: {now.note}")
             return
@@ -157,18 +181,33 @@ class Stages:
         if now.items == now.skipped:
             return
         if self._bars is not None:
+            if now.whole is not None:
+                if _WHOLE not in self._known:
+                    self._known[_WHOLE] = self._bars.add_task(_WHOLE, total=1.0)
+                self._bars.update(self._known[_WHOLE], completed=now.whole.share, whole=now.whole)
             if now.stage not in self._known:
                 self._known[now.stage] = self._bars.add_task(now.stage, total=now.total or 1)
             self._bars.update(self._known[now.stage], completed=now.weight, now=now)
         elif now.note or now.done == now.items or time.monotonic() - self._last > _EVERY_SECONDS:
             self._last = time.monotonic()
-            err.print(f"{now.stage:>22}  {_state(now)}")
+            whole = f"   {_WHOLE}: {_of_whole(now.whole)}" if now.whole is not None else ""
+            err.print(f"{now.stage:>22}  {_state(now)}{whole}")
 
 
 class _Left(ProgressColumn):
     def render(self, task: Task) -> Text:
-        now = task.fields.get("now")
+        now, whole = task.fields.get("now"), task.fields.get("whole")
+        if whole is not None:
+            return Text(_of_whole(whole))
         return Text(visible(_state(now)) if now is not None else "")
+
+
+_WHOLE = "the whole"
+
+
+def _of_whole(whole: "Whole") -> str:
+    """The share that is done of a command, and the time left."""
+    return f"{whole.share:.0%}, about {duration(whole.seconds_left)} left"
 
 
 def _state(now: "StageProgress") -> str:

@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from socorpus.corpus.config import Config
     from socorpus.corpus.dump.rows.source_plugins import source
     from socorpus.corpus.engine.verification import Verification
-    from socorpus.corpus.engine.work import Progress
+    from socorpus.corpus.engine.work import Progress, Whole
     from socorpus.corpus.errors import BuildError, InputError, SocorpusError, SocorpusWarning
     from socorpus.corpus.finished import Corpus, Thread
     from socorpus.corpus.installation import Advice, check_installation
     from socorpus.corpus.pipeline import compile_kernels
+    from socorpus.corpus.report.run_log import RunLog
     from socorpus.corpus.report.story import Story
     from socorpus.corpus.signals.base import Preparation, signal
     from socorpus.corpus.storage.boundary import Stopped, explain_error
@@ -48,12 +49,14 @@ __all__ = [
     "InputError",
     "Preparation",
     "Progress",
+    "RunLog",
     "SocorpusError",
     "SocorpusWarning",
     "Stopped",
     "Story",
     "Thread",
     "Verification",
+    "Whole",
     "__version__",
     "abandon",
     "active_plugins",
@@ -86,13 +89,14 @@ if not TYPE_CHECKING:
             "preview status tokenize use_plugins verify write_sample",
             "config": "Config",
             "dump.rows.source_plugins": "source",
-            "engine.work": "Progress",
+            "engine.work": "Progress Whole",
             "errors": "BuildError InputError SocorpusError SocorpusWarning",
             "finished": "Corpus Thread",
             "installation": "Advice check_installation",
             "pipeline": "compile_kernels",
             "signals.base": "Preparation signal",
             "storage.boundary": "Stopped explain_error",
+            "report.run_log": "RunLog",
             "report.story": "Story",
             "toml_config": "to_toml",
             "engine.verification": "Verification",

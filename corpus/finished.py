@@ -99,6 +99,11 @@ class Corpus:
         """The folder where users find the files: its own, but in an object store that of the generation."""
         return generations.shown(self.path, self._tree)
 
+    @property
+    def tree(self) -> Path:
+        """The folder of the files that this object reads, which stays as it is whatever builds do meanwhile."""
+        return self._tree
+
     def __fspath__(self) -> str:
         return str(self.path)
 

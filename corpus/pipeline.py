@@ -6,6 +6,7 @@ if a later build needs them.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from socorpus.corpus.engine.executor import Engine
 from socorpus.corpus.engine.receipts import Output, Receipt
 from socorpus.corpus.engine.work import Outcome, Progress, WorkItem
 from socorpus.corpus.errors import InputError
-from socorpus.corpus.plan import SECONDS_A_MB, SECONDS_A_MB_OF_LABELS, BuildPlan, of_manifest, plan
+from socorpus.corpus.plan import SECONDS_A_MB, SECONDS_A_MB_OF_LABELS, BuildPlan, of_manifest, plan, stage_seconds
 from socorpus.corpus.report import page as report_page
 from socorpus.corpus.selection import stage as selection_stage
 from socorpus.corpus.shards import split_files, tokens_stage
@@ -98,6 +99,7 @@ def build(
         engine.first(compile_stage.warm_up)
         size = sum(table.member.size for site in sites for table in site.tables)
         engine.expect(size / 1e6 * (SECONDS_A_MB + (0.0 if last is None else SECONDS_A_MB_OF_LABELS)))
+        engine.expect_stages(partial(stage_seconds, size, len(laid.buckets), labels=last is not None))
         with rebuild.rebuilding(root, engine, rebuild.BUILD, force) as tree:
             facts = _build(root, tree, laid, config, engine, last)
         takedown_removals.taken_in(root)
@@ -131,7 +133,9 @@ def derive(root: Path, base: Path, config: Config, engine: Engine) -> dict[str, 
     with lock(root):
         laid = of_manifest(of_base, config)
         engine.first(compile_stage.warm_up)
-        engine.expect(sum(entry["bytes"] for entry in of_base["sources"]) / 1e6 * _SECONDS_A_MB_OF_VARIANT)
+        size = sum(entry["bytes"] for entry in of_base["sources"])
+        engine.expect(size / 1e6 * _SECONDS_A_MB_OF_VARIANT)
+        engine.expect_stages(partial(stage_seconds, size, len(laid.buckets), labels=False, read=False))
         with rebuild.rebuilding(root, engine, rebuild.BUILD, like=tree_of_base) as tree:
             if tree_of_base != base:
                 engine.hashes.learn(base)

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from socorpus.corpus.config import Config
@@ -21,6 +22,71 @@ _SECONDS_AT_LEAST = 12.0
 """Of any build: starting, compiling, the tokenizer, the report."""
 _CORPUS_BYTES, _PEAK_BYTES = 0.6, 0.65
 """Of a finished corpus, and of a build at its peak, a byte of XML (docs/scaling.md)."""
+
+
+_STAGES: Mapping[str, tuple[float, float]] = {
+    "read": (1.0, 5.3),
+    "repeats": (0.0, 0.3),
+    "partition": (0.0, 2.8),
+    "threads": (0.1, 5.1),
+    "documents": (0.2, 6.7),
+    "signals": (0.4, 13.1),
+    "pairs": (0.1, 2.7),
+    "fingerprints": (0.1, 7.0),
+    "candidates": (0.0, 0.8),
+    "shingles": (0.1, 1.2),
+    "verify": (0.8, 0.2),
+    "duplicates": (0.0, 0.6),
+    "rules": (0.0, 0.2),
+    "decisions": (0.0, 0.5),
+    "sample": (0.1, 1.1),
+    "tokenizer": (0.5, 35.0),
+    "prepare": (1.2, 9.9),
+    "shards": (0.3, 4.1),
+}
+_LABEL_STAGES: Mapping[str, tuple[float, float]] = {
+    "label_splits": (0.1, 0.2),
+    "label_facts": (0.2, 5.7),
+    "label_collect": (0.4, 12.8),
+    "label_vote": (6.0, 267.3),
+    "label_count": (0.2, 8.2),
+    "label_fit": (0.1, 0.1),
+    "label_stratify": (0.1, 0.2),
+    "label_label": (0.9, 32.7),
+}
+"""Core-seconds of each stage that takes any: of a build of few megabytes, and a gigabyte of XML more
+(benchmarks/scaling/generated-2000.jsonl). What counts is how they are to one another: a run shows how fast it is."""
+_REPORT = (1.3, 0.6)
+_MOST = {"tokenizer": 20.0}
+"""Most core-seconds of a stage: it works on a sample."""
+_IN_TURN = {"tokenizer", "label_splits", "label_stratify", "report"}
+"""Stages that one process does."""
+_READING = {"read", "repeats", "partition", "threads"}
+
+
+def stage_seconds(
+    size: int, items: int, workers: int, *, corpus: bool = True, labels: bool = True, read: bool = True
+) -> dict[str, float]:
+    """Seconds of each stage of a build, roughly, by the shares that they have of one that was measured.
+
+    Args:
+        size: bytes of XML.
+        items: buckets, beyond whose number workers have nothing to do.
+        workers: processes.
+        corpus: whether the corpus itself is built, or only its labels are made.
+        labels: whether labels are made.
+        read: whether the dump is read.
+
+    Returns:
+        In the order in which the stages come.
+    """
+    side_by_side = max(1, min(workers, items))
+    costs = {**(_STAGES if corpus else {}), **(_LABEL_STAGES if labels else {}), "report": _REPORT}
+    return {
+        stage: min(_MOST.get(stage, inf), least + size / 1e9 * each) / (1 if stage in _IN_TURN else side_by_side)
+        for stage, (least, each) in costs.items()
+        if read or stage not in _READING
+    }
 
 
 @dataclass(frozen=True)

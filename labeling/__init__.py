@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from socorpus.labeling.analysis.findings import Analysis
     from socorpus.labeling.analysis.label_diff import LabelDiff
     from socorpus.labeling.analysis.tryout import Trial
+    from socorpus.labeling.analysis.whole_diff import Diff
     from socorpus.labeling.api import (
         accuracy,
         analyze,
         apply,
         check_forgotten,
+        diff,
         diff_labels,
         explain_labels,
         export_labels,
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Accuracy",
     "Analysis",
+    "Diff",
     "Forgotten",
     "Imported",
     "LabelDiff",
@@ -77,6 +80,7 @@ __all__ = [
     "check_forgotten",
     "check_studio",
     "compile_label_kernels",
+    "diff",
     "diff_labels",
     "explain_labels",
     "export_labels",
@@ -114,7 +118,8 @@ if not TYPE_CHECKING:
             "analysis.findings": "Analysis",
             "analysis.label_diff": "LabelDiff",
             "analysis.tryout": "Trial",
-            "api": "accuracy analyze apply check_forgotten diff_labels explain_labels export_labels forget "
+            "analysis.whole_diff": "Diff",
+            "api": "accuracy analyze apply check_forgotten diff diff_labels explain_labels export_labels forget "
             "import_judgements install_studio judge_names label_examples label_slices lift_forgotten publish score "
             "studio sync task_named task_names tasks_without_functions train_score try_functions write_report "
             "write_sheet",

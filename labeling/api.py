@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from socorpus.labeling.analysis.findings import Analysis
     from socorpus.labeling.analysis.label_diff import LabelDiff
     from socorpus.labeling.analysis.tryout import Trial
+    from socorpus.labeling.analysis.whole_diff import Diff
     from socorpus.labeling.export.formats import Written
     from socorpus.labeling.judgements.importing import Imported
     from socorpus.labeling.judgements.sheet import Sheet
@@ -294,17 +295,11 @@ def diff_labels(old: Location, new: Location, tasks: Sequence[str] | None = None
         0
     """
     from socorpus.corpus.errors import InputError
-    from socorpus.corpus.storage import integrity
     from socorpus.labeling import schema
     from socorpus.labeling.analysis import label_diff
 
-    trees = [integrity.opened(corpus_place(place), ("labels",)) for place in (old, new)]
-    sites = [list(facts["sites"]) for _, facts in trees]
-    if sites[0] and sites[1] and set(sites[0]).isdisjoint(sites[1]):
-        shown = [", ".join(names[:3]) + (", …" if len(names) > 3 else "") for names in sites]
-        raise InputError(
-            f"{old} has labels of {shown[0]}, and {new} of {shown[1]}: there is no site whose labels could be compared"
-        )
+    trees = [_comparable(place, ("labels",)) for place in (old, new)]
+    _require_common_site((old, new), [facts for _, facts in trees])
     both = [name for name in trees[0][1].get("labels", {}) if name in trees[1][1].get("labels", {})]
     if not both:
         raise InputError(f"{old} and {new} have labels of no task in common; socorpus labeling apply makes them")
@@ -314,6 +309,94 @@ def diff_labels(old: Location, new: Location, tasks: Sequence[str] | None = None
     chosen = both if tasks is None else tasks
     entries = trees[1][1]["labels"]
     return {name: label_diff.compare(trees[0][0], trees[1][0], schema.of_corpus(name, entries)) for name in chosen}
+
+
+def _comparable(place: Location, folders: Sequence[str]) -> "tuple[Path, dict[str, Any]]":
+    """The tree and the manifest of a corpus of which some folders are going to be compared; of an open `Corpus` those
+    that it reads, whatever builds have done since."""
+    from socorpus.corpus.finished import Corpus
+    from socorpus.corpus.storage import integrity
+
+    root = corpus_place(place)
+    if not isinstance(place, Corpus):
+        return integrity.opened(root, folders)
+    integrity.require(root, place.tree, integrity.within(place.manifest["files"], folders))
+    return place.tree, place.manifest
+
+
+def _require_common_site(places: Sequence[Location], facts: "Sequence[dict[str, Any]]") -> None:
+    from socorpus.corpus.errors import InputError
+
+    sites = [list(of["sites"]) for of in facts]
+    if sites[0] and sites[1] and set(sites[0]).isdisjoint(sites[1]):
+        shown = [", ".join(names[:3]) + (", …" if len(names) > 3 else "") for names in sites]
+        old, new = (os.fspath(place) for place in places)
+        raise InputError(
+            f"{old} is a corpus of {shown[0]}, and {new} of {shown[1]}: there is no site that could be compared"
+        )
+
+
+@guarded
+def diff(
+    old: Location,
+    new: Location,
+    *,
+    tasks: Sequence[str] | None = None,
+    examples: int = 5,
+    moves: Location | None = None,
+    page: Location | None = None,
+) -> "Diff":
+    """What changed between two corpora, or in one by a build: configuration, sources, documents by rule, posts that
+    moved from kept to dropped and back, labels and whose votes changed them, distributions.
+
+    Memory is bounded; the disk of the temporary folder takes some hundred bytes for each document.
+
+    Args:
+        old, new: an open `Corpus` stands for what it was as it was opened, so that a corpus can be compared with
+            itself before a build.
+        tasks: whose labels are compared: those that both have, if None.
+        examples: posts shown of each kind of move and pair of rules.
+        moves: a file for the list of all posts that moved: .parquet, .csv or .jsonl.
+        page: an HTML file that shows all of it and opens offline.
+
+    Returns:
+        `differs`, `corpus` (with `counts`, `moved`, `rows`, `examples`, `distributions`), `labels` by task;
+        `as_dict()` as JSON can hold it.
+
+    Raises:
+        InputError: there is no finished corpus, files are not those of its manifest, no site is in both, a task is not
+            labelled in both, or a file is named that can't be written.
+
+    Examples:
+        >>> diff("corpus", "corpus").differs
+        False
+        >>> from socorpus.corpus import Corpus, build, load_config
+        >>> before = Corpus(build("dump/modern.example.com", "changing", workers=0))
+        >>> config = load_config(overrides={"selection": {"min_words": 60}})
+        >>> after = build("dump/modern.example.com", "changing", config, workers=0)
+        >>> diff(before, after).corpus.moved["dropped"] > 0
+        True
+    """
+    from socorpus.corpus.diff import moves as moved_posts
+    from socorpus.corpus.diff import post_rows
+    from socorpus.corpus.errors import InputError
+    from socorpus.labeling.analysis import diff_sections, whole_diff
+
+    outputs = [local_output(place) if place is not None else None for place in (moves, page)]
+    if outputs[0] is not None:
+        moved_posts.check_list(outputs[0])
+    sides = [_comparable(place, (*post_rows.FOLDERS, "labels")) for place in (old, new)]
+    _require_common_site((old, new), [facts for _, facts in sides])
+    for name in tasks or ():
+        if any(name not in facts.get("labels", {}) for _, facts in sides):
+            raise InputError(f"{name}: not both corpora have labels of it; socorpus labeling apply makes them")
+    titles = (str(corpus_place(old)), str(corpus_place(new)))
+    if titles[0] == titles[1] and sides[0][0] != sides[1][0]:
+        titles = (f"{titles[0]} before", titles[1])
+    result = whole_diff.compare(sides, titles, tasks, examples, outputs[0])
+    if outputs[1] is not None:
+        diff_sections.write(outputs[1], result)
+    return result
 
 
 @guarded

@@ -22,11 +22,13 @@ import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from socorpus.corpus import config as configs
 from socorpus.corpus import pipeline as corpus_pipeline
+from socorpus.corpus import plan as corpus_plan
 from socorpus.corpus import plugins
 from socorpus.corpus.engine import rebuild
 from socorpus.corpus.engine.executor import Engine
@@ -34,6 +36,7 @@ from socorpus.corpus.engine.receipts import Receipt
 from socorpus.corpus.engine.work import WorkItem
 from socorpus.corpus.errors import InputError, SocorpusWarning
 from socorpus.corpus.report import page as report_page
+from socorpus.corpus.storage import buckets as corpus_buckets
 from socorpus.corpus.storage import files as storage_files
 from socorpus.corpus.storage import generations, integrity, manifest_file, plugin_memory
 from socorpus.corpus.storage import lock as lock_file
@@ -91,6 +94,8 @@ def apply(
     with lock_file.lock(root), rebuild.rebuilding(root, engine, rebuild.LABELS) as tree:
         facts, before = finished(tree), engine.ran
         engine.expect(facts["totals"]["documents"] * _SECONDS_A_DOCUMENT)
+        size, count = sum(entry["bytes"] for entry in facts["sources"]), len(corpus_buckets.listed(facts["files"]))
+        engine.expect_stages(partial(corpus_plan.stage_seconds, size, count, corpus=False))
         integrity.require(root, tree, _others(facts["files"]), engine.hashes)
         if force:
             for task in _chosen(facts, tasks):

@@ -133,6 +133,7 @@ FLOORS = (
     ("stage",),  # every module named `stage` or `*_stage`, whatever its folder
     ("plan", "manifest", "dump_diff"),
     ("report",),
+    ("diff",),
     ("pipeline", "finished", "installation", "schema_docs"),
     ("api",),
 )
@@ -347,6 +348,8 @@ OWN_FILES = {
     "corpus.toml_config": "the user's configuration",
     "corpus.schema_docs": "pages of the documentation",
     "corpus.report.page": "the page's template",
+    "corpus.report.run_log": "a log that the user names, to which lines are appended",
+    "corpus.diff": "a list of posts that the user names",
     "corpus.engine.compiling": "numba's cache",
     "corpus.engine.machine": "the system's account of what this process may use",
     "corpus.words": "tables that are part of the package, and the database that they are made from",

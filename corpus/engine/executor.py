@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from importlib.util import find_spec
 from itertools import islice
@@ -26,6 +26,7 @@ from typing import Any, TypeVar
 from socorpus.corpus import plugins
 from socorpus.corpus.engine import child_processes, long_calls, machine, receipts, schedulers, work, worker_check
 from socorpus.corpus.engine.receipts import Output, Receipt
+from socorpus.corpus.engine.remaining import Remaining
 from socorpus.corpus.engine.work import Progress, Show, WorkItem
 from socorpus.corpus.errors import BuildError, InputError, SocorpusError
 from socorpus.corpus.plugins import Plugin
@@ -43,6 +44,8 @@ _MOST_PER_CORE = 4
 """Workers."""
 WORTH_WORKERS = 6.0
 """Seconds of work on one core from which on workers pay: they take some four to start, and to read what they run."""
+_MANY = 16
+"""Workers that a scheduler is taken to have as the time left of the whole is told: it may have others later."""
 _AHEAD = 1_000
 """Most groups of items that Dask is given at a time, or four for each worker: it takes some 10 KB for an item."""
 _GROUPS_PER_WORKER = 3
@@ -181,6 +184,8 @@ class Engine:
         self._cluster: Any = None
         self._children = ExitStack()
         self._first: list[Callable[[Engine], None]] = []
+        self._costs: Callable[[int], Mapping[str, float]] | None = None
+        self._remaining: Remaining | None = None
 
     def __enter__(self) -> "Engine":
         return self
@@ -212,6 +217,14 @@ class Engine:
         """
         if self._workers is None and self.scheduler is None and seconds < WORTH_WORKERS:
             self._workers = 0
+
+    def expect_stages(self, costs: Callable[[int], Mapping[str, float]]) -> None:
+        """Tell the time left of the whole command from its first stage on.
+
+        Args:
+            costs: from the number of workers to the seconds of each stage that is going to run.
+        """
+        self._costs = costs
 
     def first(self, prepare: Callable[["Engine"], None]) -> None:
         """Call a function with this engine before the next work item, if any has to run."""
@@ -269,10 +282,16 @@ class Engine:
             self._first.pop(0)(self)
         skipped, started, total = len(known), time.perf_counter(), sum(item.weight for item in todo)
         receipts.begin(self.root, stage, len(items), time.time())
-        weight = 0.0
+        if self._remaining is None and self._costs is not None:
+            self._remaining = Remaining(self._costs(self.workers or (1 if self.scheduler is None else _MANY)))
+        weight, remaining = 0.0, self._remaining
+        if remaining is not None:
+            remaining.begin(stage, len(todo) / len(items) if items else 0.0)
 
         def progress(note: str = "") -> Progress:
-            return Progress(stage, len(known), len(items), skipped, weight, total, time.perf_counter() - started, note)
+            whole = remaining.whole() if remaining is not None else None
+            seconds = time.perf_counter() - started
+            return Progress(stage, len(known), len(items), skipped, weight, total, seconds, note, whole)
 
         self.show(progress())
         by_name = {item.name: item for item in todo}
@@ -283,9 +302,13 @@ class Engine:
                     self.hashes.remember(self.root / path, output.sha256)
                 weight += by_name[receipt.name].weight
                 self.ran += 1
+                if remaining is not None:
+                    remaining.advance(weight / total if total else 1.0)
                 after(by_name[receipt.name])
                 lock.require(self.root)
                 self.show(progress())
+        if remaining is not None:
+            remaining.end()
         return {item.name: known[item.name] for item in items}
 
     def stale(self, items: Iterable[WorkItem], transient: bool = False) -> list[WorkItem]:
@@ -446,8 +469,7 @@ class Engine:
                     self._client = Client(self._cluster or self.scheduler, timeout=f"{_ANSWER_SECONDS}s")
             except (OSError, ValueError) as error:
                 raise BuildError(f"no Dask scheduler answers at {self.scheduler}: {error}") from error
-            if (address := self._dashboard()) is not None:
-                self.say(f"Dask's dashboard: {address}")
+            self.say(f"Dask's dashboard: {self._dashboard()}")
         return self._client
 
     def _fit_to_memory(self) -> None:
@@ -461,20 +483,22 @@ class Engine:
             )
             self._workers = most
 
-    def _dashboard(self) -> str | None:
-        """Address of the dashboard, which Dask only has where the package bokeh is installed beside its scheduler."""
+    def _dashboard(self) -> str:
+        """Address of the dashboard, or why there is none: Dask has it where bokeh is installed beside its scheduler."""
+        missing = "none, since the package bokeh is missing"
         if self._cluster is not None and find_spec("bokeh") is None:
-            return None
+            return f"{missing} (pip install bokeh)"
         address: str | None = self._client.dashboard_link
         if self._cluster is None and address is not None:
             from urllib.request import urlopen
 
             try:
                 with urlopen(address, timeout=_DASHBOARD_SECONDS) as page:
-                    return None if b"Dask needs" in page.read() else address
+                    if b"Dask needs" in page.read():
+                        return f"{missing} beside the scheduler (pip install bokeh there, and start it again)"
             except (OSError, ValueError):
-                return None
-        return address
+                return f"none that answers from here (the scheduler names {address})"
+        return address or "none, since the scheduler has none"
 
 
 @contextmanager

@@ -56,6 +56,15 @@ class WorkItem:
 
 
 @dataclass(frozen=True)
+class Whole:
+    """Progress of a command over all of its stages, those still to come included: the share that is done, and an
+    estimate of the seconds left."""
+
+    share: float
+    seconds_left: float
+
+
+@dataclass(frozen=True)
 class Progress:
     """Progress of a stage: items and weight done of all, items that were skipped, seconds since it began."""
 
@@ -68,6 +77,8 @@ class Progress:
     seconds: float
     note: str = ""
     """A further remark for the user, in a line; a warning, where there are no items."""
+    whole: Whole | None = None
+    """Of the command; None before enough is known, and where a command has but a stage."""
 
     @property
     def seconds_left(self) -> float | None:

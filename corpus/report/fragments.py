@@ -14,7 +14,7 @@ TEXT_SHOWN = 900
 """Code points of a text that are shown."""
 _EQUAL_SHOWN = 160
 """Code points that are shown of a long beginning that two texts share."""
-_NUMBER = re.compile(r"[−–\d.,]+%?")
+_NUMBER = re.compile(r"[+−–\d.,]+%?")
 _DAY = re.compile(r"\d{4}-\d\d(-\d\d)?")
 _HOST = re.compile(r"[\w-]+(\.[\w-]+){2,}")
 
@@ -72,6 +72,36 @@ def _cell(value: Any) -> Markup:
     if _HOST.fullmatch(str(shown)):
         shown = escape(shown).replace(".", Markup("<wbr>."))
     return Markup('<td class="{}">{}</td>' if kind else "<td>{1}</td>").format(kind, shown)
+
+
+def side_by_side(head: str, heads: tuple[str, str], rows: Sequence[tuple[str, int, int]]) -> Markup:
+    """Counts of two sides over the same bins: the figures, and bars of their shares, which need no room to be read.
+
+    Args:
+        head: what the bins are of.
+        heads: names of the sides.
+        rows: name and both counts of each bin.
+    """
+    totals = [sum(counts) or 1 for counts in zip(*(row[1:] for row in rows), strict=True)]
+    shares = [[count / total for count, total in zip(row[1:], totals, strict=True)] for row in rows]
+    most = max((share for pair in shares for share in pair), default=0) or 1
+    names = join(Markup('<th class="n">{}</th>').format(name) for name in heads)
+    bar = Markup('<i style="width:{:.1f}%{}"></i>')
+    lines = [
+        Markup(
+            '<tr><td>{}</td><td class="n">{}</td><td class="n">{}</td><td class="share" aria-hidden="true">{}</td></tr>'
+        ).format(
+            name,
+            number(old),
+            number(new),
+            join(bar.format(100 * share / most, "" if share else ";visibility:hidden") for share in pair),
+        )
+        for (name, old, new), pair in zip(rows, shares, strict=True)
+    ]
+    body = Markup('<thead><tr><th>{}</th>{}<th aria-hidden="true"></th></tr></thead><tbody>{}</tbody>').format(
+        head, names, join(lines)
+    )
+    return Markup('<div class="wide"><table>{}</table></div>').format(body)
 
 
 def figure(svg: str, caption: str) -> Markup:

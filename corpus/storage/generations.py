@@ -217,6 +217,8 @@ def entries(tree: Path) -> list[str]:
 def abandon(root: Path) -> bool:
     """Drop the tree of a build that was stopped; whether there was one. The caller holds the corpus's lock.
 
+    So do earlier trees that nobody reads any more, in this process no object (`hold`).
+
     Raises:
         InputError: a link lies where files and folders of a build have to be.
     """
@@ -226,6 +228,10 @@ def abandon(root: Path) -> bool:
     tree = unfinished(root)
     if tree is not None:
         _remove(tree)
+    now = finished(root)
+    for old in [old for old in _pins if old.parent == now.parent and old != now and not _holders[old]]:
+        os.close(_pins.pop(old))
+    _remove_old(root)
     return tree is not None
 
 

@@ -7,10 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from socorpus.corpus.storage import files, parquet
+from socorpus.corpus.diff import histograms
+from socorpus.corpus.diff.histograms import Distribution, Histogram
+from socorpus.corpus.storage import buckets, files, manifest_file, parquet
+from socorpus.corpus.storage.buckets import Bucket
 from socorpus.labeling import schema, steps
 from socorpus.labeling.aggregation import annotators
 from socorpus.labeling.aggregation.annotators import Place, Verdict
@@ -22,7 +26,7 @@ MODEL, PEOPLE = "(label model)", "(people)"
 also that there is none."""
 MOST_EXAMPLES = 20
 _Key = tuple[int, int, int]
-_COLUMNS = ("site", "post_id", "start", "end", "label", "probability", "source", "votes")
+_COLUMNS = ("site", "post_id", "start", "end", "label", "probability", "source", "votes", "thread_id")
 _NEAR = 0.05
 
 
@@ -41,6 +45,21 @@ class Change:
     """Functions whose vote on it differs, or on the span that took its place; or `MODEL`, or `PEOPLE`."""
 
 
+@dataclass(frozen=True)
+class FunctionChange:
+    """A labelling function that is new, gone, of another version, or weighed otherwise; None where it does not vote.
+
+    Attributes:
+        old_accuracy, new_accuracy: how often the model of the labels takes it to be right; None where it says nothing.
+    """
+
+    function: str
+    old_version: object
+    new_version: object
+    old_accuracy: float | None
+    new_accuracy: float | None
+
+
 @dataclass
 class LabelDiff:
     """The differences of one task's labels."""
@@ -48,8 +67,12 @@ class LabelDiff:
     task: str
     same: int = 0
     """Labels that are the same, whatever their probabilities."""
-    moved: int = 0
-    """Of these, those whose probability moved by more than 0.05."""
+    raised: int = 0
+    """Of these, those whose probability rose by more than 0.05."""
+    lowered: int = 0
+    """Of these, those whose probability fell by more than 0.05."""
+    kept: Counter[str] = field(default_factory=Counter)
+    """Label -> labels that are the same."""
     pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(old, new) label, with "" for none, of those that changed."""
     causes: Counter[str] = field(default_factory=Counter)
@@ -65,7 +88,33 @@ class LabelDiff:
     added: list[str] = field(default_factory=list)
     """Sites that only the newer one has."""
     examples: list[Change] = field(default_factory=list)
-    """The first `MOST_EXAMPLES` changes, by site, post and span."""
+    """The first `MOST_EXAMPLES` changes, by site, bucket, post and span."""
+    functions: list[FunctionChange] = field(default_factory=list)
+    """Functions that are new, gone, of another version, or weighed otherwise by the model."""
+    methods: tuple[str, str] = ("", "")
+    """How the votes were combined, before and now."""
+    probabilities: tuple[Histogram, Histogram] = field(
+        default_factory=lambda: (Histogram(histograms.SHARES), Histogram(histograms.SHARES))
+    )
+    """Of all labels, before and now."""
+
+    @property
+    def distribution(self) -> Distribution:
+        """The probabilities of all labels side by side."""
+        return histograms.of_numbers(f"probabilities of labels of {self.task}", *self.probabilities)
+
+    @property
+    def differs(self) -> bool:
+        """Whether a label, a probability, a vote, a function or its weight is another one."""
+        old, new = self.probabilities
+        # Sums of the same values in another order differ in their last digits.
+        shifted = abs(old.total - new.total) > 1e-9 * max(old.number, 1) or (old.counts != new.counts).any()
+        return bool(self.changed or self.moved or shifted or self.votes or self.functions)
+
+    @property
+    def moved(self) -> int:
+        """Labels that are the same, and whose probability moved by more than 0.05."""
+        return self.raised + self.lowered
 
     @property
     def changed(self) -> int:
@@ -74,27 +123,78 @@ class LabelDiff:
 
 
 def compare(old: Path, new: Path, task: Task) -> LabelDiff:
-    """Compare the labels of a task; one site is held at a time.
+    """Compare the labels of a task, bucket by bucket: one bucket of each corpus is held at a time.
+
+    A post that stands in another thread than before, as where questions are merged, may lie in another bucket: its
+    label is then gone in one and new in the other.
 
     Args:
         old, new: the trees of two labelled corpora.
     """
-    sites = [set(_sites(root, task)) for root in (old, new)]
+    roots = (old, new)
+    sites = [set(_sites(root, task)) for root in roots]
     diff = LabelDiff(task.name, gone=sorted(sites[0] - sites[1]), added=sorted(sites[1] - sites[0]))
-    muted = [_muted(root, task) for root in (old, new)]
+    muted = [_muted(root, task) for root in roots]
     for function, label in sorted({*muted[0], *muted[1]}):
         diff.not_counted.setdefault(function, []).append(label)
-    words = [_words(root, task) for root in (old, new)]
+    models, manifests = [_model(root, task) for root in roots], [manifest_file.load(root) or {} for root in roots]
+    diff.methods = (models[0].get("method", ""), models[1].get("method", ""))
+    diff.functions = _functions(models, [facts.get("labels", {}).get(task.name, {}) for facts in manifests])
+    words = [_words(root, task) for root in roots]
     for site in sorted(sites[0] | sites[1]):
-        before, after = (_labels(root, task, site) for root in (old, new))
-        # What has no label may have votes.
-        only = (_votes_on(old, task, site, {*after} - {*before}), _votes_on(new, task, site, {*before} - {*after}))
+        counts = [buckets.counts_in(root / schema.FOLDER / task.name / "labels" / site) for root in roots]
         verdicts = [annotators.of_spans(rows.get(site, ())) for rows in words]
-        parts = zip((before, after), only, muted, verdicts, strict=True)
-        sides = [_Side(*part) for part in parts]
-        for key in sorted({*before, *after}):
-            _enter(diff, site, key, sides)
+        most = max((of for known in counts for of in known), default=0)
+        for bucket in (Bucket(site, number, most, 0) for number in range(most)):
+            if counts[0] == counts[1] and muted[0] == muted[1] and _untouched(manifests, task, bucket):
+                _enter_same(diff, new / schema.path(task.name, "labels", bucket.name))
+                continue
+            names = [buckets.earlier_names(bucket, known) for known in counts]
+            before, after = (_labels(root, task, bucket, known) for root, known in zip(roots, names, strict=True))
+            # What has no label may have votes.
+            only = (
+                _votes_on(old, task, site, names[0], {*after} - {*before}),
+                _votes_on(new, task, site, names[1], {*before} - {*after}),
+            )
+            parts = zip((before, after), only, muted, verdicts, strict=True)
+            sides = [_Side(*part) for part in parts]
+            for side, seen in zip(sides, diff.probabilities, strict=True):
+                seen.add(np.array([row["probability"] for row in side.labels.values()], np.float64))
+            for key in sorted({*before, *after}):
+                _enter(diff, site, key, sides)
     return diff
+
+
+def _untouched(manifests: Sequence[Mapping[str, Any]], task: Task, bucket: Bucket) -> bool:
+    """Whether both corpora have the same labels and votes in a bucket, by the hashes of their rows."""
+    paths = [schema.path(task.name, table, bucket.name) for table in ("labels", "votes")]
+    hashes = [[facts.get("files", {}).get(path, {}).get("rows_hash") for path in paths] for facts in manifests]
+    return hashes[0] == hashes[1] and all(hashes[0])
+
+
+def _enter_same(diff: LabelDiff, path: Path) -> None:
+    """Count the labels of a bucket that is the same in both corpora."""
+    table = parquet.read(path, schema.LABELS, ["label", "probability"])
+    diff.same += table.num_rows
+    diff.kept.update({row["values"]: row["counts"] for row in table["label"].value_counts().to_pylist()})
+    for seen in diff.probabilities:
+        seen.add(np.asarray(table["probability"], dtype=np.float64))
+
+
+def _functions(models: Sequence[Mapping[str, Any]], entries: Sequence[Mapping[str, Any]]) -> list[FunctionChange]:
+    """Functions that differ, by name; their versions are in the manifests, what they weigh in the models."""
+    sides = []
+    for model, entry in zip(models, entries, strict=True):
+        accuracy = dict(zip(model.get("functions", ()), model.get("accuracy", ()), strict=False))
+        versions = {name: of["version"] for name, of in entry.get("functions", {}).items()}
+        sides.append({name: (versions.get(name), accuracy.get(name)) for name in {*versions, *accuracy}})
+    nothing = (None, None)
+    changes = []
+    for name in sorted({*sides[0], *sides[1]}):
+        (was, weighed), (is_now, weighs) = (side.get(name, nothing) for side in sides)
+        if (was, weighed) != (is_now, weighs) or (name in sides[0]) != (name in sides[1]):
+            changes.append(FunctionChange(name, was, is_now, weighed, weighs))
+    return changes
 
 
 class _Side:
@@ -164,11 +264,16 @@ def _words(root: Path, task: Task) -> dict[str, list[annotators.Row]]:
     return by
 
 
+def _model(root: Path, task: Task) -> dict[str, Any]:
+    """What combined the votes of a corpus; empty where only people's count."""
+    path = root / steps.model_path(task.name)
+    model: dict[str, Any] = files.read_json(path) if files.exists(path) else {}
+    return model
+
+
 def _muted(root: Path, task: Task) -> set[tuple[str, str]]:
     """Functions and labels for which a corpus's model does not count their votes."""
-    path = root / steps.model_path(task.name)
-    pairs = files.read_json(path).get("muted", ()) if files.exists(path) else ()
-    return {(function, label) for function, label in pairs}
+    return {(function, label) for function, label in _model(root, task).get("muted", ())}
 
 
 def _enter(diff: LabelDiff, site: str, key: _Key, sides: Sequence[_Side]) -> None:
@@ -181,7 +286,9 @@ def _enter(diff: LabelDiff, site: str, key: _Key, sides: Sequence[_Side]) -> Non
     was, is_now = (row["label"] if row is not None else None for row in (before, after))
     if was == is_now and before is not None and after is not None:
         diff.same += 1
-        diff.moved += abs(before["probability"] - after["probability"]) > _NEAR
+        diff.kept[before["label"]] += 1
+        diff.raised += after["probability"] - before["probability"] > _NEAR
+        diff.lowered += before["probability"] - after["probability"] > _NEAR
         return
     causes = _causes(key, sides)
     diff.pairs[was or "", is_now or ""] += 1
@@ -198,10 +305,12 @@ def _votes(votes: Iterable[Mapping[str, Any]]) -> dict[str, str | None]:
     return {vote["function"]: vote["label"] for vote in votes if not vote["function"].startswith("person:")}
 
 
-def _votes_on(root: Path, task: Task, site: str, keys: Collection[_Key]) -> dict[_Key, dict[str, str | None]]:
-    """The votes of functions and models on some posts, or spans, of a site."""
+def _votes_on(
+    root: Path, task: Task, site: str, names: Sequence[str], keys: Collection[_Key]
+) -> dict[_Key, dict[str, str | None]]:
+    """The votes of functions and models on some posts, or spans, of a site, which lie in buckets of these names."""
     folder = root / schema.FOLDER / task.name / "votes" / site
-    paths = sorted(files.listed(folder)) if keys and files.exists(folder) else []
+    paths = [path for name in names if files.exists(path := folder / f"{name}.parquet")] if keys else []
     if keys and files.exists(models := root / schema.models_path(task.name)):
         paths.append(models)
     posts = pa.array(sorted({post for post, *_ in keys}), pa.int64())
@@ -224,10 +333,17 @@ def _sites(root: Path, task: Task) -> Iterator[str]:
     yield from files.folders(root / schema.FOLDER / task.name / "labels")
 
 
-def _labels(root: Path, task: Task, site: str) -> dict[_Key, dict[str, Any]]:
-    folder = root / schema.FOLDER / task.name / "labels" / site
+def _labels(root: Path, task: Task, bucket: Bucket, names: Sequence[str]) -> dict[_Key, dict[str, Any]]:
+    """The labels of a bucket, of files that may have more buckets in them."""
+    folder = root / schema.FOLDER / task.name / "labels" / bucket.site
     rows: dict[_Key, dict[str, Any]] = {}
-    for path in sorted(files.listed(folder)) if files.exists(folder) else ():
-        for row in parquet.read(path, schema.LABELS, list(_COLUMNS)).to_pylist():
+    for name in names:
+        if not files.exists(path := folder / f"{name}.parquet"):
+            continue
+        table = parquet.read(path, schema.LABELS, list(_COLUMNS))
+        if name != bucket.file_name:
+            threads = np.asarray(table["thread_id"], dtype=np.int64)
+            table = table.filter(pa.array(buckets.bucket_of(threads, bucket.of) == bucket.number))
+        for row in table.to_pylist():
             rows[_key(row)] = row
     return rows

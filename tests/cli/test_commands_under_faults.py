@@ -150,6 +150,11 @@ TABLE: dict[str, Command] = {
         {"asked.txt": ANY, DOCUMENTS: INPUT, SHARD: INPUT, LABELS: INPUT, MANIFEST: INPUT},
         ends=("forget", "corpus", "--list", "asked.txt", *WAITS),
     ),
+    "diff": Command(
+        ("diff", "corpus", "corpus", "-o", "OUT"),
+        {SHARD: INPUT, LABELS: INPUT, DOCUMENTS: INPUT, MANIFEST: INPUT},
+        ends=("diff", "corpus", "corpus", *WAITS),
+    ),
     "sample": Command(("sample", "OUT", "--threads", 40), ends=("sample", "OUT", "--size-mb", 2000)),
     "labeling apply": Command(
         ("labeling", "apply", "corpus", "--workers", 0),

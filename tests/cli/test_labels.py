@@ -224,8 +224,8 @@ def test_corpora_without_a_common_site_are_not_compared(corpus: Path, small_corp
     facts["sites"] = {"elsewhere.example.com": facts["sites"]["modern.example.com"]}
     manifest_file.save(generations.finished(other), facts)
     told = socorpus("labeling", "diff", corpus, other, code=2).stderr
-    assert "has labels of area51.example.com, modern.example.com, and" in " ".join(told.split())
-    assert "of elsewhere.example.com: there is no site whose labels could be compared" in " ".join(told.split())
+    assert "is a corpus of area51.example.com, modern.example.com, and" in " ".join(told.split())
+    assert "of elsewhere.example.com: there is no site that could be compared" in " ".join(told.split())
 
 
 def test_analyze_says_that_it_makes_labels_first(small: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from socorpus.corpus.storage.boundary import corpus_place
 from socorpus.corpus.storage.lock import lock
 from socorpus.corpus.storage.objects import lease, scratch, store_client
 from socorpus.corpus.storage.objects.paths import ObjectPath
+from socorpus.labeling import diff
 from tests import s3_server
 from tests.building import wait_for
 from tests.clusters import scheduler
@@ -71,6 +72,7 @@ def test_a_corpus_in_a_store_has_the_bytes_of_one_on_disk(stored: str, on_disk: 
     key = "modern.example.com:1"
     assert str(there.explain(key)) == str(local.explain(key))
     assert verify(stored, on_disk).differences == ()
+    assert not diff(stored, on_disk).differs
     assert status(stored).summary == "The build is finished."
 
 
@@ -86,6 +88,10 @@ def test_nothing_runs_again_and_a_new_dump_becomes_the_next_generation(stored: s
     assert first.generation != second.generation
     assert second.manifest["totals"]["documents"] > first.manifest["totals"]["documents"]
     assert verify(root).differences == ()
+    changes = diff(first, root)
+    assert changes.titles == ("s3://corpora/twice before", "s3://corpora/twice")
+    count = second.manifest["totals"]["documents"] - first.manifest["totals"]["documents"]
+    assert changes.corpus.moved["new"] - changes.corpus.moved["gone"] == count
     # A reader of the earlier one goes on.
     assert first.documents.count_rows() == first.manifest["totals"]["documents"]
 

@@ -1,0 +1,1 @@
+"""What changed between two corpora, or in one corpus by a build."""
