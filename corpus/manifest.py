@@ -72,7 +72,7 @@ def assemble(
                 "site": site.name,
                 "released": site.released,
                 "table": table.table,
-                "file": archives.name_of(table.member.address, site.name),
+                "file": archives.name_of(table.member.address, site.name, table.below),
                 "member": table.member.name,
                 "bytes": table.member.size,
                 "stamp": table.member.stamp,
