@@ -43,16 +43,19 @@ def _output(root: Path, table: PublishedTable, name: str, rows: Sequence[pa.Tabl
 def write_documents(root: Path, corpus: Path, shard: str, name: str, form: str) -> Outcome:
     """A shard without its tokens, some row groups at a time."""
     counts: Counter[str] = Counter()
+    licenses: Counter[str] = Counter()
 
     def groups() -> Iterator[pa.Table]:
         for rows in parquet.regrouped(parquet.batches(corpus / shard, DOCUMENTS.names)):
             rows = rows.combine_chunks()
             counts.update(placeholders(rows["text"]))
+            licenses.update(arrays.counted(rows["license"]))
             yield attribution.without_personal_names(rows).cast(DOCUMENTS)
 
     path = f"{TABLES['documents'].folder}/{name}{file_formats.suffix(form)}"
     rows = file_formats.write(root / path, groups(), DOCUMENTS, form)
-    return Outcome({path: rows}, {"placeholders": {kind: counts[kind] for kind in Privacy().kinds}})
+    by_kind = {kind: counts[kind] for kind in Privacy().kinds}
+    return Outcome({path: rows}, {"placeholders": by_kind, "licenses": dict(sorted(licenses.items()))})
 
 
 def placeholders(texts: pa.ChunkedArray) -> Counter[str]:
@@ -214,15 +217,19 @@ def write_comments(
     form: str,
 ) -> Outcome:
     """The attribution of the comments of some buckets."""
+    licenses: Counter[str] = Counter()
 
     def tables() -> Iterator[pa.Table]:
         for bucket in buckets:
             site = bucket.partition("/")[0]
             names = root / f".work/names/{site}.arrow" if site in named else None
-            yield attribution.of_comments(corpus, bucket, site, names, addresses[site])
+            rows = attribution.of_comments(corpus, bucket, site, names, addresses[site])
+            licenses.update(arrays.counted(rows["license"]))
+            yield rows
 
     path = f"{TABLES['attribution'].folder}/{name}{file_formats.suffix(form)}"
-    return Outcome({path: file_formats.write(root / path, tables(), ATTRIBUTION, form)})
+    outputs = {path: file_formats.write(root / path, tables(), ATTRIBUTION, form)}
+    return Outcome(outputs, {"licenses": dict(sorted(licenses.items()))})
 
 
 def write_labels(

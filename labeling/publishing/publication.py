@@ -407,7 +407,11 @@ def _contents(
     placeholders: Counter[str] = Counter()
     left_out: dict[str, Counter[str]] = {}
     tokens: dict[str, int] = {}
+    licenses: dict[str, Counter[str]] = {}
     for receipt in done:
+        for name, count in receipt.counts.get("licenses", {}).items():
+            what = "comments" if receipt.stage == "comments" else "posts"
+            licenses.setdefault(name, Counter())[what] += count
         placeholders.update(receipt.counts.get("placeholders", {}))
         if receipt.stage == "labels":
             left_out.setdefault(f"{LABELS}{receipt.name.partition('/')[0]}", Counter()).update(
@@ -417,6 +421,20 @@ def _contents(
             tokens[receipt.name] = receipt.counts["tokens"]
     first = next(site["url"] for site in facts["sites"].values() if site["kept"])
     address = f"https://huggingface.co/datasets/{push}" if push is not None else first
+    if not licenses:  # tokens have no rows that name theirs: those of the corpus, with documents that were dropped
+        licenses = {name: Counter({"documents of the corpus": count}) for name, count in facts["licenses"].items()}
     ordered = {split: tokens[split] for split in SPLITS if split in tokens}
     named = folder_texts.title(facts)
-    return Contents(form, named, address, tables, rows, placeholders, left_out, ordered, making.END)
+    return Contents(
+        form,
+        named,
+        address,
+        tables,
+        rows,
+        placeholders,
+        left_out,
+        dict(sorted(licenses.items())),
+        push or Contents.place,
+        ordered,
+        making.END,
+    )
