@@ -288,10 +288,10 @@ def _differing(columns: Mapping[str, Sequence[str]]) -> Iterator[str]:
         if usual != set(names):
             more, less = sorted(set(names) - usual), sorted(usual - set(names))
             others.setdefault((", ".join(more), ", ".join(less)), []).append(file)
-    for (more, less), files in others.items():
-        what = " and ".join([*([f"has the columns {more}"] if more else []), *([f"lacks {less}"] if less else [])])
+    for (added, lacking), files in others.items():
+        what = [*([f"has the columns {added}"] if added else []), *([f"lacks {lacking}"] if lacking else [])]
         and_more = f" and {len(files) - 1:,} more" if len(files) > 1 else ""
-        yield f"{files[0]}{and_more} {what}, unlike most parts"
+        yield f"{files[0]}{and_more} {' and '.join(what)}, unlike most parts"
 
 
 def _origin(table: Table, site: str, config: Config) -> Origin:

@@ -54,8 +54,8 @@ def preview(sites: Sequence[Site], accepted: float) -> Preview:
         for table in site.tables:
             tables.setdefault((site.name, table.table), table)  # of a table in parts the first
     by_address: dict[str, list[tuple[str, Table]]] = {}
-    for (site, _), table in tables.items():
-        by_address.setdefault(table.member.address, []).append((site, table))
+    for (name, _), table in tables.items():
+        by_address.setdefault(table.member.address, []).append((name, table))
     seen: dict[tuple[str, str], TablePreview] = {}
     left = TOTAL
     for address, wanted in by_address.items():

@@ -147,8 +147,8 @@ def discover(sources: Sequence[str], site: str | None = None) -> list[Site]:
         for released, tables in dates.items():
             held = tuple(part for table in schema.DUMP for part in tables.get(table, ()))
             name = base if released == plain else _dated(base, released)
-            stray = tuple(warnings[base, released])
-            entry = Site(site_names.checked(name, _show(held[0].member)), base, held, released, stray)
+            said = tuple(warnings[base, released])
+            entry = Site(site_names.checked(name, _show(held[0].member)), base, held, released, said)
             # Some file systems hold two names that differ only in case to be one.
             other = sites.setdefault(name.casefold(), entry)
             if other is not entry:
@@ -430,9 +430,9 @@ def _file(address: str, names: list[str], top: int, explicit: bool) -> Iterator[
             archives.members(address)  # says which volume to give instead
         return
     whole, xml = schema.ROOTS.get(written["stem"].lower()), row_forms.of(names[-1]) == "xml"
-    part = None if whole else table_parts.table_of_file(written["stem"])
+    in_parts = None if whole else table_parts.table_of_file(written["stem"])
     # The name of XML with a number may be anything's: its root element tells.
-    told_by_name = whole or (None if xml else part)
+    told_by_name = whole or (None if xml else in_parts)
     if not told_by_name and not xml:  # which says nothing of itself
         if explicit:
             example = "Posts" + names[-1][len(written["stem"]) :]
@@ -444,11 +444,11 @@ def _file(address: str, names: list[str], top: int, explicit: bool) -> Iterator[
     # In a folder, a file that only might be a table is no reason to fail.
     with contextlib.nullcontext() if told_by_name or explicit else contextlib.suppress(InputError):
         member = _measured(archives.members(address)[0])
-        table = told_by_name or _sniff(_head(member))
-        if table is None:
+        told = told_by_name or _sniff(_head(member))
+        if told is None:
             return
-        here = _named(table, member, names[:-1], top, whole is not None)
-        yield replace(here, part=Part(_folder_of(address), names[-1], False)) if table == part else here
+        here = _named(told, member, names[:-1], top, whole is not None)
+        yield replace(here, part=Part(_folder_of(address), names[-1], False)) if told == in_parts else here
 
 
 def _folder_of(address: str) -> str:

@@ -53,12 +53,11 @@ def push(folder: Path, name: str, token: str, paths: Iterable[str]) -> str:
     """
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
-    api, sent = HfApi(token=token, library_name="socorpus"), sorted(paths)
-    of = {"repo_id": name, "repo_type": "dataset"}
+    api, sent, kind = HfApi(token=token, library_name="socorpus"), sorted(paths), "dataset"
     try:
-        address = api.create_repo(**of, private=True, exist_ok=True)
-        head = api.repo_info(**of).sha
-        there = set(api.list_repo_files(**of, revision=head))
+        address = api.create_repo(name, repo_type=kind, private=True, exist_ok=True)
+        head = api.repo_info(name, repo_type=kind).sha
+        there = set(api.list_repo_files(name, repo_type=kind, revision=head))
         if published_folder.NAME not in there and (strange := sorted(there - _OF_THE_HUB)):
             raise InputError(
                 f"--push {name}: that data set holds files that socorpus publish did not write, such as {strange[0]}; "
@@ -67,7 +66,7 @@ def push(folder: Path, name: str, token: str, paths: Iterable[str]) -> str:
         earlier = sorted(path for path in there - {*sent} if path.split("/")[0] in published_folder.FOLDERS)
         operations: list[Any] = [CommitOperationAdd(path, folder / path) for path in sent]
         operations += [CommitOperationDelete(path) for path in earlier]
-        api.create_commit(**of, operations=operations, commit_message="socorpus publish", parent_commit=head)
+        api.create_commit(name, operations, repo_type=kind, commit_message="socorpus publish", parent_commit=head)
     except SocorpusError:
         raise
     except Exception as error:  # of several libraries, and a RuntimeError around what an upload raised
