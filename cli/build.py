@@ -132,7 +132,7 @@ def _show_plan(sources: list[str], site: str | None, config: "Config") -> None:
     table = view.table("site", "tables", "XML", "buckets")
     for planned in plan.sites:
         of = next((str(bucket.of) for bucket in plan.buckets if bucket.site == planned.name), "no posts")
-        names = ", ".join(sorted(part.table for part in planned.tables))
+        names = ", ".join(sorted({part.table for part in planned.tables}))
         table.add_row(planned.name, names, view.size(sum(part.member.size for part in planned.tables)), of)
     view.out.print(table)
     looked = preview(sources, config, site=site)
@@ -195,7 +195,8 @@ def _show_site(looked: Any) -> None:
         days = ["–" if date is None else f"{date:%Y-%m-%d}" for date in (part.begins, part.ends)]
         filled = sum(share > 0 for share in part.columns.values())
         rows = f"{'' if part.exact else '~'}{part.rows:,}"
-        table.add_row(part.table, part.form, view.size(part.bytes), rows, *days, f"{filled} of {len(part.columns)}")
+        form = part.form if part.files == 1 else f"{part.form}, {part.files:,} files"
+        table.add_row(part.table, form, view.size(part.bytes), rows, *days, f"{filled} of {len(part.columns)}")
     view.out.print(table)
     for part in looked.tables:
         empty = [column for column, share in part.columns.items() if not share]

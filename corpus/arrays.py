@@ -111,6 +111,13 @@ def lists(column: pa.Array | pa.ChunkedArray) -> tuple[pa.Array, Int64]:
     return column.values.slice(bounds[0], bounds[-1] - bounds[0]), bounds - bounds[0]
 
 
+def whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """A column in one piece, not copied where it is one (`combine_chunks` copies any)."""
+    if isinstance(column, pa.ChunkedArray):
+        return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    return column
+
+
 def readonly(array: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:
     """A contiguous read-only view: numba compiles read-only and writable arrays apart, and Arrow's are read-only."""
     view = np.ascontiguousarray(array).view()

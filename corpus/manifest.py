@@ -4,7 +4,7 @@ It holds no times and no folders of the machine that built it, so equal builds h
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from socorpus.corpus import dump_diff, plugins, schema
 from socorpus.corpus.config import Config, without_folders
-from socorpus.corpus.dump import addresses, archives
+from socorpus.corpus.dump import addresses, archives, gate
 from socorpus.corpus.dump.rows import row_forms
 from socorpus.corpus.dump.sources import Site
 from socorpus.corpus.engine import receipts
@@ -24,6 +24,8 @@ from socorpus.corpus.storage import files, parquet
 from socorpus.corpus.toml_config import as_dict
 
 Done = Mapping[str, Receipt]
+_MANY_REPEATED = 0.01
+"""Share of a table's rows whose identifiers another row has, from which on a user is told."""
 
 
 def assemble(
@@ -72,7 +74,7 @@ def assemble(
                 "site": site.name,
                 "released": site.released,
                 "table": table.table,
-                "file": archives.name_of(table.member.address, site.name),
+                "file": archives.name_of(table.member.address, site.name, table.below),
                 "member": table.member.name,
                 "bytes": table.member.size,
                 "stamp": table.member.stamp,
@@ -97,6 +99,18 @@ def assemble(
         "config": as_dict(without_folders(config)),
         "files": dict(sorted(outputs.items())),
     }
+
+
+def repeats(facts: Mapping[str, Any]) -> Iterator[str]:
+    """A sentence for each table of which many rows have the identifier of another one, as where each file numbers its
+    own rows."""
+    for name, site in facts["sites"].items():
+        for table, count in site["repeated"].items():
+            if count > gate.FEW and count > _MANY_REPEATED * site["rows"][table]:
+                yield (
+                    f"{name}, table {table}: {count:,} of {site['rows'][table]:,} rows have the identifier of another "
+                    "one, and of these only the last counts; see that identifiers are unique in the whole site"
+                )
 
 
 def _site(site: Site, config: Config, done: Mapping[str, Done]) -> dict[str, Any]:

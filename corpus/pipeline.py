@@ -264,7 +264,10 @@ def _stages(
     shards = shards_stage.run(context, decisions, kept, splits, tokenizer)
     done = {"read": read, "threads": threads, "documents": documents, "pairs": pairs}
     done |= {"decisions": decisions, "shards": shards}
-    return manifest.assemble(tree, laid, config, done, signals, twins, tokenizer)
+    facts = manifest.assemble(tree, laid, config, done, signals, twins, tokenizer)
+    for sentence in manifest.repeats(facts):
+        context.engine.say(sentence)
+    return facts
 
 
 def read_tables(root: Path, sites: Sequence[Site], config: Config, engine: Engine) -> Receipts:

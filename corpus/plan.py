@@ -134,7 +134,11 @@ def plan(sites: Sequence[Site], config: Config) -> BuildPlan:
     if not counts:
         given = ", ".join(site.name for site in sites)
         raise InputError(f"no table of posts for {given}: there is nothing to build a corpus of; add Posts.xml")
-    stamps = {site.name: {table.table: table.member.stamp for table in site.tables} for site in sites}
+    stamps: dict[str, dict[str, str]] = {site.name: {} for site in sites}
+    for site in sites:
+        for table in site.tables:
+            before = stamps[site.name].get(table.table)
+            stamps[site.name][table.table] = f"{before},{table.member.stamp}" if before else table.member.stamp
     return BuildPlan(
         tuple(sites), Buckets(tuple(counts)), receipts.fingerprint(stamps), tuple(addresses.warnings(sites, config))
     )

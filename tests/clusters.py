@@ -140,3 +140,27 @@ def scheduler(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes], Call
         for process in started:
             process.kill()
             process.wait()
+
+
+@contextmanager
+def elsewhere(folder: Path, workers: int = 1) -> Iterator[str]:
+    """A Dask scheduler with workers that were started elsewhere, in another folder, by somebody else; its address."""
+    folder.mkdir()
+    address, quiet = folder / "scheduler.json", {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    file = ["--scheduler-file", str(address), "--host", "127.0.0.1"]
+    python = [sys.executable, "-m"]
+    environment = {**os.environ, "XDG_STATE_HOME": str(folder)}
+    started = [
+        subprocess.Popen([*python, f"distributed.cli.dask_{part}", *file, *more], cwd=folder, env=environment, **quiet)  # type: ignore[call-overload]
+        for part, more in (
+            ("scheduler", ["--port", "0", "--no-dashboard"]),
+            *[("worker", ["--nthreads", "1"])] * workers,
+        )
+    ]
+    try:
+        wait_for(lambda: address.exists() and address.read_text().endswith("}"))
+        yield json.loads(address.read_text())["address"]
+    finally:
+        for process in started[::-1]:
+            process.kill()
+            process.wait()

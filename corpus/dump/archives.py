@@ -212,15 +212,17 @@ _DEEP = 2
 """Folders between a site's and its files, that of the site counted."""
 
 
-def name_of(address: str, site: str) -> str:
+def name_of(address: str, site: str, below: int = 0) -> str:
     """A source as a corpus names it: without the folders of the machine it was built on, and without passwords.
 
     Args:
         site: the nearest folder that is named like the site stays, with those below it (`main`, `meta`).
+        below: last folders that belong to the name (`Posts/part-0.parquet`).
     """
     if is_address(address):
         return re.sub(r"(?<=://)[^/@]*@", "", address).partition("?")[0]
-    *folders, name = address.split("/")
+    pieces = address.split("/")
+    folders, name = pieces[: -1 - below], "/".join(pieces[-1 - below :])
     label = site.partition(".")[0].casefold()
     for depth, folder in enumerate(reversed(folders[-_DEEP:]), 1):
         if folder.casefold().partition(".")[0] == label:

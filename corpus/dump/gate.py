@@ -67,6 +67,15 @@ class Tally:
         for row in rows:
             _count(self.repairs, Reason(row["reason"], 1, row["file"], row["offset"], row["reason"]))
 
+    def add_all(self, other: "Tally") -> None:
+        """Add another part of the table."""
+        self.read += other.read
+        self.unreadable += other.unreadable
+        self.absent.update(other.absent)
+        for own, more in ((self.reasons, other.reasons), (self.repairs, other.repairs)):
+            for reason in more.values():
+                _count(own, reason)
+
     def merge(self, counts: Mapping[str, Any]) -> None:
         """Add the counts of another part of the table, which comes after those that were added before."""
         self.read += counts["read"]

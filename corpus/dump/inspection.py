@@ -1,9 +1,11 @@
 """What sources hold, seen from samples at several places of each table: rows, dates, columns, drift, and what is odd.
 
-Nothing is written, and the time is bounded: of a table at most `PLACES` pieces are read, of an archive what lies within
-`REACH` decoded bytes. Counts of rows are estimates where a table is longer than its samples.
+Nothing is written, and the time is bounded: of a file at most `PLACES` pieces are read, of a table in several files
+`PLACES` of these, of an archive what lies within `REACH` decoded bytes. Counts of rows are estimates where a table is
+longer than its samples.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -56,7 +58,9 @@ class TableInspection:
 
     table: str
     file: str
-    """As it was named; of a member of an archive `ARCHIVE!MEMBER`."""
+    """As it was named; of a member of an archive `ARCHIVE!MEMBER`; of a table in parts the first."""
+    files: int
+    """How many files the table is in."""
     form: str
     """xml, csv, jsonl or parquet; `plug-in NAME` of a plug-in's source."""
     bytes: int
@@ -127,8 +131,30 @@ class _Seen:
     """Whether all rows were read."""
     consumed: int = 0
     """Bytes of the table that the samples are."""
+    estimate: int | None = None
+    """Rows of all files together, where it is not of the samples alone."""
+    counted: bool = False
+    """Whether `estimate` is a count."""
     descents: int = 0
     """Rows whose identifier is not larger than that of the row before, within a piece."""
+
+    def rows(self, size: int) -> tuple[int, bool]:
+        """Rows of the table, whose files have `size` bytes, and whether they were counted."""
+        read = self.tally.read + self.tally.unreadable
+        if self.estimate is not None:
+            return (read, True) if self.whole and not self.counted else (self.estimate, self.counted)
+        if self.whole or not self.consumed:
+            return read, self.whole
+        return max(read, round(size * read / self.consumed)), False
+
+    def take(self, other: "_Seen", file: str) -> None:
+        """Add what was seen of one file of the table."""
+        self.batches += other.batches
+        self.tally.add_all(other.tally)
+        self.unknown.update(other.unknown)
+        self.first += other.first[: _SHOWN - len(self.first)]
+        self.findings += [f"{file}: {finding}" for finding in other.findings]
+        self.descents += other.descents
 
     def add(self, rows: Iterator[ParsedRows], most_rows: int | None = None, most_bytes: int | None = None) -> bool:
         """Take some rows of one piece; whether the piece was read to its end."""
@@ -165,26 +191,34 @@ def _light(batch: pa.Table) -> pa.Table:
 
 def inspect(sites: Sequence[Site], config: Config) -> tuple[tuple[SiteInspection, ...], tuple[str, ...]]:
     """Look at all tables of the sites, and at what is odd about the sites."""
-    seen = {(site.name, table.table): _Seen() for site in sites for table in site.tables}
+    tables = {
+        (site.name, name): tuple(files)
+        for site in sites
+        for name, files in itertools.groupby(site.tables, key=lambda table: table.table)
+    }
+    seen = {place: _Seen() for place in tables}
     packed: dict[str, list[tuple[str, Table]]] = {}
-    for site in sites:
-        for table in site.tables:
-            place = seen[site.name, table.table]
-            try:
-                if table.source is not None:
-                    _by_plugin(table, site.name, place)
-                elif table.member.packed or table.member.form == "zip" or row_forms.of(table.member.name) == "csv":
-                    packed.setdefault(table.member.address, []).append((site.name, table))
-                elif row_forms.of(table.member.name) == "parquet":
-                    _row_groups(table, site.name, place, config)
-                else:
-                    _at_places(table, site.name, place, config)
-            except InputError as error:
-                place.findings.append(f"{error}")
+    for (site_name, name), files in tables.items():
+        place = seen[site_name, name]
+        if len(files) > 1:
+            _of_files(files, site_name, place, config)
+            continue
+        (table,) = files
+        try:
+            if table.source is not None:
+                _by_plugin(table, site_name, place)
+            elif not _look(table, site_name, place, config):
+                packed.setdefault(table.member.address, []).append((site_name, table))
+        except InputError as error:
+            place.findings.append(f"{error}")
     for address, wanted in packed.items():
         _from_start(address, wanted, seen, config)
     looked = tuple(
-        _site(site, config, [_table(site.name, table, seen[site.name, table.table], config) for table in site.tables])
+        _site(
+            site,
+            config,
+            [_table(name, of, seen[name, table], config) for (name, table), of in tables.items() if name == site.name],
+        )
         for site in sites
     )
     return looked, (*_of_sites(sites, looked), *addresses.warnings(sites, config))
@@ -203,10 +237,68 @@ def _of_sites(sites: Sequence[Site], looked: Sequence[SiteInspection]) -> Iterat
 # --- samples
 
 
+def _look(table: Table, site: str, seen: _Seen, config: Config) -> bool:
+    """Look at a file at several places; False where it can only be read from its start."""
+    form = row_forms.of(table.member.name)
+    if table.member.packed or table.member.form == "zip" or form == "csv":
+        return False
+    if form == "parquet":
+        _row_groups(table, site, seen, config)
+    else:
+        _at_places(table, site, seen, config)
+    return True
+
+
+def _of_files(files: Sequence[Table], site: str, seen: _Seen, config: Config) -> None:
+    """Some files of a table in several, from the first to the last, and how the columns of all differ."""
+    estimate, size = 0, 0
+    chosen = sorted({place * (len(files) - 1) // (PLACES - 1) for place in range(PLACES)})
+    seen.whole = len(chosen) == len(files)
+    for table in (files[place] for place in chosen):
+        own = _Seen()
+        try:
+            if not _look(table, site, own, config):
+                _from_start(table.member.address, [(site, table)], {(site, table.table): own}, config)
+        except InputError as error:
+            own.findings.append(f"{error}")
+        rows, exact = own.rows(table.member.size)
+        estimate, size = estimate + rows, size + table.member.size
+        seen.take(own, _shown(table, site))
+        seen.whole &= exact and own.whole
+    seen.estimate = round(estimate * sum(table.member.size for table in files) / max(1, size))
+    if row_forms.of(files[0].member.name) == "parquet":
+        columns, seen.estimate = {}, 0
+        for table in files:
+            with archives.open_plain(table.member) as stream, parquet_rows.opened(stream, _shown(table, site)) as file:
+                columns[_shown(table, site)] = list(file.schema_arrow.names)
+                seen.estimate += file.metadata.num_rows
+        seen.counted = True
+        seen.findings += _differing(columns)
+
+
+def _shown(table: Table, site: str) -> str:
+    return archives.name_of(table.member.address, site, table.below)
+
+
+def _differing(columns: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """A sentence for each set of columns that some parts have beside or without those of the most."""
+    usual = set(Counter(tuple(sorted(names)) for names in columns.values()).most_common(1)[0][0])
+    others: dict[tuple[str, str], list[str]] = {}
+    for file, names in columns.items():
+        if usual != set(names):
+            more, less = sorted(set(names) - usual), sorted(usual - set(names))
+            others.setdefault((", ".join(more), ", ".join(less)), []).append(file)
+    for (added, lacking), files in others.items():
+        what = [*([f"has the columns {added}"] if added else []), *([f"lacks {lacking}"] if lacking else [])]
+        and_more = f" and {len(files) - 1:,} more" if len(files) > 1 else ""
+        yield f"{files[0]}{and_more} {' and '.join(what)}, unlike most parts"
+
+
 def _origin(table: Table, site: str, config: Config) -> Origin:
     member = table.member
     file = f"{member.address}!{member.name}" if member.form in archives.ARCHIVES else member.address
-    return Origin(table.table, site, file, schema.NEEDED[table.table], config.read.row_kb << 10)
+    given = table.part.given if table.part is not None else ()
+    return Origin(table.table, site, file, schema.NEEDED[table.table], config.read.row_kb << 10, table.below, given)
 
 
 def _at_places(table: Table, site: str, seen: _Seen, config: Config) -> None:
@@ -248,7 +340,7 @@ def _row_groups(table: Table, site: str, seen: _Seen, config: Config) -> None:
     origin = _origin(table, site, config)
     with archives.open_plain(table.member) as stream:
         groups = parquet_rows.group_rows(stream, origin.file)
-        seen.consumed = -sum(groups)
+        seen.estimate, seen.counted = sum(groups), True
         chosen = sorted({place * (len(groups) - 1) // (PLACES - 1) for place in range(PLACES)}) if groups else []
         ends = [
             seen.add(parquet_rows.read(stream, origin, [group], batch_bytes=_BATCH), most_rows=_ROWS)
@@ -305,15 +397,10 @@ def _site(site: Site, config: Config, tables: Sequence[TableInspection]) -> Site
     return SiteInspection(site.name, settings.name, site.released, url, settings.language, tuple(tables), missing)
 
 
-def _table(site: str, table: Table, seen: _Seen, config: Config) -> TableInspection:
+def _table(site: str, files: Sequence[Table], seen: _Seen, config: Config) -> TableInspection:
+    table, size = files[0], sum(table.member.size for table in files)
     member, name = table.member, table.table
-    rows = seen.tally.read + seen.tally.unreadable
-    exact = seen.whole or seen.consumed < 0
-    estimate = rows
-    if seen.consumed < 0:
-        estimate = -seen.consumed
-    elif not seen.whole and seen.consumed:
-        estimate = max(rows, round(member.size * rows / seen.consumed))
+    estimate, exact = seen.rows(size)
     whole = pa.concat_tables(seen.batches) if seen.batches else None
     shares = dict.fromkeys((attribute.column for attribute in schema.DUMP[name]), 0.0)
     begins = ends = None
@@ -325,8 +412,9 @@ def _table(site: str, table: Table, seen: _Seen, config: Config) -> TableInspect
     return TableInspection(
         name,
         f"{member.address}!{member.name}" if member.form in archives.ARCHIVES else member.address,
+        len(files),
         f"plug-in {table.source}" if table.source is not None else row_forms.of(member.name) or "xml",
-        member.size,
+        size,
         estimate,
         exact,
         seen.tally.read,

@@ -49,10 +49,13 @@ def preview(sites: Sequence[Site], accepted: float) -> Preview:
     Args:
         accepted: share of a table's rows that may be unreadable.
     """
-    tables = {(site.name, table.table): table for site in sites for table in site.tables}
+    tables: dict[tuple[str, str], Table] = {}
+    for site in sites:
+        for table in site.tables:
+            tables.setdefault((site.name, table.table), table)  # of a table in parts the first
     by_address: dict[str, list[tuple[str, Table]]] = {}
-    for (site, _), table in tables.items():
-        by_address.setdefault(table.member.address, []).append((site, table))
+    for (name, _), table in tables.items():
+        by_address.setdefault(table.member.address, []).append((name, table))
     seen: dict[tuple[str, str], TablePreview] = {}
     left = TOTAL
     for address, wanted in by_address.items():
@@ -106,7 +109,8 @@ def _of_container(
 
 
 def _of_stream(stream: BinaryIO, table: Table, site: str, file: str, accepted: float) -> TablePreview:
-    origin = Origin(table.table, site, file, schema.NEEDED[table.table])
+    given = table.part.given if table.part is not None else ()
+    origin = Origin(table.table, site, file, schema.NEEDED[table.table], below=table.below, given=given)
     rows = row_forms.read(stream, row_forms.of(table.member.name) or "xml", origin, _BATCH_BYTES)
     return _of_table(site, table.table, rows, accepted)
 

@@ -1,8 +1,8 @@
 """The user's SOURCE arguments to sites and their tables: which file holds which table of which site's release.
 
-A source is an archive, a table, a folder of tables, or a folder of any of these, on disk or at an fsspec address; or
-`NAME:PATH`, by a plug-in's source. Sites are named after folders and archives; of names inside archives, folders in a
-zip or tar count too.
+A source is an archive, a table, in one file or in parts, a folder of tables, or a folder of any of these, on disk or at
+an fsspec address; or `NAME:PATH`, by a plug-in's source. Sites are named after folders and archives; of names inside
+archives, folders in a zip or tar count too.
 """
 
 import contextlib
@@ -15,12 +15,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from socorpus.corpus import schema
-from socorpus.corpus.dump import archives, site_names
+from socorpus.corpus.dump import archives, site_names, table_parts
 from socorpus.corpus.dump.archives import ARCHIVES, Member
 from socorpus.corpus.dump.compression import zip_tar
 from socorpus.corpus.dump.rows import parquet_rows, row_forms, source_plugins
 from socorpus.corpus.dump.rows.batches import Origin
 from socorpus.corpus.dump.rows.source_plugins import SOURCES
+from socorpus.corpus.dump.table_parts import Part
 from socorpus.corpus.dump.xml_rows import ParsedRows
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.storage.boundary import no_file
@@ -47,12 +48,19 @@ _PARTS = ("main", "meta")
 
 @dataclass(frozen=True)
 class Table:
-    """One table of a site: a key of `schema.DUMP`, and where its bytes lie."""
+    """One table of a site, or a part of it: a key of `schema.DUMP`, and where its bytes lie."""
 
     table: str
     member: Member
     source: str | None = None
     """The plug-in's source that reads it; None: we do, by the form of the member's name."""
+    part: Part | None = None
+    """Which part it is; None of a table that is one file."""
+
+    @property
+    def below(self) -> int:
+        """Folders before the file's name that tell it from other parts of the table."""
+        return self.part.below if self.part is not None else 0
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,7 @@ class Site:
     base: str
     """The name without the date of a release: the same for all releases of a site."""
     tables: tuple[Table, ...]
-    """In the order of `schema.DUMP`."""
+    """In the order of `schema.DUMP`; the parts of one table one after another."""
     released: str | None
     """The date found in the path: YYYY, YYYY-MM or YYYY-MM-DD."""
     warnings: tuple[str, ...] = ()
@@ -88,6 +96,7 @@ class _Found:
     canonical: bool
     """Whether the file's name is the table's, so that its root element need not tell."""
     source: str | None = None
+    part: Part | None = None
 
 
 def discover(sources: Sequence[str], site: str | None = None) -> list[Site]:
@@ -121,37 +130,25 @@ def discover(sources: Sequence[str], site: str | None = None) -> list[Site]:
         # Without a main site, the name is that of the meta site.
         paired = any(not row.meta for row in rows)
         rows = [replace(row, base=name, meta=row.meta and paired) for row in rows]
-    releases: dict[str, dict[str | None, dict[str, Member]]] = defaultdict(lambda: defaultdict(dict))
-    by_plugin = {id(row.member): row.source for row in rows}
-    warnings: dict[tuple[str, str | None], list[str]] = defaultdict(list)
-    canonical: dict[tuple[str, str | None, str], Member] = {}
+    claims: dict[tuple[str, str | None], dict[str, list[_Found]]] = defaultdict(lambda: defaultdict(list))
     for row in sorted(rows, key=lambda row: not row.canonical):
         base = _meta(row.base) if row.meta else row.base
-        known = releases[base][row.released].setdefault(row.table, row.member)
-        if row.canonical:
-            canonical.setdefault((base, row.released, row.table), row.member)
-        elif named := canonical.get((base, row.released, row.table)):
-            warnings[base, row.released].append(
-                f"{_show(row.member)} is left out: its root element is that of the table {row.table!r}, which is in "
-                f"{_show(named)}"
-            )
-            continue
-        if known is not row.member:
-            raise InputError(
-                f"{_dated(base, row.released)}: its table {row.table!r} is there twice, in {_show(known)} and in "
-                f"{_show(row.member)}; give or keep only one of them, or add the date of the release (-YYYY-MM) to the "
-                "name of its folder or archive"
-            )
+        claims[base, row.released][row.table].append(row)
+    releases: dict[str, dict[str | None, dict[str, list[Table]]]] = defaultdict(dict)
+    warnings: dict[tuple[str, str | None], list[str]] = defaultdict(list)
+    for (base, released), by_table in claims.items():
+        stray = warnings[base, released]
+        releases[base][released] = {
+            table: _table_of(of_table, _dated(base, released), stray) for table, of_table in by_table.items()
+        }
     sites: dict[str, Site] = {}
     for base, dates in releases.items():
         plain = max(dates, key=lambda date: (date is None, date or ""))
         for released, tables in dates.items():
-            held = tuple(
-                Table(table, tables[table], by_plugin[id(tables[table])]) for table in schema.DUMP if table in tables
-            )
+            held = tuple(part for table in schema.DUMP for part in tables.get(table, ()))
             name = base if released == plain else _dated(base, released)
-            stray = tuple(warnings[base, released])
-            entry = Site(site_names.checked(name, _show(held[0].member)), base, held, released, stray)
+            said = tuple(warnings[base, released])
+            entry = Site(site_names.checked(name, _show(held[0].member)), base, held, released, said)
             # Some file systems hold two names that differ only in case to be one.
             other = sites.setdefault(name.casefold(), entry)
             if other is not entry:
@@ -160,6 +157,42 @@ def discover(sources: Sequence[str], site: str | None = None) -> list[Site]:
                     f"{other.name} and {name}; rename one of them"
                 )
     return sorted(sites.values(), key=lambda entry: entry.name)
+
+
+def _table_of(rows: Sequence[_Found], name: str, warnings: list[str]) -> list[Table]:
+    """The files of one table, in order, of all that claim to be it; those that only may be it are warned of.
+
+    Args:
+        rows: those with a table's name first.
+        name: of the site, for messages.
+
+    Raises:
+        InputError: two claim to be the whole table, or its parts do not fit together.
+    """
+    first, own = rows[0], [rows[0]]
+    for row in rows[1:]:
+        if row.part is not None and first.part is not None and row.part.place == first.part.place:
+            own.append(row)
+        elif first.canonical and not row.canonical:
+            why = "its root element is that" if row.part is None else "its name is that of a part"
+            warnings.append(
+                f"{_show(row.member)} is left out: {why} of the table {row.table!r}, which is in {_show(first.member)}"
+            )
+        else:
+            raise InputError(
+                f"{name}: its table {row.table!r} is there twice, in {_show(first.member)} and in "
+                f"{_show(row.member)}; give or keep only one of them, or add the date of the release (-YYYY-MM) to the "
+                "name of its folder or archive"
+            )
+    parts = [row.part for row in own if row.part is not None]
+    if parts:
+        own = [own[place] for place in table_parts.in_order(first.table, parts)]
+        if gaps := table_parts.gaps(parts):
+            warnings.append(
+                f"{_show(first.member)}: of the parts of the table {first.table!r} none has the number {gaps[0]}, and "
+                "some have larger ones: see that none is missing"
+            )
+    return [Table(row.table, row.member, row.source, row.part) for row in own]
 
 
 def _keep_apart(rows: Sequence[_Found]) -> None:
@@ -269,7 +302,9 @@ def _tables(source: str) -> Iterator[_Found]:
         address, folder = source, _is_folder(source)
     names = _names(address)
     if folder:
-        yield from _walk(address, names, max(0, len(names) - 1), set())
+        seen: set[str] = set()
+        top = max(0, len(names) - 1)
+        yield from list(_parts(address, names, top, seen)) or _walk(address, names, top, seen)
         return
     here = list(_file(address, names, len(names) - 1, explicit=True))
     if not here and not _ARCHIVE.match(names[-1]):
@@ -296,11 +331,15 @@ def _walk(address: str, names: list[str], top: int, seen: set[str]) -> Iterator[
 
 
 def _folder(address: str, names: list[str], top: int, seen: set[str]) -> Iterator[_Found]:
-    """The tables of a folder in a folder, which must not stand in the place of a table or an archive.
+    """The tables of a folder in a folder, or the parts of one; it must not stand in the place of a table or an archive.
 
     Raises:
         InputError: it has the name of a table's file, or of an archive and holds no table.
     """
+    parts = list(_parts(address, names, top, seen))
+    if parts:
+        yield from parts
+        return
     if _is_canonical(names[-1]):
         raise InputError(
             f"{address}: a folder, where the file of a table was expected; put the file in its place, or rename it"
@@ -313,6 +352,60 @@ def _folder(address: str, names: list[str], top: int, seen: set[str]) -> Iterato
             "rename it"
         )
     yield from here
+
+
+def _parts(address: str, names: list[str], top: int, seen: set[str]) -> Iterator[_Found]:
+    """The parts of a table in its folder; none where the folder holds tables, archives, or nothing of a table.
+
+    A folder `site=NAME` in it, or a file that has the name of a known site, tells whose part it is.
+    """
+    table = table_parts.table_of_folder(names[-1])
+    if table is None or _identity(address) in seen:
+        return
+    visited: set[str] = set()
+    inside = list(_below(address, (), visited))
+    if any(_is_canonical(inner[-1]) or _ARCHIVE.match(inner[-1]) for inner, _ in inside):
+        return
+    files = [(inner, place) for inner, place in inside if row_forms.TABLE.match(inner[-1])]
+    numbered = [table_parts.table_of_file(_stem(inner[-1])) for inner, _ in files]
+    if any(of not in (None, table) for of in numbered):
+        return
+    for inner, place in files:
+        if row_forms.of(inner[-1]) == "xml" and _root_of(place) != table:
+            return
+    seen |= visited
+    for inner, place in files:
+        columns = table_parts.columns_of(inner[:-1])
+        site = table_parts.site_of(columns) or site_names.host(site_names.of_folder(_stem(inner[-1])))
+        path = [*names[:-1], *([site] if site else [])]
+        part = Part(address, "/".join(inner), True, tuple(sorted(columns.items())))
+        yield replace(_named(table, _measured(archives.members(place)[0]), path, top, True), part=part)
+
+
+def _root_of(address: str) -> str | None:
+    """The table that the root element of a file of XML names; None of one that can't be read."""
+    with contextlib.suppress(InputError):
+        return _sniff(_head(archives.members(address)[0]))
+    return None
+
+
+def _below(address: str, inner: tuple[str, ...], visited: set[str]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The files below a folder, by their paths in it; what writers of parts leave beside them (`_SUCCESS`) is none."""
+    if (identity := _identity(address)) in visited:
+        return
+    visited.add(identity)
+    for name, place, folder in _entries(address):
+        if name.startswith((".", "_")):
+            continue
+        if folder:
+            yield from _below(place, (*inner, name), visited)
+        else:
+            yield (*inner, name), place
+
+
+def _stem(name: str) -> str:
+    match = row_forms.TABLE.match(name)
+    return match["stem"] if match else name
 
 
 def _link_to_nothing(address: str) -> str | None:
@@ -336,8 +429,11 @@ def _file(address: str, names: list[str], top: int, explicit: bool) -> Iterator[
         if explicit and re.search(r"\.7z\.\d{3}$", names[-1].lower()):
             archives.members(address)  # says which volume to give instead
         return
-    recognised = schema.ROOTS.get(written["stem"].lower())
-    if not recognised and row_forms.of(names[-1]) != "xml":  # which says nothing of itself
+    whole, xml = schema.ROOTS.get(written["stem"].lower()), row_forms.of(names[-1]) == "xml"
+    in_parts = None if whole else table_parts.table_of_file(written["stem"])
+    # The name of XML with a number may be anything's: its root element tells.
+    told_by_name = whole or (None if xml else in_parts)
+    if not told_by_name and not xml:  # which says nothing of itself
         if explicit:
             example = "Posts" + names[-1][len(written["stem"]) :]
             raise InputError(
@@ -346,10 +442,21 @@ def _file(address: str, names: list[str], top: int, explicit: bool) -> Iterator[
             )
         return
     # In a folder, a file that only might be a table is no reason to fail.
-    with contextlib.nullcontext() if recognised or explicit else contextlib.suppress(InputError):
+    with contextlib.nullcontext() if told_by_name or explicit else contextlib.suppress(InputError):
         member = _measured(archives.members(address)[0])
-        if recognised := recognised or _sniff(_head(member)):
-            yield _named(recognised, member, names[:-1], top, written["stem"].lower() in schema.ROOTS)
+        told = told_by_name or _sniff(_head(member))
+        if told is None:
+            return
+        here = _named(told, member, names[:-1], top, whole is not None)
+        yield replace(here, part=Part(_folder_of(address), names[-1], False)) if told == in_parts else here
+
+
+def _folder_of(address: str) -> str:
+    path = archives.local_path(address)
+    if path is not None:
+        return str(path.parent)
+    first, link, rest = address.partition("::")
+    return f"{first.rpartition('/')[0]}{link}{rest}"
 
 
 def _in_archive(address: str) -> Iterator[tuple[str, Member]]:

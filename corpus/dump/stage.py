@@ -1,10 +1,13 @@
 """The first stage: a dump's tables, wherever they lie, become parts of typed rows.
 
 A plain file is read in ranges or row groups, in parallel. A container is one stream, decoded once and in order (in
-parallel where its codec allows), and cut into the same parts. Rows that can't be read go to the quarantine.
+parallel where its codec allows), and cut into the same parts; so are the files of a table that is given in several
+which can only be read from their start. Small ones of others are read together. Rows that can't be read go to the
+quarantine.
 """
 
 import contextlib
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
@@ -141,26 +144,16 @@ def _items(sites: Sequence[Site], config: Read) -> Iterator[WorkItem]:
     containers: dict[tuple[str, int], list[Wanted]] = {}
     by_plugin: dict[tuple[str, str, str], list[Wanted]] = {}
     for site in sites:
-        for table in site.tables:
-            wanted = Wanted.of(site.name, table)
-            member = wanted.table.member
-            if table.source is not None:
+        for _, of_table in itertools.groupby(site.tables, key=lambda table: table.table):
+            wanted, *more = [Wanted.of(site.name, table) for table in of_table]
+            table = wanted.table
+            member = table.member
+            if more:
+                yield from _of_files([wanted, *more], config)
+            elif table.source is not None:
                 by_plugin.setdefault((site.name, table.source, member.address), []).append(wanted)
-            elif row_forms.of(member.name) == "parquet" and not member.packed:
-                yield from _of_row_groups(wanted, config)
-            elif in_ranges(table):
-                number = max(1, -(-member.size // (part_mb * MB)))
-                for part in range(number):
-                    yield WorkItem(
-                        "read",
-                        f"{site.name}/{table.table}-{part:05d}",
-                        read_range,
-                        {"wanted": wanted, "number": part, "part_mb": part_mb, "row_kb": row_kb},
-                        {"stamp": member.stamp},
-                        _VERSION,
-                        [part_mb, row_kb, part, member.address],
-                        min(part_mb * MB, member.size),
-                    )
+            elif _in_pieces(table):
+                yield from _pieces_of(wanted, config, 0)
             else:
                 # The members of a zip, and of a tar without compression, can be read side by side.
                 apart = member.index if member.form == "zip" or member.offset is not None else -1
@@ -182,23 +175,77 @@ def _items(sites: Sequence[Site], config: Read) -> Iterator[WorkItem]:
         yield from _of_plugin(source, path, tables, config)
 
 
-def _of_row_groups(wanted: "Wanted", config: Read) -> Iterator[WorkItem]:
-    """Items of a Parquet file, each of a run of row groups."""
-    member, number = wanted.table.member, 0
-    with archives.open_plain(member) as stream:
-        spans = parquet_rows.spans(stream, wanted.file, config.part_mb * MB)
+def _in_pieces(table: Table) -> bool:
+    """Whether a file can be read in several places: Parquet, or in ranges of bytes."""
+    parquet_file = row_forms.of(table.member.name) == "parquet" and not table.member.packed
+    return table.source is None and (parquet_file or in_ranges(table))
+
+
+def _of_files(files: Sequence["Wanted"], config: Read) -> Iterator[WorkItem]:
+    """Items of a table in several files: as if these were one, so parts are numbered over all of them."""
+    part_bytes = config.part_mb * MB
+    if not all(_in_pieces(entry.table) for entry in files):
+        # How many parts they make is only known once they are read.
+        yield _together(files, config, 0, config.part_mb)
+        return
+    number, size = 0, 0
+    run: list[Wanted] = []
+    for entry in files:
+        if run and size + entry.table.member.size > part_bytes:
+            yield _together(run, config, number)
+            number, run, size = number + 1, [], 0
+        if entry.table.member.size > part_bytes:
+            for item in _pieces_of(entry, config, number):
+                yield item
+                number += item.arguments["span"].parts if "span" in item.arguments else 1
+        else:
+            run.append(entry)
+            size += entry.table.member.size
+    if run:
+        yield _together(run, config, number)
+
+
+def _together(run: Sequence["Wanted"], config: Read, number: int, part_mb: int | None = None) -> WorkItem:
+    """The item of some files of a table; with `part_mb` it makes as many parts as it needs, else one."""
+    listed = [[entry.table.member.address, entry.table.part.given if entry.table.part else []] for entry in run]
+    return WorkItem(
+        "read",
+        f"{run[0].site}/{run[0].table.table}-{number:05d}",
+        read_files,
+        {"wanted": list(run), "number": number, "part_mb": part_mb, "row_kb": config.row_kb},
+        {"stamps": receipts.fingerprint([entry.table.member.stamp for entry in run])},
+        _VERSION,
+        [config.part_mb, config.row_kb, number, listed],
+        sum(entry.table.member.size for entry in run),
+    )
+
+
+def _pieces_of(wanted: "Wanted", config: Read, first: int) -> Iterator[WorkItem]:
+    """Items of a file that can be read in several places, each of a run of row groups or a range of bytes.
+
+    Args:
+        first: number of the first part in the table.
+    """
+    member, table = wanted.table.member, wanted.table
+    place = [member.address, *([[first, table.part.given]] if table.part is not None else [])]
+    spans: Sequence[Span | None] = [None] * max(1, -(-member.size // (config.part_mb * MB)))
+    if row_forms.of(member.name) == "parquet":
+        with archives.open_plain(member) as stream:
+            spans = parquet_rows.spans(stream, wanted.file, config.part_mb * MB)
+    number = 0
     for span in spans:
+        given = {"span": span} if span is not None else {"first": first, "part_mb": config.part_mb}
         yield WorkItem(
             "read",
-            f"{wanted.site}/{wanted.table.table}-{number:05d}",
-            read_row_groups,
-            {"wanted": wanted, "number": number, "span": span, "row_kb": config.row_kb},
+            f"{wanted.site}/{table.table}-{first + number:05d}",
+            read_range if span is None else read_row_groups,
+            {"wanted": wanted, "number": number if span is None else first + number, "row_kb": config.row_kb, **given},
             {"stamp": member.stamp},
             _VERSION,
-            [config.part_mb, config.row_kb, number, member.address],
-            member.size / len(spans),
+            [config.part_mb, config.row_kb, number, *place],
+            min(config.part_mb * MB, member.size) if span is None else member.size / len(spans),
         )
-        number += span.parts
+        number += 1 if span is None else span.parts
 
 
 def _of_plugin(source: str, path: str, tables: list["Wanted"], config: Read) -> Iterator[WorkItem]:
@@ -262,7 +309,9 @@ class Wanted:
         """What its rows are read as; of a member of a container with the member's name."""
         member = member or self.table.member
         file = self.file if member.form == "plain" else f"{self.file}!{member.name}"
-        return Origin(self.table.table, self.site, file, schema.NEEDED[self.table.table], row_kb * KB)
+        given = self.table.part.given if self.table.part is not None else ()
+        needed = schema.NEEDED[self.table.table]
+        return Origin(self.table.table, self.site, file, needed, row_kb * KB, self.table.below, given)
 
 
 def part_path(site: str, table: str, number: int) -> str:
@@ -289,17 +338,54 @@ def in_ranges(table: Table) -> bool:
         return xml_rows.sniff(stream.read(1 << 16)).encoding.startswith("utf-8")
 
 
-def read_range(root: Path, wanted: Wanted, number: int, part_mb: int, row_kb: int) -> Outcome:
-    """Read one part of a plain UTF-8 file: the rows that begin in its range of bytes."""
+def read_range(root: Path, wanted: Wanted, number: int, part_mb: int, row_kb: int, first: int = 0) -> Outcome:
+    """Read one part of a plain UTF-8 file: the rows that begin in its range of bytes.
+
+    Args:
+        number: of the range.
+        first: number of the file's first part in the table.
+    """
     start, stop = number * part_mb * MB, (number + 1) * part_mb * MB
     member = wanted.table.member
     last = stop >= member.size
     with _unchanged(wanted), archives.open_plain(member) as stream:
         form = row_forms.of(member.name) or "xml"
         rows = row_forms.read_range(stream, form, wanted.origin(row_kb), start, None if last else stop)
-        writer = _Parts(root, wanted, number)
+        writer = _Parts(root, wanted, first + number)
         writer.write(rows, limit=None)
     return writer.outcome()
+
+
+def read_files(root: Path, wanted: Sequence[Wanted], number: int, part_mb: int | None, row_kb: int) -> Outcome:
+    """Read some files of a table, one after the other: into one part, or with `part_mb` into as many as they need."""
+
+    def rows() -> Iterator[xml_rows.ParsedRows]:
+        before = 0
+        for entry in wanted:
+            consumed = 0
+            for some in _rows_of(entry, row_kb):
+                consumed = some.consumed
+                yield replace(some, consumed=before + consumed)
+            before += consumed
+
+    writer, given = _Parts(root, wanted[0], number), rows()
+    limit = None if part_mb is None else part_mb * MB
+    while writer.write(given, limit=None if limit is None else limit * (writer.number - number + 1)):
+        writer.number += 1
+    return writer.outcome()
+
+
+def _rows_of(wanted: Wanted, row_kb: int) -> Iterator[xml_rows.ParsedRows]:
+    """All rows of a file that is no archive."""
+    member = wanted.table.member
+    form = row_forms.of(member.name) or "xml"
+    with _unchanged(wanted):
+        if member.packed:
+            for packed, stream in archives.stream(member.address, [member.index], machine.cores()):
+                yield from row_forms.read(stream, form, wanted.origin(row_kb, packed))
+        else:
+            with archives.open_plain(member) as stream:
+                yield from row_forms.read(stream, form, wanted.origin(row_kb))
 
 
 def read_row_groups(root: Path, wanted: Wanted, number: int, span: Span, row_kb: int) -> Outcome:
@@ -417,6 +503,8 @@ class _Parts:
         more = [False]
         tables = self._until(rows, limit, more)
         if path.endswith(".parquet"):
+            # However the rows come, the same ones give the same bytes.
+            tables = parquet.regrouped(tables)
             self.outputs[path] = parquet.write(self.root / path, tables, schema.dump_schema(self.table))
         else:
             partitions.write(self.root / path, schema.dump_schema(self.table), tables)

@@ -53,6 +53,22 @@ def write(path: Path, tables: pa.Table | Iterable[pa.Table], schema: pa.Schema, 
     return Written(rows, hashed.hexdigest())
 
 
+def regrouped(tables: Iterable[pa.Table], rows: int = ROW_GROUP) -> Iterator[pa.Table]:
+    """The rows of tables of one schema, one after another, in tables of `rows` and a rest: row groups of one size."""
+    held: list[pa.Table] = []
+    size = 0
+    for table in tables:
+        held.append(table)
+        size += table.num_rows
+        if size >= rows:
+            whole = pa.concat_tables(held)
+            cut = size - size % rows
+            yield whole.slice(0, cut)
+            held, size = [whole.slice(cut)], size - cut
+    if size:
+        yield pa.concat_tables(held)
+
+
 def rows_hash(path: Path) -> str:
     """The hash of a file's rows (`rows_hash`), read row group by row group.
 

@@ -22,6 +22,8 @@ from socorpus.corpus.storage.files import atomic
 from socorpus.corpus.storage.objects.paths import readable
 
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
+PLAIN = pa.ipc.IpcWriteOptions()
+"""Without compression, for rows that are read again at once, in less time than LZ4 takes."""
 
 
 def write(path: Path, schema: pa.Schema, parts: Iterable[pa.Table], options: pa.ipc.IpcWriteOptions = _OPTIONS) -> None:
@@ -35,12 +37,18 @@ def write(path: Path, schema: pa.Schema, parts: Iterable[pa.Table], options: pa.
             file.write_batch(_batch(part, schema))
 
 
-def write_partitioned(path: Path, table: pa.Table, place: npt.NDArray[np.integer], parts: int) -> None:
+def write_partitioned(
+    path: Path,
+    table: pa.Table,
+    place: npt.NDArray[np.integer],
+    parts: int,
+    options: pa.ipc.IpcWriteOptions = _OPTIONS,
+) -> None:
     """Write a table's rows to the destinations that `place` (one number a row, 0 … parts-1) names, their order kept."""
     order = np.argsort(place, kind="stable")
     bounds = np.searchsorted(place[order], np.arange(parts + 1))
     ordered = table.take(pa.array(order))
-    write(path, table.schema, (ordered.slice(a, b - a) for a, b in pairwise(bounds)))
+    write(path, table.schema, (ordered.slice(a, b - a) for a, b in pairwise(bounds)), options)
 
 
 def read(
@@ -60,7 +68,7 @@ def read(
 
 def write_mapped(path: Path, schema: pa.Schema, parts: Iterable[pa.Table]) -> None:
     """Write a table, given in parts, for `mapped`; atomically."""
-    write(path, schema, (part for part in parts if part.num_rows), pa.ipc.IpcWriteOptions())
+    write(path, schema, (part for part in parts if part.num_rows), PLAIN)
 
 
 @contextmanager

@@ -27,7 +27,7 @@ _COMMENTS = ["comment_id", "post_id", "user_id", "user_display_name", "creation_
 
 def cleaned(names: pa.ChunkedArray) -> pa.Array:
     """Names without personal data or secrets in them, string[n]."""
-    column = names.combine_chunks()
+    column = arrays.whole(names)
     some = pc.fill_null(pc.match_substring_regex(column, _SUSPICIOUS), False)
     if not pc.any(some).as_py():
         return column
@@ -106,9 +106,9 @@ def of_comments(tree: Path, bucket: str, site: str, names: Path | None, address:
 
 def _author_urls(sites: pa.ChunkedArray, users: pa.ChunkedArray, addresses: Mapping[str, str]) -> pa.Array:
     """Addresses of accounts; those of the system (-1 and below) have none."""
-    coded = sites.combine_chunks().dictionary_encode()
+    coded = arrays.whole(sites).dictionary_encode()
     bases = pa.array([f"{addresses[name]}/users/" for name in coded.dictionary.to_pylist()], pa.string())
-    numbers = users.combine_chunks()
+    numbers = arrays.whole(users)
     accounts = pc.if_else(pc.greater(numbers, 0), numbers, pa.scalar(None, pa.int64())).cast(pa.string())
     return pc.binary_join_element_wise(bases.take(coded.indices), accounts, "")
 

@@ -46,10 +46,15 @@ class Threads:
     asked: Mask
 
     @cached_property
+    def short(self) -> pa.Table:
+        """The rows without what is long: their texts and segments."""
+        return self.rows.drop_columns(["text", "segments"])
+
+    @cached_property
     def own(self) -> pa.Array:
         """The posts' own texts, string[rows]."""
         ends = self.rows["own_end"].to_numpy()
-        return pieces(self.rows["text"].combine_chunks(), np.arange(len(ends)), np.zeros(len(ends), np.int64), ends)
+        return pieces(arrays.whole(self.rows["text"]), np.arange(len(ends)), np.zeros(len(ends), np.int64), ends)
 
     @cached_property
     def prompts(self) -> pa.Array:
@@ -77,7 +82,7 @@ def ordered(rows: pa.Table, seed: int) -> Threads:
     keys = rows.select(["site", "thread_id"]).rename_columns(["site", "post_id"]).take(pa.array(ranked))
     order = ranked[shuffle.order(keys, seed)]
     rows = rows.take(pa.array(order)).combine_chunks()
-    sites = rows["site"].combine_chunks().dictionary_encode().indices.to_numpy()
+    sites = arrays.whole(rows["site"]).dictionary_encode().indices.to_numpy()
     threads = rows["thread_id"].to_numpy()
     changes = np.flatnonzero((sites[1:] != sites[:-1]) | (threads[1:] != threads[:-1])) + 1
     starts = np.concatenate([[0], changes]) if len(threads) else np.zeros(0, np.int64)
@@ -113,7 +118,7 @@ def pairs(threads: Threads) -> pa.Table:
     ends = flat.field("end").to_numpy()
     code = pc.equal(flat.field("kind"), "code").to_numpy(zero_copy_only=False) & (ends <= own_ends[of])
     row, start, end = of[code], flat.field("start").to_numpy()[code], ends[code]
-    texts = rows["text"].combine_chunks()
+    texts = arrays.whole(rows["text"])
     codes = pieces(texts, row, start, end)
     first = np.r_[True, row[1:] != row[:-1]] if len(row) else np.zeros(0, bool)
     last = np.r_[first[1:], True] if len(row) else first
@@ -140,11 +145,11 @@ def questions_with_answers(threads: Threads) -> pa.Table:
     question = threads.starts[chosen]
     answers = _answers(threads, chosen)
     counts = threads.ends[chosen] - question - 1
-    taken = _with(threads.rows.take(pa.array(answers)), text=threads.own.take(pa.array(answers)))
+    taken = threads.short.take(pa.array(answers)).append_column("text", threads.own.take(pa.array(answers)))
     struct = published_tables.ANSWER
-    values = pa.StructArray.from_arrays([_whole(taken[part.name]) for part in struct], fields=list(struct))
+    values = pa.StructArray.from_arrays([arrays.whole(taken[part.name]) for part in struct], fields=list(struct))
     offsets = pa.array(np.r_[0, np.cumsum(counts)].astype(np.int32))
-    asked = threads.rows.take(pa.array(question))
+    asked = threads.short.take(pa.array(question))
     columns = {name: asked[name] for name in ("site", "thread_id", "created", "score", "tags", "title", *_ORIGIN)}
     columns |= {"text": threads.own.take(pa.array(question)), "answers": pa.ListArray.from_arrays(offsets, values)}
     return _table("questions_with_answers", columns)
@@ -158,7 +163,7 @@ def instructions(threads: Threads) -> pa.Table:
     score = threads.rows["score"].to_numpy()
     fit = accepted | (score[answer] >= 1)
     question, answer = question[fit], answer[fit]
-    asked, answered = threads.rows.take(pa.array(question)), threads.rows.take(pa.array(answer))
+    asked, answered = threads.short.take(pa.array(question)), threads.short.take(pa.array(answer))
     columns = {name: asked[name] for name in ("site", "thread_id", "tags")} | {
         "answer_id": answered["post_id"],
         "instruction": threads.prompts.take(pa.array(question)),
@@ -192,7 +197,7 @@ def preferences(threads: Threads) -> pa.Table:
     worse = margin > 0
     better, rest = answers[best[worse]], answers[order[worse]]
     question = threads.starts[chosen][thread[order[worse]]]
-    asked, left, right = (threads.rows.take(pa.array(place)) for place in (question, better, rest))
+    asked, left, right = (threads.short.take(pa.array(place)) for place in (question, better, rest))
     columns = {name: asked[name] for name in ("site", "thread_id", "tags")} | {
         "prompt": threads.prompts.take(pa.array(question)),
         "margin": pa.array(margin[worse], pa.int32()),
@@ -213,15 +218,15 @@ def retrieval(threads: Threads, linked: Linked) -> pa.Table:
     """Titles with the text of their question, and with texts of other questions that share a tag."""
     question = threads.starts[threads.asked]
     texts = threads.own.take(pa.array(question))
-    asked = _with(threads.rows.take(pa.array(question)), text=texts)
+    asked = threads.short.take(pa.array(question)).append_column("text", texts)
     usable = pc.and_(pc.is_valid(asked["title"]), pc.not_equal(asked["text"], ""))
     asked = asked.filter(usable).combine_chunks()
     row, names = _rarest_tags(asked)
     members, place, count = _members(asked, row, names)
     chosen = np.full((len(row), NEGATIVES), -1, np.int64)
     filled = np.zeros(len(row), np.int64)
-    posts, titles = asked["post_id"].to_numpy(), asked["title"].combine_chunks()
-    sites = asked["site"].combine_chunks()
+    posts, titles = asked["post_id"].to_numpy(), arrays.whole(asked["title"])
+    sites = arrays.whole(asked["site"])
     for step in range(1, _TRIES + 1):
         open_rows = np.flatnonzero((filled < NEGATIVES) & (step < count))
         if not len(open_rows):
@@ -240,7 +245,7 @@ def retrieval(threads: Threads, linked: Linked) -> pa.Table:
     columns = {name: taken[name] for name in ("site", "thread_id", *_ORIGIN)} | {
         "query": taken["title"],
         "positive": taken["text"],
-        "negatives": pa.ListArray.from_arrays(offsets, _whole(asked["text"].take(pa.array(flat)))),
+        "negatives": pa.ListArray.from_arrays(offsets, arrays.whole(asked["text"].take(pa.array(flat)))),
         "negative_ids": pa.ListArray.from_arrays(offsets, pa.array(posts[flat])),
         "tag": names,
     }
@@ -269,7 +274,7 @@ def _members(asked: pa.Table, row: Int64, names: pa.Array) -> tuple[Int64, Int64
     codes = coded.indices.to_numpy()
     order = np.argsort(codes, kind="stable")
     begins = np.searchsorted(codes[order], np.arange(len(coded.dictionary) + 1))
-    wanted = pc.index_in(_keys(asked["site"].combine_chunks().take(pa.array(row)), names), value_set=coded.dictionary)
+    wanted = pc.index_in(_keys(arrays.whole(asked["site"]).take(pa.array(row)), names), value_set=coded.dictionary)
     tag = wanted.to_numpy().astype(np.int64)
     # Ascending in the tag, then in the row: the place of each row among its tag's.
     packed = codes[order].astype(np.int64) << 32 | parents[order]
@@ -278,14 +283,14 @@ def _members(asked: pa.Table, row: Int64, names: pa.Array) -> tuple[Int64, Int64
 
 
 def _tags(asked: pa.Table) -> pa.Array:
-    return asked["tags"].combine_chunks().flatten()
+    return arrays.whole(asked["tags"]).flatten()
 
 
 def _tag_keys(asked: pa.Table) -> tuple[Int64, pa.Array]:
     """The row and the key (site and tag) of each tag of each question; a tag that a question has twice once."""
-    tags = asked["tags"].combine_chunks()
+    tags = arrays.whole(asked["tags"])
     parents = pc.list_parent_indices(tags).to_numpy().astype(np.int64)
-    return parents, _keys(asked["site"].combine_chunks().take(pa.array(parents)), tags.flatten())
+    return parents, _keys(arrays.whole(asked["site"]).take(pa.array(parents)), tags.flatten())
 
 
 def _keys(sites: pa.Array, tags: pa.Array) -> pa.Array:
@@ -312,16 +317,6 @@ def _answers(threads: Threads, chosen: Int64) -> Int64:
 
 def _origin(rows: pa.Table, prefix: str) -> dict[str, pa.ChunkedArray]:
     return {f"{prefix}{name}": rows[name] for name in _ORIGIN}
-
-
-def _with(rows: pa.Table, **columns: pa.Array) -> pa.Table:
-    for name, column in columns.items():
-        rows = rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), column)
-    return rows
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    return column.combine_chunks()
 
 
 def _table(name: str, columns: Mapping[str, pa.Array | pa.ChunkedArray]) -> pa.Table:

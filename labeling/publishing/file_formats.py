@@ -43,25 +43,13 @@ def write(path: Path, tables: Iterable[pa.Table], columns: pa.Schema, form: str)
 
 def _write_parquet(path: Path, tables: Iterable[pa.Table], columns: pa.Schema) -> int:
     rows = 0
+    cast = (table.cast(columns) if table.schema != columns else table for table in tables)
     with atomic(path) as temporary, parquet.writer(temporary, columns) as file:
-        for table in _larger(tables, columns):
+        # The row groups of what is read may be small.
+        for table in parquet.regrouped(cast):
             file.write_table(table, row_group_size=parquet.ROW_GROUP)
             rows += table.num_rows
     return rows
-
-
-def _larger(tables: Iterable[pa.Table], columns: pa.Schema) -> Iterator[pa.Table]:
-    """Tables of a row group or more: the row groups of what is read may be smaller."""
-    held: list[pa.Table] = []
-    rows = 0
-    for table in tables:
-        held.append(table.cast(columns) if table.schema != columns else table)
-        rows += table.num_rows
-        if rows >= parquet.ROW_GROUP:
-            yield pa.concat_tables(held)
-            held, rows = [], 0
-    if rows:
-        yield pa.concat_tables(held)
 
 
 def _lines_to(file: IO[bytes], form: str) -> IO[str]:
@@ -142,6 +130,20 @@ def megatron(bin_path: Path, idx_path: Path, documents: Iterable[tuple[Any, Any]
     return len(sizes), before
 
 
-def json_text(value: Any) -> str:
-    """A value as JSON for people, keys in the order given."""
-    return json.dumps(value, indent=2, ensure_ascii=False, default=_plain) + "\n"
+def json_text(value: dict[str, Any]) -> str:
+    """An object as JSON for people and programs: a line for each key, and for each element of its lists.
+
+    (With an indentation, Python's encoder takes as long as a small table.)
+    """
+    lines = []
+    for key, given in value.items():
+        if isinstance(given, list) and given:
+            text = "[\n  " + ",\n  ".join(_compact(element) for element in given) + "\n ]"
+        else:
+            text = _compact(given)
+        lines.append(f" {_compact(key)}: {text}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=_plain)

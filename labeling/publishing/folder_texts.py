@@ -44,6 +44,8 @@ class Contents:
         rows: table -> split -> rows.
         placeholders: kind -> placeholders in the texts of `documents`.
         left_out: table with labels -> reason -> labels of posts that the corpus dropped for it.
+        licenses: licence -> rows under it of `documents` ("posts"), and comments in their texts ("comments").
+        place: what `load_dataset` is given: the data set on the hub, or what stands for the folder.
         tokens: split -> tokens, of megatron's files.
         end: the token that ends a document in these.
     """
@@ -55,6 +57,8 @@ class Contents:
     rows: Mapping[str, Mapping[str, int]]
     placeholders: Mapping[str, int]
     left_out: Mapping[str, Mapping[str, int]]
+    licenses: Mapping[str, Mapping[str, int]]
+    place: str = "path/of/this/folder"
     tokens: Mapping[str, int] = field(default_factory=dict)
     end: str = ""
 
@@ -74,7 +78,7 @@ def texts(facts: Mapping[str, Any], contents: Contents) -> dict[str, str]:
     """
     return {
         "README.md": card(facts, contents),
-        "LICENSES.md": licences(facts),
+        "LICENSES.md": licences(contents),
         "DATASHEET.md": datasheet(facts, contents),
         "CITATION.cff": citation(facts, contents),
         croissant.NAME: file_formats.json_text(
@@ -82,7 +86,7 @@ def texts(facts: Mapping[str, Any], contents: Contents) -> dict[str, str]:
                 contents.title,
                 _about(facts),
                 contents.address,
-                [LICENSES[name] for name in facts["licenses"] if name in LICENSES],
+                [LICENSES[name] for name in contents.licenses if name in LICENSES],
                 f"{contents.title}. Made by socorpus {version('socorpus')} from a data dump. {contents.address}",
                 [f"the users of {site}" for site in facts["sites"]],
                 "1.0.0",
@@ -132,7 +136,7 @@ threads that a duplicate ties together are in one split. {_attributed(contents)}
 
 ## Licence
 
-{_licence_lines(facts)}
+{_licence_lines(contents)}
 
 Texts are their authors', under the licence that each row names: name `author` and `url` where you publish them, say
 that they were changed (HTML became text, personal data placeholders), and share adaptations alike.
@@ -191,14 +195,13 @@ documents = IndexedDataset("path/of/this/folder/data/documents-train")
 ```"""
     note = {
         PARQUET: "",
-        JSONL: "\nLines with a `text` are in datatrove's form: `id`, `text`, and the other columns in `metadata`.\n",
+        JSONL: "\n\nLines with a `text` are in datatrove's form: `id`, `text`, and the other columns in `metadata`.",
     }
     return f"""```python
 from datasets import load_dataset
 
-documents = load_dataset("path/of/this/folder", "documents")
-```
-{note[PARQUET if contents.form == PARQUET else JSONL]}"""
+documents = load_dataset("{contents.place}", "documents")
+```{note[PARQUET if contents.form == PARQUET else JSONL]}"""
 
 
 def _header(facts: Mapping[str, Any], contents: Contents, rows: int) -> str:
@@ -208,7 +211,7 @@ def _header(facts: Mapping[str, Any], contents: Contents, rows: int) -> str:
     tasks += sorted({"token-classification" if "spans" in t.columns.names else "text-classification" for t in labelled})
     lines = [
         f"pretty_name: {json.dumps(contents.title, ensure_ascii=False)}",
-        *_hub_license(facts),
+        *_hub_license(contents),
         "language:",
         *(f"- {code}" for code in _languages(facts)),
         f"size_categories:\n- {size}",
@@ -275,31 +278,30 @@ def _languages(facts: Mapping[str, Any]) -> list[str]:
     return [code for code, count in counts.items() if count >= least] or ["en"]
 
 
-def _hub_license(facts: Mapping[str, Any]) -> list[str]:
+def _hub_license(contents: Contents) -> list[str]:
     """The licence as the hub's header has it: it has names for two of the three licences, and none for a mixture."""
     known = {"CC BY-SA 3.0": "cc-by-sa-3.0", "CC BY-SA 4.0": "cc-by-sa-4.0"}
-    if len(facts["licenses"]) == 1 and (name := known.get(next(iter(facts["licenses"])))):
+    if len(contents.licenses) == 1 and (name := known.get(next(iter(contents.licenses)))):
         return [f"license: {name}"]
     return ["license: other", "license_name: cc-by-sa-as-each-row-says", "license_link: LICENSES.md"]
 
 
-def _licence_lines(facts: Mapping[str, Any]) -> str:
+def _licence_lines(contents: Contents) -> str:
     lines = []
-    for name, count in facts["licenses"].items():
+    for name, counts in contents.licenses.items():
         shown = f"[{name}]({LICENSES[name]})" if name in LICENSES else name
-        lines.append(
-            f"- {shown}: {count:,} of the corpus's {facts['totals']['documents']:,} documents, dropped ones included"
-        )
+        counted = " and ".join(f"{count:,} {what}" for what, count in counts.items())
+        lines.append(f"- {shown}: {counted}")
     return "\n".join(lines)
 
 
-def licences(facts: Mapping[str, Any]) -> str:
+def licences(contents: Contents) -> str:
     """LICENSES.md: the licences, and what they ask for."""
     return f"""# Licences
 
 The texts are their authors', under the licence that each row names in the column `license`:
 
-{_licence_lines(facts)}
+{_licence_lines(contents)}
 
 Whoever passes texts on, changed or not,
 
@@ -321,8 +323,8 @@ def datasheet(facts: Mapping[str, Any], contents: Contents) -> str:
     totals = facts["totals"]
     own = facts["config"]["selection"].get("rules", ())
     says = election.meanings(toml_config.section(SelectionRule, rule, "manifest") for rule in own)
-    dropped = "\n".join(
-        f"| `{reason}` | {says.get(reason, 'a rule of a plug-in')} | {count:,} |"
+    dropped = "".join(
+        f"\n| `{reason}` | {says.get(reason, 'a rule of a plug-in')} | {count:,} |"
         for reason, count in sorted(totals["dropped"].items(), key=lambda item: (-item[1], item[0]))
     )
     sites = "\n".join(
@@ -351,8 +353,7 @@ A document is a question or an answer with its comments. {totals["documents"]:,}
 The first rule that applies is the reason.
 
 | reason | meaning | documents |
-| --- | --- | ---: |
-{dropped}
+| --- | --- | ---: |{dropped}
 | kept | | {totals["kept"]:,} |
 | all | | {totals["documents"]:,} |
 
@@ -447,6 +448,6 @@ def citation(facts: Mapping[str, Any], contents: Contents) -> str:
         *(f"  - name: {json.dumps(f'the users of {site}', ensure_ascii=False)}" for site in facts["sites"]),
         f"url: {json.dumps(contents.address)}",
         "license:",
-        *(f"  - {identifiers[name]}" for name in facts["licenses"] if name in identifiers),
+        *(f"  - {identifiers[name]}" for name in contents.licenses if name in identifiers),
     ]
     return "\n".join(lines) + "\n"

@@ -41,18 +41,42 @@ def _output(root: Path, table: PublishedTable, name: str, rows: Sequence[pa.Tabl
 
 
 def write_documents(root: Path, corpus: Path, shard: str, name: str, form: str) -> Outcome:
-    """A shard without its tokens, row group by row group."""
-    placeholders: Counter[str] = Counter()
+    """A shard without its tokens, some row groups at a time."""
+    counts: Counter[str] = Counter()
+    licenses: Counter[str] = Counter()
 
     def groups() -> Iterator[pa.Table]:
-        for rows in parquet.batches(corpus / shard, DOCUMENTS.names):
-            for kind in Privacy().kinds:
-                placeholders[kind] += pc.sum(pc.count_substring(rows["text"], f"[{kind.upper()}_")).as_py() or 0
+        for rows in parquet.regrouped(parquet.batches(corpus / shard, DOCUMENTS.names)):
+            rows = rows.combine_chunks()
+            counts.update(placeholders(rows["text"]))
+            licenses.update(arrays.counted(rows["license"]))
             yield attribution.without_personal_names(rows).cast(DOCUMENTS)
 
     path = f"{TABLES['documents'].folder}/{name}{file_formats.suffix(form)}"
     rows = file_formats.write(root / path, groups(), DOCUMENTS, form)
-    return Outcome({path: rows}, {"placeholders": dict(placeholders)})
+    by_kind = {kind: counts[kind] for kind in Privacy().kinds}
+    return Outcome({path: rows}, {"placeholders": by_kind, "licenses": dict(sorted(licenses.items()))})
+
+
+def placeholders(texts: pa.ChunkedArray) -> Counter[str]:
+    """Placeholders for personal data and secrets in texts, by kind: those of `[EMAIL_1]` as `email`.
+
+    One pass over the bytes, whatever the number of kinds.
+    """
+    counts: Counter[str] = Counter()
+    data, bounds = arrays.utf8(texts)
+    begins = np.flatnonzero(data == ord("["))
+    for kind in Privacy().kinds:
+        places = begins
+        for step, sign in enumerate(f"[{kind.upper()}_".encode()):
+            places = places[places < len(data) - step]
+            places = places[data[places + step] == sign]
+        last = places + len(kind) + 1
+        # What ends one text and begins the next is none.
+        counts[kind] += int(
+            np.count_nonzero(np.searchsorted(bounds, places, "right") == np.searchsorted(bounds, last, "right"))
+        )
+    return counts
 
 
 def write_tokens(root: Path, corpus: Path, split: str, shards: Sequence[str]) -> Outcome:
@@ -88,7 +112,8 @@ def route(root: Path, corpus: Path, shard: str, layout: Layout, seed: int) -> Ou
         rows = pa.concat_tables(held).combine_chunks()
         path = f"{_ROUTED_FOLDER}/{shard.removeprefix('shards/').removesuffix('.parquet')}-{len(paths):05d}.arrow"
         documents = attribution.without_personal_names(rows).select(DOCUMENTS.names).cast(DOCUMENTS)
-        partitions.write_partitioned(root / path, documents, layout.of(rows, seed), len(layout.parts))
+        place = layout.of(rows, seed)
+        partitions.write_partitioned(root / path, documents, place, len(layout.parts), partitions.PLAIN)
         paths[path] = rows.num_rows
         held.clear()
 
@@ -118,10 +143,26 @@ def write_links(root: Path, corpus: Path, paths: Sequence[str], site: str) -> Ou
     return Outcome({path: both.num_rows})
 
 
-def write_threads(root: Path, corpus: Path, part: Part, addresses: Mapping[str, str], seed: int, form: str) -> Outcome:
-    """The tables that are made of the threads of a part."""
-    routed = files.listed(root / _ROUTED_FOLDER, ".arrow", deep=True)
-    threads = derived.ordered(partitions.read(routed, DOCUMENTS, part.index), seed)
+def write_threads(
+    root: Path,
+    corpus: Path,
+    part: Part,
+    shards: Sequence[str],
+    addresses: Mapping[str, str],
+    seed: int,
+    form: str,
+) -> Outcome:
+    """The tables that are made of the threads of a part.
+
+    Args:
+        shards: those that hold the part and nothing else; none if its rows were sent by `route`.
+    """
+    if shards:
+        read = pa.concat_tables([parquet.read(corpus / shard, columns=DOCUMENTS.names) for shard in shards])
+        rows = attribution.without_personal_names(read.combine_chunks()).cast(DOCUMENTS)
+    else:
+        rows = partitions.read(files.listed(root / _ROUTED_FOLDER, ".arrow", deep=True), DOCUMENTS, part.index)
+    threads = derived.ordered(rows, seed)
     outputs: dict[str, int] = {}
     for name, make in derived.MAKERS.items():
         outputs |= _output(root, TABLES[name], part.name, [make(threads)], form)
@@ -176,15 +217,19 @@ def write_comments(
     form: str,
 ) -> Outcome:
     """The attribution of the comments of some buckets."""
+    licenses: Counter[str] = Counter()
 
     def tables() -> Iterator[pa.Table]:
         for bucket in buckets:
             site = bucket.partition("/")[0]
             names = root / f".work/names/{site}.arrow" if site in named else None
-            yield attribution.of_comments(corpus, bucket, site, names, addresses[site])
+            rows = attribution.of_comments(corpus, bucket, site, names, addresses[site])
+            licenses.update(arrays.counted(rows["license"]))
+            yield rows
 
     path = f"{TABLES['attribution'].folder}/{name}{file_formats.suffix(form)}"
-    return Outcome({path: file_formats.write(root / path, tables(), ATTRIBUTION, form)})
+    outputs = {path: file_formats.write(root / path, tables(), ATTRIBUTION, form)}
+    return Outcome(outputs, {"licenses": dict(sorted(licenses.items()))})
 
 
 def write_labels(

@@ -2,7 +2,7 @@
 
     documents    a shard          -> data/documents: the shard without its tokens
     tokens       a split          -> data/documents-SPLIT.bin and .idx (Megatron; nothing else then, but the tokenizer)
-    routed       a shard          -> its rows, sent to the parts of their threads
+    routed       a shard          -> its rows, sent to the parts of their threads, where its split has several
     linked       a site           -> the links of its posts
     threads      a part           -> data/pairs and the other tables of whole threads, attribution of posts
     names        a site           -> the names of its users
@@ -160,7 +160,7 @@ def _identity(facts: Mapping[str, Any], form: str, push: str | None) -> str:
     return files.fingerprint([version("socorpus"), _VERSION, form, push, rest, contents])
 
 
-_VERSION = 1
+_VERSION = 2
 """Raised when a step makes something else."""
 
 
@@ -269,16 +269,19 @@ class _Steps:
         links = self._by_site("tables/links")
         config = [self.seed, layout.places, self.addresses]
         items = []
+        many = {part.split for part in layout.parts if part.of > 1}
         for part in layout.parts:
             own = [path for path in self.shards if path.startswith(f"shards/{part.split}/")]
             inputs = [*own, *(path for paths in links.values() for path in paths)]
             given = {"part": part, "addresses": self.addresses, "seed": self.seed, "form": self.form}
+            given["shards"] = own if part.split not in many else []
             items.append(self._item("threads", part.name, making.write_threads, inputs, config, **given))
         if self.engine.stale(items):
             given = {"layout": layout, "seed": self.seed}
             sent = [
                 self._item("routed", path.removesuffix(".parquet"), making.route, [path], config, shard=path, **given)
                 for path in self.shards
+                if path.split("/")[1] in many
             ]
             self._kept("routed", self.engine.run("routed", sent))
             sorted_links = [
@@ -418,7 +421,11 @@ def _contents(
     placeholders: Counter[str] = Counter()
     left_out: dict[str, Counter[str]] = {}
     tokens: dict[str, int] = {}
+    licenses: dict[str, Counter[str]] = {}
     for receipt in done:
+        for name, count in receipt.counts.get("licenses", {}).items():
+            what = "comments" if receipt.stage == "comments" else "posts"
+            licenses.setdefault(name, Counter())[what] += count
         placeholders.update(receipt.counts.get("placeholders", {}))
         if receipt.stage == "labels":
             left_out.setdefault(f"{LABELS}{receipt.name.partition('/')[0]}", Counter()).update(
@@ -428,6 +435,20 @@ def _contents(
             tokens[receipt.name] = receipt.counts["tokens"]
     first = next(site["url"] for site in facts["sites"].values() if site["kept"])
     address = f"https://huggingface.co/datasets/{push}" if push is not None else first
+    if not licenses:  # tokens have no rows that name theirs: those of the corpus, with documents that were dropped
+        licenses = {name: Counter({"documents of the corpus": count}) for name, count in facts["licenses"].items()}
     ordered = {split: tokens[split] for split in SPLITS if split in tokens}
     named = folder_texts.title(facts)
-    return Contents(form, named, address, tables, rows, placeholders, left_out, ordered, making.END)
+    return Contents(
+        form,
+        named,
+        address,
+        tables,
+        rows,
+        placeholders,
+        left_out,
+        dict(sorted(licenses.items())),
+        push or Contents.place,
+        ordered,
+        making.END,
+    )

@@ -274,7 +274,7 @@ TABLES = {
                 "query": "the question's title",
                 "positive": "its own text",
                 "negatives": "own texts of other questions with the tag",
-                "negative_ids": "`post_id` of each of them",
+                "negative_ids": "`post_id` of each of them, by which `attribution` names their authors",
                 "tag": "the tag that they share",
             },
         ),

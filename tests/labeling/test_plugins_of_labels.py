@@ -1,12 +1,9 @@
 """Labelling functions and tasks of one's own: what runs again, who has the file, what later commands know."""
 
-import json
-import os
 import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,7 +28,8 @@ from socorpus.labeling import (
 )
 from socorpus.labeling.analysis import functions
 from socorpus.labeling.functions import FUNCTIONS, of_task
-from tests.building import hashes, manifest, wait_for
+from tests import clusters
+from tests.building import hashes, manifest
 from tests.corpus import small_site
 from tests.labeling.labelled import rows
 
@@ -307,32 +305,11 @@ def test_a_plugin_may_be_the_first_to_import_ours(mine: Path) -> None:
     assert done.stdout.startswith("['length.counts', 'length.has_code', 'closure.shouts'] ['quality', 'closure', ")
 
 
-@contextmanager
-def scheduler(folder: Path) -> Iterator[str]:
-    """A Dask scheduler with a worker that were started elsewhere, in another folder, by somebody else."""
-    folder.mkdir()
-    address, quiet = folder / "scheduler.json", {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    file = ["--scheduler-file", str(address), "--host", "127.0.0.1"]
-    python = [sys.executable, "-m"]
-    environment = {**os.environ, "XDG_STATE_HOME": str(folder)}
-    started = [
-        subprocess.Popen([*python, f"distributed.cli.dask_{part}", *file, *more], cwd=folder, env=environment, **quiet)  # type: ignore[call-overload]
-        for part, more in (("scheduler", ["--port", "0", "--no-dashboard"]), ("worker", ["--nthreads", "1"]))
-    ]
-    try:
-        wait_for(lambda: address.exists() and address.read_text().endswith("}"))
-        yield json.loads(address.read_text())["address"]
-    finally:
-        for process in started[::-1]:
-            process.kill()
-            process.wait()
-
-
 def test_workers_that_were_started_elsewhere_get_the_file_with_the_work(tmp_path: Path, dump: Path, mine: Path) -> None:
     here = made(tmp_path / "here", dump, mine)
     config = load_config(more_plugins=[str(mine)])
     mine.unlink()
-    with scheduler(tmp_path / "elsewhere") as url:
+    with clusters.elsewhere(tmp_path / "elsewhere") as url:
         build(dump, tmp_path / "there", config, last=last_stage, scheduler=url)
     assert hashes(tmp_path / "there", "labels") == hashes(tmp_path / "here", "labels")
     assert manifest(tmp_path / "there")["labels"] == here["labels"]

@@ -25,12 +25,17 @@ class Origin:
     """As `schema.NEEDED`."""
     longest: int = 256 << 20
     """Bytes of the longest row that is read."""
+    below: int = 0
+    """Last folders of `file` that tell it from other parts of the table."""
+    given: tuple[tuple[str, str | None], ...] = ()
+    """Columns, of whatever names, that the file's folders give, with the value of all rows; those in the file count
+    before them. XML, whose rows have all of their attributes, has none."""
 
     @property
     def shown(self) -> str:
         """The file as the quarantine names it: without folders of the machine."""
         file, bang, member = self.file.partition("!")
-        return f"{archives.name_of(file, self.site)}{bang}{member}"
+        return f"{archives.name_of(file, self.site, self.below)}{bang}{member}"
 
     def lost(self, offset: int, reason: str, raw: bytes) -> dict[str, Any]:
         """A row of the quarantine."""
@@ -65,6 +70,9 @@ def batch(
     """
     rows = len(offsets)
     given = {column: columns[name] for column, name in names.known.items() if name in columns}
+    by_folders = dict(origin.given)
+    for column, name in typed_columns.names_of(origin.table, list(by_folders), origin.file).known.items():
+        given.setdefault(column, [by_folders[name]] * rows)
     result = typed_columns.convert(
         origin.table,
         origin.site,

@@ -120,10 +120,14 @@ def _checked(definition: Source, entry: Any, path: Path) -> tuple[str, dict[str,
     names = columns.column_names if isinstance(columns, pa.Table) else list(columns)
     if isinstance(columns, pa.RecordBatch):
         names = columns.schema.names
-    arrow = (pa.Array, pa.ChunkedArray)
-    return table, {
-        str(name): columns[name] if isinstance(columns[name], arrow) else list(columns[name]) for name in names
-    }
+    given: dict[str, typed_columns.Given] = {}
+    for name in names:
+        values = columns[name]
+        if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+            kind = type(values).__name__
+            raise BuildError(f"{where}: the column {name} of {table} is of {kind}, not a list or an Arrow array")
+        given[str(name)] = values if isinstance(values, pa.Array | pa.ChunkedArray) else list(values)
+    return table, given
 
 
 def _length(definition: Source, columns: Mapping[str, typed_columns.Given], path: Path, table: str) -> int:
