@@ -118,6 +118,7 @@ _add(
     "publish corpus -o published --push ORG/NAME",
 )
 _add(app, build.explain, "explain corpus beer.stackexchange.com:12")
+_add(app, studio.browse, "browse corpus", "browse corpus --port 0")
 _add(app, build.sample, "sample dump --threads 500 --form modern --form area51")
 _add(labeling, labels.apply, "labeling apply corpus", "labeling apply corpus --task closure --task quality")
 _add(labeling, labels.analyze, "labeling analyze corpus --task closure")

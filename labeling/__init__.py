@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         accuracy,
         analyze,
         apply,
+        browse,
         diff_labels,
         explain_labels,
         export_labels,
@@ -69,6 +70,7 @@ __all__ = [
     "accuracy",
     "analyze",
     "apply",
+    "browse",
     "check_studio",
     "compile_label_kernels",
     "diff_labels",
@@ -106,7 +108,7 @@ if not TYPE_CHECKING:
             "analysis.findings": "Analysis",
             "analysis.label_diff": "LabelDiff",
             "analysis.tryout": "Trial",
-            "api": "accuracy analyze apply diff_labels explain_labels export_labels import_judgements "
+            "api": "accuracy analyze apply browse diff_labels explain_labels export_labels import_judgements "
             "install_studio judge_names label_examples label_slices publish score studio sync task_named task_names "
             "tasks_without_functions train_score try_functions write_report write_sheet",
             "functions": "Threads Vote votes",
