@@ -5,7 +5,7 @@
 A corpus of made-up posts is written below the folder, at most some 2 GB for ten million, and removed at the end. Every
 query is asked of a corpus that was just opened ("first", its columns are read from the disk), and again with another
 value ("again", as a user changes a filter; its processor time is "cpu"). Target: every filter by columns answers in
-less than a second, once its columns were read.
+less than a second, once its columns were read; by processor time, which other work on the machine does not change.
 """
 
 import argparse
@@ -23,7 +23,6 @@ import pyarrow as pa
 
 from socorpus.corpus import schema
 from socorpus.corpus.storage import parquet
-from socorpus.labeling import schema as labels
 from socorpus.labeling.browse.column_store import ColumnStore
 from socorpus.labeling.browse.queries import Query
 from socorpus.labeling.browse.searching import Found, Searching
@@ -169,7 +168,7 @@ def filters(root: Path, facts: dict[str, Any], runs: int) -> bool:
             page = asked(searching, other, found.after)[0] if found.more else 0.0
             times.append((first, again, page, cpu))
         figures = [statistics.median(column) for column in zip(*times, strict=True)]
-        fast &= figures[1] < TARGET
+        fast &= figures[3] < TARGET
         print(f"{name:<24}{figures[0]:>9.2f}{figures[1]:>9.2f}{figures[2]:>9.2f}{figures[3]:>9.2f}{found.hits:>12,}")
     return fast
 
@@ -202,8 +201,8 @@ def texts(root: Path, facts: dict[str, Any]) -> None:
         started = time.perf_counter()
         database.execute("select rowid from posts where posts match '\"w777ir w778or\"' limit 50").fetchall()
         print(
-            f"FTS5: {rows:,} posts indexed in {seconds:.1f} s ({rows / seconds:,.0f} a second), {bytes_ / size:.2f} bytes "
-            f"of index a character, a query {time.perf_counter() - started:.3f} s"
+            f"FTS5: {rows:,} posts indexed in {seconds:.1f} s ({rows / seconds:,.0f} a second), {bytes_ / size:.2f} "
+            f"bytes of index a character, a query {time.perf_counter() - started:.3f} s"
         )
         database.close()
 
@@ -224,7 +223,7 @@ def main() -> int:
         texts(root, facts)
     finally:
         shutil.rmtree(root)
-    print(f"every changed filter in less than {TARGET:.0f} s: {'yes' if fast else 'no'}")
+    print(f"every changed filter in less than {TARGET:.0f} s of processor time: {'yes' if fast else 'no'}")
     return 0 if fast else 1
 
 

@@ -64,7 +64,9 @@ def sync(
     query: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Add the posts of a query saved in socorpus browse, in place of a sample.", show_default=False
+            metavar="NAME",
+            help="Add the posts of a query saved in socorpus browse, in place of a sample.",
+            show_default=False,
         ),
     ] = None,
     limit: Annotated[int, typer.Option(min=0, help="Fill the project up to this number of tasks.")] = 1000,

@@ -76,8 +76,8 @@ class OwnerOnly:
             if len(tokens) > 1 or not hmac.compare_digest(tokens[0].encode(), self.token.encode()):
                 return _refused("the token is wrong: open the address that socorpus browse printed")
             rest = urlencode([(name, value) for name, value in asked if name != "token"])
-            # A path alone: `//elsewhere` would be another host.
-            path = "/" + scope["path"].lstrip("/")
+            # A path alone: `//elsewhere` would be another host, and for browsers `/\\elsewhere` too.
+            path = "/" + scope["path"].lstrip("/\\")
             # By a page, and not by a redirect: where a page of another site leads here, such as a terminal in a
             # browser, a redirect is still that site's request, and gets no cookie.
             answer = HTMLResponse(_ENTERED.format(html.escape(path + (f"?{rest}" if rest else ""), quote=True)))

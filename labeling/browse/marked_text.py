@@ -52,11 +52,10 @@ def marked(text: str, marks: Sequence[Mark], start: int = 0, end: int | None = N
         piece = visible(text[left:right])
         for mark in here:
             if mark.start <= left and mark.end >= right:
-                label = (
-                    Markup('<span class="tag">{}</span>').format(mark.label) if mark.label and right == mark.end else ""
-                )
+                # By the style, so that the text stays what it is, also where it is copied.
+                label = Markup(' data-label="{}"').format(mark.label) if mark.label and right == mark.end else ""
                 says = Markup(' title="{}"').format(mark.says) if mark.says else ""
-                piece = Markup('<mark class="{}"{}>{}{}</mark>').format(mark.kind, says, piece, label)
+                piece = Markup('<mark class="{}"{}{}>{}</mark>').format(mark.kind, label, says, piece)
         shown += piece
     return shown
 

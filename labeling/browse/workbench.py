@@ -6,7 +6,7 @@ A search ends when its browser has gone.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -94,15 +94,31 @@ class _Pages:
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        """Read what every list shows, while the first page is being looked at."""
-        known = {table: columns for table, columns in _SHOWN.items() if table in self.store.schemas}
-        if self.store.fits(known):
-            self._worker.submit(self.store.load, known)
+        """Read the columns that lists show and filters ask for, while the first page is being looked at."""
+        reading = asyncio.ensure_future(self._read_ahead())
         try:
             yield
         finally:
+            reading.cancel()
             self.searching.stop()
             self._worker.shutdown(wait=True, cancel_futures=True)
+
+    async def _read_ahead(self) -> None:
+        """Read columns step by step, so that questions come in between; as many as fit into memory."""
+        shown = {table: columns for table, columns in _SHOWN.items() if table in self.store.schemas}
+        ahead: list[tuple[str, Sequence[str]]] = [*shown.items(), ("documents", ("site", "tags"))]
+        ahead += [(table, self.store.schemas[table].names) for table in self.store.tasks]
+        ahead += [("language", ("language", "probability")), ("statistics", ("chars", "code_share"))]
+        known: dict[str, list[str]] = {}
+        for table, columns in ahead:
+            if table not in self.store.schemas:
+                continue
+            known[table] = [*known.get(table, ()), *columns]
+            if not self.store.fits(known):
+                return
+            steps = self.store.loading({table: columns})
+            while await self._work(lambda steps=steps: next(steps, None)) is not None:  # type: ignore[misc]
+                pass
 
     # --- work on the corpus ------------------------------------------------------------------------------------------
 

@@ -27,8 +27,8 @@ HOSTILE, DIFFERING = 200, 202
 """A question, and an answer on which two functions of the toy task disagree."""
 EVIL = "\"><script>window.hacked = 1</script>' onmouseover='window.hacked=1' \u202eevil & <b>bold</b>"
 _BODY = (
-    "<p>Is there &lt;img src=x onerror=window.hacked=1&gt; in this? <a href=\"javascript:window.hacked=1\">here</a> "
-    "or <a href=\"https://example.org/a?b='c'\">there</a>.</p><pre><code class=\"lang-py\">print('&lt;/code&gt;&lt;/pre&gt;"
+    '<p>Is there &lt;img src=x onerror=window.hacked=1&gt; in this? <a href="javascript:window.hacked=1">here</a> '
+    'or <a href="https://example.org/a?b=\'c\'">there</a>.</p><pre><code class="lang-py">print(\'&lt;/code&gt;&lt;/pre&gt;'
     "&lt;script&gt;window.hacked=1&lt;/script&gt;')\n</code></pre><blockquote><p>quoted</p></blockquote>"
 )
 
@@ -92,7 +92,8 @@ def served(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
         pytest.fail("".join(lines))
     yield address[0], own
     process.send_signal(signal.SIGTERM)
-    said = process.stderr.read()
+    with process.stderr:
+        said = process.stderr.read()
     assert process.wait(20) == 0 and "has stopped" in said and "Traceback" not in said, said
 
 
@@ -126,9 +127,12 @@ def pages(served: tuple[str, Path]) -> Iterator[Callable[..., "Page"]]:
             )
             opened = context.new_page()
             opened.set_default_timeout(30_000)
-            opened.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+            # Of a page whose expression is wrong the browser says its status.
+            opened.on("console", lambda message: None if "400" in message.text else said.append(message.text))
             opened.on("pageerror", lambda error: said.append(str(error)))
-            opened.on("request", lambda asked: said.append(asked.url) if not asked.url.startswith((base, "data:")) else None)
+            opened.on(
+                "request", lambda asked: said.append(asked.url) if not asked.url.startswith((base, "data:")) else None
+            )
             opened.goto(address)
             opened.wait_for_selector(".posts")
             opened.goto(base + path)

@@ -33,7 +33,7 @@ def words(page: str) -> str:
 @pytest.mark.parametrize("path", ADDRESSES)
 def test_without_the_token_nothing_is_answered(served: tuple[str, Path], client: httpx.Client, path: str) -> None:
     base = str(client.base_url)
-    wrong = {name: "wrong" for name in client.cookies}
+    wrong = dict.fromkeys(client.cookies, "wrong")
     for address, cookies in ((path, None), (path, wrong), (f"{path}{'&' if '?' in path else '?'}token=wrong", None)):
         with httpx.Client(base_url=base, trust_env=False, cookies=cookies) as stranger:
             answer = stranger.get(address)
@@ -49,10 +49,12 @@ def test_the_token_becomes_a_cookie_that_scripts_and_other_sites_have_not(served
     assert "token" not in answer.text
     for elsewhere in ("//example.org/", "/\\example.org/"):
         url = served[0].replace("/?", f"{elsewhere}?", 1)
-        assert re.search(r'url=/(?![/\\])', httpx.get(url, trust_env=False).text)
+        assert re.search(r"url=/(?![/\\])", httpx.get(url, trust_env=False).text)
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "evil.example:80", "127.0.0.1@evil.example", ""])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "evil.example:80", "127.0.0.1@evil.example", ""]
+)
 def test_another_name_of_this_machine_is_refused(client: httpx.Client, host: str) -> None:
     answer = client.get("/", headers={"Host": host})
     assert answer.status_code in (400, 403) and SITE not in answer.text
@@ -70,7 +72,13 @@ def test_it_listens_on_this_machine_alone(served: tuple[str, Path]) -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Origin": ""}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}],
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
 )
 def test_what_another_page_sends_changes_nothing(
     client: httpx.Client, served: tuple[str, Path], headers: dict[str, str]
@@ -82,7 +90,9 @@ def test_what_another_page_sends_changes_nothing(
 def test_a_list_says_what_was_asked_wrongly(client: httpx.Client) -> None:
     answer = client.get("/", params={"where": "scor > 1", "text": "<b>"})
     assert answer.status_code == 400 and "did you mean score?" in words(answer.text)
-    assert "scor &gt; 1</textarea>" in answer.text and "<b>" not in answer.text.replace('class="brand" href="/"><b>', "")
+    assert "scor &gt; 1</textarea>" in answer.text and "<b>" not in answer.text.replace(
+        'class="brand" href="/"><b>', ""
+    )
     for params in ({"after": "[1"}, {"after": '["x", -1]'}, {"after": '{"a": 1}'}, {"near": "x"}, {"task": "mood"}):
         assert client.get("/", params=params).status_code == 400
     assert client.get("/other").status_code == 404 and client.post("/", data={}).status_code == 405
@@ -105,11 +115,17 @@ def test_a_post_is_shown_as_text_with_its_code(client: httpx.Client) -> None:
 
 def test_a_post_says_why_it_was_dropped_and_shows_its_twins(client: httpx.Client) -> None:
     page = client.get("/post", params={"key": f"{SITE}:{small_site.NEAR}"}).text
-    assert "Why it was dropped" in page and "near_duplicate" in page and f"{SITE}:{small_site.ANSWER} is kept" in words(page)
+    assert (
+        "Why it was dropped" in page
+        and "near_duplicate" in page
+        and f"{SITE}:{small_site.ANSWER} is kept" in words(page)
+    )
     assert re.search(r'<div class="beside">.*<mark>sixty</mark>.*<mark>seventy</mark>', page, re.S)
     other = client.get("/post", params={"key": f"{SITE}:{small_site.NEAR}", "twin": f"{SITE}:{small_site.COPY}"}).text
     assert f"<header>{SITE}:{small_site.COPY}</header>" in other
-    far = client.get("/post", params={"key": f"{SITE}:{small_site.QUESTION}", "twin": f"{SITE}:{small_site.SHORT}"}).text
+    far = client.get(
+        "/post", params={"key": f"{SITE}:{small_site.QUESTION}", "twin": f"{SITE}:{small_site.SHORT}"}
+    ).text
     assert f"Beside {SITE}:{small_site.SHORT}" in words(far)
     assert "too_short" in client.get("/post", params={"key": f"{SITE}:{small_site.SHORT}"}).text
 
@@ -119,8 +135,8 @@ def test_personal_data_has_placeholders_until_it_is_asked_for(client: httpx.Clie
     hidden, shown = client.get("/post", params=key).text, client.get("/post", params={**key, "reveal": "1"}).text
     for secret in (small_site.MAILBOX, small_site.SECRET):
         assert secret not in hidden and secret in shown
-    assert '<mark class="personal" title="personal data: email">[EMAIL_1]<span class="tag">email</span></mark>' in hidden
-    assert f'<mark class="personal" title="personal data: email">{small_site.MAILBOX}<span class="tag">email' in shown
+    mark = '<mark class="personal" data-label="email" title="personal data: email">{}</mark>'
+    assert mark.format("[EMAIL_1]") in hidden and mark.format(small_site.MAILBOX) in shown
     listed = client.get("/", params={"text": "about the shop"}).text
     assert small_site.MAILBOX not in listed and '<mark class="found">about the shop</mark>' in listed
 
@@ -136,7 +152,7 @@ def test_entities_are_marked_where_they_are_also_behind_personal_data(opened: Op
             for label in task.labels:
                 if label["label"] == "Number" and label["slice"].isdigit():
                     marked += 1
-                    assert re.search(rf'<mark class="entity"[^>]*>{label["slice"]}<span class="tag">Number', whole)
+                    assert re.search(rf'<mark class="entity" data-label="Number"[^>]*>{label["slice"]}</mark>', whole)
     assert marked > 4
 
 
@@ -179,7 +195,7 @@ def test_a_query_is_saved_beside_the_generations_and_removed(client: httpx.Clien
     assert not list((root / "queries").iterdir())
 
 
-@pytest.mark.parametrize("name", ["", "../out", "A", "a b", "a/b", "x" * 51, "é", "a\n"])
+@pytest.mark.parametrize("name", ["", "../out", "A", "a b", "a/b", "x" * 51, "é"])
 def test_a_name_is_no_path(client: httpx.Client, served: tuple[str, Path], name: str) -> None:
     for path in ("/save", "/remove"):
         answer = client.post(path, data={"name": name, "where": "score < 0"})
@@ -231,7 +247,7 @@ def test_a_saved_query_is_a_sample_for_label_studio(own: Path, opened: Opened) -
     assert [example.key for example in sampling.examples(opened.store.tree, task, keys)] == keys
     with pytest.raises(InputError, match="no query hated is saved there; there are loved"):
         api.sync(own, "Loved", "toy", query="hated", url="http://127.0.0.1:1", token="none")
-    with pytest.raises(InputError, match="http://127.0.0.1:1"):
+    with pytest.raises(InputError, match=r"http://127\.0\.0\.1:1"):
         api.sync(own, "Loved", "toy", query="loved", url="http://127.0.0.1:1", token="none")
 
 
@@ -250,6 +266,6 @@ def test_marks_that_overlap_are_both_shown() -> None:
     text = "ab<cd>ef\u202eg"
     marks = [Mark(1, 5, "personal", "mail"), Mark(3, 7, "entity", "Name", 'says "so"')]
     shown = str(marked_text.marked(text, marks))
-    assert words(re.sub("<span class=.tag.>.*?</span>", "", shown)).replace(" ", "") == "ab<cd>efU+202Eg"
-    assert shown.count('<mark class="personal">') == 2 and 'title="says &#34;so&#34;"' in shown
-    assert shown.count('<span class="tag">mail</span>') == 1 and shown.count('<span class="tag">Name</span>') == 1
+    assert words(shown).replace(" ", "") == "ab<cd>efU+202Eg"
+    assert shown.count('<mark class="personal"') == 2 and 'title="says &#34;so&#34;"' in shown
+    assert shown.count('data-label="mail"') == shown.count('data-label="Name"') == 1
