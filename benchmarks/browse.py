@@ -25,7 +25,7 @@ from socorpus.corpus import schema
 from socorpus.corpus.storage import parquet
 from socorpus.labeling.browse.column_store import ColumnStore
 from socorpus.labeling.browse.queries import Query
-from socorpus.labeling.browse.searching import Found, Searching
+from socorpus.labeling.browse.searching import Answer, Searching
 from socorpus.labeling.schema import Task
 
 TARGET = 1.0
@@ -145,7 +145,7 @@ QUERIES = {
 }
 
 
-def asked(searching: Searching, query: Query, after: Any = None) -> tuple[float, Found]:
+def asked(searching: Searching, query: Query, after: Any = None) -> tuple[float, Answer]:
     """Ask a query: its time, and the answer."""
     started = time.perf_counter()
     *_, found = searching.steps(searching.plan(query), after)

@@ -203,12 +203,12 @@ def snippets(tree: Path, places: Sequence[Place], text: str, regex: bool) -> dic
         whole = rows[place.key]["text"]
         own = redact.spans_of(_personal(tree, place), "text")
         whole = redact.replace(whole, redact.placeholders(whole, own))
-        found = sought.search(whole)
-        if found is None:
+        hit = sought.search(whole)
+        if hit is None:
             continue
-        start, end = max(0, found.start() - 80), min(len(whole), found.end() + 120)
+        start, end = max(0, hit.start() - 80), min(len(whole), hit.end() + 120)
         before, after = ("… " if start else ""), (" …" if end < len(whole) else "")
-        stretch = marked_text.marked(whole, [Mark(found.start(), found.end(), "found")], start, end)
+        stretch = marked_text.marked(whole, [Mark(hit.start(), hit.end(), "found")], start, end)
         shown[place.key] = Markup("{}{}{}").format(before, stretch, after)
     return shown
 
@@ -225,8 +225,8 @@ def _pattern(text: str, regex: bool) -> Any:
 def _sought(text: str, sought: str) -> list[Mark]:
     if not sought.strip():
         return []
-    found = _pattern(sought, False).finditer(text)
-    return [Mark(match.start(), match.end(), "found") for match in found if match.end() > match.start()]
+    matches = _pattern(sought, False).finditer(text)
+    return [Mark(match.start(), match.end(), "found") for match in matches if match.end() > match.start()]
 
 
 @dataclass(frozen=True)

@@ -127,10 +127,10 @@ def text_condition(query: Query) -> Condition | None:
     if not query.text.strip():
         return None
     if query.regex:
-        found, sought = "regexp_matches({}, {}, 'i')", literal(query.text)
+        holds, sought = "regexp_matches({}, {}, 'i')", literal(query.text)
     else:
-        found, sought = "contains(lower({}), {})", literal(query.text.lower())
-    own, title = (found.format(f"documents.{column}", sought) for column in ("text", "title"))
+        holds, sought = "contains(lower({}), {})", literal(query.text.lower())
+    own, title = (holds.format(f"documents.{column}", sought) for column in ("text", "title"))
     # An answer has its question's title.
     return Condition("text", f"{own} OR (documents.kind = 'question' AND coalesce({title}, false))")
 

@@ -38,7 +38,7 @@ After = tuple[Any, int]
 
 
 @dataclass
-class Found:
+class Answer:
     """An answer so far.
 
     Attributes:
@@ -78,7 +78,7 @@ class _Order:
 
 
 @dataclass(frozen=True)
-class Plan:
+class CheckedQuery:
     """A query that was checked: conditions on columns that are held, those that read texts, and the order."""
 
     query: Query
@@ -111,7 +111,7 @@ class Searching:
 
     # --- checking ----------------------------------------------------------------------------------------------------
 
-    def plan(self, query: Query) -> Plan:
+    def plan(self, query: Query) -> CheckedQuery:
         """Check a query.
 
         Raises:
@@ -138,7 +138,7 @@ class Searching:
             # What has no value is near nothing.
             condition = Condition("near", f"({threshold.value}) IS NOT NULL")
             narrow.append((condition, Expression(condition.text, order.read.columns)))
-        return Plan(query, tuple(narrow), tuple(wide), order, threshold)
+        return CheckedQuery(query, tuple(narrow), tuple(wide), order, threshold)
 
     def _checked(self, condition: Condition) -> Expression:
         schemas = [self.store.schemas]
@@ -180,7 +180,7 @@ class Searching:
         if (cursor := self._cursor) is not None:
             cursor.interrupt()
 
-    def steps(self, plan: Plan, after: After | None = None, most: int = PAGE) -> Iterator[Found]:
+    def steps(self, plan: CheckedQuery, after: After | None = None, most: int = PAGE) -> Iterator[Answer]:
         """The answer to a query, as far as it is known; the last is the whole page.
 
         Args:
@@ -190,27 +190,27 @@ class Searching:
         Raises:
             InputError: an expression fails on a value, takes too much memory or too long; or it was stopped.
         """
-        found = Found()
+        answer = Answer()
         mask: Mask | None = None
-        for step in self._narrowed(plan, found):
+        for step in self._narrowed(plan, answer):
             mask = step
-            yield found
+            yield answer
         mask = np.ones(self.store.rows, bool) if mask is None else mask
         if plan.wide:
             whole = self._masks.get(_key(plan))
             if whole is None and plan.order is None:
-                yield from self._in_order(plan, mask, after, most, found)
+                yield from self._in_order(plan, mask, after, most, answer)
                 return
             if whole is None:
                 whole = np.zeros(self.store.rows, bool)
-                for rows in self._reading(plan, mask, found):
+                for rows in self._reading(plan, mask, answer):
                     whole[rows] = True
-                    yield found
+                    yield answer
                 self._remember(_key(plan), whole)
             mask = whole
-        yield from self._page(plan, mask, after, most, found)
+        yield from self._page(plan, mask, after, most, answer)
 
-    def _narrowed(self, plan: Plan, found: Found) -> Iterator[Mask | None]:
+    def _narrowed(self, plan: CheckedQuery, answer: Answer) -> Iterator[Mask | None]:
         """Evaluate what needs no texts; the last is the mask of the rows that are left (None: all)."""
         mask: Mask | None = None
         for condition, expression in plan.narrow:
@@ -221,7 +221,7 @@ class Searching:
                     {"documents": ["tags"]} if condition.field == "tag" else expression.columns if expression else {}
                 )
                 for done in self.store.loading(wanted):
-                    found.done = 0.1 * done
+                    answer.done = 0.1 * done
                     yield mask
                 known = self._of_condition(plan.query, condition, expression)
                 self._remember(key, known)
@@ -233,11 +233,11 @@ class Searching:
             query = plan.query
             task, labels = self.tasks[query.task], (query.first_label, query.second_label)
             comparing = disagreements.compare(self.store, self.root, task, query.first, query.second, labels)
-            for done, found.disagreement in comparing:
-                found.done = 0.1 + 0.8 * done
+            for done, answer.disagreement in comparing:
+                answer.done = 0.1 + 0.8 * done
                 yield mask
-            assert found.disagreement is not None
-            differing = disagreements.mask(found.disagreement.rows, self.store.rows)
+            assert answer.disagreement is not None
+            differing = disagreements.mask(answer.disagreement.rows, self.store.rows)
             mask = differing if mask is None else mask & differing
             yield mask
 
@@ -271,7 +271,7 @@ class Searching:
             self._cursor = None
             cursor.close()
 
-    def _reading(self, plan: Plan, mask: Mask, found: Found, first: int = 0) -> Iterator[list[int]]:
+    def _reading(self, plan: CheckedQuery, mask: Mask, answer: Answer, first: int = 0) -> Iterator[list[int]]:
         """Go through the texts of the rows of a mask, block by block; gives the rows of each that fit.
 
         The next block is read while this one is looked at.
@@ -289,12 +289,12 @@ class Searching:
                     here, future = ahead
                     rows = self._of_block(plan, mask, here, future.result())
                     seen += int(mask[here.start : here.stop].sum())
-                    found.hits += len(rows)
-                    found.looked, found.done = seen, seen / candidates
+                    answer.hits += len(rows)
+                    answer.looked, answer.done = seen, seen / candidates
                     yield rows
                 ahead = reading
 
-    def _of_block(self, plan: Plan, mask: Mask, block: Block, wide: Mapping[str, pa.Table]) -> list[int]:
+    def _of_block(self, plan: CheckedQuery, mask: Mask, block: Block, wide: Mapping[str, pa.Table]) -> list[int]:
         holds = mask[block.start : block.stop].copy()
         for condition, expression in plan.wide:
             tables: dict[str, pa.Table] = {}
@@ -315,34 +315,36 @@ class Searching:
             holds[chosen] = self._evaluated(condition.field, expression, tables)
         return (block.start + np.flatnonzero(holds)).tolist()
 
-    def _in_order(self, plan: Plan, mask: Mask, after: After | None, most: int, found: Found) -> Iterator[Found]:
+    def _in_order(
+        self, plan: CheckedQuery, mask: Mask, after: After | None, most: int, answer: Answer
+    ) -> Iterator[Answer]:
         first = 0 if after is None else after[1] + 1
-        for rows in self._reading(plan, mask, found, first):
-            found.rows += rows
-            if len(found.rows) > most:
-                found.rows, found.more = found.rows[:most], True
-                yield found
+        for rows in self._reading(plan, mask, answer, first):
+            answer.rows += rows
+            if len(answer.rows) > most:
+                answer.rows, answer.more = answer.rows[:most], True
+                yield answer
                 return
-            yield found
-        found.done, found.whole = 1.0, after is None
-        yield found
+            yield answer
+        answer.done, answer.whole = 1.0, after is None
+        yield answer
 
-    def _page(self, plan: Plan, mask: Mask, after: After | None, most: int, found: Found) -> Iterator[Found]:
-        found.hits, found.whole, found.looked = int(mask.sum()), True, self.store.rows
+    def _page(self, plan: CheckedQuery, mask: Mask, after: After | None, most: int, answer: Answer) -> Iterator[Answer]:
+        answer.hits, answer.whole, answer.looked = int(mask.sum()), True, self.store.rows
         if plan.order is None:
             first = 0 if after is None else after[1] + 1
             rows = first + np.flatnonzero(mask[first:])[: most + 1] if after else np.flatnonzero(mask)[: most + 1]
-            found.rows = rows.tolist()
+            answer.rows = rows.tolist()
         else:
             for done in self.store.loading(plan.order.read.columns):
-                found.done = 0.9 + 0.1 * done
-                yield found
-            found.rows, found.values = self._sorted(plan.order, mask, after, most + 1)
-        found.more = len(found.rows) > most
-        found.rows = found.rows[:most]
-        found.values = found.values[:most] if found.values is not None else None
-        found.done = 1.0
-        yield found
+                answer.done = 0.9 + 0.1 * done
+                yield answer
+            answer.rows, answer.values = self._sorted(plan.order, mask, after, most + 1)
+        answer.more = len(answer.rows) > most
+        answer.rows = answer.rows[:most]
+        answer.values = answer.values[:most] if answer.values is not None else None
+        answer.done = 1.0
+        yield answer
 
     def _sorted(self, order: _Order, mask: Mask, after: After | None, most: int) -> tuple[list[int], list[Any]]:
         names = ("#rows", *order.read.columns)
@@ -382,16 +384,16 @@ class Searching:
         plan = self.plan(query)
         if task:
             condition = Condition("task", f"{self.store.task_table(task)}.example")
-            plan = Plan(query, (*plan.narrow, (condition, self._checked(condition))), plan.wide, *_rest(plan))
+            plan = CheckedQuery(query, (*plan.narrow, (condition, self._checked(condition))), plan.wide, *_rest(plan))
         chosen: list[str] = []
         after: After | None = None
         while len(chosen) < most:
-            *_, found = self.steps(plan, after, max(PAGE, most))
-            keys = (place.key for place in self.store.places(found.rows))
+            *_, answer = self.steps(plan, after, max(PAGE, most))
+            keys = (place.key for place in self.store.places(answer.rows))
             chosen += [key for key in keys if key not in without]
-            if not found.more:
+            if not answer.more:
                 break
-            after = found.after
+            after = answer.after
         return chosen[:most]
 
 
@@ -413,11 +415,11 @@ def _joined(conditions: list[tuple[Condition, Expression | None]]) -> list[tuple
     return [*alone, (Condition("filters", text), Expression(text, read))]
 
 
-def _rest(plan: Plan) -> tuple[_Order | None, Threshold | None]:
+def _rest(plan: CheckedQuery) -> tuple[_Order | None, Threshold | None]:
     return plan.order, plan.threshold
 
 
-def _key(plan: Plan) -> object:
+def _key(plan: CheckedQuery) -> object:
     """What the mask of all conditions depends on."""
     return (
         *(condition for condition, _ in (*plan.narrow, *plan.wide)),
@@ -425,7 +427,7 @@ def _key(plan: Plan) -> object:
     )
 
 
-def _texts_of(plan: Plan, store: ColumnStore) -> dict[str, list[str]]:
+def _texts_of(plan: CheckedQuery, store: ColumnStore) -> dict[str, list[str]]:
     """The columns that the conditions read block by block."""
     wanted: dict[str, list[str]] = {}
     for _, expression in plan.wide:

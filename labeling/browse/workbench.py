@@ -30,7 +30,7 @@ from socorpus.labeling.browse import disagreements, marked_text, post_view, quer
 from socorpus.labeling.browse.admission import OwnerOnly
 from socorpus.labeling.browse.opening import Opened
 from socorpus.labeling.browse.queries import DROPPED, KEPT, Query
-from socorpus.labeling.browse.searching import After, Found, Plan
+from socorpus.labeling.browse.searching import After, Answer, CheckedQuery
 
 _T = TypeVar("_T")
 _HERE = Path(__file__).parent
@@ -131,7 +131,7 @@ class _Pages:
 
         return await asyncio.get_running_loop().run_in_executor(self._worker, call)
 
-    async def _steps(self, request: Request, steps: Iterator[Found]) -> AsyncIterator[Found]:
+    async def _steps(self, request: Request, steps: Iterator[Answer]) -> AsyncIterator[Answer]:
         """The steps of a search, while there is somebody who waits for them."""
         try:
             while True:
@@ -141,10 +141,10 @@ class _Pages:
                     if not step.done() and await request.is_disconnected():
                         self.searching.stop()
                         return
-                found = step.result()
-                if found is None:
+                answer = step.result()
+                if answer is None:
                     return
-                yield found
+                yield answer
                 if await request.is_disconnected():
                     return
         finally:
@@ -182,42 +182,42 @@ class _Pages:
         )
 
     async def _streamed(
-        self, request: Request, plan: Plan, after: After | None, mode: str, head: Markup, tail: Markup
+        self, request: Request, plan: CheckedQuery, after: After | None, mode: str, head: Markup, tail: Markup
     ) -> AsyncIterator[str]:
         columns = self._columns(plan, mode)
         loop = asyncio.get_running_loop()
         started, begun, shown = loop.time(), False, 0
-        found, rows = Found(), Markup("")
+        answer, rows = Answer(), Markup("")
         try:
-            async for found in self._steps(request, self.searching.steps(plan, after)):
+            async for answer in self._steps(request, self.searching.steps(plan, after)):
                 late = loop.time() - started > SECONDS_AT_ONCE
                 if late and not begun:
                     begun = True
-                    yield head + self._part("list_head.html", columns=columns, plan=plan, found=None)
-                if plan.order is None and len(found.rows) > shown:
-                    fresh, shown = found.rows[shown:], len(found.rows)
-                    rows += await self._rows(plan, found, fresh, mode)
+                    yield head + self._part("list_head.html", columns=columns, plan=plan, answer=None)
+                if plan.order is None and len(answer.rows) > shown:
+                    fresh, shown = answer.rows[shown:], len(answer.rows)
+                    rows += await self._rows(plan, answer, fresh, mode)
                 if begun:
                     yield rows + Markup(
                         '<template data-done="{:.4f}" data-hits="{}" data-looked="{}"></template>'
-                    ).format(found.done, found.hits, found.looked)
+                    ).format(answer.done, answer.hits, answer.looked)
                     rows = Markup("")
             if plan.order is not None:
-                rows += await self._rows(plan, found, found.rows, mode)
+                rows += await self._rows(plan, answer, answer.rows, mode)
             error = None
         except SocorpusError as failure:
             error = str(failure)
         if not begun:
             yield head + self._part(
-                "list_head.html", columns=columns, plan=plan, found=found if error is None else None
+                "list_head.html", columns=columns, plan=plan, answer=answer if error is None else None
             )
         seconds = loop.time() - started
-        following = self._next(plan.query, found, mode) if error is None and found.more else None
-        matrix = _matrix(found, plan.query) if found.disagreement is not None and error is None else None
+        following = self._next(plan.query, answer, mode) if error is None and answer.more else None
+        matrix = _matrix(answer, plan.query) if answer.disagreement is not None and error is None else None
         yield rows + self._part(
             "list_tail.html",
             plan=plan,
-            found=found,
+            answer=answer,
             error=error,
             following=following,
             seconds=seconds,
@@ -232,7 +232,7 @@ class _Pages:
         self,
         mode: str,
         query: Query,
-        plan: Plan | None,
+        plan: CheckedQuery | None,
         error: str | None,
         voters: Mapping[str, int | None] | None = None,
     ) -> Markup:
@@ -266,7 +266,7 @@ class _Pages:
             return {}
         return disagreements.voters(self.opened.facts, self.opened.root, query.task)
 
-    def _columns(self, plan: Plan, mode: str) -> list[Column]:
+    def _columns(self, plan: CheckedQuery, mode: str) -> list[Column]:
         query = plan.query
         known = [("Post", ""), ("Kind", "documents.kind"), ("Score", "documents.score"), ("Words", "statistics.words")]
         known += [("Written", "documents.created"), ("Decision", "decisions.reason")]
@@ -290,10 +290,10 @@ class _Pages:
             columns.append(Column(head, sort, _address(_path(mode), fresh.given) if sort else "", direction))
         return columns
 
-    async def _rows(self, plan: Plan, found: Found, rows: list[int], mode: str) -> Markup:
-        return await self._work(lambda: self._rows_of(plan, found, rows, mode))
+    async def _rows(self, plan: CheckedQuery, answer: Answer, rows: list[int], mode: str) -> Markup:
+        return await self._work(lambda: self._rows_of(plan, answer, rows, mode))
 
-    def _rows_of(self, plan: Plan, found: Found, rows: list[int], mode: str) -> Markup:
+    def _rows_of(self, plan: CheckedQuery, answer: Answer, rows: list[int], mode: str) -> Markup:
         """Rows of a list as HTML."""
         if not rows:
             return Markup("")
@@ -313,14 +313,14 @@ class _Pages:
                 more, store.values(table, what, rows), store.values(table, "probability", rows), strict=True
             ):
                 cells += ["–" if label is None else str(label), _number(probability)]
-        if found.disagreement is not None:
+        if answer.disagreement is not None:
             for cells, row in zip(more, rows, strict=True):
-                says = found.disagreement.says.get(row, [])
+                says = answer.disagreement.says.get(row, [])
                 for side in (0, 1):
                     named = list(dict.fromkeys(pair[side] for pair in says))
                     cells.append(", ".join(named[:4]) + (", …" if len(named) > 4 else ""))
-        if plan.threshold is not None and found.values is not None:
-            for cells, value, distance in zip(more, self._compared(plan, rows), found.values, strict=True):
+        if plan.threshold is not None and answer.values is not None:
+            for cells, value, distance in zip(more, self._compared(plan, rows), answer.values, strict=True):
                 cells += [*([_number(value)] if plan.threshold.number else []), _number(distance)]
         elif query.sort and query.sort not in _ALWAYS and not query.sort.startswith(f"{store.task_table(query.task)}."):
             table, _, column = query.sort.partition(".")
@@ -342,15 +342,15 @@ class _Pages:
         passed = {"text": query.text} if query.text.strip() and not query.regex else {}
         return self._part("list_rows.html", lines=lines, heads=heads, passed=passed)
 
-    def _compared(self, plan: Plan, rows: list[int]) -> list[Any]:
+    def _compared(self, plan: CheckedQuery, rows: list[int]) -> list[Any]:
         """The values that a threshold is compared with, where it is a column's; else nothing."""
         assert plan.threshold is not None and plan.order is not None
         ((table, columns), *others) = plan.order.read.columns.items()
         plain = plan.threshold.value.replace('"', "") in (columns[0], f"{table}.{columns[0]}")
         return self.store.values(table, columns[0], rows) if plain and not others else [None] * len(rows)
 
-    def _next(self, query: Query, found: Found, mode: str) -> str:
-        return _address(_path(mode), {**query.given, "after": json.dumps(found.after)})
+    def _next(self, query: Query, answer: Answer, mode: str) -> str:
+        return _address(_path(mode), {**query.given, "after": json.dumps(answer.after)})
 
     async def post(self, request: Request) -> Response:
         """A post."""
@@ -451,10 +451,10 @@ def _after(text: str) -> After | None:
     return value, row
 
 
-def _matrix(found: Found, query: Query) -> dict[str, Any]:
+def _matrix(answer: Answer, query: Query) -> dict[str, Any]:
     """How often two say what, as a table of their labels."""
-    assert found.disagreement is not None
-    pairs = found.disagreement.pairs
+    assert answer.disagreement is not None
+    pairs = answer.disagreement.pairs
     rows, columns = (sorted({pair[side] for pair in pairs}) for side in (0, 1))
     cells = [
         [
@@ -469,7 +469,7 @@ def _matrix(found: Found, query: Query) -> dict[str, Any]:
         "rows": list(zip(rows, cells, strict=True)),
         "most": most,
         "sum": pairs.total(),
-        "both": found.disagreement.both,
+        "both": answer.disagreement.both,
         "whole": _address("/disagree", query.but(first_label="", second_label="").given),
     }
 

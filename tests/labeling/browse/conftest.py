@@ -28,7 +28,8 @@ HOSTILE, DIFFERING = 200, 202
 EVIL = "\"><script>window.hacked = 1</script>' onmouseover='window.hacked=1' \u202eevil & <b>bold</b>"
 _BODY = (
     '<p>Is there &lt;img src=x onerror=window.hacked=1&gt; in this? <a href="javascript:window.hacked=1">here</a> '
-    'or <a href="https://example.org/a?b=\'c\'">there</a>.</p><pre><code class="lang-py">print(\'&lt;/code&gt;&lt;/pre&gt;'
+    'or <a href="https://example.org/a?b=\'c\'">there</a>.</p><pre><code class="lang-py">print('
+    "'&lt;/code&gt;&lt;/pre&gt;"
     "&lt;script&gt;window.hacked=1&lt;/script&gt;')\n</code></pre><blockquote><p>quoted</p></blockquote>"
 )
 

@@ -1,5 +1,6 @@
 """The pages over HTTP: who may have them, what they say of a post, what they write."""
 
+import asyncio
 import html
 import json
 import re
@@ -13,7 +14,7 @@ import pytest
 from socorpus.corpus import InputError, verify
 from socorpus.corpus.config import load
 from socorpus.corpus.selection import own_rules
-from socorpus.labeling.browse import marked_text, post_view, saved_queries
+from socorpus.labeling.browse import marked_text, post_view, saved_queries, workbench
 from socorpus.labeling.browse.admission import HEADERS
 from socorpus.labeling.browse.marked_text import Mark
 from socorpus.labeling.browse.opening import Opened
@@ -269,3 +270,23 @@ def test_marks_that_overlap_are_both_shown() -> None:
     assert words(shown).replace(" ", "") == "ab<cd>efU+202Eg"
     assert shown.count('<mark class="personal"') == 2 and 'title="says &#34;so&#34;"' in shown
     assert shown.count('data-label="mail"') == shown.count('data-label="Name"') == 1
+
+
+def test_a_long_search_is_sent_as_it_comes(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workbench, "SECONDS_AT_ONCE", -1)
+
+    async def asked(path: str) -> str:
+        transport = httpx.ASGITransport(workbench.app(opened, "token"))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+            await http.get("/?token=token")
+            return (await http.get(path)).text
+
+    for path, first in (("/?text=skunk", "data-row"), ("/?text=skunk&sort=documents.score", "<template data-done")):
+        page = asyncio.run(asked(path))
+        assert page.index("data-busy") < page.index(first) < page.index("</tbody>") < page.index("data-final")
+        assert (
+            page.count("<template data-done") >= 1
+            and page.count("data-row") == 20
+            and page.rstrip().endswith("</html>")
+        )
+    assert "No post fits" in asyncio.run(asked("/?text=nowhere"))

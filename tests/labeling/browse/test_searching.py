@@ -13,17 +13,17 @@ from socorpus.labeling.browse import searching
 from socorpus.labeling.browse.column_store import ColumnStore
 from socorpus.labeling.browse.opening import Opened
 from socorpus.labeling.browse.queries import Query
-from socorpus.labeling.browse.searching import Found, Searching
+from socorpus.labeling.browse.searching import Answer, Searching
 from tests.labeling.browse.conftest import DIFFERING
 
 
-def found(opened: Opened, after: Any = None, most: int = searching.PAGE, **fields: str) -> Found:
+def found(opened: Opened, after: Any = None, most: int = searching.PAGE, **fields: str) -> Answer:
     """The last step of a query."""
     *_, last = opened.searching.steps(opened.searching.plan(Query(**fields)), after, most)
     return last
 
 
-def posts(opened: Opened, answer: Found) -> list[int]:
+def posts(opened: Opened, answer: Answer) -> list[int]:
     return [place.post_id for place in opened.store.places(answer.rows)]
 
 
