@@ -23,10 +23,10 @@ import pyarrow as pa
 
 from socorpus.corpus import schema
 from socorpus.corpus.storage import parquet
-from socorpus.labeling.browse.column_store import ColumnStore
-from socorpus.labeling.browse.queries import Query
-from socorpus.labeling.browse.searching import Answer, Searching
 from socorpus.labeling.schema import Task
+from socorpus.labeling.workbench.column_store import ColumnStore
+from socorpus.labeling.workbench.queries import Query
+from socorpus.labeling.workbench.searching import Answer, Searching
 
 TARGET = 1.0
 SITE, ROWS = "bench.example.com", 65_536

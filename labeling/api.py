@@ -379,8 +379,8 @@ def _labelled(corpus: Location, task: str, *more: str) -> "tuple[Path, Task]":
 
 def _saved(root: Path, name: str, task: str) -> "Sample":
     """The sample of a saved query; it is checked at once, and looked for when it is needed."""
-    from socorpus.labeling.browse import opening, saved_queries
     from socorpus.labeling.label_studio.sampling import Sample
+    from socorpus.labeling.workbench import opening, saved_queries
 
     query = saved_queries.load(root, name)
     searching = opening.opened(root).searching
@@ -417,7 +417,7 @@ def browse(corpus: Location, *, port: int = 8050, say: Say = _silent) -> None:
 
     if missing := [name for name in ("starlette", "uvicorn") if find_spec(name) is None]:
         raise InputError(f"the workbench needs {', '.join(missing)}: pip install 'socorpus[browse]'")
-    from socorpus.labeling.browse import browse_server
+    from socorpus.labeling.workbench import browse_server
 
     browse_server.serve(corpus_place(corpus), port, say)
 

@@ -24,8 +24,8 @@ from socorpus.corpus.selection import own_rules
 from socorpus.corpus.storage import parquet
 from socorpus.corpus.storage.buckets import Bucket, listed
 from socorpus.corpus.storage.row_lookup import Place
-from socorpus.labeling.browse import aligned_labels
 from socorpus.labeling.schema import Task
+from socorpus.labeling.workbench import aligned_labels
 
 Mask = npt.NDArray[np.bool_]
 Wanted = Mapping[str, Sequence[str]]

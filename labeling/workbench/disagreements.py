@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from socorpus.corpus.storage import files, parquet
 from socorpus.labeling import schema
-from socorpus.labeling.browse.column_store import ColumnStore, Mask
 from socorpus.labeling.schema import Task
+from socorpus.labeling.workbench.column_store import ColumnStore, Mask
 
 _COLUMNS = ("site", "post_id", "start", "end", "function", "label")
 

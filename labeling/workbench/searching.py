@@ -21,12 +21,12 @@ from socorpus.corpus.engine import machine
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.selection import expressions
 from socorpus.corpus.selection.expressions import Expression, ExpressionError
-from socorpus.labeling.browse import disagreements, queries, thresholds
-from socorpus.labeling.browse.column_store import Block, ColumnStore, Mask
-from socorpus.labeling.browse.disagreements import Disagreement
-from socorpus.labeling.browse.queries import Condition, Query
-from socorpus.labeling.browse.thresholds import Threshold
 from socorpus.labeling.schema import Task
+from socorpus.labeling.workbench import disagreements, queries, thresholds
+from socorpus.labeling.workbench.column_store import Block, ColumnStore, Mask
+from socorpus.labeling.workbench.disagreements import Disagreement
+from socorpus.labeling.workbench.queries import Condition, Query
+from socorpus.labeling.workbench.thresholds import Threshold
 
 PAGE = 50
 SECONDS = 30.0

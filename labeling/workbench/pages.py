@@ -6,6 +6,7 @@ A search ends when its browser has gone.
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -26,11 +27,11 @@ from starlette.routing import Route
 
 from socorpus.corpus.errors import InputError, SocorpusError
 from socorpus.corpus.storage.boundary import crossed
-from socorpus.labeling.browse import disagreements, marked_text, post_view, queries, saved_queries
-from socorpus.labeling.browse.admission import OwnerOnly
-from socorpus.labeling.browse.opening import Opened
-from socorpus.labeling.browse.queries import DROPPED, KEPT, Query
-from socorpus.labeling.browse.searching import After, Answer, CheckedQuery
+from socorpus.labeling.workbench import disagreements, marked_text, post_view, queries, saved_queries
+from socorpus.labeling.workbench.admission import OwnerOnly
+from socorpus.labeling.workbench.opening import Opened
+from socorpus.labeling.workbench.queries import DROPPED, KEPT, Query
+from socorpus.labeling.workbench.searching import After, Answer, CheckedQuery
 
 _T = TypeVar("_T")
 _HERE = Path(__file__).parent
@@ -135,11 +136,19 @@ class _Pages:
         """The steps of a search, while there is somebody who waits for them."""
         try:
             while True:
-                step = asyncio.ensure_future(self._work(lambda: next(steps, None)))
+                begun = threading.Event()
+
+                def following(begun: threading.Event = begun) -> Answer | None:
+                    begun.set()
+                    return next(steps, None)
+
+                step = asyncio.ensure_future(self._work(following))
                 while not step.done():
                     await asyncio.wait({step}, timeout=0.5)
                     if not step.done() and await request.is_disconnected():
-                        self.searching.stop()
+                        if begun.is_set():  # and not that of another browser
+                            self.searching.stop()
+                        step.cancel()
                         return
                 answer = step.result()
                 if answer is None:

@@ -9,12 +9,12 @@ import pytest
 
 from socorpus.corpus import Corpus
 from socorpus.corpus.errors import InputError
-from socorpus.labeling.browse import searching
-from socorpus.labeling.browse.column_store import ColumnStore
-from socorpus.labeling.browse.opening import Opened
-from socorpus.labeling.browse.queries import Query
-from socorpus.labeling.browse.searching import Answer, Searching
-from tests.labeling.browse.conftest import DIFFERING
+from socorpus.labeling.workbench import searching
+from socorpus.labeling.workbench.column_store import ColumnStore
+from socorpus.labeling.workbench.opening import Opened
+from socorpus.labeling.workbench.queries import Query
+from socorpus.labeling.workbench.searching import Answer, Searching
+from tests.labeling.workbench.conftest import DIFFERING
 
 
 def found(opened: Opened, after: Any = None, most: int = searching.PAGE, **fields: str) -> Answer:

@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any
 
 from socorpus.corpus.errors import InputError
-from socorpus.labeling.browse.column_store import ColumnStore
+from socorpus.labeling.workbench.column_store import ColumnStore
 
 LONGEST = 10_000
 """Characters of a field."""

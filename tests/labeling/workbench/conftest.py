@@ -12,8 +12,8 @@ from xml.sax.saxutils import quoteattr
 import httpx
 import pytest
 
-from socorpus.labeling.browse import opening
-from socorpus.labeling.browse.opening import Opened
+from socorpus.labeling.workbench import opening
+from socorpus.labeling.workbench.opening import Opened
 from tests.building import copy
 from tests.conftest import Once
 from tests.corpus import small_site

@@ -7,9 +7,9 @@ from typing import Any
 
 from socorpus.corpus.storage import generations, integrity
 from socorpus.labeling import schema
-from socorpus.labeling.browse.column_store import ColumnStore
-from socorpus.labeling.browse.searching import Searching
 from socorpus.labeling.schema import Task
+from socorpus.labeling.workbench.column_store import ColumnStore
+from socorpus.labeling.workbench.searching import Searching
 
 _READ = ("documents", "decisions", "signals", "labels", "tables", "shards")
 

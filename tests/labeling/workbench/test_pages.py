@@ -14,14 +14,14 @@ import pytest
 from socorpus.corpus import InputError, verify
 from socorpus.corpus.config import load
 from socorpus.corpus.selection import own_rules
-from socorpus.labeling.browse import marked_text, post_view, saved_queries, workbench
-from socorpus.labeling.browse.admission import HEADERS
-from socorpus.labeling.browse.marked_text import Mark
-from socorpus.labeling.browse.opening import Opened
-from socorpus.labeling.browse.queries import Query
 from socorpus.labeling.label_studio import sampling
+from socorpus.labeling.workbench import marked_text, pages, post_view, saved_queries
+from socorpus.labeling.workbench.admission import HEADERS
+from socorpus.labeling.workbench.marked_text import Mark
+from socorpus.labeling.workbench.opening import Opened
+from socorpus.labeling.workbench.queries import Query
 from tests.corpus import small_site
-from tests.labeling.browse.conftest import DIFFERING, HOSTILE, SITE
+from tests.labeling.workbench.conftest import DIFFERING, HOSTILE, SITE
 
 ADDRESSES = ("/", "/post?key=x", "/nearest", "/saved", "/disagree", "/static/browse.js", "/static/browse.css", "/other")
 
@@ -273,10 +273,10 @@ def test_marks_that_overlap_are_both_shown() -> None:
 
 
 def test_a_long_search_is_sent_as_it_comes(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workbench, "SECONDS_AT_ONCE", -1)
+    monkeypatch.setattr(pages, "SECONDS_AT_ONCE", -1)
 
     async def asked(path: str) -> str:
-        transport = httpx.ASGITransport(workbench.app(opened, "token"))
+        transport = httpx.ASGITransport(pages.app(opened, "token"))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
             await http.get("/?token=token")
             return (await http.get(path)).text

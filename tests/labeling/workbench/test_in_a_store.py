@@ -6,10 +6,10 @@ import pytest
 
 from socorpus.corpus import build
 from socorpus.corpus.storage.boundary import corpus_place
-from socorpus.labeling.browse import opening, post_view, saved_queries
-from socorpus.labeling.browse.queries import Query
+from socorpus.labeling.workbench import opening, post_view, saved_queries
+from socorpus.labeling.workbench.queries import Query
 from tests import s3_server
-from tests.labeling.browse.conftest import HOSTILE, SITE, dump
+from tests.labeling.workbench.conftest import HOSTILE, SITE, dump
 
 
 @pytest.mark.slow

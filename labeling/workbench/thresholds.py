@@ -7,8 +7,8 @@ from typing import Any
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.selection import expressions
 from socorpus.corpus.selection.expressions import Expression, ExpressionError
-from socorpus.labeling.browse.column_store import ColumnStore
-from socorpus.labeling.browse.queries import Query
+from socorpus.labeling.workbench.column_store import ColumnStore
+from socorpus.labeling.workbench.queries import Query
 
 _OURS = (
     ("too_short", "statistics.words", ("selection", "min_words")),

@@ -15,9 +15,9 @@ from socorpus.corpus.errors import InputError
 from socorpus.corpus.selection import expressions, own_rules
 from socorpus.corpus.selection.expressions import ExpressionError
 from socorpus.corpus.storage import files
-from socorpus.labeling.browse import queries
-from socorpus.labeling.browse.column_store import ColumnStore
-from socorpus.labeling.browse.queries import Query
+from socorpus.labeling.workbench import queries
+from socorpus.labeling.workbench.column_store import ColumnStore
+from socorpus.labeling.workbench.queries import Query
 
 FOLDER = "queries"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")

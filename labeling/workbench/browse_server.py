@@ -10,7 +10,7 @@ from pathlib import Path
 import uvicorn
 
 from socorpus.corpus.errors import InputError
-from socorpus.labeling.browse import opening, workbench
+from socorpus.labeling.workbench import opening, pages
 
 HOST = "127.0.0.1"
 _SECONDS_TO_END = 3
@@ -27,7 +27,7 @@ def serve(root: Path, port: int, say: Callable[[str], None]) -> None:
     """
     corpus = opening.opened(root)
     token = secrets.token_urlsafe(24)
-    application = workbench.app(corpus, token)
+    application = pages.app(corpus, token)
     try:
         listening = socket.create_server((HOST, port))
     except OSError as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.corpus import small_site
-from tests.labeling.browse.conftest import DIFFERING, EVIL, HOSTILE, SITE
+from tests.labeling.workbench.conftest import DIFFERING, EVIL, HOSTILE, SITE
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -19,10 +19,10 @@ from socorpus.corpus.storage import files, manifest_file, parquet, row_lookup
 from socorpus.corpus.storage.row_lookup import Place
 from socorpus.labeling import example_texts, schema
 from socorpus.labeling.analysis import report_sections
-from socorpus.labeling.browse import marked_text
-from socorpus.labeling.browse.column_store import ColumnStore
-from socorpus.labeling.browse.marked_text import Mark
 from socorpus.labeling.schema import Task
+from socorpus.labeling.workbench import marked_text
+from socorpus.labeling.workbench.column_store import ColumnStore
+from socorpus.labeling.workbench.marked_text import Mark
 
 _COMPARED = 6_000
 """Code points of two twins that are compared."""
