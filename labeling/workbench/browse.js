@@ -100,8 +100,10 @@
     } else if (last) {
       find("progress", line).value = Number(last.dataset.done);
       const share = Math.round(100 * last.dataset.done);
-      find("[data-words]", line).textContent =
-        `${grouped(last.dataset.hits)} found in ${grouped(last.dataset.looked)} posts, ${share} %`;
+      const words = `${grouped(last.dataset.hits)} found in ${grouped(last.dataset.looked)} posts, ${share} %`;
+      const shown = find("[data-words]", line);
+      // What is written here is a change too, of which this is told again.
+      if (shown.textContent !== words) shown.textContent = words;
     }
   };
   new MutationObserver(show).observe(root, { childList: true, subtree: true });

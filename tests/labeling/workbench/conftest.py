@@ -132,7 +132,10 @@ def pages(served: tuple[str, Path]) -> Iterator[Callable[..., "Page"]]:
             opened.on("console", lambda message: None if "400" in message.text else said.append(message.text))
             opened.on("pageerror", lambda error: said.append(str(error)))
             opened.on(
-                "request", lambda asked: said.append(asked.url) if not asked.url.startswith((base, "data:")) else None
+                "request",
+                lambda asked: (
+                    said.append(asked.url) if not asked.url.startswith(("http://127.0.0.1:", "data:")) else None
+                ),
             )
             opened.goto(address)
             opened.wait_for_selector(".posts")

@@ -1,11 +1,17 @@
 """The workbench as a person meets it: Chromium, keys, narrow and wide, light and dark."""
 
-from collections.abc import Callable
+import socket
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import uvicorn
 
+from socorpus.labeling.workbench import pages as workbench_pages
+from socorpus.labeling.workbench.opening import Opened
+from socorpus.labeling.workbench.searching import Searching
 from tests.corpus import small_site
 from tests.labeling.workbench.conftest import DIFFERING, EVIL, HOSTILE, SITE
 
@@ -176,6 +182,44 @@ def test_no_page_is_cut_off_or_hard_to_read(pages: Pages, width: int, dark: bool
         assert serious == [], path
         background = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (sum(map(int, background[4:-1].split(","))) < 200) == dark
+
+
+def test_a_list_that_comes_in_pieces_shows_how_far_it_is(
+    pages: Pages, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workbench_pages, "SECONDS_AT_ONCE", -1)
+    steps, goes_on = Searching.steps, threading.Event()
+
+    def slow(*given: Any) -> Iterator[Any]:
+        for number, step in enumerate(steps(*given)):
+            assert number == 0 or goes_on.wait(30)
+            yield step
+
+    monkeypatch.setattr(Searching, "steps", slow)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        config = uvicorn.Config(workbench_pages.app(opened, "token"), log_level="warning", lifespan="on")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        try:
+            page = pages("/nearest")
+            base = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            goes_on.set()
+            page.goto(f"{base}/nearest?token=token")
+            page.wait_for_selector("h1:has-text('Thresholds')")
+            goes_on.clear()
+            page.goto(f"{base}/?text=skunk&sort=documents.score", wait_until="commit")
+            words = page.locator("[data-status] [data-words]")
+            words.filter(has_text="found in").wait_for()
+            assert page.locator("progress").count() == 1 and page.locator("[data-row]").count() == 0
+            goes_on.set()
+            page.wait_for_selector("[data-final]", state="attached")
+            page.wait_for_function("!document.querySelector('[data-busy]')")
+            assert "20 posts" in page.locator("[data-status]").inner_text() and page.locator("[data-row]").count() == 20
+        finally:
+            goes_on.set()
+            server.should_exit = True
+            thread.join(30)
 
 
 def test_the_theme_is_remembered(pages: Pages) -> None:
