@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "dependencies.md"
-EXTRAS = ("", "labeling", "cleanlab", "training", "s3", "publish", "dev")
+EXTRAS = ("", "labeling", "cleanlab", "training", "browse", "s3", "publish", "dev")
 """What can be installed: the base, and its extras."""
 
 _TITLES = {"Apache License Version 2.0": "Apache-2.0", "MIT License": "MIT"}

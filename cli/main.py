@@ -131,6 +131,7 @@ _add(
     "diff corpus-before corpus -o changes.html --list moved.csv",
 )
 _add(app, build.explain, "explain corpus beer.stackexchange.com:12")
+_add(app, studio.browse, "browse corpus", "browse corpus --port 0")
 _add(app, build.sample, "sample dump --threads 500 --form modern --form area51")
 _add(labeling, labels.apply, "labeling apply corpus", "labeling apply corpus --task closure --task quality")
 _add(labeling, labels.analyze, "labeling analyze corpus --task closure")

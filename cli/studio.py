@@ -1,4 +1,4 @@
-"""`socorpus labeling studio`, `sync`, `names` and `serve`; `sheet` and `judgements`: people without Label Studio."""
+"""`socorpus browse`; `socorpus labeling studio`, `sync`, `names` and `serve`; `sheet` and `judgements`."""
 
 import sys
 import threading
@@ -61,6 +61,14 @@ def sync(
             autocompletion=options.complete_sample,
         ),
     ] = "uncertain",
+    query: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Add the posts of a query saved in socorpus browse, in place of a sample.",
+            show_default=False,
+        ),
+    ] = None,
     limit: Annotated[int, typer.Option(min=0, help="Fill the project up to this number of tasks.")] = 1000,
     blind: Annotated[float, typer.Option(min=0, max=1, help="Share of new tasks without suggestions.")] = 0.1,
     overlap: Annotated[
@@ -90,6 +98,7 @@ def sync(
             task,
             url=url,
             sample=sample,
+            query=query,
             limit=limit,
             blind=blind,
             overlap=overlap,
@@ -99,6 +108,18 @@ def sync(
             then=then,
         )
         _show(synced, dry_run)
+
+
+def browse(
+    corpus: options.Corpus,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes a free one.")] = 8050,
+    plugin: options.Plugins = None,
+) -> None:
+    """Look into a corpus in the browser: filters, search, posts, twins, votes, thresholds; on this machine only."""
+    from socorpus.labeling import browse as serve_workbench
+
+    options.use(plugin, corpus)
+    serve_workbench(corpus, port=port, say=view.say)
 
 
 def names(

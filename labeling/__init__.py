@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         accuracy,
         analyze,
         apply,
+        browse,
         check_forgotten,
         diff,
         diff_labels,
@@ -77,6 +78,7 @@ __all__ = [
     "accuracy",
     "analyze",
     "apply",
+    "browse",
     "check_forgotten",
     "check_studio",
     "compile_label_kernels",
@@ -119,7 +121,7 @@ if not TYPE_CHECKING:
             "analysis.label_diff": "LabelDiff",
             "analysis.tryout": "Trial",
             "analysis.whole_diff": "Diff",
-            "api": "accuracy analyze apply check_forgotten diff diff_labels explain_labels export_labels forget "
+            "api": "accuracy analyze apply browse check_forgotten diff diff_labels explain_labels export_labels forget "
             "import_judgements install_studio judge_names label_examples label_slices lift_forgotten publish score "
             "studio sync task_named task_names tasks_without_functions train_score try_functions write_report "
             "write_sheet",

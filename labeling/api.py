@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from socorpus.labeling.judgements.sheet import Sheet
     from socorpus.labeling.label_studio.client import Client
     from socorpus.labeling.label_studio.push import Project
+    from socorpus.labeling.label_studio.sampling import Sample
     from socorpus.labeling.label_studio.server import Server
     from socorpus.labeling.label_studio.sync import Synced
     from socorpus.labeling.publishing.publication import Published
@@ -462,6 +463,51 @@ def _labelled(corpus: Location, task: str, *more: str) -> "tuple[Path, Task]":
     return tree, definition
 
 
+def _saved(root: Path, name: str, task: str) -> "Sample":
+    """The sample of a saved query; it is checked at once, and looked for when it is needed."""
+    from socorpus.labeling.label_studio.sampling import Sample
+    from socorpus.labeling.workbench import opening, saved_queries
+
+    query = saved_queries.load(root, name)
+    searching = opening.opened(root).searching
+    searching.plan(query)
+    return Sample("query", name, lambda most, without: searching.keys(query, most, task, without))
+
+
+@guarded
+def browse(corpus: Location, *, port: int = 8050, say: Say = _silent) -> None:
+    """Serve a local workbench over a corpus until Ctrl-C: filters, search, posts with their votes (docs/browse.md).
+
+    It listens on this machine alone, at an address with a random token, which is told through `say`. It writes nothing
+    but queries that are saved, to `queries/` in the corpus's folder.
+
+    Args:
+        port: 0 takes a free one.
+        say: called with the address, and with a line at the end.
+
+    Raises:
+        InputError: there is no finished corpus, files are not those of its manifest, or the port is taken; or the extra
+            `browse` is not installed.
+
+    Examples:
+        It serves until it is stopped, so this is for a process of its own:
+
+        >>> browse("no-corpus")
+        Traceback (most recent call last):
+        ...
+        socorpus.corpus.errors.InputError: no-corpus: ...
+    """
+    from importlib.util import find_spec
+
+    from socorpus.corpus.errors import InputError
+
+    if missing := [name for name in ("starlette", "uvicorn") if find_spec(name) is None]:
+        raise InputError(f"the workbench needs {', '.join(missing)}: pip install 'socorpus[browse]'")
+    from socorpus.labeling.workbench import browse_server
+
+    browse_server.serve(corpus_place(corpus), port, say)
+
+
 @guarded
 def explain_labels(corpus: Location, key: str) -> list[str]:
     """The facts, votes and labels of a post (`SITE:POST_ID`) in lines of text; none where it has no labels.
@@ -706,6 +752,7 @@ def sync(
     url: str | None = None,
     token: str | None = None,
     sample: str = "uncertain",
+    query: str | None = None,
     limit: int = 1000,
     blind: float = 0.1,
     overlap: int | None = None,
@@ -721,6 +768,7 @@ def sync(
         url: address of a server; the embedded one, if None.
         token: of the server; by default that of the environment variable LABEL_STUDIO_API_KEY.
         sample: posts to add: uncertain, disagreement, random, diverse, class, class:LABEL, slice:WAY or tag:NAME.
+        query: name of a query that was saved in `browse`: its posts are added, in its order, in place of a sample.
         limit: number of tasks that the project is filled up to.
         blind: share of these that show no suggestion.
         overlap: number of people who judge each task; None: as the project has it. Where two or more differ, an
@@ -731,7 +779,8 @@ def sync(
         then: called with the project before suggestions are read, such as `socorpus.training.connect_model(...)`.
 
     Raises:
-        InputError: the corpus has no labels of the task, there is no server, or the project is of another task.
+        InputError: the corpus has no labels of the task, there is no server, the project is of another task, or no
+            such query is saved.
         BuildError: the connection was lost; the same call goes on.
 
     Examples:
@@ -748,7 +797,8 @@ def sync(
     from socorpus.labeling.label_studio.credentials import TOKEN, access
     from socorpus.labeling.label_studio.sampling import Sample
 
-    root, chosen = corpus_place(corpus), Sample.parse(sample)
+    root = corpus_place(corpus)
+    chosen = Sample.parse(sample) if query is None else _saved(root, query, task)
     tree, wanted = _labelled(corpus, task)
     sampling.buckets(tree, wanted)  # before a server is started for nothing
     how: dict[str, Any] = {"tree": tree, "sample": chosen, "limit": limit, "blind": blind, "say": say, "then": then}

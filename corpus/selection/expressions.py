@@ -12,7 +12,7 @@ import difflib
 import functools
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -119,11 +119,16 @@ def evaluate(expression: Expression, tables: Tables) -> npt.NDArray[np.bool_]:
 
 @functools.cache
 def _database() -> "duckdb.DuckDBPyConnection":
-    """This process's database in memory, with everything outside of it out of reach."""
+    """This process's database for expressions."""
+    return locked_database(1)
+
+
+def locked_database(threads: int) -> "duckdb.DuckDBPyConnection":
+    """A new database in memory, with everything outside of it out of reach, and its settings locked."""
     import duckdb  # by builds with rules of their own only: it takes 50 ms in every worker
 
     settings: dict[str, Any] = {
-        "threads": 1,
+        "threads": threads,
         "memory_limit": f"{MOST_MEMORY >> 20}MiB",
         "temp_directory": "",  # nothing is written to the disk when memory is short
         "autoinstall_known_extensions": "false",
@@ -158,6 +163,48 @@ def _parsed(text: str) -> Mapping[str, Any]:
         raise ExpressionError("not one expression: write what stands after WHERE, without SELECT, FROM or ;")
     expression: Mapping[str, Any] = node["select_list"][0]
     return expression
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A comparison of a value with a number that an expression holds: `text` is the value, `threshold` the number."""
+
+    text: str
+    threshold: float
+
+
+def comparisons(text: str) -> list[Comparison]:
+    """The comparisons of an expression with a number, such as both of `words < 9 OR code_share > 0.8`, in order.
+
+    Raises:
+        ExpressionError: it is not one expression.
+    """
+    thresholds = []
+    for node in _nodes(_parsed(text)):
+        if node["class"] == "COMPARISON":
+            for value, other in ((node["left"], node["right"]), (node["right"], node["left"])):
+                if _number(value) is None and (number := _number(other)) is not None:
+                    thresholds.append(Comparison(_written(value), number))
+    return thresholds
+
+
+def _number(node: Any) -> float | None:
+    """The number that a node stands for; a minus before it is a function in DuckDB's tree."""
+    if node["class"] == "CONSTANT" and node["literal"]["kind"] in ("INTEGER", "NUMERIC", "FLOAT"):
+        return float(node["literal"]["text"])
+    if node["class"] == "FUNCTION" and node["function_name"] == "-" and len(node["children"]) == 1:
+        number = _number(node["children"][0])
+        return None if number is None else -number
+    return None
+
+
+def _written(node: Mapping[str, Any]) -> str:
+    """A part of a syntax tree as text."""
+    ((answer,),) = _database().execute("SELECT json_serialize_sql('SELECT 1')").fetchall()
+    whole = json.loads(answer)
+    whole["statements"][0]["node"]["select_list"] = [node]
+    ((written,),) = _database().execute("SELECT json_deserialize_sql(?::JSON)", [json.dumps(whole)]).fetchall()
+    return str(written).removeprefix("SELECT ").rstrip(";")
 
 
 def _nodes(node: Any) -> Iterator[Mapping[str, Any]]:
@@ -341,9 +388,9 @@ def _check_casts(text: str, node: Mapping[str, Any], empty: Tables) -> None:
 
     DuckDB casts both silently, and a comparison in a branch that few documents reach would fail late.
     """
-    query = _query(text, empty)
+    plan = _plan(query(text, empty), empty)
     written = {part["query_location"] + len("(") for part in _nodes(node) if part["class"] == "CAST"}
-    for cast in _casts(_plan(query, empty)):
+    for cast in _casts(plan):
         child, target = cast["children"][0], cast["return_type"]["id"]
         source = (child.get("return_type") or child.get("value", {}).get("type") or {}).get("id")
         if source != "VARCHAR" or not _VALUE_TYPES.fullmatch(target):
@@ -352,7 +399,7 @@ def _check_casts(text: str, node: Mapping[str, Any], empty: Tables) -> None:
         if child["expression_class"] == "BOUND_CONSTANT":
             _check_constant(child["value"].get("value"), target)
         elif place not in written:
-            part = query.encode()[place : place + cast["query_location_length"]].decode(errors="replace")
+            part = query(text, empty).encode()[place : place + cast["query_location_length"]].decode(errors="replace")
             # Of tags[1] DuckDB gives the place of [1] only.
             named = f"{part}, which is text," if re.fullmatch(r"[\w.]+", part) else "a text"
             raise ExpressionError(
@@ -362,7 +409,7 @@ def _check_casts(text: str, node: Mapping[str, Any], empty: Tables) -> None:
 
 
 def _check_constant(value: str | None, target: str) -> None:
-    with _bounded():
+    with bounded():
         _database().execute(f"SELECT CAST(? AS {target})", [value]).fetchall()
 
 
@@ -386,7 +433,7 @@ def _plan(query: str, empty: Tables) -> Any:
         for name, table in empty.items():
             connection.register("given", table)  # a plan over an Arrow table itself can not be written as JSON
             connection.execute(f'CREATE TEMP TABLE "{name}" AS SELECT * FROM given')
-        with _bounded():
+        with bounded():
             ((plan,),) = connection.execute("SELECT json_serialize_plan(?, optimize := false)", [query]).fetchall()
         return json.loads(plan)
     finally:
@@ -439,7 +486,8 @@ def _made_up(kind: pa.DataType, number: int | None) -> Any:
     return None
 
 
-def _query(text: str, tables: Tables) -> str:
+def query(text: str, tables: Iterable[str]) -> str:
+    """The query that evaluates an expression row for row over tables of these names: one column, `holds`."""
     source = " POSITIONAL JOIN ".join(f'"{name}"' for name in tables)
     return f"SELECT ({text}\n) AS holds FROM {source}"
 
@@ -447,16 +495,16 @@ def _query(text: str, tables: Tables) -> str:
 def _run(text: str, tables: Tables) -> pa.Table:
     connection = _database().cursor()
     try:
-        with _bounded():
+        with bounded():
             for name, table in tables.items():
                 connection.register(name, table)
-            return connection.sql(_query(text, tables)).to_arrow_table()
+            return connection.sql(query(text, tables)).to_arrow_table()
     finally:
         connection.close()
 
 
 @contextlib.contextmanager
-def _bounded() -> Iterator[None]:
+def bounded() -> Iterator[None]:
     """A block in which DuckDB works on an expression: within the limit of memory, and its errors are ours."""
     import duckdb
 

@@ -31,7 +31,7 @@ def check(config: Selection) -> tuple[Expression, ...]:
             raise InputError(f"{where}: there is a rule of this reason already; give it another")
         taken.add(rule.reason)
         try:
-            checked.append(expressions.check(rule.drop_if, _schemas()))
+            checked.append(expressions.check(rule.drop_if, readable_schemas()))
         except ExpressionError as error:
             raise InputError(f"{where}: drop_if = {rule.drop_if!r}: {error}") from None
     return tuple(checked)
@@ -43,8 +43,8 @@ def read_by(config: Selection) -> list[str]:
     return [*rules.SIGNAL_COLUMNS, *sorted(own - set(rules.SIGNAL_COLUMNS))]
 
 
-def _schemas() -> dict[str, pa.Schema]:
-    """Columns that the configuration's own rules may read, by table."""
+def readable_schemas() -> dict[str, pa.Schema]:
+    """Columns that the configuration's own rules may read, by table: of documents and of each signal."""
     schemas = {"documents": pa.schema([field for field in schema.DOCUMENTS if field.name != "digest"])}
     for name, signal in SIGNALS.items():
         schemas[name] = pa.schema([signal.columns.field(column) for column in signal.own_columns])

@@ -111,6 +111,21 @@ def read(path: Path, schema: pa.Schema | None = None, columns: Sequence[str] | N
         return file.read(columns=list(columns) if columns is not None else None, use_threads=False)
 
 
+def read_encoded(path: Path, columns: Sequence[str], dictionaries: Sequence[str] = ()) -> pa.Table:
+    """Some columns of a file, those of `dictionaries` as dictionaries, which texts that repeat take less memory as.
+
+    Args:
+        dictionaries: paths of columns of text, such as `kind` or `tags.list.element`.
+    """
+    with reading(path), pq.ParquetFile(readable(path), read_dictionary=list(dictionaries)) as file:
+        # Row group by row group: Arrow can't put together the dictionaries of lists.
+        groups = [
+            file.read_row_group(number, columns=list(columns), use_threads=False)
+            for number in range(file.num_row_groups)
+        ]
+        return pa.concat_tables(groups) if groups else file.read(columns=list(columns))
+
+
 def batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     """Read a file row group by row group."""
     # Exceptions of whoever reads the tables do not come here.

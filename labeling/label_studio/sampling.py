@@ -8,8 +8,8 @@ import itertools
 import re
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -41,10 +41,12 @@ _LABEL = ["site", "post_id", "start", "end", "label", "probability", "source", "
 
 @dataclass(frozen=True)
 class Sample:
-    """A way to choose posts; `value` is the label, the way of slicing, or the tag."""
+    """A way to choose posts; `value` is the label, the way of slicing, the tag, or the name of a saved query."""
 
     kind: str
     value: str | None = None
+    keys: "Callable[[int, frozenset[str]], list[str]] | None" = field(default=None, compare=False)
+    """Of the kind `query`: at most so many keys of the posts that it finds, in its order, without some."""
 
     @staticmethod
     def parse(text: str) -> "Sample":
@@ -99,6 +101,8 @@ def choose(root: Path, task: Task, sample: Sample, limit: int, without: Collecti
     if sample.kind == "class" and sample.value is not None and sample.value not in task.labels:
         raise InputError(f"{task.name} has no label {sample.value!r}; it has {', '.join(task.labels)}")
     skipped = set(without)
+    if sample.keys is not None:
+        return sample.keys(limit, frozenset(skipped))
     if sample.kind in ("class", "slice"):
         return _in_turn(root, task, sample, limit, skipped)
     if sample.kind == "diverse":

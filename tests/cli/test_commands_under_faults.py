@@ -155,6 +155,12 @@ TABLE: dict[str, Command] = {
         {SHARD: INPUT, LABELS: INPUT, DOCUMENTS: INPUT, MANIFEST: INPUT},
         ends=("diff", "corpus", "corpus", *WAITS),
     ),
+    "browse": Command(
+        ("browse", "corpus", "--port", 0),
+        {DOCUMENTS: INPUT, LABELS: INPUT, "corpus/decisions/**/*.parquet": INPUT, MANIFEST: INPUT},
+        ends=("browse", "corpus", "--port", 0),
+        stopped=(0,),
+    ),
     "sample": Command(("sample", "OUT", "--threads", 40), ends=("sample", "OUT", "--size-mb", 2000)),
     "labeling apply": Command(
         ("labeling", "apply", "corpus", "--workers", 0),

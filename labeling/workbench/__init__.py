@@ -1,0 +1,1 @@
+"""A local web workbench over a corpus (`socorpus browse`)."""
