@@ -393,7 +393,7 @@ def _along(ticks: Sequence[tuple[float, str]], small: bool = False) -> Markup:
     few = _step(ticks, _SMALL if small else _NARROW)
     more = few if small else next(step for step in range(1, few + 1) if few % step == 0 and _fit(ticks[::step], _WIDE))
     texts = Markup("").join(
-        Markup('<text x="{}%" y="1.35em"{}>{}</text>').format(
+        Markup('<text x="{}%" y="1.6em"{}>{}</text>').format(
             _n(place), Markup(' class="w"') if number % few else "", text
         )
         for number, (place, text) in enumerate(ticks)

@@ -64,7 +64,7 @@
       first += by;
       draw();
       // The button that was pressed may have nowhere to go now, and the keyboard would lose its place.
-      if (document.activeElement === document.body) (back.disabled ? on : back).focus();
+      if ((by < 0 ? back : on).disabled) (by < 0 ? on : back).focus();
     };
     back.addEventListener("click", move(-most));
     on.addEventListener("click", move(most));
