@@ -411,7 +411,7 @@ def _distributions(facts: Facts) -> Section | None:
     scores = {kind: counts[shown] for kind, counts in scores.items()}
     twentieths = [5.0 * edge for edge in range(21)]
     code = int(distributions.code[1:].sum())
-    plotted = {
+    plotted: dict[str, Callable[[str], plots.Plot]] = {
         "Documents by length": lambda name: plots.lines(name, lengths, words, "words of the post's own text"),
         "Documents by score": lambda name: plots.columns(name, scores, edges[: shown.stop + 1], "score", log=True),
         "Documents by year": lambda name: plots.stacked(

@@ -57,7 +57,8 @@ def gather(root: Path, task: str, labels: Sequence[str], functions: Sequence[str
     sites: dict[str, Counter[str]] = {}
     years: dict[str, Counter[int]] = {label: Counter() for label in labels}
     names = list(functions)
-    both = same = np.zeros((len(names), len(names)), np.int64)
+    both: Ints = np.zeros((len(names), len(names)), np.int64)
+    same: Ints = both
     read: Counter[str] = Counter()
     sampled = set()
     for place in bucket_files(folder):
