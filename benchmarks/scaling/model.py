@@ -18,10 +18,9 @@ import argparse
 import json
 import math
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
 from typing import Any
-
-from socorpus.corpus.report.plots import bars
 
 Run = Mapping[str, Mapping[str, Any]]
 
@@ -101,6 +100,28 @@ def load(path: Path) -> dict[str, dict[str, Any]]:
     """The lines of a run, by stage."""
     lines = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.startswith("{")]
     return {line.pop("stage"): line for line in lines}
+
+
+def bars(title: str, counts: dict[str, int]) -> str:
+    """Horizontal bars as a file of their own: those of the report are parts of its page."""
+    pitch, left, width, letter = 20.5, 130.0, 355.0, 6.2
+    top = max(counts.values(), default=0) or 1
+    room = width - left - letter * max((len(f"{count:,}") for count in counts.values()), default=0) - 8
+    parts = []
+    for number, (name, count) in enumerate(counts.items()):
+        middle, length = pitch * (number + 0.5) + 5, room * count / top
+        parts += [
+            f'<text x="{left - 6:.1f}" y="{middle + 4:.1f}" text-anchor="end">{escape(name)}</text>',
+            f'<rect x="{left:.1f}" y="{middle - 7:.1f}" width="{length:.1f}" height="14" fill="#2f6690"/>',
+            f'<text x="{left + length + 5:.1f}" y="{middle + 4:.1f}">{count:,}</text>',
+        ]
+    height = pitch * len(counts) + 12
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" role="img" '
+        f'aria-label="{escape(title)}" font-family="sans-serif" font-size="11.3" fill="#22303c">\n'
+        + "\n".join(parts)
+        + "\n</svg>"
+    )
 
 
 def main() -> None:

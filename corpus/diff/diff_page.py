@@ -136,7 +136,7 @@ def _distributions(every: Sequence[Distribution], titles: Titles) -> Section:
         "Counts over the same bins, and bars of their shares. The distance is the Jensen-Shannon divergence in bits "
         "(Lin, 1991): 0 of equal distributions, 1 of two that have no bin in common."
     )
-    content += Markup('<p class="key"><i></i><b>{}</b><i></i><b>{}</b></p>').format(*titles)
+    content += Markup('<p class="sides"><i></i><b>{}</b><i></i><b>{}</b></p>').format(*titles)
     return Section("Distributions", content + html.grid(map(_distribution, every)))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from socorpus.corpus.report.plots import Plot
 from socorpus.corpus.words import words as text_words
 
 TEXT_SHOWN = 900
@@ -44,20 +45,45 @@ def bullets(lines: Iterable[Markup | str]) -> Markup:
     return Markup("<ul>{}</ul>").format(join(Markup("<li>{}</li>").format(line) for line in lines))
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[Any]], last: Sequence[Any] | None = None) -> Markup:
-    """A table; integers and percentages are aligned right, and the last row, if any, is a sum."""
+_LONG, _ROOM, _FEW = 60, 44, 6
+"""A table's rows become blocks where the page is narrow, if a cell has more letters than the first of these, or the
+widest cells of its columns have more than the second together, and it has no more columns than the third."""
+_NAME = 34
+"""Letters of the names in a first column up to which they stay on one line where there is room."""
 
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]], last: Sequence[Any] | None = None) -> Markup:
+    """A table; integers and percentages are aligned right, and the last row, if any, is a sum.
+
+    On a narrow page a table of numbers is moved sideways under its first column, which stays; one of texts shows its
+    rows as blocks, whose cells have the heads beside them.
+    """
     body = [list(row) for row in rows]
     # A heading stands where its column's numbers do.
     right = [bool(body) and all(_kind(row[column]) == "n" for row in body) for column in range(len(head))]
+    widest = [max((_length(row[column]) for row in body), default=0) for column in range(len(head))]
+    blocks = len(head) > 1 and (max(widest) > _LONG or (len(head) <= _FEW and sum(widest) > _ROOM))
+    named = list(head) if blocks else [""] * len(head)
+    short = head and widest[0] <= _NAME
+    kinds = " ".join(name for name, on in (("blocks", blocks), ("names", short)) if on)
     heads = join(
-        Markup("<th{}>{}</th>").format(Markup(' class="n"') if on else "", name)
+        Markup('<th scope="col"{}>{}</th>').format(Markup(' class="n"') if on else "", name)
+        if name
+        else Markup("<td></td>")
         for name, on in zip(head, right, strict=True)
     )
-    lines = join(Markup("<tr>{}</tr>").format(join(map(_cell, row))) for row in body)
+    lines = join(
+        Markup("<tr>{}</tr>").format(join(_cell(value, name) for value, name in zip(row, named, strict=True)))
+        for row in body
+    )
     foot = Markup("<tfoot><tr>{}</tr></tfoot>").format(join(map(_cell, last))) if last is not None else ""
-    markup = Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody>{}</table>").format(heads, lines, foot)
-    return Markup('<div class="wide">{}</div>').format(markup)
+    return Markup('<div class="wide"><table{}><thead><tr>{}</tr></thead><tbody>{}</tbody>{}</table></div>').format(
+        Markup(' class="{}"').format(kinds) if kinds else "", heads, lines, foot
+    )
+
+
+def _length(value: Any) -> int:
+    return len(value.striptags()) if isinstance(value, Markup) else len(str(value))
 
 
 def _kind(value: Any) -> str:
@@ -66,12 +92,13 @@ def _kind(value: Any) -> str:
     return "d" if _DAY.fullmatch(str(value)) else ""
 
 
-def _cell(value: Any) -> Markup:
+def _cell(value: Any, name: str = "") -> Markup:
     kind = _kind(value)
     shown = number(value) if value is None or isinstance(value, int | float) else value
-    if _HOST.fullmatch(str(shown)):
-        shown = escape(shown).replace(".", Markup("<wbr>."))
-    return Markup('<td class="{}">{}</td>' if kind else "<td>{1}</td>").format(kind, shown)
+    if not isinstance(shown, Markup):
+        shown = breakable(shown)
+    column = Markup(' data-of="{}"').format(name) if name else ""
+    return Markup('<td class="{}"{}>{}</td>' if kind else "<td{1}>{2}</td>").format(kind, column, shown)
 
 
 def side_by_side(head: str, heads: tuple[str, str], rows: Sequence[tuple[str, int, int]]) -> Markup:
@@ -86,7 +113,8 @@ def side_by_side(head: str, heads: tuple[str, str], rows: Sequence[tuple[str, in
     shares = [[count / total for count, total in zip(row[1:], totals, strict=True)] for row in rows]
     most = max((share for pair in shares for share in pair), default=0) or 1
     names = join(Markup('<th class="n">{}</th>').format(name) for name in heads)
-    bar = Markup('<i style="width:{:.1f}%{}"></i>')
+    # A size in an attribute: the page's policy lets no style stand in an element.
+    bar = Markup('<svg viewBox="0 0 100 7" preserveAspectRatio="none"><rect width="{:.1f}" height="7"/></svg>')
     lines = [
         Markup(
             '<tr><td>{}</td><td class="n">{}</td><td class="n">{}</td><td class="share" aria-hidden="true">{}</td></tr>'
@@ -94,7 +122,7 @@ def side_by_side(head: str, heads: tuple[str, str], rows: Sequence[tuple[str, in
             name,
             number(old),
             number(new),
-            join(bar.format(100 * share / most, "" if share else ";visibility:hidden") for share in pair),
+            join(bar.format(100 * share / most) for share in pair),
         )
         for (name, old, new), pair in zip(rows, shares, strict=True)
     ]
@@ -104,14 +132,46 @@ def side_by_side(head: str, heads: tuple[str, str], rows: Sequence[tuple[str, in
     return Markup('<div class="wide"><table>{}</table></div>').format(body)
 
 
-def figure(svg: str, caption: str) -> Markup:
-    """A plot made by `plots`, which escapes its own labels."""
-    return Markup("<figure><figcaption>{}</figcaption>{}</figure>").format(caption, Markup(svg))
+def breakable(text: Any) -> Markup:
+    """A text in which lines can end before the dots of the hosts' names."""
+    return Markup(_HOST.sub(lambda match: match[0].replace(".", "<wbr>."), str(escape(text))))
 
 
-def grid(figures: Iterable[Markup]) -> Markup:
-    """Figures side by side where there is room."""
-    return Markup('<div class="grid">{}</div>').format(join(figures))
+def figure(plot: Plot, caption: str, numbers: bool = True) -> Markup:
+    """A plot under its caption, with its numbers in a fold.
+
+    Args:
+        numbers: whether the plot brings its own; of many small ones a table of all can stand beside them.
+    """
+    behind = (
+        Markup('<details class="numbers"><summary>Numbers<span class="off"> of {}</span></summary>{}</details>').format(
+            caption, table(plot.head, plot.rows)
+        )
+        if numbers and plot.rows
+        else ""
+    )
+    return Markup("<figure><figcaption>{}</figcaption>{}{}</figure>").format(breakable(caption), plot.drawn, behind)
+
+
+def grid(figures: Iterable[Markup], kind: str = "") -> Markup:
+    """Figures side by side where there is room.
+
+    Args:
+        kind: `small` or `many`, of which a part is shown at a time; small ones are narrower.
+    """
+    return Markup('<div class="{}">{}</div>').format(f"grid {kind}".strip(), join(figures))
+
+
+def samples(pieces: Iterable[Markup]) -> Markup:
+    """Samples under one another, of which a part is shown at a time; without scripts all are."""
+    return Markup('<div class="samples">{}</div>').format(join(pieces))
+
+
+def fold(title: Markup | str, content: Markup, unfolded: bool = False) -> Markup:
+    """Content under a title that opens it."""
+    return Markup("<details{}><summary>{}</summary>{}</details>").format(
+        Markup(" open") if unfolded else "", title, content
+    )
 
 
 def text(value: str, most: int = TEXT_SHOWN) -> Markup:
@@ -123,8 +183,8 @@ def text(value: str, most: int = TEXT_SHOWN) -> Markup:
 def link(label: str, url: str | None) -> Markup:
     """A link, if the address is known and one of the web: other schemes could run a script."""
     if url is None or not url.startswith(("https://", "http://")):
-        return escape(label)
-    return Markup('<a href="{}" rel="noreferrer">{}</a>').format(url, label)
+        return breakable(label)
+    return Markup('<a href="{}" rel="noreferrer">{}</a>').format(url, breakable(label))
 
 
 def sample(head: Markup | str, body: Markup | str) -> Markup:

@@ -1,14 +1,21 @@
 """report.html: a corpus on one page that opens offline, from its manifest and a summary of its tables."""
 
+import base64
+import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
+
+from markupsafe import Markup
 
 from socorpus.corpus.engine import receipts
 from socorpus.corpus.engine.work import Outcome
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.report import summary
+from socorpus.corpus.report.fragments import breakable
 from socorpus.corpus.report.sections import AFTER, SECTIONS, Facts, Section
 from socorpus.corpus.storage import files
 
@@ -40,7 +47,9 @@ def render(facts: Facts, more: Sequence[Maker] = ()) -> str:
     """The page."""
     place = SECTIONS.index(AFTER) + 1
     makers = (*SECTIONS[:place], *more, *SECTIONS[place:])
-    sections = [section for make in makers if (section := make(facts)) is not None]
+    there = [section for make in makers if (section := make(facts)) is not None]
+    # The first says what became of the dump; the titles of the others have what they amount to beside them.
+    sections = [replace(section, folded=number > 0) for number, section in enumerate(there)]
     sites = list(facts.sites)
     title = ", ".join(sites[:3]) + (f" and {len(sites) - 3} more sites" if len(sites) > 3 else "")
     dates = _dates(facts)
@@ -50,16 +59,46 @@ def render(facts: Facts, more: Sequence[Maker] = ()) -> str:
 
 
 def page(kind: str, title: str, under: str, figures: Sequence[tuple[str, str]], sections: Sequence[Section]) -> str:
-    """A page that opens offline: a title, what it is made of, some figures, and sections with a list of them."""
+    """A page that opens offline: a title, what it is made of, some figures, and sections with a list of them.
+
+    Its policy (CSP) lets nothing be loaded and only its own style and script count, which it names by their hashes: an
+    element or attribute with a style or script of its own does nothing.
+    """
     from jinja2 import Environment
 
-    template = resources.files("socorpus.corpus.report").joinpath("report.html").read_text("utf-8")
+    html, style, script = (_part(f"report.{name}") for name in ("html", "css", "js"))
+    named: dict[str, Section] = {}
+    for section in sections:
+        slug = name = re.sub(r"[^a-z0-9]+", "-", section.title.lower()).strip("-") or "section"
+        while name in named or name == "content":
+            name = f"{slug}-{len(named) + 1}" if name == slug else f"{name}-2"
+        named[name] = section
     rendered: str = (
         Environment(autoescape=True)
-        .from_string(template)
-        .render(kind=kind, title=title, under=under, figures=figures, sections=sections)
+        .from_string(html)
+        .render(
+            kind=kind,
+            title=breakable(title),
+            plain=title,
+            under=under,
+            figures=figures,
+            sections=named,
+            style=Markup(style),
+            style_hash=_hash(style),
+            script=Markup(script),
+            script_hash=_hash(script),
+        )
     )
     return rendered
+
+
+def _part(name: str) -> str:
+    return resources.files("socorpus.corpus.report").joinpath(name).read_text("utf-8")
+
+
+def _hash(text: str) -> str:
+    """As a policy (CSP, level 2) names an inline style or script."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def _headline(facts: Facts) -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from socorpus.corpus import toml_config
 from socorpus.corpus.config import SelectionRule
 from socorpus.corpus.report import fragments as html
-from socorpus.corpus.report import plots, summary
+from socorpus.corpus.report import plots, small_multiples, summary
 from socorpus.corpus.report.summary import Sample, Summary
 from socorpus.corpus.selection import election
 from socorpus.corpus.signals.base import SIGNALS
@@ -51,10 +51,17 @@ class Facts:
 
 @dataclass(frozen=True)
 class Section:
-    """One section of the page: its title, and its HTML."""
+    """One section of the page.
+
+    Attributes:
+        brief: what it amounts to in a few words, beside the title; there to be seen while the section is folded.
+        folded: whether it is folded until a reader opens it, a link leads into it, or the page is printed.
+    """
 
     title: str
     html: Markup
+    brief: str = ""
+    folded: bool = False
 
 
 def _sites(facts: Facts) -> Section | None:
@@ -89,7 +96,25 @@ def _sites(facts: Facts) -> Section | None:
             "are 0."
         )
         content += html.table(["site", "seen", "rows"], _limited(notes, 3))
-    return Section("Sites and tables", content)
+    shown = dict(list(facts.summary.distributions.sites.items())[:_SITES_SHOWN])
+    content += Markup("<h3>Documents by site and year of the post</h3>") + _sampled(facts)
+    content += small_multiples.by_year(
+        "documents", {site: {"kept": kept, "dropped": dropped} for site, (kept, dropped) in shown.items()}, "site"
+    )
+    rows_read = sum(facts.totals["rows"].values())
+    return Section("Sites and tables", content, f"{_counted(len(facts.sites), 'site')}, {rows_read:,} rows")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _sampled(facts: Facts) -> Markup:
+    """A note where not all documents were read for a plot."""
+    if not facts.summary.sampled:
+        return Markup("")
+    shares = ", ".join(f"{share:.0%} of {site}" for site, share in facts.summary.sampled.items())
+    return html.paragraph(f"Counted over a sample, drawn by thread: {shares}; of other sites all.", "note")
 
 
 def _count(value: Any) -> str:
@@ -132,7 +157,8 @@ def _funnel(facts: Facts) -> Section | None:
     content += html.paragraph(
         "Other types are tag wikis, nominations and the like; no document is made of them.", "note"
     )
-    return Section("From the dump to the shards", content)
+    kept = f"{total['kept']:,} of {total['in the dump']:,} rows of posts are kept"
+    return Section("From the dump to the shards", content, kept)
 
 
 def _steps(site: Mapping[str, Any]) -> dict[str, int]:
@@ -186,15 +212,23 @@ def _rules(facts: Facts) -> Section | None:
     last = ["all", "", sum(dropped.values()), html.share(sum(dropped.values()), documents)]
     content = html.paragraph("The rules in the order in which they are tried; the first that applies is the reason.")
     content += html.table(["rule", "meaning", "dropped", "of documents"], rows, last)
+    years = facts.summary.distributions.dropped
+    if panels := {reason.replace("_", " "): {"dropped": years[reason]} for reason in says if years.get(reason)}:
+        content += Markup("<h3>Dropped by rule and year of the post</h3>") + _sampled(facts)
+        content += small_multiples.by_year("documents dropped", panels, "rule")
     for reason in _reasons(dropped):
         if reason in election.DUPLICATES or reason not in facts.summary.dropped:
             continue
         samples = facts.summary.dropped[reason]
-        content += Markup("<h3>{}: {} of {}</h3>").format(
-            reason.replace("_", " "), len(samples), f"{dropped[reason]:,}"
-        )
-        content += html.join(html.sample(_heading(sample), html.text(sample.shown.text, 420)) for sample in samples)
-    return Section("What the rules dropped", content)
+        pieces = [html.sample(_heading(sample), html.text(sample.shown.text, 420)) for sample in samples]
+        content += _drawn(reason, pieces, dropped[reason])
+    return Section("What the rules dropped", content, _counted(sum(dropped.values()), "document"))
+
+
+def _drawn(name: str, pieces: list[Markup], count: int, says: Markup | str = "") -> Markup:
+    """Samples of one rule or kind in a fold."""
+    title = Markup("<h3>{}: {} of {}</h3>").format(name.replace("_", " "), len(pieces), f"{count:,}")
+    return html.fold(title, Markup("{}{}").format(says, html.samples(pieces)))
 
 
 def _heading(sample: Sample, with_evidence: bool = True) -> Markup:
@@ -229,17 +263,18 @@ def _duplicates(facts: Facts) -> Section | None:
     if similar.sum():
         edges = [float(edge) for edge in np.linspace(0.5, 1.0, 51)]
         first = int(np.flatnonzero(similar)[0])
-        svg = plots.columns("similarity", {"duplicates": similar[first:]}, edges[first:], "Jaccard similarity")
-        content += html.grid([html.figure(svg, "Near duplicates by similarity with their survivor")])
+        title = "Near duplicates by similarity with their survivor"
+        plot = plots.columns(title, {"duplicates": similar[first:]}, edges[first:], "Jaccard similarity")
+        content += html.grid([html.figure(plot, title)])
     for reason, meaning in election.DUPLICATES.items():
         samples = facts.summary.dropped.get(reason, ())
         if not samples:
             continue
         count = facts.totals["dropped"].get(reason, 0)
-        content += Markup("<h3>{}: {} of {}</h3>").format(reason.replace("_", " "), len(samples), f"{count:,}")
-        content += html.paragraph(f"Dropped (left) is {meaning} (right). Words that differ are marked.", "note")
-        content += html.join(_pair(facts, sample) for sample in samples)
-    return Section("Duplicates", content)
+        says = html.paragraph(f"Dropped (first) is {meaning} (second). Words that differ are marked.", "note")
+        content += _drawn(reason, [_pair(facts, sample) for sample in samples], count, says)
+    lost = sum(facts.totals["dropped"].get(reason, 0) for reason in election.DUPLICATES)
+    return Section("Duplicates", content, "1 copy" if lost == 1 else f"{lost:,} copies")
 
 
 def _pair(facts: Facts, sample: Sample) -> Markup:
@@ -271,19 +306,20 @@ def _quarantine(facts: Facts) -> Section | None:
     from socorpus.corpus.dump.rows import row_forms
 
     if not facts.totals["quarantined"]:
-        return Section("Quarantine", html.paragraph("Every row of the dump could be read."))
+        return Section("Quarantine", html.paragraph("Every row of the dump could be read."), "nothing")
     tables: Counter[str] = Counter()
     for site in facts.sites.values():
         tables.update(site["quarantined_by_table"])
     content = html.paragraph("Rows that could not be read lie as they are in quarantine/, with place and reason.")
     content += html.table(["table", "rows"], tables.items(), ["all", facts.totals["quarantined"]])
+    pieces = []
     for row, raw in facts.summary.quarantined[:_LISTED]:
         where = f"{Path(row['file']).name}, {row_forms.unit(row['file'])} {row['offset']:,}"
         head = Markup('{} {} <b>{}</b> <span class="evidence">{}</span>').format(
             row["site"], row["table"], where, row["reason"]
         )
-        content += html.sample(head, html.text(raw, 420))
-    return Section("Quarantine", content)
+        pieces.append(html.sample(head, html.text(raw, 420)))
+    return Section("Quarantine", content + html.samples(pieces), _counted(facts.totals["quarantined"], "row"))
 
 
 def _privacy(facts: Facts) -> Section | None:
@@ -291,24 +327,27 @@ def _privacy(facts: Facts) -> Section | None:
     kinds = facts.manifest["signals"]["privacy"]
     wanted = facts.manifest["config"]["privacy"]["kinds"]
     if not wanted:
-        return Section("Personal data and secrets", html.paragraph("Not looked for (privacy.kinds is empty)."))
+        content = html.paragraph("Not looked for (privacy.kinds is empty).")
+        return Section("Personal data and secrets", content, "not looked for")
     content = html.paragraph("Found in all documents; the shards, like this page, have placeholders in their place.")
     rows = [[kind.replace("_", " "), kinds.get(kind, 0)] for kind in wanted]
     content += html.table(["kind", "found"], rows, ["all", sum(kinds.values())])
+    years = facts.summary.distributions.personal
+    if panels := {kind.replace("_", " "): {"found": years[kind]} for kind in wanted if years.get(kind)}:
+        content += Markup("<h3>By kind and year of the post</h3>") + _sampled(facts)
+        content += small_multiples.by_year("findings", panels, "kind")
     for kind, findings in facts.summary.findings.items():
-        content += Markup("<h3>{}: {} of {}</h3>").format(
-            kind.replace("_", " "), len(findings), f"{kinds.get(kind, 0):,}"
-        )
-        content += html.join(
+        pieces = [
             html.sample(
-                finding.key,
+                html.breakable(finding.key),
                 Markup('<div class="text">…{}<mark>{}</mark>{}…</div>').format(
                     finding.before, finding.placeholder, finding.after
                 ),
             )
             for finding in findings
-        )
-    return Section("Personal data and secrets", content)
+        ]
+        content += _drawn(kind, pieces, kinds.get(kind, 0))
+    return Section("Personal data and secrets", content, f"{sum(kinds.values()):,} found")
 
 
 def _contamination(facts: Facts) -> Section | None:
@@ -316,9 +355,8 @@ def _contamination(facts: Facts) -> Section | None:
     config = facts.manifest["config"]
     files = config["contamination"]["benchmarks"]
     if not files:
-        return Section(
-            "Benchmarks", html.paragraph("The corpus was compared with no benchmark (contamination.benchmarks).")
-        )
+        content = html.paragraph("The corpus was compared with no benchmark (contamination.benchmarks).")
+        return Section("Benchmarks", content, "none compared")
     hits = facts.summary.benchmarks
     content = html.paragraph(
         f"Documents that share {config['contamination']['ngram']}-word sequences with an example of a benchmark. "
@@ -329,10 +367,10 @@ def _contamination(facts: Facts) -> Section | None:
     # A hit names the file as the stage does, which may be its bare name.
     names = [name for name in names if hits[name] or not any(Path(name).name == Path(hit).name for hit in hits)]
     content += html.table(["benchmark", "documents with an overlap"], [[Path(name).name, hits[name]] for name in names])
-    content += html.join(
+    content += html.samples(
         html.sample(_heading(sample), html.text(sample.shown.text, 420)) for sample in facts.summary.overlapping
     )
-    return Section("Benchmarks", content)
+    return Section("Benchmarks", content, f"{_counted(sum(hits.values()), 'document')} with an overlap")
 
 
 def _plugin_signals(facts: Facts) -> Section | None:
@@ -356,7 +394,7 @@ def _plugin_signals(facts: Facts) -> Section | None:
         content += Markup("<h3>{} <span>of a plug-in that is not known here</span></h3>").format(name)
         counts = facts.manifest["signals"][name]
         content += html.table(["value", "documents"], _limited([[value, count] for value, count in counts.items()], 2))
-    return Section("Signals of plug-ins", content) if own or lacking else None
+    return Section("Signals of plug-ins", content, ", ".join((*own, *lacking))) if own or lacking else None
 
 
 def _distributions(facts: Facts) -> Section | None:
@@ -364,10 +402,7 @@ def _distributions(facts: Facts) -> Section | None:
     distributions = facts.summary.distributions
     if not distributions.documents:
         return None
-    content = Markup("")
-    if facts.summary.sampled:
-        shares = ", ".join(f"{share:.0%} of {site}" for site, share in facts.summary.sampled.items())
-        content += html.paragraph(f"Counted over a sample, drawn by thread: {shares}; of other sites all.", "note")
+    content = _sampled(facts)
     words = plots.factors(1, summary.WORDS, 40)
     lengths = {
         "all": plots.by_factor(distributions.words[0], words),
@@ -379,22 +414,23 @@ def _distributions(facts: Facts) -> Section | None:
     edges = [float(edge) for edge in range(low, high + 2)]
     scores = {kind: counts[shown] for kind, counts in scores.items()}
     twentieths = [5.0 * edge for edge in range(21)]
-    figures = [
-        html.figure(plots.lines("words", lengths, words, "words of the post's own text"), "Documents by length"),
-        html.figure(plots.columns("scores", scores, edges[: shown.stop + 1], "score", log=True), "Documents by score"),
-        html.figure(
-            plots.stacked("years", {f"{k}s": v for k, v in distributions.years.items()}, "year"), "Documents by year"
+    code = int(distributions.code[1:].sum())
+    plotted: dict[str, Callable[[str], plots.Plot]] = {
+        "Documents by length": lambda name: plots.lines(name, lengths, words, "words of the post's own text"),
+        "Documents by score": lambda name: plots.columns(name, scores, edges[: shown.stop + 1], "score", log=True),
+        "Documents by year": lambda name: plots.stacked(
+            name, {f"{kind}s": years for kind, years in distributions.years.items()}, "year"
         ),
-        html.figure(
-            plots.columns("code", {"documents": distributions.code[1:]}, twentieths, "% of the post's own text"),
-            f"Share of code, of the {int(distributions.code[1:].sum()):,} documents that have any",
+        f"Share of code, of the {code:,} documents that have any": lambda name: plots.columns(
+            name, {"documents": distributions.code[1:]}, twentieths, "% of the post's own text"
         ),
-    ]
+    }
     ranked = {
         "Tags of questions": dict(distributions.tags.most_common(_LISTED)),
         "Natural languages": _top(facts.manifest["signals"]["language"]),
         "Code blocks by language": _top(facts.manifest["pairs"]),
     }
+    figures = [html.figure(plot(name), name) for name, plot in plotted.items()]
     figures += [html.figure(plots.bars(name, counts), name) for name, counts in ranked.items() if counts]
     quantiles = [
         [name, *(int(summary.median(counts, share)) for share in (0.05, 0.25, 0.5, 0.75, 0.95, 0.99))]
@@ -402,7 +438,8 @@ def _distributions(facts: Facts) -> Section | None:
     ]
     content += html.grid(figures)
     content += html.table(["words of documents", "5%", "25%", "median", "75%", "95%", "99%"], quantiles)
-    return Section("What the documents are like", content)
+    middle = summary.median(distributions.words[0])
+    return Section("What the documents are like", content, f"half of them have up to {_counted(middle, 'word')}")
 
 
 def _top(counts: Mapping[str, int]) -> dict[str, int]:
@@ -443,13 +480,14 @@ def _tokens(facts: Facts) -> Section | None:
         content += html.paragraph(f"Lengths are those of {read:,} documents, read in the order of the shuffle.", "note")
     if read:
         edges = plots.factors(4, summary.LENGTHS, 40)
-        svg = plots.lines("tokens", {"documents": plots.by_factor(both, edges)}, edges, "tokens", (512, 2048))
-        content += html.grid([html.figure(svg, "Documents by length in tokens; dotted: 512 and 2,048")])
+        title = "Documents by length in tokens; dotted: 512 and 2,048"
+        plot = plots.lines(title, {"documents": plots.by_factor(both, edges)}, edges, "tokens", (512, 2048))
+        content += html.grid([html.figure(plot, title)])
     if counts.longest:
         content += html.paragraph(
             "The longest: " + ", ".join(f"{key} ({size:,})" for key, size in counts.longest) + "."
         )
-    return Section("Tokenizer and shards", content)
+    return Section("Tokenizer and shards", content, f"{tokens:,} tokens in {_counted(files, 'file')}")
 
 
 def _changes(facts: Facts) -> Section | None:
@@ -480,7 +518,9 @@ def _changes(facts: Facts) -> Section | None:
             [name.replace("_", " "), count, html.share(count, documents)] for name, count in reused.items() if count
         ]
         content += html.table(["signal", "rows used again", "of documents"], rows)
-    return Section("Since the previous build", content)
+    counts = {kind: sum(counts[kind] for counts in changes.values()) for kind in ("new", "changed", "gone")}
+    brief = ", ".join(f"{count:,} {kind}" for kind, count in counts.items()) if changes else ""
+    return Section("Since the previous build", content, brief)
 
 
 def _licences(facts: Facts) -> Section | None:
@@ -494,7 +534,7 @@ def _licences(facts: Facts) -> Section | None:
         "what was changed, and to share under the same terms. The shards change the text: markup becomes plain text, "
         "personal data and secrets become placeholders."
     )
-    return Section("Licences and attribution", content)
+    return Section("Licences and attribution", content, ", ".join(counts))
 
 
 def _configuration(facts: Facts) -> Section | None:
@@ -503,9 +543,9 @@ def _configuration(facts: Facts) -> Section | None:
     whole = {name: value for name, value in config.items() if not isinstance(value, Mapping)}
     tables = {"": whole} | {name: value for name, value in config.items() if isinstance(value, Mapping)}
     rows = [
-        [section if number == 0 else "", name, json.dumps(value, ensure_ascii=False)]
+        [section, name, json.dumps(value, ensure_ascii=False)]
         for section, values in tables.items()
-        for number, (name, value) in enumerate(values.items())
+        for name, value in values.items()
     ]
     content = html.table(["section", "key", "value"], [[a, b, Markup("<code>{}</code>").format(c)] for a, b, c in rows])
     files: dict[str, set[str]] = {}
@@ -534,7 +574,7 @@ def _time(facts: Facts) -> Section | None:
         rows,
         ["all", sum(items for items, _ in facts.seconds.values()), f"{total:,.2f}", "100.0%", every],
     )
-    return Section("Time", content)
+    return Section("Time", content, f"{total:,.0f} seconds of work")
 
 
 SECTIONS: tuple[Callable[[Facts], Section | None], ...] = (

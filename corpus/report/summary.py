@@ -9,7 +9,7 @@ import json
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +32,7 @@ MOST_DOCUMENTS = 4_000_000
 """Documents of one site whose columns are read for the distributions."""
 MOST_GROUPS = 256
 """Row groups of one split whose tokens are read."""
-DRAWN = 4
+DRAWN = 20
 """Samples of each rule and each kind of finding."""
 WORDS = 20_000
 """Longer texts are counted as ones of this many words."""
@@ -83,6 +83,12 @@ class Distributions:
     """Near duplicates by similarity with their survivor, in hundredths from 0.5 on."""
     spans: Mapping[str, tuple[datetime, datetime]] = field(default_factory=dict)
     """Site -> the dates of its oldest and newest document."""
+    sites: Mapping[str, tuple[Counter[int], Counter[int]]] = field(default_factory=dict)
+    """Site -> (year -> documents kept, year -> documents dropped)."""
+    dropped: Mapping[str, Counter[int]] = field(default_factory=dict)
+    """Reason -> year of the post -> documents dropped."""
+    personal: Mapping[str, Counter[int]] = field(default_factory=dict)
+    """Kind of personal data -> year of the post -> findings."""
 
 
 @dataclass(frozen=True)
@@ -195,13 +201,17 @@ class _Counting:
     def __init__(self) -> None:
         self.sums = Distributions(years={"question": Counter(), "answer": Counter()})
         self.documents = 0
+        self.sites: dict[str, tuple[Counter[int], Counter[int]]] = {}
+        self.dropped: dict[str, Counter[int]] = {}
+        self.personal: dict[str, Counter[int]] = {}
         self.dates: dict[str, tuple[datetime, datetime]] = {}
 
     def add(self, root: Path, site: str, bucket: str) -> int:
         """Count one bucket; returns its number of documents."""
         rows = _columns(root, "documents", bucket, ["kind", "created", "score", "tags"])
         marks = _columns(root, "signals/statistics", bucket, ["words", "code_share"])
-        keep = np.asarray(_columns(root, "decisions", bucket, ["keep"])["keep"])
+        decided = _columns(root, "decisions", bucket, ["keep", "reason"])
+        keep = np.asarray(decided["keep"])
         sums, n = self.sums, rows.num_rows
         if not n:
             return 0
@@ -218,8 +228,15 @@ class _Counting:
         )
         years = np.asarray(pc.year(rows["created"]), dtype=np.int64)
         for kind, mask in (("question", question), ("answer", ~question)):
-            values, counts = np.unique(years[mask], return_counts=True)
-            sums.years[kind].update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+            sums.years[kind].update(_by_year(years[mask]))
+        for counter, mask in zip(self.sites.setdefault(site, (Counter(), Counter())), (keep, ~keep), strict=True):
+            counter.update(_by_year(years[mask]))
+        for reason, mask in _masks(decided["reason"]):
+            self.dropped.setdefault(reason, Counter()).update(_by_year(years[mask]))
+        spans = _columns(root, "signals/privacy", bucket, ["spans"])["spans"].combine_chunks()
+        of_spans = years[np.asarray(pc.list_parent_indices(spans), dtype=np.int64)]
+        for kind, mask in _masks(pc.struct_field(pc.list_flatten(spans), "kind")):
+            self.personal.setdefault(kind, Counter()).update(_by_year(of_spans[mask]))
         tags = pc.list_flatten(rows["tags"].filter(pa.array(question)))
         sums.tags.update({pair["values"]: pair["counts"] for pair in pc.value_counts(tags).to_pylist()})
         ends = pc.min_max(rows["created"]).as_py()
@@ -234,8 +251,23 @@ class _Counting:
         """The counts so far."""
         sums = self.sums
         return Distributions(
-            self.documents, sums.words, sums.scores, sums.code, sums.years, sums.tags, sums.similar, self.dates
+            *(self.documents, sums.words, sums.scores, sums.code, sums.years, sums.tags, sums.similar, self.dates),
+            *(self.sites, dict(sorted(self.dropped.items())), dict(sorted(self.personal.items()))),
         )
+
+
+def _by_year(years: Ints) -> dict[int, int]:
+    values, counts = np.unique(years, return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))
+
+
+def _masks(column: pa.Array | pa.ChunkedArray) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
+    """Each text of a column, with the rows that have it."""
+    values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    encoded = values.dictionary_encode()
+    codes = np.asarray(pc.fill_null(encoded.indices, -1), dtype=np.int64)
+    for number, text in enumerate(encoded.dictionary.to_pylist()):
+        yield text, codes == number
 
 
 def _columns(root: Path, folder: str, bucket: str, columns: Iterable[str]) -> pa.Table:

@@ -5,18 +5,22 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from markupsafe import Markup
 
 from socorpus.corpus import schema as corpus_schema
 from socorpus.corpus.report import fragments as html
+from socorpus.corpus.report import plots, small_multiples
 from socorpus.corpus.report.sections import Facts, Section
 from socorpus.corpus.schema import SPLITS
 from socorpus.corpus.storage import parquet
 from socorpus.corpus.storage.buckets import bucket_files
 from socorpus.labeling import example_texts, steps
 from socorpus.labeling.analysis import functions as analysis_functions
+from socorpus.labeling.analysis import label_counts
+from socorpus.labeling.analysis.label_counts import BINS, LabelCounts
 from socorpus.labeling.schema import EXAMPLES, FOLDER, LABELS, TASKS, Task, of_corpus
 
 FEW = 20
@@ -36,25 +40,93 @@ def labels(facts: Facts) -> Section | None:
         "too. Copies, benchmark examples and rows that the publisher "
         f"planted are no examples. A count below {FEW} in a split is too small to measure by."
     )
-    for name, entry in entries.items():
+    for number, (name, entry) in enumerate(entries.items()):
         examples = sum(entry["examples"].values())
-        content += Markup("<h3>{}: {} examples</h3>").format(name, f"{examples:,}")
-        content += html.table(["label", *SPLITS, "all"], *label_rows(entry))
-        sources = ", ".join(f"{count:,} by {source}" for source, count in entry["sources"].items()) or "none"
-        silent = (
-            analysis_functions.without_vote,
-            analysis_functions.withheld,
-            analysis_functions.teaching,
-            analysis_functions.not_to_be_had,
-        )
-        for sentence in (sentence for part in silent for sentence in part(entry)):
-            content += html.paragraph(sentence)
-        content += html.paragraph(
-            f"Combined by {_METHODS.get(entry['method'], entry['method'])}: {sources}; votes differ on "
-            f"{entry['conflicts']:,}. "
-            f"Probabilities are {basis(entry)}."
-        )
-    return Section("Labels", content)
+        title = Markup("<h3>{}: {} examples</h3>").format(name, f"{examples:,}")
+        counts = label_counts.gather(facts.root, name, list(entry["labels"]["train"]), list(entry["functions"]))
+        of_task = _split_table(entry) + _sentences(entry) + _plots(counts) + _overlap(counts)
+        content += html.fold(title, of_task, unfolded=number == 0)
+    total = sum(sum(counts.values()) for entry in entries.values() for counts in entry["labels"].values())
+    tasks = f"{len(entries):,} task{'' if len(entries) == 1 else 's'}"
+    return Section("Labels", content, f"{total:,} of {tasks}")
+
+
+_SITES_SHOWN = 200
+
+
+def _plots(counts: LabelCounts) -> Markup:
+    """Probabilities, years and sites of a task's labels."""
+    edges = [number / BINS for number in range(BINS + 1)]
+    content = Markup("")
+    if counts.sampled:
+        content += html.paragraph(f"Plots are of a sample, drawn by thread, of {', '.join(counts.sampled)}.", "note")
+    if counts.probabilities:
+        figures = [
+            html.figure(
+                plots.columns(f"{label}: labels by probability", {"labels": bins}, edges, "", small=True),
+                f"{label}: {int(bins.sum()):,}",
+                numbers=False,
+            )
+            for label, bins in counts.probabilities.items()
+        ]
+        rows = [
+            [label, *(int(part.sum()) for part in np.split(bins, 10))] for label, bins in counts.probabilities.items()
+        ]
+        head = ["label", *(f"{number / 10:.1f} to {(number + 1) / 10:.1f}" for number in range(10))]
+        content += Markup("<h4>By probability, from 0 to 1</h4>") + html.grid(figures, "small")
+        content += html.fold("Numbers: labels by probability", html.table(head, rows))
+    by_label = {label: {"labels": years} for label, years in counts.years.items()}
+    if years := small_multiples.by_year("labels", by_label, "label"):
+        content += Markup("<h4>By year of the post</h4>") + years
+    return content + _by_site(counts)
+
+
+def _by_site(counts: LabelCounts) -> Markup:
+    """Of each site a small plot of its labels, on one scale of shares."""
+    if len(counts.sites) < 2:
+        return Markup("")
+    labels = list(counts.probabilities)
+    figures, rows = [], []
+    for site, numbers in list(counts.sites.items())[:_SITES_SHOWN]:
+        total = sum(numbers.values())
+        rows.append([site, *(numbers[label] for label in labels), total])
+        if total:
+            shown = dict(numbers.most_common(_LABELS_OF_A_SITE))
+            plot = plots.bars(f"labels of {site}", {label: count for label, count in shown.items() if count})
+            figures.append(html.figure(plot, f"{site}: {total:,}"))
+    more = f", the commonest {_LABELS_OF_A_SITE}" if len(labels) > _LABELS_OF_A_SITE else ""
+    return (
+        Markup("<h4>By site{}</h4>").format(more)
+        + html.grid(figures, "many")
+        + html.fold("Numbers: labels by site", html.table(["site", *labels, "all"], rows))
+    )
+
+
+_LABELS_OF_A_SITE = 8
+
+
+def _split_table(entry: Mapping[str, Any]) -> Markup:
+    rows, last = label_rows(entry)
+    most = max((row[-1] for row in rows), default=0)
+    drawn = [[*row, plots.meter(row[-1] / most if most else 0.0)] for row in rows]
+    return html.table(["label", *SPLITS, "all", ""], drawn, [*last, ""])
+
+
+def _sentences(entry: Mapping[str, Any]) -> Markup:
+    """What is silent, how votes are combined, and what the probabilities rest on."""
+    silent = (
+        analysis_functions.without_vote,
+        analysis_functions.withheld,
+        analysis_functions.teaching,
+        analysis_functions.not_to_be_had,
+    )
+    sources = ", ".join(f"{count:,} by {source}" for source, count in entry["sources"].items()) or "none"
+    combined = (
+        f"Combined by {_METHODS.get(entry['method'], entry['method'])}: {sources}; votes differ on "
+        f"{entry['conflicts']:,}. Probabilities are {basis(entry)}."
+    )
+    sentences = [sentence for part in silent for sentence in part(entry)]
+    return html.join(html.paragraph(sentence) for sentence in [*sentences, combined])
 
 
 _METHODS = {
@@ -104,7 +176,54 @@ def functions(facts: Facts) -> Section | None:
             content += html.table(AGREEMENT_HEAD, rows)
         if rows := reliability_rows(analysis):
             content += html.table(RELIABILITY_HEAD, rows)
-    return Section("Labelling functions", content)
+        if (measured := analysis.get("probabilities", {}).get("measured")) is not None:
+            content += html.grid([_reliability(measured)])
+    number = len({name for entry in facts.manifest["labels"].values() for name in entry["functions"]})
+    return Section("Labelling functions", content, f"{number:,} that could vote")
+
+
+def _reliability(measured: Mapping[str, Any]) -> Markup:
+    """Probabilities against what people say, as a plot."""
+    judged = sum(row["items"] for row in measured["reliability"]) or 1
+    points = [(row["stated"], row["right"], row["items"] / judged) for row in measured["reliability"]]
+    title = "Probabilities against judgements that were held out"
+    return html.figure(plots.against_diagonal(title, points, "stated", "right"), title)
+
+
+def _overlap(counts: LabelCounts) -> Markup:
+    """A heat map: of each function's votes on labelled items, the share on which another votes too, or differs."""
+    votes = counts.both.diagonal()
+    meet = np.flatnonzero(counts.both.sum(1) > votes).tolist()
+    alone = [name for number, name in enumerate(counts.functions) if number not in meet]
+    title = Markup("<h4>Where functions meet</h4>")
+    if not meet:
+        return title + html.paragraph("No two functions vote on the same.") if alone else Markup("")
+    rows = [
+        [
+            f"{place} {counts.functions[number]}",
+            int(votes[number]),
+            *(_meeting(counts, number, other) for other in meet),
+        ]
+        for place, number in enumerate(meet, start=1)
+    ]
+    says = (
+        "The share of a row's votes, on items that have a label, on which the function of a column (by its number) "
+        "votes too; the darker, the more. In brackets: on how many percent of these their labels differ. Empty: they "
+        "never meet."
+    )
+    if alone:
+        says += f" Not here, since they meet none: {', '.join(alone)}."
+    head = ["function", "votes", *map(str, range(1, len(meet) + 1))]
+    return title + html.paragraph(says, "note") + html.table(head, rows)
+
+
+def _meeting(counts: LabelCounts, number: int, other: int) -> Markup | str:
+    both = int(counts.both[number, other])
+    if number == other or not both:
+        return ""
+    part, differ = both / int(counts.both[number, number]), both - int(counts.same[number, other])
+    against = f" ({100 * differ / both:.0f})" if differ else ""
+    return plots.tinted(f"{100 * part:.0f}%{against}", part)
 
 
 FUNCTION_HEAD = ["function", "votes", "coverage", "overlap", "conflict", "accuracy", "against people", "votes for"]
@@ -179,7 +298,7 @@ def leaks(facts: Facts) -> Section | None:
         "regression, macro F1 of that or of one in which rare labels weigh as much as common ones, the better."
     )
     content += html.table(["task", *AUDIT_HEAD], rows)
-    return Section("Leaks", content)
+    return Section("Leaks", content, f"{len({row[0] for row in rows}):,} tasks were looked at")
 
 
 AUDIT_HEAD = ["seen", "accuracy", "macro F1", "scored on"]
@@ -204,10 +323,13 @@ def listed(facts: Facts) -> Section | None:
     if not tasks:
         return None
     content = Markup("")
+    total = 0
     for task in tasks:
         heading = Markup("<h3>{}</h3>").format(_title(task)) if len(tasks) > 1 else Markup("")
-        content += heading + _listing(facts.root, task, entries[task.name])
-    return Section(_title(tasks[0]) if len(tasks) == 1 else "Posts by label", content)
+        listing, number = _listing(facts.root, task, entries[task.name])
+        content += heading + listing
+        total += number
+    return Section(_title(tasks[0]) if len(tasks) == 1 else "Posts by label", content, f"{total:,} with a vote for it")
 
 
 def _units(task: Task) -> str:
@@ -218,7 +340,7 @@ def _title(task: Task) -> str:
     return f"{str(task.listed).replace('_', ' ').capitalize()} {_units(task)}"
 
 
-def _listing(root: Path, task: Task, entry: Mapping[str, Any]) -> Markup:
+def _listing(root: Path, task: Task, entry: Mapping[str, Any]) -> tuple[Markup, int]:
     label, units = str(task.listed), _units(task)
     labelled = sum(counts.get(label, 0) for counts in entry["labels"].values())
     hits = _hits(root, task)
@@ -248,7 +370,7 @@ def _listing(root: Path, task: Task, entry: Mapping[str, Any]) -> Markup:
         for hit in hits.slice(0, MOST_HITS).to_pylist()
     ]
     head = [units.removesuffix("s"), "label", label, "source", "votes and their evidence"]
-    return content + (html.table(head, rows) if rows else Markup(""))
+    return content + (html.table(head, rows) if rows else Markup("")), hits.num_rows
 
 
 def _hits(root: Path, task: Task) -> pa.Table:

@@ -127,7 +127,7 @@ def _curves(curves: Sequence[Mapping[str, Any]], metric: str) -> Markup:
         f"{system}: " + ", ".join(f"{mean:.3f} with {labels:,}" for labels, mean in curve)
         for system, curve in points.items()
     )
-    svg = plots.curves(name, points, "labels to learn from", tenfold=True)
+    plot = plots.curves(name, points, "labels to learn from", tenfold=True)
     shares = {share: labels for curve in curves for share, labels in zip(curve["shares"], curve["labels"], strict=True)}
     rows = []
     for curve in curves:
@@ -145,7 +145,7 @@ def _curves(curves: Sequence[Mapping[str, Any]], metric: str) -> Markup:
     )
     return (
         html.paragraph(explained, "note")
-        + html.figure(svg, f"{TITLES[metric]} by labels")
+        + html.figure(plot, f"{TITLES[metric]} by labels")
         + html.table(["system", *heads, "area"], rows)
         + _head("Labels that are enough")
         + html.table(["system", *(curve["system"] for curve in shown)], saved)
@@ -214,8 +214,7 @@ def forest(differences: Mapping[str, Mapping[str, Any]], measure: str, caption: 
         f"{row[0]} {signed(row[1])} from {signed(row[2])} to {signed(row[3])}, p {p_value(difference['holm'])}"
         for row, difference in zip(rows, differences.values(), strict=True)
     )
-    svg = plots.intervals(name, rows, bounds, f"difference in {measure}", 0.0, 730.0)
-    return html.figure(svg, caption)
+    return html.figure(plots.intervals(name, rows, bounds, f"difference in {measure}", 0.0), caption)
 
 
 def _labels(there: Sequence[Mapping[str, Any]]) -> Markup:
@@ -242,8 +241,8 @@ def _calibration(shown: Sequence[Mapping[str, Any]]) -> Markup:
             f"{some['count']:,} predictions of confidence {some['confidence']:.2f}, {some['right']:.2f} of them right"
             for some in calibration["bins"]
         )
-        svg = plots.against_diagonal(name, points, "confidence", "share that is right")
-        figures.append(html.figure(svg, f"{cell['system']}: calibration error {calibration['error']:.3f}"))
+        plot = plots.against_diagonal(name, points, "confidence", "share that is right")
+        figures.append(html.figure(plot, f"{cell['system']}: calibration error {calibration['error']:.3f}"))
     if not figures:
         return Markup("")
     explained = (
@@ -276,9 +275,7 @@ def _confusion(shown: Sequence[Mapping[str, Any]]) -> Markup:
                 ["true", "predicted", "count"],
                 [[row, column, f"{-count:,.1f}"] for count, row, column in mistakes[:MISTAKES]],
             )
-        body += Markup("<details{}><summary>{}</summary>{}</details>").format(
-            Markup(" open") if cell is shown[0] else "", cell["system"], inner
-        )
+        body += html.fold(cell["system"], inner, unfolded=cell is shown[0])
     explained = (
         "Rows are true, columns what was predicted: counts, means over seeds, with the share of the row. Of spans, "
         "those with equal start and end are held against each other. Of many labels, the commonest mistakes."
@@ -288,9 +285,7 @@ def _confusion(shown: Sequence[Mapping[str, Any]]) -> Markup:
 
 def _tinted(count: float, whole: float) -> Markup:
     part = count / whole if whole else 0.0
-    return Markup('<span style="background:rgba(47,102,144,{:.2f});padding:1px 4px">{} ({})</span>').format(
-        0.45 * part, f"{count:,.1f}".removesuffix(".0"), f"{100 * part:.0f}%"
-    )
+    return plots.tinted(f"{count:,.1f}".removesuffix(".0") + f" ({100 * part:.0f}%)", part)
 
 
 def _slices(shown: Sequence[Mapping[str, Any]], metric: str) -> Markup:
@@ -310,8 +305,7 @@ def _slices(shown: Sequence[Mapping[str, Any]], metric: str) -> Markup:
             name = f"{TITLES[metric]} of {cell['system']} by {kind}, {whole:.3f} on all: " + "; ".join(
                 f"{row[0]} {row[1]:.3f} from {row[2]:.3f} to {row[3]:.3f}, {row[4]} examples" for row in rows
             )
-            svg = plots.intervals(name, rows, bounds, TITLES[metric], whole)
-            figures.append(html.figure(svg, cell["system"]))
+            figures.append(html.figure(plots.intervals(name, rows, bounds, TITLES[metric], whole), cell["system"]))
         body += _head(f"By {kind}") + html.grid(figures)
     if not body:
         return body

@@ -1,5 +1,7 @@
 """The report of a site written by hand, and of real ones: safe, complete, adding up, the same each time."""
 
+import base64
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lxml import etree, html
+from lxml import html
 
 from socorpus.corpus.errors import InputError
 from socorpus.corpus.report import fragments, plots, sections, summary
@@ -42,12 +44,24 @@ def page(corpus: Path, facts: Mapping[str, Any]) -> str:
 
 def test_what_posts_say_stays_text(page: str) -> None:
     tree = html.fromstring(page)
-    assert not tree.xpath("//script")
-    assert "<script" not in page.lower()
+    (own,) = tree.xpath("//script")
+    assert own.text == Path(report_page.__file__).with_name("report.js").read_text("utf-8")
+    assert page.lower().count("<script") == 1
     assert "alert('title')" in tree.text_content()
     assert "alert('body')" in tree.text_content()
     assert "alert(2)" in tree.text_content()
     assert not [name for node in tree.iter() for name in node.attrib if name.startswith("on")]
+
+
+def test_its_policy_lets_only_its_own_style_and_script_count(page: str) -> None:
+    tree = html.fromstring(page)
+    (policy,) = tree.xpath("//meta[@http-equiv='Content-Security-Policy']/@content")
+    for name in ("style", "script"):
+        (own,) = tree.xpath(f"//{name}")
+        digest = base64.b64encode(hashlib.sha256(own.text.encode()).digest()).decode()
+        assert f"{name}-src 'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none'; ") and "unsafe" not in policy
+    assert not tree.xpath("//*[@style]")
 
 
 def test_opens_offline(page: str) -> None:
@@ -69,7 +83,8 @@ def test_no_secret_is_shown(page: str) -> None:
 
 def test_ids_are_unique_and_the_contents_lead_somewhere(page: str) -> None:
     tree = html.fromstring(page)
-    ids = tree.xpath("//section/@id")
+    ids = tree.xpath("//details[@class='section']/div/@id")
+    assert "duplicates" in ids and len(tree.xpath("//@id")) == len(set(tree.xpath("//@id")))
     assert len(ids) == len(set(ids)) > 8
     assert [f"#{one}" for one in ids] == tree.xpath("//nav//a/@href")
     used = set(re.findall(r'(?:url\(#|xlink:href="#)([^)"]+)', page))
@@ -213,70 +228,89 @@ def test_only_web_addresses_become_links(address: str | None) -> None:
 
 def test_plots_are_the_same_each_time_and_escape_labels() -> None:
     counts = {"<script>": 3, "a & b": 2, "$x^2$": 1, "日本語": 1}
-    shown = plots.bars("tags", counts)
-    assert shown == plots.bars("tags", counts)
+    shown = plots.bars("tags", counts).drawn
+    assert shown == plots.bars("tags", counts).drawn
     assert "&lt;script&gt;" in shown
     assert "<script>" not in shown
     assert "$x^2$" in shown
     assert "日本語" in shown
 
 
-def _numbers(shown: str, path: str, *names: str) -> list[tuple[float, ...]]:
-    tree = etree.fromstring(shown)
-    found = tree.findall(f".//{{http://www.w3.org/2000/svg}}{path}")
-    return [tuple(float(one.get(name)) for name in names) for one in found]
+def _numbers(plot: plots.Plot, element: str, *names: str) -> list[tuple[float, ...]]:
+    """Attributes of all elements of a name, in percent or pixels."""
+    tree = html.fragment_fromstring(plot.drawn, create_parent=True)
+    return [tuple(float(node.get(name).strip("%")) for name in names) for node in tree.iter(element)]
 
 
 def test_bars_are_as_long_as_their_numbers() -> None:
-    shown = plots.bars("b", {"one": 200, "two": 50, "none": 0})
-    (x0, one), (x1, two), (x2, none) = _numbers(shown, "rect", "x", "width")
-    assert x0 == x1 == x2
-    assert (two, none) == (pytest.approx(one / 4, abs=0.1), 0)
-    shown = plots.waterfall([("rows", 100, "level"), ("lost", 25, "loss"), ("kept", 75, "level")])
-    (_, rows), (start, lost), (zero, kept) = _numbers(shown, "rect", "x", "width")
+    (x0, one), (x1, two) = _numbers(plots.bars("b", {"one": 200, "two": 50, "none": 0}), "rect", "x", "width")
+    assert x0 == x1 == 0 and two == pytest.approx(one / 4, abs=0.1)
+    steps = [("rows", 100, "level"), ("lost", 25, "loss"), ("kept", 75, "level")]
+    (_, rows), (start, lost), (zero, kept) = _numbers(plots.waterfall(steps), "rect", "x", "width")
     assert lost == pytest.approx(rows / 4, abs=0.1)
     assert start == pytest.approx(zero + kept, abs=0.1)
+
+
+def test_bars_are_a_table_of_names_numbers_and_bars() -> None:
+    tree = html.fragment_fromstring(plots.bars("tags", {"recommendations": 1234}).drawn)
+    assert [cell.text_content() for cell in tree.find("tbody/tr")] == ["recommendations", "1,234", ""]
+    assert tree.findtext("caption") == "tags"
 
 
 def test_intervals_lie_where_their_numbers_are() -> None:
     rows = [("a <b>", 0.5, 0.25, 0.75, "+0.5", plots.KEPT), ("c", 0.0, -3.0, 9.0, "0", plots.QUIET)]
     shown = plots.intervals("what it says", rows, (0.0, 1.0), "difference", 0.0)
     assert shown == plots.intervals("what it says", rows, (0.0, 1.0), "difference", 0.0)
-    assert 'aria-label="what it says"' in shown and "a &lt;b&gt;" in shown
-    ends = [tuple(map(float, pair)) for pair in re.findall(r'd="M([\d.]+) [\d.]+H([\d.]+)"', shown)]
-    (low, high), (first, last) = ends
-    middle = float(re.findall(r'circle cx="([\d.]+)"', shown)[0])
+    assert "what it says" in shown.drawn and "a &lt;b&gt;" in shown.drawn
+    tree = html.fragment_fromstring(shown.drawn)
+    lines = [[float(node.get(name).strip("%")) for name in ("x1", "x2")] for node in tree.xpath("//line[@y1]")]
     # What goes beyond the axis is cut at its ends.
-    assert middle == pytest.approx((low + high) / 2, abs=0.1) == pytest.approx((first + last) / 2, abs=0.1)
-    assert high - low == pytest.approx((last - first) / 2, abs=0.2)
-    assert plots.intervals("none", [], (0.0, 0.0), "x").endswith("</svg>")
+    assert lines == [[25, 75], [0, 100]] and _numbers(shown, "circle", "cx") == [(50,), (0,)]
+    assert tree.xpath("//svg/@aria-label")[1] == "0, from −3 to 9"
+    assert "</table>" in plots.intervals("none", [], (0.0, 0.0), "x").drawn
 
 
 def test_points_on_the_diagonal_are_on_its_line() -> None:
     shown = plots.against_diagonal("r", [(0.5, 0.5, 1.0), (1.0, 0.0, 0.0)], "confidence", "right")
-    line = [float(number) for number in re.findall(r"M([\d.]+) ([\d.]+)L([\d.]+) ([\d.]+)", shown)[0]]
-    (on, off) = re.findall(r'circle cx="([\d.]+)" cy="([\d.]+)" r="([\d.]+)"', shown)
-    assert float(on[0]) == pytest.approx((line[0] + line[2]) / 2, abs=0.1)
-    assert float(on[1]) == pytest.approx((line[1] + line[3]) / 2, abs=0.1)
-    assert (float(off[0]), float(off[1])) == pytest.approx((line[2], line[1]), abs=0.1) and float(on[2]) > float(off[2])
+    (x, y, size), (right, bottom, least) = _numbers(shown, "circle", "cx", "cy", "r")
+    assert (x, y) == (50, 50) and (right, bottom) == (100, 100) and size > least
+    assert shown.head == ("confidence", "right", "of all") and shown.rows[0] == ("0.500", "0.500", "100.0%")
 
 
 def test_stacked_columns_stand_on_one_another() -> None:
     shown = plots.stacked("s", {"a": {2020: 30, 2022: 10}, "b": {2020: 10}}, "year")
-    (_, top_a, a), (_, _, later), (_, top_b, b), *_ = _numbers(shown, "rect", "x", "y", "height")
+    tree = html.fragment_fromstring(shown.drawn)
+    columns = [
+        [float(node.get(name).strip("%")) for name in ("y", "height")]
+        for node in tree.xpath("//svg[@class='area']/rect")
+    ]
+    (top_a, a), (_, later), (top_b, b) = columns
     assert (later, b) == (pytest.approx(a / 3, abs=0.1), pytest.approx(a / 3, abs=0.1))
     assert top_b + b == pytest.approx(top_a, abs=0.1)
+    assert shown.head == ("year", "a", "b") and shown.rows == (("2020", 30, 10), ("2021", 0, 0), ("2022", 10, 0))
 
 
 @pytest.mark.parametrize("log", [False, True])
 @pytest.mark.parametrize("counts", [[0, 0, 0], [1, 0, 0], [3, 1000, 20]])
 def test_histograms_of_any_counts_are_drawn(counts: list[int], log: bool) -> None:
-    made = {"a": np.array(counts)}
-    for shown in (plots.columns("c", made, [0, 1, 2, 3], "x", log), plots.lines("l", made, [1, 4, 16, 64], "x", (2,))):
-        tree = etree.fromstring(shown)
-        words = [one.text for one in tree.iter("{http://www.w3.org/2000/svg}text")]
-        assert words.count("0") >= 1 and "x" in words
-        assert "nan" not in shown and "inf" not in shown
+    bins = {"a": np.array(counts)}
+    for shown in (plots.columns("c", bins, [0, 1, 2, 3], "x", log), plots.lines("l", bins, [1, 4, 16, 64], "x", (2,))):
+        tree = html.fragment_fromstring(shown.drawn)
+        levels = [span.text for span in tree.xpath("//div[@class='up']/span")]
+        assert levels[-1] == "0" and len(set(levels)) == len(levels) and "x" in tree.xpath("//p/text()")
+        heights = [float(node.get("height").strip("%")) for node in tree.xpath("//svg[@class='area']/rect")]
+        assert len(heights) == len(shown.rows) == sum(count > 0 for count in counts)
+        assert all(0 < height <= 100 for height in heights)
+        assert "nan" not in shown.drawn and "inf" not in shown.drawn
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e9), st.integers(2, 6))
+def test_levels_are_evenly_spaced_and_hold_all(low: float, room: float, most: int) -> None:
+    levels = plots._evenly(low, low + room, most)
+    apart = np.diff(levels)
+    slack = 1e-6 * (abs(low) + room)
+    assert levels[0] <= low + slack and levels[-1] >= low + room - slack
+    assert 2 <= len(levels) <= most + 3 and np.allclose(apart, apart[0], rtol=1e-3)
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=300), st.floats(0.01, 0.99))
@@ -288,6 +322,7 @@ def test_median_is_the_quantile(values: list[int], share: float) -> None:
 
 def _table(page: str, title: str) -> list[list[str]]:
     tree = html.fromstring(page)
-    section = next(one for one in tree.xpath("//section") if one.findtext("h2") == title)
-    rows = section.xpath(".//table")[0].xpath("./tbody/tr | ./tfoot/tr")
+    section = next(one for one in tree.xpath("//details[@class='section']") if one.findtext("summary/h2") == title)
+    section = section.find("div")
+    rows = section.xpath(".//div[@class='wide']/table")[0].xpath("./tbody/tr | ./tfoot/tr")
     return [[cell.text_content() for cell in row] for row in rows]

@@ -89,7 +89,7 @@ def test_the_result_is_written_as_tables_and_as_a_page(small: Ablation) -> None:
     assert row["changes"] == "selection.min_score: null → 1"
     assert float(row["difference"]) == difference["mean"] and float(row["holm"]) == difference["holm"]
     page = (small.folder / "ablation.html").read_text()
-    for part in ("<svg", "selection.min_score=1", "held-out loss", "ranking need not hold", "6,144"):
+    for part in ("<figure", "selection.min_score=1", "held-out loss", "ranking need not hold", "6,144"):
         assert part in page
     assert "https://" not in page and "http://" not in page.replace("http://www.w3.org/2000/svg", "")
     assert [table.rows[0][0] for table in small.tables()] == ["base"] * (1 + len(small.facts["measures"]))
@@ -99,8 +99,8 @@ def test_a_page_without_a_difference_and_one_with_many(small: Ablation) -> None:
     facts = json.loads(json.dumps(small.facts))
     for measure in facts["measures"]:
         measure["differences"], measure["pairs"] = {}, []
-    assert "<svg" not in ablation_page.render(facts) and "held-out loss" in ablation_page.render(facts)
-    assert ablation_page.render(small.facts).count("<svg") == len(small.facts["measures"])
+    assert "<figure" not in ablation_page.render(facts) and "held-out loss" in ablation_page.render(facts)
+    assert ablation_page.render(small.facts).count("<figure") == len(small.facts["measures"])
 
 
 def test_what_is_done_is_not_done_again(small: Ablation, corpus: Path) -> None:

@@ -75,7 +75,7 @@ def test_the_page_shows_runs_side_by_side(whole: Path, tmp_path: Path) -> None:
     assert names[1] == "other/run" and all(f">{name}<" in page for name in names)
     for caption in ("Training loss", "Held-out loss, code", "Norm of the gradient", "Memory, GB", "Tokens a second"):
         assert caption in page
-    assert page.count("<svg") == 12 and "http://" not in page.replace("http://www.w3.org/2000/svg", "")
+    assert page.count("<figure") == 12 and "http://" not in page.replace("http://www.w3.org/2000/svg", "")
     last = runs.log(whole)[-1]
     assert f"{last['loss']:.3f}" in page and f"{last['tokens']:,}" in page
 
