@@ -1,5 +1,6 @@
 """The tutorials and how-to pages do what they say: their commands and snippets run in order, and say what is shown."""
 
+import csv
 import os
 import re
 import shlex
@@ -57,6 +58,18 @@ def said(command: str, folder: Path) -> str:
     return done.stdout
 
 
+def fill_in(sheet: Path) -> None:
+    """What a person does with a sheet."""
+    with sheet.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        row["label"] = "HQ" if len(row["text"]) > 400 else "LQ_EDIT"
+    with sheet.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
 def follow(page: Path, folder: Path) -> int:
     """Do what a page says, in a folder; the number of commands and snippets that ran."""
     ran = 0
@@ -74,6 +87,8 @@ def follow(page: Path, folder: Path) -> int:
                 if not any(part in command for part in ELSEWHERE):
                     holds(output, said(command, folder))
                     ran += 1
+                    if "labeling sheet" in command and "how-to" in page.parts:
+                        fill_in(folder / "sheet.csv")
     return ran
 
 
