@@ -32,14 +32,14 @@ def by_year(counted: str, panels: Mapping[str, Mapping[str, Years]], of: str) ->
         )
         for name, series in panels.items()
     ]
-    several = len(kinds) > 1
+    parted = len(kinds) > 1
     rows = [
-        [name, *([kind] if several else []), *(counts.get(year, 0) for year in years)]
+        [name, *([kind] if parted else []), *(counts.get(year, 0) for year in years)]
         for name, series in panels.items()
         for kind, counts in series.items()
     ]
-    head = [of, *([counted] if several else []), *map(str, years)]
-    legend = plots.keys(dict(zip(kinds, plots.PALETTE, strict=False))) if several else Markup("")
+    head = [of, *([counted] if parted else []), *map(str, years)]
+    legend = plots.keys(dict(zip(kinds, plots.PALETTE, strict=False))) if parted else Markup("")
     return (
         legend + html.grid(figures, "small") + html.fold(f"Numbers: {counted} by {of} and year", html.table(head, rows))
     )
