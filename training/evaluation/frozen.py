@@ -137,12 +137,12 @@ class Vectors:
         # On a processor the vectors are exact, so that they are the same on all.
         half = self._device.type == "cuda" and inference.half(self._device)
         with torch.autocast(self._device.type, torch.bfloat16) if half else nullcontext():
-            made = self._network(input_ids=ids, attention_mask=mask, output_hidden_states=len(self._layers) > 1)
+            output = self._network(input_ids=ids, attention_mask=mask, output_hidden_states=len(self._layers) > 1)
         if len(self._layers) == 1:
-            return made.last_hidden_state.float(), iter(range(len(ids)))
-        depth = len(made.hidden_states) - 1
+            return output.last_hidden_state.float(), iter(range(len(ids)))
+        depth = len(output.hidden_states) - 1
         # The last one's states have gone through the last normalisation.
-        of_layers = [*made.hidden_states[:-1], made.last_hidden_state]
+        of_layers = [*output.hidden_states[:-1], output.last_hidden_state]
         states = torch.cat([of_layers[round(share * depth)] for share in self._layers], -1)
         return states.float(), iter(range(len(ids)))
 

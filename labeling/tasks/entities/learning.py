@@ -71,8 +71,8 @@ def learn(texts: Sequence[Text]) -> Learned:
     Raises:
         InputError: scikit-learn is not installed, or nothing can be learned of the texts.
     """
-    made = cross_fitted(texts)
-    return Learned(made.types, made.tagger, train_judge(made.candidates, _all(made.right), made.fold))
+    crossed = cross_fitted(texts)
+    return Learned(crossed.types, crossed.tagger, train_judge(crossed.candidates, _all(crossed.right), crossed.fold))
 
 
 def cross_fitted(texts: Sequence[Text]) -> CrossFitted:

@@ -56,12 +56,12 @@ def fit(data: Data, vectors: Vectors | None) -> Chosen:
     """
     train = data.splits["train"]
     texts = _texts(train)
-    made = learning.cross_fitted(texts)
-    right = np.concatenate([np.zeros(0, bool), *made.right])
-    described, network = made.candidates, None
+    crossed = learning.cross_fitted(texts)
+    right = np.concatenate([np.zeros(0, bool), *crossed.right])
+    described, network = crossed.candidates, None
     if vectors is not None and right.any():
-        described, network = _with_network(made, texts, [example.offsets() for example in train], vectors(train))
-    model = Learned(made.types, made.tagger, learning.train_judge(described, right, made.fold))
+        described, network = _with_network(crossed, texts, [example.offsets() for example in train], vectors(train))
+    model = Learned(crossed.types, crossed.tagger, learning.train_judge(described, right, crossed.fold))
 
     def candidates() -> Iterable[tuple[str, Answers]]:
         kept_last: dict[int, tuple[Sequence[Example], list[dict[Span, float]]]] = {}
@@ -100,22 +100,22 @@ def votes_version() -> dict[str, int | None]:
 
 
 def _with_network(
-    made: learning.CrossFitted, texts: Sequence[Text], words: Sequence[bio.Offsets], near: Sequence[Float32]
+    crossed: learning.CrossFitted, texts: Sequence[Text], words: Sequence[bio.Offsets], near: Sequence[Float32]
 ) -> tuple[list[Candidates], "_Network"]:
     """The candidates with what networks say that had not seen their question; and a network of all texts."""
-    parts = [_Part.of(words[i], each, near[i]) for i, each in zip(made.texts, made.candidates, strict=True)]
-    labels = [part.labels(words[i], texts[i].gold, made.types) for i, part in zip(made.texts, parts, strict=True)]
+    parts = [_Part.of(words[i], each, near[i]) for i, each in zip(crossed.texts, crossed.candidates, strict=True)]
+    labels = [part.labels(words[i], texts[i].gold, crossed.types) for i, part in zip(crossed.texts, parts, strict=True)]
     fold = learning.folds(texts)
-    described = list(made.candidates)
+    described = list(crossed.candidates)
     for out in range(learning.FOLDS):
-        inside = [number for number, i in enumerate(made.texts) if fold[i] == out]
-        seen = [number for number, i in enumerate(made.texts) if fold[i] != out]
+        inside = [number for number, i in enumerate(crossed.texts) if fold[i] == out]
+        seen = [number for number, i in enumerate(crossed.texts) if fold[i] != out]
         if not inside:
             continue
-        network = _Network.learned([parts[k] for k in seen], [labels[k] for k in seen], len(made.types))
+        network = _Network.learned([parts[k] for k in seen], [labels[k] for k in seen], len(crossed.types))
         for number in inside:
             described[number] = _beside(described[number], network(parts[number]))
-    return described, _Network.learned(parts, labels, len(made.types))
+    return described, _Network.learned(parts, labels, len(crossed.types))
 
 
 @dataclass(frozen=True)
@@ -197,16 +197,16 @@ class _Network:
     @torch.no_grad()
     def __call__(self, part: _Part) -> Float32:
         """float32[n, 3] of the candidates: log-probabilities of its type, of none, of the likeliest other type."""
-        said = torch.log_softmax(self._layers(self._near(part.vectors)), 1).numpy()[part.place]
+        opinion = torch.log_softmax(self._layers(self._near(part.vectors)), 1).numpy()[part.place]
         own = np.arange(len(part.kind)), part.kind + 1
-        result = np.stack([said[own], said[:, 0], said[:, 0]], 1)
-        said[own] = said[:, 0] = _NEVER
-        result[:, 2] = said.max(1, initial=_NEVER)
+        result = np.stack([opinion[own], opinion[:, 0], opinion[:, 0]], 1)
+        opinion[own] = opinion[:, 0] = _NEVER
+        result[:, 2] = opinion.max(1, initial=_NEVER)
         return result
 
 
-def _beside(candidates: Candidates, said: Float32) -> Candidates:
-    return replace(candidates, dense=np.concatenate([candidates.dense, said], 1))
+def _beside(candidates: Candidates, opinion: Float32) -> Candidates:
+    return replace(candidates, dense=np.concatenate([candidates.dense, opinion], 1))
 
 
 def _texts(examples: Sequence[Example]) -> list[Text]:
@@ -237,12 +237,12 @@ def _likely(
         candidates = judge.candidates(joint, [text.votes], model.types, model.tagger.spans(prepared))
         if network is not None and (of_text := near[number]) is not None:
             candidates = _beside(candidates, network(_Part.of(examples[number].offsets(), candidates, of_text)))
-        found: dict[Span, float] = {}
+        by_span: dict[Span, float] = {}
         odds = model.judge.scores(candidates)
         for (start, end, kind), probability in zip(
             candidates.spans.tolist(), (1 / (1 + np.exp(-odds))).tolist(), strict=True
         ):
             span = Span(*text.widen(start, end), model.types[kind])
-            found[span] = max(probability, found.get(span, 0.0))
-        likely.append(found)
+            by_span[span] = max(probability, by_span.get(span, 0.0))
+        likely.append(by_span)
     return likely
