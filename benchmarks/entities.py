@@ -3,7 +3,10 @@
 Nothing is fitted on dev. `--fold` cross-validates within train instead, and leaves dev alone (some minutes). `--names`
 simulates what people's judgements of the commonest names teach: a table of its own, from the gold spans.
 
-python benchmarks/entities.py [--data PATH] [--fold] [--names]
+`--stacked` scores another system, `stacked` of `socorpus evaluate`, learned of the whole of train; `--encoder FOLDER`
+the same with the vectors of that encoder (several minutes on a core).
+
+python benchmarks/entities.py [--data PATH] [--fold] [--names] [--stacked [--encoder FOLDER]]
 """
 
 import argparse
@@ -13,6 +16,7 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lxml import etree
@@ -57,6 +61,24 @@ def by_fold(documents: Sequence[Document], folds: int = 4) -> Labelled:
         learned = entities_task.learn_documents([d for d in documents if numbers[d.question] != fold])
         labelled |= zip(inside, label([documents[row] for row in inside], learned), strict=True)
     return [labelled[row] for row in range(len(documents))]
+
+
+def by_stacked(folder: Path, encoder: str | None) -> tuple[list[Document], Labelled]:
+    """Documents of dev, and their spans by `stacked`, learned of train; there is no validation split to choose on."""
+    from socorpus.labeling.schema import TASKS
+    from socorpus.training.evaluation.entities import stacked
+    from socorpus.training.examples import benchmarks
+    from socorpus.training.finetuning import pretrained
+    from socorpus.training.finetuning.settings import FinetuneSettings
+
+    data = benchmarks.conll(folder, TASKS["entities"])
+    everything = {"train": [*data.splits["train"], *data.splits["validation"]], "validation": [], "test": []}
+    vectors = None
+    if encoder is not None:
+        vectors = stacked.encoder_vectors(pretrained.find(encoder), data.task, FinetuneSettings())
+    fitted = stacked.fit(replace(data, splits=everything), vectors)
+    documents = so_ner.read(folder / "dev.txt")
+    return documents, [list(answer.spans) for answer in fitted.predict(data.splits["test"])]
 
 
 def by_function(documents: Sequence[Document]) -> dict[str, Counts]:
@@ -117,10 +139,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=root)
     parser.add_argument("--fold", action="store_true", help="cross-validate within train instead, and leave dev alone")
     parser.add_argument("--names", action="store_true", help="only simulate judgements of names")
+    parser.add_argument("--stacked", action="store_true", help="score the system `stacked` of `socorpus evaluate`")
+    parser.add_argument("--encoder", metavar="FOLDER", help="with the vectors of this encoder")
     arguments = parser.parse_args()
     folder = arguments.data / "benchmarks" / "ner"
-    judged = so_ner.read(folder / ("train.txt" if arguments.fold else "dev.txt"))
-    labelled = by_fold(judged) if arguments.fold else label(judged, None)
+    if arguments.stacked or arguments.encoder:
+        judged, labelled = by_stacked(folder, arguments.encoder)
+    else:
+        judged = so_ner.read(folder / ("train.txt" if arguments.fold else "dev.txt"))
+        labelled = by_fold(judged) if arguments.fold else label(judged, None)
     gold = [document.spans for document in judged]
     console = Console(width=110)
     if arguments.names:

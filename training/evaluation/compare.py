@@ -303,6 +303,24 @@ def _frozen(
     return _fitted_once(folder, work, data, plan, cell, fit, lambda fitted: fitted.predict(data.splits["test"]))
 
 
+def _stacked(
+    system: System, data: Data, plan: ComparisonPlan, folder: Path, show: ComparisonShow, cell: Cell
+) -> list[list[Prediction]]:
+    from socorpus.training.evaluation import frozen
+    from socorpus.training.evaluation.entities import stacked
+
+    model = found_model(system, plan) if system.what else None
+    settings = plan.settings
+
+    def fit(seen: Data) -> Answering:
+        return stacked.fit(seen, None if model is None else stacked.encoder_vectors(model, seen.task, settings))
+
+    work: dict[str, Any] = {"kind": system.kind, "version": stacked.VERSION, "votes": stacked.votes_version()}
+    if model is not None:
+        work |= {"vectors": frozen.VERSION, "model": model.identity, "length": settings.length}
+    return _fitted_once(folder, work, data, plan, cell, fit, lambda fitted: fitted.predict(data.splits["test"]))
+
+
 def _fitted_once(
     folder: Path,
     work: Mapping[str, Any],
@@ -555,7 +573,7 @@ def _chat(
     return [predicted]
 
 
-_RUNS = {"defined": _defined, "frozen": _frozen, "joined": _frozen, "chat": _chat}
+_RUNS = {"defined": _defined, "frozen": _frozen, "joined": _frozen, "stacked": _stacked, "chat": _chat}
 _NOTES = {
     "cut": "texts were too long for the prompt and lost their middle",
     "unmatched": "entities were dropped, since their quote is not in the text or their type is none",

@@ -46,20 +46,31 @@ def fit(model: Pretrained, data: Data, settings: FinetuneSettings, joined: bool)
     Raises:
         InputError: the model can't be loaded, or has no tokenizer that gives offsets.
     """
-    vectors = _Vectors(model, data.task, settings)
+    vectors = Vectors(model, data.task, settings)
     fitted = choose((_of_words if data.task.spans else _of_texts)(vectors, data, joined), data)
     return Chosen(fitted.answers, fitted.note, vectors.parameters, fitted.configurations)
 
 
-class _Vectors:
+class Vectors:
     """The vectors of examples; those of the last ones are kept, since each candidate asks for the same.
+
+    Args:
+        layers: whose hidden states stand side by side in a vector, as shares of the depth: 1 is the last layer.
+        pieces: whether a word's vector is the mean of its tokens' instead of its first token's.
 
     Attributes:
         parameters: of the encoder.
     """
 
-    def __init__(self, model: Pretrained, task: Task, settings: FinetuneSettings) -> None:
-        self._task, self._settings = task, settings
+    def __init__(
+        self,
+        model: Pretrained,
+        task: Task,
+        settings: FinetuneSettings,
+        layers: Sequence[float] = (1.0,),
+        pieces: bool = False,
+    ) -> None:
+        self._task, self._settings, self._layers, self._pieces = task, settings, layers, pieces
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._tokenizer = pretrained.tokenizer(model)
         self._reading = Reading(min(settings.length or 2048, model.context), settings.windows)
@@ -100,12 +111,23 @@ class _Vectors:
                     continue
                 words = np.zeros((len(some[number].offsets()), states.shape[-1]), np.float32)
                 for window, state in zip(windows, mine, strict=True):
-                    words[window.words] = state[torch.from_numpy(window.heads.astype(np.int64))].cpu().numpy()
+                    if len(window.heads):
+                        words[window.words] = self._of_heads(state.cpu().numpy(), window.heads)
                 vectors[number] = words
         return vectors
 
+    def _of_heads(self, state: Float32, heads: npt.NDArray[np.int32]) -> Float32:
+        """Vectors of words whose first tokens are `heads`, ascending."""
+        if not self._pieces:
+            return state[heads]
+        # Of a window's last word only the first token: what follows may be another word's.
+        state = state[: heads[-1] + 1]
+        sizes = np.maximum(np.diff(np.append(heads, len(state))), 1)
+        means: Float32 = np.add.reduceat(state, heads, axis=0) / sizes[:, None].astype(np.float32)
+        return means
+
     def _states(self, encoded: Sequence[Encoded], part: Sequence[int]) -> tuple[torch.Tensor, Any]:
-        """Last hidden states of the windows of texts, float32[windows, length, width], and the windows' numbers."""
+        """Hidden states of the windows of texts, float32[windows, length, width], and the windows' numbers."""
         ids, mask = inference.padded(
             [window for number in part for window in encoded[number].windows],
             int(self._tokenizer.pad_token_id or 0),
@@ -115,11 +137,17 @@ class _Vectors:
         # On a processor the vectors are exact, so that they are the same on all.
         half = self._device.type == "cuda" and inference.half(self._device)
         with torch.autocast(self._device.type, torch.bfloat16) if half else nullcontext():
-            states = self._network(input_ids=ids, attention_mask=mask).last_hidden_state
+            output = self._network(input_ids=ids, attention_mask=mask, output_hidden_states=len(self._layers) > 1)
+        if len(self._layers) == 1:
+            return output.last_hidden_state.float(), iter(range(len(ids)))
+        depth = len(output.hidden_states) - 1
+        # The last one's states have gone through the last normalisation.
+        of_layers = [*output.hidden_states[:-1], output.last_hidden_state]
+        states = torch.cat([of_layers[round(share * depth)] for share in self._layers], -1)
         return states.float(), iter(range(len(ids)))
 
 
-def _of_texts(vectors: _Vectors, data: Data, joined: bool) -> Iterable[tuple[str, Answers]]:
+def _of_texts(vectors: Vectors, data: Data, joined: bool) -> Iterable[tuple[str, Answers]]:
     train, labels = data.splits["train"], len(data.task.labels)
     label = np.array([example.label for example in train])
     weight = label_weights(label, labels)
@@ -150,7 +178,7 @@ def _of_texts(vectors: _Vectors, data: Data, joined: bool) -> Iterable[tuple[str
             yield f"vectors of length {factor:g}, C = {strength:g}", of_rows(both, model)
 
 
-def _of_words(vectors: _Vectors, data: Data, joined: bool) -> Iterable[tuple[str, Answers]]:
+def _of_words(vectors: Vectors, data: Data, joined: bool) -> Iterable[tuple[str, Answers]]:
     from scipy import sparse
     from sklearn.feature_extraction import FeatureHasher
     from sklearn.linear_model import SGDClassifier

@@ -3,7 +3,8 @@
 A system is written as `[NAME=]WHAT`. WHAT is `audits`; one of `SYSTEMS`, ours or a plug-in's; the folder of a run or a
 model, or a name on the hub, prefixed with `scratch:` to start from random weights, with `weak:` to learn from the weak
 labels of a corpus first, with `selftrain:` to learn from its own labels of a corpus's texts at last, with `frozen:` to
-learn from its vectors by logistic regression, or with `joined:` to learn from these and from weighted words; or
+learn from its vectors by logistic regression, with `joined:` to learn from these and from weighted words, or with
+`stacked:` to learn entities from these and from all that the package has for entities (`stacked` alone: without); or
 `chat:MODEL[@URL][?shots=N&prompt=FORM]` for an OpenAI-compatible endpoint.
 """
 
@@ -53,7 +54,7 @@ class Definition:
     unit: str | None = None
 
 
-_OURS = tuple(f"socorpus.training.evaluation.{name}" for name in ("baselines", "linear_embeddings", "crf"))
+_OURS = tuple(f"socorpus.training.evaluation.{name}" for name in ("baselines", "linear_embeddings", "entities.crf"))
 SYSTEMS: Registry[Definition] = Registry("system", _OURS)
 """Systems with names: our audits, then those of active plug-ins."""
 
@@ -94,6 +95,9 @@ TAUGHT = {"weak": "weak labels + {}", "selftrain": "self-trained {}"}
 FROZEN = {"frozen": "frozen", "joined": "TF-IDF +"}
 """Kinds of systems that learn from the vectors of an encoder that stays as it is, and how their names begin."""
 
+STACKED = "stacked"
+"""Kind of the system for spans that has the package's functions, a CRF and trees, and an encoder's vectors if named."""
+
 
 @dataclass(frozen=True)
 class System:
@@ -101,8 +105,8 @@ class System:
 
     Attributes:
         name: in the table.
-        kind: `defined`, `model`, `frozen`, `joined` or `chat`.
-        what: a name in `SYSTEMS`, a model's name or folder, or the endpoint's model.
+        kind: `defined`, `model`, `frozen`, `joined`, `stacked` or `chat`.
+        what: a name in `SYSTEMS`, a model's name or folder (of `stacked` also nothing), or the endpoint's model.
         url: base URL of an endpoint.
         shots: examples in an endpoint's prompt; None: none, or chosen.
         form: of an endpoint's prompt (`llm.prompts.FORMS`); empty: the usual one, or chosen.
@@ -147,6 +151,8 @@ def parse(text: str) -> list[System]:
     if what.partition(":")[0] in TAUGHT:
         return [_taught(text, name, what)]
     kind, _, model = what.partition(":")
+    if what == STACKED or (kind == STACKED and model):
+        return [System(name or f"{STACKED} {_last(model)}".rstrip(), STACKED, model)]
     if kind in FROZEN and model:
         return [System(name or f"{FROZEN[kind]} {_last(model)}", kind, model)]
     return [System(name or _last(what), "model", what)]
@@ -176,7 +182,7 @@ def _taught(text: str, name: str, what: str) -> System:
     """A model that learns from a corpus too: `weak:MODEL`, `selftrain:MODEL` or `selftrain:weak:MODEL`."""
     selftrain, weak = what.startswith("selftrain:"), what.removeprefix("selftrain:").startswith("weak:")
     model = what.removeprefix("selftrain:").removeprefix("weak:")
-    if not model or model.partition(":")[0] in (*TAUGHT, *FROZEN, "chat"):
+    if not model or model.partition(":")[0] in (*TAUGHT, *FROZEN, STACKED, "chat"):
         raise InputError(
             f"system {text!r}: write weak:MODEL, selftrain:MODEL or selftrain:weak:MODEL, where MODEL is a folder, a "
             "name on the hub, or scratch: and one of these"
@@ -197,6 +203,8 @@ def _last(path: str) -> str:
 
 def fits(system: System, task: Task) -> bool:
     """Whether a system is for tasks of this kind: of whole texts, or of spans."""
+    if system.kind == STACKED:
+        return task.spans
     return system.kind != "defined" or SYSTEMS[system.what].unit in (None, "span" if task.spans else "text")
 
 
@@ -237,7 +245,7 @@ given with NAME=FOLDER takes a row's place."""
 
 def suggestion(what: str) -> str:
     """The nearest known system to a name that is none, and what can be named."""
-    own = [*SYSTEMS, "audits", "paper"]
+    own = [*SYSTEMS, STACKED, "audits", "paper"]
     written = {name: name for name in own} | {row.name: row.what for row in PAPER if row.kind == "model"}
     written |= {what: what for what in written.values()}
     lower = {name.lower(): name for name in written}
@@ -245,8 +253,8 @@ def suggestion(what: str) -> str:
     meant = f"did you mean {written[lower[near[0]]]}? " if near else ""
     return (
         f"{meant}A system is one of {', '.join(own)}; of a plug-in (--plugin); the folder of a run or of a model; a "
-        "name on the Hugging Face hub, such as answerdotai/ModernBERT-base; scratch:, weak:, selftrain:, frozen: or "
-        "joined: before one of these; or chat:MODEL"
+        "name on the Hugging Face hub, such as answerdotai/ModernBERT-base; scratch:, weak:, selftrain:, frozen:, "
+        "joined: or stacked: before one of these; or chat:MODEL"
     )
 
 

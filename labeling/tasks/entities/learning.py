@@ -45,29 +45,59 @@ class Text:
     question: int = 0
 
 
+@dataclass(frozen=True)
+class CrossFitted:
+    """A tagger that learned of all texts, and what taggers that had not seen a text's question find in it.
+
+    Attributes:
+        types: those of the gold spans.
+        texts: number of each text, in the order of the folds.
+        candidates: of each of these.
+        right: bool[n], which of its candidates are gold spans once widened.
+        fold: of each candidate of all, int64.
+    """
+
+    types: tuple[str, ...]
+    tagger: Tagger
+    texts: list[int]
+    candidates: list[Candidates]
+    right: list[npt.NDArray[np.bool_]]
+    fold: npt.NDArray[np.int64]
+
+
 def learn(texts: Sequence[Text]) -> Learned:
     """A tagger and a judge from texts with gold spans; the same texts give the same bytes.
 
     Raises:
         InputError: scikit-learn is not installed, or nothing can be learned of the texts.
     """
+    crossed = cross_fitted(texts)
+    return Learned(crossed.types, crossed.tagger, train_judge(crossed.candidates, _all(crossed.right), crossed.fold))
+
+
+def cross_fitted(texts: Sequence[Text]) -> CrossFitted:
+    """Candidates to train a judge on; see the module."""
     types = tuple(sorted({span.label for text in texts for span in text.gold}))
     joint = [entities_post.joined([text.post]) for text in texts]
     prepared = [
         tagger.prepare(place, [[vote[:4] for vote in text.votes]]) for place, text in zip(joint, texts, strict=True)
     ]
     fold = folds(texts)
-    described, right = [], []
+    order, described, right = list[int](), list[Candidates](), list[npt.NDArray[np.bool_]]()
     for out in range(FOLDS):
         model = train_tagger([(prepared[i], texts[i].gold) for i in range(len(texts)) if fold[i] != out], types)
         for i in (i for i in range(len(texts)) if fold[i] == out):
             each = judge.candidates(joint[i], [texts[i].votes], types, model.spans(prepared[i]))
-            described.append((i, each))
+            order.append(i)
+            described.append(each)
             right.append(is_right(texts[i], each, types))
-    described_all = [each for _, each in described]
-    of = np.concatenate([np.full(len(each.spans), fold[i]) for i, each in described])
+    of = np.repeat(np.array([fold[i] for i in order], np.int64), [len(each.spans) for each in described])
     model = train_tagger(list(zip(prepared, [text.gold for text in texts], strict=True)), types)
-    return Learned(types, model, train_judge(described_all, np.concatenate(right), of))
+    return CrossFitted(types, model, order, described, right, of)
+
+
+def _all(right: Sequence[npt.NDArray[np.bool_]]) -> npt.NDArray[np.bool_]:
+    return np.concatenate([np.zeros(0, bool), *right])
 
 
 def folds(texts: Sequence[Text]) -> list[int]:

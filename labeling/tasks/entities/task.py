@@ -163,15 +163,34 @@ def learn_documents(documents: Sequence[so_ner.Document]) -> Learned:
 
 def annotated(documents: Sequence[so_ner.Document]) -> list[Text]:
     """Documents as texts to learn from, with the votes on them; types that the task does not have are left out."""
-    texts = _texts([document.text for document in documents], [document.segments for document in documents], None)
+    return with_gold(
+        [document.text for document in documents],
+        [document.segments for document in documents],
+        None,
+        [document.tokens for document in documents],
+        [[span for span in document.spans if span.label in TASK.labels] for document in documents],
+        [document.question for document in documents],
+    )
+
+
+def with_gold(
+    texts: Sequence[str],
+    segments: Sequence[Iterable[Mapping[str, Any]]],
+    tags: Sequence[Iterable[str]] | None,
+    tokens: Sequence[bio.Offsets],
+    gold: Sequence[Iterable[Span]],
+    questions: Sequence[int],
+) -> list[Text]:
+    """Texts to learn from, with the votes on them.
+
+    Args:
+        segments, tags, tokens: as for `label`.
+        gold: spans of each text, of any types.
+        questions: number of each text's question; texts of one question are in one fold.
+    """
     return [
-        replace(
-            text,
-            widen=widener(document.tokens),
-            gold=frozenset(span for span in document.spans if span.label in TASK.labels),
-            question=document.question,
-        )
-        for text, document in zip(texts, documents, strict=True)
+        replace(text, widen=widener(offsets), gold=frozenset(spans), question=question)
+        for text, offsets, spans, question in zip(_texts(texts, segments, tags), tokens, gold, questions, strict=True)
     ]
 
 

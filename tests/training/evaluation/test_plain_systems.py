@@ -9,7 +9,7 @@ import pytest
 
 from socorpus.training.evaluation import compare, frozen, plain_systems, systems
 from socorpus.training.evaluation.compare import ComparisonPlan
-from socorpus.training.evaluation.crf import crf
+from socorpus.training.evaluation.entities.crf import crf
 from socorpus.training.evaluation.linear_embeddings import embeddings
 from socorpus.training.evaluation.plain_systems import Chosen, choose
 from socorpus.training.examples import metrics
@@ -104,11 +104,11 @@ def test_vectors_are_those_of_plain_transformers(tmp_path: Path, kind: str) -> N
     data, settings = tiny_models.texts(), FinetuneSettings()
     model = pretrained.find(str(folder))
     some = [Example("a", "a", "how do i use numpy"), Example("b", "b", "why", title="how")]
-    made = frozen._Vectors(model, data.task, settings)(some)
+    made = frozen.Vectors(model, data.task, settings)(some)
     for example, vector in zip(some, made, strict=True):
         text = example.text if example.title is None else f"{example.title}\n\n{example.text}"
         np.testing.assert_allclose(vector[0], vectors_by_hand(folder, text).mean(0), atol=1e-5)
-    words = frozen._Vectors(model, tiny_models.spans().task, settings)([Example("c", "c", "use numpy")])[0]
+    words = frozen.Vectors(model, tiny_models.spans().task, settings)([Example("c", "c", "use numpy")])[0]
     states = vectors_by_hand(folder, "use numpy")
     np.testing.assert_allclose(words[0], states[1], atol=1e-5)
     assert words.shape == (2, states.shape[1])
