@@ -9,11 +9,11 @@ from socorpus.corpus.lazy import hand_on
 
 if TYPE_CHECKING:
     from socorpus.labeling.analysis.accuracy import Accuracy
+    from socorpus.labeling.analysis.differences.label_diff import LabelDiff
+    from socorpus.labeling.analysis.differences.whole_diff import Diff
     from socorpus.labeling.analysis.estimate import Recall, Share
     from socorpus.labeling.analysis.findings import Analysis
-    from socorpus.labeling.analysis.label_diff import LabelDiff
     from socorpus.labeling.analysis.tryout import Trial
-    from socorpus.labeling.analysis.whole_diff import Diff
     from socorpus.labeling.api import (
         accuracy,
         analyze,
@@ -118,9 +118,9 @@ if not TYPE_CHECKING:
             "analysis.accuracy": "Accuracy",
             "analysis.estimate": "Recall Share",
             "analysis.findings": "Analysis",
-            "analysis.label_diff": "LabelDiff",
+            "analysis.differences.label_diff": "LabelDiff",
             "analysis.tryout": "Trial",
-            "analysis.whole_diff": "Diff",
+            "analysis.differences.whole_diff": "Diff",
             "api": "accuracy analyze apply browse check_forgotten diff diff_labels explain_labels export_labels forget "
             "import_judgements install_studio judge_names label_examples label_slices lift_forgotten publish score "
             "studio sync task_named task_names tasks_without_functions train_score try_functions write_report "

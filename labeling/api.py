@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from socorpus.corpus.engine.work import Progress
     from socorpus.corpus.finished import Corpus
     from socorpus.labeling.analysis.accuracy import Accuracy
+    from socorpus.labeling.analysis.differences.label_diff import LabelDiff
+    from socorpus.labeling.analysis.differences.whole_diff import Diff
     from socorpus.labeling.analysis.findings import Analysis
-    from socorpus.labeling.analysis.label_diff import LabelDiff
     from socorpus.labeling.analysis.tryout import Trial
-    from socorpus.labeling.analysis.whole_diff import Diff
     from socorpus.labeling.export.formats import Written
     from socorpus.labeling.judgements.importing import Imported
     from socorpus.labeling.judgements.sheet import Sheet
@@ -297,7 +297,7 @@ def diff_labels(old: Location, new: Location, tasks: Sequence[str] | None = None
     """
     from socorpus.corpus.errors import InputError
     from socorpus.labeling import schema
-    from socorpus.labeling.analysis import label_diff
+    from socorpus.labeling.analysis.differences import label_diff
 
     trees = [_comparable(place, ("labels",)) for place in (old, new)]
     _require_common_site((old, new), [facts for _, facts in trees])
@@ -381,7 +381,7 @@ def diff(
     from socorpus.corpus.diff import moves as moved_posts
     from socorpus.corpus.diff import post_rows
     from socorpus.corpus.errors import InputError
-    from socorpus.labeling.analysis import diff_sections, whole_diff
+    from socorpus.labeling.analysis.differences import diff_sections, whole_diff
 
     outputs = [local_output(place) if place is not None else None for place in (moves, page)]
     if outputs[0] is not None:

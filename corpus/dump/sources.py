@@ -147,8 +147,8 @@ def discover(sources: Sequence[str], site: str | None = None) -> list[Site]:
         for released, tables in dates.items():
             held = tuple(part for table in schema.DUMP for part in tables.get(table, ()))
             name = base if released == plain else _dated(base, released)
-            said = tuple(warnings[base, released])
-            entry = Site(site_names.checked(name, _show(held[0].member)), base, held, released, said)
+            noted = tuple(warnings[base, released])
+            entry = Site(site_names.checked(name, _show(held[0].member)), base, held, released, noted)
             # Some file systems hold two names that differ only in case to be one.
             other = sites.setdefault(name.casefold(), entry)
             if other is not entry:
@@ -444,11 +444,11 @@ def _file(address: str, names: list[str], top: int, explicit: bool) -> Iterator[
     # In a folder, a file that only might be a table is no reason to fail.
     with contextlib.nullcontext() if told_by_name or explicit else contextlib.suppress(InputError):
         member = _measured(archives.members(address)[0])
-        told = told_by_name or _sniff(_head(member))
-        if told is None:
+        named = told_by_name or _sniff(_head(member))
+        if named is None:
             return
-        here = _named(told, member, names[:-1], top, whole is not None)
-        yield replace(here, part=Part(_folder_of(address), names[-1], False)) if told == in_parts else here
+        here = _named(named, member, names[:-1], top, whole is not None)
+        yield replace(here, part=Part(_folder_of(address), names[-1], False)) if named == in_parts else here
 
 
 def _folder_of(address: str) -> str:

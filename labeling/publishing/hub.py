@@ -95,8 +95,8 @@ def _explained(name: str, error: Exception) -> SocorpusError | None:
     if status in (409, 412):
         return BuildError(f"--push {name}: somebody else changed the data set meanwhile ({status}). {_AGAIN}")
     if status is not None:
-        said = re.sub(r"\s+", " ", f"{answered}")[:_SAID]
-        return BuildError(f"--push {name}: the hub answered {status} ({said}). {_AGAIN}")
+        words = re.sub(r"\s+", " ", f"{answered}")[:_SAID]
+        return BuildError(f"--push {name}: the hub answered {status} ({words}). {_AGAIN}")
     known = boundary.explain_error(error)
     return known if not isinstance(known, BuildError) else BuildError(f"--push {name}: {known}. {_AGAIN}")
 

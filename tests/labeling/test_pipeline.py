@@ -28,7 +28,7 @@ from socorpus.labeling import functions, pipeline, plugin_calls, schema, steps
 from socorpus.labeling.aggregation import dawid_skene, vote_matrix
 from socorpus.labeling.analysis import explain as analysis_explain
 from socorpus.labeling.analysis import functions as analysis_functions
-from socorpus.labeling.analysis import label_diff
+from socorpus.labeling.analysis.differences import label_diff
 from socorpus.labeling.analysis.findings import Analysis
 from tests.building import hashes, manifest, seconds, table
 from tests.labeling import bucket, labelled

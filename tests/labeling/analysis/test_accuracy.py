@@ -22,7 +22,8 @@ from socorpus.corpus.storage import files, generations
 from socorpus.labeling import api as labeling_api
 from socorpus.labeling import steps
 from socorpus.labeling.aggregation import dawid_skene
-from socorpus.labeling.analysis import accuracy, label_diff, slices, span_accuracy, tryout
+from socorpus.labeling.analysis import accuracy, slices, span_accuracy, tryout
+from socorpus.labeling.analysis.differences import label_diff
 from socorpus.labeling.label_studio import sampling
 from socorpus.labeling.label_studio.sampling import Sample
 from socorpus.labeling.schema import TASKS

@@ -11,7 +11,7 @@ import pytest
 
 from socorpus.corpus.storage import parquet
 from socorpus.labeling import schema
-from socorpus.labeling.analysis import label_diff
+from socorpus.labeling.analysis.differences import label_diff
 from socorpus.labeling.schema import TASKS
 from tests.labeling import label_tables
 from tests.labeling.label_tables import SITE

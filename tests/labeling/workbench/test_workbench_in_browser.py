@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 Pages = Callable[..., "Page"]
-AXE = Path(__file__).parents[2] / "axe/axe.min.js"
+AXE = Path(__file__).parents[2] / "vendored/axe.min.js"
 PATHS = (
     "/",
     "/?text=malt&task=toy",

@@ -8,8 +8,8 @@ from typing import Any
 from socorpus.corpus.diff import corpus_diff
 from socorpus.corpus.diff.corpus_diff import CorpusDiff
 from socorpus.labeling import schema
-from socorpus.labeling.analysis import label_diff
-from socorpus.labeling.analysis.label_diff import LabelDiff
+from socorpus.labeling.analysis.differences import label_diff
+from socorpus.labeling.analysis.differences.label_diff import LabelDiff
 
 
 @dataclass(frozen=True)

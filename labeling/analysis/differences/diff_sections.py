@@ -8,8 +8,8 @@ from markupsafe import Markup
 from socorpus.corpus.diff import diff_page
 from socorpus.corpus.report import fragments as html
 from socorpus.corpus.report.sections import Section
-from socorpus.labeling.analysis.label_diff import Change, LabelDiff
-from socorpus.labeling.analysis.whole_diff import Diff
+from socorpus.labeling.analysis.differences.label_diff import Change, LabelDiff
+from socorpus.labeling.analysis.differences.whole_diff import Diff
 
 _NONE = "no label"
 
