@@ -86,12 +86,6 @@ def read(path: Path, task: Task, most: int | None = None, people: bool = False, 
         splits = {**data.splits, "train": drawn(data.splits["train"], most)}
         kept = f"{most:,} of {len(data.splits['train']):,} training examples were drawn"
         data = replace(data, splits=splits, notes=(*data.notes, kept))
-    held = {example.label for split in SPLITS for example in data.splits[split]}
-    if not task.spans and len(held) == 1:
-        raise InputError(
-            f"{path}: all examples have one label, {data.task.labels[held.pop()]}: nothing can be learned from them, "
-            "or compared on them"
-        )
     for split in ("train", "test"):
         if not data.splits[split]:
             raise InputError(f"{path}: no {task.name} example in the {split} split; a larger corpus has some")

@@ -40,7 +40,12 @@ _FIRST, _LONGEST = 0.5, 60.0
 _PATIENCE = 300.0
 """Longest accepted Retry-After of a server, in seconds."""
 _OF_A_TEXT = (400, 413, 422)
-"""Refusals that may be of one text: a filter of contents, or a prompt that is too long."""
+_TEXT_REFUSED = re.compile(
+    r"content.{0,3}(filter|policy|management)|moderation|safety|flagged|context.{0,3}(length|window)|"
+    r"(maximum|max).{0,30}(length|tokens)|too (long|large)|too many tokens",
+    re.IGNORECASE,
+)
+"""Refusals of one text, by what OpenAI, Azure, vLLM and llama.cpp say: a filter, or a prompt that is too long."""
 _AGAIN = (408, 409, 429, 500, 502, 503, 504, 529)
 
 Show = Callable[[int, int], None]
@@ -479,7 +484,8 @@ class _Run:
                 return _completion(endpoint, answer)
             if answer is not None and answer.status_code not in _AGAIN:
                 if not self._narrowed(dialect, answer):
-                    if answer.status_code in _OF_A_TEXT and self._answers_others():
+                    of_a_text = answer.status_code == 413 or _TEXT_REFUSED.search(answer.text)
+                    if answer.status_code in _OF_A_TEXT and of_a_text and self._answers_others():
                         raise _RefusedTextError
                     raise _refusal(endpoint, answer)
                 continue

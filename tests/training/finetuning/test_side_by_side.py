@@ -175,7 +175,7 @@ def test_as_many_train_at_a_time_as_cores_and_memory_allow(
     # Runs that are done count for the threads of the others, and not among those to train.
     monkeypatch.undo()
     runs[0].folder.mkdir(parents=True)
-    (runs[0].folder / "done.json").write_text("{}")
+    (runs[0].folder / "done.json").write_text('{"validation_score": 0.5}')
     assert side_by_side.shared(runs, 9, show).processes == 5
 
 

@@ -636,3 +636,70 @@ def test_transformers_serve(kept: Path, tmp_path: Path, monkeypatch: pytest.Monk
         with pytest.raises(InputError, match=r"answered 400 to another: Server is pinned to"):
             Chat(QUALITY, Endpoint("another", url), kept).predict(texts(1))
     assert Chat(QUALITY, endpoint, kept).predict(texts(3)) == predictions
+
+
+def test_a_text_that_the_server_refuses_counts_as_not_answered(kept: Path) -> None:
+    def script(_: int, body: dict[str, Any]) -> Reply | str:
+        asked = body["messages"][-1]["content"]
+        refused = "The response was filtered due to the prompt triggering the content management policy"
+        return Reply(refused, 400) if "Question 3:" in asked else HQ
+
+    with scripted(script) as server:
+        system = chat(server, kept, concurrency=1)
+        predictions = system.predict(texts(6))
+    assert [each.answered for each in predictions] == [True, True, True, False, True, True]
+    assert system.usage.unanswered == 1 and system.usage.requests == 5
+    # Where nothing was answered yet, it is not known to be the text.
+    with scripted(lambda *_: Reply("content_filter", 400)) as server, pytest.raises(InputError, match="content_filter"):
+        chat(server, kept.with_name("other.sqlite"), concurrency=1).predict(texts(2))
+
+
+@pytest.mark.parametrize("body", ["[" * 100_000 + "]" * 100_000, '{"choices": ' + "[" * 100_000])
+@pytest.mark.parametrize("status", [200, 400])
+def test_json_of_too_many_levels_is_no_answer(kept: Path, body: str, status: int) -> None:
+    with scripted(lambda *_: Reply("", status, body=body)) as server, pytest.raises((InputError, BuildError)):
+        chat(server, kept, retries=0).predict(texts(1))
+
+
+@pytest.mark.parametrize("asked", ["nan", "inf", "-inf", "Fri, 31 Dec 99999999999 23:59:59 GMT", "Fri, 99"])
+def test_a_wait_that_is_none_is_not_taken(kept: Path, asked: str) -> None:
+    waits: list[float] = []
+    with scripted(once(Reply("busy", 429, {"Retry-After": asked}))) as server:
+        assert chat(server, kept, pause=waits.append).predict(texts(1))[0].answered
+    assert len(waits) == 1 and 0 < waits[0] < 5
+
+
+def test_tokens_below_none_cost_nothing_less(kept: Path) -> None:
+    with scripted(lambda *_: Reply(HQ, tokens=(-1000, -5))) as server:
+        system = chat(server, kept, price=PRICE, limit=1e6)
+        system.predict(texts(1))
+    assert system.usage.input_tokens > 0 and (system.usage.dollars or 0) > 0
+
+
+def test_the_time_limit_is_of_the_whole_answer(kept: Path) -> None:
+    import socket
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    ended = threading.Event()
+
+    def drip() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(65_536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n")
+            while not ended.wait(0.1):
+                try:
+                    connection.sendall(b" ")
+                except OSError:
+                    return
+
+    thread = threading.Thread(target=drip, daemon=True)
+    thread.start()
+    began = time.monotonic()
+    try:
+        with pytest.raises(BuildError, match="no answer in 1 s"):
+            chat(f"http://127.0.0.1:{listening.getsockname()[1]}/v1", kept, timeout=1.0, retries=0).predict(texts(1))
+    finally:
+        ended.set()
+        listening.close()
+    assert time.monotonic() - began < 8
