@@ -126,6 +126,9 @@ class System:
     hint: str = ""
 
 
+_PREFIXES = ("scratch", *TAUGHT, *FROZEN, STACKED, "chat")
+
+
 def parse(text: str) -> list[System]:
     """The systems that a user named.
 
@@ -151,10 +154,16 @@ def parse(text: str) -> list[System]:
     if what.partition(":")[0] in TAUGHT:
         return [_taught(text, name, what)]
     kind, _, model = what.partition(":")
+    if kind in (*FROZEN, STACKED) and model.partition(":")[0] in (*TAUGHT, *FROZEN, STACKED, "chat"):
+        raise InputError(
+            f"system {text!r}: {kind}: stands before a folder, a name on the hub, or scratch: and one of these"
+        )
     if what == STACKED or (kind == STACKED and model):
         return [System(name or f"{STACKED} {_last(model)}".rstrip(), STACKED, model)]
     if kind in FROZEN and model:
         return [System(name or f"{FROZEN[kind]} {_last(model)}", kind, model)]
+    if model and (near := difflib.get_close_matches(kind, _PREFIXES, 1, 0.75)) and near[0] != kind and "/" not in kind:
+        raise InputError(f"system {text!r}: did you mean {near[0]}:{model}?")
     return [System(name or _last(what), "model", what)]
 
 

@@ -136,7 +136,7 @@ def _of_size(ratio: float) -> str:
     least, most = OPTIMAL
     stands = "below" if ratio < least else "above" if ratio > most else "within"
     then = {
-        "below": ": the same compute would do more with a smaller model or more tokens",
+        "below": ": the same compute would do more with a smaller model and more tokens",
         "above": ": the same compute would do more with a larger model, which costs more to use",
         "within": "",
     }

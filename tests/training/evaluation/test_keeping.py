@@ -120,6 +120,12 @@ def test_what_means_nothing_is_refused(tmp_path: Path) -> None:
     same = {split: [replace(each, label=0) for each in some] for split, some in data.splits.items()}
     with pytest.raises(InputError, match="all examples have one label, HQ"):
         compare.compare(replace(_plan(), data=[replace(data, splits=same)]), tmp_path, Quiet())
+    for wrong, meant in (
+        ("frozzen:model", "did you mean frozen:model"),
+        ("joined:weak:model", "joined: stands before"),
+    ):
+        with pytest.raises(InputError, match=meant):
+            systems.chosen([wrong])
     with pytest.raises(InputError, match="both called 'tiny': write NAME="):
         systems.chosen(["one/runs/tiny", "other/runs/tiny"])
 
