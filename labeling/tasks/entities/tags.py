@@ -22,23 +22,17 @@ def collect(threads: Threads) -> dict[str, Any]:
     """A bucket's part of the facts: types of tags from wikis and excerpts, counts, names that posts introduce."""
     wikis = threads.posts.filter(pc.is_in(threads.posts["post_type_id"], pa.array([_EXCERPT, _WIKI], pa.int32())))
     bodies = dict(zip(wikis["post_id"].to_pylist(), wikis["body"].to_pylist(), strict=True))
-    types: dict[str, str] = {}
     tags: dict[str, list[Any]] = {}
     names = ("tag_name", "count", "excerpt_post_id", "wiki_post_id")
     for tag, count, excerpt, wiki in zip(*(threads.tags[name].to_pylist() for name in names), strict=True):
-        if not tag:
-            continue
-        text: str | None = None
-        for post in (wiki, excerpt):  # the excerpt has the last word
-            if bodies.get(post):
-                text = html.html(bodies[post]).text
-                label = gazetteers.type_of(text)
-                if label is not None:
-                    types[tag] = label
-        tags[tag] = [count or 0, text]
+        if tag:
+            # Both, since they may lie in buckets of their own.
+            tags[tag] = [
+                count or 0,
+                *(html.html(bodies[post]).text if bodies.get(post) else None for post in (excerpt, wiki)),
+            ]
     return {
         "site": threads.site,
-        "types": types,
         "tags": tags,
         "counts": site_prior.counted(threads),
         "names": site_terms.counted(threads.documents["text"].to_pylist(), threads.posts["body"].to_pylist()),
@@ -54,13 +48,20 @@ def merge(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     types, sites, names, terms = {}, {}, {}, {}
     for name in sorted(by_site):
         of_site = by_site[name]
-        typed: dict[str, str] = {}
-        tags: dict[str, tuple[int, str | None]] = {}
+        # Each bucket has all tags, and the wikis of its own posts.
+        described: dict[str, tuple[int, str | None, str | None]] = {}
         for part in of_site:
-            typed.update(part["types"])
-            for tag, (count, text) in part["tags"].items():
-                # Each bucket has all tags, and the wikis of its own posts.
-                tags[tag] = (max(count, tags[tag][0]) if tag in tags else count, text or tags.get(tag, (0, None))[1])
+            for tag, (count, excerpt, wiki) in part["tags"].items():
+                before = described.get(tag, (0, None, None))
+                described[tag] = (max(count, before[0]), before[1] or excerpt, before[2] or wiki)
+        # The excerpt has the last word.
+        tags = {tag: (count, excerpt or wiki) for tag, (count, excerpt, wiki) in described.items()}
+        typed = {
+            tag: label
+            for tag, (_, *texts) in described.items()
+            if (label := next((kind for text in texts if text and (kind := gazetteers.type_of(text))), None))
+            is not None
+        }
         counts = {key: sum(part["counts"][key] for part in of_site) for key in ("posts", "code")}
         sites[name] = counts | site_prior.of_tags(tags)
         if typed:

@@ -76,7 +76,7 @@ TASK = Task(
     settings=_settings,
     leave_out=("Code_Block",),
     abstains=site_prior.abstains,
-    version=4,
+    version=5,
     weigher=entities_weighing.weigher,
 )
 """The 20 types of Tabassum et al. 2020 (names of libraries and of users merged, organisations as websites; Code_Block
