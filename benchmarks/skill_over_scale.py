@@ -103,7 +103,7 @@ def markup(text: str, segments: Iterable[Mapping[str, object]]) -> str:
     parts = []
     for segment in segments:
         piece = html.escape(text[int(str(segment["start"])) : int(str(segment["end"]))], quote=False)
-        if segment["kind"] == "code_block":
+        if segment["kind"] == "code":
             parts.append(f"</p><pre><code>{piece}</code></pre><p>")
         elif segment["kind"] == "inline_code":
             parts.append(f"<code>{piece}</code>")
@@ -163,7 +163,7 @@ def posts_of_shards(
         ]
         title = row["title"] or ""
         post = Post(row["thread_id"], markup(row["text"], own), row["created"], title, row["tags"] or ())
-        block = any(part["kind"] == "code_block" for part in own)
+        block = any(part["kind"] == "code" for part in own)
         threads.setdefault((row["site"], row["thread_id"]), []).append((post, len(row["input_ids"]), block))
     return threads
 
