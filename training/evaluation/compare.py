@@ -157,8 +157,7 @@ def _compared(plan: ComparisonPlan, out: Path, show: ComparisonShow) -> list[Cel
             result.data.append((point, parts.left_out))
             result.write(cells)
         result.curves += label_fractions.curves(columns)
-    if result.curves:
-        result.write(cells)
+    result.write(cells, finished=True)
     return cells
 
 
@@ -213,6 +212,10 @@ def _cell(
         known = f"{type(error).__name__}: {error}; this is a bug: please report it with {place / 'error.txt'}"
         return _missing(system, point, show, known)
     cell = label_fractions.merged(drawn, point)
+    if len({example.thread for example in test}) == 1:
+        cell.notes.append("all test examples are of one thread: there is nothing that an interval could be of")
+    if len(test) < readers.FEW:
+        cell.notes.append(f"fewer than {readers.FEW} test examples say little")
     cell.seeds = len(by_seed)
     if system.kind == "model" and len(by_seed) == 1:
         cell.notes.append(ONE_SEED)
@@ -601,11 +604,12 @@ class _Result:
         self.curves: list[Curve] = []
         self._plan, self._out = plan, out
 
-    def write(self, cells: Sequence[Cell]) -> None:
+    def write(self, cells: Sequence[Cell], finished: bool = False) -> None:
         """Write comparison.json, .html and the tables."""
         from socorpus.training.evaluation import comparison_page, table
 
         facts = {
+            "finished": finished,
             "data": [
                 {
                     "task": point.data.task.name,

@@ -48,18 +48,26 @@ def write(path: Path, facts: Mapping[str, Any]) -> None:
     for number, (task, name) in enumerate(curved):
         mine = [curve for curve in facts["curves"] if (curve["task"], curve["data"]) == (task, name)]
         metric = next(iter(next(cell for cell in facts["cells"] if cell["task"] == task and cell["scores"])["scores"]))
-        sections.insert(number, Section(f"{task} – {name}: what labels are worth", _curves(mine, metric)))
+        groups = {
+            cell["system"]: set(cell["group"])
+            for cell in facts["cells"]
+            if (cell["task"], cell["data"]) == (task, name)
+        }
+        sections.insert(number, Section(f"{task} – {name}: what labels are worth", _curves(mine, metric, groups)))
     settings = facts["settings"]
     shown = ", ".join(f"{name} {value}" for name, value in settings.items())
     sections.append(Section("How to read this", html.paragraph(EXPLAINED)))
     sections.append(Section("Fine-tuning", html.paragraph(shown)))
     headline = [
         ("systems", f"{len({cell['system'] for cell in facts['cells']}):,}"),
-        ("tasks", f"{len(facts['data']):,}"),
+        ("tasks", f"{len({(data['task'], data['of']) for data in facts['data']}):,}"),
         ("missing", f"{sum(bool(cell['missing']) for cell in facts['cells']):,}"),
         ("seeds", f"{len(settings['seeds']):,}"),
     ]
-    page = report_page.page("Comparison", "Comparison of systems", "", headline, sections)
+    under = (
+        "" if facts["finished"] else "not finished: what is missing is computed when the same command is given again"
+    )
+    page = report_page.page("Comparison", "Comparison of systems", under, headline, sections)
     with atomic(path) as partial:
         partial.write_text(page, "utf-8")
 
@@ -116,8 +124,12 @@ def _budgets(there: Sequence[Mapping[str, Any]]) -> Markup:
     return _head("Budgets of choice") + html.paragraph(explained, "note") + html.table(heads, rows)
 
 
-def _curves(curves: Sequence[Mapping[str, Any]], metric: str) -> Markup:
-    """Learning curves, and at which share of the labels one system has what another has with all."""
+def _curves(curves: Sequence[Mapping[str, Any]], metric: str, groups: Mapping[str, set[str]]) -> Markup:
+    """Learning curves, and at which share of the labels one system has what another has with all.
+
+    Args:
+        groups: letters of each system with all labels.
+    """
     shown = curves[:SHOWN]
     points = {
         curve["system"]: [(labels, of["mean"]) for labels, of in zip(curve["labels"], curve["scores"], strict=True)]
@@ -135,13 +147,13 @@ def _curves(curves: Sequence[Mapping[str, Any]], metric: str) -> Markup:
         area = "–" if curve["area"] is None else f"{curve['area']:.3f}"
         rows.append([curve["system"], *(score(scores[of]) if of in scores else "–" for of in sorted(shares)), area])
     heads = [f"{100 * share:g}% ({shares[share]:,})" for share in sorted(shares)]
-    saved = [[curve["system"], *(_reached(curve, other) for other in shown)] for curve in shown]
+    saved = [[curve["system"], *(_reached(curve, other, groups) for other in shown)] for curve in shown]
     explained = (
         "Each share is drawn anew for each seed, of the training and of the validation split, so that ± has what the "
         "draw does; the last point is all labels. Area: the mean of the curve over the logarithm of the labels. "
         "Below: the share of the labels with which the system of a row has what the system of a column has with all, "
-        "between points by a straight line; a dash where it never has. It is a reading of the means: look at their "
-        "intervals."
+        "between points by a straight line; a dash where it never has. It is a reading of the means, and in "
+        "brackets where the two share a letter with all labels: there it says nothing."
     )
     return (
         html.paragraph(explained, "note")
@@ -152,14 +164,16 @@ def _curves(curves: Sequence[Mapping[str, Any]], metric: str) -> Markup:
     )
 
 
-def _reached(curve: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+def _reached(curve: Mapping[str, Any], other: Mapping[str, Any], groups: Mapping[str, set[str]]) -> str:
     if other["system"] == curve["system"]:
         return ""
     share = curve["reached"].get(other["system"])
     if share is None:
         return "–"
     at_most = "≤ " if curve["scores"][0]["mean"] >= other["scores"][-1]["mean"] else ""
-    return f"{at_most}{100 * share:.2g}%"
+    reached = f"{at_most}{100 * share:.2g}%"
+    alike = groups.get(curve["system"], set()) & groups.get(other["system"], set())
+    return f"({reached})" if alike else reached
 
 
 def _head(title: str) -> Markup:

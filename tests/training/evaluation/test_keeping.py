@@ -161,3 +161,34 @@ def test_a_thread_lies_in_one_split() -> None:
     assert not of["train"] & of["test"] and not of["train"] & of["validation"] and not of["validation"] & of["test"]
     # A thread is as old as its first example.
     assert "t0" in of["train"]
+
+
+def test_a_page_says_whether_the_comparison_has_ended(tmp_path: Path) -> None:
+    class Stops(Quiet):
+        def cell(self, system: str, task: str, data: str) -> None:
+            if task == "entities":
+                raise KeyboardInterrupt
+
+    plan = replace(_plan(), data=[tiny_models.texts(), tiny_models.spans()])
+    with pytest.raises(KeyboardInterrupt):
+        compare.compare(plan, tmp_path, Stops())
+    page = tmp_path / "comparison.html"
+    assert (
+        "not finished" in page.read_text("utf-8")
+        and not json.loads((tmp_path / "comparison.json").read_text())["finished"]
+    )
+    compare.compare(plan, tmp_path, Quiet())
+    assert (
+        "not finished" not in page.read_text("utf-8")
+        and json.loads((tmp_path / "comparison.json").read_text())["finished"]
+    )
+
+
+def test_little_to_go_by_is_said(tmp_path: Path) -> None:
+    data = tiny_models.texts()
+    few = [replace(each, thread="t") for each in data.splits["test"][:8]]
+    cells = compare.compare(
+        replace(_plan(), data=[replace(data, splits={**data.splits, "test": few})]), tmp_path, Quiet()
+    )
+    for each in cells:
+        assert any("one thread" in note for note in each.notes) and any("fewer than 100" in note for note in each.notes)
