@@ -75,7 +75,8 @@ def test_a_function_that_does_not_end_is_named_with_its_time(
     notes: list[str] = []
 
     def show(progress: Progress) -> None:
-        notes.extend([progress.note] if progress.note else [])
+        # The first of a cluster is the address of its dashboard.
+        notes.extend([progress.note] if progress.note and "dashboard" not in progress.note else [])
         if len(notes) == 2:
             (tmp_path / "end").touch()
 

@@ -52,7 +52,10 @@ def test_tokens_lie_beside_those_of_the_corpus_and_are_made_once(corpus: Path, m
     made = tokenize(corpus, model, workers=2, show=shown.append)
     given = tokenizer_folder.load_given(model)
     assert made["folder"] == f"tokens/{given.key}" and made["entries"] == given.entries
-    assert {progress.stage for progress in shown} == {"tokens"} and shown[-1].done == shown[-1].items > 0
+    # A note of the cluster's is of no stage.
+    assert {progress.stage for progress in shown if progress.stage} == {"tokens"} and shown[-1].done == shown[
+        -1
+    ].items > 0
     assert building.hashes(corpus) == before and verify(corpus).differences == ()
     shards, tokens = (table(corpus, folder) for folder in ("shards", made["folder"]))
     assert tokens["post_id"].equals(shards["post_id"])
