@@ -142,6 +142,7 @@ import pkgutil, importlib, warnings
 warnings.simplefilter('ignore')
 import socorpus.training
 names = [m.name for m in pkgutil.walk_packages(socorpus.training.__path__, 'socorpus.training.')]
+names.remove('socorpus.training.evaluation.entities.stacked')  # which is the labelling functions of entities
 for name in names:
     importlib.import_module(name)
 import socorpus.cli.train
