@@ -273,6 +273,7 @@ def test_functions_can_be_left_out_by_the_configuration(dump: Path, corpus: Path
     assert "closure has no labelling function nobody; it has" in told
 
 
+@pytest.mark.slow
 def test_all_real_sites(real_corpus: Path, tmp_path: Path) -> None:
     facts = manifest(real_corpus)
     assert tuple(facts["labels"]) == TASKS

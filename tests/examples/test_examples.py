@@ -55,6 +55,7 @@ def test_there_is_one_of_each_kind_and_each_is_short() -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_signal_and_the_rules(tmp_path: Path) -> None:
     root, dump = tmp_path / "corpus", small_site.dump(tmp_path)
     posts = dump / "Posts.xml"

@@ -122,10 +122,10 @@ def compare(plan: ComparisonPlan, out: Path, show: ComparisonShow) -> list[Cell]
                 f"{data.task.name}: two sets of examples are called {data.name!r}; rename one, or name it once"
             )
     for data in plan.data:
-        held = {example.label for split in data.splits.values() for example in split}
-        if not data.task.spans and len(held) == 1:
-            only = data.task.labels[held.pop()]
-            raise InputError(f"{data.name}: all examples have one label, {only}: nothing can be compared on them")
+        if not data.task.spans and len(data.task.labels) == 1:
+            raise InputError(
+                f"{data.name}: all examples have one label, {data.task.labels[0]}: nothing can be compared on them"
+            )
     if plan.choose_at is not None and plan.settings.choose is None:
         raise InputError(f"choose_at {plan.choose_at:g} (--choose-at) needs choose (--choose N): how many to choose of")
     label_fractions.check([] if plan.choose_at is None else [plan.choose_at])

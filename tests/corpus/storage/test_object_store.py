@@ -206,6 +206,7 @@ def test_a_lease_is_renewed_and_one_that_ran_out_is_taken_over(store: str) -> No
         assert generations.finished(root) == other
 
 
+@pytest.mark.slow
 def test_faults_of_the_network_are_tried_again(
     store: str, dump: Path, on_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,6 +50,7 @@ def predictions(client: Client, project: int | None) -> int:
     return int(found["total_predictions_number"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", [pytest.param("first batch under way", marks=torture), "second batch under way"])
 @pytest.mark.parametrize("state", ["kept", pytest.param("lost", marks=torture)])
 def test_killed_while_tasks_are_made(
@@ -98,6 +99,7 @@ def _flight(path: Path) -> int | None:
     return int(json.loads(row[0])["tasks"]) if row else None
 
 
+@pytest.mark.slow
 def test_killed_while_predictions_are_replaced(tmp_path: Path, client: Client, server: Server, title: str) -> None:
     title = f"replaced {title[-8:]}"
     count = 1500

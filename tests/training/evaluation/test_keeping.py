@@ -117,13 +117,10 @@ def test_what_means_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"choose_at 0.25 .* needs choose"):
         compare.compare(_plan(choose_at=0.25), tmp_path, Quiet())
     data = tiny_models.texts()
-    same = {split: [replace(each, label=0) for each in some] for split, some in data.splits.items()}
+    only = replace(data.task, meanings={"HQ": "a good question"})
     with pytest.raises(InputError, match="all examples have one label, HQ"):
-        compare.compare(replace(_plan(), data=[replace(data, splits=same)]), tmp_path, Quiet())
-    for wrong, meant in (
-        ("frozzen:model", "did you mean frozen:model"),
-        ("joined:weak:model", "joined: stands before"),
-    ):
+        compare.compare(replace(_plan(), data=[replace(data, task=only)]), tmp_path, Quiet())
+    for wrong, meant in (("frozzen:model", "mean frozen:model"), ("joined:weak:model", "joined: stands before")):
         with pytest.raises(InputError, match=meant):
             systems.chosen([wrong])
     with pytest.raises(InputError, match="both called 'tiny': write NAME="):

@@ -30,6 +30,7 @@ from tests.labeling import bucket
 FUNCTIONS = {function.name: function for function in of_task("entities")}
 
 
+@pytest.mark.slow
 def test_the_floors_on_the_real_benchmark(real_data: Path) -> None:
     dev = so_ner.read(real_data / "benchmarks" / "ner" / "dev.txt")
     labelled = entities_task.label(
@@ -52,6 +53,7 @@ def test_the_floors_on_the_real_benchmark(real_data: Path) -> None:
     assert gaps < 0.05 and len(sure) > 400 and sum(sure) / len(sure) >= 0.94
 
 
+@pytest.mark.slow
 def test_learning_is_the_same_again_and_knows_more_than_chance(real_data: Path, tmp_path: Path) -> None:
     documents = so_ner.read(real_data / "benchmarks" / "ner" / "train.txt")
     numbers = sorted({one.question for one in documents})
