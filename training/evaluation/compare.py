@@ -121,7 +121,6 @@ def compare(plan: ComparisonPlan, out: Path, show: ComparisonShow) -> list[Cell]
             raise InputError(
                 f"{data.task.name}: two sets of examples are called {data.name!r}; rename one, or name it once"
             )
-    for data in plan.data:
         if not data.task.spans and len(data.task.labels) == 1:
             raise InputError(
                 f"{data.name}: all examples have one label, {data.task.labels[0]}: nothing can be compared on them"
@@ -197,13 +196,11 @@ def _cell(
             else:
                 place = folder(out, system.name, task.name, data.name)
                 by_seed += _RUNS[system.kind](system, data, how, place, show, drawn[-1])
-    except (OSError, MemoryError) as error:
-        # A full disk, or a memory that is too small, is nothing of this system's.
-        if not isinstance(error, SocorpusError):
-            raise
-        return _missing(system, point, show, str(error) + (f" ({system.hint})" if system.hint else ""))
     except SocorpusError as error:
         return _missing(system, point, show, str(error) + (f" ({system.hint})" if system.hint else ""))
+    except (OSError, MemoryError):
+        # A full disk, or a memory that is too small, is nothing of this system's.
+        raise
     except Exception as error:
         # Hours of the others' work are not lost by a bug in one.
         place = folder(out, system.name, task.name, point.data.name)
